@@ -1,0 +1,8 @@
+"""``python -m jackfield`` is the command ``jackfield``."""
+
+import sys
+
+from jackfield.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,375 @@
+"""Every way in which an invocation can end badly, and the code by which programs know it.
+
+::
+
+    JackfieldError
+    ├── InvalidInvocation      invalid_invocation      not JSON, too large, too deep, unknown or missing member
+    ├── UnknownName            (a connector, action or connection that is not there)
+    │   ├── UnknownConnector   unknown_connector
+    │   ├── UnknownAction      unknown_action
+    │   └── UnknownConnection  unknown_connection
+    ├── InvalidInput           invalid_input           the inputs break the action's schema or rules; nothing was sent
+    ├── InvalidConnection      invalid_connection      the connection's values break its schema, or cannot serve the action
+    ├── Unauthenticated        unauthenticated         the provider refused the credentials
+    ├── Forbidden              forbidden               credentials fine, permission missing
+    ├── NotFound               not_found               the provider says so
+    ├── Conflict               conflict                the provider says so
+    ├── Rejected               rejected                the provider refused this request for its content
+    ├── RateLimited            rate_limited            throttled, still after our retries
+    ├── QuotaExceeded          quota_exceeded          a daily or account quota is used up
+    ├── Unavailable            unavailable             not reached, not verified, or a 5xx that may be repeated
+    ├── TimedOut               timeout                 the deadline passed and repeating is safe
+    ├── InDoubt                in_doubt                sent, no clear answer, effect ``write``
+    ├── InvalidOutput          invalid_output          the connector returned what its schema forbids
+    ├── IdempotencyConflict    idempotency_conflict    same key, other request, or still running
+    ├── Cancelled              cancelled               cancelled before it was sent
+    └── Internal               internal                our bug
+    InvocationFailed           raised by ``Result.unwrap()``; holds the Result
+
+Errors are values: code, message, details and hint are fields, ``str()`` reads them out. No field ever holds a secret. This module
+imports the standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar
+
+__all__ = [
+    "CODES",
+    "Cancelled",
+    "Conflict",
+    "Detail",
+    "Forbidden",
+    "IdempotencyConflict",
+    "InDoubt",
+    "Internal",
+    "InvalidConnection",
+    "InvalidInput",
+    "InvalidInvocation",
+    "InvalidOutput",
+    "InvocationFailed",
+    "JackfieldError",
+    "NotFound",
+    "Provider",
+    "QuotaExceeded",
+    "RateLimited",
+    "Rejected",
+    "Sent",
+    "TimedOut",
+    "Unauthenticated",
+    "Unavailable",
+    "UnknownAction",
+    "UnknownConnection",
+    "UnknownConnector",
+    "UnknownName",
+    "nearest",
+]
+
+
+class Sent(Enum):
+    """What is known of the provider's operation when it failed; with the action's effect it decides what may be repeated."""
+
+    NOTHING = "nothing"
+    """No byte of the request left: refused connection, DNS failure, refused TLS handshake."""
+    REFUSED = "refused"
+    """The provider answered with an explicit refusal: it did not do what was asked."""
+    UNKNOWN = "unknown"
+    """Bytes left and no clear answer came back: it may have been done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One fault in what the caller gave.
+
+    ``path`` is a JSON Pointer (RFC 6901) into the inputs, the connection's values or the invocation; ``keyword`` is the JSON Schema
+    keyword that failed, where one did.
+    """
+
+    path: str
+    message: str
+    keyword: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The detail as a JSON object."""
+        known = {"path": self.path, "message": self.message}
+        return known if self.keyword is None else {**known, "keyword": self.keyword}
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """What the other side said, in its own words: its error code, message, HTTP status and request id."""
+
+    code: str | None = None
+    message: str | None = None
+    http_status: int | None = None
+    request_id: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The provider's answer as a JSON object, without what it did not say."""
+        members = {
+            "code": self.code,
+            "message": self.message,
+            "httpStatus": self.http_status,
+            "requestId": self.request_id,
+        }
+        return {name: value for name, value in members.items() if value is not None}
+
+
+class JackfieldError(Exception):
+    """The root of all errors that carry a code of the contract.
+
+    ``message`` says what happened, ``hint`` what to do next, ``details`` where. ``sent`` says what is known of the provider's
+    operation (left out, the runtime judges it by the code once the operation has begun), ``retry_after`` how many seconds the provider
+    asked to wait, ``stale_credentials`` that a new lease may cure it and ``repeatable`` that trying again may (a certificate that cannot
+    be verified will not be any better in a second).
+    """
+
+    code: ClassVar[str] = "internal"
+    retryable: bool = False
+    http_status: int = 500
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        details: Iterable[Detail] = (),
+        hint: str | None = None,
+        provider: Provider | None = None,
+        sent: Sent | None = None,
+        retry_after: float | None = None,
+        stale_credentials: bool = False,
+        repeatable: bool = True,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = tuple(details)
+        self.hint = hint
+        self.provider = provider
+        self.sent = Sent.NOTHING if sent is None else sent
+        self.tells_sent = sent is not None
+        self.retry_after = retry_after
+        self.stale_credentials = stale_credentials
+        self.repeatable = repeatable
+
+    def __str__(self) -> str:
+        where = "".join(f"\n  {detail.path or '/'}: {detail.message}" for detail in self.details)
+        return f"{self.message}{where}" + (f"\n{self.hint}" if self.hint else "")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.message!r})"
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``error`` member of a Result."""
+        body: dict[str, Any] = {"code": self.code, "message": self.message, "retryable": self.retryable}
+        if self.details:
+            body["details"] = [detail.to_json() for detail in self.details]
+        if self.hint:
+            body["hint"] = self.hint
+        if self.provider is not None:
+            body["provider"] = self.provider.to_json()
+        return body
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> JackfieldError:
+        """The error that ``to_json`` wrote, of the class of its code."""
+        said = data.get("provider")
+        error = CODES.get(data["code"], Internal)(
+            data["message"],
+            details=[Detail(item["path"], item["message"], item.get("keyword")) for item in data.get("details", ())],
+            hint=data.get("hint"),
+            provider=said and Provider(said.get("code"), said.get("message"), said.get("httpStatus"), said.get("requestId")),
+        )
+        error.retryable = data.get("retryable", error.retryable)
+        return error
+
+
+class InvalidInvocation(JackfieldError):
+    """The invocation is not JSON, too large, too deep, or has an unknown or missing member."""
+
+    code = "invalid_invocation"
+    http_status = 400
+    exit_code = 2
+
+
+class UnknownName(JackfieldError):
+    """Something was named that is not there; the message suggests the nearest name."""
+
+    http_status = 404
+    exit_code = 2
+
+
+class UnknownConnector(UnknownName):
+    """No connector of this name is installed, it is broken, or no version fits."""
+
+    code = "unknown_connector"
+
+
+class UnknownAction(UnknownName):
+    """The connector has no action of this name."""
+
+    code = "unknown_action"
+
+
+class UnknownConnection(UnknownName):
+    """The workspace has no connection of this name."""
+
+    code = "unknown_connection"
+
+
+class InvalidInput(JackfieldError):
+    """The inputs break the action's schema or its rules; nothing was sent."""
+
+    code = "invalid_input"
+    http_status = 422
+    exit_code = 2
+
+
+class InvalidConnection(JackfieldError):
+    """The connection's values break its schema, a secret cannot be read, or its type cannot serve the action."""
+
+    code = "invalid_connection"
+    http_status = 422
+    exit_code = 2
+
+
+class Unauthenticated(JackfieldError):
+    """The provider refused the credentials."""
+
+    code = "unauthenticated"
+    http_status = 502
+
+
+class Forbidden(JackfieldError):
+    """The credentials are fine but a permission is missing, or the account is paused."""
+
+    code = "forbidden"
+    http_status = 502
+
+
+class NotFound(JackfieldError):
+    """The provider says that a thing is not there."""
+
+    code = "not_found"
+    http_status = 502
+
+
+class Conflict(JackfieldError):
+    """The provider says that the thing is in another state."""
+
+    code = "conflict"
+    http_status = 502
+
+
+class Rejected(JackfieldError):
+    """The provider refused this request for its content."""
+
+    code = "rejected"
+    http_status = 502
+
+
+class RateLimited(JackfieldError):
+    """The provider throttled, still after our retries."""
+
+    code = "rate_limited"
+    retryable = True
+    http_status = 503
+
+
+class QuotaExceeded(JackfieldError):
+    """A daily or account quota is used up."""
+
+    code = "quota_exceeded"
+    http_status = 503
+
+
+class Unavailable(JackfieldError):
+    """The provider could not be reached or verified, or failed on an action that may be repeated."""
+
+    code = "unavailable"
+    retryable = True
+    http_status = 503
+
+
+class TimedOut(JackfieldError):
+    """The deadline passed before the request was sent, or on an action that may be repeated."""
+
+    code = "timeout"
+    retryable = True
+    http_status = 504
+
+
+class InDoubt(JackfieldError):
+    """The request was sent, no clear answer came, and repeating could do it twice."""
+
+    code = "in_doubt"
+    http_status = 504
+    exit_code = 3
+
+
+class InvalidOutput(JackfieldError):
+    """The connector returned what its own schema forbids."""
+
+    code = "invalid_output"
+
+
+class IdempotencyConflict(JackfieldError):
+    """The idempotency key belongs to another request (HTTP 422), or its request still runs (HTTP 409, retryable)."""
+
+    code = "idempotency_conflict"
+    http_status = 422
+    exit_code = 2
+
+    def __init__(self, message: str, *, running: bool = False, **rest: Any) -> None:  # noqa: ANN401 (passed on as it is)
+        super().__init__(message, **rest)
+        if running:
+            self.retryable = True
+            self.http_status = 409
+
+
+class Cancelled(JackfieldError):
+    """Cancelled before anything was sent."""
+
+    code = "cancelled"
+    http_status = 409
+
+
+class Internal(JackfieldError):
+    """A bug of ours; the message carries the invocation id only."""
+
+    code = "internal"
+
+
+def _tree(kind: type[JackfieldError]) -> list[type[JackfieldError]]:
+    return [kind, *(sub for child in kind.__subclasses__() for sub in _tree(child))]
+
+
+CODES: dict[str, type[JackfieldError]] = {
+    kind.code: kind for kind in reversed(_tree(JackfieldError)) if kind not in {JackfieldError, UnknownName}
+}
+"""Each code of the contract and its class."""
+
+
+class InvocationFailed(Exception):
+    """Raised by ``Result.unwrap()`` where a Result is not a success; ``result`` is the whole Result."""
+
+    def __init__(self, result: Any) -> None:  # noqa: ANN401 (a Result; naming it here would import upward)
+        super().__init__(result)
+        self.result = result
+
+    def __str__(self) -> str:
+        return f"{self.result.error.code}: {self.result.error}"
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The name among ``names`` that ``name`` was most likely meant to be, or None."""
+    import difflib  # noqa: PLC0415 (only a misspelt name pays for it)
+
+    by_folded = {candidate.casefold(): candidate for candidate in names}
+    if name.casefold() in by_folded:
+        return by_folded[name.casefold()]
+    found = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[found[0]] if found else None

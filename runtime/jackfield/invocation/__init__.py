@@ -1,0 +1,19 @@
+"""What crosses the wire: an Invocation in, a Result out (contract §2 and §3)."""
+
+from jackfield.invocation.request import DEFAULT_TIMEOUT, MAX_TIMEOUT, Invocation
+from jackfield.invocation.result import Meta, Result, Status, new_invocation_id
+from jackfield.invocation.wire import MAX_BYTES, MAX_DEPTH, check_depth, decode
+
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "MAX_TIMEOUT",
+    "Invocation",
+    "Meta",
+    "Result",
+    "Status",
+    "check_depth",
+    "decode",
+    "new_invocation_id",
+]

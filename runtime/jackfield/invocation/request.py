@@ -1,0 +1,154 @@
+"""What is asked: an Invocation (contract §2), and what is wrong with one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NoReturn
+
+from jackfield.errors import Detail, InvalidInvocation, nearest
+
+__all__ = ["DEFAULT_TIMEOUT", "MAX_TIMEOUT", "Invocation"]
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds for waiting, STS, retries and pages together where the caller names none."""
+MAX_TIMEOUT = 900.0
+"""The longest deadline in seconds."""
+
+_MEMBERS = (
+    "connector", "action", "connection", "inputs", "idempotencyKey", "timeoutSeconds", "dryRun",
+    "connectorVersion", "onDoubt", "context",
+)  # fmt: skip
+_CONTEXT_MEMBERS = ("traceparent", "correlationId", "labels")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Invocation:
+    """One request to run an action. ``connection`` is a name, inline ``{"type", "values"}`` or None; ``inputs`` are as received."""
+
+    connector: str
+    action: str
+    inputs: Mapping[str, Any]
+    connection: str | Mapping[str, Any] | None = None
+    idempotency_key: str | None = None
+    timeout_seconds: float = DEFAULT_TIMEOUT
+    dry_run: bool = False
+    connector_version: str | None = None
+    on_doubt: Literal["report", "retry"] = "report"
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:  # inputs and inline values stay out of logs
+        return f"Invocation({self.connector!r}, {self.action!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an invocation is not pickled: it may hold secrets and messages")
+
+    @classmethod
+    def from_json(cls, data: object) -> Invocation:
+        """Read an invocation, judging its own members; the inputs are judged later by the action's schema.
+
+        :raises InvalidInvocation: with every fault at once.
+        """
+        if not isinstance(data, Mapping):
+            raise InvalidInvocation(
+                f"an invocation must be a JSON object, not {_json_type(data)}",
+                hint='Send {"connector": …, "action": …, "inputs": {…}}.',
+            )
+        faults = list(_faults(data))
+        if faults:
+            count = "1 member of the invocation is" if len(faults) == 1 else f"{len(faults)} members of the invocation are"
+            raise InvalidInvocation(f"{count} not valid", details=faults, hint="See schemas/invocation.schema.json.")
+        return cls(
+            connector=data["connector"],
+            action=data["action"],
+            inputs=data.get("inputs") or {},
+            connection=data.get("connection"),
+            idempotency_key=data.get("idempotencyKey"),
+            timeout_seconds=float(data.get("timeoutSeconds", DEFAULT_TIMEOUT)),
+            dry_run=data.get("dryRun", False),
+            connector_version=data.get("connectorVersion"),
+            on_doubt=data.get("onDoubt", "report"),
+            context=data.get("context") or {},
+        )
+
+
+def _json_type(value: object) -> str:
+    names: dict[type, str] = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number" if isinstance(value, int | float) else "something else")
+
+
+def _faults(data: Mapping[str, Any]) -> Iterator[Detail]:
+    for name in data:
+        if name not in _MEMBERS:
+            close = nearest(str(name), _MEMBERS)
+            tail = f"; did you mean '{close}'?" if close else ""
+            yield Detail(_pointer(str(name)), f"'{str(name)[:80]}' is not a member of an invocation{tail}", "additionalProperties")
+    for name in ("connector", "action"):
+        if name not in data:
+            yield Detail(f"/{name}", f"'{name}' is missing", "required")
+        elif not isinstance(data[name], str) or not data[name]:
+            yield Detail(f"/{name}", "must be a non-empty string", "type")
+    if not isinstance(data.get("inputs", {}), Mapping):
+        yield Detail("/inputs", f"must be an object, not {_json_type(data['inputs'])}", "type")
+    yield from _connection_faults(data)
+    yield from _option_faults(data)
+    yield from _context_faults(data.get("context", {}))
+
+
+def _connection_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
+    if "connection" not in data:
+        return
+    given = data["connection"]
+    if isinstance(given, str):
+        if not given:
+            yield Detail("/connection", "must not be empty", "minLength")
+    elif not isinstance(given, Mapping):
+        yield Detail("/connection", f"must be a connection's name or an object, not {_json_type(given)}", "type")
+    else:
+        for name in given:
+            if name not in ("type", "values"):
+                yield Detail(
+                    f"/connection{_pointer(str(name))}", f"'{str(name)[:80]}' is not a member of a connection", "additionalProperties"
+                )
+        if not isinstance(given.get("type"), str):
+            yield Detail("/connection/type", "must name a connection type", "required" if "type" not in given else "type")
+        if not isinstance(given.get("values", {}), Mapping):
+            yield Detail("/connection/values", f"must be an object, not {_json_type(given['values'])}", "type")
+
+
+def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
+    if "idempotencyKey" in data:
+        key = data["idempotencyKey"]
+        if not isinstance(key, str) or not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():  # noqa: PLR2004 (contract §2)
+            yield Detail("/idempotencyKey", "must be 1 to 255 printable ASCII characters", "pattern")
+    if "timeoutSeconds" in data:
+        limit = data["timeoutSeconds"]
+        number = isinstance(limit, int | float) and not isinstance(limit, bool)
+        if not number or not 0 < limit <= MAX_TIMEOUT:
+            yield Detail("/timeoutSeconds", f"must be a number above 0 and at most {MAX_TIMEOUT:g}", "maximum")
+    if not isinstance(data.get("dryRun", False), bool):
+        yield Detail("/dryRun", "must be true or false", "type")
+    version = data.get("connectorVersion", ">=0")
+    if not isinstance(version, str) or not version.strip():
+        yield Detail("/connectorVersion", "must be a version specifier such as '>=1.2,<2'", "type")
+    if data.get("onDoubt", "report") not in ("report", "retry"):
+        yield Detail("/onDoubt", "must be 'report' or 'retry'", "enum")
+
+
+def _context_faults(context: object) -> Iterator[Detail]:
+    if not isinstance(context, Mapping):
+        yield Detail("/context", f"must be an object, not {_json_type(context)}", "type")
+        return
+    for name in context:
+        if name not in _CONTEXT_MEMBERS:
+            yield Detail(f"/context{_pointer(str(name))}", f"'{str(name)[:80]}' is not a member of the context", "additionalProperties")
+    for name in ("traceparent", "correlationId"):
+        if not isinstance(context.get(name, ""), str):
+            yield Detail(f"/context/{name}", "must be a string", "type")
+    labels = context.get("labels", {})
+    if not isinstance(labels, Mapping) or not all(isinstance(value, str) for value in labels.values()):
+        yield Detail("/context/labels", "must be an object of strings", "type")
+
+
+def _pointer(name: str) -> str:
+    return "/" + name.replace("~", "~0").replace("/", "~1")

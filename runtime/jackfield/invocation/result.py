@@ -1,0 +1,122 @@
+"""What an invocation came to: a Result (contract §3)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from jackfield.errors import InvocationFailed, JackfieldError
+
+__all__ = ["Meta", "Result", "Status", "new_invocation_id"]
+
+Status = Literal["succeeded", "failed", "in_doubt"]
+
+
+def new_invocation_id() -> str:
+    """A UUIDv7 (RFC 9562 §5.7): the time in milliseconds, then 74 random bits."""
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (time.time_ns() // 1_000_000 & (1 << 48) - 1) << 80 | random
+    value = value & ~(0xF << 76) | 7 << 76
+    value = value & ~(0x3 << 62) | 2 << 62
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+@dataclass(slots=True)
+class Meta:
+    """What is known of the run. ``attempts`` counts tries of the provider's operation begun; ``duration_ms`` is the whole pipe."""
+
+    invocation_id: str
+    connector: str | None = None
+    connector_version: str | None = None
+    action: str | None = None
+    attempts: int = 0
+    duration_ms: float = 0.0
+    request_id: str | None = None
+    replayed: bool = False
+    dry_run: bool = False
+    complete: bool | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Meta:
+        """Read what ``to_json`` wrote."""
+        return cls(
+            data["invocationId"],
+            connector=data.get("connector"),
+            connector_version=data.get("connectorVersion"),
+            action=data.get("action"),
+            attempts=data.get("attempts", 0),
+            duration_ms=data.get("durationMs", 0.0),
+            request_id=data.get("requestId"),
+            replayed=data.get("replayed", False),
+            dry_run=data.get("dryRun", False),
+            complete=data.get("complete"),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``meta`` member of a Result."""
+        members: dict[str, Any] = {
+            "invocationId": self.invocation_id,
+            "connector": self.connector,
+            "connectorVersion": self.connector_version,
+            "action": self.action,
+            "attempts": self.attempts,
+            "durationMs": self.duration_ms,
+            "requestId": self.request_id,
+            "replayed": self.replayed,
+            "dryRun": self.dry_run or None,
+            "complete": self.complete,
+        }
+        return {name: value for name, value in members.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Result:
+    """What an invocation came to. ``output`` is there on success (but for a dry run), ``error`` otherwise."""
+
+    status: Status
+    meta: Meta
+    output: Mapping[str, Any] | None = None
+    error: JackfieldError | None = None
+
+    def __repr__(self) -> str:  # outputs and details stay out of logs
+        code = f" {self.error.code}" if self.error is not None and self.status == "failed" else ""
+        return f"<Result {self.status}{code} {self.meta.invocation_id}>"
+
+    def to_json(self) -> dict[str, Any]:
+        """The Result as JSON, after contract §3."""
+        body: dict[str, Any] = {"status": self.status}
+        if self.output is not None:
+            body["output"] = dict(self.output)
+        if self.error is not None:
+            body["error"] = self.error.to_json()
+        body["meta"] = self.meta.to_json()
+        return body
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Result:
+        """Read a Result that ``to_json`` wrote."""
+        error = data.get("error")
+        return cls(
+            status=data["status"],
+            meta=Meta.from_json(data["meta"]),
+            output=data.get("output"),
+            error=None if error is None else JackfieldError.from_json(error),
+        )
+
+    def unwrap(self) -> Mapping[str, Any]:
+        """The output of a success.
+
+        :raises InvocationFailed: where the invocation failed or is in doubt; it holds this Result.
+        """
+        if self.status != "succeeded":
+            raise InvocationFailed(self)
+        return cast("Mapping[str, Any]", self.output if self.output is not None else {})
+
+    @property
+    def exit_code(self) -> int:
+        """0 succeeded, 1 failed, 2 not valid, 3 in doubt (contract §6)."""
+        return 0 if self.error is None else self.error.exit_code

@@ -1,0 +1,273 @@
+"""What a host knows of a connector without running its code: the manifest, read from ``connector.json``.
+
+The shape is pinned by contract §5 and described by ``schemas/manifest.schema.json``. This module imports the standard library only,
+because each cold command reads a manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+__all__ = [
+    "MANIFEST_VERSION",
+    "ActionManifest",
+    "ConnectionTypeManifest",
+    "Effect",
+    "Manifest",
+    "ManifestError",
+    "Pagination",
+    "RateLimit",
+    "Serves",
+]
+
+MANIFEST_VERSION = 1
+"""The only manifest version that this runtime reads."""
+
+Effect = Literal["read", "idempotent", "write"]
+"""What an action does to the world; it decides what may be repeated."""
+
+Json = Mapping[str, Any]
+
+
+class ManifestError(ValueError):
+    """The manifest is not what contract §5 describes; the message names the member at fault."""
+
+
+def _text(data: Json, name: str, where: str) -> str:
+    value = data.get(name)
+    if not isinstance(value, str) or not value:
+        raise ManifestError(f"{where}: '{name}' must be a non-empty string")
+    return value
+
+
+def _optional_text(data: Json, name: str, where: str) -> str | None:
+    value = data.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ManifestError(f"{where}: '{name}' must be a string")
+    return value or None
+
+
+def _object(data: Json, name: str, where: str) -> Json:
+    value = data.get(name, {})
+    if not isinstance(value, dict):
+        raise ManifestError(f"{where}: '{name}' must be an object")
+    return cast("Json", value)
+
+
+def _objects(data: Json, name: str, where: str) -> list[Json]:
+    value = data.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ManifestError(f"{where}: '{name}' must be an array of objects")
+    return cast("list[Json]", value)
+
+
+def _texts(data: Json, name: str, where: str) -> tuple[str, ...]:
+    value = data.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ManifestError(f"{where}: '{name}' must be an array of strings")
+    return tuple(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Pagination:
+    """How the pages of an action hang together; the pipe loops, the action fetches one page.
+
+    ``token_input`` and ``token_output`` name the input and the output member that carry the page token, ``items`` the output's array
+    to merge, ``all_input`` the boolean input that asks for every page, ``size_input`` and ``max_size`` the page size to use then.
+    """
+
+    token_input: str
+    token_output: str
+    items: str
+    all_input: str | None = None
+    size_input: str | None = None
+    max_size: int | None = None
+
+    @classmethod
+    def from_json(cls, data: Json, where: str) -> Pagination:
+        """Read the ``pagination`` member of an action."""
+        return cls(
+            token_input=_text(data, "tokenInput", where),
+            token_output=_text(data, "tokenOutput", where),
+            items=_text(data, "items", where),
+            all_input=_optional_text(data, "allInput", where),
+            size_input=_optional_text(data, "sizeInput", where),
+            max_size=_max_size(data, where),
+        )
+
+
+def _max_size(data: Json, where: str) -> int | None:
+    value = data.get("maxSize")
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise ManifestError(f"{where}: 'pagination.maxSize' must be a whole number above 0")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """How many calls a second the provider allows for one account and action."""
+
+    per_second: float
+
+    @classmethod
+    def from_json(cls, data: Json, where: str) -> RateLimit:
+        """Read the ``rateLimit`` member of an action."""
+        value = data.get("perSecond")
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
+            raise ManifestError(f"{where}: 'rateLimit.perSecond' must be a number above 0")
+        return cls(per_second=float(value))
+
+
+@dataclass(frozen=True, slots=True)
+class ActionManifest:
+    """One action: its schemas, its effect, and what it needs from the provider."""
+
+    key: str
+    title: str
+    description: str
+    effect: Effect
+    inputs: Json
+    output: Json
+    pagination: Pagination | None
+    rate_limit: RateLimit | None
+    permissions: Mapping[str, tuple[str, ...]]
+    defaults: tuple[tuple[str, str], ...]
+    """Inputs that a connection may fill in where they are missing, and the names of its values that do."""
+
+    @classmethod
+    def from_json(cls, data: Json, where: str) -> ActionManifest:
+        """Read one member of ``actions``; an undeclared effect is ``write``, the most careful one."""
+        key = _text(data, "key", where)
+        where = f"{where}, action '{key}'"
+        effect = data.get("effect", "write")
+        if effect not in ("read", "idempotent", "write"):
+            raise ManifestError(f"{where}: 'effect' must be read, idempotent or write")
+        return cls(
+            key=key,
+            title=_optional_text(data, "title", where) or key,
+            description=_optional_text(data, "description", where) or "",
+            effect=effect,
+            inputs=_object(data, "inputs", where),
+            output=_object(data, "output", where),
+            pagination=Pagination.from_json(_object(data, "pagination", where), where) if data.get("pagination") is not None else None,
+            rate_limit=RateLimit.from_json(_object(data, "rateLimit", where), where) if data.get("rateLimit") is not None else None,
+            permissions=_permissions(_object(data, "permissions", where), where),
+            defaults=_defaults(_object(data, "inputs", where), where),
+        )
+
+
+def _permissions(data: Json, where: str) -> Mapping[str, tuple[str, ...]]:
+    for system, names in data.items():
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ManifestError(f"{where}: 'permissions.{system}' must be an array of strings")
+    return {system: tuple(names) for system, names in data.items()}
+
+
+def _defaults(inputs: Json, where: str) -> tuple[tuple[str, str], ...]:
+    fields = _object(inputs, "properties", f"{where}, inputs")
+    hints = {name: _object(field, "x-jackfield", f"{where}, input '{name}'") for name, field in fields.items() if isinstance(field, dict)}
+    given = {name: _optional_text(hint, "fromConnection", f"{where}, input '{name}'") for name, hint in hints.items()}
+    return tuple((name, value) for name, value in given.items() if value is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Serves:
+    """The only actions that a connection type can serve; ``reason`` is a sentence that says why no others."""
+
+    actions: tuple[str, ...]
+    reason: str
+
+    @classmethod
+    def from_json(cls, data: Json, where: str) -> Serves:
+        """Read the ``serves`` member of a connection type."""
+        return cls(actions=_texts(data, "actions", f"{where}, 'serves'"), reason=_text(data, "reason", f"{where}, 'serves'"))
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionTypeManifest:
+    """What a connector needs to sign in. ``family`` says which family of connectors shares connections of this type.
+
+    ``serves`` limits it to some of the connector's actions; ``waives`` names inputs that actions do not require over it.
+    """
+
+    key: str
+    title: str
+    description: str
+    auth: str
+    schema: Json
+    setup: str
+    family: str | None
+    serves: Serves | None = None
+    waives: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, data: Json, where: str) -> ConnectionTypeManifest:
+        """Read one member of ``connectionTypes``."""
+        key = _text(data, "key", where)
+        where = f"{where}, connection type '{key}'"
+        return cls(
+            key=key,
+            title=_optional_text(data, "title", where) or key,
+            description=_optional_text(data, "description", where) or "",
+            auth=_optional_text(data, "auth", where) or "custom",
+            schema=_object(data, "schema", where),
+            setup=_optional_text(data, "setup", where) or "",
+            family=_optional_text(data, "family", where),
+            serves=Serves.from_json(_object(data, "serves", where), where) if data.get("serves") is not None else None,
+            waives=_texts(data, "waives", where),
+        )
+
+    def can_serve(self, action: str) -> bool:
+        """Whether actions of this key can be called over a connection of this type."""
+        return self.serves is None or action in self.serves.actions
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A connector as data. ``raw`` is the JSON as published."""
+
+    key: str
+    title: str
+    description: str
+    version: str
+    connection_types: Mapping[str, ConnectionTypeManifest]
+    actions: Mapping[str, ActionManifest]
+    raw: Json
+
+    @classmethod
+    def from_json(cls, data: object) -> Manifest:
+        """Read a manifest.
+
+        :raises ManifestError: where a member that the runtime needs is missing or of the wrong kind.
+        """
+        if not isinstance(data, dict):
+            raise ManifestError("a manifest must be a JSON object")
+        if data.get("manifestVersion") != MANIFEST_VERSION:
+            raise ManifestError(f"'manifestVersion' must be {MANIFEST_VERSION}")
+        key = _text(data, "key", "manifest")
+        where = f"manifest of '{key}'"
+        types = [ConnectionTypeManifest.from_json(item, where) for item in _objects(data, "connectionTypes", where)]
+        actions = [ActionManifest.from_json(item, where) for item in _objects(data, "actions", where)]
+        return cls(
+            key=key,
+            title=_optional_text(data, "title", where) or key,
+            description=_optional_text(data, "description", where) or "",
+            version=_text(data, "version", where),
+            connection_types={item.key: item for item in types},
+            actions={item.key: item for item in actions},
+            raw=data,
+        )
+
+    def connection_type(self, name: str) -> ConnectionTypeManifest | None:
+        """The connection type that ``name`` means here: ``awsAssumeRole``, ``aws-ses/awsAssumeRole`` or ``aws/awsAssumeRole``."""
+        owner, _, key = name.rpartition("/")
+        found = self.connection_types.get(key)
+        if found is None or (owner and owner not in (self.key, found.family)):
+            return None
+        return found
+
+    def full_name(self, kind: ConnectionTypeManifest) -> str:
+        """The name under which a connection of this type is stored: family first, so that the whole family shares it."""
+        return f"{kind.family or self.key}/{kind.key}"

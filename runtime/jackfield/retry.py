@@ -1,0 +1,52 @@
+"""What may be repeated: decided by the action's effect and by what is known to have been sent (contract §4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from jackfield.errors import JackfieldError, Sent
+
+if TYPE_CHECKING:
+    from jackfield.manifest import Effect
+
+__all__ = ["BASE", "CAP", "TRIES", "Backoff", "Verdict", "judge"]
+
+BASE = 0.1
+"""Seconds: the upper bound of the first wait."""
+CAP = 5.0
+"""Seconds: the longest wait that back-off asks for."""
+TRIES = 6
+"""Tries of one page (the contract promises at least 5 within the deadline)."""
+
+Verdict = Literal["repeat", "final", "doubt"]
+
+
+class _Random(Protocol):
+    def random(self) -> float: ...
+
+
+def judge(effect: Effect, error: JackfieldError, *, on_doubt: Literal["report", "retry"] = "report") -> Verdict:
+    """What to do about a failed try: repeat it, give it back, or say that it may have taken effect.
+
+    A refusal, and a failure before any byte left, never is in doubt. After bytes left without a clear answer a ``write`` is in doubt,
+    unless the caller prefers twice to not at all.
+    """
+    if error.sent is Sent.UNKNOWN and effect == "write" and on_doubt == "report":
+        return "doubt"
+    unsettled = error.sent is Sent.UNKNOWN and effect == "write"
+    if error.repeatable and (error.retryable or unsettled):
+        return "repeat"
+    return "doubt" if unsettled else "final"
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Exponential waits with full jitter: a random part of ``min(CAP, BASE * 2**n)``, never less than the provider asked for."""
+
+    random: _Random
+
+    def wait(self, tries: int, error: JackfieldError) -> float:
+        """Seconds to wait after ``tries`` failed tries of a page."""
+        ceiling = min(CAP, BASE * float(2 ** (tries - 1)))
+        return max(error.retry_after or 0.0, ceiling * self.random.random())
