@@ -1,0 +1,99 @@
+"""A compiled schema: prepare, judge, explain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from jackfield.errors import Detail
+from jackfield.schema.json_values import is_json, to_json
+from jackfield.schema.kinds import value_word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from jackfield.schema.kinds import Json
+    from jackfield.schema.known import Known
+    from jackfield.schema.plan import Plan
+
+__all__ = ["MAX_DETAILS", "Checked", "CompiledSchema"]
+
+MAX_DETAILS = 100
+"""The most faults that are told of one value; one more Detail says how many there are besides."""
+
+_ABOUT_CONTENT = frozenset({"anyOf", "oneOf", "not", "enum", "const", "contains", "maxContains", "uniqueItems"})
+"""Keywords that judge an array or an object by what is in it."""
+_STACK_IS_FULL = Detail("", "is nested too deeply to be judged")
+_NO_DEFAULTS: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """``value`` as prepared, to be used where ``details`` is empty; else ``details`` says everything that is wrong with it."""
+
+    value: dict[str, Any]
+    details: tuple[Detail, ...]
+
+
+class CompiledSchema:
+    """A JSON Schema ready for use; thread-safe, and it never raises for a value, whatever the value is."""
+
+    __slots__ = ("_is_valid", "_known", "_plan", "engine")
+
+    def __init__(self, known: Known, plan: Plan, is_valid: Callable[[Json], bool], engine: Literal["rs", "python"]) -> None:
+        self._known = known
+        self._plan = plan
+        self._is_valid = is_valid
+        self.engine = engine
+
+    def check(self, value: Mapping[str, Any], *, defaults: Mapping[str, Any] = _NO_DEFAULTS) -> Checked:
+        """Prepare an object and judge it.
+
+        ``defaults`` are the connection's values, which fill missing members marked ``fromConnection``. The caller's objects are never
+        written to; the prepared value shares with them what did not change.
+        """
+        faults: tuple[Detail, ...] = ()
+        plain: Json = value
+        try:
+            if not is_json(value):
+                plain, faults = to_json(value)
+            if type(plain) is not dict:
+                return Checked({}, faults or (Detail("", f"must be an object, not {value_word(plain)}", "type"),))
+            step = self._plan.steps.get(dict)
+            prepared: dict[str, Any] = plain if step is None else step(plain, defaults)  # type: ignore[call-arg]  # an object's step
+            return Checked(prepared, _limited(faults) if self._is_valid(prepared) else self._explained(prepared, faults))
+        except RecursionError:
+            return Checked({}, (_STACK_IS_FULL,))
+
+    def judge(self, value: Any) -> tuple[Detail, ...]:  # noqa: ANN401 (any JSON value)
+        """Everything that is wrong with a value as it is; empty: nothing. For outputs, where nothing may be read into."""
+        faults: tuple[Detail, ...] = ()
+        try:
+            if not is_json(value):
+                value, faults = to_json(value)
+            return _limited(faults) if self._is_valid(value) else self._explained(value, faults)
+        except RecursionError:
+            return (_STACK_IS_FULL,)
+
+    def _explained(self, value: Json, faults: tuple[Detail, ...]) -> tuple[Detail, ...]:
+        from jackfield.schema.case import Case  # noqa: PLC0415 (a valid value never pays for it)
+        from jackfield.schema.rules import RULES  # noqa: PLC0415 (as above)
+
+        found = Case(self._known, RULES, value).faults(self._known.root, value, "")
+        return _limited([*faults, *_independent(found, faults)]) or (Detail("", "is not what the schema describes"),)
+
+
+def _independent(found: tuple[Detail, ...], faults: tuple[Detail, ...]) -> Iterator[Detail]:
+    """Each fault once, without those that are there only because null stands in for what is not JSON, there or in a part of it."""
+    told = {fault.path for fault in faults}
+    above = {path[:end] for path in told for end in range(len(path)) if path[end] == "/"}
+    for detail in dict.fromkeys(found):
+        if detail.path not in told and not (detail.keyword in _ABOUT_CONTENT and detail.path in above):
+            yield detail
+
+
+def _limited(details: Sequence[Detail]) -> tuple[Detail, ...]:
+    if not details:
+        return ()
+    more = len(details) - MAX_DETAILS
+    return tuple(details) if more <= 0 else (*details[:MAX_DETAILS], Detail("", f"and {more} more faults"))

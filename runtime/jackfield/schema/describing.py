@@ -1,0 +1,58 @@
+"""What a schema takes, in a few words: "a string, or an array", "an object with 'data'"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.schema.formats import FORMATS
+from jackfield.schema.kinds import ALL_KINDS, TYPES, type_words
+from jackfield.schema.known import types_of
+from jackfield.schema.wording import either, listed, name_of, one_of, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jackfield.schema.kinds import Json, Node
+    from jackfield.schema.known import Known
+
+__all__ = ["described", "described_each"]
+
+
+def described(known: Known, node: Node) -> str:
+    """A noun phrase for the values that a schema takes."""
+    if isinstance(node, bool):
+        return "any value" if node else "nothing"
+    if "const" in node:
+        return quote(node["const"])
+    if "enum" in node:
+        return one_of(node["enum"])
+    hint = node.get("x-jackfield", {}).get("expects")
+    if hint:
+        return str(hint)
+    for sub in known.references(node):
+        return described(known, sub)
+    return _by_shape(known, node)
+
+
+def described_each(known: Known, nodes: list[Node]) -> str:
+    """The choices between several schemas, each said once."""
+    return either(list(dict.fromkeys(described(known, node) for node in nodes)))
+
+
+def _by_shape(known: Known, node: Mapping[str, Json]) -> str:
+    judged = FORMATS.get(node.get("format", ""))
+    kinds = known.accepted(node)
+    if judged is not None and kinds == {"string"}:
+        return judged.noun
+    if node.get("required") and kinds in ({"object"}, ALL_KINDS):
+        return f"an object with {listed([name_of(name) for name in node['required']], 'and')}"
+    if "type" in node:
+        return either(type_words(types_of(node)))
+    if kinds == ALL_KINDS:
+        return "of the required form"
+    return either(type_words(_types(kinds)))
+
+
+def _types(kinds: frozenset[str]) -> list[str]:
+    names = [name for name, members in TYPES.items() if members <= kinds]
+    return [name for name in names if not (name == "integer" and "number" in names)]

@@ -1,0 +1,200 @@
+"""Whether Python objects are JSON, and what to judge where they are not.
+
+Callers of the library may hand in anything. The engines differ in what they do with it (one raises at a lone surrogate, passes NaN),
+so nothing but plain JSON reaches them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from jackfield.errors import Detail
+from jackfield.schema.kinds import MAX_DEPTH, MAX_DIGITS, Json
+from jackfield.schema.pointer import child, cut, shown
+from jackfield.schema.wording import escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["is_json", "to_json"]
+
+_PLAIN = frozenset({bool, type(None)})
+_SMALL = 1 << 64
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NO_UNICODE = "holds a character that is not valid Unicode (a lone surrogate)"
+_FOREIGN_FAULTS = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+_WORDS: Mapping[type, str] = {
+    bytes: "bytes are not; give base64 text",
+    bytearray: "bytes are not; give base64 text",
+    memoryview: "bytes are not; give base64 text",
+    set: "a set is not; give an array",
+    frozenset: "a set is not; give an array",
+}
+
+
+def is_json(value: Json, depth: int = MAX_DEPTH) -> bool:
+    """Whether this is plain JSON: exact types, valid Unicode, finite numbers, at most ``depth`` levels. It never raises."""
+    kind = type(value)
+    if kind is str:
+        return value.isascii() or _is_unicode(value)
+    if kind is dict:
+        return depth > 0 and _is_json_object(value, depth - 1)
+    if kind is list:
+        return depth > 0 and _is_json_array(value, depth - 1)
+    if kind is int:
+        return bool(-_SMALL < value < _SMALL or abs(value) < _too_large(_most_digits()))
+    return math.isfinite(value) if kind is float else kind in _PLAIN
+
+
+def _is_json_object(value: dict[str, Json], depth: int) -> bool:
+    for name, item in value.items():
+        if type(name) is not str or not (name.isascii() or _is_unicode(name)):
+            return False
+        kind = type(item)
+        if kind is str:  # told apart here to spare the most frequent values a call
+            if not (item.isascii() or _is_unicode(item)):
+                return False
+        elif kind not in _PLAIN and not is_json(item, depth):
+            return False
+    return True
+
+
+def _is_json_array(value: list[Json], depth: int) -> bool:
+    for item in value:
+        if type(item) is str:
+            if not (item.isascii() or _is_unicode(item)):
+                return False
+        elif not is_json(item, depth):
+            return False
+    return True
+
+
+def _most_digits() -> int:
+    """At most as many as this Python turns into text, for the engines do that: beyond it jsonschema-rs gives a wrong verdict."""
+    return min(MAX_DIGITS, sys.get_int_max_str_digits() or MAX_DIGITS)
+
+
+@lru_cache(maxsize=4)
+def _too_large(digits: int) -> int:
+    return int(10**digits)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()  # far faster than a search for surrogates
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def to_json(value: object) -> tuple[Json, tuple[Detail, ...]]:
+    """The value as plain JSON, and one Detail for whatever in it is not.
+
+    Tuples become arrays, mappings objects, subclasses of str, int, float, list and dict what they extend. What is not JSON is replaced
+    by null, a lone surrogate by U+FFFD, so that the rest can be judged in the same go.
+    """
+    faults: list[Detail] = []
+    return _Reader(faults).read(value, "", MAX_DEPTH), tuple(faults)
+
+
+class _Reader:
+    def __init__(self, faults: list[Detail]) -> None:
+        self._faults = faults
+        self._open: set[int] = set()
+
+    def _refuse(self, path: str, reason: str) -> None:
+        self._faults.append(Detail(shown(path), f"must be JSON: {reason}"))
+
+    def read(self, value: object, path: str, depth: int) -> Json:
+        if value is None or type(value) is bool:
+            return value
+        for kind, reader in _READERS:
+            if issubclass(type(value), kind):  # isinstance would ask the object, which may lie or raise
+                return reader(self, value, path, depth)
+        self._refuse(path, _reason(type(value)))
+        return None
+
+    def _text(self, value: str, path: str, _depth: int) -> Json:
+        text = str.__str__(value)
+        if not _is_unicode(text):
+            self._faults.append(Detail(shown(path), _NO_UNICODE))
+            text = _SURROGATE.sub("\ufffd", text)
+        return text
+
+    def _whole(self, value: int, path: str, _depth: int) -> Json:
+        number = int.__int__(value)
+        digits = _most_digits()
+        if abs(number) < _too_large(digits):
+            return number
+        self._refuse(path, f"a number of more than {digits:,} digits is not read")
+        return None
+
+    def _number(self, value: float, path: str, _depth: int) -> Json:
+        number = float.__float__(value)
+        if math.isfinite(number):
+            return number
+        self._refuse(path, "NaN and Infinity are not numbers of JSON")
+        return None
+
+    def _mapping(self, value: Mapping[object, object], path: str, depth: int) -> Json:
+        try:
+            plain = dict(value)
+        except _FOREIGN_FAULTS:  # a foreign class's own code failed; there is nothing to read
+            self._refuse(path, _reason(type(value)))
+            return None
+        return self._object(plain, path, depth)
+
+    def _object(self, value: dict[object, object], path: str, depth: int) -> Json:
+        if not self._enter(value, path, depth):
+            return None
+        members: dict[str, Json] = {}
+        for name, item in dict.items(value):
+            if not issubclass(type(name), str):
+                self._refuse(path, "the names of members are strings")
+                continue
+            text = str.__str__(name)
+            if not _is_unicode(text):
+                self._faults.append(Detail(shown(child(path, cut(text))), _NO_UNICODE))
+                text = _SURROGATE.sub("\ufffd", text)
+            members[text] = self.read(item, child(path, text), depth - 1)
+        self._open.discard(id(value))
+        return members
+
+    def _array(self, value: list[object] | tuple[object, ...], path: str, depth: int) -> Json:
+        if not self._enter(value, path, depth):
+            return None
+        items = (list if issubclass(type(value), list) else tuple).__iter__(value)  # type: ignore[arg-type]  # whichever it is
+        read = [self.read(item, child(path, index), depth - 1) for index, item in enumerate(items)]
+        self._open.discard(id(value))
+        return read
+
+    def _enter(self, value: object, path: str, depth: int) -> bool:
+        if id(value) in self._open:
+            self._refuse(path, "a value cannot hold itself")
+        elif not depth:
+            self._faults.append(Detail(shown(path), f"is nested deeper than {MAX_DEPTH} levels"))
+        else:
+            self._open.add(id(value))
+            return True
+        return False
+
+
+_READERS: tuple[tuple[type, Callable[..., Json]], ...] = (
+    (str, _Reader._text),  # noqa: SLF001 (this module's own)
+    (int, _Reader._whole),  # noqa: SLF001 (this module's own class)
+    (float, _Reader._number),  # noqa: SLF001 (this module's own class)
+    (dict, _Reader._object),  # noqa: SLF001 (this module's own class)
+    (list, _Reader._array),  # noqa: SLF001 (this module's own class)
+    (tuple, _Reader._array),  # noqa: SLF001 (this module's own class)
+    (Mapping, _Reader._mapping),  # noqa: SLF001 (this module's own class)
+)
+
+
+def _reason(kind: type) -> str:
+    known = next((words for base, words in _WORDS.items() if issubclass(kind, base)), None)
+    return known or f"a Python object of type '{escaped(str(kind.__name__)[:80])}' is not"

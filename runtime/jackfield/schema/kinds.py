@@ -1,0 +1,71 @@
+"""The types of JSON, as judged and as said aloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+__all__ = ["ALL_KINDS", "MAX_DEPTH", "MAX_DIGITS", "TYPES", "Json", "Node", "SchemaError", "kind_of", "type_words", "value_word"]
+
+Json: TypeAlias = Any
+"""Any JSON value: None, bool, int, float, str, list or dict with string keys."""
+Node: TypeAlias = bool | Mapping[str, Any]
+"""A JSON Schema or subschema."""
+
+MAX_DEPTH = 100
+"""The deepest nesting of arrays and objects (contract §2)."""
+MAX_DIGITS = 4000
+"""The most digits of a whole number that is read or judged; Python's own limit for reading one from text is 4,300."""
+
+TYPES: Mapping[str, frozenset[str]] = {
+    "null": frozenset({"null"}),
+    "boolean": frozenset({"boolean"}),
+    "integer": frozenset({"integer"}),
+    "number": frozenset({"integer", "fraction"}),
+    "string": frozenset({"string"}),
+    "array": frozenset({"array"}),
+    "object": frozenset({"object"}),
+}
+"""Each type of JSON Schema and the kinds of value that it takes. ``fraction`` is a number that is not whole."""
+ALL_KINDS: frozenset[str] = frozenset().union(*TYPES.values())
+
+_KINDS: Mapping[type, str] = {str: "string", dict: "object", list: "array", bool: "boolean", int: "integer", type(None): "null"}
+_TYPE_WORDS = {
+    "null": "null",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "a string",
+    "array": "an array",
+    "object": "an object",
+}
+
+
+class SchemaError(ValueError):
+    """The schema itself is not valid. ``pointer`` is a JSON Pointer to the place in the schema, ``reason`` what is wrong there."""
+
+    def __init__(self, pointer: str, reason: str) -> None:
+        super().__init__(pointer, reason)
+        self.pointer = pointer
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the schema is not valid at '{self.pointer or '/'}': {self.reason}"
+
+
+def kind_of(value: Json) -> str:
+    """The kind of a JSON value. 1.0 is whole, as JSON Schema has it (draft 2020-12 §4.2.3)."""
+    if type(value) is float:
+        return "integer" if value.is_integer() else "fraction"
+    return _KINDS[type(value)]
+
+
+def value_word(value: Json) -> str:
+    """What a value is, for "…, not a number"."""
+    kind = kind_of(value)
+    return _TYPE_WORDS["number" if kind in ("integer", "fraction") else kind]
+
+
+def type_words(types: Iterable[str]) -> list[str]:
+    """The words for types of JSON Schema, each once, in the order given."""
+    return [_TYPE_WORDS[name] for name in dict.fromkeys(types)]

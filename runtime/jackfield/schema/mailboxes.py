@@ -1,0 +1,126 @@
+"""Email addresses as a schema judges them: the shape only, and never refusing one that can be delivered to.
+
+Sources: RFC 5321 §4.5.3.1 (lengths), RFC 5322 §3.4 (display names, quoted local parts, comments). Amazon SES and most providers deliver
+to ASCII local parts only (no SMTPUTF8, RFC 6531), while any letter may stand in a domain (IDNA).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from jackfield.schema.wording import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["PLAIN", "PLAIN_LIST", "PLAIN_MAILBOX", "email_fault", "idn_email_fault", "mailbox_fault", "mailbox_list_fault"]
+
+MAX_LOCAL = 64
+"""The most characters before the ``@`` (RFC 5321 §4.5.3.1.1)."""
+MAX_ADDRESS = 254
+"""The most characters of an address: a path of 256 without its ``<`` and ``>`` (RFC 5321 §4.5.3.1.3)."""
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LETTER = r"[^\x00-/:-@\[-\x60\x7b-\xa0\s]"  # ASCII letters and digits, and whatever is neither ASCII nor blank
+_INNER = r"[^\x00-,./:-@\[-\x60\x7b-\xa0\s]"  # the same and the hyphen
+_FOREIGN_ATOM = r'[^\x00-\x20"(),.:;<>@\[\\\]\x7f-\xa0\s]+'  # an atom's characters, and letters of any script
+_QUICK = r"[\w+-]++(?:\.[\w+-]++)*+@(?:[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*+\.)+[A-Za-z]{2,}+"
+_QUICK_MAILBOX = rf"(?:(?=[^,;<>]{{5,64}}(?:[,;]|\Z)){_QUICK}|[\w .]*+<(?=[^>]{{5,64}}>){_QUICK}>)"
+PLAIN = re.compile(rf"(?=.{{5,64}}\Z){_QUICK}", re.ASCII)
+"""The address that nearly everybody has: a quick yes. A no means only that it must be looked at closely."""
+PLAIN_MAILBOX = re.compile(_QUICK_MAILBOX, re.ASCII)
+"""The same, with or without a display name of words."""
+PLAIN_LIST = re.compile(rf"{_QUICK_MAILBOX}(?:[,;] ?{_QUICK_MAILBOX})*+", re.ASCII)
+"""One or several of these."""
+_DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_FOREIGN_DOT_ATOM = re.compile(rf"{_FOREIGN_ATOM}(?:\.{_FOREIGN_ATOM})*")
+_QUOTED = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])*"')
+_DOMAIN_LABEL = re.compile(rf"{_LETTER}(?:{_INNER}{{0,61}}{_LETTER})?")
+_DOTS = re.compile("[\u3002\uff0e\uff61]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_PART = re.compile(r'(?:[^,;"<(]++|"(?:[^"\\]++|\\.)*+"|<[^<>]*>|\([^()]*\)|["<(])+|[,;]', re.DOTALL)
+
+_NOT = "is not an email address"
+
+
+def email_fault(text: str) -> str | None:
+    """One bare address, ``local@domain.tld``."""
+    return _address_fault(text, foreign=False)
+
+
+def idn_email_fault(text: str) -> str | None:
+    """One bare address; letters of any script before the ``@`` too."""
+    return _address_fault(text, foreign=True)
+
+
+def mailbox_fault(text: str) -> str | None:
+    """One address, with or without a display name; all before the last ``<`` is the name, quoted or not."""
+    text = text.strip()
+    control = _CONTROL.search(text)
+    if control:
+        return f"holds the control character U+{ord(control[0]):04X}"
+    if text.endswith(")") and text.rfind("(") > 0:
+        text = text[: text.rfind("(")].rstrip()
+    if text.endswith(">"):
+        text = text[:-1].rpartition("<")[2].strip() if "<" in text else ""
+    return _address_fault(text, foreign=False)
+
+
+def mailbox_list_fault(text: str) -> str | None:
+    """Any number of mailboxes, at least one, between commas or semicolons that stand outside quotes, ``<>`` and comments."""
+    found = False
+    for parts in _mailboxes(text):
+        fault = mailbox_fault(", ".join(parts)) and mailbox_fault(parts[0])
+        if fault:
+            return f"holds {quote(parts[0])}, which {fault}"
+        found = True
+    return None if found else "holds no email address"
+
+
+def _mailboxes(text: str) -> Iterator[list[str]]:
+    """The parts of a list; those that an unquoted comma in a name may have torn apart (``Ada, Countess <a@x.io>``) are together."""
+    together: list[str] = []
+    for match in _PART.finditer(text):
+        part = match[0].strip()
+        if part in (",", ";", ""):
+            if part != ";":
+                continue
+        else:
+            together.append(part)
+            if "@" not in part:
+                continue
+        if together:
+            yield together
+        together = []
+    if together:
+        yield together
+
+
+def _address_fault(text: str, *, foreign: bool) -> str | None:
+    local, _, domain = text.rpartition("@")
+    if not local or not domain:
+        return _NOT
+    if len(text) > MAX_ADDRESS:
+        return f"{_NOT} (more than {MAX_ADDRESS} characters)"
+    if len(local) > MAX_LOCAL:
+        return f"{_NOT} (more than {MAX_LOCAL} characters before the '@')"
+    return _local_fault(local, foreign=foreign) or _domain_fault(domain)
+
+
+def _local_fault(local: str, *, foreign: bool) -> str | None:
+    if (_FOREIGN_DOT_ATOM if foreign else _DOT_ATOM).fullmatch(local) or _QUOTED.fullmatch(local):
+        return None
+    letter = next((letter for letter in local if not letter.isascii()), None)
+    if letter is None or foreign or not _FOREIGN_DOT_ATOM.fullmatch(local):
+        return _NOT
+    return f"has {quote(letter)} before the '@': only ASCII local parts can be delivered (no SMTPUTF8)"
+
+
+def _domain_fault(domain: str) -> str | None:
+    labels = _DOTS.sub(".", domain).split(".")
+    if len(labels) == 1 and _DOMAIN_LABEL.fullmatch(domain):
+        return f"{_NOT} (no dot in its domain)"
+    if not all(map(_DOMAIN_LABEL.fullmatch, labels)) or labels[-1].isdecimal():
+        return _NOT
+    return None

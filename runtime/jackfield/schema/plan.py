@@ -1,0 +1,170 @@
+"""What to do to a value before it is judged, worked out once from the schema: the ``x-jackfield`` hints, defaults, lossless reading.
+
+A plan copies only what changes: the caller's objects are never written to, long strings never copied.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+from jackfield.schema.json_values import is_json
+from jackfield.schema.reading import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jackfield.schema.kinds import Json
+
+__all__ = ["ABSENT", "Items", "Members", "Plan", "text_step"]
+
+ABSENT = object()
+"""Stands for a member that is not there; None is a value."""
+_BLANKS: tuple[Json, ...] = ("", None, [], {})
+
+
+class Plan:
+    """What to do to the values of one place. ``steps`` maps the type of a value to what is done to it; no entry, nothing to do."""
+
+    __slots__ = ("blank_is_absent", "default", "source", "steps")
+
+    def __init__(self) -> None:
+        self.steps: dict[type, Callable[[Json], Json]] = {}
+        self.blank_is_absent = False
+        self.default: Json = ABSENT
+        self.source: str | None = None
+
+    def apply(self, value: Json) -> Json:
+        """The prepared value; the same object where nothing changed, ``ABSENT`` where it counts as not given."""
+        step = self.steps.get(type(value))
+        if step is not None:
+            value = step(value)
+        return ABSENT if self.blank_is_absent and not value and value in _BLANKS else value
+
+    @property
+    def fills(self) -> bool:
+        """Whether a missing member may become something."""
+        return self.default is not ABSENT or self.source is not None
+
+    @property
+    def works(self) -> bool:
+        """Whether there is anything to do here, the parts of arrays and objects aside."""
+        return self.fills or self.blank_is_absent or str in self.steps
+
+    def fill(self, defaults: Mapping[str, Json] | None) -> Json:
+        """What a missing member becomes: the connection's value of that name, else the schema's default, else ``ABSENT``."""
+        if self.source is not None and defaults and self.source in defaults:
+            value = defaults[self.source]
+            value = self.apply(value) if value is not None and is_json(value) else ABSENT
+            if value is not ABSENT:
+                return value
+        return deepcopy(self.default) if isinstance(self.default, dict | list) else self.default
+
+
+def text_step(*, trim: bool, lowercase: bool, kinds: frozenset[str]) -> Callable[[str], Json] | None:
+    """What is done to a string, or None. ``kinds`` are those that it may be read as, none where the schema takes strings."""
+    if kinds:
+        return lambda text: read_text(text.strip() if trim else text, kinds)
+    if lowercase:
+        return lambda text: _lowered(text.strip() if trim else text)
+    return str.strip if trim else None
+
+
+def _lowered(text: str) -> str:
+    lowered = text.lower()
+    return text if lowered == text else lowered
+
+
+class Items:
+    """What is done to an array: the first items by their own plans, the others by one."""
+
+    __slots__ = ("first", "rest")
+
+    def __init__(self, first: list[Plan | None], rest: Plan | None) -> None:
+        self.first = first
+        self.rest = rest
+
+    def __call__(self, value: list[Json]) -> list[Json]:
+        """The prepared array, or the same object where nothing changed."""
+        changed: list[Json] | None = None
+        count = len(self.first)
+        for index, item in enumerate(value):
+            plan = self.first[index] if index < count else self.rest
+            if plan is None or (step := plan.steps.get(type(item))) is None:
+                continue
+            new = step(item)
+            if new is not item:
+                changed = list(value) if changed is None else changed
+                changed[index] = new
+        return value if changed is None else changed
+
+    def plans(self) -> list[Plan]:
+        """The plans of all items."""
+        return [plan for plan in (*self.first, self.rest) if plan is not None]
+
+    def keep(self, active: Callable[[Plan | None], Plan | None]) -> bool:
+        """Forget idle plans; False where nothing is left to do."""
+        self.first = [active(plan) for plan in self.first]
+        self.rest = active(self.rest)
+        return bool(self.plans())
+
+
+class Members:
+    """What is done to an object: to the members that are there, by name or by pattern; then missing ones are filled in."""
+
+    __slots__ = ("by_name", "fills", "patterns", "rest")
+
+    def __init__(
+        self, by_name: dict[str, Plan | None], patterns: list[tuple[Callable[[str], bool], Plan | None]], rest: Plan | None
+    ) -> None:
+        self.by_name = by_name
+        self.patterns = patterns
+        self.rest = rest
+        self.fills = [(name, plan) for name, plan in by_name.items() if plan is not None and plan.fills]
+
+    def __call__(self, value: dict[str, Json], defaults: Mapping[str, Json] | None = None) -> dict[str, Json]:
+        """The prepared object, or the same one where nothing changed; ``defaults`` (the connection's values) at the top level only."""
+        result = value
+        find = self.by_name.get if self.rest is None and not self.patterns else self._find
+        for name, item in value.items():
+            plan = find(name)
+            if plan is None:
+                continue
+            step = plan.steps.get(type(item))
+            new = item if step is None else step(item)
+            if not new and plan.blank_is_absent and new in _BLANKS:
+                result = dict(value) if result is value else result
+                del result[name]
+            elif new is not item:
+                result = dict(value) if result is value else result
+                result[name] = new
+        for name, plan in self.fills:
+            if name not in result:
+                new = plan.fill(defaults)
+                if new is not ABSENT:
+                    result = dict(value) if result is value else result
+                    result[name] = new
+        return result
+
+    def _find(self, name: str) -> Plan | None:
+        if name in self.by_name:
+            return self.by_name[name]
+        for matches, plan in self.patterns:
+            if matches(name):
+                return plan
+        return self.rest
+
+    def plans(self) -> list[Plan]:
+        """The plans of all members."""
+        patterns = (plan for _, plan in self.patterns)
+        return [plan for plan in (*self.by_name.values(), *patterns, self.rest) if plan is not None]
+
+    def keep(self, active: Callable[[Plan | None], Plan | None]) -> bool:
+        """Forget idle plans; False where nothing is left to do."""
+        self.by_name = {name: active(plan) for name, plan in self.by_name.items()}
+        self.patterns = [(matches, active(plan)) for matches, plan in self.patterns]
+        self.rest = active(self.rest)
+        if not any(plan for _, plan in self.patterns) and self.rest is None:
+            self.patterns = []
+            self.by_name = {name: plan for name, plan in self.by_name.items() if plan is not None}
+        return bool(self.plans())

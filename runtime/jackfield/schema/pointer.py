@@ -1,0 +1,68 @@
+"""JSON Pointers (RFC 6901): built, shown, and followed into a schema."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jackfield.schema.kinds import Json
+
+__all__ = ["child", "cut", "follow", "join", "shown"]
+
+MAX_TOKEN = 255
+"""The most characters of one name that a shown pointer carries; a file's name fits."""
+MAX_NAME = 80
+"""The most characters of an unknown member's name that are shown: it may be a secret pasted into the wrong place."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def child(path: str, name: str | int) -> str:
+    """The pointer to a member or an item of what ``path`` points to."""
+    token = str(name).replace("~", "~0").replace("/", "~1")
+    return f"{path}/{token}"
+
+
+def join(names: Iterable[str | int]) -> str:
+    """The pointer made of these names."""
+    path = ""
+    for name in names:
+        path = child(path, name)
+    return path
+
+
+def cut(name: str, limit: int = MAX_NAME) -> str:
+    """The name, at most ``limit`` characters of it, then an ellipsis."""
+    return name if len(name) <= limit else name[:limit] + "…"
+
+
+def shown(path: str) -> str:
+    """The pointer as a Detail carries it: valid Unicode, and no name in it longer than ``MAX_TOKEN``."""
+    if len(path) > MAX_TOKEN:
+        path = "/".join(cut(token, MAX_TOKEN) for token in path.split("/"))
+    return path if path.isascii() else _SURROGATE.sub("\ufffd", path)
+
+
+def follow(root: Json, pointer: str) -> Json:
+    """What a pointer points to in a schema; it may be percent-encoded, as in the fragment of a URI.
+
+    :raises LookupError: where it points to nothing.
+    """
+    from urllib.parse import unquote  # noqa: PLC0415 (only schemas with references pay for it)
+
+    found = root
+    first, *tokens = unquote(pointer).split("/")
+    if first:
+        raise LookupError(pointer)
+    for token in tokens:
+        name = token.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, dict):
+            found = found[name]
+        elif isinstance(found, list) and name.isdecimal() and name.isascii():
+            found = found[int(name)]
+        else:
+            raise LookupError(name)
+    return found

@@ -1,0 +1,68 @@
+"""Strings read as numbers and booleans, where nothing is lost (contract §5: forms send strings)."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+from jackfield.schema.kinds import MAX_DIGITS
+
+if TYPE_CHECKING:
+    from jackfield.schema.kinds import Json
+
+__all__ = ["read_text"]
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<rest>(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
+_BLANKS = " \t\r\n"
+_LONGEST = MAX_DIGITS + 100
+_BOOLEANS = {"true": True, "false": False}
+_LONGEST_BOOLEAN = len("false")
+
+
+def read_text(text: str, kinds: frozenset[str]) -> Json:
+    """The value that ``text`` stands for among these kinds (``boolean``, ``integer``, ``fraction``), or the text itself.
+
+    Blanks around it are no loss; digits that a double cannot hold are. ``1.0`` is the whole number 1 where only whole numbers fit.
+    """
+    if len(text) > _LONGEST:
+        return text
+    bare = text.strip(_BLANKS)
+    if "boolean" in kinds and len(bare) <= _LONGEST_BOOLEAN and bare.lower() in _BOOLEANS:
+        return _BOOLEANS[bare.lower()]
+    match = _NUMBER.fullmatch(bare) if "integer" in kinds else None
+    number: float | None = None
+    if match and not match["rest"]:
+        number = _whole(bare)
+    elif match:
+        number = _fraction(bare) if "fraction" in kinds else _whole_from_decimal(bare)
+    return text if number is None else number
+
+
+def _whole(text: str) -> int | None:
+    try:
+        return int(text) if len(text.lstrip("-")) <= MAX_DIGITS else None
+    except ValueError:  # this Python was told to read fewer digits
+        return None
+
+
+def _fraction(text: str) -> float | None:
+    from decimal import Decimal  # noqa: PLC0415 (few inputs are fractions in strings)
+
+    number = float(text)
+    try:
+        return number if math.isfinite(number) and Decimal(text) == Decimal(repr(number)) else None
+    except ArithmeticError:  # an exponent beyond what even Decimal holds
+        return None
+
+
+def _whole_from_decimal(text: str) -> int | None:
+    from decimal import Decimal  # noqa: PLC0415 (few inputs are whole numbers written as fractions)
+
+    try:
+        number = Decimal(text)
+        if number.adjusted() >= MAX_DIGITS or number != number.to_integral_value():
+            return None
+        return int(number)
+    except ArithmeticError:  # more digits or a larger exponent than Decimal computes with
+        return None

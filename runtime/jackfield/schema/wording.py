@@ -1,0 +1,73 @@
+"""How values, names and lists stand in a message: quoted, cut, escaped, with correct grammar."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jackfield.schema.kinds import Json
+
+__all__ = ["count", "either", "escaped", "listed", "may_quote", "name_of", "one_of", "quote"]
+
+MAX_QUOTED = 60
+"""The most characters of a value that a message shows."""
+MAX_SHORT = 200
+"""The longest string of which anything is shown; longer ones are content (a mail's text), not values."""
+MAX_LISTED = 10
+"""The most allowed values that a message lists."""
+
+_SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def escaped(text: str) -> str:
+    """The text without characters that could steer a terminal or hide: controls, formats, surrogates, odd blanks."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _SHORT_ESCAPES.get(c) or f"\\u{ord(c):04x}" for c in text)
+
+
+def quote(value: Json) -> str:
+    """A value as JSON has it, but strings in single quotes; at most ``MAX_QUOTED`` characters of it."""
+    if isinstance(value, str):
+        text = escaped(value[:MAX_QUOTED])
+        return f"'{text}…'" if len(value) > MAX_QUOTED else f"'{text}'"
+    text = escaped(json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "…"
+
+
+def may_quote(value: Json) -> bool:
+    """Whether the value is of a kind and a length that a message may show, secrets aside."""
+    return len(value) <= MAX_SHORT if isinstance(value, str) else not isinstance(value, dict | list)
+
+
+def name_of(name: str, limit: int = 80) -> str:
+    """A member's name in quotes."""
+    return f"'{escaped(name[:limit])}…'" if len(name) > limit else f"'{escaped(name)}'"
+
+
+def count(number: float, noun: str) -> str:
+    """``1 item``, ``2 items``."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:.0f} {noun if number == 1 else plural}"
+
+
+def listed(words: Sequence[str], last: str) -> str:
+    """``a, b and c`` for the last word ``and``."""
+    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+def either(words: Sequence[str]) -> str:
+    """``a, b or c``; with commas throughout where one of the words is a choice itself (``true or false``)."""
+    if len(words) > 1 and any(" or " in word for word in words):
+        return f"{', '.join(words[:-1])}, or {words[-1]}"
+    return listed(words, "or")
+
+
+def one_of(allowed: Sequence[Json]) -> str:
+    """The allowed values, at most ``MAX_LISTED`` of them."""
+    words = [quote(value) for value in allowed[:MAX_LISTED]]
+    more = len(allowed) - len(words)
+    return f"{', '.join(words)} and {more} more" if more else either(words)

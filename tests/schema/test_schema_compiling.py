@@ -1,0 +1,146 @@
+"""What a schema must be, which engine judges, and what compiling leaves alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+import jackfield.schema
+from jackfield.schema import Checked, CompiledSchema, SchemaError, compile_schema
+
+ENGINES: list[Any] = ["rs", "python"]
+ONE_TYPE = "'type' must be one or several of 'null', 'boolean', 'integer', 'number', 'string', 'array' or 'object'"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("schema", "pointer", "reason"),
+    [
+        ({"properties": {"a/b": {"type": "strin"}}}, "/properties/a~1b/type",
+         ONE_TYPE),
+        ({"type": []}, "/type", None), ({"type": ["string", "string"]}, "/type", None), ({"type": [1]}, "/type", None),
+        ({"items": {"pattern": "("}}, "/items/pattern", "not a regular expression of ECMA-262"),
+        ({"patternProperties": {"[": True}}, "/patternProperties/[", "not a regular expression of ECMA-262"),
+        ({"minLength": -1}, "/minLength", "'minLength' must be a whole number of at least 0"),
+        ({"maxItems": 1.5}, "/maxItems", None), ({"minimum": "1"}, "/minimum", "'minimum' must be a number"),
+        ({"maximum": True}, "/maximum", None), ({"multipleOf": 0}, "/multipleOf", "'multipleOf' must be a number above 0"),
+        ({"required": "a"}, "/required", "'required' must be an array of different names"), ({"required": ["a", "a"]}, "/required", None),
+        ({"dependentRequired": {"a": "b"}}, "/dependentRequired", None), ({"dependentRequired": []}, "/dependentRequired", None),
+        ({"enum": []}, "/enum", None), ({"enum": "a"}, "/enum", None), ({"uniqueItems": 1}, "/uniqueItems",
+        "'uniqueItems' must be true or false"),
+        ({"format": 1}, "/format", "'format' must be a string"), ({"writeOnly": "yes"}, "/writeOnly", None),
+        ({"properties": []}, "/properties", "'properties' must be an object"), ({"x-jackfield": True}, "/x-jackfield", None),
+        ({"anyOf": []}, "/anyOf", "'anyOf' must be an array of schemas"), ({"allOf": {}}, "/allOf", None),
+        ({"anyOf": [{}, 3]}, "/anyOf/1", "a schema must be an object, true or false"), ({"items": [True]}, "/items", None),
+        ({"$defs": {"a": None}}, "/$defs/a", None), ({"$schema": "http://json-schema.org/draft-07/schema#"}, "/$schema", None),
+        ({"$ref": "#/$defs/nope"}, "/$ref", "'#/$defs/nope' points to nothing"), ({"$ref": "#nope"}, "/$ref", "'#nope' points to nothing"),
+        ({"$ref": "#/required/x", "required": ["a"]}, "/$ref", None), ({"$ref": "#/required/9", "required": ["a"]}, "/$ref", None),
+        ({"$ref": "#/required/0", "required": ["a"]}, "/required/0", "a schema must be an object, true or false"),
+        ({"$ref": "https://example.com/s"}, "/$ref",
+         "'https://example.com/s' points out of the schema; only references into it ('#/$defs/…') are followed"),
+        ({"items": {"$id": "https://example.com/s"}}, "/items/$id", "'$id' may stand at the root only"),
+        ({"$ref": "#"}, "", "the schema refers to itself without end"),
+        ({"items": {"allOf": [{"$ref": "#/items"}]}}, "/items", "the schema refers to itself without end"),
+        ({"minimum": float("nan")}, "/minimum", "must be JSON: NaN and Infinity are not numbers of JSON"),
+        ({"default": b""}, "/default", "must be JSON: bytes are not; give base64 text"),
+    ],
+    ids=lambda item: str(item)[:50],
+)  # fmt: skip
+def test_a_schema_that_is_none_is_refused_with_its_place(engine: Any, schema: Any, pointer: str, reason: str | None) -> None:
+    """The error points into the schema and is the same with both engines."""
+    with pytest.raises(SchemaError) as raised:
+        compile_schema(schema, engine=engine)
+    assert raised.value.pointer == pointer
+    assert reason is None or raised.value.reason == reason
+    assert str(raised.value) == f"the schema is not valid at '{pointer or '/'}': {raised.value.reason}"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("schema", [{"$vocabulary": 3}, {"deprecated": "x"}, {"$comment": 1}])
+def test_what_only_the_engine_objects_to_is_refused_too(engine: Any, schema: Any) -> None:
+    """Keywords that we do not read are left to the engine's own check of the schema."""
+    with pytest.raises(SchemaError) as raised:
+        compile_schema(schema, engine=engine)
+    assert raised.value.pointer == f"/{next(iter(schema))}"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        (True, 1), ({"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://example.com/s"}, 1),
+        ({"$id": "https://example.com/s", "$ref": "https://example.com/s#/$defs/a", "$defs": {"a": {"type": "string"}}}, "x"),
+        ({"$ref": "#/definitions/a%20b", "definitions": {"a b": {"type": "string"}}}, "x"),
+        ({"$ref": "#/x-parts/0", "x-parts": [{"type": "string"}]}, "x"), ({"properties": {"$id": {"type": "string"}}}, {"$id": "x"}),
+        ({"properties": {"$ref": True, "type": True, "enum": {"pattern": "x"}}}, {"$ref": 1}), (MappingProxyType({"type": "string"}), "x"),
+        ({"enum": [{"pattern": "("}], "default": {"$ref": "#/no"}, "examples": [{"type": 1}]}, {"pattern": "("}),
+        ({"minLength": 1.0, "contentSchema": {"type": "string"}, "x-other": {"pattern": "("}}, "x"),
+        ({"items": {"items": {"$ref": "#"}}}, [[[]]]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_valid_is_taken(engine: Any, schema: Any, value: Any) -> None:
+    """References inside the schema, anchors, members named like keywords, and data that only looks like a schema."""
+    assert compile_schema(schema, engine=engine).judge(value) == ()
+
+
+def test_a_schema_that_is_no_object_is_refused() -> None:
+    """A list is no schema."""
+    schema: Any = [1]
+    with pytest.raises(SchemaError, match="a schema must be an object, true or false"):
+        compile_schema(schema)
+
+
+def test_later_changes_of_the_schema_have_no_effect() -> None:
+    """What was compiled is a copy."""
+    schema: dict[str, Any] = {"properties": {"a": {"type": "string", "default": []}}}
+    compiled = compile_schema(schema)
+    schema["properties"]["a"]["type"] = "integer"
+    assert [detail.message for detail in compiled.judge({"a": 1})] == ["must be a string, not a number"]
+
+
+def test_the_faster_engine_is_taken_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """jsonschema-rs by default; jsonschema where the first is missing; an ImportError only for who asks by name."""
+    assert compile_schema({}).engine == "rs"
+    monkeypatch.setitem(sys.modules, "jsonschema_rs", None)
+    assert compile_schema({}).engine == "python"
+    with pytest.raises(ImportError):
+        compile_schema({}, engine="rs")
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
+    with pytest.raises(ImportError):
+        compile_schema({})
+
+
+def test_importing_the_package_imports_no_engine() -> None:
+    """A cold command that judges nothing pays for neither engine nor for Decimal."""
+    code = (
+        "import sys; before = set(sys.modules); import jackfield.schema; new = set(sys.modules) - before;"
+        "assert not {name.partition('.')[0] for name in new} & {'jsonschema_rs', 'jsonschema', 'referencing', 'pydantic', 'decimal'}, new"
+    )
+    root = jackfield.schema.__path__[0].rpartition("/jackfield/")[0]
+    assert subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": root}, check=False).returncode == 0
+
+
+def test_what_is_exported_is_what_is_promised() -> None:
+    """``__all__`` names the public things and nothing else."""
+    assert set(jackfield.schema.__all__) == {"MAX_DETAILS", "Checked", "CompiledSchema", "SchemaError", "compile_schema"}
+    assert all(hasattr(jackfield.schema, name) for name in jackfield.schema.__all__)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_one_compiled_schema_serves_many_threads(engine: Any) -> None:
+    """Eight threads judging good and bad values at once get the answers that one thread gets."""
+    schema = {"properties": {"n": {"type": "integer", "maximum": 50}, "to": {"format": "mailbox"}}}
+    compiled: CompiledSchema = compile_schema(schema, engine=engine)
+    values = [{"n": str(number), "to": "ada" if number % 2 else "ada@x.io"} for number in range(100)]
+    alone = [compiled.check(value) for value in values]
+    with ThreadPoolExecutor(8) as pool:
+        together: list[Checked] = [
+            checked for checks in pool.map(lambda _: [compiled.check(value) for value in values], range(8)) for checked in checks
+        ]
+    assert together == alone * 8

@@ -1,0 +1,307 @@
+"""Whatever Python hands in, the answer is Details, never an exception."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import enum
+import sys
+import time
+from collections import OrderedDict, UserDict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jackfield.errors import Detail
+from jackfield.schema import Checked, compile_schema
+
+LONE = "holds a character that is not valid Unicode (a lone surrogate)"
+ENGINES: list[Any] = ["rs", "python"]
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "a": {"type": "string", "format": "mailbox", "x-jackfield": {"trim": True, "blank": "absent", "fromConnection": "a"}},
+        "b": {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"$ref": "#"}, "uniqueItems": True}, {"$ref": "#"}]},
+        "c": {"enum": [1, "x", None], "default": 1}, "d": {"type": "number", "multipleOf": 0.01, "maximum": 1e308},
+        "e": {"oneOf": [{"contains": {"pattern": "^x"}}, {"propertyNames": {"format": "email"}}], "writeOnly": True},
+    },
+    "patternProperties": {"^x": {"type": "boolean"}}, "unevaluatedProperties": False, "dependentRequired": {"a": ["b"]},
+}  # fmt: skip
+
+
+class Text(str):
+    """A string with opinions of its own."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError
+
+
+class Colour(enum.StrEnum):
+    """A member of an enumeration is a string."""
+
+    RED = "red"
+
+
+class Number(enum.IntEnum):
+    """A member of an enumeration is a number."""
+
+    ONE = 1
+
+
+class Broken(Mapping[str, Any]):
+    """A mapping that cannot be read."""
+
+    def __getitem__(self, name: str) -> Any:
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        raise RuntimeError
+
+    def __len__(self) -> int:
+        return 1
+
+
+class Liar:
+    """An object that says it is something else, or raises when asked."""
+
+    @property  # type: ignore[misc]  # that is the point
+    def __class__(self) -> Any:
+        raise RuntimeError
+
+
+class Half(float):
+    """A float of another class."""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("value", "path", "message"),
+    [
+        ({"v": "a\ud800"}, "/v", LONE),
+        ({"v": ["é", "\udfff"]}, "/v/1", LONE),
+        ({"v": {"k\ud800": 1}}, "/v/k\ufffd", LONE),
+        ({"v": float("nan")}, "/v", "must be JSON: NaN and Infinity are not numbers of JSON"),
+        ({"v": [float("-inf")]}, "/v/0", "must be JSON: NaN and Infinity are not numbers of JSON"),
+        ({"v": b"x"}, "/v", "must be JSON: bytes are not; give base64 text"),
+        ({"v": {1}}, "/v", "must be JSON: a set is not; give an array"),
+        ({"v": {1: 2}}, "/v", "must be JSON: the names of members are strings"),
+        ({"v": dt.date(2026, 1, 31)}, "/v", "must be JSON: a Python object of type 'date' is not"),
+        ({"v": decimal.Decimal(1)}, "/v", "must be JSON: a Python object of type 'Decimal' is not"),
+        ({"v": Broken()}, "/v", "must be JSON: a Python object of type 'Broken' is not"),
+        ({"v": Liar()}, "/v", "must be JSON: a Python object of type 'Liar' is not"),
+        ({"v": 10**4001}, "/v", "must be JSON: a number of more than 4,000 digits is not read"),
+        ({"v": type("T" * 99, (), {})()}, "/v", f"must be JSON: a Python object of type '{'T' * 80}' is not"),
+    ],
+    ids=lambda item: ascii(type(item))[:20],
+)
+def test_what_is_not_json_is_told_at_its_place(engine: Any, value: Any, path: str, message: str) -> None:
+    """Lone surrogates, NaN, bytes and other objects are a Detail each, in ``check`` and ``judge`` alike."""
+    compiled = compile_schema({}, engine=engine)
+    assert compiled.judge(value) == (Detail(path, message),)
+    assert compiled.check(value).details == (Detail(path, message),)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_python_told_to_write_fewer_digits_judges_fewer(engine: Any) -> None:
+    """Where the interpreter's own limit is lower than ours, larger numbers are refused instead of judged wrongly by the engine."""
+    compiled = compile_schema({"properties": {"v": {"maximum": 5}}}, engine=engine)
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(640)
+    try:
+        assert compiled.judge({"v": 10**640}) == (Detail("/v", "must be JSON: a number of more than 640 digits is not read"),)
+        assert [detail.keyword for detail in compiled.judge({"v": 10**639})] == ["maximum"]
+    finally:
+        sys.set_int_max_str_digits(limit)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_rest_is_judged_in_the_same_go(engine: Any) -> None:
+    """What is not JSON hides no other fault, and is not reported twice."""
+    schema = {"properties": {"a": {"type": "string", "pattern": "^x"}, "b": {"type": "integer"}}, "required": ["c"]}
+    assert compile_schema(schema, engine=engine).check({"a": b"", "b": "x"}).details == (
+        Detail("/a", "must be JSON: bytes are not; give base64 text"),
+        Detail("/b", "must be a whole number, not a string", "type"),
+        Detail("/c", "'c' is missing", "required"),
+    )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"uniqueItems": True},
+        {"contains": {"type": "integer"}},
+        {"not": {"items": {"type": "null"}}},
+        {"anyOf": [{"contains": {"const": 1}}, {"contains": {"const": 2}}]},
+    ],
+)
+def test_no_fault_follows_from_what_is_not_json(engine: Any, rule: Any) -> None:
+    """What holds something that is no JSON is not called wrong on top of it."""
+    compiled = compile_schema({"properties": {"v": rule}}, engine=engine)
+    assert [detail.path for detail in compiled.judge({"v": [b"a", b"b"]})] == ["/v/0", "/v/1"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_subclasses_of_json_types_are_what_they_extend(engine: Any) -> None:
+    """Enumeration members, ordered dictionaries, tuples and other mappings are read as plain JSON."""
+    value = OrderedDict(a=Colour.RED, b=Number.ONE, c=(1, Text("x")), d=UserDict({Text("k"): Half(1.5)}), e=10**30)
+    checked = compile_schema({}, engine=engine).check(value)
+    assert checked == Checked({"a": "red", "b": 1, "c": [1, "x"], "d": {"k": 1.5}, "e": 10**30}, ())
+    assert [type(item) for item in checked.value.values()] == [str, int, list, dict, int]
+    assert type(checked.value["c"][1]) is str
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_depth_is_limited(engine: Any) -> None:
+    """A hundred levels are judged, more are refused, and a value that holds itself is seen."""
+    compiled = compile_schema(
+        {"$ref": "#/$defs/T", "$defs": {"T": {"type": ["array", "object"], "items": {"$ref": "#/$defs/T"}}}}, engine=engine
+    )
+    value: Any = []
+    for _ in range(99):
+        value = [value]
+    assert compiled.judge(value) == ()
+    assert compiled.judge([value]) == (Detail("/0" * 100, "is nested deeper than 100 levels"),)
+    deep: Any = {}
+    for _ in range(20_000):
+        deep = {"a": deep}
+    assert compiled.judge(deep) == (Detail("/a" * 100, "is nested deeper than 100 levels"),)
+    loop: Any = []
+    loop += [loop, loop]
+    assert [detail.message for detail in compiled.judge(loop)] == ["must be JSON: a value cannot hold itself"] * 2
+
+
+def test_a_stack_that_is_nearly_full_gives_a_detail() -> None:
+    """Where Python's stack ends while judging, that is said; no RecursionError leaves."""
+    schema = {"items": {"anyOf": [{"$ref": "#"}, False]}, "maxItems": 1, "additionalProperties": {"$ref": "#"}}
+    compiled = compile_schema(schema, engine="python")
+    value: Any = [1, 2]
+    for _ in range(98):
+        value = [value]
+
+    def fall(depth: int) -> tuple[tuple[Detail, ...], tuple[Detail, ...]]:
+        return (compiled.judge(value), compiled.check({"v": value}).details) if not depth else fall(depth - 1)
+
+    assert fall(600) == ((Detail("", "is nested too deeply to be judged"),),) * 2
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_nested_branches_cost_no_more_than_their_number(engine: Any) -> None:
+    """Branches in branches are worked out once each: a deep value with a fault at its bottom is explained at once."""
+    schema = {"$ref": "#/$defs/T", "$defs": {"T": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"$ref": "#/$defs/T"}}]}}}
+    value: Any = [1]
+    for _ in range(30):
+        value = [value]
+    started = time.perf_counter()
+    details = compile_schema(schema, engine=engine).judge(value)
+    assert details == (Detail("/0" * 31, "must be a string or an array, not a number", "anyOf"),)
+    assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("text", ["x" * 9_000_000, "é" * 9_000_000, "a@b.io, " * 1_000_000])
+def test_megabytes_are_judged_in_time_and_not_quoted(engine: Any, text: str) -> None:
+    """Nine megabytes that break every rule take no more than seconds, and no message holds a part of them."""
+    rules = {
+        "maxLength": 5,
+        "pattern": "^z",
+        "enum": ["z"],
+        "const": "z",
+        "format": "mailbox",
+        "not": {"type": "string"},
+        "minLength": 10**8,
+    }
+    compiled = compile_schema({"properties": {"v": rules, "n": {"type": "integer"}}}, engine=engine)
+    started = time.perf_counter()
+    details = compiled.check({"v": text, "n": text}).details
+    assert time.perf_counter() - started < 10
+    assert len(details) == 8
+    assert all(len(detail.message) < 100 for detail in details)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_name_of_megabytes_is_cut(engine: Any) -> None:
+    """A member whose name is a whole document is refused by the first characters of it."""
+    compiled = compile_schema({"properties": {"a": True}, "additionalProperties": False}, engine=engine)
+    (detail,) = compiled.judge({"n" * 9_000_000: 1})
+    assert (detail.path, detail.message) == (f"/{'n' * 80}…", f"'{'n' * 80}…' is not an input")
+
+
+def test_very_many_faults_are_counted_in_linear_time() -> None:
+    """Of a hundred thousand items that are not JSON and as many wrong ones, a hundred are told and the others counted."""
+    started = time.perf_counter()
+    details = compile_schema({"items": {"type": "object"}}).judge([b"", 1] * 100_000)
+    assert time.perf_counter() - started < 20
+    assert details[100:] == (Detail("", "and 199900 more faults"),)
+    assert len(compile_schema({}).judge([b""] * 1000)) == 101
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_many_same_items_are_compared_in_linear_time(engine: Any) -> None:
+    """A hundred thousand objects are told apart without comparing each with each."""
+    compiled = compile_schema({"uniqueItems": True}, engine=engine)
+    started = time.perf_counter()
+    assert compiled.judge([{"n": number} for number in range(100_000)]) == ()
+    assert len(compiled.judge([*({"n": number} for number in range(100_000)), {"n": 7.0}])) == 1
+    assert time.perf_counter() - started < 20
+
+
+ODD: dict[str, Any] = {
+    "text": Text("odd text"), "colour": Colour.RED, "number": Number.ONE, "broken": Broken(), "liar": Liar(), "object": object(),
+    "function": print,
+    "class": Liar, "surrogate": "\ud800", "complex": 1j, "half": Half("nan"), "huge": 10**4500,
+}  # fmt: skip
+
+
+def real(drawn: Any) -> Any:
+    """The drawn value with each ``odd:`` name replaced by an object that hypothesis could neither look at nor print."""
+    if isinstance(drawn, str):
+        return ODD.get(drawn.removeprefix("odd:"), drawn) if drawn.startswith("odd:") else drawn
+    if isinstance(drawn, dict):
+        return {real(name): real(item) for name, item in drawn.items()}
+    return type(drawn)(map(real, drawn)) if isinstance(drawn, list | tuple) else drawn
+
+
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=8) | st.binary(max_size=3)
+    | st.sampled_from([f"odd:{name}" for name in sorted(ODD)])
+)  # fmt: skip
+KEYS = (
+    st.sampled_from(["a", "b", "c", "d", "e", "x1", "\udfff", "é", "odd:text"])
+    | st.text(max_size=3)
+    | st.integers()
+    | st.none()
+    | st.just(Colour.RED)
+)
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5) | st.tuples(inner, inner) | st.frozensets(st.integers())
+    ),
+    max_leaves=15,
+)
+BOTH = [compile_schema(SCHEMA, engine=engine) for engine in ENGINES]
+
+
+@settings(max_examples=1500, deadline=None, database=None)
+@given(ANYTHING | st.dictionaries(KEYS, ANYTHING, max_size=6), ANYTHING)
+def test_no_python_value_makes_an_exception(value: Any, default: Any) -> None:
+    """Any object at all is answered by Details that are valid Unicode, and both engines answer the same."""
+    value, default = real(value), real(default)
+    answers = [compiled.judge(value) for compiled in BOTH]
+    checks = [compiled.check(value, defaults={"a": default}) for compiled in BOTH]
+    assert answers[0] == answers[1]
+    assert checks[0] == checks[1]
+    for detail in (*answers[0], *checks[0].details):
+        assert detail.path.encode() or detail.path == ""
+        assert detail.message.encode()

@@ -1,0 +1,77 @@
+"""Strings become values only where nothing is lost."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jackfield.schema.reading import read_text
+
+NUMBER = frozenset({"integer", "fraction"})
+INTEGER = frozenset({"integer"})
+BOOLEAN = frozenset({"boolean"})
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds", "expected"),
+    [
+        ("true", BOOLEAN, True), ("False", BOOLEAN, False), (" TRUE\n", BOOLEAN, True), ("true", BOOLEAN | NUMBER, True),
+        ("0", INTEGER, 0), ("-7", INTEGER, -7), (" 12\t", INTEGER, 12), ("1.0", INTEGER, 1), ("1e3", INTEGER, 1000), ("-2.50e1", INTEGER,
+        -25),
+        ("1" * 4000, INTEGER, int("1" * 4000)), ("1e3999", INTEGER, 10**3999), ("5", BOOLEAN | INTEGER, 5),
+        ("1.5", NUMBER, 1.5), ("0.1", NUMBER, 0.1), ("1.0", NUMBER, 1.0), ("1e2", NUMBER, 100.0), ("3", NUMBER, 3), ("-0.0", NUMBER, -0.0),
+        ("9007199254740993", NUMBER, 9007199254740993), ("1e308", NUMBER, 1e308), ("5e-324", NUMBER, 5e-324), ("1.10", NUMBER, 1.1),
+    ],
+)  # fmt: skip
+def test_a_text_that_says_exactly_a_value_is_read(text: str, kinds: Any, expected: Any) -> None:
+    """JSON's own spellings of booleans and numbers, blanks around them tolerated; booleans in any case."""
+    value = read_text(text, kinds)
+    assert (type(value), value, math.copysign(1, value) if type(value) is float else 1) == (
+        type(expected), expected, math.copysign(1, expected) if type(expected) is float else 1,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("", NUMBER), ("yes", BOOLEAN), ("1", BOOLEAN), ("true", NUMBER), ("truefalse", BOOLEAN), ("01", INTEGER), ("+1", INTEGER),
+        ("1.", NUMBER), (".5", NUMBER), ("1_000", INTEGER), ("1,5", NUMBER), ("0x10", INTEGER), ("NaN", NUMBER), ("Infinity", NUMBER),
+        ("٣", INTEGER), ("1\u00a0", INTEGER), ("1 2", INTEGER), ("1.5", INTEGER), ("1e-1", INTEGER), ("--1", INTEGER), ("null", NUMBER),
+        ("1e400", NUMBER), ("-1e400", NUMBER), ("1e-400", NUMBER), ("0.1000000000000000055511151231257827", NUMBER),
+        ("9007199254740993.0", NUMBER), ("1" * 4001, INTEGER), ("1e4000", INTEGER), ("1e999999999999999999999", INTEGER),
+        ("0e999999999999999999999", NUMBER), ("1" * 5000, NUMBER), (" " * 5000 + "1", NUMBER),
+    ],
+)  # fmt: skip
+def test_a_text_that_would_lose_something_stays_a_text(text: str, kinds: Any) -> None:
+    """No spelling that JSON does not have, no digit that a double cannot hold, no overflow."""
+    assert read_text(text, kinds) is text
+
+
+def test_a_python_told_to_read_fewer_digits_loses_nothing() -> None:
+    """Where the interpreter's own limit is lower, the text stays as it is instead of an exception."""
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(640)
+    try:
+        assert read_text("1" * 700, INTEGER) == "1" * 700
+    finally:
+        sys.set_int_max_str_digits(limit)
+
+
+@settings(max_examples=500, deadline=None, database=None)
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_double_is_read_back_from_its_own_digits(number: float) -> None:
+    """What JSON writes for a double is read as that double."""
+    assert read_text(repr(number), NUMBER) == number
+
+
+@settings(max_examples=500, deadline=None, database=None)
+@given(st.text(), st.sets(st.sampled_from(["boolean", "integer", "fraction"])))
+def test_any_text_is_read_or_kept(text: str, kinds: set[str]) -> None:
+    """Reading raises nothing: the answer is a value of an allowed kind or the text."""
+    value = read_text(text, frozenset(kinds))
+    assert value is text or isinstance(value, bool | int | float)

@@ -1,0 +1,296 @@
+"""What each keyword says, word for word, with either engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jackfield.errors import Detail
+from jackfield.schema import MAX_DETAILS, compile_schema
+
+AB = {"anyOf": [{"required": ["text"]}, {"required": ["html"]}]}
+ONE = {"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}
+FILE = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "object", "required": ["data"], "properties": {"data": {"type": "string"}}, "additionalProperties": False},
+        {"type": "object", "required": ["file"], "properties": {"file": {"type": "string"}}, "additionalProperties": False},
+    ]
+}
+SHAPE = {
+    "oneOf": [
+        {"type": "object", "required": ["kind", "radius"], "properties": {"kind": {"const": "circle"}, "radius": {"type": "number"}}},
+        {"type": "object", "required": ["kind", "side"], "properties": {"kind": {"const": "square"}, "side": {"type": "number"}}},
+    ]
+}
+TWELVE = [f"v{number}" for number in range(12)]
+
+# schema of the member "v", its value, then where (below /v), what, and which keyword
+MEMBERS: list[tuple[Any, Any, list[tuple[str, str, str | None]]]] = [
+    ({"type": "string"}, 3, [("", "must be a string, not a number", "type")]),
+    ({"type": "string"}, None, [("", "must be a string, not null", "type")]),
+    ({"type": "boolean"}, "x", [("", "must be true or false, not a string", "type")]),
+    ({"type": "integer"}, 1.5, [("", "must be a whole number, not 1.5", "type")]),
+    ({"type": "integer"}, [], [("", "must be a whole number, not an array", "type")]),
+    ({"type": ["string", "null"]}, True, [("", "must be a string or null, not true or false", "type")]),
+    ({"type": ["boolean", "array"]}, {}, [("", "must be true or false, or an array, not an object", "type")]),
+    ({"enum": ["low", "high"]}, "hihg", [("", "'hihg' is not one of 'low' or 'high'; did you mean 'high'?", "enum")]),
+    ({"enum": ["low", "high"]}, 7, [("", "7 is not one of 'low' or 'high'", "enum")]),
+    ({"enum": ["low"]}, "zzz", [("", "'zzz' is not 'low'", "enum")]),
+    ({"enum": [1, None, "x"]}, {}, [("", "must be one of 1, null or 'x'", "enum")]),
+    ({"enum": [["x"]]}, {}, [("", 'must be ["x"]', "enum")]),
+    (
+        {"enum": TWELVE},
+        "zzz",
+        [("", "'zzz' is not one of 'v0', 'v1', 'v2', 'v3', 'v4', 'v5', 'v6', 'v7', 'v8', 'v9' and 2 more", "enum")],
+    ),
+    ({"const": "x"}, "y", [("", "must be 'x', not 'y'", "const")]),
+    ({"const": 1}, True, [("", "must be 1, not true", "const")]),
+    ({"const": 1}, [1], [("", "must be 1", "const")]),
+    ({"minimum": 1}, 0, [("", "must be at least 1, not 0", "minimum")]),
+    ({"maximum": 10}, 10.5, [("", "must be at most 10, not 10.5", "maximum")]),
+    ({"exclusiveMinimum": 0}, 0, [("", "must be above 0, not 0", "exclusiveMinimum")]),
+    ({"exclusiveMaximum": 5}, 5.0, [("", "must be below 5, not 5.0", "exclusiveMaximum")]),
+    ({"multipleOf": 0.1}, 0.35, [("", "must be a multiple of 0.1, not 0.35", "multipleOf")]),
+    ({"minLength": 1}, "", [("", "must not be empty", "minLength")]),
+    ({"minLength": 3}, "ab", [("", "must be at least 3 characters long, not 2", "minLength")]),
+    ({"maxLength": 1}, "abc", [("", "must be at most 1 character long, not 3", "maxLength")]),
+    ({"minItems": 2}, [1], [("", "must be at least 2 items long, not 1", "minItems")]),
+    ({"maxItems": 50}, [0] * 51, [("", "must be at most 50 items long, not 51", "maxItems")]),
+    ({"minProperties": 1}, {}, [("", "must not be empty", "minProperties")]),
+    ({"maxProperties": 1}, {"a": 1, "b": 2}, [("", "must have at most 1 member, not 2", "maxProperties")]),
+    ({"pattern": "^[a-z]$"}, "A1", [("", "'A1' does not match the pattern '^[a-z]$'", "pattern")]),
+    ({"pattern": "^[a-z]$"}, "A" * 300, [("", "does not match the pattern '^[a-z]$'", "pattern")]),
+    (
+        {"pattern": "^eu-", "x-jackfield": {"expects": "an AWS region such as eu-west-1"}},
+        "foo",
+        [("", "'foo' is not an AWS region such as eu-west-1", "pattern")],
+    ),
+    ({"format": "email"}, "ada", [("", "'ada' is not an email address", "format")]),
+    ({"format": "mailbox-list"}, "ada, b@x.io", [("", "'ada, b@x.io' holds 'ada', which is not an email address", "format")]),
+    ({"format": "date"}, "2026-02-30", [("", "'2026-02-30' is not a date such as 2026-01-31", "format")]),
+    ({"format": "date"}, "9" * 250, [("", "is not a date such as 2026-01-31", "format")]),
+    ({"uniqueItems": True}, ["a", 1, 1.0], [("", "must not hold an item twice: items 1 and 2 are the same", "uniqueItems")]),
+    ({"contains": {"type": "string"}}, [1], [("", "must hold at least 1 item that is a string, not 0", "contains")]),
+    (
+        {"contains": {"type": "string"}, "minContains": 2, "maxContains": 2},
+        ["a", "b", "c"],
+        [("", "must hold at most 2 items that are each a string, not 3", "maxContains")],
+    ),
+    ({"prefixItems": [{"type": "string"}], "items": False}, [1, 2], [
+        ("/0", "must be a string, not a number", "type"), ("", "must be at most 1 item long, not 2", "items"),
+    ]),
+    ({"items": False}, [1], [("", "must be empty", "items")]),
+    ({"items": {"type": "string"}}, ["a", 1], [("/1", "must be a string, not a number", "type")]),
+    ({"prefixItems": [True], "unevaluatedItems": False}, [1, 2], [("", "must be at most 1 item long, not 2", "unevaluatedItems")]),
+    ({"contains": {"const": 1}, "unevaluatedItems": {"type": "string"}}, [1, 2], [("/1", "must be a string, not a number", "type")]),
+    ({"required": ["subject"]}, {}, [("/subject", "'subject' is missing", "required")]),
+    ({"properties": {"data": True}, "additionalProperties": False}, {"datta": 1, "zz": 2}, [
+        ("/datta", "'datta' is not a member of this object; did you mean 'data'?", "additionalProperties"),
+        ("/zz", "'zz' is not a member of this object", "additionalProperties"),
+    ]),
+    ({"additionalProperties": {"type": "string"}}, {"a": 1}, [("/a", "must be a string, not a number", "type")]),
+    ({"patternProperties": {"^x-": {"type": "string"}}}, {"x-a": 1}, [("/x-a", "must be a string, not a number", "type")]),
+    ({"properties": {"a": True}, "unevaluatedProperties": False}, {"b": 1}, [
+        ("/b", "'b' is not a member of this object", "unevaluatedProperties"),
+    ]),
+    ({"propertyNames": {"pattern": "^[a-z]+$"}}, {"A": 1}, [
+        ("/A", "has a name that is not allowed: 'A' does not match the pattern '^[a-z]+$'", "propertyNames"),
+    ]),
+    ({"dependentRequired": {"id": ["key"]}}, {"id": 1}, [
+        ("/key", "'key' is missing: it is needed together with 'id'", "dependentRequired"),
+    ]),
+    ({"dependentSchemas": {"id": {"required": ["key"]}}}, {"id": 1}, [("/key", "'key' is missing", "required")]),
+    ({"if": {"required": ["a"]}, "then": {"required": ["b"]}, "else": {"required": ["c"]}}, {"a": 1}, [("/b", "'b' is missing",
+    "required")]),
+    ({"if": {"required": ["a"]}, "then": {"required": ["b"]}, "else": {"required": ["c"]}}, {}, [("/c", "'c' is missing", "required")]),
+    ({"allOf": [{"minLength": 3}, {"pattern": "^a"}]}, "b", [
+        ("", "must be at least 3 characters long, not 1", "minLength"), ("", "'b' does not match the pattern '^a'", "pattern"),
+    ]),
+    (AB, {}, [("/text", "give at least one of 'text' and 'html'", "required")]),
+    (ONE, {}, [("/a", "give exactly one of 'a' and 'b'", "required")]),
+    (ONE, {"a": 1, "b": 2}, [("/a", "give only one of 'a' and 'b'", "oneOf")]),
+    ({"anyOf": [{"required": ["a"], "properties": {"a": {"minLength": 1}}}, {"required": ["b"]}]}, {"a": ""}, [
+        ("/a", "must not be empty", "minLength"),
+    ]),
+    ({"oneOf": [{"type": "integer"}, {"minimum": 2}]}, 3, [
+        ("", "must fit exactly one of the 2 forms that are allowed here, and fits 2", "oneOf"),
+    ]),
+    ({"anyOf": [{"type": "string", "minLength": 2}, {"type": "null"}]}, "a", [("", "must be at least 2 characters long, not 1",
+    "minLength")]),
+    ({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}, 3, [
+        ("", "must be an array or a string, not a number", "anyOf"),
+    ]),
+    ({"anyOf": [{"type": "boolean"}, {"type": "string", "format": "uuid"}, {"const": 7}]}, [], [
+        ("", "must be true or false, a UUID, or 7, not an array", "anyOf"),
+    ]),
+    ({"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}]}, "x", [
+        ("", "must be an IPv4 address or an IPv6 address", "anyOf"),
+    ]),
+    (FILE, {"datta": "x"}, [("", "must be an object with 'data' or an object with 'file'", "anyOf")]),
+    (FILE, {"data": 3}, [("/data", "must be a string, not a number", "type")]),
+    (SHAPE, {"kind": "square"}, [("/side", "'side' is missing", "required")]),
+    ({"anyOf": [False, {"x-jackfield": {"expects": "a number of days"}, "maximum": 3}, {"minimum": 9}, {"enum": [7, 8]}]}, 5, [
+        ("", "must be a number of days, of the required form, or 7 or 8", "anyOf"),
+    ]),
+    ({"anyOf": [{"$ref": "#/$defs/Name"}, {"allOf": [{"type": "integer"}]}]}, [], [("",
+    "must be a string or a whole number, not an array", "anyOf")]),
+    ({"not": {"const": "x"}}, "x", [("", "must not be 'x'", "not")]),
+    ({"not": {"required": ["a", "b"]}}, {"a": 1, "b": 1}, [("", "must not have 'a' and 'b' together", "not")]),
+    ({"not": {"required": ["a"]}}, {"a": 1}, [("", "must not have 'a'", "not")]),
+    ({"not": {"minLength": 1}}, "x", [("", "is of a form that is not allowed here", "not")]),
+    ({"not": {}}, "x", [("", "is not allowed here", "not")]),
+    (False, "x", [("", "is not allowed here", None)]),
+    ({"$ref": "#/$defs/Name"}, 1, [("", "must be a string, not a number", "type")]),
+    ({"$ref": "#name"}, "", [("", "must not be empty", "minLength")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["rs", "python"])
+@pytest.mark.parametrize(("member", "value", "expected"), MEMBERS, ids=lambda item: str(item)[:40])
+def test_each_keyword_in_the_words_of_json(engine: Any, member: Any, value: Any, expected: list[tuple[str, str, str | None]]) -> None:
+    """A broken keyword is told at its place, in our words, the same with both engines."""
+    schema = {"properties": {"v": member}, "$defs": {"Name": {"$anchor": "name", "type": "string", "minLength": 1}}}
+    details = compile_schema(schema, engine=engine).judge({"v": value})
+    assert details == tuple(Detail(f"/v{path}", message, keyword) for path, message, keyword in expected)
+
+
+ABOUT_OTHERS: list[tuple[Any, Any]] = [
+    *[({keyword: 9}, "x") for keyword in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")],
+    *[({keyword: 0 if keyword.startswith("max") else 9}, 5) for keyword in ("minLength", "maxLength", "minItems", "maxItems")],
+    *[({keyword: 0 if keyword.startswith("max") else 9}, [1]) for keyword in ("minProperties", "maxProperties", "minLength", "maxLength")],
+    ({"pattern": "z"}, 1), ({"format": "email"}, 1), ({"items": False}, "x"), ({"prefixItems": [False]}, "x"), ({"contains": False}, "x"),
+    ({"unevaluatedItems": False}, "x"), ({"uniqueItems": True}, "xx"), ({"required": ["a"]}, "x"), ({"dependentRequired": {"a": ["b"]}},
+    "a"),
+    ({"properties": {"a": False}}, "a"), ({"patternProperties": {"a": False}}, "a"), ({"additionalProperties": False}, ["a"]),
+    ({"unevaluatedProperties": False}, ["a"]), ({"propertyNames": False}, ["a"]), ({"dependentSchemas": {"a": False}}, ["a"]),
+    ({"dependentSchemas": {"a": False}}, {"b": 1}), ({"uniqueItems": False}, [1, 1]), ({"contains": {"const": 1}, "minContains": 0}, [2]),
+    ({"if": {"const": 1}}, 2), ({"if": {"const": 1}}, 1), ({"oneOf": [{"const": 1}, {"const": 2}]}, 1), ({"not": {"const": 1}}, 2),
+    ({"patternProperties": {"^a": False}}, {"b": 1}), ({"dependentRequired": {"a": ["b"]}}, {"a": 1, "b": 1}), ({"format": "html"}, "x"),
+    ({"unevaluatedItems": False, "items": True}, [1]), ({"unevaluatedItems": False, "dependentSchemas": {"a": True}}, []),
+    ({"unevaluatedProperties": False, "items": True}, {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["rs", "python"])
+@pytest.mark.parametrize(("member", "value"), ABOUT_OTHERS, ids=lambda item: str(item)[:40])
+def test_keywords_leave_other_types_alone(engine: Any, member: Any, value: Any) -> None:
+    """A limit for numbers says nothing about a string, and so on; what is right is not mentioned beside what is wrong."""
+    compiled = compile_schema({"properties": {"v": member, "w": False}}, engine=engine)
+    assert compiled.judge({"v": value, "w": 1}) == (Detail("/w", "is not allowed here"),)
+
+
+@pytest.mark.parametrize("engine", ["rs", "python"])
+def test_all_faults_are_told_at_once(engine: Any) -> None:
+    """A missing, an unknown and a wrong member are three Details of one check, each at its own name."""
+    schema = {
+        "type": "object", "required": ["subject", "to"], "additionalProperties": False,
+        "properties": {"subject": {"type": "string"}, "to": {"type": "array", "items": {"type": "string", "format": "mailbox"}}},
+    }  # fmt: skip
+    assert compile_schema(schema, engine=engine).check({"subjct": "Hi", "to": ["ada"]}).details == (
+        Detail("/subject", "'subject' is missing", "required"),
+        Detail("/subjct", "'subjct' is not an input; did you mean 'subject'?", "additionalProperties"),
+        Detail("/to/0", "'ada' is not an email address", "format"),
+    )
+
+
+def test_the_noun_for_members_can_be_chosen() -> None:
+    """Connections have values, not inputs; a nested object has members."""
+    schema = {"properties": {"o": {"additionalProperties": False}}, "additionalProperties": False}
+    details = compile_schema(schema, noun="value").judge({"x": 1, "o": {"y": 1}})
+    assert [detail.message for detail in details] == ["'y' is not a member of this object", "'x' is not a value"]
+
+
+def test_unknown_names_are_suggested_from_branches_and_references() -> None:
+    """The nearest name is searched for among the members that references and branches know too."""
+    schema = {"$ref": "#/$defs/Base", "anyOf": [{"properties": {"subject": True}}, True], "unevaluatedProperties": False,
+              "$defs": {"Base": {"properties": {"sender": True}}}}  # fmt: skip
+    assert [detail.message for detail in compile_schema(schema).judge({"sendr": 1, "subjet": 1})] == [
+        "'sendr' is not an input; did you mean 'sender'?",
+        "'subjet' is not an input; did you mean 'subject'?",
+    ]
+
+
+def test_long_values_and_names_are_cut() -> None:
+    """At most 60 characters of a value and 80 of a name are shown, and nothing of a string longer than 200."""
+    compiled = compile_schema({"properties": {"v": {"const": 1}, "w": {"const": 1}}, "additionalProperties": False})
+    details = compiled.judge({"v": "x" * 61, "w": "y" * 201, "n" * 90: 1})
+    assert details == (
+        Detail("/v", f"must be 1, not '{'x' * 60}…'", "const"),
+        Detail("/w", "must be 1", "const"),
+        Detail(f"/{'n' * 80}…", f"'{'n' * 80}…' is not an input", "additionalProperties"),
+    )
+
+
+def test_control_characters_are_escaped() -> None:
+    """A value or a name cannot steer the terminal that shows the message."""
+    compiled = compile_schema({"properties": {"v": {"const": 1}}, "additionalProperties": False})
+    assert [detail.message for detail in compiled.judge({"v": "a\n\x1b[31m\u202e", "\x07": 1})] == [
+        "must be 1, not 'a\\n\\u001b[31m\\u202e'",
+        "'\\u0007' is not an input",
+    ]
+
+
+def test_pointers_are_escaped_and_bounded() -> None:
+    """Slashes and tildes in names are escaped (RFC 6901), names of more than 255 characters cut."""
+    compiled = compile_schema({"additionalProperties": {"type": "string"}})
+    assert [detail.path for detail in compiled.judge({"a/b~c": 1, "n" * 300: 1})] == ["/a~1b~0c", f"/{'n' * 255}…"]
+
+
+def test_the_number_of_details_is_bounded() -> None:
+    """Of very many faults the first are told, and how many there are besides."""
+    details = compile_schema({"additionalProperties": False}).judge({f"n{number}": 1 for number in range(1000)})
+    assert len(details) == MAX_DETAILS + 1
+    assert details[-1] == Detail("", "and 900 more faults")
+
+
+def test_a_fault_that_two_schemas_find_is_told_once() -> None:
+    """The same sentence at the same place appears once."""
+    schema = {"allOf": [{"required": ["a"]}, {"required": ["a"]}]}
+    assert compile_schema(schema).judge({}) == (Detail("/a", "'a' is missing", "required"),)
+
+
+def test_a_member_of_a_failing_base_is_not_called_unknown() -> None:
+    """What a failing ``$ref`` or ``allOf`` knows is not reported as unevaluated on top of its own fault."""
+    schema = {"allOf": [{"properties": {"a": {"type": "string"}}}], "unevaluatedProperties": False}
+    assert compile_schema(schema).judge({"a": 1}) == (Detail("/a", "must be a string, not a number", "type"),)
+
+
+@pytest.mark.parametrize("engine", ["rs", "python"])
+def test_unevaluated_parts_follow_branches_and_conditions(engine: Any) -> None:
+    """``unevaluatedProperties`` and ``unevaluatedItems`` see what fitting branches, conditions and dependents have looked at."""
+    schema = {
+        "properties": {"list": {"anyOf": [{"prefixItems": [{"type": "string"}]}, {"items": {"type": "null"}}], "unevaluatedItems": False}},
+        "anyOf": [{"properties": {"a": {"const": 1}}, "required": ["a"]}, {"properties": {"b": True}}],
+        "if": {"properties": {"c": {"const": 1}}, "required": ["c"]},
+        "then": {"properties": {"d": True}},
+        "dependentSchemas": {"a": {"properties": {"e": True}}},
+        "allOf": [{"additionalProperties": True, "required": ["all"]}, {"unevaluatedProperties": True, "required": ["all"]}],
+        "unevaluatedProperties": False,
+    }  # fmt: skip
+    compiled = compile_schema(schema | {"allOf": [True]}, engine=engine)
+    assert compiled.judge({"a": 1, "c": 1, "d": 1, "e": 1, "list": ["x"]}) == ()
+    assert [detail.path for detail in compiled.judge({"a": 2, "c": 2, "d": 1, "list": ["x", 2]})] == ["/list", "/a", "/c", "/d"]
+    assert [detail.path for detail in compile_schema(schema, engine=engine).judge({"zzz": 1})] == ["/all"]
+
+
+@pytest.mark.parametrize("engine", ["rs", "python"])
+def test_nested_unevaluated_items_count(engine: Any) -> None:
+    """A reference with its own ``unevaluatedItems`` has looked at all items."""
+    schema = {"items": {"$ref": "#/$defs/All", "unevaluatedItems": False, "maxItems": 1}, "$defs": {"All": {"unevaluatedItems": True}}}
+    assert compile_schema(schema, engine=engine).judge([[1, 2]]) == (Detail("/0", "must be at most 1 item long, not 2", "maxItems"),)
+
+
+@pytest.mark.parametrize("engine", ["rs", "python"])
+def test_dynamic_references_are_followed(engine: Any) -> None:
+    """Within one schema ``$dynamicRef`` points where ``$ref`` would."""
+    schema = {"items": {"$dynamicRef": "#item"}, "$defs": {"item": {"$dynamicAnchor": "item", "type": "string"}}}
+    assert compile_schema(schema, engine=engine).judge([1]) == (Detail("/0", "must be a string, not a number", "type"),)
+
+
+def test_a_refusal_that_we_cannot_explain_still_gives_a_detail() -> None:
+    """If the engine ever refuses what our explanation finds no fault in, one Detail says so: never an empty refusal."""
+    compiled = compile_schema({})
+    compiled._is_valid = lambda _value: False
+    assert compiled.judge({}) == (Detail("", "is not what the schema describes"),)
