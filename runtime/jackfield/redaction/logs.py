@@ -1,0 +1,104 @@
+"""Log records without secrets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from jackfield.redaction.failures import read
+from jackfield.redaction.redactor import Redactor
+from jackfield.redaction.scope import current_redactor
+
+__all__ = ["LogRedaction", "quiet_sdk_loggers"]
+
+_OWN = frozenset(vars(logging.makeLogRecord({})))
+"""The attributes that every record has; all others came through ``extra`` or an earlier formatter."""
+_UNREADABLE = "<not readable>"
+
+
+class LogRedaction(logging.Filter):
+    """Add one to each handler that jackfield installs: it cleans every record before the handler sees it.
+
+    It belongs on handlers: the filters of a logger do not see the records of the loggers below it. Message and
+    arguments become one cleaned text; traceback, causes, stack and ``extra`` are cleaned too; ``exc_info`` is dropped
+    in favour of its cleaned text, since the exception itself may be formatted with its attributes and locals. The
+    record is changed in place, so a handler that comes later sees the cleaned one. Without secrets in force nothing is
+    touched.
+
+    Records below WARNING of loggers marked by ``quiet_sdk_loggers`` are refused.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Clean the record; False where it must not reach the handler."""
+        if record.levelno < logging.WARNING and _is_quiet(record.name):
+            return False
+        redactor = current_redactor()
+        if redactor:
+            _clean(record, redactor)
+        return True
+
+
+def quiet_sdk_loggers(names: Iterable[str]) -> None:
+    """Mark third-party loggers: no record below WARNING of theirs, or of loggers below them, passes a ``LogRedaction``.
+
+    For SDKs whose debug log prints tokens and whole messages. Other handlers keep what they get. Marking twice does no
+    harm.
+    """
+    for name in names:
+        logging.getLogger(name).addFilter(_QUIET)
+
+
+class _Quiet(logging.Filter):
+    """The mark: lets everything pass."""
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 (the logging module's signature)
+        return True
+
+
+_QUIET = _Quiet()
+
+
+def _is_quiet(name: str) -> bool:
+    loggers = logging.Logger.manager.loggerDict  # getLogger would make the logger where it does not exist
+    while name:
+        found = loggers.get(name)
+        if isinstance(found, logging.Logger) and _QUIET in found.filters:
+            return True
+        name = name.rpartition(".")[0]
+    return False
+
+
+def _clean(record: logging.LogRecord, redactor: Redactor) -> None:
+    record.msg, record.args = redactor.clean(_message(record)), ()
+    trace = record.exc_text or (_trace(record.exc_info) if record.exc_info else None)
+    record.exc_text = redactor.clean(trace) if trace else None
+    record.exc_info = None
+    record.stack_info = redactor.clean(record.stack_info) if record.stack_info else None
+    for name, value in list(vars(record).items()):
+        if name not in _OWN:
+            setattr(record, name, _clean_extra(value, redactor))
+
+
+def _message(record: logging.LogRecord) -> str:
+    message = read(record.getMessage)
+    if message is not None:
+        return message
+    template = read(lambda: str(record.msg)) or _UNREADABLE
+    arguments = read(lambda: repr(record.args)) or _UNREADABLE
+    return f"{template} (with arguments that do not fit: {arguments})"
+
+
+def _trace(error: Any) -> str:  # noqa: ANN401 (foreign code makes records by hand)
+    if isinstance(error, BaseException):
+        error = (type(error), error, error.__traceback__)
+    return read(lambda: logging.Formatter().formatException(error)) or _UNREADABLE
+
+
+def _clean_extra(value: Any, redactor: Redactor) -> Any:  # noqa: ANN401 (extra may be anything)
+    if isinstance(value, str | list | dict):
+        value = redactor.clean_json(value)
+    if value is None or isinstance(value, str | int | float):
+        return value
+    text = read(lambda: str(value)) or _UNREADABLE
+    return redactor.clean(text) if redactor.holds(text) else value

@@ -1,0 +1,64 @@
+"""What a schema's marks say about values: which are secret, which confidential, which shown in part (contract §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from jackfield.redaction.places import Nodes, Schema, is_reference, members, nodes
+
+__all__ = ["confidential_values", "is_secret", "keeps_last4", "secret_values"]
+
+
+def secret_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
+    """The texts below nodes marked ``"writeOnly": true`` or ``"format": "password"``; numbers as their JSON text.
+
+    Secret references hold no secret and are left out, as are booleans, null and empty texts. Every branch of ``anyOf``
+    and the like counts, whether or not the value fits it.
+    """
+    return frozenset(_marked(schema, nodes(schema, schema), values, is_secret))
+
+
+def confidential_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
+    """The same for nodes marked ``"x-jackfield": {"sensitive": true}``: message texts, recipients, external ids."""
+    return frozenset(_marked(schema, nodes(schema, schema), values, _is_sensitive))
+
+
+def is_secret(applying: Nodes) -> bool:
+    """Whether one of the schemas marks a secret."""
+    return any(node.get("writeOnly") is True or node.get("format") == "password" for node in applying)
+
+
+def keeps_last4(applying: Nodes) -> bool:
+    """Whether one of the schemas asks to show no more than the last 4 characters."""
+    return any(_extension(node).get("mask") == "last4" for node in applying)
+
+
+def _is_sensitive(applying: Nodes) -> bool:
+    return any(_extension(node).get("sensitive") is True for node in applying)
+
+
+def _extension(node: Schema) -> Mapping[str, Any]:
+    found = node.get("x-jackfield")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _marked(root: Schema, applying: Nodes, value: object, has_mark: Callable[[Nodes], bool]) -> Iterator[str]:
+    if has_mark(applying):
+        yield from _leaves(value)
+        return
+    for _, known, member in members(root, applying, value):
+        yield from _marked(root, known or (), member, has_mark)
+
+
+def _leaves(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from (value,) if value else ()
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield repr(value)
+    elif isinstance(value, Mapping) and not is_reference(value):
+        for member in value.values():
+            yield from _leaves(member)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _leaves(item)

@@ -1,0 +1,147 @@
+"""The texts to look for, of one secret.
+
+Besides its spellings these are its traces in base64, cut at the stable middle: at each of the three offsets within a longer run,
+some characters depend on the secret alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from jackfield.redaction.spellings import as_characters, escaped, hexadecimal, in_json, line_forms, normal_forms, octets
+
+__all__ = ["SHORT", "Form"]
+
+SHORT = 4
+"""A secret of fewer characters is masked as a whole token only, or it would destroy every text."""
+
+_LONG = 4096
+"""Of a longer secret, a message text for one, the needles are made anew for each text that could hold it: they would fill memory."""
+
+_ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+
+
+class Needle:
+    """A text to look for. No dataclass: its ``repr`` would show the secret.
+
+    ``before`` and ``after`` tell that the base64 character on that side holds some bits of the secret; ``token`` that
+    letters and digits on either side make it another word.
+    """
+
+    __slots__ = ("after", "before", "text", "token")
+
+    def __init__(self, text: str, *, before: bool = False, after: bool = False, token: bool = False) -> None:
+        self.text = text
+        self.before = before
+        self.after = after
+        self.token = token
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where it lies in ``text``; places that overlap are one."""
+        start = text.find(self.text)
+        while start >= 0:
+            end = start + len(self.text)
+            if not self.token:
+                end = self._last_end(text, end)
+                left = self.before and start > 0 and text[start - 1] in _ALPHABET
+                right = self.after and end < len(text) and text[end] in _ALPHABET
+                yield start - left, end + right
+                start = text.find(self.text, end)
+                continue
+            if not (text[end : end + 1].isalnum() or text[max(start - 1, 0) : start].isalnum()):
+                yield start, end
+            start = text.find(self.text, start + 1)
+
+    def _last_end(self, text: str, end: int) -> int:
+        """The end of the last of the places that overlap each other, of which the first ends at ``end``."""
+        # From the right, since a text of one repeated character has a place at every step.
+        size = len(self.text)
+        last = text.rfind(self.text, end - size + 1, end + size - 1)
+        while last >= 0:
+            end = last + size
+            last = text.rfind(self.text, last + 1, end + size - 1)
+        return end
+
+
+class Form:
+    """One secret and, from the first text long enough to hold it, its needles.
+
+    ``size`` is the least number of characters in which it can show.
+    """
+
+    __slots__ = ("_needles", "lined", "secret", "size", "spaced")
+
+    def __init__(self, secret: str) -> None:
+        bare = secret.strip()
+        self.secret = secret
+        self.spaced = " " in bare
+        self.lined = "\n" in bare
+        # Indentation may be gone, and canonical composition (Unicode, UAX #15) shortens a text to a quarter at the most.
+        least = len(bare) - (sum(map(bare.count, " \t|\r")) if self.lined else 0)
+        self.size = least if bare.isascii() else max(least // 4, 1)
+        self._needles: tuple[Needle, ...] | None = None
+
+    @property
+    def needles(self) -> Iterable[Needle]:
+        """All texts under which the secret may show."""
+        if len(self.secret) > _LONG:
+            return _needles(self.secret)
+        if self._needles is None:
+            # UTF-16 can make asterisks of other characters: masking those would never end.
+            self._needles = tuple(needle for needle in _needles(self.secret) if needle.text.strip("*"))
+        return self._needles
+
+
+def _needles(secret: str) -> Iterator[Needle]:
+    # Keys are trimmed before use (contract §9), so the trimmed secret is what a provider's answer holds.
+    for trimmed in dict.fromkeys((secret, secret.strip())):
+        forms = normal_forms(trimmed)
+        short = min(map(len, forms)) < SHORT
+        for text in (text for form in forms for text in line_forms(form)):
+            yield from _tokens(text) if short or len(text) < SHORT else _anywhere(text)
+
+
+def _anywhere(text: str) -> Iterator[Needle]:
+    if len(text) > _LONG:
+        yield from _of_long(text)
+        return
+    for form in dict.fromkeys((text, *escaped(text), *as_characters(text), *hexadecimal(text))):
+        yield Needle(form)
+    raws = dict.fromkeys(map(octets, (text, *in_json(text))))
+    if not text.isascii() and max(text) <= "\xff":
+        raws[text.encode("latin-1")] = None
+    runs = {needle.text: needle for raw in raws for needle in _base64(raw)}
+    yield from runs.values()
+
+
+def _of_long(text: str) -> Iterator[Needle]:
+    """One at a time; without the escaped spellings, which the views of the searched text find as well."""
+    yield Needle(text)
+    for forms in (as_characters, hexadecimal):
+        yield from (Needle(form) for form in forms(text))
+    yield from _base64(octets(text))
+
+
+def _tokens(text: str) -> Iterator[Needle]:
+    from base64 import b64encode  # noqa: PLC0415 (an import that most processes have made by now)
+
+    run = b64encode(octets(text)).decode()
+    encoded = (*hexadecimal(text), run, run.rstrip("="), _url_safe(run), _url_safe(run.rstrip("=")))
+    long_enough = [form for form in encoded if len(form) >= SHORT]
+    for form in dict.fromkeys((text, *escaped(text), *as_characters(text), *long_enough)):
+        yield Needle(form, token=True)
+
+
+def _url_safe(run: str) -> str:
+    return run.replace("+", "-").replace("/", "_")
+
+
+def _base64(raw: bytes) -> Iterator[Needle]:
+    """The stable middle of ``raw`` at each offset, in both alphabets (RFC 4648 §4 and §5)."""
+    from base64 import b64encode  # noqa: PLC0415 (an import that most processes have made by now)
+
+    for offset in range(3):
+        bits = 8 * (offset + len(raw))
+        run = b64encode(bytes(offset) + raw).decode()[-(-8 * offset // 6) : bits // 6]
+        for form in dict.fromkeys((run, _url_safe(run))):
+            yield Needle(form, before=offset > 0, after=bits % 6 > 0)

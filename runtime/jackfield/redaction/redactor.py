@@ -1,0 +1,178 @@
+"""The Redactor: secrets in, texts without them out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn
+
+from jackfield.errors import CODES
+from jackfield.redaction.escapes import Family, families
+from jackfield.redaction.needles import Form
+from jackfield.redaction.views import View, views
+
+__all__ = ["MASK", "Redactor"]
+
+MASK = "***"
+"""What stands in a secret's place."""
+_ROUNDS = 8
+"""A mask and its neighbours may spell another secret. A text that goes on doing so is masked whole."""
+
+
+class Redactor:
+    """Replaces secrets, and what they are encoded to, by ``***``. Immutable; ``repr`` shows a count, pickle refuses.
+
+    Found are: the secret itself, trimmed or not, in either Unicode normal form, with either line end, indented; escaped for URLs,
+    forms, JSON, ``repr``, HTML, XML or quoted-printable, whichever characters the encoder chose to escape, and twice where the
+    text has at most 256 Ki characters; hexadecimal; UTF-8 and UTF-16 octets; base64 at any offset of a longer run, line breaks
+    within. Secrets that overlap are masked as one, so no rest of a longer one remains.
+
+    A secret of fewer than 4 characters is masked only as a whole token, that is between characters that are neither
+    letters nor digits: ``a`` must not destroy every text. Blank secrets, and those of asterisks only, are ignored. A
+    Redactor without secrets costs nothing; the needles are built at the first text long enough to hold them.
+
+    Not found are: a part of a secret, a short secret within a longer base64 run, what was compressed, encrypted or hashed,
+    hexadecimal with separators, and base64 of base64.
+
+    :raises TypeError: the secrets are one text instead of many, or one of them is no text.
+    """
+
+    __slots__ = ("_forms", "_undone")
+
+    _forms: dict[str, Form]
+    _undone: tuple[Family, ...]
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        if isinstance(secrets, str):
+            raise TypeError("secrets must be an iterable of texts, not one text")
+        self._keep({secret: Form(secret) for secret in secrets if _counts(secret)})
+
+    def _keep(self, forms: dict[str, Form]) -> None:
+        object.__setattr__(self, "_forms", forms)
+        spaces, lines = (any(form.spaced for form in forms.values()), any(form.lined for form in forms.values()))
+        object.__setattr__(self, "_undone", families(spaces=spaces, lines=lines))
+
+    def clean(self, text: str) -> str:
+        """The text with every secret masked; the same object where it holds none. Cleaning twice changes nothing."""
+        for _ in range(_ROUNDS):
+            spans = self._spans(text)
+            if not spans:
+                return text
+            text = _replaced(text, spans)
+        return MASK
+
+    def clean_json(self, value: Any) -> Any:  # noqa: ANN401 (JSON is Any)
+        """The JSON value with its texts and member names cleaned; the same object where it holds no secret.
+
+        All types are kept, and numbers stay as they are. A member ``code`` that is a code of the contract stays too:
+        programs match on it. Names that become equal get further asterisks, so no member is lost.
+        """
+        if not self._forms:
+            return value
+        if isinstance(value, str):
+            return self.clean(value)
+        if isinstance(value, list):
+            items = [self.clean_json(item) for item in value]
+            return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+        if isinstance(value, dict):
+            return self._clean_members(value)
+        return value
+
+    def _clean_members(self, members: dict[Any, Any]) -> dict[Any, Any]:
+        cleaned: dict[Any, Any] = {}
+        changed = False
+        for name, item in members.items():
+            if name == "code" and isinstance(item, str) and item in CODES:
+                cleaned[name] = item
+                continue
+            new_name, new = self.clean_json(name), self.clean_json(item)
+            changed = changed or new is not item or new_name is not name
+            while new_name in cleaned:
+                new_name += "*"
+            cleaned[new_name] = new
+        return cleaned if changed else members
+
+    def holds(self, text: str) -> bool:
+        """Whether cleaning would change the text."""
+        return any(True for _ in self._found(self._readings(text)))
+
+    def extended(self, more: Iterable[str]) -> Redactor:
+        """A Redactor of these secrets and ``more``."""
+        return self.joined(Redactor(more))
+
+    def joined(self, other: Redactor) -> Redactor:
+        """A Redactor of the secrets of both; one of the two where that has them all. What was built is shared."""
+        if other._forms.keys() <= self._forms.keys():
+            return self
+        if self._forms.keys() <= other._forms.keys():
+            return other
+        both = Redactor()
+        both._keep(other._forms | self._forms)
+        return both
+
+    def _readings(self, text: str) -> Iterator[View]:
+        if any(form.size <= len(text) for form in self._forms.values()):
+            yield from views(text, self._undone)
+
+    def _found(self, readings: Iterable[View]) -> Iterator[tuple[int, int]]:
+        for view in readings:
+            room = len(view.text)
+            for form in self._forms.values():
+                if form.size <= room:
+                    for needle in form.needles:
+                        if needle.text in view.text:
+                            yield from (view.origin(*span) for span in needle.spans(view.text))
+
+    def _spans(self, text: str) -> list[tuple[int, int]]:
+        """The places to mask, in order and apart from each other; none cuts an escape in two."""
+        readings = list(self._readings(text))
+        found = set(self._found(readings))
+        for view in readings if found else ():
+            if view.solid and view.parent is readings[0]:
+                found = {view.whole(*span) for span in found}
+        return _merged(found)
+
+    def __len__(self) -> int:
+        return len(self._forms)
+
+    def __repr__(self) -> str:
+        return f"Redactor({len(self)} secrets)"
+
+    def __copy__(self) -> Redactor:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Redactor:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a Redactor holds secrets and cannot be pickled")
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("a Redactor is immutable; see extended()")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("a Redactor is immutable; see extended()")
+
+
+def _counts(secret: object) -> bool:
+    if not isinstance(secret, str):
+        raise TypeError(f"a secret must be a text, not {type(secret).__name__}")
+    return bool(secret.strip().strip("*"))
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    apart: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if apart and start < apart[-1][1]:
+            apart[-1] = (apart[-1][0], max(end, apart[-1][1]))
+        else:
+            apart.append((start, end))
+    return apart
+
+
+def _replaced(text: str, spans: list[tuple[int, int]]) -> str:
+    pieces: list[str] = []
+    done = 0
+    for start, end in spans:
+        pieces += (text[done:start], MASK)
+        done = end
+    return "".join((*pieces, text[done:]))

@@ -1,0 +1,61 @@
+"""Connections and inputs as they may be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jackfield.redaction.marks import is_secret, keeps_last4
+from jackfield.redaction.places import Nodes, Schema, is_reference, members, nodes
+from jackfield.redaction.redactor import MASK
+
+__all__ = ["masked"]
+
+_LEAST = 9
+"""From this many characters on, the last 4 may be shown: fewer would give half of the value away."""
+
+
+def masked(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of ``values`` for showing.
+
+    Secrets become ``***``, shape kept and null left. ``"x-jackfield": {"mask": "last4"}`` keeps the last 4 characters
+    of 9 or more (``****MPLE``); a node that is marked secret as well is masked whole. Secret references are shown as
+    they are. So is what has no mark, but for members that a closed object does not know: they may be misspelt secrets,
+    and are masked.
+    """
+    shown: dict[str, Any] = _shown(schema, nodes(schema, schema), values)
+    return shown
+
+
+def _shown(root: Schema, applying: Nodes | None, value: Any) -> Any:  # noqa: ANN401 (JSON is Any)
+    if is_reference(value):
+        return _copied(value)
+    if applying is None or is_secret(applying):
+        return _covered(value)
+    if keeps_last4(applying) and not isinstance(value, Mapping | list | tuple | None):
+        return _last4(str(value).strip())
+    if isinstance(value, Mapping):
+        return {name: _shown(root, known, member) for name, known, member in members(root, applying, value)}
+    if isinstance(value, list | tuple):
+        return [_shown(root, known, item) for _, known, item in members(root, applying, value)]
+    return value
+
+
+def _covered(value: Any) -> Any:  # noqa: ANN401 (JSON is Any)
+    if is_reference(value):
+        return _copied(value)
+    if isinstance(value, Mapping):
+        return {name: _covered(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_covered(item) for item in value]
+    return None if value is None else MASK
+
+
+def _copied(value: Any) -> Any:  # noqa: ANN401 (JSON is Any)
+    if isinstance(value, Mapping):
+        return {name: _copied(member) for name, member in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _last4(text: str) -> str:
+    return f"****{text[-4:]}" if len(text) >= _LEAST else MASK

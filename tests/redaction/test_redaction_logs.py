@@ -1,0 +1,273 @@
+"""Log records and exceptions hold no secret."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jackfield.redaction import (
+    LogRedaction,
+    Redactor,
+    current_redactor,
+    quiet_sdk_loggers,
+    redacting,
+    safe_exception_text,
+)
+
+SECRET = "hunter2-\"x'y\\z"
+REDACTOR = Redactor([SECRET])
+
+
+class Unreadable:
+    """Its texts cannot be made."""
+
+    class Trouble(Exception):
+        """An exception that nobody expects."""
+
+    def __str__(self) -> str:
+        raise self.Trouble(SECRET)
+
+    __repr__ = __str__
+
+
+class Keeping(logging.Handler):
+    """Keeps the records that it gets."""
+
+    def __init__(self, seen: list[logging.LogRecord]) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the record."""
+        self.seen.append(record)
+
+
+class Stream:
+    """A logger with one redacted handler, and all that came through it."""
+
+    def __init__(self, name: str) -> None:
+        self.out = io.StringIO()
+        self.handler = logging.StreamHandler(self.out)
+        self.handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+        self.handler.addFilter(LogRedaction())
+        self.logger = logging.getLogger(name)
+        self.logger.setLevel(logging.DEBUG)
+        self.logger.propagate = False
+        self.logger.addHandler(self.handler)
+
+    @property
+    def text(self) -> str:
+        """What was written."""
+        return self.out.getvalue()
+
+
+@pytest.fixture
+def stream() -> Iterator[Stream]:
+    """A stream of its own for each test."""
+    opened = Stream("redaction.test")
+    yield opened
+    opened.logger.removeHandler(opened.handler)
+
+
+def chained() -> BaseException:
+    """An exception whose cause, context and note hold the secret too."""
+    error, cause = ValueError(f"outer {SECRET}"), KeyError(SECRET)
+    cause.__context__ = RuntimeError(f"context {SECRET}")
+    cause.add_note(f"note {SECRET}")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [
+        (f"plain {SECRET}", ()),
+        ("one %s", (SECRET,)),
+        ("repr %r", (SECRET,)),
+        ("named %(a)s", ({"a": SECRET},)),
+        ("nested %s", ({"a": [SECRET]},)),
+        ("too many %s", (SECRET, SECRET)),
+        ("wrong kind %d", (SECRET,)),
+        ("missing %(b)s", ({"a": SECRET},)),
+        (f"broken {SECRET} %", ("x",)),
+        (ValueError(SECRET), ()),
+        ([SECRET], ()),
+        ("octets %s", (SECRET.encode("utf-16"),)),
+    ],
+)
+def test_messages_are_cleaned(stream: Stream, message: Any, arguments: tuple[Any, ...]) -> None:
+    """A record's message is masked whatever its kind, and broken format strings are logged instead of raised."""
+    with redacting(REDACTOR):
+        stream.logger.info(message, *arguments)
+    assert "hunter2" not in stream.text
+    assert "***" in stream.text
+    assert stream.text.startswith("INFO ")
+
+
+def test_unreadable_arguments_do_not_break_logging(stream: Stream) -> None:
+    """Objects whose texts raise are logged as not readable."""
+    with redacting(REDACTOR):
+        stream.logger.info("object %s", Unreadable())
+        stream.logger.info(Unreadable())
+    assert stream.text.splitlines() == [
+        "INFO object %s (with arguments that do not fit: <not readable>)",
+        "INFO <not readable> (with arguments that do not fit: ())",
+    ]
+
+
+def test_tracebacks_are_cleaned(stream: Stream) -> None:
+    """Traceback, cause, note and stack are masked, and no later handler gets the exception itself."""
+    seen: list[logging.LogRecord] = []
+    late = Keeping(seen)
+    stream.logger.addHandler(late)
+    with redacting(REDACTOR):
+        stream.logger.error("failed", exc_info=chained(), stack_info=True)
+    stream.logger.removeHandler(late)
+    assert "hunter2" not in stream.text
+    for kept in ("KeyError: ", "ValueError: outer ***", "note ***", "context ***", "direct cause", "Stack (most recent call last)"):
+        assert kept in stream.text
+    assert seen[0].exc_info is None
+    assert "hunter2" not in str(vars(seen[0]))
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(
+    secret=st.text(alphabet="ab%\\\"'\n\t |*+/=& ;$({é中x0n", min_size=4, max_size=14).filter(
+        lambda text: len(text.strip()) >= 4 and bool(text.strip().strip("*"))
+    ),
+    many=st.booleans(),
+)
+def test_any_secret_in_a_chain_is_cleaned(secret: str, many: bool) -> None:
+    """Awkward secrets are masked in every exception of a chain or group, its notes too, and in the record's arguments."""
+    cause: Exception = KeyError(secret, [secret])
+    cause.add_note(f"note {secret}")
+    if many:
+        cause = ExceptionGroup(f"group {secret}", [cause, ValueError(secret)])
+    error = ValueError(f"outer {secret}")
+    error.__cause__ = cause
+    with redacting(Redactor([secret])) as redactor:
+        made = record(msg="%s and %r", args=(secret, {secret: [secret]}), exc_info=(ValueError, error, None))
+        assert LogRedaction().filter(made)
+        formatted = logging.Formatter().format(made)
+    assert not redactor.holds(formatted)
+    assert formatted.count("***") >= 6
+    for line in max(secret.split("\n"), key=len), repr(secret)[1:-1], json.dumps(secret)[1:-1]:
+        assert len(line) < 4 or set(line) <= set("* |") or line not in formatted.replace("(most recent call last)", "")
+
+
+def test_exceptions_without_text_are_logged(stream: Stream) -> None:
+    """An exception whose str raises is logged by its type."""
+    with suppress(Exception), redacting(REDACTOR):
+        stream.logger.error("failed", exc_info=type("Mute", (Exception,), {"__str__": Unreadable.__str__})())
+    assert "Mute" in stream.text
+    assert "hunter2" not in stream.text
+
+
+def record(**attributes: Any) -> logging.LogRecord:
+    """A record made by hand."""
+    return logging.makeLogRecord({"msg": "m", "args": (), "levelno": logging.INFO, **attributes})
+
+
+def cleaned(made: logging.LogRecord) -> logging.LogRecord:
+    """The record after the filter."""
+    with redacting(REDACTOR):
+        assert LogRedaction().filter(made)
+    return made
+
+
+def test_hand_made_records_are_cleaned() -> None:
+    """Traces already formatted, bare exceptions and exc_info of a wrong kind are read without harm."""
+    assert cleaned(record(exc_text=f"old {SECRET}", exc_info=(None, None, None))).exc_text == "old ***"
+    assert "ValueError: outer ***" in str(cleaned(record(exc_info=chained())).exc_text)
+    assert cleaned(record(exc_info=17)).exc_text == "<not readable>"
+    assert cleaned(record(stack_info=f"File {SECRET}")).stack_info == "File ***"
+
+
+def test_extra_is_cleaned() -> None:
+    """What came through extra is masked, and kept as it is where it holds no secret."""
+    plain = object()
+    made = cleaned(
+        record(
+            token=SECRET,
+            body={"a": [SECRET], "n": 1},
+            error=ValueError(SECRET),
+            octets=(SECRET.encode(),),
+            broken=Unreadable(),
+            plain=plain,
+            count=3,
+            message=SECRET,
+        )
+    )
+    found = vars(made)
+    assert (found["token"], found["body"], found["error"]) == ("***", {"a": ["***"], "n": 1}, "***")
+    assert "hunter2" not in found["octets"]
+    assert (found["plain"], found["count"], found["message"]) == (plain, 3, "***")
+
+
+def test_without_secrets_records_stay() -> None:
+    """Where no Redactor is in force a record is not touched."""
+    made = record(msg="a %s", args=("b",), exc_info=(None, None, None))
+    assert LogRedaction().filter(made)
+    assert (made.args, made.exc_info) == (("b",), (None, None, None))
+
+
+def test_sdk_loggers_are_quiet_below_warning(stream: Stream) -> None:
+    """Of marked loggers and those below them only warnings and worse pass, and others are unharmed."""
+    names = ["redaction.test.sdk"]
+    quiet_sdk_loggers(names)
+    quiet_sdk_loggers(names)
+    for name in ("redaction.test.sdk", "redaction.test.sdk.auth.deep", "redaction.test.sdkx", "redaction.test"):
+        logging.getLogger(name).info("info of %s", name)
+        logging.getLogger(name).warning("warning of %s", name)
+    assert stream.text.splitlines() == [
+        "WARNING warning of redaction.test.sdk",
+        "WARNING warning of redaction.test.sdk.auth.deep",
+        "INFO info of redaction.test.sdkx",
+        "WARNING warning of redaction.test.sdkx",
+        "INFO info of redaction.test",
+        "WARNING warning of redaction.test",
+    ]
+
+
+def test_scopes_add_up() -> None:
+    """An inner block masks its secrets and the outer block's; leaving it takes only its own away."""
+    assert not current_redactor()
+    with redacting(REDACTOR) as outer:
+        assert current_redactor() is outer is REDACTOR
+        with redacting(Redactor(["inner-key"])) as inner:
+            assert inner.clean(f"inner-key {SECRET}") == "*** ***"
+        assert current_redactor().clean("inner-key") == "inner-key"
+    assert not current_redactor()
+
+
+def test_scopes_are_of_one_context() -> None:
+    """Another thread sees nothing of this one's secrets."""
+    seen: list[int] = []
+    with redacting(REDACTOR):
+        thread = threading.Thread(target=lambda: seen.append(len(current_redactor())))
+        thread.start()
+        thread.join()
+    assert seen == [0]
+
+
+def test_exception_text_is_type_and_message() -> None:
+    """The text for logs has the type and the masked message, and nothing of cause, context or notes."""
+    assert safe_exception_text(chained(), REDACTOR) == "ValueError: outer ***"
+    assert safe_exception_text(KeyError(SECRET), REDACTOR) == "KeyError: '***'"
+    assert safe_exception_text(ValueError(), REDACTOR) == "ValueError"
+    assert "***" in safe_exception_text(KeyError(SECRET, SECRET), REDACTOR)
+
+
+def test_exception_text_survives_a_broken_str() -> None:
+    """An exception whose str raises still has a text."""
+    mute = type("Mute", (Exception,), {"__str__": Unreadable.__str__})()
+    assert safe_exception_text(mute, REDACTOR) == "Mute: <no readable message>"

@@ -1,0 +1,178 @@
+"""Whatever the secret and however it is written, nothing of it is left."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import quopri
+import string
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, quote_plus
+from xml.sax.saxutils import quoteattr
+
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
+
+from jackfield.redaction import MASK, Redactor
+
+AWKWARD = st.text(alphabet="ab%\\\"'\n\t*+/=& ;<>.$^()[]{}|?-_~:,#0nux4é中\U0001f600\u0301", min_size=1, max_size=12)
+BASE64ISH = st.text(alphabet=string.ascii_letters + string.digits + "+/=", min_size=4, max_size=44)
+ANY_TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
+SECRET = st.one_of(AWKWARD, BASE64ISH, ANY_TEXT).filter(lambda text: bool(text.strip().strip("*")))
+LONG_SECRET = SECRET.filter(lambda text: len(unicodedata.normalize("NFC", text.strip())) >= 4)
+AROUND = st.text(alphabet="ab \n\"'\\%=&{}é*", max_size=6)
+
+plenty = settings(max_examples=400, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def octets(secret: str) -> bytes:
+    """The secret in UTF-8."""
+    return secret.encode()
+
+
+def printable(secret: str) -> str:
+    """The secret in quoted-printable."""
+    return quopri.encodestring(octets(secret), quotetabs=True).decode().replace("=\n", "")
+
+
+ENCODERS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "quote": quote,
+    "quote, all": lambda secret: quote(secret, safe=""),
+    "quote, small hex": lambda secret: quote(secret, safe="").replace("%2F", "%2f").replace("%C3", "%c3"),
+    "quote_plus": quote_plus,
+    "json": lambda secret: json.dumps(secret)[1:-1],
+    "json, unicode": lambda secret: json.dumps(secret, ensure_ascii=False)[1:-1],
+    "repr": lambda secret: repr(secret)[1:-1],
+    "html": html.escape,
+    "xml": lambda secret: quoteattr(secret)[1:-1],
+    "hex": lambda secret: octets(secret).hex(),
+    "HEX": lambda secret: octets(secret).hex().upper(),
+    "quoted-printable": printable,
+    "utf-8 octets": lambda secret: repr(octets(secret))[2:-1],
+    "utf-16 octets": lambda secret: repr(secret.encode("utf-16-le"))[2:-1],
+    "utf-16 octets, big endian": lambda secret: repr(secret.encode("utf-16-be"))[2:-1],
+    "NFC": lambda secret: unicodedata.normalize("NFC", secret),
+    "NFD": lambda secret: unicodedata.normalize("NFD", secret),
+    "json in json": lambda secret: json.dumps(json.dumps(secret))[3:-3],
+    "quote in json": lambda secret: json.dumps(quote(secret))[1:-1],
+    "json in html": lambda secret: html.escape(json.dumps(secret)[1:-1]),
+}
+# Texts in which whatever is planted keeps its meaning: an escape is not joined to what stands around it.
+FRAMES = ('{"k": "%s"}', "k=%s;", "<p>%s</p>", "('%s', 1)", "%s", "\n%s\n")
+TEXTUAL = ("plain", "quote", "quote, all", "quote_plus", "json", "json, unicode", "repr", "html", "hex", "HEX", "NFC", "NFD")
+
+
+@plenty
+@given(secret=LONG_SECRET, name=st.sampled_from(sorted(ENCODERS)), frame=st.sampled_from(FRAMES))
+@example(secret="a%41\"'\\\n é", name="json", frame="%s")
+@example(secret="⨪⨪⨪⨪", name="plain", frame="%s")
+def test_each_encoding_alone_is_masked(secret: str, name: str, frame: str) -> None:
+    """A secret in any one encoding is masked, and what frames it stays."""
+    planted = ENCODERS[name](secret)
+    assume(planted.strip("*"))
+    cleaned = Redactor([secret]).clean(frame.replace("%s", planted))
+    assert planted not in cleaned
+    assert MASK in cleaned
+
+
+@plenty
+@given(secrets=st.lists(SECRET, min_size=1, max_size=4), data=st.data())
+def test_nothing_is_found_after_cleaning(secrets: list[str], data: st.DataObject) -> None:
+    """Secrets that overlap and begin each other leave nothing behind in a text full of them, and cleaning again does nothing."""
+    secrets = [*secrets, secrets[0] + secrets[-1], secrets[0][: len(secrets[0]) // 2 + 1]]
+    redactor = Redactor(secrets)
+    parts = st.tuples(AROUND, st.sampled_from(secrets), st.sampled_from(sorted(ENCODERS)))
+    pieces = data.draw(st.lists(parts, min_size=1, max_size=4))
+    text = "".join(around + ENCODERS[name](secret) for around, secret, name in pieces)
+    cleaned = redactor.clean(text)
+    assert redactor.clean(cleaned) == cleaned
+    assert not redactor.holds(cleaned)
+    for secret in secrets:
+        if len(unicodedata.normalize("NFC", secret.strip())) >= 4 and secret.strip().strip("*"):
+            assert [name for name in TEXTUAL if ENCODERS[name](secret) in cleaned] == []
+
+
+@plenty
+@given(secret=LONG_SECRET, before=st.binary(max_size=7), after=st.binary(max_size=7), urlsafe=st.booleans())
+def test_base64_is_masked_at_every_offset(secret: str, before: bytes, after: bytes, urlsafe: bool) -> None:
+    """In a longer base64 run no character is left that holds bits of the secret alone or with its neighbours."""
+    encode = base64.urlsafe_b64encode if urlsafe else base64.b64encode
+    run = encode(before + octets(secret) + after).decode()
+    cleaned = Redactor([secret]).clean(f"Authorization: Basic {run}")
+    kept, _, rest = cleaned.removeprefix("Authorization: Basic ").partition(MASK)
+    assert MASK in cleaned
+    assert len(kept) <= 8 * len(before) // 6
+    assert len(rest.rstrip("=")) <= 8 * len(after) // 6 + 1
+
+
+@plenty
+@given(secret=LONG_SECRET, width=st.sampled_from([60, 64, 76]), data=st.data())
+def test_base64_is_masked_across_lines(secret: str, width: int, data: st.DataObject) -> None:
+    """Line breaks of MIME and PEM within a base64 run do not hide the secret, escaped ones neither."""
+    before = data.draw(st.binary(min_size=30, max_size=90))
+    run = base64.b64encode(before + octets(secret) + b"some more of the message").decode()
+    folded = "\r\n".join(run[at : at + width] for at in range(0, len(run), width))
+    redactor = Redactor([secret])
+    for text in (folded, repr(folded), json.dumps({"body": folded}), folded.replace("\r", "")):
+        assert redactor.clean(text).count(MASK) >= 1
+        assert redactor.clean(redactor.clean(text)) == redactor.clean(text)
+
+
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=6)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=4), inner, max_size=3)),
+    max_leaves=8,
+)
+
+
+def shape(value: Any) -> Any:
+    """The value with its texts and names left out."""
+    if isinstance(value, dict):
+        return [shape(item) for item in value.values()]
+    if isinstance(value, list):
+        return (len(value), [shape(item) for item in value])
+    return str if isinstance(value, str) else value
+
+
+@plenty
+@given(secret=LONG_SECRET, value=VALUES, around=AROUND, name=st.sampled_from(sorted(ENCODERS)))
+def test_json_keeps_its_shape(secret: str, value: Any, around: str, name: str) -> None:
+    """Cleaning a JSON value masks names and texts and keeps codes, types, numbers and the count of members."""
+    planted = ENCODERS[name](secret)
+    body = {
+        "code": "in_doubt",
+        "value": value,
+        "text": f"{around} {planted} {around}",
+        f"{planted}": [planted, {"x": planted}],
+    }
+    redactor = Redactor([secret])
+    assume(not any(map(redactor.holds, ("code", "value", "text"))))
+    cleaned = redactor.clean_json(body)
+    assert shape(cleaned) == shape(body)
+    assert redactor.clean_json(cleaned) is cleaned
+    assert next(iter(cleaned.values())) == "in_doubt"
+    assert not redactor.holds(cleaned["text"])
+
+
+@plenty
+@given(secret=st.text(alphabet=string.ascii_letters + string.digits, min_size=4, max_size=20), value=VALUES, data=st.data())
+def test_serialized_json_stays_json(secret: str, value: Any, data: st.DataObject) -> None:
+    """Cleaning JSON text by a secret of letters and digits never breaks its quotes and escapes."""
+    around = data.draw(st.text(alphabet='\n\t\\"é☃ab', max_size=6))
+    assume(not any(secret in word for word in (json.dumps(value), "status", "text", "truefalsenull")))
+    text = json.dumps({"status": value, "text": f"{around}{secret}{around}"})
+    cleaned = json.loads(Redactor([secret]).clean(text))
+    assert shape(cleaned) == shape(json.loads(text))
+    assert secret not in cleaned["text"]
+
+
+@plenty
+@given(text=st.text(), secrets=st.lists(SECRET, max_size=3))
+def test_clean_and_holds_agree(text: str, secrets: list[str]) -> None:
+    """A text holds a secret exactly where cleaning changes it, and else it is returned as the same object."""
+    redactor = Redactor(secrets)
+    assert redactor.holds(text) == (redactor.clean(text) is not text)

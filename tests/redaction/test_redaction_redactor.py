@@ -1,0 +1,246 @@
+"""The Redactor, case by case."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+import jackfield.redaction
+from jackfield.redaction import MASK, Redactor
+
+KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+
+
+def test_longest_secret_leaves_no_suffix() -> None:
+    """Of secrets that begin each other the longest one present is masked whole, in whatever order they were given."""
+    for secrets in (["token-1", "token-123"], ["token-123", "token-1"]):
+        assert Redactor(secrets).clean("a token-123 b token-1 c") == "a *** b *** c"
+
+
+def test_overlapping_secrets_are_masked_as_one() -> None:
+    """Two secrets that share characters in the text leave neither's rest, and neighbours stay two."""
+    redactor = Redactor(["abcdef", "defghi"])
+    assert redactor.clean("<abcdefghi>") == "<***>"
+    assert redactor.clean("abcdefabcdef") == "******"
+    assert Redactor(["abab"]).clean("ababab") == MASK
+
+
+def test_a_mask_that_spells_a_secret_is_masked() -> None:
+    """What masking brings together is masked too, and a text that never comes to rest is masked whole."""
+    redactor = Redactor(["secr", "***a"])
+    assert redactor.clean("<secraa>") == "<***>"
+    assert redactor.clean(f"<secr{'a' * 100}>") == MASK
+
+
+def test_repeated_characters_cost_no_more_than_their_length() -> None:
+    """A secret that overlaps itself at every step is masked as one, in a long text too."""
+    assert Redactor(["a" * 50_000]).clean(f"<{'a' * 120_000}>") == "<***>"
+    assert Redactor(["aaaa"]).clean(f"<{'a' * 50_000}> aaa") == "<***> aaa"
+
+
+def test_short_secrets_are_masked_as_tokens_only() -> None:
+    """A secret of fewer than 4 characters is masked between non-alphanumerics and left within words."""
+    redactor = Redactor(["a", "x7é"])
+    assert redactor.clean("a banana, (a) x7é x7és") == "*** banana, (***) *** x7és"
+    assert redactor.clean("x7e\u0301 x%37%C3%A9 783763 7837c3a9 eDfDqQ==") == "*** *** 783763 *** ***"
+
+
+def test_asterisks_cannot_be_masked() -> None:
+    """Blank secrets and those of asterisks only are ignored: a mask could not be told from them."""
+    redactor = Redactor(["", "  \n", "*", "******", "\u2a2a"])
+    assert redactor.clean("a ******* ** b") == "a ******* ** b"
+    assert len(redactor) == 1
+
+
+def test_trimmed_secret_is_masked() -> None:
+    """A key stored with a line end is masked where it shows without."""
+    assert Redactor([f" {KEY}\n"]).clean(f"key={KEY};") == "key=***;"
+
+
+def test_line_ends_do_not_hide_a_secret() -> None:
+    """A text of several lines is masked with either line end, whichever it was stored with."""
+    for stored in ("line one\nline two", "line one\r\nline two"):
+        redactor = Redactor([stored])
+        for shown in ("line one\nline two", "line one\r\nline two", r"line one\r\nline two"):
+            assert redactor.clean(f"<{shown}>") == "<***>"
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "p%40ss+w%22%c3%B8rd",
+        "p@ss%20w%22%F8rd",
+        "p@ss w&quot;&oslash;rd",
+        "p&#64;ss&#x20;w&#34;&#xF8;rd",
+        r"p\u0040ss w\"\xf8rd",
+        r"p@ss\x20w\"\U000000f8rd",
+        r"\x70\x40\x73\x73\x20\x77\x22\xc3\xb8\x72\x64",
+        "%70%40%73%73%20%77%22%C3%B8%72%64",
+        'p=40ss =\r\nw"=C3=B8=\nrd',
+        "p%u0040ss%20w%22%u00F8rd",
+        "p%2540ss%2520w%2522%25C3%25B8rd",
+        r"p\\u0040ss w\\\"\\u00f8rd",
+    ],
+)
+def test_encoders_choose_what_they_escape(shown: str) -> None:
+    """A secret is masked whichever of its characters were escaped, and where they were escaped twice."""
+    assert Redactor(['p@ss w"ørd']).clean(f"<{shown}>") == "<***>"
+
+
+def test_astral_characters_are_read_from_surrogates() -> None:
+    """A character beyond the first plane is found as JSON's pair of escapes."""
+    secret = "key-\U0001f511"
+    assert Redactor([secret]).clean(json.dumps({"k": secret})) == '{"k": "***"}'
+
+
+@pytest.mark.parametrize("text", [r"\UFFFFFFFF", "&#9999999;", "&nosuchname;", "&fjlig;", r"\q %zz =zz &; \0", "%", "\\"])
+def test_what_is_no_escape_stays(text: str) -> None:
+    """Escapes that stand for no character are left, and a secret beside them is masked."""
+    assert Redactor(["sesame"]).clean(f"sesame&amp;{text}sesame") == f"***&amp;{text}***"
+
+
+def test_a_mask_cuts_no_escape_in_two() -> None:
+    """A match that begins or ends within an escape takes the whole escape, so JSON stays JSON."""
+    redactor = Redactor(["n1234", "zyx\\"])
+    assert json.loads(redactor.clean(json.dumps("a\n1234 b"))) == "a*** b"
+    assert json.loads(redactor.clean(r'"zyx\n b"')) == "*** b"
+
+
+def test_whole_base64_and_url_encoded_base64_are_masked() -> None:
+    """The SES query API's URL-encoded base64 and an HTTP Basic header hide nothing."""
+    run = base64.b64encode(f"user:{KEY}>>>???".encode()).decode()
+    redactor = Redactor([KEY, ">>>???>>>"])
+    assert KEY[:9] not in base64.b64decode(redactor.clean(run).replace(MASK, "") + "===").decode("latin-1")
+    query = "Data=" + base64.b64encode(b">>>???>>>").decode().replace("/", "%2F").replace("+", "%2B")
+    assert redactor.clean(query) == "Data=***"
+
+
+def test_a_chance_neighbour_of_base64_stays() -> None:
+    """Where a run was cut at the stable middle, what is next to it is no base64 and stays."""
+    middle = base64.b64encode(b"\0" + KEY.encode()).decode()[2:-4]
+    assert Redactor([KEY[:-2]]).clean(f'"{middle}"').startswith('"***')
+
+
+def test_large_texts_are_read_one_level_deep() -> None:
+    """Beyond 256 Ki characters escapes are undone one time less than in others."""
+    redactor = Redactor(["p@ssword"])
+    padding = "x" * 300_000
+    assert redactor.clean(f"{padding} p%40ssword") == f"{padding} ***"
+    assert not redactor.holds(f"{padding} p%252540ssword")
+    assert redactor.holds("p%252540ssword")
+
+
+def test_a_whole_message_is_masked() -> None:
+    """A long text of many lines is masked plain, escaped and in base64, as a short secret is."""
+    message = "".join(f"Dear Ada,\n  line {number} of 300 with é\n" for number in range(300))
+    redactor = Redactor([message])
+    run = base64.b64encode(b"To: ada\r\n\r\n" + message.encode() + b"--").decode()
+    for shown in (message, message.replace("\n", "\r\n"), json.dumps(message)[1:-1], repr(message.encode())[2:-1]):
+        assert redactor.clean(f"<{shown}>") in {"<***>", "<***\n>", "<***\r\n>"}
+    assert redactor.clean(run)[-7:].count("*") >= 1
+    assert len(redactor.clean(run)) < 30
+    assert not redactor.holds(message[:1000])
+
+
+def test_lone_surrogates_do_no_harm() -> None:
+    """A secret that is no valid Unicode is masked too."""
+    assert Redactor(["key\ud800key"]).clean("a key\ud800key b") == "a *** b"
+
+
+def test_no_secret_is_a_no_op() -> None:
+    """Without secrets every text and value comes back as it is."""
+    redactor = Redactor([])
+    value = {"a": ["b"]}
+    assert redactor.clean_json(value) is value
+    assert redactor.clean("abc") == "abc"
+    assert not redactor.holds("abc")
+    assert not redactor
+
+
+def test_json_names_that_become_equal_are_all_kept() -> None:
+    """Two names masked alike stay two members."""
+    cleaned = Redactor(["secret1", "secret2"]).clean_json({"secret1": 1, "secret2": 2, "***": 3, 4: 5})
+    assert cleaned == {"***": 1, "****": 2, "*****": 3, 4: 5}
+
+
+def test_json_unchanged_is_the_same_object() -> None:
+    """Where nothing was masked the very same object comes back, part by part."""
+    kept = {"items": [1, 2.5, None, True, "text"]}
+    value = {"kept": kept, "text": f"<{KEY}>"}
+    redactor = Redactor([KEY])
+    assert redactor.clean_json(kept) is kept
+    cleaned = redactor.clean_json(value)
+    assert cleaned == {"kept": kept, "text": "<***>"}
+    assert cleaned["kept"] is kept
+    assert value["text"] == f"<{KEY}>"
+
+
+def test_codes_stay() -> None:
+    """A contract code stays even where a secret is spelt like it; the same word elsewhere is masked."""
+    value = {"code": "timeout", "message": "timeout", "provider": {"code": "Hunter2!"}}
+    cleaned = Redactor(["timeout", "Hunter2!"]).clean_json(value)
+    assert cleaned == {"code": "timeout", "message": MASK, "provider": {"code": MASK}}
+
+
+def test_extended_masks_old_and_new() -> None:
+    """A Redactor with more secrets is a new one; the old one knows nothing of them."""
+    old = Redactor(["first-key"])
+    new = old.extended(["second-key"])
+    assert new.clean("first-key second-key") == "*** ***"
+    assert old.clean("first-key second-key") == "*** second-key"
+    assert old.extended(["first-key"]) is old
+    assert Redactor().joined(old) is old
+
+
+@pytest.mark.parametrize("wrong", ["onetext", [b"octets"], [None]])
+def test_wrong_secrets_are_refused(wrong: Any) -> None:
+    """One text instead of many, or what is no text, is refused without being shown."""
+    with pytest.raises(TypeError) as caught:
+        Redactor(wrong)
+    assert "onetext" not in str(caught.value)
+    assert "octets" not in str(caught.value)
+
+
+def test_redactor_shows_and_gives_away_nothing() -> None:
+    """Its repr is a count, copies are itself, and pickle and changes are refused."""
+    redactor = Redactor([KEY, KEY])
+    redactor.clean(KEY)
+    assert repr(redactor) == "Redactor(1 secrets)"
+    assert copy.copy(redactor) is redactor
+    assert copy.deepcopy({"r": redactor})["r"] is redactor
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        with pytest.raises(TypeError, match="pickled"):
+            pickle.dumps(redactor, protocol)
+    with pytest.raises(AttributeError):
+        redactor._forms = {}
+    with pytest.raises(AttributeError):
+        del redactor._forms
+
+
+def test_public_names_are_the_real_ones() -> None:
+    """Each name of the package loads, and no other exists."""
+    assert sorted(jackfield.redaction.__all__) == dir(jackfield.redaction)
+    assert all(getattr(jackfield.redaction, name) is not None for name in jackfield.redaction.__all__)
+    with pytest.raises(AttributeError, match="nothing"):
+        jackfield.redaction.nothing  # noqa: B018 (the access is the test)
+
+
+def test_import_loads_nothing_heavy() -> None:
+    """Importing the package, and the Redactor too, leaves logging, codecs and tables alone."""
+    heavy = "{'logging', 'json', 'base64', 'html', 'unicodedata', 'urllib.parse', 'traceback'}"
+    code = f"import sys; from jackfield.redaction import Redactor, masked; print(sorted({heavy} & set(sys.modules)))"
+    found = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
+    assert found.stdout.strip() == "[]"
