@@ -1,0 +1,89 @@
+"""Entry points read from the installed distributions, without importing anything of theirs.
+
+``importlib.metadata`` answers the same question in four times the time (it builds an object for each distribution and parses all
+groups), which a cold command pays on each start; see docs/decisions/0003-discovery.md.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False  # typing and dataclasses would cost a cold --help more than Python's own start
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["EntryPoint", "entry_points"]
+
+
+class EntryPoint:
+    """One name that a distribution declares in a group: ``aws-ses`` → ``jackfield_aws_ses:connector``."""
+
+    __slots__ = ("distribution", "name", "value")
+
+    def __init__(self, name: str, value: str, distribution: str) -> None:
+        self.name = name
+        self.value = value
+        self.distribution = distribution
+
+    def __repr__(self) -> str:
+        return f"EntryPoint({self.name!r}, {self.value!r}, {self.distribution!r})"
+
+    @property
+    def module(self) -> str:
+        """The module part of the value."""
+        return self.value.partition(":")[0].strip()
+
+    @property
+    def attribute(self) -> str:
+        """The attribute part of the value."""
+        return self.value.partition(":")[2].partition("[")[0].strip()
+
+
+def entry_points(paths: Iterable[str] | None = None) -> Mapping[str, tuple[EntryPoint, ...]]:
+    """All entry points in groups that start with ``jackfield.``, by group, in the order of ``paths`` (default ``sys.path``).
+
+    A distribution found twice counts once, the first one on the path, as in an import.
+    """
+    found: dict[str, list[EntryPoint]] = {}
+    seen: set[str] = set()
+    for folder in sys.path if paths is None else paths:
+        for name, path in _distributions(folder or "."):
+            if name not in seen:
+                seen.add(name)
+                for group, point in _read(path, name):
+                    found.setdefault(group, []).append(point)
+    return {group: tuple(points) for group, points in found.items()}
+
+
+def _distributions(folder: str) -> Iterator[tuple[str, str]]:
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208 (as below)
+    except OSError:  # a path entry that is not a folder holds no distributions
+        return
+    for name in names:
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122 (pathlib's import is dear here)
+        if suffix in (".dist-info", ".egg-info"):
+            yield _normalised(stem.partition("-")[0]), os.path.join(folder, name)  # noqa: PTH118 (as above)
+
+
+def _normalised(name: str) -> str:
+    """The name as distributions are compared: runs of ``-``, ``_`` and ``.`` are one hyphen (packaging specification, names)."""
+    return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
+
+
+def _read(path: str, distribution: str) -> Iterator[tuple[str, EntryPoint]]:
+    try:
+        with open(os.path.join(path, "entry_points.txt"), encoding="utf-8") as file:  # noqa: PTH118, PTH123 (as above)
+            text = file.read()
+    except (OSError, UnicodeDecodeError):  # most distributions declare none
+        return
+    if "jackfield." not in text:
+        return
+    group = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("[") and line.endswith("]"):
+            group = line[1:-1].strip()
+        elif group.startswith("jackfield.") and "=" in line and line[0] not in "#;":
+            name, _, value = line.partition("=")
+            yield group, EntryPoint(name.strip(), value.strip(), distribution)

@@ -1,0 +1,197 @@
+"""The connectors that are installed: their manifests at once, their code on demand."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import operator
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jackfield.catalog.discovery import EntryPoint, entry_points
+from jackfield.errors import UnknownConnector, nearest
+from jackfield.manifest import Manifest, ManifestError
+
+__all__ = ["Catalog", "Entry"]
+
+_GROUP = "jackfield.connectors"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the catalog. ``error`` says why a broken connector cannot be used."""
+
+    key: str
+    title: str
+    version: str | None
+    actions: tuple[str, ...]
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as ``jackfield connectors list`` prints it."""
+        row: dict[str, Any] = {
+            "key": self.key,
+            "title": self.title,
+            "version": self.version,
+            "actions": list(self.actions),
+            "status": "ok" if self.error is None else "broken",
+        }
+        return row if self.error is None else {**row, "error": self.error}
+
+
+class Catalog:
+    """What is installed. Reading a manifest imports no connector code; a broken connector breaks nothing but itself."""
+
+    def __init__(self, points: Iterable[EntryPoint]) -> None:
+        self._points: dict[str, list[EntryPoint]] = {}
+        for point in points:
+            self._points.setdefault(point.name, []).append(point)
+        self._manifests: dict[str, Manifest] = {}
+        self._connectors: dict[str, Any] = {}
+        self._failures: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def installed(cls, groups: Mapping[str, tuple[EntryPoint, ...]] | None = None) -> Catalog:
+        """The catalog of this Python environment."""
+        return cls((entry_points() if groups is None else groups).get(_GROUP, ()))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._points))
+
+    def entries(self, *, load: bool = False) -> list[Entry]:
+        """One row for each connector, by key. ``load`` also imports each one, to see whether it can be."""
+        return [self.look(key, load=load)[0] for key in self]
+
+    def look(self, key: str, *, load: bool = False) -> tuple[Entry, Manifest | None]:
+        """A connector's row and its manifest, which is not kept; None for one that is broken."""
+        try:
+            manifest = self._manifests.get(key) or self._read(key)
+            if load:
+                self.load(key)
+        except UnknownConnector as error:
+            return Entry(key, key, None, (), str(error.message)), None
+        entry = Entry(key, manifest.title, manifest.version, tuple(manifest.actions), self._failures.get(key))
+        return entry, manifest if entry.error is None else None
+
+    def find(self, key: str, version: str | None = None) -> Manifest:
+        """The manifest of a connector. ``version`` is a PEP 440 specifier.
+
+        :raises UnknownConnector: no such connector, a broken one, or no version that fits.
+        """
+        manifest = self._manifests.get(key) or self._keep(key)
+        if version is not None:
+            _check_version(manifest, version)
+        return manifest
+
+    def load(self, key: str) -> Any:  # noqa: ANN401 (the author's Connector; naming it would import pydantic)
+        """The connector's code, imported on first use.
+
+        :raises UnknownConnector: no such connector, or a broken one: the import fails, or it has not what its manifest says.
+        """
+        found = self._connectors.get(key)
+        if found is not None:
+            return found
+        manifest = self.find(key)
+        point = self._points[key][0]
+        with self._lock:
+            try:
+                found = operator.attrgetter(point.attribute)(importlib.import_module(point.module))
+                fault = _mismatch(found, manifest)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 (a stranger's module may raise anything; it must break nothing else)
+                fault = f"fails on import: {type(error).__name__}: {error}"
+            if fault is not None:
+                self._failures[key] = f"the connector '{key}' {fault}"
+                raise _broken(self._failures[key])
+            self._failures.pop(key, None)
+            self._connectors[key] = found
+        return found
+
+    def _keep(self, key: str) -> Manifest:
+        manifest = self._read(key)
+        self._manifests[key] = manifest
+        return manifest
+
+    def _read(self, key: str) -> Manifest:
+        points = self._points.get(key)
+        if points is None:
+            raise _unknown(key, self._points)
+        if len(points) > 1:
+            owners = " and ".join(point.distribution for point in points)
+            raise _broken(f"the connector '{key}' is declared twice, by {owners}")
+        try:
+            manifest = Manifest.from_json(json.loads(_manifest_text(points[0])))
+        except (ManifestError, OSError, ValueError, RecursionError) as error:
+            raise _broken(f"the connector '{key}' has a broken manifest: {_reason(error)}") from None
+        if manifest.key != key:
+            raise _broken(f"the connector '{key}' has a broken manifest: its key is '{manifest.key}'")
+        return manifest
+
+
+def _manifest_text(point: EntryPoint) -> str:
+    package = point.module.partition(".")[0]
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError, AttributeError):
+        spec = None
+    folders = list(spec.submodule_search_locations or ()) if spec is not None else []
+    if not folders:
+        raise ManifestError(f"its package '{package}' is not installed")
+    with open(os.path.join(folders[0], "connector.json"), encoding="utf-8") as file:  # noqa: PTH118, PTH123 (pathlib's import is dear here)
+        return file.read()
+
+
+def _mismatch(found: object, manifest: Manifest) -> str | None:
+    """What the code lacks of what its manifest promises: it was changed, and ``connector.json`` was not."""
+    promised = {"action": manifest.actions, "connection type": manifest.connection_types}
+    held = {"action": getattr(found, "actions", None), "connection type": getattr(found, "connections", None)}
+    for noun, keys in promised.items():
+        known = held[noun]
+        if not isinstance(known, Mapping):
+            return f"is not a Connector but {type(found).__name__}"
+        lacking = [key for key in keys if key not in known]
+        if lacking:
+            return f"has no {noun} '{lacking[0]}', which its manifest describes"
+    return None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"connector.json cannot be read ({error.strerror})"
+    if isinstance(error, ManifestError):
+        return str(error)
+    return f"connector.json is not JSON ({error})"
+
+
+def _check_version(manifest: Manifest, version: str) -> None:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 (few invocations pin a version)
+
+    try:
+        fits = SpecifierSet(version).contains(manifest.version, prereleases=True)
+    except InvalidSpecifier:
+        raise UnknownConnector(
+            f"'{version[:80]}' is not a version specifier",
+            hint="Give a PEP 440 specifier such as '>=1.2,<2' as connectorVersion.",
+        ) from None
+    if not fits:
+        raise UnknownConnector(
+            f"no version of '{manifest.key}' fits '{version[:80]}'; installed is {manifest.version}",
+            hint="Install a version that fits, or widen connectorVersion.",
+        )
+
+
+def _unknown(key: str, known: Iterable[str]) -> UnknownConnector:
+    close = nearest(key, known)
+    tail = f"; did you mean '{close}'?" if close else ""
+    return UnknownConnector(
+        f"no connector '{key[:80]}' is installed{tail}",
+        hint="'jackfield connectors list' shows what is installed; connectors are Python packages, such as jackfield-aws-ses.",
+    )
+
+
+def _broken(message: str) -> UnknownConnector:
+    return UnknownConnector(message, hint="Reinstall or upgrade the connector's package, or report it to its author.")

@@ -1,0 +1,160 @@
+"""What the runtime hands to a connection when it opens, and what a client tells the runtime about each try."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Protocol, TypeVar
+
+from jackfield.clock import Clock, Deadline
+from jackfield.connector.guard import ANYWHERE, Guard
+from jackfield.errors import Cancelled, Sent
+
+__all__ = ["Account", "Call", "Minted", "OpenContext", "Step", "current_call", "entered"]
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Call:
+    """One try of an action, as its client sees it.
+
+    A client that talks to the network calls ``begin()`` right before the first byte of the provider's operation leaves, and notes the
+    provider's ``request_id``. What fails before ``begin()`` cannot be in doubt.
+    """
+
+    deadline: Deadline
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    begun: bool = False
+    request_id: str | None = None
+
+    def begin(self) -> None:
+        """Say that the provider's operation is about to be sent.
+
+        :raises Cancelled: where the caller has left in the meantime.
+        :raises TimedOut: where the deadline has passed.
+        """
+        if not self.begun:
+            self.check()
+            self.begun = True
+
+    def check(self) -> None:
+        """Do nothing while the operation may go on; for clients that need several steps before it takes effect.
+
+        :raises Cancelled: where the caller has left in the meantime.
+        :raises TimedOut: where the deadline has passed.
+        """
+        if self.cancelled.is_set():
+            raise Cancelled("the invocation was cancelled before anything was sent", sent=Sent.NOTHING)
+        self.deadline.check()
+
+
+_CURRENT: ContextVar[Call | None] = ContextVar("jackfield_call", default=None)
+
+
+def current_call() -> Call | None:
+    """The try that this thread or task is in, for hooks deep inside a client; None outside of one."""
+    return _CURRENT.get()
+
+
+@contextmanager
+def entered(call: Call) -> Iterator[Call]:
+    """Make ``call`` the current one for this thread or task."""
+    token = _CURRENT.set(call)
+    try:
+        yield call
+    finally:
+        _CURRENT.reset(token)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Minted:
+    """A credential fresh from its maker.
+
+    ``value`` must be JSON, since processes share it through the database. ``expires_at`` is in seconds since 1970, None for one that does
+    not expire; ``secrets`` are the strings in it that must never be shown.
+    """
+
+    value: Any
+    expires_at: float | None = None
+    secrets: tuple[str, ...] = ()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a minted credential is not pickled: it holds secrets")
+
+
+class Leases(Protocol):
+    """Where leased credentials and open clients are kept, for one connection of one workspace."""
+
+    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline) -> Minted:
+        """The credential under ``key``, minted once however many ask, refreshed ahead of its expiry."""
+
+    def drop(self, key: str, used: Minted) -> None:
+        """Forget ``used``, since the provider says that it has expired."""
+
+    def cached(self, key: object, make: Callable[[], Any]) -> Any:  # noqa: ANN401 (whatever a connector keeps)
+        """The object under ``key``, made on first use and kept with the connection."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OpenContext:
+    """What a connection type knows while it opens: for whom, for what, and where to lease and keep things.
+
+    ``connection`` is None for inline values. ``inputs`` are the checked inputs of the action, empty for a connection test.
+    ``permissions`` are those of all the connector's actions, by system, for session policies. ``guard`` judges the hosts that the
+    connection's own values name: ask it before connecting, and for the address that is connected to.
+    """
+
+    workspace: str
+    connection: str | None
+    connector: str
+    inputs: Mapping[str, Any]
+    permissions: Mapping[str, tuple[str, ...]]
+    call: Call
+    clock: Clock
+    environment: Mapping[str, str]
+    leases: Leases
+    guard: Guard = ANYWHERE
+
+    def lease(self, key: str, mint: Callable[[], Minted]) -> Minted:
+        """A credential: minted once for all who wait, kept while fresh, never shared with another connection or tenant."""
+        return self.leases.lease(key, mint, self.call.deadline)
+
+    def drop(self, key: str, used: Minted) -> None:
+        """Forget a leased credential that the provider calls expired."""
+        self.leases.drop(key, used)
+
+    def cached(self, key: object, make: Callable[[], T]) -> T:
+        """An object that is dear to make, kept with this connection version."""
+        found: T = self.leases.cached(key, make)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a connection test: what was tried, whether it passed, what it means and what to do."""
+
+    key: str
+    title: str
+    passed: bool
+    message: str
+    mandatory: bool = True
+    hint: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The step as contract §7 shows it."""
+        row: dict[str, Any] = {
+            "key": self.key, "title": self.title, "passed": self.passed, "mandatory": self.mandatory, "message": self.message,
+        }  # fmt: skip
+        return row if self.hint is None else {**row, "hint": self.hint}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose connection it is: a stable id and a label that a person recognises."""
+
+    id: str
+    label: str

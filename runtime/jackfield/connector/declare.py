@@ -1,0 +1,196 @@
+"""A connector: its connections, its actions, and the option sources of its forms."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from jackfield.connector.context import OpenContext, Step
+from jackfield.connector.models import ConnectionType, Inputs, Output, spelt_out
+from jackfield.errors import JackfieldError
+from jackfield.manifest import Effect, Pagination, RateLimit
+
+__all__ = ["Action", "Connector", "DeclarationError", "Explain", "Option", "OptionSource"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Explain = Callable[[Exception, Any, Inputs | None], JackfieldError | None]
+"""From an exception, the open client and the inputs to an error with a code; None where it is not known."""
+
+ConnectionTest = Callable[[Any, OpenContext], Iterable[Step]]
+"""From the open client and the context to what this connector sees of the connection."""
+
+
+class DeclarationError(TypeError):
+    """The author's declaration cannot be: the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One choice of a form field."""
+
+    value: str
+    label: str
+
+    def to_json(self) -> dict[str, str]:
+        """The choice as JSON."""
+        return {"value": self.value, "label": self.label}
+
+
+@dataclass(frozen=True, slots=True)
+class OptionSource:
+    """Where a form field's choices come from. ``takes_client`` where the function asks the provider."""
+
+    key: str
+    title: str
+    description: str
+    function: Callable[..., Iterable[Option]]
+    takes_client: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A declared action: the function, its models, and what the runtime must know of it."""
+
+    key: str
+    title: str
+    description: str
+    effect: Effect
+    function: Callable[..., Any]
+    inputs: type[Inputs]
+    output: type[Output]
+    takes_client: bool
+    is_async: bool
+    permissions: Mapping[str, tuple[str, ...]]
+    pagination: Pagination | None = None
+    rate_limit: RateLimit | None = None
+    examples: tuple[Mapping[str, Any], ...] = ()
+    schema: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Connector:
+    """One system, as its author declares it. ``explain`` maps the client's exceptions to errors with codes."""
+
+    def __init__(
+        self,
+        key: str,
+        *,
+        title: str,
+        version: str,
+        description: str = "",
+        connections: Sequence[type[ConnectionType]] = (),
+        explain: Explain | None = None,
+        icon: str | None = None,
+        categories: Sequence[str] = (),
+        documentation_url: str | None = None,
+        license: str | None = None,  # noqa: A002 (the manifest's word)
+        aliases: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.key = key
+        self.title = title
+        self.version = version
+        self.description = description
+        self.connections = {kind.key: kind for kind in connections}
+        if len(self.connections) < len(connections):
+            raise DeclarationError(f"connector '{key}' lists two connection types of one key")
+        self.explain = explain
+        self.about: dict[str, Any] = {
+            "icon": icon, "categories": list(categories), "documentationUrl": documentation_url, "license": license,
+        }  # fmt: skip
+        self.aliases = dict(aliases or {})
+        self.actions: dict[str, Action] = {}
+        self.option_sources: dict[str, OptionSource] = {}
+        self.tests: list[ConnectionTest] = []
+
+    def __repr__(self) -> str:
+        return f"Connector({self.key!r}, {self.version!r})"
+
+    def action(
+        self,
+        key: str,
+        *,
+        effect: Effect = "write",
+        title: str | None = None,
+        permissions: Mapping[str, Sequence[str]] | None = None,
+        pagination: Pagination | None = None,
+        rate_limit: RateLimit | None = None,
+        examples: Sequence[Mapping[str, Any]] = (),
+        schema: Mapping[str, Any] | None = None,
+    ) -> Callable[[F], F]:
+        """Declare the decorated function as an action; it stays a plain function.
+
+        Its first parameter is the inputs, the second (if any) the open client; it returns an Output. ``schema`` adds JSON Schema
+        keywords to the inputs as a whole (``anyOf`` over required members). An undeclared effect is ``write``.
+
+        :raises DeclarationError: for a key that is taken, an effect that is none, or a signature that is not this.
+        """
+
+        def declare(function: F) -> F:
+            if key in self.actions:
+                raise DeclarationError(f"action '{key}' is declared twice")
+            if effect not in typing.get_args(Effect):
+                raise DeclarationError(f"action '{key}': effect must be one of {', '.join(typing.get_args(Effect))}")
+            inputs, output, takes_client = _signature(function, key)
+            self.actions[key] = Action(
+                key=key,
+                title=title or spelt_out(key),
+                description=inspect.getdoc(function) or "",
+                effect=effect,
+                function=function,
+                inputs=inputs,
+                output=output,
+                takes_client=takes_client,
+                is_async=inspect.iscoroutinefunction(function),
+                permissions={system: tuple(names) for system, names in (permissions or {}).items()},
+                pagination=pagination,
+                rate_limit=rate_limit,
+                examples=tuple(examples),
+                schema=dict(schema or {}),
+            )
+            return function
+
+        return declare
+
+    def options(self, key: str, *, title: str | None = None) -> Callable[[F], F]:
+        """Declare the decorated function as an option source: it returns Options, and takes the open client if it needs one."""
+
+        def declare(function: F) -> F:
+            takes_client = bool(inspect.signature(function).parameters)
+            description = inspect.getdoc(function) or ""
+            self.option_sources[key] = OptionSource(key, title or spelt_out(key), description, function, takes_client)
+            return function
+
+        return declare
+
+    def test(self, function: ConnectionTest) -> ConnectionTest:
+        """Declare the decorated function as a part of the connection test: it takes the open client and the context, changes nothing,
+        and yields Steps."""
+        self.tests.append(function)
+        return function
+
+    def permissions(self) -> Mapping[str, tuple[str, ...]]:
+        """What all actions together need, by system."""
+        union: dict[str, set[str]] = {}
+        for action in self.actions.values():
+            for system, names in action.permissions.items():
+                union.setdefault(system, set()).update(names)
+        return {system: tuple(sorted(names)) for system, names in union.items()}
+
+
+def _signature(function: Callable[..., Any], key: str) -> tuple[type[Inputs], type[Output], bool]:
+    parameters = list(inspect.signature(function).parameters.values())
+    try:
+        hints = typing.get_type_hints(function)
+    except NameError as error:
+        raise DeclarationError(f"action '{key}': the annotation '{error.name}' is not defined in its module") from None
+    if not 1 <= len(parameters) <= 2:  # noqa: PLR2004 (inputs, client)
+        raise DeclarationError(f"action '{key}' must take its inputs, and the client if it needs one")
+    inputs, output = hints.get(parameters[0].name), hints.get("return")
+    if not (isinstance(inputs, type) and issubclass(inputs, Inputs)):
+        raise DeclarationError(f"action '{key}': the first parameter must be annotated with an Inputs model")
+    if not (isinstance(output, type) and issubclass(output, Output)):
+        raise DeclarationError(f"action '{key}': the return value must be annotated with an Output model")
+    return inputs, output, len(parameters) == 2  # noqa: PLR2004 (inputs, client)

@@ -1,0 +1,62 @@
+"""One function to describe a field: what JSON Schema has a word for, and what forms need besides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import Field as _PydanticField
+from pydantic_core import PydanticUndefined
+
+__all__ = ["Field"]
+
+
+def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manifest)
+    default: Any = PydanticUndefined,  # noqa: ANN401 (of the field's type)
+    *,
+    title: str | None = None,
+    description: str | None = None,
+    alias: str | None = None,
+    examples: Sequence[Any] | None = None,
+    secret: bool = False,
+    sensitive: bool = False,
+    mask: Literal["last4"] | None = None,
+    multiline: bool = False,
+    language: str | None = None,
+    options: str | None = None,
+    trim: bool = False,
+    lowercase: bool = False,
+    blank: Literal["absent"] | None = None,
+    from_connection: str | None = None,
+    expects: str | None = None,
+    generated: Literal["externalId"] | None = None,
+    schema: Mapping[str, Any] | None = None,
+) -> Any:  # noqa: ANN401 (pydantic's own signature)
+    """Describe one field of inputs, output or connection values.
+
+    ``secret`` marks a value that is never shown; ``sensitive`` one that stays out of logs and messages (a mail's text); ``mask`` shows
+    the last four characters only. ``multiline``, ``language`` and ``options`` (the key of an option source) are for forms. ``trim``,
+    ``lowercase`` and ``blank="absent"`` say how strings are read. ``from_connection`` names the connection value that fills a missing
+    input. ``expects`` completes "… is not" where a pattern fails ("an AWS region such as eu-west-1"). ``generated`` has the store make a
+    value where a connection that it keeps has none. ``schema`` adds JSON Schema keywords.
+    """
+    marks = {
+        "sensitive": sensitive, "mask": mask, "multiline": multiline, "language": language, "options": options, "trim": trim,
+        "lowercase": lowercase, "blank": blank, "fromConnection": from_connection, "expects": expects,
+        "generated": generated,
+    }  # fmt: skip
+    extra: dict[str, Any] = dict(schema or {})
+    if secret:
+        extra |= {"writeOnly": True, "format": "password"}
+    hints = {name: value for name, value in marks.items() if value}
+    if hints:
+        extra["x-jackfield"] = hints
+    return _PydanticField(
+        default,
+        title=title,
+        description=description,
+        alias=alias,
+        examples=list(examples) if examples is not None else None,
+        repr=not (secret or sensitive),
+        json_schema_extra=extra or None,
+    )

@@ -1,0 +1,95 @@
+"""Where a connection may connect to: an operator's anywhere, one that was made over HTTP or MCP not into the operator's own network."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from jackfield.errors import Detail, InvalidConnection
+
+__all__ = ["ANYWHERE", "Guard"]
+
+_METADATA = frozenset(
+    ip_address(text)
+    for text in (
+        "169.254.169.254",  # AWS, Azure, Google Cloud, Oracle Cloud and others: instance metadata
+        "fd00:ec2::254",  # AWS, the same over IPv6
+        "169.254.170.2", "169.254.170.23", "fd00:ec2::23",  # AWS: credentials of ECS tasks and EKS pods
+        "100.100.100.200",  # Alibaba Cloud
+        "168.63.129.16",  # Azure's platform
+        "192.0.0.192",  # Oracle Cloud, the older one
+    )
+)  # fmt: skip
+_NAT64 = ip_network("64:ff9b::/96")
+"""RFC 6052 §2.1: the last 32 bits are an IPv4 address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Judges addresses. ``internal``: every address will do. Else only public ones, loopback where ``loopback`` says so, and the hosts of
+    ``allowed``: names (``*.corp.example`` too), addresses or networks. Cloud metadata services are then refused whatever is allowed."""
+
+    internal: bool = False
+    loopback: bool = False
+    allowed: tuple[str, ...] = ()
+
+    def check(self, host: str, path: str = "") -> None:
+        """Resolve ``host`` and judge every address; a name that does not resolve is left to whoever connects. ``path`` points at the
+        connection's value that names it.
+
+        :raises InvalidConnection: where one of them may not be reached.
+        """
+        if self.internal:
+            return
+        try:
+            found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return
+        for entry in found:
+            self.check_address(host, str(entry[4][0]), path)
+
+    def check_address(self, host: str, address: str, path: str = "") -> None:
+        """Judge one address that ``host`` resolved to, right before it is connected to.
+
+        :raises InvalidConnection: where it may not be reached.
+        """
+        if not self.internal and not self._permits(host.strip("[]").rstrip(".").lower(), _plain(address)):
+            text = f"'{host[:200]}' is inside the operator's network, which this connection may not reach"
+            raise InvalidConnection(
+                "the connection may not reach this host",
+                details=[Detail(path, text)],
+                hint="Give a public host. The operator can allow an internal one: 'jackfield serve --allow-host'.",
+            )
+
+    def _permits(self, host: str, address: IPv4Address | IPv6Address | None) -> bool:
+        if address is None or address in _METADATA:
+            return False
+        if address.is_global and not address.is_multicast:
+            return True
+        return (self.loopback and address.is_loopback) or any(_fits(pattern, host, address) for pattern in self.allowed)
+
+
+ANYWHERE = Guard(internal=True)
+"""The guard of the operator's own connections."""
+
+
+def _plain(address: str) -> IPv4Address | IPv6Address | None:
+    """The address; of an IPv6 one that stands for an IPv4 address, that one."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(found, IPv4Address):
+        return found
+    if found in _NAT64:
+        return IPv4Address(int(found) & 0xFFFFFFFF)
+    return found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else found)
+
+
+def _fits(pattern: str, host: str, address: IPv4Address | IPv6Address) -> bool:
+    try:
+        return address in ip_network(pattern, strict=False)
+    except ValueError:
+        return fnmatchcase(host, pattern.lower())

@@ -1,0 +1,331 @@
+"""What is installed is known without running its code, and what is broken breaks nothing else."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import jackfield.catalog
+from inmemory import installed
+from jackfield import Jackfield
+from jackfield.catalog import Catalog, EntryPoint, entry_points
+from jackfield.connector import Connector
+from jackfield.errors import UnknownConnector
+from plugboard import declare, make_connector, plugged
+
+MANIFEST: dict[str, Any] = {
+    "manifestVersion": 1, "key": "good", "title": "Good", "description": "Does good.", "version": "1.2.3",
+    "connectionTypes": [], "actions": [{"key": "help", "title": "Help", "description": "Help somebody.", "effect": "read"}],
+}  # fmt: skip
+SOURCE = "class connector:\n    actions = {'help': None}\n    connections = {}\n"
+MARKING = "import pathlib\npathlib.Path(__file__).with_name('imported').touch()\n" + SOURCE
+
+
+@pytest.fixture
+def plugs(tmp_path: Path) -> Iterator[Path]:
+    """A folder on ``sys.path`` with one good connector in it."""
+    folder = tmp_path / "plugs"
+    with plugged(folder):
+        make_connector(folder, "good", MARKING, MANIFEST)
+        yield folder
+
+
+def read(folder: Path) -> Catalog:
+    """The catalog of one folder."""
+    return Catalog.installed(entry_points([str(folder)]))
+
+
+def rows(folder: Path, *, load: bool = False) -> dict[str, str | None]:
+    """Each connector of a folder and what is wrong with it."""
+    return {entry.key: entry.error for entry in read(folder).entries(load=load)}
+
+
+def refusal(catalog: Catalog, key: str, version: str | None = None) -> str:
+    """The message with which a connector is refused."""
+    with pytest.raises(UnknownConnector) as caught:
+        catalog.find(key, version)
+    assert (caught.value.code, caught.value.http_status) == ("unknown_connector", 404)
+    assert caught.value.hint
+    return caught.value.message
+
+
+def test_manifests_are_read_without_importing(plugs: Path) -> None:
+    """Listing, finding and searching run no code of a connector; loading does, once."""
+    catalog = read(plugs)
+    assert [entry.to_json() for entry in catalog.entries()] == [
+        {"key": "good", "title": "Good", "version": "1.2.3", "actions": ["help"], "status": "ok"}
+    ]
+    assert catalog.find("good").actions["help"].effect == "read"
+    assert list(catalog) == ["good"]
+    marker = plugs / "jackfield_good" / "imported"
+    assert not marker.exists()
+    assert "jackfield_good" not in sys.modules
+    connector = catalog.load("good")
+    assert marker.exists()
+    marker.unlink()
+    assert catalog.load("good") is connector
+    assert not marker.exists()
+
+
+def test_a_refused_invocation_imports_nothing(plugs: Path) -> None:
+    """An invocation of an unknown action, or with wrong inputs, imports no code of the connector."""
+    with Jackfield(connections=[], database_url="none", catalog=read(plugs)) as jackfield:
+        refused = jackfield.invoke({"connector": "good", "action": "hepl"})
+        assert refused.error is not None
+        assert refused.error.code == "unknown_action"
+        assert "did you mean 'help'?" in refused.error.message
+    assert not (plugs / "jackfield_good" / "imported").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("raise OSError('no such library')", "fails on import: OSError: no such library"),
+        ("import jackfield_of_nobody", "fails on import: ModuleNotFoundError"),
+        ("def broken(:", "fails on import: SyntaxError"),
+        ("import sys\nsys.exit(3)", "fails on import: SystemExit: 3"),
+        ("other = 1", "fails on import: AttributeError"),
+        ("connector = 'a string'", "is not a Connector but str"),
+        ("class connector:\n    actions = {}\n    connections = {}", "has no action 'help', which its manifest describes"),
+    ],
+    ids=["raises", "misses", "syntax", "exits", "attribute", "kind", "stale"],
+)
+def test_code_that_fails_breaks_nothing_else(plugs: Path, source: str, words: str) -> None:
+    """Code that cannot be imported, or has not what its manifest says, is found by loading; its manifest is read all the same."""
+    make_connector(plugs, "sick", source, {**MANIFEST, "key": "sick"})
+    assert rows(plugs) == {"good": None, "sick": None}
+    found = rows(plugs, load=True)
+    assert found["good"] is None
+    assert words in (found["sick"] or "")
+    catalog = read(plugs)
+    with pytest.raises(UnknownConnector, match="the connector 'sick'"):
+        catalog.load("sick")
+    assert [(entry.key, entry.version, entry.error is None) for entry in catalog.entries()] == [
+        ("good", "1.2.3", True), ("sick", "1.2.3", False),
+    ]  # fmt: skip
+
+
+def test_a_connection_type_that_the_code_has_not(tmp_path: Path) -> None:
+    """A manifest that promises a connection type which the code has not is a broken connector to who invokes it, too."""
+    manifest = {**MANIFEST, "key": "stale", "connectionTypes": [{"key": "token", "schema": {}}], "actions": []}
+    stale = Connector("stale", title="Stale", version="1.0.0")
+    with (
+        installed(tmp_path, stale, manifests={"stale": manifest}) as catalog,
+        pytest.raises(UnknownConnector, match="connection type 'token'"),
+    ):
+        catalog.load("stale")
+
+
+def test_a_connector_that_was_mended_is_loaded(plugs: Path) -> None:
+    """A failed import is not remembered for good: the next one may succeed."""
+    package = make_connector(plugs, "sick", "raise OSError('not yet')", {**MANIFEST, "key": "sick"})
+    catalog = read(plugs)
+    with pytest.raises(UnknownConnector, match="not yet"):
+        catalog.load("sick")
+    (package / "__init__.py").write_text(SOURCE + "# now it is longer\n", encoding="utf-8")
+    assert catalog.load("sick").connections == {}
+    assert {entry.key: entry.error for entry in catalog.entries(load=True)} == {"good": None, "sick": None}
+
+
+def test_a_dotted_attribute_is_followed(plugs: Path) -> None:
+    """An entry point may name an attribute of an attribute, as the packaging specification allows."""
+    nested = SOURCE.replace("\n", "\n    ")
+    package = make_connector(plugs, "deep", f"class house:\n    {nested}\n", {**MANIFEST, "key": "deep"})
+    catalog = Catalog([EntryPoint("deep", f"{package.name}:house.connector [extra]", "jackfield-deep")])
+    assert catalog.load("deep").actions == {"help": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "connector.json is not JSON"),
+        ("\ufeff{}", "connector.json is not JSON"),
+        ("[" * 100_000, "connector.json is not JSON"),
+        ("[]", "a manifest must be a JSON object"),
+        ("{}", "'manifestVersion' must be 1"),
+        ('{"manifestVersion": 2, "key": "bad", "version": "1"}', "'manifestVersion' must be 1"),
+        ('{"manifestVersion": 1}', "manifest: 'key' must be a non-empty string"),
+        ('{"manifestVersion": 1, "key": "bad"}', "manifest of 'bad': 'version' must be a non-empty string"),
+        ('{"manifestVersion": 1, "key": "other", "version": "1"}', "its key is 'other'"),
+        (b"\xff\xfe", "connector.json is not JSON"),
+    ],
+)
+def test_a_broken_manifest_breaks_nothing_else(plugs: Path, text: str | bytes, words: str) -> None:
+    """A manifest that cannot be read is listed as broken with the reason, and whoever asks for it is told the same."""
+    package = make_connector(plugs, "bad", SOURCE, MANIFEST)
+    (package / "connector.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    found = rows(plugs)
+    assert found["good"] is None
+    assert words in (found["bad"] or "")
+    assert refusal(read(plugs), "bad") == found["bad"]
+    broken = next(entry for entry in read(plugs).entries() if entry.key == "bad").to_json()
+    assert (broken["status"], broken["version"], broken["actions"]) == ("broken", None, [])
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"version": ""}, "'version' must be a non-empty string"),
+        ({"title": 5}, "'title' must be a string"),
+        ({"description": []}, "'description' must be a string"),
+        ({"actions": {}}, "'actions' must be an array of objects"),
+        ({"actions": ["help"]}, "'actions' must be an array of objects"),
+        ({"actions": [{}]}, "'key' must be a non-empty string"),
+        ({"actions": [{"key": "a", "effect": "delete"}]}, "action 'a': 'effect' must be read, idempotent or write"),
+        ({"actions": [{"key": "a", "inputs": []}]}, "action 'a': 'inputs' must be an object"),
+        ({"actions": [{"key": "a", "inputs": {"properties": []}}]}, "inputs: 'properties' must be an object"),
+        ({"actions": [{"key": "a", "inputs": {"properties": {"b": {"x-jackfield": 1}}}}]}, "input 'b': 'x-jackfield' must be an object"),
+        (
+            {"actions": [{"key": "a", "inputs": {"properties": {"b": {"x-jackfield": {"fromConnection": []}}}}}]},
+            "input 'b': 'fromConnection' must be a string",
+        ),
+        ({"actions": [{"key": "a", "output": 1}]}, "'output' must be an object"),
+        ({"actions": [{"key": "a", "title": {}}]}, "'title' must be a string"),
+        ({"actions": [{"key": "a", "permissions": {"aws:iam": "ses:SendEmail"}}]}, "'permissions.aws:iam' must be an array of strings"),
+        ({"actions": [{"key": "a", "permissions": {"aws:iam": [5]}}]}, "'permissions.aws:iam' must be an array of strings"),
+        ({"actions": [{"key": "a", "pagination": 5}]}, "'pagination' must be an object"),
+        ({"actions": [{"key": "a", "pagination": {"tokenInput": "x"}}]}, "'tokenOutput' must be a non-empty string"),
+        (
+            {"actions": [{"key": "a", "pagination": {"tokenInput": "x", "tokenOutput": "y", "items": "z", "maxSize": True}}]},
+            "'pagination.maxSize' must be a whole number above 0",
+        ),
+        ({"actions": [{"key": "a", "rateLimit": {"perSecond": 0}}]}, "'rateLimit.perSecond' must be a number above 0"),
+        ({"actions": [{"key": "a", "rateLimit": {"perSecond": "1"}}]}, "'rateLimit.perSecond' must be a number above 0"),
+        ({"actions": [{"key": "a", "rateLimit": {"perSecond": float("nan")}}]}, "'rateLimit.perSecond' must be a number above 0"),
+        ({"actions": [{"key": "a", "rateLimit": []}]}, "'rateLimit' must be an object"),
+        ({"connectionTypes": [{"key": "t", "waives": "text"}]}, "'waives' must be an array of"),
+        ({"connectionTypes": [{"key": "t", "serves": ["a"]}]}, "'serves' must be an object"),
+        ({"connectionTypes": 5}, "'connectionTypes' must be an array of objects"),
+        ({"connectionTypes": [{"key": "t", "schema": None}]}, "connection type 't': 'schema' must be an object"),
+        ({"connectionTypes": [{"key": "t", "family": 5}]}, "connection type 't': 'family' must be a string"),
+    ],
+)
+def test_a_member_of_the_wrong_kind_is_named(plugs: Path, members: dict[str, Any], words: str) -> None:
+    """A manifest with a member that the runtime could trip over later is broken at once, and the message names the member."""
+    make_connector(plugs, "bad", SOURCE, {**MANIFEST, "key": "bad", **members})
+    found = rows(plugs)
+    assert found["good"] is None
+    assert words in (found["bad"] or "")
+
+
+def test_what_a_manifest_may_leave_out(plugs: Path) -> None:
+    """Key and version are enough: titles are keys, an effect that is not declared is ``write``, and everything else is empty."""
+    make_connector(plugs, "bare", SOURCE, {"manifestVersion": 1, "key": "bare", "version": "1", "actions": [{"key": "act"}]})
+    manifest = read(plugs).find("bare")
+    action = manifest.actions["act"]
+    assert (manifest.title, manifest.description, manifest.connection_types) == ("bare", "", {})
+    assert (action.title, action.effect, action.inputs, action.output) == ("act", "write", {}, {})
+    assert (action.pagination, action.rate_limit, action.permissions, action.defaults) == (None, None, {}, ())
+
+
+def test_a_key_of_two_distributions_is_refused(plugs: Path) -> None:
+    """Two distributions that declare one key are both named, and neither is used."""
+    declare(plugs, "good-impostor", "jackfield.connectors", {"good": "jackfield_good:connector"})
+    assert rows(plugs) == {"good": "the connector 'good' is declared twice, by good-impostor and jackfield-good"}
+    with pytest.raises(UnknownConnector, match="declared twice"):
+        read(plugs).load("good")
+
+
+@pytest.mark.parametrize("value", ["jackfield_of_nobody:connector", "", ":connector", "..x:y", "jackfield_flat:connector"])
+def test_a_package_that_is_not_there(plugs: Path, value: str) -> None:
+    """An entry point whose package is missing, has no name or is no package is a broken connector."""
+    (plugs / "jackfield_flat.py").write_text("connector = 1\n", encoding="utf-8")
+    declare(plugs, "gone", "jackfield.connectors", {"gone": value})
+    assert rows(plugs)["good"] is None
+    assert "is not installed" in (rows(plugs)["gone"] or "")
+
+
+def test_a_package_without_a_manifest(plugs: Path) -> None:
+    """A package without ``connector.json`` is a broken connector."""
+    (make_connector(plugs, "bad", SOURCE, MANIFEST) / "connector.json").unlink()
+    assert "connector.json cannot be read (No such file or directory)" in (rows(plugs)["bad"] or "")
+
+
+@pytest.mark.parametrize("version", [">=1.2,<2", "==1.2.3", "~=1.2", "", ">=1.2.3rc1", "!=1.0", "===1.2.3"])
+def test_a_version_that_fits(plugs: Path, version: str) -> None:
+    """A PEP 440 specifier that the installed version fits finds the connector."""
+    assert read(plugs).find("good", version).version == "1.2.3"
+
+
+@pytest.mark.parametrize("version", [">=2", "<1.2.3", "==1.2.4", "!=1.2.3"])
+def test_no_version_that_fits(plugs: Path, version: str) -> None:
+    """Where none fits, the message says which is installed."""
+    assert refusal(read(plugs), "good", version) == f"no version of 'good' fits '{version}'; installed is 1.2.3"
+
+
+@pytest.mark.parametrize("version", ["banana", "1.2.3", ">=1;<2", ">=", "=>1"])
+def test_what_is_no_specifier(plugs: Path, version: str) -> None:
+    """What is not a specifier of PEP 440 is told as such."""
+    assert refusal(read(plugs), "good", version) == f"'{version}' is not a version specifier"
+
+
+def test_versions_before_a_release_and_versions_that_are_none(plugs: Path) -> None:
+    """A pre-release counts as what is installed; what is no version at all fits no range."""
+    make_connector(plugs, "early", SOURCE, {**MANIFEST, "key": "early", "version": "2.0.0rc1"})
+    make_connector(plugs, "odd", SOURCE, {**MANIFEST, "key": "odd", "version": "banana"})
+    catalog = read(plugs)
+    assert catalog.find("early", ">=1").version == "2.0.0rc1"
+    assert "installed is 2.0.0rc1" in refusal(catalog, "early", ">=2")
+    assert catalog.find("odd").version == "banana"
+    assert "installed is banana" in refusal(catalog, "odd", ">=0")
+
+
+@pytest.mark.parametrize(("key", "close"), [("GOOD", "good"), ("goood", "good"), ("god", "good"), ("zzz", None)])
+def test_the_nearest_name_is_suggested(plugs: Path, key: str, close: str | None) -> None:
+    """A misspelt key is answered with the nearest one, another one with none."""
+    message = refusal(read(plugs), key)
+    assert message.startswith(f"no connector '{key}' is installed")
+    assert (f"did you mean '{close}'?" in message) is (close is not None)
+    with pytest.raises(UnknownConnector, match=f"no connector '{key}'"):
+        read(plugs).load(key)
+
+
+def test_a_thousand_connectors(tmp_path: Path) -> None:
+    """A thousand connectors are listed by key, one of them is found, and a hundred broken ones among them spoil nothing."""
+    for number in range(1000):
+        package = tmp_path / f"jackfield_many_{number}"
+        package.mkdir()
+        manifest = {**MANIFEST, "key": f"many-{number}"} if number % 10 else {}
+        (package / "connector.json").write_text(json.dumps(manifest), encoding="utf-8")
+    declare(tmp_path, "many", "jackfield.connectors", {f"many-{number}": f"jackfield_many_{number}:connector" for number in range(1000)})
+    with plugged(tmp_path):
+        catalog = read(tmp_path)
+        entries = catalog.entries()
+        assert len(entries) == 1000
+        assert [entry.key for entry in entries] == sorted(entry.key for entry in entries)
+        assert sum(entry.error is not None for entry in entries) == 100
+        assert catalog.find("many-999").key == "many-999"
+
+
+def test_the_package_is_lazy_and_whole() -> None:
+    """Each name of the package can be had, ``dir`` lists them, and any other name is refused as Python does."""
+    listed = dir(jackfield.catalog)
+    assert listed == sorted(jackfield.catalog.__all__)
+    assert all(getattr(jackfield.catalog, name) is not None for name in listed)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        jackfield.catalog.nothing  # noqa: B018 (asking is the test)
+
+
+def test_threads_load_a_connector_once(plugs: Path) -> None:
+    """Twenty threads that need a connector at the same time get the same one."""
+    catalog = read(plugs)
+    start = threading.Barrier(20)
+    loaded: list[object] = []
+
+    def load() -> None:
+        start.wait(10)
+        loaded.append(catalog.load("good"))
+
+    threads = [threading.Thread(target=load) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(loaded) == 20
+    assert len(set(map(id, loaded))) == 1

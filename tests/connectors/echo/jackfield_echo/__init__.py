@@ -1,0 +1,5 @@
+"""A connector for tests: it says back what it is told, and fails as it is told. Its manifest is ``connector.json``."""
+
+from jackfield_echo.actions import connector
+
+__all__ = ["connector"]
