@@ -1,0 +1,92 @@
+"""A copy of the whole database while it is in use."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from jackfield.database.check import Report, check
+from jackfield.database.dump import restore, write_dump
+from jackfield.database.engine import Database
+from jackfield.database.faults import Trouble, unavailable
+from jackfield.database.sqlite import SqliteDialect, trouble_of
+from jackfield.errors import Unavailable
+
+__all__ = ["Backup", "Report", "backup", "check", "restore"]
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup that was made: where, how many bytes, and of which version of the tables."""
+
+    path: str
+    size: int
+    version: int
+
+
+def backup(database: Database, path: str | os.PathLike[str]) -> Backup:
+    """Copy the database, as it is at one moment, to a new file (mode 0600) while calls go on.
+
+    Of SQLite the file is a database in itself, checked before it gets its name: copied to the database's place it is the restore. Of
+    PostgreSQL it is JSON Lines, for ``restore``. The master key is in neither.
+
+    :raises Unavailable: where the file is there already or cannot be written, or the database cannot be read.
+    """
+    version = database.version()
+    with _new_file(Path(path)) as part:
+        dialect = database.dialect
+        if isinstance(dialect, SqliteDialect):
+            _copy(dialect, part)
+        else:
+            with part.open("wb") as file:
+                write_dump(database, file)
+    return Backup(str(path), Path(path).stat().st_size, version)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[Path]:
+    """A file beside ``path`` that gets the name ``path`` when the block ends well; nothing that is there is ever overwritten."""
+    part = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    try:
+        if path.exists():
+            raise FileExistsError(0, "the file is there already")
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        yield part
+        _sync(part)
+        os.link(part, path)
+        _sync(path.parent)
+    except OSError as fault:
+        raise Unavailable(
+            f"the backup '{path}' cannot be written: {fault.strerror}", hint="Name a new file in a folder that can be written."
+        ) from None
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def _copy(dialect: SqliteDialect, part: Path) -> None:
+    source = dialect.connect(reads=True)
+    target = sqlite3.connect(part, isolation_level=None)
+    try:
+        source.connection.backup(target)  # in one step: it reads one state, and writers are not held up
+        target.execute("PRAGMA journal_mode = DELETE")  # one file, without a WAL beside it
+        sound = [row[0] for row in target.execute("PRAGMA integrity_check(1)")] == ["ok"]
+    except sqlite3.Error as fault:
+        raise unavailable(trouble_of(fault) or Trouble.DAMAGED, "the backup was not made") from None
+    finally:
+        target.close()
+        source.close()
+    if not sound:
+        raise unavailable(Trouble.DAMAGED, "the backup was not made")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

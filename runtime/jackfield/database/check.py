@@ -1,0 +1,101 @@
+"""Whether a database is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from jackfield.database.engine import Database
+from jackfield.database.migrations import declared, known_migrations
+from jackfield.database.transaction import Transaction
+from jackfield.errors import JackfieldError
+
+__all__ = ["Report", "check"]
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What ``check`` found. ``problems`` are sentences; there are none where all is well."""
+
+    kind: str
+    location: str
+    version: int
+    problems: tuple[str, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as a JSON object."""
+        return {
+            "database": self.location,
+            "kind": self.kind,
+            "version": self.version,
+            "ok": self.sound,
+            "problems": list(self.problems),
+        }
+
+
+def check(database: Database) -> Report:
+    """Look at the database's version, its tables and indexes, and (SQLite) at every page and reference. Changes nothing, and raises
+    nothing where the database is bad: that is what the report says."""
+    version = 0
+    problems: list[str] = []
+    try:
+        version = database.version()
+    except JackfieldError as fault:
+        problems.append(fault.message)
+    if not problems:
+        for look in (_migrations, _missing, _inside):
+            problems += _found(look, database)
+    return Report(database.dialect.name, database.location, version, tuple(problems[:_SHOWN]))
+
+
+def _found(look: Callable[[Database], Iterable[str]], database: Database) -> list[str]:
+    try:
+        return list(look(database))
+    except JackfieldError as fault:
+        return [fault.message]
+
+
+def _migrations(database: Database) -> Iterator[str]:
+    pending = database.pending()
+    if pending:
+        yield f"not up to date: version {pending[0]} is pending; run 'jackfield db upgrade'"
+    for version in database.migrations.altered():
+        yield f"version {version} was applied from another text than this jackfield has"
+
+
+def _missing(database: Database) -> Iterator[str]:
+    pending = set(database.pending())
+    known = [migration for migration in known_migrations() if migration.version not in pending]
+    with database.read() as transaction:
+        for kind, statement in (("table", database.dialect.tables), ("index", database.dialect.indexes)):
+            there = {row.name for row in transaction.execute(statement)}
+            yield from (f"the {kind} '{name}' is missing" for name in declared(kind.upper(), known) if name not in there)
+
+
+def _inside(database: Database) -> list[str]:
+    with database.read() as transaction:
+        return _sqlite(transaction) if database.dialect.name == "sqlite" else _postgres(transaction)
+
+
+def _sqlite(transaction: Transaction) -> list[str]:
+    pages = [row[0] for row in transaction.execute(f"PRAGMA integrity_check({_SHOWN})")]
+    orphans = transaction.execute("PRAGMA foreign_key_check")
+    return [f"damaged: {text}" for text in pages if text != "ok"] + [
+        f"a row of '{row.table}' refers to a row of '{row.parent}' that is not there" for row in orphans
+    ]
+
+
+def _postgres(transaction: Transaction) -> list[str]:
+    rows = transaction.execute(
+        "SELECT c.relname AS name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = current_schema() AND NOT i.indisvalid"
+    )
+    return [f"the index '{row.name}' is not valid" for row in rows]

@@ -1,0 +1,64 @@
+"""What differs between the databases, and nothing more."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+from jackfield.database.transaction import Mode, Session
+
+__all__ = ["Dialect"]
+
+
+class Dialect(ABC):
+    """One kind of database, at one place."""
+
+    name: ClassVar[str]
+    """``sqlite`` or ``postgresql``."""
+    types: ClassVar[Mapping[str, str]]
+    """What the placeholders in migrations stand for."""
+    batch: ClassVar[int]
+    """How many units of work one commit takes at most."""
+    tables: ClassVar[str]
+    """The statement that lists the names of all tables, as ``name``."""
+    indexes: ClassVar[str]
+    """The statement that lists the names of all indexes, as ``name``."""
+    location: str
+    """Where it is, in words that may be shown: never with a password."""
+
+    @abstractmethod
+    def begin(self, mode: Mode) -> Session:
+        """A connection in a transaction; ``commit`` and ``rollback`` take it back.
+
+        :raises Unavailable: where there is none to be had.
+        """
+
+    @abstractmethod
+    def give_back(self, session: Session) -> None:
+        """Take the connection of a transaction that has ended."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close all connections."""
+
+    def commit(self, session: Session) -> None:
+        """Commit and take the connection back; where that fails, undo.
+
+        :raises CommitInDoubt: where the commit may have been done.
+        :raises Unavailable: where nothing was committed.
+        """
+        try:
+            session.commit()
+        except BaseException:
+            session.rollback()
+            raise
+        finally:
+            self.give_back(session)
+
+    def rollback(self, session: Session) -> None:
+        """Undo and take the connection back."""
+        try:
+            session.rollback()
+        finally:
+            self.give_back(session)

@@ -1,0 +1,175 @@
+"""The master key: from the environment, from a file, or made on first use. It wraps the data keys of all workspaces."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from jackfield.database.faults import DatabaseUnfit, WrongMasterKey
+from jackfield.database.sealing import KEY_BYTES, cipher, unwrap, wrap
+
+__all__ = ["MasterKey"]
+
+_FILE = "master.key"
+_HINT = "A key is 32 random bytes in base64: head -c 32 /dev/urandom | base64"
+_LARGEST = 64 * 1024
+
+
+class MasterKey:
+    """One or several keys of 32 bytes: the first wraps, all unwrap. Their ids may be shown; the keys never are."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        if not keys or any(len(key) != KEY_BYTES for key in keys):
+            raise DatabaseUnfit("a master key is not 32 bytes long", hint=_HINT)
+        self._keys = {_key_id(key): key for key in keys}
+        self.id = _key_id(keys[0])
+
+    def __repr__(self) -> str:
+        return f"<MasterKey {', '.join(self._keys)}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a master key is not pickled: it is a secret")
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The first 8 hexadecimal digits of each key's SHA-256; the wrapping key's is first."""
+        return tuple(self._keys)
+
+    @classmethod
+    def generate(cls) -> MasterKey:
+        """A new random key."""
+        return cls([os.urandom(KEY_BYTES)])
+
+    @classmethod
+    def from_text(cls, text: str, source: str = "the master key") -> MasterKey:
+        """The keys in ``text``: base64, several separated by commas or white space. ``source`` stands in errors for where it is from.
+
+        :raises DatabaseUnfit: where it holds none, or something else.
+        """
+        try:
+            keys = [base64.b64decode(part.replace("-", "+").replace("_", "/"), validate=True) for part in text.replace(",", " ").split()]
+        except (binascii.Error, ValueError):
+            raise DatabaseUnfit(f"{source} is not base64", hint=_HINT) from None
+        if not keys or any(len(key) != KEY_BYTES for key in keys):
+            raise DatabaseUnfit(f"{source} is not 32 bytes in base64", hint=_HINT)
+        return cls(keys)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], home: str | os.PathLike[str]) -> MasterKey:
+        """The key that ``JACKFIELD_MASTER_KEY`` holds, ``JACKFIELD_MASTER_KEY_FILE`` names, or the file ``master.key`` in ``home``
+        keeps, which is made where it is not there.
+
+        :raises DatabaseUnfit: where the key cannot be read, is no key, or others can read the file in ``home``.
+        """
+        text = environment.get("JACKFIELD_MASTER_KEY")
+        if text:
+            return cls.from_text(text, "JACKFIELD_MASTER_KEY")
+        named = environment.get("JACKFIELD_MASTER_KEY_FILE")
+        if named:
+            return cls.from_file(named)
+        path = Path(home, _FILE)
+        if not path.exists():
+            _make(path)
+        return cls.from_file(path, private=True)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], *, private: bool = False) -> MasterKey:
+        """The keys in a file. ``private``: nobody but the account that runs this process may own or read it; else only writing it must
+        be theirs alone (a mounted secret is readable by design).
+
+        :raises DatabaseUnfit: where it is not so, or holds no key.
+        """
+        try:
+            with Path(path).open("rb") as file:
+                _refuse_open_file(str(path), os.fstat(file.fileno()), private=private)
+                text = file.read(_LARGEST).decode("ascii")
+        except OSError as fault:
+            raise DatabaseUnfit(f"the master key file '{path}' cannot be read: {fault.strerror}", hint=_HINT) from None
+        except UnicodeError:
+            raise DatabaseUnfit(f"the master key file '{path}' is not base64", hint=_HINT) from None
+        return cls.from_text(text, f"the master key file '{path}'")
+
+    def with_others(self, other: MasterKey) -> MasterKey:
+        """These keys, and those of ``other`` for unwrapping."""
+        return MasterKey([*self._keys.values(), *other._keys.values()])
+
+    def wrap(self, workspace: str, key_id: str, data_key: bytes) -> bytes:
+        """``data_key`` under the first key."""
+        return wrap(cipher(self._keys[self.id]), workspace, key_id, data_key)
+
+    def unwrap(self, workspace: str, key_id: str, master_key_id: str, wrapped: bytes) -> bytes:
+        """The data key in ``wrapped``.
+
+        :raises WrongMasterKey: where it was wrapped by another master key.
+        :raises SealBroken: where it was changed.
+        """
+        key = self._keys.get(master_key_id)
+        if key is None:
+            raise self.wrong(master_key_id)
+        return unwrap(cipher(key), workspace, key_id, wrapped)
+
+    def wrong(self, master_key_id: str) -> WrongMasterKey:
+        """The error for a database that another key opens."""
+        return WrongMasterKey(
+            f"the master key {', '.join(self._keys)} does not open this database; it was sealed with key id {master_key_id}",
+            hint="Set JACKFIELD_MASTER_KEY or JACKFIELD_MASTER_KEY_FILE to that key. Nothing was changed.",
+        )
+
+
+def _key_id(key: bytes) -> str:
+    from hashlib import sha256  # noqa: PLC0415 (OpenSSL costs a cold start 10 ms)
+
+    return sha256(key).hexdigest()[:8]
+
+
+def _refuse_open_file(path: str, found: os.stat_result, *, private: bool) -> None:
+    mode = stat.S_IMODE(found.st_mode)
+    if os.name != "posix":
+        return
+    if private and found.st_uid != os.geteuid():
+        raise DatabaseUnfit(
+            f"the master key file '{path}' belongs to another account", hint="Run jackfield as its owner, or give the file to this account."
+        )
+    if mode & (0o077 if private else 0o022):
+        raise DatabaseUnfit(
+            f"the master key file '{path}' is open to other accounts (mode {mode:04o})",
+            hint=f"chmod 600 '{path}'; where others have read it, change the key: 'jackfield keys rotate'.",
+        )
+
+
+def _make(path: Path) -> None:
+    """Write a new key; where two processes do so at once, the first one's stays."""
+    part = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        try:
+            os.write(descriptor, base64.b64encode(os.urandom(KEY_BYTES)) + b"\n")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        with suppress(FileExistsError):
+            os.link(part, path)
+        part.unlink()
+        _sync_folder(path.parent)
+    except OSError as fault:
+        with suppress(OSError):
+            part.unlink()
+        raise DatabaseUnfit(
+            f"the master key file '{path}' cannot be made: {fault.strerror}",
+            hint="Make its folder writable, or set JACKFIELD_MASTER_KEY.",
+        ) from None
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

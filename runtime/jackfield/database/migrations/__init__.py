@@ -1,0 +1,155 @@
+"""Numbered changes of the tables: ``0001_first.sql``, one text for all dialects.
+
+``{text}``, ``{double}``, ``{blob}``, … stand for what differs (``Dialect.types``). Statements end with a semicolon. A released file is
+never changed: a later change is a new file.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from jackfield.database.dialect import Dialect
+from jackfield.database.faults import DatabaseUnfit
+from jackfield.database.statements import split
+from jackfield.database.transaction import Mode, Transaction
+
+__all__ = ["Migration", "Migrations", "declared", "known_migrations"]
+
+_FILE = re.compile(r"(\d{4})_(\w+)\.sql\Z")
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_OBJECT = re.compile(r"(?P<verb>CREATE|DROP) +(?:UNIQUE +)?(?P<kind>TABLE|INDEX) +(?:IF (?:NOT )?EXISTS +)?(?P<name>\w+)")
+_TABLE = """CREATE TABLE schema_migrations (
+    version {integer} NOT NULL PRIMARY KEY, name {text} NOT NULL, applied_at {double} NOT NULL, checksum {text} NOT NULL
+) {table}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered change. ``text`` still has its placeholders."""
+
+    version: int
+    name: str
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the text, in hexadecimal."""
+        from hashlib import sha256  # noqa: PLC0415 (OpenSSL costs a cold start 10 ms, and is needed for an upgrade only)
+
+        return sha256(self.text.encode()).hexdigest()
+
+
+@cache
+def known_migrations(folder: str = str(Path(__file__).parent)) -> tuple[Migration, ...]:
+    """The migrations that lie in ``folder``, by number."""
+    found = []
+    for path in sorted(Path(folder).iterdir()):
+        match = _FILE.match(path.name)
+        if match is not None:
+            found.append(Migration(int(match[1]), match[2], path.read_text(encoding="utf-8")))
+    return tuple(found)
+
+
+class Migrations:
+    """What is known here, and what one database has seen of it. ``begin`` begins a transaction."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        begin: Callable[[Mode], AbstractContextManager[Transaction]],
+        known: Callable[[], tuple[Migration, ...]] = known_migrations,
+    ) -> None:
+        self._dialect = dialect
+        self._begin = begin
+        self._known = known
+
+    def version(self) -> int:
+        """The newest migration that was applied; 0 for an empty database."""
+        with self._begin(Mode.READ) as transaction:
+            return max(self._applied(transaction), default=0)
+
+    def pending(self) -> list[Migration]:
+        """What is still to be applied, in order.
+
+        :raises DatabaseUnfit: where the database is of a newer jackfield.
+        """
+        with self._begin(Mode.READ) as transaction:
+            return self._pending(transaction)
+
+    def require_none_pending(self) -> None:
+        """Do nothing where the tables are up to date.
+
+        :raises DatabaseUnfit: where they are older or newer.
+        """
+        pending = self.pending()
+        if pending:
+            count = "1 migration is" if len(pending) == 1 else f"{len(pending)} migrations are"
+            raise DatabaseUnfit(f"the database is not up to date: {count} pending", hint="Run 'jackfield db upgrade'.")
+
+    def apply(self) -> list[int]:
+        """Apply what is pending, all or nothing, and give the versions; processes that do so at once wait for each other."""
+        if not self.pending():
+            return []
+        with self._begin(Mode.MIGRATE) as transaction:
+            pending = self._pending(transaction)  # another process may have been here meanwhile
+            if pending and not self._applied(transaction):
+                self._run(transaction, _TABLE)
+            for migration in pending:
+                for statement in split(migration.text):
+                    self._run(transaction, statement)
+                transaction.change(
+                    "INSERT INTO schema_migrations (version, name, applied_at, checksum) VALUES (:version, :name, :now, :checksum)",
+                    {"version": migration.version, "name": migration.name, "now": time.time(), "checksum": migration.checksum},
+                )
+        return [migration.version for migration in pending]
+
+    def altered(self) -> list[int]:
+        """The versions whose text was another when they were applied."""
+        with self._begin(Mode.READ) as transaction:
+            applied = self._applied(transaction)
+        return [one.version for one in self._known() if applied.get(one.version, one.checksum) != one.checksum]
+
+    def _run(self, transaction: Transaction, statement: str) -> None:
+        transaction.execute(_filled(statement, self._dialect.types))
+
+    def _pending(self, transaction: Transaction) -> list[Migration]:
+        applied, known = self._applied(transaction), self._known()
+        newest, ours = max(applied, default=0), known[-1].version
+        if newest > ours:
+            raise DatabaseUnfit(
+                f"the database is of a newer jackfield: it has version {newest}, this jackfield knows {ours}",
+                hint="Upgrade jackfield, or restore a backup that was made before the upgrade of the database.",
+            )
+        return [migration for migration in known if migration.version not in applied]
+
+    def _applied(self, transaction: Transaction) -> Mapping[int, str]:
+        """Checksums by version."""
+        tables = {row.name for row in transaction.execute(self._dialect.tables)}
+        if "schema_migrations" not in tables:
+            return {}
+        return {row.version: row.checksum for row in transaction.execute("SELECT version, checksum FROM schema_migrations")}
+
+
+def _filled(text: str, types: Mapping[str, str]) -> str:
+    return _PLACEHOLDER.sub(lambda found: types[found[1]], text)
+
+
+def declared(kind: str, known: Iterable[Migration]) -> list[str]:
+    """The names of all that the migrations leave behind of one ``kind`` (``TABLE``, ``INDEX``), in the order in which it was made."""
+    names: dict[str, None] = {}
+    for migration in known:
+        for statement in split(migration.text):
+            match = _OBJECT.search(statement)
+            if match is None or match["kind"] != kind:
+                continue
+            if match["verb"] == "DROP":
+                names.pop(match["name"], None)
+            else:
+                names[match["name"]] = None
+    return list(names)

@@ -1,0 +1,90 @@
+"""Connections kept open and lent to one thread at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Generic, Protocol, TypeVar
+
+from jackfield.database.faults import Trouble, unavailable
+
+__all__ = ["Pool", "Pooled"]
+
+
+class Pooled(Protocol):
+    """What a pool keeps."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether the connection is as good as new: open, and in no transaction."""
+
+    def close(self) -> None:
+        """Close it; raises nothing."""
+
+
+P = TypeVar("P", bound=Pooled)
+
+
+class Pool(Generic[P]):
+    """At most ``limit`` connections; who finds none free waits for at most ``wait`` seconds."""
+
+    def __init__(self, connect: Callable[[], P], *, limit: int, wait: float, full: Trouble = Trouble.BUSY) -> None:
+        self._connect = connect
+        self._free = threading.Lock() if limit == 1 else threading.BoundedSemaphore(limit)  # a lock costs a tenth
+        self._wait = wait
+        self._full = full
+        self._idle: list[P] = []
+        self._closed = False
+
+    def take(self, begin: Callable[[P], None]) -> P:
+        """A connection on which ``begin`` has been run: one that is idle, or a new one. ``give_back`` ends the loan.
+
+        :raises Unavailable: where none can be had.
+        """
+        if not self._free.acquire(timeout=self._wait):
+            raise unavailable(self._full)
+        try:
+            return self._begun(begin)
+        except BaseException:
+            self._free.release()
+            raise
+
+    def give_back(self, item: P) -> None:
+        """Take a connection back; one that is not usable any more is closed."""
+        try:
+            self._keep(item)
+        finally:
+            self._free.release()
+
+    def drop_idle(self) -> None:
+        """Close what is not in use."""
+        while (item := self._free_one()) is not None:
+            item.close()
+
+    def close(self) -> None:
+        """Close what is not in use now, and the others when they come back."""
+        self._closed = True
+        self.drop_idle()
+
+    def _begun(self, begin: Callable[[P], None]) -> P:
+        if self._closed:
+            raise unavailable(Trouble.CLOSED)
+        item = self._free_one() or self._connect()
+        try:
+            begin(item)
+        except BaseException:
+            self._keep(item)
+            raise
+        return item
+
+    def _free_one(self) -> P | None:
+        with suppress(IndexError):  # asking first would be too late where threads race
+            return self._idle.pop()
+        return None
+
+    def _keep(self, item: P) -> None:
+        if item.usable and not self._closed:
+            self._idle.append(item)
+        else:
+            item.close()

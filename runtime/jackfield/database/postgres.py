@@ -1,0 +1,264 @@
+"""PostgreSQL, by psycopg 3 (extra ``postgres``): a server that several processes share."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, ClassVar, NoReturn
+
+import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
+from psycopg.types.numeric import IntDumper
+
+from jackfield.database.dialect import Dialect
+from jackfield.database.faults import (
+    CommitInDoubt,
+    ConstraintViolation,
+    Contended,
+    DatabaseUnfit,
+    StatementInvalid,
+    Trouble,
+    UniqueViolation,
+    unavailable,
+)
+from jackfield.database.pool import Pool
+from jackfield.database.rows import Row, rows_from
+from jackfield.database.statements import translated
+from jackfield.database.transaction import Mode, Session
+from jackfield.errors import Unavailable
+
+__all__ = ["PostgresDialect", "PostgresSession"]
+
+_log = logging.getLogger("jackfield.database")
+_CONNECTIONS = 10
+_BEGIN = {
+    Mode.READ: b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",  # one snapshot, as a reader of SQLite's WAL has it
+    Mode.WRITE: b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+    Mode.MIGRATE: b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+}
+_MIGRATION_LOCK = 0x6A61636B  # "jack"; any number that nobody else in the database uses
+_MIGRATION_SECONDS = 600
+# A peer that is gone without a word is noticed within a minute; what the URL says goes before.
+_PATIENCE = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "40000",
+    "application_name": "jackfield",
+}
+_SETTINGS = b"""SELECT set_config('statement_timeout', '30s', false), set_config('idle_in_transaction_session_timeout', '60s', false),
+ CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', false) END"""
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_STATES = {
+    "53100": Trouble.FULL,
+    "25006": Trouble.READ_ONLY,
+    "42501": Trouble.READ_ONLY,
+    "40001": Trouble.LOCKED,
+    "40P01": Trouble.LOCKED,
+    "55P03": Trouble.LOCKED,
+    "57014": Trouble.SLOW,
+    "53300": Trouble.BUSY,
+    "XX001": Trouble.DAMAGED,
+    "XX002": Trouble.DAMAGED,
+    "58030": Trouble.FAILING,
+}
+_UNREACHABLE_CLASSES = ("08", "57", "53", "58", "XX")
+
+
+class _Flag(Loader):
+    def load(self, data: Buffer) -> int:
+        """``t`` and ``f`` as 1 and 0, as SQLite has them."""
+        return int(bytes(data) == b"t")
+
+
+class _Number(Loader):
+    def load(self, data: Buffer) -> int | float:
+        """What sums and averages give, without ``Decimal``."""
+        text = bytes(data).decode()
+        return int(text) if text.lstrip("-").isdigit() else float(text)
+
+
+class PostgresSession:
+    """One connection to the server."""
+
+    def __init__(self, connect: Callable[[], psycopg.Connection]) -> None:
+        self._reads = False
+        self._connect = connect
+        self.connection = connect()
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is open and in no transaction."""
+        return not self.connection.closed and self.connection.info.transaction_status == TransactionStatus.IDLE
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the transaction still stands, be it spoiled."""
+        return self.connection.info.transaction_status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}
+
+    def reopen(self) -> None:
+        """Connect anew."""
+        self.close()
+        self.connection = self._connect()
+
+    def begin(self, mode: Mode) -> None:
+        """Begin a transaction."""
+        self._reads = mode is Mode.READ
+        try:
+            self.connection.execute(_BEGIN[mode], prepare=False)
+            if mode is Mode.MIGRATE:
+                self.connection.execute(f"SET LOCAL statement_timeout = '{_MIGRATION_SECONDS}s'".encode())
+                self.connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})".encode())
+        except psycopg.Error as fault:
+            self._refuse(fault)
+
+    def execute(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
+        """Run a statement and give its rows."""
+        try:
+            cursor = self.connection.execute(translated(sql), params)
+            return rows_from(cursor.description, cursor.fetchall() if cursor.description else ())
+        except (psycopg.Error, UnicodeError) as fault:
+            self._refuse(fault, sql)
+
+    def change(self, sql: str, params: Mapping[str, Any]) -> int:
+        """Run a statement and give the count of rows that it touched."""
+        try:
+            return max(0, self.connection.execute(translated(sql), params).rowcount)
+        except (psycopg.Error, UnicodeError) as fault:
+            self._refuse(fault, sql)
+
+    def mark(self, *, again: bool) -> None:
+        """Set the savepoint ``unit``; ``again``: in place of the one that stands, in one round trip."""
+        try:
+            self.connection.execute(b"RELEASE SAVEPOINT unit; SAVEPOINT unit" if again else b"SAVEPOINT unit", prepare=False)
+        except psycopg.Error as fault:
+            self._refuse(fault)
+
+    def commit(self) -> None:
+        """Commit, and wait until the server has it on its disk."""
+        try:
+            answer = self.connection.execute(b"COMMIT", prepare=False).statusmessage
+        except psycopg.Error as fault:
+            if self.connection.closed:
+                raise unavailable(
+                    Trouble.UNREACHABLE, "the connection was lost in the commit, which may have been done", CommitInDoubt
+                ) from None
+            self._refuse(fault)
+        if answer != "COMMIT":  # the server rolls a failed transaction back and calls that a success
+            raise StatementInvalid("a statement of the transaction has failed: nothing of it is committed")
+
+    def rollback(self) -> None:
+        """Undo the transaction; raises nothing."""
+        with suppress(psycopg.Error):
+            if not self.connection.closed and self.connection.info.transaction_status != TransactionStatus.IDLE:
+                self.connection.execute(b"ROLLBACK", prepare=False)
+
+    def close(self) -> None:
+        """Close the connection; raises nothing."""
+        with suppress(psycopg.Error):
+            self.connection.close()
+
+    def _refuse(self, fault: Exception, sql: str = "") -> NoReturn:
+        state = getattr(fault, "sqlstate", None) or ""
+        if state == "23505" and isinstance(fault, psycopg.Error):
+            raise UniqueViolation(fault.diag.constraint_name or "") from None
+        if state.startswith("23") and isinstance(fault, psycopg.Error):
+            raise ConstraintViolation(fault.diag.constraint_name or fault.diag.column_name or "") from None
+        if state == "25006" and self._reads:
+            raise StatementInvalid("a transaction that reads cannot write") from None
+        trouble = _STATES.get(state)
+        if self.connection.closed or (trouble is None and state.startswith(_UNREACHABLE_CLASSES)):
+            raise unavailable(Trouble.UNREACHABLE, "the connection was lost" if not state else f"it says {state}") from None
+        if trouble is None:
+            kind = state or type(fault).__name__
+            _log.error("the database refused a statement: %s: %s", kind, sql)
+            raise StatementInvalid(f"the database refused a statement ({kind})") from None
+        raise unavailable(trouble, kind=Contended if trouble is Trouble.LOCKED else Unavailable) from None
+
+
+class PostgresDialect(Dialect):
+    """A server and at most ten connections to it."""
+
+    name = "postgresql"
+    types: ClassVar[Mapping[str, str]] = {
+        "text": 'TEXT COLLATE "C"',  # sorted by code point, as SQLite sorts
+        "integer": "INTEGER",
+        "bigint": "BIGINT",
+        "bigint_identity": "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY",
+        "boolean": "SMALLINT",
+        "double": "DOUBLE PRECISION",
+        "blob": "BYTEA",
+        "table": "",
+    }
+    batch = 60  # the server keeps 64 subtransactions at hand; more slow every snapshot down
+    tables = "SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema()"
+    indexes = "SELECT indexname AS name FROM pg_indexes WHERE schemaname = current_schema()"
+
+    def __init__(self, url: str, *, wait: float) -> None:
+        try:
+            given = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
+        except psycopg.Error:
+            raise DatabaseUnfit(
+                "the database's URL is not a PostgreSQL URL",
+                hint="Write it as postgresql://user:password@host:5432/name, special characters percent-encoded.",
+            ) from None
+        self._options = {**_PATIENCE, **given}
+        self._hidden = [given[name] for name in ("password", "sslpassword") if given.get(name)]
+        place = f"{given.get('host', '')}{':' + given['port'] if 'port' in given else ''}"
+        self.location = f"postgresql://{place}/{given.get('dbname', '')}"
+        self._pool = Pool(lambda: PostgresSession(self._connected), limit=_CONNECTIONS, wait=wait)
+
+    def begin(self, mode: Mode) -> PostgresSession:
+        """A connection in a transaction."""
+        return self._pool.take(lambda session: self._begin(session, mode))
+
+    def give_back(self, session: Session) -> None:
+        """Take the connection of a transaction that has ended."""
+        if isinstance(session, PostgresSession):
+            self._pool.give_back(session)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+    def _begin(self, session: PostgresSession, mode: Mode) -> None:
+        try:
+            session.begin(mode)
+        except Unavailable:
+            if not session.connection.closed:
+                raise
+            # Kept open since earlier and dead now: nothing was sent on it, so that a new one may serve.
+            self._pool.drop_idle()
+            session.reopen()
+            session.begin(mode)
+
+    def _connected(self) -> psycopg.Connection:
+        try:
+            return _prepared(psycopg.connect("", autocommit=True, **self._options))  # type: ignore[arg-type]  # all are strings
+        except psycopg.Error as fault:
+            raise unavailable(Trouble.UNREACHABLE, self._said(fault)) from None
+
+    def _said(self, fault: psycopg.Error) -> str:
+        """The last line of what libpq says, without passwords. It names host, user and database."""
+        lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
+        text = lines[-1][:300] if lines else type(fault).__name__
+        for secret in self._hidden:
+            text = text.replace(secret, "***")
+        return text
+
+
+def _prepared(connection: psycopg.Connection) -> psycopg.Connection:
+    connection.adapters.register_dumper(bool, IntDumper)
+    connection.adapters.register_loader("bool", _Flag)
+    connection.adapters.register_loader("numeric", _Number)
+    try:
+        connection.execute(_SETTINGS)
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,43 @@
+"""Rows with their columns as attributes, the same from every dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, ClassVar
+
+__all__ = ["Row", "rows_from"]
+
+
+class Row(tuple[Any, ...]):
+    """One row: a tuple whose columns are attributes too (``row.name``).
+
+    Text is ``str``, blobs are ``bytes``, booleans are ``int`` 0 or 1, times are ``float`` seconds since 1970 (UTC), NULL is ``None``. A
+    column whose name is a word of Python's or a method of tuples (``count``, ``index``) wants another name in the statement.
+    """
+
+    __slots__ = ()
+    _columns: ClassVar[tuple[str, ...]] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Column names and values."""
+        return dict(zip(self._columns, self, strict=True))
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, column: str) -> Any: ...  # noqa: ANN401 (whatever the column holds)
+
+
+@lru_cache(maxsize=1024)
+def _row_type(columns: tuple[str, ...]) -> type[Row]:
+    members: dict[str, Any] = {name: property(itemgetter(place)) for place, name in enumerate(columns)}
+    return type("Row", (Row,), {**members, "__slots__": (), "_columns": columns})
+
+
+def rows_from(description: Sequence[Any] | None, tuples: Iterable[tuple[Any, ...]]) -> list[Row]:
+    """The rows of a cursor (PEP 249); none where the statement gives none."""
+    if not description:
+        return []
+    kind = _row_type(tuple([column[0] for column in description]))
+    return [kind(values) for values in tuples]

@@ -1,0 +1,95 @@
+"""AES-256-GCM with the place of a value bound to it (NIST SP 800-38D; nonces are 96 random bits)."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from jackfield.database.faults import SealBroken
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+__all__ = ["KEY_BYTES", "bound", "cipher", "key_id_of", "seal", "unseal", "unwrap", "wrap"]
+
+KEY_BYTES = 32
+_VERSION = 1
+_HEADER = struct.Struct(">B8s12s")  # format version, data key id, nonce
+_TAG = 16
+_NONCE = 12
+
+
+def bound(parts: Iterable[str]) -> bytes:
+    """The additional authenticated data for ``parts``: each behind its length in bytes (4, big-endian), so that no two lists of parts
+    give the same bytes."""
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return b"".join(struct.pack(">I", len(part)) + part for part in encoded)
+
+
+def cipher(key: bytes) -> AESGCM:
+    """The cipher of a key of 32 bytes."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 (only calls with secrets pay for it)
+
+    return AESGCM(key)
+
+
+def seal(aead: AESGCM, key_id: str, place: tuple[str, ...], plaintext: bytes) -> bytes:
+    """``plaintext`` for ``place``: format version (1 byte), data key id (8), nonce (12), ciphertext, tag (16)."""
+    header = _HEADER.pack(_VERSION, bytes.fromhex(key_id), os.urandom(_NONCE))
+    return header + aead.encrypt(header[-_NONCE:], plaintext, _context(header, place))
+
+
+def key_id_of(sealed: bytes) -> str:
+    """The id of the data key that ``sealed`` needs.
+
+    :raises SealBroken: where it is no sealed value.
+    """
+    if len(sealed) < _HEADER.size + _TAG or sealed[0] != _VERSION:
+        raise broken()
+    return bytes(sealed[1:9]).hex()
+
+
+def unseal(aead: AESGCM, place: tuple[str, ...], sealed: bytes) -> bytes:
+    """What was sealed for ``place``.
+
+    :raises SealBroken: where it was changed or sealed for another place.
+    """
+    header = bytes(sealed[: _HEADER.size])
+    return _decrypted(aead, header[-_NONCE:], bytes(sealed[_HEADER.size :]), _context(header, place))
+
+
+def wrap(master: AESGCM, workspace: str, key_id: str, data_key: bytes) -> bytes:
+    """A data key under a master key: nonce (12), ciphertext, tag (16)."""
+    nonce = os.urandom(_NONCE)
+    return nonce + master.encrypt(nonce, data_key, bound(("jackfield data key", workspace, key_id)))
+
+
+def unwrap(master: AESGCM, workspace: str, key_id: str, wrapped: bytes) -> bytes:
+    """The data key in ``wrapped``.
+
+    :raises SealBroken: where it was changed, or is another workspace's.
+    """
+    return _decrypted(master, bytes(wrapped[:_NONCE]), bytes(wrapped[_NONCE:]), bound(("jackfield data key", workspace, key_id)))
+
+
+def broken() -> SealBroken:
+    """The error for whatever does not open."""
+    return SealBroken(
+        "a sealed value cannot be opened: it was changed, or stands where it was not sealed for",
+        hint="Run 'jackfield db check'; restore a backup, or enter the connection's secrets again.",
+    )
+
+
+def _context(header: bytes, place: tuple[str, ...]) -> bytes:
+    return header[:-_NONCE] + bound(("jackfield sealed", *place))
+
+
+def _decrypted(aead: AESGCM, nonce: bytes, ciphertext: bytes, context: bytes) -> bytes:
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 (as above)
+
+    try:
+        return aead.decrypt(nonce, ciphertext, context)
+    except (InvalidTag, ValueError):
+        raise broken() from None

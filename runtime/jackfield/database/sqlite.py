@@ -1,0 +1,300 @@
+"""SQLite: one file beside the process, in WAL mode, every commit synced to the disk."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import time
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from operator import methodcaller
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
+from urllib.parse import quote
+
+from jackfield.database.dialect import Dialect
+from jackfield.database.faults import (
+    CommitInDoubt,
+    ConstraintViolation,
+    Contended,
+    DatabaseUnfit,
+    StatementInvalid,
+    Trouble,
+    UniqueViolation,
+    unavailable,
+)
+from jackfield.database.pool import Pool
+from jackfield.database.rows import Row, rows_from
+from jackfield.database.transaction import Mode, Session
+from jackfield.errors import Unavailable
+
+__all__ = ["SqliteDialect", "SqliteSession", "trouble_of"]
+
+_log = logging.getLogger("jackfield.database")
+_ERRORS = (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError)
+_OLDEST = (3, 37, 0)  # STRICT tables (https://sqlite.org/stricttables.html)
+_READERS = 10
+_LARGEST_WAL = 64 * 1024 * 1024
+_TROUBLES = {
+    sqlite3.SQLITE_FULL: Trouble.FULL,
+    sqlite3.SQLITE_READONLY: Trouble.READ_ONLY,
+    sqlite3.SQLITE_PERM: Trouble.READ_ONLY,
+    sqlite3.SQLITE_BUSY: Trouble.LOCKED,
+    sqlite3.SQLITE_LOCKED: Trouble.LOCKED,
+    sqlite3.SQLITE_CANTOPEN: Trouble.UNOPENED,
+    sqlite3.SQLITE_CORRUPT: Trouble.DAMAGED,
+    sqlite3.SQLITE_NOTADB: Trouble.DAMAGED,
+    sqlite3.SQLITE_IOERR: Trouble.FAILING,
+    sqlite3.SQLITE_NOMEM: Trouble.FAILING,
+    sqlite3.SQLITE_PROTOCOL: Trouble.LOCKED,
+}
+_UNIQUE = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID)
+
+
+class SqliteSession:
+    """One connection to the file."""
+
+    def __init__(self, path: str, *, wait: float, reads: bool, durable: bool = True) -> None:
+        self.reads = reads
+        self._file = _identity(path)
+        self._path = path
+        self._gone = False
+        self.connection = sqlite3.connect(
+            f"file:{quote(path)}?mode=rw", uri=True, timeout=wait, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        try:
+            self._prepare(wait, durable)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is in no transaction, and its file where it was."""
+        return not self.connection.in_transaction and not self._gone
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the transaction still stands: a full disk ends it."""
+        return self.connection.in_transaction
+
+    def begin(self, statement: str) -> None:
+        """Begin a transaction."""
+        if _identity(self._path) != self._file:  # SQLite would go on writing to a deleted file, for nobody
+            self._gone = True
+            raise unavailable(Trouble.GONE)
+        try:
+            self.connection.execute(statement)
+        except _ERRORS as fault:
+            self._refuse(fault)
+
+    def execute(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
+        """Run a statement and give its rows."""
+        try:
+            cursor = self.connection.execute(sql, params)
+            return rows_from(cursor.description, cursor.fetchall())
+        except _ERRORS as fault:
+            self._refuse(fault, sql)
+
+    def change(self, sql: str, params: Mapping[str, Any]) -> int:
+        """Run a statement and give the count of rows that it touched."""
+        try:
+            return max(0, self.connection.execute(sql, params).rowcount)
+        except _ERRORS as fault:
+            self._refuse(fault, sql)
+
+    def mark(self, *, again: bool) -> None:
+        """Set the savepoint ``unit``; ``again``: in place of the one that stands."""
+        if again:
+            self.execute("RELEASE SAVEPOINT unit", {})
+        self.execute("SAVEPOINT unit", {})
+
+    def commit(self) -> None:
+        """Commit, and sync to the disk."""
+        try:
+            self.connection.execute("COMMIT")
+        except _ERRORS as fault:
+            if _code(fault) & 0xFF == sqlite3.SQLITE_IOERR:  # the commit may stand in the WAL, unsynced
+                raise unavailable(Trouble.FAILING, "whether the last commit was done is not known", CommitInDoubt) from None
+            self._refuse(fault)
+
+    def rollback(self) -> None:
+        """Undo the transaction; raises nothing."""
+        with suppress(*_ERRORS):
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the connection; raises nothing."""
+        with suppress(*_ERRORS):
+            self.connection.close()
+
+    def _prepare(self, wait: float, durable: bool) -> None:
+        # Several processes that turn a fresh file to WAL at once are refused without the usual wait.
+        give_up = time.monotonic() + wait
+        while True:
+            try:
+                mode = self.execute("PRAGMA journal_mode = WAL", {})[0][0]
+                break
+            except Contended:
+                if time.monotonic() >= give_up:
+                    raise
+                time.sleep(0.01)
+        if mode != "wal":
+            raise DatabaseUnfit(
+                "the database cannot be opened: its file system has no shared memory",
+                hint="Put the database file on a local disk, or use PostgreSQL.",
+            )
+        self.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}", {})
+        self.execute("PRAGMA foreign_keys = ON", {})
+        self.execute(f"PRAGMA journal_size_limit = {_LARGEST_WAL}", {})
+        if self.reads:
+            self.execute("PRAGMA query_only = ON", {})
+
+    def _refuse(self, fault: Exception, sql: str = "") -> NoReturn:
+        code = _code(fault)
+        if code & 0xFF == sqlite3.SQLITE_CONSTRAINT:
+            raise self._violation(code, str(fault)) from None
+        if code == sqlite3.SQLITE_READONLY and self.reads:  # its extended codes are about the file
+            raise StatementInvalid("a transaction that reads cannot write") from None
+        trouble = trouble_of(fault)
+        if trouble is None:
+            kind = getattr(fault, "sqlite_errorname", type(fault).__name__)
+            _log.error("the database refused a statement: %s: %s", kind, sql)
+            raise StatementInvalid(f"the database refused a statement ({kind})") from None
+        raise unavailable(trouble, kind=Contended if trouble is Trouble.LOCKED else Unavailable) from None
+
+    def _violation(self, code: int, message: str) -> ConstraintViolation:
+        if code not in _UNIQUE:
+            return ConstraintViolation(message.rpartition(": ")[2])
+        columns = message.rpartition(": ")[2]
+        if columns.startswith("index '"):
+            return UniqueViolation(columns[7:-1])
+        names = columns.split(", ")
+        table = names[0].rpartition(".")[0]
+        return UniqueViolation(self._index(table, [name.rpartition(".")[2] for name in names]))
+
+    def _index(self, table: str, columns: list[str]) -> str:
+        for index in self.execute(f'PRAGMA index_list("{table}")', {}):
+            found = [row.name for row in self.execute(f'PRAGMA index_info("{index.name}")', {})]
+            if index.unique and index.origin != "pk" and found == columns:
+                return str(index.name)
+        return f"{table}_pkey"
+
+
+# What writes takes the only write lock at once: it cannot fail for a stale read later.
+_BEGIN = {
+    Mode.READ: methodcaller("begin", "BEGIN DEFERRED"),
+    Mode.WRITE: methodcaller("begin", "BEGIN IMMEDIATE"),
+    Mode.MIGRATE: methodcaller("begin", "BEGIN EXCLUSIVE"),
+}
+
+
+class SqliteDialect(Dialect):
+    """A file and the connections to it: one writes, ten read."""
+
+    name = "sqlite"
+    types: ClassVar[Mapping[str, str]] = {
+        "text": "TEXT",
+        "integer": "INTEGER",
+        "bigint": "INTEGER",
+        "bigint_identity": "INTEGER PRIMARY KEY AUTOINCREMENT",
+        "boolean": "INTEGER",
+        "double": "REAL",
+        "blob": "BLOB",
+        "table": "STRICT",
+    }
+    batch = 256
+    tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    indexes = "SELECT name FROM sqlite_master WHERE type = 'index' AND name NOT LIKE 'sqlite_%'"
+
+    def __init__(self, path: str, *, wait: float) -> None:
+        if sqlite3.sqlite_version_info < _OLDEST:
+            raise DatabaseUnfit(
+                f"SQLite {sqlite3.sqlite_version} is too old: jackfield needs 3.37 or newer",
+                hint="Use a newer Python, or PostgreSQL: JACKFIELD_DATABASE_URL=postgresql://…",
+            )
+        self.path = path or _temporary(self)
+        self.location = f"sqlite:///{path}"
+        self._wait = wait
+        self._durable = bool(path)
+        _make(self.path)
+        self._writer = Pool(partial(self.connect, reads=False), limit=1, wait=wait, full=Trouble.SLOW)
+        self._readers = Pool(partial(self.connect, reads=True), limit=_READERS, wait=wait)
+
+    def begin(self, mode: Mode) -> SqliteSession:
+        """A connection in a transaction."""
+        pool = self._readers if mode is Mode.READ else self._writer
+        return pool.take(_BEGIN[mode])
+
+    def give_back(self, session: Session) -> None:
+        """Take the connection of a transaction that has ended."""
+        if isinstance(session, SqliteSession):
+            (self._readers if session.reads else self._writer).give_back(session)
+
+    def close(self) -> None:
+        """Close all connections; a database in memory is gone."""
+        self._readers.close()
+        self._writer.close()
+        if not self._durable:
+            _forget(os.path.dirname(self.path), os.getpid())  # noqa: PTH120 (as everywhere here, a string)
+
+    def connect(self, *, reads: bool) -> SqliteSession:
+        """A new connection to the file."""
+        try:
+            return SqliteSession(self.path, wait=self._wait, reads=reads, durable=self._durable)
+        except sqlite3.Error as fault:
+            raise unavailable(trouble_of(fault) or Trouble.UNOPENED, f"'{self.path}'") from None
+
+
+def trouble_of(fault: Exception) -> Trouble | None:
+    """What an error of SQLite's says about the database; ``None`` where it is about a statement."""
+    return _TROUBLES.get(_code(fault) & 0xFF)
+
+
+def _code(fault: Exception) -> int:
+    return getattr(fault, "sqlite_errorcode", 0)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 (on the hot path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _make(path: str) -> None:
+    """Make the file (mode 0600) and the folders that it needs (mode 0700)."""
+    file = Path(path)
+    try:
+        _make_folder(file.parent)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return
+    except OSError as fault:
+        raise unavailable(Trouble.UNOPENED, f"'{path}': {fault.strerror}") from None
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.exists():
+        _make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _temporary(owner: object) -> str:
+    from tempfile import mkdtemp  # noqa: PLC0415 (costs a cold start 5 ms)
+
+    folder = mkdtemp(prefix="jackfield-")
+    weakref.finalize(owner, _forget, folder, os.getpid())
+    return str(Path(folder, "memory.db"))
+
+
+def _forget(folder: str, pid: int) -> None:
+    if os.getpid() == pid:  # a forked child's end is not the owner's
+        from shutil import rmtree  # noqa: PLC0415 (costs a cold start 5 ms)
+
+        rmtree(folder, ignore_errors=True)

