@@ -1,0 +1,48 @@
+"""Who may do what: workspaces, their settings, their tokens, and the rules that decide.
+
+workspaces = Workspaces(database, vault, clock)                  # the operator's view: all tenants
+token = Tokens.authenticate(database, clock, bearer)             # whose is the caller? None: nobody's
+settings = workspaces.settings(token.workspace)                  # kept for five seconds
+decision = decide(settings.rules, token.rules, token.scope, Request("aws-ses", "sendEmail", "write", "acme-ses"))
+decision.allowed, decision.rule                                  # the sentence goes to the journal
+raise decision.refusal()                                         # forbidden (HTTP 403)
+"""
+
+from jackfield.access.patterns import INLINE, PatternError, Request, Rule, rule
+from jackfield.access.rules import SCOPES, Decision, NotAllowed, Rules, Scope, Source, Step, decide, may
+from jackfield.access.settings import RETENTION_DAYS, Settings
+from jackfield.access.times import iso, moment, seconds
+from jackfield.access.token import NewToken, Token, UnknownToken
+from jackfield.access.tokens import Tokens
+from jackfield.access.workspaces import DEFAULT, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
+
+__all__ = [
+    "DEFAULT",
+    "INLINE",
+    "RETENTION_DAYS",
+    "SCOPES",
+    "Decision",
+    "NewToken",
+    "NotAllowed",
+    "PatternError",
+    "Request",
+    "Rule",
+    "Rules",
+    "Scope",
+    "Settings",
+    "Source",
+    "Step",
+    "Token",
+    "Tokens",
+    "UnknownToken",
+    "UnknownWorkspace",
+    "Workspace",
+    "WorkspaceExists",
+    "Workspaces",
+    "decide",
+    "iso",
+    "may",
+    "moment",
+    "rule",
+    "seconds",
+]

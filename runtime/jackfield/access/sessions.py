@@ -1,0 +1,98 @@
+"""Sessions of the console, and the one-time links that begin one: kept in the database, so that every process knows them and a sign-out
+ends them. What is kept of either is SHA-256 of 256 random bits; nothing signs in that lies in the table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.database import Database
+
+__all__ = ["IDLE", "LASTS", "LINK_LASTS", "Session", "Sessions"]
+
+LINK_LASTS = 600.0
+"""Seconds for which a one-time link can be used."""
+IDLE = 3600.0
+"""Seconds without a request of a person after which a session is over."""
+LASTS = 12 * 3600.0
+"""Seconds after which a session is over whatever is done."""
+_NOTED_EVERY = 60.0
+"""Seconds between two records of a session's use."""
+_INSERT = """
+INSERT INTO console_sessions (workspace, digest, kind, identity, created_at, seen_at, expires_at)
+VALUES (:workspace, :digest, :kind, :identity, :now, :now, :expires_at)
+"""
+_FIND = """
+SELECT identity, created_at, seen_at, expires_at FROM console_sessions
+WHERE workspace = :workspace AND digest = :digest AND kind = 'session'
+"""
+_SPEND = "DELETE FROM console_sessions WHERE workspace = :workspace AND digest = :digest AND kind = 'link' AND expires_at > :now"
+_SEEN = "UPDATE console_sessions SET seen_at = :now WHERE workspace = :workspace AND digest = :digest"
+_END = "DELETE FROM console_sessions WHERE workspace = :workspace AND digest = :digest"
+_PURGE = "DELETE FROM console_sessions WHERE workspace = :workspace AND (expires_at <= :now OR (kind = 'session' AND seen_at <= :idle))"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody who is signed in. ``identity`` is what the console noted at the sign-in; times are seconds since 1970."""
+
+    identity: Mapping[str, Any]
+    created_at: float
+    seen_at: float
+    expires_at: float
+
+
+class Sessions:
+    """The sessions of one workspace."""
+
+    def __init__(self, database: Database, workspace: str, clock: Clock) -> None:
+        self._database = database
+        self._workspace = workspace
+        self._clock = clock
+
+    def make_link(self) -> str:
+        """The secret of a new one-time link, good for ten minutes."""
+        return self._made("link", {}, LINK_LASTS)
+
+    def spend_link(self, secret: str) -> bool:
+        """Whether the link was still good; from now on it is not, whoever else tries it at the same moment."""
+        values = {**self._of(secret), "now": self._clock.time()}
+        return bool(self._database.record(lambda transaction: transaction.change(_SPEND, values)))
+
+    def begin(self, identity: Mapping[str, Any], lasts: float = LASTS) -> str:
+        """The secret of a new session, over after ``lasts`` seconds at the latest."""
+        return self._made("session", identity, min(lasts, LASTS))
+
+    def find(self, secret: str, *, touch: bool = True) -> Session | None:
+        """The session of this secret; None where there is none, or it is over. ``touch`` counts the request as a person's."""
+        now = self._clock.time()
+        with self._database.read(settled=False) as transaction:
+            row = transaction.find(_FIND, self._of(secret))
+        if row is None or row.expires_at <= now or row.seen_at <= now - IDLE:
+            return None
+        if touch and row.seen_at <= now - _NOTED_EVERY:
+            values = {**self._of(secret), "now": now}
+            self._database.record(lambda transaction: transaction.change(_SEEN, values))
+        return Session(json.loads(row.identity), row.created_at, row.seen_at, row.expires_at)
+
+    def end(self, secret: str) -> None:
+        """Sign out."""
+        values = self._of(secret)
+        self._database.record(lambda transaction: transaction.change(_END, values))
+
+    def _made(self, kind: str, identity: Mapping[str, Any], lasts: float) -> str:
+        secret, now = secrets.token_urlsafe(32), self._clock.time()
+        over = {"workspace": self._workspace, "now": now, "idle": now - IDLE}
+        values = {**self._of(secret), "kind": kind, "identity": json.dumps(identity), "now": now, "expires_at": now + lasts}
+        self._database.record(lambda transaction: (transaction.change(_PURGE, over), transaction.change(_INSERT, values)))
+        return secret
+
+    def _of(self, secret: str) -> dict[str, Any]:
+        return {"workspace": self._workspace, "digest": hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()}

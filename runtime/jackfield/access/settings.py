@@ -1,0 +1,91 @@
+"""What an operator sets for a workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from jackfield.access.rules import Rules
+from jackfield.errors import Detail, InvalidInvocation, nearest
+
+__all__ = ["RETENTION_DAYS", "Settings", "changed_settings"]
+
+RETENTION_DAYS = 30
+"""Days for which settled invocations are kept where the workspace says nothing else."""
+_LONGEST = 3650
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``rules`` bind every call of the workspace; ``keep_inputs`` has the journal keep inputs, redacted, for ``retention_days``. The rest
+    is for connections made over HTTP or MCP: whether they may hold secret references, use the host's own identity (contract §2), and
+    bring an external ID of their own."""
+
+    rules: Rules = field(default_factory=Rules)
+    keep_inputs: bool = False
+    retention_days: int = RETENTION_DAYS
+    allow_references: bool = False
+    allow_ambient: bool = False
+    allow_own_external_id: bool = False
+
+    @property
+    def retention(self) -> float:
+        """How long settled invocations are kept, in seconds."""
+        return self.retention_days * 86_400.0
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Settings:
+        """What ``to_json`` wrote; what a newer jackfield added is passed over."""
+        known = {name: data[member] for name, member in _MEMBERS.items() if member in data}
+        return cls(**{**known, "rules": Rules.from_json(data.get("rules", {}))})
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as a JSON object."""
+        return {"rules": self.rules.to_json(), **{member: getattr(self, name) for name, member in _MEMBERS.items()}}
+
+
+_MEMBERS = {
+    member.name: member.name.split("_")[0] + "".join(part.capitalize() for part in member.name.split("_")[1:])
+    for member in fields(Settings)
+    if member.name != "rules"
+}
+
+
+def changed_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    """``settings`` with the members of ``changes``, which are named as in JSON; ``rules`` may have ``allow``, ``block`` or both.
+
+    :raises InvalidInvocation: with every fault at once.
+    """
+    faults = list(_faults(changes))
+    if faults:
+        count = "1 setting is" if len(faults) == 1 else f"{len(faults)} settings are"
+        raise InvalidInvocation(f"{count} not valid", details=faults, hint=f"A workspace has {', '.join(('rules', *_MEMBERS.values()))}.")
+    known = {name: changes[member] for name, member in _MEMBERS.items() if member in changes}
+    rules = {**settings.rules.to_json(), **changes.get("rules", {})}
+    return replace(settings, rules=Rules.checked(rules["allow"], rules["block"]), **known)
+
+
+def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
+    for member, value in changes.items():
+        if member == "rules":
+            yield from _rule_faults(value)
+        elif member == "retentionDays":
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LONGEST:
+                yield Detail("/retentionDays", f"must be a whole number of days from 1 to {_LONGEST}", "maximum")
+        elif member not in _MEMBERS.values():
+            close = nearest(member, ["rules", *_MEMBERS.values()])
+            yield Detail(f"/{member}", f"there is no setting '{member[:80]}'" + (f"; did you mean '{close}'?" if close else ""), "enum")
+        elif not isinstance(value, bool):
+            yield Detail(f"/{member}", "must be true or false", "type")
+
+
+def _rule_faults(value: object) -> Iterator[Detail]:
+    if not isinstance(value, Mapping):
+        yield Detail("/rules", "must be an object with 'allow' and 'block'", "type")
+        return
+    for name, patterns in value.items():
+        if name not in ("allow", "block"):
+            yield Detail(f"/rules/{name}", "rules have 'allow' and 'block'", "additionalProperties")
+        elif not isinstance(patterns, list) or not all(isinstance(text, str) for text in patterns):
+            yield Detail(f"/rules/{name}", "must be an array of patterns", "type")

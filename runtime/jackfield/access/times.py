@@ -1,0 +1,45 @@
+"""Moments and spans as people write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from jackfield.errors import InvalidInvocation
+
+__all__ = ["iso", "moment", "seconds"]
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_SPAN = re.compile(r"(\d{1,9})([smhdw])\Z")
+_LONGEST = 100 * 365 * 86_400.0
+
+
+def iso(at: float | None) -> str | None:
+    """Seconds since 1970 as RFC 3339 text in UTC, milliseconds included."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def seconds(text: str) -> float | None:
+    """A span such as ``30d``, ``12h``, ``90m`` in seconds; None where ``text`` is none, or longer than 100 years."""
+    found = _SPAN.match(text.strip().lower())
+    span = int(found[1]) * _UNITS[found[2]] if found else None
+    return span if span is not None and span <= _LONGEST else None
+
+
+def moment(text: str, now: float, direction: int, name: str) -> float:
+    """The moment that ``text`` means, in seconds since 1970: a span from ``now`` on (``direction`` 1) or back (-1), or RFC 3339 text (a
+    date alone is its beginning in UTC, as is a time without zone). ``name`` stands for it in errors.
+
+    :raises InvalidInvocation: where it means none.
+    """
+    span = seconds(text)
+    if span is not None:
+        return now + direction * span
+    try:
+        found = datetime.fromisoformat(text.strip())
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        hint = "Write a span such as 30d, 12h or 90m, or a date such as 2031-01-31 or 2031-01-31T12:00:00Z."
+        raise InvalidInvocation(f"{name} '{text[:80]}' is no span and no date", hint=hint) from None

@@ -1,0 +1,188 @@
+"""The tokens of one workspace."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from jackfield.access.patterns import Request
+from jackfield.access.rules import SCOPES, Decision, Rules, Scope, decide
+from jackfield.access.secret_text import digest, is_well_formed, new_text
+from jackfield.access.settings import Settings
+from jackfield.access.times import iso
+from jackfield.access.token import COLUMNS, NewToken, Token, UnknownToken, read_token
+from jackfield.errors import Detail, InvalidInvocation, Unavailable, nearest
+from jackfield.invocation import new_invocation_id
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.database import Database, Transaction
+
+__all__ = ["Tokens"]
+
+_LOG = logging.getLogger("jackfield.access")
+_NOTED_EVERY = 60.0
+"""Seconds between two records of a token's use."""
+_LONGEST_NAME = 200
+_FIND = f"SELECT {COLUMNS} FROM tokens WHERE workspace = :workspace AND id = :id"  # noqa: S608 (constant names)
+_BY_DIGEST = f"SELECT {COLUMNS}, digest FROM tokens WHERE digest = :digest"  # noqa: S608 (as above)
+"""The one statement that names no workspace: the token is what says whose the caller is."""
+_INSERT = """
+INSERT INTO tokens (workspace, id, name, scope, digest, rules, created_at, expires_at)
+VALUES (:workspace, :id, :name, :scope, :digest, :rules, :now, :expires_at)
+"""
+_REVOKE = "UPDATE tokens SET revoked_at = :now WHERE workspace = :workspace AND id = :id AND revoked_at IS NULL"
+_NOTE_USE = """
+UPDATE tokens SET last_used_at = :now WHERE workspace = :workspace AND id = :id AND (last_used_at IS NULL OR last_used_at <= :before)
+"""
+
+
+class Tokens:
+    """Makes, shows and revokes the tokens of one workspace, which must be there."""
+
+    def __init__(self, database: Database, workspace: str, clock: Clock) -> None:
+        self._database = database
+        self._workspace = workspace
+        self._clock = clock
+
+    def create(self, scope: str, name: str = "", rules: Rules | None = None, expires_at: float | None = None) -> NewToken:
+        """A new token. Its text is given here and never again: SHA-256 of it is what is kept.
+
+        :raises InvalidInvocation: where scope, name, a rule or the moment of expiry is not valid.
+        """
+        now = self._clock.time()
+        rules = Rules.checked(rules.allow, rules.block) if rules is not None else Rules()
+        token = Token(self._workspace, new_invocation_id(), name, _checked(scope, name, expires_at, now), rules, now, expires_at)
+        text = new_text()
+        values = {
+            "workspace": self._workspace,
+            "id": token.id,
+            "name": name,
+            "scope": token.scope,
+            "digest": digest(text),
+            "rules": json.dumps(rules.to_json()),
+            "now": now,
+            "expires_at": expires_at,
+        }
+        self._database.record(lambda transaction: transaction.change(_INSERT, values))
+        return NewToken(text, token)
+
+    def list(self, *, cursor: str | None = None, limit: int = 50) -> tuple[list[Token], str | None]:
+        """Tokens, revoked and expired ones too, the newest first, and the cursor of the next page.
+
+        :raises InvalidInvocation: where the cursor is none that a list gave.
+        """
+        where, values = "", {"workspace": self._workspace, "limit": limit + 1}
+        if cursor is not None:
+            where, values = " AND (created_at < :at OR (created_at = :at AND id < :id))", {**values, **_read_cursor(cursor)}
+        statement = f"SELECT {COLUMNS} FROM tokens WHERE workspace = :workspace{where} ORDER BY created_at DESC, id DESC LIMIT :limit"  # noqa: S608 (as above)
+        with self._database.read(settled=False) as transaction:
+            rows = transaction.execute(statement, values)
+        found = [read_token(row) for row in rows[:limit]]
+        return found, f"{found[-1].created_at!r}~{found[-1].id}" if len(rows) > limit else None
+
+    def find(self, identifier: str) -> Token:
+        """The token of this id.
+
+        :raises UnknownToken: where the workspace has none.
+        """
+        with self._database.read(settled=False) as transaction:
+            return self._found(transaction, identifier)
+
+    def revoke(self, identifier: str) -> Token:
+        """Have a token refused from now on, for good. Again: nothing more happens.
+
+        :raises UnknownToken: where the workspace has none of this id.
+        """
+        with self._database.write() as transaction:
+            transaction.change(_REVOKE, {"workspace": self._workspace, "id": identifier, "now": self._clock.time()})
+            return self._found(transaction, identifier)
+
+    def explain(self, identifier: str, request: Request) -> Decision:
+        """Whether a token may run something, and every rule that was looked at.
+
+        :raises UnknownToken: where the workspace has none of this id.
+        """
+        with self._database.read(settled=False) as transaction:
+            token = self._found(transaction, identifier)
+            row = transaction.find("SELECT settings FROM workspaces WHERE name = :workspace", {"workspace": self._workspace})
+        reason = _reason(token, self._clock.time())
+        if reason is not None:
+            return Decision(False, f"the token {reason}", "token")
+        settings = Settings.from_json(json.loads(row.settings)) if row is not None else Settings()
+        return decide(settings.rules, token.rules, token.scope, request)
+
+    @classmethod
+    def authenticate(cls, database: Database, clock: Clock, text: str) -> Token | None:
+        """The token whose text this is, in whatever workspace; None where there is none, or it is expired or revoked, with the reason in
+        the log. The only way into a workspace that needs not name one.
+
+        :raises Unavailable: where the database cannot be read.
+        """
+        if not is_well_formed(text):
+            _LOG.info("a token was refused: its form or checksum is wrong")
+            return None
+        wanted = digest(text)
+        with database.read(settled=False) as transaction:
+            row = transaction.find(_BY_DIGEST, {"digest": wanted})
+        if row is None or not hmac.compare_digest(row.digest, wanted):
+            _LOG.warning("a token was refused: there is no such token")
+            return None
+        token, now = read_token(row), clock.time()
+        reason = _reason(token, now)
+        if reason is not None:
+            _LOG.warning("the token %s of the workspace '%s' was refused: it %s", token.id, token.workspace, reason)
+            return None
+        _note_use(database, token, now)
+        return token
+
+    def _found(self, transaction: Transaction, identifier: str) -> Token:
+        row = transaction.find(_FIND, {"workspace": self._workspace, "id": identifier})
+        if row is None:
+            raise UnknownToken(f"there is no token '{identifier[:80]}'", hint="'jackfield tokens list' shows the tokens and their ids.")
+        return read_token(row)
+
+
+def _note_use(database: Database, token: Token, now: float) -> None:
+    before = now - _NOTED_EVERY
+    if token.last_used_at is not None and token.last_used_at > before:
+        return
+    values = {"workspace": token.workspace, "id": token.id, "now": now, "before": before}
+    try:
+        database.record(lambda transaction: transaction.change(_NOTE_USE, values))
+    except Unavailable as fault:  # who may only look must not be kept out because nothing can be written
+        _LOG.warning("the use of the token %s could not be noted: %s", token.id, fault.message)
+
+
+def _reason(token: Token, now: float) -> str | None:
+    """Why a token is refused."""
+    status = token.status(now)
+    if status == "active":
+        return None
+    return f"was revoked at {iso(token.revoked_at)}" if status == "revoked" else f"expired at {iso(token.expires_at)}"
+
+
+def _checked(scope: str, name: str, expires_at: float | None, now: float) -> Scope:
+    faults = []
+    found = next((known for known in SCOPES if known == scope), None)
+    if found is None:
+        close = nearest(scope, SCOPES)
+        faults.append(Detail("/scope", f"must be one of {', '.join(SCOPES)}" + (f"; did you mean '{close}'?" if close else ""), "enum"))
+    if len(name) > _LONGEST_NAME or not all(letter.isprintable() for letter in name):
+        faults.append(Detail("/name", f"must be at most {_LONGEST_NAME} printable characters", "maxLength"))
+    if expires_at is not None and expires_at <= now:
+        faults.append(Detail("/expires", "lies in the past", "minimum"))
+    if faults or found is None:
+        count = "1 member of the token is" if len(faults) == 1 else f"{len(faults)} members of the token are"
+        raise InvalidInvocation(f"{count} not valid", details=faults)
+    return found
+
+
+def _read_cursor(cursor: str) -> dict[str, Any]:
+    at, _, identifier = cursor.partition("~")
+    try:
+        return {"at": float(at), "id": identifier}
+    except ValueError:
+        raise InvalidInvocation("the cursor is not one that a list gave", hint="Start again without a cursor.") from None

@@ -1,0 +1,169 @@
+"""Workspaces: the tenants of one database, and what the operator set for each."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jackfield.access.settings import Settings, changed_settings
+from jackfield.errors import Detail, InvalidInvocation, nearest
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.database import Database, Row, Vault
+
+__all__ = ["DEFAULT", "UnknownWorkspace", "Workspace", "WorkspaceExists", "Workspaces"]
+
+DEFAULT = "default"
+"""The workspace that always exists (contract §1)."""
+NAME = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
+"""What a workspace may be called: an id of the platform's own for its customer will mostly do."""
+_KEPT_FOR = 5.0
+"""Seconds for which a process goes on with settings that another process has changed."""
+_MOST_KEPT = 1000
+_TRIES = 100
+_HINT = "'jackfield workspaces list' shows them; 'jackfield workspaces create' makes one."
+
+
+class UnknownWorkspace(InvalidInvocation):
+    """There is no workspace of this name."""
+
+    http_status = 404
+
+
+class WorkspaceExists(InvalidInvocation):
+    """There is a workspace of this name already."""
+
+    http_status = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """One tenant. ``created_at`` is in seconds since 1970; None for ``default`` as long as nothing was set for it."""
+
+    name: str
+    created_at: float | None
+    settings: Settings
+
+    def to_json(self) -> dict[str, Any]:
+        """The workspace as a JSON object."""
+        from jackfield.access.times import iso  # noqa: PLC0415 (only what is shown needs it)
+
+        return {"name": self.name, "createdAt": iso(self.created_at), **self.settings.to_json()}
+
+
+class Workspaces:
+    """All workspaces of a database. The operator's: whoever serves tenants gives them one workspace each."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Clock) -> None:
+        from jackfield.database.kept import Kept  # noqa: PLC0415 (with the database)
+
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._kept: Kept[str, tuple[Settings | None, float]] = Kept(_MOST_KEPT)
+
+    def create(self, name: str, changes: Mapping[str, Any] | None = None) -> Workspace:
+        """A new workspace, with ``changes`` to the settings that every workspace begins with. Its data key is made too, so that a wrong
+        master key shows now and not with the first secret.
+
+        :raises InvalidInvocation: where the name or a setting is not valid.
+        :raises WorkspaceExists: where there is one of this name.
+        """
+        if not NAME.match(name):
+            fault = Detail("/name", "must be 1 to 100 letters, digits, dots, underscores or hyphens", "pattern")
+            raise InvalidInvocation("the workspace's name is not valid", details=[fault])
+        made = Workspace(name, self._clock.time(), changed_settings(Settings(), changes or {}))
+        with self._database.write() as transaction:
+            values = {"name": name, "now": made.created_at, "settings": json.dumps(made.settings.to_json())}
+            statement = "INSERT INTO workspaces (name, created_at, settings) VALUES (:name, :now, :settings) ON CONFLICT DO NOTHING"
+            if name == DEFAULT or not transaction.change(statement, values):
+                raise WorkspaceExists(f"there is a workspace '{name}' already", hint="Choose another name; 'workspaces set' changes it.")
+            self._vault.hmac(name, b"")
+        self._keep(name, made.settings)
+        return made
+
+    def list(self, *, after: str = "", limit: int = 1000) -> list[Workspace]:
+        """At most ``limit`` workspaces, by name, of those behind the name ``after``."""
+        with self._database.read(settled=False) as transaction:
+            rows = transaction.execute(
+                "SELECT name, created_at, settings FROM workspaces WHERE name > :after ORDER BY name LIMIT :limit",
+                {"after": after, "limit": limit},
+            )
+            always = after < DEFAULT and not transaction.execute("SELECT 1 AS one FROM workspaces WHERE name = :name", {"name": DEFAULT})
+        found = [_read(row) for row in rows]
+        if always:
+            found = sorted([*found, _unset()], key=lambda workspace: workspace.name)[:limit]
+        return found
+
+    def find(self, name: str) -> Workspace:
+        """The workspace of this name.
+
+        :raises UnknownWorkspace: where there is none.
+        """
+        with self._database.read(settled=False) as transaction:
+            row = transaction.find("SELECT name, created_at, settings FROM workspaces WHERE name = :name", {"name": name})
+        if row is None and name != DEFAULT:
+            self._keep(name, None)
+            raise self._unknown(name)
+        found = _read(row) if row is not None else _unset()
+        self._keep(name, found.settings)
+        return found
+
+    def settings(self, name: str) -> Settings:
+        """The settings of a workspace, as they were at most five seconds ago: what each call asks for.
+
+        :raises UnknownWorkspace: where there is none of this name.
+        """
+        kept = self._kept.get(name)
+        if kept is None or self._clock.monotonic() >= kept[1]:
+            return self.find(name).settings
+        if kept[0] is None:
+            raise UnknownWorkspace(f"there is no workspace '{name[:100]}'", hint=_HINT)
+        return kept[0]
+
+    def set(self, name: str, changes: Mapping[str, Any]) -> Workspace:
+        """Change settings, named as in JSON; those that are not named stay, also where somebody else changes them at the same time.
+
+        :raises InvalidInvocation: where a setting is not valid.
+        :raises UnknownWorkspace: where there is no such workspace.
+        """
+        changed_settings(Settings(), changes)  # all faults of the changes alone, before anything is touched
+        for _ in range(_TRIES):
+            if self._try_to_set(name, changes):
+                return self.find(name)
+        raise InvalidInvocation(f"the workspace '{name}' is changed by others all the time", hint="Try again.")
+
+    def _try_to_set(self, name: str, changes: Mapping[str, Any]) -> bool:
+        """Whether nobody else changed it meanwhile."""
+        with self._database.write() as transaction:
+            if name == DEFAULT:
+                transaction.change(
+                    "INSERT INTO workspaces (name, created_at, settings) VALUES (:name, :now, '{}') ON CONFLICT DO NOTHING",
+                    {"name": name, "now": self._clock.time()},
+                )
+            row = transaction.find("SELECT settings FROM workspaces WHERE name = :name", {"name": name})
+            if row is None:
+                raise self._unknown(name)
+            before = json.loads(row.settings)
+            after = {**before, **changed_settings(Settings.from_json(before), changes).to_json()}
+            statement = "UPDATE workspaces SET settings = :after WHERE name = :name AND settings = :before"
+            return bool(transaction.change(statement, {"name": name, "after": json.dumps(after), "before": row.settings}))
+
+    def _keep(self, name: str, settings: Settings | None) -> None:
+        self._kept.put(name, (settings, self._clock.monotonic() + _KEPT_FOR))
+
+    def _unknown(self, name: str) -> UnknownWorkspace:
+        close = nearest(name, [workspace.name for workspace in self.list()])
+        return UnknownWorkspace(f"there is no workspace '{name[:100]}'" + (f"; did you mean '{close}'?" if close else ""), hint=_HINT)
+
+
+def _read(row: Row) -> Workspace:
+    return Workspace(row.name, row.created_at, Settings.from_json(json.loads(row.settings)))
+
+
+def _unset() -> Workspace:
+    return Workspace(DEFAULT, None, Settings())

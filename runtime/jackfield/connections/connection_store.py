@@ -1,0 +1,303 @@
+"""The connections that the database keeps for one workspace."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from jackfield.clock import Clock
+from jackfield.connections import external_ids
+from jackfield.connections.host_access import HostAccess
+from jackfield.connections.kept import COLUMNS, Draft, KeptConnection, Outcome
+from jackfield.connections.sealed_values import Parts, joined
+from jackfield.connections.stored import NAME, NAME_EXPECTED, STORE, StoredConnection
+from jackfield.database import Database, SealBroken, Transaction, UniqueViolation, Vault
+from jackfield.database.kept import Kept
+from jackfield.errors import Detail, InvalidConnection, UnknownConnection
+
+__all__ = ["ConnectionStore", "NameTaken", "VersionConflict", "conflict", "taken"]
+
+_KEPT = 2000
+"""Connections whose values are kept in memory, those used last."""
+_BY_NAME = "WHERE workspace = :workspace AND name = :name"
+_FIND = f"SELECT id, version FROM connections {_BY_NAME}"  # noqa: S608 (a constant)
+_READ = f"SELECT {COLUMNS} FROM connections {_BY_NAME}"  # noqa: S608 (constants)
+_RENAME = f"UPDATE connections SET name = :new_name, updated_at = :now {_BY_NAME}"  # noqa: S608 (a constant)
+_REMOVE = f"DELETE FROM connections {_BY_NAME} RETURNING id"  # noqa: S608 (a constant)
+_SECRETS = """
+SELECT field, sealed FROM connection_secrets
+WHERE workspace = :workspace AND connection_id = :id AND version = :version
+"""
+_LIST = f"SELECT {COLUMNS} FROM connections WHERE workspace = :workspace AND name > :after"  # noqa: S608 (constants)
+_TEXT = "(LOWER(name) LIKE :text ESCAPE '!' OR LOWER(type) LIKE :text ESCAPE '!' OR LOWER(account_label) LIKE :text ESCAPE '!')"
+_INSERT = f"""
+INSERT INTO connections (workspace, {COLUMNS}, created_at, updated_at)
+VALUES (:workspace, :id, :name, :type, :version, :public_values, :status, :account_id, :account_label, :last_test, :now, :now)
+"""  # noqa: S608 (constants)
+_OUTCOME = "status = :status, account_id = :account_id, account_label = :account_label, last_test = :last_test"
+_BY_VERSION = "WHERE workspace = :workspace AND id = :id AND version = :version"
+_UPDATE = f"""
+UPDATE connections SET type = :type, version = version + 1, public_values = :public_values, {_OUTCOME}, updated_at = :now {_BY_VERSION}
+"""  # noqa: S608 (constants)
+_TESTED = f"UPDATE connections SET {_OUTCOME} {_BY_VERSION}"  # noqa: S608 (constants)
+_SEAL = """
+INSERT INTO connection_secrets (workspace, connection_id, field, version, sealed) VALUES (:workspace, :id, :field, :version, :sealed)
+"""
+
+
+class NameTaken(InvalidConnection):
+    """The workspace has a connection of this name."""
+
+    http_status = 409
+
+
+class VersionConflict(InvalidConnection):
+    """Somebody else changed the connection meanwhile; nothing was written."""
+
+    http_status = 409
+
+
+class ConnectionStore:
+    """Stored connections of ``workspace``, and of no other: every statement carries it. Thread-safe.
+
+    Secrets are sealed one by one for their place (connection, field, version), so none can be moved to another. ``find`` gives the same
+    object while the connection's version is the same.
+    """
+
+    def __init__(self, database: Database, vault: Vault, workspace: str, clock: Clock) -> None:
+        self.workspace = workspace
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._kept: Kept[str, StoredConnection] = Kept(_KEPT)
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<ConnectionStore of {self.workspace!r} in {self._database!r}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a store is not pickled: it holds secrets")
+
+    @property
+    def is_near(self) -> bool:
+        """Whether the database is in this process."""
+        return self._database.dialect.name == "sqlite"
+
+    def find(self, name: str) -> StoredConnection | None:
+        """The connection called ``name``, its secrets opened; None where there is none.
+
+        :raises InvalidConnection: where a secret of it was changed or moved in the database.
+        """
+        with self._database.read(settled=False) as transaction:
+            row = transaction.find(_FIND, self._named(name))
+            if row is None:
+                return None
+            found = self._kept.get(name)
+            if found is None or (found.id, found.version) != (row.id, row.version):
+                found = self._read(transaction, name)
+        return found
+
+    def show(self, name: str) -> KeptConnection | None:
+        """The connection called ``name`` without its secrets; no key is needed for it."""
+        with self._database.read(settled=False) as transaction:
+            row = transaction.find(_READ, self._named(name))
+        return KeptConnection.from_row(row) if row is not None else None
+
+    def list(
+        self,
+        *,
+        after: str = "",
+        limit: int = 100,
+        type: str | None = None,  # noqa: A002 (the contract's word)
+        text: str | None = None,
+    ) -> Sequence[KeptConnection]:
+        """At most ``limit`` connections whose names follow ``after``, by name: those of a type, and those with ``text`` in their name,
+        type or account, in any case."""
+        found = text.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_") if text else None
+        wanted = [_LIST, *(["type = :type"] if type is not None else ()), *([_TEXT] if found is not None else ())]
+        values = {"workspace": self.workspace, "after": after, "type": type, "text": f"%{found}%", "limit": limit}
+        with self._database.read(settled=False) as transaction:
+            rows = transaction.execute(f"{' AND '.join(wanted)} ORDER BY name LIMIT :limit", values)
+        return [KeptConnection.from_row(row) for row in rows]
+
+    def names(self, types: Iterable[str], limit: int) -> Sequence[str]:
+        """The names of at most ``limit`` connections of each of ``types``."""
+        with self._database.read(settled=False) as transaction:
+            rows = [
+                row
+                for type_ in types
+                for row in transaction.execute(
+                    "SELECT name FROM connections WHERE workspace = :workspace AND type = :type ORDER BY name LIMIT :limit",
+                    {"workspace": self.workspace, "type": type_, "limit": limit},
+                )
+            ]
+        return sorted(row.name for row in rows)
+
+    def access(self) -> HostAccess:
+        """What the operator allows to this workspace's connections that were made over HTTP or MCP."""
+        with self._database.read(settled=False) as transaction:
+            row = transaction.find("SELECT settings FROM workspaces WHERE name = :workspace", {"workspace": self.workspace})
+        return HostAccess.from_settings(row.settings if row is not None else None)
+
+    def add(self, name: str, draft: Draft) -> KeptConnection:
+        """Keep a new connection, as version 1.
+
+        :raises NameTaken: where there is one of that name.
+        :raises InvalidConnection: for a name that is none, values that are too large, or an External ID that another workspace uses.
+        """
+        _check_name(name)
+        identifier, parts = str(uuid.uuid4()), draft.parts()
+        row = {**self._row(identifier, 1, draft, parts), "name": name}
+        sealed = self._sealed(identifier, 1, parts)
+        try:
+            with self._database.write() as transaction:
+                transaction.change(_INSERT, row)
+                _insert(transaction, sealed)
+                external_ids.claim(transaction, self.workspace, identifier, draft.external_ids())
+        except UniqueViolation:
+            raise taken(name) from None
+        return self._shown(name)
+
+    def replace(self, name: str, draft: Draft, version: int) -> KeptConnection:
+        """Put ``draft`` into the place of version ``version`` of a connection.
+
+        :raises UnknownConnection: where there is none of that name.
+        :raises VersionConflict: where it has another version by now.
+        :raises InvalidConnection: as ``add`` does.
+        """
+        parts = draft.parts()
+        with self._database.read(settled=False) as transaction:
+            found = transaction.find(_FIND, self._named(name))
+        if found is None:
+            raise _gone(name)
+        sealed = self._sealed(found.id, version + 1, parts)
+        row = self._row(found.id, version, draft, parts)
+        with self._database.write() as transaction:
+            if not transaction.change(_UPDATE, row):
+                raise conflict(name)
+            transaction.change("DELETE FROM connection_secrets WHERE workspace = :workspace AND connection_id = :id", row)
+            _insert(transaction, sealed)
+            external_ids.claim(transaction, self.workspace, found.id, draft.external_ids())
+        return self._shown(name)
+
+    def rename(self, name: str, new_name: str) -> KeptConnection:
+        """Give a connection another name; its version stays, since its values do.
+
+        :raises UnknownConnection: where there is none of the old name.
+        :raises NameTaken: where there is one of the new name.
+        :raises InvalidConnection: for a name that is none.
+        """
+        _check_name(new_name)
+        values = {**self._named(name), "new_name": new_name, "now": self._clock.time()}
+        try:
+            with self._database.write() as transaction:
+                changed = transaction.change(_RENAME, values)
+        except UniqueViolation:
+            raise taken(new_name) from None
+        if not changed:
+            raise _gone(name)
+        return self._shown(new_name)
+
+    def remove(self, name: str) -> None:
+        """Forget a connection, its secrets and its External IDs.
+
+        :raises UnknownConnection: where there is none of that name.
+        """
+        with self._database.write() as transaction:
+            rows = transaction.execute(_REMOVE, self._named(name))
+            for row in rows:
+                external_ids.release(transaction, self.workspace, row.id)
+        if not rows:
+            raise _gone(name)
+
+    def set_test_outcome(self, stored: StoredConnection, outcome: Outcome) -> bool:
+        """Note what a test of ``stored`` came to; False where the connection has another version by now, or is gone."""
+        if stored.id is None:
+            return False
+        place = {"workspace": self.workspace, "id": stored.id, "version": stored.version}
+        with self._database.write() as transaction:
+            return transaction.change(_TESTED, {**place, **outcome.columns()}) > 0
+
+    def _named(self, name: str) -> dict[str, Any]:
+        return {"workspace": self.workspace, "name": name}
+
+    def _row(self, identifier: str, version: int, draft: Draft, parts: Parts) -> dict[str, Any]:
+        about = {"workspace": self.workspace, "id": identifier, "version": version, "type": draft.type, "now": self._clock.time()}
+        return {**about, "public_values": draft.document(parts), **draft.outcome.columns()}
+
+    def _sealed(self, identifier: str, version: int, parts: Parts) -> Sequence[Mapping[str, Any]]:
+        rows = []
+        for field, text in parts.secrets.items():
+            sealed = self._vault.seal(self.workspace, _place(identifier, field, version), text)
+            rows.append({"workspace": self.workspace, "id": identifier, "field": field, "version": version, "sealed": sealed})
+        return rows
+
+    def _read(self, transaction: Transaction, name: str) -> StoredConnection | None:
+        row = transaction.find(_READ, self._named(name))
+        if row is None:  # PostgreSQL shows each statement what was committed before it
+            return None
+        kept = KeptConnection.from_row(row)
+        place = {"workspace": self.workspace, "id": kept.id, "version": kept.version}
+        sealed = {found.field: found.sealed for found in transaction.execute(_SECRETS, place)}
+        found = StoredConnection(kept.name, kept.type, self._opened(kept, sealed), STORE, ".", kept.version, kept.id, kept.origin)
+        with self._lock:
+            other = self._kept.get(name)
+            if other is not None and (other.id, other.version) == (found.id, found.version):
+                return other  # another thread was faster: all shall see the same object
+            self._kept.put(name, found)
+        return found
+
+    def _opened(self, kept: KeptConnection, sealed: Mapping[str, bytes]) -> Mapping[str, Any]:
+        opened: dict[str, bytes] = {}
+        for field in kept.sealed:
+            try:
+                opened[field] = self._vault.open(self.workspace, _place(kept.id, field, kept.version), sealed[field])
+            except (SealBroken, KeyError):
+                text = "the sealed value was changed, moved or removed in the database"
+                raise InvalidConnection(
+                    f"a secret of the connection '{kept.name}' cannot be opened",
+                    details=[Detail(field, text)],
+                    hint="Give the secret again: 'jackfield connections replace'; and find out who writes to the database.",
+                ) from None
+        return joined(kept.public, opened)
+
+    def _shown(self, name: str) -> KeptConnection:
+        found = self.show(name)
+        if found is None:
+            raise _gone(name)
+        return found
+
+
+def _place(identifier: str, field: str, version: int) -> tuple[str, ...]:
+    """For which place a secret is sealed; the workspace goes without saying."""
+    return ("connection", identifier, field, str(version))
+
+
+def _insert(transaction: Transaction, sealed: Iterable[Mapping[str, Any]]) -> None:
+    for row in sealed:
+        transaction.change(_SEAL, row)
+
+
+def _check_name(name: str) -> None:
+    if not NAME.match(name):
+        raise InvalidConnection("the name is not valid", details=[Detail("/name", NAME_EXPECTED, "pattern")], hint="Choose another name.")
+
+
+def taken(name: str) -> NameTaken:
+    """The error for a name that another connection has."""
+    fault = Detail("/name", f"the workspace has a connection '{name}'")
+    return NameTaken(f"there is a connection '{name}'", details=[fault], hint="Choose another name, or replace that one.")
+
+
+def _gone(name: str) -> UnknownConnection:
+    return UnknownConnection(f"there is no stored connection '{name[:100]}'", hint="'jackfield connections list' shows the connections.")
+
+
+def conflict(name: str) -> VersionConflict:
+    """The error for a connection that has another version by now."""
+    fault = Detail("/version", "is not the version that the connection has by now")
+    return VersionConflict(
+        f"the connection '{name}' was changed meanwhile", details=[fault], hint="Look at it again, then repeat your change."
+    )

@@ -1,0 +1,65 @@
+"""An edited connection: what its editor left out or sent back masked keeps the value that it had."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jackfield.connections.sealed_values import PLACEHOLDER, secret_places
+from jackfield.errors import Detail, InvalidConnection
+from jackfield.redaction import masked
+from jackfield.redaction.places import is_reference
+
+__all__ = ["edited", "refuse_placeholders"]
+
+
+def edited(schema: Mapping[str, Any], old: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values that ``given`` makes of ``old``: a secret that is left out, and anything given as it is shown masked (``***``,
+    ``****MPLE``), keeps its old value; a secret that is given as null is taken away. All else is as given."""
+    return _edited(given, old, masked(schema, old), secret_places(schema, old), "")
+
+
+def _edited(given: Mapping[str, Any], old: Mapping[str, Any], shown: Any, secret: frozenset[str], path: str) -> Mapping[str, Any]:  # noqa: ANN401 (JSON is Any)
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        here = _child(path, name)
+        if value is None and here in secret and old.get(name) is not None:
+            continue
+        values[name] = _kept(value, old[name], shown[name], secret, here) if name in old else value
+    left_out = {name: value for name, value in old.items() if name not in given and _child(path, name) in secret}
+    return {**values, **left_out}
+
+
+def _kept(given: Any, old: Any, shown: Any, secret: frozenset[str], path: str) -> Any:  # noqa: ANN401 (JSON is Any)
+    if given == shown or (given == PLACEHOLDER and path in secret):
+        return old
+    if isinstance(given, Mapping) and isinstance(old, Mapping) and not is_reference(given) and not is_reference(old):
+        return _edited(given, old, shown, secret, path)
+    if isinstance(given, list) and isinstance(old, list) and len(given) == len(old):
+        places = range(len(old))
+        return [_kept(given[place], old[place], shown[place], secret, f"{path}/{place}") for place in places]
+    return given
+
+
+def refuse_placeholders(schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Do nothing where every secret of ``values`` is one.
+
+    :raises InvalidConnection: where one is the placeholder for a value that is kept, and there is none to keep.
+    """
+    found = [path for path in sorted(secret_places(schema, values)) if _at(values, path) == PLACEHOLDER]
+    if found:
+        text = f"'{PLACEHOLDER}' stands for a secret that is kept as it was, and there is none"
+        raise InvalidConnection(
+            "a secret of the connection is missing", details=[Detail(path, text) for path in found], hint="Give the secret itself."
+        )
+
+
+def _at(values: Any, path: str) -> Any:  # noqa: ANN401 (JSON is Any)
+    for part in path.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        values = values[int(name)] if isinstance(values, list | tuple) else values[name]
+    return values
+
+
+def _child(path: str, name: str) -> str:
+    return f"{path}/{name.replace('~', '~0').replace('/', '~1')}"

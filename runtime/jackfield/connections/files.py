@@ -1,0 +1,175 @@
+"""Connections from files: ``connections: {name: {type: aws-ses/awsAssumeRole, values: {…}}}``, as YAML or JSON."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jackfield.connections.documents import DocumentError, parted, read_text
+from jackfield.connections.stored import NAME, NAME_EXPECTED, StoredConnection
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+
+__all__ = ["Foreign", "Loaded", "connections_of", "load", "read_foreign"]
+
+_IN_CODE = "given in code"
+_SUFFIXES = (".yaml", ".yml", ".json")
+_VARIABLES = {"$VCAP_SERVICES": "vcap"}
+"""Environment variables of which everybody knows what they hold."""
+_EXPECTED = "expected 'connections: {name: {type: aws-ses/awsAssumeRole, values: {…}}}'"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What files hold: every definition of each name, and a sentence for each fault, naming file and member."""
+
+    connections: Mapping[str, tuple[StoredConnection, ...]]
+    problems: tuple[str, ...]
+
+
+def load(
+    sources: Iterable[str | os.PathLike[str] | Mapping[str, Any]],
+    catalog: Catalog | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Loaded:
+    """Read files, the files of folders (not of their sub-folders), environment variables (``$NAME``), and mappings.
+
+    They may be of other systems: what these stand for, the connectors of ``catalog`` say (left out, those installed). A fault spoils only
+    what it is in.
+    """
+    environment = os.environ if environment is None else environment
+    found: dict[str, list[StoredConnection]] = {}
+    problems: list[str] = []
+    foreign: list[Foreign] = []
+    for item in (item for source in sources for item in _read(source, environment)):
+        if isinstance(item, str):
+            problems.append(item)
+        elif isinstance(item, StoredConnection):
+            found.setdefault(item.name, []).append(item)
+        else:
+            foreign.append(item)
+    for other in read_foreign(foreign, catalog, environment) if foreign else ():
+        if isinstance(other, str):
+            problems.append(other)
+        else:
+            found.setdefault(other.name, []).append(other)
+    return Loaded({name: tuple(items) for name, items in found.items()}, tuple(problems))
+
+
+class Foreign(NamedTuple):
+    """A document that is not of our own shape, and where it stands; its format where the source says it."""
+
+    content: Any
+    source: str
+    place: str
+    folder: str
+    format: str | None = None
+
+
+def read_foreign(
+    documents: Iterable[Foreign], catalog: Catalog | None, environment: Mapping[str, str], *, reads_host: bool = True
+) -> Iterator[StoredConnection | str]:
+    """The connections in documents of other systems, and a sentence for each fault. They are read together: one may refer to another.
+
+    Where not ``reads_host``, documents may name no files of this host.
+    """
+    from jackfield.catalog import Catalog as Installed  # noqa: PLC0415 (only other systems' files need their names explained)
+    from jackfield.connections import foreign  # noqa: PLC0415 (as above)
+
+    around = foreign.Surroundings(lambda: catalog or Installed.installed(), environment, reads_files=reads_host)
+    for item in foreign.read((foreign.Document(*document) for document in documents), around):
+        yield item if isinstance(item, StoredConnection) else item.text
+
+
+def _read(source: str | os.PathLike[str] | Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[StoredConnection | Foreign | str]:
+    if isinstance(source, Mapping):
+        yield from connections_of(source, _IN_CODE, ".") if _is_own(source) else [Foreign(source, _IN_CODE, _IN_CODE, ".")]
+        return
+    path = os.path.expanduser(os.fspath(source))  # noqa: PTH111 (a cold invoke saves pathlib's import)
+    if path.startswith("$"):
+        yield from _from_variable(path, environment)
+    elif os.path.isdir(path):  # noqa: PTH112 (as above)
+        try:
+            names = sorted(os.listdir(path))  # noqa: PTH208 (as above)
+        except OSError as error:
+            yield f"{path}: it cannot be read: {error.strerror}"
+            return
+        for name in names:
+            if name.lower().endswith(_SUFFIXES):
+                yield from _from_file(os.path.join(path, name))  # noqa: PTH118 (as above)
+    else:
+        yield from _from_file(path)
+
+
+def _is_own(mapping: Mapping[str, Any]) -> bool:
+    """Whether a mapping that is given in code is of our own shape; in doubt it is, so that faults are told in our own words."""
+    if "connections" in mapping or all(isinstance(item, Mapping) and "type" in item for item in mapping.values()):
+        return True
+    from jackfield.connections.foreign import recognise  # noqa: PLC0415 (few mappings are of other systems)
+
+    return recognise(mapping) is None
+
+
+def _from_file(path: str) -> Iterator[StoredConnection | Foreign | str]:
+    name = os.path.basename(path)  # noqa: PTH119 (a cold invoke saves pathlib's import)
+    try:
+        text = read_text(path)
+    except DocumentError as error:
+        yield f"{path}: {error}"
+        return
+    yield from _from_text(text, name, path, os.path.dirname(path) or ".")  # noqa: PTH120 (as above)
+
+
+def _from_variable(path: str, environment: Mapping[str, str]) -> Iterator[StoredConnection | Foreign | str]:
+    text = environment.get(path[1:])
+    if text is None:
+        yield f"{path}: the environment variable '{path[1:81]}' is not set"
+        return
+    yield from _from_text(text, f"{path}.json", path, ".")
+
+
+def _from_text(text: str, name: str, path: str, folder: str) -> Iterator[StoredConnection | Foreign | str]:
+    source = path if path.startswith("$") else name
+    for where, document in parted(text, name):
+        if isinstance(document, DocumentError):
+            yield f"{path}{where}: {document}"
+        elif isinstance(document, Mapping) and "connections" in document:
+            yield from connections_of(document, f"{source}{where}", folder)
+        else:
+            yield Foreign(document, source, f"{source}{where}", folder, _VARIABLES.get(path))
+
+
+def connections_of(document: object, source: str, folder: str) -> Iterator[StoredConnection | str]:
+    """The connections of one document, and a sentence for each one that cannot be read."""
+    if not isinstance(document, Mapping):
+        yield f"{source}: {_EXPECTED}"
+        return
+    entries = document.get("connections", document if source == _IN_CODE else None)
+    if not isinstance(entries, Mapping):
+        yield f"{source}: {_EXPECTED}"
+        return
+    for name, entry in entries.items():
+        fault = _fault(name, entry)
+        if fault is None:
+            yield StoredConnection(name, entry["type"], entry.get("values") or {}, source, folder)
+        else:
+            yield f"{source}: connection '{str(name)[:100]}': {fault}"
+
+
+def _fault(name: object, entry: object) -> str | None:
+    if not isinstance(name, str) or not NAME.match(name):
+        return NAME_EXPECTED
+    if not isinstance(entry, Mapping):
+        return "must be an object with 'type' and 'values'"
+    unknown = next((str(member) for member in entry if member not in ("type", "values")), None)
+    if unknown is not None:
+        return f"'{unknown[:80]}' is not a member of a connection; it has 'type' and 'values'"
+    if not isinstance(entry.get("type"), str):
+        return "'type' must name a connection type, such as aws-ses/awsAssumeRole"
+    values = entry.get("values")
+    if values is not None and not isinstance(values, Mapping):
+        return "'values' must be an object"
+    return None

@@ -1,0 +1,219 @@
+"""What foreign names stand for: the ``aliases`` of installed connectors' manifests, which are data.
+
+``{"dapr": {"bindings.aws.ses": ALIAS}, "thand": {…}, "vcap": {…}, "prismatic": {…}}``: first the format, then its own name for the thing.
+An ALIAS has these members, all optional but ``connections``; ``…`` stands for members that only one format's reader knows:
+
+============ =========================================================================================================================
+connections  ``[{"when": [CONDITION…], "type": "aws/apiKeySecret", "values": {FIELD: VALUE}}]``: the first one whose conditions all hold.
+             CONDITION is a field that must be there, or ``field=text``. VALUE is the name of a connection value, null (the field is
+             understood and not needed), ``{"name", "pattern"}`` (the first group of the regular expression, if it matches), or a list
+operations   ``{"create": "sendEmail"}``: foreign operations and the actions that they are
+inputs       ``{FIELD: "to"}``: fields that are inputs of these actions
+lists        those of them that are lists in one text, with ``separator`` between the items
+defaults     ``{FIELD: ["$AWS_REGION", "us-east-1"]}``: what a missing field is, first found; ``$NAME`` is an environment variable
+required     fields without which a connection is not read
+refused      ``{FIELD: "why"}``: fields that cannot be honoured
+messages     texts that callers of the other system know: ``missing`` (``{fields}``), ``absent`` (``{field}``), ``failed`` and ``data``
+             (``{reason}``)
+============ =========================================================================================================================
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+
+__all__ = ["Alias", "AliasError", "Aliases", "Choice", "Part", "is_blank"]
+
+_LOG = logging.getLogger("jackfield.connections")
+
+
+class AliasError(ValueError):
+    """A manifest's alias is not of the shape that this module describes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One connection value that a field gives: all of it, or what a pattern finds in it."""
+
+    name: str
+    pattern: re.Pattern[str] | None = None
+
+    def of(self, value: Any) -> Any:  # noqa: ANN401 (any JSON value)
+        """What the field's value means for this connection value; None: nothing."""
+        if self.pattern is None:
+            return value
+        found = self.pattern.search(value) if isinstance(value, str) else None
+        return found[1] if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One connection type that an alias may come to, and which fields fill its values."""
+
+    type: str
+    when: tuple[str, ...]
+    values: Mapping[str, tuple[Part, ...]]
+
+    def fits(self, fields: Mapping[str, Any]) -> bool:
+        """Whether all conditions hold."""
+        return all(_holds(condition, fields) for condition in self.when)
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """What one foreign name stands for. ``raw`` is the whole of it, for members that only one format knows."""
+
+    connector: str
+    key: str
+    choices: tuple[Choice, ...]
+    operations: Mapping[str, str]
+    inputs: Mapping[str, str]
+    lists: frozenset[str]
+    separator: str
+    defaults: Mapping[str, tuple[str, ...]]
+    required: tuple[str, ...]
+    refused: Mapping[str, str]
+    messages: Mapping[str, str]
+    raw: Mapping[str, Any]
+
+    @classmethod
+    def from_json(cls, connector: str, key: str, data: object) -> Alias:
+        """Read an alias.
+
+        :raises AliasError: where it is none.
+        """
+        if not isinstance(data, Mapping):
+            raise AliasError("must be an object")
+        return cls(
+            connector=connector,
+            key=key,
+            choices=tuple(_choice(item) for item in _typed(data, "connections", list)),
+            operations=_texts(data, "operations"),
+            inputs=_texts(data, "inputs"),
+            lists=frozenset(_strings(data, "lists")),
+            separator=_typed(data, "separator", str) or ",",
+            defaults={name: tuple(_strings(_typed(data, "defaults", dict), name)) for name in _typed(data, "defaults", dict)},
+            required=_strings(data, "required"),
+            refused=_texts(data, "refused"),
+            messages=_texts(data, "messages"),
+            raw=data,
+        )
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Every field that the alias knows."""
+        conditions = {condition.partition("=")[0] for choice in self.choices for condition in choice.when}
+        values = {name for choice in self.choices for name in choice.values}
+        return frozenset({*conditions, *values, *self.inputs, *self.refused, *self.defaults, *self.required})
+
+    def message(self, key: str, otherwise: str, **words: str) -> str:
+        """The text that callers of the other system know, or ours, with the words put in."""
+        text = self.messages.get(key, otherwise)
+        for name, word in words.items():
+            text = text.replace(f"{{{name}}}", word)
+        return text
+
+
+class Aliases:
+    """The aliases of all installed connectors, by format and foreign name."""
+
+    def __init__(self, found: Mapping[str, Mapping[str, Alias]]) -> None:
+        self._found = found
+
+    @classmethod
+    def installed(cls, catalog: Catalog) -> Aliases:
+        """Those of a catalog. Of two connectors that declare the same name the first by key has it; what is broken is left out. Both
+        are logged."""
+        found: dict[str, dict[str, Alias]] = {}
+        for entry in catalog.entries():
+            declared = catalog.find(entry.key).raw.get("aliases") if entry.error is None else None
+            for form, key, data in _entries(declared):
+                try:
+                    alias = Alias.from_json(entry.key, key, data)
+                except AliasError as error:
+                    _LOG.warning("the connector '%s': its alias '%s' of %s is broken: %s", entry.key, key, form, error)
+                    continue
+                taken = found.setdefault(form, {}).setdefault(key, alias)
+                if taken is not alias:
+                    _LOG.warning("the connector '%s': '%s' of %s already stands for '%s'", entry.key, key, form, taken.connector)
+        return cls(found)
+
+    def find(self, form: str, key: str) -> Alias | None:
+        """What ``key`` stands for in the format ``form``."""
+        return self._found.get(form, {}).get(key)
+
+    def all(self, form: str) -> Mapping[str, Alias]:
+        """All aliases of one format."""
+        return self._found.get(form, {})
+
+
+def is_blank(value: object) -> bool:
+    """Whether a field counts as not given."""
+    return value is None or (isinstance(value, str | list | tuple | Mapping) and not value)
+
+
+def _holds(condition: str, fields: Mapping[str, Any]) -> bool:
+    name, equals, text = condition.partition("=")
+    value = fields.get(name)
+    return str(value) == text if equals else not is_blank(value)
+
+
+def _entries(declared: object) -> Iterator[tuple[str, str, object]]:
+    for form, entries in declared.items() if isinstance(declared, Mapping) else ():
+        for key, data in entries.items() if isinstance(entries, Mapping) else ():
+            yield form, key, data
+
+
+def _choice(data: object) -> Choice:
+    if not isinstance(data, Mapping) or not isinstance(data.get("type"), str):
+        raise AliasError("each of 'connections' must be an object with a 'type'")
+    values = {name: tuple(_parts(value)) for name, value in _typed(data, "values", dict).items()}
+    return Choice(data["type"], _strings(data, "when"), values)
+
+
+def _parts(value: object) -> Iterator[Part]:
+    if isinstance(value, str):
+        yield Part(value)
+    elif isinstance(value, Mapping) and isinstance(value.get("name"), str) and isinstance(value.get("pattern"), str):
+        try:
+            pattern = re.compile(value["pattern"])
+        except re.error as error:
+            raise AliasError(f"a pattern is no regular expression: {error}") from None
+        if not pattern.groups:
+            raise AliasError("a pattern has no group")
+        yield Part(value["name"], pattern)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _parts(item)
+    elif value is not None:
+        raise AliasError("a value must be a name, {name, pattern}, null, or a list of these")
+
+
+def _typed(data: Mapping[str, Any], name: str, kind: type[Any]) -> Any:  # noqa: ANN401 (of the kind that was asked for)
+    value = data.get(name)
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        raise AliasError(f"'{name}' must be of the type {kind.__name__}")
+    return value
+
+
+def _strings(data: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    found = _typed(data, name, list)
+    if not all(isinstance(item, str) for item in found):
+        raise AliasError(f"'{name}' must be a list of texts")
+    return tuple(found)
+
+
+def _texts(data: Mapping[str, Any], name: str) -> Mapping[str, str]:
+    found: Mapping[str, Any] = _typed(data, name, dict)
+    if not all(isinstance(item, str) for item in found.values()):
+        raise AliasError(f"'{name}' must be an object of texts")
+    return found

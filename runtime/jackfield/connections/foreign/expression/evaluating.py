@@ -1,0 +1,176 @@
+"""What an expression comes to, and texts with expressions in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from jackfield.connections.foreign.expression.lexing import SyntaxFault
+from jackfield.connections.foreign.expression.parsing import Node, parse
+from jackfield.connections.foreign.expression.values import EvaluationFault, added, compared, is_true, member, shown
+
+__all__ = ["ExpressionError", "check", "evaluate", "substitute"]
+
+_EMBEDDED = re.compile(r"\$\{(.*?)\}", re.DOTALL)
+_SINGLE = re.compile(r"""("(?:[^"\\]|\\.)*")|'""")
+_SHOWN = 80
+
+
+class ExpressionError(ValueError):
+    """An expression cannot be read or evaluated; the message quotes the expression, never a value."""
+
+
+def check(value: Any) -> None:  # noqa: ANN401 (any JSON value)
+    """Read every expression in a value, and evaluate none.
+
+    :raises ExpressionError: for one that cannot be read.
+    """
+    for item in _texts(value):
+        if _is_whole(item):
+            _compiled(_inside(item))
+
+
+def substitute(value: Any, given: Any, variables: Mapping[str, Any], *, embedded: bool = True) -> Any:  # noqa: ANN401 (any JSON value)
+    """``value`` with each ``${ … }`` replaced by what it comes to: of any kind where it is the whole text, else as text (``embedded``).
+
+    ``given`` is the input, ``.``; ``variables`` are what ``$name`` stands for.
+
+    :raises ExpressionError: where one cannot be evaluated. In the middle of a text, what is no expression stays as it is.
+    """
+    if isinstance(value, str):
+        return _filled(value, given, variables, embedded=embedded)
+    if isinstance(value, Mapping):
+        return {name: substitute(item, given, variables, embedded=embedded) for name, item in value.items()}
+    if isinstance(value, list):
+        return [substitute(item, given, variables, embedded=embedded) for item in value]
+    return value
+
+
+def evaluate(text: str, given: Any, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401 (any JSON value)
+    """What an expression, with or without ``${ }`` around it, comes to.
+
+    :raises ExpressionError: where it cannot be read or evaluated.
+    """
+    inside = _inside(text) if _is_whole(text) else text.strip()
+    run = _compiled(inside)
+    try:
+        return run(given, variables)
+    except EvaluationFault as fault:
+        raise ExpressionError(f"the expression '{inside[:_SHOWN]}': {fault}") from None
+
+
+def _filled(text: str, given: Any, variables: Mapping[str, Any], *, embedded: bool) -> Any:  # noqa: ANN401 (any JSON value)
+    if _is_whole(text):
+        return evaluate(text, given, variables)
+    if not embedded or "${" not in text:
+        return text
+
+    def one(found: re.Match[str]) -> str:
+        try:
+            parse(found[1])
+        except SyntaxFault:
+            return found[0]
+        value = evaluate(found[1], given, variables)
+        return "" if value is None else shown(value)
+
+    return _EMBEDDED.sub(one, text)
+
+
+def _is_whole(text: str) -> bool:
+    trimmed = text.strip()
+    return trimmed.startswith("${") and trimmed.endswith("}") and "${" not in trimmed[2:]
+
+
+def _inside(text: str) -> str:
+    return text.strip()[2:-1].strip()
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return [text for item in items for text in _texts(item)]
+
+
+@lru_cache(maxsize=256)
+def _compiled(text: str) -> Callable[[Any, Mapping[str, Any]], Any]:
+    try:
+        tree = parse(text)
+    except SyntaxFault as fault:
+        return _by_jq(text, fault)
+    return lambda given, variables: _value(tree, given, variables)
+
+
+def _by_jq(text: str, fault: SyntaxFault) -> Callable[[Any, Mapping[str, Any]], Any]:
+    """The expression as the jq package runs it: with the variables that it names."""
+    try:
+        import jq  # noqa: PLC0415 (an extra, and only for what is beyond our own language)
+    except ImportError:
+        raise ExpressionError(
+            f"the expression '{text[:_SHOWN]}' cannot be read: {fault}; more than paths, '//', texts, lists, '+', comparisons and 'if' "
+            "needs the extra 'jq'"
+        ) from None
+    program = _SINGLE.sub(lambda found: found[1] or '"', text)
+    names = tuple(dict.fromkeys(re.findall(r"\$([A-Za-z_][A-Za-z0-9_]*)", program)))
+    bound = "".join(f". as {{${name}}} | " for name in names if name not in ("__loc__", "ENV"))
+    source = f". as [$jackfield_input, $jackfield_variables] | ($jackfield_variables | {bound}$jackfield_input | ({program}))"
+    try:
+        compiled = jq.compile(source)
+    except ValueError as error:
+        reason = str(error).splitlines()[0][:200]
+        raise ExpressionError(f"the expression '{text[:_SHOWN]}' cannot be read: {reason}") from None
+
+    def run(given: Any, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401 (any JSON value)
+        try:
+            found = compiled.input_text(json.dumps([given, dict(variables)])).all()
+        except (ValueError, TypeError):
+            raise EvaluationFault("it cannot be evaluated") from None
+        if len(found) != 1:
+            raise EvaluationFault(f"it gives {len(found)} values where one is expected")
+        return found[0]
+
+    return run
+
+
+def _value(node: Node, given: Any, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 (one case for each kind of node)
+    parts = node.parts
+
+    def part(number: int) -> Any:  # noqa: ANN401 (any JSON value)
+        return _value(parts[number], given, variables)
+
+    match node.kind:
+        case "input":
+            return given
+        case "constant":
+            return parts[0]
+        case "variable":
+            if parts[0] not in variables:
+                raise EvaluationFault(f"'${parts[0]}' is not defined")
+            return variables[parts[0]]
+        case "member":
+            return member(part(0), parts[1])
+        case "index":
+            return member(part(0), part(1))
+        case "text":
+            return "".join(item if isinstance(item, str) else shown(_value(item, given, variables)) for item in parts)
+        case "list":
+            return [_value(item, given, variables) for item in parts]
+        case "add":
+            return added(part(0), part(1))
+        case "compare":
+            return compared(parts[0], part(1), part(2))
+        case "pipe":
+            return _value(parts[1], part(0), variables)
+        case "not":
+            return not is_true(given)
+        case "and":
+            return is_true(part(0)) and is_true(part(1))
+        case "or":
+            return is_true(part(0)) or is_true(part(1))
+        case "if":
+            return part(1) if is_true(part(0)) else part(2)
+    left = part(0)  # "alternative"
+    return left if is_true(left) else part(1)

@@ -1,0 +1,53 @@
+"""Whose document is it? Told by its content alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["EXPECTED", "recognise"]
+
+EXPECTED = (
+    "expected 'connections: {name: {type: aws-ses/awsAssumeRole, values: {…}}}', a Dapr Component, Thand 'providers', the JSON of "
+    "VCAP_SERVICES, or a Prismatic integration's connections"
+)
+"""What a document can be, for those that are none of it."""
+
+_PRISMATIC = ("definitionVersion", "requiredConfigVars", "configPages", "configVariables", "configVars")
+
+
+def recognise(content: object) -> str | None:
+    """The format of a foreign document: ``dapr``, ``thand``, ``vcap`` or ``prismatic``; None where it is none of them."""
+    if isinstance(content, list):
+        return "prismatic" if content and all(isinstance(item, Mapping) and _is_config_variable(item) for item in content) else None
+    return next((form for form, fits in _FORMATS.items() if fits(content)), None) if isinstance(content, Mapping) else None
+
+
+def _is_dapr(content: Mapping[str, Any]) -> bool:
+    return str(content.get("apiVersion", "")).startswith("dapr.io/") or ("kind" in content and "spec" in content)
+
+
+def _is_vcap(content: Mapping[str, Any]) -> bool:
+    if "VCAP_SERVICES" in content or "system_env_json" in content:
+        return True
+    entries = [entry for entries in content.values() if isinstance(entries, list) for entry in entries]
+    bound = [entry for entry in entries if isinstance(entry, Mapping) and "credentials" in entry]
+    return bool(bound) and all(isinstance(entries, list) for entries in content.values())
+
+
+def _is_thand(content: Mapping[str, Any]) -> bool:
+    return "providers" in content or "workflows" in content or {"document", "do"} <= content.keys()
+
+
+def _is_prismatic(content: Mapping[str, Any]) -> bool:
+    return any(name in content for name in _PRISMATIC) or _is_config_variable(content)
+
+
+def _is_config_variable(content: Mapping[str, Any]) -> bool:
+    """A connection on its own: ``{"key", "connection": {…}, "inputs": …}``, or as Prismatic gives it to code, with ``fields``."""
+    named = "connection" in content or "key" in content
+    return named and ("inputs" in content or "fields" in content) and "action" not in content
+
+
+_FORMATS = {"dapr": _is_dapr, "vcap": _is_vcap, "thand": _is_thand, "prismatic": _is_prismatic}
+"""Each format and what tells it; the first that fits."""

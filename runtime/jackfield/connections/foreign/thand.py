@@ -1,0 +1,118 @@
+"""Thand: the ``providers`` of its configuration files. Which connection a provider is, an alias says."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from jackfield.connections.foreign.aliases import Alias, is_blank
+from jackfield.connections.foreign.expression import ExpressionError, substitute
+from jackfield.connections.foreign.place import Document, Problem, Surroundings
+from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
+from jackfield.connections.stored import StoredConnection
+
+__all__ = ["FORMAT", "read"]
+
+FORMAT = "thand"
+_LOG = logging.getLogger("jackfield.connections")
+_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,49}\Z")
+_MAX_NAME = 100
+_MAX_DESCRIPTION = 500
+
+
+def read(documents: Iterable[Document], around: Surroundings) -> Iterator[StoredConnection | Problem]:
+    """The connections of all providers that are enabled; of a key that is given twice, the first in the order of the files."""
+    seen: dict[str, str] = {}
+    for document in documents:
+        providers = document.content.get("providers")
+        if providers is None:
+            continue
+        if not isinstance(providers, Mapping):
+            yield Problem(f"{document.place}: providers: must be an object of providers by key")
+            continue
+        for key, entry in ((str(key), entry) for key, entry in providers.items()):
+            if key in seen:
+                _LOG.warning("%s: providers.%s is given already, in %s: this one is not used", document.place, key, seen[key])
+                continue
+            seen[key] = document.place
+            try:
+                found = _read(key, entry, document, around)
+            except (ForeignError, ExpressionError) as error:
+                yield Problem(f"{document.place}: providers.{key}: {error}")
+                continue
+            if found is not None:
+                yield found
+
+
+def _read(key: str, entry: object, document: Document, around: Surroundings) -> StoredConnection | None:
+    if not isinstance(entry, Mapping):
+        raise ForeignError("must be an object with 'name', 'provider', 'enabled' and 'config'")
+    filled: Mapping[str, Any] = substitute(entry, dict(around.environment), {}, embedded=not around.strict)
+    name, kind = _judged(filled)
+    config = filled.get("config") or {}
+    if not isinstance(config, Mapping):
+        raise ForeignError("config: must be an object")
+    if not _is_on(filled):
+        _LOG.info("%s: providers.%s is not enabled", document.place, key)
+        return None
+    alias = _alias(kind, config, around)
+    made = translate(alias, dict(config), around.environment, strict=around.strict)
+    if made.unused:
+        _LOG.warning("%s: providers.%s: not used: %s", document.place, key, ", ".join(f"config.{item}" for item in made.unused))
+    return connection_of(alias, made, document, FORMAT, (key, name, kind))
+
+
+def _judged(entry: Mapping[str, Any]) -> tuple[str, str]:
+    name, kind, description = entry.get("name"), entry.get("provider"), entry.get("description")
+    if not isinstance(name, str) or not 1 <= len(name) <= _MAX_NAME:
+        raise ForeignError(f"name: must be a text of 1 to {_MAX_NAME} characters")
+    if not isinstance(kind, str) or not _TYPE.match(kind):
+        raise ForeignError("provider: must be a type such as email.ses (2 to 50 letters, digits, dots, underscores or hyphens)")
+    if description is not None and (not isinstance(description, str) or len(description) > _MAX_DESCRIPTION):
+        raise ForeignError(f"description: must be a text of at most {_MAX_DESCRIPTION} characters")
+    return name, kind.lower()
+
+
+def _is_on(entry: Mapping[str, Any]) -> bool:
+    """Whether the provider is enabled (by default it is not) and may notify (by default it may)."""
+    capabilities = entry.get("capabilities")
+    notifier = capabilities.get("notifier") if isinstance(capabilities, Mapping) else None
+    notifies = notifier.get("enabled", True) if isinstance(notifier, Mapping) else True
+    return _is_yes(entry.get("enabled"), "enabled") and _is_yes(notifies, "capabilities.notifier.enabled")
+
+
+def _is_yes(value: object, at: str) -> bool:
+    if isinstance(value, bool) or value is None:
+        return value is True
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise ForeignError(f"{at}: must be true or false")
+
+
+def _alias(kind: str, config: Mapping[str, Any], around: Surroundings) -> Alias:
+    """What the provider's type stands for. A type with variants (``email``) names the field that chooses one, and the usual one."""
+    known = around.aliases.all(FORMAT)
+    found = known.get(kind)
+    if found is None:
+        raise ForeignError(f"provider: no installed connector knows the type '{kind}'; known: {', '.join(sorted(known)) or 'none'}")
+    chooser, variants = found.raw.get("by"), found.raw.get("variants")
+    if not isinstance(chooser, str) or not isinstance(variants, Mapping):
+        return found
+    given = config.get(chooser)
+    usual = str(found.raw.get("usual", ""))
+    variant = known.get(str(variants.get(usual if is_blank(given) else str(given).lower())))
+    if variant is None:
+        raise ForeignError(f"config.{chooser}: must be one of {', '.join(variants)}")
+    if is_blank(given):
+        return _told(variant, f"'{chooser}' defaults to {usual}")
+    return variant
+
+
+def _told(variant: Alias, remark: str) -> Alias:
+    """The variant, with a remark on how it was chosen behind what it says of missing fields."""
+    from dataclasses import replace  # noqa: PLC0415 (only where a variant was not named)
+
+    said = variant.messages.get("missing", "these fields are missing: {fields}")
+    return replace(variant, messages={**variant.messages, "missing": f"{said} ({remark})"})

@@ -1,0 +1,112 @@
+"""From the fields of a foreign entry to a connection's type and values, and to default inputs, as an alias says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jackfield.connections.foreign.aliases import Alias, Choice, is_blank
+from jackfield.connections.foreign.place import Document
+from jackfield.connections.stored import Foreign, StoredConnection
+
+__all__ = ["ForeignError", "Translation", "connection_of", "inputs_of", "translate"]
+
+_MAX_NAME = 100
+
+
+class ForeignError(ValueError):
+    """A foreign entry cannot be read; the message says which field and why, without its value."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Translation:
+    """What an entry comes to. ``inputs`` are default inputs of the alias's actions, ``unused`` the fields that nothing was done with."""
+
+    type: str
+    values: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    unused: tuple[str, ...]
+
+
+def translate(alias: Alias, fields: Mapping[str, Any], environment: Mapping[str, str], *, strict: bool = False) -> Translation:
+    """Read the fields of one entry; blank ones count as not given.
+
+    :raises ForeignError: for a field that is missing, or cannot be honoured.
+    """
+    given = {name: value for name, value in fields.items() if not is_blank(value)}
+    for name in given:
+        if name in alias.refused:
+            raise ForeignError(f"'{name}': {alias.refused[name]}")
+    given |= {name: value for name, value in _defaults(alias, environment) if name not in given}
+    missing = [name for name in alias.required if name not in given]
+    if missing:
+        raise ForeignError(alias.message("missing", "these fields are missing: {fields}", fields=" ".join(missing)))
+    choice = next((choice for choice in alias.choices if choice.fits(given)), None)
+    if choice is None:
+        kinds = " or ".join(dict.fromkeys(" and ".join(choice.when) for choice in alias.choices))
+        raise ForeignError(f"there is no way to sign in; it needs {kinds or 'another type'}")
+    inputs = inputs_of(alias, {name: value for name, value in given.items() if name not in choice.values}, strict=strict)
+    conditions = {condition.partition("=")[0] for condition in choice.when}
+    unused = [
+        name for name in fields if name in given and name not in choice.values and name not in alias.inputs and name not in conditions
+    ]
+    return Translation(choice.type, _values(choice, given), inputs, tuple(unused))
+
+
+def inputs_of(alias: Alias, fields: Mapping[str, Any], *, strict: bool = False) -> dict[str, Any]:
+    """The fields that are inputs, under the inputs' names; lists in one text are split: trimmed and without empty items, or (``strict``)
+    just where the separators are."""
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name in alias.inputs:
+            found[alias.inputs[name]] = _split(value, alias.separator, strict=strict) if name in alias.lists else value
+    return found
+
+
+def connection_of(alias: Alias, made: Translation, document: Document, form: str, names: tuple[str, ...]) -> StoredConnection:
+    """The connection that a translation makes, called after the first of its ``names``.
+
+    :raises ForeignError: where that cannot be a connection's name.
+    """
+    inputs = {f"{alias.connector}/{action}": made.inputs for action in alias.operations.values()} if made.inputs else {}
+    foreign = Foreign(form, alias.key, names, inputs)
+    return StoredConnection(_slug(names[0]), made.type, made.values, document.source, document.folder, foreign=foreign)
+
+
+def _slug(name: str) -> str:
+    """A foreign name as a connection may be called: other characters become hyphens (contract §1).
+
+    :raises ForeignError: where nothing is left.
+    """
+    letters = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else " " for letter in name)
+    found = "-".join(letters.split())[:_MAX_NAME]
+    if not found:
+        raise ForeignError("its name has no letter, digit, dot, underscore or hyphen, which a connection's name is made of")
+    return found
+
+
+def _defaults(alias: Alias, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for name, candidates in alias.defaults.items():
+        found = (environment.get(item[1:], "") if item.startswith("$") else item for item in candidates)
+        value = next(filter(None, found), None)
+        if value is not None:
+            yield name, value
+
+
+def _values(choice: Choice, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Of two fields for one value the first in the alias counts."""
+    found: dict[str, Any] = {}
+    for name, parts in choice.values.items():
+        for part in parts:
+            value = part.of(given[name]) if name in given else None
+            if not is_blank(value):
+                found.setdefault(part.name, value)
+    return found
+
+
+def _split(value: object, separator: str, *, strict: bool) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = value.split(separator) if value else []
+    return parts if strict else [part.strip() for part in parts if part.strip()]

@@ -1,0 +1,128 @@
+"""SAP BTP and Cloud Foundry: service bindings in ``VCAP_SERVICES``. Which binding is a connection, an alias says.
+
+An alias's own members: ``hosts``, a regular expression that finds something in the host names of its service, among bindings of its name;
+``host``, the fields that may hold the host; ``companions``, the fields that make a ``user-provided`` service one with credentials.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jackfield.connections.foreign.aliases import Alias, is_blank
+from jackfield.connections.foreign.place import Document, Problem, Surroundings
+from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
+from jackfield.connections.stored import StoredConnection
+
+__all__ = ["FORMAT", "read"]
+
+FORMAT = "vcap"
+_LOG = logging.getLogger("jackfield.connections")
+_USER_PROVIDED = "user-provided"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Binding:
+    """One service binding."""
+
+    label: str
+    name: str
+    tags: tuple[str, ...]
+    credentials: Mapping[str, Any]
+
+    def is_named(self, word: str) -> bool:
+        """Whether a tag, the label, the name or the scheme of its URI starts with ``word``."""
+        uri = self.credentials.get("uri")
+        names = (self.label, self.name, *self.tags, uri if isinstance(uri, str) else "")
+        return any(item.lower().startswith(word) for item in names)
+
+
+def read(documents: Iterable[Document], around: Surroundings) -> Iterator[StoredConnection | Problem]:
+    """A connection for each binding that an installed connector knows; where several services hold credentials for it, one for each."""
+    for document in documents:
+        try:
+            bindings = list(_bindings(_services(document.content)))
+        except ForeignError as error:
+            yield Problem(f"{document.place}: {error}")
+            continue
+        aliases = around.aliases.all(FORMAT)
+        found = [(binding, alias) for binding in bindings if (alias := _alias(binding, aliases)) is not None]
+        if not found:
+            yield Problem(f"{document.place}: {_none(bindings, aliases)}")
+        for binding, alias in found:
+            yield from _connections(binding, alias, bindings, document, around)
+
+
+def _services(content: object) -> Mapping[str, Any]:
+    """The bindings by label, out of whatever is printed around them (``cf env``)."""
+    while isinstance(content, Mapping):
+        inner = content.get("system_env_json", content.get("VCAP_SERVICES"))
+        if isinstance(inner, str):
+            try:
+                inner = json.loads(inner)
+            except (ValueError, RecursionError):
+                raise ForeignError("VCAP_SERVICES: it is not JSON") from None
+        if inner is None:
+            return content
+        content = inner
+    raise ForeignError("must be an object: the service bindings by label")
+
+
+def _bindings(services: Mapping[str, Any]) -> Iterator[_Binding]:
+    for label, entries in services.items():
+        if not isinstance(entries, list):
+            raise ForeignError(f"{label}: must be a list of service bindings")
+        for number, entry in enumerate(entries):
+            at = f"{label}[{number}]"
+            if not isinstance(entry, Mapping):
+                raise ForeignError(f"{at}: must be an object with 'credentials'")
+            credentials = entry.get("credentials") or {}
+            if not isinstance(credentials, Mapping):
+                raise ForeignError(f"{at}.credentials: must be an object")
+            tags = entry.get("tags")
+            name = entry.get("name") or entry.get("instance_name") or label
+            texts = tuple(str(tag) for tag in tags) if isinstance(tags, list) else ()
+            yield _Binding(str(entry.get("label") or label), str(name), texts, credentials)
+
+
+def _alias(binding: _Binding, aliases: Mapping[str, Alias]) -> Alias | None:
+    for word, alias in aliases.items():
+        fields = alias.raw.get("host") or ()
+        host = next((binding.credentials[item] for item in fields if not is_blank(binding.credentials.get(item))), None)
+        wanted = alias.raw.get("hosts")
+        fits = not isinstance(wanted, str) or (isinstance(host, str) and re.search(wanted, host) is not None)
+        if binding.is_named(word.lower()) and fits:
+            return alias
+    return None
+
+
+def _connections(
+    binding: _Binding, alias: Alias, bindings: Iterable[_Binding], document: Document, around: Surroundings
+) -> Iterator[StoredConnection | Problem]:
+    wanted = alias.raw.get("companions") or ()
+    others = [item for item in bindings if item is not binding and item.label == _USER_PROVIDED and _holds(item, wanted)]
+    for companion in others or [binding]:
+        name = binding.name if len(others) <= 1 else f"{binding.name}.{companion.name}"
+        fields = {**companion.credentials, **binding.credentials}
+        try:
+            made = translate(alias, fields, around.environment, strict=around.strict)
+            yield connection_of(alias, made, document, FORMAT, (name,))
+        except ForeignError as error:
+            yield Problem(f"{document.place}: the binding '{name[:100]}': {error}")
+            continue
+        if made.unused:
+            _LOG.info("%s: the binding '%s': not used: %s", document.place, name, ", ".join(made.unused))
+
+
+def _holds(binding: _Binding, wanted: Iterable[str]) -> bool:
+    return any(not is_blank(binding.credentials.get(name)) for name in wanted)
+
+
+def _none(bindings: Iterable[_Binding], aliases: Mapping[str, Alias]) -> str:
+    labels = ", ".join(sorted({binding.label for binding in bindings})) or "none"
+    words = "' or '".join(sorted(aliases)) or "…"
+    return f"no service binding whose tag, label or name starts with '{words}' is for an installed connector; there are: {labels}"

@@ -1,0 +1,58 @@
+"""What of the host a connection may use (contract §2): an operator's everything, one made over HTTP or MCP what its workspace allows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jackfield.connections.secrets import reference_paths
+from jackfield.errors import Detail, InvalidConnection
+
+__all__ = ["HostAccess", "refuse_ambient", "refuse_references"]
+
+_HINT = "Connections that are made over HTTP or MCP may not use it, unless the operator allows it for the workspace: the setting '{}'."
+
+
+@dataclass(frozen=True, slots=True)
+class HostAccess:
+    """What the operator allows to connections of one workspace that were made over HTTP or MCP: secret references, the host's own
+    identity, External IDs of their own choice. By default nothing."""
+
+    references: bool = False
+    ambient: bool = False
+    own_external_id: bool = False
+
+    @classmethod
+    def from_settings(cls, text: str | None) -> HostAccess:
+        """What a workspace's settings (JSON) say: ``allowReferences``, ``allowAmbient``, ``allowOwnExternalId``; only ``true`` allows."""
+        settings = json.loads(text) if text else {}
+        allowed = [settings.get(name) is True for name in ("allowReferences", "allowAmbient", "allowOwnExternalId")]
+        return cls(*allowed)
+
+
+def refuse_references(values: Mapping[str, Any]) -> None:
+    """Do nothing where ``values`` have no secret references.
+
+    :raises InvalidConnection: with a detail for each that they have.
+    """
+    paths = list(reference_paths(values))
+    if paths:
+        text = "a secret reference reads the host, which this connection may not"
+        raise InvalidConnection(
+            "the connection may not use secret references",
+            details=[Detail(path, text) for path in paths],
+            hint=_HINT.format("allowReferences"),
+        )
+
+
+def refuse_ambient(path: str) -> None:
+    """Refuse a connection that would use the host's own identity; ``path`` points at the value to give instead.
+
+    :raises InvalidConnection: always.
+    """
+    text = "the identity of the host would be used, which this connection may not"
+    raise InvalidConnection(
+        "the connection may not use the identity of the host", details=[Detail(path, text)], hint=_HINT.format("allowAmbient")
+    )

@@ -1,0 +1,100 @@
+"""Documents that connections are imported from: our own format, and readers of others."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from jackfield.connections.documents import DocumentError, parted
+from jackfield.connections.files import Foreign, connections_of, read_foreign
+from jackfield.connections.stored import StoredConnection
+from jackfield.errors import Detail, InvalidConnection
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+
+__all__ = ["READERS", "OwnFormat", "Reader", "read_document"]
+
+_LOG = logging.getLogger("jackfield.connections")
+
+
+class Reader(Protocol):
+    """Reads the connections of one format. ``title`` names it for people."""
+
+    @property
+    def title(self) -> str:
+        """What people call the format."""
+
+    def knows(self, document: object) -> bool:
+        """Whether the document is of this format."""
+
+    def read(self, document: object, source: str, folder: str) -> Iterator[StoredConnection | str]:
+        """The connections in it, and a sentence for each one that cannot be read."""
+
+
+class OwnFormat:
+    """``connections: {name: {type: aws-ses/awsAssumeRole, values: {…}}}``, as connection files have it."""
+
+    title = "jackfield"
+
+    def knows(self, document: object) -> bool:
+        """Whether the document has the member ``connections``."""
+        return isinstance(document, Mapping) and isinstance(document.get("connections"), Mapping)
+
+    def read(self, document: object, source: str, folder: str) -> Iterator[StoredConnection | str]:
+        """The connections in it, and a sentence for each one that cannot be read."""
+        return connections_of(document, source, folder)
+
+
+READERS: Sequence[Reader] = (OwnFormat(),)
+"""All formats that are known; the first that knows a document reads it."""
+
+
+def read_document(
+    text: str,
+    source: str,
+    folder: str,
+    readers: Sequence[Reader] = READERS,
+    catalog: Catalog | None = None,
+    *,
+    reads_host: bool = True,
+) -> list[StoredConnection | str]:
+    """The connections in ``text`` (YAML or JSON), and a sentence for each one that cannot be read. ``source`` is the name of the file.
+
+    What none of the ``readers`` knows may be of another system: what that stands for, the connectors of ``catalog`` say. Such a document
+    may name environment variables and files, which are read only where ``reads_host``: the document is the operator's.
+
+    :raises InvalidConnection: where the text is neither, or of no format that is known.
+    """
+    from jackfield.connections import foreign  # noqa: PLC0415 (only imports need the names of other systems)
+
+    rows: list[StoredConnection | str] = []
+    others: list[Foreign] = []
+    unknown: list[str] = []
+    known = 0
+    for where, document in parted(text, source):
+        reader = next((reader for reader in readers if reader.knows(document)), None)
+        known += reader is not None
+        if isinstance(document, DocumentError):
+            unknown.append(f"{where}: {document}")
+        elif reader is not None:
+            rows.extend(reader.read(document, source, folder))
+        elif foreign.recognise(document) is not None:
+            others.append(Foreign(document, source, f"{source}{where}", folder))
+        else:
+            unknown.append(f"{where}: {foreign.EXPECTED}")
+    if not (known or others):
+        raise _refused(source, unknown[0].removeprefix(": ") if unknown else f"it is empty; {foreign.EXPECTED}")
+    rows.extend(read_foreign(others, catalog, os.environ if reads_host else {}, reads_host=reads_host))
+    for item in rows:
+        if isinstance(item, StoredConnection) and item.foreign is not None and item.foreign.inputs:
+            names = ", ".join(sorted({name for inputs in item.foreign.inputs.values() for name in inputs}))
+            _LOG.warning("%s: '%s': default inputs are not kept with a stored connection: %s", source, item.name, names)
+    return [*rows, *(f"{source}{fault}" for fault in unknown)]
+
+
+def _refused(source: str, reason: str) -> InvalidConnection:
+    hint = "A file may be of our own format, or one of Dapr, Thand, SAP BTP or Prismatic; the documentation shows them all."
+    return InvalidConnection(f"{source}: {reason}", details=[Detail("", reason)], hint=hint)

@@ -1,0 +1,109 @@
+"""What the database holds of a connection, without its secrets; and what is to be put there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NoReturn
+
+from jackfield.connections.external_ids import generated_fields
+from jackfield.connections.sealed_values import Parts, parted
+from jackfield.connections.stored import Origin
+from jackfield.database import Row
+from jackfield.errors import Detail, InvalidConnection
+
+__all__ = ["COLUMNS", "LARGEST", "Draft", "KeptConnection", "Outcome", "Status"]
+
+Status = Literal["untested", "ok", "failing", "expired"]
+COLUMNS = "id, name, type, version, public_values, status, account_id, account_label, last_test"
+"""The columns of which a ``KeptConnection`` is read."""
+LARGEST = 256 * 1024
+"""Bytes: the most that the values of one connection may have as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the last test of a connection came to; ``last_test`` has the time and the steps (contract §7)."""
+
+    status: Status = "untested"
+    account_id: str | None = None
+    account_label: str | None = None
+    last_test: Mapping[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The members of a connection that its last test fills in."""
+        account = {"account": {"id": self.account_id, "label": self.account_label}} if self.account_id is not None else {}
+        test = {"lastTest": self.last_test} if self.last_test is not None else {}
+        return {**account, "status": self.status, **test}
+
+    def columns(self) -> dict[str, Any]:
+        """The same as the database keeps it."""
+        return {
+            "status": self.status,
+            "account_id": _text(self.account_id),
+            "account_label": _text(self.account_label),
+            "last_test": json.dumps(self.last_test) if self.last_test is not None else None,
+        }
+
+
+def _text(value: str | None) -> str | None:
+    return value.replace("\0", "").encode("utf-8", "replace").decode() if value is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptConnection:
+    """A connection as the database shows it: ``public`` has a placeholder for each secret, whose places are ``sealed``."""
+
+    id: str
+    name: str
+    type: str
+    version: int
+    origin: Origin
+    public: Mapping[str, Any]
+    sealed: tuple[str, ...]
+    outcome: Outcome
+
+    @classmethod
+    def from_row(cls, row: Row) -> KeptConnection:
+        """Read the ``COLUMNS`` of a row."""
+        document = json.loads(row.public_values)
+        last_test = json.loads(row.last_test) if row.last_test is not None else None
+        outcome = Outcome(row.status, row.account_id, row.account_label, last_test)
+        origin: Origin = "operator" if document["origin"] == "operator" else "remote"
+        return cls(row.id, row.name, row.type, row.version, origin, document["values"], tuple(document["sealed"]), outcome)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Draft:
+    """A connection that is to be kept: values that fit ``schema``, which says what of them is secret."""
+
+    type: str
+    values: Mapping[str, Any]
+    schema: Mapping[str, Any]
+    origin: Origin = "operator"
+    outcome: Outcome = field(default_factory=Outcome)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("connection values are not pickled: they hold secrets")
+
+    def parts(self) -> Parts:
+        """The values in two parts.
+
+        :raises InvalidConnection: where they are too large to be kept.
+        """
+        parts = parted(self.schema, self.values)
+        size = len(json.dumps(parts.public)) + sum(map(len, parts.secrets.values()))
+        if size > LARGEST:
+            text = f"the values have {size:,} bytes as JSON; a connection may have {LARGEST:,}"
+            raise InvalidConnection("the connection is too large", details=[Detail("", text)], hint='Refer to large values: {"$file": …}.')
+        return parts
+
+    def document(self, parts: Parts) -> str:
+        """The open part as the database keeps it."""
+        return json.dumps({"origin": self.origin, "sealed": sorted(parts.secrets), "values": parts.public})
+
+    def external_ids(self) -> dict[str, str]:
+        """The External IDs among the values, by the name of their field."""
+        found = {name: self.values.get(name) for name in generated_fields(self.schema)}
+        return {name: value for name, value in found.items() if isinstance(value, str)}

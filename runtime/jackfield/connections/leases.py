@@ -1,0 +1,196 @@
+"""Leased credentials and open clients, kept per connection: one mint however many wait, renewed ahead of expiry."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from jackfield.clock import Clock, Deadline
+from jackfield.connections.shared import SharedLeases
+from jackfield.connector.context import Minted
+from jackfield.errors import Cancelled, Sent, TimedOut
+from jackfield.redaction import Redactor
+
+__all__ = ["AHEAD", "ConnectionCache", "ConnectionCaches"]
+
+AHEAD = 300.0
+"""Seconds before its expiry at which a lease is renewed (a quarter of its life where that is shorter)."""
+_RETRY_AFTER_FAILURE = 30.0
+_KEPT_OBJECTS = 64
+_RECENT = 8
+"""Leases whose secrets are still masked after others have taken their place."""
+
+
+@dataclass(slots=True)
+class _Flight:
+    """One mint under way; those who wait for it share its outcome."""
+
+    done: threading.Event = field(default_factory=threading.Event)
+    minted: Minted | None = None
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class _Held:
+    minted: Minted
+    renew_at: float
+
+
+class ConnectionCache:
+    """What is kept for one version of one connection of one workspace. Never shared: another tenant has another object."""
+
+    def __init__(self, clock: Clock, values: Mapping[str, Any], secrets: frozenset[str], shared: SharedLeases | None = None) -> None:
+        self.values = values
+        self._shared = shared
+        self._clock = clock
+        self._secrets = secrets
+        self._redactor = Redactor(secrets)
+        self._held: dict[str, _Held] = {}
+        self._recent: deque[tuple[str, ...]] = deque(maxlen=_RECENT)
+        self._flights: dict[str, _Flight] = {}
+        self._objects: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = threading.Lock()
+        self._making = threading.RLock()  # what is made may need what is kept
+        self.opened_in = float("inf")
+        """The seconds that opening the connection took the last time."""
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("open connections are not pickled: they hold secrets")
+
+    @property
+    def redactor(self) -> Redactor:
+        """Masks the connection's secrets and those of its leases."""
+        return self._redactor
+
+    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline) -> Minted:
+        """The credential under ``key``; minted by one caller while the others wait, at most until ``deadline``.
+
+        A lease that is still valid serves everybody while one caller renews it, and outlives a renewal that fails.
+
+        :raises TimedOut: where the deadline passed while another caller minted.
+        """
+        while True:
+            held = self._held.get(key)
+            now = self._clock.time()
+            if held is not None and now < held.renew_at:
+                return held.minted
+            flight, leads = self._join(key)
+            if leads:
+                return self._mint(key, mint, flight, held, deadline)
+            if held is not None and now < (held.minted.expires_at or now):
+                return held.minted
+            found = _awaited(flight, deadline)
+            if found is not None:
+                return found
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether no lease is due to be renewed."""
+        now = self._clock.time()
+        return all(now < held.renew_at for held in list(self._held.values()))
+
+    def drop(self, key: str, used: Minted) -> None:
+        """Forget ``used``; a lease that came after it stays."""
+        with self._lock:
+            held = self._held.get(key)
+            if held is not None and held.minted is used:
+                del self._held[key]
+        if self._shared is not None:
+            self._shared.drop(key, used)
+
+    def cached(self, key: object, make: Callable[[], Any]) -> Any:  # noqa: ANN401 (whatever a connector keeps)
+        """The object under ``key``, made once; the least recently made ones go first."""
+        found = self._objects.get(key)
+        if found is not None:
+            return found
+        with self._making:
+            found = self._objects.get(key)
+            if found is None:
+                found = make()
+                self._objects[key] = found
+                if len(self._objects) > _KEPT_OBJECTS:
+                    self._objects.popitem(last=False)
+        return found
+
+    def _join(self, key: str) -> tuple[_Flight, bool]:
+        with self._lock:
+            flight = self._flights.get(key)
+            if flight is not None:
+                return flight, False
+            flight = self._flights[key] = _Flight()
+            return flight, True
+
+    def _mint(self, key: str, mint: Callable[[], Minted], flight: _Flight, held: _Held | None, deadline: Deadline) -> Minted:
+        try:
+            current = self._held.get(key)
+            if current is not None and current is not held and self._clock.time() < current.renew_at:
+                flight.minted = current.minted  # another caller's mint landed between our look and our lead
+            else:
+                flight.minted = mint() if self._shared is None else self._shared.lease(key, mint, self._renew_at, deadline)
+                self._keep(key, flight.minted)
+        except Exception as error:
+            flight.error = error
+            if held is not None and self._clock.time() < (held.minted.expires_at or 0.0):
+                held.renew_at = self._clock.time() + _RETRY_AFTER_FAILURE
+                flight.minted, flight.error = held.minted, None
+                return held.minted
+            raise
+        finally:
+            with self._lock:
+                self._flights.pop(key, None)
+            flight.done.set()
+        return flight.minted
+
+    def _renew_at(self, minted: Minted) -> float:
+        if minted.expires_at is None:
+            return float("inf")
+        return minted.expires_at - min(AHEAD, (minted.expires_at - self._clock.time()) / 4)
+
+    def _keep(self, key: str, minted: Minted) -> None:
+        with self._lock:
+            self._held[key] = _Held(minted, self._renew_at(minted))
+            self._recent.append(minted.secrets)  # the lease before this one may still be in use
+            self._redactor = Redactor(self._secrets.union(*self._recent, *(held.minted.secrets for held in self._held.values())))
+
+
+def _awaited(flight: _Flight, deadline: Deadline) -> Minted | None:
+    if not flight.done.wait(max(0.0, deadline.remaining())):
+        raise deadline.passed(Sent.NOTHING)
+    if isinstance(flight.error, TimedOut | Cancelled):
+        return None  # the leader ran out of its own time, not of ours
+    if flight.error is not None:
+        raise flight.error
+    return flight.minted
+
+
+class ConnectionCaches:
+    """The caches of one process, bounded: the least recently used connections are closed first."""
+
+    def __init__(self, clock: Clock, limit: int = 1000) -> None:
+        self._clock = clock
+        self._limit = limit
+        self._caches: OrderedDict[Hashable, ConnectionCache] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(
+        self,
+        key: Hashable,
+        values: Mapping[str, Any],
+        secrets: Callable[[], frozenset[str]],
+        shared: Callable[[], SharedLeases | None] = lambda: None,
+    ) -> ConnectionCache:
+        """The cache of the connection under ``key`` while its resolved ``values`` stay the same; a new one when they have changed."""
+        with self._lock:
+            found = self._caches.get(key)
+            if found is None or (found.values is not values and found.values != values):
+                found = self._caches[key] = ConnectionCache(self._clock, values, secrets(), shared())
+                if len(self._caches) > self._limit:
+                    self._caches.popitem(last=False)
+            self._caches.move_to_end(key)
+        return found
+
+    def __len__(self) -> int:
+        return len(self._caches)

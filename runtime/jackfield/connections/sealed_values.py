@@ -1,0 +1,79 @@
+"""Connection values in two parts: what anybody may read in the database, and what is sealed there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from jackfield.redaction.marks import is_secret
+from jackfield.redaction.places import Nodes, Schema, is_reference, members, nodes
+
+__all__ = ["PLACEHOLDER", "Parts", "joined", "parted", "secret_places"]
+
+PLACEHOLDER = "***"
+"""What stands in the open part for a value that is sealed; in an edited connection, for one that is kept as it was."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Parts:
+    """``public`` has the shape of the values, with a placeholder for each secret; ``secrets`` are these as JSON, by JSON Pointer."""
+
+    public: Mapping[str, Any]
+    secrets: Mapping[str, bytes]
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("connection values are not pickled: they hold secrets")
+
+
+def parted(schema: Schema, values: Mapping[str, Any]) -> Parts:
+    """Take the secrets out of ``values``: what ``schema`` marks as secret, and members that it does not know. References stay: they
+    hold no secret."""
+    secrets: dict[str, bytes] = {}
+    return Parts(_open_part(schema, nodes(schema, schema), values, "", secrets), secrets)
+
+
+def _open_part(root: Schema, applying: Nodes | None, value: Any, path: str, secrets: dict[str, bytes]) -> Any:  # noqa: ANN401 (JSON is Any)
+    if is_reference(value) or value is None:
+        return value
+    if applying is None or is_secret(applying):
+        secrets[path] = json.dumps(value).encode()
+        return PLACEHOLDER
+    if isinstance(value, Mapping):
+        found = members(root, applying, value)
+        return {name: _open_part(root, known, member, f"{path}/{_escaped(name)}", secrets) for name, known, member in found}
+    if isinstance(value, list | tuple):
+        return [_open_part(root, known, item, f"{path}/{place}", secrets) for place, known, item in members(root, applying, value)]
+    return value
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def joined(public: Mapping[str, Any], secrets: Mapping[str, bytes]) -> Mapping[str, Any]:
+    """The values again; ``public`` is written into.
+
+    :raises LookupError: where a secret stands at a place that ``public`` does not have.
+    """
+    for path, text in secrets.items():
+        *parents, last = (part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:])
+        node: Any = public
+        for part in parents:
+            node = node[int(part)] if isinstance(node, list) else node[part]
+        node[int(last) if isinstance(node, list) else last] = json.loads(text)
+    return public
+
+
+def secret_places(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
+    """JSON Pointers to what ``schema`` marks as secret in ``values``, whether it is there or only referred to."""
+    return frozenset(_secret(schema, nodes(schema, schema), values, ""))
+
+
+def _secret(root: Schema, applying: Nodes | None, value: Any, path: str) -> Iterator[str]:  # noqa: ANN401 (JSON is Any)
+    if applying is None or is_secret(applying):
+        yield path
+    elif isinstance(value, Mapping | list | tuple) and not is_reference(value):
+        for name, known, member in members(root, applying, value):
+            yield from _secret(root, known, member, f"{path}/{_escaped(str(name))}")

@@ -1,0 +1,150 @@
+"""Leases shared by all processes that use one database: one mint however many processes ask, and a dead holder blocks nobody for long."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jackfield.clock import Clock, Deadline
+from jackfield.connector.context import Minted
+from jackfield.errors import Sent, Unavailable
+
+if TYPE_CHECKING:
+    from jackfield.database import Database, Row, Vault
+
+__all__ = ["HELD", "SharedLeases"]
+
+T = TypeVar("T")
+
+HELD = 15.0
+"""Seconds for which a process may hold the right to mint; then the next one takes it."""
+_FIRST_POLL = 0.01
+_LONGEST_POLL = 0.2
+_LOG = logging.getLogger("jackfield.leases")
+
+_SELECT = """
+SELECT sealed, expires_at, renew_at FROM leases
+WHERE workspace = :workspace AND connection_key = :connection AND lease_key = :lease
+"""
+_INSERT = """
+INSERT INTO leases (workspace, connection_key, lease_key, generation) VALUES (:workspace, :connection, :lease, 0)
+ON CONFLICT DO NOTHING
+"""
+_TAKE = """
+UPDATE leases SET holder = :holder, held_until = :until
+WHERE workspace = :workspace AND connection_key = :connection AND lease_key = :lease
+    AND (holder IS NULL OR held_until < :now) AND (renew_at IS NULL OR renew_at <= :now)
+"""
+_KEEP = """
+UPDATE leases SET sealed = :sealed, expires_at = :expires_at, renew_at = :renew_at, generation = generation + 1, holder = NULL,
+    held_until = NULL
+WHERE workspace = :workspace AND connection_key = :connection AND lease_key = :lease AND holder = :holder
+"""
+_RELEASE = """
+UPDATE leases SET holder = NULL, held_until = NULL
+WHERE workspace = :workspace AND connection_key = :connection AND lease_key = :lease AND holder = :holder
+"""
+_DROP = """
+UPDATE leases SET sealed = NULL, expires_at = NULL, renew_at = NULL
+WHERE workspace = :workspace AND connection_key = :connection AND lease_key = :lease AND expires_at = :expires_at
+"""
+
+
+class SharedLeases:
+    """The leases of one connection version of one workspace, sealed in the database."""
+
+    def __init__(self, database: Database, vault: Vault, workspace: str, connection: str, clock: Clock) -> None:
+        self._database = database
+        self._vault = vault
+        self._key = {"workspace": workspace, "connection": connection}
+        self._clock = clock
+
+    def lease(self, key: str, mint: Callable[[], Minted], renew_at: Callable[[Minted], float], deadline: Deadline) -> Minted:
+        """The credential under ``key``: another process's while it is fresh, else minted by the one process that may.
+
+        Where the database cannot be used the credential is minted for this process alone.
+
+        :raises TimedOut: where the deadline passed while another process minted.
+        """
+        try:
+            return self._lease(key, mint, renew_at, deadline)
+        except _NotShared as fault:
+            _LOG.warning("a lease is not shared with other processes: %s", fault)
+            return mint()
+
+    def drop(self, key: str, used: Minted) -> None:
+        """Forget ``used``, which the provider calls expired; a lease that came after it stays."""
+        values = {**self._key, "lease": key, "expires_at": used.expires_at}
+        with contextlib.suppress(_NotShared):
+            _guarded(lambda: self._database.record(lambda transaction: transaction.change(_DROP, values)))
+
+    def _lease(self, key: str, mint: Callable[[], Minted], renew_at: Callable[[Minted], float], deadline: Deadline) -> Minted:
+        pause = _FIRST_POLL
+        while True:
+            row = _guarded(lambda: self._read(key))
+            now = self._clock.time()
+            if row is not None and row.sealed is not None and now < (row.renew_at or now):
+                return self._opened(key, row)
+            holder = _guarded(lambda: self._take(key))
+            if holder is not None:
+                return self._minted(key, holder, mint, renew_at)
+            if row is not None and row.sealed is not None and now < (row.expires_at or now):
+                return self._opened(key, row)
+            if deadline.remaining() <= pause:
+                raise deadline.passed(Sent.NOTHING)
+            self._clock.sleep(pause)
+            pause = min(_LONGEST_POLL, pause * 2)
+
+    def _minted(self, key: str, holder: str, mint: Callable[[], Minted], renew_at: Callable[[Minted], float]) -> Minted:
+        mine = {**self._key, "lease": key, "holder": holder}
+        try:
+            minted = mint()
+        except BaseException:
+            with contextlib.suppress(_NotShared):
+                _guarded(lambda: self._database.record(lambda transaction: transaction.change(_RELEASE, mine)))
+            raise
+        text = json.dumps({"value": minted.value, "expiresAt": minted.expires_at, "secrets": minted.secrets})
+        sealed = self._vault.seal(self._key["workspace"], self._place(key), text.encode())
+        values = {**mine, "sealed": sealed, "expires_at": minted.expires_at, "renew_at": min(renew_at(minted), 1e12)}
+        with contextlib.suppress(_NotShared):  # then the others mint their own
+            _guarded(lambda: self._database.record(lambda transaction: transaction.change(_KEEP, values)))
+        return minted
+
+    def _read(self, key: str) -> Row | None:
+        with self._database.read(settled=False) as transaction:
+            rows = transaction.execute(_SELECT, {**self._key, "lease": key})
+        return rows[0] if rows else None
+
+    def _take(self, key: str) -> str | None:
+        holder, now = uuid.uuid4().hex, self._clock.time()
+        place = {**self._key, "lease": key}
+        values = {**place, "holder": holder, "now": now, "until": now + HELD}
+
+        def unit(transaction: Any) -> int:  # noqa: ANN401 (the database's Transaction, imported for typing only)
+            transaction.change(_INSERT, place)
+            taken: int = transaction.change(_TAKE, values)
+            return taken
+
+        return holder if self._database.record(unit) else None
+
+    def _opened(self, key: str, row: Row) -> Minted:
+        found = json.loads(self._vault.open(self._key["workspace"], self._place(key), row.sealed))
+        return Minted(found["value"], found["expiresAt"], tuple(found["secrets"]))
+
+    def _place(self, key: str) -> tuple[str, ...]:
+        return ("lease", self._key["connection"], key)
+
+
+class _NotShared(Exception):
+    """The database cannot be used now."""
+
+
+def _guarded(step: Callable[[], T]) -> T:
+    try:
+        return step()
+    except Unavailable as fault:
+        raise _NotShared(fault.message) from None

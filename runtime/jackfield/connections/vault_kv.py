@@ -1,0 +1,149 @@
+"""Secrets in HashiCorp Vault: ``{"$vault": {"path": "acme/ses", "field": "secretAccessKey"}}``, version 2 of the KV engine over HTTP.
+
+Where Vault is and who we are come from Vault's own variables: ``VAULT_ADDR``, ``VAULT_TOKEN`` or ``VAULT_TOKEN_FILE`` (what Vault Agent
+writes), ``VAULT_NAMESPACE``, ``VAULT_CACERT``. TLS certificates are always verified. Source: Vault API documentation, "KV secrets engine -
+version 2", Read secret version.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+__all__ = ["read_vault"]
+
+_TIMEOUT = 10.0
+"""Seconds for the connection and for each read."""
+_LARGEST = 1024 * 1024
+_REDIRECTS = 2
+"""A standby node sends its clients on to the active one (Vault documentation, High availability)."""
+_MEMBERS = {"path", "field", "mount", "version"}
+_SHAPE = '\'$vault\' takes {"path": …, "field": …}, and "mount" (secret) and "version" (the newest) where they differ'
+_STATUSES = {
+    400: "Vault does not understand the request: is the path right?",
+    403: "Vault refuses the token, or it may not read the path",
+    404: "there is no such secret in Vault",
+    429: "Vault is busy",
+    503: "Vault is sealed or in maintenance",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    path: str
+    field: str
+    mount: str = "secret"
+    version: int | None = None
+
+    @property
+    def address(self) -> str:
+        """Path and query of the request."""
+        query = f"?version={self.version}" if self.version is not None else ""
+        return f"/v1/{quote(self.mount.strip('/'))}/data/{quote(self.path.strip('/'))}{query}"
+
+
+def read_vault(target: object, environment: Mapping[str, str]) -> str:
+    """The field of the secret that ``target`` names.
+
+    :raises ValueError: where the reference is none, or Vault does not give the secret; the message holds no secret.
+    """
+    wanted = _wanted(target)
+    base = environment.get("VAULT_ADDR", "")
+    if urlsplit(base).scheme not in {"http", "https"} or not urlsplit(base).hostname:
+        raise ValueError("VAULT_ADDR is not set to the URL of Vault, such as https://vault.example.com:8200")
+    headers = {"X-Vault-Token": _token(environment), "X-Vault-Request": "true", "Accept": "application/json"}
+    if environment.get("VAULT_NAMESPACE"):
+        headers["X-Vault-Namespace"] = environment["VAULT_NAMESPACE"]
+    answer = _answer(base.rstrip("/") + wanted.address, headers, environment.get("VAULT_CACERT"))
+    return _field(answer, wanted)
+
+
+def _wanted(target: object) -> _Wanted:
+    if not isinstance(target, Mapping) or not target.keys() <= _MEMBERS:
+        raise ValueError(_SHAPE)
+    texts = [target.get(name, default) for name, default in (("path", None), ("field", None), ("mount", "secret"))]
+    version = target.get("version")
+    steps = [part for text in (texts[0], texts[2]) if isinstance(text, str) for part in text.strip("/").split("/")]
+    if not all(isinstance(text, str) and text for text in texts) or not {"", ".", ".."}.isdisjoint(steps):
+        raise ValueError(_SHAPE)
+    if version is not None and (not isinstance(version, int) or isinstance(version, bool) or version < 1):
+        raise ValueError(_SHAPE)
+    path, field, mount = texts
+    return _Wanted(str(path), str(field), str(mount), version)
+
+
+def _token(environment: Mapping[str, str]) -> str:
+    token = environment.get("VAULT_TOKEN", "")
+    path = environment.get("VAULT_TOKEN_FILE")
+    if not token and path:
+        try:
+            with open(path, encoding="utf-8") as file:  # noqa: PTH123 (a cold invoke saves pathlib's import)
+                token = file.read(_LARGEST)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"VAULT_TOKEN_FILE cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}") from None
+    token = token.strip()
+    if not token:
+        raise ValueError("neither VAULT_TOKEN nor VAULT_TOKEN_FILE is set")
+    if not token.isascii() or not token.isprintable():
+        raise ValueError("the Vault token is not a token")
+    return token
+
+
+def _answer(url: str, headers: Mapping[str, str], authorities: str | None) -> Any:  # noqa: ANN401 (JSON is Any)
+    for _ in range(_REDIRECTS + 1):
+        try:
+            status, location, body = _request(url, headers, authorities)
+        except ssl.SSLCertVerificationError as error:
+            raise ValueError(f"Vault's certificate cannot be verified: {error.verify_message}") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise ValueError(f"Vault cannot be reached: {getattr(error, 'strerror', None) or type(error).__name__}") from None
+        if status not in {301, 302, 303, 307, 308}:
+            break
+        url = _next(url, location)
+    if status != http.HTTPStatus.OK:
+        raise ValueError(_STATUSES.get(status, f"Vault answers with HTTP status {status}"))
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise ValueError("Vault's answer is not JSON: is VAULT_ADDR right?") from None
+
+
+def _next(url: str, location: str | None) -> str:
+    """Where a standby node sends us; never from TLS to plain text, which would show the token."""
+    found = urljoin(url, location or "")
+    if not location or (urlsplit(url).scheme, urlsplit(found).scheme) not in {("http", "http"), ("http", "https"), ("https", "https")}:
+        raise ValueError("Vault redirects to a place that is not safe to follow")
+    return found
+
+
+def _request(url: str, headers: Mapping[str, str], authorities: str | None) -> tuple[int, str | None, bytes]:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    connection: http.client.HTTPConnection
+    if parts.scheme == "https":
+        context = ssl.create_default_context(cafile=authorities or None)
+        connection = http.client.HTTPSConnection(host, parts.port, timeout=_TIMEOUT, context=context)
+    else:
+        connection = http.client.HTTPConnection(host, parts.port, timeout=_TIMEOUT)
+    try:
+        connection.request("GET", parts.path + (f"?{parts.query}" if parts.query else ""), headers=dict(headers))
+        answer = connection.getresponse()
+        return answer.status, answer.getheader("Location"), answer.read(_LARGEST)
+    finally:
+        connection.close()
+
+
+def _field(answer: Any, wanted: _Wanted) -> str:  # noqa: ANN401 (JSON is Any)
+    outer = answer.get("data") if isinstance(answer, dict) else None
+    fields = outer.get("data") if isinstance(outer, dict) else None
+    if not isinstance(outer, dict) or not isinstance(fields, dict) or "metadata" not in outer:
+        raise ValueError(f"'{wanted.mount[:80]}' is not a KV engine of version 2")
+    found = fields.get(wanted.field)
+    if not isinstance(found, str) or not found:
+        raise ValueError(f"the secret has no text in its field '{wanted.field[:80]}'")
+    return found

@@ -1,0 +1,123 @@
+"""An entry of the journal: what was asked, by whom, and what became of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["COLUMNS", "Draft", "Entry"]
+
+COLUMNS = (
+    "id", "status", "connector", "connector_version", "action", "effect", "connection", "caller", "idempotency_key", "key_held",
+    "fingerprint", "dry_run", "error_code", "attempts", "attempt_log", "request_id", "created_at", "started_at", "settled_at",
+    "expires_at", "owner", "result", "context", "rule", "resolved_by",
+)  # fmt: skip
+
+
+@dataclass(slots=True, repr=False)
+class Draft:
+    """What is known of an invocation so far; the pipe fills in what it finds. Times are seconds since 1970."""
+
+    id: str
+    connector: str
+    connector_version: str | None
+    action: str
+    effect: str | None
+    connection: str | None
+    caller: str | None
+    created_at: float
+    expires_at: float
+    fingerprint: str | None = None
+    idempotency_key: str | None = None
+    dry_run: bool = False
+    context: Mapping[str, Any] | None = None
+    rule: str | None = None
+    inputs: bytes | None = None
+    """Sealed: what the workspace has kept, or what a queued invocation will need."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Entry:
+    """An entry as read. ``result`` is the Result's JSON once settled, secrets masked."""
+
+    id: str
+    status: str
+    connector: str
+    connector_version: str | None
+    action: str
+    effect: str | None
+    connection: str | None
+    caller: str | None
+    idempotency_key: str | None
+    key_held: bool
+    fingerprint: str | None
+    dry_run: bool
+    error_code: str | None
+    attempts: int
+    attempt_log: tuple[Mapping[str, Any], ...]
+    request_id: str | None
+    created_at: float
+    started_at: float | None
+    settled_at: float | None
+    expires_at: float | None
+    owner: str | None
+    result: Mapping[str, Any] | None
+    context: Mapping[str, Any]
+    rule: str | None
+    resolved_by: str | None
+
+    def __repr__(self) -> str:
+        return f"<Entry {self.id} {self.status}>"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still queued or running."""
+        return self.status in ("queued", "running")
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry as the CLI and the HTTP API show it: its Result's members at the top once there is one."""
+        members: dict[str, Any] = {
+            "invocationId": self.id,
+            "status": self.status,
+            "connector": self.connector,
+            "connectorVersion": self.connector_version,
+            "action": self.action,
+            "effect": self.effect,
+            "connection": self.connection,
+            "caller": self.caller,
+            "idempotencyKey": self.idempotency_key,
+            "fingerprint": self.fingerprint,
+            "dryRun": self.dry_run or None,
+            "createdAt": iso(self.created_at),
+            "startedAt": iso(self.started_at),
+            "settledAt": iso(self.settled_at),
+            "attempts": [dict(item) for item in self.attempt_log] or None,
+            "context": dict(self.context) or None,
+            "rule": self.rule,
+            "resolvedBy": self.resolved_by,
+        }
+        known = {name: value for name, value in members.items() if value is not None}
+        if self.result is not None:
+            known |= {name: self.result[name] for name in ("output", "error", "meta") if name in self.result}
+        return known
+
+
+def iso(at: float | None) -> str | None:
+    """Seconds since 1970 as RFC 3339 text in UTC, milliseconds included."""
+    if at is None:
+        return None
+    from datetime import UTC, datetime  # noqa: PLC0415 (recording never needs it)
+
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def read_entry(row: Mapping[str, Any], result: Mapping[str, Any] | None) -> Entry:
+    """An Entry from a row of the table ``invocations``; ``result`` is its opened result."""
+    values = {name: row[name] for name in COLUMNS}
+    values["key_held"], values["dry_run"] = bool(row["key_held"]), bool(row["dry_run"])
+    values["attempt_log"] = tuple(json.loads(row["attempt_log"])) if row["attempt_log"] else ()
+    values["context"] = json.loads(row["context"]) if row["context"] else {}
+    values["result"] = result
+    return Entry(**values)

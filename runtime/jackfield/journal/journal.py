@@ -1,0 +1,265 @@
+"""The journal of one workspace: what was asked and what became of it, truthful whatever process dies."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from jackfield.errors import InvalidInvocation
+from jackfield.journal import statements as sql
+from jackfield.journal.canonical import canonical
+from jackfield.journal.entry import Draft, Entry, read_entry
+from jackfield.journal.owner import is_dead, this_process
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.database import Database, Row, Transaction, Vault
+    from jackfield.invocation import Result
+
+__all__ = ["DOUBT_KEPT", "GRACE", "KEPT", "KEY_KEPT", "Journal"]
+
+KEY_KEPT = 24 * 3600.0
+"""Seconds for which a settled key replays its Result."""
+KEPT = 30 * 24 * 3600.0
+"""Seconds for which a settled entry is kept; the workspace may say otherwise."""
+DOUBT_KEPT = 365 * 24 * 3600.0
+"""Seconds for which an entry in doubt is kept, resolved or not."""
+GRACE = 30.0
+"""Seconds past its deadline after which an entry of a process on another machine counts as left behind."""
+_PURGE_EVERY = 600.0
+
+Unit = Callable[["Transaction"], int]
+
+
+class Journal:
+    """Everything about invocations of one workspace. Methods that return a unit leave it to the caller to have it committed."""
+
+    def __init__(self, database: Database, vault: Vault, workspace: str, clock: Clock, *, kept: float = KEPT) -> None:
+        self.database = database
+        self._vault = vault
+        self._workspace = workspace
+        self._clock = clock
+        self._kept = kept
+        self._owner = this_process()
+        self._purge_at = 0.0
+
+    def fingerprint(self, request: Mapping[str, Any]) -> str:
+        """What tells one request from another, by a keyed hash: secrets in it cannot be read back."""
+        digest = hashlib.sha256()
+        for piece in canonical(request):
+            digest.update(piece)
+        return self._vault.hmac(self._workspace, digest.digest())
+
+    def starting(self, draft: Draft) -> Unit:
+        """The unit that records an invocation as running: durable before the first byte of a ``write`` leaves.
+
+        Committing it raises UniqueViolation where another invocation holds the key.
+        """
+        row = self._row(draft, status="running", started_at=self._clock.time(), key_held=int(draft.idempotency_key is not None))
+        return lambda transaction: transaction.change(sql.INSERT, row)
+
+    def settling(self, identifier: str, result: Result, log: Sequence[Mapping[str, Any]], *, keep_inputs: bool = False) -> Unit:
+        """The unit that records what an invocation came to; its inputs are forgotten unless they are to be kept."""
+        outcome = self._outcome(identifier, result, log)
+        values = {"workspace": self._workspace, "id": identifier, "keep_inputs": int(keep_inputs), **outcome}
+        return lambda transaction: transaction.change(sql.SETTLE, values)
+
+    def refusing(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]]) -> Unit:
+        """The unit that records an invocation that was never started, with its Result. It holds no key."""
+        row = {**self._row(draft, status=result.status), **self._outcome(draft.id, result, log), "key_held": 0}
+        return lambda transaction: transaction.change(sql.INSERT, row)
+
+    def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any]) -> bytes:
+        """Inputs as they are kept: encrypted for the workspace and bound to their entry."""
+        text = json.dumps(inputs, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        return self._vault.seal(self._workspace, ("invocation", identifier, "inputs"), text)
+
+    def opened_inputs(self, identifier: str, sealed: bytes) -> Any:  # noqa: ANN401 (JSON)
+        """What ``sealed_inputs`` sealed."""
+        return json.loads(self._vault.open(self._workspace, ("invocation", identifier, "inputs"), sealed))
+
+    def queueing(self, draft: Draft) -> Unit:
+        """The unit that records an invocation as queued; ``draft.inputs`` is the whole invocation, sealed."""
+        row = {**self._row(draft, status="queued", key_held=int(draft.idempotency_key is not None)), "owner": None}
+        return lambda transaction: transaction.change(sql.INSERT, row)
+
+    def beginning(self, draft: Draft) -> Unit:
+        """The unit that records a claimed invocation as running; it touches no row where the claim is no longer ours."""
+        values = {
+            "workspace": self._workspace, "id": draft.id, "owner": self._owner, "started_at": self._clock.time(),
+            "connector_version": draft.connector_version, "effect": draft.effect, "connection": draft.connection,
+        }  # fmt: skip
+        return lambda transaction: transaction.change(sql.BEGIN_QUEUED, values)
+
+    def cancel_queued(self, identifier: str, result: Result) -> bool:
+        """Settle an invocation that nobody has begun as cancelled; False where somebody has."""
+        values = {
+            "workspace": self._workspace, "id": identifier, "settled_at": self._clock.time(),
+            "result": self._sealed(identifier, result.to_json()),
+        }  # fmt: skip
+        return bool(self.database.record(lambda transaction: transaction.change(sql.CANCEL_QUEUED, values)))
+
+    def held(self, key: str) -> Entry | None:
+        """The entry that holds an idempotency key, settled by effect where its process has died."""
+        with self.database.read() as transaction:
+            rows = transaction.execute(sql.HELD_KEY, {"workspace": self._workspace, "key": key})
+        if not rows:
+            return None
+        entry = self._entry(rows[0])
+        if entry.settled_at is not None and entry.settled_at < self._clock.time() - KEY_KEPT:
+            before = {"workspace": self._workspace, "key": key, "before": self._clock.time() - KEY_KEPT}
+            self.database.record(lambda transaction: transaction.change(sql.FREE_EXPIRED_KEY, before))
+            return None
+        if self._settle_if_left(entry):
+            return self.held(key)
+        return entry
+
+    def find(self, identifier: str) -> Entry:
+        """The entry of an invocation.
+
+        :raises InvalidInvocation: where the workspace has no such invocation.
+        """
+        with self.database.read() as transaction:
+            rows = transaction.execute(f"{sql.SELECT} AND id = :id", {"workspace": self._workspace, "id": identifier})
+        if not rows:
+            raise InvalidInvocation(f"there is no invocation '{identifier[:80]}'", hint="'jackfield invocations list' shows them.")
+        return self._entry(rows[0])
+
+    def entries(
+        self,
+        *,
+        status: str | None = None,
+        connector: str | None = None,
+        action: str | None = None,
+        connection: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> tuple[list[Entry], str | None]:
+        """Entries, newest first, and the cursor of the next page; filters must all fit."""
+        filters = {"status": status, "connector": connector, "action": action, "connection": connection}
+        wanted = {name: value for name, value in filters.items() if value is not None}
+        where = "".join(f" AND {name} = :{name}" for name in wanted)
+        values: dict[str, Any] = {"workspace": self._workspace, "limit": limit + 1, **wanted}
+        if cursor is not None:
+            values["at"], values["after"] = _read_cursor(cursor)
+            where += " AND (created_at < :at OR (created_at = :at AND id < :after))"
+        statement = f"{sql.SELECT}{where} ORDER BY created_at DESC, id DESC LIMIT :limit"
+        with self.database.read() as transaction:
+            rows = transaction.execute(statement, values)
+        entries = [self._entry(row) for row in rows[:limit]]
+        more = len(rows) > limit
+        return entries, f"{entries[-1].created_at!r}~{entries[-1].id}" if more else None
+
+    def stats(self, since: float = 0.0) -> list[dict[str, Any]]:
+        """Counts and durations by connector, action and status, of entries made since a moment (seconds since 1970)."""
+        with self.database.read() as transaction:
+            rows = transaction.execute(sql.STATS, {"workspace": self._workspace, "since": since})
+        return [
+            {
+                "connector": row.connector, "action": row.action, "status": row.status, "invocations": int(row.invocations),
+                "attempts": int(row.attempts or 0), "meanSeconds": row.mean_seconds, "longestSeconds": row.longest_seconds,
+            }
+            for row in rows
+        ]  # fmt: skip
+
+    def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str) -> Entry:
+        """Settle a doubt by a person's word: ``succeeded`` keeps the key and replays that, ``failed`` frees it.
+
+        :raises InvalidInvocation: where there is no such invocation, or it is not in doubt.
+        """
+        entry = self.find(identifier)
+        result = dict(entry.result or {})
+        result["status"] = outcome
+        if outcome == "succeeded":
+            result.pop("error", None)
+        code = result.get("error", {}).get("code")
+        values = {
+            "workspace": self._workspace, "id": identifier, "status": outcome, "error_code": code, "resolved_by": by,
+            "result": self._sealed(identifier, result), "purge_after": self._clock.time() + DOUBT_KEPT,
+            "key_held": int(outcome == "succeeded" and entry.idempotency_key is not None),
+        }  # fmt: skip
+        if not self.database.record(lambda transaction: transaction.change(sql.RESOLVE, values)):
+            raise InvalidInvocation(
+                f"the invocation '{identifier[:80]}' is not in doubt: it is {entry.status}", hint="Only a doubt can be resolved."
+            )
+        return self.find(identifier)
+
+    def recover(self) -> int:
+        """Settle what dead processes left behind, by effect; how many. ``write`` is in doubt, the rest may be run again."""
+        with self.database.read() as transaction:
+            rows = transaction.execute(sql.OPEN, {"workspace": self._workspace, "owner": self._owner})
+        return sum(self._settle_if_left(self._entry(row)) for row in rows)
+
+    def purge(self) -> int:
+        """Delete entries whose time is over; never one that runs or is in doubt. How many."""
+        now = {"workspace": self._workspace, "now": self._clock.time()}
+        return self.database.record(lambda transaction: transaction.change(sql.PURGE, now))
+
+    def purge_if_due(self) -> None:
+        """Purge at most every ten minutes."""
+        now = self._clock.monotonic()
+        if now >= self._purge_at:
+            self._purge_at = now + _PURGE_EVERY
+            self.purge()
+
+    def _settle_if_left(self, entry: Entry) -> bool:
+        if entry.status != "running" or not self._is_left(entry):
+            return False
+        from jackfield.journal.left import left_behind  # noqa: PLC0415 (only a recovery pays for it)
+
+        unit = self.settling(entry.id, left_behind(entry), [*entry.attempt_log])
+        self.database.record(unit)
+        return True
+
+    def _is_left(self, entry: Entry) -> bool:
+        if entry.owner is None or entry.owner == self._owner:
+            return False
+        dead = is_dead(entry.owner)
+        late = entry.expires_at is not None and self._clock.time() > entry.expires_at + GRACE
+        return late if dead is None else dead
+
+    def _row(self, draft: Draft, *, status: str, started_at: float | None = None, key_held: int = 0) -> dict[str, Any]:
+        return {
+            "workspace": self._workspace, "id": draft.id, "status": status, "connector": draft.connector,
+            "connector_version": draft.connector_version, "action": draft.action, "effect": draft.effect, "connection": draft.connection,
+            "caller": draft.caller, "idempotency_key": draft.idempotency_key, "key_held": key_held, "fingerprint": draft.fingerprint,
+            "dry_run": int(draft.dry_run), "error_code": None, "attempts": 0, "attempt_log": None, "request_id": None,
+            "created_at": draft.created_at, "started_at": started_at, "settled_at": None, "expires_at": draft.expires_at,
+            "owner": self._owner, "inputs": draft.inputs, "result": None, "rule": draft.rule,
+            "context": json.dumps(draft.context) if draft.context else None,
+            "purge_after": draft.created_at + self._kept,
+        }  # fmt: skip
+
+    def _outcome(self, identifier: str, result: Result, log: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        now = self._clock.time()
+        return {
+            "status": result.status,
+            "error_code": result.error.code if result.error is not None else None,
+            "attempts": result.meta.attempts,
+            "attempt_log": json.dumps(log) if log else None,
+            "request_id": result.meta.request_id,
+            "settled_at": now,
+            "result": self._sealed(identifier, result.to_json()),
+            "key_held": int(result.status != "failed"),
+            "purge_after": now + (DOUBT_KEPT if result.status == "in_doubt" else self._kept),
+        }
+
+    def _sealed(self, identifier: str, result: Mapping[str, Any]) -> bytes:
+        text = json.dumps(result, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        return self._vault.seal(self._workspace, ("invocation", identifier, "result"), text)
+
+    def _entry(self, row: Row) -> Entry:
+        result = None
+        if row.result is not None:
+            result = json.loads(self._vault.open(self._workspace, ("invocation", row.id, "result"), row.result))
+        return read_entry(row.as_dict(), result)
+
+
+def _read_cursor(cursor: str) -> tuple[float, str]:
+    at, _, identifier = cursor.partition("~")
+    try:
+        return float(at), identifier
+    except ValueError:
+        raise InvalidInvocation("the cursor is not one that a list gave", hint="Start again without a cursor.") from None

@@ -1,0 +1,199 @@
+"""The first stage: is what is asked for there? Manifests only; no connector code is imported for a call that will be refused."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jackfield.connections import Connections, Origin, StoredConnection, reference_paths
+from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, UnknownAction, nearest
+from jackfield.invocation import Invocation
+from jackfield.manifest import ActionManifest, ConnectionTypeManifest, Manifest
+from jackfield.pipe.schemas import Schemas
+from jackfield.pipe.steps import Perform, Steps
+
+__all__ = ["Admitted", "Target", "Targets", "admit", "admitting", "check_values", "find_action"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Target:
+    """The connection of an invocation. ``name`` is None for inline values; ``values`` are prepared, references still unresolved. ``id`` is
+    that of a connection which the database keeps; ``origin`` says who gave the values. ``inputs`` are default inputs by connector and
+    action, which other systems' files may bring along."""
+
+    name: str | None
+    kind: ConnectionTypeManifest
+    values: Mapping[str, Any]
+    folder: str = "."
+    version: int = 1
+    id: str | None = None
+    origin: Origin = "operator"
+    inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Admitted:
+    """An invocation of which everything that it names was found."""
+
+    invocation: Invocation
+    manifest: Manifest
+    action: ActionManifest
+    target: Target | None
+
+    @property
+    def waived(self) -> tuple[str, ...]:
+        """The inputs of the action that its connection makes needless."""
+        return () if self.target is None else self.target.kind.waives
+
+
+def admit(invocation: Invocation, manifest: Manifest, connections: Connections, targets: Targets, origin: Origin = "operator") -> Admitted:
+    """Find the action and the connection, and judge the connection's values. ``origin`` is that of an inline connection.
+
+    :raises UnknownAction: no such action.
+    :raises UnknownConnection: no such connection.
+    :raises InvalidInvocation: an unknown inline type, or a connection missing where it cannot be guessed.
+    :raises InvalidConnection: values that break their schema, or a type that cannot serve the connector or the action.
+    """
+    action = find_action(manifest, invocation.action)
+    target = _target(invocation, manifest, connections, targets, origin)
+    if target is not None and target.kind.serves is not None and not target.kind.can_serve(action.key):
+        fitting = [manifest.full_name(kind) for kind in manifest.connection_types.values() if kind.can_serve(action.key)]
+        raise InvalidConnection(
+            f"connections of the type '{manifest.full_name(target.kind)}' cannot serve '{action.key}': {target.kind.serves.reason}",
+            hint=f"Use a connection of the type {', '.join(fitting)}." if fitting else None,
+        )
+    return Admitted(invocation, manifest, action, target)
+
+
+def admitting(
+    invocation: Invocation, manifest: Manifest, connections: Connections, targets: Targets, origin: Origin = "operator"
+) -> Steps[Admitted]:
+    """The same in steps: an event loop does not wait for the database."""
+    if connections.asks_store(invocation.connection):
+        found: Admitted = yield Perform(lambda: admit(invocation, manifest, connections, targets, origin), swift=connections.is_near)
+        return found
+    return admit(invocation, manifest, connections, targets, origin)
+
+
+def find_action(manifest: Manifest, key: str) -> ActionManifest:
+    """The action called ``key``.
+
+    :raises UnknownAction: where the connector has none of that name.
+    """
+    found = manifest.actions.get(key)
+    if found is None:
+        close = nearest(key, manifest.actions)
+        tail = f"; did you mean '{close}'?" if close else ""
+        hint = f"'{manifest.key}' has {', '.join(sorted(manifest.actions)) or 'no actions'}."
+        raise UnknownAction(f"'{manifest.key}' has no action '{key[:80]}'{tail}", hint=hint)
+    return found
+
+
+def _target(invocation: Invocation, manifest: Manifest, connections: Connections, targets: Targets, origin: Origin) -> Target | None:
+    given = invocation.connection
+    if given is None:
+        return _only_target(invocation.action, manifest, connections, targets)
+    if not manifest.connection_types:
+        raise InvalidInvocation(
+            "1 member of the invocation is not valid",
+            details=[Detail("/connection", f"'{manifest.key}' needs no connection")],
+            hint="Leave 'connection' out.",
+        )
+    if isinstance(given, str):
+        return targets.find(connections.find(given), manifest)
+    kind = manifest.connection_type(given["type"])
+    if kind is None:
+        close = nearest(given["type"], manifest.connection_types)
+        tail = f"; did you mean '{close}'?" if close else ""
+        fault = Detail("/connection/type", f"'{manifest.key}' has no connection type '{given['type'][:80]}'{tail}", "enum")
+        raise InvalidInvocation("1 member of the invocation is not valid", details=[fault], hint=_takes(manifest))
+    return Target(None, kind, check_values(kind, given.get("values") or {}, manifest, targets.schemas), origin=origin)
+
+
+def _only_target(action: str, manifest: Manifest, connections: Connections, targets: Targets) -> Target | None:
+    if not manifest.connection_types:
+        return None
+    kinds = {name: manifest.connection_type(full_name) for name, full_name in connections.fitting(manifest)}
+    known = {name: kind for name, kind in kinds.items() if kind is not None}
+    # One that cannot serve the action is still the only one where no other can: the refusal then says why.
+    fitting = [name for name, kind in known.items() if kind.can_serve(action)] or list(known)
+    if len(fitting) == 1:
+        return targets.find(connections.find(fitting[0]), manifest)
+    if fitting:
+        reason = f"'connection' is missing, and {len(fitting)} connections fit '{manifest.key}'"
+        hint = f"Name one of {', '.join(fitting[:10])}."
+    else:
+        reason = f"'connection' is missing, and no connection of the workspace fits '{manifest.key}'"
+        hint = f"Add a connection, or give one inline. {_takes(manifest)}"
+        if connections.problems:
+            hint += f" Not all connection files could be read: {'; '.join(connections.problems[:3])}."
+    raise InvalidInvocation("1 member of the invocation is not valid", details=[Detail("/connection", reason, "required")], hint=hint)
+
+
+class Targets:
+    """The targets that stored connections make, kept while the connection stays the same object: their values are judged once."""
+
+    def __init__(self, schemas: Schemas, limit: int = 2000) -> None:
+        self.schemas = schemas
+        self._limit = limit
+        self._kept: OrderedDict[tuple[str, str, str], tuple[StoredConnection, Target]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, stored: StoredConnection, manifest: Manifest) -> Target:
+        """The target that a stored connection makes for this connector.
+
+        :raises InvalidConnection: where its type is not one of the connector's, or its values break the type's schema.
+        """
+        key = (stored.name, manifest.key, manifest.version)
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] is stored:
+            return kept[1]
+        target = _judged(stored, manifest, self.schemas)
+        with self._lock:
+            self._kept[key] = (stored, target)
+            if len(self._kept) > self._limit:
+                self._kept.popitem(last=False)
+        return target
+
+
+def _judged(stored: StoredConnection, manifest: Manifest, schemas: Schemas) -> Target:
+    kind = manifest.connection_type(stored.type)
+    if kind is None:
+        raise InvalidConnection(
+            f"the connection '{stored.name}' is of type '{stored.type[:80]}', which cannot serve '{manifest.key}'", hint=_takes(manifest)
+        )
+    values = check_values(kind, stored.values, manifest, schemas, name=stored.name)
+    inputs = stored.foreign.inputs if stored.foreign is not None else {}
+    return Target(stored.name, kind, values, stored.folder, stored.version, stored.id, stored.origin, inputs)
+
+
+def check_values(
+    kind: ConnectionTypeManifest, values: Mapping[str, Any], manifest: Manifest, schemas: Schemas, *, name: str | None = None
+) -> Mapping[str, Any]:
+    """Judge connection values against their type's schema and fill defaults in; what stands behind a reference is judged when it is read.
+
+    :raises InvalidConnection: with every fault at once.
+    """
+    schema = schemas.find((manifest.key, manifest.version, "connection", kind.key), kind.schema, noun="value")
+    checked = schema.check(values)
+    if not checked.details:
+        return checked.value
+    references = tuple(f"{path}/" for path in reference_paths(values))
+    faults = [fault for fault in checked.details if not f"{fault.path}/".startswith(references)] if references else checked.details
+    if not faults:
+        return values
+    count = "1 value" if len(faults) == 1 else f"{len(faults)} values"
+    which = f"the connection '{name}'" if name else "the inline connection"
+    raise InvalidConnection(
+        f"{count} of {which} ({kind.key}) {'is' if len(faults) == 1 else 'are'} not valid",
+        details=faults,
+        hint=f"'jackfield schema {manifest.key} --connection {kind.key}' shows what the connection takes.",
+    )
+
+
+def _takes(manifest: Manifest) -> str:
+    names = ", ".join(manifest.full_name(kind) for kind in manifest.connection_types.values())
+    return f"'{manifest.key}' takes connections of the types {names}."

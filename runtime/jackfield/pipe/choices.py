@@ -1,0 +1,62 @@
+"""The choices of a form field, from an option source of a connector."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from jackfield.clock import Deadline
+from jackfield.connector.context import Call, entered
+from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, UnknownAction, nearest
+from jackfield.pipe.reasons import reason
+
+if TYPE_CHECKING:
+    from jackfield.connector import Connector
+    from jackfield.connector.declare import OptionSource
+    from jackfield.manifest import Manifest
+    from jackfield.pipe.stages import Stages
+
+__all__ = ["choices"]
+
+_SECONDS = 30.0
+"""How long a live source may take: a person waits for it in front of a form."""
+
+
+def choices(stages: Stages, manifest: Manifest, source: str, connection: str | None) -> list[dict[str, str]]:
+    """What the option source gives. One that asks the provider does so over ``connection``.
+
+    :raises UnknownAction: no such option source.
+    :raises InvalidInvocation: where the source needs a connection and none was named.
+    :raises JackfieldError: what the provider said.
+    """
+    connector: Connector = stages.catalog.load(manifest.key)
+    found = connector.option_sources.get(source)
+    if found is None:
+        close = nearest(source, connector.option_sources)
+        tail = f"; did you mean '{close}'?" if close else ""
+        hint = f"It has {', '.join(sorted(connector.option_sources)) or 'none'}."
+        raise UnknownAction(f"'{manifest.key}' has no option source '{source[:80]}'{tail}", hint=hint)
+    if not found.takes_client:
+        return [option.to_json() for option in found.function()]
+    if connection is None:
+        fault = Detail("/connection", f"the option source '{source}' asks the provider, and needs a connection", "required")
+        raise InvalidInvocation(fault.message, details=[fault], hint="Name a connection.")
+    return _live(stages, manifest, connector, found, connection)
+
+
+def _live(stages: Stages, manifest: Manifest, connector: Connector, found: OptionSource, connection: str) -> list[dict[str, str]]:
+    target = stages.targets.find(stages.known.find(connection), manifest)
+    opening = stages.opening.find(target, manifest, connector, {})
+    call, client = Call(Deadline.after(_SECONDS, stages.clock), threading.Event()), None
+    with entered(call):
+        try:
+            client = opening.client(call)
+            return [option.to_json() for option in found.function(client)]
+        except JackfieldError:
+            raise
+        except Exception as cause:  # noqa: BLE001 (the connection-open boundary: whatever a connector raises gets a code)
+            for explain in (connector.explain, getattr(client, "explain", None)):
+                known = explain(cause, client, None) if explain is not None else None
+                if known is not None:
+                    raise known from None
+            raise Unavailable(f"the choices could not be fetched: {reason(cause, opening.cache.redactor, {})}") from None

@@ -1,0 +1,317 @@
+"""The connections of one workspace, to look at and to change: what ``Jackfield.connections`` is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from jackfield.clock import Deadline
+from jackfield.connections import NAME, NAME_EXPECTED, HostAccess, StoredConnection
+from jackfield.connections.connection_store import ConnectionStore, conflict, taken
+from jackfield.connections.kept import Outcome
+from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
+from jackfield.invocation import DEFAULT_TIMEOUT
+from jackfield.pipe.drafting import Drafted, Drafter, Giver
+from jackfield.pipe.exchange import exported, imported
+from jackfield.pipe.kinds import Kinds
+from jackfield.pipe.listing import page
+from jackfield.pipe.permitting import policies
+from jackfield.pipe.shown import ConnectionPage, shown_from_file, shown_from_store
+from jackfield.pipe.trial import Trial, try_connection
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+    from jackfield.clock import Clock
+    from jackfield.connections import Connections
+    from jackfield.pipe.admit import Targets
+    from jackfield.pipe.open import OpenConnections
+
+__all__ = ["ManagedConnections"]
+
+_PAGE = 100
+_LARGEST_PAGE = 1000
+_OPERATOR = Giver()
+
+
+class ManagedConnections:
+    """Lists, shows, tests, adds and changes connections. Thread-safe.
+
+    ``values`` go in as their type's schema has them and come out masked. Who gives them matters: ``Giver("remote")`` stands for
+    somebody over HTTP or MCP, who may do less (contract §2); by default it is whoever runs jackfield.
+    """
+
+    def __init__(self, known: Connections, catalog: Catalog, opening: OpenConnections, targets: Targets, clock: Clock) -> None:
+        self.known = known
+        self.kinds = Kinds(catalog)
+        self._catalog = catalog
+        self._opening = opening
+        self._targets = targets
+        self._clock = clock
+        self._drafter = Drafter(targets.schemas, self.access)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What could not be read of the connection files, in sentences."""
+        return self.known.problems
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence for each stored connection that a file hides."""
+        return self.known.warnings
+
+    def access(self) -> HostAccess:
+        """What connections that were made over HTTP or MCP may use of the host."""
+        return self.known.access()
+
+    def list(
+        self,
+        cursor: str | None = None,
+        limit: int = _PAGE,
+        *,
+        type: str | None = None,  # noqa: A002 (the contract's word)
+        text: str | None = None,
+    ) -> ConnectionPage:
+        """A page of at most ``limit`` connections, by name: those of a type, those with ``text`` in their name, type or account.
+
+        :raises InvalidInvocation: for a limit that is not between 1 and 1,000, or a cursor that is none.
+        :raises InvalidConnection: for a type that is not installed.
+        """
+        if not 1 <= limit <= _LARGEST_PAGE:
+            raise InvalidInvocation("the limit is not valid", details=[Detail("/limit", f"is not between 1 and {_LARGEST_PAGE:,}")])
+        if cursor and not NAME.match(cursor):
+            raise InvalidInvocation("the cursor is not valid", details=[Detail("/cursor", "is not the cursor of a page")])
+        full_name = self.kinds.find(type).full_name if type is not None else None
+        return page(self.known, self.kinds, cursor or "", limit, full_name, text)
+
+    def find(self, name: str) -> StoredConnection:
+        """The connection called ``name``, for the runtime's own use: its values are as they are kept.
+
+        :raises UnknownConnection: where there is none.
+        :raises InvalidConnection: where two files define it.
+        """
+        return self.known.find(name)
+
+    def show(self, name: str) -> dict[str, Any]:
+        """A connection as contract §7 has it, its secrets masked.
+
+        :raises UnknownConnection: where there is none of that name.
+        :raises InvalidConnection: where two files define it.
+        """
+        if self.known.in_files(name) is not None:
+            return shown_from_file(self.known.find(name), self.kinds)
+        store = self.known.store
+        kept = store.show(name) if store is not None else None
+        if kept is None:
+            raise self.known.unknown(name)
+        return shown_from_store(kept, self.kinds)
+
+    def check(self, type: str, values: Mapping[str, Any], giver: Giver = _OPERATOR) -> None:  # noqa: A002 (the contract's word)
+        """Do nothing where ``values`` would do for a new connection of that type; nothing is tried or kept.
+
+        :raises InvalidConnection: with every fault at once.
+        """
+        self._drafter.draft(self.kinds.find(type), values, giver)
+
+    def add(
+        self,
+        name: str,
+        type: str,  # noqa: A002 (the contract's word)
+        values: Mapping[str, Any],
+        *,
+        test: bool = True,
+        force: bool = False,
+        giver: Giver = _OPERATOR,
+        timeout_seconds: float = DEFAULT_TIMEOUT,
+    ) -> dict[str, Any]:
+        """Judge the values, test the connection and keep it; it is shown as ``show`` shows it. ``force`` keeps one whose test fails too.
+
+        :raises InvalidConnection: for a name that is taken or none, an unknown type, values that are not valid (with every fault), and a
+            test that fails.
+        :raises InvalidInvocation: where there is no database.
+        """
+        store = self._changeable(name)
+        if store.show(name) is not None:
+            raise taken(name)
+        drafted = self._drafter.draft(self.kinds.find(type), values, giver, name=name)
+        store.add(name, self._tried(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds).draft)
+        return self.show(name)
+
+    def replace(
+        self,
+        name: str,
+        values: Mapping[str, Any],
+        version: int | None = None,
+        *,
+        test: bool = True,
+        force: bool = False,
+        giver: Giver = _OPERATOR,
+        timeout_seconds: float = DEFAULT_TIMEOUT,
+    ) -> dict[str, Any]:
+        """Give a stored connection other values. Secrets that are left out, and what is given as it is shown masked, keep their old
+        value; a secret given as null is taken away. ``version`` is the one that was seen: another one by now is a conflict.
+
+        :raises UnknownConnection: where there is none of that name.
+        :raises VersionConflict: where somebody else changed it meanwhile.
+        :raises InvalidConnection: as ``add`` does.
+        """
+        store = self._store()
+        old = store.find(name)
+        if old is None:
+            raise self._not_stored(name)
+        if version is not None and version != old.version:
+            raise conflict(name)
+        drafted = self._drafter.draft(self.kinds.find(old.type), values, giver, name=name, old=old)
+        tried = self._tried(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
+        return shown_from_store(store.replace(name, tried.draft, old.version), self.kinds)
+
+    def rename(self, name: str, new_name: str) -> dict[str, Any]:
+        """Give a stored connection another name; it is shown under that.
+
+        :raises UnknownConnection: where there is none of the old name.
+        :raises InvalidConnection: where the new name is taken, or none.
+        """
+        store = self._changeable(new_name)
+        if store.show(name) is None:
+            raise self._not_stored(name)
+        return shown_from_store(store.rename(name, new_name), self.kinds)
+
+    def remove(self, name: str) -> None:
+        """Forget a stored connection and its secrets.
+
+        :raises UnknownConnection: where there is none of that name.
+        :raises InvalidConnection: where it is a file's.
+        """
+        store = self._store()
+        if store.show(name) is None:
+            raise self._not_stored(name)
+        store.remove(name)
+
+    def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
+        """Try a connection without changing anything, and keep what that came to; it is shown with the outcome.
+
+        :raises UnknownConnection: where there is none of that name.
+        :raises InvalidConnection: where its values break its type's schema, or a secret cannot be read.
+        """
+        stored = self.known.find(name)
+        trial = try_connection(stored, self._catalog, self._opening, self._targets, Deadline.after(timeout_seconds, self._clock))
+        store = self.known.store if stored.id is not None else None
+        if store is not None:
+            store.set_test_outcome(stored, _outcome(trial))
+        return {**self.show(name), **trial.to_json()}
+
+    def test_draft(
+        self,
+        type: str,  # noqa: A002 (the contract's word)
+        values: Mapping[str, Any],
+        *,
+        giver: Giver = _OPERATOR,
+        timeout_seconds: float = DEFAULT_TIMEOUT,
+    ) -> dict[str, Any]:
+        """Try values that are not kept: ``status``, ``account`` and ``lastTest`` as a connection has them.
+
+        :raises InvalidConnection: as ``add`` does, but for a test that fails.
+        """
+        drafted = self._drafter.draft(self.kinds.find(type), values, giver)
+        return self._trial(drafted, "draft", timeout_seconds).to_json()
+
+    def import_document(
+        self,
+        document: str | os.PathLike[str],
+        *,
+        replace: bool = False,
+        test: bool = True,
+        force: bool = False,
+        giver: Giver = _OPERATOR,
+    ) -> Sequence[dict[str, Any]]:
+        """Keep the connections of a document: a path, or its text where it has a line break or begins with a brace. One row for each:
+        ``{"name", "type", "result": "added" | "replaced" | "refused"}``, with its ``status`` or its ``error``. ``replace`` puts them
+        into the place of those that are there.
+
+        :raises InvalidConnection: where the document cannot be read at all.
+        """
+        return imported(self, document, replace=replace, test=test, force=force, giver=giver)
+
+    def export(self, names: Iterable[str] | None = None, *, secrets: bool = False) -> dict[str, Any]:
+        """Connections as a connection file has them; without ``secrets`` each is a reference to an environment variable to be set.
+
+        :raises UnknownConnection: for a name that there is not.
+        """
+        return exported(self.known, self.kinds, names, secrets=secrets)
+
+    def policy(self, name: str, actions: Sequence[str] | None = None, principal_arn: str | None = None) -> dict[str, Any]:
+        """The policies that the provider must have for the connection, as its type makes them: just what ``actions`` need (``sendEmail``
+        or ``aws-ses/sendEmail``; by default all that the connection serves).
+
+        :raises UnknownConnection: no such connection.
+        :raises UnknownAction: no such action.
+        :raises InvalidConnection: where its type makes no policies.
+        """
+        return policies(self.known.find(name), self._catalog, self._opening, self._targets, actions, principal_arn)
+
+    def _store(self) -> ConnectionStore:
+        store = self.known.store
+        if store is None:
+            hint = "Set JACKFIELD_DATABASE_URL, or put the connection into a file that JACKFIELD_CONNECTIONS names."
+            raise InvalidInvocation("this runtime has no database to keep connections in", hint=hint)
+        return store
+
+    def _changeable(self, name: str) -> ConnectionStore:
+        """The store, where it can take a connection of that name."""
+        store = self._store()
+        if not NAME.match(name):
+            raise InvalidConnection("the name is not valid", details=[Detail("/name", NAME_EXPECTED, "pattern")], hint="Choose another.")
+        file = self.known.in_files(name)
+        if file is not None:
+            text = f"{file.source} has a connection '{name}', which would hide the stored one"
+            raise InvalidConnection(text, details=[Detail("/name", text)], hint="Choose another name, or remove that one.")
+        return store
+
+    def _not_stored(self, name: str) -> JackfieldError:
+        file = self.known.in_files(name)
+        if file is None:
+            return self.known.unknown(name)
+        return InvalidConnection(f"the connection '{name}' is one of {file.source}, not of the store", hint=f"Edit {file.source}.")
+
+    def _tried(self, drafted: Drafted, name: str, *, test: bool, force: bool, timeout_seconds: float) -> Drafted:
+        """The draft with the outcome of its test.
+
+        :raises InvalidConnection: where the test fails and nothing forces it.
+        """
+        if not test:
+            if drafted.draft.origin == "remote":  # what it may use of the host is seen when it is opened
+                manifest = drafted.kind.manifests[0]
+                self._opening.find(drafted.find(_stored(name, drafted), manifest), manifest, self._catalog.load(manifest.key), {})
+            return drafted
+        trial = self._trial(drafted, name, timeout_seconds)
+        if trial.status != "ok" and not force:
+            raise _failing(trial, drafted)
+        return replace(drafted, draft=replace(drafted.draft, outcome=_outcome(trial)))
+
+    def _trial(self, drafted: Drafted, name: str, timeout_seconds: float) -> Trial:
+        deadline = Deadline.after(timeout_seconds, self._clock)
+        return try_connection(_stored(name, drafted), self._catalog, self._opening, drafted, deadline)
+
+
+def _stored(name: str, drafted: Drafted) -> StoredConnection:
+    draft = drafted.draft
+    return StoredConnection(name, draft.type, draft.values, "draft", origin=draft.origin)
+
+
+def _outcome(trial: Trial) -> Outcome:
+    account = trial.account
+    identifier, label = (account.id, account.label) if account is not None else (None, None)
+    return Outcome("ok" if trial.status == "ok" else "failing", identifier, label, trial.to_json()["lastTest"])
+
+
+def _failing(trial: Trial, drafted: Drafted) -> InvalidConnection:
+    failed = [step for step in trial.steps if step.mandatory and not step.passed]
+    hint = f"{failed[0].hint} " if failed[0].hint else ""
+    if drafted.made:
+        hint += "Its External ID was made just now, and no role knows it yet: save it untested, have its policies set up, then test it. "
+    return InvalidConnection(
+        f"the connection was not saved, since its test fails: {failed[0].message}",
+        details=[Detail("", f"{step.title}: {step.message}") for step in failed],
+        hint=f"{hint}To save it all the same, force it; to save it untested, leave the test out.",
+    )

@@ -1,0 +1,291 @@
+"""The runtime: one straight pipe from an invocation to a Result."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from jackfield.catalog import Catalog, entry_points, search
+from jackfield.clock import Clock, SystemClock
+from jackfield.connections import Secrets, SharedLeases, sources_from
+from jackfield.connector.guard import Guard
+from jackfield.errors import Cancelled
+from jackfield.hooks import Plugins
+from jackfield.invocation import DEFAULT_TIMEOUT, Meta, Result
+from jackfield.pipe.admit import Targets
+from jackfield.pipe.choices import choices
+from jackfield.pipe.open import OpenConnections
+from jackfield.pipe.permit import LIBRARY, Caller, Permits
+from jackfield.pipe.schemas import Schemas
+from jackfield.pipe.settle import failed
+from jackfield.pipe.stages import Stages, required
+from jackfield.pipe.steps import LoopThread, Steps, adrive, drive
+from jackfield.pipe.storage import Storage
+from jackfield.pipe.trace import Trace
+
+if TYPE_CHECKING:
+    from jackfield.catalog import EntryPoint
+    from jackfield.journal import Claimed, Journal
+    from jackfield.pipe.connecting import ManagedConnections
+
+__all__ = ["Jackfield"]
+
+_WORKERS = 64
+
+
+class Jackfield:
+    """A panel of connectors for one workspace. Thread-safe; one serves a whole process.
+
+    ``connections`` are files, folders or mappings (``{"name": {"type": …, "values": {…}}}``); left out, the files that
+    ``JACKFIELD_CONNECTIONS`` names, in the workspace ``default``. ``environment`` is what ``$env`` references and endpoint variables
+    are read from (default: the process's). ``guard`` judges the hosts that connections which were made over HTTP or MCP name
+    (default: this machine and public ones); ``points`` are the entry points of plugins where a catalog is given.
+    """
+
+    def __init__(
+        self,
+        workspace: str = "default",
+        connections: Iterable[str | os.PathLike[str] | Mapping[str, Any]] | None = None,
+        database_url: str | None = None,
+        *,
+        catalog: Catalog | None = None,
+        plugins: Iterable[object] = (),
+        clock: Clock | None = None,
+        environment: Mapping[str, str] | None = None,
+        storage: Storage | None = None,
+        guard: Guard | None = None,
+        points: Iterable[EntryPoint] | None = None,
+    ) -> None:
+        groups = entry_points() if catalog is None else {}
+        environment = os.environ if environment is None else environment
+        self.workspace = workspace
+        self.catalog = Catalog.installed(groups) if catalog is None else catalog
+        self.storage = Storage(database_url, environment, clock or SystemClock()) if storage is None else storage
+        self._owns_storage = storage is None
+        sources = _files(workspace, environment) if connections is None else connections
+        self._known = self.storage.connections(sources, workspace, self.catalog)
+        self._managed: ManagedConnections | None = None
+        self._journal: Journal | None = None
+        self.schemas = Schemas()
+        self.clock = SystemClock() if clock is None else clock
+        found = groups.get("jackfield.plugins", ()) if points is None else points
+        self._plugins = Plugins([(point.name, point.module, point.attribute) for point in found], tuple(plugins))
+        secrets = Secrets(environment, self._plugins, self.clock)
+        self.open_connections = OpenConnections(
+            workspace, self.clock, environment, secrets, self.schemas, self._shared, self._known.access,
+            guard or Guard(loopback=True),
+        )  # fmt: skip
+        self._targets = Targets(self.schemas)
+        self.permits = Permits(self.storage, workspace, self.clock)
+        self._stages = Stages(
+            workspace, self.catalog, self._known, self.schemas, self.open_connections, self._plugins, self.permits, self.clock,
+            lambda: self.journal, self._targets,
+        )  # fmt: skip
+        self._loop = LoopThread()
+        self._workers: ThreadPoolExecutor | None = None
+        self._tasks: set[asyncio.Task[Result]] = set()
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<Jackfield workspace={self.workspace!r}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Jackfield is not pickled: it holds open connections")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let what runs end, and give threads back. The object is not used afterwards."""
+        self._loop.close()
+        if self._workers is not None:
+            self._workers.shutdown(wait=True)
+        if self._owns_storage:
+            self.storage.close()
+
+    @property
+    def connections(self) -> ManagedConnections:
+        """The workspace's connections, to look at and to change."""
+        if self._managed is None:
+            from jackfield.pipe.connecting import ManagedConnections  # noqa: PLC0415 (an invocation never pays for it)
+
+            self._managed = ManagedConnections(self._known, self.catalog, self.open_connections, self._targets, self.clock)
+        return self._managed
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing is left to be opened by the first call."""
+        return self._journal is not None or not self.storage.enabled
+
+    def open(self) -> None:
+        """Open what the first call would: the journal, where there is a database.
+
+        :raises Unavailable: where it cannot be opened.
+        """
+        _ = self.journal
+
+    @property
+    def journal(self) -> Journal | None:
+        """The workspace's journal, opened on first use; None where ``database_url`` is ``none``.
+
+        :raises Unavailable: where the database cannot be opened.
+        """
+        if self._journal is None and self.storage.enabled:
+            with self._lock:
+                if self._journal is None:
+                    from jackfield.journal import Journal  # noqa: PLC0415 (only with a database)
+
+                    journal = Journal(self.storage.database, self.storage.vault, self.workspace, self.clock)
+                    journal.recover()
+                    self._journal = journal
+        return self._journal
+
+    def invoke(
+        self,
+        invocation: Mapping[str, Any] | str | bytes,
+        *,
+        wait: bool | float = False,
+        cancelled: threading.Event | None = None,
+        caller: Caller = LIBRARY,
+    ) -> Result:
+        """Run one invocation in this thread; JSON text or the object it describes. Bad input is a failed Result, never an exception.
+
+        ``wait`` waits for an invocation with the same idempotency key that still runs, instead of refusing: up to the deadline, or so many
+        seconds. ``cancelled`` may be set by another thread: what has not been sent yet is then not sent. ``caller`` is who asks, for the
+        journal and the rules.
+        """
+        return drive(self._stages.run(invocation, Trace(cancelled, caller, wait=wait)), self.clock, self._loop)
+
+    async def ainvoke(
+        self,
+        invocation: Mapping[str, Any] | str | bytes,
+        *,
+        wait: bool | float = False,
+        cancelled: threading.Event | None = None,
+        caller: Caller = LIBRARY,
+    ) -> Result:
+        """The same for asyncio. ``async def`` actions run in this loop, others in worker threads.
+
+        A cancelled caller cancels what has not been sent; what has been sent runs to its end.
+        """
+        trace = Trace(cancelled, caller, wait=wait)
+        return await self._shielded(self._started(self._stages.run(invocation, trace)), trace)
+
+    def begin(
+        self,
+        invocation: Mapping[str, Any] | str | bytes,
+        *,
+        wait: bool | float = False,
+        cancelled: threading.Event | None = None,
+        caller: Caller = LIBRARY,
+    ) -> asyncio.Task[Result]:
+        """The same as a task of its own: whoever waits for it may leave without ending it."""
+        return self._started(self._stages.run(invocation, Trace(cancelled, caller, wait=wait)))
+
+    def enqueue(self, invocation: Mapping[str, Any] | str | bytes, *, caller: Caller = LIBRARY) -> Result | str:
+        """Leave an invocation to the workers: its id, once it is on the disk; or the Result that its key replays.
+
+        :raises JackfieldError: where it is refused at once (no such action, inputs that are not valid, a key that is taken).
+        """
+        trace = Trace(None, caller, wait=False)
+        return drive(self._stages.enqueue(invocation, trace), self.clock, self._loop)
+
+    async def arun(self, claimed: Claimed) -> Result:
+        """Run an invocation that was taken from the queue."""
+        journal = required(self.journal)
+        kept = journal.opened_inputs(claimed.id, claimed.sealed)
+        caller = Caller(kept["caller"])  # its rules were asked when it came in
+        trace = Trace(None, caller, wait=False, identifier=claimed.id)
+        return await self._shielded(self._started(self._stages.run(kept["invocation"], trace)), trace)
+
+    def cancel(self, identifier: str) -> bool:
+        """Cancel an invocation that has not been sent: one that waits in the queue, or one that runs in this process. False where it is too
+        late, or somebody else's.
+
+        :raises InvalidInvocation: where the workspace has no such invocation.
+        """
+        journal = required(self.journal)
+        entry = journal.find(identifier)
+        event = self._stages.live.get(identifier)
+        if event is not None:
+            event.set()
+            return True
+        meta = Meta(entry.id, connector=entry.connector, connector_version=entry.connector_version, action=entry.action)
+        return journal.cancel_queued(identifier, failed(meta, Cancelled("the invocation was cancelled before it was begun")))
+
+    async def drained(self, within: float) -> None:
+        """Let what ``ainvoke`` and ``arun`` began end, at most ``within`` seconds; of the rest the journal then tells what is known."""
+        if self._tasks:
+            _, left = await asyncio.wait(self._tasks, timeout=within)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+    def _started(self, steps: Steps[Result]) -> asyncio.Task[Result]:
+        task = asyncio.get_running_loop().create_task(adrive(steps, self.clock, self._threads()))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    @staticmethod
+    async def _shielded(task: asyncio.Task[Result], trace: Trace) -> Result:
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            trace.cancelled.set()
+            raise
+
+    def show(self, name: str) -> dict[str, Any]:
+        """A connection as contract §7 describes it, secrets masked.
+
+        :raises UnknownConnection: where there is none of that name.
+        """
+        return self.connections.show(name)
+
+    def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
+        """The same, with the outcome of a test that changes nothing.
+
+        :raises UnknownConnection: where there is none of that name.
+        :raises InvalidConnection: where its values break its type's schema.
+        """
+        return self.connections.test(name, timeout_seconds=timeout_seconds)
+
+    def options(self, connector: str, source: str, *, connection: str | None = None) -> list[dict[str, str]]:
+        """The choices of an option source; one that asks the provider does so over ``connection``.
+
+        :raises UnknownConnector: no such connector.
+        :raises UnknownAction: no such option source.
+        :raises JackfieldError: what a live source came to.
+        """
+        return choices(self._stages, self.catalog.find(connector), source, connection)
+
+    def search(self, words: str, *, connector: str | None = None, effect: str | None = None) -> list[dict[str, Any]]:
+        """The actions that fit ``words``, best first."""
+        keys = [entry.key for entry in self.catalog.entries() if entry.error is None and connector in (None, entry.key)]
+        return [row.to_json() for row in search((self.catalog.find(key) for key in keys), words, effect=effect)]
+
+    def _shared(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:
+        """The leases that other processes share, for one version of a connection's values; None where there is no database."""
+        journal = self.journal
+        if journal is None:
+            return None
+        version = journal.fingerprint({"name": name, "type": kind, "values": values})
+        return SharedLeases(self.storage.database, self.storage.vault, self.workspace, version, self.clock)
+
+    def _threads(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._workers is None:
+                self._workers = ThreadPoolExecutor(_WORKERS, "jackfield")
+            return self._workers
+
+
+def _files(workspace: str, environment: Mapping[str, str]) -> list[str]:
+    """The connection files that the environment names: they belong to the workspace ``default`` (contract §1)."""
+    return sources_from(environment) if workspace == "default" else []

@@ -1,0 +1,89 @@
+"""Connection types by name, over all installed connectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jackfield.errors import Detail, InvalidConnection, nearest
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+    from jackfield.manifest import ConnectionTypeManifest, Manifest
+
+__all__ = ["Kind", "Kinds"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A connection type under its full name, and the connectors that take it; the first one's schema judges the values."""
+
+    full_name: str
+    about: ConnectionTypeManifest
+    manifests: tuple[Manifest, ...]
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """What the values must be."""
+        return self.about.schema
+
+
+class Kinds:
+    """The connection types of one catalog. A broken connector has none."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._found: dict[str, Kind] = {}
+
+    def all(self) -> list[Kind]:
+        """All connection types, by full name."""
+        found: dict[str, list[tuple[ConnectionTypeManifest, Manifest]]] = {}
+        for manifest in self._manifests():
+            for kind in manifest.connection_types.values():
+                found.setdefault(manifest.full_name(kind), []).append((kind, manifest))
+        return [Kind(name, pairs[0][0], tuple(manifest for _, manifest in pairs)) for name, pairs in sorted(found.items())]
+
+    def find(self, name: str) -> Kind:
+        """The type that ``name`` means: its full name, with a connector's key instead of the family's, or the key alone where that will do.
+
+        :raises InvalidConnection: where no installed connector has it, or several do.
+        """
+        found = self._found.get(name)
+        if found is None:
+            found = self._found[name] = self._only(name)
+        return found
+
+    def known(self, name: str) -> Kind | None:
+        """The same; None where it is not installed."""
+        try:
+            return self.find(name)
+        except InvalidConnection:
+            return None
+
+    def _only(self, name: str) -> Kind:
+        found: dict[str, list[tuple[ConnectionTypeManifest, Manifest]]] = {}
+        for manifest in self._manifests():
+            kind = manifest.connection_type(name)
+            if kind is not None:
+                found.setdefault(manifest.full_name(kind), []).append((kind, manifest))
+        if len(found) == 1:
+            ((full_name, pairs),) = found.items()
+            return Kind(full_name, pairs[0][0], self._takers(full_name))
+        raise self._unknown(name, sorted(found))
+
+    def _takers(self, full_name: str) -> tuple[Manifest, ...]:
+        return tuple(manifest for manifest in self._manifests() if manifest.connection_type(full_name) is not None)
+
+    def _manifests(self) -> list[Manifest]:
+        return [self._catalog.find(entry.key) for entry in self._catalog.entries() if entry.error is None]
+
+    def _unknown(self, name: str, meant: list[str]) -> InvalidConnection:
+        names = [kind.full_name for kind in self.all()]
+        if meant:
+            text = f"'{name[:80]}' may mean {' or '.join(meant)}"
+        else:
+            close = nearest(name, names)
+            text = f"no installed connector has the connection type '{name[:80]}'" + (f"; did you mean '{close}'?" if close else "")
+        hint = f"There are {', '.join(names[:20])}." if names else "'jackfield connectors list' shows what is installed."
+        return InvalidConnection(text, details=[Detail("/type", text, "enum")], hint=hint)

@@ -1,0 +1,168 @@
+"""The third stage: secrets resolved, the connection opened, its credentials leased."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import time
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jackfield.connections import (
+    ConnectionCache,
+    ConnectionCaches,
+    HostAccess,
+    Secrets,
+    SharedLeases,
+    reference_paths,
+    refuse_ambient,
+    refuse_references,
+)
+from jackfield.connector.guard import ANYWHERE, Guard
+from jackfield.errors import InvalidConnection
+from jackfield.pipe.admit import Admitted, Target, check_values
+from jackfield.pipe.check import model_faults
+from jackfield.pipe.schemas import Schemas
+from jackfield.redaction import confidential_values, secret_values
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.connector import Call, ConnectionType, Connector, OpenContext
+    from jackfield.manifest import Manifest
+
+__all__ = ["OpenConnections", "Opening"]
+
+_SWIFT = 0.002
+"""Seconds: about what going to a thread and back takes a busy process."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Opening:
+    """A connection whose secrets are resolved: ready to give a client for each try."""
+
+    kind: ConnectionType
+    cache: ConnectionCache
+    context: dict[str, Any]
+    forget_secrets: Callable[[], None] = lambda: None
+    """Has what the connection refers to read anew when it is next opened: the provider refused the credentials."""
+
+    def context_for(self, call: Call) -> OpenContext:
+        """What the connection type knows while it opens for one try."""
+        from jackfield.connector.context import OpenContext  # noqa: PLC0415 (pydantic begins there)
+
+        return OpenContext(call=call, leases=self.cache, **self.context)
+
+    def client(self, call: Call) -> Any:  # noqa: ANN401 (the author's client)
+        """A client for one try."""
+        started = time.perf_counter()
+        try:
+            return self.kind.open(self.context_for(call))
+        finally:
+            self.cache.opened_in = time.perf_counter() - started
+
+    @property
+    def is_swift(self) -> bool:
+        """Whether opening will most likely only look up what is kept: it did the last time, and no lease is due."""
+        return self.cache.opened_in < _SWIFT and self.cache.is_fresh
+
+
+class OpenConnections:
+    """Opens connections for one runtime and workspace, and keeps what is dear."""
+
+    def __init__(
+        self,
+        workspace: str,
+        clock: Clock,
+        environment: Mapping[str, str],
+        secrets: Secrets,
+        schemas: Schemas,
+        shared: Callable[[str, str, Mapping[str, Any]], SharedLeases | None] = lambda *_: None,
+        access: Callable[[], HostAccess] = HostAccess,
+        guard: Guard = Guard(loopback=True),  # noqa: B008 (frozen)
+    ) -> None:
+        self._workspace = workspace
+        self._clock = clock
+        self._environment = environment
+        self._secrets = secrets
+        self._schemas = schemas
+        self._shared = shared
+        self._access = access
+        self._guard = guard
+        self._stored = ConnectionCaches(clock)
+        self._inline = ConnectionCaches(clock, limit=256)
+        self._salt = os.urandom(32)
+
+    def find(self, target: Target, manifest: Manifest, connector: Connector, inputs: Mapping[str, Any]) -> Opening:
+        """Resolve the target's secrets and find what is kept for it.
+
+        :raises InvalidConnection: where a reference cannot be read or is not allowed, what it holds breaks the schema, or the connection
+            would use the host's own identity and may not.
+        """
+        values = self._resolved(target, target.values)
+        if values is not target.values:
+            values = check_values(target.kind, values, manifest, self._schemas, name=target.name)
+        schema = target.kind.schema
+
+        def hidden() -> frozenset[str]:
+            return secret_values(schema, values) | confidential_values(schema, values)
+
+        full_name, name = manifest.full_name(target.kind), target.name
+        if name is None:  # inline values stay in this process
+            cache = self._inline.find((full_name, self._digest(values)), values, hidden)
+        else:
+            cache = self._stored.find((name, full_name), values, hidden, lambda: self._shared(name, full_name, values))
+        model = connector.connections[target.kind.key]
+        kind = cache.cached(("values", target.kind.key), lambda: _modelled(model, values, target))
+        context = {
+            "workspace": self._workspace,
+            "connection": target.name,
+            "connector": connector.key,
+            "inputs": inputs,
+            "permissions": cache.cached(("permissions", connector.key), connector.permissions),
+            "clock": self._clock,
+            "environment": self._environment,
+            "guard": self._guard if target.origin == "remote" else ANYWHERE,
+        }
+        if target.origin == "remote" and kind.reads_host and not self._access().ambient:
+            refuse_ambient(kind.reads_host_at)
+        return Opening(kind, cache, context, lambda: self.forget_secrets(target))
+
+    def forget_secrets(self, target: Target) -> None:
+        """Read what the target refers to anew when it is next opened, rather than from memory."""
+        self._secrets.forget(target.values)
+
+    def defaults(self, admitted: Admitted) -> Mapping[str, Any]:
+        """The connection values that fill missing inputs; only those of them that are references are read."""
+        target, given = admitted.target, admitted.invocation.inputs
+        if target is None:
+            return {}
+        wanted = (value for name, value in admitted.action.defaults if _is_blank(given.get(name)))
+        found = {name: target.values[name] for name in wanted if name in target.values}
+        return self._resolved(target, found)
+
+    def _resolved(self, target: Target, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        if target.origin == "remote" and any(reference_paths(values)) and not self._access().references:
+            refuse_references(values)
+        return self._secrets.resolve(values, target.folder)
+
+    def _digest(self, values: Mapping[str, Any]) -> Hashable:
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+        return hmac.new(self._salt, text.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
+
+
+def _modelled(model: type[ConnectionType], values: Mapping[str, Any], target: Target) -> ConnectionType:
+    from pydantic import ValidationError  # noqa: PLC0415 (a refused invocation never pays for it)
+
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = model_faults(error)
+    which = f"the connection '{target.name}'" if target.name else "the inline connection"
+    raise InvalidConnection(f"the values of {which} ({target.kind.key}) do not go together", details=faults, hint="See the details.")
+
+
+def _is_blank(value: object) -> bool:
+    return not (value.strip() if isinstance(value, str) else value)

@@ -1,0 +1,98 @@
+"""Many pages as one output: the action fetches one page, this loop merges, paces and guards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.errors import JackfieldError, Sent, Unavailable
+from jackfield.manifest import Pagination
+from jackfield.pipe.steps import Steps, Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jackfield.connector import Inputs
+    from jackfield.pipe.run import Run
+
+__all__ = ["MAX_PAGES", "collected", "wants_all"]
+
+MAX_PAGES = 10_000
+"""Pages of one invocation; what is left can be resumed with the output's token."""
+
+
+def wants_all(paging: Pagination | None, values: Mapping[str, Any]) -> bool:
+    """Whether the caller asks for every page."""
+    return paging is not None and paging.all_input is not None and values.get(paging.all_input) is True
+
+
+def collected(
+    run: Run, values: Mapping[str, Any], paging: Pagination, typed: Callable[[Mapping[str, Any]], Inputs]
+) -> Steps[Mapping[str, Any]]:
+    """Every page of the action, merged into the first.
+
+    The pages after the first keep to the action's rate budget. Where time runs out or the provider cannot go on, what was fetched is the
+    output, with the token that resumes and ``meta.complete`` false.
+
+    :raises JackfieldError: where the first page fails, or a later one for good.
+    """
+    values = _first(values, paging)
+    merged: dict[str, Any] | None = None
+    seen: set[str] = set()
+    run.meta.complete = False
+    for number in range(MAX_PAGES):
+        try:
+            if number and run.pace is not None:
+                yield from _slot(run)
+            page = yield from run.page(typed(values))
+        except JackfieldError as error:
+            if merged is None or not error.retryable:
+                raise
+            return merged
+        if number == 0 and run.pace is not None:
+            run.pace.mark(run.clock.monotonic())
+        merged = _merged(merged, page, paging)
+        token = page.get(paging.token_output)
+        if not token:
+            run.meta.complete = True
+            break
+        if token in seen:
+            raise _loop()
+        seen.add(token)
+        values = {**values, paging.token_input: token}
+    return merged or {}
+
+
+def _first(values: Mapping[str, Any], paging: Pagination) -> dict[str, Any]:
+    first = {name: value for name, value in values.items() if name != paging.token_input}
+    if paging.size_input is not None and paging.max_size is not None and paging.size_input not in first:
+        first[paging.size_input] = paging.max_size
+    return first
+
+
+def _slot(run: Run) -> Steps[None]:
+    if run.pace is None:
+        return
+    seconds = run.pace.reserve(run.clock.monotonic())
+    if seconds >= run.deadline.remaining():
+        raise run.deadline.passed(Sent.NOTHING)
+    if seconds > 0:
+        yield Wait(seconds)
+
+
+def _merged(merged: dict[str, Any] | None, page: Mapping[str, Any], paging: Pagination) -> dict[str, Any]:
+    if merged is None:
+        return dict(page)
+    merged.setdefault(paging.items, []).extend(page.get(paging.items, ()))
+    merged.pop(paging.token_output, None)
+    if page.get(paging.token_output):
+        merged[paging.token_output] = page[paging.token_output]
+    return merged
+
+
+def _loop() -> Unavailable:
+    return Unavailable(
+        "the provider gave the same page token twice, so its list has no end",
+        hint="Fetch single pages with the token, or report it to the provider.",
+        repeatable=False,
+    )

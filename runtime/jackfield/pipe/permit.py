@@ -1,0 +1,86 @@
+"""Who asks, and whether they may: the rules of the workspace bind every call, those of a token its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from jackfield.access import INLINE, Request, Rules, Scope, Settings, UnknownWorkspace, Workspaces, decide
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.connections import Origin
+    from jackfield.pipe.admit import Admitted
+    from jackfield.pipe.record import Record
+    from jackfield.pipe.storage import Storage
+
+__all__ = ["LIBRARY", "Caller", "Permits"]
+
+_DEFAULTS = Settings()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who invokes: a name for the journal, and the scope and rules of a token; the operator's own calls have neither. ``remote``: over HTTP
+    or MCP, so that an inline connection may use less of the host (contract §2)."""
+
+    name: str | None = None
+    scope: Scope | None = None
+    rules: Rules | None = field(default=None, repr=False)
+    remote: bool = False
+
+    @property
+    def origin(self) -> Origin:
+        """Who gave the values of an inline connection."""
+        return "remote" if self.remote else "operator"
+
+
+LIBRARY = Caller()
+"""The process's own code."""
+
+
+class Permits:
+    """The settings of one workspace, and what they permit."""
+
+    def __init__(self, storage: Storage, workspace: str, clock: Clock) -> None:
+        self._storage = storage
+        self._workspace = workspace
+        self._clock = clock
+        self._workspaces: Workspaces | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """What the workspace has set, read every few seconds; the defaults where there is no database or no such workspace."""
+        if not self._storage.enabled:
+            return _DEFAULTS
+        try:
+            return self.workspaces.settings(self._workspace)
+        except UnknownWorkspace:
+            return _DEFAULTS
+
+    @property
+    def workspaces(self) -> Workspaces:
+        """Where the settings are kept: what is changed here is in force here at once.
+
+        :raises InvalidInvocation: where there is no database.
+        """
+        if self._workspaces is None:
+            self._workspaces = Workspaces(self._storage.database, self._storage.vault, self._clock)
+        return self._workspaces
+
+    def check(self, admitted: Admitted, caller: Caller, record: Record | None) -> None:
+        """Do nothing where the call is allowed; note the deciding rule where it is not.
+
+        :raises NotAllowed: where the workspace's or the token's rules forbid it.
+        """
+        rules = self.settings.rules
+        if caller.scope is None and not rules and not caller.rules:
+            return
+        target = admitted.target
+        connection = None if target is None else target.name or INLINE
+        request = Request(admitted.manifest.key, admitted.action.key, admitted.action.effect, connection)
+        decision = decide(rules, caller.rules, caller.scope, request)
+        if not decision.allowed:
+            if record is not None:
+                record.rule(decision.rule)
+            raise decision.refusal()

@@ -1,0 +1,73 @@
+"""The policies that a provider must have for a connection, made from the permissions that actions declare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, UnknownAction, nearest
+from jackfield.pipe.trial import serving
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+    from jackfield.connections import StoredConnection
+    from jackfield.connector import Connector
+    from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.pipe.admit import Targets
+    from jackfield.pipe.open import OpenConnections
+
+__all__ = ["policies"]
+
+
+def policies(
+    stored: StoredConnection,
+    catalog: Catalog,
+    opening: OpenConnections,
+    targets: Targets,
+    actions: Sequence[str] | None,
+    principal_arn: str | None,
+) -> dict[str, Any]:
+    """``{"connection", "actions", "permissions"}`` and the documents that the connection's type makes of them.
+
+    :raises UnknownAction: where the connection serves no action of a name.
+    :raises InvalidInvocation: where the actions declare no permissions to make policies of.
+    :raises InvalidConnection: where the type makes no policies, or its values cannot be read.
+    """
+    manifests = serving(catalog, stored)
+    manifest = manifests[0]
+    connector: Connector = catalog.load(manifest.key)
+    kind = opening.find(targets.find(stored, manifest), manifest, connector, {}).kind
+    make, system = getattr(kind, "policies", None), type(kind).permission_system
+    if make is None or system is None:
+        text = f"connections of the type '{stored.type}' need no policies"
+        raise InvalidConnection(text, details=[Detail("/type", text)], hint="The setup guide of the type says what it needs.")
+    chosen = sorted(_chosen(stored, manifests, actions))
+    permissions = sorted({name for _, action in chosen for name in action.permissions.get(system, ())})
+    if not permissions:
+        text = "the actions declare no permissions"
+        raise InvalidInvocation(text, details=[Detail("/actions", text)], hint="Choose other actions, or ask the connector's author.")
+    about = {"connection": stored.name, "actions": [key for key, _ in chosen], "permissions": permissions}
+    return {**about, **make(permissions, principal_arn)}
+
+
+def _chosen(stored: StoredConnection, manifests: Sequence[Manifest], actions: Sequence[str] | None) -> Iterator[tuple[str, ActionManifest]]:
+    served = {f"{manifest.key}/{action.key}": action for manifest, action in _served(stored, manifests)}
+    if actions is None:
+        yield from served.items()
+        return
+    for name in dict.fromkeys(actions):
+        meant = [key for key in served if name in (key, key.partition("/")[2])]
+        if not meant:
+            close = nearest(name, [*served, *(key.partition("/")[2] for key in served)])
+            tail = f"; did you mean '{close}'?" if close else ""
+            hint = f"It serves {', '.join(sorted(served))}."
+            raise UnknownAction(f"the connection '{stored.name}' serves no action '{name[:80]}'{tail}", hint=hint)
+        yield from ((key, served[key]) for key in meant)
+
+
+def _served(stored: StoredConnection, manifests: Sequence[Manifest]) -> Iterator[tuple[Manifest, ActionManifest]]:
+    for manifest in manifests:
+        kind = manifest.connection_type(stored.type)
+        for action in manifest.actions.values():
+            if kind is not None and kind.can_serve(action.key):
+                yield manifest, action

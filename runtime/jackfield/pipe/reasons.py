@@ -1,0 +1,51 @@
+"""What the log says of an exception that nobody expected: enough to find it, nothing of what the caller sent."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from jackfield.redaction import Redactor, safe_exception_text
+
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["reason"]
+
+_MOST = 20_000
+"""Characters of inputs that are looked for in a message; where there are more, the message is left out."""
+_LEAST = 4
+"""Characters from which on a part of an input is hidden: shorter ones would take every word out of a message."""
+_PARTS = (re.compile(r"[^\s\"'<>(),;:]+"), re.compile(r"[^\"<>(),;]+"))
+"""Words and phrases: what an exception may quote by itself, such as the address or the name of a mailbox."""
+
+
+def reason(error: Exception, redactor: Redactor | None, inputs: Mapping[str, Any]) -> str:
+    """The exception's type, its message and the line that raised it; the connection's secrets and all that the inputs hold are masked."""
+    texts = [text for value in inputs.values() for text in _texts(value)]
+    if sum(map(len, texts)) > _MOST:
+        return f"{type(error).__qualname__}{_place(error)}"
+    parts = (part.strip() for text in texts for pattern in _PARTS for part in pattern.findall(text))
+    hidden = (part for part in (*texts, *parts) if len(part) >= _LEAST)
+    return safe_exception_text(error, Redactor(hidden).joined(redactor or Redactor())) + _place(error)
+
+
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f" (at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno})"  # noqa: PTH119 (as everywhere in the pipe)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield str(name)
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)

@@ -1,0 +1,201 @@
+"""One invocation's part in the journal: looked up by its key, recorded before it is sent, settled when it has ended."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jackfield.errors import Cancelled, IdempotencyConflict, JackfieldError
+from jackfield.invocation import Invocation, Meta, Result
+from jackfield.pipe.steps import Commit, Perform, Steps, Wait
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock, Deadline
+    from jackfield.journal import Draft, Entry, Journal
+    from jackfield.pipe.admit import Admitted
+
+__all__ = ["Record", "draft_of", "fingerprinted"]
+
+_LOG = logging.getLogger("jackfield.journal")
+_FIRST_POLL = 0.01
+_LONGEST_POLL = 0.25
+
+
+class Record:
+    """What is written of one invocation. ``wait`` says that a caller with the same key waits for the one that runs: up to the deadline, or
+    so many seconds. ``claimed`` says that it was queued before: it has its entry, and its key."""
+
+    def __init__(
+        self, journal: Journal, draft: Draft, deadline: Deadline, clock: Clock, *, wait: bool | float, claimed: bool = False
+    ) -> None:
+        self._journal = journal
+        self._draft = draft
+        self._deadline = deadline
+        self._clock = clock
+        self._wait_until = deadline.at if wait is True else min(deadline.at, clock.monotonic() + wait)
+        self._claimed = claimed
+        self.started = False
+        self.replayed = False
+        self.log: Sequence[Mapping[str, Any]] = ()
+
+    def replay(self) -> Steps[Result | None]:
+        """The recorded Result of the same request under the same key; None where this invocation is the first, or has no key.
+
+        :raises IdempotencyConflict: where the key belongs to another request, or its request still runs and nobody waits.
+        """
+        key = self._draft.idempotency_key
+        if key is None or self._claimed:
+            return None
+        pause = _FIRST_POLL
+        while True:
+            entry: Entry | None = yield Perform(lambda: self._journal.held(key))
+            if entry is None:
+                return None
+            if entry.fingerprint != self._draft.fingerprint:
+                raise IdempotencyConflict(
+                    f"the idempotency key belongs to another request, invocation {entry.id}",
+                    hint="Use a new key for a new request, or send the very same request again.",
+                )
+            if not entry.is_open:
+                self.replayed = True
+                return _replayed(entry)
+            if self._wait_until - self._clock.monotonic() <= pause:
+                raise IdempotencyConflict(
+                    f"the request with this idempotency key still runs, as invocation {entry.id}",
+                    running=True,
+                    hint="Ask again later, or wait for it: '--wait', wait=True, 'Prefer: wait=N'.",
+                    retry_after=1.0,
+                )
+            yield Wait(pause)
+            pause = min(_LONGEST_POLL, pause * 2)
+
+    def start(self) -> Steps[Result | None]:
+        """Record the invocation as running: before a ``write`` or a keyed request is sent this is on the disk.
+
+        :returns: a Result to replay, where another caller with the same key was faster; else None.
+        :raises Unavailable: where the journal cannot be written; nothing was sent then.
+        """
+        from jackfield.database import UniqueViolation  # noqa: PLC0415 (only with a journal)
+
+        draft = self._draft
+        durable = draft.effect == "write" or draft.idempotency_key is not None
+        if self._claimed:
+            begun = yield Commit(self._journal.database, self._journal.beginning(draft), durable=True)
+            if not begun:
+                raise Cancelled("the invocation was cancelled before it was sent")
+            self.started = True
+            return None
+        while True:
+            try:
+                yield Commit(self._journal.database, self._journal.starting(draft), durable=durable)
+            except UniqueViolation:
+                found = yield from self.replay()
+                if found is not None:
+                    return found
+                continue
+            self.started = True
+            return None
+
+    def queue(self) -> Steps[Result | None]:
+        """Leave the invocation to the workers, durably.
+
+        :returns: a Result to replay, where another caller with the same key was faster; else None.
+        """
+        from jackfield.database import UniqueViolation  # noqa: PLC0415 (only with a journal)
+
+        while True:
+            try:
+                yield Commit(self._journal.database, self._journal.queueing(self._draft), durable=True)
+            except UniqueViolation:
+                found = yield from self.replay()
+                if found is not None:
+                    return found
+                continue
+            return None
+
+    def settle(self, result: Result) -> Steps[None]:
+        """Record what the invocation came to; a failure to do so is logged, since the Result stands."""
+        if self.replayed:
+            return
+        try:
+            yield Commit(self._journal.database, self._settling(result), durable=self._matters(result))
+        except JackfieldError as error:
+            _LOG.error("invocation %s ended as %s, which could not be recorded: %s", self._draft.id, result.status, error.message)
+
+    def settle_now(self, result: Result) -> None:
+        """The same at once, where the caller is being torn down and nothing can be waited for in steps."""
+        if self.replayed:
+            return
+        try:
+            self._journal.database.record(self._settling(result))
+        except JackfieldError as error:
+            _LOG.error("invocation %s ended as %s, which could not be recorded: %s", self._draft.id, result.status, error.message)
+
+    def describe(self, admitted: Admitted) -> None:
+        """Note what was found of the invocation."""
+        draft = self._draft
+        draft.connector_version, draft.effect = admitted.manifest.version, admitted.action.effect
+        draft.connection = admitted.target.name if admitted.target is not None else None
+
+    def rule(self, text: str) -> None:
+        """Note the rule that refused the invocation."""
+        self._draft.rule = text
+
+    def keep(self, inputs: bytes) -> None:
+        """Have the inputs kept with the entry; they are sealed already."""
+        self._draft.inputs = inputs
+
+    def _settling(self, result: Result) -> Any:  # noqa: ANN401 (a unit of the database)
+        if self.started or self._claimed:
+            keep = self._draft.inputs is not None and not self._claimed
+            return self._journal.settling(self._draft.id, result, self.log, keep_inputs=keep)
+        return self._journal.refusing(self._draft, result, self.log)
+
+    def _matters(self, result: Result) -> bool:
+        """Whether the caller waits until the outcome is on the disk: where somebody may ask by the key, and where a person must look.
+
+        Else the outcome goes with the next commit. A process that dies before leaves an entry that is settled by its effect: a ``write``
+        as in doubt, which is truthful, if less than was known.
+        """
+        return (self.started and self._draft.idempotency_key is not None) or result.status == "in_doubt"
+
+
+def fingerprinted(journal: Journal, invocation: Invocation) -> str:
+    """The fingerprint of what a request asks for: connector, action, connection and inputs as received."""
+    return journal.fingerprint(
+        {
+            "connector": invocation.connector,
+            "action": invocation.action,
+            "connection": invocation.connection,
+            "inputs": invocation.inputs,
+        }
+    )
+
+
+def draft_of(invocation: Invocation, meta: Meta, fingerprint: str, caller: str | None, clock: Clock) -> Draft:
+    """What is known of an invocation when it comes in."""
+    from jackfield.journal import Draft  # noqa: PLC0415 (only with a journal)
+
+    now = clock.time()
+    return Draft(
+        id=meta.invocation_id,
+        connector=invocation.connector[:200],
+        connector_version=None,
+        action=invocation.action[:200],
+        effect=None,
+        connection=invocation.connection[:100] if isinstance(invocation.connection, str) else None,
+        caller=caller,
+        created_at=now,
+        expires_at=now + invocation.timeout_seconds,
+        fingerprint=fingerprint,
+        idempotency_key=None if invocation.dry_run else invocation.idempotency_key,
+        dry_run=invocation.dry_run,
+        context=invocation.context or None,
+    )
+
+
+def _replayed(entry: Entry) -> Result:
+    result = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
+    result.meta.replayed = True
+    return result

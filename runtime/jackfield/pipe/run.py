@@ -1,0 +1,288 @@
+"""The fourth stage: the action, under its deadline, its rate budget and the retry rule of its effect. The only layer of retries."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from jackfield.clock import Deadline
+from jackfield.connector.context import Call, entered
+from jackfield.connector.models import Output
+from jackfield.errors import Cancelled, InDoubt, Internal, InvalidOutput, JackfieldError, Sent, TimedOut, Unavailable
+from jackfield.pipe.steps import Perform, Steps, Wait
+from jackfield.retry import TRIES, Backoff, judge
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.connector import Action, Connector, Inputs
+    from jackfield.connector.declare import Explain
+    from jackfield.invocation import Invocation, Meta
+    from jackfield.pipe.open import Opening
+    from jackfield.pipe.pace import Pace
+
+__all__ = ["Run", "Unmapped"]
+
+_SHARE = 3
+"""A try that may be repeated gets a third of the time that is left: one that hangs leaves time for others, each shorter than the last."""
+_LEAST = 1.0
+"""Seconds that such a try gets where there are as many: the first one of a process imports the SDK, too."""
+
+
+_LOGGED = 100
+"""Tries of one invocation that the journal keeps."""
+
+
+_NO_REFUSALS = frozenset({"unavailable", "timeout", "internal"})
+
+
+class Unmapped(Internal):
+    """An exception that no error map knows; ``cause`` is for the log only."""
+
+    def __init__(self, cause: Exception, sent: Sent) -> None:
+        super().__init__("the action failed unexpectedly", sent=sent)
+        self.cause = cause
+
+
+@dataclass(slots=True)
+class Run:
+    """One action of one invocation, from its first try to its last."""
+
+    invocation: Invocation
+    connector: Connector
+    action: Action
+    values: Inputs
+    opening: Opening | None
+    deadline: Deadline
+    cancelled: threading.Event
+    clock: Clock
+    meta: Meta
+    backoff: Backoff
+    pace: Pace | None = None
+    failed: int = 0
+    fetched: bool = False
+    current: Call | None = None
+    log: list[dict[str, Any]] = field(default_factory=list)
+    doubtful: bool = False
+    throttled: bool = False
+    renewed: bool = False
+
+    def opened(self) -> Steps[Any]:
+        """Open the connection (and lease its credentials), repeating what may be repeated; for a dry run that is all.
+
+        :raises JackfieldError: where it cannot be opened; never in doubt, since nothing of the action was sent.
+        """
+        if self.opening is None:
+            return None
+        tries = 0
+        while True:
+            tries += 1
+            call = Call(self._patience(tries), self.cancelled)
+            try:
+                self.deadline.check()
+                return (yield Perform(partial(self.opening.client, call), swift=self.opening.is_swift))
+            except Exception as cause:  # noqa: BLE001 (the connection-open boundary: whatever a connection type raises gets a code)
+                error = self._explained(cause, None, None, call)
+            error.sent = Sent.NOTHING  # a fault while opening is never in doubt
+            yield from self._wait(tries, error)
+
+    def page(self, values: Inputs) -> Steps[Mapping[str, Any]]:
+        """One page (or the whole) of the action, repeating what may be repeated.
+
+        :raises JackfieldError: what the last try came to.
+        """
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                client = yield from self.opened()
+            except JackfieldError as closed:
+                raise self._last(closed) from None
+            call = Call(self._patience(tries) if self._repeats else self.deadline, self.cancelled)
+            self.current = call
+            entry = {"startedAt": round(self.clock.time(), 3)}
+            try:
+                self.deadline.check()
+                output = yield self._step(values, client, call)
+            except Exception as cause:  # noqa: BLE001 (the action boundary: whatever an action raises gets a code)
+                error = self._explained(cause, client, values, call)
+                error.sent = error.sent if call.begun else Sent.NOTHING
+            else:
+                self.fetched = self.fetched or call.begun
+                self._note(call, entry, "succeeded")
+                return _dumped(output)
+            self.failed += call.begun
+            self._note(call, entry, error.code)
+            yield from self._again(tries, error, client)
+
+    def _again(self, tries: int, error: JackfieldError, client: Any) -> Steps[None]:  # noqa: ANN401 (the author's client)
+        """Return where another try is due, after its wait.
+
+        :raises JackfieldError: where this failure is the last.
+        """
+        if error.stale_credentials and error.sent is not Sent.UNKNOWN and not self.renewed and hasattr(client, "renew"):
+            self.renewed = True
+            client.renew()
+            return
+        verdict = judge(self.action.effect, error, on_doubt=self.invocation.on_doubt)
+        if error.sent is Sent.UNKNOWN and self.action.effect == "write":
+            self.doubtful = True
+        if verdict == "repeat":
+            self.throttled = self.throttled or error.sent is Sent.REFUSED
+            try:
+                yield from self._wait(tries, error)
+            except JackfieldError as last:
+                raise self._last(last) from None
+            return
+        raise self._last(error)
+
+    def _wait(self, tries: int, error: JackfieldError) -> Steps[None]:
+        if not (error.retryable or error.sent is Sent.UNKNOWN) or not error.repeatable or tries >= TRIES:
+            raise error
+        seconds = self.backoff.wait(tries, error)
+        if self.throttled and self.pace is not None:
+            seconds = max(seconds, self.pace.reserve(self.clock.monotonic()))
+        if seconds >= self.deadline.remaining():
+            raise error
+        if self.cancelled.is_set():
+            raise Cancelled("the invocation was cancelled while it waited for its next try")
+        yield Wait(seconds)
+
+    def _last(self, error: JackfieldError) -> JackfieldError:
+        """What the run comes to: in doubt where any try may have taken effect, whatever the last one said."""
+        if not self.doubtful:
+            return error
+        what = error.message if not isinstance(error, Unmapped) else f"an unexpected {type(error.cause).__name__}"
+        doubt = InDoubt(
+            f"'{self.action.key}' was sent and may have taken effect: {what}",
+            hint="Find out from the provider whether it took effect before you send it again; "
+            "'onDoubt': 'retry' is for callers who prefer twice to not at all.",
+            provider=error.provider,
+            sent=Sent.UNKNOWN,
+        )
+        doubt.__cause__ = error
+        return doubt
+
+    @property
+    def attempts(self) -> int:
+        """Tries of the provider's operation begun; further pages that succeeded do not count."""
+        return self.failed + self.fetched
+
+    def torn_down(self) -> JackfieldError:
+        """What the run comes to where its caller is torn down in the middle of it (Ctrl-C, the end of the process)."""
+        begun = self.doubtful or (self.current is not None and self.current.begun and not self.fetched)
+        if begun and self.action.effect == "write":
+            self.doubtful = True
+            return self._last(Unavailable("its caller was torn down before the provider answered"))
+        return Cancelled("the caller was torn down before it ended")
+
+    def _note(self, call: Call, entry: dict[str, Any], outcome: str) -> None:
+        """Keep the request id, and a line about this try for the journal (the latest hundred of them)."""
+        if call.request_id is not None:
+            self.meta.request_id = call.request_id
+        if call.begun and len(self.log) < _LOGGED:
+            self.log.append({**entry, "endedAt": round(self.clock.time(), 3), "outcome": outcome, "requestId": call.request_id})
+
+    @property
+    def _repeats(self) -> bool:
+        return self.action.effect != "write" or self.invocation.on_doubt == "retry"
+
+    def _patience(self, tries: int) -> Deadline:
+        """Until when a try that may be repeated may take; the last one gets all the time that is left."""
+        if tries >= TRIES:
+            return self.deadline
+        now = self.clock.monotonic()
+        least = min(now + _LEAST, self.deadline.at)
+        return Deadline(self.clock, max(least, now + (self.deadline.at - now) / _SHARE), self.deadline.seconds)
+
+    def _step(self, values: Inputs, client: Any, call: Call) -> Perform:  # noqa: ANN401 (the author's client)
+        arguments = (values, client) if self.action.takes_client else (values,)
+        reports = self.opening is not None and type(self.opening.kind).reports_begin and self.action.takes_client
+        if self.action.is_async:
+            return Perform(lambda: self._await(arguments, call, reports=reports), is_async=True)
+        return Perform(lambda: self._call(arguments, call, reports=reports))
+
+    def _call(self, arguments: tuple[Any, ...], call: Call, *, reports: bool) -> Any:  # noqa: ANN401 (an Output)
+        with entered(call):
+            if not reports:
+                call.begin()
+            try:
+                return self.action.function(*arguments)
+            except SystemExit as left:
+                raise _exited(left) from None
+
+    async def _await(self, arguments: tuple[Any, ...], call: Call, *, reports: bool) -> Any:  # noqa: ANN401 (an Output)
+        import asyncio  # noqa: PLC0415 (a synchronous process never pays for it)
+
+        with entered(call):
+            if not reports:
+                call.begin()
+            async with asyncio.timeout(max(0.0, call.deadline.remaining())):
+                try:
+                    return await self.action.function(*arguments)
+                except SystemExit as left:
+                    raise _exited(left) from None
+                except asyncio.CancelledError:
+                    task = asyncio.current_task()
+                    if task is not None and task.cancelling():
+                        raise
+                    raise RuntimeError("the action cancelled itself") from None  # nobody asked it to
+
+    def _explained(self, cause: Exception, client: Any, values: Inputs | None, call: Call) -> JackfieldError:  # noqa: ANN401 (the author's client)
+        sent = Sent.UNKNOWN if call.begun else Sent.NOTHING
+        if isinstance(cause, JackfieldError):
+            return _bounded(cause, call)
+        if isinstance(cause, TimeoutError) and self.action.is_async and call.deadline.remaining() <= 0:
+            return call.deadline.passed(sent)
+        for explain in (self.connector.explain, getattr(client, "explain", None)):
+            with entered(call):  # an error map may ask for the deadline of the try
+                found = _told(explain, cause, client, values) if explain is not None else None
+            if found is not None:
+                return _bounded(found, call)
+        return Unmapped(cause, sent)
+
+
+def _told(explain: Explain, cause: Exception, client: Any, values: Inputs | None) -> JackfieldError | None:  # noqa: ANN401 (the author's client)
+    try:
+        found = explain(cause, client, values)
+    except Exception:  # noqa: BLE001 (the action boundary: an error map that fails itself knows nothing)
+        return None
+    return found if isinstance(found, JackfieldError) else None
+
+
+def _dumped(output: Any) -> Mapping[str, Any]:  # noqa: ANN401 (an Output, unless the author erred)
+    if not isinstance(output, Output):
+        raise InvalidOutput(
+            f"the action returned {type(output).__name__} where it declares an Output", hint="Report it to the connector's author."
+        )
+    try:
+        dumped: Mapping[str, Any] = output.model_dump(mode="json", by_alias=True, exclude_none=True)
+    except (ValueError, TypeError, RecursionError) as error:  # pydantic's own errors are ValueErrors
+        raise InvalidOutput(
+            f"the action returned a {type(output).__name__} that is not JSON ({type(error).__name__})",
+            hint="The action was carried out; this is a bug of the connector: report it to its author.",
+        ) from None
+    return dumped
+
+
+def _exited(left: SystemExit) -> RuntimeError:
+    """An action that ends the process ends only its own try."""
+    return RuntimeError(f"the action called exit({left.code!r})")
+
+
+def _bounded(error: JackfieldError, call: Call) -> JackfieldError:
+    """What ended because the deadline came is the deadline's doing, and says so: a read that timed out, a connection shut down.
+
+    Where an author did not say what a failure after the begin leaves known, one that is no refusal leaves nothing known.
+    """
+    deadline = call.deadline
+    if call.begun and not error.tells_sent:
+        error.sent = Sent.UNKNOWN if error.code in _NO_REFUSALS else Sent.REFUSED
+    unclear = isinstance(error, TimedOut) or (isinstance(error, Unavailable) and error.repeatable and error.provider is None)
+    if not unclear or deadline.remaining() > 0:
+        return error
+    said = deadline.passed(error.sent)
+    said.provider = error.provider
+    return said

@@ -1,0 +1,260 @@
+"""The five stages in order, as one generator: what threads and event loops drive alike."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from jackfield.clock import Clock, Deadline
+from jackfield.errors import Detail, Internal, InvalidInvocation, JackfieldError, Unauthenticated
+from jackfield.invocation import Invocation, Result, check_depth, decode
+from jackfield.pipe.admit import Admitted, Targets, admitting
+from jackfield.pipe.check import check, typed
+from jackfield.pipe.open import OpenConnections, Opening
+from jackfield.pipe.pace import Pace
+from jackfield.pipe.pages import collected, wants_all
+from jackfield.pipe.permit import Permits
+from jackfield.pipe.reasons import reason
+from jackfield.pipe.record import Record, draft_of, fingerprinted
+from jackfield.pipe.schemas import Schemas
+from jackfield.pipe.settle import check_output, failed, masked_error, masked_output, succeeded
+from jackfield.pipe.steps import Steps
+from jackfield.pipe.trace import Trace
+from jackfield.pipe.wrapping import Wrapping
+from jackfield.retry import Backoff
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+    from jackfield.connections import Connections
+    from jackfield.connector import Connector
+    from jackfield.hooks import Plugins
+    from jackfield.journal import Journal
+    from jackfield.pipe.run import Run
+
+__all__ = ["Stages", "required"]
+
+_LOG = logging.getLogger("jackfield.pipe")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Stages:
+    """One workspace's pipe. ``journal`` gives its journal, or None; ``live`` has what runs now, by id, to cancel it."""
+
+    workspace: str
+    catalog: Catalog
+    known: Connections
+    schemas: Schemas
+    opening: OpenConnections
+    plugins: Plugins
+    permits: Permits
+    clock: Clock
+    journal: Callable[[], Journal | None]
+    targets: Targets
+    live: dict[str, threading.Event] = field(default_factory=dict)
+    backoff: Backoff = field(default_factory=lambda: Backoff(random.Random()))  # noqa: S311 (jitter, not a secret)
+
+    def run(self, given: Mapping[str, Any] | str | bytes, trace: Trace) -> Steps[Result]:
+        """One invocation from admitted to settled; whatever goes wrong is a Result."""
+        self.live[trace.meta.invocation_id] = trace.cancelled
+        try:
+            result = yield from self._stages(given, trace)
+        except JackfieldError as error:
+            result = self._failed(error, trace)
+        except Exception as error:  # noqa: BLE001 (the outermost boundary: a bug of ours is a Result too)
+            result = failed(trace.ended(), self._internal(error, trace))
+        except BaseException:
+            self._torn_down(trace)
+            raise
+        finally:
+            self.live.pop(trace.meta.invocation_id, None)
+        if trace.record is not None:
+            try:
+                yield from trace.record.settle(result)
+            except BaseException:
+                trace.record.settle_now(result)
+                raise
+        return result
+
+    def enqueue(self, given: Mapping[str, Any] | str | bytes, trace: Trace) -> Steps[Result | str]:
+        """Admit and check an invocation, and leave the rest to a worker: its id, or the Result that its key replays.
+
+        :raises JackfieldError: where it is refused at once.
+        """
+        journal = required(self.journal())
+        body = decode(given) if isinstance(given, str | bytes) else given
+        invocation, meta = _parsed(body), trace.meta
+        if isinstance(invocation.connection, Mapping):
+            raise InvalidInvocation(
+                "1 member of the invocation is not valid",
+                details=[Detail("/connection", "an inline connection cannot wait in the queue: its values are never stored")],
+                hint="Store the connection and name it, or invoke without 'respond-async'.",
+            )
+        meta.connector, meta.action = invocation.connector, invocation.action
+        record = self._recorded(invocation, trace, Deadline.after(invocation.timeout_seconds, self.clock))
+        if record is None:
+            raise InvalidInvocation("this runtime has no journal")
+        replayed = yield from record.replay()
+        if replayed is not None:
+            return replayed
+        manifest = self.catalog.find(invocation.connector, invocation.connector_version)
+        admitted = yield from admitting(invocation, manifest, self.known, self.targets, trace.caller.origin)
+        record.describe(admitted)
+        self.permits.check(admitted, trace.caller, None)
+        check(admitted, self.opening.defaults(admitted), self.schemas)
+        record.keep(journal.sealed_inputs(meta.invocation_id, {"invocation": dict(body), "caller": trace.caller.name}))
+        found = yield from record.queue()
+        return meta.invocation_id if found is None else found
+
+    def _failed(self, error: JackfieldError, trace: Trace) -> Result:
+        if isinstance(error, Unauthenticated) and trace.opening is not None:
+            trace.opening.forget_secrets()
+        return failed(trace.ended(), masked_error(self._logged(error, trace), trace.redactor))
+
+    def _torn_down(self, trace: Trace) -> None:
+        """The caller is going down (Ctrl-C, exit): the journal gets the truth while there is time."""
+        if trace.record is not None and trace.run is not None:
+            trace.record.settle_now(self._failed(trace.run.torn_down(), trace))
+
+    def _stages(self, given: Mapping[str, Any] | str | bytes, trace: Trace) -> Steps[Result]:
+        invocation, meta = _parsed(given), trace.meta
+        trace.inputs = invocation.inputs
+        meta.connector, meta.action, meta.dry_run = invocation.connector, invocation.action, invocation.dry_run
+        deadline = Deadline.after(invocation.timeout_seconds, self.clock)
+        wrappers = self.plugins.around(invocation, self.workspace, meta) if self.plugins.has("around") else ()
+        enter = self.plugins.stage if self.plugins.has("stage") else _unwatched
+        with Wrapping(wrappers, lambda error: self._log(error, trace)):
+            enter("admit")
+            record = trace.record = self._recorded(invocation, trace, deadline)
+            if record is not None:
+                replayed = yield from record.replay()
+                if replayed is not None:
+                    return replayed
+            manifest = self.catalog.find(invocation.connector, invocation.connector_version)
+            meta.connector_version = manifest.version
+            admitted = yield from admitting(invocation, manifest, self.known, self.targets, trace.caller.origin)
+            if record is not None:
+                record.describe(admitted)
+            self.permits.check(admitted, trace.caller, record)
+            enter("check")
+            inputs = check(admitted, self.opening.defaults(admitted), self.schemas)
+            enter("open")
+            run = trace.run = self._run(admitted, inputs, deadline, trace)
+            if record is not None:
+                record.log = run.log
+            if invocation.dry_run:
+                yield from run.opened()
+                return succeeded(trace.ended(), None)
+            if record is not None:
+                yield from run.opened()
+                replayed = yield from record.start()
+                if replayed is not None:
+                    return replayed
+            enter("run")
+            output = yield from self._running(admitted, inputs, run)
+            enter("settle")
+            check_output(output, admitted.action, (manifest.key, manifest.version), self.schemas)
+            return succeeded(trace.ended(), masked_output(output, trace.redactor))
+
+    def _recorded(self, invocation: Invocation, trace: Trace, deadline: Deadline) -> Record | None:
+        journal = self.journal()
+        if journal is None:
+            _refuse_key(invocation)
+            return None
+        fingerprint = fingerprinted(journal, invocation)
+        draft = draft_of(invocation, trace.meta, fingerprint, trace.caller.name, self.clock)
+        return Record(journal, draft, deadline, self.clock, wait=trace.wait, claimed=trace.claimed)
+
+    def _run(self, admitted: Admitted, inputs: Mapping[str, Any], deadline: Deadline, trace: Trace) -> Run:
+        from jackfield.pipe.run import Run  # noqa: PLC0415 (pydantic begins there; a refused invocation never pays for it)
+
+        connector: Connector = self.catalog.load(admitted.manifest.key)
+        action = connector.actions[admitted.action.key]
+        values = typed(admitted, action, inputs)
+        if admitted.target is not None:
+            trace.opening = self.opening.find(admitted.target, admitted.manifest, connector, inputs)
+        return Run(
+            invocation=admitted.invocation,
+            connector=connector,
+            action=action,
+            values=values,
+            opening=trace.opening,
+            deadline=deadline,
+            cancelled=trace.cancelled,
+            clock=self.clock,
+            meta=trace.meta,
+            pace=self._pace(admitted, trace.opening),
+            backoff=self.backoff,
+        )
+
+    def _pace(self, admitted: Admitted, opening: Opening | None) -> Pace | None:
+        limit = admitted.action.rate_limit
+        if limit is None or opening is None:
+            return None
+        key = ("pace", admitted.manifest.key, admitted.action.key)
+        pace: Pace = opening.cache.cached(key, lambda: Pace(limit.per_second))
+        return pace
+
+    def _running(self, admitted: Admitted, inputs: Mapping[str, Any], run: Run) -> Steps[Mapping[str, Any]]:
+        paging = admitted.action.pagination
+        if paging is not None and wants_all(paging, inputs):
+            return (yield from collected(run, inputs, paging, lambda values: typed(admitted, run.action, values)))
+        output = yield from run.page(run.values)
+        if paging is not None:
+            run.meta.complete = not output.get(paging.token_output)
+        return output
+
+    def _logged(self, error: JackfieldError, trace: Trace) -> JackfieldError:
+        for known in (error, error.__cause__):
+            if isinstance(known, Internal):
+                self._log(getattr(known, "cause", known), trace)
+        return self._bug(trace) if isinstance(error, Internal) else error
+
+    def _internal(self, error: Exception, trace: Trace) -> JackfieldError:
+        self._log(error, trace)
+        return self._bug(trace)
+
+    @staticmethod
+    def _bug(trace: Trace) -> Internal:
+        # A new one: the old one holds the exception that it was made from, which a pickle would tell.
+        return Internal(
+            f"an unexpected error; the invocation is {trace.meta.invocation_id}",
+            hint="The log of this process has the reason under that id.",
+        )
+
+    def _log(self, error: Exception, trace: Trace) -> None:
+        meta, text = trace.meta, reason(error, trace.redactor, trace.inputs)
+        _LOG.error("invocation %s of workspace %s: %s/%s: %s", meta.invocation_id, self.workspace, meta.connector, meta.action, text)
+
+
+def _unwatched(_stage: str) -> None:
+    """Nobody is told."""
+
+
+def required(journal: Journal | None) -> Journal:
+    """The journal.
+
+    :raises InvalidInvocation: where there is none.
+    """
+    if journal is None:
+        raise InvalidInvocation("this runtime has no journal", hint="Give it a database: JACKFIELD_DATABASE_URL.")
+    return journal
+
+
+def _parsed(given: object) -> Invocation:
+    if isinstance(given, str | bytes | bytearray):
+        return Invocation.from_json(decode(given))
+    check_depth(given)
+    return Invocation.from_json(given)
+
+
+def _refuse_key(invocation: Invocation) -> None:
+    if invocation.idempotency_key is not None and not invocation.dry_run:
+        raise InvalidInvocation(
+            "1 member of the invocation is not valid",
+            details=[Detail("/idempotencyKey", "idempotency keys need a journal, and this runtime has none")],
+            hint="Leave 'idempotencyKey' out.",
+        )

@@ -1,0 +1,142 @@
+"""The database and the vault that one process works with, opened when they are first needed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from jackfield.connections import Connections
+from jackfield.errors import InvalidInvocation
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+    from jackfield.clock import Clock
+    from jackfield.connections.connection_store import ConnectionStore
+    from jackfield.database import Database, Vault
+
+__all__ = ["NONE", "Storage", "database_url", "home"]
+
+NONE = "none"
+"""The URL that stands for no database: no store, no journal, idempotency keys refused (contract §6)."""
+_FILE = "jackfield.db"
+
+
+def home(environment: Mapping[str, str]) -> str:
+    """The folder that jackfield keeps its things in: ``JACKFIELD_HOME``, else the platform's folder for data of users: that of
+    XDG_DATA_HOME (XDG Base Directory Specification) on Linux, Application Support on macOS, LOCALAPPDATA on Windows."""
+    named = environment.get("JACKFIELD_HOME")
+    if named:
+        return os.path.abspath(os.path.expanduser(named))  # noqa: PTH100, PTH111 (a cold invoke saves pathlib's import)
+    return os.path.join(_user_data(environment, sys.platform), "jackfield")  # noqa: PTH118 (as above)
+
+
+def database_url(environment: Mapping[str, str]) -> str:
+    """``JACKFIELD_DATABASE_URL``, else SQLite's ``jackfield.db`` in the home."""
+    return environment.get("JACKFIELD_DATABASE_URL") or f"sqlite:///{os.path.join(home(environment), _FILE)}"  # noqa: PTH118 (as above)
+
+
+class Storage:
+    """Where one process keeps things. ``url`` is the database's (left out, the environment's). Thread-safe; nothing is opened, made or
+    read before ``database`` or ``vault`` is asked for. Tables of SQLite are brought up to date then; those of PostgreSQL must be."""
+
+    def __init__(self, url: str | None, environment: Mapping[str, str], clock: Clock) -> None:
+        self.url = database_url(environment) if url is None else url
+        self.environment = environment
+        self._clock = clock
+        self._database: Database | None = None
+        self._vault: Vault | None = None
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:  # a URL may hold a password
+        return f"<Storage {'open' if self._database is not None else 'closed' if self.enabled else NONE}>"
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is a database."""
+        return self.url.strip().lower() != NONE
+
+    @property
+    def database(self) -> Database:
+        """The database, opened on first use.
+
+        :raises InvalidInvocation: where there is none.
+        :raises DatabaseUnfit: where the URL is wrong, or the tables of PostgreSQL are not up to date.
+        :raises Unavailable: where it cannot be opened.
+        """
+        found = self._database
+        return found if found is not None else self._shared()
+
+    @property
+    def vault(self) -> Vault:
+        """The vault on it, whose master key is read, or made, on first use.
+
+        :raises DatabaseUnfit: where the master key cannot be read; and as ``database`` does.
+        """
+        found = self._vault
+        return found if found is not None else self._unlocked()
+
+    def opened(self, *, migrate: bool | None) -> Database:
+        """The same database anew, for the one who closes it; ``migrate`` says what is done about its tables, as for ``open_database``.
+
+        :raises InvalidInvocation: where there is none; and as ``database`` does.
+        """
+        if not self.enabled:
+            raise InvalidInvocation("there is no database: JACKFIELD_DATABASE_URL is 'none'", hint="Unset it, or give it a database's URL.")
+        from jackfield.database import open_database  # noqa: PLC0415 (only what is used is imported)
+
+        return open_database(self.url, migrate=migrate)
+
+    def connections(
+        self, sources: Iterable[str | os.PathLike[str] | Mapping[str, Any]], workspace: str, catalog: Catalog | None = None
+    ) -> Connections:
+        """The connections of a workspace: those of files, and those that the database keeps, if there is one."""
+
+        def store() -> ConnectionStore:
+            from jackfield.connections.connection_store import ConnectionStore  # noqa: PLC0415 (only with a database)
+
+            return ConnectionStore(self.database, self.vault, workspace, self._clock)
+
+        return Connections(sources, store if self.enabled else None, catalog=catalog, environment=self.environment)
+
+    def close(self) -> None:
+        """Commit what was submitted and close all connections. The next use opens them again."""
+        with self._lock:
+            database, self._database, self._vault = self._database, None, None
+        if database is not None:
+            database.close()
+
+    def _shared(self) -> Database:
+        with self._lock:
+            if self._database is None:
+                self._database = self.opened(migrate=self.url.startswith("sqlite:"))
+            return self._database
+
+    def _unlocked(self) -> Vault:
+        from jackfield.database import Vault  # noqa: PLC0415 (as above)
+        from jackfield.pipe.key_file import live_master_key  # noqa: PLC0415 (as above)
+
+        with self._lock:
+            if self._vault is None:
+                database = self.database
+                self._vault = Vault(database, live_master_key(self.environment, home(self.environment)), self._clock)
+            return self._vault
+
+
+def _user_data(environment: Mapping[str, str], platform: str) -> str:
+    user = os.path.expanduser("~")  # noqa: PTH111 (as above)
+    if platform == "win32":
+        return environment.get("LOCALAPPDATA") or os.path.join(user, "AppData", "Local")  # noqa: PTH118 (as above)
+    if platform == "darwin":
+        return os.path.join(user, "Library", "Application Support")  # noqa: PTH118 (as above)
+    named = environment.get("XDG_DATA_HOME", "")
+    # the specification has relative paths ignored
+    return named if os.path.isabs(named) else os.path.join(user, ".local", "share")  # noqa: PTH117, PTH118 (as above)

@@ -1,0 +1,135 @@
+"""The test of a connection: step by step, changing nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from jackfield.connector.context import Account, Call, Step, entered
+from jackfield.errors import Detail, InvalidConnection, JackfieldError
+from jackfield.manifest import Manifest
+from jackfield.pipe.admit import Target
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+    from jackfield.clock import Deadline
+    from jackfield.connections import StoredConnection
+    from jackfield.connector import Connector
+    from jackfield.pipe.open import OpenConnections, Opening
+    from jackfield.redaction import Redactor
+
+__all__ = ["TargetSource", "Trial", "described", "serving", "try_connection"]
+
+
+class TargetSource(Protocol):
+    """Makes targets of connections: ``Targets`` of those that are there, a draft of itself."""
+
+    def find(self, stored: StoredConnection, manifest: Manifest) -> Target:
+        """The target that the connection makes for a connector."""
+
+
+@dataclass(slots=True)
+class Trial:
+    """What a connection test found."""
+
+    at: str
+    steps: list[Step] = field(default_factory=list)
+    account: Account | None = None
+
+    @property
+    def status(self) -> str:
+        """``ok`` where every mandatory step passed, else ``failing``."""
+        return "ok" if all(step.passed for step in self.steps if step.mandatory) else "failing"
+
+    def to_json(self) -> dict[str, Any]:
+        """The members of a connection that its last test fills in (contract §7)."""
+        account = {"account": {"id": self.account.id, "label": self.account.label}} if self.account is not None else {}
+        return {**account, "status": self.status, "lastTest": {"at": self.at, "steps": [step.to_json() for step in self.steps]}}
+
+
+def serving(catalog: Catalog, stored: StoredConnection) -> list[Manifest]:
+    """The installed connectors that a stored connection serves: its own, or every one of its family.
+
+    :raises InvalidConnection: where none is installed.
+    """
+    fitting = []
+    for entry in catalog.entries():
+        if entry.error is None:
+            manifest = catalog.find(entry.key)
+            if manifest.connection_type(stored.type) is not None:
+                fitting.append(manifest)
+    if not fitting:
+        raise InvalidConnection(
+            f"no installed connector takes the connection '{stored.name}' of type '{stored.type[:80]}'",
+            details=[Detail("/type", "is not a connection type of an installed connector")],
+            hint="'jackfield connectors list' shows what is installed.",
+        )
+    return fitting
+
+
+def try_connection(
+    stored: StoredConnection, catalog: Catalog, connections: OpenConnections, targets: TargetSource, deadline: Deadline
+) -> Trial:
+    """Test a connection: first its type's own test, then what each connector that it serves sees of it. Secrets are read anew.
+
+    :raises InvalidConnection: where its values break the schema; nothing was sent then.
+    """
+    trial = Trial(datetime.fromtimestamp(deadline.clock.time(), UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
+    for number, manifest in enumerate(serving(catalog, stored)):
+        connector: Connector = catalog.load(manifest.key)
+        target = targets.find(stored, manifest)
+        connections.forget_secrets(target)
+        opening = connections.find(target, manifest, connector, {})
+        for item in _steps(connector, opening, deadline, with_type=number == 0):
+            if isinstance(item, Account):
+                trial.account = item
+            else:
+                trial.steps.append(_cleaned(item, opening.cache.redactor))
+        if trial.status == "failing":
+            break
+    return trial
+
+
+def _steps(connector: Connector, opening: Opening, deadline: Deadline, *, with_type: bool) -> Iterator[Step | Account]:
+    call = Call(deadline, threading.Event())
+    context = opening.context_for(call)
+    with entered(call):
+        passed = True
+        if with_type:
+            for item in _guarded(lambda: opening.kind.test(context), "open", connector):
+                passed = passed and (isinstance(item, Account) or item.passed or not item.mandatory)
+                yield item
+        if passed and connector.tests:
+            for test in connector.tests:
+                yield from _guarded(lambda test=test: test(opening.kind.open(context), context), connector.key, connector)  # type: ignore[misc]
+
+
+def _guarded(make: Callable[[], Iterable[Step | Account]], key: str, connector: Connector) -> Iterator[Step | Account]:
+    """The steps, and a failed one where the test itself fails."""
+    try:
+        yield from make()
+    except Exception as cause:  # noqa: BLE001 (the connection-open boundary: whatever a connection type raises becomes a step)
+        error = cause if isinstance(cause, JackfieldError) else (connector.explain or _unknown)(cause, None, None)
+        message = error.message if error is not None else f"an unexpected {type(cause).__name__}"
+        yield Step(key, f"Use the connection with {connector.title}", passed=False, message=message, hint=error.hint if error else None)
+
+
+def _unknown(_error: Exception, _client: object, _inputs: object) -> None:
+    return None
+
+
+def _cleaned(step: Step, redactor: Redactor) -> Step:
+    hint = redactor.clean(step.hint) if step.hint else None
+    return Step(step.key, step.title, step.passed, redactor.clean(step.message), step.mandatory, hint)
+
+
+def described(
+    stored: StoredConnection, manifest: Manifest | None, masked: Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
+) -> dict[str, Any]:
+    """A connection for showing: its values masked by its type's schema; without a schema, by hiding all of them."""
+    kind = manifest.connection_type(stored.type) if manifest is not None else None
+    values = masked(kind.schema, stored.values) if kind is not None else dict.fromkeys(stored.values, "***")
+    return {"name": stored.name, "type": stored.type, "values": values, "version": stored.version, "source": stored.source}

@@ -1,0 +1,201 @@
+"""No store can be used without a workspace: by how stores are made, and by what their statements say."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import jackfield.access
+import jackfield.connections
+import jackfield.database
+import jackfield.journal
+from jackfield.access import Tokens, Workspaces
+from jackfield.database import open_database
+from jackfield.database.migrations import known_migrations
+from jackfield.journal import Journal
+from jackfield.journal.queue import Queue
+
+STORES = (jackfield.access, jackfield.connections, jackfield.journal)
+_TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\) ", re.DOTALL)
+_USED = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+(\w+)")
+_CONDITION = re.compile(r"\bWHERE\b.*\bworkspace = :workspace\b", re.DOTALL)
+_INSERT = re.compile(r"INSERT INTO \w+ \((?P<columns>[^)]*)\)\s*VALUES \((?P<values>[^)]*)\)")
+
+EXCEPTIONS = {
+    r"FROM tokens WHERE digest = :digest": "a bearer token says which workspace its caller belongs to",
+    r"FROM external_ids WHERE digest = :digest": "an External ID that another workspace uses is what must be found",
+    r"UPDATE external_ids SET digest = :digest WHERE digest = :heir": "the heir was found in the same workspace just before",
+    r"SELECT DISTINCT master_key_id FROM data_keys": "the operator's: does the master key open all workspaces' keys?",
+    r"FROM data_keys WHERE master_key_id <> :id": "the operator's: a new master key wraps the keys of all workspaces",
+    r"SELECT workspace, id, (inputs, expires_at|owner) FROM invocations WHERE status = 'queued'": "a worker's: it serves every workspace",
+    r"SELECT workspace, COUNT\(\*\) AS waiting FROM invocations": "the operator's: how many wait in each workspace",
+    r"SELECT workspace, created_at FROM data_keys WHERE retired_at IS NULL": "the operator's: new data keys for all workspaces",
+}
+"""Statements that may name no workspace, and why. None of them is in reach of a tenant."""
+
+OF_ALL = {Workspaces: "the operator's list of them", Queue: "what workers take from, for every workspace"}
+"""Classes that stand above workspaces, and what they are."""
+
+
+def _tables() -> dict[str, str]:
+    """Every table that the migrations make, and its columns as text."""
+    found: dict[str, str] = {}
+    for migration in known_migrations():
+        found |= dict(_TABLE.findall(migration.text))
+    return found
+
+
+TENANT_TABLES = {name for name, columns in _tables().items() if re.search(r"^\s+workspace ", columns, re.MULTILINE)}
+
+
+def _modules(package: ModuleType) -> Iterator[ModuleType]:
+    yield package
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        yield importlib.import_module(found.name)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One SQL text of a module; what is put in at run time is left out."""
+
+    module: str
+    line: int
+    text: str
+
+    @property
+    def tables(self) -> set[str]:
+        """The tenants' tables that it uses."""
+        return set(_USED.findall(self.text)) & TENANT_TABLES
+
+    @property
+    def exceptions(self) -> set[str]:
+        """The exceptions that it is one of."""
+        return {pattern for pattern in EXCEPTIONS if re.search(pattern, " ".join(self.text.split()))}
+
+    @property
+    def kept_to_one(self) -> bool:
+        """Whether it compares the workspace, or inserts it."""
+        insert = _INSERT.search(self.text)
+        if insert is None:
+            return _CONDITION.search(self.text) is not None
+        columns, values = ([part.strip() for part in insert[name].split(",")] for name in ("columns", "values"))
+        return ("workspace", ":workspace") in zip(columns, values, strict=False)
+
+
+def _filled(node: ast.expr, names: dict[str, Any]) -> str:
+    """The text of a string expression, as far as it is known without running it."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else ""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_filled(part, names) for part in node.values)
+    if isinstance(node, ast.FormattedValue):
+        try:
+            return str(eval(compile(ast.Expression(node.value), "statement", "eval"), names))
+        except NameError:  # a variable of the function around: values and further conditions, never less
+            return ""
+    return ""
+
+
+def _statements(package: ModuleType) -> Iterator[Statement]:
+    for module in _modules(package):
+        tree = ast.parse(inspect.getsource(module))
+        inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+        documented = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in inner | documented:
+                found = Statement(module.__name__, node.lineno, _filled(node, vars(module)))
+                if found.tables:
+                    yield found
+
+
+def test_tables_of_tenants() -> None:
+    """Every table but three has the workspace as the first column of its key, so that what is looked at is the whole."""
+    tables = _tables()
+    assert tables.keys() - TENANT_TABLES == {"workspaces", "instances"}
+    keyed = {name for name, columns in tables.items() if "PRIMARY KEY (workspace, " in columns}
+    assert TENANT_TABLES - keyed == {"external_ids"}
+
+
+@pytest.mark.parametrize("package", [*STORES, jackfield.database], ids=lambda package: package.__name__)
+def test_every_statement_names_the_workspace(package: ModuleType) -> None:
+    """Each statement on a table of tenants is kept to one workspace, but for the exceptions that are listed with their reason."""
+    found = list(_statements(package))
+    assert [one for one in found if not one.exceptions and not one.kept_to_one] == []
+
+
+def test_statements_are_seen() -> None:
+    """The statements of the stores are seen by this test, and each exception still stands for one."""
+    found = [statement for package in (*STORES, jackfield.database) for statement in _statements(package)]
+    assert {"tokens", "invocations", "data_keys"} <= {table for statement in found for table in statement.tables}
+    assert {pattern for statement in found for pattern in statement.exceptions} == set(EXCEPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("SELECT * FROM tokens WHERE id = :id", False),
+        ("SELECT workspace FROM tokens WHERE name = :workspace", False),
+        ("DELETE FROM invocations", False),
+        ("INSERT INTO tokens (id, workspace) VALUES (:id, 'default')", False),
+        ("INSERT INTO tokens (id, workspace) VALUES (:workspace, :id)", False),
+        ("UPDATE tokens SET workspace = :workspace WHERE id = :id", False),
+        ("SELECT * FROM tokens WHERE workspace = :workspace AND id = :id", True),
+        ("SELECT * FROM connections AS c WHERE c.workspace = :workspace", True),
+        ("INSERT INTO tokens (id, workspace) VALUES (:id, :workspace) ON CONFLICT DO NOTHING", True),
+    ],
+)
+def test_what_counts_as_naming_the_workspace(text: str, kept: bool) -> None:
+    """A statement is kept to one workspace where it compares or inserts it, and not where it only mentions it."""
+    statement = Statement("x", 1, text)
+    assert statement.tables
+    assert statement.kept_to_one is kept
+
+
+def _stores() -> Iterator[type]:
+    """Every class of the stores' packages that is given a database."""
+    for package in STORES:
+        for module in _modules(package):
+            for _, kind in inspect.getmembers(module, inspect.isclass):
+                if kind.__module__ == module.__name__ and "database" in _made_from(kind):
+                    yield kind
+
+
+def _made_from(kind: type) -> dict[str, inspect.Parameter]:
+    made = vars(kind).get("__init__")
+    return {**inspect.signature(made).parameters} if made is not None else {}
+
+
+def test_no_store_is_made_without_a_workspace() -> None:
+    """Each class that is given a database must be given a workspace too, but those that stand above workspaces."""
+    stores = set(_stores())
+    assert {Tokens, Journal, *OF_ALL} <= stores
+    for kind in stores - OF_ALL.keys():
+        workspace = _made_from(kind).get("workspace")
+        assert workspace is not None, kind
+        assert workspace.default is inspect.Parameter.empty, kind
+
+
+def test_no_method_of_a_store_takes_another_workspace() -> None:
+    """A store's methods take no workspace: nobody can ask the store of one tenant for another one's things."""
+    stores = [kind for kind in _stores() if kind not in OF_ALL]
+    methods = [method for kind in stores for name, method in inspect.getmembers(kind, inspect.isfunction) if name != "__init__"]
+    assert methods
+    assert [method.__qualname__ for method in methods if "workspace" in inspect.signature(method).parameters] == []
+
+
+def test_a_store_without_a_workspace_is_a_mistake() -> None:
+    """To leave the workspace out is a TypeError, whatever else is there."""
+    with open_database("sqlite://") as database:
+        for kind in set(_stores()) - OF_ALL.keys():
+            given: dict[str, Any] = {name: None for name in _made_from(kind) if name not in ("self", "workspace", "database")}
+            with pytest.raises(TypeError, match="'workspace'"):
+                kind(database=database, **given)

@@ -1,0 +1,180 @@
+"""Workspaces and what is set for them, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from clocks import FakeClock
+from jackfield.access import Rules, Settings, UnknownWorkspace, WorkspaceExists, Workspaces
+from jackfield.connections.host_access import HostAccess
+from jackfield.database import Database, MasterKey, Vault, WrongMasterKey
+from jackfield.errors import InvalidInvocation
+
+pytest_plugins = ["postgres"]
+
+
+def test_default_is_always_there(workspaces: Workspaces) -> None:
+    """The workspace ``default`` is found and listed in an empty database, with the settings that every workspace begins with."""
+    assert workspaces.find("default").settings == Settings()
+    assert [workspace.name for workspace in workspaces.list()] == ["default"]
+    assert workspaces.find("default").to_json() == {
+        "name": "default",
+        "createdAt": None,
+        "rules": {"allow": [], "block": []},
+        "keepInputs": False,
+        "retentionDays": 30,
+        "allowReferences": False,
+        "allowAmbient": False,
+        "allowOwnExternalId": False,
+    }
+
+
+def test_create(workspaces: Workspaces, clock: FakeClock) -> None:
+    """A new workspace is found under its name, with what was set for it."""
+    made = workspaces.create("acme", {"keepInputs": True, "rules": {"allow": ["aws-ses/*"]}})
+    assert workspaces.find("acme") == made
+    assert made.settings == Settings(Rules(("aws-ses/*",)), keep_inputs=True)
+    assert made.created_at == pytest.approx(clock.time(), abs=60)
+    assert made.to_json()["createdAt"].endswith("Z")
+
+
+@pytest.mark.parametrize("name", ["acme", "default"])
+def test_create_twice(workspaces: Workspaces, name: str) -> None:
+    """A name is given once; ``default`` is taken."""
+    workspaces.create("acme")
+    with pytest.raises(WorkspaceExists) as caught:
+        workspaces.create(name)
+    assert (caught.value.code, caught.value.http_status) == ("invalid_invocation", 409)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "ü", "x" * 101, "a\n"])
+def test_names_that_are_not_valid(workspaces: Workspaces, name: str) -> None:
+    """A name is 1 to 100 letters, digits, dots, underscores or hyphens."""
+    with pytest.raises(InvalidInvocation) as caught:
+        workspaces.create(name)
+    assert caught.value.details[0].path == "/name"
+
+
+def test_create_makes_the_data_key(workspaces: Workspaces, database: Database, clock: FakeClock) -> None:
+    """A wrong master key is told when a workspace is made, and no workspace is made then."""
+    workspaces.create("acme")
+    others = Workspaces(database, Vault(database, MasterKey.generate(), clock), clock)
+    with pytest.raises(WrongMasterKey):
+        others.create("globex")
+    assert [workspace.name for workspace in workspaces.list()] == ["acme", "default"]
+
+
+def test_unknown(workspaces: Workspaces) -> None:
+    """A workspace that is not there is refused with the nearest name."""
+    workspaces.create("acme")
+    for call in (lambda: workspaces.settings("acm"), lambda: workspaces.find("acm"), lambda: workspaces.set("acm", {"keepInputs": True})):
+        with pytest.raises(UnknownWorkspace, match="there is no workspace 'acm'; did you mean 'acme'") as caught:
+            call()
+        assert caught.value.http_status == 404
+
+
+def test_a_workspace_that_comes_to_be_is_seen(workspaces: Workspaces, database: Database, vault: Vault, clock: FakeClock) -> None:
+    """That a workspace is not there is believed for five seconds, or until it is made here."""
+    elsewhere = Workspaces(database, vault, clock)
+    for _ in range(2):
+        with pytest.raises(UnknownWorkspace):
+            elsewhere.settings("acme")
+        with pytest.raises(UnknownWorkspace):
+            workspaces.settings("acme")
+    workspaces.create("acme")
+    assert workspaces.settings("acme") == Settings()
+    clock.advance(5.1)
+    assert elsewhere.settings("acme") == Settings()
+
+
+def test_list_in_pages(workspaces: Workspaces) -> None:
+    """Workspaces come by name, ``default`` in its place, page by page."""
+    for name in ("zeta", "acme", "Beta", "echo"):
+        workspaces.create(name)
+    names, after = [], ""
+    while page := workspaces.list(after=after, limit=2):
+        names += [workspace.name for workspace in page]
+        after = names[-1]
+    assert names == ["Beta", "acme", "default", "echo", "zeta"]
+
+
+def test_set_changes_what_is_named(workspaces: Workspaces) -> None:
+    """What is named changes, what is not named stays: also between the two lists of rules."""
+    workspaces.create("acme", {"retentionDays": 90, "rules": {"allow": ["aws-ses/*"], "block": ["effect:write"]}})
+    changed = workspaces.set("acme", {"allowAmbient": True, "rules": {"block": []}})
+    assert changed.settings == Settings(Rules(("aws-ses/*",)), retention_days=90, allow_ambient=True)
+    assert changed.settings.retention == 90 * 86_400
+    assert workspaces.find("acme") == changed
+
+
+def test_set_default(workspaces: Workspaces) -> None:
+    """The default workspace can be set like any other, and stays one."""
+    assert workspaces.set("default", {"keepInputs": True}).settings.keep_inputs
+    assert [(workspace.name, workspace.settings.keep_inputs) for workspace in workspaces.list()] == [("default", True)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "paths"),
+    [
+        ({"keepInput": True}, ["/keepInput"]),
+        ({"keepInputs": "yes", "retentionDays": 0}, ["/keepInputs", "/retentionDays"]),
+        ({"retentionDays": 1.5}, ["/retentionDays"]),
+        ({"retentionDays": True}, ["/retentionDays"]),
+        ({"retentionDays": 4000}, ["/retentionDays"]),
+        ({"rules": []}, ["/rules"]),
+        ({"rules": {"allow": "aws-ses/*"}}, ["/rules/allow"]),
+        ({"rules": {"deny": []}}, ["/rules/deny"]),
+        ({"rules": {"allow": ["aws-ses"]}}, ["/rules/allow/0"]),
+    ],
+)
+def test_settings_that_are_not_valid(workspaces: Workspaces, changes: dict[str, Any], paths: list[str]) -> None:
+    """Every faulty setting is told with its place, and nothing is changed."""
+    workspaces.create("acme")
+    with pytest.raises(InvalidInvocation) as caught:
+        workspaces.set("acme", changes)
+    assert [detail.path for detail in caught.value.details] == paths
+    assert workspaces.find("acme").settings == Settings()
+
+
+def test_changes_at_the_same_time_are_not_lost(workspaces: Workspaces) -> None:
+    """Threads that set different things at once all get their way."""
+    workspaces.create("acme")
+    changes = [{"keepInputs": True}, {"retentionDays": 7}, {"allowReferences": True}, {"allowAmbient": True}, {"allowOwnExternalId": True}]
+    with ThreadPoolExecutor(len(changes)) as threads:
+        list(threads.map(lambda change: workspaces.set("acme", change), changes))
+    everything = Settings(keep_inputs=True, retention_days=7, allow_references=True, allow_ambient=True, allow_own_external_id=True)
+    assert workspaces.find("acme").settings == everything
+
+
+def test_what_a_newer_version_set_stays(workspaces: Workspaces, database: Database) -> None:
+    """A setting that this version does not know is neither used nor lost when another one is changed."""
+    workspaces.create("acme")
+    with database.write() as transaction:
+        transaction.change("UPDATE workspaces SET settings = :settings WHERE name = 'acme'", {"settings": '{"colour": "blue"}'})
+    assert workspaces.set("acme", {"keepInputs": True}).settings == Settings(keep_inputs=True)
+    with database.read() as transaction:
+        row = transaction.find("SELECT settings FROM workspaces WHERE name = 'acme'")
+    assert row is not None
+    assert '"colour": "blue"' in row.settings
+
+
+def test_what_connections_may_use_is_what_was_set(workspaces: Workspaces) -> None:
+    """The store of connections reads the settings under the names that they are kept under."""
+    names = ("allowReferences", "allowAmbient", "allowOwnExternalId")
+    allowed = [HostAccess.from_settings(json.dumps(workspaces.set("default", {name: True}).settings.to_json())) for name in names]
+    assert allowed == [HostAccess(references=True), HostAccess(references=True, ambient=True), HostAccess(True, True, True)]
+
+
+def test_settings_are_kept_for_five_seconds(workspaces: Workspaces, database: Database, vault: Vault, clock: FakeClock) -> None:
+    """A change is seen at once where it was made, and within five seconds elsewhere."""
+    workspaces.create("acme")
+    elsewhere = Workspaces(database, vault, clock)
+    assert not elsewhere.settings("acme").keep_inputs
+    workspaces.set("acme", {"keepInputs": True})
+    assert workspaces.settings("acme").keep_inputs
+    clock.advance(5.1)
+    assert elsewhere.settings("acme").keep_inputs

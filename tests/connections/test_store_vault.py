@@ -1,0 +1,192 @@
+"""``$vault``: secrets in HashiCorp Vault, over HTTP and over TLS that is verified."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authority import Authority
+from jackfield.connections.vault_kv import read_vault
+from vault_server import VaultServer
+
+REFERENCE = {"path": "acme/ses", "field": "secretAccessKey"}
+
+
+@pytest.fixture
+def vault() -> Iterator[VaultServer]:
+    """A Vault with one secret of two versions."""
+    with VaultServer() as server:
+        server.secrets["secret/acme/ses"] = [{"secretAccessKey": "old"}, {"secretAccessKey": "new", "number": 5, "empty": ""}]
+        server.secrets["kv team/a b"] = [{"x": "spaced"}]
+        yield server
+
+
+def test_a_field(vault: VaultServer) -> None:
+    """A reference is the newest version's field; another version and another mount can be named."""
+    assert read_vault(REFERENCE, vault.environment()) == "new"
+    assert read_vault({**REFERENCE, "version": 1}, vault.environment()) == "old"
+    assert read_vault({"path": "/a b/", "field": "x", "mount": "kv team"}, vault.environment()) == "spaced"
+    assert vault.reads[0] == "/v1/secret/data/acme/ses"
+
+
+def test_the_token_may_be_in_a_file(vault: VaultServer, tmp_path: Path) -> None:
+    """VAULT_TOKEN_FILE is read each time, and VAULT_TOKEN goes before it."""
+    file = tmp_path / "token"
+    environment = vault.environment(VAULT_TOKEN="", VAULT_TOKEN_FILE=str(file))
+    file.write_text("wrong\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="refuses the token"):
+        read_vault(REFERENCE, environment)
+    file.write_text(f"{vault.token}\n", encoding="utf-8")
+    assert read_vault(REFERENCE, environment) == "new"
+    with pytest.raises(ValueError, match="refuses the token"):
+        read_vault(REFERENCE, {**environment, "VAULT_TOKEN": "wrong"})
+    file.unlink()
+    with pytest.raises(ValueError, match="VAULT_TOKEN_FILE cannot be read: No such file"):
+        read_vault(REFERENCE, environment)
+
+
+def test_a_namespace(vault: VaultServer) -> None:
+    """VAULT_NAMESPACE is told to Vault."""
+    vault.namespace = "team-a"
+    with pytest.raises(ValueError, match="refuses the token"):
+        read_vault(REFERENCE, vault.environment())
+    assert read_vault(REFERENCE, vault.environment(VAULT_NAMESPACE="team-a")) == "new"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"VAULT_ADDR": ""}, "VAULT_ADDR is not set"),
+        ({"VAULT_ADDR": "vault.example.com"}, "VAULT_ADDR is not set"),
+        ({"VAULT_ADDR": "ftp://127.0.0.1"}, "VAULT_ADDR is not set"),
+        ({"VAULT_ADDR": "http://127.0.0.1:9"}, "Vault cannot be reached: Connection refused"),
+        ({"VAULT_TOKEN": ""}, "neither VAULT_TOKEN nor VAULT_TOKEN_FILE is set"),
+        ({"VAULT_TOKEN": "a\r\nX-Evil: 1"}, "the Vault token is not a token"),
+    ],
+)
+def test_a_host_without_vault(vault: VaultServer, changes: dict[str, str], reason: str) -> None:
+    """What is missing on the host is named, and the token is not."""
+    with pytest.raises(ValueError, match=reason):
+        read_vault(REFERENCE, vault.environment(**changes))
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["acme/ses", 5, None, [], {}, {"path": "a"}, {"field": "b"}, {"path": "", "field": "b"}, {"path": "a/../b", "field": "x"},
+     {"path": "a", "field": "b", "mount": "../sys"}, {"path": "a", "field": "b", "version": 0},
+     {"path": "a", "field": "b", "version": True}, {"path": "a", "field": "b", "versoin": 1}, {"path": ["a"], "field": "b"}],
+)  # fmt: skip
+def test_what_is_no_reference(vault: VaultServer, reference: Any) -> None:
+    """A reference of another shape, or one that climbs out of its mount, is refused before Vault is asked."""
+    with pytest.raises(ValueError, match=r"'\$vault' takes"):
+        read_vault(reference, vault.environment())
+    assert vault.reads == []
+
+
+@given(st.recursive(st.none() | st.text(), lambda inner: st.dictionaries(st.text(), inner)))
+def test_no_reference_is_a_bug(reference: Any) -> None:
+    """Whatever stands behind ``$vault``, the answer is a sentence."""
+    with pytest.raises(ValueError, match=r"^('\$vault' takes|VAULT_ADDR is not set)"):
+        read_vault(reference, {})
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (400, "is the path right"),
+        (404, "no such secret"),
+        (429, "busy"),
+        (503, "sealed"),
+        (500, "HTTP status 500"),
+        (204, "HTTP status 204"),
+    ],
+)
+def test_what_vault_answers(vault: VaultServer, status: int, reason: str) -> None:
+    """Each answer of Vault's is a sentence of its own."""
+    vault.status = status
+    with pytest.raises(ValueError, match=reason):
+        read_vault(REFERENCE, vault.environment())
+
+
+@pytest.mark.parametrize(
+    ("reference", "reason"),
+    [
+        ({"path": "acme/smtp", "field": "x"}, "no such secret"),
+        ({**REFERENCE, "field": "secret"}, "no text in its field 'secret'"),
+        ({**REFERENCE, "field": "number"}, "no text in its field 'number'"),
+        ({**REFERENCE, "field": "empty"}, "no text in its field 'empty'"),
+        ({**REFERENCE, "version": 3}, "no such secret"),
+    ],
+)
+def test_what_is_not_there(vault: VaultServer, reference: dict[str, Any], reason: str) -> None:
+    """A secret, version or field that is not there is told by its name, never with what is."""
+    with pytest.raises(ValueError, match=reason) as caught:
+        read_vault(reference, vault.environment())
+    assert "new" not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"data": {"secretAccessKey": "x"}}', b'{"data": null}', b"[" * 100_000])
+def test_what_is_no_answer(vault: VaultServer, body: bytes) -> None:
+    """An answer of another server, or of version 1 of the engine, is refused."""
+    vault.body = body
+    with pytest.raises(ValueError, match=r"not JSON|not a KV engine of version 2"):
+        read_vault(REFERENCE, vault.environment())
+
+
+def test_a_standby_sends_us_on(vault: VaultServer) -> None:
+    """A redirect of a standby node is followed, twice at most, and never to something else than HTTP."""
+    with VaultServer() as standby:
+        standby.redirect = f"{vault.url}/v1/secret/data/acme/ses"
+        assert read_vault(REFERENCE, standby.environment()) == "new"
+        standby.redirect = "/again"
+        with pytest.raises(ValueError, match="HTTP status 307"):
+            read_vault(REFERENCE, standby.environment())
+        assert standby.reads == ["/v1/secret/data/acme/ses"] * 2 + ["/again"] * 2
+        standby.redirect = "file:///etc/passwd"
+        with pytest.raises(ValueError, match="not safe to follow"):
+            read_vault(REFERENCE, standby.environment())
+
+
+def test_certificates_are_verified(tmp_path: Path) -> None:
+    """A certificate is believed only where its authority is; VAULT_CACERT names one of your own."""
+    authority = Authority(tmp_path)
+    with VaultServer(context=authority.serving("127.0.0.1")) as vault:
+        vault.secrets["secret/acme/ses"] = [{"secretAccessKey": "new"}]
+        with pytest.raises(ValueError, match="certificate cannot be verified"):
+            read_vault(REFERENCE, vault.environment())
+        assert read_vault(REFERENCE, vault.environment(VAULT_CACERT=str(authority.bundle))) == "new"
+        with pytest.raises(ValueError, match="cannot be reached"):
+            read_vault(REFERENCE, vault.environment(VAULT_CACERT=str(tmp_path / "none.pem")))
+    with VaultServer(context=authority.serving("vault.example.com")) as other:
+        with pytest.raises(ValueError, match="certificate cannot be verified"):
+            read_vault(REFERENCE, other.environment(VAULT_CACERT=str(authority.bundle)))
+        assert other.reads == []
+
+
+def test_tls_is_not_left(tmp_path: Path, vault: VaultServer) -> None:
+    """A redirect from TLS to plain text is not followed: it would show the token."""
+    authority = Authority(tmp_path)
+    with VaultServer(context=authority.serving("127.0.0.1")) as standby:
+        standby.redirect = vault.url
+        with pytest.raises(ValueError, match="not safe to follow"):
+            read_vault(REFERENCE, standby.environment(VAULT_CACERT=str(authority.bundle)))
+    assert vault.reads == []
+
+
+def test_the_context_is_ours() -> None:
+    """Nothing turns verification off, whatever Vault's own tools understand."""
+    with VaultServer(context=_untrusted()) as vault, pytest.raises(ValueError, match="certificate cannot be verified"):
+        read_vault(REFERENCE, vault.environment(VAULT_SKIP_VERIFY="true"))
+
+
+def _untrusted() -> ssl.SSLContext:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        return Authority(Path(folder)).serving("127.0.0.1")

@@ -1,0 +1,158 @@
+"""Idempotency keys: one effect for one key, the recorded Result for everybody else."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fake_aws import FakeAws
+from jackfield import Jackfield, Result
+from jackfield.database import open_database
+from nursery import connection, mail
+
+
+@pytest.fixture
+def upgraded(database_url: str) -> str:
+    """A database whose tables are there."""
+    open_database(database_url, migrate=True).close()
+    return database_url
+
+
+def _stable(result: Result) -> dict[str, Any]:
+    body = result.to_json()
+    body["meta"].pop("replayed")
+    return body
+
+
+def test_fifty_callers_who_wait_share_one_send(upgraded: str) -> None:
+    """50 concurrent invocations with one key, all waiting: one send, 50 equal Results, 49 of them replayed."""
+    with FakeAws(latency=0.05) as aws, Jackfield(connections=[connection(aws.url)], database_url=upgraded) as jackfield:
+        with ThreadPoolExecutor(50) as pool:
+            results = list(pool.map(lambda _: jackfield.invoke(mail("order-1"), wait=True), range(50)))
+        assert len(aws.messages) == 1
+    assert {result.status for result in results} == {"succeeded"}
+    assert all(_stable(result) == _stable(results[0]) for result in results)
+    assert sum(result.meta.replayed for result in results) == 49
+
+
+def test_those_who_do_not_wait_are_refused(upgraded: str) -> None:
+    """Without waiting, all but one are told that the request still runs, and may come again."""
+    with FakeAws(latency=0.5) as aws, Jackfield(connections=[connection(aws.url)], database_url=upgraded) as jackfield:
+        with ThreadPoolExecutor(20) as pool:
+            results = list(pool.map(lambda _: jackfield.invoke(mail("order-1")), range(20)))
+        assert len(aws.messages) == 1
+    refused = [result for result in results if result.error is not None]
+    assert len(refused) == 19
+    for result in refused:
+        assert result.error is not None
+        assert (result.error.code, result.error.retryable, result.error.http_status) == ("idempotency_conflict", True, 409)
+
+
+def test_tasks_share_one_send_too(upgraded: str) -> None:
+    """The same holds for tasks of an event loop."""
+
+    async def all_at_once(jackfield: Jackfield) -> list[Result]:
+        return list(await asyncio.gather(*(jackfield.ainvoke(mail("order-1"), wait=True) for _ in range(30))))
+
+    with FakeAws(latency=0.05) as aws, Jackfield(connections=[connection(aws.url)], database_url=upgraded) as jackfield:
+        results = asyncio.run(all_at_once(jackfield))
+        assert len(aws.messages) == 1
+    assert {result.status for result in results} == {"succeeded"}
+
+
+def test_two_processes_see_one_journal(upgraded: str) -> None:
+    """Another runtime on the same database replays what the first one did, with its original meta."""
+    with FakeAws() as aws:
+        with Jackfield(connections=[connection(aws.url)], database_url=upgraded) as first:
+            done = first.invoke(mail("order-1"))
+        with Jackfield(connections=[connection(aws.url)], database_url=upgraded) as second:
+            again = second.invoke(mail("order-1"))
+        assert len(aws.messages) == 1
+    assert again.meta.replayed
+    assert _stable(again) == _stable(done)
+
+
+def test_another_request_under_the_key_is_a_conflict(upgraded: str) -> None:
+    """A key belongs to its request: another text under it is refused for good."""
+    with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=upgraded) as jackfield:
+        jackfield.invoke(mail("order-1")).unwrap()
+        other = mail("order-1")
+        other["inputs"] = {**other["inputs"], "text": "another text"}
+        result = jackfield.invoke(other)
+    assert result.error is not None
+    assert (result.error.code, result.error.retryable, result.error.http_status) == ("idempotency_conflict", False, 422)
+
+
+def test_a_failure_frees_its_key(upgraded: str) -> None:
+    """A refused input and a refused mail leave the key free for the corrected request."""
+    with FakeAws(identities=["noreply@example.com"]) as aws:
+        with Jackfield(connections=[connection(aws.url)], database_url=upgraded) as jackfield:
+            wrong = mail("order-1")
+            wrong["inputs"] = {**wrong["inputs"], "to": ["nobody"]}
+            assert jackfield.invoke(wrong).error.code == "invalid_input"  # type: ignore[union-attr]  # it failed
+            wrong["inputs"] = {**mail("order-1")["inputs"], "sender": "stranger@example.org"}
+            assert jackfield.invoke(wrong).error.code == "rejected"  # type: ignore[union-attr]  # it failed
+            assert jackfield.invoke(mail("order-1")).status == "succeeded"
+        assert len(aws.messages) == 1
+
+
+def test_a_doubt_stays_until_a_person_resolves_it(upgraded: str) -> None:
+    """In doubt is replayed as in doubt; resolved as failed it frees the key, resolved as succeeded it is replayed as that."""
+    with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=upgraded) as jackfield:
+        journal = jackfield.journal
+        assert journal is not None
+        for key, outcome in (("order-1", "failed"), ("order-2", "succeeded")):
+            aws.script([{"operation": "SendEmail", "do": "reset"}])
+            doubt = jackfield.invoke(mail(key))
+            assert (doubt.status, doubt.exit_code) == ("in_doubt", 3)
+            again = jackfield.invoke(mail(key))
+            assert (again.status, again.meta.replayed) == ("in_doubt", True)
+            journal.resolve(doubt.meta.invocation_id, outcome, "ada")  # type: ignore[arg-type]  # one of the two
+        sent = len(aws.messages)
+        assert jackfield.invoke(mail("order-1")).meta.replayed is False
+        assert jackfield.invoke(mail("order-2")).status == "succeeded"
+        assert len(aws.messages) == sent + 1
+
+
+def test_keys_belong_to_a_workspace(upgraded: str) -> None:
+    """Two workspaces may use the same key for different requests."""
+    with FakeAws() as aws:
+        for workspace in ("acme", "globex"):
+            with Jackfield(workspace, connections=[connection(aws.url)], database_url=upgraded) as jackfield:
+                assert jackfield.invoke(mail("order-1")).meta.replayed is False
+        assert len(aws.messages) == 2
+
+
+def test_a_dry_run_ignores_the_key(upgraded: str) -> None:
+    """A dry run neither takes a key nor replays one."""
+    with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=upgraded) as jackfield:
+        assert jackfield.invoke({**mail("order-1"), "dryRun": True}).meta.dry_run
+        assert jackfield.invoke(mail("order-1")).meta.replayed is False
+        assert jackfield.invoke({**mail("order-1"), "dryRun": True}).meta.replayed is False
+        assert len(aws.messages) == 1
+
+
+def test_without_a_database_a_key_is_refused() -> None:
+    """A runtime that cannot keep a promise does not make it."""
+    with Jackfield(connections=[], database_url="none") as jackfield:
+        error = jackfield.invoke(mail("order-1")).error
+    assert error is not None
+    assert [detail.path for detail in error.details] == ["/idempotencyKey"]
+
+
+def test_files_hold_no_secret(upgraded: str, tmp_path: Path) -> None:
+    """Neither the connection's secret nor the message is in the database's files."""
+    with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=upgraded) as jackfield:
+        refusal = {"operation": "SendEmail", "do": "status", "status": 400, "code": "MessageRejected", "message": "secret-of-the-nursery"}
+        aws.script([refusal])
+        refused = jackfield.invoke(mail("order-1"))
+        jackfield.invoke(mail("order-2")).unwrap()
+    assert "secret-of-the-nursery" not in str(refused.to_json())
+    for file in tmp_path.glob("jackfield.db*"):
+        content = file.read_bytes()
+        assert b"secret-of-the-nursery" not in content
+        assert b"Hello Ada" not in content

@@ -1,0 +1,233 @@
+"""Which failure of which effect is repeated, is final, or is a doubt (contract §4)."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from jackfield.connector import (
+    Conflict,
+    Forbidden,
+    JackfieldError,
+    NotFound,
+    Provider,
+    QuotaExceeded,
+    RateLimited,
+    Rejected,
+    Sent,
+    TimedOut,
+    Unauthenticated,
+    Unavailable,
+)
+from jackfield.errors import InDoubt, Internal
+from jackfield.manifest import Effect
+from jackfield.retry import BASE, CAP, TRIES, Backoff, judge
+from scripted import Script, Silent, panel, scripted
+
+EFFECTS: tuple[Effect, ...] = ("read", "idempotent", "write")
+ON_DOUBT: tuple[Literal["report", "retry"], ...] = ("report", "retry")
+KINDS: tuple[type[JackfieldError], ...] = (Unavailable, RateLimited, TimedOut, Conflict, Rejected, Forbidden)
+ROWS = list(product(EFFECTS, Sent, KINDS, (True, False), ON_DOUBT))
+
+
+def contract(effect: Effect, sent: Sent, *, retryable: bool, repeatable: bool, on_doubt: str) -> str:
+    """What contract §4 says: once more in its own words, not the code's."""
+    unclear = sent is Sent.UNKNOWN and effect == "write"
+    if unclear and (on_doubt == "report" or not repeatable):
+        return "doubt"
+    if not repeatable:
+        return "final"
+    return "repeat" if retryable or unclear else "final"
+
+
+def as_id(value: object) -> str:
+    """A short name for a parameter."""
+    return value.value if isinstance(value, Sent) else value.__name__ if isinstance(value, type) else str(value)
+
+
+@pytest.mark.parametrize(("effect", "sent", "kind", "repeatable", "on_doubt"), ROWS, ids=as_id)
+def test_what_a_failure_comes_to(
+    tmp_path: Path, effect: Effect, sent: Sent, kind: type[JackfieldError], repeatable: bool, on_doubt: Literal["report", "retry"]
+) -> None:
+    """A failure that goes away is repeated, given back or in doubt, by effect, by what was sent, by code and by the caller's wish."""
+    verdict = contract(effect, sent, retryable=kind.retryable, repeatable=repeatable, on_doubt=on_doubt)
+    error = kind("it went wrong", sent=sent, repeatable=repeatable, provider=Provider(code="X"))
+    assert judge(effect, error, on_doubt=on_doubt) == verdict
+    script = Script(error, "at last")
+    with panel(tmp_path, scripted(script, effect=effect)) as board:
+        result = board.ask(onDoubt=on_doubt)
+    statuses = {"repeat": "succeeded", "final": "failed", "doubt": "in_doubt"}
+    tries = 2 if verdict == "repeat" else 1
+    assert (result.status, script.tries, result.meta.attempts) == (statuses[verdict], tries, tries)
+    if result.error is not None:
+        assert result.error.code == ("in_doubt" if verdict == "doubt" else kind.code)
+        assert result.error.provider == Provider(code="X")
+
+
+@pytest.mark.parametrize(("effect", "sent", "on_doubt"), list(product(EFFECTS, Sent, ON_DOUBT)), ids=as_id)
+def test_what_never_goes_away(tmp_path: Path, effect: Effect, sent: Sent, on_doubt: str) -> None:
+    """What may be repeated is tried six times at most; a write of which a try may have arrived ends in doubt, all else fails."""
+    unclear = sent is Sent.UNKNOWN and effect == "write"
+    script = Script(Unavailable("it is down", sent=sent))
+    with panel(tmp_path, scripted(script, effect=effect)) as board:
+        result = board.ask(onDoubt=on_doubt)
+    expected = 1 if unclear and on_doubt == "report" else TRIES
+    assert script.tries == result.meta.attempts == expected
+    assert result.error is not None
+    assert (result.status, result.error.code) == (("in_doubt", "in_doubt") if unclear else ("failed", "unavailable"))
+    assert ("it is down" in result.error.message) is True
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+@pytest.mark.parametrize(
+    ("kind", "unknown"),
+    [
+        (Unavailable, True), (TimedOut, True), (Internal, True), (RateLimited, False), (Rejected, False), (NotFound, False),
+        (QuotaExceeded, False), (Unauthenticated, False),
+    ],
+)  # fmt: skip
+def test_an_error_that_does_not_say_what_was_sent(tmp_path: Path, effect: Effect, kind: type[JackfieldError], unknown: bool) -> None:
+    """An author who leaves ``sent`` out is on the safe side: after the begin only a refusal counts as one, and a write is not repeated."""
+    script = Script(kind("no more is known"))
+    with panel(tmp_path, scripted(script, effect=effect)) as board:
+        result = board.ask()
+    doubt = unknown and effect == "write"
+    repeated = kind.retryable and not doubt
+    assert (result.status, script.tries) == ("in_doubt" if doubt else "failed", TRIES if repeated else 1)
+
+
+@pytest.mark.parametrize("kind", [Unavailable, TimedOut, Internal, Rejected])
+def test_before_the_begin_nothing_is_in_doubt(tmp_path: Path, kind: type[JackfieldError]) -> None:
+    """Whatever fails before bytes left is no doubt, even where its author believes so; no attempt is counted."""
+    script = Script(kind("failed early", sent=Sent.UNKNOWN), begins=False)
+    with panel(tmp_path, scripted(script)) as board:
+        result = board.ask()
+    assert (result.status, result.meta.attempts) == ("failed", 0)
+    assert script.tries == (TRIES if kind.retryable else 1)
+
+
+@pytest.mark.parametrize("connection", ["front", None])
+def test_a_client_that_does_not_tell_counts_as_sent(tmp_path: Path, connection: str | None) -> None:
+    """Where a connection type does not report the begin, or there is no connection, entering the action counts as sent."""
+    script = Script(Unavailable("who knows"), begins=False)
+    kinds = (Silent,) if connection else ()
+    members = {"connection": "quiet"} if connection else {}
+    connections = {"quiet": {"type": "stage/silent", "values": {"token": "t"}}} if connection else {}
+    with panel(tmp_path, scripted(script, kinds=kinds), connections=connections) as board:
+        result = board.jackfield.invoke({"connector": "scripted", "action": "ask", **members})
+    assert (result.status, result.meta.attempts, script.tries) == ("in_doubt", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("effect", "status", "code"), [("read", "failed", "internal"), ("idempotent", "failed", "internal"), ("write", "in_doubt", "in_doubt")]
+)
+@pytest.mark.parametrize(
+    "raised", [RuntimeError("boom"), KeyError("x"), StopIteration("end"), RecursionError(), ConnectionResetError("reset")]
+)
+def test_an_exception_that_nobody_maps(tmp_path: Path, effect: Effect, status: str, code: str, raised: Exception) -> None:
+    """After the begin it leaves a write in doubt; of a read it is our bug, not repeated, and its text is not told."""
+    script = Script(raised)
+    with panel(tmp_path, scripted(script, effect=effect)) as board:
+        result = board.ask()
+    assert result.error is not None
+    assert (result.status, result.error.code, script.tries) == (status, code, 1)
+    told = str(result.error)
+    assert "boom" not in told
+    assert (result.meta.invocation_id in told) is (code == "internal")
+    assert (type(raised).__name__ in told) is (code == "in_doubt")
+
+
+def test_an_exception_before_the_begin(tmp_path: Path) -> None:
+    """Before the begin an exception that nobody maps is our bug and no doubt."""
+    with panel(tmp_path, scripted(Script(RuntimeError("boom"), begins=False))) as board:
+        result = board.ask()
+    assert (result.status, result.error and result.error.code, result.meta.attempts) == ("failed", "internal", 0)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        Rejected("refused now", sent=Sent.REFUSED),
+        Unavailable("gone now", sent=Sent.NOTHING, repeatable=False),
+        RateLimited("slow now", sent=Sent.REFUSED),
+        Unauthenticated("expired now", sent=Sent.REFUSED),
+        ValueError("odd now"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_doubt_outlives_later_refusals(tmp_path: Path, later: Exception) -> None:
+    """A caller who prefers twice gets the doubt back where a later try is refused: the first one may still have arrived."""
+    script = Script(Unavailable("cut off", sent=Sent.UNKNOWN), later)
+    with panel(tmp_path, scripted(script)) as board:
+        result = board.ask(onDoubt="retry")
+    assert isinstance(result.error, InDoubt)
+    repeated = isinstance(later, RateLimited | ValueError)
+    assert (result.status, result.exit_code, script.tries) == ("in_doubt", 3, TRIES if repeated else 2)
+    assert result.error.message.startswith("'ask' was sent and may have taken effect: ")
+    assert result.error.hint
+
+
+def test_a_doubt_outlives_a_connection_that_no_longer_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the credentials are refused on the way to the second try, the first one is still in doubt."""
+    connector = scripted(Script(Unavailable("cut off", sent=Sent.UNKNOWN)))
+    kind = connector.connections["key"]
+    opened = kind.open
+    opens: list[Any] = []
+
+    def once(self: Any, context: Any) -> Any:
+        opens.append(context)
+        if len(opens) > 1:
+            raise Forbidden("no longer")
+        return opened(self, context)
+
+    monkeypatch.setattr(kind, "open", once)
+    with panel(tmp_path, connector) as board:
+        result = board.ask(onDoubt="retry")
+    assert (result.status, len(opens), result.meta.attempts) == ("in_doubt", 2, 1)
+    assert result.error is not None
+    assert "no longer" in result.error.message
+
+
+def test_a_doubt_that_a_later_try_settles(tmp_path: Path) -> None:
+    """A later success is a success: the caller said that twice is better than not at all."""
+    script = Script(Unavailable("cut off", sent=Sent.UNKNOWN), RuntimeError("odd"), "done")
+    with panel(tmp_path, scripted(script)) as board:
+        result = board.ask(onDoubt="retry")
+    assert (result.status, result.meta.attempts, result.meta.request_id) == ("succeeded", 3, "request-3")
+
+
+class Half:
+    """A random that always says one half."""
+
+    def random(self) -> float:
+        """One half."""
+        return 0.5
+
+
+@pytest.mark.parametrize(
+    ("tries", "asked", "seconds"),
+    [
+        (1, None, BASE / 2),
+        (2, None, BASE),
+        (3, None, 0.2),
+        (6, None, 1.6),
+        (7, None, CAP / 2),
+        (50, None, CAP / 2),
+        (1, 30.0, 30.0),
+        (9, 0.01, CAP / 2),
+    ],
+)
+def test_back_off(tries: int, asked: float | None, seconds: float) -> None:
+    """Waits double from a tenth of a second to five, a random part of each; never less than the provider asked for."""
+    assert Backoff(Half()).wait(tries, RateLimited("slow", retry_after=asked)) == pytest.approx(seconds)
+
+
+def test_waits_between_tries(tmp_path: Path) -> None:
+    """Between six tries there are five waits, each within its bound of full jitter."""
+    with panel(tmp_path, scripted(Script(RateLimited("slow", sent=Sent.REFUSED)))) as board:
+        board.ask()
+    assert len(board.clock.slept) == TRIES - 1
+    assert all(0 <= wait <= BASE * 2**number for number, wait in enumerate(board.clock.slept))

@@ -1,0 +1,139 @@
+"""Who gives a connection's values decides what it may use of the host, and whether it may choose its External ID; on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jackfield import Jackfield
+from jackfield.errors import InvalidConnection
+from jackfield.pipe.drafting import Giver
+from managed import ROLE, paths, say, set_workspace
+
+pytest_plugins = ["store_fixture"]
+
+REMOTE = Giver("remote")
+
+
+# Who gives the values
+
+
+def test_remote_references(managed_jackfield: Jackfield, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection made over HTTP may not refer to the host's secrets, neither new nor edited nor tried, with each place told."""
+    monkeypatch.setenv("HOST_SECRET", "of the host")
+    refers = {"token": {"$env": "HOST_SECRET"}, "greeting": {"$file": "/etc/hostname"}}
+    for refused in (
+        lambda: managed_jackfield.connections.add("hall", "echo/token", refers, giver=REMOTE, test=False),
+        lambda: managed_jackfield.connections.test_draft("echo/token", refers, giver=REMOTE),
+        lambda: managed_jackfield.connections.check("echo/token", refers, REMOTE),
+    ):
+        with pytest.raises(InvalidConnection, match="may not use secret references") as caught:
+            refused()
+        assert sorted(paths(caught.value)) == ["/greeting", "/token"]
+        assert "allowReferences" in str(caught.value.hint)
+    assert managed_jackfield.connections.add("mine", "echo/token", {"token": {"$env": "HOST_SECRET"}})["status"] == "ok"
+
+
+def test_remote_edits_do_not_inherit(managed_jackfield: Jackfield, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who edits an operator's connection over HTTP does not keep its references: they could be sent anywhere."""
+    monkeypatch.setenv("HOST_SECRET", "of the host")
+    managed_jackfield.connections.add("mine", "echo/token", {"token": {"$env": "HOST_SECRET"}})
+    for values in ({"greeting": "x"}, {"token": "***"}, {"token": {"$env": "HOST_SECRET"}}):
+        with pytest.raises(InvalidConnection) as caught:
+            managed_jackfield.connections.replace("mine", values, giver=REMOTE)
+        assert paths(caught.value) == ["/token"]
+    assert managed_jackfield.connections.replace("mine", {"token": "own"}, giver=REMOTE)["status"] == "ok"
+
+
+def test_what_is_kept_is_judged_again(open_runtime: Callable[..., Jackfield], database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workspace's settings decide when a connection is opened: what was allowed once is refused later, also for its inputs."""
+    monkeypatch.setenv("HOST_SECRET", "of the host")
+    jackfield = open_runtime()
+    refers = {"token": {"$env": "HOST_SECRET"}}
+    set_workspace(database_url, allowReferences=True)
+    jackfield.connections.add("hall", "echo/token", refers, giver=REMOTE)
+    assert say(jackfield, "hall").status == "succeeded"
+    set_workspace(database_url, allowReferences=False)
+    error = say(jackfield, "hall").error
+    assert (error.code, [detail.path for detail in error.details]) == ("invalid_connection", ["/token"])
+    with pytest.raises(InvalidConnection):  # the operator's hand makes nobody else's reference the operator's
+        jackfield.connections.replace("hall", {"greeting": "edited by the operator"}, test=False)
+    jackfield.connections.replace("hall", refers)
+    assert say(jackfield, "hall").status == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("type_", "values", "expected"),
+    [
+        ("aws/awsDefault", {}, ""),
+        ("aws/awsDefault", {"profile": "admin"}, "/profile"),
+        ("aws/awsAssumeRole", {"roleARN": ROLE["roleARN"]}, "/accessKeyId"),
+    ],
+)
+def test_the_hosts_identity(managed_jackfield: Jackfield, database_url: str, type_: str, values: dict[str, Any], expected: str) -> None:
+    """A connection made over HTTP may not sign in as the host, tested or not, unless the workspace is allowed to."""
+    for test in (True, False):
+        with pytest.raises(InvalidConnection, match="may not use the identity of the host") as caught:
+            managed_jackfield.connections.add("host", type_, values, giver=REMOTE, test=test)
+        assert paths(caught.value) == [expected]
+    managed_jackfield.connections.add("mine", type_, values, test=False)
+    set_workspace(database_url, allowAmbient=True)
+    assert managed_jackfield.connections.add("host", type_, values, giver=REMOTE, test=False)["status"] == "untested"
+    set_workspace(database_url)
+    call = {"connector": "aws-ses", "action": "listIdentities", "connection": "host", "inputs": {"awsRegion": "eu-west-1"}, "dryRun": True}
+    error = managed_jackfield.invoke(call).error
+    assert error is not None
+    assert [detail.path for detail in error.details] == [expected]
+
+
+# External IDs
+
+
+def test_one_is_made(managed_jackfield: Jackfield) -> None:
+    """A role connection gets an External ID of its own, shown for the trust policy, and keeps it over edits."""
+    first = managed_jackfield.connections.add("one", "aws/awsAssumeRole", ROLE, test=False)["values"]["externalId"]
+    second = managed_jackfield.connections.add("two", "aws/awsAssumeRole", ROLE, test=False)["values"]["externalId"]
+    assert first.startswith("jf-")
+    assert first != second
+    edited = managed_jackfield.connections.replace("one", {**ROLE, "secretAccessKey": "***", "region": "eu-west-1"}, test=False)
+    assert edited["values"]["externalId"] == first
+    policy = managed_jackfield.connections.policy("one")["trustPolicy"]
+    assert policy["Statement"][0]["Condition"] == {"StringEquals": {"sts:ExternalId": first}}
+    assert (
+        managed_jackfield.connections.add("own", "aws/awsAssumeRole", {**ROLE, "externalId": "mine"}, test=False)["values"]["externalId"]
+        == "mine"
+    )
+
+
+def test_remote_ones_are_made(managed_jackfield: Jackfield, database_url: str) -> None:
+    """Over HTTP an External ID cannot be chosen, unless the operator allows it; the one that was made may be sent back."""
+    chosen = {**ROLE, "externalId": "of another customer"}
+    with pytest.raises(InvalidConnection, match="cannot be chosen") as caught:
+        managed_jackfield.connections.add("one", "aws/awsAssumeRole", {**chosen, "externalId": "chosen"}, giver=REMOTE, test=False)
+    assert paths(caught.value) == ["/externalId"]
+    made = managed_jackfield.connections.add("one", "aws/awsAssumeRole", ROLE, giver=REMOTE, test=False)["values"]
+    sent_back = {**made, "region": "eu-west-1"}
+    assert managed_jackfield.connections.replace("one", sent_back, giver=REMOTE, test=False)["values"]["externalId"] == made["externalId"]
+    with pytest.raises(InvalidConnection):
+        managed_jackfield.connections.replace("one", {**sent_back, "externalId": "chosen"}, giver=REMOTE, test=False)
+    allowed = Giver("remote", own_external_id=True)
+    assert (
+        managed_jackfield.connections.add("two", "aws/awsAssumeRole", {**ROLE, "externalId": "chosen"}, giver=allowed, test=False)[
+            "version"
+        ]
+        == 1
+    )
+    with pytest.raises(InvalidConnection):
+        managed_jackfield.connections.check("aws/awsAssumeRole", {**ROLE, "externalId": "x1"}, Giver(own_external_id=False))
+    set_workspace(database_url, allowOwnExternalId=True)
+    managed_jackfield.connections.check("aws/awsAssumeRole", {**ROLE, "externalId": "x1"}, REMOTE)
+
+
+def test_workspaces_cannot_take_anothers(open_runtime: Callable[..., Jackfield]) -> None:
+    """The External ID of another workspace's connection is refused, even the operator's hand: it would let one act as the other."""
+    open_runtime("acme").connections.add("one", "aws/awsAssumeRole", {**ROLE, "externalId": "acme-4711"}, test=False)
+    with pytest.raises(InvalidConnection, match="taken") as caught:
+        open_runtime("other").connections.add("one", "aws/awsAssumeRole", {**ROLE, "externalId": "acme-4711"}, test=False)
+    assert paths(caught.value) == ["/externalId"]

@@ -1,0 +1,52 @@
+"""The fixtures ``browser``, ``console`` and ``visitor``, for test modules that say ``pytest_plugins = ["browser"]``."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Playwright, sync_playwright
+
+from browsing import Visitor
+from console_rig import Console, served
+
+__all__ = ["browser", "console", "playwright", "visitor"]
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """What drives browsers."""
+    with sync_playwright() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Chromium, as the system has it; ``.ci/apt`` installs it on Debian."""
+    path = next((found for name in _NAMES if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip(f"there is no browser: none of {', '.join(_NAMES)} is installed ('.ci/apt' does it on Debian)")
+    launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    yield launched
+    launched.close()
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Iterator[Console]:
+    """A console on a database of its own, where nobody takes what is queued."""
+    with served(tmp_path, queue_workers=0) as found:
+        yield found
+
+
+@pytest.fixture
+def visitor(browser: Browser, console: Console) -> Iterator[Visitor]:
+    """Somebody who is signed in."""
+    found = Visitor(browser, console)
+    found.sign_in()
+    yield found
+    found.check()
+    found.close()

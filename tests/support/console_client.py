@@ -1,0 +1,154 @@
+"""A browser without a window: it keeps cookies, sends forms and reads what comes back. It speaks ASGI to the application itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import html
+import os
+import re
+from collections.abc import Iterator, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from starlette.types import ASGIApp
+
+from jackfield.clock import Clock, SystemClock
+from jackfield.surfaces.console import one_time_link
+from jackfield.surfaces.http.app import build_app
+from jackfield.surfaces.http.host import Host
+from jackfield.surfaces.http.settings import Settings
+from plugboard import ECHO, declare, plugged
+
+__all__ = ["Answer", "Client", "Place", "placed"]
+
+_CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. ``headers`` are by lower-case name."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+    cookies: tuple[str, ...]
+
+    @property
+    def csrf(self) -> str:
+        """The token of the first form."""
+        found = _CSRF.search(self.text)
+        assert found is not None, self.text[:500]
+        return found[1]
+
+    @property
+    def words(self) -> str:
+        """The text without its tags."""
+        return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", self.text)).split())
+
+
+@dataclass
+class Client:
+    """One browser."""
+
+    app: ASGIApp
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    def get(self, address: str, **headers: str) -> Answer:
+        """Ask for a page."""
+        return self.send("GET", address, headers=headers)
+
+    def post(self, address: str, fields: Mapping[str, str], **headers: str) -> Answer:
+        """Send a form."""
+        body = urlencode(fields).encode()
+        return self.send("POST", address, body, {"content-type": "application/x-www-form-urlencoded", **headers})
+
+    def change(self, page: str, address: str, **fields: str) -> Answer:
+        """Send a form that a page holds."""
+        return self.post(address, {"csrf": self.get(page).csrf, **fields})
+
+    def send(self, method: str, address: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
+        """Any request; ``headers`` with underscores for hyphens."""
+        with ThreadPoolExecutor(1) as apart:  # this thread may have a browser's event loop
+            return apart.submit(lambda: asyncio.run(self._send(method, address, body, headers or {}))).result()
+
+    async def _send(self, method: str, address: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        parts = urlsplit(address)
+        given = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        given += [(b"host", b"127.0.0.1:8080"), (b"content-length", str(len(body)).encode())]
+        if self.cookies:
+            given.append((b"cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()).encode()))
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http", "path": parts.path,
+            "raw_path": parts.path.encode(), "query_string": parts.query.encode(), "root_path": "", "headers": given,
+            "client": ("127.0.0.1", 5000), "server": ("127.0.0.1", 8080), "state": {},
+        }  # fmt: skip
+        waiting: list[MutableMapping[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
+        never = asyncio.Event()
+        sent: list[MutableMapping[str, Any]] = []
+
+        async def receive() -> MutableMapping[str, Any]:
+            if not waiting:
+                await never.wait()
+            return waiting.pop()
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            sent.append(message)
+
+        await self.app(scope, receive, send)
+        return self._answer(sent)
+
+    def _answer(self, sent: list[MutableMapping[str, Any]]) -> Answer:
+        pairs = [(name.decode().lower(), value.decode()) for name, value in sent[0]["headers"]]
+        cookies = tuple(value for name, value in pairs if name == "set-cookie")
+        for text in cookies:
+            for name, morsel in SimpleCookie(text).items():
+                if morsel["max-age"] == "0":
+                    self.cookies.pop(name, None)
+                else:
+                    self.cookies[name] = morsel.value
+        body = b"".join(message.get("body", b"") for message in sent[1:])
+        return Answer(sent[0]["status"], dict(pairs), body.decode("utf-8", "replace"), cookies)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A host with its application, that nobody listens for."""
+
+    host: Host
+    app: ASGIApp
+
+    def client(self) -> Client:
+        """A browser that is not signed in."""
+        return Client(self.app)
+
+    def link(self) -> str:
+        """A new one-time link, without the server's address."""
+        return one_time_link(self.host.storage, self.host.clock, "")
+
+    def signed_in(self, token: str | None = None) -> Client:
+        """A browser that is signed in: with a token, or by a one-time link."""
+        client = self.client()
+        if token is None:
+            assert client.get(self.link()).status == 200
+        else:
+            assert client.change("/login", "/login", token=token).status == 200
+        return client
+
+
+@contextlib.contextmanager
+def placed(folder: Path, clock: Clock | None = None, **settings: Any) -> Iterator[Place]:
+    """A host on a database of its own, with the echo connector installed."""
+    site = folder / "site"
+    declare(site, "jackfield-echo", "jackfield.connectors", {"echo": "jackfield_echo:connector"})
+    known = {"JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": f"sqlite:///{folder / 'console.db'}"}
+    with plugged(site, ECHO):
+        host = Host(Settings(**settings), {**os.environ, **known}, clock or SystemClock())
+        try:
+            yield Place(host, build_app(host))
+        finally:
+            host.panels.close()

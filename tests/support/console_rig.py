@@ -1,0 +1,69 @@
+"""A server with its console in a thread, on a database of its own, with the echo connector and Amazon SES installed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from jackfield.access import Rules, Tokens
+from jackfield.clock import Clock, SystemClock
+from jackfield.surfaces.console import one_time_link
+from jackfield.surfaces.http.app import build_app
+from jackfield.surfaces.http.host import Host
+from jackfield.surfaces.http.settings import Settings
+from plugboard import ECHO, declare, plugged
+
+__all__ = ["Console", "served"]
+
+_PATIENCE = 20.0
+
+
+@dataclass(frozen=True)
+class Console:
+    """A console that runs: ``origin`` is its address."""
+
+    host: Host
+    origin: str
+
+    def link(self) -> str:
+        """A new one-time link."""
+        return one_time_link(self.host.storage, self.host.clock, self.origin)
+
+    def token(
+        self, scope: str, workspace: str = "default", *, name: str = "", rules: Rules | None = None, expires_at: float | None = None
+    ) -> str:
+        """The text of a new token."""
+        return Tokens(self.host.storage.database, workspace, self.host.clock).create(scope, name, rules, expires_at).text
+
+
+@contextlib.contextmanager
+def served(folder: Path, environment: Mapping[str, str] | None = None, clock: Clock | None = None, **settings: object) -> Iterator[Console]:
+    """Serve until the block ends; ``folder`` holds home, database and installed connectors."""
+    site = folder / "site"
+    declare(site, "jackfield-echo", "jackfield.connectors", {"echo": "jackfield_echo:connector"})
+    declare(site, "jackfield-aws-ses", "jackfield.connectors", {"aws-ses": "jackfield_aws_ses:connector"})
+    known = {"JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": f"sqlite:///{folder / 'console.db'}"}
+    with plugged(site, ECHO), socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        host = Host(Settings(port=port, **settings), {**os.environ, **known, **(environment or {})}, clock or SystemClock())  # type: ignore[arg-type]
+        server = uvicorn.Server(uvicorn.Config(build_app(host), log_config=None, access_log=False, timeout_graceful_shutdown=2))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="console", daemon=True)
+        thread.start()
+        pause = threading.Event()
+        for _ in range(int(_PATIENCE * 50)):
+            if server.started:
+                break
+            pause.wait(0.02)
+        assert server.started
+        try:
+            yield Console(host, f"http://127.0.0.1:{port}")
+        finally:
+            server.should_exit = True
+            thread.join(_PATIENCE)

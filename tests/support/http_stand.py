@@ -1,0 +1,243 @@
+"""A server to call: in a thread of the test process, or as a process of its own; with the echo connector, tokens and a small client."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import uvicorn
+
+from jackfield.access import Rules, Scope, Tokens, Workspaces
+from jackfield.clock import Clock
+from jackfield.pipe.storage import Storage
+from jackfield.surfaces.http.app import build_app
+from jackfield.surfaces.http.host import Host
+from jackfield.surfaces.http.serve import config
+from jackfield.surfaces.http.settings import Settings
+from plugboard import make_echo, plugged
+
+__all__ = ["Client", "Process", "Reply", "Stand", "clean", "mint", "process", "standing"]
+
+_LISTENS = re.compile(r"listens on (http://\S+)")
+SETTINGS = Settings(port=0, guesses=0.0, stop_within=5.0)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What was answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, read."""
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Client:
+    """Calls one server with one token. Each call has a connection of its own."""
+
+    port: int
+    token: str | None = None
+    timeout: float = 30.0
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
+        """Send a request; ``body`` is bytes, or what is sent as JSON. Underscores in header names are dashes."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.token is not None:
+            sent.setdefault("Authorization", f"Bearer {self.token}")
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode("utf-8", "surrogatepass")
+        if data is not None and not isinstance(body, bytes):
+            sent.setdefault("Content-Type", "application/json")
+        with contextlib.closing(connection):
+            connection.request(method, path, data, sent)
+            answer = connection.getresponse()
+            return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+
+    def get(self, path: str, **headers: str) -> Reply:
+        """``GET``."""
+        return self.call("GET", path, **headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Reply:
+        """``POST``."""
+        return self.call("POST", path, body, **headers)
+
+    def invoke(self, action: str, **inputs: Any) -> Reply:
+        """Run an action of the echo with an inline connection."""
+        return self.post("/v1/invocations", say(action, **inputs))
+
+
+def say(action: str, connection: Any = None, **inputs: Any) -> dict[str, Any]:
+    """An invocation of the echo."""
+    inline = {"type": "token", "values": {"token": "secret-4711"}}
+    return {"connector": "echo", "action": action, "connection": connection or inline, "inputs": inputs}
+
+
+@dataclass
+class Stand:
+    """A server in this process."""
+
+    host: Host
+    port: int
+    folder: Path
+    clients: dict[str, Client] = field(default_factory=dict)
+
+    def client(self, scope: Scope = "manage", workspace: str = "default", rules: Rules | None = None, **more: Any) -> Client:
+        """A client with a new token."""
+        tokens = Tokens(self.host.storage.database, workspace, self.host.clock)
+        return Client(self.port, tokens.create(scope, rules=rules or Rules(), **more).text)
+
+
+def clean(folder: Path, **more: str) -> dict[str, str]:
+    """An environment with a home of its own, its database in it, and nothing of the host's."""
+    dropped = ("AWS_", "JACKFIELD_", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    return {**kept, "JACKFIELD_HOME": str(folder), "AWS_EC2_METADATA_DISABLED": "true", **more}
+
+
+@contextlib.contextmanager
+def standing(
+    folder: Path,
+    settings: Settings = SETTINGS,
+    *,
+    clock: Clock | None = None,
+    setup: Callable[[Host], object] = lambda _host: None,
+    plugins: tuple[object, ...] = (),
+    **more: str,
+) -> Iterator[Stand]:
+    """Serve from a thread until left; ``more`` goes into its environment."""
+    environment = clean(folder / "home", **more)
+    with mock.patch.dict(os.environ, environment, clear=True), plugged(*make_echo(folder / "plugs")):
+        host = Host(settings, environment, clock, plugins)
+        setup(host)
+        found = config(replace(settings, host="127.0.0.1"))
+        found.app, found.factory = build_app(host), False
+        server = uvicorn.Server(found)
+        with _running(server, settings):
+            yield Stand(host, server.servers[0].sockets[0].getsockname()[1], folder)
+
+
+@contextlib.contextmanager
+def _running(server: uvicorn.Server, settings: Settings) -> Iterator[None]:
+    ready = threading.Event()
+    startup = server.startup
+
+    async def started(sockets: Any = None) -> None:
+        await startup(sockets)
+        ready.set()
+
+    with mock.patch.object(server, "startup", started):
+        thread = threading.Thread(target=server.run, name="test-server", daemon=True)
+        thread.start()
+        assert ready.wait(30), "the server did not start"
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            thread.join(30 + settings.stop_within)
+            assert not thread.is_alive(), "the server did not stop"
+
+
+def mint(folder: Path, scope: Scope = "manage", workspace: str = "default", **more: str) -> str:
+    """A token in the database of a home."""
+    from jackfield.clock import SystemClock
+
+    with Storage(None, clean(folder, **more), SystemClock()) as storage:
+        if workspace != "default":
+            Workspaces(storage.database, storage.vault, SystemClock()).create(workspace)
+        return Tokens(storage.database, workspace, SystemClock()).create(scope).text
+
+
+@dataclass
+class Process:
+    """``jackfield serve`` as a process of its own; with workers, those are its children."""
+
+    process: subprocess.Popen[str]
+    port: int
+    folder: Path
+    token: str
+
+    @property
+    def client(self) -> Client:
+        """A client that may do everything."""
+        return Client(self.port, self.token)
+
+    def rss(self) -> int:
+        """Bytes of memory that the process has now."""
+        text = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) * 1024
+
+    def children(self) -> list[int]:
+        """The workers' process ids: those of its children that serve."""
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        found = [int(item) for item in path.read_text(encoding="ascii").split()]
+        return [pid for pid in found if b"spawn_main" in _command(pid)]
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+@contextlib.contextmanager
+def process(folder: Path, *options: str, paths: tuple[str, ...] = (), **more: str) -> Iterator[Process]:
+    """``jackfield serve --port 0`` with the echo connector, stopped by SIGTERM."""
+    home = folder / "home"
+    token = mint(home)
+    environment = clean(home, PYTHONPATH=os.pathsep.join([*make_echo(folder / "plugs"), *paths]), **more)
+    command = [sys.executable, "-m", "jackfield", "serve", "--port", "0", *options]
+    with (folder / "stderr").open("wb") as log:
+        running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        assert running.stderr is not None
+        line = ""
+        try:
+            for line in running.stderr:
+                log.write(line.encode())
+                found = _LISTENS.search(line)
+                if found:
+                    break
+            else:
+                raise AssertionError(f"the server ended: {line}")
+            drain = threading.Thread(target=_copied, args=(running.stderr, folder / "log"), daemon=True)
+            drain.start()
+            started = Process(running, int(found[1].rpartition(":")[2]), folder, token)
+            _wait_until_ready(started)
+            yield started
+        finally:
+            running.send_signal(signal.SIGTERM)
+            try:
+                running.wait(30)
+            except subprocess.TimeoutExpired:
+                running.kill()
+                running.wait()
+            running.stderr.close()
+
+
+def _copied(source: Any, path: Path) -> None:
+    with path.open("w", encoding="utf-8") as log, contextlib.suppress(ValueError):
+        for line in source:
+            log.write(line)
+            log.flush()
+
+
+def _wait_until_ready(started: Process) -> None:
+    """The listener takes connections before the application is there: the first answer comes when it is."""
+    assert replace(started.client, timeout=60.0).get("/readyz").status == 200

@@ -1,0 +1,90 @@
+"""The HTTP API as a surface for vectors: one server for the process, and for each play an application with the play's own clock."""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import json
+import os
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import uvicorn
+
+from corpus import Vector
+from jackfield.access import Rules
+from jackfield.errors import CODES
+from jackfield.invocation import MAX_BYTES
+from jackfield.surfaces.http.app import build_app
+from jackfield.surfaces.http.host import Host
+from jackfield.surfaces.http.identity import Identity
+from jackfield.surfaces.http.serve import config
+from jackfield.surfaces.http.settings import Settings
+from stage import Place
+
+__all__ = ["over_http", "takes_http"]
+
+_CALLER = Identity("default", "vectors", "manage", Rules())
+
+
+def takes_http(vector: Vector) -> bool:
+    """Whether the API lets the vector through to the pipe: what is too large is a refusal of its own there (413), and an inline connection
+    that reads the host is refused (contract §2)."""
+    given = vector.given
+    if isinstance(given, str):
+        return len(given.encode("utf-8", "surrogatepass")) <= MAX_BYTES
+    connection = given.get("connection")
+    if not isinstance(connection, Mapping):
+        return True
+    values = connection.get("values")
+    ambient = connection.get("type", "").endswith(("awsDefault", "awsAssumeRole")) and "accessKeyId" not in (values or {})
+    return not ambient and '"$' not in json.dumps(values)
+
+
+def over_http(_vector: Vector, place: Place) -> dict[str, Any]:
+    """``POST /v1/invocations``, connections from files; the answer's status is that of its code."""
+    server = _server()
+    host = Host(Settings(queue_workers=0), os.environ, place.clock)
+    setattr(host.identities, "kept", lambda _request: _CALLER)  # noqa: B010 (without a database there are no tokens)
+    server.app = build_app(host)
+    given = place.given
+    text = given if isinstance(given, str) else json.dumps(given)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    try:
+        connection.request("POST", "/v1/invocations", text.encode("utf-8", "surrogatepass"), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        result: dict[str, Any] = json.loads(answer.read())
+    finally:
+        connection.close()
+        panel = host.panels.known("default")
+        if panel is not None:
+            panel.close()
+    assert answer.headers["Content-Type"] == "application/json", result
+    wanted = 200 if result["status"] == "succeeded" else CODES[result["error"]["code"]].http_status
+    assert answer.status == wanted, (answer.status, result)
+    return result
+
+
+class _Server:
+    """Serves whatever ``app`` is at the time."""
+
+    def __init__(self) -> None:
+        self.app: Any = None
+        found = config(Settings(port=0))
+        found.app, found.factory, found.lifespan, found.interface = self._serve, False, "off", "asgi3"
+        server = uvicorn.Server(found)
+        threading.Thread(target=server.run, name="vectors-server", daemon=True).start()
+        started = threading.Event()
+        while not server.started:
+            started.wait(0.01)
+        self.port: int = server.servers[0].sockets[0].getsockname()[1]
+
+    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+
+
+@functools.cache
+def _server() -> _Server:
+    # Started once and never stopped, as the fake AWS.
+    return _Server()

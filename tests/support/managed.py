@@ -1,0 +1,33 @@
+"""What tests of ``Jackfield.connections`` share: values, and how to look at what comes back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from jackfield import Jackfield
+from jackfield.database import open_database
+from jackfield.errors import JackfieldError
+
+__all__ = ["FILES", "ROLE", "paths", "say", "set_workspace"]
+
+ROLE = {"roleARN": "arn:aws:iam::123456789012:role/acme-ses", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "acme-secret"}
+FILES = {"filed": {"type": "echo/token", "values": {"token": "from-file", "greeting": "Hello"}}}
+
+
+def say(jackfield: Jackfield, connection: str | dict[str, Any] | None) -> Any:
+    """What the echo hears over a connection: its token."""
+    invocation = {"connector": "echo", "action": "say", "inputs": {"text": "Hi", "reveal": True}}
+    return jackfield.invoke({**invocation, **({"connection": connection} if connection is not None else {})})
+
+
+def paths(error: JackfieldError) -> list[str]:
+    """Where an error points."""
+    return [detail.path for detail in error.details]
+
+
+def set_workspace(url: str, **settings: Any) -> None:
+    """Set what the operator allows to the workspace ``default``."""
+    with open_database(url) as database, database.write() as transaction:
+        transaction.change("DELETE FROM workspaces WHERE name = 'default'")
+        transaction.change("INSERT INTO workspaces VALUES ('default', 0, :settings)", {"settings": json.dumps(settings)})

@@ -1,0 +1,82 @@
+"""A process that has everything imported and forks a child for each invocation, so that children can be killed by the hundred.
+
+Run as ``python nursery.py URL-OF-AWS URL-OF-DATABASE``. Each line on its standard input is an idempotency key; it answers with the id of a
+child that sends one mail under that key and then ends with the exit code of its Result.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["Nursery", "connection", "mail", "nursery"]
+
+
+def connection(url: str) -> dict[str, Any]:
+    """A connection to the fake AWS."""
+    keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "secret-of-the-nursery", "region": "eu-west-1"}
+    return {"acme-ses": {"type": "aws-ses/apiKeySecret", "values": {**keys, "endpoint": url}}}
+
+
+def mail(key: str) -> dict[str, Any]:
+    """The invocation under a key; the key is the subject too, so that the endpoint's count can be told by it."""
+    inputs = {"to": ["ada@example.com"], "sender": "noreply@example.com", "subject": key, "text": "Hello Ada"}
+    return {"connector": "aws-ses", "action": "sendEmail", "connection": "acme-ses", "inputs": inputs, "idempotencyKey": key}
+
+
+class Nursery:
+    """The parent's side."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def child(self, key: str) -> int:
+        """Start an invocation; the id of the process that runs it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(key + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
+@contextmanager
+def nursery(aws_url: str, database_url: str, environment: Mapping[str, str]) -> Iterator[Nursery]:
+    """A nursery that is warm."""
+    command = [sys.executable, __file__, aws_url, database_url]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "warm\n"
+        try:
+            yield Nursery(process)
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+
+
+def _main(aws_url: str, database_url: str) -> None:
+    from jackfield import Jackfield
+    from jackfield.database import open_database
+
+    with Jackfield(connections=[connection(aws_url)], database_url="none") as warm:
+        warm.invoke({name: value for name, value in mail("warm-up").items() if name != "idempotencyKey"})
+    open_database(database_url, migrate=False).close()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    sys.stdout.write("warm\n")
+    sys.stdout.flush()
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            with Jackfield(connections=[connection(aws_url)], database_url=database_url) as jackfield:
+                result = jackfield.invoke(mail(line.strip()))
+            os._exit(result.exit_code)
+        sys.stdout.write(f"{child}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

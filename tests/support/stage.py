@@ -1,0 +1,141 @@
+"""Where a vector is played: one fake AWS for the process, and for each play a folder, an environment and a clock of its own."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, chdir, contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import jackfield_aws.sessions
+from clocks import FakeClock
+from corpus import Vector
+from fake_aws import FakeAws, Settings
+from jackfield.pipe.schemas import Schemas
+from jackfield_aws.keys import Keys
+from jackfield_aws.sessions import Ambient, ClientSpec, make_client
+from plugboard import make_echo, plugged
+
+__all__ = ["Place", "clean_environment", "staged"]
+
+_HOSTS = ("AWS_", "JACKFIELD_", "NO_COLOR", "FORCE_COLOR")
+_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
+_AMBIENT = frozenset({"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"})
+_DEFAULTS = {known.name: getattr(Settings(), known.name) for known in fields(Settings)}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one vector is played once. ``paths`` must be importable (other connectors); ``files`` are the connection files."""
+
+    aws: FakeAws
+    folder: Path
+    files: tuple[Path, ...]
+    given: Mapping[str, Any] | str
+    documents: tuple[Mapping[str, Any], ...]
+    paths: tuple[str, ...] = ()
+    clock: FakeClock = field(default_factory=FakeClock)
+
+
+@functools.cache
+def _aws() -> FakeAws:
+    # Started once and never stopped: its threads are daemons and end with the process.
+    _warm_up()
+    return FakeAws().start()
+
+
+def _warm_up() -> None:
+    """Read botocore's data, which takes longer than the shortest deadline of the corpus."""
+    for service in ("sesv2", "ses", "sts"):
+        make_client(ClientSpec(service, "eu-west-1", None, Keys("none", "none"))).close()
+
+
+@functools.cache
+def _schemas() -> Schemas:
+    # Compiling them anew for each play would take half of the corpus's time; their keys name them for good.
+    return Schemas()
+
+
+def clean_environment(folder: Path) -> dict[str, str]:
+    """The process's environment without anything that AWS, jackfield or a proxy would read; ``folder`` is where AWS finds no files."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_HOSTS) and name.lower() not in _PROXIES}
+    return {
+        **kept,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": str(folder / "no-config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(folder / "no-credentials"),
+        "JACKFIELD_HOME": str(folder / "home"),
+        "JACKFIELD_DATABASE_URL": "none",
+        "PYDANTIC_DISABLE_PLUGINS": "__all__",
+    }
+
+
+@contextmanager
+def staged(vector: Vector) -> Iterator[Place]:
+    """Set everything up as the vector says, and put it back afterwards."""
+    aws = _aws()
+    settle = functools.partial(_filled, url=aws.url)
+    aws.configure(**{**_DEFAULTS, **settle(vector.endpoint)})
+    aws.reset(sessions=True)
+    with tempfile.TemporaryDirectory(prefix="jackfield-vector-") as name, ExitStack() as stack:
+        folder = Path(name)
+        documents = tuple(settle(document) for document in vector.documents)
+        written = tuple(_write(folder / f"connections-{number}.json", {"connections": item}) for number, item in enumerate(documents))
+        for path, content in vector.files.items():
+            (folder / path).write_text(content, encoding="utf-8")
+        environment = {**clean_environment(folder), **settle(dict(vector.environment))}
+        environment["JACKFIELD_CONNECTIONS"] = os.pathsep.join(map(str, written))
+        stack.enter_context(mock.patch.dict(os.environ, environment, clear=True))
+        stack.enter_context(chdir(folder))
+        stack.enter_context(mock.patch("jackfield.pipe.executor.Schemas", _schemas))
+        paths = make_echo(folder / "plugs") if vector.echo else ()
+        stack.enter_context(plugged(*paths))
+        if not _AMBIENT.isdisjoint(vector.environment):
+            stack.enter_context(mock.patch("jackfield_aws.sessions._shared", _own_identities()))
+        stack.enter_context(mock.patch("socket.getaddrinfo", _resolve))
+        yield Place(aws, folder, written, settle(vector.given), documents, tuple(paths))
+
+
+def _filled(value: Any, url: str) -> Any:
+    if isinstance(value, str):
+        return value.replace("${endpoint}", url) if "${" in value else value
+    if isinstance(value, list):
+        return [_filled(item, url) for item in value]
+    return {name: _filled(item, url) for name, item in value.items()} if isinstance(value, dict) else value
+
+
+def _write(path: Path, value: object) -> Path:
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return path
+
+
+def _own_identities() -> Callable[[Ambient | None], Any]:
+    """Sessions for one play: the process keeps its own AWS identity for good, and a vector brings another one."""
+    kept = jackfield_aws.sessions._shared
+    made: dict[Ambient, Any] = {}
+
+    def shared(ambient: Ambient | None) -> Any:
+        if ambient is None:
+            return kept(None)
+        if ambient not in made:
+            made[ambient] = kept.__wrapped__(ambient)
+        return made[ambient]
+
+    return shared
+
+
+def _resolve(host: Any, *rest: Any, **more: Any) -> Any:
+    """Names below ``.invalid`` (RFC 6761) do not resolve, and nobody outside is asked."""
+    if isinstance(host, str) and host.endswith(".invalid"):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    return _REAL(host, *rest, **more)
+
+
+_REAL = socket.getaddrinfo

@@ -1,0 +1,77 @@
+"""Fixtures for stored connections on both databases, for test modules that say ``pytest_plugins = ["store_fixture"]``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clocks import FakeClock
+from jackfield import Jackfield
+from jackfield.connections.connection_store import ConnectionStore
+from jackfield.database import Database, MasterKey, Vault, open_database
+from managed import FILES
+from plugboard import make_echo, plugged
+from postgres import database_url, postgres_database, postgres_server, postgres_url
+
+__all__ = [
+    "connection_store",
+    "database_url",
+    "kept_database",
+    "kept_vault",
+    "managed_jackfield",
+    "open_runtime",
+    "open_store",
+    "postgres_database",
+    "postgres_server",
+    "postgres_url",
+]
+
+
+@pytest.fixture
+def kept_database(database_url: str) -> Iterator[Database]:
+    """An empty database with all tables: SQLite and PostgreSQL in turn."""
+    with open_database(database_url) as database:
+        yield database
+
+
+@pytest.fixture
+def kept_vault(kept_database: Database) -> Vault:
+    """The vault on it."""
+    return Vault(kept_database, MasterKey.generate())
+
+
+@pytest.fixture
+def open_store(kept_database: Database, kept_vault: Vault) -> Callable[[str], ConnectionStore]:
+    """Opens the store of a workspace, each time as another process would."""
+    return lambda workspace: ConnectionStore(kept_database, kept_vault, workspace, FakeClock())
+
+
+@pytest.fixture
+def connection_store(open_store: Callable[[str], ConnectionStore]) -> ConnectionStore:
+    """The store of the workspace ``acme``."""
+    return open_store("acme")
+
+
+@pytest.fixture
+def open_runtime(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Jackfield]]:
+    """Opens runtimes on one database, each as another process would, with ``FILES``; the echo connector is installed."""
+    open_database(database_url).close()
+    opened: list[Jackfield] = []
+
+    def runtime(workspace: str = "default", **more: Any) -> Jackfield:
+        opened.append(Jackfield(workspace, **{"connections": [FILES], "database_url": database_url, **more}))
+        return opened[-1]
+
+    with plugged(*make_echo(tmp_path / "plugs")):
+        yield runtime
+        for jackfield in opened:
+            jackfield.close()
+
+
+@pytest.fixture
+def managed_jackfield(open_runtime: Callable[..., Jackfield]) -> Jackfield:
+    """A runtime with one connection in a file and none in its database."""
+    return open_runtime()

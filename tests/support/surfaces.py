@@ -1,0 +1,233 @@
+"""The surfaces through which every vector is played. A new one is one function and one line in ``SURFACES``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+from corpus import Vector
+from expecting import differences
+from http_surface import over_http, takes_http
+from jackfield import Jackfield
+from jackfield.cli.main import main
+from stage import Place, staged
+
+__all__ = ["EXITS", "SURFACES", "Play", "Surface", "comparable", "complaints", "played"]
+
+Json = dict[str, Any]
+
+_PATIENCE = 30.0
+EXITS: Mapping[str, int] = {
+    **dict.fromkeys(("invalid_invocation", "unknown_connector", "unknown_action", "unknown_connection"), 2),
+    **dict.fromkeys(("invalid_input", "invalid_connection", "idempotency_conflict"), 2),
+    "in_doubt": 3,
+}
+"""The exit codes of contract §3; every other error is 1."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """``run`` plays a vector at a place and gives the Result as JSON; ``takes`` says which vectors it can express."""
+
+    run: Callable[[Vector, Place], Json]
+    takes: Callable[[Vector], bool] = lambda _vector: True
+    own_clock: bool = False
+
+
+@dataclass(frozen=True)
+class Play:
+    """What came of one vector on one surface. ``waited`` is in seconds, None where the surface kept its own time."""
+
+    result: Json
+    calls: list[str]
+    state: Json
+    waited: float | None
+
+
+def library(_vector: Vector, place: Place) -> Json:
+    """``Jackfield.invoke``, connections given in code (several files only as files)."""
+    connections = [{"connections": dict(item)} for item in place.documents] if len(place.documents) == 1 else place.files
+    with Jackfield(connections=connections, clock=place.clock) as jackfield:
+        return jackfield.invoke(place.given).to_json()
+
+
+def tasks(_vector: Vector, place: Place) -> Json:
+    """``Jackfield.ainvoke``, connections from files."""
+
+    async def run() -> Json:
+        with Jackfield(connections=place.files, clock=place.clock) as jackfield:
+            return (await jackfield.ainvoke(place.given)).to_json()
+
+    return asyncio.run(run())
+
+
+def stored(_vector: Vector, place: Place) -> Json:
+    """``Jackfield.invoke`` with a journal in the home's own database."""
+    url = f"sqlite:///{place.folder / 'jackfield.db'}"
+    with mock.patch.dict(os.environ, JACKFIELD_DATABASE_URL=url), Jackfield(connections=place.files, clock=place.clock) as jackfield:
+        assert jackfield.journal is not None  # open before the invocation's time begins
+        return jackfield.invoke(place.given).to_json()
+
+
+def command(_vector: Vector, place: Place) -> Json:
+    """``jackfield invoke --file`` in this process."""
+    return _command(place, "invoke", "--file", _invocation_file(place))
+
+
+def words(_vector: Vector, place: Place) -> Json:
+    """``jackfield invoke CONNECTOR ACTION key:=JSON …`` in this process."""
+    given = place.given
+    assert isinstance(given, Mapping)
+    inputs = [f"{name}:={json.dumps(value)}" for name, value in given.get("inputs", {}).items()]
+    options = [f"--{option}={given[name]}" for name, option in _OPTIONS.items() if name in given]
+    flags = ["--dry-run"] if given.get("dryRun") else []
+    return _command(place, "invoke", given["connector"], given["action"], *options, *flags, "--", *inputs)
+
+
+def process(_vector: Vector, place: Place) -> Json:
+    """``python -m jackfield invoke --file`` in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "jackfield", "invoke", "--file", _invocation_file(place)],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(place.paths)},
+        timeout=_PATIENCE,
+        check=False,
+    )
+    return _answered(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+_OPTIONS = {
+    "connection": "connection",
+    "idempotencyKey": "idempotency-key",
+    "timeoutSeconds": "timeout",
+    "onDoubt": "on-doubt",
+    "connectorVersion": "connector-version",
+}
+
+
+def _in_words(vector: Vector) -> bool:
+    """Whether the command line has words for the invocation: a named connection, known members, inputs that are short enough."""
+    given = vector.given
+    if not isinstance(given, Mapping) or vector.expect.get("error", {}).get("code") == "invalid_invocation":
+        return False
+    named = isinstance(given.get("connection", ""), str) and given.keys() <= {"connector", "action", "inputs", "dryRun", *_OPTIONS}
+    return named and all("=" not in name and len(json.dumps(value)) < 100_000 for name, value in given.get("inputs", {}).items())
+
+
+_JOURNALLED = frozenset({"doubt", "dry-run", "paging", "retries"})
+"""The groups that the journal has a part in: it is written before the action and after it."""
+
+SURFACES: Mapping[str, Surface] = {
+    "library": Surface(library),
+    "ainvoke": Surface(tasks),
+    "library-journal": Surface(stored, takes=lambda vector: vector.group in _JOURNALLED),
+    "cli": Surface(command),
+    "cli-words": Surface(words, takes=_in_words),
+    "http": Surface(over_http, takes=takes_http),
+    "cli-process": Surface(process, takes=lambda vector: vector.process, own_clock=True),
+}
+
+
+@functools.cache
+def played(name: str, vector: Vector) -> Play:
+    """What the surface called ``name`` makes of the vector; played once for each process."""
+    surface = SURFACES[name]
+    with staged(vector) as place:
+        result = surface.run(vector, place)
+        place.aws.release()
+        state = place.aws.state()
+        return Play(result, state["calls"], state, None if surface.own_clock else place.clock.waited)
+
+
+def complaints(vector: Vector, play: Play) -> list[str]:
+    """Everything in which a play is not what the vector, or contract §3 of every Result, says."""
+    expect = vector.expect
+    wanted = {name: value for name, value in expect.items() if name in ("status", "error", "output", "meta")}
+    found = list(differences(wanted, play.result))
+    found += differences(_SHAPE, play.result["meta"], "/meta")
+    for member in ("output", "error"):
+        if member not in expect and member in play.result:
+            found.append(f"/{member}: expected nothing, found {play.result[member]}")
+    if "calls" in expect and play.calls != expect["calls"]:
+        found.append(f"calls: expected {expect['calls']}, found {play.calls}")
+    if "sent" in expect:
+        found += differences(expect["sent"], [_sent(message) for message in play.state["messages"]], "sent:")
+    for member in ("requests", "sessions", "received", "accepted"):
+        if member in expect:
+            found += differences(expect[member], play.state[member], f"{member}:")
+    if "waited" in expect and play.waited is not None:
+        found += differences(expect["waited"], play.waited, "waited:")
+    return found
+
+
+_SHAPE = {
+    "invocationId": {"$matches": "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"},
+    "durationMs": {"$atLeast": 0},
+    "attempts": {"$atLeast": 0},
+    "replayed": False,
+}
+"""What the ``meta`` of every Result holds (contract §3)."""
+
+
+def _sent(message: Mapping[str, Any]) -> Json:
+    renamed = {"source": "from", "configurationSet": "configurationSetName", "feedbackAddress": "returnPath", "identityArn": "identityArn"}
+    shown = {renamed.get(name, name): value for name, value in message.items()}
+    lists = {
+        name: [list(item) if isinstance(item, tuple) else item for item in value]
+        for name, value in shown.items()
+        if isinstance(value, tuple)
+    }
+    return {**shown, **lists}
+
+
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+def comparable(result: Json) -> Json:
+    """A Result without what no two runs share: ids and durations."""
+    meta = {name: value for name, value in result["meta"].items() if name not in ("invocationId", "durationMs", "requestId")}
+    shown: Json = json.loads(_ID.sub("<id>", json.dumps({**result, "meta": {**meta, "answered": "requestId" in result["meta"]}})))
+    for place, name in ((shown.get("output"), "MessageId"), (shown.get("error", {}).get("provider"), "requestId")):
+        if place and name in place:
+            place[name] = "<id>"
+    return shown
+
+
+def _invocation_file(place: Place) -> str:
+    given = place.given
+    text = given if isinstance(given, str) else json.dumps(given)
+    (place.folder / "invocation.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+    return "invocation.json"
+
+
+def _command(place: Place, *argv: str) -> Json:
+    out, err = io.StringIO(), io.StringIO()
+    with _on_clock(place), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(argv)
+    return _answered(code, out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def _on_clock(place: Place) -> Iterator[None]:
+    with mock.patch("jackfield.pipe.executor.SystemClock", return_value=place.clock):
+        yield
+
+
+def _answered(code: int, out: str, err: str) -> Json:
+    """Stdout as a Result; and what holds of every answer of the command: one line, the contract's exit code, no traceback."""
+    assert out.count("\n") == 1, out + err
+    result: Json = json.loads(out)
+    assert "Traceback" not in err, err
+    assert code == (0 if result["status"] == "succeeded" else EXITS.get(result["error"]["code"], 1)), (code, result)
+    return result
