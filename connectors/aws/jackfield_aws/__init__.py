@@ -1,0 +1,28 @@
+"""What all AWS connectors of jackfield share: connection types, STS leases, errors, policies; botocore comes with the first call."""
+
+from jackfield_aws.clients import AwsClients
+from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefault
+from jackfield_aws.errors import AWS_ERRORS, AwsErrors
+from jackfield_aws.policies import identity_policy, session_policy, trust_policy
+from jackfield_aws.regions import REGION_EXPECTED, REGION_PATTERN, normal_region, partition_of, regions_for
+from jackfield_aws.rows import Row
+from jackfield_aws.version import VERSION
+
+__all__ = [
+    "AWS_ERRORS",
+    "REGION_EXPECTED",
+    "REGION_PATTERN",
+    "VERSION",
+    "ApiKeySecret",
+    "AwsAssumeRole",
+    "AwsClients",
+    "AwsDefault",
+    "AwsErrors",
+    "Row",
+    "identity_policy",
+    "normal_region",
+    "partition_of",
+    "regions_for",
+    "session_policy",
+    "trust_policy",
+]

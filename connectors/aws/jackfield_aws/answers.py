@@ -1,0 +1,98 @@
+"""What AWS answered, read out of botocore's ClientError: code, message, status, request id, how long to wait."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from math import isfinite
+from typing import Any
+
+from jackfield.connector import Provider
+
+__all__ = ["Answer", "principal_in", "read_answer"]
+
+_XML_CODE = re.compile(r"<Code>\s*([\w.]+)\s*</Code>")
+_XML_MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
+_NUMBER = re.compile(r"[0-9]*")
+_PRINCIPAL = re.compile(r"arn:[a-z-]+:(?:iam|sts)::[0-9]{12}:(?:user|role|assumed-role|federated-user|root)[^\s`'\"]*")
+_ACTION = re.compile(r"perform:? [`'\"]?([a-z0-9-]+:[A-Za-z*]+)")
+_CANONICAL = re.compile(r"\s*The Canonical String for this request should have been.*", re.DOTALL)
+_LONGEST = 1000
+"""Characters of a provider's message that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """AWS's refusal. ``status`` is 0 where there was none; ``retry_after`` is in seconds."""
+
+    code: str
+    message: str
+    status: int
+    operation: str
+    request_id: str | None = None
+    retry_after: float | None = None
+
+    @property
+    def provider(self) -> Provider:
+        """The answer as a Result shows it."""
+        return Provider(self.code or None, self.message or None, self.status or None, self.request_id)
+
+    @property
+    def principal(self) -> str | None:
+        """The ARN of the caller, where IAM names it."""
+        return principal_in(self.message)
+
+    @property
+    def action(self) -> str | None:
+        """The IAM action that was missing, where IAM names it (``ses:SendEmail``)."""
+        found = _ACTION.search(self.message)
+        return found.group(1) if found else None
+
+
+def principal_in(message: str) -> str | None:
+    """The first ARN of a user, a role or a session in a provider's message."""
+    found = _PRINCIPAL.search(message)
+    return found.group().rstrip(".,:;") if found else None
+
+
+def read_answer(error: Any) -> Answer:  # noqa: ANN401 (a ClientError, untyped)
+    """Read a ClientError. An XML answer to a JSON service has its code inside the message, and its status as the code."""
+    response: dict[str, Any] = error.response
+    fault, about = response.get("Error") or {}, response.get("ResponseMetadata") or {}
+    code, message = str(fault.get("Code") or ""), str(fault.get("Message") or response.get("message") or "")
+    if _NUMBER.fullmatch(code) or code == "Unknown":
+        code, message = _inside(message)
+    headers = about.get("HTTPHeaders") or {}
+    return Answer(
+        code=code,
+        message=_CANONICAL.sub("", message).strip()[:_LONGEST],
+        status=int(about.get("HTTPStatusCode") or 0),
+        operation=str(getattr(error, "operation_name", "") or "the request"),
+        request_id=about.get("RequestId") or headers.get("x-amzn-requestid"),
+        retry_after=_seconds(headers),
+    )
+
+
+def _inside(message: str) -> tuple[str, str]:
+    code, text = _XML_CODE.search(message), _XML_MESSAGE.search(message)
+    return (code.group(1) if code else ""), (text.group(1).strip() if text else message if code is None else "")
+
+
+def _seconds(headers: dict[str, str]) -> float | None:
+    """``Retry-After`` in seconds or as a date (RFC 9110 §10.2.3), the date against the server's own ``Date``."""
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        return _until(value, headers.get("date"))
+    return seconds if isfinite(seconds) and seconds >= 0 else None
+
+
+def _until(value: str, now: str | None) -> float | None:
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - parsedate_to_datetime(now or "")).total_seconds())
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,96 @@
+"""The fields that the AWS connection types share, each described once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jackfield.connector import Field
+from jackfield_aws.regions import REGION_EXPECTED, REGION_PATTERN
+
+__all__ = ["KEY_PAIR_TOGETHER", "access_key_id", "endpoint", "region", "secret_access_key", "sender", "session_token", "url"]
+
+_TEXT = {"minLength": 1}
+_URL = {"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^\\s/?#@]+(/[^\\s?#]*)?$"}
+
+KEY_PAIR_TOGETHER: dict[str, Any] = {
+    "dependentRequired": {
+        "accessKeyId": ["secretAccessKey"],
+        "secretAccessKey": ["accessKeyId"],
+        "sessionToken": ["accessKeyId", "secretAccessKey"],
+    }
+}
+"""JSON Schema: both parts of a key pair or neither, and no session token without them."""
+
+
+def access_key_id(default: Any = ..., about: str = "An AWS IAM Access Key ID") -> Any:  # noqa: ANN401 (pydantic's own signature)
+    """The public half of a key pair. Any text: test endpoints take what they like."""
+    return Field(default, title="Access Key ID", description=about, trim=True, blank="absent", mask="last4", schema=_TEXT)
+
+
+def secret_access_key(default: Any = ...) -> Any:  # noqa: ANN401 (pydantic's own signature)
+    """The secret half of a key pair."""
+    return Field(
+        default, title="Secret Access Key", description="An AWS IAM Secret Access Key", secret=True, trim=True, blank="absent", schema=_TEXT
+    )
+
+
+def session_token(about: str = "Only for temporary keys, which expire: the session token that came with them.") -> Any:  # noqa: ANN401 (pydantic's own signature)
+    """The third part of a temporary key."""
+    return Field(
+        None,
+        title="Session Token",
+        description=about,
+        secret=True,
+        trim=True,
+        blank="absent",
+        schema=_TEXT,
+    )
+
+
+def region() -> Any:  # noqa: ANN401 (pydantic's own signature)
+    """The default for an action's ``awsRegion``."""
+    return Field(
+        None,
+        title="AWS Region",
+        description="The region to use where an action names none, such as us-west-2 or eu-west-1.",
+        examples=["eu-west-1"],
+        options="awsRegions",
+        trim=True,
+        lowercase=True,
+        blank="absent",
+        expects=REGION_EXPECTED,
+        schema={"pattern": REGION_PATTERN},
+    )
+
+
+def url(title: str, description: str, example: str) -> Any:  # noqa: ANN401 (pydantic's own signature)
+    """An http or https URL that stands in for one of AWS's own."""
+    return Field(
+        None,
+        title=title,
+        description=description,
+        examples=[example],
+        trim=True,
+        blank="absent",
+        expects="an http or https URL without user name, query or blanks",
+        schema=_URL,
+    )
+
+
+def endpoint() -> Any:  # noqa: ANN401 (pydantic's own signature)
+    """Where the connector's service is asked."""
+    text = "The URL of the service, for a private or a test endpoint. Not used for STS. By default AWS's own for the region."
+    return url("Endpoint", text, "https://email.eu-west-1.amazonaws.com")
+
+
+def sender() -> Any:  # noqa: ANN401 (pydantic's own signature)
+    """The default for an action's ``sender``."""
+    return Field(
+        None,
+        title="Sender Email",
+        description="The email address to send from where an action names none.",
+        examples=["noreply@example.com"],
+        trim=True,
+        blank="absent",
+        schema=_TEXT,
+    )

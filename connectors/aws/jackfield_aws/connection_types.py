@@ -1,0 +1,248 @@
+"""The three ways to sign in to AWS, shared by all AWS connectors: a role, an access key, the machine's own identity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from jackfield.connector import Account, ConnectionType, Field, OpenContext, Step
+from jackfield_aws import connection_fields as fields
+from jackfield_aws import guides, trial
+from jackfield_aws.arns import ROLE_ARN_EXPECTED, ROLE_ARN_PATTERN, parse_role_arn
+from jackfield_aws.clients import AwsClients
+from jackfield_aws.keys import Keys
+from jackfield_aws.leases import Assumption, lease_role
+from jackfield_aws.policies import assume_policy, identity_policy
+from jackfield_aws.sessions import Ambient, find_identity
+
+__all__ = ["ApiKeySecret", "AwsAssumeRole", "AwsDefault"]
+
+_ROLE_ARN = {"minLength": 20, "maxLength": 2048, "pattern": ROLE_ARN_PATTERN}
+_EXTERNAL_ID = {"minLength": 2, "maxLength": 1224, "pattern": "^[A-Za-z0-9_+=,.@:/-]+$"}
+_EXTERNAL_ID_DOCS = (
+    "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html#id_roles_third-party_external-id"
+)
+
+
+class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
+    """Connect to AWS using an assumed role."""
+
+    key: ClassVar[str] = "awsAssumeRole"
+    title: ClassVar[str] = "AWS Role ARN"
+    auth: ClassVar[str] = "aws"
+    family: ClassVar[str | None] = "aws"
+    setup: ClassVar[str] = guides.ROLE_GUIDE
+    reports_begin: ClassVar[bool] = True
+    permission_system: ClassVar[str | None] = "aws:iam"
+
+    role_arn: str = Field(
+        alias="roleARN",
+        title="Role ARN",
+        description="An AWS IAM Role ARN",
+        examples=["arn:aws:iam::123456789012:role/acme-ses"],
+        trim=True,
+        expects=ROLE_ARN_EXPECTED,
+        schema=_ROLE_ARN,
+    )
+    access_key_id: str | None = fields.access_key_id(
+        None, "An AWS IAM Access Key ID. Leave both keys out to assume the role as the machine that jackfield runs on."
+    )
+    secret_access_key: str | None = fields.secret_access_key(None)
+    external_id: str | None = Field(
+        None,
+        title="External ID",
+        description="Provides enhanced security measures to the connection. Optional, but recommended. Please check "
+        f"[AWS docs]({_EXTERNAL_ID_DOCS}) for more information.",
+        sensitive=True,
+        trim=True,
+        blank="absent",
+        expects="2 to 1224 letters, digits and _+=,.@:/-",
+        generated="externalId",
+        schema=_EXTERNAL_ID,
+    )
+    session_token: str | None = fields.session_token()
+    region: str | None = fields.region()
+    duration_seconds: int | None = Field(
+        None,
+        title="Session Duration",
+        description="How long the role's session lasts, in seconds: 900 to 43200, at most what the role allows. By default an hour.",
+        examples=[3600],
+        schema={"minimum": 900, "maximum": 43200},
+    )
+    session_policy: bool | dict[str, Any] = Field(
+        default=False,
+        title="Session Policy",
+        description="Narrows the role's session: true allows only what the connector's actions need; or an IAM policy document.",
+    )
+    endpoint: str | None = fields.endpoint()
+    sts_endpoint: str | None = fields.url(
+        "STS Endpoint",
+        "The URL of STS, for a private or a test endpoint. By default AWS's own for the region.",
+        "https://sts.eu-west-1.amazonaws.com",
+    )
+    sender: str | None = fields.sender()
+
+    @property
+    def reads_host(self) -> bool:
+        """Whether opening reads the host's own identity, which an operator must allow (contract §2)."""
+        return self.access_key_id is None
+
+    @property
+    def reads_host_at(self) -> str:
+        """The access key: with one, the host's own identity is not asked for."""
+        return "/accessKeyId"
+
+    def assumption(self, context: OpenContext) -> Assumption:
+        """The role and how to assume it.
+
+        :raises InvalidConnection: where the Role ARN is none, or lies in another partition than the region.
+        """
+        role = parse_role_arn(self.role_arn)
+        role.check_region(self.region)
+        role.check_region(context.inputs.get("awsRegion"))
+        return Assumption(
+            role=role,
+            caller=_keys(self.access_key_id, self.secret_access_key, self.session_token) or Ambient(path="/accessKeyId"),
+            region=self.region,
+            endpoint=self.sts_endpoint,
+            external_id=self.external_id,
+            duration=self.duration_seconds,
+            policy=self.session_policy,
+        )
+
+    def open(self, context: OpenContext) -> AwsClients:
+        """Clients with the role's session, assumed at most once while it is fresh.
+
+        :raises JackfieldError: where the values do not fit together, or STS refuses; nothing was sent to the service.
+        """
+        # A try opens anew, and most opens only look a lease up: what follows from the values alone is worked out once.
+        assumption = context.cached(("role", context.inputs.get("awsRegion")), lambda: self.assumption(context))
+        lease = lease_role(context, assumption)
+        return AwsClients(context, Keys(**lease[1].value), region=self.region, endpoint=self.endpoint, lease=lease)
+
+    def test(self, context: OpenContext) -> Iterable[Step | Account]:
+        """Who the keys are, whether the role can be assumed, and whether it can be without the External ID. Sends nothing."""
+        return trial.try_role(context, self.assumption(context))
+
+    def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:
+        """What the role's account needs: the policies of the role, of its trust and of the user who assumes it, and the role itself as a
+        CloudFormation template and as a Terraform module.
+
+        :raises InvalidConnection: where the Role ARN is none.
+        :raises InvalidInput: where ``principal_arn`` names no account, user or role.
+        """
+        from jackfield_aws.cloudformation import cloudformation_template  # noqa: PLC0415 (a call to AWS never pays for it)
+        from jackfield_aws.terraform import terraform_module  # noqa: PLC0415 (as above)
+        from jackfield_aws.wanted_role import WantedRole  # noqa: PLC0415 (as above)
+
+        wanted = WantedRole.of(self.role_arn, permissions, principal_arn, self.external_id, self.duration_seconds)
+        return {
+            "identityPolicy": wanted.identity_policy,
+            "trustPolicy": wanted.trust_policy(),
+            "assumePolicy": assume_policy(self.role_arn),
+            "cloudFormation": cloudformation_template(wanted),
+            "terraform": terraform_module(wanted),
+        }
+
+
+class ApiKeySecret(ConnectionType):
+    """Authenticates requests to AWS using an API Key and API Secret."""
+
+    key: ClassVar[str] = "apiKeySecret"
+    title: ClassVar[str] = "AWS Access Key and Secret"
+    auth: ClassVar[str] = "aws"
+    family: ClassVar[str | None] = "aws"
+    setup: ClassVar[str] = guides.ACCESS_KEY_GUIDE
+    reports_begin: ClassVar[bool] = True
+    permission_system: ClassVar[str | None] = "aws:iam"
+
+    access_key_id: str = fields.access_key_id()
+    secret_access_key: str = fields.secret_access_key()
+    session_token: str | None = fields.session_token()
+    region: str | None = fields.region()
+    endpoint: str | None = fields.endpoint()
+    sender: str | None = fields.sender()
+
+    @property
+    def reads_host(self) -> bool:
+        """False: everything needed is in the values."""
+        return False
+
+    def _identity(self) -> Keys:
+        return Keys(self.access_key_id, self.secret_access_key, self.session_token)
+
+    def open(self, context: OpenContext) -> AwsClients:
+        """Clients with these keys."""
+        return AwsClients(context, self._identity(), region=self.region, endpoint=self.endpoint)
+
+    def test(self, context: OpenContext) -> Iterable[Step | Account]:
+        """Whether AWS accepts the keys, and whose they are. Sends nothing."""
+        return trial.try_identity(context, self._identity(), region=self.region, endpoint=self.endpoint)
+
+    def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:  # noqa: ARG002 (nobody is trusted here)
+        """The IAM policy that the user of this key needs."""
+        return {"identityPolicy": identity_policy(permissions)}
+
+
+class AwsDefault(ConnectionType):
+    """Connect to AWS as the machine that jackfield runs on."""
+
+    key: ClassVar[str] = "awsDefault"
+    title: ClassVar[str] = "AWS Default Credentials"
+    auth: ClassVar[str] = "aws"
+    family: ClassVar[str | None] = "aws"
+    setup: ClassVar[str] = guides.AMBIENT_GUIDE
+    reports_begin: ClassVar[bool] = True
+    permission_system: ClassVar[str | None] = "aws:iam"
+
+    profile: str | None = Field(
+        None,
+        title="Profile",
+        description="A profile of this machine's AWS configuration. By default AWS_PROFILE, or the first identity found.",
+        trim=True,
+        blank="absent",
+        schema={"minLength": 1},
+    )
+    disable_imds: bool = Field(
+        default=False,
+        title="Do Not Ask the Instance Metadata Service",
+        description="Skip the EC2 instance's role, and the wait for it on other machines.",
+    )
+    session_token: str | None = fields.session_token("Not used here: the machine's identity brings its own.")
+    region: str | None = fields.region()
+    endpoint: str | None = fields.endpoint()
+    sender: str | None = fields.sender()
+
+    @property
+    def reads_host(self) -> bool:
+        """True: an operator must allow it (contract §2)."""
+        return True
+
+    @property
+    def reads_host_at(self) -> str:
+        """The profile, where one is named."""
+        return "/profile" if self.profile else ""
+
+    def _identity(self) -> Ambient:
+        return Ambient(self.profile, self.disable_imds, path="/profile" if self.profile else "")
+
+    def open(self, context: OpenContext) -> AwsClients:
+        """Clients with the machine's identity, which botocore refreshes by itself.
+
+        :raises InvalidConnection: where the machine has none, or not this profile.
+        """
+        identity = self._identity()
+        context.cached(("identity", identity), lambda: find_identity(identity))
+        return AwsClients(context, identity, region=self.region, endpoint=self.endpoint)
+
+    def test(self, context: OpenContext) -> Iterable[Step | Account]:
+        """Whether the machine has an identity that AWS accepts, and whose it is. Sends nothing."""
+        return trial.try_identity(context, self._identity(), region=self.region, endpoint=self.endpoint)
+
+    def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:  # noqa: ARG002 (nobody is trusted here)
+        """The IAM policy that the machine's identity needs."""
+        return {"identityPolicy": identity_policy(permissions)}
+
+
+def _keys(key_id: str | None, secret: str | None, token: str | None) -> Keys | None:
+    return Keys(key_id, secret, token) if key_id and secret else None

@@ -1,0 +1,120 @@
+"""From what botocore raises to an error with a code: a look-up, never a chain of conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from jackfield.connector import Detail, Inputs, JackfieldError, QuotaExceeded, RateLimited, Rejected, Sent, Unavailable
+from jackfield_aws.answers import Answer, read_answer
+from jackfield_aws.rows import AWS_ROWS, BY_STATUS, SERVER_FAULT, THROTTLED, Key, Row, Rows
+from jackfield_aws.transport import explain_transport
+
+__all__ = ["AWS_ERRORS", "AwsErrors"]
+
+_BAD_REQUEST, _TOO_MANY, _SERVER = 400, 429, 500
+_OTHER = Row(Rejected)
+_UNCLEAR = Row(Unavailable, "A proxy or an endpoint that is not AWS may have answered.", "{operation} got no clear answer", Sent.UNKNOWN)
+
+
+class AwsErrors:
+    """An error map: rows by code, or by code and a part of the message. Immutable; a connector extends ``AWS_ERRORS`` by its own rows.
+
+    An instance is what a Connector takes as ``explain``.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = {_plain(key): row for key, row in rows.items()}
+        self._phrases: dict[str, list[tuple[str, Row]]] = {}
+        for key, row in self._rows.items():
+            if not isinstance(key, str):
+                self._phrases.setdefault(key[0], []).append((key[1], row))
+
+    def extended(self, rows: Rows) -> AwsErrors:
+        """This map with more rows: new phrases are looked at before old ones, and a new row replaces the old one of its key."""
+        new = {_plain(key): row for key, row in rows.items()}
+        return AwsErrors({**new, **{key: row for key, row in self._rows.items() if key not in new}})
+
+    def __call__(self, error: Exception, client: Any, inputs: Inputs | None = None) -> JackfieldError | None:  # noqa: ANN401, ARG002 (author's API)
+        """What a Connector's ``explain`` is asked; ``client`` is the open AwsClients, or None."""
+        return self.explain(
+            error,
+            region=getattr(client, "region", None),
+            permissions=getattr(client, "permissions", ()),
+            renewable=getattr(client, "renewable", False),
+        )
+
+    def explain(
+        self,
+        error: Exception,
+        *,
+        region: str | None = None,
+        operation: str | None = None,
+        permissions: Iterable[str] = (),
+        renewable: bool = True,
+    ) -> JackfieldError | None:
+        """The error that an exception comes to; None where it is neither ours nor botocore's.
+
+        ``operation`` names what was asked, where the exception does not; ``permissions`` are the IAM actions to name where AWS does not
+        say which is missing; ``renewable`` says that the credentials can be leased anew.
+        """
+        if isinstance(error, JackfieldError):
+            return error
+        if not _is_answer(error):
+            return explain_transport(error)
+        answer = read_answer(error)
+        row = self.find(answer)
+        fields = _fields(answer, region, operation, tuple(permissions))
+        said = (row.says or "AWS refused {operation}").format_map(fields)
+        reason = answer.message or answer.code or f"HTTP status {answer.status}"
+        return row.kind(
+            f"{said}: {reason}",
+            details=[] if row.path is None else [Detail(row.path, reason)],
+            hint=row.hint.format_map(fields) if row.hint else None,
+            provider=answer.provider,
+            sent=row.sent,
+            retry_after=answer.retry_after,
+            stale_credentials=row.stale and renewable,
+            repeatable=row.repeatable,
+        )
+
+    def find(self, answer: Answer) -> Row:
+        """The row for an answer. A 5xx stays in doubt and a 429 a throttle, whatever the code, unless the row is about too much."""
+        code, message = _short(answer.code), answer.message.casefold()
+        row = next((row for phrase, row in self._phrases.get(code, ()) if phrase in message), None) or self._rows.get(code)
+        if row is not None and row.kind in (RateLimited, QuotaExceeded):
+            return row
+        if answer.status >= _SERVER:
+            return SERVER_FAULT
+        if answer.status == _TOO_MANY:
+            return THROTTLED
+        if row is None and 0 < answer.status < _BAD_REQUEST:
+            return _UNCLEAR
+        return row or BY_STATUS.get(answer.status, _OTHER)
+
+
+def _plain(key: Key) -> Key:
+    return _short(key) if isinstance(key, str) else (_short(key[0]), key[1].casefold())
+
+
+def _short(code: str) -> str:
+    """Version 1 and 2 of a service name the same thing with and without ``Exception``."""
+    return code.removesuffix("Exception")
+
+
+def _is_answer(error: Exception) -> bool:
+    return any(kind.__name__ == "ClientError" and kind.__module__ == "botocore.exceptions" for kind in type(error).__mro__)
+
+
+def _fields(answer: Answer, region: str | None, operation: str | None, permissions: tuple[str, ...]) -> dict[str, str]:
+    return {
+        "operation": operation or answer.operation,
+        "region": region or "this region",
+        "actions": answer.action or ", ".join(permissions) or f"the IAM action of {operation or answer.operation}",
+        "principal": answer.principal or "the user or role of this connection",
+        "code": answer.code,
+    }
+
+
+AWS_ERRORS = AwsErrors(AWS_ROWS)
+"""The rows of every service."""

@@ -1,0 +1,51 @@
+"""What a botocore client tells the runtime while it works: that bytes are about to leave, and which request id came back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jackfield.connector import current_call
+from jackfield_aws.limits import current_deadline
+
+__all__ = ["watch"]
+
+
+def watch(client: Any, *, begins: bool) -> None:  # noqa: ANN401 (botocore is untyped)
+    """Hook into a fresh client. ``begins`` for the provider's operations; STS calls are never a try of one.
+
+    ``before-send`` is botocore's last event before bytes leave, emitted in the caller's thread and after signing, so a credential
+    that cannot be refreshed fails before it.
+    """
+    events = client.meta.events
+    events.register("before-call", _limit)
+    if begins:
+        events.register_last("before-send", _begin)
+        events.register("before-parse", _note_header)
+        events.register("after-call", _note_parsed)
+
+
+def _limit(**_: object) -> None:
+    deadline = current_deadline()
+    if deadline is not None:
+        deadline.check()
+
+
+def _begin(**_: object) -> None:
+    call = current_call()
+    if call is not None:
+        call.begin()
+
+
+def _note_header(response_dict: dict[str, Any], **_: object) -> None:
+    """Read from the header, since a garbled body is never parsed."""
+    _note(response_dict["headers"].get("x-amzn-requestid"))
+
+
+def _note_parsed(parsed: dict[str, Any], **_: object) -> None:
+    _note(parsed.get("ResponseMetadata", {}).get("RequestId"))
+
+
+def _note(request_id: str | None) -> None:
+    call = current_call()
+    if call is not None and request_id:
+        call.request_id = request_id

@@ -1,0 +1,125 @@
+"""Secrets that AWS keeps: ``{"$awsSecretsManager": {"secretId": "acme/ses", "key": "secretAccessKey"}}`` and ``{"$awsParameterStore": …}``.
+
+A plugin of jackfield (hook ``resolve_secret``). They are read as the machine that jackfield runs on, with AWS's own variables and files;
+the runtime keeps what was read for five minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jackfield.connector import JackfieldError, hookimpl
+from jackfield_aws.regions import normal_region
+from jackfield_aws.sessions import Ambient, ClientSpec, make_client
+
+__all__ = ["resolve_secret"]
+
+_TIMEOUT = 10.0
+"""Seconds without an answer after which a call is given up."""
+_SECRETS_MANAGER = "awsSecretsManager"
+_PARAMETER_STORE = "awsParameterStore"
+_MEMBERS = {
+    _SECRETS_MANAGER: frozenset({"secretId", "key", "region", "versionId", "versionStage"}),
+    _PARAMETER_STORE: frozenset({"name", "key", "region"}),
+}
+_NAMED = {_SECRETS_MANAGER: "secretId", _PARAMETER_STORE: "name"}
+_MISSING = {"ResourceNotFoundException", "ParameterNotFound", "ParameterVersionNotFound"}
+_DENIED = {"AccessDeniedException", "AccessDenied"}
+
+
+@hookimpl
+def resolve_secret(kind: str, reference: object) -> str | None:
+    """The secret in AWS Secrets Manager or in the Parameter Store that ``reference`` names; None for other kinds.
+
+    :raises ValueError: where the reference is none, or AWS does not give the secret; the message holds no secret.
+    """
+    if kind not in _MEMBERS:
+        return None
+    wanted = _wanted(kind, reference)
+    read = _from_secrets_manager if kind == _SECRETS_MANAGER else _from_parameter_store
+    return _part(_answered(kind, wanted, read), wanted.get("key"))
+
+
+def _wanted(kind: str, reference: object) -> Mapping[str, str]:
+    wanted = {_NAMED[kind]: reference} if isinstance(reference, str) else reference
+    if (
+        not isinstance(wanted, Mapping)
+        or not wanted.keys() <= _MEMBERS[kind]
+        or not wanted.get(_NAMED[kind])
+        or not all(isinstance(value, str) for value in wanted.values())
+    ):
+        others = ", ".join(sorted(_MEMBERS[kind] - {_NAMED[kind]}))
+        raise ValueError(f"'${kind}' takes a name, or an object with '{_NAMED[kind]}', and of {others} what is needed")
+    return wanted
+
+
+def _answered(kind: str, wanted: Mapping[str, str], read: Callable[[Mapping[str, str]], str]) -> str:
+    from botocore.exceptions import BotoCoreError, ClientError, NoRegionError  # noqa: PLC0415 (0.1 s that only such a reference pays for)
+
+    name = f"'{wanted[_NAMED[kind]][:100]}'"
+    try:
+        return read(wanted)
+    except NoRegionError:
+        raise ValueError("no region is named, neither by the reference nor by AWS_REGION or the profile") from None
+    except ClientError as error:
+        raise ValueError(_refusal(name, str(error.response.get("Error", {}).get("Code", "")))) from None
+    except BotoCoreError as error:
+        raise ValueError(f"AWS could not be asked for {name}: {type(error).__name__}") from None
+    except JackfieldError as error:
+        raise ValueError(error.message) from None
+
+
+def _refusal(name: str, code: str) -> str:
+    if code in _MISSING:
+        return f"AWS has no secret {name} in this region and account"
+    if code in _DENIED:
+        return f"the identity of this machine may not read {name}"
+    return f"AWS refuses to give {name}: {code[:80]}"
+
+
+def _from_secrets_manager(wanted: Mapping[str, str]) -> str:
+    names = {"secretId": "SecretId", "versionId": "VersionId", "versionStage": "VersionStage"}
+    asked = {names[name]: value for name, value in wanted.items() if name in names}
+    answer = _asked("secretsmanager", wanted, "get_secret_value", asked)
+    if "SecretString" in answer:
+        return str(answer["SecretString"])
+    try:
+        return bytes(answer.get("SecretBinary", b"")).decode()
+    except UnicodeDecodeError:
+        raise ValueError("the secret is not text") from None
+
+
+def _from_parameter_store(wanted: Mapping[str, str]) -> str:
+    answer = _asked("ssm", wanted, "get_parameter", {"Name": wanted["name"], "WithDecryption": True})
+    return str(answer.get("Parameter", {}).get("Value", ""))
+
+
+def _asked(service: str, wanted: Mapping[str, str], operation: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """One call with a client of its own: secrets are read seldom, and the machine's identity may have changed."""
+    # botocore reads AWS_DEFAULT_REGION and the profile, but not AWS_REGION, which containers and functions have
+    region = normal_region(wanted.get("region") or os.environ.get("AWS_REGION", "")) or None
+    client = make_client(ClientSpec(service, region, None, Ambient()), read_timeout=_TIMEOUT)
+    try:
+        found: Mapping[str, Any] = getattr(client, operation)(**asked)
+    finally:
+        client.close()
+    return found
+
+
+def _part(text: str, key: str | None) -> str:
+    """The secret, or the member ``key`` of one that is a JSON object, as the console makes them."""
+    if key is not None:
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError):
+            fields = None
+        found = fields.get(key) if isinstance(fields, dict) else None
+        if not isinstance(found, str):
+            raise ValueError(f"the secret is not a JSON object with a text '{key[:80]}'")
+        text = found
+    if not text:
+        raise ValueError("the secret is empty")
+    return text

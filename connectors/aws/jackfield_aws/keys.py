@@ -1,0 +1,23 @@
+"""The three parts of an AWS credential, kept out of logs and pickles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+__all__ = ["Keys"]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """An access key, static or of an STS session. ``repr`` shows the last four characters of its id only."""
+
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        return f"Keys(…{self.access_key_id[-4:]})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("AWS keys are not pickled: they are secrets")

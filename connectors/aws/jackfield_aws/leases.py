@@ -1,0 +1,84 @@
+"""The lease of an assumed role: one AssumeRole however many calls wait for it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from jackfield.connector import ANYWHERE, Minted, OpenContext
+from jackfield_aws.arns import RoleArn
+from jackfield_aws.endpoints import sts_endpoint
+from jackfield_aws.keys import Keys
+from jackfield_aws.policies import session_policy, session_policy_text
+from jackfield_aws.regions import DEFAULT_REGIONS
+from jackfield_aws.sessions import Ambient
+from jackfield_aws.sts import RoleRequest, StsCaller, assume_role
+
+__all__ = ["Assumption", "lease_role", "session_name"]
+
+_ILLEGAL = re.compile(r"[^A-Za-z0-9_+=,.@-]")
+_LONGEST = 64
+"""Characters of a RoleSessionName, 2 to 64 of ``[A-Za-z0-9_+=,.@-]`` (STS API reference, AssumeRole)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """A role and how to assume it. ``caller`` are the keys that do, or the machine's identity."""
+
+    role: RoleArn
+    caller: Keys | Ambient
+    region: str | None = None
+    endpoint: str | None = None
+    external_id: str | None = None
+    duration: int | None = None
+    policy: bool | dict[str, Any] = False
+
+    def request(self, context: OpenContext) -> RoleRequest:
+        """What AssumeRole is asked for.
+
+        :raises InvalidConnection: where the session policy cannot be made or is too long.
+        """
+        return RoleRequest(
+            role_arn=self.role.text,
+            session_name=session_name(context),
+            external_id=self.external_id,
+            duration=self.duration,
+            policy=self._policy(context),
+        )
+
+    def sts(self, context: OpenContext) -> StsCaller:
+        """Who asks STS, in the connection's region, else in the action's, else in the default one of the role's partition."""
+        region = self.region or context.inputs.get("awsRegion") or DEFAULT_REGIONS.get(self.role.partition, DEFAULT_REGIONS["aws"])
+        guard = ANYWHERE if self.endpoint is None else context.guard
+        return StsCaller(self.caller, region, sts_endpoint(self.endpoint, context.environment), context.call.deadline, guard)
+
+    def key(self, context: OpenContext) -> str:
+        """The lease's key. A session that is narrowed to one connector's permissions serves no other connector of the family."""
+        return f"sts:{context.connector}" if self.policy is True else "sts"
+
+    def _policy(self, context: OpenContext) -> str | None:
+        if self.policy is False:
+            return None
+        document = session_policy(context.permissions.get("aws:iam", ())) if self.policy is True else self.policy
+        return session_policy_text(document)
+
+
+def lease_role(context: OpenContext, assumption: Assumption) -> tuple[str, Minted]:
+    """The lease of the role's session and its key; ``Minted.value`` are the parts of Keys.
+
+    :raises JackfieldError: where STS, the network or the connection's values say no; never in doubt.
+    """
+    key = assumption.key(context)
+    return key, context.lease(key, lambda: assume_role(assumption.sts(context), assumption.request(context)))
+
+
+def session_name(context: OpenContext) -> str:
+    """The name that the role's owner sees in CloudTrail: workspace and connection, cut to 64 characters with a hash for a tail."""
+    name = f"jackfield-{context.workspace}-{context.connection or 'inline'}"
+    legal = _ILLEGAL.sub("-", name)
+    if len(legal) <= _LONGEST:
+        return legal
+    tail = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{legal[: _LONGEST - len(tail) - 1]}-{tail}"

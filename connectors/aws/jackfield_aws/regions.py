@@ -1,0 +1,75 @@
+"""AWS regions and partitions, without importing botocore to judge a name."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = [
+    "DEFAULT_REGIONS",
+    "PARTITION_PATTERNS",
+    "REGION_EXPECTED",
+    "REGION_PATTERN",
+    "normal_region",
+    "partition_of",
+    "regions_for",
+]
+
+PARTITION_PATTERNS = {
+    "aws": "(us|eu|ap|sa|ca|me|af|il|mx)-[a-z0-9]+-[0-9]+",
+    "aws-cn": "cn-[a-z0-9]+-[0-9]+",
+    "aws-eusc": "eusc-(de)-[a-z0-9]+-[0-9]+",
+    "aws-iso": "us-iso-[a-z0-9]+-[0-9]+",
+    "aws-iso-b": "us-isob-[a-z0-9]+-[0-9]+",
+    "aws-iso-e": "eu-isoe-[a-z0-9]+-[0-9]+",
+    "aws-iso-f": "us-isof-[a-z0-9]+-[0-9]+",
+    "aws-us-gov": "us-gov-[a-z0-9]+-[0-9]+",
+}
+"""Each partition and what its regions look like: ``regionRegex`` of botocore's ``partitions.json``, with ASCII classes so that ECMA, Rust
+and Python read it alike. A test holds it equal to the installed botocore."""
+
+DEFAULT_REGIONS = {
+    "aws": "us-east-1",
+    "aws-cn": "cn-northwest-1",
+    "aws-eusc": "eusc-de-east-1",
+    "aws-iso": "us-iso-east-1",
+    "aws-iso-b": "us-isob-east-1",
+    "aws-iso-e": "eu-isoe-west-1",
+    "aws-iso-f": "us-isof-south-1",
+    "aws-us-gov": "us-gov-west-1",
+}
+"""Where STS is asked when nobody names a region: ``implicitGlobalRegion`` of the same file."""
+
+REGION_PATTERN = "^(" + "|".join(f"({pattern})" for pattern in PARTITION_PATTERNS.values()) + ")$"
+"""A JSON Schema ``pattern`` that every region of every partition fits, new ones included."""
+
+REGION_EXPECTED = "an AWS region such as eu-west-1"
+"""What completes "… is not"."""
+
+_COMPILED = {name: re.compile(pattern) for name, pattern in PARTITION_PATTERNS.items()}
+
+
+def normal_region(value: str) -> str:
+    """A region as AWS writes it: trimmed and lower case."""
+    return value.strip().lower()
+
+
+def partition_of(region: str) -> str | None:
+    """The partition that a region belongs to (``aws``, ``aws-cn`` …); None where it is no region."""
+    return next((name for name, pattern in _COMPILED.items() if pattern.fullmatch(region)), None)
+
+
+def regions_for(service: str) -> list[tuple[str, str]]:
+    """Code and long name of each region in which botocore knows ``service`` (``sesv2``), by code; for option sources.
+
+    Read from the data that botocore brings along: nothing is asked of AWS. A region newer than that data is missing here, yet taken.
+    """
+    from jackfield_aws.sessions import shared_session  # noqa: PLC0415 (brings botocore in, which judging a name does not need)
+
+    with shared_session() as session:
+        names = {
+            code: about.get("description", code)
+            for partition in session.get_data("endpoints")["partitions"]
+            for code, about in partition["regions"].items()
+        }
+        codes = {code for partition in session.get_available_partitions() for code in session.get_available_regions(service, partition)}
+    return [(code, names.get(code, code)) for code in sorted(codes) if partition_of(code)]

@@ -1,0 +1,141 @@
+"""What AWS's error codes mean: one row for each, for every service. A connector adds its own service's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jackfield.connector import (
+    Conflict,
+    Forbidden,
+    JackfieldError,
+    NotFound,
+    QuotaExceeded,
+    RateLimited,
+    Rejected,
+    Sent,
+    Unauthenticated,
+    Unavailable,
+)
+
+__all__ = ["AWS_ROWS", "BY_STATUS", "SERVER_FAULT", "THROTTLED", "Key", "Row", "Rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a code means: the error, and what to do about it.
+
+    ``hint`` and ``says`` (what happened; by default "AWS refused {operation}") are templates over ``{operation}``, ``{region}``,
+    ``{actions}`` (the missing IAM action, else those that the connector needs), ``{principal}`` and ``{code}``. ``stale`` marks an expired
+    credential that a new lease cures. ``path`` points at the value at fault (JSON Pointer). Double the braces of JSON.
+    """
+
+    kind: type[JackfieldError]
+    hint: str | None = None
+    says: str | None = None
+    sent: Sent = Sent.REFUSED
+    stale: bool = False
+    repeatable: bool = True
+    path: str | None = None
+
+
+Key = str | tuple[str, str]
+"""A code without its ``Exception``, or a code and a part of the message (in any case), which goes first."""
+
+Rows = Mapping[Key, Row]
+
+_KEY = "Check the Access Key ID and the Secret Access Key: "
+_CLOCK = "Set this machine's clock (NTP): AWS takes requests that are signed within 5 minutes of its own time."
+_DENIED = "Allow {actions} for {principal} in IAM, in the region {region}."
+_OPT_IN = " If {region} is an opt-in region, the account must enable it first."
+
+THROTTLED = Row(RateLimited, "AWS throttles this account: send fewer requests a second, or ask AWS for a higher quota.")
+"""Any 429 and every throttling code (botocore's own list of them): nothing was done."""
+SERVER_FAULT = Row(
+    Unavailable, "AWS failed on its side. See the AWS Health Dashboard for {region}.", "AWS failed at {operation}", Sent.UNKNOWN
+)
+"""Any 5xx: AWS may have done what was asked before it failed."""
+BY_STATUS: Mapping[int, Row] = {
+    401: Row(Forbidden, _DENIED),
+    403: Row(Forbidden, _DENIED),
+    404: Row(NotFound),
+    408: Row(Unavailable, "AWS did not get the whole request in time: check the network."),
+    409: Row(Conflict),
+    429: THROTTLED,
+}
+"""What a status means where the code is not known."""
+
+_WRONG_SECRET = Row(Unauthenticated, _KEY + "they do not belong together, or one of them was cut or has a blank inside.")
+_UNKNOWN_KEY = Row(
+    Unauthenticated, _KEY + "AWS does not know the key, or it is inactive. A temporary key needs its session token." + _OPT_IN
+)
+_SKEWED = Row(Unauthenticated, _CLOCK)
+_EXPIRED = Row(Unauthenticated, "The session token has expired: store new credentials, or use a role, which is renewed.", stale=True)
+_UNSIGNED = Row(Unauthenticated, _KEY + "the request arrived without a complete signature; a proxy may have changed it.")
+_NO_SERVICE = Row(Unauthenticated, "The account is not signed up for this service." + _OPT_IN)
+_FORBIDDEN = Row(Forbidden, _DENIED)
+_EXPLICIT = Row(Forbidden, "A policy denies {actions} explicitly for {principal}: an Allow elsewhere does not help, the Deny must go.")
+_SCP = Row(Forbidden, "A service control policy of the AWS organisation denies {actions}: its administrators must allow it.")
+_SESSION = Row(Forbidden, "The session policy does not allow {actions}: add it to the connection's 'sessionPolicy', or leave that out.")
+_BOUNDARY = Row(Forbidden, "The permissions boundary of {principal} does not allow {actions}: add it there as well.")
+
+_DENIALS = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized")
+_REASONS = {
+    "service control policy": _SCP,
+    "session policy": _SESSION,
+    "permissions boundary": _BOUNDARY,
+    "explicit deny": _EXPLICIT,
+}
+
+AWS_ROWS: Rows = {
+    "InvalidClientTokenId": _UNKNOWN_KEY,
+    "UnrecognizedClient": _UNKNOWN_KEY,
+    "InvalidAccessKeyId": _UNKNOWN_KEY,
+    "AuthFailure": _UNKNOWN_KEY,
+    "SignatureDoesNotMatch": _WRONG_SECRET,
+    "InvalidSignature": _WRONG_SECRET,
+    ("SignatureDoesNotMatch", "Signature expired"): _SKEWED,
+    ("SignatureDoesNotMatch", "Signature not yet current"): _SKEWED,
+    ("InvalidSignature", "Signature expired"): _SKEWED,
+    ("InvalidSignature", "Signature not yet current"): _SKEWED,
+    "RequestExpired": _SKEWED,
+    "RequestTimeTooSkewed": _SKEWED,
+    "RequestInTheFuture": _SKEWED,
+    "ExpiredToken": _EXPIRED,
+    "IncompleteSignature": _UNSIGNED,
+    "MissingAuthenticationToken": _UNSIGNED,
+    "OptInRequired": _NO_SERVICE,
+    "SubscriptionRequired": _NO_SERVICE,
+    **dict.fromkeys(_DENIALS, _FORBIDDEN),
+    **{(code, reason): row for code in _DENIALS for reason, row in _REASONS.items()},
+    "RegionDisabled": Row(Forbidden, "STS is not active in {region} for this account: enable the region, or choose another."),
+    "Throttling": THROTTLED,
+    "Throttled": THROTTLED,
+    "RequestThrottled": THROTTLED,
+    "TooManyRequests": THROTTLED,
+    "RequestLimitExceeded": THROTTLED,
+    "BandwidthLimitExceeded": THROTTLED,
+    "ProvisionedThroughputExceeded": THROTTLED,
+    "TransactionInProgress": THROTTLED,
+    "PriorRequestNotComplete": THROTTLED,
+    "EC2Throttled": THROTTLED,
+    "SlowDown": THROTTLED,
+    "LimitExceeded": Row(QuotaExceeded, "A quota of the account is used up: free some of it, or ask AWS for more (Service Quotas)."),
+    "ServiceQuotaExceeded": Row(QuotaExceeded, "A quota of the account is used up: ask AWS for more (Service Quotas)."),
+    "RequestTimeout": BY_STATUS[408],
+    "InternalFailure": SERVER_FAULT,
+    "InternalError": SERVER_FAULT,
+    "InternalServiceError": SERVER_FAULT,
+    "InternalServerError": SERVER_FAULT,
+    "ServiceUnavailable": SERVER_FAULT,
+    "ResourceNotFound": Row(NotFound),
+    "NotFound": Row(NotFound),
+    "Conflict": Row(Conflict),
+    "ValidationError": Row(Rejected),
+    "Validation": Row(Rejected),
+    "InvalidParameterValue": Row(Rejected),
+    "BadRequest": Row(Rejected),
+    "InvalidAction": Row(Rejected, "The service or the endpoint does not know {operation}; it may not exist in {region}."),
+    "UnknownOperation": Row(Rejected, "The service or the endpoint does not know {operation}; it may not exist in {region}."),
+}
+"""The codes that any service may answer (AWS reference, common errors; botocore's retry tables)."""

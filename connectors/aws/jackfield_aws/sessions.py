@@ -1,0 +1,176 @@
+"""botocore Sessions and the clients made from them."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection
+from jackfield_aws.keys import Keys
+from jackfield_aws.transport import explain_transport
+from jackfield_aws.version import VERSION
+
+__all__ = ["CONNECT_TIMEOUT", "READ_TIMEOUT", "Ambient", "ClientSpec", "find_identity", "make_client", "shared_session"]
+
+CONNECT_TIMEOUT = 3.0
+"""Seconds to wait for a connection: a host that is up answers within one, so three leave time for another try."""
+READ_TIMEOUT = 900.0
+"""Seconds to wait for bytes: the longest deadline there is. The deadline of each call is kept by ``bounded``."""
+_POOL = 50
+"""Connections a client keeps; threads beyond that open their own, so this is no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ambient:
+    """The identity that this machine or process has of its own: botocore's chain, or one profile of the AWS configuration.
+
+    ``path`` points at the connection's value to set where there is none.
+    """
+
+    profile: str | None = None
+    disable_imds: bool = False
+    path: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSpec:
+    """What makes a client: for which service, where, and as whom. ``endpoint`` None is AWS's own for the region; ``guard`` judges one that
+    the connection itself names."""
+
+    service: str
+    region: str | None
+    endpoint: str | None
+    identity: Keys | Ambient = field(repr=False)
+    guard: Guard = ANYWHERE
+
+
+class _Shared:
+    """A Session and the lock that its client creation needs (boto3 guide: Sessions are not thread-safe)."""
+
+    def __init__(self, ambient: Ambient | None) -> None:
+        import botocore.session  # noqa: PLC0415 (0.1 s that only a call to AWS pays for)
+
+        self.lock = threading.RLock()
+        self.session = botocore.session.Session(profile=ambient.profile if ambient else None)
+        # The contract asks for the regional STS endpoint, whatever AWS_STS_REGIONAL_ENDPOINTS says.
+        self.session.set_config_variable("sts_regional_endpoints", "regional")
+        if ambient and ambient.disable_imds:
+            # What AWS_EC2_METADATA_DISABLED does, for this Session alone: the environment belongs to the whole process.
+            self.session.get_component("credential_provider").remove("iam-role")
+
+
+@functools.lru_cache(maxsize=64)
+def _shared(ambient: Ambient | None) -> _Shared:
+    # One Session per process and profile: a new one costs 80 ms, a further client on it 2 to 4 ms. It holds service models and the
+    # host's own identity, nothing of a tenant: tenants' keys are given to each client by itself. Clients with keys of their own (None)
+    # do not share a lock with the ambient identity, whose search may wait for a metadata service that is not there.
+    return _Shared(ambient)
+
+
+@contextmanager
+def shared_session(ambient: Ambient | None = None) -> Iterator[Any]:
+    """The process's botocore Session for an ambient identity, or for clients that bring keys; held alone."""
+    shared = _shared(ambient)
+    with shared.lock:
+        yield shared.session
+
+
+def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:  # noqa: ANN401 (botocore is untyped)
+    """A new botocore client; SDK retries are off whatever the environment says, and every wait ends at the current deadline.
+
+    :raises InvalidConnection: where the endpoint is no URL or may not be reached, or the machine has no identity of its own but needs one.
+    """
+    from jackfield_aws.bounded import bound  # noqa: PLC0415 (brings botocore in)
+
+    if not spec.guard.internal and spec.endpoint is not None:
+        spec.guard.check(_host(spec.endpoint), _path(spec))
+    ambient = spec.identity if isinstance(spec.identity, Ambient) else None
+    with shared_session(ambient) as session:
+        if ambient is not None:
+            _check_identity(session, ambient)
+        try:
+            client = session.create_client(
+                spec.service,
+                region_name=spec.region,
+                endpoint_url=spec.endpoint,
+                config=_config(read_timeout),
+                **_credentials(spec.identity),
+            )
+        except ValueError as error:
+            raise _not_made(spec, error) from None
+    bound(client, spec.guard, _path(spec))
+    return client
+
+
+def find_identity(ambient: Ambient) -> str:
+    """How the machine's identity was found (``env``, ``iam-role`` …), by botocore's name for it.
+
+    :raises JackfieldError: where there is none, or it cannot be read.
+    """
+    import botocore.exceptions  # noqa: PLC0415 (see above)
+
+    try:
+        with shared_session(ambient) as session:
+            return _check_identity(session, ambient)
+    except botocore.exceptions.BotoCoreError as error:
+        raise explain_transport(error) or error from None
+
+
+def _check_identity(session: Any, ambient: Ambient) -> str:  # noqa: ANN401 (botocore is untyped)
+    found = session.get_credentials()
+    if found is None:
+        text = "this machine has no AWS identity of its own (environment, profile, container or instance role)"
+        hint = "Give an access key, or set up AWS credentials on this machine."
+        raise InvalidConnection(text, details=[Detail(ambient.path, text)], hint=hint)
+    return str(found.method)
+
+
+def _not_made(spec: ClientSpec, error: ValueError) -> Exception:
+    if type(error) is not ValueError:  # botocore's own, which the error map knows
+        return error
+    text = "the endpoint is not a URL that AWS clients can use"
+    return InvalidConnection(
+        text, details=[Detail(_path(spec), text)], hint="An endpoint is a URL such as https://email.eu-west-1.amazonaws.com."
+    )
+
+
+def _path(spec: ClientSpec) -> str:
+    """The connection's value that names the endpoint."""
+    return "/stsEndpoint" if spec.service == "sts" else "/endpoint"
+
+
+def _host(endpoint: str) -> str:
+    try:
+        return urlsplit(endpoint).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _credentials(identity: Keys | Ambient) -> dict[str, str | None]:
+    if isinstance(identity, Ambient):
+        return {}
+    return {
+        "aws_access_key_id": identity.access_key_id,
+        "aws_secret_access_key": identity.secret_access_key,
+        "aws_session_token": identity.session_token,
+    }
+
+
+def _config(read_timeout: float) -> Any:  # noqa: ANN401 (botocore is untyped)
+    import botocore  # noqa: PLC0415 (see above)
+    from botocore.config import Config  # noqa: PLC0415 (see above)
+
+    return Config(
+        # A fixed text: composing botocore's own takes a third of a small call's CPU time.
+        user_agent=f"jackfield/{VERSION} Botocore/{botocore.__version__}",
+        # total_max_attempts wins over AWS_MAX_ATTEMPTS; max_attempts would not, and counts from 0.
+        retries={"mode": "standard", "total_max_attempts": 1},
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=read_timeout,
+        max_pool_connections=_POOL,
+    )

@@ -1,0 +1,182 @@
+"""What botocore's own exceptions mean: what went wrong on the way to AWS, and whether anything can have been sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from jackfield.connector import (
+    Detail,
+    Internal,
+    InvalidConnection,
+    InvalidInput,
+    JackfieldError,
+    Sent,
+    TimedOut,
+    Unauthenticated,
+    Unavailable,
+)
+from jackfield_aws.limits import current_deadline
+
+__all__ = ["explain_transport"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """What an exception means. ``says`` may use ``{host}``; ``path`` points at the value at fault.
+
+    ``ended`` marks what looks the same where the deadline ended it: the connection was shut down, or got no more time.
+    """
+
+    kind: type[JackfieldError]
+    says: str
+    hint: str | None = None
+    sent: Sent = Sent.NOTHING
+    repeatable: bool = True
+    path: str | None = None
+    ended: bool = False
+
+
+_NETWORK = "Check the region, the endpoint, DNS, proxy and firewall."
+_CONFIG = "Check the AWS configuration of this machine: AWS_PROFILE, ~/.aws/config and ~/.aws/credentials."
+_IDENTITY = "Give an access key, or set up AWS credentials on this machine (environment, profile, container or instance role)."
+_LOGIN = "Sign in again on this machine: aws sso login, or aws login."
+
+_CERTIFICATE = _Fault(
+    Unavailable,
+    "the TLS certificate of {host} could not be verified",
+    "Where a proxy or a private endpoint has its own certificate authority, name its bundle in AWS_CA_BUNDLE; check this machine's clock.",
+    repeatable=False,
+)
+_LATE = _Fault(Unavailable, "{host} could not be reached in time", _NETWORK, ended=True)
+_HANDSHAKE = _Fault(
+    Unavailable, "{host} refused the TLS connection", "Check the endpoint's scheme and port, and any proxy between.", ended=True
+)
+_TUNNEL = _Fault(Unavailable, "the proxy refused to connect to {host}", "Check HTTPS_PROXY, NO_PROXY and the proxy's own log.", ended=True)
+_PROXY = _Fault(Unavailable, "the proxy could not be reached", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY.", ended=True)
+_CUT = _Fault(Unavailable, "the connection to {host} broke before AWS answered", _NETWORK, Sent.UNKNOWN, ended=True)
+_SLOW = _Fault(TimedOut, "{host} did not answer in time", "Raise 'timeoutSeconds', or look for what is slow.", Sent.UNKNOWN, ended=True)
+_GARBLED = _Fault(
+    Unavailable,
+    "AWS's answer could not be read",
+    "A proxy or an endpoint that is not AWS may have answered instead.",
+    Sent.UNKNOWN,
+    ended=True,
+)
+_UNSENDABLE = _Fault(
+    InvalidConnection, "the request could not be built: a key or an endpoint holds characters that HTTP does not allow",
+    "Store the Access Key ID, the session token and the endpoint again, without line breaks or blanks inside.",
+)  # fmt: skip
+_NO_IDENTITY = _Fault(InvalidConnection, "no AWS credentials were found", _IDENTITY, path="")
+_RETRIEVAL = _Fault(Unauthenticated, "this machine's AWS credentials could not be fetched", _CONFIG)
+_SIGNED_OUT = _Fault(Unauthenticated, "this machine's AWS sign-in has ended", _LOGIN)
+_BAD_CONFIG = _Fault(InvalidConnection, "this machine's AWS configuration cannot be used", _CONFIG, path="")
+_BUG = _Fault(Internal, "the connector asked AWS for something that its API does not have")
+
+_FAULTS: Mapping[str, _Fault] = {
+    "EndpointConnectionError": _Fault(Unavailable, "{host} could not be reached", _NETWORK),
+    "ConnectTimeoutError": _LATE,
+    "ProxyConnectionError": _PROXY,
+    "ReadTimeoutError": _SLOW,
+    "SSLError": _CUT,
+    "ConnectionClosedError": _CUT,
+    "HTTPClientError": _CUT,
+    "ResponseStreamingError": _CUT,
+    "ResponseParserError": _GARBLED,
+    "ParamValidationError": _BUG,
+    "OperationNotPageableError": _BUG,
+    "UnknownServiceError": _BUG,
+    "NoCredentialsError": _NO_IDENTITY,
+    "PartialCredentialsError": _Fault(InvalidConnection, "this machine's AWS credentials are incomplete", _CONFIG, path=""),
+    "ProfileNotFound": _Fault(InvalidConnection, "this machine has no such AWS profile", _CONFIG, path="/profile"),
+    "CredentialRetrievalError": _RETRIEVAL,
+    "TokenRetrievalError": _RETRIEVAL,
+    "MetadataRetrievalError": _RETRIEVAL,
+    "RefreshWithMFAUnsupportedError": _RETRIEVAL,
+    "NoAuthTokenError": _RETRIEVAL,
+    "SSOError": _SIGNED_OUT,
+    "LoginError": _SIGNED_OUT,
+    "UnknownCredentialError": _BAD_CONFIG,
+    "ConfigParseError": _BAD_CONFIG,
+    "ConfigNotFound": _BAD_CONFIG,
+    "InvalidConfigError": _BAD_CONFIG,
+    "InvalidProxiesConfigError": _BAD_CONFIG,
+    "InvalidRetryConfigurationError": _BAD_CONFIG,
+    "InvalidRegionError": _Fault(InvalidInput, "the AWS region is not valid", "Use a region such as eu-west-1.", path="/awsRegion"),
+    "NoRegionError": _Fault(
+        InvalidConnection, "no AWS region is given", "Set 'region' in the connection, or give one with the call.", path="/region"
+    ),
+    "BaseEndpointResolverError": _Fault(InvalidConnection, "AWS has no endpoint of this service there", _NETWORK, path="/region"),
+    "EndpointProviderError": _Fault(InvalidConnection, "AWS has no endpoint of this service there", _NETWORK, path="/region"),
+}
+"""By class name, nearest ancestor first: naming the classes would import botocore. What botocore says of itself is never repeated, since
+its texts quote header lines (keys, tokens) and values."""
+
+
+def explain_transport(error: Exception) -> JackfieldError | None:
+    """The error that a botocore exception comes to; None where it is none of botocore's.
+
+    Ask where the try's deadline still holds (``current_deadline``): what it ended is the deadline's doing, and says so.
+    """
+    refused = next((cause for cause in _causes(error) if isinstance(cause, InvalidConnection)), None)
+    if refused is not None:  # the guard's word, right before it would have connected
+        return refused
+    names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("botocore.")]
+    fault = next((_FAULTS[name] for name in names if name in _FAULTS), None)
+    if fault is None:
+        return None
+    seen, deadline = _sharpened(fault, error), current_deadline()
+    if seen.ended and deadline is not None and deadline.remaining() <= 0:
+        return deadline.passed(fault.sent)  # of a handshake too, which may time out as well: no more is known than botocore says
+    return _made(seen, error)
+
+
+def _made(fault: _Fault, error: Exception) -> JackfieldError:
+    message = fault.says.format(host=_host(error))
+    details = [] if fault.path is None else [Detail(fault.path, message)]
+    return fault.kind(message, details=details, hint=fault.hint, sent=fault.sent, repeatable=fault.repeatable)
+
+
+def _host(error: Exception) -> str:
+    url = getattr(error, "kwargs", {}).get("endpoint_url")
+    return (urlsplit(str(url)).hostname if url else None) or "AWS"
+
+
+def _sharpened(fault: _Fault, error: Exception) -> _Fault:
+    """Look beneath a broken connection: what broke while connecting was before the first byte of the request.
+
+    A handshake that merely takes too long stays a read timeout, and in doubt.
+    """
+    if fault is not _CUT:
+        return fault
+    causes = list(_causes(error))
+    if any(type(cause).__name__ == "SSLCertVerificationError" for cause in causes):
+        return _CERTIFICATE
+    steps = {name for cause in causes for name in _functions(cause.__traceback__)}
+    if "_tunnel" in steps:
+        return _TUNNEL
+    if "do_handshake" in steps:
+        return _HANDSHAKE
+    if "putheader" in steps:
+        return _UNSENDABLE
+    return _SLOW if any(isinstance(cause, TimeoutError) for cause in causes) else fault
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception and all that it was made from, each once."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        current = waiting.pop()
+        if id(current) not in seen:
+            seen.add(id(current))
+            yield current
+            inner = (current.__cause__, current.__context__, *current.args, *getattr(current, "kwargs", {}).values())
+            waiting.extend(item for item in inner if isinstance(item, BaseException))
+
+
+def _functions(traceback: TracebackType | None) -> Iterator[str]:
+    while traceback is not None:
+        yield traceback.tb_frame.f_code.co_name
+        traceback = traceback.tb_next

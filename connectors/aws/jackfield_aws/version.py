@@ -1,0 +1,5 @@
+"""The version of this package, as its pyproject.toml says it; reading the installed metadata instead would cost 35 ms."""
+
+__all__ = ["VERSION"]
+
+VERSION = "0.1.0"

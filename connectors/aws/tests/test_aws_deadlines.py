@@ -1,0 +1,393 @@
+"""Whatever the other side does, a try ends when its deadline comes, and what was shut down serves nobody else."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from urllib3.util import connection as urllib3_connection
+
+from aws_opening import KEY_ID, SECRET, Opener
+from fake_aws import FakeAws
+from jackfield.connector import JackfieldError, Sent, TimedOut, Unavailable
+from jackfield.connector.context import Call, entered
+from jackfield_aws import AWS_ERRORS, ApiKeySecret, AwsClients, bounded, sessions
+from raw_server import make_certificate, read_request, serving, with_tls
+
+MAIL = {
+    "FromEmailAddress": "a@example.com",
+    "Destination": {"ToAddresses": ["b@example.com"]},
+    "Content": {"Simple": {"Subject": {"Data": "Hi"}, "Body": {"Text": {"Data": "Hello"}}}},
+}
+LARGE = {"Content": {"Raw": {"Data": bytes(8_000_000)}}}
+SECONDS, MARGIN = 0.5, 3.0
+"""A deadline, and how much later its end may be seen on a machine that is busy with other tests; no fault here ends as early."""
+ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%s\r\n{"MessageId": "m-1"}'
+
+
+@pytest.fixture(name="aws", scope="module")
+def _aws() -> Iterator[FakeAws]:
+    with FakeAws() as aws:
+        yield aws
+
+
+@pytest.fixture(name="opener")
+def _opener(aws: FakeAws) -> Iterator[Opener]:
+    aws.reset(sessions=True)
+    with Opener({"AWS_ENDPOINT_URL": aws.url}) as opener:
+        yield opener
+        aws.release()
+
+
+@pytest.fixture(name="certificate", scope="module")
+def _certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+def _open(opener: Opener, seconds: float = 10.0, **values: Any) -> tuple[AwsClients, Call]:
+    context = opener.context(awsRegion="eu-west-1")
+    clients = ApiKeySecret.model_validate({"accessKeyId": KEY_ID, "secretAccessKey": SECRET, **values}).open(context)
+    clients.client("sesv2")  # made before the deadline begins to count
+    return clients, opener.context(seconds=seconds).call
+
+
+def _sent(opener: Opener, mail: dict[str, Any] = MAIL, **values: Any) -> str:
+    clients, call = _open(opener, **values)
+    with entered(call):
+        return str(clients.client("sesv2").send_email(**mail)["MessageId"])
+
+
+def _ended(opener: Opener, mail: dict[str, Any] = MAIL, seconds: float = SECONDS, **values: Any) -> JackfieldError:
+    """What a send comes to that must end at its deadline."""
+    clients, call = _open(opener, seconds, **values)
+    with entered(call):
+        with pytest.raises(Exception) as raised:  # noqa: PT011 (whatever botocore raises)
+            clients.client("sesv2").send_email(**mail)
+        late = -call.deadline.remaining()
+        error = AWS_ERRORS(raised.value, clients)
+    assert 0 <= late < MARGIN
+    assert error is not None
+    assert len(bounded._WATCH) == 0
+    return error
+
+
+def _drip(answer: bytes, stop: threading.Event, connection: Any) -> None:
+    """Send one octet after the other, until the caller leaves."""
+    read_request(connection)
+    for octet in answer:
+        connection.sendall(bytes([octet]))
+        if stop.wait(0.01):
+            return
+
+
+def _threads() -> int:
+    return sum(thread.name == "aws-deadlines" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"do": "hang"},
+        {"do": "drip", "seconds": 0.02},
+        {"do": "drip", "seconds": 0.02, "head": True},
+        {"do": "drip", "seconds": 0.008, "head": True},
+        {"do": "latency", "seconds": 30},
+        {"do": "status", "status": 503, "seconds": 30},
+    ],
+)
+@pytest.mark.parametrize("reused", [False, True])
+def test_waiting_ends_at_the_deadline(opener: Opener, aws: FakeAws, fault: dict[str, Any], reused: bool) -> None:
+    """A silent, a slow, a late and a dripping answer all end when the deadline comes, in doubt, on fresh and on kept connections."""
+    if reused:
+        assert _sent(opener)
+    aws.script([fault])
+    error = _ended(opener)
+    assert (error.code, error.sent) == ("timeout", Sent.UNKNOWN)
+    assert aws.connections == 1
+
+
+def test_an_ended_connection_serves_nobody_else(opener: Opener, aws: FakeAws) -> None:
+    """The try after one that ended at its deadline connects anew."""
+    aws.script([{"do": "hang"}])
+    _ended(opener)
+    aws.release()
+    assert _sent(opener)
+    assert _sent(opener)
+    assert aws.connections == 2
+
+
+def test_a_later_try_has_its_own_deadline(opener: Opener, aws: FakeAws) -> None:
+    """A connection kept from a short try gives a longer one all its time."""
+    for seconds, latency in ((SECONDS, 0.0), (10.0, 0.5)):
+        aws.script([{"do": "latency", "seconds": latency}])
+        clients, call = _open(opener, seconds)
+        with entered(call):
+            assert clients.client("sesv2").send_email(**MAIL)["MessageId"]
+    assert aws.connections == 1
+
+
+@pytest.mark.parametrize("headers", [b"", b"Connection: close\r\n", b"Transfer-Encoding: chunked\r\n"])
+def test_an_answer_without_a_length_ends_at_the_deadline(headers: bytes) -> None:
+    """An answer that only ends with its connection, and drips, ends at the deadline, and what had come is not taken for the whole."""
+    stop = threading.Event()
+    with serving(lambda connection: _drip(ANSWER % headers + b" " * 1000, stop, connection)) as port, Opener() as opener:
+        error = _ended(opener, seconds=1.2, endpoint=f"http://127.0.0.1:{port}")
+        stop.set()
+    assert (type(error), error.sent) == (TimedOut, Sent.UNKNOWN)
+
+
+def test_headers_that_are_cut_are_no_answer() -> None:
+    """Headers that drip end at the deadline, wherever in them that is."""
+    stop = threading.Event()
+    with serving(lambda connection: _drip(ANSWER % (b"X-Filler: 1\r\n" * 100), stop, connection)) as port, Opener() as opener:
+        error = _ended(opener, seconds=0.6, endpoint=f"http://127.0.0.1:{port}")
+        stop.set()
+    assert (type(error), error.sent) == (TimedOut, Sent.UNKNOWN)
+
+
+@pytest.mark.parametrize("header", [b"Connection: close\r\n", b"Content-Length: 20\r\n"])
+def test_an_answer_in_time_is_taken(header: bytes) -> None:
+    """An answer in time is whole, whether its connection is kept or not, and the watch has nothing left of it."""
+
+    def answer(connection: socket.socket) -> None:
+        while read_request(connection):
+            connection.sendall(ANSWER % header)
+            if b"close" in header:
+                return
+
+    with serving(answer) as port, Opener() as opener:
+        assert [_sent(opener, endpoint=f"http://127.0.0.1:{port}") for _ in range(3)] == ["m-1"] * 3
+    assert len(bounded._WATCH) == 0
+
+
+def test_answers_without_a_body_leave_nothing_open(opener: Opener, aws: FakeAws) -> None:
+    """Refusals without a body leave no connection open but the one that serves the next call."""
+    aws.script([{"do": "body", "status": 503, "body": "", "times": 20}])
+    for _ in range(20):
+        clients, call = _open(opener)
+        with entered(call), pytest.raises(Exception) as raised:  # noqa: PT011 (whatever botocore raises)
+            clients.client("sesv2").send_email(**MAIL)
+        error = AWS_ERRORS(raised.value, clients)
+        assert error is not None
+        assert (error.code, error.sent) == ("unavailable", Sent.UNKNOWN)
+    assert aws.connections == 1
+    assert len(bounded._WATCH) == 0
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_slow_line_has_until_the_deadline_to_send(scheme: str, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that cannot be sent whole runs until the deadline, not until a connect timeout, and is in doubt."""
+    stop = threading.Event()
+
+    def stall(connection: socket.socket) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with with_tls(certificate, connection) if scheme == "https" else connection:
+            stop.wait(30)
+
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    monkeypatch.setattr(sessions, "CONNECT_TIMEOUT", 0.15)
+    with serving(stall) as port, Opener() as opener:
+        error = _ended(opener, LARGE, seconds=1.2, endpoint=f"{scheme}://localhost:{port}")
+        stop.set()
+    assert (type(error), error.sent) == (TimedOut, Sent.UNKNOWN)
+
+
+def test_a_slow_line_is_waited_for_on_a_kept_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large message may take longer than the connect timeout to leave, on a connection that has served before as well."""
+    monkeypatch.setattr(sessions, "CONNECT_TIMEOUT", 0.1)
+    pause = threading.Event()
+    answer = ANSWER % b"Content-Length: 20\r\n"
+
+    def read_slowly(connection: socket.socket) -> None:
+        for _ in range(2):
+            connection.recv(1)
+            pause.wait(0.4)
+            read_request(connection)
+            connection.sendall(answer)
+
+    with serving(read_slowly) as port, Opener() as opener:
+        assert [_sent(opener, LARGE, endpoint=f"http://127.0.0.1:{port}") for _ in range(2)] == ["m-1"] * 2
+
+
+@pytest.mark.parametrize("talk", ["silent", "drip"])
+def test_tls_ends_at_the_deadline(certificate: Path, monkeypatch: pytest.MonkeyPatch, talk: str) -> None:
+    """Over TLS a silent and a dripping answer end at the deadline as well, in doubt."""
+    stop = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        with with_tls(certificate, connection) as tls:
+            if talk == "drip":
+                _drip(ANSWER % b"Content-Length: 20\r\n", stop, tls)
+            while tls.recv(65536):
+                pass
+
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    with serving(answer) as port, Opener() as opener:
+        error = _ended(opener, endpoint=f"https://localhost:{port}")
+        stop.set()
+    assert (type(error), error.sent) == (TimedOut, Sent.UNKNOWN)
+
+
+def test_a_kept_tls_connection_forgets_its_first_deadline(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deadline under which a TLS connection was made does not end a later try on it."""
+    ready, go = threading.Event(), threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        with with_tls(certificate, connection) as tls:
+            for wait in (0.0, 0.6):
+                read_request(tls)
+                go.wait(wait)
+                tls.sendall(ANSWER % b"Content-Length: 20\r\n")
+            ready.set()
+
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    with serving(answer) as port, Opener() as opener:
+        endpoint = f"https://localhost:{port}"
+        assert _sent(opener, seconds=0.4, endpoint=endpoint) == "m-1"
+        assert _sent(opener, seconds=10.0, endpoint=endpoint) == "m-1"
+        assert ready.wait(5)
+
+
+@pytest.mark.parametrize("octets", [b"", b"\x16\x03\x03\x40\x00"])
+def test_a_handshake_ends_at_the_deadline(octets: bytes) -> None:
+    """A handshake that hangs or drips ends at the deadline; it is in doubt, since botocore tells it from no other silence."""
+    stop = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(octets)
+        while octets and not stop.wait(0.05):
+            connection.sendall(b"\x00")
+        while connection.recv(65536):
+            pass
+
+    with serving(drip) as port, Opener() as opener:
+        error = _ended(opener, endpoint=f"https://localhost:{port}")
+        stop.set()
+    assert (type(error), error.sent) == (TimedOut, Sent.UNKNOWN)
+
+
+def test_a_proxy_that_drips_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that never comes to the end of its answer costs no more than the deadline."""
+    stop = threading.Event()
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with serving(lambda connection: _drip(b"HTTP/1.1 200 OK\r\n" + b"X: 1\r\n" * 1000, stop, connection)) as port, Opener() as opener:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        error = _ended(opener, endpoint="https://email.example.test")
+        stop.set()
+    assert isinstance(error, TimedOut)
+
+
+def test_a_proxy_that_lets_through_is_used(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through a proxy's tunnel a message is sent as without one."""
+    asked: list[bytes] = []
+
+    def proxy(connection: socket.socket) -> None:
+        asked.append(read_request(connection).partition(b"\r\n")[0])
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with with_tls(certificate, connection) as tls:
+            read_request(tls)
+            tls.sendall(ANSWER % b"Content-Length: 20\r\nConnection: close\r\n")
+
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    with serving(proxy) as port, Opener() as opener:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        assert _sent(opener, endpoint="https://localhost:8443") == "m-1"
+    assert [line.partition(b" HTTP/")[0] for line in asked] == [b"CONNECT localhost:8443"]
+    assert len(bounded._WATCH) == 0
+
+
+class _Clock:
+    """A clock that moves when somebody waits by it."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        """Seconds that only a wait moves."""
+        return self.now
+
+    def time(self) -> float:
+        """The same."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Move on."""
+        self.now += seconds
+
+    async def asleep(self, seconds: float) -> None:
+        """Move on."""
+        self.now += seconds
+
+
+@pytest.mark.parametrize(("seconds", "kind", "tried"), [(4.0, TimedOut, [3.0, 1.0]), (60.0, Unavailable, [3.0] * 5)])
+def test_all_addresses_share_the_deadline(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, kind: type[JackfieldError], tried: list[float]
+) -> None:
+    """A host with many addresses of which none answers takes no longer than the deadline, and nothing was sent."""
+    clock, waits = _Clock(), []
+
+    def silent(_address: object, timeout: float, **_: object) -> None:
+        waits.append(round(timeout, 3))
+        clock.sleep(timeout)
+        raise TimeoutError("timed out")
+
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{number}", 443)) for number in range(5)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
+    monkeypatch.setattr(urllib3_connection, "create_connection", silent)
+    with Opener(clock=clock) as opener:
+        clients, call = _open(opener, seconds, endpoint="https://email.example.test")
+        with entered(call):
+            with pytest.raises(Exception) as raised:  # noqa: PT011 (whatever botocore raises)
+                clients.client("sesv2").send_email(**MAIL)
+            error = AWS_ERRORS(raised.value, clients)
+    assert error is not None
+    assert (type(error), error.sent) == (kind, Sent.NOTHING)
+    assert waits == tried
+
+
+def test_a_second_address_answers(monkeypatch: pytest.MonkeyPatch, aws: FakeAws, opener: Opener) -> None:
+    """Where the first address of a host refuses, the next one is asked, under the host's own name."""
+    real, port = socket.getaddrinfo, int(aws.url.rpartition(":")[2])
+
+    def two(host: str, *rest: Any, **more: Any) -> Any:
+        if host == "email.example.test":
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("127.0.0.2", "127.0.0.1")]
+        return real(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+    assert _sent(opener, endpoint=f"http://email.example.test:{port}")
+    assert aws.requests[-1].headers["host"] == f"email.example.test:{port}"
+
+
+def test_outside_of_a_try_nothing_is_bounded(aws: FakeAws, opener: Opener) -> None:
+    """A client that somebody uses outside of a try works, and is not watched."""
+    clients, _ = _open(opener)
+    assert clients.client("sesv2").get_account()["SendingEnabled"]
+    assert len(bounded._WATCH) == 0
+
+
+def test_many_calls_leave_neither_entries_nor_threads(opener: Opener, aws: FakeAws) -> None:
+    """Hundreds of calls from many threads leave the watch empty, on one thread."""
+    clients, _ = _open(opener)
+    before = _sent(opener) and _threads()
+
+    def send(_number: int) -> str:
+        with entered(opener.context(seconds=30).call):
+            return str(clients.client("sesv2").send_email(**MAIL)["MessageId"])
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(send, range(400)))) == 400
+    assert time.monotonic() - started < 30
+    assert len(bounded._WATCH) == 0
+    assert _threads() == before
+    assert aws.connections <= 8

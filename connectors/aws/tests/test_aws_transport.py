@@ -1,0 +1,206 @@
+"""What breaks on the way to AWS is told apart by whether anything can have been sent."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+import botocore.exceptions
+import pytest
+
+from aws_opening import KEY_ID, SECRET, TOKEN, Opener
+from fake_aws import FakeAws
+from jackfield.connector import Internal, InvalidConnection, InvalidInput, JackfieldError, Sent, TimedOut, Unauthenticated, Unavailable
+from jackfield.connector.context import entered
+from jackfield_aws import AWS_ERRORS, ApiKeySecret
+from raw_server import RESET, make_certificate, serving, with_tls
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(name="certificate", scope="module")
+def _certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate that nobody else has signed."""
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+def _failure(endpoint: str, seconds: float = 5.0) -> JackfieldError:
+    with Opener() as opener:
+        context = opener.context(seconds=seconds, awsRegion="eu-west-1")
+        values = {"accessKeyId": KEY_ID, "secretAccessKey": SECRET, "sessionToken": TOKEN, "endpoint": endpoint}
+        clients = ApiKeySecret.model_validate(values).open(context)
+        with entered(context.call):
+            with pytest.raises(Exception) as raised:  # noqa: PT011 (whatever botocore raises)
+                clients.client("sesv2").get_account()
+            error = AWS_ERRORS(raised.value, clients)
+    assert error is not None
+    assert not any(secret in f"{error} {error!r}" for secret in (KEY_ID, SECRET, TOKEN))
+    return error
+
+
+def test_a_name_that_nobody_knows_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that DNS does not know is unavailable, and no byte left."""
+
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    error = _failure("http://email.nowhere.invalid")
+    assert (type(error), error.sent, error.repeatable) == (Unavailable, Sent.NOTHING, True)
+    assert "email.nowhere.invalid" in error.message
+
+
+def test_an_unverified_certificate_is_not_tried_again(certificate: Path) -> None:
+    """A certificate that cannot be verified sent nothing, and another try would not help."""
+    with serving(lambda connection: with_tls(certificate, connection).close()) as port:
+        error = _failure(f"https://localhost:{port}")
+    assert (type(error), error.sent, error.repeatable) == (Unavailable, Sent.NOTHING, False)
+    assert "AWS_CA_BUNDLE" in (error.hint or "")
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", RESET])
+def test_a_refused_handshake_sent_nothing(answer: bytes) -> None:
+    """A server that speaks no TLS, hangs up or resets while TLS is set up got no byte of the request."""
+
+    def refuse(connection: socket.socket) -> None:
+        connection.recv(65536)
+        if answer == RESET:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        else:
+            connection.sendall(answer)
+
+    with serving(refuse) as port:
+        error = _failure(f"https://localhost:{port}")
+    assert (type(error), error.sent, error.repeatable) == (Unavailable, Sent.NOTHING, True)
+
+
+def test_a_handshake_that_hangs_is_in_doubt() -> None:
+    """A handshake that does not end shows as a read timeout, and is treated as one."""
+
+    def listen(connection: socket.socket) -> None:
+        while connection.recv(65536):
+            pass
+
+    with serving(listen) as port:
+        error = _failure(f"https://localhost:{port}", seconds=0.3)
+    assert (type(error), error.sent) == (TimedOut, Sent.UNKNOWN)
+
+
+def test_tls_that_breaks_after_the_request_is_in_doubt(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What breaks inside an established TLS connection may have been done."""
+
+    def garble(connection: socket.socket) -> None:
+        tls = with_tls(certificate, connection)
+        tls.recv(65536)
+        raw = socket.socket(fileno=tls.detach())
+        raw.sendall(b"this is no TLS record")
+        raw.close()
+
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    with serving(garble) as port:
+        error = _failure(f"https://localhost:{port}")
+    assert (type(error), error.sent) == (Unavailable, Sent.UNKNOWN)
+
+
+def test_a_proxy_that_refuses_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that will not connect, or cannot be reached, is named, and no byte of the request left."""
+
+    def refuse(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with serving(refuse) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:{SECRET.replace('/', '')}@127.0.0.1:{port}")
+        refused = _failure("https://email.example.test")
+    unreachable = _failure("https://email.example.test")
+    for error in (refused, unreachable):
+        assert (type(error), error.sent) == (Unavailable, Sent.NOTHING)
+        assert "proxy" in error.message
+        assert SECRET.replace("/", "") not in str(error)
+
+
+def test_a_proxy_that_hangs_up_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that closes instead of opening the tunnel passed no byte of the request on."""
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with serving(lambda connection: connection.recv(65536)) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        error = _failure("https://email.example.test")
+    assert (type(error), error.sent) == (Unavailable, Sent.NOTHING)
+    assert "proxy" in error.message
+
+
+def test_a_connection_in_time_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that does not answer to a connection is unavailable, and no byte left."""
+
+    def silent(*_: object, **__: object) -> None:
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", silent)
+    error = _failure("http://127.0.0.1:9")
+    assert (type(error), error.sent) == (Unavailable, Sent.NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ({"do": "reset"}, Unavailable),
+        ({"do": "close"}, Unavailable),
+        ({"do": "cut"}, Unavailable),
+        ({"do": "hang"}, TimedOut),
+        ({"do": "status", "status": 503}, Unavailable),
+        ({"do": "body", "body": "<html>Bad Gateway"}, Unavailable),
+    ],
+)
+def test_what_was_sent_without_an_answer_is_in_doubt(fault: dict[str, Any], kind: type[JackfieldError]) -> None:
+    """A reset, a close, a cut, a silence, a 5xx and a garbled answer after the request went out may all have done it."""
+    with FakeAws(script=[fault]) as aws, Opener({"AWS_ENDPOINT_URL": aws.url}) as opener:
+        context = opener.context(seconds=0.5, awsRegion="eu-west-1")
+        clients = ApiKeySecret.model_validate({"accessKeyId": KEY_ID, "secretAccessKey": SECRET}).open(context)
+        with entered(context.call):
+            with pytest.raises(Exception) as raised:  # noqa: PT011 (whatever botocore raises)
+                clients.client("ses").get_send_quota()["Max24HourSend"]
+            error = AWS_ERRORS(raised.value, clients)
+        aws.release()
+    assert error is not None
+    assert (type(error), error.sent) == (kind, Sent.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "path"),
+    [
+        (botocore.exceptions.NoCredentialsError(), InvalidConnection, ""),
+        (botocore.exceptions.PartialCredentialsError(provider="env", cred_var="x"), InvalidConnection, ""),
+        (botocore.exceptions.ProfileNotFound(profile="x"), InvalidConnection, "/profile"),
+        (botocore.exceptions.CredentialRetrievalError(provider="p", error_msg=SECRET), Unauthenticated, None),
+        (botocore.exceptions.MetadataRetrievalError(error_msg=SECRET), Unauthenticated, None),
+        (botocore.exceptions.TokenRetrievalError(provider="sso", error_msg=SECRET), Unauthenticated, None),
+        (botocore.exceptions.UnauthorizedSSOTokenError(), Unauthenticated, None),
+        (botocore.exceptions.SSOTokenLoadError(error_msg=SECRET), Unauthenticated, None),
+        (botocore.exceptions.ConfigParseError(path="x"), InvalidConnection, ""),
+        (botocore.exceptions.InfiniteLoopConfigError(source_profile="a", visited_profiles="b"), InvalidConnection, ""),
+        (botocore.exceptions.ParamValidationError(report=SECRET), Internal, None),
+        (botocore.exceptions.InvalidRegionError(region_name="x y"), InvalidInput, "/awsRegion"),
+        (botocore.exceptions.NoRegionError(), InvalidConnection, "/region"),
+        (botocore.exceptions.UnknownEndpointError(service_name="a", region_name="b"), InvalidConnection, "/region"),
+    ],
+)
+def test_what_never_left_the_machine_sent_nothing(error: Exception, kind: type[JackfieldError], path: str | None) -> None:
+    """Faults of configuration, credentials and parameters sent nothing, point at the value at fault, and quote nothing."""
+    found = AWS_ERRORS.explain(error)
+    assert found is not None
+    assert (type(found), found.sent) == (kind, Sent.NOTHING)
+    assert [detail.path for detail in found.details] == ([] if path is None else [path])
+    assert SECRET not in str(found)
+    assert found.hint or isinstance(found, Internal)
+
+
+def test_an_unknown_http_failure_is_in_doubt() -> None:
+    """What botocore itself does not know may have been sent, and its text is not repeated."""
+    found = AWS_ERRORS.explain(botocore.exceptions.HTTPClientError(error=ValueError(SECRET)))
+    assert found is not None
+    assert (type(found), found.sent) == (Unavailable, Sent.UNKNOWN)
+    assert SECRET not in str(found)
