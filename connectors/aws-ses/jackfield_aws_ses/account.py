@@ -1,0 +1,65 @@
+"""What a connection test shows of the SES account: its quota, and whether it is in the sandbox."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from jackfield.connector import Step
+from jackfield_aws import AwsClients
+from jackfield_aws_ses.errors import explain
+
+__all__ = ["account_steps"]
+
+_FALLBACK_REGION = "us-east-1"
+_UNLIMITED = -1
+
+
+def account_steps(aws: AwsClients) -> Iterator[Step]:
+    """Read the account through ``GetAccount``; a role that may not is no failure, since sending does not need it."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 (a send never pays for it here)
+
+    region = aws.region or _FALLBACK_REGION
+    try:
+        account = aws.client("sesv2", region).get_account()
+    except (ClientError, BotoCoreError) as error:
+        yield _unread(error, aws, region)
+        return
+    quota = account.get("SendQuota", {})
+    yield Step("quota", "Read the sending quota", passed=True, message=_quota(quota, region), mandatory=False)
+    in_production = bool(account.get("ProductionAccessEnabled"))
+    yield Step(
+        "sandbox",
+        "Production access",
+        passed=in_production,
+        mandatory=False,
+        message=f"The account has production access in {region}." if in_production else f"The account is in the sandbox in {region}.",
+        hint=None if in_production else "In the sandbox SES delivers to verified recipients only: request production access.",
+    )
+    enabled = bool(account.get("SendingEnabled", True))
+    yield Step(
+        "sending",
+        "Sending is enabled",
+        passed=enabled,
+        mandatory=False,
+        message=f"The account may send in {region}." if enabled else f"Sending is paused in {region}.",
+        hint=None if enabled else "See the account's status in the SES console.",
+    )
+
+
+def _quota(quota: dict[str, Any], region: str) -> str:
+    limit = quota.get("Max24HourSend", 0)
+    used, rate = quota.get("SentLast24Hours", 0), quota.get("MaxSendRate", 0)
+    allowed = "without a limit" if limit == _UNLIMITED else f"{used:,.0f} of {limit:,.0f}"
+    return f"Sent in the last 24 hours in {region}: {allowed}; at most {rate:g} a second."
+
+
+def _unread(error: Exception, aws: AwsClients, region: str) -> Step:
+    found = explain(error, aws, None)
+    message = found.message if found is not None else f"an unexpected {type(error).__name__}"
+    return Step(
+        "quota",
+        "Read the sending quota",
+        passed=False,
+        mandatory=False,
+        message=f"The SES account in {region} could not be read: {message}",
+        hint="Allow ses:GetAccount to see quota and sandbox here; sending works without it.",
+    )

@@ -1,0 +1,90 @@
+"""The connector ``aws-ses``: send email and list identities through Amazon SES."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from jackfield.connector import Connector, OpenContext, Option, Pagination, RateLimit, Step, Unavailable
+from jackfield.connector import Sent as Known
+from jackfield_aws import ApiKeySecret, AwsAssumeRole, AwsClients, AwsDefault, regions_for
+from jackfield_aws_ses.account import account_steps
+from jackfield_aws_ses.aliases import ALIASES
+from jackfield_aws_ses.errors import explain
+from jackfield_aws_ses.examples import LIST_IDENTITIES, SEND_EMAIL
+from jackfield_aws_ses.inputs import Email, IdentityQuery
+from jackfield_aws_ses.outputs import Identities, Sent
+from jackfield_aws_ses.sending import Transport, send
+from jackfield_aws_ses.smtp import Smtp
+
+__all__ = ["connector", "list_identities", "send_email"]
+
+VERSION = "1.0.0"
+_ICON = (
+    "data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'>"
+    "<rect width='24' height='24' rx='4' fill='%23a3123f'/>"
+    "<path d='M5 8h14v9H5zm0 0 7 5 7-5' fill='none' stroke='white' stroke-width='1.6'/></svg>"
+)
+
+connector = Connector(
+    "aws-ses",
+    title="Amazon SES",
+    version=VERSION,
+    description="Send Emails through Amazon (AWS) SES",
+    connections=[AwsAssumeRole, ApiKeySecret, AwsDefault, Smtp],
+    explain=explain,
+    icon=_ICON,
+    categories=["email", "aws"],
+    documentation_url="https://docs.aws.amazon.com/ses/latest/dg/Welcome.html",
+    license="Apache-2.0",
+    aliases=ALIASES,
+)
+
+_RECIPIENT = {"anyOf": [{"required": ["to"]}, {"required": ["cc"]}, {"required": ["bcc"]}]}
+_BODY = {"anyOf": [{"required": ["text"]}, {"required": ["html"]}]}
+
+
+@connector.action(
+    "sendEmail",
+    effect="write",
+    permissions={"aws:iam": ["ses:SendEmail", "ses:SendRawEmail"]},
+    examples=SEND_EMAIL,
+    schema={"allOf": [_RECIPIENT, _BODY]},
+)
+def send_email(email: Email, client: AwsClients | Transport) -> Sent:
+    """Send an email through Amazon SES."""
+    return Sent(message_id=send(email, client))
+
+
+@connector.action(
+    "listIdentities",
+    effect="read",
+    permissions={"aws:iam": ["ses:ListIdentities"]},
+    pagination=Pagination(
+        token_input="nextToken",  # noqa: S106 (the name of an input)
+        token_output="NextToken",  # noqa: S106 (the name of an output member)
+        items="Identities",
+        all_input="fetchAll",
+        size_input="pageSize",
+        max_size=1000,
+    ),
+    rate_limit=RateLimit(per_second=1),
+    examples=LIST_IDENTITIES,
+)
+def list_identities(query: IdentityQuery, aws: AwsClients) -> Identities:
+    """List identities available in Amazon SES."""
+    asked: dict[str, Any] = {"IdentityType": query.identity_type, "NextToken": query.next_token, "MaxItems": query.page_size}
+    answer = aws.client("ses", query.aws_region).list_identities(**{name: value for name, value in asked.items() if value is not None})
+    if "Identities" not in answer:
+        raise Unavailable("Amazon SES answered without a list of identities", sent=Known.UNKNOWN)
+    return Identities(identities=answer["Identities"], next_token=answer.get("NextToken"))
+
+
+@connector.options("awsRegions", title="AWS Regions")
+def aws_regions() -> Iterable[Option]:
+    """The regions in which Amazon SES can be used."""
+    return [Option(code, f"{name} ({code})") for code, name in regions_for("ses")]
+
+
+@connector.test
+def account(client: AwsClients | Transport, _context: OpenContext) -> Iterable[Step]:
+    """What the account may send, where the API can be asked; nothing is sent."""
+    return account_steps(client) if isinstance(client, AwsClients) else ()

@@ -1,0 +1,260 @@
+"""Mailboxes: from what people write to what Amazon SES delivers (RFC 5321, RFC 5322, UTS 46)."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from .encoded_words import encode_words, is_encoded
+
+__all__ = ["AddressError", "Mailbox", "parse_mailbox", "parse_mailboxes", "unique_recipients"]
+
+_MAX_GIVEN = 1300  # ours: a whole address (254) and a generous display name
+_MAX_LOCAL = 64  # RFC 5321 §4.5.3.1.1
+_MAX_ADDRESS = 254  # RFC 5321 §4.5.3.1.3: a path of 256, less its "<" and ">"
+_MAX_DOMAIN = 253
+_MAX_LABEL = 63  # RFC 1035 §2.3.4
+_MAX_QUOTED = 64  # longer display names become encoded words, which can be folded
+_SHOWN = 100
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_QUOTED_LOCAL = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])*"')
+_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64}(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64})*")
+_PRINTABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+_QUOTED_WORD = re.compile(r'(?<!\S)"((?:[^"\\]|\\.)*)"(?!\S)')
+_PUNCTUATION = re.compile(r'\\.|[",;<>()]', re.DOTALL)
+_CLOSERS = {'"': '"', "<": ">", "(": ")"}
+_OPENERS_INSIDE = {"": '"<(', '"': "", ">": '"', ")": "("}
+
+
+class AddressError(ValueError):
+    """Text that is not a mailbox which Amazon SES can deliver to.
+
+    ``reason`` is a predicate (``is not an email address``); ``given`` the text that it is about; ``index`` the element
+    of the list that was read, or None where one string was read.
+    """
+
+    def __init__(self, reason: str, given: str, index: int | None = None) -> None:
+        super().__init__(reason, given, index)
+        self.reason = reason
+        self.given = given
+        self.index = index
+
+    def __str__(self) -> str:
+        given = self.given if len(self.given) <= _SHOWN else self.given[:_SHOWN] + "…"
+        return f"{given!r} {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A display name (may be empty) and an address.
+
+    ``domain`` is kept lower-cased and IDNA-encoded (UTS 46, non-transitional), ``local`` as given, ``given`` is the
+    text that it was read from. An address that cannot be delivered raises `AddressError`.
+    """
+
+    name: str
+    local: str
+    domain: str
+    given: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        given = self.given or f"{self.local}@{self.domain}"
+        _check_local(self.local, given)
+        domain = _ascii_domain(self.domain, given)
+        if len(self.local) + 1 + len(domain) > _MAX_ADDRESS:
+            raise AddressError(f"is an address of more than {_MAX_ADDRESS} characters (RFC 5321)", given)
+        _check_printable(self.name, given)
+        object.__setattr__(self, "domain", domain)
+        object.__setattr__(self, "given", given)
+
+    @property
+    def address(self) -> str:
+        """The bare address in ASCII: what goes into the envelope."""
+        return f"{self.local}@{self.domain}"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """`header` in pieces between which a header line may be folded."""
+        return (*_phrase(self.name), f"<{self.address}>") if self.name else (self.address,)
+
+    @property
+    def header(self) -> str:
+        """The mailbox as RFC 5322 writes it, in ASCII: ``"Doe, Jane" <j@x.io>``."""
+        return " ".join(self.words)
+
+
+def parse_mailbox(text: str) -> Mailbox:
+    """Read exactly one mailbox; all before the last ``<`` is the display name, quoted or not, commas included.
+
+    ``ada@x.io (Ada)`` gives the name Ada too. Raises `AddressError`.
+    """
+    given = text.strip()
+    if len(given) > _MAX_GIVEN:
+        raise AddressError(f"is longer than {_MAX_GIVEN} characters", given)
+    _check_printable(given, given)
+    name, address = _name_and_address(given)
+    local, at, domain = address.rpartition("@")
+    if not at:
+        raise AddressError("is not an email address", given)
+    return Mailbox(name, local, domain, given)
+
+
+def parse_mailboxes(value: str | Iterable[str]) -> tuple[Mailbox, ...]:
+    """Read any number of mailboxes; empty parts are dropped.
+
+    One string is split at ``,`` and ``;`` outside quotes, angle brackets and comments. An element of a list may hold
+    several in the same way, but there a comma may also stand in an unquoted display name (``Ada, Countess <ada@x.io>``).
+    Raises `AddressError` for the first one that is wrong.
+    """
+    if isinstance(value, str):
+        return tuple(parse_mailbox(part) for part, _ in _split(value) if part)
+    found: list[Mailbox] = []
+    for index, item in enumerate(value):
+        try:
+            found.extend(_parse_item(item))
+        except AddressError as error:
+            raise AddressError(error.reason, error.given, index) from None
+    return tuple(found)
+
+
+def unique_recipients(
+    to: Iterable[Mailbox], cc: Iterable[Mailbox], bcc: Iterable[Mailbox]
+) -> tuple[tuple[Mailbox, ...], tuple[Mailbox, ...], tuple[Mailbox, ...]]:
+    """Return the three lists with each address once, where it came first; domains are compared without case."""
+    seen: set[str] = set()
+
+    def first(mailboxes: Iterable[Mailbox]) -> Iterator[Mailbox]:
+        for mailbox in mailboxes:
+            if mailbox.address not in seen:
+                seen.add(mailbox.address)
+                yield mailbox
+
+    return tuple(first(to)), tuple(first(cc)), tuple(first(bcc))
+
+
+def _parse_item(item: str) -> Iterator[Mailbox]:
+    try:
+        parts = _split(item) if "," in item or ";" in item else [(item.strip(), "")]
+    except AddressError:
+        # A lone quote or bracket, as in `Smile :( <a@x.io>`, is harmless where the element is one mailbox.
+        parts = [(item, "")]
+    pending = ""
+    for part, separator in parts:
+        if not part:
+            continue
+        # Only a part without "@" can be the start of a name: anything else might be a recipient that would get lost.
+        if separator == "," and "@" not in part:
+            pending += f"{part}, "
+        else:
+            yield parse_mailbox(pending + part)
+            pending = ""
+    if pending:
+        raise AddressError("is not an email address", pending.rstrip(", "))
+
+
+def _split(text: str) -> list[tuple[str, str]]:
+    """Return the trimmed parts of a list, each with the separator that follows it."""
+    parts = []
+    start = 0
+    closers = [""]
+    for match in _PUNCTUATION.finditer(text):
+        mark = match[0]
+        if mark == closers[-1]:
+            closers.pop()
+        elif mark in _OPENERS_INSIDE[closers[-1]]:
+            closers.append(_CLOSERS[mark])
+        elif mark in ",;" and len(closers) == 1:
+            parts.append((text[start : match.start()].strip(), mark))
+            start = match.end()
+    if len(closers) > 1:
+        raise AddressError(f"holds an opening quote or bracket without its {closers[-1]!r}", text.strip())
+    return [*parts, (text[start:].strip(), "")]
+
+
+def _name_and_address(text: str) -> tuple[str, str]:
+    text, comment = _without_comment(text)
+    if not text.endswith(">"):
+        return comment, text
+    name, bracket, address = text[:-1].rpartition("<")
+    if not bracket:
+        return comment, text
+    name = _QUOTED_WORD.sub(_unquote, name.strip()).strip()
+    return name or comment, address.strip()
+
+
+def _without_comment(text: str) -> tuple[str, str]:
+    """Take a comment off the end: before RFC 822 knew display names, people were named in it."""
+    depth = 0
+    for index in range(len(text) - 1 if text.endswith(")") else -1, 0, -1):
+        depth += (text[index] == ")") - (text[index] == "(")
+        if not depth:
+            return text[:index].rstrip(), text[index + 1 : -1].strip()
+    return text, ""
+
+
+def _unquote(match: re.Match[str]) -> str:
+    return re.sub(r"\\(.)", r"\1", match[1])
+
+
+def _check_printable(text: str, given: str) -> None:
+    unprintable = _UNPRINTABLE.search(text)
+    if unprintable:
+        raise AddressError(f"holds U+{ord(unprintable[0]):04X}, which no address may hold", given)
+
+
+def _check_local(local: str, given: str) -> None:
+    if len(local) > _MAX_LOCAL:
+        raise AddressError(f"has more than {_MAX_LOCAL} characters before the '@' (RFC 5321)", given)
+    if _DOT_ATOM.fullmatch(local) or _QUOTED_LOCAL.fullmatch(local):
+        return
+    foreign = next((character for character in local if not character.isascii()), None)
+    if foreign is None or re.search(r'[\s<>@,;:()"]', local):
+        raise AddressError("is not an email address", given)
+    shown = repr(foreign)  # a lone surrogate must not reach a terminal as it is
+    reason = f"has {shown} before the '@': Amazon SES delivers only to ASCII local parts (no SMTPUTF8)"
+    raise AddressError(reason, given)
+
+
+def _ascii_domain(domain: str, given: str) -> str:
+    if not domain:
+        raise AddressError("is not an email address", given)
+    # Longer ones cannot fit once encoded, and idna's work grows faster than their length.
+    if len(domain) > _MAX_DOMAIN:
+        raise AddressError(f"has a domain that is not valid: more than {_MAX_DOMAIN} characters", given)
+    encoded = domain.lower() if domain.isascii() else _idna(domain, given)
+    if _DOMAIN.fullmatch(encoded):
+        return encoded
+    raise AddressError(f"has a domain that is not valid: {_domain_fault(encoded)}", given)
+
+
+def _domain_fault(domain: str) -> str:
+    labels = domain.split(".")
+    if "" in labels:
+        return "it has an empty label"
+    if any(len(label) > _MAX_LABEL for label in labels):
+        return "a label has more than 63 characters"
+    return "labels are letters, digits and inner hyphens"
+
+
+def _idna(domain: str, given: str) -> str:
+    import idna  # noqa: PLC0415 - its tables cost 15 ms, and most mail never needs them
+
+    try:
+        return idna.encode(domain, uts46=True).decode("ascii").lower()
+    except (idna.IDNAError, UnicodeError) as error:
+        fault = str(error) if domain.isprintable() else "it holds a character that no domain may hold"
+        raise AddressError(f"has a domain that is not valid: {fault}", given) from None
+
+
+def _phrase(name: str) -> tuple[str, ...]:
+    """Return a display name as the words of an RFC 5322 phrase."""
+    looks_encoded = "=?" in name
+    if (_ATOMS.fullmatch(name) and not looks_encoded) or is_encoded(name):
+        return tuple(name.split(" "))
+    # Blanks at the ends or in a row may be lost where a quoted string is unfolded; encoded words keep them.
+    if _PRINTABLE.fullmatch(name) and not looks_encoded and "  " not in name and len(name) <= _MAX_QUOTED:
+        escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+        return (f'"{escaped}"',)
+    return encode_words(name)

@@ -1,0 +1,139 @@
+"""What other systems call these things: names of Dapr, Thand, SAP BTP and Prismatic, as data for the manifest.
+
+The shape of an alias is that of ``jackfield.connections.foreign.aliases``; where each name comes from stands in docs/compatibility.md.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["ALIASES"]
+
+_ROLE, _KEYS, _AMBIENT, _SMTP = "aws/awsAssumeRole", "aws/apiKeySecret", "aws/awsDefault", "aws-ses/smtp"
+
+# Dapr, bindings.aws.ses
+
+_DAPR_PLACE = {"region": "region", "endpoint": "endpoint"}
+_DAPR_KEYS = {"accessKey": "accessKeyId", "secretKey": "secretAccessKey", "sessionToken": "sessionToken"}
+_DAPR_ROLE = {"assumeRoleArn": "roleARN", "externalId": "externalId", "stsEndpoint": "stsEndpoint"}
+_ANYWHERE = "IAM Roles Anywhere is not supported; give an access key, or assumeRoleArn, or run with an identity of the machine's own"
+_DAPR = {
+    "operations": {"create": "sendEmail"},
+    "connections": [
+        {"when": ["assumeRoleArn", "accessKey", "secretKey"], "type": _ROLE, "values": {**_DAPR_ROLE, **_DAPR_KEYS, **_DAPR_PLACE}},
+        {"when": ["assumeRoleArn"], "type": _ROLE, "values": {**_DAPR_ROLE, **_DAPR_PLACE}},
+        {"when": ["accessKey", "secretKey"], "type": _KEYS, "values": {**_DAPR_KEYS, **_DAPR_PLACE}},
+        {"type": _AMBIENT, "values": _DAPR_PLACE},
+    ],
+    "inputs": {"emailFrom": "sender", "emailTo": "to", "emailCc": "cc", "emailBcc": "bcc", "subject": "subject"},
+    "lists": ["emailTo", "emailCc", "emailBcc"],
+    "separator": ";",
+    "defaults": {"region": ["$AWS_REGION", "$AWS_DEFAULT_REGION"]},
+    "refused": {"trustAnchorArn": _ANYWHERE, "trustProfileArn": _ANYWHERE},
+    "needed": ["emailFrom", "emailTo", "subject"],
+    "data": "html",
+    "members": ["text", "html", "attachments", "replyTo", "headers", "tags", "configurationSetName", "returnPath", "listUnsubscribe"],
+    "result": {"messageId": "MessageId"},
+    "messages": {
+        "absent": "SES binding error: {field} property not supplied in configuration- or request-metadata",
+        "data": "SES binding error. Can't unquote data field: {reason}",
+        "failed": "SES binding error. Sending email failed: {reason}",
+    },
+}
+
+# Thand, email.ses and email.smtp
+
+_MISSING = "missing email configuration field(s): [{fields}]"
+_NOTIFY = {
+    "operations": {"notify": "sendEmail"},
+    "kind": "email",
+    "inputs": {
+        "from": "sender", "to": "to", "cc": "cc", "bcc": "bcc", "reply_to": "replyTo", "subject": "subject", "text": "text", "html": "html",
+        "attachments": "attachments",
+    },
+    "messages": {"missing": _MISSING},
+}  # fmt: skip
+_THAND_PLACE = {"from": "sender", "region": "region", "endpoint": "endpoint", "platform": None, "credentials_order": None}
+_THAND_KEYS = {"access_key_id": "accessKeyId", "secret_access_key": "secretAccessKey", "session_token": "sessionToken"}
+_THAND_PROFILE = {"profile": "profile", "imds_disable": "disableImds"}
+_THAND_ROLE = {"role_arn": "roleARN", "external_id": "externalId"}
+_BOTH = ["access_key_id", "secret_access_key"]
+_THAND_SES = {
+    **_NOTIFY,
+    "required": ["from"],
+    "defaults": {"region": ["us-east-1"]},
+    "connections": [
+        {"when": ["credentials_order=code", "profile"], "type": _AMBIENT, "values": {**_THAND_PLACE, **_THAND_PROFILE}},
+        {"when": ["role_arn", *_BOTH], "type": _ROLE, "values": {**_THAND_PLACE, **_THAND_ROLE, **_THAND_KEYS, "imds_disable": None}},
+        {"when": ["role_arn"], "type": _ROLE, "values": {**_THAND_PLACE, **_THAND_ROLE}},
+        {"when": _BOTH, "type": _KEYS, "values": {**_THAND_PLACE, **_THAND_KEYS, "imds_disable": None}},
+        {"type": _AMBIENT, "values": {**_THAND_PLACE, **_THAND_PROFILE}},
+    ],
+}
+_THAND_SMTP = {
+    **_NOTIFY,
+    "required": ["host", "port", "user", "pass"],
+    "connections": [
+        {
+            "type": _SMTP,
+            "values": {"host": "hostname", "port": "port", "user": "username", "pass": "password", "from": "sender", "platform": None},
+        },
+    ],
+}
+
+# SAP BTP, a Private Link service bound to an application
+
+_HOST = {"name": "hostname", "pattern": "^(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^@/]*@)?([^:/?#]+)"}
+_PORT = {"name": "port", "pattern": "^(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^@/]*@)?[^:/?#]+:([0-9]+)"}
+_REGION_OF_SERVICE = {"name": "awsRegion", "pattern": "^com[.]amazonaws[.]?([a-z0-9-]+)[.]email-smtp$"}
+_VCAP_PLACE: dict[str, Any] = {
+    "hostname": [_HOST, _PORT], "host": [_HOST, _PORT], "uri": [_HOST, _PORT],
+    "port": "port", "serviceName": _REGION_OF_SERVICE, "region": "awsRegion", "awsRegion": "awsRegion", "aws_region": "awsRegion",
+    "from": "sender", "sender": "sender", "tlsServerName": "tlsServerName", "tls_server_name": "tlsServerName", "security": "security",
+    "sessionToken": "sessionToken", "session_token": "sessionToken",
+}  # fmt: skip
+_VCAP_LOGIN = {"username": "username", "user": "username", "password": "password", "pass": "password"}
+_IDS = ("access_key_id", "accessKeyId", "username", "user")
+_SECRETS = ("secret_access_key", "secretAccessKey")
+_VCAP = {
+    "operations": {"send": "sendEmail"},
+    "host": ["hostname", "host", "uri"],
+    # the private hosts of AWS name their service; a host of another shape may be a customer's own name for one
+    "hosts": "[.]email-smtp[.]|^(?!.*[.]vpce[.]amazonaws[.]com)",
+    "companions": ["username", "user", "password", "pass", "from", "to", *_IDS[:2], *_SECRETS],
+    "connections": [
+        *({"when": [name], "type": _SMTP, "values": {**_VCAP_PLACE, **_VCAP_LOGIN}} for name in ("password", "pass")),
+        *(
+            {"when": [secret], "type": _SMTP, "values": {**_VCAP_PLACE, **dict.fromkeys(_IDS, "accessKeyId"), secret: "secretAccessKey"}}
+            for secret in _SECRETS
+        ),
+        {"type": _SMTP, "values": {**_VCAP_PLACE, **_VCAP_LOGIN}},
+    ],
+    "inputs": {"to": "to"},
+}
+
+# Prismatic, the component Amazon SES
+
+_PRISMATIC_KEYS = {"accessKeyId": "accessKeyId", "secretAccessKey": "secretAccessKey"}
+_PRISMATIC = {
+    "operations": {"sendEmail": "sendEmail", "listIdentities": "listIdentities"},
+    "connections": [
+        {
+            "when": ["key=awsAssumeRole"],
+            "type": _ROLE,
+            "values": {"roleARN": "roleARN", "externalId": "externalId", **_PRISMATIC_KEYS},
+        },
+        {"when": ["key=apiKeySecret"], "type": _KEYS, "values": _PRISMATIC_KEYS},
+    ],
+}
+
+ALIASES: Mapping[str, Any] = {
+    "dapr": {"bindings.aws.ses": _DAPR},
+    "thand": {
+        "email": {"by": "platform", "usual": "smtp", "variants": {"ses": "email.ses", "smtp": "email.smtp"}},
+        "email.ses": _THAND_SES,
+        "email.smtp": _THAND_SMTP,
+    },
+    "vcap": {"privatelink": _VCAP},
+    "prismatic": {"aws-ses": _PRISMATIC},
+}
+"""By format, then by the name that the thing has there."""

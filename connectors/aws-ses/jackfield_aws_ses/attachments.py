@@ -1,0 +1,172 @@
+"""Attachments: from the forms of the input ``attachments`` to a name, a media type and octets.
+
+A FILE is a text (UTF-8), a ``data:`` URL (RFC 2397) or ``{"data": base64, "contentType": …}``.
+"""
+
+import binascii
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import unquote, unquote_to_bytes
+
+from .content_types import OCTETS, TEXT, clean_content_type, guess_content_type
+from .file_names import clean_file_name, extension, is_refused
+from .transfer import base64_length, canonical_base64, fold_base64
+
+__all__ = ["Attachment", "AttachmentError", "parse_attachments"]
+
+_MAX_MEDIA_TYPE = 300  # of a data: URL, that is where its comma is looked for
+
+
+class AttachmentError(ValueError):
+    """An attachment that cannot be sent.
+
+    ``reason`` is a predicate (``is not base64: …``); ``name`` the file's name as given; ``index`` its place; ``pointer``
+    the JSON Pointer to it from the input ``attachments`` (``/0/value/data``, ``/a.pdf``).
+    """
+
+    def __init__(self, reason: str, name: str, index: int | None = None, pointer: str = "") -> None:
+        super().__init__(reason, name, index, pointer)
+        self.reason = reason
+        self.name = name
+        self.index = index
+        self.pointer = pointer
+
+    def __str__(self) -> str:
+        return f"{self.name[:100]!r} {self.reason}" if self.name else f"it {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file to send. ``content`` is its octets, or the same as base64 text, kept so to be folded instead of recoded.
+
+    The name and the media type are cleaned, the base64 text is checked: raises `AttachmentError`.
+    """
+
+    name: str
+    content_type: str
+    content: bytes | str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        name = clean_file_name(self.name)
+        if is_refused(name):
+            shown = extension(name) or name.lstrip(".")
+            raise AttachmentError(f"is of a type that Amazon SES does not accept ('.{shown}')", self.name)
+        try:
+            content_type = clean_content_type(self.content_type)
+            content = canonical_base64(self.content) if isinstance(self.content, str) else self.content
+        except ValueError as error:
+            raise AttachmentError(str(error), self.name) from None
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "content_type", content_type)
+        object.__setattr__(self, "content", content)
+
+    @property
+    def data(self) -> bytes:
+        """The file's octets; decoded anew at each use where the content is base64 text."""
+        return binascii.a2b_base64(self.content) if isinstance(self.content, str) else self.content
+
+    @property
+    def size(self) -> int:
+        """The number of the file's octets."""
+        if isinstance(self.content, bytes):
+            return len(self.content)
+        return len(self.content) // 4 * 3 - self.content[-2:].count("=")
+
+    @property
+    def encoded_size(self) -> int:
+        """The number of octets of `encoded`, known without making it."""
+        return base64_length(self.size)
+
+    def encoded(self) -> Iterator[bytes]:
+        """Yield the file as folded base64, piece by piece."""
+        return fold_base64(self.content)
+
+
+def parse_attachments(value: object) -> tuple[Attachment, ...]:
+    """Read ``{"name.pdf": FILE}`` or ``[{"key": "name.pdf", "value": FILE}]``; a list may use a name twice.
+
+    Raises `AttachmentError` for the first one that is wrong.
+    """
+    found = []
+    for index, (pointer, name, file) in enumerate(_files(value)):
+        try:
+            found.append(_read(name, file))
+        except AttachmentError as error:
+            inner = error.pointer
+            raise AttachmentError(error.reason, error.name, index, pointer + inner) from None
+    return tuple(found)
+
+
+def _files(value: object) -> Iterator[tuple[str, str, object]]:
+    if isinstance(value, Mapping):
+        for name, file in value.items():
+            escaped = str(name).replace("~", "~0").replace("/", "~1")
+            yield f"/{escaped}", str(name), file
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        for index, item in enumerate(value):
+            if not isinstance(item, Mapping) or not isinstance(item.get("key"), str) or "value" not in item:
+                raise AttachmentError("is not an object with 'key' and 'value'", "", index, f"/{index}")
+            yield f"/{index}/value", item["key"], item["value"]
+    else:
+        raise AttachmentError("is neither an object nor a list of files", "")
+
+
+def _read(name: str, file: object) -> Attachment:
+    if isinstance(file, str):
+        return _from_data_url(name, file) or _from_text(name, file)
+    if isinstance(file, Mapping) and isinstance(data := file.get("data"), str | bytes):
+        given = file.get("contentType")
+        if given is not None and not isinstance(given, str):
+            raise AttachmentError("has a content type that is not text", name, pointer="/contentType")
+        return _attachment(name, given or guess_content_type(clean_file_name(name)), data, given)
+    raise AttachmentError("is neither text nor an object with 'data'", name)
+
+
+def _attachment(name: str, content_type: str, data: bytes | str, given: str | None) -> Attachment:
+    try:
+        return Attachment(name, content_type, data)
+    except AttachmentError as error:
+        part = "/data" if "base64" in error.reason else "/contentType" if given and "content type" in error.reason else ""
+        raise AttachmentError(error.reason, name, pointer=part) from None
+
+
+def _from_text(name: str, text: str) -> Attachment:
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        raise AttachmentError("holds half of a surrogate pair, which is no text", name) from None
+    kind = guess_content_type(clean_file_name(name), TEXT)
+    return Attachment(name, f"{kind}; charset=utf-8" if kind.startswith("text/") and kind != TEXT else kind, data)
+
+
+def _from_data_url(name: str, text: str) -> Attachment | None:
+    """Read a data: URL; None where the text only happens to begin like one (``data: 1, 2``)."""
+    if text[:5].lower() != "data:":
+        return None
+    comma = text.find(",", 0, _MAX_MEDIA_TYPE)
+    head = text[5:comma] if comma >= 0 else text[5:_MAX_MEDIA_TYPE].partition(";")[0]
+    encoded = head[-7:].lower() == ";base64"
+    media_type = unquote(head[:-7] if encoded else head)
+    if media_type.startswith(";"):
+        media_type = f"text/plain{media_type}"
+    if media_type:
+        try:
+            clean_content_type(media_type)
+        except ValueError:
+            return None
+    if comma < 0:
+        if not media_type:
+            return None
+        raise AttachmentError("is a data: URL without a ','", name)
+    payload = text[comma + 1 :]
+    kind = media_type or guess_content_type(clean_file_name(name), OCTETS)
+    return Attachment(name, kind, _payload(name, payload, encoded=encoded))
+
+
+def _payload(name: str, payload: str, *, encoded: bool) -> bytes | str:
+    if encoded:
+        return unquote(payload) if "%" in payload else payload
+    try:
+        return unquote_to_bytes(payload)
+    except UnicodeEncodeError:
+        raise AttachmentError("holds half of a surrogate pair, which is no text", name) from None

@@ -1,0 +1,110 @@
+"""Media types of attachments: guessed from a file name, or given and checked (RFC 2045 §5.1)."""
+
+import re
+
+from .file_names import extension
+
+__all__ = ["OCTETS", "TEXT", "clean_content_type", "guess_content_type"]
+
+OCTETS = "application/octet-stream"
+TEXT = "text/plain; charset=utf-8"
+
+_MAX_LENGTH = 78  # SES API v2, Attachment.ContentType
+_WORD = r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+"
+_TYPE = re.compile(rf"({_WORD}/{_WORD})((?:[ \t]*;[ \t]*{_WORD}=(?:{_WORD}|\"(?:[ !#-\[\]-~]|\\[ -~])*\"))*)")
+_PARAMETER = re.compile(rf";[ \t]*({_WORD})=({_WORD}|\"(?:[ !#-\[\]-~]|\\[ -~])*\")")
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+_OPEN_DOCUMENT = "application/vnd.oasis.opendocument"
+
+# Names from IANA's registry. Not the standard library's table: it reads files of the host, differs between Python
+# versions, and lacks docx, xlsx and pptx in some.
+_BY_EXTENSION = {
+    suffix: kind
+    for kind, suffixes in {
+        "application/epub+zip": "epub",
+        "application/gzip": "gz tgz",
+        "application/json": "json",
+        "application/ld+json": "jsonld",
+        "application/msword": "doc dot",
+        "application/pdf": "pdf",
+        "application/pgp-signature": "sig asc",
+        "application/pkcs7-mime": "p7m p7c",
+        "application/pkcs7-signature": "p7s",
+        "application/postscript": "ps eps ai",
+        "application/rtf": "rtf",
+        "application/vnd.apache.parquet": "parquet",
+        "application/vnd.ms-excel": "xls xlt",
+        "application/vnd.ms-outlook": "msg",
+        "application/vnd.ms-powerpoint": "ppt pps",
+        "application/vnd.rar": "rar",
+        "application/x-7z-compressed": "7z",
+        "application/x-bzip2": "bz2",
+        "application/x-tar": "tar",
+        "application/x-xz": "xz",
+        "application/xhtml+xml": "xhtml",
+        "application/xml": "xml xsd xsl xslt",
+        "application/yaml": "yaml yml",
+        "application/zip": "zip",
+        "application/zstd": "zst",
+        "audio/aac": "aac",
+        "audio/flac": "flac",
+        "audio/mp4": "m4a",
+        "audio/mpeg": "mp3",
+        "audio/ogg": "ogg oga opus",
+        "audio/x-wav": "wav",
+        "image/avif": "avif",
+        "image/bmp": "bmp",
+        "image/gif": "gif",
+        "image/heic": "heic",
+        "image/jpeg": "jpg jpeg jpe",
+        "image/png": "png",
+        "image/svg+xml": "svg",
+        "image/tiff": "tif tiff",
+        "image/vnd.microsoft.icon": "ico",
+        "image/webp": "webp",
+        "text/calendar": "ics",
+        "text/css": "css",
+        "text/csv": "csv",
+        "text/html": "html htm",
+        "text/markdown": "md markdown",
+        "text/plain": "txt text log",
+        "text/tab-separated-values": "tsv",
+        "text/vcard": "vcf",
+        "video/mp4": "mp4 m4v",
+        "video/mpeg": "mpg mpeg",
+        "video/quicktime": "mov",
+        "video/webm": "webm",
+        "video/x-msvideo": "avi",
+        f"{_OFFICE}.presentationml.presentation": "pptx",
+        f"{_OFFICE}.spreadsheetml.sheet": "xlsx",
+        f"{_OFFICE}.wordprocessingml.document": "docx",
+        f"{_OPEN_DOCUMENT}.presentation": "odp",
+        f"{_OPEN_DOCUMENT}.spreadsheet": "ods",
+        f"{_OPEN_DOCUMENT}.text": "odt",
+    }.items()
+    for suffix in suffixes.split()
+}
+
+
+def guess_content_type(name: str, default: str = OCTETS) -> str:
+    """Return the media type that a file's extension stands for, or ``default``."""
+    return _BY_EXTENSION.get(extension(name).lower(), default)
+
+
+def clean_content_type(given: str) -> str:
+    """Return a media type with its parameters in one form, without ``name`` (the file name says that).
+
+    ``multipart/*`` and ``message/*`` become application/octet-stream: RFC 2045 §6.4 forbids to base64 them, and an
+    attachment must arrive as it was. Raises ValueError with a predicate.
+    """
+    trimmed = given.strip(" ")
+    if len(trimmed) > _MAX_LENGTH:
+        raise ValueError(f"has a content type of more than {_MAX_LENGTH} characters")
+    match = _TYPE.fullmatch(trimmed)
+    if not match:
+        raise ValueError("has a content type that is not 'type/subtype', with parameters or without")
+    kind = match[1].lower()
+    if kind.startswith(("multipart/", "message/")):
+        return OCTETS
+    parameters = [f"; {key.lower()}={value}" for key, value in _PARAMETER.findall(match[2]) if key.lower() != "name"]
+    return kind + "".join(parameters)

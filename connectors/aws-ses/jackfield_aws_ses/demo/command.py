@@ -1,0 +1,53 @@
+"""The command ``jackfield demo``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import NoReturn
+
+from jackfield.errors import InvalidInvocation
+
+__all__ = ["command"]
+
+_NOT_VALID = 2
+
+
+def command(argv: list[str]) -> int:
+    """Run the demo with the words after the command's name: 0 where all went as expected, 1 where it did not, 2 where it cannot run.
+
+    :raises InvalidInvocation: for words that the command does not take.
+    """
+    arguments = _parser().parse_args(argv)
+    from jackfield_aws_ses.demo.holes import MotoMissing  # noqa: PLC0415 (--help imports nothing of the demo)
+    from jackfield_aws_ses.demo.serving import serve  # noqa: PLC0415 (as above)
+    from jackfield_aws_ses.demo.show import Show  # noqa: PLC0415 (as above)
+    from jackfield_aws_ses.demo.tour import tour  # noqa: PLC0415 (as above)
+
+    show = Show(one_line=arguments.json)
+    try:
+        return serve(show) if arguments.serve else tour(show)
+    except MotoMissing as error:
+        if arguments.json:
+            show.line({"error": InvalidInvocation(str(error)).to_json()})
+        else:
+            sys.stderr.write(f"jackfield: {error}\n")
+        return _NOT_VALID
+
+
+class _Parser(argparse.ArgumentParser):
+    """A mistake is a refusal with a code, which ``jackfield`` prints as JSON."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InvalidInvocation(message, hint=f"See '{self.prog} --help'.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="jackfield demo",
+        description="A guided tour of Amazon SES through jackfield, on an AWS that runs inside this command: no account, no network.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--json", action="store_true", help="answer with one JSON line for each step")
+    parser.add_argument("--serve", action="store_true", help="only keep that AWS up, and print how another terminal can use it")
+    return parser

@@ -1,0 +1,54 @@
+"""``jackfield demo --serve``: the embedded AWS, kept up so that the examples can be run by hand."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import threading
+from types import FrameType
+
+from jackfield_aws_ses.demo.embedded import EmbeddedAws
+from jackfield_aws_ses.demo.received import SentMessage
+from jackfield_aws_ses.demo.show import Show
+from jackfield_aws_ses.demo.stage import EXAMPLES
+
+__all__ = ["serve"]
+
+_POLL = 0.5
+"""Seconds after which Windows, too, notices Ctrl-C."""
+
+
+def serve(show: Show) -> int:
+    """Run the embedded AWS until Ctrl-C or SIGTERM, and show each message that it accepts.
+
+    :raises MotoMissing: where the extra ``jackfield-aws-ses[demo]`` is not installed.
+    """
+    over = threading.Event()
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        over.set()
+
+    def shown(message: SentMessage) -> None:
+        show.message(message)
+
+    previous = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with EmbeddedAws(on_sent=shown) as aws:
+            _announce(show, aws)
+            while not over.wait(_POLL):
+                pass
+    finally:
+        for number, old in previous.items():
+            signal.signal(number, old)
+    return 0
+
+
+def _announce(show: Show, aws: EmbeddedAws) -> None:
+    variables = {**aws.environment(), "JACKFIELD_CONNECTIONS": str(EXAMPLES / "connections.yaml")}
+    if show.one_line:
+        show.line({"url": aws.url, "environment": variables, "examples": str(EXAMPLES)})
+        return
+    show.text(f"An AWS of moto's runs at {aws.url} until Ctrl-C. In another terminal:\n", "bold")
+    for name, value in variables.items():
+        show.text(f"export {name}={shlex.quote(value)}")
+    show.text(f"\njackfield connections test demo\njackfield invoke --file {shlex.quote(str(EXAMPLES / 'send-email.json'))}\n")

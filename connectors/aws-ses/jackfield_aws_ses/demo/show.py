@@ -1,0 +1,184 @@
+"""What the demo prints: paragraphs for people, in colours on a terminal; a JSON line for each step for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from jackfield_aws_ses.demo.received import Part, SentMessage
+from jackfield_aws_ses.demo.stage import Report, Step
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+__all__ = ["Show", "folded"]
+
+_LONGEST = 72
+"""Characters of a JSON string that people are shown; an attachment has thousands."""
+_WIDTH = 110
+"""Columns that an object or a list may take on one line."""
+_LABEL = 12
+
+
+class Show:
+    """Writes to stdout. Once nobody reads it any more, nothing is written, which is no fault of the demo's.
+
+    ``lost`` says that something could not be written for another reason (a full disk), which is one.
+    """
+
+    def __init__(self, *, one_line: bool) -> None:
+        self.one_line = one_line
+        self.lost = False
+        self._closed = False
+        self._console = None if one_line else _console()
+
+    def begin(self, number: int, step: Step) -> None:
+        """The heading of a step, for people."""
+        if not self.one_line:
+            self.text(f"\n{number}. {step.title}", "bold cyan")
+
+    def end(self, number: int, step: Step, report: Report) -> None:
+        """What a step came to."""
+        if self.one_line:
+            about = {"example": f"examples/{step.example}"} if step.example else {}
+            self.line({"step": number, "key": step.key, "title": step.title, **about, **report.to_json()})
+            return
+        for name, value in report.shown:
+            of_example = name == "invocation" and step.example
+            self.text(f"{name} (examples/{step.example})" if of_example else name, "bold")
+            self._json(value)
+        for message in report.received:
+            self.message(message)
+        for fault in report.faults:
+            self.text(f"✗ {fault}", "bold red")
+        if not report.faults:
+            self.text("✓ as expected", "green")
+
+    def message(self, message: SentMessage) -> None:
+        """A message as AWS received it."""
+        if self.one_line:
+            self.line({"received": message.to_json()})
+            return
+        self.text(f"received by AWS ({message.form} content)", "bold")
+        self.text("\n".join(f"  {label:<{_LABEL}}{value}" for label, value in _rows(message)))
+
+    def text(self, text: str, style: str = "") -> None:
+        """Lines for people."""
+        if self._console is None:
+            self._write(f"{text}\n")
+            return
+        from rich.text import Text  # noqa: PLC0415 (only a terminal in colours needs it)
+
+        self._draw(Text(text, style))
+
+    def line(self, value: object) -> None:
+        """A line for programs."""
+        self._write(json.dumps(value, ensure_ascii=False) + "\n")
+
+    def _json(self, value: object) -> None:
+        text = folded(_shortened(value))
+        if self._console is None:
+            self._write(f"{text}\n")
+            return
+        from rich.highlighter import JSONHighlighter  # noqa: PLC0415 (as in text)
+
+        self._draw(JSONHighlighter()(text))
+
+    def _draw(self, text: Text) -> None:
+        if self._console is not None:
+            with self._console.capture() as captured:
+                self._console.print(text, soft_wrap=True)
+            self._write(captured.get())
+
+    def _write(self, text: str) -> None:
+        if self._closed:
+            return
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except OSError as error:
+            self._closed = True
+            self.lost = not isinstance(error, BrokenPipeError)
+            _silence_stdout()
+
+
+def _console() -> Console | None:
+    """Rich's console where colours are wanted: on a terminal, and NO_COLOR is not set (no-color.org)."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return None
+    from rich.console import Console  # noqa: PLC0415 (as in text)
+
+    return Console()
+
+
+def _silence_stdout() -> None:
+    """Send what is still buffered nowhere, so that Python does not complain at exit."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):  # stdout is not a file
+        return
+
+
+def _rows(message: SentMessage) -> Iterable[tuple[str, str]]:
+    rows = (
+        ("From", message.sender),
+        ("To", "; ".join(message.to)),
+        ("Cc", "; ".join(message.cc)),
+        ("Bcc", "; ".join(message.bcc) and f"{'; '.join(message.bcc)}  (envelope only)"),
+        ("Reply-To", "; ".join(message.reply_to)),
+        ("Subject", message.subject),
+        *(("Part", _described(part)) for part in message.bodies),
+        *(("Attachment", _described(part)) for part in message.attachments),
+        ("MessageId", message.message_id),
+    )
+    return ((label, value) for label, value in rows if value)
+
+
+def _described(part: Part) -> str:
+    name = f"{part.name}, " if part.name else ""
+    return f"{name}{part.content_type}, {part.size:,} bytes"
+
+
+def folded(value: object, depth: int = 0) -> str:
+    """``value`` as JSON in lines that are filled up, so that people see more of it at once than with a line for each member."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or not value or len(flat) + 2 * depth <= _WIDTH:
+        return flat
+    if isinstance(value, list):
+        pieces, left, right = [folded(item, depth + 1) for item in value], "[", "]"
+    else:
+        pieces = [f"{json.dumps(name, ensure_ascii=False)}: {folded(item, depth + 1)}" for name, item in value.items()]
+        left, right = "{", "}"
+    margin = "  " * (depth + 1)
+    lines = f",\n{margin}".join(_filled(pieces, _WIDTH - len(margin)))
+    return f"{left}\n{margin}{lines}\n{margin[2:]}{right}"
+
+
+def _filled(pieces: Iterable[str], width: int) -> Iterable[str]:
+    """Neighbours that fit one line, joined; a piece of several lines stays by itself."""
+    line = ""
+    for piece in pieces:
+        joined = f"{line}, {piece}"
+        if line and "\n" not in joined and len(joined) <= width:
+            line = joined
+        else:
+            if line:
+                yield line
+            line = piece
+    yield line
+
+
+def _shortened(value: Any) -> Any:  # noqa: ANN401 (JSON is Any)
+    if isinstance(value, dict):
+        return {name: item if name in {"message", "hint"} else _shortened(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_shortened(item) for item in value]
+    if isinstance(value, str) and len(value) > _LONGEST:
+        return f"{value[:_LONGEST]}… ({len(value):,} characters)"
+    return value

@@ -1,0 +1,93 @@
+"""What the steps of the tour work with: a runtime connected to the embedded AWS, and the invocations in the examples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jackfield import Jackfield
+from jackfield_aws_ses.demo.embedded import EmbeddedAws
+from jackfield_aws_ses.demo.received import SentMessage
+
+__all__ = ["EXAMPLES", "Played", "Report", "Stage", "Step", "faults"]
+
+EXAMPLES = Path(__file__).parent / "examples"
+"""The example files as they are installed; the folder ``examples`` of the source tree holds the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a step came to: what is to be shown, under its name; the messages that AWS received; and what was not as expected."""
+
+    shown: tuple[tuple[str, Any], ...] = ()
+    received: tuple[SentMessage, ...] = ()
+    faults: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The members of a step's line."""
+        received = {"received": [message.to_json() for message in self.received]} if self.received else {}
+        return {"passed": not self.faults, **dict(self.shown), **received, **({"faults": list(self.faults)} if self.faults else {})}
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """An example that was run: the invocation, its Result as JSON, and the messages that AWS received meanwhile."""
+
+    invocation: Mapping[str, Any]
+    result: Mapping[str, Any]
+    received: tuple[SentMessage, ...]
+
+    @property
+    def status(self) -> str:
+        """``succeeded``, ``failed`` or ``in_doubt``."""
+        return str(self.result["status"])
+
+    @property
+    def output(self) -> Mapping[str, Any]:
+        """The output, empty where there is none."""
+        found: Mapping[str, Any] = self.result.get("output") or {}
+        return found
+
+    @property
+    def error(self) -> Mapping[str, Any]:
+        """The error, empty where there is none."""
+        found: Mapping[str, Any] = self.result.get("error") or {}
+        return found
+
+    def report(self, expected: Mapping[str, bool]) -> Report:
+        """The report of a step that was this one example. ``expected`` says what should hold, and whether it does."""
+        shown = (("invocation", self.invocation), ("result", self.result))
+        return Report(shown, self.received, faults(expected))
+
+
+def faults(expected: Mapping[str, bool]) -> tuple[str, ...]:
+    """The expectations that do not hold."""
+    return tuple(f"not so: {sentence}" for sentence, holds in expected.items() if not holds)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The runtime and the AWS that it talks to."""
+
+    jackfield: Jackfield
+    aws: EmbeddedAws
+
+    def play(self, name: str) -> Played:
+        """Run an example file."""
+        text = (EXAMPLES / name).read_text(encoding="utf-8")
+        before = len(self.aws.sent)
+        result = self.jackfield.invoke(text).to_json()
+        return Played(json.loads(text), result, tuple(self.aws.sent[before:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stop of the tour. ``example`` is the file that it runs, where it runs one."""
+
+    key: str
+    title: str
+    run: Callable[[Stage], Report]
+    example: str | None = None

@@ -1,0 +1,176 @@
+"""The stops of the tour, and what must come out at each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jackfield_aws_ses.demo.received import SentMessage
+from jackfield_aws_ses.demo.stage import Played, Report, Stage, Step, faults
+
+__all__ = ["STEPS"]
+
+_CONNECTOR = "aws-ses"
+_CONNECTION = "demo"
+_PAGE, _ALL, _PAGES = 5, 12, 3
+"""Identities on a page of the examples, email addresses of the embedded AWS, and the pages that this makes."""
+_FAULTY = {"/attachments/report.pdf/data", "/priority", "/subject", "/text", "/to/1", "/to/2"}
+"""Where the faults of ``invalid-input.json`` are."""
+_SESSIONS = 2
+"""Times that the role is assumed: once afresh by the connection test, once for all invocations."""
+
+
+def _installed(stage: Stage) -> Report:
+    rows = [entry.to_json() for entry in stage.jackfield.catalog.entries() if entry.key == _CONNECTOR]
+    return Report(
+        (("connectors", rows),),
+        faults=faults({"the connector is installed and works": [row["status"] for row in rows] == ["ok"]}),
+    )
+
+
+def _tested(stage: Stage) -> Report:
+    found = stage.jackfield.test(_CONNECTION)
+    steps: list[Mapping[str, Any]] = found["lastTest"]["steps"]
+    return Report(
+        (("connection", found),),
+        faults=faults(
+            {
+                "the connection works": found["status"] == "ok",
+                "every step of the test passed": all(step["passed"] for step in steps),
+                "nothing was sent": not stage.aws.sent,
+            }
+        ),
+    )
+
+
+def _sent(stage: Stage) -> Report:
+    played = stage.play("send-email.json")
+    return played.report(
+        {
+            "the message was sent": played.status == "succeeded",
+            "AWS received it once": len(played.received) == 1,
+            "the Result has its id": [message.message_id for message in played.received] == [played.output.get("MessageId")],
+        }
+        | _whole(played.received[0] if played.received else None, played.invocation["inputs"])
+    )
+
+
+def _whole(message: SentMessage | None, inputs: Mapping[str, Any]) -> dict[str, bool]:
+    if message is None:
+        return {}
+    return {
+        "the subject is whole": message.subject == inputs["subject"],
+        "both texts are whole": (message.text, message.html) == (inputs["text"], inputs["html"]),
+        "every recipient is in the envelope": [[*message.to], [*message.cc], [*message.bcc]] == [inputs["to"], inputs["cc"], inputs["bcc"]],
+        "the attachments arrived": [part.name for part in message.attachments] == [*inputs["attachments"]],
+    }
+
+
+def _listed(stage: Stage) -> Report:
+    played = stage.play("list-identities.json")
+    return played.report(
+        {
+            "the page was read": played.status == "succeeded",
+            "it is as long as asked for": len(played.output.get("Identities", ())) == _PAGE,
+            "there is a token for the next page": bool(played.output.get("NextToken")),
+            "the Result says that there is more": _complete(played) is False,
+        }
+    )
+
+
+def _listed_all(stage: Stage) -> Report:
+    before = stage.aws.count("ListIdentities")
+    played = stage.play("list-all-identities.json")
+    found = played.output.get("Identities", [])
+    return played.report(
+        {
+            "the list was read": played.status == "succeeded",
+            "every identity is in it once": len(found) == len(set(found)) == _ALL,
+            "it was read page by page": stage.aws.count("ListIdentities") - before == _PAGES,
+            "the Result says that it is complete": _complete(played) is True,
+        }
+    )
+
+
+def _dry(stage: Stage) -> Report:
+    before = len(stage.aws.calls)
+    played = stage.play("dry-run.json")
+    return played.report(
+        {
+            "the invocation is right": played.status == "succeeded",
+            "the action was not called": played.result["meta"]["attempts"] == 0,
+            "AWS was not asked": len(stage.aws.calls) == before,
+        }
+    )
+
+
+def _refused(stage: Stage) -> Report:
+    before = len(stage.aws.calls)
+    played = stage.play("invalid-input.json")
+    return played.report(
+        {
+            "the inputs are refused": played.error.get("code") == "invalid_input",
+            "every fault is told with its place": {item["path"] for item in played.error.get("details", ())} == _FAULTY,
+            "AWS was not asked": len(stage.aws.calls) == before,
+        }
+    )
+
+
+def _unauthenticated(stage: Stage) -> Report:
+    played = stage.play("wrong-external-id.json")
+    return played.report(
+        {
+            "the role is refused": played.error.get("code") == "unauthenticated",
+            "the hint shows the trust policy": "sts:ExternalId" in played.error.get("hint", ""),
+            "nothing was sent": not played.received,
+        }
+    )
+
+
+def _rejected(stage: Stage) -> Report:
+    played = stage.play("unverified-sender.json")
+    return played.report(
+        {
+            "the sender is rejected": played.error.get("code") == "rejected",
+            "the hint says what to verify": played.invocation["inputs"]["sender"] in played.error.get("hint", ""),
+            "AWS accepted nothing": not played.received,
+        }
+    )
+
+
+def _summed_up(stage: Stage) -> Report:
+    aws = stage.aws
+    summary = {
+        "assumeRole": {"granted": aws.count("AssumeRole"), "refused": aws.count("AssumeRole", granted=False)},
+        "sendEmail": {"accepted": aws.count("SendEmail"), "rejected": aws.count("SendEmail", granted=False)},
+        "listIdentities": aws.count("ListIdentities"),
+        "messages": len(aws.sent),
+    }
+    return Report(
+        (("AWS", summary),),
+        faults=faults(
+            {
+                "all invocations shared one session": aws.count("AssumeRole") <= _SESSIONS,
+                "one message was accepted": len(aws.sent) == 1,
+            }
+        ),
+    )
+
+
+def _complete(played: Played) -> object:
+    return played.result["meta"].get("complete")
+
+
+STEPS = (
+    Step("installed", "What is installed", _installed),
+    Step("connection", "Test the connection: a role, assumed with an External ID; nothing is sent", _tested),
+    Step("send", "Send an email with two texts, attachments, Cc and Bcc", _sent, "send-email.json"),
+    Step("list", "List identities: one page", _listed, "list-identities.json"),
+    Step("listAll", "List identities: every page, one request a second as AWS asks for", _listed_all, "list-all-identities.json"),
+    Step("dryRun", "A dry run: everything is checked, AWS is not asked to send", _dry, "dry-run.json"),
+    Step("invalid", "Inputs that are wrong: every fault at once, before anything is sent", _refused, "invalid-input.json"),
+    Step("externalId", "The External ID of somebody else: AWS refuses the role", _unauthenticated, "wrong-external-id.json"),
+    Step("rejected", "A sender that nobody verified: AWS rejects the message", _rejected, "unverified-sender.json"),
+    Step("summary", "What AWS saw", _summed_up),
+)
+"""In the order of the tour."""

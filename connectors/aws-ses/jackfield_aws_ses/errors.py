@@ -1,0 +1,83 @@
+"""What Amazon SES's own error codes mean, and what to do about each."""
+
+from typing import Any
+
+from jackfield.connector import Forbidden, Inputs, JackfieldError, NotFound, QuotaExceeded, Rejected, Sent, Unavailable
+from jackfield_aws import AWS_ERRORS, Row
+
+__all__ = ["SES_ERRORS", "explain"]
+
+_DAILY = Row(
+    QuotaExceeded,
+    "The account's sending quota for 24 hours is used up: wait until it frees up, or ask AWS for a higher quota in {region}.",
+    "The daily sending quota is used up",
+)
+_UNVERIFIED = Row(
+    Rejected,
+    "Verify the sender's address or its domain in Amazon SES in {region} (Identities > Create identity); identities are verified for each "
+    "region apart. While the account is in the sandbox, each recipient must be verified too.",
+    "Amazon SES refused the message: an identity is not verified in {region}",
+)
+_PAUSED = Row(
+    Forbidden,
+    "Sending is paused for the account or the configuration set in {region}: see the account's status in the SES console, then resume it.",
+    "Sending is paused",
+)
+_NO_SET = Row(
+    NotFound,
+    "Create the configuration set in {region}, or correct 'configurationSetName'; sets are kept for each region apart.",
+    "Amazon SES does not know the configuration set",
+)
+
+SES_ERRORS = AWS_ERRORS.extended(
+    {
+        ("Throttling", "Daily message quota"): _DAILY,
+        ("TooManyRequests", "Daily message quota"): _DAILY,
+        ("LimitExceeded", "Daily message quota"): _DAILY,
+        "MessageRejected": Row(Rejected, "Read what Amazon SES says about the message, and change it.", "Amazon SES refused the message"),
+        ("MessageRejected", "not verified"): _UNVERIFIED,
+        ("MessageRejected", "failed the check"): _UNVERIFIED,
+        ("MessageRejected", "authority to send"): _UNVERIFIED,
+        ("MessageRejected", "sending paused"): _PAUSED,
+        "MailFromDomainNotVerified": Row(
+            Rejected,
+            "The custom MAIL FROM domain of the identity lacks its MX record: publish it in DNS, or let SES fall back to its own domain.",
+            "The MAIL FROM domain is not verified in {region}",
+        ),
+        "ConfigurationSetDoesNotExist": _NO_SET,
+        ("NotFound", "configuration set"): _NO_SET,
+        "ConfigurationSetSendingPaused": _PAUSED,
+        "AccountSendingPaused": _PAUSED,
+        "SendingPaused": _PAUSED,
+        "AccountSuspended": Row(
+            Forbidden, "AWS has ended this account's right to send in {region}: contact AWS Support.", "The account is suspended"
+        ),
+        "LimitExceeded": Row(
+            QuotaExceeded, "A limit of the SES account is used up in {region}: see its quotas in the SES console.", "A limit is used up"
+        ),
+        "InvalidParameterValue": Row(Rejected, "Correct the value that Amazon SES names.", "Amazon SES refused a value of the request"),
+        ("InvalidParameterValue", "Message length"): Row(
+            Rejected, "Send less: at most 40 MB after encoding through API v2.", "The message is too long"
+        ),
+        "BadRequest": Row(Rejected, "Correct what Amazon SES names.", "Amazon SES refused the request"),
+        "InvalidNextToken": Row(
+            Rejected, "Start again without 'nextToken': tokens expire and belong to one list.", "Amazon SES does not know the page token"
+        ),
+        "TemplateDoesNotExist": Row(NotFound, "Create the template in {region}.", "Amazon SES does not know the template"),
+        "InvalidRenderingParameter": Row(Rejected, "Correct the template's data.", "The template cannot be rendered"),
+        "MissingRenderingAttribute": Row(Rejected, "Add the attribute to the template's data.", "The template cannot be rendered"),
+        "AlreadyExists": Row(Rejected),
+    }
+)
+"""The codes of SES API v1 and v2 (their references, errors of SendEmail and ListIdentities)."""
+
+
+def explain(error: Exception, client: Any, inputs: Inputs | None) -> JackfieldError | None:  # noqa: ANN401 (the author's API)
+    """The error map of this connector; it names the identity that must be verified."""
+    if isinstance(error, KeyError):  # botocore, where a v1 answer is well-formed and has no result in it
+        return Unavailable("Amazon SES answered with something else than its protocol", sent=Sent.UNKNOWN)
+    found = SES_ERRORS(error, client, inputs)
+    sender = getattr(inputs, "sender", None)
+    if found is not None and sender and found.message.startswith("Amazon SES refused the message: an identity"):
+        found.hint = f"The sender is '{sender}'. {found.hint}"
+    return found

@@ -1,0 +1,93 @@
+"""File names of attachments: made safe, judged, and written into part headers (RFC 2183, RFC 2231)."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from urllib.parse import quote
+
+__all__ = ["ascii_file_name", "clean_file_name", "disposition_words", "extension", "is_refused"]
+
+_MAX_BYTES = 255  # SES API v2, Attachment.FileName; most file systems too
+_MAX_EXTENSION = 32
+_MAX_SECTION = 54  # of RFC 2231 percent-encoding in one line
+
+# Controls, line separators, lone surrogates, and the marks that reorder what a reader sees ("gpj.exe" for "exe.jpg").
+_UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+_SIMPLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+
+# https://docs.aws.amazon.com/ses/latest/dg/mime-types.html
+_REFUSED = frozenset(
+    """
+    ade adp app asp bas bat cer chm cmd com cpl crt csh der exe fxp gadget hlp hta inf ins isp its js jse ksh lib lnk
+    mad maf mag mam maq mar mas mat mau mav maw mda mdb mde mdt mdw mdz msc msh msh1 msh2 mshxml msh1xml msh2xml msi
+    msp mst ops pcd pif plg prf prg reg scf scr sct shb shs sys ps1 ps1xml ps2 ps2xml psc1 psc2 tmp url vb vbe vbs vps
+    vsmacros vss vst vsw vxd ws wsc wsf wsh xnk
+    """.split()  # noqa: SIM905 - one name a line would fill the screen
+)
+
+
+def clean_file_name(name: str) -> str:
+    """Return the last part of a path without control and text direction characters, at most 255 octets of UTF-8.
+
+    The extension survives the cut; blanks and dots at the end go, as Windows would drop them; what has no name left is
+    called ``attachment``.
+    """
+    last = re.split(r"[/\\]", _UNWANTED.sub("", name))[-1].strip().rstrip(". ")
+    if len(last.encode()) > _MAX_BYTES:
+        suffix = extension(last)
+        suffix = f".{suffix}" if suffix and len(suffix.encode()) <= _MAX_EXTENSION else ""
+        stem = last[: len(last) - len(suffix)].encode()[: _MAX_BYTES - len(suffix.encode())]
+        last = stem.decode(errors="ignore").rstrip(". ") + suffix
+    return last or "attachment"
+
+
+def extension(name: str) -> str:
+    """Return what follows the last dot, as written and without the dot; empty where there is none."""
+    stem, dot, suffix = name.rpartition(".")
+    return suffix if dot and stem else ""
+
+
+def is_refused(name: str) -> bool:
+    """Tell whether Amazon SES refuses mail with a file of this name, for its extension."""
+    return name.rpartition(".")[2].lower() in _REFUSED and "." in name
+
+
+def ascii_file_name(name: str) -> str:
+    """Return a cleaned file name in ASCII without quotes, for receivers that do not know RFC 2231."""
+    stem, dot, suffix = name.rpartition(".")
+    if not dot:
+        stem, suffix = name, ""
+    plain = f"{_ascii(stem) or 'attachment'}{dot}{_ascii(suffix)}"
+    return plain if len(plain) <= _MAX_BYTES else plain[-_MAX_BYTES:]
+
+
+def disposition_words(name: str) -> tuple[str, ...]:
+    """Return the words of a ``Content-Disposition`` for a cleaned file name, to be folded."""
+    # Encoded words do not belong into quotes, but some receivers decode them there.
+    if _SIMPLE.fullmatch(name) and "=?" not in name and "  " not in name:
+        escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+        return ("attachment;", f'filename="{escaped}"')
+    sections = list(_sections(name))
+    if len(sections) == 1:
+        return ("attachment;", f"filename*=UTF-8''{sections[0]}")
+    words = [f"filename*{index}*={section};" for index, section in enumerate(sections)]
+    words[0] = f"filename*0*=UTF-8''{sections[0]};"
+    return ("attachment;", *words[:-1], words[-1].removesuffix(";"))
+
+
+def _ascii(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text)
+    kept = "".join(character for character in plain if not unicodedata.combining(character))
+    return re.sub(r"[^A-Za-z0-9 ._()+,@#-]|(?<= ) ", "_", kept) if re.search("[A-Za-z0-9]", kept) else ""
+
+
+def _sections(name: str) -> Iterator[str]:
+    """Yield the percent-encoded name in lines; none cuts a character, since some receivers decode each alone."""
+    section = ""
+    for character in name:
+        encoded = quote(character, safe="")
+        if len(section) + len(encoded) > _MAX_SECTION:
+            yield section
+            section = ""
+        section += encoded
+    yield section

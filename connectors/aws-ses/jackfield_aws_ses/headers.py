@@ -1,0 +1,189 @@
+"""Header fields: which a caller may add, what they may hold, and how they are written (RFC 5322, 2047, 8058)."""
+
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import unquote, urlsplit
+
+from .addresses import AddressError, parse_mailbox
+from .encoded_words import encode_words
+
+__all__ = [
+    "HeaderError",
+    "check_header_name",
+    "check_header_value",
+    "check_headers",
+    "fold",
+    "list_unsubscribe_headers",
+    "unstructured",
+]
+
+_MAX_NAME = 126  # SES API v2, MessageHeader.Name
+_MAX_VALUE = 8000  # ours
+_LINE = 76  # RFC 2047 §2, for lines with encoded words; RFC 5322 recommends 78
+_MAX_LINE = 998  # RFC 5322 §2.1.1
+_MAX_WORD = 870  # longest piece that stays in one line behind any name
+
+_NAME = re.compile(r"[!-9;-~]+")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_PLAIN = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+_URI = re.compile(r"[!#-;=?-\[\]_a-zA-Z~]+")
+_BRACKETED = re.compile(r"<[^<>]*>(?:\s*,\s*<[^<>]*>)*")
+
+_BY_SES = "is written by Amazon SES"
+_BY_PARTS = "is written from the inputs 'text', 'html' and 'attachments'"
+_DENIED = {
+    "from": "is written from the input 'sender': use 'sender'",
+    "sender": "is written from the input 'sender': use 'sender'",
+    "to": "is written from the input 'to': use 'to'",
+    "cc": "is written from the input 'cc': use 'cc'",
+    "bcc": "would show the hidden recipients to everybody: use 'bcc'",
+    "reply-to": "is written from the input 'replyTo': use 'replyTo'",
+    "subject": "is written from the input 'subject': use 'subject'",
+    "message-id": _BY_SES,
+    "date": _BY_SES,
+    "return-path": "is written by the receiving server, from the envelope",
+    "received": "is written by the servers that pass the message on",
+    "dkim-signature": f"{_BY_SES}, which signs for the sender's domain",
+    "domainkey-signature": f"{_BY_SES}, which signs for the sender's domain",
+    "authentication-results": "is written by the receiving server",
+}
+_DENIED_PREFIXES = {
+    "mime-": _BY_PARTS,
+    "content-": _BY_PARTS,
+    "resent-": "names further recipients of an old message, which this is not",
+    "arc-": "is written by the servers that pass the message on",
+    "x-ses-": "steers Amazon SES itself: use the action's own inputs",
+}
+
+
+class HeaderError(ValueError):
+    """A header field that cannot be sent. ``reason`` is a predicate about the field ``name``."""
+
+    def __init__(self, reason: str, name: str) -> None:
+        super().__init__(reason, name)
+        self.reason = reason
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"{self.name[:_MAX_NAME]!r} {self.reason}"
+
+
+def check_header_name(name: str) -> str:
+    """Return ``name`` if a caller may add that field, else raise `HeaderError` with what to use instead."""
+    if not _NAME.fullmatch(name):
+        raise HeaderError("is not a header name: printable ASCII without blanks and colons", name)
+    if len(name) > _MAX_NAME:
+        raise HeaderError(f"is a header name of more than {_MAX_NAME} characters", name)
+    key = name.lower()
+    reason = _DENIED.get(key)
+    if reason is None:
+        reason = next((why for prefix, why in _DENIED_PREFIXES.items() if key.startswith(prefix)), None)
+    if reason is not None:
+        raise HeaderError(reason, name)
+    return name
+
+
+def check_header_value(name: str, value: str) -> str:
+    """Return ``value`` if it is one line of text without control characters (tabs aside), else raise `HeaderError`."""
+    if len(value) > _MAX_VALUE:
+        raise HeaderError(f"has a value of more than {_MAX_VALUE} characters", name)
+    unprintable = _UNPRINTABLE.search(value)
+    if unprintable:
+        raise HeaderError(f"has a value with the control character U+{ord(unprintable[0]):04X}", name)
+    return value
+
+
+def check_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return a caller's header fields, checked, as pairs. A name given twice in two cases raises `HeaderError`."""
+    seen: set[str] = set()
+    pairs = []
+    for name, value in headers.items():
+        pairs.append((check_header_name(name), check_header_value(name, value)))
+        if name.lower() in seen:
+            raise HeaderError("is given twice", name)
+        seen.add(name.lower())
+    return tuple(pairs)
+
+
+def unstructured(value: str) -> tuple[str, ...]:
+    """Return free text as the words of a header field: plain where ASCII will do, else encoded words (RFC 2047).
+
+    The blanks between the words are where the field may be folded; ``" ".join`` makes the unfolded ASCII value.
+    """
+    if not value:
+        return ()
+    short = len(value) <= _LINE - len("Subject: ")
+    if _PLAIN.fullmatch(value) and "=?" not in value and (short or "  " not in value):
+        words = tuple(value.split(" "))
+        if max(map(len, words)) <= _MAX_WORD:
+            return words
+    return encode_words(value)
+
+
+def fold(name: str, words: Iterable[str]) -> bytes:
+    r"""Return one header field with its CRLF, folded between words to lines of 76 characters where that is possible.
+
+    Taking the CRLFs out gives ``name: word word`` back, so nothing is added or lost.
+    """
+    lines = []
+    line = f"{name}:"
+    empty = True
+    for word in words:
+        overlong = len(line) + 1 + len(word) > _LINE
+        # A field that begins with an empty line is legal but disliked: only where the RFCs leave no choice.
+        if overlong and word and (not empty or word.startswith("=?") or len(line) + 1 + len(word) > _MAX_LINE):
+            lines.append(line)
+            line = ""
+        line = f"{line} {word}"
+        empty = False
+    lines.append(line)
+    return ("\r\n".join(lines) + "\r\n").encode("ascii")
+
+
+def list_unsubscribe_headers(value: str | Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Return ``List-Unsubscribe``, and with an https address ``List-Unsubscribe-Post`` (one click, RFC 8058).
+
+    ``value`` is an https or mailto URI, a list of the two, or ``<…>, <…>`` in one string. Raises `HeaderError`.
+    """
+    uris = _uris(value)
+    schemes = [uri.partition(":")[0].lower() for uri in uris]
+    if not uris or len(set(schemes)) < len(schemes):
+        raise HeaderError("takes one https address, one mailto address, or one of each", "List-Unsubscribe")
+    for uri, scheme in zip(uris, schemes, strict=True):
+        _check_uri(uri, scheme)
+    pairs = [("List-Unsubscribe", ", ".join(f"<{uri}>" for uri in uris))]
+    if "https" in schemes:
+        pairs.append(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
+    return tuple(pairs)
+
+
+def _uris(value: str | Iterable[str]) -> list[str]:
+    texts = [value] if isinstance(value, str) else list(value)
+    found: list[str] = []
+    for text in texts:
+        trimmed = check_header_value("List-Unsubscribe", text.strip())
+        if _BRACKETED.fullmatch(trimmed):
+            found.extend(part.strip() for part in re.findall("<([^<>]*)>", trimmed))
+        else:
+            # A comma may be part of a URI: only one before the start of another separates.
+            found.extend(re.split(r",\s+(?=https:)|,\s*(?=mailto:)", trimmed, flags=re.IGNORECASE))
+    return found
+
+
+def _check_uri(uri: str, scheme: str) -> None:
+    header = "List-Unsubscribe"
+    if scheme not in {"https", "mailto"}:
+        raise HeaderError(f"holds {uri[:100]!r}, which is neither an https nor a mailto address", header)
+    if not _URI.fullmatch(uri) or len(uri) > _MAX_WORD - 3:
+        raise HeaderError(f"holds {uri[:100]!r}, which is not a URI in ASCII of at most {_MAX_WORD - 3} characters", header)
+    try:
+        if scheme == "mailto":
+            parse_mailbox(unquote(urlsplit(uri).path))
+        elif not urlsplit(uri).hostname:
+            raise HeaderError(f"holds {uri[:100]!r}, which names no host", header)
+    except AddressError as error:
+        raise HeaderError(f"holds a mailto address: {error}", header) from None
+    except ValueError as error:
+        if isinstance(error, HeaderError):
+            raise
+        raise HeaderError(f"holds {uri[:100]!r}, which is not a URI", header) from None

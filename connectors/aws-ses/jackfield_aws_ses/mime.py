@@ -1,0 +1,191 @@
+"""The message on the wire: RFC 5322 and MIME (RFC 2045, 2046), all of it 7-bit ASCII with CRLF.
+
+Written by hand: the standard library's EmailMessage costs more CPU than the whole call to Amazon SES. There is never a
+``Bcc`` field: hidden recipients belong into the envelope only. ``Date`` and ``Message-ID`` are left to Amazon SES, as
+it overwrites them; so the same message gives the same octets.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .addresses import Mailbox
+from .attachments import Attachment
+from .file_names import ascii_file_name, disposition_words
+from .headers import check_header_name, check_header_value, fold, unstructured
+from .transfer import encode_text
+
+__all__ = ["MAX_MESSAGE_SIZE", "Message", "MessageError", "check_texts", "encoded_size", "may_exceed", "write_message"]
+
+MAX_MESSAGE_SIZE = 41_943_040
+"""Octets that Amazon SES accepts through API v2 and SMTP, after encoding (SES quotas: 40 MB)."""
+
+# "=_" comes neither out of base64 nor out of quoted-printable, and `encode_text` keeps it out of 7bit bodies: these
+# boundaries cannot occur in a part, so no part needs to be searched for them.
+_MIXED = "=_jackfield_mixed"
+_ALTERNATIVE = "=_jackfield_alternative"
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+class MessageError(ValueError):
+    """A message that cannot be written. ``reason`` is a predicate about the ``field``: subject, text or html."""
+
+    def __init__(self, reason: str, field: str) -> None:
+        super().__init__(reason, field)
+        self.reason = reason
+        self.field = field
+
+    def __str__(self) -> str:
+        return f"'{self.field}' {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What to write. Without text and html the body is an empty text; ``headers`` are further fields, in order."""
+
+    sender: Mailbox
+    to: tuple[Mailbox, ...] = ()
+    cc: tuple[Mailbox, ...] = ()
+    reply_to: tuple[Mailbox, ...] = ()
+    subject: str = field(default="", repr=False)
+    text: str | None = field(default=None, repr=False)
+    html: str | None = field(default=None, repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    attachments: tuple[Attachment, ...] = ()
+
+
+def encoded_size(message: Message) -> int:
+    """Return the length of `write_message`, without encoding the attachments. Raises as that does."""
+    return sum(piece.encoded_size if isinstance(piece, Attachment) else len(piece) for piece in _pieces(message))
+
+
+def may_exceed(message: Message) -> bool:
+    """Tell whether the message could be near the limit, by a bound that costs nothing: most mails need no exact size.
+
+    A character takes at most 4 octets of UTF-8, and each octet at most 3 in quoted-printable; headers are bounded by their own limits.
+    """
+    characters = len(message.subject) + len(message.text or "") + len(message.html or "")
+    return bool(message.attachments) or characters * 12 > MAX_MESSAGE_SIZE // 2
+
+
+def check_texts(message: Message) -> int:
+    """Raise `MessageError` as `encoded_size` would for subject and bodies, without encoding them; else return 0."""
+    _check_subject(message.subject)
+    for name, text in (("text", message.text), ("html", message.html)):
+        if text is not None and not text.isascii():
+            _octets(name, text)
+    return 0
+
+
+def write_message(message: Message) -> bytes:
+    """Return the message as Amazon SES takes it raw.
+
+    Raises `MessageError` for a subject or body that no message can hold, HeaderError for such a further header field.
+    """
+    buffer = io.BytesIO()
+    for piece in _pieces(message):
+        if isinstance(piece, Attachment):
+            buffer.writelines(piece.encoded())
+        else:
+            buffer.write(piece)
+    return buffer.getvalue()
+
+
+def _pieces(message: Message) -> Iterator[bytes | Attachment]:
+    yield _head(message)
+    if not message.attachments:
+        yield _body(message)
+        return
+    yield _multipart("mixed", _MIXED) + _delimiter(_MIXED)
+    yield _body(message)
+    for attachment in message.attachments:
+        yield b"\r\n" + _delimiter(_MIXED) + _file_head(attachment)
+        yield attachment
+    yield b"\r\n" + _closing(_MIXED)
+
+
+def _head(message: Message) -> bytes:
+    _check_subject(message.subject)
+    lines = [fold("From", message.sender.words)]
+    for name, mailboxes in (("To", message.to), ("Cc", message.cc), ("Reply-To", message.reply_to)):
+        if mailboxes:
+            lines.append(fold(name, _list(mailboxes)))
+    lines.append(fold("Subject", unstructured(message.subject)))
+    for name, value in message.headers:
+        lines.append(_field(name, value))
+    lines.append(b"MIME-Version: 1.0\r\n")
+    return b"".join(lines)
+
+
+def _check_subject(subject: str) -> None:
+    unprintable = _UNPRINTABLE.search(subject)
+    if unprintable:
+        raise MessageError(f"holds the control character U+{ord(unprintable[0]):04X}", "subject")
+
+
+def _octets(field: str, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise MessageError("holds half of a surrogate pair, which is no text", field) from None
+
+
+def _field(name: str, value: str) -> bytes:
+    return fold(check_header_name(name), unstructured(check_header_value(name, value)))
+
+
+def _list(mailboxes: tuple[Mailbox, ...]) -> Iterator[str]:
+    for mailbox in mailboxes[:-1]:
+        *words, last = mailbox.words
+        yield from words
+        yield f"{last},"
+    yield from mailboxes[-1].words
+
+
+def _body(message: Message) -> bytes:
+    """Return the text, or the html, or both, best last (RFC 2046 §5.1.4), with their part headers."""
+    html = b"" if message.html is None else _text("html", message.html)
+    if html and message.text is None:
+        return html
+    text = _text("text", message.text or "")
+    if not html:
+        return text
+    head, delimiter = _multipart("alternative", _ALTERNATIVE), _delimiter(_ALTERNATIVE)
+    return b"".join((head, delimiter, text, b"\r\n", delimiter, html, b"\r\n", _closing(_ALTERNATIVE)))
+
+
+def _text(field: str, text: str) -> bytes:
+    try:
+        encoding, lines = encode_text(text)
+    except UnicodeEncodeError:
+        raise MessageError("holds half of a surrogate pair, which is no text", field) from None
+    kind = "html" if field == "html" else "plain"
+    head = f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
+    return head.encode("ascii") + lines
+
+
+def _file_head(attachment: Attachment) -> bytes:
+    # The name here is the fallback for receivers that cannot read the RFC 2231 form of the disposition.
+    kind = (f"{attachment.content_type};", f'name="{ascii_file_name(attachment.name)}"')
+    return b"".join(
+        (
+            fold("Content-Type", kind),
+            b"Content-Transfer-Encoding: base64\r\n",
+            fold("Content-Disposition", disposition_words(attachment.name)),
+            b"\r\n",
+        )
+    )
+
+
+def _multipart(subtype: str, boundary: str) -> bytes:
+    return f'Content-Type: multipart/{subtype};\r\n boundary="{boundary}"\r\n\r\n'.encode("ascii")
+
+
+def _delimiter(boundary: str) -> bytes:
+    return f"--{boundary}\r\n".encode("ascii")
+
+
+def _closing(boundary: str) -> bytes:
+    return f"--{boundary}--\r\n".encode("ascii")

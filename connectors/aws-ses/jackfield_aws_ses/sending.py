@@ -1,0 +1,99 @@
+"""Sending a composed message: over another transport, or through SES API v2, as Simple content where it suffices, Raw where it does not."""
+
+from typing import Any, Protocol
+
+from jackfield.connector import Sent, Unavailable
+from jackfield_aws import AwsClients
+from jackfield_aws_ses.addresses import Mailbox
+from jackfield_aws_ses.attachments import Attachment
+from jackfield_aws_ses.compose import Composed
+from jackfield_aws_ses.headers import unstructured
+from jackfield_aws_ses.inputs import Email
+from jackfield_aws_ses.mime import Message, write_message
+
+__all__ = ["Transport", "request", "send"]
+
+# SES API v2: Message.Headers takes 15, a value 995 characters, name and value together 996.
+_MAX_HEADERS = 15
+_MAX_HEADER_VALUE = 995
+_MAX_HEADER = 996
+
+
+class Transport(Protocol):
+    """A client that carries mail and nothing else."""
+
+    def send(self, email: Email) -> str:
+        """Send the message and give the id that Amazon SES gave it."""
+
+
+def send(email: Email, client: AwsClients | Transport) -> str:
+    """Send the message by what the connection opened; the id that Amazon SES gave it.
+
+    :raises Unavailable: where SES says that it sent something, and not what.
+    """
+    if not isinstance(client, AwsClients):
+        return client.send(email)
+    message_id = client.client("sesv2", email.aws_region).send_email(**request(email, email.composed)).get("MessageId")
+    if not isinstance(message_id, str) or not message_id:
+        raise Unavailable("Amazon SES answered without a message id", sent=Sent.UNKNOWN)
+    return message_id
+
+
+def request(email: Email, composed: Composed) -> dict[str, Any]:
+    """The parameters of ``SendEmail``. Empty members are left out: an empty list would go over the wire."""
+    message = composed.message
+    headers = tuple((name, " ".join(unstructured(value))) for name, value in message.headers)
+    content = {"Simple": _simple(message, headers)} if _suffices(headers) else {"Raw": {"Data": write_message(message)}}
+    members: dict[str, Any] = {
+        "FromEmailAddress": message.sender.header,
+        "FromEmailAddressIdentityArn": email.identity_arn,
+        "Destination": _filled(
+            {"ToAddresses": _headers(message.to), "CcAddresses": _headers(message.cc), "BccAddresses": _headers(composed.bcc)}
+        ),
+        "ReplyToAddresses": _headers(message.reply_to),
+        "FeedbackForwardingEmailAddress": composed.return_path.address if composed.return_path else None,
+        "Content": content,
+        "EmailTags": [{"Name": name, "Value": value} for name, value in composed.tags],
+        "ConfigurationSetName": email.configuration_set_name,
+    }
+    return _filled(members)
+
+
+def _filled(members: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value}
+
+
+def _headers(mailboxes: tuple[Mailbox, ...]) -> list[str]:
+    return [mailbox.header for mailbox in mailboxes]
+
+
+def _suffices(headers: tuple[tuple[str, str], ...]) -> bool:
+    return len(headers) <= _MAX_HEADERS and all(
+        len(value) <= _MAX_HEADER_VALUE and len(name) + len(value) <= _MAX_HEADER for name, value in headers
+    )
+
+
+def _simple(message: Message, headers: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    bodies = {"Text": message.text, "Html": message.html}
+    return _filled(
+        {
+            "Subject": _content(message.subject),
+            "Body": {name: _content(body) for name, body in bodies.items() if body},
+            "Headers": [{"Name": name, "Value": value} for name, value in headers],
+            "Attachments": [_attachment(item) for item in message.attachments],
+        }
+    )
+
+
+def _content(text: str) -> dict[str, str]:
+    return {"Data": text, "Charset": "UTF-8"}
+
+
+def _attachment(item: Attachment) -> dict[str, Any]:
+    return {
+        "RawContent": item.data,
+        "FileName": item.name,
+        "ContentType": item.content_type,
+        "ContentDisposition": "ATTACHMENT",
+        "ContentTransferEncoding": "BASE64",
+    }

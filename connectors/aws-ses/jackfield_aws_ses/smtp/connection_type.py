@@ -1,0 +1,218 @@
+"""The connection type ``smtp``: Amazon SES over SMTP, at its public endpoints or through Private Link."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from jackfield.connector import Account, ConnectionType, Detail, Field, InvalidConnection, Minted, OpenContext, Serves, Step
+from jackfield_aws import REGION_EXPECTED, REGION_PATTERN, connection_fields, identity_policy
+from jackfield_aws_ses.smtp.guide import SMTP_GUIDE
+from jackfield_aws_ses.smtp.hosts import HOST_EXPECTED, HOST_PATTERN, region_of
+from jackfield_aws_ses.smtp.password import smtp_password
+
+if TYPE_CHECKING:
+    import ssl
+
+    from jackfield_aws_ses.smtp.client import SmtpClient
+    from jackfield_aws_ses.smtp.pool import Pool
+    from jackfield_aws_ses.smtp.server import Login, Server
+
+__all__ = ["TEMPORARY", "Smtp"]
+
+TEMPORARY = "Amazon SES takes no temporary credentials over SMTP: give the access key of an IAM user, or its SMTP credentials"
+"""Why roles and session tokens cannot sign in (AWS, "Obtaining Amazon SES SMTP credentials")."""
+
+_HOST = {"minLength": 1, "maxLength": 253, "pattern": HOST_PATTERN}
+_TEXT = {"minLength": 1}
+_TLS_PORTS = frozenset({465, 2465})
+_PAIRS: dict[str, Any] = {
+    "oneOf": [{"required": ["username", "password"]}, {"required": ["accessKeyId", "secretAccessKey"]}],
+    "dependentRequired": {
+        "username": ["password"],
+        "password": ["username"],
+        "accessKeyId": ["secretAccessKey"],
+        "secretAccessKey": ["accessKeyId"],
+    },
+    # Not a value of this type: it is known only so that its refusal can say why.
+    "patternProperties": {
+        "^sessionToken$": {
+            "type": "string",
+            "pattern": "^$",
+            "writeOnly": True,
+            "format": "password",
+            "x-jackfield": {"trim": True, "blank": "absent", "expects": f"of use here. {TEMPORARY}"},
+        }
+    },
+}
+
+
+class Smtp(ConnectionType, json_schema_extra=_PAIRS):
+    """Send through the SMTP interface of Amazon SES, at its public endpoints or over a private link."""
+
+    key: ClassVar[str] = "smtp"
+    title: ClassVar[str] = "SMTP and Private Link"
+    auth: ClassVar[str] = "basic"
+    setup: ClassVar[str] = SMTP_GUIDE
+    reports_begin: ClassVar[bool] = True
+    permission_system: ClassVar[str | None] = "aws:iam"
+    serves: ClassVar[Serves | None] = Serves(("sendEmail",), "SMTP and Private Link carry mail only, not the HTTPS API of Amazon SES")
+    waives: ClassVar[tuple[str, ...]] = ("awsRegion",)
+
+    hostname: str = Field(
+        title="Host Name",
+        description="The SMTP endpoint: that of a region, or the host name of a private endpoint.",
+        examples=["email-smtp.eu-west-1.amazonaws.com", "vpce-0a1b2c3d4e5f67890-abcd1234.email-smtp.eu-central-1.vpce.amazonaws.com"],
+        trim=True,
+        lowercase=True,
+        expects=HOST_EXPECTED,
+        schema=_HOST,
+    )
+    port: Literal[25, 465, 587, 2465, 2587] = Field(
+        2587,
+        title="Port",
+        description="Ports 25, 587 and 2587 begin TLS with STARTTLS, 465 and 2465 speak it from the first byte. AWS throttles port 25.",
+        blank="absent",
+    )
+    username: str | None = Field(
+        None,
+        title="User Name",
+        description="The user name of SES SMTP credentials. Not needed with an access key.",
+        trim=True,
+        blank="absent",
+        mask="last4",
+        schema=_TEXT,
+    )
+    password: str | None = Field(
+        None,
+        title="Password",
+        description="The password of SES SMTP credentials, which is not a secret access key.",
+        secret=True,
+        trim=True,
+        blank="absent",
+        schema=_TEXT,
+    )
+    access_key_id: str | None = connection_fields.access_key_id(
+        None, "The access key ID of an IAM user who may call ses:SendRawEmail, in place of SMTP credentials."
+    )
+    secret_access_key: str | None = connection_fields.secret_access_key(None)
+    aws_region: str | None = Field(
+        None,
+        title="AWS Region",
+        description="The endpoint's region, to derive the password from the secret access key. By default the one in the host name.",
+        examples=["eu-central-1"],
+        options="awsRegions",
+        trim=True,
+        lowercase=True,
+        blank="absent",
+        expects=REGION_EXPECTED,
+        schema={"pattern": REGION_PATTERN},
+    )
+    tls_server_name: str | None = Field(
+        None,
+        title="TLS Server Name",
+        description="The name that the server's certificate must be for, where that is not the host name.",
+        examples=["email-smtp.eu-central-1.amazonaws.com"],
+        trim=True,
+        lowercase=True,
+        blank="absent",
+        expects=HOST_EXPECTED,
+        schema=_HOST,
+    )
+    security: Literal["starttls", "tls"] | None = Field(
+        None,
+        title="Security",
+        description="How TLS begins: 'starttls' or 'tls' (from the first byte). By default as the port says. There is no way without.",
+        blank="absent",
+    )
+    sender: str | None = connection_fields.sender()
+
+    @property
+    def server(self) -> Server:
+        """The server that the values name."""
+        from jackfield_aws_ses.smtp.server import Server  # noqa: PLC0415 (brings ssl in, which a call over the API does not need)
+
+        return Server(
+            hostname=self.hostname,
+            port=self.port,
+            tls=self.security == "tls" if self.security else self.port in _TLS_PORTS,
+            name=self.tls_server_name or self.hostname,
+            region=self.aws_region or region_of(self.hostname),
+        )
+
+    def open(self, context: OpenContext) -> SmtpClient:
+        """A client with the connections that are kept; none is opened here.
+
+        :raises InvalidConnection: where the credentials are temporary, or no password can be derived.
+        """
+        from jackfield_aws_ses.smtp.client import SmtpClient  # noqa: PLC0415 (as above)
+
+        pool: Pool = context.cached("smtp-pool", lambda: self._pool(context))
+        return SmtpClient(pool, context.call)
+
+    def test(self, context: OpenContext) -> Iterable[Step | Account]:
+        """Connect, verify the certificate, sign in, leave. Sends nothing."""
+        from jackfield_aws_ses.smtp.trial import try_server  # noqa: PLC0415 (as above)
+
+        return try_server(self._guarded(context), self._trust(context), self.login(context), context.call.deadline)
+
+    def login(self, context: OpenContext) -> Login:
+        """Who signs in: as given, or with the password derived from the secret access key, which is masked as any secret.
+
+        :raises InvalidConnection: where the credentials are temporary, or the region is needed and not known.
+        """
+        from jackfield_aws_ses.smtp.server import Login  # noqa: PLC0415 (as above)
+
+        username = self.username or self.access_key_id or ""
+        if username.startswith("ASIA"):  # AWS's prefix for temporary keys (IAM, "Unique identifiers")
+            raise _temporary("/username" if self.username else "/accessKeyId")
+        if self.secret_access_key is None:
+            return Login(username, self.password or "")
+        secret, region = self.secret_access_key, self.server.region
+        if region is None:
+            raise self._no_region()
+        derived = context.lease("smtp-password", lambda: _derived(secret, region))
+        return Login(username, derived.value, derived=True)
+
+    def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:  # noqa: ARG002 (as all types)
+        """The IAM policy that the user of these credentials needs: SMTP asks for nothing but ses:SendRawEmail."""
+        return {"identityPolicy": identity_policy(["ses:SendRawEmail"])}
+
+    def _pool(self, context: OpenContext) -> Pool:
+        from functools import partial  # noqa: PLC0415 (as below)
+
+        from jackfield_aws_ses.smtp.client import connect  # noqa: PLC0415 (as above)
+        from jackfield_aws_ses.smtp.pool import Pool  # noqa: PLC0415 (as above)
+
+        return Pool(partial(connect, self._guarded(context), self._trust(context), self.login(context)), context.clock)
+
+    def _guarded(self, context: OpenContext) -> Server:
+        return replace(self.server, guard=context.guard)
+
+    def _trust(self, context: OpenContext) -> ssl.SSLContext:
+        from jackfield_aws_ses.smtp.server import trust  # noqa: PLC0415 (as above)
+
+        found: ssl.SSLContext = context.cached("smtp-trust", lambda: trust(context.environment))
+        return found
+
+    def _no_region(self) -> InvalidConnection:
+        text = "is missing: the password is derived from the secret access key for one region, and the host name does not say which"
+        return InvalidConnection(
+            "no AWS region is known to derive the SMTP password for",
+            details=[Detail("/awsRegion", text, "required")],
+            hint="Set 'awsRegion' to the endpoint's region, or give 'username' and 'password'.",
+        )
+
+
+def _derived(secret: str, region: str) -> Minted:
+    password = smtp_password(secret, region)
+    return Minted(password, secrets=(password,))
+
+
+def _temporary(path: str) -> InvalidConnection:
+    return InvalidConnection(
+        "temporary credentials cannot sign in to SMTP",
+        details=[Detail(path, "is the id of a temporary key (ASIA…)")],
+        hint=f"{TEMPORARY}.",
+    )

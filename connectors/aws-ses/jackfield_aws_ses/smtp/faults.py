@@ -1,0 +1,83 @@
+"""What a network's failures mean for an SMTP connection, and what to do about each."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jackfield.connector import Deadline, JackfieldError, Sent, Unavailable
+from jackfield_aws_ses.smtp.server import Server
+from jackfield_aws_ses.smtp.session import CONNECT_SECONDS, Garbled
+
+__all__ = ["explained"]
+
+_WRONG_NAME = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH (OpenSSL, x509_vfy.h)
+_MODE = "ports 465 and 2465 speak TLS from the first byte, ports 25, 587 and 2587 after STARTTLS"
+
+
+@contextmanager
+def explained(server: Server, deadline: Deadline, sent: Sent = Sent.NOTHING) -> Iterator[None]:
+    """Turn what the network does into errors with a code; ``sent`` is what is known of the message while it lasts.
+
+    :raises JackfieldError: instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:  # those of ssl and smtplib are OSErrors, too
+        raise _meaning(error, server, deadline, sent) from error
+
+
+def _meaning(error: OSError, server: Server, deadline: Deadline, sent: Sent) -> JackfieldError:
+    if isinstance(error, TimeoutError) and deadline.remaining() <= 0:
+        return deadline.passed(sent)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Unavailable(
+            f"the certificate of {server.place} cannot be verified: {error.verify_message}; nothing was sent",
+            hint=_certificate_hint(error, server),
+            sent=sent,
+            repeatable=False,
+        )
+    says, hint = _words(error, server)
+    if sent is Sent.UNKNOWN:
+        says, hint = f"{says} after the message was sent and before it was acknowledged", ""
+    return Unavailable(says, hint=hint or None, sent=sent)
+
+
+def _certificate_hint(error: ssl.SSLCertVerificationError, server: Server) -> str:
+    if error.verify_code in _WRONG_NAME:
+        name = f"email-smtp.{server.region}.amazonaws.com" if server.region else "email-smtp.<region>.amazonaws.com"
+        return f"If {server.hostname} is your own private endpoint, set 'tlsServerName' to the name in its certificate, such as {name}."
+    return (
+        "If a proxy or an authority of your own stands in between, put its certificate into the file that SSL_CERT_FILE or AWS_CA_BUNDLE "
+        "names. Otherwise somebody may be listening: do not go on."
+    )
+
+
+_CLOSED = (ConnectionError, smtplib.SMTPServerDisconnected, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+_WORDS: tuple[tuple[type[OSError] | tuple[type[OSError], ...], str, str], ...] = (
+    (socket.gaierror, "the host name '{hostname}' cannot be found", "Check 'hostname', and this machine's DNS."),
+    (
+        ConnectionRefusedError,
+        "{place} refused the connection",
+        "Check 'hostname' and 'port', and the security group of the endpoint.",
+    ),
+    (
+        TimeoutError,
+        f"{{place}} did not answer within {CONNECT_SECONDS:g} s",
+        f"Check 'hostname', 'port' and 'security' ({_MODE}), and whether a firewall or security group lets this machine through.",
+    ),
+    (Garbled, "{place} answered with something else than SMTP", f"Check 'hostname', 'port' and 'security': {_MODE}."),
+    (_CLOSED, "{place} closed the connection", "If it happens again, look for what stands between this machine and the server."),
+    (ssl.SSLError, "TLS with {place} failed ({reason})", f"Check 'port' and 'security': {_MODE}."),
+    (OSError, "{place} cannot be reached: {reason}", "Check this machine's network."),
+)
+"""What happened and what to do, for each kind of failure; the first that fits counts."""
+
+
+def _words(error: OSError, server: Server) -> tuple[str, str]:
+    says, hint = next((says, hint) for kind, says, hint in _WORDS if isinstance(error, kind))
+    reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
+    return says.format(place=server.place, hostname=server.hostname, reason=reason), hint

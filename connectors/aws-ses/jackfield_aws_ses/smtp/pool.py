@@ -1,0 +1,77 @@
+"""Connections to one server, kept for the next message: signing in costs eight round trips, a message five."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from jackfield.connector import Clock, Deadline
+    from jackfield_aws_ses.smtp.session import Session
+
+__all__ = ["IDLE_SECONDS", "KEPT", "MESSAGES", "Pool"]
+
+MESSAGES = 100
+"""Messages over one connection: SES asks for new ones after a fixed number, since its servers are replaced (its troubleshooting page)."""
+IDLE_SECONDS = 30.0
+"""How long a connection may lie idle; SES closes idle ones by itself."""
+KEPT = 64
+"""Idle connections that are kept: as many as there are worker threads."""
+
+
+class Pool:
+    """The idle connections of one jackfield connection; thread-safe. Those in use belong to who took them."""
+
+    def __init__(self, connect: Callable[[Deadline], Session], clock: Clock) -> None:
+        self._connect = connect
+        self._clock = clock
+        self._idle: list[tuple[Session, float]] = []
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._closing = weakref.finalize(self, _close, self._idle)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("open connections are not pickled: they are signed in")
+
+    def take(self, deadline: Deadline) -> Session | None:
+        """The connection that was used last, for the time until ``deadline``; None where none is fresh enough."""
+        now = self._clock.monotonic()
+        with self._lock:
+            forked = self._process != os.getpid()  # a child must not talk over its parent's connections
+            self._process = os.getpid()
+            stale = []
+            while self._idle and (forked or now - self._idle[0][1] >= IDLE_SECONDS):  # the oldest are in front
+                stale.append(self._idle.pop(0)[0])
+            found = self._idle.pop()[0] if self._idle else None
+        for session in stale:
+            session.close()
+        if found is not None:
+            found.deadline = deadline
+        return found
+
+    def fresh(self, deadline: Deadline) -> Session:
+        """A new connection, encrypted and signed in.
+
+        :raises JackfieldError: where that fails; nothing of a message was sent then.
+        """
+        return self._connect(deadline)
+
+    def give(self, session: Session) -> None:
+        """Keep a connection over which nothing is under way; one that has done its part is closed."""
+        with self._lock:
+            if session.sent < MESSAGES and len(self._idle) < KEPT:
+                self._idle.append((session, self._clock.monotonic()))
+                return
+        session.leave()
+
+    def close(self) -> None:
+        """Close the idle connections; for the end of a process or of the connection."""
+        self._closing()
+
+
+def _close(idle: list[tuple[Session, float]]) -> None:
+    while idle:
+        idle.pop()[0].close()

@@ -1,0 +1,188 @@
+"""What an SMTP server's refusals mean, and what to do about each (AWS, "SMTP response codes returned by Amazon SES"; RFC 5321 §4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jackfield.connector import (
+    Forbidden,
+    JackfieldError,
+    NotFound,
+    Provider,
+    QuotaExceeded,
+    RateLimited,
+    Rejected,
+    Sent,
+    Unauthenticated,
+    Unavailable,
+)
+from jackfield_aws_ses.smtp.server import Server
+
+__all__ = ["Reply", "refused", "refused_login", "refused_recipients"]
+
+_SHOWN = 10  # refused recipients that a hint names
+_QUOTED = 1000  # characters of a reply that an error carries
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A server's reply: its code, and its text with the enhanced status (RFC 3463) in front where there is one."""
+
+    code: int
+    text: str
+
+    @property
+    def good(self) -> bool:
+        """Whether the server did what was asked."""
+        return 200 <= self.code < 300  # noqa: PLR2004 (RFC 5321 §4.2.1)
+
+    @property
+    def passing(self) -> bool:
+        """Whether it is a refusal that may pass."""
+        return 400 <= self.code < 500  # noqa: PLR2004 (RFC 5321 §4.2.1)
+
+    @property
+    def final(self) -> bool:
+        """Whether it is a refusal for good."""
+        return 500 <= self.code < 600  # noqa: PLR2004 (RFC 5321 §4.2.1)
+
+    @property
+    def provider(self) -> Provider:
+        """The reply as the ``provider`` of an error."""
+        return Provider(code=str(self.code), message=self.text if len(self.text) <= _QUOTED else self.text[:_QUOTED] + "…")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A meaning. ``hint`` and ``says`` are templates over ``{region}`` and ``{place}``."""
+
+    kind: type[JackfieldError]
+    says: str
+    hint: str
+
+
+_RATE = _Row(
+    RateLimited,
+    "Amazon SES throttles this account",
+    "Send fewer messages a second, or ask AWS for a higher sending rate in {region}.",
+)
+_DAILY = _Row(
+    QuotaExceeded,
+    "The daily sending quota is used up",
+    "The account's sending quota for 24 hours is used up: wait until it frees up, or ask AWS for a higher quota in {region}.",
+)
+_BUSY = _Row(
+    Unavailable,
+    "Amazon SES cannot take the message now",
+    "Try again later. If it stays so, open fewer connections at a time and see the AWS Health Dashboard for {region}.",
+)
+_LOGIN = _Row(
+    Unauthenticated,
+    "Amazon SES refused the user name and password",
+    "An SMTP password is not the secret access key: make SMTP credentials in the SES console of {region}, or give 'accessKeyId' and "
+    "'secretAccessKey' and let the password be derived. Either holds for one region only, and for a user's own active key.",
+)
+_DERIVED = _Row(
+    Unauthenticated,
+    "Amazon SES refused the password that was derived from the secret access key",
+    "Check 'accessKeyId' and 'secretAccessKey', and that {region} is the endpoint's region ('awsRegion' overrules the host name). The key "
+    "must be a user's own and active.",
+)
+_NO_SERVICE = _Row(Unauthenticated, "The account is not signed up for Amazon SES", "Sign the AWS account up for Amazon SES in {region}.")
+_DENIED = _Row(
+    Forbidden,
+    "The user may not send through Amazon SES",
+    "Allow ses:SendRawEmail for the user of these SMTP credentials in IAM, and in the sending authorization policy of the identity.",
+)
+_PAUSED = _Row(
+    Forbidden,
+    "Sending is paused",
+    "Sending is paused for the account or the configuration set in {region}: see the account's status in the SES console, then resume it.",
+)
+_UNVERIFIED = _Row(
+    Rejected,
+    "Amazon SES refused the message: an identity is not verified in {region}",
+    "Verify the sender's address or its domain in Amazon SES in {region} (Identities > Create identity); identities are verified for each "
+    "region apart. While the account is in the sandbox, each recipient must be verified too.",
+)
+_NO_SET = _Row(
+    NotFound,
+    "Amazon SES does not know the configuration set",
+    "Create the configuration set in {region}, or correct 'configurationSetName'; sets are kept for each region apart.",
+)
+_TOO_LONG = _Row(Rejected, "The message is too long for the server", "Send less: Amazon SES takes at most 40 MB after encoding.")
+_ADDRESS = _Row(Rejected, "The server refused an address", "Correct the address that the server's reply is about.")
+_COMMAND = _Row(Rejected, "The server does not take what was asked", "See the server's reply; is {place} an SMTP endpoint of Amazon SES?")
+_CONTENT = _Row(Rejected, "Amazon SES refused the message", "Read what Amazon SES says about the message, and change it.")
+
+_BY_TEXT: tuple[tuple[str, str, _Row], ...] = (
+    ("4", "daily", _DAILY),
+    ("4", "throttl", _RATE),
+    ("4", "rate exceeded", _RATE),
+    ("5", "not subscribed", _NO_SERVICE),
+    ("5", "access denied", _DENIED),
+    ("5", "not authorized", _DENIED),
+    ("5", "paused", _PAUSED),
+    ("5", "not verified", _UNVERIFIED),
+    ("5", "failed the check", _UNVERIFIED),
+    ("5", "configuration set", _NO_SET),
+)
+"""The first digit of a code and a part of the text, in lower case; the first that fits counts."""
+_BY_CODE: dict[int, _Row] = {
+    **dict.fromkeys((500, 501, 502, 503, 504, 555), _COMMAND),
+    **dict.fromkeys((530, 534, 535, 538), _LOGIN),
+    **dict.fromkeys((550, 551, 553), _ADDRESS),
+    552: _TOO_LONG,
+}
+
+
+def refused(reply: Reply, server: Server, *, sent: Sent | None = None, sender: str | None = None) -> JackfieldError:
+    """The error that a refusal means. ``sent`` is what is known of the message, by default that nothing of it was taken.
+
+    A reply that is neither a refusal nor what was asked for is one that leaves everything open.
+    """
+    if not (reply.passing or reply.final):
+        return Unavailable(
+            f"{server.place} answered with something else than SMTP",
+            provider=reply.provider,
+            sent=sent or Sent.NOTHING,
+            hint="Is it an SMTP endpoint of Amazon SES?",
+        )
+    error = _error(_row(reply), reply, server, sent)
+    if sender and error.message.startswith("Amazon SES refused the message: an identity"):
+        error.hint = f"The sender is '{sender}'. {error.hint}"
+    return error
+
+
+def refused_login(reply: Reply, server: Server, *, derived: bool) -> JackfieldError:
+    """The error that a refused sign-in means: the credentials', unless the server says that it cannot judge them now."""
+    if not (reply.final or reply.passing):
+        return refused(reply, server)
+    row = _row(reply)
+    if reply.final and row.kind is not Unauthenticated:
+        row = _LOGIN
+    return _error(_DERIVED if derived and row is _LOGIN else row, reply, server, Sent.NOTHING)
+
+
+def refused_recipients(refusals: Sequence[tuple[str, Reply]], count: int, server: Server, sender: str) -> JackfieldError:
+    """The error that refused recipients mean; the message was not sent to the others either."""
+    _, reply = next((refusal for refusal in refusals if refusal[1].final), refusals[0])
+    error = refused(reply, server, sent=Sent.REFUSED, sender=sender)
+    error.message = f"{len(refusals)} of {count} recipients were refused, so nothing was sent: {error.message}"
+    names = ", ".join(address for address, _ in refusals[:_SHOWN]) + (" …" if len(refusals) > _SHOWN else "")
+    error.hint = f"{error.hint or ''} Refused: {names}.".lstrip()
+    return error
+
+
+def _row(reply: Reply) -> _Row:
+    text, digit = reply.text.lower(), str(reply.code)[0]
+    found = next((row for first, part, row in _BY_TEXT if first == digit and part in text), None)
+    return found or _BY_CODE.get(reply.code) or (_BUSY if reply.passing else _CONTENT)
+
+
+def _error(row: _Row, reply: Reply, server: Server, sent: Sent | None) -> JackfieldError:
+    words = {"region": server.where, "place": server.place}
+    # 421 closes the connection whatever was asked: nothing had been taken yet, unless it answers the message itself.
+    known = sent or (Sent.NOTHING if reply.code == 421 else Sent.REFUSED)  # noqa: PLR2004 (RFC 5321 §3.8)
+    return row.kind(f"{row.says.format(**words)} ({reply.code})", hint=row.hint.format(**words), provider=reply.provider, sent=known)

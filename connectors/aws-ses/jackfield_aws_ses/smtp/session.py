@@ -1,0 +1,234 @@
+"""One SMTP connection: encrypted and verified before anything is told, each wait bounded, each reply whole."""
+
+from __future__ import annotations
+
+import base64
+import re
+import smtplib
+import socket
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from jackfield.connector import Deadline, Sent, Unavailable
+from jackfield_aws_ses.smtp.replies import Reply, refused, refused_login
+from jackfield_aws_ses.smtp.server import Login, Server
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+__all__ = ["CONNECT_SECONDS", "Garbled", "Session"]
+
+CONNECT_SECONDS = 5.0
+"""The longest wait for each step until the connection is encrypted, and for the first reply of one that was idle."""
+
+_OUR_NAME = "[127.0.0.1]"  # for EHLO (RFC 5321 §4.1.4): smtplib would ask the DNS for one, which may take long
+_PIECE = 64 * 1024  # octets written at a time, so that the deadline is looked at in between
+_MAX_LINE = 4096  # RFC 5321 §4.5.3.1.5 asks for 512
+_MAX_LINES = 100
+_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*?))?\r?\n")
+_READY, _DONE, _SIGNED_IN, _CHALLENGE = 220, 250, 235, 334
+_SEPARATOR = "\0"  # RFC 4616 §2
+
+
+class Garbled(smtplib.SMTPException):
+    """The other side does not speak SMTP."""
+
+
+class Session(smtplib.SMTP):
+    """A connection to one server; the steps are ``reach``, ``encrypt``, ``sign_in``.
+
+    ``deadline`` is that of the try which uses it now. While ``hurried``, no single wait is longer than ``CONNECT_SECONDS``. ``sent`` counts
+    messages. OSErrors are the caller's to explain; refusals are raised as JackfieldErrors.
+    """
+
+    def __init__(self, server: Server, trust: ssl.SSLContext, deadline: Deadline) -> None:
+        super().__init__(local_hostname=_OUR_NAME)
+        self.server = server
+        self.deadline = deadline
+        self.hurried = True
+        self.sent = 0
+        self._trust = trust
+        self._until = 0.0
+        self._unread = bytearray()
+
+    def reach(self) -> None:
+        """Connect (and begin TLS where the server speaks it from the first byte), and hear the server's greeting."""
+        code, text = self.connect(self.server.hostname, self.server.port)
+        self._expect(Reply(code, text.decode("utf-8", "replace")), _READY)
+
+    def encrypt(self) -> None:
+        """Begin TLS where it has not begun: without it nothing is told, whatever the server offers."""
+        self._introduce()
+        if not self.server.tls:
+            if not self.has_extn("starttls"):
+                raise self._in_clear("does not offer STARTTLS")
+            reply = self.say("STARTTLS")
+            if reply.code != _READY:
+                raise refused(reply, self.server) if reply.passing else self._in_clear(f"refused STARTTLS ({reply.code})")
+            if self._unread:  # whoever put these in would be heard as the server after encryption (CVE-2011-0411)
+                raise self._in_clear("went on talking after STARTTLS")
+            self.sock = self._encrypted(self._plain())
+            self._introduce()
+        self.hurried = False
+
+    def sign_in(self, login: Login) -> None:
+        """Present the user name and the password.
+
+        :raises JackfieldError: where the server refuses them, or takes none.
+        """
+        offered = self.esmtp_features.get("auth", "").upper().split()
+        if "PLAIN" in offered:
+            reply = self.say("AUTH", f"PLAIN {_base64(_SEPARATOR + login.username + _SEPARATOR + login.password)}")
+        elif "LOGIN" in offered:
+            reply = self.say("AUTH", f"LOGIN {_base64(login.username)}")
+            reply = self.say(_base64(login.password)) if reply.code == _CHALLENGE else reply
+        else:
+            raise Unavailable(
+                f"{self.server.place} takes neither AUTH PLAIN nor AUTH LOGIN",
+                hint="Is it an SMTP endpoint of Amazon SES?",
+                sent=Sent.NOTHING,
+                repeatable=False,
+            )
+        if reply.code != _SIGNED_IN:
+            raise refused_login(reply, self.server, derived=login.derived)
+
+    def say(self, verb: str, argument: str = "") -> Reply:
+        """Send a command and read its reply."""
+        self.putcmd(verb, argument)
+        return self.reply()
+
+    def reply(self) -> Reply:
+        """Read a whole reply."""
+        code, text = self.getreply()
+        return Reply(code, text.decode("utf-8", "replace"))
+
+    def interruption(self) -> Reply | None:
+        """What the server says without being asked, where it says something; for the moment before the final dot."""
+        sock = self._plain()
+        sock.setblocking(False)
+        try:
+            more = sock.recv(_MAX_LINE)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return None
+        if not more:
+            raise smtplib.SMTPServerDisconnected
+        self._unread += more
+        return self.reply()
+
+    def certificate_names(self) -> list[str]:
+        """The names that the server's certificate is for."""
+        shown: Any = self.sock.getpeercert() if isinstance(self.sock, ssl.SSLSocket) else None
+        return [name for _, name in (shown or {}).get("subjectAltName", ())]
+
+    def leave(self, *, politely: bool = False) -> None:
+        """Take leave; politely is to wait for the answer."""
+        self.hurried = True
+        try:
+            self.putcmd("QUIT")
+            if politely:
+                self.reply()
+        except OSError:
+            pass  # it had left before us
+        finally:
+            self.close()
+
+    # What smtplib does without bounds is done here with them.
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Read a whole reply: code and text, its lines joined."""
+        self._begin_step()
+        code, lines = b"", list[bytes]()
+        while len(lines) < _MAX_LINES:
+            found = _LINE.fullmatch(self._line())
+            code = found[1] if found and not lines else code
+            if found is None or found[1] != code:
+                raise Garbled
+            lines.append((found[3] or b"").strip())
+            if found[2] != b"-":
+                return int(code), b"\n".join(lines)
+        raise Garbled
+
+    def send(self, s: ReadableBuffer | str) -> None:
+        """Write everything."""
+        self._begin_step()
+        rest = memoryview(s.encode("ascii") if isinstance(s, str) else s)
+        sock = self._plain()
+        while rest:
+            sock.settimeout(self._patience())
+            rest = rest[sock.send(rest[:_PIECE]) :]
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:  # noqa: ARG002 (smtplib's; the deadline is ours)
+        failure = OSError("no address")
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            self.server.guard.check_address(host, str(address[0]), "/hostname")
+            sock = socket.socket(family, kind, protocol)
+            try:
+                self._begin_step()
+                sock.settimeout(self._patience())
+                sock.connect(address)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the last lines of a message are not to wait for others
+                return self._encrypted(sock) if self.server.tls else sock
+            except OSError as error:
+                sock.close()
+                failure = error
+                if isinstance(error, ssl.SSLError):
+                    break
+        raise failure
+
+    def _encrypted(self, sock: socket.socket) -> ssl.SSLSocket:
+        self._begin_step()
+        sock.settimeout(self._patience())
+        return self._trust.wrap_socket(sock, server_hostname=self.server.name)
+
+    def _introduce(self) -> None:
+        self.ehlo_resp = None
+        self.esmtp_features = {}
+        code, text = self.ehlo()
+        self._expect(Reply(code, text.decode("utf-8", "replace")), _DONE)
+
+    def _line(self) -> bytes:
+        while (end := self._unread.find(b"\n")) < 0:
+            if len(self._unread) > _MAX_LINE:
+                raise Garbled
+            sock = self._plain()
+            sock.settimeout(self._patience())
+            more = sock.recv(_MAX_LINE)
+            if not more:
+                raise smtplib.SMTPServerDisconnected
+            self._unread += more
+        line = bytes(self._unread[: end + 1])
+        del self._unread[: end + 1]
+        return line
+
+    def _plain(self) -> socket.socket:
+        if self.sock is None:
+            raise smtplib.SMTPServerDisconnected
+        return self.sock
+
+    def _begin_step(self) -> None:
+        """From here on the next wait counts, however many bytes trickle in meanwhile."""
+        clock = self.deadline.clock
+        self._until = min(self.deadline.at, clock.monotonic() + CONNECT_SECONDS) if self.hurried else self.deadline.at
+
+    def _patience(self) -> float:
+        left = self._until - self.deadline.clock.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+    def _expect(self, reply: Reply, code: int) -> None:
+        if reply.code != code:
+            raise refused(reply, self.server)
+
+    def _in_clear(self, reason: str) -> Unavailable:
+        return Unavailable(
+            f"{self.server.place} {reason}; nothing was sent, since nothing is ever sent in clear text",
+            hint="Amazon SES offers STARTTLS on ports 25, 587 and 2587: check 'hostname' and 'port', and whether a proxy or firewall in "
+            "between changes the conversation.",
+            sent=Sent.NOTHING,
+            repeatable=False,
+        )
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode("utf-8", "surrogatepass")).decode("ascii")

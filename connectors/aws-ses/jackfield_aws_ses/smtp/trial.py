@@ -1,0 +1,57 @@
+"""Testing an SMTP connection: reach the server, verify it, sign in, leave. Nothing is sent."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+from jackfield.connector import Deadline, JackfieldError, Step
+from jackfield_aws_ses.smtp.faults import explained
+from jackfield_aws_ses.smtp.server import Login, Server
+from jackfield_aws_ses.smtp.session import Session
+
+__all__ = ["try_server"]
+
+_THROTTLED_PORT = 25
+_NAMES_SHOWN = 5
+
+
+def try_server(server: Server, trust: ssl.SSLContext, login: Login, deadline: Deadline) -> Iterator[Step]:
+    """Each step of opening a connection; the first that fails is the last."""
+    if server.port == _THROTTLED_PORT:
+        yield Step(
+            "port",
+            "The port is not throttled",
+            passed=False,
+            mandatory=False,
+            message="AWS throttles port 25, and blocks it on most EC2 instances.",
+            hint="Use port 587 or 2587.",
+        )
+    session = Session(server, trust, deadline)
+    steps: tuple[tuple[str, str, Callable[[], None], Callable[[], str]], ...] = (
+        ("connect", "Reach the server", session.reach, lambda: f"{server.place} greeted us."),
+        ("tls", "Verify its certificate", session.encrypt, lambda: _certificate(session, server)),
+        ("signIn", "Sign in", lambda: session.sign_in(login), lambda: _signed_in(login)),
+    )
+    with closing(session):
+        for key, title, perform, told in steps:
+            try:
+                with explained(server, deadline):
+                    perform()
+            except JackfieldError as error:
+                yield Step(key, title, passed=False, message=error.message, hint=error.hint)
+                return
+            yield Step(key, title, passed=True, message=told())
+        session.leave(politely=True)
+
+
+def _certificate(session: Session, server: Server) -> str:
+    shown = session.certificate_names()
+    names = ", ".join(shown[:_NAMES_SHOWN]) + (" …" if len(shown) > _NAMES_SHOWN else "")
+    return f"The certificate is valid for {server.name}; it names {names}."
+
+
+def _signed_in(login: Login) -> str:
+    how = "with the password derived from the secret access key" if login.derived else "with the password given"
+    return f"Amazon SES let the user in {how}."

@@ -1,0 +1,116 @@
+"""The policies that ``connections policy`` prints are enough for every call that is made, and no action in them is too much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from fake_aws import FakeAws
+from jackfield import Jackfield
+from jackfield_aws_ses.demo.embedded import EmbeddedAws
+
+ROLE_ARN = "arn:aws:iam::123456789012:role/acme-ses"
+VALUES = {
+    "roleARN": ROLE_ARN,
+    "accessKeyId": "AKIAACME",
+    "secretAccessKey": "acme-secret",
+    "externalId": "acme-4711",
+    "region": "eu-west-1",
+}
+MAIL: dict[str, Any] = {"to": ["ada@example.com"], "sender": "noreply@example.com", "subject": "Hello", "text": "Hello"}
+LIST: tuple[str, dict[str, Any]] = ("listIdentities", {})
+SIMPLE: tuple[str, dict[str, Any]] = ("sendEmail", MAIL)
+RAW = ("sendEmail", {**MAIL, "headers": {f"X-Header-{number}": "x" for number in range(20)}})
+"""More headers than a simple message takes."""
+CALLS = (LIST, SIMPLE, RAW)
+
+
+def runtime(values: Mapping[str, Any]) -> Jackfield:
+    """A runtime with one connection."""
+    return Jackfield(connections=[{"acme": {"type": "aws/awsAssumeRole", "values": values}}], database_url="none")
+
+
+def outcomes(values: Mapping[str, Any], calls: tuple[tuple[str, Any], ...] = CALLS) -> list[str]:
+    """``succeeded`` or the error code of each call, with a session of its own."""
+    found = []
+    for action, inputs in calls:
+        with runtime(values) as jackfield:
+            result = jackfield.invoke({"connector": "aws-ses", "action": action, "connection": "acme", "inputs": inputs})
+        found.append(result.error.code if result.error is not None else result.status)
+    return found
+
+
+def allowed(actions: list[str] | None = None) -> list[str]:
+    """The actions of the IAM policy for some of our actions."""
+    with runtime(VALUES) as jackfield:
+        found: list[str] = jackfield.connections.policy("acme", actions)["identityPolicy"]["Statement"][0]["Action"]
+    return found
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
+    """An AWS that checks permissions, of raw messages too."""
+    with FakeAws(identities=["example.com"], strict_raw=True) as fake:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", fake.url)
+        yield fake
+
+
+def configure(aws: FakeAws, allow: list[str]) -> None:
+    """Let the role do what ``allow`` says."""
+    aws.reset(sessions=True)
+    aws.configure(roles={ROLE_ARN: {"externalId": "acme-4711", "allow": allow}})
+
+
+def test_the_policy_is_enough(aws: FakeAws) -> None:
+    """With the policy for all actions, every call is allowed."""
+    configure(aws, allowed())
+    assert outcomes(VALUES) == ["succeeded"] * 3
+    assert set(aws.calls()) == {"sts:AssumeRole", "ses:ListIdentities", "sesv2:SendEmail"}
+
+
+@pytest.mark.parametrize("left_out", ["ses:ListIdentities", "ses:SendEmail", "ses:SendRawEmail"])
+def test_no_action_is_too_much(aws: FakeAws, left_out: str) -> None:
+    """Without any one of its actions one call is forbidden, and the others are not."""
+    assert left_out in allowed()
+    configure(aws, [action for action in allowed() if action != left_out])
+    assert sorted(outcomes(VALUES)) == ["forbidden", "succeeded", "succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("actions", "calls", "others"),
+    [(["listIdentities"], (LIST,), (SIMPLE, RAW)), (["aws-ses/sendEmail"], (SIMPLE, RAW), (LIST,))],
+)
+def test_chosen_actions(aws: FakeAws, actions: list[str], calls: Any, others: Any) -> None:
+    """A policy for chosen actions allows these and no others."""
+    configure(aws, allowed(actions))
+    assert outcomes(VALUES, calls) == ["succeeded"] * len(calls)
+    assert outcomes(VALUES, others) == ["forbidden"] * len(others)
+
+
+def test_a_connection_test_needs_no_more(aws: FakeAws) -> None:
+    """With the policy alone a connection passes its test; reading the quota besides is optional, and said so."""
+    configure(aws, allowed())
+    with runtime(VALUES) as jackfield:
+        found = jackfield.connections.test("acme")
+    assert found["status"] == "ok"
+    (quota,) = [step for step in found["lastTest"]["steps"] if step["key"] == "quota"]
+    assert (quota["passed"], quota["mandatory"]) == (False, False)
+    assert "ses:GetAccount" in quota["hint"]
+
+
+def test_moto_agrees() -> None:
+    """Moto's IAM, with authorisation enforced and the policies attached, allows what it checks, and forbids it without."""
+    for left_out, expected in (
+        (None, ["succeeded"] * 2),
+        ("ses:ListIdentities", ["forbidden", "succeeded"]),
+        ("ses:SendEmail", ["succeeded", "forbidden"]),
+    ):
+        with EmbeddedAws(permissions=[action for action in allowed() if action != left_out]) as aws:
+            values = {**aws.connection_values()}
+            inputs = {**MAIL, "sender": "noreply@example.com"}
+            assert outcomes(values, (LIST, ("sendEmail", inputs))) == expected
+            with runtime(values) as jackfield:
+                documents = jackfield.connections.policy("acme", principal_arn="arn:aws:iam::123456789012:user/jackfield")
+            assert documents["trustPolicy"]["Statement"][0]["Condition"] == {"StringEquals": {"sts:ExternalId": aws.external_id}}
