@@ -1,0 +1,98 @@
+"""Inputs on the command line: ``key=value``, ``key:=JSON``, ``key=@file``, ``key:=@file.json``; repeated for lists.
+
+A value that starts with ``@`` itself is written ``@@…``; ``@-`` is stdin.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jackfield.cli.attachments import file_value, kind_of, takes_list_only
+from jackfield.cli.files import STDIN, Files
+from jackfield.errors import Detail, InvalidInvocation
+from jackfield.invocation import decode
+
+__all__ = ["read_inputs"]
+
+_FORMS = "Write key=value, key:=JSON or key=@file."
+
+
+def read_inputs(words: Iterable[str], schema: Mapping[str, Any], files: Files) -> dict[str, Any]:
+    """The inputs that ``words`` give to an action whose inputs ``schema`` describes.
+
+    :raises InvalidInvocation: for a word of another form, and for a file that cannot be read or is not what its input takes.
+    """
+    given: dict[str, list[Any]] = {}
+    for word in words:
+        name, value = _read(word, schema, files)
+        given.setdefault(name, []).append(value)
+    return {name: _joined(name, values, _property(schema, name)) for name, values in given.items()}
+
+
+def _read(word: str, schema: Mapping[str, Any], files: Files) -> tuple[str, Any]:
+    left, equals, value = word.partition("=")
+    as_json = left.endswith(":")
+    name = left.removesuffix(":")
+    if not equals or not name:
+        raise InvalidInvocation(f"'{word[:80]}' is not an input", hint=_FORMS)
+    at = "/inputs/" + name.replace("~", "~0").replace("/", "~1")
+    if as_json:
+        return name, _json(value, name, at, files)
+    if value.startswith("@@") or not value.startswith("@"):
+        return name, value.removeprefix("@") if value.startswith("@@") else value
+    return name, _file(value[1:], name, at, _property(schema, name), files)
+
+
+def _json(value: str, name: str, at: str, files: Files) -> Any:  # noqa: ANN401 (JSON is Any)
+    text = files.read_text(value[1:], at) if value.startswith("@") else value
+    try:
+        return decode(text)
+    except InvalidInvocation as error:
+        reason = error.message.replace("the invocation", f"the input '{name[:80]}'")
+        hint = f"Write {name[:80]}=… without the colon for plain text." if not value.startswith("@") else None
+        raise InvalidInvocation(reason, details=[Detail(at, reason)], hint=hint) from None
+
+
+def _file(path: str, name: str, at: str, schema: Mapping[str, Any], files: Files) -> Any:  # noqa: ANN401 (as the input takes it)
+    if not path:
+        raise InvalidInvocation(f"'{name[:80]}=@' names no file", hint=f"{_FORMS} A value that starts with @ is written @@….")
+    kind = kind_of(schema)
+    if kind == "text":
+        return files.read_text(path, at)
+    content = file_value(files.read(path, at), path)
+    if kind == "file":
+        return content
+    if path == STDIN:
+        raise InvalidInvocation(f"'{name[:80]}' takes files by name, and stdin has none", hint="Give the path of a file.")
+    key = os.path.basename(path)  # noqa: PTH119 (a cold invoke saves pathlib's import)
+    return {key: content} if kind == "map" else [{"key": key, "value": content}]
+
+
+def _joined(name: str, values: list[Any], schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 (as the input takes it)
+    kind = kind_of(schema)
+    if kind == "map" and len(values) > 1 and all(isinstance(value, dict) for value in values):
+        return _merged(name, values)
+    if kind == "array" and all(isinstance(value, list) for value in values):
+        return [item for value in values for item in value]
+    if len(values) > 1 or (isinstance(values[0], str) and takes_list_only(schema)):
+        return values
+    return values[0]
+
+
+def _merged(name: str, values: list[dict[str, Any]]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for value in values:
+        for key, content in value.items():
+            if key in merged:
+                message = f"two files of the input '{name[:80]}' are called '{key[:200]}'"
+                raise InvalidInvocation(message, hint="Rename one, or send them with --inputs as [{key, value}].")
+            merged[key] = content
+    return merged
+
+
+def _property(schema: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    properties = schema.get("properties")
+    found = properties.get(name) if isinstance(properties, dict) else None
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,128 @@
+"""Many invocations at once, their Results in the order in which they were asked for, in bounded memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+from jackfield.errors import Internal
+
+__all__ = ["Batch", "run_one"]
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+_AHEAD = 4
+"""Results kept for each one in flight while an earlier one is still awaited, so that one slow line does not stop the others."""
+
+
+class Batch(Generic[J, R]):
+    """Runs ``jobs`` through ``run``, at most ``concurrency`` at a time; a job is taken when it can begin, not before.
+
+    ``run`` gets the job and an event that is set when nobody waits for the Result any more. It runs in threads of our own, so that the
+    main thread is free for signals, and jobs are taken in them too, since stdin may keep a reader waiting. They are daemons: a second
+    Ctrl-C does not wait for them.
+    """
+
+    def __init__(self, run: Callable[[J, threading.Event], R], jobs: Iterator[J], concurrency: int) -> None:
+        self._run = run
+        self._jobs = jobs
+        self._concurrency = concurrency
+        self._room = threading.Semaphore(concurrency * _AHEAD)
+        self._taking = threading.Lock()
+        self._changed = threading.Condition(threading.RLock())  # stop() may come while this thread holds it
+        self._cancelled = threading.Event()
+        self._done: dict[int, R] = {}
+        self._begun = 0
+        self._ended = False
+        self._dead = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether every job was taken."""
+        return self._ended
+
+    def stop(self) -> None:
+        """Take no more jobs and tell those that run that nobody waits; what they come to is still given."""
+        self._cancelled.set()
+        self._room.release(self._concurrency)
+        with self._changed:
+            self._changed.notify_all()
+
+    def results(self) -> Iterator[R]:
+        """The Results, each as soon as it and all before it are there.
+
+        :raises Internal: where a job ends its thread instead (``sys.exit``).
+        """
+        for number in range(self._concurrency):
+            threading.Thread(target=self._work, name=f"jackfield-{number}", daemon=True).start()
+        given = 0
+        while True:
+            with self._changed:
+                while given not in self._done:
+                    if self._dead:
+                        raise _no_result()
+                    if given == self._begun and (self._ended or self._cancelled.is_set()):
+                        return
+                    self._changed.wait()
+                result = self._done.pop(given)
+            given += 1
+            self._room.release()
+            yield result
+
+    def _work(self) -> None:
+        while True:
+            self._room.acquire()
+            with self._taking:
+                taken = self._take()
+            if taken is None:
+                self._room.release()
+                return
+            number, job = taken
+            done: dict[int, R] = {}
+            try:
+                done[number] = self._run(job, self._cancelled)
+            finally:
+                with self._changed:
+                    self._done |= done
+                    self._dead = self._dead or not done
+                    self._changed.notify_all()
+
+    def _take(self) -> tuple[int, J] | None:
+        job: J | None = None
+        if not (self._ended or self._cancelled.is_set()):
+            job = next(self._jobs, None)
+        with self._changed:
+            if job is None and not self._cancelled.is_set():
+                self._ended = True
+                self._changed.notify_all()
+            if job is None or self._cancelled.is_set():
+                return None
+            self._begun += 1
+            return self._begun - 1, job
+
+
+def run_one(run: Callable[[threading.Event], R], cancelled: threading.Event) -> R:
+    """What ``run`` gives, from a thread of its own, so that this one is free for signals.
+
+    :raises Internal: where it ends its thread instead (``sys.exit``).
+    """
+    found: list[R] = []
+    done = threading.Event()
+
+    def work() -> None:
+        try:
+            found.append(run(cancelled))
+        finally:
+            done.set()
+
+    threading.Thread(target=work, name="jackfield-0", daemon=True).start()
+    done.wait()
+    if not found:
+        raise _no_result()
+    return found[0]
+
+
+def _no_result() -> Internal:
+    return Internal("the connector left without a Result", hint="Report it to the connector's author; what it did is not known.")

@@ -1,0 +1,68 @@
+"""Which commands there are. Their modules are imported when called, so that ``--help`` imports none of them."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # typing's own would cost a cold --help as much as Python's start
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from jackfield.catalog import EntryPoint
+
+__all__ = ["BUILT_IN", "load_plugged", "plugged"]
+
+BUILT_IN = {
+    "invoke": "run an action: from arguments, from a file, or many from lines",
+    "connectors": "what is installed",
+    "schema": "the JSON Schema of an action or a connection type",
+    "search": "find the action for a task",
+    "options": "the choices of a form field",
+    "connections": "the connections of the workspace",
+    "invocations": "what was asked, and what became of it",
+    "serve": "the HTTP API and the console",
+    "worker": "take queued invocations",
+    "workspaces": "the tenants, and what is set for each",
+    "tokens": "who may do what over the network",
+    "keys": "the master key",
+    "db": "the database: upgrade, check, backup",
+    "run": "run a small workflow file (Thand's forms)",
+    "dapr": "serve Dapr's bindings API for a folder of components",
+    "completion": "shell completion for bash, zsh or fish",
+}
+"""Each built-in command and what it is for; its module is ``jackfield.cli.<name>``."""
+
+_GROUP = "jackfield.commands"
+
+
+def plugged() -> Mapping[str, Sequence[EntryPoint]]:
+    """The commands that installed packages add, by name, with everyone who declares it. Nothing of theirs is imported."""
+    from jackfield.catalog.discovery import entry_points  # noqa: PLC0415 (a built-in command does not pay for the scan)
+
+    found: dict[str, list[EntryPoint]] = {}
+    for point in entry_points().get(_GROUP, ()):
+        if point.name not in BUILT_IN:
+            found.setdefault(point.name, []).append(point)
+    return found
+
+
+def load_plugged(points: Sequence[EntryPoint]) -> Callable[[list[str]], int | None]:
+    """The function behind a plugged command; it takes the words after the command's name and gives the exit code.
+
+    :raises InvalidInvocation: where two packages declare it, or it cannot be imported.
+    """
+    import importlib  # noqa: PLC0415 (a cold --help imports no command)
+
+    from jackfield.errors import InvalidInvocation  # noqa: PLC0415 (as above)
+
+    point, hint = points[0], "Reinstall, upgrade or remove the package that adds the command."
+    if len(points) > 1:
+        owners = " and ".join(other.distribution for other in points)
+        raise InvalidInvocation(f"the command '{point.name}' is declared twice, by {owners}", hint=hint)
+    try:
+        command = getattr(importlib.import_module(point.module), point.attribute)
+    except Exception as error:  # noqa: BLE001 (a stranger's module may raise anything; a traceback would not say whose it is)
+        reason = f"{type(error).__name__}: {error}"
+        raise InvalidInvocation(f"the command '{point.name}' of {point.distribution} fails on import: {reason}", hint=hint) from None
+    if not callable(command):
+        raise InvalidInvocation(f"the command '{point.name}' of {point.distribution} is not a function: {point.value}", hint=hint)
+    found: Callable[[list[str]], int | None] = command
+    return found

@@ -1,0 +1,183 @@
+"""``jackfield completion``: the shells' scripts; and what they call on each Tab, ``jackfield __complete WORDS… CURRENT``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from jackfield.cli.commands import BUILT_IN, plugged
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, Verb, Verbs
+from jackfield.cli.shells import SCRIPTS
+from jackfield.errors import JackfieldError
+
+__all__ = ["VERBS", "complete"]
+
+Candidates = Iterator[tuple[str, str]]
+_OFFERED = 1000
+"""Stored connections that are offered."""
+
+
+def _declare(parser: Parser) -> None:
+    parser.add_argument("shell", choices=tuple(SCRIPTS))
+
+
+def _run(arguments: Namespace, output: Output) -> int:
+    output.text(SCRIPTS[arguments.shell])
+    return 0
+
+
+VERBS = {"": Verb("Print a script that teaches your shell to complete jackfield's words.", _declare, _run)}
+
+
+def complete(words: Sequence[str]) -> list[str]:
+    """The candidates for the last of ``words``, each with a tab and what it means where that is known. Never an error."""
+    *before, current = (words[1:] if words[:1] == ["--"] else words) or [""]
+    try:
+        found = [(word, about) for word, about in _candidates(before, current) if word.startswith(current) and _is_due(word, current)]
+    except JackfieldError:  # a broken connector or file has nothing to offer here
+        return []
+    return [f"{word}\t{_one_line(about)}" if about else word for word, about in found]
+
+
+def _is_due(word: str, current: str) -> bool:
+    """The values of an input are offered once its name is there, and not before."""
+    return word.endswith("=") != ("=" in current) if "=" in word else True
+
+
+def _one_line(text: str) -> str:
+    first = text.strip().partition("\n")[0]
+    return "".join(letter for letter in first if letter.isprintable())[:100]
+
+
+def _candidates(before: Sequence[str], current: str) -> Candidates:
+    if not before:
+        yield from BUILT_IN.items()
+        yield from ((name, f"added by {points[0].distribution}") for name, points in plugged().items())
+        return
+    name, *words = before
+    if name not in BUILT_IN:
+        return
+    import importlib  # noqa: PLC0415 (only what is completed is imported)
+
+    verbs: Verbs = importlib.import_module(f"jackfield.cli.{name}").VERBS
+    if "" in verbs:
+        yield from _arguments(name, verbs[""].parser(name), words, current)
+    elif not words:
+        yield from ((key, verb.summary) for key, verb in verbs.items())
+    elif words[0] in verbs:
+        command = f"{name} {words[0]}"
+        yield from _arguments(command, verbs[words[0]].parser(command), words[1:], current)
+
+
+def _arguments(command: str, parser: Parser, words: Sequence[str], current: str) -> Candidates:
+    option = parser.flags.get(words[-1]) if words else None
+    if option is not None and option.nargs != 0:
+        yield from ((str(choice), "") for choice in option.choices or ())
+        if words[-1] == "--connection":
+            yield from (_connection_types if command == "schema" else _connections)(_positional(parser, words))
+        return
+    if current.startswith("-"):
+        yield from ((flag, action.help or "") for flag, action in parser.flags.items())
+        return
+    found = _POSITIONAL.get(command)
+    if found is not None:
+        yield from found(_positional(parser, words))
+
+
+def _positional(parser: Parser, words: Sequence[str]) -> list[str]:
+    found, takes_next = [], False
+    for word in words:
+        option = parser.flags.get(word)
+        if not takes_next and option is None:
+            found.append(word)
+        takes_next = option is not None and option.nargs != 0
+    return found
+
+
+def _connectors(words: Sequence[str]) -> Candidates:
+    from jackfield.catalog import Catalog  # noqa: PLC0415 (only what is completed is read)
+
+    catalog = Catalog.installed()
+    if not words:
+        yield from ((entry.key, entry.title) for entry in catalog.entries())
+
+
+def _actions(words: Sequence[str]) -> Candidates:
+    if len(words) != 1:
+        yield from _connectors(words)
+        return
+    from jackfield.catalog import Catalog  # noqa: PLC0415 (as above)
+
+    yield from ((action.key, action.title) for action in Catalog.installed().find(words[0]).actions.values())
+
+
+def _inputs(words: Sequence[str]) -> Candidates:
+    if len(words) < 2:  # noqa: PLR2004 (connector, action)
+        yield from _actions(words)
+        return
+    from jackfield.catalog import Catalog  # noqa: PLC0415 (as above)
+
+    action = Catalog.installed().find(words[0]).actions.get(words[1])
+    properties = action.inputs.get("properties") if action is not None else None
+    for name, schema in properties.items() if isinstance(properties, dict) else ():
+        if not isinstance(schema, dict):
+            continue
+        yield f"{name}=", schema.get("title") or ""
+        choices = [True, False] if schema.get("type") == "boolean" else schema.get("enum") or ()
+        yield from ((f"{name}={str(choice).lower() if isinstance(choice, bool) else choice}", "") for choice in choices)
+
+
+def _option_sources(words: Sequence[str]) -> Candidates:
+    if len(words) != 1:
+        yield from _connectors(words)
+        return
+    from jackfield.catalog import Catalog  # noqa: PLC0415 (as above)
+
+    for source in Catalog.installed().find(words[0]).raw.get("optionSources", ()):
+        yield source["key"], source.get("title", "")
+
+
+def _connection_types(words: Sequence[str]) -> Candidates:
+    from jackfield.catalog import Catalog  # noqa: PLC0415 (as above)
+
+    if words:
+        yield from ((kind.key, kind.title) for kind in Catalog.installed().find(words[0]).connection_types.values())
+
+
+def _connections(_words: Sequence[str]) -> Candidates:
+    import os  # noqa: PLC0415 (as above)
+
+    from jackfield.connections import Connections, sources_from  # noqa: PLC0415 (as above)
+
+    yield from ((item.name, item.type) for item in Connections(sources_from(os.environ)).files())
+    if (os.environ.get("JACKFIELD_DATABASE_URL") or os.environ.get("JACKFIELD_HOME") or "none") != "none":
+        yield from _stored_connections(os.environ.get("JACKFIELD_WORKSPACE") or "default")
+
+
+def _stored_connections(workspace: str) -> Candidates:
+    """Those of a database that is named: looking for the default one on each Tab would cost everybody the pipe's import."""
+    from jackfield.cli.stores import open_storage  # noqa: PLC0415 (as above)
+
+    with open_storage() as storage:
+        store = storage.connections((), workspace).store
+        yield from ((item.name, item.type) for item in (store.list(limit=_OFFERED) if store is not None else ()))
+
+
+def _shells(words: Sequence[str]) -> Candidates:
+    if not words:
+        yield from ((shell, "") for shell in SCRIPTS)
+
+
+def _names(words: Sequence[str]) -> Candidates:
+    if not words:
+        yield from _connections(words)
+
+
+_POSITIONAL: Mapping[str, Callable[[Sequence[str]], Candidates]] = {
+    "invoke": _inputs,
+    "connectors show": _connectors,
+    "schema": _actions,
+    "options": _option_sources,
+    **dict.fromkeys([f"connections {verb}" for verb in ("show", "test", "replace", "rename", "remove", "export", "policy")], _names),
+    "completion": _shells,
+}

@@ -1,0 +1,122 @@
+"""``jackfield connections add``, ``replace`` and ``import``: what puts connections into the database."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.cli.files import STDIN, Files
+from jackfield.cli.opening import open_jackfield
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.errors import InvalidInvocation
+
+if TYPE_CHECKING:
+    from jackfield.pipe.drafting import Giver
+    from jackfield.pipe.executor import Jackfield
+
+__all__ = ["EDITS"]
+
+_NOT_VALID = 2
+
+
+def _declare_trial(parser: Parser) -> None:
+    parser.add_argument("--force", action="store_true", help="save it also where its test fails")
+    parser.add_argument("--no-test", action="store_true", help="save it untested")
+
+
+def _declare_add(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--type", required=True, metavar="TYPE", help="the connection type, such as aws-ses/awsAssumeRole")
+    parser.add_argument(
+        "--values", metavar="FILE", help="the values as JSON or YAML (- = stdin); left out on a terminal, they are asked for"
+    )
+    _declare_trial(parser)
+
+
+def _add(arguments: Namespace, output: Output) -> int:
+    with open_jackfield() as jackfield:
+        if arguments.values is None:
+            values, giver = _asked(jackfield, arguments), _giver(".")
+        else:
+            values, giver = _from_file(arguments.values)
+        tested = not arguments.no_test
+        output.value(jackfield.connections.add(arguments.name, arguments.type, values, test=tested, force=arguments.force, giver=giver))
+    return 0
+
+
+def _declare_replace(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--values", required=True, metavar="FILE", help="the values as JSON or YAML (- = stdin)")
+    parser.add_argument("--version", type=int, metavar="N", help="the version that was looked at: refused where it is another by now")
+    _declare_trial(parser)
+
+
+def _replace(arguments: Namespace, output: Output) -> int:
+    with open_jackfield() as jackfield:
+        values, giver = _from_file(arguments.values)
+        found = jackfield.connections.replace(
+            arguments.name, values, arguments.version, test=not arguments.no_test, force=arguments.force, giver=giver
+        )
+        output.value(found)
+    return 0
+
+
+def _declare_import(parser: Parser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a connection file (- = stdin)")
+    parser.add_argument("--replace", action="store_true", help="put them into the place of connections of the same names")
+    _declare_trial(parser)
+
+
+def _import(arguments: Namespace, output: Output) -> int:
+    document = arguments.file
+    if document == STDIN:
+        document = Files().read_text(STDIN) + "\n"
+    with open_jackfield() as jackfield:
+        rows = jackfield.connections.import_document(document, replace=arguments.replace, test=not arguments.no_test, force=arguments.force)
+    output.rows(rows, ("name", "type", "result", "status"))
+    for row in rows:
+        if "error" in row:
+            sys.stderr.write(f"jackfield: {row['name'] or 'a connection'}: {row['error']['message']}\n")
+    return _NOT_VALID if any(row["result"] == "refused" for row in rows) else 0
+
+
+def _asked(jackfield: Jackfield, arguments: Namespace) -> Mapping[str, Any]:
+    if sys.stdin is None or not sys.stdin.isatty():
+        hint = "Give them as --values FILE (- = stdin); only a terminal can be asked."
+        raise UsageError("the values are missing", usage=arguments.usage, hint=hint)
+    from jackfield.cli.asking import ask  # noqa: PLC0415 (programs are never asked)
+
+    return ask(jackfield, arguments.type)
+
+
+def _from_file(path: str) -> tuple[Mapping[str, Any], Giver]:
+    """The values in a file, and where their relative ``$file`` references start.
+
+    :raises InvalidInvocation: where it cannot be read, or holds something else than one object.
+    """
+    from jackfield.connections.documents import DocumentError, documents  # noqa: PLC0415 (only this command reads values)
+
+    name = "stdin" if path == STDIN else f"the file '{path[:200]}'"
+    try:
+        found = list(documents(Files().read_text(path), path))
+    except DocumentError as error:
+        raise InvalidInvocation(f"{name}: {error}", hint="Write the values as JSON or YAML.") from None
+    if len(found) != 1 or not isinstance(found[0], Mapping):
+        raise InvalidInvocation(f"{name} must hold one object, each member a value", hint='Write {"roleARN": "…"} or "roleARN: …".')
+    return found[0], _giver("." if path == STDIN else os.path.dirname(path) or ".")  # noqa: PTH120 (as connection files are read)
+
+
+def _giver(folder: str) -> Giver:
+    from jackfield.pipe.drafting import Giver  # noqa: PLC0415 (pydantic begins there)
+
+    return Giver(folder=folder)
+
+
+EDITS = {
+    "add": Verb("Test and store a connection.", _declare_add, _add),
+    "replace": Verb("Give a stored connection other values; secrets that are left out stay as they are.", _declare_replace, _replace),
+    "import": Verb("Store the connections of a file.", _declare_import, _import),
+}

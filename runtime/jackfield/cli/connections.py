@@ -1,0 +1,104 @@
+"""``jackfield connections``: what the workspace can sign in with."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from jackfield.cli.connection_edits import EDITS
+from jackfield.cli.connection_policies import POLICY
+from jackfield.cli.opening import open_jackfield
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.stores import declare_pages, pages
+
+if TYPE_CHECKING:
+    from jackfield.pipe.connecting import ManagedConnections
+
+__all__ = ["VERBS"]
+
+_FAILED = 1
+
+
+def _declare_list(parser: Parser) -> None:
+    parser.add_argument("--type", metavar="TYPE", help="only connections of this type")
+    parser.add_argument("--search", metavar="TEXT", help="only those with this text in their name, type or account")
+    declare_pages(parser)
+
+
+def _list(arguments: Namespace, output: Output) -> int:
+    with open_jackfield() as jackfield:
+        connections = jackfield.connections
+        rows = [_row(item) for item in pages(arguments, lambda cursor, limit: _page(connections, arguments, cursor, limit))]
+        problems, warnings = connections.problems, connections.warnings
+    output.rows(rows, ("name", "type", "status", "source"))
+    for sentence in (*problems, *warnings):
+        sys.stderr.write(f"jackfield: {sentence}\n")
+    return _FAILED if problems else 0
+
+
+def _page(connections: ManagedConnections, arguments: Namespace, cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+    found = connections.list(cursor, limit, type=arguments.type, text=arguments.search)
+    return list(found.items), found.next_cursor
+
+
+def _row(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: item[name] for name in ("name", "type", "source", "status", "account") if name in item}
+
+
+def _declare_name(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME")
+
+
+def _show(arguments: Namespace, output: Output) -> int:
+    with open_jackfield() as jackfield:
+        output.value(jackfield.connections.show(arguments.name))
+    return 0
+
+
+def _test(arguments: Namespace, output: Output) -> int:
+    with open_jackfield() as jackfield:
+        found = jackfield.connections.test(arguments.name)
+    output.value(found)
+    return 0 if found["status"] == "ok" else _FAILED
+
+
+def _declare_rename(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("new_name", metavar="NEW_NAME")
+
+
+def _rename(arguments: Namespace, output: Output) -> int:
+    with open_jackfield() as jackfield:
+        output.value(jackfield.connections.rename(arguments.name, arguments.new_name))
+    return 0
+
+
+def _remove(arguments: Namespace, output: Output) -> int:
+    with open_jackfield() as jackfield:
+        jackfield.connections.remove(arguments.name)
+    output.value({"removed": arguments.name})
+    return 0
+
+
+def _declare_export(parser: Parser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="the connections; by default all")
+    parser.add_argument("--secrets", action="store_true", help="with the secrets themselves instead of references to the environment")
+
+
+def _export(arguments: Namespace, output: Output) -> int:
+    with open_jackfield() as jackfield:
+        output.value(jackfield.connections.export(arguments.names or None, secrets=arguments.secrets))
+    return 0
+
+
+VERBS = {
+    "list": Verb("List the connections.", _declare_list, _list),
+    "show": Verb("Print a connection, its secrets masked.", _declare_name, _show),
+    "test": Verb("Try a connection without changing anything; exit code 1 where it fails.", _declare_name, _test),
+    **EDITS,
+    "rename": Verb("Give a stored connection another name.", _declare_rename, _rename),
+    "remove": Verb("Forget a stored connection and its secrets.", _declare_name, _remove),
+    "export": Verb("Print connections as a connection file has them.", _declare_export, _export),
+    "policy": POLICY,
+}

@@ -1,0 +1,77 @@
+"""``jackfield db``: the database itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.stores import open_storage
+
+if TYPE_CHECKING:
+    from jackfield.database import Database
+
+__all__ = ["VERBS"]
+
+_FAILED = 1
+
+
+@contextmanager
+def _as_it_is() -> Iterator[Database]:
+    """The database that the environment names, its tables as they are."""
+    storage = open_storage()
+    with storage.opened(migrate=None) as database:
+        yield database
+
+
+def _declare_nothing(_parser: Parser) -> None:
+    """Takes nothing."""
+
+
+def _upgrade(_arguments: Namespace, output: Output) -> int:
+    with _as_it_is() as database:
+        applied = database.migrate()
+        output.value({"database": database.location, "version": database.version(), "applied": applied})
+    return 0
+
+
+def _check(_arguments: Namespace, output: Output) -> int:
+    from jackfield.database.check import check  # noqa: PLC0415 (as everything that needs a database)
+
+    with _as_it_is() as database:
+        report = check(database)
+    output.value(report.to_json())
+    return 0 if report.sound else _FAILED
+
+
+def _declare_path(parser: Parser) -> None:
+    parser.add_argument("path", metavar="PATH")
+
+
+def _backup(arguments: Namespace, output: Output) -> int:
+    from jackfield.database.backup import backup  # noqa: PLC0415 (as above)
+
+    with _as_it_is() as database:
+        made = backup(database, arguments.path)
+    output.value({"path": made.path, "size": made.size, "version": made.version})
+    return 0
+
+
+def _restore(arguments: Namespace, output: Output) -> int:
+    from jackfield.database.backup import restore  # noqa: PLC0415 (as above)
+
+    with _as_it_is() as database:
+        database.migrate()
+        count = restore(database, arguments.path)
+        output.value({"database": database.location, "version": database.version(), "rows": count})
+    return 0
+
+
+VERBS = {
+    "upgrade": Verb("Bring the tables up to date.", _declare_nothing, _upgrade),
+    "check": Verb("Say whether the database is whole and up to date; exit code 1 where it is not.", _declare_nothing, _check),
+    "backup": Verb("Copy the database to a new file, while calls go on.", _declare_path, _backup),
+    "restore": Verb("Read a backup of PostgreSQL into an empty database.", _declare_path, _restore),
+}

@@ -1,0 +1,61 @@
+"""The inputs of an action from one file, in JSON or YAML."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from jackfield.cli.files import STDIN, Files
+from jackfield.errors import Detail, InvalidInvocation
+from jackfield.invocation import decode
+
+__all__ = ["read_inputs_file"]
+
+
+def read_inputs_file(path: str, files: Files) -> dict[str, Any]:
+    """The object in the file ``path`` (``-`` = stdin).
+
+    :raises InvalidInvocation: where it cannot be read, is neither JSON nor YAML, or holds something else than one object of JSON values.
+    """
+    text = files.read_text(path, "/inputs")
+    name = "stdin" if path == STDIN else f"the file '{path[:200]}'"
+    if path.lower().endswith(".json") or text.lstrip().startswith(("{", "[")):
+        try:
+            found = decode(text)
+        except InvalidInvocation as error:
+            raise _refusal(error.message.replace("the invocation", name), error.hint) from None
+    else:
+        found = _from_yaml(text, name)
+    if not isinstance(found, dict):
+        raise _refusal(f"{name} must hold an object, each member an input", 'Write {"subject": "Hello"} or "subject: Hello".')
+    return found
+
+
+def _from_yaml(text: str, name: str) -> Any:  # noqa: ANN401 (YAML is Any)
+    from jackfield.connections.documents import DocumentError, documents  # noqa: PLC0415 (only YAML pays for it)
+
+    try:
+        found = list(documents(text, "inputs.yaml"))
+    except DocumentError as error:
+        raise _refusal(f"{name}: {error}") from None
+    if len(found) != 1:
+        raise _refusal(f"{name} must hold one YAML document, not {len(found)}")
+    _check_json(found[0], name)
+    return found[0]
+
+
+def _check_json(document: object, name: str) -> None:
+    """YAML has numbers that JSON has not; documents are bounded, so each value can be looked at."""
+    waiting = [document]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+        elif isinstance(item, float) and not math.isfinite(item):
+            raise _refusal(f"{name} holds {item}, which is no number of JSON", "Put it in quotes, if text is meant.")
+
+
+def _refusal(message: str, hint: str | None = None) -> InvalidInvocation:
+    return InvalidInvocation(message, details=[Detail("/inputs", message)], hint=hint)

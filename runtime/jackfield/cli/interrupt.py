@@ -1,0 +1,40 @@
+"""Ctrl-C: the first one asks for a good end, the second one leaves at once."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["interruptible"]
+
+
+@contextmanager
+def interruptible(stop: Callable[[], None]) -> Iterator[None]:
+    """Call ``stop`` on the first SIGINT and raise KeyboardInterrupt on the second.
+
+    ``stop`` runs between two steps of the main thread, so it must not take a lock that this thread may hold and cannot take again.
+    Nothing changes outside of the main thread, where Python delivers no signals, and where SIGINT is ignored, as shells arrange it for
+    commands in the background.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield
+        return
+    pressed = False
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+        stop()
+        sys.stderr.write("jackfield: stopping; what was sent runs to its end (Ctrl-C again leaves at once)\n")
+
+    previous = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -1,0 +1,122 @@
+"""``jackfield invocations``: the journal, what was asked and what became of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.stores import declare_pages, declare_workspace, open_storage, pages, read_moment, the_workspace
+
+if TYPE_CHECKING:
+    from jackfield.journal import Journal
+    from jackfield.pipe.storage import Storage
+
+__all__ = ["VERBS"]
+
+_STATUS = ("queued", "running", "succeeded", "failed", "in_doubt")
+_COLUMNS = ("invocationId", "status", "connector", "action", "connection", "createdAt", "idempotencyKey")
+_STATS = ("connector", "action", "status", "invocations", "attempts", "meanSeconds", "longestSeconds")
+
+
+def _journal(arguments: Namespace, storage: Storage) -> Journal:
+    """The workspace's journal, with what dead processes left behind settled."""
+    from jackfield.clock import SystemClock  # noqa: PLC0415 (as everything that needs a database)
+    from jackfield.journal import Journal  # noqa: PLC0415 (as above)
+
+    workspace = the_workspace(arguments, storage, must_exist=False)  # calls of a workspace that nobody made are in the journal too
+    journal = Journal(storage.database, storage.vault, workspace, SystemClock())
+    journal.recover()
+    return journal
+
+
+def _declare_list(parser: Parser) -> None:
+    parser.add_argument("--status", choices=_STATUS, help="those of this status only")
+    parser.add_argument("--connector", metavar="CONNECTOR", help="those of this connector only")
+    parser.add_argument("--action", metavar="ACTION", help="those of this action only")
+    parser.add_argument("--connection", metavar="NAME", help="those with this connection only")
+    declare_workspace(parser)
+    declare_pages(parser)
+
+
+def _list(arguments: Namespace, output: Output) -> int:
+    with open_storage() as storage:
+        journal = _journal(arguments, storage)
+        found = pages(
+            arguments,
+            lambda cursor, limit: journal.entries(
+                status=arguments.status,
+                connector=arguments.connector,
+                action=arguments.action,
+                connection=arguments.connection,
+                cursor=cursor,
+                limit=limit,
+            ),
+        )
+    output.rows([entry.to_json() for entry in found], _COLUMNS)
+    return 0
+
+
+def _declare_show(parser: Parser) -> None:
+    parser.add_argument("id", metavar="ID")
+    declare_workspace(parser)
+
+
+def _show(arguments: Namespace, output: Output) -> int:
+    with open_storage() as storage:
+        output.value(_journal(arguments, storage).find(arguments.id).to_json())
+    return 0
+
+
+def _declare_stats(parser: Parser) -> None:
+    parser.add_argument("--since", metavar="WHEN", help="from a span ago, such as 7d, or from a date on; else all that is kept")
+    declare_workspace(parser)
+
+
+def _stats(arguments: Namespace, output: Output) -> int:
+    since = read_moment(arguments, "since", -1)
+    with open_storage() as storage:
+        found = _journal(arguments, storage).stats(since or 0.0)
+    output.rows(found, _STATS)
+    return 0
+
+
+def _declare_resolve(parser: Parser) -> None:
+    parser.add_argument("id", metavar="ID")
+    parser.add_argument("--as", dest="outcome", required=True, choices=("succeeded", "failed"), help="what you have found out")
+    declare_workspace(parser)
+
+
+def _resolve(arguments: Namespace, output: Output) -> int:
+    with open_storage() as storage:
+        output.value(_journal(arguments, storage).resolve(arguments.id, arguments.outcome, _person()).to_json())
+    return 0
+
+
+def _person() -> str:
+    """Who works at this command line."""
+    import getpass  # noqa: PLC0415 (here only)
+
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (OSError, KeyError):  # an account without a name
+        return "cli"
+
+
+def _declare_purge(parser: Parser) -> None:
+    declare_workspace(parser)
+
+
+def _purge(arguments: Namespace, output: Output) -> int:
+    with open_storage() as storage:
+        output.value({"purged": _journal(arguments, storage).purge()})
+    return 0
+
+
+VERBS = {
+    "list": Verb("List invocations, the newest first.", _declare_list, _list),
+    "show": Verb("Print an invocation and its Result.", _declare_show, _show),
+    "stats": Verb("Count invocations by connector, action and status.", _declare_stats, _stats),
+    "resolve": Verb("Say what became of an invocation in doubt.", _declare_resolve, _resolve),
+    "purge": Verb("Delete what was kept long enough; the runtime does so by itself.", _declare_purge, _purge),
+}

@@ -1,0 +1,141 @@
+"""``jackfield invoke``: run one action from arguments or a file, or many from lines."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.cli.arguments import read_inputs
+from jackfield.cli.batch import Batch, run_one
+from jackfield.cli.files import STDIN, Files, is_lines
+from jackfield.cli.input_files import read_inputs_file
+from jackfield.cli.interrupt import interruptible
+from jackfield.cli.opening import open_jackfield
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.progress import progress
+from jackfield.errors import InvalidInvocation, UnknownConnector
+from jackfield.invocation import Meta, Result, new_invocation_id
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+    from jackfield.pipe.executor import Jackfield
+
+__all__ = ["VERBS"]
+
+_MEMBERS = {
+    "connection": "connection",
+    "idempotency_key": "idempotencyKey",
+    "timeout": "timeoutSeconds",
+    "on_doubt": "onDoubt",
+    "connector_version": "connectorVersion",
+}
+"""Options that are members of the invocation."""
+_MAX_CONCURRENCY = 256
+_FAILED = 1
+
+
+def _declare(parser: Parser) -> None:
+    parser.usage = "jackfield invoke CONNECTOR ACTION [key=value …] [options]\n       jackfield invoke --file FILE [--lines] [options]"
+    parser.add_argument("connector", nargs="?", metavar="CONNECTOR", help="such as aws-ses")
+    parser.add_argument("action", nargs="?", metavar="ACTION", help="such as sendEmail")
+    parser.add_argument("words", nargs="*", metavar="key=value", help="an input; also key:=JSON and key=@file, repeated for lists")
+    parser.add_argument("--connection", metavar="NAME", help="the connection to use")
+    parser.add_argument("--inputs", metavar="FILE", help="inputs from a JSON or YAML file ('-' = stdin); key=value goes before")
+    parser.add_argument("--idempotency-key", metavar="KEY", help="run at most once under this key")
+    parser.add_argument("--timeout", metavar="SECONDS", type=float, help="the deadline for all of it (default 60, at most 900)")
+    parser.add_argument("--dry-run", action="store_true", help="do everything up to the action, and not the action")
+    parser.add_argument("--on-doubt", choices=("report", "retry"), help="what to do where a write may have taken effect")
+    parser.add_argument("--connector-version", metavar="SPEC", help="the versions that will do, such as '>=1.2,<2'")
+    parser.add_argument("--wait", action="store_true", help="wait where the same idempotency key is running already")
+    parser.add_argument("--file", metavar="FILE", help="a whole invocation as JSON ('-' = stdin); a .jsonl file: one on each line")
+    parser.add_argument("--lines", action="store_true", help="each line of the file is an invocation, whatever its name")
+    parser.add_argument("--concurrency", metavar="N", type=_concurrency, default=1, help="lines to run at a time (default 1)")
+
+
+def _concurrency(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MAX_CONCURRENCY:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {_MAX_CONCURRENCY}")
+    return int(text)
+
+
+def _run(arguments: Namespace, output: Output) -> int:
+    if arguments.file is None and not arguments.lines:
+        return _run_words(arguments, output)
+    extra = [f"--{name.replace('_', '-')}" for name in (*_MEMBERS, "inputs", "dry_run") if getattr(arguments, name)]
+    extra += [word for word in (arguments.connector, arguments.action, *arguments.words) if word]
+    if extra:
+        message = f"a file holds the whole invocation; '{extra[0]}' cannot be added"
+        raise UsageError(message, usage=arguments.usage, hint="Put it in the file.")
+    path = STDIN if arguments.file is None else arguments.file
+    if arguments.lines or is_lines(path):
+        return _run_lines(path, arguments, output)
+    content = Files().read_invocation(path)
+    with open_jackfield() as jackfield:
+        return _run_single(jackfield, content, arguments, output)
+
+
+def _run_words(arguments: Namespace, output: Output) -> int:
+    missing = [name for name, value in (("CONNECTOR", arguments.connector), ("ACTION", arguments.action)) if not value]
+    if missing:
+        raise UsageError(f"missing: {' and '.join(missing)}", usage=arguments.usage, hint="Or give a whole invocation with --file.")
+    with open_jackfield() as jackfield:
+        return _run_single(jackfield, _invocation(arguments, jackfield.catalog), arguments, output)
+
+
+def _invocation(arguments: Namespace, catalog: Catalog) -> dict[str, Any]:
+    invocation: dict[str, Any] = {"connector": arguments.connector, "action": arguments.action}
+    schema = _inputs_schema(catalog, arguments.connector, arguments.action)
+    if schema is not None:  # otherwise the pipe says what is not there, and inputs do not matter
+        files = Files()
+        given = read_inputs_file(arguments.inputs, files) if arguments.inputs is not None else {}
+        invocation["inputs"] = {**given, **read_inputs(arguments.words, schema, files)}
+    invocation |= {member: value for name, member in _MEMBERS.items() if (value := getattr(arguments, name)) is not None}
+    return {**invocation, "dryRun": True} if arguments.dry_run else invocation
+
+
+def _inputs_schema(catalog: Catalog, connector: str, action: str) -> Mapping[str, Any] | None:
+    try:
+        found = catalog.find(connector).actions.get(action)
+    except UnknownConnector:
+        return None
+    return None if found is None else found.inputs
+
+
+def _run_single(jackfield: Jackfield, invocation: Mapping[str, Any] | bytes, arguments: Namespace, output: Output) -> int:
+    cancelled = threading.Event()
+    with interruptible(cancelled.set):
+        result = run_one(lambda left: jackfield.invoke(invocation, wait=arguments.wait, cancelled=left), cancelled)
+        output.value(result.to_json())
+    return result.exit_code
+
+
+def _run_lines(path: str, arguments: Namespace, output: Output) -> int:
+    lines = Files().lines(path)
+    worst = 0
+    with open_jackfield() as jackfield, progress() as tell:
+
+        def run(line: bytes | InvalidInvocation, cancelled: threading.Event) -> Result:
+            if isinstance(line, InvalidInvocation):
+                return Result("failed", Meta(new_invocation_id()), error=line)
+            return jackfield.invoke(line, wait=arguments.wait, cancelled=cancelled)
+
+        batch = Batch(run, lines, arguments.concurrency)
+        with interruptible(batch.stop):
+            for result in _until_closed(batch, output):
+                output.line(result.to_json())
+                worst = max(worst, result.exit_code)
+                tell(failed=result.exit_code != 0)
+    return worst if batch.complete or output.closed else max(worst, _FAILED)
+
+
+def _until_closed(batch: Batch[bytes | InvalidInvocation, Result], output: Output) -> Iterator[Result]:
+    for result in batch.results():
+        yield result
+        if output.closed:
+            batch.stop()
+
+
+VERBS = {"": Verb("Run an action and print its Result.", _declare, _run)}

@@ -1,0 +1,83 @@
+"""``jackfield keys``: the master key, which opens everything that is stored encrypted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.stores import open_storage
+from jackfield.errors import InvalidInvocation
+
+if TYPE_CHECKING:
+    from jackfield.database import MasterKey
+
+__all__ = ["VERBS"]
+
+_TEXT = "JACKFIELD_NEW_MASTER_KEY"
+_FILE = "JACKFIELD_NEW_MASTER_KEY_FILE"
+_LARGEST = 64 * 1024
+
+
+def _declare_rotate(parser: Parser) -> None:
+    parser.add_argument("--data-keys", action="store_true", help="also make new data keys, for what is stored from now on")
+
+
+def _rotate(arguments: Namespace, output: Output) -> int:
+    from jackfield.database import MasterKey  # noqa: PLC0415 (as everything that needs a database)
+    from jackfield.pipe.key_file import KeyFile, new_key_text  # noqa: PLC0415 (as above)
+    from jackfield.pipe.storage import home  # noqa: PLC0415 (as above)
+
+    given = _given()
+    with open_storage() as storage:
+        vault = storage.vault
+        vault.verify()
+        file = KeyFile.of(os.environ, home(os.environ))
+        if file is None:
+            new = _of_environment(given, data_keys=arguments.data_keys)
+        else:
+            text = given or new_key_text()
+            new = MasterKey.from_text(text, _TEXT)
+            file.put_first(text)  # before anything is wrapped by it: whatever ends this process, the key is kept
+        count = vault.rotate(new, data_keys=arguments.data_keys)
+    made = {"masterKey": new.id, "rewrapped": count, "newDataKeys": arguments.data_keys}
+    output.value(made if file is None else {**made, "keyFile": file.path})
+    if file is None and given:
+        sys.stderr.write(f"jackfield: set JACKFIELD_MASTER_KEY to what {_TEXT} is, for every process\n")
+    return 0
+
+
+def _of_environment(given: str | None, *, data_keys: bool) -> MasterKey:
+    """The key that is to wrap where JACKFIELD_MASTER_KEY holds the keys."""
+    from jackfield.database import MasterKey  # noqa: PLC0415 (as above)
+
+    if given:
+        return MasterKey.from_text(given, _TEXT)
+    present = MasterKey.from_text(os.environ["JACKFIELD_MASTER_KEY"], "JACKFIELD_MASTER_KEY")
+    if len(present.ids) == 1 and not data_keys:
+        raise InvalidInvocation(
+            "there is no new master key: JACKFIELD_MASTER_KEY holds one key, and nothing can be written there",
+            hint=f"Set {_TEXT}, or JACKFIELD_MASTER_KEY to 'new,old'. A key is 32 random bytes in base64: head -c 32 /dev/urandom | base64",
+        )
+    return present
+
+
+def _given() -> str | None:
+    """The text of the new key, where the environment has one."""
+    text = os.environ.get(_TEXT)
+    named = os.environ.get(_FILE)
+    if text or not named:
+        return text or None
+    try:
+        with open(named, "rb") as file:  # noqa: PTH123 (as the rest of the command line)
+            return file.read(_LARGEST).decode("ascii")
+    except (OSError, UnicodeError) as fault:
+        reason = fault.strerror if isinstance(fault, OSError) else "it is not base64"
+        raise InvalidInvocation(f"the file '{named}', which {_FILE} names, cannot be read: {reason}") from None
+
+
+VERBS = {
+    "rotate": Verb("Wrap all data keys by a new master key, while calls go on.", _declare_rotate, _rotate),
+}

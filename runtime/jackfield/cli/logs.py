@@ -1,0 +1,60 @@
+"""Logging of the command line: to stderr, for jackfield's own loggers only, and never with a secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from datetime import UTC, datetime
+
+from jackfield.redaction import LogRedaction
+
+__all__ = ["JsonLines", "configure"]
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_FORMATS = ("json", "console")
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: ``ts`` (RFC 3339, UTC), ``level``, ``logger``, ``message``, and what the record carries besides."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as a line."""
+        row: dict[str, object] = {
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        row |= {name: value for name, value in vars(record).items() if name not in _STANDARD and name not in row}
+        trace = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else None)
+        if trace:
+            row["exception"] = trace
+        return json.dumps(row, ensure_ascii=False, default=str)
+
+
+def configure() -> None:
+    """Send the log of ``jackfield.…`` to stderr as JACKFIELD_LOG (``json`` or ``console``, the default) and JACKFIELD_LOG_LEVEL say.
+
+    Other libraries keep their own logging: botocore's debug log would print tokens and whole messages.
+    """
+    logger = logging.getLogger("jackfield")
+    logger.propagate = False
+    for old in [handler for handler in logger.handlers if isinstance(handler, _Stderr)]:
+        logger.removeHandler(old)
+    handler = _Stderr(sys.stderr)
+    handler.addFilter(LogRedaction())
+    logger.addHandler(handler)
+    form, level = os.environ.get("JACKFIELD_LOG", "console").lower(), os.environ.get("JACKFIELD_LOG_LEVEL", "WARNING").upper()
+    handler.setFormatter(JsonLines() if form == "json" else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logger.setLevel(level if level in _LEVELS else "WARNING")
+    if form not in _FORMATS:
+        logger.warning("JACKFIELD_LOG is '%s'; it takes json or console", form[:40])
+    if level not in _LEVELS:
+        logger.warning("JACKFIELD_LOG_LEVEL is '%s'; it takes one of %s", level[:40], ", ".join(_LEVELS))
+
+
+class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
+    """Marks our own handler, so that a second command in one process replaces it."""

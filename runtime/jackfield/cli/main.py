@@ -1,0 +1,171 @@
+"""The command ``jackfield``: finds the command, runs it, and turns every refusal into JSON and an exit code.
+
+A cold ``jackfield --help`` imports nothing that it does not print; each command imports its own module only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import jackfield
+from jackfield.cli.commands import BUILT_IN, load_plugged, plugged
+
+TYPE_CHECKING = False  # typing's own would cost a cold --help as much as Python's start
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jackfield.cli.output import Output
+    from jackfield.cli.parsing import Verb
+    from jackfield.errors import JackfieldError
+
+__all__ = ["main"]
+
+_USAGE = "usage: jackfield COMMAND …"
+_INTERRUPTED = 130
+"""What shells expect of a command that Ctrl-C ended (128 + SIGINT)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command in ``argv`` (default: the process's own) and give its exit code: 0, 1, 2, 3, or 130 after a second Ctrl-C."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    # pydantic looks for plugins of its own in every installed distribution, 40 ms of a cold call where there are many
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    _speak_utf8()
+    try:
+        return _run(words)
+    except SystemExit as stop:  # argparse's --help, or a plugged command
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _run(words: list[str]) -> int:
+    first = words[0] if words else ""
+    if first in {"-h", "--help"}:
+        return _print(_help())
+    if first in {"-V", "--version"}:
+        return _print(f"jackfield {jackfield.__version__}\n")
+    if first == "__complete":
+        from jackfield.cli.completion import complete  # noqa: PLC0415 (its own command only)
+
+        return _print("".join(f"{line}\n" for line in complete(words[1:])))
+    from jackfield.cli.output import Output  # noqa: PLC0415 (a cold --help needs no JSON)
+    from jackfield.errors import JackfieldError  # noqa: PLC0415 (as above)
+
+    output = Output(one_line="--json" in words)
+    try:
+        code = _dispatch(words, output)
+    except JackfieldError as error:
+        code = _refuse(first, error, output)
+    return max(code, 1) if output.lost else code
+
+
+def _dispatch(words: list[str], output: Output) -> int:
+    from jackfield.cli.parsing import UsageError  # noqa: PLC0415 (a cold --help parses nothing)
+
+    for place, word in enumerate(words, start=1):
+        if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise UsageError(f"argument {place} is not valid text in this locale's encoding", usage=_USAGE, hint="Write it in UTF-8.")
+    if not words:
+        raise UsageError("no command is given", usage=_help(), hint="See 'jackfield --help'.")
+    name, *rest = words
+    if name in BUILT_IN:
+        return _built_in(name, rest, output)
+    found = plugged()
+    if name in found:
+        return load_plugged(found[name])(rest) or 0
+    message = f"there is no command '{name[:80]}'{_meant(name, [*BUILT_IN, *found])}"
+    raise UsageError(message, usage=_USAGE, hint="See 'jackfield --help'.")
+
+
+def _built_in(name: str, words: list[str], output: Output) -> int:
+    import importlib  # noqa: PLC0415 (a cold --help imports no command)
+
+    from jackfield.cli.parsing import UsageError  # noqa: PLC0415 (as above)
+
+    verbs: Mapping[str, Verb] = importlib.import_module(f"jackfield.cli.{name}").VERBS
+    if "" in verbs:
+        return _call(verbs[""], name, words, output)
+    verb = next((word for word in words if word != "--json"), "")
+    if verb in {"-h", "--help"}:
+        return _print(_verbs_help(name, verbs))
+    usage = f"usage: jackfield {name} {{{','.join(verbs)}}} …"
+    hint = f"See 'jackfield {name} --help'."
+    if not verb:
+        raise UsageError(f"'{name}' needs one of: {', '.join(verbs)}", usage=usage, hint=hint)
+    if verb not in verbs:
+        raise UsageError(f"'{name}' has no command '{verb[:80]}'{_meant(verb, verbs)}", usage=usage, hint=hint)
+    words.remove(verb)
+    return _call(verbs[verb], f"{name} {verb}", words, output)
+
+
+def _call(verb: Verb, command: str, words: list[str], output: Output) -> int:
+    arguments = verb.parser(command).read(words)
+    output.one_line = arguments.json
+    return verb.run(arguments, output)
+
+
+def _meant(name: str, names: Sequence[str] | Mapping[str, object]) -> str:
+    from jackfield.errors import nearest  # noqa: PLC0415 (only a misspelt name pays for it)
+
+    close = nearest(name, names)
+    return f"; did you mean '{close}'?" if close else ""
+
+
+def _refuse(command: str, error: JackfieldError, output: Output) -> int:
+    usage = getattr(error, "usage", None)
+    if usage:
+        sys.stderr.write(f"{usage.rstrip()}\njackfield: {error.message}\n")
+    if command == "invoke":
+        from jackfield.invocation import Meta, Result, new_invocation_id  # noqa: PLC0415 (only refusals pay for it)
+
+        output.value(Result("failed", Meta(new_invocation_id()), error=error).to_json())
+    else:
+        output.value({"error": error.to_json()})
+    return error.exit_code
+
+
+def _help() -> str:
+    rows = [f"  {name:<13} {summary}" for name, summary in BUILT_IN.items()]
+    rows += [f"  {name:<13} (added by {points[0].distribution})" for name, points in sorted(plugged().items())]
+    commands = "\n".join(rows)
+    return f"""{_USAGE}
+
+Run actions of installed connectors: JSON in, JSON out.
+
+{commands}
+
+  -h, --help    this text; 'jackfield COMMAND --help' says more
+  -V, --version
+
+Answers go to stdout as JSON, on one line with --json; all else goes to stderr.
+Exit codes: 0 succeeded, 1 failed, 2 not valid, 3 in doubt; of many, the largest.
+"""
+
+
+def _verbs_help(name: str, verbs: Mapping[str, Verb]) -> str:
+    rows = "\n".join(f"  {key:<8} {verb.summary}" for key, verb in verbs.items())
+    return f"usage: jackfield {name} {{{','.join(verbs)}}} …\n\n{BUILT_IN[name].capitalize()}.\n\n{rows}\n"
+
+
+def _print(text: str) -> int:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        from jackfield.cli.output import silence_stdout  # noqa: PLC0415 (few readers leave early)
+
+        silence_stdout()
+    return 0
+
+
+def _speak_utf8() -> None:
+    """Write UTF-8 whatever the locale; a lone surrogate becomes an escape, which JSON reads as what it was."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller (>&-)
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 (open until the process ends)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8", errors="backslashreplace")

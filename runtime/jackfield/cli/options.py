@@ -1,0 +1,24 @@
+"""``jackfield options``: the choices of a form field."""
+
+from __future__ import annotations
+
+from jackfield.cli.opening import open_jackfield
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, Verb
+
+__all__ = ["VERBS"]
+
+
+def _declare(parser: Parser) -> None:
+    parser.add_argument("connector", metavar="CONNECTOR")
+    parser.add_argument("source", metavar="SOURCE", help="the option source, such as awsRegions")
+
+
+def _run(arguments: Namespace, output: Output) -> int:
+    with open_jackfield() as jackfield:
+        found = jackfield.options(arguments.connector, arguments.source)
+    output.rows(found, ("value", "label"))
+    return 0
+
+
+VERBS = {"": Verb("List the choices of an option source.", _declare, _run)}

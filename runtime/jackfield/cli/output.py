@@ -1,0 +1,88 @@
+"""What goes to stdout: JSON, pretty or as a table for people, one line for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["Output", "silence_stdout"]
+
+_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+"""The control characters that JSON lets through; a terminal might obey them."""
+
+
+class Output:
+    """The answers of one command.
+
+    ``closed`` says that nobody reads stdout any more, which is no fault; ``lost`` that an answer could not be written for another
+    reason (a full disk), which is one.
+    """
+
+    def __init__(self, *, one_line: bool = False) -> None:
+        self.one_line = one_line
+        self.closed = False
+        self.lost = False
+
+    @property
+    def for_people(self) -> bool:
+        """Whether a person reads: stdout is a terminal and one line was not asked for."""
+        return not self.one_line and sys.stdout.isatty()
+
+    def line(self, value: object) -> None:
+        """Write ``value`` as JSON on one line."""
+        self._write(json.dumps(value, ensure_ascii=False) + "\n")
+
+    def text(self, text: str) -> None:
+        """Write a script as it is: the one kind of answer that is no JSON, but for --json."""
+        if self.one_line:
+            self.line(text)
+        else:
+            self._write(text)
+
+    def value(self, value: object) -> None:
+        """Write ``value`` as JSON: indented on a terminal, in colours unless NO_COLOR is set; else on one line."""
+        if not self.for_people:
+            self.line(value)
+            return
+        text = json.dumps(value, ensure_ascii=False, indent=2).translate(_CONTROLS)
+        if not os.environ.get("NO_COLOR"):
+            from jackfield.cli.tables import coloured  # noqa: PLC0415 (rich is imported only where something is drawn)
+
+            text = coloured(text)
+        self._write(text + "\n")
+
+    def rows(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+        """Write a list: as a table of ``columns`` on a terminal, else as a JSON array on one line."""
+        if not self.for_people:
+            self.line(list(rows))
+            return
+        from jackfield.cli.tables import table  # noqa: PLC0415 (as above)
+
+        self._write(table(rows, columns))
+
+    def _write(self, text: str) -> None:
+        if self.closed:
+            return
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            self.closed = True
+            silence_stdout()
+        except OSError as error:
+            self.closed = self.lost = True
+            silence_stdout()
+            sys.stderr.write(f"jackfield: the answer cannot be written to stdout: {error.strerror}\n")
+
+
+def silence_stdout() -> None:
+    """Send what is still buffered for stdout nowhere, so that Python does not complain about it at exit."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):  # stdout is not a file
+        return

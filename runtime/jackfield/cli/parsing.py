@@ -1,0 +1,72 @@
+"""Reading the words of a command: argparse, but a mistake is a value with a code and not an exit."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from jackfield.errors import InvalidInvocation
+
+if TYPE_CHECKING:
+    from jackfield.cli.output import Output
+
+__all__ = ["Namespace", "Parser", "UsageError", "Verb"]
+
+Namespace = argparse.Namespace
+
+
+class UsageError(InvalidInvocation):
+    """The words make no command. ``usage`` is the line for people, which goes to stderr."""
+
+    def __init__(self, message: str, *, usage: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.usage = usage
+
+
+class Parser(argparse.ArgumentParser):
+    """The parser of one command. ``flags`` are its options, for completion; the result has ``usage``, for errors found later."""
+
+    def __init__(self, command: str, description: str) -> None:
+        self.flags: dict[str, argparse.Action] = {}
+        super().__init__(prog=f"jackfield {command}", description=description, allow_abbrev=False)
+        self.add_argument("--json", action="store_true", help="answer on one line, also on a terminal")
+
+    def add_argument(self, *names: Any, **about: Any) -> argparse.Action:  # noqa: ANN401 (argparse's own signature)
+        """Add an argument and remember its options."""
+        action = super().add_argument(*names, **about)
+        self.flags.update(dict.fromkeys(action.option_strings, action))
+        return action
+
+    def read(self, words: Sequence[str]) -> Namespace:
+        """The values in ``words``; options and positional words may be mixed.
+
+        :raises UsageError: for words that do not fit.
+        """
+        found = self.parse_intermixed_args(list(words))
+        found.usage = self.format_usage()
+        return found
+
+    def error(self, message: str) -> NoReturn:
+        """What argparse calls on a mistake."""
+        raise UsageError(message, usage=self.format_usage(), hint=f"See '{self.prog} --help'.")
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """What a noun can do: ``declare`` adds its arguments to a parser, ``run`` does it and gives the exit code."""
+
+    summary: str
+    declare: Callable[[Parser], None]
+    run: Callable[[Namespace, Output], int]
+
+    def parser(self, command: str) -> Parser:
+        """The parser of ``command``, which is this verb after its noun."""
+        parser = Parser(command, self.summary)
+        self.declare(parser)
+        return parser
+
+
+Verbs = Mapping[str, Verb]
+"""A noun's verbs by name; the only one of a noun without verbs is called ``""``."""

@@ -1,0 +1,44 @@
+"""How far a file of invocations has come: on stderr, for people only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+__all__ = ["Progress", "progress"]
+
+
+class Progress(Protocol):
+    """What is told of each Result."""
+
+    def __call__(self, *, failed: bool) -> None:
+        """One more Result is there."""
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Show progress where stderr is a terminal and stdout is not (there, the Results themselves show it)."""
+    if sys.stdout.isatty() or not sys.stderr.isatty():
+        yield _silent
+        return
+    from rich.console import Console  # noqa: PLC0415 (rich is imported only where something is drawn)
+    from rich.progress import Progress as Bar  # noqa: PLC0415 (as above)
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 (as above)
+
+    done = faults = 0
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False) as bar:
+        task = bar.add_task("no invocation done yet", total=None)
+
+        def tell(*, failed: bool) -> None:
+            nonlocal done, faults
+            done, faults = done + 1, faults + failed
+            bar.update(task, description=f"{done:,} done, {faults:,} of them not succeeded")
+
+        yield tell
+
+
+def _silent(*, failed: bool) -> None:
+    """Show nothing."""

@@ -1,0 +1,104 @@
+"""``jackfield run``: a small workflow file, in either of Thand's forms."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.cli import logs
+from jackfield.cli.batch import run_one
+from jackfield.cli.files import STDIN, Files
+from jackfield.cli.interrupt import interruptible
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.errors import InvalidInvocation
+from jackfield.invocation import decode
+
+if TYPE_CHECKING:
+    from jackfield.connections.foreign import Document
+    from jackfield.invocation import Result
+
+__all__ = ["VERBS"]
+
+
+def _declare(parser: Parser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a YAML or JSON file with workflows, and providers too if you like (- = stdin)")
+    parser.add_argument("workflow", nargs="?", metavar="WORKFLOW", help="its key or name; not needed where the file has one")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", dest="given", help="a member of $context; repeatable")
+    parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict keeps to what Thand's own code reads")
+    parser.add_argument("--dry-run", action="store_true", help="do everything up to the mails, and send none")
+
+
+def _run(arguments: Namespace, output: Output) -> int:
+    given = _given(arguments)
+    from jackfield.connections import sources_from  # noqa: PLC0415 (dear; a wrong usage needs none of it)
+    from jackfield.pipe.executor import Jackfield  # noqa: PLC0415 (as above)
+    from jackfield.surfaces.workflow import find_workflow, prepare, read_workflows  # noqa: PLC0415 (as above)
+
+    logs.configure()
+    documents = _documents(arguments.file)
+    workflow = find_workflow(read_workflows(documents), arguments.workflow)
+    own: list[Any] = [item.content for item in documents] if arguments.file == STDIN else [arguments.file]
+    others = [source for source in sources_from(os.environ) if not _same(source, arguments.file)]
+    with Jackfield(os.environ.get("JACKFIELD_WORKSPACE") or "default", connections=[*own, *others]) as jackfield:
+        for problem in jackfield.connections.problems:
+            sys.stderr.write(f"jackfield: {problem}\n")
+        cancelled = threading.Event()
+        extra = {"dryRun": True} if arguments.dry_run else {}
+
+        def invoke(invocation: Mapping[str, Any]) -> Result:
+            return jackfield.invoke({**invocation, **extra}, cancelled=cancelled)
+
+        prepared = prepare(workflow, jackfield, given, os.environ, invoke=invoke, strict=arguments.compat == "strict")
+        with interruptible(cancelled.set):
+            outcome = run_one(lambda _left: prepared.run(), cancelled)
+            output.value(outcome.to_json())
+    for step in outcome.steps:
+        if "warning" in step or "error" in step:
+            sys.stderr.write(f"jackfield: {step['name']}: {step.get('warning') or step['error']}\n")
+    return outcome.exit_code
+
+
+def _given(arguments: Namespace) -> Mapping[str, Any]:
+    found: dict[str, Any] = {}
+    for word in arguments.given:
+        name, equals, text = word.partition("=")
+        if not equals or not name:
+            raise UsageError(f"'{word[:80]}' is not NAME=JSON", usage=arguments.usage, hint='Write --set user=\'{"name": "Ada"}\'.')
+        try:
+            found[name] = decode(text)
+        except InvalidInvocation as error:
+            reason = error.message.replace("the invocation", f"--set {name[:80]}")
+            raise UsageError(reason, usage=arguments.usage, hint=f"A text needs quotes: --set {name[:80]}='\"…\"'.") from None
+    return found
+
+
+def _documents(path: str) -> list[Document]:
+    """The documents of the file; a broken one is told when the connections are read.
+
+    :raises InvalidInvocation: where none can be read.
+    """
+    from jackfield.connections.documents import DocumentError, parted  # noqa: PLC0415 (dear; see above)
+    from jackfield.connections.foreign import Document  # noqa: PLC0415 (as above)
+
+    name = "stdin" if path == STDIN else os.path.basename(path)  # noqa: PTH119 (a cold call saves pathlib's import)
+    found: list[Document] = []
+    faults: list[str] = []
+    for where, content in parted(Files().read_text(path), name):
+        if isinstance(content, DocumentError):
+            faults.append(f"{name}{where}: {content}")
+        else:
+            found.append(Document(content, name, f"{name}{where}"))
+    if not found:
+        raise InvalidInvocation(faults[0] if faults else f"{name}: it is empty", hint="A workflow file is YAML or JSON with 'workflows'.")
+    return found
+
+
+def _same(source: str, path: str) -> bool:
+    return path != STDIN and os.path.realpath(os.path.expanduser(source)) == os.path.realpath(path)  # noqa: PTH111 (as above)
+
+
+VERBS = {"": Verb("Run a workflow and print what became of each of its tasks.", _declare, _run)}

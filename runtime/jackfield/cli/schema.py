@@ -1,0 +1,48 @@
+"""``jackfield schema``: the JSON Schema of an action's inputs, of its output, or of a connection type."""
+
+from __future__ import annotations
+
+from jackfield.catalog import Catalog
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.errors import InvalidInvocation, nearest
+from jackfield.manifest import Manifest
+
+__all__ = ["VERBS"]
+
+
+def _declare(parser: Parser) -> None:
+    parser.usage = "jackfield schema CONNECTOR ACTION [--output]\n       jackfield schema CONNECTOR --connection TYPE"
+    parser.add_argument("connector", metavar="CONNECTOR")
+    parser.add_argument("action", nargs="?", metavar="ACTION")
+    parser.add_argument("--output", action="store_true", help="what the action gives, not what it takes")
+    parser.add_argument("--connection", metavar="TYPE", help="what a connection type takes")
+
+
+def _run(arguments: Namespace, output: Output) -> int:
+    if (arguments.action is None) == (arguments.connection is None) or (arguments.output and arguments.action is None):
+        raise UsageError("give either an ACTION or --connection TYPE", usage=arguments.usage, hint="See 'jackfield schema --help'.")
+    manifest = Catalog.installed().find(arguments.connector)
+    if arguments.connection is not None:
+        output.value(_connection_schema(manifest, arguments.connection))
+        return 0
+    action = manifest.actions.get(arguments.action)
+    if action is None:
+        from jackfield.pipe.admit import find_action  # noqa: PLC0415 (dear; only a wrong name needs its words)
+
+        action = find_action(manifest, arguments.action)
+    output.value(action.output if arguments.output else action.inputs)
+    return 0
+
+
+def _connection_schema(manifest: Manifest, name: str) -> object:
+    found = manifest.connection_type(name)
+    if found is None:
+        close = nearest(name, manifest.connection_types)
+        tail = f"; did you mean '{close}'?" if close else ""
+        types = ", ".join(sorted(manifest.connection_types)) or "no connection types"
+        raise InvalidInvocation(f"'{manifest.key}' has no connection type '{name[:80]}'{tail}", hint=f"'{manifest.key}' has {types}.")
+    return found.schema
+
+
+VERBS = {"": Verb("Print the JSON Schema of an action or a connection type.", _declare, _run)}

@@ -1,0 +1,25 @@
+"""``jackfield search``: the action for a task."""
+
+from __future__ import annotations
+
+from jackfield.cli.opening import open_jackfield
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, Verb
+
+__all__ = ["VERBS"]
+
+
+def _declare(parser: Parser) -> None:
+    parser.add_argument("words", nargs="+", metavar="WORDS", help="such as: send email")
+    parser.add_argument("--connector", metavar="CONNECTOR", help="among this connector's actions only")
+    parser.add_argument("--effect", choices=("read", "idempotent", "write"), help="among actions of this effect only")
+
+
+def _run(arguments: Namespace, output: Output) -> int:
+    with open_jackfield() as jackfield:
+        found = jackfield.search(" ".join(arguments.words), connector=arguments.connector, effect=arguments.effect)
+    output.rows(found, ("connector", "action", "title", "effect"))
+    return 0
+
+
+VERBS = {"": Verb("Find actions, best first.", _declare, _run)}

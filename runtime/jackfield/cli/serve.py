@@ -1,0 +1,87 @@
+"""``jackfield serve``: the HTTP API and what is mounted with it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+
+from jackfield.cli.logs import configure
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.errors import InvalidInvocation, JackfieldError
+
+__all__ = ["VERBS"]
+
+
+def _declare(parser: Parser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen; by default on this machine only")
+    parser.add_argument("--port", type=int, default=8080, metavar="N", help="the port; 0 takes a free one")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that share the database")
+    parser.add_argument("--behind-proxy", action="store_true", help="a proxy in front speaks TLS")
+    parser.add_argument("--certificate", metavar="FILE", help="speak TLS with this certificate (PEM)")
+    parser.add_argument("--key", metavar="FILE", help="the certificate's key (PEM)")
+    parser.add_argument(
+        "--origin", action="append", default=[], metavar="URL", help="a web origin that browsers may call from; may be repeated"
+    )
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="HOST", help="an internal host that endpoints may name; may be repeated"
+    )
+    parser.add_argument("--rate", type=float, default=0.0, metavar="N", help="requests a second for each token; 0 is no limit")
+    parser.add_argument(
+        "--queue-workers", type=int, default=16, metavar="N", help="queued invocations that one process runs at once; 0 is none"
+    )
+    parser.add_argument("--jwks", metavar="URL", help="take JWTs whose keys are there, beside our own tokens")
+    parser.add_argument("--jwt-issuer", metavar="NAME", help="the issuer that a JWT must name")
+    parser.add_argument("--jwt-audience", metavar="NAME", help="the audience that a JWT must name")
+
+
+def _serve(arguments: Namespace, _output: Output) -> int:
+    configure()
+    try:
+        from jackfield.surfaces.http.serve import run  # noqa: PLC0415 (an extra)
+        from jackfield.surfaces.http.settings import Jwt, Settings  # noqa: PLC0415 (as above)
+    except ImportError as error:
+        raise InvalidInvocation(f"the server is an extra, and '{error.name}' is missing", hint="pip install 'jackfield[server]'") from None
+    jwt = None
+    if arguments.jwks:
+        if not (arguments.jwt_issuer and arguments.jwt_audience):
+            raise InvalidInvocation("--jwks needs --jwt-issuer and --jwt-audience", hint="Without them any token of the provider would do.")
+        jwt = Jwt(arguments.jwks, arguments.jwt_issuer, arguments.jwt_audience)
+    settings = Settings(
+        host=arguments.host,
+        port=arguments.port,
+        workers=max(1, arguments.workers),
+        behind_proxy=arguments.behind_proxy,
+        certificate=arguments.certificate,
+        key=arguments.key,
+        origins=tuple(arguments.origin),
+        allowed_hosts=tuple(arguments.allow_host),
+        rate=arguments.rate,
+        queue_workers=arguments.queue_workers,
+        jwt=jwt,
+    )
+    return run(settings, configure, functools.partial(_announce, alone=settings.loopback and not settings.behind_proxy))
+
+
+def _announce(origin: str, *, alone: bool) -> None:
+    sys.stderr.write(f"jackfield listens on {origin}\n")
+    if alone:  # whoever reads this terminal may do everything here anyway
+        sys.stderr.write(f"{_invitation(origin)}\n")
+    sys.stderr.flush()
+
+
+def _invitation(origin: str) -> str:
+    """The way into the console for whoever started the server."""
+    from jackfield.clock import SystemClock  # noqa: PLC0415 (only the server has a console)
+    from jackfield.pipe.storage import Storage  # noqa: PLC0415 (as above)
+    from jackfield.surfaces.console import one_time_link  # noqa: PLC0415 (as above)
+
+    try:
+        with Storage(None, os.environ, SystemClock()) as storage:
+            return f"console, for one sign-in within ten minutes: {one_time_link(storage, SystemClock(), origin)}"
+    except JackfieldError as error:
+        return f"no sign-in to the console: {error.message}"
+
+
+VERBS = {"": Verb("serve the HTTP API", _declare, _serve)}

@@ -1,0 +1,51 @@
+"""What people see on a terminal, drawn by rich."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.json import JSON
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["coloured", "table"]
+
+
+def coloured(text: str) -> str:
+    """JSON text with colours for the terminal that stdout is."""
+    return _drawn(JSON(text), soft_wrap=True)
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """A table with a line for each row; what the rows hold is shown as plain text, never as markup or control characters."""
+    if not rows:
+        return "(none)\n"
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        drawn.add_column(column.capitalize(), overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(_plain(row.get(column))) for column in columns))
+    return _drawn(drawn) + "\n"
+
+
+def _plain(value: object) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def _drawn(what: RenderableType, *, soft_wrap: bool = False) -> str:
+    terminal = Console(file=sys.stdout)
+    sheet = Console(
+        file=io.StringIO(), width=terminal.width, color_system=_colours(terminal), force_terminal=True, no_color=terminal.no_color
+    )
+    with sheet.capture() as captured:
+        sheet.print(what, soft_wrap=soft_wrap)
+    return captured.get().removesuffix("\n")
+
+
+def _colours(terminal: Console) -> Any:  # noqa: ANN401 (rich gives the name as str and takes it as a Literal)
+    return terminal.color_system

@@ -1,0 +1,105 @@
+"""``jackfield tokens``: who may do what over the network."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.stores import declare_pages, declare_workspace, open_storage, pages, read_moment, the_workspace
+
+__all__ = ["VERBS"]
+
+_COLUMNS = ("id", "name", "scope", "status", "createdAt", "expiresAt", "lastUsedAt")
+_REFUSED = 1
+_SHOWN_ONCE = "jackfield: this is the only time that the token is shown\n"
+
+
+def _declare_create(parser: Parser) -> None:
+    parser.add_argument("--scope", required=True, choices=("read", "invoke", "manage"), help="to see; to see and run; to do all")
+    declare_workspace(parser)
+    parser.add_argument("--name", default="", metavar="NAME", help="what it is for, for people")
+    parser.add_argument("--allow", action="append", default=[], metavar="PATTERN", help="allow what fits, and only that; repeat for more")
+    parser.add_argument("--block", action="append", default=[], metavar="PATTERN", help="forbid what fits; goes before --allow")
+    parser.add_argument("--expires", metavar="WHEN", help="after a span such as 30d, or at a date such as 2031-01-31; else never")
+
+
+def _create(arguments: Namespace, output: Output) -> int:
+    from jackfield.access import Rules, Tokens  # noqa: PLC0415 (as everything that needs a database)
+    from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
+
+    expires = read_moment(arguments, "expires", 1)
+    rules = Rules.checked(arguments.allow, arguments.block)
+    with open_storage() as storage:
+        tokens = Tokens(storage.database, the_workspace(arguments, storage), SystemClock())
+        made = tokens.create(arguments.scope, arguments.name, rules, expires)
+    output.value({"token": made.text, "id": made.token.id})
+    if output.for_people:
+        sys.stderr.write(_SHOWN_ONCE)
+    return 0
+
+
+def _declare_list(parser: Parser) -> None:
+    declare_workspace(parser)
+    declare_pages(parser)
+
+
+def _list(arguments: Namespace, output: Output) -> int:
+    from jackfield.access import Tokens  # noqa: PLC0415 (as above)
+    from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
+
+    with open_storage() as storage:
+        tokens = Tokens(storage.database, the_workspace(arguments, storage), SystemClock())
+        found = pages(arguments, lambda cursor, limit: tokens.list(cursor=cursor, limit=limit))
+    now = time.time()
+    output.rows([token.to_json(now) for token in found], _COLUMNS)
+    return 0
+
+
+def _declare_revoke(parser: Parser) -> None:
+    parser.add_argument("id", metavar="ID")
+    declare_workspace(parser)
+
+
+def _revoke(arguments: Namespace, output: Output) -> int:
+    from jackfield.access import Tokens  # noqa: PLC0415 (as above)
+    from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
+
+    with open_storage() as storage:
+        revoked = Tokens(storage.database, the_workspace(arguments, storage), SystemClock()).revoke(arguments.id)
+    output.value(revoked.to_json(time.time()))
+    return 0
+
+
+def _declare_explain(parser: Parser) -> None:
+    parser.add_argument("id", metavar="ID")
+    parser.add_argument("--action", required=True, metavar="CONNECTOR/ACTION", help="such as aws-ses/sendEmail")
+    parser.add_argument("--connection", metavar="NAME", help="the connection's name; @inline for one that is given with the call")
+    declare_workspace(parser)
+
+
+def _explain(arguments: Namespace, output: Output) -> int:
+    from jackfield.access import Request, Tokens  # noqa: PLC0415 (as above)
+    from jackfield.catalog import Catalog  # noqa: PLC0415 (as above)
+    from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
+    from jackfield.pipe.admit import find_action  # noqa: PLC0415 (as above)
+
+    connector, slash, action = arguments.action.partition("/")
+    if not slash:
+        raise UsageError(f"--action takes connector/action, not '{arguments.action[:80]}'", usage=arguments.usage)
+    effect = find_action(Catalog.installed().find(connector), action).effect
+    request = Request(connector, action, effect, arguments.connection)
+    with open_storage() as storage:
+        decision = Tokens(storage.database, the_workspace(arguments, storage), SystemClock()).explain(arguments.id, request)
+    asked = {"id": arguments.id, "action": arguments.action, "effect": effect, "connection": arguments.connection}
+    output.value({**{name: value for name, value in asked.items() if value is not None}, **decision.to_json()})
+    return 0 if decision.allowed else _REFUSED
+
+
+VERBS = {
+    "create": Verb("Make a token, which is shown this once.", _declare_create, _create),
+    "list": Verb("List the tokens, the newest first; their texts are not kept.", _declare_list, _list),
+    "revoke": Verb("Have a token refused from now on.", _declare_revoke, _revoke),
+    "explain": Verb("Say whether a token may run an action, and which rule decides; exit code 1 where not.", _declare_explain, _explain),
+}

@@ -1,0 +1,63 @@
+"""``jackfield worker``: take queued invocations, without serving anything."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from jackfield.cli.logs import configure
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.errors import InvalidInvocation
+
+if TYPE_CHECKING:
+    from jackfield.queue import Panels
+
+__all__ = ["VERBS"]
+
+
+def _declare(parser: Parser) -> None:
+    parser.add_argument("--concurrency", type=int, default=16, metavar="N", help="invocations that run at once")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="HOST", help="an internal host that endpoints may name; may be repeated"
+    )
+    parser.add_argument(
+        "--stop-within", type=float, default=30.0, metavar="SECONDS", help="how long what runs may take to end when told to stop"
+    )
+
+
+def _work(arguments: Namespace, _output: Output) -> int:
+    import asyncio  # noqa: PLC0415 (as everything that runs)
+
+    from jackfield.queue import Panels  # noqa: PLC0415 (as above)
+
+    configure()
+    from jackfield.connector.guard import Guard  # noqa: PLC0415 (as above)
+
+    panels = Panels(os.environ, guard=Guard(allowed=tuple(arguments.allow_host)))
+    if not panels.storage.enabled:
+        raise InvalidInvocation(
+            "there is no queue: JACKFIELD_DATABASE_URL is 'none'", hint="Give the database that 'jackfield serve' uses."
+        )
+    asyncio.run(_until_told(panels, arguments.concurrency, arguments.stop_within))
+    return 0
+
+
+async def _until_told(panels: Panels, concurrency: int, within: float) -> None:
+    import asyncio  # noqa: PLC0415 (as above)
+    import signal  # noqa: PLC0415 (as above)
+
+    from jackfield.queue import QueueWorkers  # noqa: PLC0415 (as above)
+
+    told, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    workers = QueueWorkers(panels, concurrency)
+    workers.start()
+    await told.wait()
+    await workers.stop(within)
+    await panels.drained(0.0)
+    await asyncio.to_thread(panels.close)
+
+
+VERBS = {"": Verb("take queued invocations", _declare, _work)}

@@ -1,0 +1,96 @@
+"""``jackfield workspaces``: the tenants of the database, and what is set for each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.stores import open_storage, workspaces_of
+
+__all__ = ["VERBS"]
+
+_SWITCHES = {
+    "keep_inputs": ("keepInputs", "whether the journal keeps inputs, redacted"),
+    "allow_references": ("allowReferences", "whether connections made over HTTP or MCP may hold secret references"),
+    "allow_ambient": ("allowAmbient", "whether they may use the host's own identity"),
+    "allow_own_external_id": ("allowOwnExternalId", "whether they may bring an External ID of their own"),
+}
+_COLUMNS = ("name", "createdAt", "keepInputs", "retentionDays", "rules")
+
+
+def _declare_settings(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--allow", action="append", metavar="PATTERN", help="allow what fits, and only that; repeat for more")
+    parser.add_argument("--block", action="append", metavar="PATTERN", help="forbid what fits; goes before --allow")
+    parser.add_argument("--retention-days", type=int, metavar="N", help="how long settled invocations are kept: 30 by default")
+    for name, (_, about) in _SWITCHES.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", choices=("yes", "no"), help=about)
+
+
+def _declare_set(parser: Parser) -> None:
+    _declare_settings(parser)
+    parser.add_argument("--no-allow", action="store_true", help="take all allow patterns away: everything is allowed")
+    parser.add_argument("--no-block", action="store_true", help="take all block patterns away")
+
+
+def _changes(arguments: Namespace) -> dict[str, Any]:
+    changes: dict[str, Any] = {
+        member: getattr(arguments, name) == "yes" for name, (member, _) in _SWITCHES.items() if getattr(arguments, name) is not None
+    }
+    if arguments.retention_days is not None:
+        changes["retentionDays"] = arguments.retention_days
+    rules = {name: getattr(arguments, name) for name in ("allow", "block") if getattr(arguments, name) is not None}
+    return changes | ({"rules": rules} if rules else {})
+
+
+def _create(arguments: Namespace, output: Output) -> int:
+    with open_storage() as storage:
+        output.value(workspaces_of(storage).create(arguments.name, _changes(arguments)).to_json())
+    return 0
+
+
+def _set(arguments: Namespace, output: Output) -> int:
+    changes = _changes(arguments)
+    for name in ("allow", "block"):
+        if getattr(arguments, f"no_{name}"):
+            if getattr(arguments, name):
+                raise UsageError(f"--{name} and --no-{name} exclude each other", usage=arguments.usage)
+            changes["rules"] = {**changes.get("rules", {}), name: []}
+    if not changes:
+        raise UsageError("nothing is to be set", usage=arguments.usage, hint="See 'jackfield workspaces set --help'.")
+    with open_storage() as storage:
+        output.value(workspaces_of(storage).set(arguments.name, changes).to_json())
+    return 0
+
+
+def _declare_nothing(_parser: Parser) -> None:
+    """Takes nothing."""
+
+
+def _list(_arguments: Namespace, output: Output) -> int:
+    with open_storage() as storage:
+        workspaces = workspaces_of(storage)
+        found = workspaces.list()
+        while page := workspaces.list(after=found[-1].name):
+            found += page
+    output.rows([workspace.to_json() for workspace in found], _COLUMNS)
+    return 0
+
+
+def _declare_show(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME")
+
+
+def _show(arguments: Namespace, output: Output) -> int:
+    with open_storage() as storage:
+        output.value(workspaces_of(storage).find(arguments.name).to_json())
+    return 0
+
+
+VERBS = {
+    "create": Verb("Make a workspace.", _declare_settings, _create),
+    "list": Verb("List the workspaces.", _declare_nothing, _list),
+    "show": Verb("Print a workspace and what is set for it.", _declare_show, _show),
+    "set": Verb("Change what is set for a workspace; what is not named stays.", _declare_set, _set),
+}

@@ -1,0 +1,221 @@
+"""Inputs on the command line: ``key=value`` and its relatives."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jackfield.cli.arguments import read_inputs
+from jackfield.cli.attachments import file_value, kind_of, takes_list_only
+from jackfield.cli.files import Files
+from jackfield.errors import InvalidInvocation
+from jackfield.invocation import MAX_BYTES
+
+FILE: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "object", "properties": {"data": {}, "contentType": {}}}]}
+PAIR: dict[str, Any] = {"type": "object", "properties": {"key": {"type": "string"}, "value": FILE}}
+SCHEMA: dict[str, Any] = {
+    "properties": {
+        "text": {"type": "string"},
+        "list": {"type": "array", "items": {"type": "string"}},
+        "either": {"anyOf": [{"type": "array"}, {"type": "string"}]},
+        "files": {"anyOf": [{"type": "object", "additionalProperties": FILE}, {"type": "array", "items": PAIR}]},
+        "pairs": {"type": "array", "items": PAIR},
+        "one": FILE,
+    }
+}
+
+names = st.text(st.characters(exclude_characters="=:", exclude_categories=["Cs"]), min_size=1)
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner) | st.dictionaries(texts, inner),
+    max_leaves=20,
+)
+words_of_schemas = st.sampled_from(
+    ["anyOf", "oneOf", "type", "items", "properties", "additionalProperties", "value", "data", "contentType"]
+)
+schemas = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(words_of_schemas, inner)
+)
+
+
+def read(*words: str, schema: dict[str, Any] = SCHEMA) -> dict[str, Any]:
+    """The inputs that the words give."""
+    return read_inputs(words, schema, Files())
+
+
+@given(names, texts)
+def test_any_text_can_be_given(name: str, text: str) -> None:
+    """Every text reaches its input as it is, with one more ``@`` where it starts with one."""
+    written = f"@{text}" if text.startswith("@") else text
+    assert read(f"{name}={written}", schema={}) == {name: text}
+
+
+@given(names, values)
+def test_any_json_can_be_given(name: str, value: Any) -> None:
+    """``key:=JSON`` gives every JSON value."""
+    assert read(f"{name}:={json.dumps(value)}", schema={}) == {name: value}
+
+
+@given(st.text())
+def test_any_word_is_read_or_refused(word: str) -> None:
+    """A word is read or refused, nothing else: exactly where it has no name or a part that is no JSON or no file."""
+    name, equals, value = word.partition("=")
+    plain = bool(equals and name) and not name.endswith(":") and not (value.startswith("@") and not value.startswith("@@"))
+    try:
+        read(word)
+    except InvalidInvocation:
+        plain = not plain
+    else:
+        plain = plain or bool(equals)
+    assert plain
+
+
+@pytest.mark.parametrize(
+    ("words", "inputs"),
+    [
+        (["text=a"], {"text": "a"}),
+        (["text="], {"text": ""}),
+        (["text=a=b:=c"], {"text": "a=b:=c"}),
+        (["text=@@ada"], {"text": "@ada"}),
+        (["text=@@"], {"text": "@"}),
+        (["list=a"], {"list": ["a"]}),
+        (["list=a", "list=b"], {"list": ["a", "b"]}),
+        (['list:=["a", "b"]'], {"list": ["a", "b"]}),
+        (["either=a"], {"either": "a"}),
+        (["either=a", "either=b"], {"either": ["a", "b"]}),
+        (["other=a", "other:=2"], {"other": ["a", 2]}),
+        (["data:={}", "text=x"], {"data": {}, "text": "x"}),
+        (["files=hello"], {"files": "hello"}),
+        (['files:={"a.txt": "A"}', 'files:={"b.txt": "B"}'], {"files": {"a.txt": "A", "b.txt": "B"}}),
+    ],
+)
+def test_forms(words: list[str], inputs: dict[str, Any]) -> None:
+    """Each form means what the contract says; one value for a list is a list of one."""
+    assert read(*words) == inputs
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("text", "'text' is not an input"),
+        ("=a", "'=a' is not an input"),
+        (":=1", "':=1' is not an input"),
+        ("text=@", "'text=@' names no file"),
+        ("data:={", "the input 'data' is not JSON: expected property name enclosed in double quotes at line 1, column 2"),
+        ("data:=NaN", "the input 'data' is not JSON: NaN is not a JSON number"),
+        ("data:=" + "[" * 200 + "]" * 200, "the input 'data' is nested deeper than 100 levels"),
+        ("text=@/nowhere/x", "the file '/nowhere/x' cannot be read: No such file or directory"),
+        ("text=@/", "the file '/' cannot be read: Is a directory"),
+        ("text=@a\0b", "the file 'a\0b' cannot be read: embedded null byte"),
+    ],
+)
+def test_refused(word: str, said: str) -> None:
+    """A word that cannot be read is refused with a sentence that names it."""
+    with pytest.raises(InvalidInvocation) as caught:
+        read(word)
+    assert caught.value.message == said
+
+
+def test_text_from_a_file(tmp_path: Path) -> None:
+    """``key=@file`` is the file's text in UTF-8, without a byte order mark."""
+    (tmp_path / "body.txt").write_bytes("\ufeffGrüße\n".encode())
+    assert read(f"text=@{tmp_path}/body.txt") == {"text": "Grüße\n"}
+
+
+def test_json_from_a_file(tmp_path: Path) -> None:
+    """``key:=@file`` is the JSON in the file."""
+    (tmp_path / "data.json").write_text('{"a": [1]}')
+    assert read(f"data:=@{tmp_path}/data.json") == {"data": {"a": [1]}}
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    """An input that takes text refuses a file of other octets, and says where."""
+    (tmp_path / "photo.jpg").write_bytes(b"ab\xff\xd8")
+    with pytest.raises(InvalidInvocation) as caught:
+        read(f"text=@{tmp_path}/photo.jpg")
+    assert caught.value.message == f"the file '{tmp_path}/photo.jpg' is not UTF-8 text (byte 2)"
+    assert [detail.path for detail in caught.value.details] == ["/inputs/text"]
+
+
+def test_attachments(tmp_path: Path) -> None:
+    """An input that takes files by name gets each file's octets and media type under its name, several as one map."""
+    (tmp_path / "report.pdf").write_bytes(b"%PDF\xff")
+    (tmp_path / "notes.txt").write_bytes(b"x")
+    found = read(f"files=@{tmp_path}/report.pdf", f"files=@{tmp_path}/notes.txt")["files"]
+    assert found == {
+        "report.pdf": {"data": base64.b64encode(b"%PDF\xff").decode(), "contentType": "application/pdf"},
+        "notes.txt": {"data": "eA==", "contentType": "text/plain"},
+    }
+
+
+def test_attachments_as_a_list(tmp_path: Path) -> None:
+    """An input that takes files as pairs only gets pairs, also of one file and of two of one name."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.bin").write_bytes(folder.encode())
+    pair = {"key": "x.bin", "value": {"data": "YQ==", "contentType": "application/octet-stream"}}
+    assert read(f"pairs=@{tmp_path}/a/x.bin") == {"pairs": [pair]}
+    assert [item["key"] for item in read(f"pairs=@{tmp_path}/a/x.bin", f"pairs=@{tmp_path}/b/x.bin")["pairs"]] == ["x.bin", "x.bin"]
+    with pytest.raises(InvalidInvocation, match=r"two files of the input 'files' are called 'x\.bin'"):
+        read(f"files=@{tmp_path}/a/x.bin", f"files=@{tmp_path}/b/x.bin")
+
+
+def test_a_single_file(tmp_path: Path) -> None:
+    """An input that takes one file gets its octets and media type."""
+    (tmp_path / "x.png").write_bytes(b"\x89")
+    assert read(f"one=@{tmp_path}/x.png") == {"one": {"data": "iQ==", "contentType": "image/png"}}
+
+
+def test_stdin_has_no_name() -> None:
+    """An input that takes files by name does not take stdin."""
+    with pytest.raises(InvalidInvocation, match="'files' takes files by name"):
+        read_inputs(["files=@-"], SCHEMA, _Empty())
+
+
+class _Empty(Files):
+    """Files that are all empty."""
+
+    def read(self, path: str, at: str = "") -> bytes:
+        """Nothing."""
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.PDF", "application/pdf"),
+        ("a.docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+        ("a.tar.gz", "application/gzip"),
+        ("a.csv.xz", "application/x-xz"),
+        ("a.unheard-of", "application/octet-stream"),
+        ("README", "application/octet-stream"),
+    ],
+)
+def test_media_types(name: str, kind: str) -> None:
+    """The media type comes from the name; of a compressed file it is the compression's."""
+    assert file_value(b"", f"/some/folder/{name}")["contentType"] == kind
+
+
+def test_files_together_are_bounded(tmp_path: Path) -> None:
+    """All files together are at most as large as an invocation may be, and no file is read further."""
+    with (tmp_path / "large.bin").open("wb") as file:
+        file.truncate(MAX_BYTES - 10)
+    files = Files()
+    assert len(files.read(str(tmp_path / "large.bin"))) == MAX_BYTES - 10
+    with pytest.raises(InvalidInvocation, match="makes the invocation larger than 67,108,864 bytes"):
+        files.read("/dev/zero")
+
+
+@given(schemas)
+def test_any_schema_can_be_looked_at(schema: Any) -> None:
+    """What a schema says of files can be asked of every schema, broken ones too."""
+    if isinstance(schema, dict):
+        assert kind_of(schema) in {"map", "array", "file", "text"}
+        assert takes_list_only(schema) in {True, False}

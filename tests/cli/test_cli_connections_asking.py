@@ -1,0 +1,138 @@
+"""``jackfield connections add`` on a terminal: field by field, secrets unechoed, faults asked again."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from shell import Shell
+
+pytest_plugins = ["shell_fixture"]
+
+_PATIENCE = 60.0
+
+
+class Terminal:
+    """A command on a terminal of its own. ``seen`` is all that the terminal shows."""
+
+    def __init__(self, shell: Shell, *words: str) -> None:
+        self.seen = ""
+        self._at = 0
+        environment, folder = shell.environment(), shell.folder
+        self._pid, self._master = pty.fork()
+        if self._pid == 0:
+            os.chdir(folder)
+            os.execvpe(sys.executable, [sys.executable, "-m", "jackfield", *words], environment)
+
+    def answer(self, prompt: str, text: str) -> None:
+        """Wait until the terminal asks, then type a line."""
+        self.until(prompt)
+        os.write(self._master, text.encode() + b"\n")
+
+    def until(self, text: str) -> None:
+        """Wait until the terminal has shown ``text`` since the last time."""
+        end = time.monotonic() + _PATIENCE
+        while text not in self.seen[self._at :]:
+            assert time.monotonic() < end, self.seen
+            assert self._read(), self.seen
+        self._at = self.seen.index(text, self._at) + len(text)
+
+    def ended(self) -> int:
+        """Wait for the end; the exit code."""
+        while self._read():
+            pass
+        os.close(self._master)
+        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+
+    def hang_up(self) -> None:
+        """Send end-of-file, as Ctrl-D does."""
+        os.write(self._master, b"\x04")
+
+    def kill(self) -> None:
+        """End what a failed test has left running."""
+        try:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+        except (ProcessLookupError, ChildProcessError):
+            pass
+
+    def _read(self) -> bool:
+        ready, _, _ = select.select([self._master], [], [], _PATIENCE)
+        if not ready:
+            return False
+        try:
+            content = os.read(self._master, 65536)
+        except OSError:  # Linux says so where the other side has closed
+            return False
+        self.seen += content.decode(errors="replace").replace("\r\n", "\n")
+        return bool(content)
+
+
+@pytest.fixture(autouse=True)
+def _database(shell: Shell, tmp_path: Path) -> None:
+    """A database of the test's own, and the connectors of AWS besides the echo."""
+    for hidden in shell.plugs.glob("jackfield_aws*.dist-info"):
+        hidden.rmdir()
+    shell.set(JACKFIELD_HOME=str(tmp_path / "home"), JACKFIELD_DATABASE_URL=f"sqlite:///{tmp_path / 'jackfield.db'}", NO_COLOR="1")
+
+
+def test_a_role(shell: Shell) -> None:
+    """Each field is asked for with what it is, its examples and choices; an empty answer leaves it out; the secret is never shown."""
+    terminal = Terminal(shell, "connections", "add", "acme", "--type", "aws-ses/awsAssumeRole", "--no-test")
+    terminal.until("An empty answer leaves an optional value out.")
+    terminal.until("Role ARN (required; such as arn:aws:iam::123456789012:role/acme-ses)")
+    terminal.answer("roleARN: ", "")
+    terminal.until("A value is needed.")
+    terminal.answer("roleARN: ", "arn:aws:iam::123456789012:role/acme-ses")
+    terminal.answer("accessKeyId: ", "AKIAIOSFODNN7EXAMPLE")
+    terminal.answer("secretAccessKey (not shown): ", "typed-s3cret")
+    terminal.until("External ID (optional; left out, one is made)")
+    terminal.answer("externalId: ", "")
+    terminal.answer("sessionToken (not shown): ", "")
+    terminal.until("One of: ")
+    terminal.answer("region: ", "Mars")
+    terminal.answer("durationSeconds: ", "7200")
+    terminal.until("default false")
+    terminal.answer("sessionPolicy: ", "yes")
+    for name in ("endpoint", "stsEndpoint", "sender"):
+        terminal.answer(f"{name}: ", "")
+    terminal.until("/region: ")
+    terminal.answer("region: ", "eu-west-1")
+    assert terminal.ended() == 0
+    assert "typed-s3cret" not in terminal.seen
+    shown = shell.run("connections", "show", "acme").json
+    assert shown["values"].pop("externalId").startswith("jf-")
+    assert shown["values"] == {
+        "roleARN": "arn:aws:iam::123456789012:role/acme-ses", "accessKeyId": "****MPLE", "secretAccessKey": "***",
+        "region": "eu-west-1", "durationSeconds": 7200, "sessionPolicy": True,
+    }  # fmt: skip
+    exported = shell.run("connections", "export", "acme", "--secrets").json
+    assert exported["connections"]["acme"]["values"]["secretAccessKey"] == "typed-s3cret"
+
+
+def test_tested_as_ever(shell: Shell) -> None:
+    """What was typed is tested before it is stored, and the answer is on stdout."""
+    terminal = Terminal(shell, "connections", "add", "room", "--type", "echo/token", "--json")
+    terminal.answer("token (not shown): ", "s3cret")
+    terminal.answer("greeting: ", "Hi")
+    assert terminal.ended() == 0
+    answer = json.loads(terminal.seen.splitlines()[-1])
+    assert (answer["status"], answer["values"]) == ("ok", {"token": "***", "greeting": "Hi"})
+
+
+def test_hanging_up(shell: Shell) -> None:
+    """A terminal that is closed stores nothing and says so."""
+    terminal = Terminal(shell, "connections", "add", "room", "--type", "echo/token")
+    terminal.until("token (not shown): ")
+    terminal.hang_up()
+    assert terminal.ended() == 1
+    assert "the terminal was closed" in terminal.seen
+    assert shell.run("connections", "show", "room").code == 2

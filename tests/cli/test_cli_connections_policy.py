@@ -1,0 +1,93 @@
+"""``jackfield connections policy``: documents to hand over."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from shell import Shell
+
+pytest_plugins = ["shell_fixture"]
+
+CONNECTIONS = """
+connections:
+  acme:
+    type: aws/awsAssumeRole
+    values: {roleARN: "arn:aws:iam::123456789012:role/acme-ses", accessKeyId: AKIAX, secretAccessKey: s3cret, externalId: jf-1}
+  key:
+    type: aws/apiKeySecret
+    values: {accessKeyId: AKIAX, secretAccessKey: s3cret}
+  hall:
+    type: echo/token
+    values: {token: t}
+"""
+PRINCIPAL = "arn:aws:iam::111122223333:user/jackfield"
+
+
+@pytest.fixture(autouse=True)
+def _connections(shell: Shell, tmp_path: Path) -> None:
+    """Connections in a file, the connectors of AWS besides the echo; no database."""
+    for hidden in shell.plugs.glob("jackfield_aws*.dist-info"):
+        hidden.rmdir()
+    shell.set(JACKFIELD_DATABASE_URL="none", JACKFIELD_HOME=str(tmp_path / "home"))
+    shell.write("connections.yaml", CONNECTIONS)
+
+
+def test_all(shell: Shell) -> None:
+    """Without a format all documents are printed, and no secret."""
+    answer = shell.run("connections", "policy", "acme", "--principal", PRINCIPAL)
+    assert answer.code == 0
+    assert list(answer.json) == [
+        "connection", "actions", "permissions", "identityPolicy", "trustPolicy", "assumePolicy", "cloudFormation", "terraform",
+    ]  # fmt: skip
+    assert answer.json["actions"] == ["aws-ses/listIdentities", "aws-ses/sendEmail"]
+    assert "s3cret" not in answer.out
+
+
+@pytest.mark.parametrize(
+    ("form", "member"),
+    [("iam", "identityPolicy"), ("trust", "trustPolicy"), ("assume", "assumePolicy"), ("cloudformation", "cloudFormation")],
+)
+def test_one_document(shell: Shell, form: str, member: str) -> None:
+    """A format prints that document alone, as JSON."""
+    whole = shell.run("connections", "policy", "acme").json
+    assert shell.run("connections", "policy", "acme", "--format", form).json == whole[member]
+
+
+def test_terraform(shell: Shell) -> None:
+    """Terraform's module is printed as it is; with ``--json`` as a JSON string."""
+    answer = shell.run("connections", "policy", "acme", "--format", "terraform", "--principal", PRINCIPAL)
+    assert answer.out.startswith('resource "aws_iam_role" "jackfield" {\n')
+    assert (
+        json.loads(shell.run("connections", "policy", "acme", "--format", "terraform", "--principal", PRINCIPAL, "--json").out)
+        == answer.out
+    )
+
+
+def test_chosen_actions(shell: Shell) -> None:
+    """Only what the chosen actions need is allowed."""
+    policy = shell.run("connections", "policy", "key", "--actions", "listIdentities", "--format", "iam").json
+    assert policy["Statement"][0]["Action"] == ["ses:ListIdentities"]
+    policy = shell.run("connections", "policy", "key", "--actions", " aws-ses/sendEmail ,listIdentities", "--format", "iam").json
+    assert policy["Statement"][0]["Action"] == ["ses:ListIdentities", "ses:SendEmail", "ses:SendRawEmail"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "reason"),
+    [
+        (["acme", "--actions", "sendMail"], "unknown_action", "did you mean 'sendEmail'"),
+        (["acme", "--actions", ","], "invalid_invocation", "declare no permissions"),
+        (["acme", "--principal", "*"], "invalid_input", "the principal is not valid"),
+        (["key", "--format", "trust"], "invalid_invocation", "has no document 'trust'"),
+        (["hall"], "invalid_connection", "need no policies"),
+        (["none"], "unknown_connection", "there is no connection 'none'"),
+        (["acme", "--format", "yaml"], "invalid_invocation", "invalid choice"),
+    ],
+)
+def test_what_is_not_valid(shell: Shell, words: list[str], code: str, reason: str) -> None:
+    """Each mistake is told in a sentence, with exit code 2."""
+    answer = shell.run("connections", "policy", *words)
+    assert (answer.code, answer.json["error"]["code"]) == (2, code)
+    assert reason in answer.json["error"]["message"]

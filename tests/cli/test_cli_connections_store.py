@@ -1,0 +1,191 @@
+"""``jackfield connections`` on a database: add, replace, rename, remove, import, export."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from shell import Shell
+
+pytest_plugins = ["shell_fixture"]
+
+
+@pytest.fixture(autouse=True)
+def _database(shell: Shell, tmp_path: Path) -> None:
+    """A database of the test's own."""
+    shell.set(JACKFIELD_HOME=str(tmp_path / "home"), JACKFIELD_DATABASE_URL=f"sqlite:///{tmp_path / 'jackfield.db'}")
+
+
+def test_add(shell: Shell) -> None:
+    """``add`` tests and stores a connection; the answer is what ``show`` prints, without the secret."""
+    shell.write("values.json", '{"token": "s3cret", "greeting": "Hi"}')
+    answer = shell.run("connections", "add", "room", "--type", "echo/token", "--values", "values.json")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.json["status"] == "ok"
+    assert "s3cret" not in answer.out
+    assert shell.run("connections", "show", "room").json == answer.json
+    assert shell.run("invoke", "echo", "say", "--connection", "room", "text=Hi").json["status"] == "succeeded"
+
+
+def test_add_from_stdin(shell: Shell) -> None:
+    """Values may come through a pipe, as YAML as well."""
+    assert shell.run("connections", "add", "room", "--type", "token", "--values", "-", stdin="token: t\n").code == 0
+    assert shell.run("connections", "show", "room").json["type"] == "echo/token"
+
+
+def test_a_failing_test(shell: Shell) -> None:
+    """A connection whose test fails is refused with the reason; ``--force`` stores it, ``--no-test`` does not try."""
+    words = ("connections", "add", "room", "--type", "echo/token", "--values", "-")
+    answer = shell.run(*words, stdin='{"token": "bad"}')
+    assert answer.code == 2
+    assert "its test fails: The echo does not know the token" in answer.json["error"]["message"]
+    assert shell.run("connections", "show", "room").json["error"]["code"] == "unknown_connection"
+    assert shell.run(*words, "--force", stdin='{"token": "bad"}').json["status"] == "failing"
+    shell.run("connections", "remove", "room")
+    assert shell.run(*words, "--no-test", stdin='{"token": "bad"}').json["status"] == "untested"
+
+
+@pytest.mark.parametrize(
+    ("stdin", "reason"),
+    [
+        ("[]", "must hold one object"),
+        ("{", "is not JSON"),
+        ("a: 1\n---\nb: 2\n", "must hold one object"),
+        ("a: [\n", "is not YAML"),
+        ("", "must hold"),
+    ],
+)
+def test_values_that_are_none(shell: Shell, stdin: str, reason: str) -> None:
+    """What holds no values is refused with exit code 2."""
+    answer = shell.run("connections", "add", "room", "--type", "echo/token", "--values", "-", stdin=stdin)
+    assert answer.code == 2
+    assert reason in answer.json["error"]["message"]
+
+
+def test_all_faults_at_once(shell: Shell) -> None:
+    """Every fault is told with its place, and nothing is stored."""
+    answer = shell.run("connections", "add", "room", "--type", "echo/token", "--values", "-", stdin='{"tokn": "x", "greeting": 5}')
+    assert answer.code == 2
+    assert sorted(detail["path"] for detail in answer.json["error"]["details"]) == ["/greeting", "/token", "/tokn"]
+
+
+def test_nobody_to_ask(shell: Shell) -> None:
+    """Without values and without a terminal the usage is told."""
+    answer = shell.run("connections", "add", "room", "--type", "echo/token", stdin="")
+    assert answer.code == 2
+    assert "--values FILE" in answer.json["error"]["hint"]
+    assert "usage: jackfield connections add" in answer.err
+
+
+def test_a_taken_name(shell: Shell) -> None:
+    """A name is taken once, by a file's connection too."""
+    words = ("connections", "add", "room", "--type", "echo/token", "--values", "-")
+    assert shell.run(*words, stdin="token: t").code == 0
+    for name in ("room", "hall"):
+        answer = shell.run(*(name if word == "room" else word for word in words), stdin="token: t")
+        assert (answer.code, answer.json["error"]["details"][0]["path"]) == (2, "/name")
+
+
+def test_replace(shell: Shell) -> None:
+    """``replace`` keeps secrets that are left out, and refuses what somebody else has changed."""
+    shell.run("connections", "add", "room", "--type", "echo/token", "--values", "-", stdin='{"token": "s3cret"}')
+    words = ("connections", "replace", "room", "--values", "-", "--version", "1")
+    answer = shell.run(*words, stdin="greeting: Hi")
+    assert (answer.code, answer.json["version"], answer.json["values"]) == (0, 2, {"greeting": "Hi", "token": "***"})
+    answer = shell.run(*words, stdin="greeting: Ho")
+    assert (answer.code, answer.json["error"]["details"][0]["path"]) == (2, "/version")
+
+
+def test_rename_and_remove(shell: Shell) -> None:
+    """A stored connection can be renamed and removed; what is not there is unknown."""
+    shell.run("connections", "add", "room", "--type", "echo/token", "--values", "-", stdin="token: t")
+    assert shell.run("connections", "rename", "room", "chamber").json["name"] == "chamber"
+    assert shell.run("connections", "remove", "chamber").json == {"removed": "chamber"}
+    answer = shell.run("connections", "remove", "chamber")
+    assert (answer.code, answer.json["error"]["code"]) == (2, "unknown_connection")
+    assert shell.run("connections", "remove", "hall").json["error"]["code"] == "invalid_connection"
+
+
+def test_list(shell: Shell) -> None:
+    """``list`` shows stored connections beside those of files, narrowed and paged; what a file hides is told on stderr."""
+    for name in ("room", "attic"):
+        shell.run("connections", "add", name, "--type", "echo/token", "--values", "-", stdin="token: t")
+    rows = shell.run("connections", "list").json
+    assert [(row["name"], row["source"], row["status"]) for row in rows] == [
+        ("attic", "store", "ok"), ("hall", "connections.yaml", "untested"), ("room", "store", "ok")
+    ]  # fmt: skip
+    assert rows[0]["account"] == {"id": "echo-1", "label": "The echo in the hall"}
+    assert [row["name"] for row in shell.run("connections", "list", "--search", "OO").json] == ["room"]
+    assert [row["name"] for row in shell.run("connections", "list", "--type", "token", "--limit", "1").json] == ["attic"]
+    page = shell.run("connections", "list", "--limit", "2")
+    assert "--cursor hall" in page.err
+    assert [row["name"] for row in shell.run("connections", "list", "--cursor", "hall").json] == ["room"]
+    shell.write("connections.yaml", "connections: {room: {type: echo/token, values: {token: t}}}")
+    answer = shell.run("connections", "list")
+    assert (answer.code, len(answer.json)) == (0, 2)
+    assert "the connection 'room' of connections.yaml hides the stored one" in answer.err
+
+
+def test_import_and_export(shell: Shell) -> None:
+    """What was exported from one workspace can be imported into another; faults are told for each connection."""
+    shell.run("connections", "add", "room", "--type", "echo/token", "--values", "-", stdin='{"token": "s3cret"}')
+    exported = shell.run("connections", "export", "room")
+    assert exported.json["connections"]["room"]["values"] == {"token": {"$env": "ROOM_TOKEN"}}
+    shell.write("backup.json", shell.run("connections", "export", "--secrets").out)
+    shell.set(JACKFIELD_WORKSPACE="other", JACKFIELD_CONNECTIONS="")
+    answer = shell.run("connections", "import", "backup.json")
+    assert answer.code == 0
+    assert sorted((row["name"], row["result"], row["status"]) for row in answer.json) == [("hall", "added", "ok"), ("room", "added", "ok")]
+    again = shell.run("connections", "import", "backup.json")
+    assert (again.code, {row["result"] for row in again.json}) == (2, {"refused"})
+    assert "room: there is a connection 'room'" in again.err
+    assert {row["result"] for row in shell.run("connections", "import", "backup.json", "--replace", "--no-test").json} == {"replaced"}
+    piped = shell.run("connections", "import", "-", stdin='{"connections": {"new": {"type": "echo/token", "values": {"token": "t"}}}}')
+    assert piped.json[0]["result"] == "added"
+    assert shell.run("connections", "import", "none.yaml").code == 2
+
+
+def test_without_a_database(shell: Shell) -> None:
+    """Without a database nothing is stored, and the answer says what to do."""
+    shell.set(JACKFIELD_DATABASE_URL="none")
+    answer = shell.run("connections", "add", "room", "--type", "echo/token", "--values", "-", stdin="token: t")
+    assert (answer.code, answer.json["error"]["code"]) == (2, "invalid_invocation")
+    assert "JACKFIELD_DATABASE_URL" in answer.json["error"]["hint"]
+
+
+def test_relative_files(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative file reference starts at the folder of the values, wherever it is used from."""
+    (shell.folder / "deep").mkdir()
+    shell.write("deep/token", "from a file")
+    shell.write("deep/values.yaml", "token: {$file: token}\n")
+    assert shell.run("connections", "add", "room", "--type", "echo/token", "--values", "deep/values.yaml").json["status"] == "ok"
+    monkeypatch.chdir("/")
+    assert shell.run("connections", "test", "room").json["status"] == "ok"
+
+
+def test_tables(shell: Shell) -> None:
+    """Lists are tables on a terminal."""
+    shell.set(NO_COLOR="1", COLUMNS="100")
+    shell.run("connections", "add", "room", "--type", "echo/token", "--values", "-", stdin="token: t")
+    out = shell.on_terminal("connections", "list").out
+    assert "Status" in out
+    assert "untested" in out
+
+
+def test_completion(shell: Shell) -> None:
+    """Names of stored connections are offered where a database is named."""
+    shell.run("connections", "add", "room", "--type", "echo/token", "--values", "-", stdin="token: t")
+    for verb in ("show", "test", "remove", "rename", "replace", "export", "policy"):
+        assert "room\techo/token" in shell.run("__complete", "--", "connections", verb, "").out.splitlines()
+
+
+def test_no_secret_is_written(shell: Shell, tmp_path: Path) -> None:
+    """No file of the home holds the secret in the clear."""
+    shell.run("connections", "add", "room", "--type", "echo/token", "--values", "-", stdin=json.dumps({"token": "pl4nted-s3cret"}))
+    written = [
+        path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and ("jackfield.db" in path.name or "home" in path.parts)
+    ]
+    assert written
+    assert not any(b"pl4nted-s3cret" in content for content in written)

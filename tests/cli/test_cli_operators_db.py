@@ -1,0 +1,83 @@
+"""``jackfield db``, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from shell import Shell
+
+pytest_plugins = ["shell_fixture", "postgres", "operating"]
+
+
+def test_upgrade(shell: Shell, database_url: str, tmp_path: Path) -> None:
+    """``upgrade`` makes the tables and says which versions it applied; again there is nothing to do."""
+    shell.set(JACKFIELD_HOME=str(tmp_path / "home"), JACKFIELD_DATABASE_URL=database_url)
+    first = shell.run("db", "upgrade")
+    assert first.code == 0
+    assert first.json["applied"] == list(range(1, first.json["version"] + 1))
+    again = shell.run("db", "upgrade")
+    assert (again.json["version"], again.json["applied"]) == (first.json["version"], [])
+
+
+def test_check(operator: Shell) -> None:
+    """``check`` finds a good database good."""
+    answer = operator.run("db", "check")
+    assert answer.code == 0
+    assert (answer.json["ok"], answer.json["problems"]) == (True, [])
+
+
+def test_check_without_tables(shell: Shell, database_url: str, tmp_path: Path) -> None:
+    """``check`` says what is wrong with a database that was not upgraded, changes nothing, and exits with 1."""
+    shell.set(JACKFIELD_HOME=str(tmp_path / "home"), JACKFIELD_DATABASE_URL=database_url)
+    for _ in range(2):
+        answer = shell.run("db", "check")
+        assert answer.code == 1
+        assert any("jackfield db upgrade" in problem for problem in answer.json["problems"])
+
+
+def test_backup(operator: Shell) -> None:
+    """``backup`` writes a new file that only its owner reads, and never over one that is there."""
+    operator.run("workspaces", "create", "acme")
+    answer = operator.run("db", "backup", "backup.db")
+    path = operator.folder / "backup.db"
+    assert answer.code == 0
+    assert answer.json == {"path": "backup.db", "size": path.stat().st_size, "version": answer.json["version"]}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    again = operator.run("db", "backup", "backup.db")
+    assert again.code == 1
+    assert "there already" in again.json["error"]["message"]
+
+
+def test_restore(operator: Shell, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """A backup of PostgreSQL is read into an empty database of either kind; one of SQLite is a database in itself, and says so."""
+    if not str(request.node.callspec.params["database_url"]).startswith("postgresql"):
+        assert "copy it to the place of the database" in _refusal_of_sqlite(operator)
+        return
+    identifier = operator.run("tokens", "create", "--scope", "read").json["id"]
+    operator.run("db", "backup", "dump.jsonl")
+    assert operator.run("db", "restore", "dump.jsonl").code == 1
+    operator.set(JACKFIELD_DATABASE_URL=f"sqlite:///{tmp_path / 'other.db'}")
+    answer = operator.run("db", "restore", "dump.jsonl")
+    assert (answer.code, answer.json["rows"] >= 1) == (0, True)
+    assert [row["id"] for row in operator.run("tokens", "list").json] == [identifier]
+
+
+def _refusal_of_sqlite(operator: Shell) -> str:
+    operator.run("db", "backup", "backup.db")
+    answer = operator.run("db", "restore", "backup.db")
+    assert answer.code == 1
+    hint: str = answer.json["error"]["hint"]
+    return hint
+
+
+def test_a_database_that_cannot_be_opened(shell: Shell) -> None:
+    """A URL that is none and a server that is not there are told in one sentence, without the password."""
+    for url, said in (("mysql://ada:s3cret@host/x", "no known kind"), ("postgresql://ada:s3cret@127.0.0.1:1/x", "cannot be reached")):
+        shell.set(JACKFIELD_DATABASE_URL=url)
+        answer = shell.run("db", "check") if "mysql" in url else shell.run("db", "upgrade")
+        assert answer.code == 1
+        assert said in answer.json["error"]["message"]
+        assert "s3cret" not in answer.out + answer.err

@@ -1,0 +1,133 @@
+"""``jackfield invocations``, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import getpass
+import re
+
+import pytest
+
+from operating import journalled, storage
+from shell import Shell
+
+pytest_plugins = ["shell_fixture", "postgres", "operating"]
+
+
+def _ids(operator: Shell, *words: str) -> list[str]:
+    answer = operator.run("invocations", "list", *words)
+    assert answer.code == 0, answer.out
+    return [row["invocationId"] for row in answer.json]
+
+
+def test_list(operator: Shell) -> None:
+    """Invocations come newest first, those that fit every filter."""
+    succeeded, failed, doubted = journalled("succeeded", "failed", "in_doubt")
+    (shouted,) = journalled("succeeded", action="shout")
+    assert _ids(operator) == [shouted, doubted, failed, succeeded]
+    assert _ids(operator, "--status", "in_doubt") == [doubted]
+    assert _ids(operator, "--action", "say", "--status", "succeeded") == [succeeded]
+    assert _ids(operator, "--connection", "hall", "--connector", "echo", "--limit", "1") == [shouted]
+    assert _ids(operator, "--connector", "aws-ses") == []
+
+
+def test_pages(operator: Shell) -> None:
+    """A list ends at its limit and names on stderr how to go on."""
+    made = journalled("succeeded", "succeeded", "succeeded")
+    first = operator.run("invocations", "list", "--limit", "2")
+    cursor = re.search(r"--cursor (\S+)", first.err)
+    assert cursor
+    second = operator.run("invocations", "list", "--cursor", cursor[1])
+    assert [row["invocationId"] for row in first.json + second.json] == made[::-1]
+    assert second.err == ""
+    assert operator.run("invocations", "list", "--cursor", "nonsense").code == 2
+
+
+def test_show(operator: Shell) -> None:
+    """``show`` prints an entry with its Result."""
+    (identifier,) = journalled("succeeded")
+    shown = operator.run("invocations", "show", identifier)
+    assert shown.code == 0
+    assert (shown.json["invocationId"], shown.json["status"], shown.json["output"]) == (identifier, "succeeded", {"said": "Hi"})
+    missing = operator.run("invocations", "show", "nope")
+    assert (missing.code, missing.json["error"]["code"]) == (2, "invalid_invocation")
+
+
+def test_workspaces_are_apart(operator: Shell) -> None:
+    """Another workspace's invocations are not there."""
+    operator.run("workspaces", "create", "acme")
+    (identifier,) = journalled("in_doubt", workspace="acme")
+    assert _ids(operator) == []
+    assert _ids(operator, "--workspace", "acme") == [identifier]
+    assert operator.run("invocations", "show", identifier).code == 2
+    assert operator.run("invocations", "resolve", identifier, "--as", "failed").code == 2
+    assert operator.run("invocations", "list", "--workspace", "nope").code == 2
+
+
+def test_a_workspace_that_nobody_made(operator: Shell) -> None:
+    """What was called in the workspace of JACKFIELD_WORKSPACE is listed, also where nobody has made one of that name."""
+    (identifier,) = journalled("succeeded", workspace="globex")
+    operator.set(JACKFIELD_WORKSPACE="globex")
+    assert _ids(operator) == [identifier]
+
+
+def test_resolve(operator: Shell) -> None:
+    """A doubt ends as the person says, who is named; what is in no doubt cannot be resolved."""
+    first, second = journalled("in_doubt", "in_doubt")
+    resolved = operator.run("invocations", "resolve", first, "--as", "succeeded")
+    assert resolved.code == 0
+    assert (resolved.json["status"], resolved.json["resolvedBy"]) == ("succeeded", f"cli:{getpass.getuser()}")
+    assert operator.run("invocations", "resolve", second, "--as", "failed").json["status"] == "failed"
+    again = operator.run("invocations", "resolve", first, "--as", "failed")
+    assert again.code == 2
+    assert "is not in doubt" in again.json["error"]["message"]
+    assert operator.run("invocations", "resolve", second).code == 2
+
+
+def test_a_person_without_a_name(operator: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account without a name can resolve a doubt too."""
+
+    def nobody() -> str:
+        raise OSError
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    (identifier,) = journalled("in_doubt")
+    assert operator.run("invocations", "resolve", identifier, "--as", "failed").json["resolvedBy"] == "cli"
+
+
+def test_stats(operator: Shell) -> None:
+    """``stats`` counts by connector, action and status, since a moment."""
+    journalled("succeeded", "succeeded", "failed")
+    rows = operator.run("invocations", "stats", "--since", "1h").json
+    assert [(row["action"], row["status"], row["invocations"]) for row in rows] == [("say", "failed", 1), ("say", "succeeded", 2)]
+    assert operator.run("invocations", "stats", "--since", "2199-01-01").json == []
+    assert len(operator.run("invocations", "stats").json) == 2
+    assert operator.run("invocations", "stats", "--since", "yesterday").code == 2
+
+
+def test_what_a_dead_process_left_behind(operator: Shell) -> None:
+    """An invocation whose process has ended is listed as what it is: in doubt, where it may have been sent."""
+    answer = operator.python(
+        "import sys; sys.path.insert(0, 'support'); from operating import journalled; print(journalled('running')[0])".replace(
+            "'support'", repr(str(__import__("operating").__file__).rpartition("/")[0])
+        )
+    )
+    assert answer.code == 0, answer.err
+    assert _ids(operator, "--status", "in_doubt") == [answer.out.strip()]
+
+
+def test_purge(operator: Shell) -> None:
+    """``purge`` deletes what was kept long enough, and never what is in doubt."""
+    old, doubted, _young = journalled("succeeded", "in_doubt", "succeeded")
+    with storage() as opened, opened.database.write() as transaction:
+        for identifier in (old, doubted):
+            transaction.change("UPDATE invocations SET purge_after = 1 WHERE workspace = 'default' AND id = :id", {"id": identifier})
+    assert operator.run("invocations", "purge").json == {"purged": 1}
+    assert doubted in _ids(operator)
+    assert old not in _ids(operator)
+
+
+def test_a_table(operator: Shell) -> None:
+    """The list is a table on a terminal."""
+    operator.set(NO_COLOR="1", COLUMNS="200")
+    (identifier,) = journalled("succeeded")
+    assert identifier in operator.on_terminal("invocations", "list").out

@@ -1,0 +1,130 @@
+"""``jackfield keys rotate``, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from jackfield.database import MasterKey
+from jackfield.pipe.key_file import new_key_text
+from operating import storage
+from shell import Shell
+
+pytest_plugins = ["shell_fixture", "postgres", "operating"]
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    """Where the key of the operator's home lies."""
+    return tmp_path / "home" / "master.key"
+
+
+def _sealed() -> bytes:
+    with storage() as opened:
+        return opened.vault.seal("acme", ("x",), b"secret")
+
+
+def _opened(sealed: bytes) -> bytes:
+    with storage() as opened:
+        return opened.vault.open("acme", ("x",), sealed)
+
+
+def test_a_new_key_in_the_home(operator: Shell, key_file: Path) -> None:
+    """Without a key given one is made and written into the key file as its first line, the old one behind it; all still opens."""
+    sealed = _sealed()
+    old = MasterKey.from_file(key_file)
+    answer = operator.run("keys", "rotate")
+    assert answer.code == 0
+    now = MasterKey.from_file(key_file, private=True)
+    assert answer.json == {"masterKey": now.id, "rewrapped": 1, "newDataKeys": False, "keyFile": str(key_file)}
+    assert now.ids == (now.id, old.id)
+    assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
+    assert _opened(sealed) == b"secret"
+    key_file.write_text(key_file.read_text(encoding="ascii").splitlines()[0], encoding="ascii")
+    assert _opened(sealed) == b"secret"
+
+
+def test_a_given_key(operator: Shell, key_file: Path, tmp_path: Path) -> None:
+    """JACKFIELD_NEW_MASTER_KEY, or the file that JACKFIELD_NEW_MASTER_KEY_FILE names, is the new key; again, nothing is left to do."""
+    sealed, text = _sealed(), new_key_text()
+    operator.set(JACKFIELD_NEW_MASTER_KEY=text)
+    assert operator.run("keys", "rotate").json["rewrapped"] == 1
+    assert operator.run("keys", "rotate").json["rewrapped"] == 0
+    assert MasterKey.from_file(key_file).ids[0] == MasterKey.from_text(text).id
+    other = tmp_path / "new.key"
+    other.write_text(new_key_text(), encoding="ascii")
+    operator.set(JACKFIELD_NEW_MASTER_KEY="", JACKFIELD_NEW_MASTER_KEY_FILE=str(other))
+    assert operator.run("keys", "rotate").json["masterKey"] == MasterKey.from_file(other).id
+    assert _opened(sealed) == b"secret"
+
+
+def test_a_key_in_the_environment(operator: Shell) -> None:
+    """Where JACKFIELD_MASTER_KEY holds the key the new one must be given, and stderr says to set it; ``new,old`` will do too."""
+    old, new, newest = new_key_text(), new_key_text(), new_key_text()
+    operator.set(JACKFIELD_MASTER_KEY=old)
+    sealed = _sealed()
+    refused = operator.run("keys", "rotate")
+    assert refused.code == 2
+    assert "JACKFIELD_NEW_MASTER_KEY" in refused.json["error"]["hint"]
+    operator.set(JACKFIELD_NEW_MASTER_KEY=new)
+    answer = operator.run("keys", "rotate")
+    assert answer.json == {"masterKey": MasterKey.from_text(new).id, "rewrapped": 1, "newDataKeys": False}
+    assert "set JACKFIELD_MASTER_KEY" in answer.err
+    assert not any(key in answer.out + answer.err for key in (old, new))
+    operator.set(JACKFIELD_MASTER_KEY=f"{newest},{new}", JACKFIELD_NEW_MASTER_KEY="")
+    assert operator.run("keys", "rotate").json["rewrapped"] == 1
+    operator.set(JACKFIELD_MASTER_KEY=newest)
+    assert _opened(sealed) == b"secret"
+
+
+def test_data_keys(operator: Shell) -> None:
+    """--data-keys makes new data keys too; what was sealed before still opens."""
+    sealed = _sealed()
+    assert operator.run("keys", "rotate", "--data-keys").json["newDataKeys"]
+    again = _sealed()
+    assert again[1:9] != sealed[1:9]
+    assert (_opened(sealed), _opened(again)) == (b"secret", b"secret")
+
+
+def test_data_keys_alone(operator: Shell) -> None:
+    """With one key in the environment, --data-keys keeps the master key."""
+    operator.set(JACKFIELD_MASTER_KEY=new_key_text())
+    sealed = _sealed()
+    assert operator.run("keys", "rotate", "--data-keys").json["rewrapped"] == 0
+    assert _opened(sealed) == b"secret"
+
+
+def test_a_wrong_key_changes_nothing(operator: Shell, key_file: Path) -> None:
+    """With a master key that does not open the database nothing is rotated, neither there nor in the key file."""
+    sealed, right = _sealed(), key_file.read_text(encoding="ascii")
+    key_file.write_text(new_key_text(), encoding="ascii")
+    wrong = key_file.read_bytes()
+    answer = operator.run("keys", "rotate")
+    assert answer.code == 1
+    assert "does not open this database" in answer.json["error"]["message"]
+    assert key_file.read_bytes() == wrong
+    key_file.write_text(right, encoding="ascii")
+    assert _opened(sealed) == b"secret"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("JACKFIELD_NEW_MASTER_KEY", "nonsense!", "JACKFIELD_NEW_MASTER_KEY is not base64"),
+        ("JACKFIELD_NEW_MASTER_KEY", "c2hvcnQ=", "not 32 bytes"),
+        ("JACKFIELD_NEW_MASTER_KEY_FILE", "nowhere.key", "cannot be read: No such file"),
+        ("JACKFIELD_NEW_MASTER_KEY_FILE", "umlaut.key", "cannot be read: it is not base64"),
+    ],
+)
+def test_a_key_that_is_none(operator: Shell, key_file: Path, name: str, value: str, said: str) -> None:
+    """A new key that is no key is refused before anything is touched."""
+    operator.write("umlaut.key", "ü")
+    _sealed()
+    before = key_file.read_bytes()
+    operator.set(**{name: value})
+    answer = operator.run("keys", "rotate")
+    assert answer.code != 0
+    assert said in answer.json["error"]["message"]
+    assert key_file.read_bytes() == before

@@ -1,0 +1,141 @@
+"""``jackfield tokens``, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from jackfield.access import Tokens
+from jackfield.clock import SystemClock
+from operating import storage
+from shell import Shell
+
+pytest_plugins = ["shell_fixture", "postgres", "operating"]
+
+
+def _create(operator: Shell, *words: str) -> tuple[str, str]:
+    made = operator.run("tokens", "create", *words)
+    assert made.code == 0, made.out
+    assert set(made.json) == {"token", "id"}
+    return made.json["token"], made.json["id"]
+
+
+def test_create(operator: Shell) -> None:
+    """A token is printed once with its id; its text opens its workspace with its scope, and no list shows it."""
+    operator.run("workspaces", "create", "acme")
+    text, identifier = _create(operator, "--scope", "invoke", "--workspace", "acme", "--name", "the shop", "--expires", "30d")
+    with storage() as opened:
+        token = Tokens.authenticate(opened.database, SystemClock(), text)
+    assert token is not None
+    assert (token.workspace, token.id, token.scope, token.name) == ("acme", identifier, "invoke", "the shop")
+    listed = operator.run("tokens", "list", "--workspace", "acme")
+    assert text not in listed.out
+    assert [(row["id"], row["scope"], row["status"]) for row in listed.json] == [(identifier, "invoke", "active")]
+    assert listed.json[0]["expiresAt"] > listed.json[0]["createdAt"]
+    assert listed.json[0]["lastUsedAt"] is not None
+    assert operator.run("tokens", "list").json == []
+
+
+def test_the_workspace_of_the_environment(operator: Shell) -> None:
+    """Without --workspace the workspace is JACKFIELD_WORKSPACE's."""
+    operator.run("workspaces", "create", "acme")
+    operator.set(JACKFIELD_WORKSPACE="acme")
+    _, identifier = _create(operator, "--scope", "read")
+    assert [row["id"] for row in operator.run("tokens", "list").json] == [identifier]
+    assert operator.run("tokens", "list", "--workspace", "default").json == []
+
+
+def test_a_person_is_told_that_it_is_shown_once(operator: Shell) -> None:
+    """On a terminal the command says that the token is not shown again."""
+    operator.set(NO_COLOR="1")
+    answer = operator.on_terminal("tokens", "create", "--scope", "read")
+    assert re.search(r'"token": "jf_[0-9A-Za-z]{49}"', answer.out)
+    assert "only time" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "the following arguments are required: --scope"),
+        (("--scope", "write"), "invalid choice: 'write'"),
+        (("--scope", "read", "--expires", "soon"), "--expires 'soon' is no span and no date"),
+        (("--scope", "read", "--expires", "2001-01-01"), "1 member of the token is not valid"),
+        (("--scope", "read", "--workspace", "nope"), "there is no workspace 'nope'"),
+        (("--scope", "read", "--allow", "aws-ses"), "1 pattern is not valid"),
+        (("--scope", "read", "--block", "a/*", "--block", "b"), "1 pattern is not valid"),
+    ],
+)
+def test_refusals(operator: Shell, words: tuple[str, ...], said: str) -> None:
+    """What is not valid is refused with exit code 2 and a sentence, and no token is made."""
+    answer = operator.run("tokens", "create", *words)
+    assert answer.code == 2
+    assert said in answer.json["error"]["message"]
+    assert operator.run("tokens", "list").json == []
+
+
+def test_revoke(operator: Shell) -> None:
+    """A revoked token is refused from then on and stays in the list; another workspace cannot revoke it."""
+    text, identifier = _create(operator, "--scope", "manage")
+    operator.run("workspaces", "create", "acme")
+    assert operator.run("tokens", "revoke", identifier, "--workspace", "acme").code == 2
+    assert operator.run("tokens", "revoke", identifier).json["status"] == "revoked"
+    with storage() as opened:
+        assert Tokens.authenticate(opened.database, SystemClock(), text) is None
+    assert [row["status"] for row in operator.run("tokens", "list").json] == ["revoked"]
+
+
+def test_pages(operator: Shell) -> None:
+    """A list ends at its limit and names on stderr how to go on; stdout stays an array."""
+    made = [_create(operator, "--scope", "read")[1] for _ in range(3)]
+    first = operator.run("tokens", "list", "--limit", "2")
+    found = re.search(r"--cursor (\S+)", first.err)
+    assert found
+    second = operator.run("tokens", "list", "--limit", "2", "--cursor", found[1])
+    assert sorted(row["id"] for row in first.json + second.json) == sorted(made)
+    assert (len(first.json), second.err) == (2, "")
+
+
+@pytest.mark.parametrize("limit", ["0", "10001", "-1"])
+def test_limits_out_of_range(operator: Shell, limit: str) -> None:
+    """A limit is a number from 1 to 10,000."""
+    answer = operator.run("tokens", "list", f"--limit={limit}")
+    assert answer.code == 2
+    assert "--limit takes a number from 1 to 10,000" in answer.json["error"]["message"]
+
+
+def test_explain(operator: Shell) -> None:
+    """``explain`` names the rule that decides and every pattern on the way; its exit code says whether the token may."""
+    _, identifier = _create(operator, "--scope", "invoke", "--allow", "echo/*", "--block", "connection:prod-*")
+    allowed = operator.run("tokens", "explain", identifier, "--action", "echo/say", "--connection", "hall")
+    assert allowed.code == 0
+    assert allowed.json["rule"] == "the token's allow pattern 'echo/*' fits echo/say with 'hall'"
+    assert [step["fits"] for step in allowed.json["trail"]] == [False, True]
+    refused = operator.run("tokens", "explain", identifier, "--action", "echo/say", "--connection", "prod-hall")
+    assert refused.code == 1
+    assert (refused.json["allowed"], refused.json["source"]) == (False, "token")
+    operator.run("workspaces", "set", "default", "--block", f"effect:{refused.json['effect']}")
+    assert operator.run("tokens", "explain", identifier, "--action", "echo/say").json["source"] == "workspace"
+
+
+def test_explain_what_is_not_there(operator: Shell) -> None:
+    """An action, connector or token that is not there is refused with the nearest name or what to do."""
+    _, identifier = _create(operator, "--scope", "read")
+    for words, code, said in (
+        ((identifier, "--action", "echo"), "invalid_invocation", "--action takes connector/action"),
+        ((identifier, "--action", "ecko/say"), "unknown_connector", "did you mean 'echo'?"),
+        ((identifier, "--action", "echo/sey"), "unknown_action", "did you mean 'say'?"),
+        (("nobody", "--action", "echo/say"), "invalid_invocation", "there is no token 'nobody'"),
+    ):
+        answer = operator.run("tokens", "explain", *words)
+        assert (answer.code, answer.json["error"]["code"]) == (2, code)
+        assert said in answer.json["error"]["message"]
+
+
+def test_a_table(operator: Shell) -> None:
+    """The list is a table on a terminal."""
+    operator.set(NO_COLOR="1", COLUMNS="160")
+    _, identifier = _create(operator, "--scope", "read", "--name", "eyes")
+    shown = operator.on_terminal("tokens", "list").out
+    assert identifier in shown
+    assert "eyes" in shown

@@ -1,0 +1,90 @@
+"""``jackfield workspaces``, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import pytest
+
+from shell import Shell
+
+pytest_plugins = ["shell_fixture", "postgres", "operating"]
+
+
+def test_create_show_list(operator: Shell) -> None:
+    """A workspace that was made is shown and listed beside ``default``, with what was set for it."""
+    made = operator.run("workspaces", "create", "acme", "--allow", "aws-ses/*", "--keep-inputs", "yes", "--retention-days", "90")
+    assert made.code == 0
+    assert made.json["rules"] == {"allow": ["aws-ses/*"], "block": []}
+    assert (made.json["keepInputs"], made.json["retentionDays"]) == (True, 90)
+    assert operator.run("workspaces", "show", "acme").json == made.json
+    assert [row["name"] for row in operator.run("workspaces", "list").json] == ["acme", "default"]
+
+
+def test_set(operator: Shell) -> None:
+    """``set`` changes what is named and leaves the rest; rules are replaced list by list, and taken away by --no-allow and --no-block."""
+    operator.run("workspaces", "create", "acme", "--allow", "aws-ses/*", "--allow", "echo/*", "--block", "effect:write")
+    changed = operator.run("workspaces", "set", "acme", "--no-allow", "--allow-own-external-id", "yes").json
+    assert changed["rules"] == {"allow": [], "block": ["effect:write"]}
+    assert changed["allowOwnExternalId"]
+    changed = operator.run("workspaces", "set", "acme", "--no-block", "--allow", "echo/*", "--allow-own-external-id", "no").json
+    assert changed["rules"] == {"allow": ["echo/*"], "block": []}
+    assert not changed["allowOwnExternalId"]
+    assert operator.run("workspaces", "set", "default", "--keep-inputs", "yes").json["keepInputs"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("set", "default"), "nothing is to be set"),
+        (("set", "default", "--allow", "x/*", "--no-allow"), "exclude each other"),
+        (("set", "nope", "--keep-inputs", "yes"), "there is no workspace 'nope'"),
+        (("show", "defaul"), "did you mean 'default'?"),
+        (("create", "default"), "there is a workspace 'default' already"),
+        (("create", "a b"), "the workspace's name is not valid"),
+        (("create", "acme", "--block", "effect:wrong"), "1 pattern is not valid"),
+        (("create", "acme", "--retention-days", "0"), "1 setting is not valid"),
+        (("create", "acme", "--retention-days", "few"), "invalid int value"),
+        (("create", "acme", "--keep-inputs", "perhaps"), "invalid choice"),
+    ],
+)
+def test_refusals(operator: Shell, words: tuple[str, ...], said: str) -> None:
+    """What is not valid is refused with exit code 2 and a sentence."""
+    answer = operator.run("workspaces", *words)
+    assert answer.code == 2
+    assert said in answer.json["error"]["message"]
+    assert [row["name"] for row in operator.run("workspaces", "list").json] == ["default"]
+
+
+def test_a_table(operator: Shell) -> None:
+    """The list is a table on a terminal."""
+    operator.set(NO_COLOR="1", COLUMNS="120")
+    assert "default" in operator.on_terminal("workspaces", "list").out
+
+
+def test_without_a_database(shell: Shell) -> None:
+    """Without a database there are no workspaces to manage, and the refusal names the variable."""
+    shell.set(JACKFIELD_DATABASE_URL="none")
+    answer = shell.run("workspaces", "list")
+    assert answer.code == 2
+    assert "JACKFIELD_DATABASE_URL" in answer.json["error"]["message"]
+
+
+def test_tables_that_are_not_there(shell: Shell, postgres_url: str) -> None:
+    """On a PostgreSQL database without tables the error names the command that makes them."""
+    shell.set(JACKFIELD_DATABASE_URL=postgres_url)
+    answer = shell.run("workspaces", "list")
+    assert answer.code == 1
+    assert "jackfield db upgrade" in answer.json["error"]["hint"]
+
+
+def test_rules_bind_the_command_line(operator: Shell) -> None:
+    """What the workspace blocks is refused with the rule that decides, also from here, and the journal keeps that rule."""
+    operator.run("workspaces", "set", "default", "--block", "echo/say & connection:ha*")
+    refused = operator.run("invoke", "echo", "say", "text=Hello", "--connection", "hall")
+    assert refused.code == 1
+    assert (refused.json["error"]["code"], refused.json["meta"]["attempts"]) == ("forbidden", 0)
+    sentence = "the workspace's block pattern 'echo/say & connection:ha*' forbids echo/say with 'hall'"
+    assert sentence in refused.json["error"]["message"]
+    kept = operator.run("invocations", "show", refused.json["meta"]["invocationId"]).json
+    assert (kept["status"], kept["rule"]) == ("failed", sentence)
+    operator.run("workspaces", "set", "default", "--no-block")
+    assert operator.run("invoke", "echo", "say", "text=Hello", "--connection", "hall").code == 0
