@@ -1,0 +1,55 @@
+"""All surfaces give one and the same Result, and the corpus itself is sound."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from corpus import FOLDER, Vector, files, vectors
+from jackfield.errors import CODES
+from surfaces import SURFACES, comparable, complaints, played
+
+_OF_LATER_ISSUES = {"idempotency_conflict", "cancelled"}
+"""Codes that no single invocation can come to: they need a journal, or a caller who leaves."""
+
+
+@pytest.mark.parametrize("vector", vectors(), ids=str)
+def test_surfaces_give_equal_results(vector: Vector) -> None:
+    """Ids and durations aside, Result and AWS's calls are the same through every surface that can express the invocation, some of them in
+    a process of their own; and each is what the vector says."""
+    plays = {name: played(name, vector) for name, surface in SURFACES.items() if surface.takes(vector)}
+    first, *others = plays
+    for other in others:
+        found = complaints(vector, plays[other])
+        assert not found, "\n".join([f"{other}: {vector.says}", *found])
+        assert comparable(plays[other].result) == comparable(plays[first].result), f"{first} and {other} differ"
+        if "calls" in vector.expect:
+            assert plays[other].calls == plays[first].calls, f"{first} and {other} differ"
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: path.stem)
+def test_vector_files_fit_their_schema(path: Path) -> None:
+    """Each file of the corpus is of the form that vectors.schema.json describes."""
+    schema = json.loads((FOLDER / "vectors.schema.json").read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert [f"{error.json_path}: {error.message[:200]}" for error in validator.iter_errors(document)] == []
+
+
+def test_corpus_is_large_and_its_names_are_unique() -> None:
+    """There are at least 170 vectors, each with a name of its own and a sentence."""
+    names = Counter(vector.name for vector in vectors())
+    assert len(names) >= 170
+    assert [name for name, count in names.items() if count > 1] == []
+    assert [vector.name for vector in vectors() if not vector.says.endswith((".", "…"))] == []
+    assert 10 <= sum(vector.process for vector in vectors()) <= 20
+
+
+def test_corpus_covers_every_code() -> None:
+    """Each error code of the contract that one invocation can come to has a vector."""
+    covered = {vector.expect["error"]["code"] for vector in vectors() if "error" in vector.expect}
+    assert CODES.keys() - covered == _OF_LATER_ISSUES
