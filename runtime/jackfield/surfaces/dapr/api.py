@@ -1,0 +1,60 @@
+"""Dapr's bindings API as functions of a request: what HTTP and gRPC have in common."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
+
+from jackfield.invocation import Result
+from jackfield.surfaces.dapr.bindings import Binding, BindingError, Request
+
+__all__ = ["VERSION", "DaprApi", "Invoke"]
+
+VERSION = "1.16.0-jackfield"
+"""What metadata tell as the version of the sidecar: the API level that is spoken here."""
+
+Invoke = Callable[[Mapping[str, Any]], Result]
+"""``Jackfield.invoke``."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DaprApi:
+    """What a sidecar for the bindings of one application does. ``token`` is DAPR_API_TOKEN; None asks callers for none."""
+
+    bindings: Mapping[str, Binding]
+    invoke: Invoke
+    app_id: str = ""
+    token: str | None = None
+    stopping: Event = field(default_factory=Event)
+
+    def allows(self, given: str | None) -> bool:
+        """Whether a caller with this token may call."""
+        return not self.token or hmac.compare_digest(self.token.encode(), (given or "").encode("utf-8", "surrogateescape"))
+
+    def call(self, name: str, request: Request) -> dict[str, str]:
+        """Call a binding; the response's metadata.
+
+        :raises BindingError: where that fails, with the whole text that Dapr's callers know.
+        """
+        try:
+            return self._called(name, request)
+        except BindingError as error:
+            raise BindingError(f"error invoking output binding {name}: {error}", error.result) from None
+
+    def _called(self, name: str, request: Request) -> dict[str, str]:
+        if not request.operation:
+            raise BindingError("operation field is missing from request")
+        binding = self.bindings.get(name)
+        if binding is None:
+            raise BindingError(f"couldn't find output binding {name}")
+        return binding.answer(self.invoke(binding.invocation(request)))
+
+    def components(self) -> list[dict[str, Any]]:
+        """The loaded components, as metadata list them."""
+        return [
+            {"name": binding.name, "type": binding.type, "version": binding.version, "capabilities": ["OUTPUT_BINDING"]}
+            for binding in self.bindings.values()
+        ]

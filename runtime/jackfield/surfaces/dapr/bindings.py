@@ -1,0 +1,149 @@
+"""The output bindings of one application: components as they take requests, and requests as invocations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jackfield.connections.foreign import Document, Problem, Surroundings
+from jackfield.connections.foreign.aliases import Alias, is_blank
+from jackfield.connections.foreign.dapr import ReadComponent, read_components
+from jackfield.connections.foreign.translating import inputs_of
+from jackfield.connections.stored import StoredConnection
+from jackfield.invocation import Result
+from jackfield.surfaces.dapr.payload import PayloadError
+
+__all__ = ["Binding", "BindingError", "Bindings", "Payload", "Request", "read_bindings"]
+
+Payload = Callable[[tuple[str, ...], bool], "str | Mapping[str, Any]"]
+"""Reads a request's data, given the members that it may have as an object, and whether it is read strictly."""
+
+
+class BindingError(Exception):
+    """A request cannot be carried out, or failed; the text is what Dapr's callers know. ``result`` is there where it was invoked."""
+
+    def __init__(self, text: str, result: Result | None = None) -> None:
+        super().__init__(text)
+        self.result = result
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Request:
+    """One call of a binding."""
+
+    operation: str
+    metadata: Mapping[str, str]
+    payload: Payload
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Binding:
+    """One component that can be called. ``connection`` names the connection that it signs in with."""
+
+    name: str
+    type: str
+    version: str
+    alias: Alias
+    fields: Mapping[str, str]
+    connection: str
+    strict: bool = False
+
+    def invocation(self, request: Request) -> dict[str, Any]:
+        """The request as an invocation.
+
+        :raises BindingError: for an operation that it has not, a property that nobody gives, or data that cannot be read.
+        """
+        action = self.alias.operations.get(request.operation)
+        if action is None:
+            supported = " ".join(self.alias.operations)
+            raise BindingError(f"binding {self.name} does not support operation {request.operation}. supported operations:{supported}")
+        inputs = self._inputs(self._given(request.metadata))
+        body = self._body(request.payload)
+        made = {"connector": self.alias.connector, "action": action, "connection": self.connection, "inputs": {**inputs, **body}}
+        return {**made, "context": {"traceparent": request.traceparent}} if request.traceparent else made
+
+    def answer(self, result: Result) -> dict[str, str]:
+        """The response's metadata for a success.
+
+        :raises BindingError: for everything else.
+        """
+        if result.error is not None:
+            raise BindingError(self.alias.message("failed", "{reason}", reason=_reason(result)), result)
+        output, named = result.output or {}, self.alias.raw.get("result")
+        wanted = named.items() if isinstance(named, Mapping) else ()
+        return {name: str(output[member]) for name, member in wanted if member in output}
+
+    def _given(self, metadata: Mapping[str, str]) -> dict[str, str]:
+        """The request's properties, under the alias's spelling: their names count whatever their case."""
+        known = {name.lower(): name for name in self.alias.inputs}
+        written: dict[str, str] = {}
+        for name in metadata:
+            other = written.setdefault(name.lower(), name)
+            if other != name and name.lower() in known:
+                if self.strict:  # what cannot be told apart is not read at all
+                    return {}
+                raise BindingError(f"the metadata has '{other}' and '{name}', which are the same property")
+        return {known[name.lower()]: value for name, value in metadata.items() if name.lower() in known}
+
+    def _inputs(self, given: Mapping[str, str]) -> dict[str, Any]:
+        """The configured properties and over them those of the request, as inputs; an empty one takes a configured one away."""
+        merged = {name: value for name, value in {**self.fields, **given}.items() if name in self.alias.inputs}
+        for name in self.alias.raw.get("needed") or ():
+            if is_blank(merged.get(name)):
+                raise BindingError(self.alias.message("absent", "{field} property not supplied", field=str(name)))
+        return inputs_of(self.alias, merged, strict=self.strict)
+
+    def _body(self, payload: Payload) -> Mapping[str, Any]:
+        members = tuple(map(str, self.alias.raw.get("members") or ()))
+        try:
+            body = payload(members, self.strict)
+        except PayloadError as error:
+            raise BindingError(self.alias.message("data", "data: {reason}", reason=str(error))) from None
+        return {str(self.alias.raw.get("data", "data")): body} if isinstance(body, str) else body
+
+
+@dataclass(frozen=True, slots=True)
+class Bindings:
+    """What a sidecar has: its bindings by name, the connections that they need, and what is wrong with its components."""
+
+    by_name: Mapping[str, Binding]
+    connections: Mapping[str, Mapping[str, Any]]
+    problems: tuple[Problem, ...] = ()
+
+
+def read_bindings(documents: Iterable[Document], around: Surroundings) -> Bindings:
+    """The bindings of component documents."""
+    found: dict[str, Binding] = {}
+    connections: dict[str, Mapping[str, Any]] = {}
+    problems: list[Problem] = []
+    for item in read_components(documents, around):
+        if isinstance(item, Problem):
+            problems.append(item)
+            continue
+        stored = item.connection
+        if stored.name in connections:
+            text = f"component '{item.component.name}': another one is called nearly the same; choose a name of letters, digits and '._-'"
+            problems.append(Problem(f"{item.component.place}: {text}", fatal=True))
+            continue
+        connections[stored.name] = {"type": stored.type, "values": stored.values}
+        found[item.component.name] = _binding(item, stored, strict=around.strict)
+    return Bindings(found, connections, tuple(problems))
+
+
+def _binding(item: ReadComponent, stored: StoredConnection, *, strict: bool) -> Binding:
+    component = item.component
+    return Binding(component.name, component.type, component.version, item.alias, item.fields, stored.name, strict)
+
+
+def _reason(result: Result) -> str:
+    """What the provider said, under its own code; else what we say, with every detail."""
+    error = result.error
+    if error is None:
+        return ""
+    said = error.provider
+    if said is not None and said.code:
+        return f"{said.code}: {said.message or error.message}"
+    details = "; ".join(f"{detail.path} {detail.message}" for detail in error.details)
+    return f"{error.code}: {error.message}" + (f" ({details})" if details else "")

@@ -1,0 +1,96 @@
+"""Dapr's gRPC API on a port: a generic handler, so that neither Dapr's package nor a compiler for its messages is needed.
+
+Headers of a call are never metadata of a binding: in the original a header ``emailto`` changes the recipient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+
+from jackfield.surfaces.dapr.api import VERSION, DaprApi
+from jackfield.surfaces.dapr.bindings import BindingError, Request
+from jackfield.surfaces.dapr.http_api import MAX_BODY
+from jackfield.surfaces.dapr.messages import InvokeBinding, binding_response, error_status, metadata_response
+from jackfield.surfaces.dapr.payload import from_octets
+from jackfield.surfaces.dapr.wire import WireError
+
+__all__ = ["GrpcServer"]
+
+_SERVICE = "/dapr.proto.runtime.v1.Dapr/"
+_WORKERS = 64
+_OPTIONS = [("grpc.max_receive_message_length", MAX_BODY), ("grpc.so_reuseport", 0)]
+
+
+class GrpcServer:
+    """Serves until it is stopped. ``port`` 0 takes any that is free; ``address`` says which one it is.
+
+    :raises OSError: where the port cannot be had.
+    """
+
+    def __init__(self, api: DaprApi, host: str, port: int) -> None:
+        self._workers = ThreadPoolExecutor(_WORKERS, "dapr-grpc")
+        self._server = grpc.server(self._workers, handlers=(_Dapr(api),), options=_OPTIONS)
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            found = self._server.add_insecure_port(place)
+        except RuntimeError:
+            self._workers.shutdown()
+            raise OSError(None, f"the port {place} cannot be listened on") from None
+        self.address = (host, found)
+        self._server.start()
+
+    def stop(self, patience: float) -> None:
+        """Take no more calls, let running ones end for at most ``patience`` seconds, and close."""
+        self._server.stop(patience).wait()
+        self._workers.shutdown(wait=False)
+
+
+class _Dapr(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio is untyped
+    """The methods of the Dapr service that a bindings sidecar has."""
+
+    def __init__(self, api: DaprApi) -> None:
+        self._api = api
+        self._methods = {f"{_SERVICE}InvokeBinding": self._invoke, f"{_SERVICE}GetMetadata": self._metadata}
+
+    def service(self, handler_call_details: Any) -> Any:  # noqa: ANN401 (grpcio is untyped)
+        """The method that is called; None where there is none (UNIMPLEMENTED)."""
+        method = self._methods.get(handler_call_details.method)
+        return None if method is None else grpc.unary_unary_rpc_method_handler(self._guarded(method))
+
+    def _guarded(self, method: Callable[[bytes, Any], bytes]) -> Callable[[bytes, Any], bytes]:
+        def call(octets: bytes, context: Any) -> bytes:  # noqa: ANN401 (grpcio is untyped)
+            given = _header(context, "dapr-api-token")
+            if not self._api.allows(given):
+                why = "api token mismatch" if given else "missing api token in request metadata"
+                status = error_status("Unauthorized", f"authentication error: {why}")
+                context.set_trailing_metadata((("grpc-status-details-bin", status),))
+                context.abort(grpc.StatusCode.UNAUTHENTICATED, "Unauthorized")
+            return method(octets, context)
+
+        return call
+
+    def _invoke(self, octets: bytes, context: Any) -> bytes:  # noqa: ANN401 (grpcio is untyped)
+        try:
+            asked = InvokeBinding.decode(octets)
+        except WireError as error:
+            context.abort(grpc.StatusCode.INTERNAL, f"the request cannot be read: {error}")
+        data = asked.data
+        trace = _header(context, "traceparent")
+        request = Request(asked.operation, asked.metadata, lambda known, strict: from_octets(data, known, strict=strict), trace)
+        try:
+            return binding_response(self._api.call(asked.name, request))
+        except BindingError as error:
+            context.abort(grpc.StatusCode.INTERNAL, str(error))
+        raise AssertionError("abort raises")
+
+    def _metadata(self, _octets: bytes, _context: Any) -> bytes:  # noqa: ANN401 (grpcio is untyped)
+        return metadata_response(self._api.app_id, VERSION, self._api.components())
+
+
+def _header(context: Any, name: str) -> str | None:  # noqa: ANN401 (grpcio is untyped)
+    found = next((item.value for item in context.invocation_metadata() if item.key == name), None)
+    return found if isinstance(found, str) else None

@@ -1,0 +1,126 @@
+"""Dapr's HTTP API (v1.0) as a pure function: method, path, headers and body in; status, headers and body out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+from urllib.parse import parse_qs, unquote
+
+from jackfield.surfaces.dapr.api import VERSION, DaprApi
+from jackfield.surfaces.dapr.bindings import BindingError, Request
+from jackfield.surfaces.dapr.payload import from_json
+
+__all__ = ["MAX_BODY", "Answer", "answer"]
+
+MAX_BODY = 64 * 1024 * 1024
+"""Bytes: the largest request body, as of an invocation (contract §2)."""
+
+_BINDINGS = "/v1.0/bindings/"
+_HEALTH = ("/v1.0/healthz", "/v1.0/healthz/outbound")
+_METADATA = "/v1.0/metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP response."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class _Malformed(ValueError):
+    """The body is not what the API takes."""
+
+
+def answer(api: DaprApi, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    """Answer one request. ``target`` is the path with its query; names of ``headers`` are in lower case."""
+    path, _, query = target.partition("?")
+    path = path.rstrip("/") or "/"
+    if path in _HEALTH:
+        return _health(api, method, path, query)
+    if not api.allows(headers.get("dapr-api-token")):
+        return Answer(401, {"content-type": "text/plain"}, b"invalid api token")
+    if path.startswith(_BINDINGS) and len(path) > len(_BINDINGS):
+        return _binding(api, unquote(path[len(_BINDINGS) :]), headers, body) if method in ("POST", "PUT") else _not_allowed("POST, PUT")
+    if path == _METADATA:
+        return _json(200, _metadata(api)) if method == "GET" else _not_allowed("GET")
+    return Answer(404, {"content-type": "text/plain; charset=utf-8"}, b"404 page not found\n")
+
+
+def _health(api: DaprApi, method: str, path: str, query: str) -> Answer:
+    if method not in ("GET", "HEAD"):
+        return _not_allowed("GET")
+    if api.stopping.is_set():
+        code = "ERR_OUTBOUND_HEALTH_NOT_READY" if path.endswith("outbound") else "ERR_HEALTH_NOT_READY"
+        return _error(500, code, "dapr is not ready: it is stopping")
+    wanted = parse_qs(query).get("appid")
+    if wanted and wanted[0] != api.app_id:
+        return _error(500, "ERR_HEALTH_APPID_NOT_MATCH", "dapr app-id does not match")
+    return Answer(204)
+
+
+def _binding(api: DaprApi, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    try:
+        request = _request(body, headers.get("traceparent"))
+    except _Malformed as error:
+        return _error(400, "ERR_MALFORMED_REQUEST", f"failed deserializing HTTP body: {error}")
+    try:
+        metadata = api.call(name, request)
+    except BindingError as error:
+        told = {"code": error.result.error.code} if error.result is not None and error.result.error is not None else {}
+        return _error(500, "ERR_INVOKE_OUTPUT_BINDING", str(error), told)
+    return Answer(204, _prefixed(metadata))
+
+
+def _request(body: bytes, traceparent: str | None) -> Request:
+    """The request in a body. Names of members count whatever their case, unknown ones not at all, as Go reads JSON."""
+    try:
+        content = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+    except RecursionError:
+        raise _Malformed("it is nested too deeply") from None
+    except ValueError as error:
+        raise _Malformed(str(error)) from None
+    members = {str(name).lower(): value for name, value in content.items()} if isinstance(content, dict) else None
+    if members is None:
+        raise _Malformed("it must be a JSON object with 'operation', 'data' and 'metadata'")
+    operation, metadata = members.get("operation") or "", members.get("metadata") or {}
+    if not isinstance(operation, str):
+        raise _Malformed("'operation' must be a string")
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise _Malformed("'metadata' must be an object of strings")
+    data = members.get("data")
+    return Request(operation, metadata, lambda known, strict: from_json(data, known, strict=strict), traceparent)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _metadata(api: DaprApi) -> dict[str, Any]:
+    return {
+        "id": api.app_id,
+        "runtimeVersion": VERSION,
+        "enabledFeatures": [],
+        "actors": [],
+        "components": api.components(),
+        "extended": {"daprRuntimeVersion": VERSION},
+    }
+
+
+def _prefixed(metadata: Mapping[str, str]) -> dict[str, str]:
+    return {f"metadata.{name}": value for name, value in metadata.items()}
+
+
+def _error(status: int, code: str, message: str, metadata: Mapping[str, str] | None = None) -> Answer:
+    return _json(status, {"errorCode": code, "message": message}, _prefixed(metadata or {}))
+
+
+def _json(status: int, value: object, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(status, {"content-type": "application/json", **(headers or {})}, json.dumps(value).encode())
+
+
+def _not_allowed(allowed: str) -> Answer:
+    return Answer(405, {"allow": allowed})

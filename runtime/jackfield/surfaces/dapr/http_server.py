@@ -1,0 +1,124 @@
+"""Dapr's HTTP API on a port: the standard library's server around the pure function."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from jackfield.surfaces.dapr.api import DaprApi
+from jackfield.surfaces.dapr.http_api import MAX_BODY, Answer, answer
+
+__all__ = ["HttpServer"]
+
+_IDLE = 60.0
+"""Seconds after which a connection on which nothing comes is closed."""
+_TOO_LARGE = Answer(413, {"content-type": "text/plain", "connection": "close"}, b"the request is too large")
+_NO_LENGTH = Answer(411, {"content-type": "text/plain", "connection": "close"}, b"the request must say its length")
+
+
+class HttpServer:
+    """Serves until it is stopped. ``port`` 0 takes any that is free; ``address`` says which one it is.
+
+    :raises OSError: where the port cannot be had.
+    """
+
+    def __init__(self, api: DaprApi, host: str, port: int) -> None:
+        self._busy = _Busy()
+        self._server = _Listener((host, port), partial(_Handler, api, self._busy))
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="dapr-http", daemon=True)
+        self._thread.start()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        host, port = self._server.server_address[:2]
+        return str(host), int(port)
+
+    def stop(self, patience: float) -> None:
+        """Take no more connections, let running requests end for at most ``patience`` seconds, and close."""
+        self._server.shutdown()
+        self._thread.join()
+        self._busy.wait(patience)
+        self._server.server_close()
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False  # idle connections would be waited for; _Busy knows the requests that run
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 (the standard library's signature)
+        """A caller who leaves in the middle is no fault of ours."""
+
+
+class _Busy:
+    """How many requests run."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running = 0
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        with self._changed:
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    def wait(self, patience: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._running == 0, patience)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = _IDLE
+    server_version = "jackfield"
+    sys_version = ""
+    disable_nagle_algorithm = True
+
+    def __init__(self, api: DaprApi, busy: _Busy, *connection: Any) -> None:  # noqa: ANN401 (the standard library's signature)
+        self._api = api
+        self._busy = busy
+        super().__init__(*connection)
+
+    def _serve(self) -> None:
+        with self._busy.request():
+            self._send(self._answered())
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _serve  # noqa: N815 (the standard library's names)
+
+    def _answered(self) -> Answer:
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not length.isdecimal():
+            return _NO_LENGTH
+        if int(length) > MAX_BODY:
+            return _TOO_LARGE
+        body = self.rfile.read(int(length))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        return answer(self._api, self.command, self.path, headers, body)
+
+    def _send(self, found: Answer) -> None:
+        self.send_response(found.status)
+        for name, value in found.headers.items():
+            self.send_header(name, value.encode("ascii", "backslashreplace").decode("ascii").replace("\r", " ").replace("\n", " "))
+        if self._api.stopping.is_set() and "connection" not in found.headers:
+            self.send_header("connection", "close")
+        if found.status != 204:  # noqa: PLR2004 (RFC 9110 §15.3.5: it has no body and tells no length)
+            self.send_header("content-length", str(len(found.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(found.body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 (the standard library's signature)
+        """Say nothing: the journal has what was invoked."""

@@ -1,0 +1,76 @@
+"""A sidecar that serves Dapr's bindings API until it is told to stop."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Self
+
+from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield.surfaces.dapr.api import DaprApi
+from jackfield.surfaces.dapr.http_server import HttpServer
+
+if TYPE_CHECKING:
+    from jackfield.surfaces.dapr.grpc_server import GrpcServer
+
+__all__ = ["Sidecar", "has_grpc"]
+
+
+def has_grpc() -> bool:
+    """Whether the extra ``dapr`` is installed, so that gRPC can be served."""
+    from importlib.util import find_spec  # noqa: PLC0415 (looked for only where a sidecar is started)
+
+    return find_spec("grpc") is not None
+
+
+class Sidecar:
+    """HTTP and, where ``grpc_port`` is given, gRPC on one host, from when it is made until it is stopped.
+
+    :raises InvalidInvocation: where gRPC is asked for and grpcio is not installed.
+    :raises Unavailable: where a port cannot be had.
+    """
+
+    def __init__(self, api: DaprApi, host: str = "127.0.0.1", http_port: int = 3500, grpc_port: int | None = None) -> None:
+        self.api = api
+        self._servers: list[HttpServer | GrpcServer] = []
+        try:
+            self._servers.append(HttpServer(self.api, host, http_port))
+            if grpc_port is not None:
+                self._servers.append(_grpc_server(self.api, host, grpc_port))
+        except OSError as error:
+            self.stop(0)
+            port = grpc_port if self._servers else http_port
+            raise Unavailable(
+                f"the port {port} of {host} cannot be listened on: {error.strerror or error}",
+                hint="Another sidecar may be running; choose other ports with --http-port and --grpc-port (0 = any).",
+            ) from None
+        except InvalidInvocation:
+            self.stop(0)
+            raise
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports that are served: HTTP's, then gRPC's if there is one."""
+        return tuple(server.address[1] for server in self._servers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def stop(self, patience: float = 5.0) -> None:
+        """Say that it stops, take no more requests, and let running ones end for at most ``patience`` seconds."""
+        self.api.stopping.set()
+        end = time.monotonic() + patience
+        for server in reversed(self._servers):
+            server.stop(max(0.0, end - time.monotonic()))
+
+
+def _grpc_server(api: DaprApi, host: str, port: int) -> GrpcServer:
+    try:
+        from jackfield.surfaces.dapr.grpc_server import GrpcServer  # noqa: PLC0415 (19 MB and 0.1 s that HTTP alone does not need)
+    except ImportError:
+        raise InvalidInvocation(
+            "gRPC needs the package grpcio, which is not installed", hint="Install the extra: jackfield[dapr]; or leave --grpc-port out."
+        ) from None
+    return GrpcServer(api, host, port)

@@ -1,0 +1,113 @@
+"""The workflows in documents: every one parsed, and what cannot be run refused by name, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jackfield.connections.foreign import Document
+from jackfield.errors import InvalidInvocation, nearest
+from jackfield.surfaces.workflow.tasks import Task, TaskError, check_targets, tasks_of_do, tasks_of_steps
+
+__all__ = ["Workflow", "find_workflow", "read_workflows"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Workflow:
+    """One workflow. ``key`` is its key in an object of workflows, or its name; ``tasks`` are in order."""
+
+    key: str
+    name: str
+    place: str
+    enabled: bool
+    content: Mapping[str, Any]
+
+    @property
+    def tasks(self) -> Sequence[Task]:
+        """What it does.
+
+        :raises InvalidInvocation: where a task is not one that can be run here, or is not well-formed.
+        """
+        try:
+            found = tuple(self._tasks())
+            check_targets(found)
+        except TaskError as error:
+            raise InvalidInvocation(
+                f"{self.place}: the workflow '{self.name[:100]}': {error}", hint="Nothing was sent. jackfield runs notify, set and switch."
+            ) from None
+        return found
+
+    def _tasks(self) -> Iterator[Task]:
+        content = self.content
+        inner = content.get("workflow")
+        if isinstance(inner, Mapping):
+            content = inner
+        if "steps" in content:
+            yield from tasks_of_steps(content["steps"])
+        elif "do" in content:
+            yield from tasks_of_do(content["do"])
+        else:
+            raise TaskError("it has neither 'steps' nor 'do'")
+
+
+def read_workflows(documents: Iterable[Document]) -> list[Workflow]:
+    """The workflows of all documents, in order; other documents have none.
+
+    :raises InvalidInvocation: where ``workflows`` is neither a list nor an object.
+    """
+    return [workflow for document in documents for workflow in _workflows(document)]
+
+
+def find_workflow(workflows: Sequence[Workflow], name: str | None) -> Workflow:
+    """The workflow with that key or name; without one, the only workflow.
+
+    :raises InvalidInvocation: where there is none, or several and none is named, or it is not enabled.
+    """
+    if name is None:
+        if len(workflows) != 1:
+            what = f"the file has {len(workflows)} workflows" if workflows else "the file has no workflow"
+            raise InvalidInvocation(f"{what}", hint=f"Name one of {_listed(workflows)}." if workflows else "See 'jackfield run --help'.")
+        found = workflows[0]
+    else:
+        by_key = next((item for item in workflows if item.key == name), None)
+        match = by_key or next((item for item in workflows if item.name == name), None)
+        if match is None:
+            close = nearest(name, [label for item in workflows for label in (item.key, item.name)])
+            tail = f"; did you mean '{close}'?" if close else ""
+            raise InvalidInvocation(f"there is no workflow '{name[:100]}'{tail}", hint=f"The file has {_listed(workflows) or 'none'}.")
+        found = match
+    if not found.enabled:
+        raise InvalidInvocation(f"the workflow '{found.name[:100]}' is not enabled", hint="Set 'enabled: true'.")
+    return found
+
+
+def _listed(workflows: Sequence[Workflow]) -> str:
+    return ", ".join(item.key for item in workflows[:10])
+
+
+def _workflows(document: Document) -> Iterator[Workflow]:
+    content = document.content
+    if not isinstance(content, Mapping):
+        return
+    if {"document", "do"} <= content.keys():
+        yield _workflow("", content, document.place)
+    entries = content.get("workflows")
+    if isinstance(entries, Mapping):
+        for key, entry in entries.items():
+            yield _workflow(str(key), entry, document.place)
+    elif isinstance(entries, list):
+        for number, entry in enumerate(entries):
+            yield _workflow("", entry, f"{document.place}: workflows[{number}]")
+    elif entries is not None:
+        raise InvalidInvocation(f"{document.place}: workflows: must be a list, or an object of workflows by key")
+
+
+def _workflow(key: str, entry: object, place: str) -> Workflow:
+    if not isinstance(entry, Mapping):
+        raise InvalidInvocation(f"{place}: a workflow must be an object with 'name' and 'steps', or 'document' and 'do'")
+    inner = entry.get("workflow")
+    about = inner.get("document") if isinstance(inner, Mapping) else entry.get("document")
+    named = about.get("name") if isinstance(about, Mapping) else None
+    name = str(entry.get("name") or named or key or "workflow")
+    return Workflow(key or name, name, place, entry.get("enabled") is not False, entry)

@@ -1,0 +1,75 @@
+"""One notification: as many mails as it has recipients, side by side, and what became of each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from jackfield.connections.foreign.translating import inputs_of
+from jackfield.errors import InvalidInvocation
+from jackfield.invocation import Result
+from jackfield.surfaces.workflow.message import SUBJECT, body, recipients
+from jackfield.surfaces.workflow.providers import Provider
+
+__all__ = ["Delivery", "Invoke", "invocations", "notify"]
+
+_LOG = logging.getLogger("jackfield.workflow")
+_AT_ONCE = 8
+"""Mails of one notification that are on their way at a time."""
+_OURS = frozenset({"provider", "to", "message", "body", "text", "html", "subject", "fanout"})
+_TO_ALL = ("cc", "bcc")
+"""Words that would reach their recipients once for each mail; one mail goes to all then."""
+
+Invoke = Callable[[Mapping[str, Any]], Result]
+"""``Jackfield.invoke``."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Delivery:
+    """What became of the mail to one recipient (or to all of them at once)."""
+
+    to: str | list[str]
+    result: Result
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipient, and the Result."""
+        return {"to": self.to, "result": self.result.to_json()}
+
+
+def invocations(words: Mapping[str, Any], provider: Provider, *, strict: bool) -> list[tuple[str | list[str], dict[str, Any]]]:
+    """Each recipient and the invocation of the mail to it. ``strict`` keeps to what the original reads: provider, to and message.
+
+    :raises InvalidInvocation: where nobody is to be told, or nothing.
+    """
+    if strict:
+        words = {name: words[name] for name in ("provider", "to", "message") if name in words}
+    to, texts = recipients(words.get("to")), body(words)
+    if not to:
+        raise InvalidInvocation("a contact 'to' must be provided for notifiers", hint="Give a list of addresses as 'to'.")
+    if not texts:
+        raise InvalidInvocation("invalid notification request: it has no message", hint="Give 'message', or 'body' with 'text' or 'html'.")
+    alias = provider.alias
+    unknown = sorted(name for name in words if name not in _OURS and name not in alias.inputs)
+    if unknown:
+        _LOG.warning("a notification does not use: %s", ", ".join(unknown))
+    rest = {name: value for name, value in words.items() if name in alias.inputs and name not in _OURS and value}
+    shared = inputs_of(alias, {**rest, "subject": words.get("subject") or SUBJECT, **texts})
+    single = words.get("fanout") == "single" or any(words.get(name) for name in _TO_ALL)
+    groups: list[str | list[str]] = [to] if single else [*to]
+    made = {"connector": alias.connector, "action": provider.action, "connection": provider.connection}
+    return [
+        (group, {**made, "inputs": {**shared, **inputs_of(alias, {"to": [group] if isinstance(group, str) else group})}})
+        for group in groups
+    ]
+
+
+def notify(mails: list[tuple[str | list[str], dict[str, Any]]], invoke: Invoke) -> list[Delivery]:
+    """Send all of them, side by side; what one comes to changes nothing for the others."""
+    if len(mails) == 1:
+        return [Delivery(mails[0][0], invoke(mails[0][1]))]
+    with ThreadPoolExecutor(min(_AT_ONCE, len(mails)), "jackfield-notify") as workers:
+        results = workers.map(invoke, [invocation for _, invocation in mails])
+        return [Delivery(to, result) for (to, _), result in zip(mails, results, strict=True)]

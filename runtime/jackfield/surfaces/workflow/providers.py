@@ -1,0 +1,91 @@
+"""Which connection a workflow's provider is: found by its key, then by its name, then by its type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jackfield.connections.foreign.aliases import Alias, Aliases
+from jackfield.connections.stored import StoredConnection
+from jackfield.errors import InvalidInvocation, UnknownConnection
+
+if TYPE_CHECKING:
+    from jackfield.pipe.executor import Jackfield
+
+__all__ = ["Provider", "Providers"]
+
+_FORMAT = "thand"
+_OPERATION = "notify"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Provider:
+    """A connection that can notify, and what its alias says of that."""
+
+    connection: str
+    alias: Alias
+
+    @property
+    def action(self) -> str:
+        """The action that notifies."""
+        return self.alias.operations[_OPERATION]
+
+
+class Providers:
+    """The providers that a workspace has."""
+
+    def __init__(self, jackfield: Jackfield) -> None:
+        self._jackfield = jackfield
+        self._aliases = Aliases.installed(jackfield.catalog)
+        self._known = jackfield.connections.known
+
+    def find(self, name: str, kind: str | None) -> Provider:
+        """The provider called ``name``; ``kind`` is the type of notification that the task asks for, if it says so.
+
+        :raises InvalidInvocation: where there is none, or it does not notify in that way.
+        """
+        stored = self._stored(name)
+        alias = self._alias(stored)
+        if alias is None:
+            raise InvalidInvocation(
+                f"the connection '{stored.name}' of the type '{stored.type}' cannot notify",
+                hint="Use a connection of a connector that declares it among its aliases.",
+            )
+        told = alias.raw.get("kind")
+        if kind is not None and kind not in (told, alias.key):
+            raise InvalidInvocation(f"the provider '{name[:100]}' notifies by '{told}', not by '{kind[:80]}'")
+        return Provider(stored.name, alias)
+
+    def _stored(self, name: str) -> StoredConnection:
+        files = self._known.files()
+        theirs = [item for item in files if item.foreign is not None and item.foreign.format == _FORMAT]
+        by_key = self._known.in_files(name) or _first(item for item in theirs if _names(item)[:1] == (name,))
+        found = by_key or _first(item for item in theirs if name in _names(item)[1:2])
+        found = found or _first(item for item in theirs if name.lower() in _names(item)[2:])
+        if found is not None:
+            return self._known.find(found.name)
+        try:
+            return self._known.find(name)
+        except UnknownConnection as error:
+            hint = "; ".join(self._known.problems[:3]) or error.hint
+            raise InvalidInvocation(f"no matching provider found for name: {name[:100]}", hint=hint) from None
+
+    def _alias(self, stored: StoredConnection) -> Alias | None:
+        """The alias that a provider was read by; for a connection of our own, the one of a connector that takes it."""
+        known = self._aliases.all(_FORMAT)
+        if stored.foreign is not None and stored.foreign.format == _FORMAT:
+            found = known.get(stored.foreign.type)
+            return found if found is not None and _OPERATION in found.operations else None
+        for alias in known.values():
+            if _OPERATION in alias.operations and self._jackfield.catalog.find(alias.connector).connection_type(stored.type) is not None:
+                return alias
+        return None
+
+
+def _names(item: StoredConnection) -> tuple[str, ...]:
+    return (*item.foreign.names, item.foreign.type) if item.foreign is not None else ()
+
+
+def _first(items: Iterable[StoredConnection]) -> StoredConnection | None:
+    return next(iter(items), None)

@@ -1,0 +1,162 @@
+"""Runs a workflow task by task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from jackfield.connections.foreign.expression import ExpressionError, evaluate, substitute
+from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.surfaces.workflow.documents import Workflow
+from jackfield.surfaces.workflow.notifying import Delivery, Invoke, invocations, notify
+from jackfield.surfaces.workflow.providers import Provider, Providers
+from jackfield.surfaces.workflow.tasks import END, Task
+
+if TYPE_CHECKING:
+    from jackfield.pipe.executor import Jackfield
+
+__all__ = ["Outcome", "Run", "prepare"]
+
+_MOST = 1000
+"""Tasks that one run may take: a ``then`` may lead back."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a workflow came to: a row for each task that ran, and the exit code of the worst Result."""
+
+    workflow: str
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    failed: bool = False
+    in_doubt: bool = False
+    exit_code: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The outcome as one object."""
+        status = "failed" if self.failed else "in_doubt" if self.in_doubt else "succeeded"
+        return {"workflow": self.workflow, "status": status, "steps": self.steps}
+
+
+def prepare(
+    workflow: Workflow,
+    jackfield: Jackfield,
+    given: Mapping[str, Any],
+    environment: Mapping[str, str],
+    *,
+    invoke: Invoke | None = None,
+    strict: bool = False,
+) -> Run:
+    """Get a workflow ready to run. ``given`` is its context; expressions see it as ``$context`` and, over the environment, as ``.``.
+
+    :raises InvalidInvocation: for a task that is not supported, or a provider that there is not.
+    """
+    tasks = workflow.tasks
+    providers = Providers(jackfield)
+    for task in tasks:
+        name = task.words.get("provider")
+        if task.kind == "notify" and not (isinstance(name, str) and "${" in name):
+            _provider(task, task.words, providers)
+    return Run(tasks, providers, invoke or jackfield.invoke, dict(given), environment, Outcome(workflow.name), strict)
+
+
+@dataclass(slots=True, repr=False)
+class Run:
+    """One run of a workflow. A task of which every mail fails ends it; one of which some do does not, and says so in a ``warning``."""
+
+    tasks: Sequence[Task]
+    providers: Providers
+    invoke: Invoke
+    context: dict[str, Any]
+    environment: Mapping[str, str]
+    outcome: Outcome
+    strict: bool
+
+    def run(self) -> Outcome:
+        """Run all tasks, in their order."""
+        places = {task.name: number for number, task in enumerate(self.tasks)}
+        at: int | None = 0
+        for _ in range(_MOST):
+            if at is None or at >= len(self.tasks) or self.outcome.failed:
+                return self.outcome
+            task = self.tasks[at]
+            target = self._step(task)
+            at = None if target in END else at + 1 if target in (None, "continue") else places[str(target)]
+        self._failed({"name": "then", "task": "switch"}, InvalidInvocation(f"the workflow took more than {_MOST:,} tasks"))
+        return self.outcome
+
+    def _step(self, task: Task) -> str | None:
+        """Run one task; where to go then."""
+        row: dict[str, Any] = {"name": task.name, "task": task.kind}
+        try:
+            if task.condition is not None and self._value(task.condition) in (None, False):
+                self.outcome.steps.append({**row, "status": "skipped"})
+                return None
+            if task.kind == "notify":
+                self._notify(task, row)
+            elif task.kind == "set":
+                self.context |= self._filled(task.words)
+                self.outcome.steps.append({**row, "status": "succeeded"})
+            else:
+                return self._switch(task, row)
+        except ExpressionError as error:
+            self._failed(row, InvalidInvocation(str(error)))
+        except JackfieldError as error:
+            self._failed(row, error)
+        return task.then
+
+    def _switch(self, task: Task, row: dict[str, Any]) -> str | None:
+        for name, condition, then in task.cases:
+            if condition is None or self._value(condition) not in (None, False):
+                self.outcome.steps.append({**row, "status": "succeeded", "case": name})
+                return then
+        self.outcome.steps.append({**row, "status": "succeeded", "case": None})
+        return task.then
+
+    def _notify(self, task: Task, row: dict[str, Any]) -> None:
+        words = self._filled(task.words)
+        provider = _provider(task, words, self.providers)
+        deliveries = notify(invocations(words, provider, strict=self.strict), self.invoke)
+        bad = [item for item in deliveries if item.result.status == "failed"]
+        doubtful = [item for item in deliveries if item.result.status == "in_doubt"]
+        self.outcome.exit_code = max(self.outcome.exit_code, *(item.result.exit_code for item in deliveries))
+        self.outcome.in_doubt = self.outcome.in_doubt or bool(doubtful)
+        self.outcome.failed = len(bad) == len(deliveries)
+        status = "failed" if self.outcome.failed else "in_doubt" if doubtful else "succeeded"
+        row |= {"provider": provider.connection, "status": status}
+        if self.outcome.failed:
+            row["error"] = f"all notification requests failed: {_causes(bad)}"
+        elif bad:
+            row["warning"] = f"{len(bad)} of {len(deliveries)} notification requests failed: {_causes(bad)}"
+        self.outcome.steps.append({**row, "recipients": [item.to_json() for item in deliveries]})
+
+    def _failed(self, row: dict[str, Any], error: JackfieldError) -> None:
+        self.outcome.failed = True
+        self.outcome.exit_code = max(self.outcome.exit_code, error.exit_code)
+        self.outcome.steps.append({**row, "status": "failed", "error": error.message})
+
+    def _filled(self, words: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = substitute(words, self._input(), {"context": self.context}, embedded=not self.strict)
+        return found
+
+    def _value(self, expression: str) -> Any:  # noqa: ANN401 (any JSON value)
+        return evaluate(expression, self._input(), {"context": self.context})
+
+    def _input(self) -> dict[str, Any]:
+        return {**self.environment, **self.context}
+
+
+def _provider(task: Task, words: Mapping[str, Any], providers: Providers) -> Provider:
+    name = words.get("provider") or task.type
+    if not isinstance(name, str) or not name:
+        raise InvalidInvocation(f"'{task.name[:80]}': a provider must be named", hint="Give 'provider': its key, name or type.")
+    return providers.find(name, task.type)
+
+
+def _causes(bad: Sequence[Delivery]) -> str:
+    """Who did not get it, and why."""
+    causes = []
+    for item in bad:
+        to = item.to if isinstance(item.to, str) else ", ".join(item.to)
+        causes.append(f"{to}: {item.result.error.message if item.result.error is not None else 'unknown'}")
+    return "; ".join(causes)

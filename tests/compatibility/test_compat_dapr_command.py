@@ -1,0 +1,152 @@
+"""``jackfield dapr``: starts, says where it listens, serves, and stops politely."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fake_aws import FakeAws
+from foreign_files import write
+from jackfield.cli.main import main
+from jackfield.surfaces.dapr import DaprApi, Sidecar
+from sidecars import component
+
+_PATIENCE = 30.0
+
+
+@contextmanager
+def started(*words: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """The command in a process of its own, once it says that it is ready."""
+    command = [sys.executable, "-m", "jackfield", "dapr", "--http-port", "0", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line, process.stderr and process.stderr.read()
+            yield process, json.loads(line)
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def asked(port: int, method: str, path: str, body: object = None) -> tuple[int, bytes]:
+    """Status and body of one HTTP request."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
+    connection.request(method, path, None if body is None else json.dumps(body))
+    answer = connection.getresponse()
+    found = answer.status, answer.read()
+    connection.close()
+    return found
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, Any]:
+    """The exit code of a command that does not start, and its error."""
+    code = main(["dapr", *words])
+    return code, json.loads(capsys.readouterr().out)["error"]
+
+
+def test_it_serves_until_it_is_told_to_stop(folder: Path, aws: FakeAws) -> None:
+    """It tells its ports on stdout and its warnings on stderr, sends, and lets a running request end before it exits with 0."""
+    write(folder, "a.yaml", f"{component()}---\n{component('other', scopes='x')}---\nkind: Komponent\nspec: {{}}\n")
+    with started("--components", ".", "--app-id", "billing", "--grpc-port", "0") as (process, ready):
+        assert ready["components"] == ["outbox"]
+        socket.create_connection(("127.0.0.1", ready["grpcPort"]), _PATIENCE).close()
+        assert asked(ready["httpPort"], "GET", "/v1.0/healthz?appid=billing")[0] == 204
+        aws.script([{"do": "hang", "operation": "SendEmail"}])
+        connection = http.client.HTTPConnection("127.0.0.1", ready["httpPort"], timeout=_PATIENCE)
+        connection.request("POST", "/v1.0/bindings/outbox", json.dumps({"operation": "create", "data": "x"}))
+        assert aws.wait_until(lambda fake: fake.received == 1, _PATIENCE)
+        process.send_signal(signal.SIGTERM)
+        aws.release()
+        assert connection.getresponse().status == 204
+        connection.close()
+        _, errors = process.communicate(timeout=_PATIENCE)
+    assert process.returncode == 0
+    assert "a.yaml, document 3: kind: must be 'Component', not 'Komponent'" in errors
+    assert "Traceback" not in errors
+
+
+def test_it_takes_its_identity_from_the_environment(folder: Path, aws: FakeAws) -> None:
+    """D13: without keys in the component the machine's own are used; APP_ID and DAPR_API_TOKEN count as for a sidecar."""
+    write(folder, "a.yaml", component(accessKey="", secretKey="", region="", scopes="billing"))
+    machine = {"AWS_ACCESS_KEY_ID": "AKIMACHINE", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "eu-west-3"}
+    with started("--components", "a.yaml", APP_ID="billing", DAPR_API_TOKEN="t0ken", **machine) as (_, ready):
+        assert asked(ready["httpPort"], "POST", "/v1.0/bindings/outbox", {"operation": "create"}) == (401, b"invalid api token")
+        connection = http.client.HTTPConnection("127.0.0.1", ready["httpPort"], timeout=_PATIENCE)
+        connection.request("POST", "/v1.0/bindings/outbox", b'{"operation":"create","data":"x"}', {"dapr-api-token": "t0ken"})
+        assert connection.getresponse().status == 204
+        connection.close()
+    assert (aws.messages[0].access_key_id, aws.messages[0].region) == ("AKIMACHINE", "eu-west-3")
+
+
+def test_d15_d17_it_does_not_start_with_what_would_not_work(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What would stop Dapr, and what Dapr would silently leave out, is refused with the places, as JSON and with exit code 2."""
+    write(folder, "a.yaml", f"{component()}auth: {{secretStore: nowhere}}\n---\n{component()}")
+    text = (folder / "a.yaml").read_text().replace('{name: secretKey, value: "dapr-secret"}', "{name: secretKey, secretKeyRef: {name: k}}")
+    write(folder, "a.yaml", text)
+    code, error = refused(capsys, "--components", ".")
+    assert (code, error["code"]) == (2, "invalid_connection")
+    told = " ".join(detail["message"] for detail in error["details"])
+    assert "component 'outbox': auth.secretStore: there is no secret store 'nowhere'" in told
+    assert "the component 'outbox' is defined already" in told
+
+
+def test_a_folder_that_is_not_there_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The folder must be there."""
+    code, error = refused(capsys, "--components", "nowhere")
+    assert code == 2
+    assert "nowhere" in error["message"]
+
+
+@pytest.mark.parametrize("words", [("--http-port", "70000"), ("--http-port", "x"), ()])
+def test_wrong_usage_is_refused(folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
+    """Ports are ports, and the folder must be named."""
+    code, error = refused(capsys, *words, *(("--components", ".") if words else ()))
+    assert (code, error["code"]) == (2, "invalid_invocation")
+
+
+@pytest.mark.parametrize("which", ["http", "grpc"])
+def test_a_port_that_is_taken_is_told(folder: Path, capsys: pytest.CaptureFixture[str], which: str) -> None:
+    """Another sidecar on the port is an error that says which port, and leaves nothing running."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ports = {"http": 0, "grpc": 0} | {which: port}
+        code, error = refused(capsys, "--components", ".", "--http-port", str(ports["http"]), "--grpc-port", str(ports["grpc"]))
+    assert (code, error["code"]) == (1, "unavailable")
+    assert f"the port {port} of 127.0.0.1" in error["message"]
+
+
+def test_http_needs_no_grpc(folder: Path, aws: FakeAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without grpcio HTTP is served alone; gRPC that is asked for is refused with the extra to install."""
+    site = folder / "site"
+    site.mkdir()
+    write(site, "sitecustomize.py", "import sys\nsys.modules['grpc'] = None\n")
+    write(folder, "a.yaml", component())
+    found = {"PYTHONPATH": str(site)}
+    command = [sys.executable, "-m", "jackfield", "dapr", "--http-port", "0", "--components", "."]
+    asked_for = subprocess.run([*command, "--grpc-port", "0"], capture_output=True, text=True, env={**os.environ, **found}, check=False)
+    assert asked_for.returncode == 2
+    assert "jackfield[dapr]" in json.loads(asked_for.stdout)["error"]["hint"]
+    with started("--components", "a.yaml", **found) as (_, ready):
+        assert "grpcPort" not in ready
+        assert asked(ready["httpPort"], "POST", "/v1.0/bindings/outbox", {"operation": "create", "data": "x"})[0] == 204
+
+
+def test_a_sidecar_that_stops_waits_for_what_runs() -> None:
+    """Stopping ends at once where nothing runs, and idle connections are not waited for."""
+    api = DaprApi({}, lambda _invocation: pytest.fail("nothing is invoked"))
+    with Sidecar(api, http_port=0) as running, socket.create_connection(("127.0.0.1", running.ports[0]), _PATIENCE) as idle:
+        idle.sendall(b"GET /v1.0/healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert idle.recv(100).startswith(b"HTTP/1.1 204")
+    assert api.stopping.is_set()

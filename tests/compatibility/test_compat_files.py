@@ -1,0 +1,241 @@
+"""Any of these files may be named as connections or imported: told by content, and a fault spoils only what it is in."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from foreign_files import loaded, problem, write
+from jackfield.connections import Connections
+from jackfield.connections.documents import DocumentError, parted
+from jackfield.connections.foreign import Document, recognise
+from jackfield.errors import InvalidInvocation
+from jackfield.surfaces.workflow import read_workflows
+from sidecars import component
+
+pytest_plugins = ["shell_fixture"]
+
+OWN = "connections: {own: {type: aws/apiKeySecret, values: {accessKeyId: A, secretAccessKey: s}}}\n"
+PROVIDERS = "version: '1.0'\nproviders: {mail: {name: n, provider: email.ses, enabled: true, config: {from: a@sender.test}}}\n"
+
+
+# Which format
+
+
+@pytest.mark.parametrize(
+    ("sample", "form"),
+    [
+        ("dapr-component.yaml", "dapr"),
+        ("thand-static.yaml", "thand"),
+        ("thand-workflow.yaml", "thand"),
+        ("vcap.json", "vcap"),
+        ("prismatic-integration.yaml", "prismatic"),
+        ("prismatic-instance.json", "prismatic"),
+        ("dapr-request.json", None),
+        ("prismatic-invocation.json", None),
+        ("secrets.json", None),
+    ],
+)
+def test_a_format_is_told_by_content(samples: Path, sample: str, form: str | None) -> None:
+    """The file's name does not matter."""
+    ((_, content),) = parted((samples / sample).read_text(), sample)
+    assert recognise(content) == form
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["apiVersion", "kind", "spec", "providers", "connection", "inputs", "key", "x", "VCAP_SERVICES"]),
+                inner,
+                max_size=4,
+            )
+        ),
+    )
+)
+def test_anything_is_read_or_told(content: Any) -> None:
+    """Whatever a document holds, it comes to connections and sentences, never to an exception."""
+    text = json.dumps({"a": content} if not isinstance(content, dict) else content)
+    found = loaded("$V", V=text)
+    assert all(isinstance(item, str) for item in found.problems)
+
+
+JUNK: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just([]) | st.just({}) | st.just(["x"]) | st.just({"x": [{}]})
+)
+SAMPLES = Path(__file__).parent / "samples"
+FILES = [
+    "dapr-component.yaml",
+    "dapr-secrets.yaml",
+    "thand-static.yaml",
+    "thand-workflow.yaml",
+    "thand-dsl.yaml",
+    "vcap.json",
+    "prismatic-integration.yaml",
+    "prismatic-instance.json",
+]
+
+
+@given(st.data())
+def test_a_file_with_anything_in_the_place_of_a_part_is_read_or_told(data: st.DataObject) -> None:
+    """Whatever stands where a part of a good file was, connections, sentences and refusals come of it, never another exception."""
+    name = data.draw(st.sampled_from(FILES))
+    contents = [content for _, content in parted((SAMPLES / name).read_text(), name)]
+    where = data.draw(st.integers(0, len(contents) - 1))
+    contents[where] = damaged(contents[where], data)
+    variables = {f"V{number}": json.dumps(content) for number, content in enumerate(contents)}
+    found = Connections([f"${variable}" for variable in variables], environment=variables)
+    assert all(isinstance(item, str) for item in found.problems)
+    documents = [Document(content, name, name) for content in contents]
+    with suppress(InvalidInvocation):
+        assert all(workflow.tasks is not None for workflow in read_workflows(documents))
+
+
+def damaged(content: Any, data: st.DataObject) -> Any:
+    """The content with junk in the place of one of its parts."""
+    members = list(content) if isinstance(content, dict) else list(range(len(content))) if isinstance(content, list) else []
+    if not members or data.draw(st.integers(0, 4)) == 0:
+        return data.draw(JUNK)
+    place = data.draw(st.sampled_from(members))
+    changed = dict(content) if isinstance(content, dict) else list(content)
+    changed[place] = damaged(content[place], data)
+    return changed
+
+
+def test_a_file_of_no_format_says_what_was_expected(folder: Path) -> None:
+    """All formats are named."""
+    told = problem(write(folder, "a.yaml", "hello: world"))
+    assert told.startswith("a.yaml: expected 'connections: {")
+    for word in ("Dapr Component", "Thand 'providers'", "VCAP_SERVICES", "Prismatic"):
+        assert word in told
+
+
+def test_files_of_secrets_are_not_told_beside_components(folder: Path) -> None:
+    """A folder of components may hold the files of their secret stores; elsewhere such a file is a fault."""
+    write(folder, "secrets.json", '{"a": "s"}')
+    assert "secrets.json: expected" in problem(folder)
+    write(folder, "outbox.yaml", component())
+    assert loaded(folder).problems == ()
+
+
+def test_files_may_be_mixed(samples: Path) -> None:
+    """One file may hold documents of several formats, and a folder files of all of them."""
+    write(samples, "mixed.yaml", f"{OWN}---\n{component('box')}---\n{PROVIDERS}")
+    assert [item.name for item in loaded(samples / "mixed.yaml").files()] == ["box", "mail", "own"]
+    everything = loaded(samples)
+    assert {"box", "mail", "own", "outbox", "alerts", "link-eu", "Mail-by-key"} <= {item.name for item in everything.files()}
+
+
+def test_a_mapping_in_code_may_be_of_any_format(samples: Path) -> None:
+    """What is given in code is told in the same way."""
+    document = json.loads((samples / "vcap.json").read_text())
+    assert [item.name for item in loaded(document).files()] == ["link-eu"]
+    assert problem({"own": 5}).startswith("given in code: connection 'own': ")
+
+
+# What is wrong
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        ("a: [1, 2", "it is not YAML: "),
+        ("\tb: 1", "it is not YAML: "),
+        ("a: 1\na: 2", "the key 'a' occurs twice"),
+        ("a: &a [*a]", "it is nested deeper than 100 levels"),
+        ("a: &a {b: *a}", "it is nested deeper than 100 levels"),
+        ("a: &a\n  <<: *a\n  b: 1", "expected 'connections:"),
+        ("a: !!python/object/apply:os.system [ls]", "it is not YAML: "),
+        (
+            "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+            + "".join(f"{b}: &{b} [{','.join(['*' + a] * 10)}]\n" for a, b in zip("abcdefg", "bcdefgh", strict=True)),
+            "unfolds to more than 200,000 nodes",
+        ),
+        ("[" * 500 + "]" * 500, "it is nested deeper than 100 levels"),
+        ("hello", "expected 'connections:"),
+    ],
+    ids=["open", "tab", "twice", "cycle", "ring", "merged ring", "object", "bomb", "deep", "word"],
+)
+@pytest.mark.parametrize("good", [OWN, component("own"), PROVIDERS], ids=["own", "dapr", "thand"])
+def test_a_broken_document_spoils_only_itself(folder: Path, bad: str, says: str, good: str) -> None:
+    """Bad YAML, doubled keys, cycles, bombs and wrong kinds are one sentence with file and document; the documents around them are read."""
+    found = loaded(write(folder, "a.yaml", f"{good}---\n{bad}\n---\n{good.replace('own', 'last').replace('mail:', 'last:')}"))
+    assert len(found.files()) == 2
+    (told,) = found.problems
+    assert "a.yaml, document 2: " in told
+    assert says in told
+
+
+def test_lines_are_those_of_the_file(folder: Path) -> None:
+    """A fault in a later document has its line in the whole file."""
+    assert "at line 4, column" in problem(write(folder, "a.yaml", f"{OWN}# more\n---\na: ]\n"))
+
+
+def test_a_merge_that_explodes_is_refused_at_once(folder: Path) -> None:
+    """Merged mappings that double with each level end soon."""
+    rows = "".join(f"l{n}: &l{n} {{<<: [{', '.join([f'*l{n - 1}'] * 10)}]}}\n" for n in range(1, 10))
+    path = write(folder, "a.yaml", f"l0: &l0 {{k: v}}\n{rows}")
+    before = time.monotonic()
+    assert problem(path).startswith(str(path))
+    assert time.monotonic() - before < 5
+
+
+@pytest.mark.parametrize("name", ["a.yaml", "a.json"])
+def test_a_file_of_50_mb_is_not_read(folder: Path, name: str) -> None:
+    """A file that is too large is refused by its size alone."""
+    path = write(folder, name, "x" * 50_000_000)
+    write(folder, "b.yaml", OWN)
+    found = loaded(folder)
+    assert found.problems == (f"{path}: it is larger than 8,388,608 bytes",)
+    assert [item.name for item in found.files()] == ["own"]
+
+
+def test_a_file_full_of_faults_is_given_up(folder: Path) -> None:
+    """After ten broken documents the rest of the file is not read, and that is said."""
+    found = loaded(write(folder, "a.yaml", "---\na: [\n" * 1000))
+    assert len(found.problems) == 11
+    assert "10 of its documents are broken; the rest is not read" in found.problems[-1]
+
+
+def test_all_documents_of_a_file_share_one_limit(folder: Path) -> None:
+    """Many documents that are just small enough are too large together."""
+    rows = "a: &a [" + ",".join(["x"] * 300) + "]\nb: &b [" + ",".join(["*a"] * 300) + "]\n"
+    found = loaded(write(folder, "a.yaml", f"---\n{rows}" * 30))
+    assert "unfolds to more than 200,000 nodes" in "".join(found.problems)
+
+
+DOCUMENTS = st.lists(
+    st.sampled_from(["a: 1\n", "# only words\n", "b: [x, y]\n", "|\n  text\n", "", "%YAML 1.1\n", "'--- a'\n"]), min_size=1, max_size=5
+)
+
+
+@given(DOCUMENTS)
+def test_documents_are_parted_as_yaml_parts_them(pieces: list[str]) -> None:
+    """Document by document we read what a YAML reader makes of the whole, where that is well-formed."""
+    import yaml
+
+    text = "---\n" + "---\n".join(piece for piece in pieces if not piece.startswith("%"))
+    whole = [item for item in yaml.safe_load_all(text) if item is not None]
+    assert [content for _, content in parted(text, "a.yaml")] == whole
+
+
+def test_directives_belong_to_the_document_behind_them() -> None:
+    """A directive or a comment before the first mark makes no document of its own."""
+    text = "%YAML 1.1\n# words\n---\na: 1\n---\nb: 2\n"
+    assert list(parted(text, "a.yaml")) == [(", document 1", {"a": 1}), (", document 2", {"b": 2})]
+
+
+def test_json_is_one_document() -> None:
+    """A file of JSON is read as JSON, and broken JSON is one fault."""
+    assert list(parted('{"a": "---\\n"}', "a.json")) == [("", {"a": "---\n"})]
+    ((_, fault),) = parted('{"a": 1,}', "a.json")
+    assert isinstance(fault, DocumentError)
