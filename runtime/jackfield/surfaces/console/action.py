@@ -1,0 +1,190 @@
+"""An action: the form made from its schema, its documentation, and the same call as code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from jackfield.errors import JackfieldError
+from jackfield.invocation import decode
+from jackfield.surfaces.console import snippets
+from jackfield.surfaces.console.action_form import action_form, fitting_connections
+from jackfield.surfaces.console.catalogue import icon_of
+from jackfield.surfaces.console.kept_inputs import kept_inputs
+from jackfield.surfaces.console.markdown import guide
+from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.pieces import badge, code_block, heading, json_text, notice, tabs, terms
+from jackfield.surfaces.console.shell import fragment, page
+from jackfield.surfaces.http.body import answer
+from jackfield.surfaces.http.problem import Problem
+
+if TYPE_CHECKING:
+    from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.surfaces.console.visit import Visit
+
+__all__ = ["FORM_SCRIPTS", "code", "found_action", "options", "shown"]
+
+FORM_SCRIPTS = ("vendor/jsoneditor-2.17.2.js", "editors.js", "form.js")
+_CHOICES = 1000
+_EFFECTS = {
+    "read": "It only reads. It is repeated by itself where that helps.",
+    "idempotent": "Doing it twice is doing it once. It is repeated by itself where that helps.",
+    "write": "It changes something, and is never sent twice by itself. Where nobody can know whether it took effect, it is in doubt.",
+}
+
+
+def found_action(visit: Visit) -> tuple[Manifest, ActionManifest]:
+    """The connector and the action of the address.
+
+    :raises Problem: 404 where there is none.
+    """
+    try:
+        manifest = visit.host.catalog.find(visit.path("key"))
+    except JackfieldError as error:
+        raise Problem(404, error.message) from None
+    found = manifest.actions.get(visit.path("action"))
+    if found is None:
+        raise Problem(404, f"'{manifest.key}' has no action '{visit.path('action')[:80]}'")
+    return manifest, found
+
+
+def shown(visit: Visit) -> Response:
+    """``GET /connectors/{key}/actions/{action}``; ``?again=`` begins with the inputs of an invocation, ``?example=`` with an example's."""
+    visit.require("read")
+    manifest, action = found_action(visit)
+    again = _again(visit)
+    begin: Mapping[str, Any] = again or {}
+    if not begin and "example" in visit.query:
+        begin = _example(manifest, action)
+    address = f"/connectors/{manifest.key}/actions/{action.key}"
+    title = heading(
+        [icon_of(manifest), action.title],
+        badge(action.effect),
+        lead=[h.a(manifest.title, href=f"/connectors/{manifest.key}"), " · ", action.description.partition("\n")[0]],
+    )
+    choices = fitting_connections(visit, manifest, action)
+    form = action_form(visit, action, begin, choices, address)
+    aside = h.div(
+        h.section(h.h2("Result"), h.div(h.p("Run it, and what comes of it is shown here.", class_="empty"), id="result"), class_="card"),
+        h.section(h.h2("The same call as code"), _code_holder(visit, manifest, action, begin, address), class_="card"),
+        _about(manifest, action),
+        class_="beside-form",
+    )
+    return page(
+        visit, "connectors", f"{action.title} · {manifest.title}", title, _told(visit, again), h.div(form, aside, class_="workbench"), _dialog(),
+        scripts=FORM_SCRIPTS,
+    )  # fmt: skip
+
+
+def code(visit: Visit) -> Response:
+    """``POST …/code``: the form's invocation in four languages."""
+    visit.require("read")
+    manifest, action = found_action(visit)
+    return fragment(_code(visit, read_invocation(visit, manifest, action)))
+
+
+def options(visit: Visit) -> Response:
+    """``GET /connectors/{key}/options/{source}``: choices for a field, as JSON."""
+    visit.require("read")
+    try:
+        found = visit.panel.options(visit.path("key"), visit.path("source"))
+    except JackfieldError as error:
+        return answer({"items": [], "message": error.message}, 404 if error.http_status == 404 else 200)  # noqa: PLR2004 (not found)
+    return answer({"items": found[:_CHOICES]})
+
+
+def read_invocation(visit: Visit, manifest: Manifest, action: ActionManifest) -> dict[str, Any]:
+    """The invocation that the form describes. Connector and action are the page's, whatever the form says.
+
+    :raises Problem: 400 where it is not one JSON object.
+    """
+    try:
+        given = decode(visit.form.get("invocation", "{}"))
+    except JackfieldError as error:
+        raise Problem(400, error.message) from None
+    if not isinstance(given, dict):
+        raise Problem(400, "the invocation must be an object")
+    return {
+        "connector": manifest.key,
+        "action": action.key,
+        **{key: item for key, item in given.items() if key not in ("connector", "action")},
+    }
+
+
+def _again(visit: Visit) -> Mapping[str, Any] | None:
+    """The invocation that is to be run again, as far as it was kept; empty where nothing was."""
+    identifier = visit.query.get("again")
+    return kept_inputs(visit, identifier) if identifier else None
+
+
+def _told(visit: Visit, again: Mapping[str, Any] | None) -> Markup | None:
+    if again is None:
+        return None
+    entry = h.a("the earlier invocation", href=f"/invocations/{visit.query['again']}")
+    if "inputs" in again:
+        return notice("The form holds the inputs of ", entry, ". What was confidential in them is masked; fill it in again.")
+    setting = h.a("the workspace's settings", href="/workspace")
+    return notice("The inputs of ", entry, " were not kept, so the form is empty. ", setting, " say whether inputs are kept.")
+
+
+def _example(manifest: Manifest, action: ActionManifest) -> Mapping[str, Any]:
+    raw: Mapping[str, Any] = next((item for item in manifest.raw.get("actions", ()) if item.get("key") == action.key), {})
+    examples = raw.get("examples") or [{}]
+    found = examples[0].get("invocation", {})
+    return {"inputs": found.get("inputs", {})} if isinstance(found, Mapping) else {}
+
+
+def _code_holder(visit: Visit, manifest: Manifest, action: ActionManifest, begin: Mapping[str, Any], address: str) -> Markup:
+    first = {"connector": manifest.key, "action": action.key, **begin}
+    return h.div(
+        _code(visit, first),
+        id="code",
+        hx_post=f"{address}/code",
+        hx_trigger="refresh",
+        hx_include="#run",
+        hx_target="this",
+        hx_sync="this:replace",
+    )
+
+
+def _code(visit: Visit, invocation: Mapping[str, Any]) -> Markup:
+    panels: list[tuple[str, Node]] = [
+        ("JSON", code_block(snippets.as_json(invocation), "The invocation as JSON")),
+        ("curl", code_block(snippets.as_curl(invocation, visit.origin), "The call with curl")),
+        ("Python", code_block(snippets.as_python(invocation), "The call from Python")),
+        ("CLI", code_block(snippets.as_command(invocation), "The call from a shell")),
+    ]
+    return tabs("code", panels)
+
+
+def _about(manifest: Manifest, action: ActionManifest) -> Markup:
+    permissions = [h.li(h.code(name)) for names in action.permissions.values() for name in names]
+    documentation = manifest.raw.get("documentationUrl")
+    return h.section(
+        h.h2("About"),
+        h.div(guide(action.description), class_="prose"),
+        terms(
+            [
+                ("Effect", [badge(action.effect), " ", _EFFECTS[action.effect]]),
+                ("Permissions", h.ul(permissions, class_="plain") if permissions else None),
+                ("Connector", f"{manifest.title} {manifest.version}"),
+                ("Documentation", _link(documentation)),
+            ]
+        ),
+        h.details(h.summary("Schema of the output"), code_block(json_text(action.output), "Schema of the output")),
+        class_="card",
+    )
+
+
+def _link(address: object) -> Markup | None:
+    if not isinstance(address, str) or not address.startswith(("https://", "http://")):
+        return None
+    return h.a(address.partition("://")[2], href=address, rel="noreferrer noopener", target="_blank")
+
+
+def _dialog() -> Markup:
+    close = h.button("Close", type="button", class_="quiet", data_close="new-connection")
+    top = h.div(h.h2("New connection", id="new-connection-title"), close, class_="row")
+    return h.dialog(top, h.div(id="new-connection-body"), id="new-connection", aria_labelledby="new-connection-title")

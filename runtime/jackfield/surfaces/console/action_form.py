@@ -1,0 +1,110 @@
+"""The form of an action: with which connection, which inputs, and how it is run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.invocation import DEFAULT_TIMEOUT, MAX_TIMEOUT
+from jackfield.surfaces.console.form_schema import form_schema
+from jackfield.surfaces.console.markup import Markup, h
+from jackfield.surfaces.console.pieces import csrf_field, field
+
+if TYPE_CHECKING:
+    from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.surfaces.console.visit import Visit
+
+__all__ = ["action_form", "fitting_connections"]
+
+_MOST = 1000
+_SHORT = 30
+
+
+def fitting_connections(visit: Visit, manifest: Manifest, action: ActionManifest) -> list[dict[str, Any]]:
+    """The connections that can serve the action."""
+    if not manifest.connection_types:
+        return []
+    found = []
+    for row in visit.panel.connections.list(limit=_MOST).items:
+        kind = manifest.connection_type(row["type"])
+        if kind is not None and kind.can_serve(action.key):
+            found.append(row)
+    return found
+
+
+def action_form(visit: Visit, action: ActionManifest, begin: Mapping[str, Any], choices: list[dict[str, Any]], address: str) -> Markup:
+    """The whole form; ``begin`` is what it holds at first, ``choices`` are the connections that can serve the action."""
+    schema = form_schema(action.inputs)
+    runs = visit.may("invoke")
+    buttons = [
+        h.button("Run", name="mode", value="run", class_="primary", disabled=not runs),
+        h.button("Dry run", name="mode", value="dry", disabled=not runs, title="Checks everything and sends nothing"),
+        h.span("Running…", class_="busy-note", role="status"),
+        None if runs else h.span("Your token may see things and run none.", class_="muted"),
+    ]
+    has_example = bool(action.inputs.get("properties"))
+    return h.form(
+        csrf_field(visit.csrf),
+        h.input(type="hidden", name="invocation", id="invocation", value="{}"),
+        _connection_field(visit, choices, str(begin.get("connection") or "")),
+        h.div(
+            h.h2("Inputs", id="inputs-title"),
+            h.a("Fill in an example", href=f"{address}?example=1", class_="small") if has_example and not begin else None,
+            class_="row",
+        ),
+        h.div(
+            id="inputs", class_="editor", role="group", aria_labelledby="inputs-title", data_form="inputs", data_schema=json.dumps(schema),
+            data_value=json.dumps(begin.get("inputs", {})), data_options=f"/connectors/{visit.path('key')}/options/",
+        ),
+        _settings(),
+        h.div(buttons, class_="actions"),
+        id="run", class_="card", hx_post=f"{address}/run", hx_target="#result", hx_swap="innerHTML", novalidate=True,
+    )  # fmt: skip
+
+
+def _connection_field(visit: Visit, choices: list[dict[str, Any]], chosen: str) -> Markup | None:
+    manifest = visit.host.catalog.find(visit.path("key"))
+    if not manifest.connection_types:
+        return None
+    chosen = chosen if any(row["name"] == chosen for row in choices) else choices[0]["name"] if choices else ""
+    named = [
+        h.option(_label(row), value=row["name"], selected=row["name"] == chosen, data_values=json.dumps(row["values"])) for row in choices
+    ]
+    picker = h.select(
+        named or h.option("There is none yet", value=""), id="connection", name="connection", aria_describedby="connection-hint"
+    )
+    fresh = h.button(
+        "New connection", type="button", data_dialog="new-connection", hx_get=f"/new-connection?connector={manifest.key}&inside=1",
+        hx_target="#new-connection-body", disabled=not visit.may("manage"),
+    )  # fmt: skip
+    hint = h.p("With which account it runs.", class_="hint", id="connection-hint")
+    return h.div(h.label("Connection", for_="connection"), hint, h.div(picker, fresh, class_="joined"), class_="field")
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    account = row.get("account") or {}
+    known = [str(account[name]) for name in ("label", "id") if account.get(name)]
+    whose = next((text for text in known if len(text) <= _SHORT), row["type"])  # a whole ARN would not fit
+    return f"{row['name']}, {whose}" + (" (failing)" if row.get("status") == "failing" else "")
+
+
+def _settings() -> Markup:
+    key = h.input(
+        type="text",
+        id="idempotencyKey",
+        data_member="idempotencyKey",
+        maxlength=255,
+        autocomplete="off",
+        aria_describedby="idempotencyKey-hint",
+    )
+    timeout = h.input(
+        type="text", inputmode="decimal", id="timeoutSeconds", data_member="timeoutSeconds", placeholder=f"{DEFAULT_TIMEOUT:.0f} by default",
+        aria_describedby="timeoutSeconds-hint", autocomplete="off",
+    )  # fmt: skip
+    return h.details(
+        h.summary("How it is run"),
+        field("idempotencyKey", "Idempotency key", key, "The same key and request again: the recorded Result, and nothing is sent."),
+        field("timeoutSeconds", "Timeout in seconds", timeout, f"For everything together, at most {MAX_TIMEOUT:.0f}."),
+        class_="further",
+    )

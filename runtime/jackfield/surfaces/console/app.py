@@ -1,0 +1,161 @@
+"""The console's routes: each page behind the session, each change behind the token of its form."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote
+
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from jackfield.errors import JackfieldError
+from jackfield.surfaces.console import (
+    action,
+    catalogue,
+    connection,
+    connection_form,
+    connections,
+    invocation,
+    invocations,
+    overview,
+    running,
+    signing_in,
+    tokens,
+    uploads,
+    workspace,
+)
+from jackfield.surfaces.console.assets import assets_route
+from jackfield.surfaces.console.cookies import csrf_token, same_token
+from jackfield.surfaces.console.entrance import Entrance
+from jackfield.surfaces.console.markup import h
+from jackfield.surfaces.console.pieces import fault_of, heading
+from jackfield.surfaces.console.shell import document, fragment, page, secured
+from jackfield.surfaces.console.visit import Visit
+from jackfield.surfaces.http.body import TooLarge, read_body
+from jackfield.surfaces.http.problem import Problem
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from jackfield.surfaces.http.host import Host
+
+__all__ = ["routes"]
+
+Endpoint = Callable[[Visit], Any]
+
+_PAGES: tuple[tuple[str, Endpoint, str], ...] = (
+    ("/", overview.shown, "GET"),
+    ("/connectors", catalogue.listed, "GET"),
+    ("/connectors/{key}", catalogue.shown, "GET"),
+    ("/connectors/{key}/actions/{action}", action.shown, "GET"),
+    ("/connectors/{key}/actions/{action}/code", action.code, "POST"),
+    ("/connectors/{key}/actions/{action}/run", running.run, "POST"),
+    ("/connectors/{key}/options/{source}", action.options, "GET"),
+    ("/connections", connections.listed, "GET"),
+    ("/connections", connection_form.created, "POST"),
+    ("/new-connection", connection_form.shown, "GET"),
+    ("/connections/{name}", connection.shown, "GET"),
+    ("/connections/{name}/values", connection_form.changed, "POST"),
+    ("/connections/{name}/test", connection.tested, "POST"),
+    ("/connections/{name}/name", connection.renamed, "POST"),
+    ("/connections/{name}/removal", connection.removed, "POST"),
+    ("/invocations", invocations.listed, "GET"),
+    ("/invocations/{id}", invocation.shown, "GET"),
+    ("/invocations/{id}/cancel", invocation.cancelled, "POST"),
+    ("/invocations/{id}/resolve", invocation.resolved, "POST"),
+    ("/uploads", uploads.upload, "POST"),
+    ("/tokens", tokens.listed, "GET"),
+    ("/tokens", tokens.created, "POST"),
+    ("/tokens/{id}/revocation", tokens.revoked, "POST"),
+    ("/workspace", workspace.shown, "GET"),
+    ("/workspace", workspace.changed, "POST"),
+    ("/workspace/verdict", workspace.explained, "GET"),
+)
+_STREAMED = (uploads.upload,)
+"""What reads the body itself; its form's token is in a header."""
+_MOST_FIELDS = 200
+
+
+def routes(host: Host) -> list[Route]:
+    """The routes of the console, mounted at ``/``."""
+    entrance = Entrance(host)
+    pages = [Route(path, _page(host, entrance, function), methods=[method]) for path, function, method in _PAGES]
+    return [*pages, *signing_in.routes(host, entrance), assets_route()]
+
+
+def _page(host: Host, entrance: Entrance, function: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        touch = request.query_params.get("live") != "1"  # a page that looks for news is no sign of a person
+        try:
+            found = await asyncio.to_thread(entrance.find, request, touch=touch)
+        except JackfieldError as error:
+            return _out_of_order(error)
+        if found is None:
+            return _to_sign_in(request)
+        identity, secret, operator = found
+        visit = Visit(request, host, identity, csrf_token(secret), operator)
+        try:
+            if request.method == "POST":
+                visit = await _posted(visit, secret, function)
+            if inspect.iscoroutinefunction(function):
+                answer: Response = await function(visit)
+            else:
+                answer = await asyncio.to_thread(function, visit)
+        except Problem as problem:
+            return _refused(visit, problem.status, problem.detail, problem.headers)
+        except JackfieldError as error:
+            return _refused(visit, error.http_status, error.message, hint=error.hint)
+        return answer
+
+    return endpoint
+
+
+async def _posted(visit: Visit, secret: str, function: Endpoint) -> Visit:
+    """The visit with the form's fields.
+
+    :raises Problem: where the form is not one of this session's, or too large.
+    """
+    request = visit.request
+    form: dict[str, str] = {}
+    if function not in _STREAMED:
+        try:
+            body = await read_body(request, visit.host.settings.max_body)
+        except TooLarge as error:
+            raise Problem(413, str(error), {"Connection": "close"}) from None
+        try:
+            form = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+        except ValueError:
+            raise Problem(400, "the form cannot be read") from None
+    given = form.pop("csrf", "") or request.headers.get("x-csrf-token", "")
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") or not same_token(given, secret):
+        raise Problem(403, "the form is not one of this session: load the page again, and send it from there")
+    return Visit(request, visit.host, visit.identity, visit.csrf, visit.operator, form)
+
+
+def _to_sign_in(request: Request) -> Response:
+    path = request.url.path
+    if "hx-request" in request.headers:
+        return fragment(status=401, headers={"HX-Redirect": "/login?why=expired"})
+    if request.method != "GET":
+        return secured(RedirectResponse("/login?why=expired", 303))
+    query = f"?{request.url.query}" if request.url.query else ""
+    return secured(RedirectResponse("/login" if path == "/" else f"/login?next={quote(path + query, safe='')}", 303))
+
+
+def _refused(visit: Visit, status: int, message: str, headers: dict[str, str] | None = None, *, hint: str | None = None) -> Response:
+    """A refusal as a page, or as the part of a page that was asked for; htmx shows the latter where the answer would have been."""
+    if visit.partial:
+        return fragment(fault_of(message, hint), status=status, headers=headers)
+    titles = {403: "Not allowed", 404: "Not found", 409: "Too late"}
+    title = titles.get(status, "Not possible")
+    response = page(visit, "", title, heading(title), fault_of(message, hint), status=status)
+    response.headers.update(headers or {})
+    return response
+
+
+def _out_of_order(error: JackfieldError) -> Response:
+    whole = document("Out of order", h.main(heading("Out of order"), fault_of(error.message, error.hint), class_="alone"))
+    return secured(Response(whole, 503, media_type="text/html"))

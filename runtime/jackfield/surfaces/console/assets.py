@@ -1,0 +1,70 @@
+"""Scripts, style sheets and pictures of the console: all from this package, none from anywhere else."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from jackfield.surfaces.http.problem import Problem
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+__all__ = ["asset", "assets_route"]
+
+_FOLDER = Path(__file__).parent / "static"
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+}
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asset:
+    content: bytes
+    digest: str
+    media_type: str
+
+
+@cache
+def _assets() -> dict[str, _Asset]:
+    """All files, by their path below ``static``: what is not in here cannot be asked for."""
+    found = {}
+    for path in sorted(_FOLDER.rglob("*")):
+        media_type = _TYPES.get(path.suffix)
+        if media_type is not None and path.is_file():
+            content = path.read_bytes()
+            digest = hashlib.sha256(content).hexdigest()[:16]
+            found[path.relative_to(_FOLDER).as_posix()] = _Asset(content, digest, media_type)
+    return found
+
+
+@cache
+def asset(name: str) -> str:
+    """The address of a file; another one when its content is another."""
+    return f"/assets/{_assets()[name].digest}/{name}"
+
+
+def assets_route() -> Route:
+    """Serves the files; nobody needs to be signed in."""
+    return Route("/assets/{digest}/{name:path}", _serve, methods=["GET"])
+
+
+async def _serve(request: Request) -> Response:
+    found = _assets().get(request.path_params["name"])
+    if found is None:
+        raise Problem(404, "there is no such file")
+    current = request.path_params["digest"] == found.digest
+    headers = {"Cache-Control": _FOR_EVER if current else "no-cache", "ETag": f'"{found.digest}"'}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(found.content, headers=headers, media_type=found.media_type)

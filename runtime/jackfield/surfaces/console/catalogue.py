@@ -1,0 +1,161 @@
+"""The connectors: what is installed, and what each can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from jackfield.errors import JackfieldError
+from jackfield.surfaces.console.markdown import guide, line
+from jackfield.surfaces.console.markup import Markup, h
+from jackfield.surfaces.console.pieces import badge, heading, notice, rows_table, terms
+from jackfield.surfaces.console.shell import fragment, page
+from jackfield.surfaces.http.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jackfield.catalog import Entry
+    from jackfield.manifest import Manifest
+    from jackfield.surfaces.console.visit import Visit
+
+__all__ = ["icon_of", "listed", "shown"]
+
+_FOUND = 60
+"""Actions that a search shows."""
+_CARDS = 200
+"""Connectors that are shown without a search."""
+_LONGEST_ICON = 20_000
+
+
+def icon_of(manifest: Manifest) -> Markup:
+    """The connector's picture; two letters of its title where it has none, or one from elsewhere."""
+    picture = manifest.raw.get("icon")
+    if isinstance(picture, str) and picture.startswith("data:image/") and len(picture) <= _LONGEST_ICON:
+        return h.img(src=picture, alt="", class_="icon", width=32, height=32)
+    return _letters(manifest.title)
+
+
+def _letters(title: str) -> Markup:
+    words = [word for word in title.split() if word[:1].isalnum()]
+    text = "".join(word[0] for word in words[:2]) if len(words) > 1 else title[:2]
+    return h.span(text.upper(), class_="icon letters", aria_hidden="true")
+
+
+def listed(visit: Visit) -> Response:
+    """``GET /connectors``: the catalogue; ``?q=`` searches connectors and actions."""
+    visit.require("read")
+    words = visit.query.get("q", "").strip()
+    found = _found(visit, words)
+    if visit.partial:
+        return fragment(found)
+    search = h.form(
+        h.label("Search connectors and actions", for_="q", class_="unseen"),
+        h.input(
+            type="search", id="q", name="q", value=words, placeholder="Search connectors and actions", autocomplete="off",
+            hx_get="/connectors", hx_trigger="input changed delay:200ms, search", hx_target="#found", hx_sync="this:replace",
+        ),
+        h.button("Search"),
+        role="search", action="/connectors", class_="searching",
+    )  # fmt: skip
+    lead = "What is installed here. A connector is a package; install another one and start the server again."
+    return page(visit, "connectors", "Connectors", heading("Connectors", lead=lead), search, h.div(found, id="found", aria_live="polite"))
+
+
+def _found(visit: Visit, words: str) -> Markup:
+    entries = visit.host.catalog.entries()
+    if not words:
+        shown = [_card(visit, entry) for entry in entries[:_CARDS]]
+        rest = len(entries) - len(shown)
+        return h.div(
+            h.ul(shown, class_="cards")
+            if shown
+            else h.p("No connector is installed: pip install jackfield-aws-ses is one.", class_="empty"),
+            h.p(f"{rest:,} more: search for them.", class_="muted") if rest else None,
+        )
+    wanted = words.casefold().split()
+    connectors = [entry for entry in entries if all(word in f"{entry.key} {entry.title}".casefold() for word in wanted)]
+    actions, _ = visit.host.search.find(words, limit=_FOUND)
+    table = rows_table(
+        "Actions that fit",
+        ("Action", "Connector", "Effect", "What it does"),
+        [
+            (h.a(row.title, href=f"/connectors/{row.connector}/actions/{row.action}"), row.connector, badge(row.effect), row.description)
+            for row in actions
+        ],
+        empty=f"No action fits “{words}”.",
+    )
+    return h.div(
+        h.ul([_card(visit, entry) for entry in connectors[:_FOUND]], class_="cards") if connectors else None, h.h2("Actions"), table
+    )
+
+
+def _card(visit: Visit, entry: Entry) -> Markup:
+    if entry.error is not None:
+        return h.li(h.h2(_letters(entry.key), entry.key), h.p(badge("broken"), " ", entry.error), class_="card")
+    manifest = visit.host.catalog.find(entry.key)
+    count = "1 action" if len(manifest.actions) == 1 else f"{len(manifest.actions)} actions"
+    return h.li(
+        h.h2(icon_of(manifest), h.a(manifest.title, href=f"/connectors/{manifest.key}", class_="whole")),
+        h.p(manifest.description),
+        h.p(count, " · ", manifest.version, class_="muted"),
+        class_="card",
+    )
+
+
+def shown(visit: Visit) -> Response:
+    """``GET /connectors/{key}``."""
+    visit.require("read")
+    try:
+        manifest = visit.host.catalog.find(visit.path("key"))
+    except JackfieldError as error:
+        raise Problem(404, error.message) from None
+    raw = manifest.raw
+    title = heading([icon_of(manifest), manifest.title], h.span(manifest.version, class_="badge plain"), lead=manifest.description)
+    facts = terms(
+        [
+            ("Key", h.code(manifest.key)),
+            ("Categories", ", ".join(map(str, raw.get("categories", ()))) or None),
+            ("Licence", raw.get("license")),
+            ("Documentation", _documentation(raw.get("documentationUrl"))),
+        ]
+    )
+    return page(visit, "connectors", manifest.title, title, facts, h.h2("Actions"), _actions(manifest), _types(visit, manifest))
+
+
+def _documentation(address: object) -> Markup | None:
+    if not isinstance(address, str) or not address.startswith(("https://", "http://")):
+        return None
+    return h.a(address, href=address, rel="noreferrer noopener", target="_blank")
+
+
+def _actions(manifest: Manifest) -> Markup:
+    rows = [
+        (h.a(action.title, href=f"/connectors/{manifest.key}/actions/{action.key}"), h.code(action.key), badge(action.effect), _first(action.description))
+        for action in manifest.actions.values()
+    ]  # fmt: skip
+    return rows_table("Actions", ("Action", "Key", "Effect", "What it does"), rows, empty="It has no actions.")
+
+
+def _first(text: str) -> str:
+    return text.partition("\n")[0]
+
+
+def _types(visit: Visit, manifest: Manifest) -> list[Markup]:
+    if not manifest.connection_types:
+        return [h.h2("Connections"), notice("Its actions need no connection.")]
+    return [h.h2("Connection types"), h.ul(_type_cards(visit, manifest), class_="cards wide")]
+
+
+def _type_cards(visit: Visit, manifest: Manifest) -> Iterable[Markup]:
+    for kind in manifest.connection_types.values():
+        name = manifest.full_name(kind)
+        counted: Mapping[str, Any] = visit.panel.connections.list(limit=100, type=name).to_json()
+        count = len(counted["items"])
+        have = h.a(f"{count} in this workspace", href=f"/connections?type={name}") if count else "none in this workspace"
+        make = h.a("New connection", href=f"/new-connection?type={name}", class_="button") if visit.may("manage") else None
+        limits = h.p(f"Only for {', '.join(kind.serves.actions)}: {kind.serves.reason}.", class_="muted") if kind.serves else None
+        setup = h.details(h.summary("How to set it up"), h.div(guide(kind.setup), class_="prose")) if kind.setup else None
+        yield h.li(h.h3(kind.title), h.p(line(kind.description)), limits, h.p(h.code(name), " · ", have), h.p(make), setup, class_="card")

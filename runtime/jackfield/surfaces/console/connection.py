@@ -1,0 +1,206 @@
+"""One connection: whose it is, whether it works, how to repair it, and what its account must allow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.access import moment
+from jackfield.connections import STORE
+from jackfield.errors import JackfieldError
+from jackfield.surfaces.console.action import FORM_SCRIPTS
+from jackfield.surfaces.console.connection_form import editor_of
+from jackfield.surfaces.console.connections import account_of, done_notice
+from jackfield.surfaces.console.markdown import guide
+from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.pieces import at, badge, code_block, csrf_field, field, heading, json_text, notice, tabs, terms
+from jackfield.surfaces.console.shell import fragment, page, redirect
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from jackfield.pipe.kinds import Kind
+    from jackfield.surfaces.console.visit import Visit
+
+__all__ = ["removed", "renamed", "shown", "tested"]
+
+_DONE = {
+    "created": "The connection is saved.",
+    "changed": "The connection has its new values.",
+    "renamed": "The connection has its new name.",
+}
+_DOCUMENTS = (
+    ("trustPolicy", "Trust policy"),
+    ("identityPolicy", "Permissions"),
+    ("assumePolicy", "For the user"),
+    ("cloudFormation", "CloudFormation"),
+    ("terraform", "Terraform"),
+)
+
+
+def shown(visit: Visit) -> Response:
+    """``GET /connections/{name}``."""
+    visit.require("read")
+    row = visit.panel.connections.show(visit.path("name"))
+    kind = visit.panel.connections.kinds.known(row["type"])
+    stored = row.get("source") == STORE
+    status = str(row.get("status", "untested"))
+    facts = terms(
+        [
+            ("Type", [kind.about.title, " ", h.code(row["type"])] if kind else h.code(row["type"])),
+            ("Serves", _serves(kind)),
+            ("From", None if stored else h.code(row.get("source"))),
+            ("Version", row.get("version") if stored else None),
+        ]
+    )
+    content: list[Node] = [_title(row), done_notice(visit, _DONE), h.section(facts, class_="card"), _test_card(visit, row)]
+    if kind is not None:
+        content += [_policies(visit, row), _repair(visit, row, kind, stored=stored, opened=status == "failing"), _guide(kind)]
+    content += [_rename(visit, row), _remove(visit, row)] if stored and visit.may("manage") else []
+    return page(visit, "connections", str(row["name"]), *content, scripts=FORM_SCRIPTS)
+
+
+def tested(visit: Visit) -> Response:
+    """``POST /connections/{name}/test``: try it now; the card with its steps."""
+    visit.require("invoke")
+    row = visit.panel.connections.test(visit.path("name"))
+    if not visit.partial:
+        return redirect(visit, f"/connections/{row['name']}")
+    return fragment(_test_card(visit, row), _title(row, anew=True))
+
+
+def renamed(visit: Visit) -> Response:
+    """``POST /connections/{name}/name``."""
+    visit.require("manage")
+    row = visit.panel.connections.rename(visit.path("name"), visit.form.get("new", "").strip())
+    return redirect(visit, f"/connections/{row['name']}?done=renamed")
+
+
+def removed(visit: Visit) -> Response:
+    """``POST /connections/{name}/removal``."""
+    visit.require("manage")
+    visit.panel.connections.remove(visit.path("name"))
+    return redirect(visit, "/connections?done=removed")
+
+
+def _title(row: Mapping[str, Any], *, anew: bool = False) -> Markup:
+    return heading(row["name"], badge(str(row.get("status", "untested"))), lead=["Account: ", account_of(row)], anew=anew)
+
+
+def _serves(kind: Kind | None) -> Node:
+    if kind is None:
+        return h.span("nothing: no installed connector takes this type", class_="muted")
+    return [[h.a(manifest.title, href=f"/connectors/{manifest.key}"), " "] for manifest in kind.manifests]
+
+
+def _test_card(visit: Visit, row: Mapping[str, Any]) -> Markup:
+    """What the last test came to, step by step, with what to do about each that failed."""
+    last: Mapping[str, Any] = row.get("lastTest") or {}
+    when = moment(str(last["at"]), visit.now, -1, "at") if last.get("at") else None
+    steps = [_step(item) for item in last.get("steps", ())]
+    told = (
+        h.p("Tested ", at(when, visit.now), class_="muted")
+        if last
+        else h.p("It was not tested yet. A test signs in and reads; it changes nothing.")
+    )
+    form = h.form(
+        csrf_field(visit.csrf), h.button("Test", class_="primary", disabled=not visit.may("invoke")), h.span("Testing…", class_="busy-note", role="status"),
+        method="post", action=f"/connections/{row['name']}/test", hx_post=f"/connections/{row['name']}/test", hx_target="#test", hx_swap="outerHTML",
+    )  # fmt: skip
+    top = h.div(h.h2("Test"), badge(str(row.get("status", "untested"))), class_="row")
+    return h.section(top, told, h.ol(steps, class_="steps") if steps else None, form, id="test", class_="card", aria_live="polite")
+
+
+def _step(item: Mapping[str, Any]) -> Markup:
+    passed, mandatory = bool(item.get("passed")), bool(item.get("mandatory", True))
+    word = "passed" if passed else "failed" if mandatory else "warning"
+    hint = h.p("What to do: ", item["hint"], class_="hint-next") if item.get("hint") and not passed else None
+    return h.li(h.div(h.strong(item["title"]), " ", badge(word)), h.p(item.get("message", "")), hint, class_=f"step {word}")
+
+
+def _policies(visit: Visit, row: Mapping[str, Any]) -> Markup | None:
+    """What the account must allow, to copy; nothing for types that make no policies."""
+    principal = visit.query.get("principal", "").strip() or None
+    try:
+        made = visit.panel.connections.policy(str(row["name"]), None, principal)
+        fault = None
+    except JackfieldError as error:
+        if principal is None:
+            return None
+        made, fault = visit.panel.connections.policy(str(row["name"])), error
+    panels = [(title, code_block(_document(made[key]), title)) for key, title in _DOCUMENTS if key in made]
+    if not panels:
+        return None
+    external = row["values"].get("externalId")
+    who = h.input(
+        type="text", id="principal", name="principal", value=principal, autocomplete="off", spellcheck="false",
+        placeholder="arn:aws:iam::111122223333:user/jackfield", aria_describedby="principal-hint",
+    )  # fmt: skip
+    ask = h.form(
+        field("principal", "Who assumes the role", who, "The ARN of the user or role that signs in; it goes into the trust policy."),
+        h.button("Put it in"), action=f"/connections/{row['name']}#policies", class_="inline",
+    )  # fmt: skip
+    return h.section(
+        h.h2("What the account must allow", id="policies"),
+        h.p("Made from what the actions need, and nothing more: ", [[h.code(name), " "] for name in made["permissions"]]),
+        [h.h3("External ID"), code_block(str(external), "External ID", short=True)] if external else None,
+        ask if "trustPolicy" in made else None,
+        notice(fault.message, tone="bad") if fault else None,
+        tabs("policies", panels),
+        class_="card stack",
+    )
+
+
+def _document(made: Any) -> str:  # noqa: ANN401 (a policy, or a text)
+    return made if isinstance(made, str) else json_text(made)
+
+
+def _repair(visit: Visit, row: Mapping[str, Any], kind: Kind, *, stored: bool, opened: bool) -> Markup:
+    if not stored or not visit.may("manage"):
+        reason = f"It is kept in {row.get('source')}: edit it there." if not stored else "Your token may not change it."
+        values = [(name, h.code(value if isinstance(value, str) else json_text(value))) for name, value in row["values"].items()]
+        return h.section(h.h2("Values"), h.p(reason, class_="muted"), terms(values), class_="card")
+    own = visit.panel.connections.access().own_external_id
+    form = h.form(
+        csrf_field(visit.csrf),
+        h.input(type="hidden", name="version", value=row["version"]),
+        h.input(type="hidden", name="values", data_collected="values", value="{}"),
+        editor_of(kind, row["values"], own_external_id=own, fresh=False),
+        h.div(id="outcome", aria_live="polite"),
+        h.div(
+            h.button("Save and test", name="how", value="test", class_="primary"),
+            h.button("Save untested", name="how", value="untested"),
+            h.span("Testing…", class_="busy-note", role="status"),
+            class_="actions",
+        ),
+        hx_post=f"/connections/{row['name']}/values", hx_target="#outcome", hx_swap="innerHTML", novalidate=True,
+    )  # fmt: skip
+    hint = h.p("Secrets are never shown, and stay as they are where you leave them empty.", class_="muted")
+    return h.details(h.summary(h.h2("Values")), hint, form, class_="card", id="values", open=opened)
+
+
+def _guide(kind: Kind) -> Markup | None:
+    if not kind.about.setup:
+        return None
+    return h.details(h.summary(h.h2("How to set it up")), h.div(guide(kind.about.setup), class_="prose"), class_="card")
+
+
+def _rename(visit: Visit, row: Mapping[str, Any]) -> Markup:
+    new = h.input(
+        type="text", id="new", name="new", value=row["name"], required=True, maxlength=100, autocomplete="off", aria_describedby="new-hint"
+    )
+    form = h.form(
+        csrf_field(visit.csrf), field("new", "Name", new, "Invocations that name the old one find nothing any more."), h.button("Rename"),
+        method="post", action=f"/connections/{row['name']}/name",
+    )  # fmt: skip
+    return h.details(h.summary(h.h2("Rename")), form, class_="card")
+
+
+def _remove(visit: Visit, row: Mapping[str, Any]) -> Markup:
+    form = h.form(
+        csrf_field(visit.csrf),
+        h.p("Its secrets are forgotten at once, and actions that name it fail. This cannot be undone."),
+        h.button(f"Remove {row['name']}", class_="danger"),
+        method="post", action=f"/connections/{row['name']}/removal",
+    )  # fmt: skip
+    return h.details(h.summary(h.h2("Remove")), form, class_="card")

@@ -1,0 +1,211 @@
+"""Make a connection, and repair one: the form of its type, with the guide beside it; it is tested when it is saved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.connections.sealed_values import secret_places
+from jackfield.errors import InvalidConnection, JackfieldError
+from jackfield.invocation import decode
+from jackfield.pipe.drafting import Giver
+from jackfield.surfaces.console.action import FORM_SCRIPTS
+from jackfield.surfaces.console.catalogue import icon_of
+from jackfield.surfaces.console.form_schema import form_schema
+from jackfield.surfaces.console.markdown import guide, line
+from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.pieces import csrf_field, fault_of, field, heading
+from jackfield.surfaces.console.shell import fragment, page, redirect
+from jackfield.surfaces.http.problem import Problem
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from jackfield.pipe.kinds import Kind
+    from jackfield.surfaces.console.visit import Visit
+
+__all__ = ["changed", "created", "editor_of", "shown"]
+
+_REMOTE = Giver("remote")
+_NAME = "Letters, digits, dots, underscores and hyphens."
+
+
+def shown(visit: Visit) -> Response:
+    """``GET /new-connection``: ``?type=`` chosen already, ``?connector=`` to choose among its types, ``?inside=1`` for a dialog."""
+    visit.require("manage")
+    inside = "inside" in visit.query
+    kinds, wanted = visit.panel.connections.kinds, visit.query.get("type")
+    if wanted is None:
+        connector = visit.query.get("connector")
+        fitting = [kind for kind in kinds.all() if connector is None or any(manifest.key == connector for manifest in kind.manifests)]
+        content, title = _choice(fitting, inside=inside), "New connection"
+        lead = "What do you want to sign in to, and how?"
+    else:
+        kind = kinds.find(wanted)
+        content, title, lead = _form(visit, kind, inside=inside), f"New connection: {kind.about.title}", line(kind.about.description)
+    if inside:
+        return fragment(h.p(lead, class_="lead"), content)
+    return page(visit, "connections", title, heading(title, lead=lead), content, scripts=FORM_SCRIPTS)
+
+
+def created(visit: Visit) -> Response:
+    """``POST /connections``; ``how`` is ``test``, ``untested`` or ``force``."""
+    visit.require("manage")
+    name, kind = visit.form.get("name", "").strip(), visit.form.get("type", "")
+    if not name:
+        return fragment(fault_of("a name is missing", None, [{"path": "/name", "message": "give the connection a name"}]))
+
+    def add(values: Mapping[str, Any], **how: bool) -> dict[str, Any]:
+        return visit.panel.connections.add(name, kind, values, giver=_REMOTE, **how)
+
+    return _saved(visit, add, f"/connections/{name}?done=created")
+
+
+def changed(visit: Visit) -> Response:
+    """``POST /connections/{name}/values``: other values for a stored connection."""
+    visit.require("manage")
+    name, version = visit.path("name"), visit.form.get("version", "")
+
+    def replace(values: Mapping[str, Any], **how: bool) -> dict[str, Any]:
+        seen = int(version) if version.isascii() and version.isdigit() else None
+        return visit.panel.connections.replace(name, values, seen, giver=_REMOTE, **how)
+
+    return _saved(visit, replace, f"/connections/{name}?done=changed")
+
+
+def editor_of(kind: Kind, values: Mapping[str, Any], *, own_external_id: bool, fresh: bool) -> Markup:
+    """The form of a type's values. Secrets that are there are not in it: left out, they stay as they are."""
+    secret = {path[1:] for path in secret_places(kind.schema, values)}
+    schema = kind.schema
+    if fresh or not own_external_id:
+        schema = _without_generated(schema, keep=own_external_id or not fresh)
+    fixed = [] if own_external_id else _generated(schema)
+    form = form_schema(schema, kept=secret, fixed=fixed)
+    shown_values = {key: value for key, value in values.items() if key not in secret}
+    sources = kind.manifests[0].key
+    return h.div(
+        class_="editor", role="group", aria_label="Values", data_form="values", data_schema=json.dumps(form),
+        data_value=json.dumps(shown_values), data_options=f"/connectors/{sources}/options/",
+    )  # fmt: skip
+
+
+def _generated(schema: Mapping[str, Any]) -> list[str]:
+    members: Mapping[str, Any] = schema.get("properties", {})
+    return [key for key, member in members.items() if isinstance(member, Mapping) and (member.get("x-jackfield") or {}).get("generated")]
+
+
+def _without_generated(schema: Mapping[str, Any], *, keep: bool) -> Mapping[str, Any]:
+    if keep:
+        return schema
+    made = _generated(schema)
+    return {**schema, "properties": {key: member for key, member in schema.get("properties", {}).items() if key not in made}}
+
+
+def _choice(kinds: list[Kind], *, inside: bool) -> Markup:
+    def link(kind: Kind) -> Markup:
+        address = f"/new-connection?type={kind.full_name}"
+        if inside:
+            return h.a(kind.about.title, href=address, class_="whole", hx_get=f"{address}&inside=1", hx_target="#new-connection-body")
+        return h.a(kind.about.title, href=address, class_="whole")
+
+    if not kinds:
+        return h.p("No installed connector needs a connection.", class_="empty")
+    cards = [
+        h.li(
+            h.h2(icon_of(kind.manifests[0]), link(kind)),
+            h.p(line(kind.about.description)),
+            h.p("For ", ", ".join(manifest.title for manifest in kind.manifests), class_="muted"),
+            class_="card",
+        )
+        for kind in kinds
+    ]
+    return h.ul(cards, class_="cards")
+
+
+def _form(visit: Visit, kind: Kind, *, inside: bool) -> Markup:
+    own = visit.panel.connections.access().own_external_id
+    made = _generated(kind.schema) if not own else []
+    name = h.input(
+        type="text",
+        id="name",
+        name="name",
+        required=True,
+        maxlength=100,
+        autocomplete="off",
+        spellcheck="false",
+        aria_describedby="name-hint",
+    )
+    form = h.form(
+        csrf_field(visit.csrf),
+        h.input(type="hidden", name="type", value=kind.full_name),
+        h.input(type="hidden", name="values", data_collected="values", value="{}"),
+        h.input(type="hidden", name="inside", value="1") if inside else None,
+        h.div(field("name", "Name", name, [_NAME, " Actions name it so."]), data_schemapath="values.name"),
+        editor_of(kind, {}, own_external_id=own, fresh=True),
+        _made_note() if made else None,
+        h.div(id="outcome", aria_live="polite"),
+        _buttons(untested_first=bool(made)),
+        class_="card", hx_post="/connections", hx_target="#outcome", hx_swap="innerHTML", novalidate=True,
+    )  # fmt: skip
+    return h.div(form, _guide(kind), class_="workbench")
+
+
+def _made_note() -> Markup:
+    return h.p(
+        "jackfield makes an External ID for this connection when it is saved. Save it untested, set the role up with the policies that its "
+        "page shows, then test it.",
+        class_="notice plain",
+    )
+
+
+def _buttons(*, untested_first: bool) -> Markup:
+    test = h.button("Save and test", name="how", value="test", class_=None if untested_first else "primary")
+    untested = h.button("Save untested", name="how", value="untested", class_="primary" if untested_first else None)
+    busy = h.span("Testing…", class_="busy-note", role="status")
+    return h.div(untested, test, busy, class_="actions") if untested_first else h.div(test, untested, busy, class_="actions")
+
+
+def _guide(kind: Kind) -> Markup | None:
+    if not kind.about.setup:
+        return None
+    return h.section(h.h2("How to set it up"), h.div(guide(kind.about.setup), class_="prose"), class_="card beside-form")
+
+
+def _saved(visit: Visit, save: Callable[..., dict[str, Any]], address: str) -> Response:
+    """Save the values that the form brings, as its button says; where that is refused, say so beside the form."""
+    how = visit.form.get("how", "test")
+    try:
+        values = decode(visit.form.get("values", "{}"))
+        if not isinstance(values, dict):
+            raise Problem(400, "the values must be an object")
+        row = save(values, test=how != "untested", force=how == "force")
+    except InvalidConnection as error:
+        return fragment(_refused(error))
+    except JackfieldError as error:
+        return fragment(fault_of(error.message, error.hint))
+    if visit.form.get("inside"):
+        return fragment(_inside(row))
+    return redirect(visit, address)
+
+
+def _refused(error: InvalidConnection) -> list[Node]:
+    details = [item.to_json() for item in error.details]
+    tried = bool(details) and all(item["path"] == "" for item in details)
+    if not tried:
+        return [fault_of(error.message, error.hint, details)]
+    failed = h.ul([h.li(item["message"]) for item in details], class_="faults")
+    hint = (error.hint or "").partition("To save it all the same")[0].strip()
+    force = h.button("Save it all the same", name="how", value="force")
+    return [h.div(h.p("The test of the connection fails, so it was not saved.", class_="message"), failed,
+                  h.p("What to do: ", hint, class_="hint-next") if hint else None, h.p(force), class_="notice bad", role="alert")]  # fmt: skip
+
+
+def _inside(row: Mapping[str, Any]) -> Markup:
+    """The end of the dialog: the page below takes the new connection."""
+    name = str(row["name"])
+    label = f"{name}, {row['type']}"
+    more = h.p("See ", h.a("its page", href=f"/connections/{name}"), " for the policies that it needs.")
+    return h.div(
+        h.p(f"“{name}” is saved."), more, class_="notice good", data_created=name, data_label=label, data_values=json.dumps(row["values"])
+    )

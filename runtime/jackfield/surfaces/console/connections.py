@@ -1,0 +1,98 @@
+"""The workspace's connections, and the way to a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.pieces import badge, heading, more, notice, option_list, rows_table
+from jackfield.surfaces.console.shell import fragment, page
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from jackfield.surfaces.console.visit import Visit
+
+__all__ = ["account_of", "done_notice", "listed"]
+
+_PAGE = 50
+_MOST = 1000
+_DONE = {"removed": "The connection is removed, and its secrets are forgotten."}
+
+
+def listed(visit: Visit) -> Response:
+    """``GET /connections``: ``?text=``, ``?type=`` and ``?cursor=``."""
+    visit.require("read")
+    found = _found(visit)
+    if visit.partial:
+        return fragment(found)
+    make = h.a("New connection", href="/new-connection", class_="button primary") if visit.may("manage") else None
+    lead = "A connection is one account with one system: what an action signs in with."
+    return page(
+        visit, "connections", "Connections", heading("Connections", make, lead=lead), done_notice(visit, _DONE), _problems(visit),
+        _filters(visit), h.div(found, id="found", aria_live="polite"),
+    )  # fmt: skip
+
+
+def account_of(row: Mapping[str, Any]) -> Node:
+    """Whose the account is, as the last test found out."""
+    account = row.get("account") or {}
+    label, identifier = account.get("label"), account.get("id")
+    if not label and not identifier:
+        return h.span("not known yet", class_="muted")
+    return [label or identifier, h.span(f" ({identifier})", class_="muted") if label and identifier and identifier not in label else None]
+
+
+def done_notice(visit: Visit, texts: Mapping[str, str]) -> Markup | None:
+    """What was done on the page before; only texts of our own."""
+    text = texts.get(visit.query.get("done", ""))
+    return notice(text, tone="good") if text else None
+
+
+def _problems(visit: Visit) -> list[Markup]:
+    known = visit.panel.connections
+    return [notice(text, tone="warn") for text in (*known.problems, *known.warnings)]
+
+
+def _filters(visit: Visit) -> Markup:
+    types = [(kind.full_name, f"{kind.about.title} ({kind.full_name})") for kind in visit.panel.connections.kinds.all()]
+    text = h.input(
+        type="search", id="text", name="text", value=visit.query.get("text", ""), autocomplete="off", placeholder="Name, type or account"
+    )
+    kind = h.select(option_list([("", "All types"), *types], visit.query.get("type", "")), id="type", name="type")
+    status = h.select(
+        option_list([("", "Any status"), ("ok", "Working"), ("failing", "Failing"), ("untested", "Untested")], visit.query.get("status", "")),
+        id="status", name="status",
+    )  # fmt: skip
+    return h.form(
+        h.div(h.label("Search", for_="text"), text), h.div(h.label("Type", for_="type"), kind), h.div(h.label("Status", for_="status"), status),
+        h.button("Filter"),
+        action="/connections", class_="filters", hx_get="/connections", hx_trigger="input delay:200ms, submit", hx_target="#found",
+        hx_replace_url="true", hx_sync="this:replace",
+    )  # fmt: skip
+
+
+def _found(visit: Visit) -> Markup:
+    given, status = visit.query, visit.query.get("status")
+    limit = _MOST if status else _PAGE  # the status is not looked for in the database
+    page_ = visit.panel.connections.list(given.get("cursor"), limit, type=given.get("type") or None, text=given.get("text") or None)
+    rows = [_row(row) for row in page_.items if not status or row.get("status") == status]
+    narrowed = any(given.get(name) for name in ("text", "type", "status"))
+    empty = "No connection fits." if narrowed else _first(visit)
+    table = rows_table("Connections", ("Name", "Status", "Account", "Type", "From"), rows, empty=empty)
+    kept = {name: given[name] for name in ("text", "type", "status") if given.get(name)}
+    address = f"/connections?{urlencode({**kept, 'cursor': page_.next_cursor})}" if page_.next_cursor else None
+    return h.div(table, more(address, "More"))
+
+
+def _first(visit: Visit) -> Node:
+    make = h.a("Make the first one", href="/new-connection") if visit.may("manage") else "Ask whoever manages the workspace for one"
+    return ["There is no connection yet. ", make, "."]
+
+
+def _row(row: Mapping[str, Any]) -> tuple[Node, ...]:
+    name = str(row["name"])
+    source = "this workspace" if row.get("source") in (None, "store", "database") else str(row["source"])
+    return h.a(name, href=f"/connections/{name}"), badge(str(row.get("status", "untested"))), account_of(row), h.code(row["type"]), source

@@ -1,0 +1,76 @@
+"""The session's cookie, and the tokens that forms carry against requests from other sites."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from jackfield.surfaces.http.settings import Settings
+
+__all__ = ["CookieJar", "csrf_token", "same_token"]
+
+_LONGEST = 1000
+
+
+class CookieJar:
+    """Cookies of one server: HttpOnly and SameSite=Strict always; behind TLS also Secure and bound to the host (RFC 6265bis, ``__Host-``).
+    Without TLS the port is in the name, since browsers share cookies between the ports of a host."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._secure = settings.behind_proxy or settings.certificate is not None
+        suffix = "" if self._secure else f"_{settings.port}"
+        prefix = "__Host-" if self._secure else ""
+        self._session = f"{prefix}jackfield{suffix}"
+        self._visitor = f"{prefix}jackfield_visitor{suffix}"
+
+    def session(self, request: Request) -> tuple[str, str] | None:
+        """The workspace and the secret that a request brings along; None where it brings none."""
+        owner, dot, secret = request.cookies.get(self._session, "")[:_LONGEST].partition(".")
+        if not dot or not secret:
+            return None
+        try:
+            return urlsafe_b64decode(owner + "=" * (-len(owner) % 4)).decode(), secret
+        except ValueError:
+            return None
+
+    def begin(self, response: Response, workspace: str, secret: str) -> None:
+        """Have the browser keep a session, until it is closed."""
+        owner = urlsafe_b64encode(workspace.encode()).decode().rstrip("=")
+        self._set(response, self._session, f"{owner}.{secret}")
+        self._drop(response, self._visitor)
+
+    def end(self, response: Response) -> None:
+        """Have the browser forget the session."""
+        self._drop(response, self._session)
+
+    def visitor(self, request: Request) -> str | None:
+        """What was given to somebody who is not signed in yet, for the token of the sign-in form."""
+        return request.cookies.get(self._visitor, "")[:_LONGEST] or None
+
+    def greet(self, response: Response, visitor: str | None) -> str:
+        """Have the browser keep a visitor's secret, and give it."""
+        secret = visitor or secrets.token_urlsafe(32)
+        self._set(response, self._visitor, secret)
+        return secret
+
+    def _set(self, response: Response, name: str, value: str) -> None:
+        response.set_cookie(name, value, path="/", secure=self._secure, httponly=True, samesite="strict")
+
+    def _drop(self, response: Response, name: str) -> None:
+        response.delete_cookie(name, path="/", secure=self._secure, httponly=True, samesite="strict")
+
+
+def csrf_token(secret: str) -> str:
+    """The token that every form of a session carries: nobody makes it up who does not know the cookie."""
+    return hmac.digest(secret.encode("utf-8", "replace"), b"jackfield console form", "sha256").hex()
+
+
+def same_token(given: str, secret: str) -> bool:
+    """Whether a form brought the token of its session."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), csrf_token(secret).encode())

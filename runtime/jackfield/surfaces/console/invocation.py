@@ -1,0 +1,159 @@
+"""One invocation: what was asked, each try, what became of it; and what a person can do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from jackfield.errors import JackfieldError
+from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.pieces import at, badge, code_block, csrf_field, heading, json_text, live, notice, span_text, terms
+from jackfield.surfaces.console.results import error_shown, output_shown
+from jackfield.surfaces.console.shell import fragment, page, redirect
+from jackfield.surfaces.console.timeline import timeline
+from jackfield.surfaces.http.problem import Problem
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from jackfield.journal import Entry
+    from jackfield.surfaces.console.visit import Visit
+
+__all__ = ["cancelled", "resolved", "shown"]
+
+_EVERY = 2
+"""Seconds between looks for news of one that is not settled."""
+_DONE = {
+    "resolved": "Settled by your word.",
+    "cancelled": "It is cancelled. Nothing was sent.",
+    "late": "It was too late to cancel it.",
+}
+
+
+def shown(visit: Visit) -> Response:
+    """``GET /invocations/{id}``."""
+    visit.require("read")
+    entry = _entry(visit)
+    content = _content(visit, entry)
+    if visit.partial:
+        headers = {} if entry.is_open else {"HX-Refresh": "true"}
+        return fragment(content, headers=headers)
+    again = h.a("Run again", href=f"/connectors/{entry.connector}/actions/{entry.action}?again={entry.id}", class_="button")
+    title = heading(
+        [f"{entry.connector} ", entry.action], badge(entry.status), again if _installed(visit, entry) else None,
+        lead=[at(entry.created_at, visit.now), " · ", h.code(entry.id)],
+    )  # fmt: skip
+    done = visit.query.get("done", "")
+    told = notice(_DONE[done], tone="warn" if done == "late" else "good") if done in _DONE else None
+    body = live(f"/invocations/{entry.id}?live=1", _EVERY, "live", content) if entry.is_open else content
+    return page(visit, "invocations", f"{entry.connector} {entry.action}", title, told, body)
+
+
+def cancelled(visit: Visit) -> Response:
+    """``POST /invocations/{id}/cancel``."""
+    visit.require("invoke")
+    entry = _entry(visit)
+    done = visit.panel.cancel(entry.id)
+    return redirect(visit, f"/invocations/{entry.id}?done={'cancelled' if done else 'late'}")
+
+
+def resolved(visit: Visit) -> Response:
+    """``POST /invocations/{id}/resolve``; ``as`` is ``succeeded`` or ``failed``."""
+    visit.require("manage")
+    entry, outcome = _entry(visit), visit.form.get("as")
+    if outcome not in ("succeeded", "failed"):
+        raise Problem(400, "say whether it succeeded or failed")
+    try:
+        visit.journal.resolve(entry.id, cast("Literal['succeeded', 'failed']", outcome), visit.identity.id)
+    except JackfieldError as error:
+        raise Problem(409, error.message) from None
+    return redirect(visit, f"/invocations/{entry.id}?done=resolved")
+
+
+def _entry(visit: Visit) -> Entry:
+    try:
+        return visit.journal.find(visit.path("id"))
+    except JackfieldError as error:
+        raise Problem(404, error.message) from None
+
+
+def _installed(visit: Visit, entry: Entry) -> bool:
+    try:
+        return entry.action in visit.host.catalog.find(entry.connector).actions
+    except JackfieldError:
+        return False
+
+
+def _content(visit: Visit, entry: Entry) -> list[Node]:
+    result: dict[str, Any] = dict(entry.result or {})
+    told = error_shown(result["error"]) if "error" in result else None
+    output = output_shown(result["output"]) if "output" in result else None
+    came = h.section(h.h2("Result"), told, output, class_="card") if told or output else None
+    tries = h.section(h.h2("Tries"), timeline(entry), class_="card")
+    whole = h.details(h.summary("The whole entry as JSON"), code_block(json_text(entry.to_json()), "The entry as JSON"), class_="card")
+    return [_doubt(visit, entry), _waiting(visit, entry), _facts(visit, entry), came, tries, whole]
+
+
+def _facts(visit: Visit, entry: Entry) -> Markup:
+    context = ", ".join(f"{key}={value}" for key, value in entry.context.items() if not isinstance(value, dict))
+    return h.section(
+        h.h2("What was asked"),
+        terms(
+            [
+                ("Connector", [h.a(entry.connector, href=f"/connectors/{entry.connector}"), f" {entry.connector_version or ''}"]),
+                (
+                    "Connection",
+                    h.a(entry.connection, href=f"/connections/{entry.connection}") if entry.connection else "none, or given inline",
+                ),
+                ("Effect", badge(entry.effect) if entry.effect else None),
+                ("Dry run", "yes" if entry.dry_run else None),
+                ("Caller", h.code(entry.caller) if entry.caller else "the library or the command line"),
+                ("Idempotency key", h.code(entry.idempotency_key) if entry.idempotency_key else None),
+                ("Asked", at(entry.created_at, visit.now, whole=True)),
+                ("Settled", at(entry.settled_at, visit.now, whole=True) if entry.settled_at is not None else "not yet"),
+                ("Took", span_text(entry.settled_at - entry.created_at if entry.settled_at is not None else None)),
+                ("Request id", h.code(entry.request_id) if entry.request_id else None),
+                ("Context", context or None),
+                ("Deciding rule", entry.rule),
+                ("Settled by", h.code(entry.resolved_by) if entry.resolved_by else None),
+            ]
+        ),
+        class_="card",
+    )
+
+
+def _doubt(visit: Visit, entry: Entry) -> Markup | None:
+    """The way out of a doubt, for a person who has found out."""
+    if entry.status != "in_doubt":
+        return None
+    if not visit.may("manage"):
+        return notice("Nobody knows yet whether it took effect. Who manages the workspace can settle it.", tone="warn")
+    request = [" Look for the request ", h.code(entry.request_id), "."] if entry.request_id else None
+    form = h.form(
+        csrf_field(visit.csrf),
+        h.button("It took effect", name="as", value="succeeded"),
+        h.button("It did not", name="as", value="failed"),
+        method="post", action=f"/invocations/{entry.id}/resolve", class_="actions",
+    )  # fmt: skip
+    return h.section(
+        h.h2("In doubt"),
+        h.p(
+            "It was sent, and no clear answer came back, so it may have taken effect. Find out from the provider, then say what you found.",
+            request,
+        ),
+        h.p(
+            "“It took effect” keeps the idempotency key: the same request is answered and not sent. “It did not” frees the key.",
+            class_="muted",
+        ),
+        form,
+        class_="card doubt",
+    )
+
+
+def _waiting(visit: Visit, entry: Entry) -> Markup | None:
+    if not entry.is_open:
+        return None
+    word = "It waits for a worker." if entry.status == "queued" else "It runs."
+    cancel = h.form(
+        csrf_field(visit.csrf), h.button("Cancel it", disabled=not visit.may("invoke")), method="post", action=f"/invocations/{entry.id}/cancel"
+    )  # fmt: skip
+    return notice(h.p(word), cancel)

@@ -1,0 +1,88 @@
+"""The invocations of the workspace, newest first, as they come in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.pieces import at, badge, heading, live, more, option_list, rows_table, span_text
+from jackfield.surfaces.console.shell import fragment, page
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from jackfield.journal import Entry
+    from jackfield.surfaces.console.visit import Visit
+
+__all__ = ["entries_table", "listed"]
+
+_PAGE = 50
+_EVERY = 3
+"""Seconds between looks for news."""
+_FILTERS = ("status", "connector", "action", "connection")
+_STATUSES = (
+    ("", "Any status"), ("queued", "Queued"), ("running", "Running"), ("succeeded", "Succeeded"), ("failed", "Failed"), ("in_doubt", "In doubt"),
+)  # fmt: skip
+
+
+def listed(visit: Visit) -> Response:
+    """``GET /invocations``: ``?status=``, ``?connector=``, ``?action=``, ``?connection=`` and ``?cursor=``."""
+    visit.require("read")
+    found = _found(visit)
+    if visit.partial:
+        return fragment(found)
+    lead = "What was asked, by whom, and what became of it."
+    return page(visit, "invocations", "Invocations", heading("Invocations", lead=lead), _filters(visit), h.div(found, id="found"))
+
+
+def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node) -> Markup:
+    """Entries as rows."""
+    rows = [
+        (
+            h.a(at(entry.created_at, now), href=f"/invocations/{entry.id}"),
+            [f"{entry.connector} ", h.strong(entry.action), " dry run" if entry.dry_run else None],
+            [badge(entry.status), " ", h.code(entry.error_code) if entry.error_code and entry.error_code != entry.status else None],
+            h.a(entry.connection, href=f"/connections/{entry.connection}") if entry.connection else h.span("none", class_="muted"),
+            entry.attempts,
+            span_text(entry.settled_at - entry.created_at if entry.settled_at is not None else None),
+        )
+        for entry in entries
+    ]
+    return rows_table(caption, ("When", "What", "Status", "Connection", "Tries", "Took"), rows, empty=empty)
+
+
+def _given(visit: Visit) -> dict[str, str]:
+    return {name: visit.query[name].strip() for name in _FILTERS if visit.query.get(name, "").strip()}
+
+
+def _filters(visit: Visit) -> Markup:
+    given = _given(visit)
+    status = h.select(option_list(_STATUSES, given.get("status", "")), id="status", name="status")
+    texts = [
+        h.div(
+            h.label(title, for_=name),
+            h.input(type="search", id=name, name=name, value=given.get(name, ""), autocomplete="off", spellcheck="false"),
+        )
+        for name, title in (("connector", "Connector"), ("action", "Action"), ("connection", "Connection"))
+    ]
+    return h.form(
+        h.div(h.label("Status", for_="status"), status), texts, h.button("Filter"),
+        action="/invocations", class_="filters", hx_get="/invocations", hx_trigger="input delay:300ms, submit", hx_target="#found",
+        hx_replace_url="true", hx_sync="this:replace",
+    )  # fmt: skip
+
+
+def _found(visit: Visit) -> Markup:
+    given, cursor = _given(visit), visit.query.get("cursor") or None
+    entries, following = visit.journal.entries(cursor=cursor, limit=_PAGE, **given)
+    empty = "Nothing fits." if given else ["Nothing was invoked yet. ", h.a("Choose an action", href="/connectors"), " and run it."]
+    content = [
+        entries_table(entries, visit.now, caption="Invocations", empty=empty),
+        more(f"/invocations?{urlencode({**given, 'cursor': following})}" if following else None),
+    ]
+    if cursor is not None:
+        return h.div(content)
+    if visit.query.get("live") == "1":
+        return h.div(content)
+    return live(f"/invocations?{urlencode({**given, 'live': '1'})}", _EVERY, "live", content)

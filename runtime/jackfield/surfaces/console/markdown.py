@@ -1,0 +1,59 @@
+"""Markdown of connectors, as HTML that cannot do anything: no HTML of its own, no picture, links to https only."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from jackfield.surfaces.console.markup import Markup
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
+__all__ = ["guide", "line"]
+
+
+@cache
+def _reader() -> MarkdownIt:
+    from markdown_it import MarkdownIt  # noqa: PLC0415 (few pages show Markdown)
+
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    reader.validateLink = _is_fine  # type: ignore[method-assign]
+    return reader
+
+
+def _is_fine(url: str) -> bool:
+    return urlsplit(url).scheme in ("https", "http", "mailto")
+
+
+def guide(text: str) -> Markup:
+    """A whole text. Its headings begin below those of the page that it is put into."""
+    reader = _reader()
+    tokens = reader.parse(text)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1]) + 1)}"
+        _mark_links(token.children or ())
+        if token.type in ("fence", "code_block"):
+            token.attrSet("tabindex", "0")
+    return Markup(reader.renderer.render(tokens, reader.options, {}))
+
+
+def line(text: str) -> Markup:
+    """A line or two, without paragraphs: the description of a field."""
+    reader = _reader()
+    tokens = reader.parseInline(text)
+    for token in tokens:
+        _mark_links(token.children or ())
+    return Markup(reader.renderer.render(tokens, reader.options, {}))
+
+
+def _mark_links(tokens: Sequence[Token]) -> None:
+    for token in tokens:
+        if token.type == "link_open":
+            token.attrSet("rel", "noreferrer noopener")
+            token.attrSet("target", "_blank")

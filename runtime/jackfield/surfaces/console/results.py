@@ -1,0 +1,100 @@
+"""A Result as people read it: what came of it, where it is wrong, what to do, and the provider's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.pieces import badge, code_block, fault_of, json_text, notice, rows_table, span_text, terms
+
+if TYPE_CHECKING:
+    from jackfield.manifest import ActionManifest
+
+__all__ = ["error_shown", "output_shown", "result_shown"]
+
+_MOST_ROWS = 200
+_MOST_COLUMNS = 8
+_DEEPEST = 3
+_WORDS = {"succeeded": "Succeeded", "failed": "Failed", "in_doubt": "In doubt"}
+
+
+def result_shown(result: Mapping[str, Any], action: ActionManifest) -> Markup:
+    """The Result of a run, with the way to its entry in the journal."""
+    meta, status = result["meta"], str(result["status"])
+    word = "Would run" if meta.get("dryRun") and status == "succeeded" else _WORDS[status]
+    entry = h.a("Journal entry", href=f"/invocations/{meta['invocationId']}")
+    return h.div(
+        h.div(h.h3(word, tabindex="-1", id="result-title"), badge(status), class_="row"),
+        _dry(meta, status, action),
+        error_shown(result["error"]) if "error" in result else None,
+        output_shown(result["output"]) if "output" in result else None,
+        terms(
+            [
+                ("Took", span_text(meta.get("durationMs", 0) / 1000)),
+                ("Tries", meta.get("attempts", 0)),
+                ("Request id", h.code(meta["requestId"]) if meta.get("requestId") else None),
+                ("Replayed", "yes: the key was used before, and nothing was sent" if meta.get("replayed") else None),
+                ("Complete", None if meta.get("complete") is not False else "no: the output has the token of the next page"),
+            ]
+        ),
+        h.p(entry),
+        class_="result",
+        data_status=status,
+    )
+
+
+def _dry(meta: Mapping[str, Any], status: str, action: ActionManifest) -> Markup | None:
+    if not meta.get("dryRun") or status != "succeeded":
+        return None
+    return notice(f"Inputs and connection are fine, and the connection was opened. “{action.title}” was not sent.", tone="good")
+
+
+def error_shown(error: Mapping[str, Any]) -> Markup:
+    """An error of a Result."""
+    provider = error.get("provider") or {}
+    said = [
+        ("Code", h.code(provider["code"]) if provider.get("code") else None),
+        ("Message", h.q(provider["message"]) if provider.get("message") else None),
+        ("HTTP status", provider.get("httpStatus")),
+        ("Request id", h.code(provider["requestId"]) if provider.get("requestId") else None),
+    ]
+    words = h.div(h.h4("What the provider said"), terms(said), class_="provider") if provider else None
+    again = "It may be sent again." if error.get("retryable") else None
+    kind = terms([("Error", [h.code(error["code"]), f" {again}" if again else ""])])
+    return h.div(fault_of(str(error["message"]), error.get("hint"), error.get("details", ())), kind, words)
+
+
+def output_shown(output: Any) -> Markup:  # noqa: ANN401 (any JSON)
+    """The output: as a table where it is one, and always as JSON."""
+    return h.div(h.h4("Output"), _shape(output), h.details(h.summary("As JSON"), code_block(json_text(output), "The output as JSON")))
+
+
+def _shape(output: Any) -> Node:  # noqa: ANN401 (any JSON)
+    if isinstance(output, Mapping) and not output:
+        return h.p("It is empty.", class_="empty")
+    return _value(output, 0)
+
+
+def _value(item: Any, depth: int) -> Node:  # noqa: ANN401 (any JSON)
+    if item is None or isinstance(item, bool):
+        return h.code("null" if item is None else str(item).lower())
+    if isinstance(item, str | int | float):
+        return h.span(item, class_="value")
+    if depth > _DEEPEST:
+        return h.code(json_text(item))
+    if isinstance(item, Sequence):
+        return _rows(item, depth)
+    return terms([(str(name), _value(inner, depth + 1)) for name, inner in item.items()]) if item else h.code("{}")
+
+
+def _rows(items: Sequence[Any], depth: int) -> Node:
+    if not items:
+        return h.span("none", class_="muted")
+    shown, rest = items[:_MOST_ROWS], len(items) - _MOST_ROWS
+    tail = h.p(f"{rest:,} more in the JSON.", class_="muted") if rest > 0 else None
+    columns = list(dict.fromkeys(str(name) for item in shown if isinstance(item, Mapping) for name in item))[:_MOST_COLUMNS]
+    if columns and depth <= 1 and all(isinstance(item, Mapping) for item in shown):
+        rows = [[_value(item.get(name), depth + 2) for name in columns] for item in shown]
+        return [rows_table("Items", columns, rows), tail]
+    return [h.ul([h.li(_value(item, depth + 1)) for item in shown], class_="plain"), tail]

@@ -1,0 +1,97 @@
+"""What is around every page: head, navigation, foot; and the headers that every answer of the console carries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from jackfield.surfaces.console.assets import asset
+from jackfield.surfaces.console.markup import Markup, Node, element, h, join
+
+if TYPE_CHECKING:
+    from jackfield.surfaces.console.visit import Visit
+
+__all__ = ["POLICY", "document", "fragment", "page", "redirect", "secured"]
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+_HEADERS = {"Content-Security-Policy": POLICY, "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin", "Cache-Control": "no-store"}
+_HTMX = '{"includeIndicatorCSS": false, "history": "reload", "defaultTimeout": 0, "prefix": ""}'
+_SECTIONS = (
+    ("overview", "/", "Overview"),
+    ("connectors", "/connectors", "Connectors"),
+    ("connections", "/connections", "Connections"),
+    ("invocations", "/invocations", "Invocations"),
+    ("tokens", "/tokens", "Tokens"),
+    ("workspace", "/workspace", "Workspace"),
+)
+LOGO = Markup(
+    '<svg class="logo" viewBox="0 0 28 28" aria-hidden="true"><rect x="1" y="1" width="26" height="26" rx="6"/>'
+    '<circle cx="8.5" cy="9" r="2.6"/><circle cx="19.5" cy="9" r="2.6"/><circle cx="8.5" cy="19" r="2.6"/><circle cx="19.5" cy="19" r="2.6"/>'
+    '<path d="M8.5 9c0 7 11 3 11 10"/></svg>'
+)
+
+
+def document(title: str, *content: Node, scripts: tuple[str, ...] = ()) -> Markup:
+    """A whole document. Scripts run once the document is read, in this order."""
+    links = [h.link(rel="stylesheet", href=asset("console.css")), h.link(rel="icon", href=asset("icon.svg"), type="image/svg+xml")]
+    metas = [h.meta(charset="utf-8"), h.meta(name="viewport", content="width=device-width, initial-scale=1")]
+    metas += [h.meta(name="color-scheme", content="light dark"), h.meta(name="htmx-config", content=_HTMX)]
+    code = [h.script(src=asset(name), defer=True) for name in ("vendor/htmx-4.0.1.min.js", "console.js", *scripts)]
+    head = h.head(metas, h.title(f"{title} · jackfield"), links, code)
+    return join([Markup("<!doctype html>"), element("html", head, h.body(*content), lang="en")])
+
+
+def page(visit: Visit, section: str, title: str, *content: Node, scripts: tuple[str, ...] = (), status: int = 200) -> Response:
+    """A page of the console with its navigation; ``section`` is the one that it belongs to."""
+    whole = document(
+        title,
+        h.a("Skip to the content", href="#content", class_="skip"),
+        _side(visit, section),
+        h.main(*content, id="content", tabindex="-1"),
+        scripts=scripts,
+    )
+    return secured(HTMLResponse(whole, status))
+
+
+def fragment(*content: Node, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A part of a page, for htmx."""
+    return secured(HTMLResponse(join(content), status, headers))
+
+
+def redirect(visit: Visit, address: str) -> Response:
+    """Go to another page of the console."""
+    if visit.partial:
+        return fragment(headers={"HX-Redirect": address})
+    return secured(RedirectResponse(address, 303))
+
+
+def secured(response: Response) -> Response:
+    """The response with the headers of the console."""
+    response.headers.update(_HEADERS)
+    return response
+
+
+def _side(visit: Visit, section: str) -> Markup:
+    links = [
+        h.li(h.a(title, href=address, aria_current="page" if key == section else None)) for key, address, title in _SECTIONS
+    ]  # fmt: skip
+    leave = h.form(
+        h.input(type="hidden", name="csrf", value=visit.csrf), h.button("Sign out", class_="quiet"), method="post", action="/logout"
+    )
+    who = visit.identity.name or visit.identity.id
+    inner = h.div(
+        h.a(LOGO, h.span("jackfield"), href="/", class_="brand"),
+        h.nav(h.ul(links), aria_label="Sections"),
+        h.div(
+            h.p(h.span("Workspace "), h.strong(visit.identity.workspace), class_="where"),
+            h.p(who, " · ", visit.identity.scope, class_="who"),
+            leave,
+            h.p(h.a("API", href="/docs"), class_="more"),
+            class_="account",
+        ),
+    )
+    return h.header(inner, class_="side")

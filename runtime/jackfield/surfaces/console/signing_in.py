@@ -1,0 +1,149 @@
+"""Sign in with a one-time link or a token; sign out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from jackfield.errors import JackfieldError
+from jackfield.surfaces.console.cookies import csrf_token, same_token
+from jackfield.surfaces.console.markup import Markup, element, h
+from jackfield.surfaces.console.pieces import fault_of
+from jackfield.surfaces.console.shell import LOGO, document, secured
+from jackfield.surfaces.http.body import TooLarge, read_body
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from jackfield.surfaces.console.entrance import Entrance
+    from jackfield.surfaces.http.host import Host
+
+__all__ = ["routes", "safe_path"]
+
+_LONGEST_FORM = 16 * 1024
+_REASONS = {
+    "expired": "You were signed out, since nothing was done for a while, or the token has ended. Sign in again.",
+    "left": "You are signed out.",
+}
+_USED = "This link was used already, or is older than ten minutes. Start the server again for a new one, or paste a token."
+_UNKNOWN = "The token is not known, has expired or was revoked."
+_FOREIGN = "The form had grown old. Please try again."
+_NO_STORE = "This server has no database, so there are no tokens, and nobody can sign in. Set JACKFIELD_DATABASE_URL."
+_AHEAD = ("prefetch", "prerender")
+
+
+def routes(host: Host, entrance: Entrance) -> list[Route]:
+    """``/login`` and ``/logout``."""
+    door = _Door(host, entrance)
+    return [
+        Route("/login", _told(door.shown), methods=["GET"]),
+        Route("/login", _told(door.entered), methods=["POST"]),
+        Route("/logout", door.left, methods=["POST"]),
+    ]
+
+
+def safe_path(given: str) -> str:
+    """Where to go after the sign-in: a path of this server, else the first page."""
+    fine = given.startswith("/") and not given.startswith(("//", "/\\")) and given.isprintable()
+    return given if fine else "/"
+
+
+def _told(function: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await function(request)
+        except JackfieldError as error:
+            whole = document("Out of order", h.main(h.h1("Out of order"), fault_of(error.message, error.hint), class_="alone"))
+            return secured(HTMLResponse(whole, 503))
+
+    return endpoint
+
+
+class _Door:
+    def __init__(self, host: Host, entrance: Entrance) -> None:
+        self._host = host
+        self._entrance = entrance
+
+    async def shown(self, request: Request) -> Response:
+        once = request.query_params.get("once")
+        if once is not None:
+            if any(word in request.headers.get("sec-purpose", request.headers.get("purpose", "")) for word in _AHEAD):
+                return secured(Response(status_code=503))  # a browser that looks ahead must not use the link up
+            entered = await asyncio.to_thread(self._entrance.by_link, once[:200])
+            return self._let_in(*entered, "/") if entered is not None else self._form(request, _USED, status=403)
+        return self._form(request, _REASONS.get(request.query_params.get("why", "")))
+
+    async def entered(self, request: Request) -> Response:
+        try:
+            fields = dict(parse_qsl((await read_body(request, _LONGEST_FORM)).decode("utf-8", "replace"), max_num_fields=10))
+        except (TooLarge, ValueError):
+            return self._form(request, _UNKNOWN, status=403)
+        visitor = self._entrance.jar.visitor(request)
+        foreign = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+        if foreign or visitor is None or not same_token(fields.get("csrf", ""), visitor):
+            return self._form(request, _FOREIGN, status=403)
+        entered = await asyncio.to_thread(self._entrance.by_token, fields.get("token", "").strip())
+        if entered is None:
+            return self._form(request, _UNKNOWN, status=403)
+        return self._let_in(*entered, safe_path(fields.get("next", "/")))
+
+    async def left(self, request: Request) -> Response:
+        found = self._entrance.jar.session(request)
+        fields = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), max_num_fields=10))
+        if found is not None and same_token(fields.get("csrf", ""), found[1]):
+            await asyncio.to_thread(self._entrance.leave, request)
+        else:
+            return secured(RedirectResponse("/", 303))
+        response = secured(RedirectResponse("/login?why=left", 303))
+        self._entrance.jar.end(response)
+        return response
+
+    def _let_in(self, workspace: str, secret: str, address: str) -> Response:
+        """A page that goes on by itself: a redirect from another site's link would not carry a SameSite=Strict cookie."""
+        whole = document("Signed in", h.main(h.h1("Signed in"), h.p(h.a("Go on", href=address)), class_="alone"))
+        refresh = h.meta(http_equiv="refresh", content=f"0;url={address}")
+        response = secured(HTMLResponse(whole.replace("</head>", f"{refresh}</head>", 1)))
+        self._entrance.jar.begin(response, workspace, secret)
+        return response
+
+    def _form(self, request: Request, notice: str | None, status: int = 200) -> Response:
+        response = HTMLResponse("", status)
+        secret = self._entrance.jar.greet(response, self._entrance.jar.visitor(request))
+        notice = notice if self._host.storage.enabled else _NO_STORE
+        content = _sign_in(csrf_token(secret), safe_path(request.query_params.get("next", "/")), notice)
+        response.body = response.render(document("Sign in", content))
+        response.headers["content-length"] = str(len(response.body))
+        return secured(response)
+
+
+def _sign_in(csrf: str, address: str, notice: str | None) -> Markup:
+    token = h.input(
+        type="password", id="token", name="token", required=True, autocomplete="off", spellcheck="false", aria_describedby="token-hint"
+    )
+    form = h.form(
+        h.input(type="hidden", name="csrf", value=csrf),
+        h.input(type="hidden", name="next", value=address),
+        h.div(
+            h.label("Token", for_="token"),
+            h.p("It begins with ", h.code("jf_"), ", or is a JWT of your identity provider.", class_="hint", id="token-hint"),
+            token,
+            class_="field",
+        ),
+        h.button("Sign in", class_="primary"),
+        method="post",
+        action="/login",
+    )
+    where = h.p(
+        "On the machine that runs jackfield, ",
+        h.code("jackfield serve"),
+        " prints a link that signs you in once, and ",
+        h.code("jackfield tokens create --scope manage"),
+        " makes a token.",
+    )
+    told = h.p(notice, class_="notice", role="status") if notice else None
+    return element("main", h.p(LOGO, h.span("jackfield"), class_="brand"), h.h1("Sign in"), told, form, where, class_="alone", id="content")

@@ -1,0 +1,107 @@
+"""The same invocation as JSON, curl, Python and a command line: what is shown beside the form, to run elsewhere."""
+
+from __future__ import annotations
+
+import json
+import pprint
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ["as_command", "as_curl", "as_json", "as_python"]
+
+_WIDTH = 90
+_OPTIONS = {
+    "idempotencyKey": "--idempotency-key",
+    "timeoutSeconds": "--timeout",
+    "onDoubt": "--on-doubt",
+    "connectorVersion": "--connector-version",
+}
+
+
+def as_json(invocation: Mapping[str, Any]) -> str:
+    """The invocation itself (contract §2)."""
+    return json.dumps(invocation, indent=2, ensure_ascii=False)
+
+
+def as_curl(invocation: Mapping[str, Any], origin: str) -> str:
+    """A request to this server; the token is in a variable."""
+    # a shell's quotes end at a quote alone, so that is all that must be written otherwise
+    body = as_json(invocation).replace("'", "'\\''")
+    return (
+        f"curl --fail-with-body {shlex.quote(f'{origin}/v1/invocations')} \\\n"
+        '  -H "Authorization: Bearer $JACKFIELD_TOKEN" \\\n'
+        "  -H 'Content-Type: application/json' \\\n"
+        f"  -d '{body}'"
+    )
+
+
+def as_python(invocation: Mapping[str, Any]) -> str:
+    """A program that runs it in its own process. Uploaded files are read from where they were."""
+    local, files = _local(invocation)
+    text = pprint.pformat(local, width=_WIDTH, sort_dicts=False)
+    imports = "from jackfield import Jackfield\n"
+    if files:
+        imports = f"from base64 import b64encode\nfrom pathlib import Path\n\n{imports}"
+        for marker, name in files.items():
+            text = text.replace(repr(marker), f"b64encode(Path({name!r}).read_bytes()).decode()")
+    indented = text.replace("\n", "\n    ")
+    return f"{imports}\nwith Jackfield() as jackfield:\n    invocation = {indented}\n    result = jackfield.invoke(invocation)\n    print(result.unwrap())"
+
+
+def as_command(invocation: Mapping[str, Any]) -> str:
+    """A call of the command line."""
+    words = ["jackfield", "invoke", str(invocation["connector"]), str(invocation["action"])]
+    if isinstance(invocation.get("connection"), str):
+        words += ["--connection", invocation["connection"]]
+    words += [f"{option}={invocation[name]}" for name, option in _OPTIONS.items() if name in invocation]
+    words += ["--dry-run"] if invocation.get("dryRun") else []
+    for name, value in invocation.get("inputs", {}).items():
+        words += _words(name, value)
+    lines = [" ".join(words[:4])]
+    rest = words[4:]
+    while rest:
+        taken = 2 if rest[0] == "--connection" else 1
+        lines.append("  " + " ".join(shlex.quote(word) for word in rest[:taken]))
+        rest = rest[taken:]
+    return " \\\n".join(lines)
+
+
+def _words(name: str, value: Any) -> Iterator[str]:  # noqa: ANN401 (any JSON)
+    if isinstance(value, str) and not value.startswith("@"):
+        yield f"{name}={value}"
+    elif names := _uploads(name, value):
+        yield from (f"{name}=@{file}" for file in names)
+    else:
+        yield f"{name}:={json.dumps(value, ensure_ascii=False)}"
+
+
+def _local(invocation: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The invocation without uploads, and what stands for the content of which file in it."""
+    files: dict[str, str] = {}
+
+    def replaced(value: Any, name: str) -> Any:  # noqa: ANN401 (any JSON)
+        if _is_uploaded(value):
+            marker = f"\0{len(files)}"
+            files[marker] = name
+            return {"data": marker}
+        if isinstance(value, Mapping):
+            named = str(value["key"]) if set(value) == {"key", "value"} else None
+            return {key: replaced(item, named or key) for key, item in value.items()}
+        return [replaced(item, name) for item in value] if isinstance(value, list) else value
+
+    return {name: replaced(value, name) for name, value in invocation.items()}, files
+
+
+def _uploads(name: str, value: Any) -> list[str]:  # noqa: ANN401 (any JSON)
+    """The names of the files, where the value is uploaded files and nothing else."""
+    if _is_uploaded(value):
+        return [name]
+    pairs = list(value.items()) if isinstance(value, Mapping) else []
+    if isinstance(value, list) and all(isinstance(item, Mapping) and set(item) == {"key", "value"} for item in value):
+        pairs = [(item["key"], item["value"]) for item in value]
+    return [str(key) for key, _ in pairs] if all(_is_uploaded(item) for _, item in pairs) else []
+
+
+def _is_uploaded(value: object) -> bool:
+    return isinstance(value, Mapping) and set(value) == {"file"}

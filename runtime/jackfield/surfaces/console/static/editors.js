@@ -1,0 +1,369 @@
+"use strict";
+// json-editor keeps the tree of members, their values and their events; how a member looks and is named to a screen reader is ours.
+(() => {
+  // Style attributes are forbidden by the page's policy; the same through the CSSOM is not.
+  const setAttribute = Element.prototype.setAttribute;
+  Element.prototype.setAttribute = function (name, value) {
+    if (name === "style") this.style.cssText = value;
+    else setAttribute.call(this, name, value);
+  };
+  JSONEditor.prototype.addNewStyleRules = () => {}; // it would make an inline style sheet; ours is console.css
+
+  const make = (name, attributes = {}, ...children) => {
+    const element = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) {
+      if (value === true) element.setAttribute(key, "");
+      else if (value !== false && value !== null && value !== undefined) element.setAttribute(key, value);
+    }
+    element.append(...children);
+    return element;
+  };
+  const isEmpty = (value) => value === undefined || value === null || value === "";
+  const asText = (value) => (isEmpty(value) ? "" : typeof value === "string" ? value : JSON.stringify(value));
+
+  /** A member with one control or several. ``value`` is what the invocation gets: undefined where nothing was given. */
+  class Field extends JSONEditor.AbstractEditor {
+    build() {
+      this.no_link_holder = true;
+      this.hints = this.schema.options;
+      this.id = this.path.replace(/[^A-Za-z0-9]/g, "-");
+      this.box = this.grouped() ? make("fieldset", { class: "field" }) : make("div", { class: "field" });
+      this.label = make(this.grouped() ? "legend" : "label", this.grouped() ? {} : { for: this.id });
+      this.label.append(this.schema.title);
+      if (this.hints.required) this.label.append(" ", make("span", { class: "required" }, "required"));
+      this.box.append(this.label);
+      if (this.hints.hint) {
+        const hint = make("p", { class: "hint", id: `${this.id}-hint` });
+        hint.innerHTML = this.hints.hint; // rendered from Markdown by the server, without HTML of its author
+        this.box.append(hint);
+      }
+      this.buildControl();
+      this.container.append(this.box);
+    }
+
+    grouped() { return false; }
+
+    /** Attributes of a control: it is described by its hint. */
+    common(id = this.id) {
+      return { id, "aria-describedby": this.hints.hint ? `${this.id}-hint` : undefined, "aria-required": this.hints.required ? "true" : undefined };
+    }
+
+    changed() {
+      this.value = this.read();
+      this.onChange(true);
+    }
+
+    setValue(value) {
+      this.write(value);
+      this.value = this.read();
+      this.onChange(true);
+    }
+
+    getValue() { return this.value; }
+    getDefault() { return this.hints ? this.hints.initial : undefined; }
+    showValidationErrors() {}
+    enable() {}
+    disable() {}
+  }
+
+  class TextField extends Field {
+    buildControl() {
+      const kind = this.hints.kind;
+      const attributes = { ...this.common(), placeholder: this.hints.placeholder, autocomplete: "off", spellcheck: "false" };
+      if (kind === "textarea" || kind === "json") {
+        this.input = make("textarea", { ...attributes, rows: kind === "json" ? 4 : 5, spellcheck: kind === "json" ? "false" : "true" });
+        if (kind === "json") this.input.classList.add("mono");
+      } else {
+        this.input = make("input", { ...attributes, type: kind === "password" ? "password" : "text" });
+        if (kind === "password") this.input.setAttribute("autocomplete", "new-password");
+        if (kind === "integer") this.input.setAttribute("inputmode", "numeric");
+        if (kind === "number") this.input.setAttribute("inputmode", "decimal");
+      }
+      if (this.hints.optionsFrom) {
+        this.input.setAttribute("list", `${this.id}-options`);
+        this.box.append(make("datalist", { id: `${this.id}-options`, "data-source": this.hints.optionsFrom }));
+      }
+      this.input.addEventListener("input", () => this.changed());
+      this.box.append(this.input);
+    }
+
+    write(value) {
+      this.input.value = this.hints.kind === "json" && !isEmpty(value) ? JSON.stringify(value, null, 2) : asText(value);
+    }
+
+    read() { return TextField.parsed(this.input.value, this.hints.kind); }
+
+    /** A text as the kind has it; what is no number, or no JSON, stays a text, and the server says so. */
+    static parsed(text, kind) {
+      const trimmed = text.trim();
+      if (trimmed === "") return undefined;
+      if (kind === "integer" && /^-?\d{1,15}$/.test(trimmed)) return Number(trimmed);
+      if (kind === "number" && /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(trimmed)) return Number(trimmed);
+      if (kind === "json") {
+        try { return JSON.parse(trimmed); } catch { return text; }
+      }
+      return text;
+    }
+  }
+
+  class FixedField extends Field {
+    buildControl() {
+      this.input = make("input", { ...this.common(), type: "text", readonly: true });
+      this.box.append(this.input);
+    }
+
+    write(value) { this.input.value = asText(value); }
+    read() { return this.input.value || undefined; }
+  }
+
+  class ChoiceField extends Field {
+    buildControl() {
+      const none = isEmpty(this.hints.default) ? "Not set" : `${this.hints.default} (by default)`;
+      const options = this.hints.choices.map((choice, place) => make("option", { value: String(place) }, String(choice)));
+      this.input = make("select", this.common(), make("option", { value: "" }, none), ...options);
+      this.input.addEventListener("change", () => this.changed());
+      this.box.append(this.input);
+    }
+
+    write(value) {
+      const place = this.hints.choices.findIndex((choice) => choice === value);
+      this.input.value = place < 0 ? "" : String(place);
+    }
+
+    read() { return this.input.value === "" ? undefined : this.hints.choices[Number(this.input.value)]; }
+  }
+
+  class BooleanField extends Field {
+    build() {
+      super.build();
+      this.box.classList.add("check");
+      this.label.prepend(this.input, " ");
+    }
+
+    buildControl() {
+      this.input = make("input", { ...this.common(), type: "checkbox", "aria-required": undefined });
+      this.input.addEventListener("change", () => this.changed());
+    }
+
+    write(value) { this.input.checked = isEmpty(value) ? this.hints.default === true : value === true || value === "true"; }
+
+    read() {
+      const usual = this.hints.default === true;
+      return this.input.checked === usual && !this.hints.required ? undefined : this.input.checked;
+    }
+  }
+
+  /** Rows that can be added and removed. A subclass makes a row's controls, and reads and writes them. */
+  class RowsField extends Field {
+    grouped() { return true; }
+
+    buildControl() {
+      this.rows = make("ul", { class: "rows-field" });
+      const add = make("button", { type: "button", class: "quiet" }, this.addText());
+      add.addEventListener("click", () => this.addRow(undefined, true));
+      this.box.append(this.rows, add);
+    }
+
+    addText() { return "Add another"; }
+
+    addRow(value, focus = false) {
+      const number = this.rows.children.length + 1;
+      const remove = make("button", { type: "button", class: "quiet", "aria-label": `Remove ${this.schema.title} ${number}` }, "Remove");
+      const row = make("li", { "data-schemapath": `${this.path}.${number - 1}` }, ...this.rowControls(value, number), remove);
+      row.addEventListener("input", () => this.changed());
+      remove.addEventListener("click", () => {
+        row.remove();
+        if (!this.rows.children.length) this.addRow();
+        this.renumber();
+        this.changed();
+        this.rows.querySelector("input, textarea")?.focus();
+      });
+      this.rows.append(row);
+      if (focus) row.querySelector("input, textarea").focus();
+    }
+
+    renumber() {
+      [...this.rows.children].forEach((row, place) => {
+        row.setAttribute("data-schemapath", `${this.path}.${place}`);
+        for (const control of row.querySelectorAll("[aria-label]")) {
+          control.setAttribute("aria-label", control.getAttribute("aria-label").replace(/\d+$/, String(place + 1)));
+        }
+      });
+    }
+
+    writeRows(values) {
+      this.rows.replaceChildren();
+      for (const value of values.length ? values : [undefined]) this.addRow(value);
+    }
+  }
+
+  class ListField extends RowsField {
+    rowControls(value, number) {
+      const attributes = { type: "text", "aria-label": `${this.schema.title} ${number}`, autocomplete: "off", spellcheck: "false" };
+      const input = make("input", { ...attributes, placeholder: this.hints.placeholder });
+      input.value = asText(value);
+      return [input];
+    }
+
+    write(value) { this.writeRows(isEmpty(value) ? [] : Array.isArray(value) ? value : [value]); }
+
+    read() {
+      const texts = [...this.rows.querySelectorAll("input")].map((input) => TextField.parsed(input.value, this.hints.item));
+      const given = texts.filter((text) => text !== undefined);
+      return given.length ? given : undefined;
+    }
+  }
+
+  class PairsField extends RowsField {
+    rowControls(pair, number) {
+      const key = make("input", { type: "text", "aria-label": `${this.schema.title}: name ${number}`, placeholder: "Name", autocomplete: "off" });
+      const value = make("input", { type: "text", "aria-label": `${this.schema.title}: value ${number}`, placeholder: "Value", autocomplete: "off" });
+      if (pair) [key.value, value.value] = [asText(pair[0]), asText(pair[1])];
+      return [key, value];
+    }
+
+    write(value) {
+      const pairs = Array.isArray(value) ? value.map((item) => [item.key, item.value]) : isEmpty(value) ? [] : Object.entries(value);
+      this.writeRows(pairs);
+    }
+
+    read() {
+      const pairs = [...this.rows.children].map((row) => [...row.querySelectorAll("input")].map((input) => input.value)).filter(([key]) => key.trim());
+      if (!pairs.length) return undefined;
+      return this.hints.as === "list" ? pairs.map(([key, value]) => ({ key, value })) : Object.fromEntries(pairs);
+    }
+  }
+
+  /** Files: each is uploaded when it is chosen, and named by its id. */
+  class FilesField extends Field {
+    buildControl() {
+      this.files = [];
+      this.input = make("input", { ...this.common(), type: "file", multiple: this.hints.kind === "files" });
+      this.list = make("ul", { class: "files" });
+      this.state = make("p", { role: "status", class: "upload-state" });
+      this.input.addEventListener("change", () => this.chosen());
+      this.box.append(this.input, this.list, this.state);
+    }
+
+    async chosen() {
+      const buttons = [...this.box.closest("form").querySelectorAll("button[name]:enabled")];
+      for (const button of buttons) button.disabled = true; // nothing is sent without a file that is on its way
+      let told = "";
+      for (const file of this.input.files) {
+        this.state.textContent = `Uploading ${file.name}…`;
+        try {
+          const answer = await fetch("/uploads", {
+            method: "POST", body: file,
+            headers: { "X-CSRF-Token": document.querySelector('input[name="csrf"]').value, "Content-Type": file.type || "application/octet-stream" },
+          });
+          const kept = await answer.json().catch(() => ({}));
+          if (!answer.ok) throw new Error(kept.detail || `the server answered ${answer.status}`);
+          if (this.hints.kind === "file") this.files = [];
+          this.files = this.files.filter((one) => one.name !== file.name);
+          this.files.push({ name: file.name, size: file.size, value: { file: kept.file } });
+          told += `${file.name} is uploaded. `;
+        } catch (error) {
+          told += `${file.name} could not be uploaded: ${error.message}. `;
+        }
+      }
+      this.input.value = "";
+      this.show();
+      this.changed();
+      this.state.textContent = told.trim();
+      for (const button of buttons) button.disabled = false;
+    }
+
+    show() {
+      this.list.replaceChildren(...this.files.map((file) => {
+        const remove = make("button", { type: "button", class: "quiet", "aria-label": `Remove ${file.name}` }, "Remove");
+        remove.addEventListener("click", () => {
+          this.files = this.files.filter((one) => one !== file);
+          this.show();
+          this.changed();
+          this.input.focus();
+        });
+        const size = file.size === undefined ? "" : ` (${file.size.toLocaleString("en")} bytes)`;
+        return make("li", {}, make("span", {}, file.name + size), remove);
+      }));
+    }
+
+    write(value) {
+      if (this.hints.kind === "file") this.files = isEmpty(value) ? [] : [{ name: "as before", value }];
+      else if (Array.isArray(value)) this.files = value.map((item) => ({ name: item.key, value: item.value }));
+      else this.files = isEmpty(value) ? [] : Object.entries(value).map(([name, item]) => ({ name, value: item }));
+      this.show();
+    }
+
+    read() {
+      if (!this.files.length) return undefined;
+      if (this.hints.kind === "file") return this.files[0].value;
+      const pairs = this.files.map((file) => [file.name, file.value]);
+      return this.hints.as === "list" ? pairs.map(([key, value]) => ({ key, value })) : Object.fromEntries(pairs);
+    }
+  }
+
+  /** Members below each other; those that nobody must fill in may be behind "More fields". */
+  class ObjectField extends Field {
+    preBuild() {
+      const placed = Object.entries(this.schema.properties).sort(([, one], [, other]) => one.propertyOrder - other.propertyOrder);
+      this.members = placed.map(([name, schema]) => {
+        const editor = this.jsoneditor.createEditor(this.jsoneditor.getEditorClass(schema), {
+          jsoneditor: this.jsoneditor, schema, path: `${this.path}.${name}`, parent: this,
+        });
+        editor.preBuild();
+        return [name, editor];
+      });
+    }
+
+    grouped() { return true; }
+
+    build() {
+      if (!this.schema.options.root) return super.build();
+      this.no_link_holder = true;
+      this.hints = this.schema.options;
+      this.box = make("div", { class: "members" });
+      this.container.append(this.box);
+      return this.buildControl();
+    }
+
+    buildControl() {
+      const rest = this.members.filter(([, editor]) => editor.schema.options.more);
+      this.more = make("details", { class: "further" }, make("summary", {}, `More fields (${rest.length})`));
+      for (const [, editor] of this.members) {
+        const holder = make("div");
+        (editor.schema.options.more ? this.more : this.box).append(holder);
+        editor.setContainer(holder);
+        editor.build();
+        editor.postBuild();
+      }
+      if (rest.length) this.box.append(this.more);
+    }
+
+    onChildEditorChange() {
+      this.value = this.read();
+      this.onChange(true);
+    }
+
+    write(value) {
+      for (const [name, editor] of this.members) {
+        editor.setValue(value?.[name]);
+        if (editor.schema.options.more && value?.[name] !== undefined) this.more.open = true;
+      }
+    }
+
+    read() {
+      const given = this.members.map(([name, editor]) => [name, editor.getValue()]).filter(([, value]) => value !== undefined);
+      return given.length || this.schema.options.root ? Object.fromEntries(given) : undefined;
+    }
+  }
+
+  const editors = {
+    object: ObjectField, text: TextField, textarea: TextField, password: TextField, integer: TextField, number: TextField, json: TextField, fixed: FixedField,
+    choice: ChoiceField, boolean: BooleanField, list: ListField, pairs: PairsField, files: FilesField, file: FilesField,
+  };
+  for (const [kind, editor] of Object.entries(editors)) JSONEditor.defaults.editors[`console-${kind}`] = editor;
+  JSONEditor.defaults.resolvers.unshift((schema) => {
+    const kind = schema.options?.kind;
+    return editors[kind] ? `console-${kind}` : undefined;
+  });
+})();

@@ -1,0 +1,185 @@
+"use strict";
+// Forms made from schemas: what is filled in goes, as JSON, to where the page sends it; faults that come back are shown at their fields.
+(() => {
+  const OPTIONS = {
+    theme: "html", iconlib: null, disable_collapse: true, disable_edit_json: true, disable_properties: true, no_additional_properties: true,
+    show_errors: "never", disable_theme_rules: true, use_name_attributes: false, ajax: false,
+  };
+
+  const collected = (holder) => holder.editor.getValue();
+
+  const byPath = (root, path) => {
+    for (let at = path; at.includes("."); at = at.slice(0, at.lastIndexOf("."))) {
+      const found = root.querySelector(`[data-schemapath="${CSS.escape(at)}"]`);
+      if (found) return found;
+    }
+    return null;
+  };
+
+  const controlsOf = (field) => [...field.querySelectorAll("input:not([type=hidden]), select, textarea")];
+
+  const clearFaults = (form) => {
+    for (const told of form.querySelectorAll(".field-error")) told.remove();
+    for (const control of form.querySelectorAll("[aria-invalid]")) {
+      control.removeAttribute("aria-invalid");
+      const rest = (control.getAttribute("aria-describedby") || "").split(" ").filter((id) => id && !id.endsWith("-error"));
+      if (rest.length) control.setAttribute("aria-describedby", rest.join(" "));
+      else control.removeAttribute("aria-describedby");
+    }
+  };
+
+  /** A fault's message below its field, named to screen readers; the list of faults gets a link to it. */
+  const showFault = (form, holder, item, number) => {
+    const path = holder.dataset.form + item.dataset.pointer.replaceAll("/", ".").replaceAll("~1", "/").replaceAll("~0", "~");
+    const place = byPath(form, path);
+    if (!place || place === holder) return;
+    const id = `${holder.dataset.form}-${number}-error`;
+    const told = document.createElement("p");
+    told.className = "field-error";
+    told.id = id;
+    told.textContent = item.dataset.message;
+    (place.querySelector(":scope > .field") || place).append(told);
+    const controls = controlsOf(place);
+    for (const control of controls) {
+      control.setAttribute("aria-invalid", "true");
+      control.setAttribute("aria-describedby", `${control.getAttribute("aria-describedby") || ""} ${id}`.trim());
+    }
+    place.closest("details")?.setAttribute("open", "");
+    const name = controls[0]?.getAttribute("aria-label") || place.querySelector("label, legend")?.firstChild?.textContent || item.dataset.pointer;
+    const pointer = item.querySelector(".pointer");
+    if (pointer && controls[0]) {
+      if (!controls[0].id) controls[0].id = `${id}-control`;
+      const link = document.createElement("a");
+      link.href = `#${controls[0].id}`;
+      link.textContent = name;
+      pointer.replaceWith(link);
+    }
+  };
+
+  const showFaults = (form, list) => {
+    clearFaults(form);
+    const holder = form.querySelector("[data-form]");
+    if (!holder) return;
+    [...list.querySelectorAll("li[data-pointer]")].forEach((item, number) => showFault(form, holder, item, number));
+  };
+
+  const fillOptions = async (holder) => {
+    const asked = new Map();
+    for (const list of holder.querySelectorAll("datalist[data-source]")) {
+      const address = holder.dataset.options + encodeURIComponent(list.dataset.source);
+      if (!asked.has(address)) asked.set(address, fetch(address).then((answer) => answer.json()).catch(() => ({ items: [] })));
+      const { items } = await asked.get(address);
+      list.replaceChildren(...items.map(({ value, label, title }) => {
+        const option = document.createElement("option");
+        option.value = value;
+        option.label = label || title || value;
+        return option;
+      }));
+    }
+  };
+
+  /** What the chosen connection fills in by itself, said in the fields that may stay empty for it. */
+  const showBrought = (holder, schema) => {
+    const option = document.getElementById("connection")?.selectedOptions[0];
+    const values = option?.dataset.values ? JSON.parse(option.dataset.values) : {};
+    for (const [name, member] of Object.entries(schema.properties)) {
+      if (!member.options.fromConnection) continue;
+      const input = holder.querySelector(`[data-schemapath="${holder.dataset.form}.${CSS.escape(name)}"] :is(input, textarea)`);
+      const brought = values[member.options.fromConnection];
+      if (input) input.placeholder = brought === undefined ? member.options.placeholder || "" : `${brought} (from the connection)`;
+    }
+  };
+
+  const invocation = (form, holder) => {
+    const inputs = collected(holder);
+    const chosen = form.querySelector("#connection")?.value;
+    const made = { ...(chosen ? { connection: chosen } : {}), inputs };
+    for (const control of form.querySelectorAll("[data-member]")) {
+      const text = control.value.trim();
+      if (text) made[control.dataset.member] = control.inputMode === "decimal" && Number.isFinite(Number(text)) ? Number(text) : text;
+    }
+    return made;
+  };
+
+  const write = (form, holder) => {
+    const target = form.querySelector("#invocation");
+    if (target) target.value = JSON.stringify(invocation(form, holder));
+    const values = form.querySelector("[data-collected]");
+    if (values) values.value = JSON.stringify(collected(holder));
+  };
+
+  const later = (work, milliseconds) => {
+    let waiting;
+    return () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(work, milliseconds);
+    };
+  };
+
+  const begin = (holder) => {
+    holder.dataset.ready = "1";
+    const schema = JSON.parse(holder.dataset.schema);
+    const form = holder.closest("form");
+    const refresh = later(() => {
+      const code = document.getElementById("code");
+      if (code && form.id === "run") htmx.trigger(code, "refresh");
+    }, 250);
+    holder.editor = new JSONEditor(holder, { ...OPTIONS, schema, form_name_root: holder.dataset.form, startval: JSON.parse(holder.dataset.value) });
+    holder.editor.on("ready", () => {
+      showBrought(holder, schema);
+      fillOptions(holder);
+      holder.dataset.filled = "1";
+    });
+    holder.editor.on("change", () => {
+      write(form, holder);
+      refresh();
+    });
+    form.addEventListener("input", () => {
+      if (!holder.editor.ready) return;
+      write(form, holder);
+      refresh();
+    });
+    form.addEventListener("click", () => {
+      if (holder.editor.ready) write(form, holder);
+    });
+    form.addEventListener("change", (event) => {
+      if (event.target.id === "connection") showBrought(holder, schema);
+    });
+    form.addEventListener("htmx:config:request", (event) => {
+      if (event.target !== form) return;
+      write(form, holder);
+      for (const control of form.querySelectorAll("#invocation, [data-collected]")) event.detail.ctx.request.body.set(control.name, control.value);
+    });
+  };
+
+  /** A connection that was made in the dialog is chosen in the form behind it. */
+  const takeCreated = (made) => {
+    const picker = document.getElementById("connection");
+    if (!picker || picker.querySelector(`option[value="${CSS.escape(made.dataset.created)}"]`)) return;
+    picker.querySelector('option[value=""]')?.remove();
+    const option = new Option(made.dataset.label, made.dataset.created, true, true);
+    option.dataset.values = made.dataset.values;
+    picker.append(option);
+    picker.dispatchEvent(new Event("change", { bubbles: true }));
+    picker.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+
+  document.addEventListener("console:content", () => {
+    for (const holder of document.querySelectorAll("[data-form]:not([data-ready])")) begin(holder);
+    for (const made of document.querySelectorAll("[data-created]")) takeCreated(made);
+  });
+
+  document.addEventListener("htmx:after:swap", (event) => {
+    const source = event.detail.ctx?.sourceElement;
+    const form = source?.closest?.("form");
+    const target = event.detail.ctx?.target;
+    if (!form || !form.querySelector("[data-form]") || !target) return;
+    const shown = typeof target === "string" ? document.querySelector(target) : target;
+    showFaults(form, shown);
+    const title = shown.querySelector("#result-title, .notice");
+    if (!title) return;
+    if (!title.hasAttribute("tabindex")) title.tabIndex = -1;
+    title.focus();
+    shown.scrollIntoView({ block: "nearest" });
+  });
+})();

@@ -1,0 +1,145 @@
+"""The workspace's tokens: make one, which is shown once, and revoke one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.access import SCOPES, Rules, Tokens, moment
+from jackfield.errors import JackfieldError
+from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.pieces import (
+    at,
+    badge,
+    code_block,
+    csrf_field,
+    fault_of,
+    field,
+    heading,
+    more,
+    notice,
+    option_list,
+    rows_table,
+)
+from jackfield.surfaces.console.shell import fragment, page, redirect
+from jackfield.surfaces.http.problem import Problem
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from jackfield.access import Token
+    from jackfield.surfaces.console.visit import Visit
+
+__all__ = ["created", "listed", "pattern_lines", "revoked", "rules_shown"]
+
+_DONE = {"revoked": "The token is revoked, and refused from now on."}
+_MEANT = {"read": "read: see things", "invoke": "invoke: see things, and run actions", "manage": "manage: everything"}
+
+
+def listed(visit: Visit) -> Response:
+    """``GET /tokens``."""
+    visit.require("read")
+    found, cursor = _tokens(visit).list(cursor=visit.query.get("cursor") or None)
+    lead = "A token is for a program that calls this workspace, and for a person who signs in here."
+    rows = [_row(visit, token) for token in found]
+    columns = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "")
+    table = h.section(h.h2("Tokens"), rows_table("Tokens", columns, rows, empty="There is no token yet."), class_="card")
+    done = notice(_DONE[visit.query["done"]], tone="good") if visit.query.get("done") in _DONE else None
+    older = more(f"/tokens?cursor={cursor}" if cursor else None)
+    return page(visit, "tokens", "Tokens", heading("Tokens", lead=lead), done, _making(visit), table, older)
+
+
+def created(visit: Visit) -> Response:
+    """``POST /tokens``: the token's text is in this answer and nowhere else."""
+    visit.require("manage")
+    _require_free(visit)
+    form = visit.form
+    try:
+        rules = Rules.checked(pattern_lines(form.get("allow", "")), pattern_lines(form.get("block", "")))
+        expires = moment(form["expires"], visit.now, 1, "the expiry") if form.get("expires") else None
+        made = _tokens(visit).create(form.get("scope", ""), form.get("name", "").strip(), rules, expires)
+    except JackfieldError as error:
+        told = fault_of(error.message, error.hint, [item.to_json() for item in error.details])
+        return fragment(told) if visit.partial else page(visit, "tokens", "Tokens", heading("Tokens"), told, status=error.http_status)
+    told = h.div(
+        h.p("This is the token. It is shown now and never again; keep it where secrets are kept."),
+        code_block(made.text, "The new token"),
+        h.p(h.a("Show it in the list", href="/tokens")),
+        class_="notice good", role="alert",
+    )  # fmt: skip
+    return fragment(told) if visit.partial else page(visit, "tokens", "Tokens", heading("Tokens"), told)
+
+
+def revoked(visit: Visit) -> Response:
+    """``POST /tokens/{id}/revocation``."""
+    visit.require("manage")
+    _require_free(visit)
+    _tokens(visit).revoke(visit.path("id"))
+    return redirect(visit, "/tokens?done=revoked")
+
+
+def pattern_lines(text: str) -> list[str]:
+    """One pattern a line; empty lines are none."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def rules_shown(rules: Rules) -> list[Node]:
+    """Patterns, one below the other; nothing where there are none."""
+    texts = [*(f"allow {text}" for text in rules.allow), *(f"block {text}" for text in rules.block)]
+    return [[h.code(text), h.br()] for text in texts]
+
+
+def _tokens(visit: Visit) -> Tokens:
+    return Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock)
+
+
+def _require_free(visit: Visit) -> None:
+    """A token that has rules must not make one that has none.
+
+    :raises Problem: 403.
+    """
+    if visit.identity.rules:
+        raise Problem(403, "a token with rules of its own cannot make or revoke tokens")
+
+
+def _making(visit: Visit) -> Markup | None:
+    if not visit.may("manage") or visit.identity.rules:
+        return notice("Your token may not make or revoke tokens.")
+    name = h.input(type="text", id="name", name="name", maxlength=200, autocomplete="off", aria_describedby="name-hint")
+    scope = h.select(option_list([(one, _MEANT[one]) for one in SCOPES], "invoke"), id="scope", name="scope")
+    expiry = [("30d", "in 30 days"), ("90d", "in 90 days"), ("365d", "in a year"), ("", "never")]
+    expires = h.select(option_list(expiry, "90d"), id="expires", name="expires")
+    form = h.form(
+        csrf_field(visit.csrf),
+        field("name", "Name", name, "Who will use it, and for what."),
+        h.div(field("scope", "Scope", scope), field("expires", "Expires", expires), class_="pair"),
+        h.details(h.summary("Rules"), _rule_fields(), class_="further"),
+        h.div(h.button("Make the token", class_="primary"), class_="actions"),
+        method="post", action="/tokens", hx_post="/tokens", hx_target="#made", hx_swap="innerHTML",
+    )  # fmt: skip
+    return h.section(h.h2("New token"), form, h.div(id="made", aria_live="polite"), class_="card")
+
+
+def _rule_fields() -> Markup:
+    allow = h.textarea(id="allow", name="allow", rows=2, spellcheck="false", placeholder="aws-ses/*", aria_describedby="allow-hint")
+    block = h.textarea(
+        id="block", name="block", rows=2, spellcheck="false", placeholder="effect:write & connection:prod-*", aria_describedby="block-hint"
+    )
+    return h.div(
+        field("allow", "Allow", allow, "One pattern a line; none at all allows everything that the workspace allows."),
+        field("block", "Block", block, "What it must not do; block goes before allow."),
+        class_="stack",
+    )
+
+
+def _row(visit: Visit, token: Token) -> tuple[Node, ...]:
+    status = token.status(visit.now)
+    revoke: Node = None
+    if status == "active" and visit.may("manage") and not visit.identity.rules:
+        revoke = h.form(
+            csrf_field(visit.csrf), h.button("Revoke", class_="quiet danger", aria_label=f"Revoke {token.name or token.id}"),
+            method="post", action=f"/tokens/{token.id}/revocation",
+        )  # fmt: skip
+    name = [h.strong(token.name or "without a name"), h.br(), h.code(token.id, class_="small")]
+    used = at(token.last_used_at, visit.now)
+    expires = at(token.expires_at, visit.now) if token.expires_at is not None else "never"
+    return name, badge(status), token.scope, rules_shown(token.rules) or "none", expires, used, revoke

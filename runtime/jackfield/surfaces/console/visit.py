@@ -1,0 +1,84 @@
+"""One request of somebody who is signed in: who, where, and what they sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from jackfield.access import may
+from jackfield.surfaces.http.problem import Problem
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from jackfield.access import Scope
+    from jackfield.journal import Journal
+    from jackfield.pipe.executor import Jackfield
+    from jackfield.surfaces.http.host import Host
+    from jackfield.surfaces.http.identity import Identity
+
+__all__ = ["Visit"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Visit:
+    """``form`` has the fields of a POST, ``csrf`` is what its forms carry, ``operator`` whether it began with a one-time link."""
+
+    request: Request
+    host: Host
+    identity: Identity
+    csrf: str
+    operator: bool = False
+    form: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def panel(self) -> Jackfield:
+        """The runtime of the visitor's workspace."""
+        return self.host.panel(self.identity.workspace)
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of the visitor's workspace.
+
+        :raises Problem: where there is none.
+        """
+        journal = self.panel.journal
+        if journal is None:
+            raise Problem(503, "this server has no journal")
+        return journal
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """What stands behind the question mark."""
+        return self.request.query_params
+
+    @property
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self.host.clock.time()
+
+    @property
+    def origin(self) -> str:
+        """Where the server is, as its visitor sees it: ``https://jackfield.example.com``."""
+        return str(self.request.base_url).rstrip("/")
+
+    @property
+    def partial(self) -> bool:
+        """Whether a part of a page was asked for, not a page."""
+        return "hx-request" in self.request.headers
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the visitor's scope is enough."""
+        return may(self.identity.scope, scope)
+
+    def require(self, scope: Scope) -> None:
+        """Do nothing where the visitor's scope is enough.
+
+        :raises Problem: 403 where it is not.
+        """
+        self.identity.require(scope)
+
+    def path(self, name: str) -> str:
+        """A part of the address."""
+        return str(self.request.path_params[name])

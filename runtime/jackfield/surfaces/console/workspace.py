@@ -1,0 +1,174 @@
+"""The workspace: its settings, and which rule would decide about a call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.access import RETENTION_DAYS, Request, Tokens, decide
+from jackfield.errors import JackfieldError
+from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.pieces import badge, csrf_field, fault_of, field, heading, notice, option_list, rows_table, terms
+from jackfield.surfaces.console.shell import fragment, page, redirect
+from jackfield.surfaces.console.tokens import pattern_lines, rules_shown
+from jackfield.surfaces.http.problem import Problem
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from jackfield.access import Decision, Settings
+    from jackfield.surfaces.console.visit import Visit
+
+__all__ = ["changed", "explained", "shown"]
+
+_OPERATORS = (
+    ("allowReferences", "allow_references", "Connections made here may refer to secrets of the host"),
+    ("allowAmbient", "allow_ambient", "Connections made here may use the host's own identity"),
+    ("allowOwnExternalId", "allow_own_external_id", "Connections made here may bring an External ID of their own"),
+)
+_DONE = {"changed": "The settings are saved. Processes that run follow within five seconds."}
+
+
+def shown(visit: Visit) -> Response:
+    """``GET /workspace``."""
+    visit.require("read")
+    settings = visit.panel.permits.settings
+    done = notice(_DONE[visit.query["done"]], tone="good") if visit.query.get("done") in _DONE else None
+    title = heading("Workspace", lead=[h.strong(visit.identity.workspace), ": one tenant, with its connections, tokens and invocations."])
+    return page(visit, "workspace", "Workspace", title, done, _settings(visit, settings), _asking(visit))
+
+
+def changed(visit: Visit) -> Response:
+    """``POST /workspace``: the operator changes all settings; who manages the workspace, what only concerns the workspace itself."""
+    visit.require("manage")
+    if visit.identity.rules:
+        raise Problem(403, "a token with rules of its own cannot change the workspace")
+    try:
+        visit.panel.permits.workspaces.set(visit.identity.workspace, _changes(visit))
+    except JackfieldError as error:
+        told = fault_of(error.message, error.hint, [item.to_json() for item in error.details])
+        if visit.partial:
+            return fragment(told)
+        return page(visit, "workspace", "Workspace", heading("Workspace"), told, status=error.http_status)
+    return redirect(visit, "/workspace?done=changed")
+
+
+def explained(visit: Visit) -> Response:
+    """``GET /workspace/verdict``: whether a token may run an action with a connection, and every rule that was looked at."""
+    visit.require("read")
+    given = {name: visit.query.get(name, "").strip() for name in ("token", "call", "connection")}
+    connector, slash, action = given["call"].partition("/")
+    if not slash:
+        told: Node = fault_of("name an action as connector/action", "aws-ses/sendEmail is one.")
+    else:
+        told = _verdict(
+            _decision(visit, Request(connector, action, _effect(visit, connector, action), given["connection"] or None), given["token"])
+        )
+    if visit.partial:
+        return fragment(told)
+    settings = visit.panel.permits.settings
+    return page(visit, "workspace", "Workspace", heading("Workspace"), _settings(visit, settings), _asking(visit, given, told))
+
+
+def _changes(visit: Visit) -> dict[str, Any]:
+    form = visit.form
+    days = form.get("retentionDays", "").strip()
+    changes: dict[str, Any] = {
+        "keepInputs": form.get("keepInputs") == "on",
+        "retentionDays": int(days) if days.isascii() and days.isdigit() and len(days) < 6 else days,  # noqa: PLR2004 (no number is longer)
+    }  # fmt: skip
+    if visit.operator:
+        changes["rules"] = {"allow": pattern_lines(form.get("allow", "")), "block": pattern_lines(form.get("block", ""))}
+        changes |= {member: form.get(member) == "on" for member, _, _ in _OPERATORS}
+    return changes
+
+
+def _settings(visit: Visit, settings: Settings) -> Markup:
+    changes = visit.may("manage") and not visit.identity.rules
+    days = h.input(
+        type="text", inputmode="numeric", id="retentionDays", name="retentionDays", value=settings.retention_days, disabled=not changes,
+        aria_describedby="retentionDays-hint",
+    )  # fmt: skip
+    form = h.form(
+        csrf_field(visit.csrf),
+        _checkbox("keepInputs", "Keep inputs", settings.keep_inputs, "The journal keeps what is confidential masked; without it, only a fingerprint.", changes=changes),
+        field("retentionDays", "Keep settled invocations for days", days, f"{RETENTION_DAYS} by default. What is in doubt stays until it is settled."),
+        _operators(visit, settings),
+        h.div(h.button("Save", class_="primary", disabled=not changes), class_="actions"),
+        h.div(id="outcome", aria_live="polite"),
+        method="post", action="/workspace", hx_post="/workspace", hx_target="#outcome", hx_swap="innerHTML",
+    )  # fmt: skip
+    return h.section(h.h2("Settings"), form, class_="card")
+
+
+def _operators(visit: Visit, settings: Settings) -> Markup:
+    """Rules and what concerns the host: who runs jackfield sets them, so that no tenant frees itself."""
+    rules = settings.rules
+    if not visit.operator:
+        said = [(title, "yes" if getattr(settings, name) else "no") for _, name, title in _OPERATORS]
+        return h.div(
+            h.h3("Set by the operator"), h.p("Whoever runs jackfield sets these: ", h.code("jackfield workspaces set"), "."),
+            terms([("Rules", rules_shown(rules) or "none: everything is allowed"), *said]),
+        )  # fmt: skip
+    boxes = [_checkbox(member, title, bool(getattr(settings, name)), None, changes=True) for member, name, title in _OPERATORS]
+    allow = h.textarea("\n".join(rules.allow), id="allow", name="allow", rows=3, spellcheck="false", aria_describedby="allow-hint")
+    block = h.textarea("\n".join(rules.block), id="block", name="block", rows=3, spellcheck="false", aria_describedby="block-hint")
+    return h.div(
+        h.h3("Rules"),
+        field("allow", "Allow", allow, ["One pattern a line, such as ", h.code("aws-ses/*"), "; none at all allows everything."]),
+        field("block", "Block", block, ["For instance ", h.code("effect:write & connection:prod-*"), ". Block goes before allow."]),
+        h.h3("The host"),
+        boxes,
+        class_="stack",
+    )
+
+
+def _checkbox(name: str, title: str, on: bool, hint: str | None, *, changes: bool) -> Markup:
+    box = h.input(type="checkbox", id=name, name=name, checked=on, disabled=not changes, aria_describedby=f"{name}-hint" if hint else None)
+    return h.div(h.label(box, " ", title, for_=name), h.p(hint, class_="hint", id=f"{name}-hint") if hint else None, class_="field check")
+
+
+def _asking(visit: Visit, given: Mapping[str, str] | None = None, told: Node = None) -> Markup:
+    given = given or {}
+    tokens, _ = Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock).list(limit=200)
+    choices = [("", "Your own"), *((token.id, f"{token.name or token.id} ({token.scope})") for token in tokens)]
+    token = h.select(option_list(choices, given.get("token", "")), id="token", name="token")
+    call = h.input(
+        type="text",
+        id="call",
+        name="call",
+        value=given.get("call", ""),
+        placeholder="aws-ses/sendEmail",
+        autocomplete="off",
+        spellcheck="false",
+    )
+    connection = h.input(
+        type="text", id="connection", name="connection", value=given.get("connection", ""), autocomplete="off", spellcheck="false"
+    )
+    form = h.form(
+        h.div(field("token", "Token", token), field("call", "Action", call), field("connection", "Connection, if it needs one", connection), class_="pair"),
+        h.button("Ask"),
+        action="/workspace/verdict", hx_get="/workspace/verdict", hx_target="#verdict", hx_swap="innerHTML",
+    )  # fmt: skip
+    lead = h.p("Would a call be allowed, and which rule says so?", class_="muted")
+    return h.section(h.h2("Explain"), lead, form, h.div(told, id="verdict", aria_live="polite"), class_="card")
+
+
+def _effect(visit: Visit, connector: str, action: str) -> str:
+    try:
+        found = visit.host.catalog.find(connector).actions.get(action)
+    except JackfieldError:
+        return "write"
+    return found.effect if found is not None else "write"
+
+
+def _decision(visit: Visit, request: Request, token: str) -> Decision:
+    if token:
+        return Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock).explain(token, request)
+    return decide(visit.panel.permits.settings.rules, visit.identity.rules, visit.identity.scope, request)
+
+
+def _verdict(decision: Decision) -> Markup:
+    rows = [(step.source, step.kind, h.code(step.pattern), "fits" if step.fits else "does not fit") for step in decision.trail]
+    trail = rows_table("Patterns looked at", ("Of the", "List", "Pattern", "It"), rows) if rows else None
+    return h.div(h.p(badge("allowed" if decision.allowed else "refused"), " ", decision.rule), trail, class_="notice plain", role="status")

@@ -1,0 +1,127 @@
+"""The ASGI application: routes, refusals, limits, headers."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import Route
+
+from jackfield.errors import JackfieldError
+from jackfield.surfaces.http.body import TooLarge
+from jackfield.surfaces.http.identity import NOBODY
+from jackfield.surfaces.http.limits import Limits
+from jackfield.surfaces.http.parameters import check_request
+from jackfield.surfaces.http.problem import Problem, of_error, problem
+from jackfield.surfaces.http.table import OPERATIONS, Operation
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from jackfield.surfaces.http.host import Host
+    from jackfield.surfaces.http.identity import Identity
+
+__all__ = ["build_app"]
+
+_LOG = logging.getLogger("jackfield.http")
+_ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "X-Request-Id", "Traceparent"]
+_EXPOSED = ["Location", "ETag", "Retry-After", "X-Request-Id", "Preference-Applied"]
+_WORDS = {404: "there is no such thing here", 405: "this method is not allowed here"}
+
+
+def build_app(host: Host) -> Starlette:
+    """The application of one process. Its lifespan starts and stops the queue's workers."""
+    middleware = [Middleware(Limits, host=host), Middleware(GZipMiddleware, minimum_size=1024, compresslevel=4)]
+    if host.settings.origins:
+        cors = Middleware(
+            CORSMiddleware, allow_origins=list(host.settings.origins), allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=_ALLOWED, expose_headers=_EXPOSED,
+        )  # fmt: skip
+        middleware.insert(0, cors)
+    app = Starlette(
+        routes=_routes(host),
+        middleware=middleware,
+        lifespan=lambda _app: _lifespan(host),
+        exception_handlers={Problem: _refuse, HTTPException: _refuse_http, Exception: _refuse_bug},
+    )
+    app.router.redirect_slashes = False
+    app.state.host = host
+    return app
+
+
+def _routes(host: Host) -> list[Route]:
+    paths: dict[str, dict[str, Operation]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = operation
+    from jackfield.surfaces import console  # noqa: PLC0415 (the console knows the API, not the other way round)
+
+    api = [Route(path, _endpoint(host, methods), methods=list(methods)) for path, methods in paths.items()]
+    return [*api, *console.routes(host)]
+
+
+def _endpoint(host: Host, methods: dict[str, Operation]) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        operation = methods["GET" if request.method == "HEAD" else request.method]
+        try:
+            identity = NOBODY
+            if operation.scope is not None:
+                identity = host.identities.kept(request) or await _identified(request, host)
+                identity.require(operation.scope)
+            request.scope["jackfield.workspace"] = identity.workspace
+            check_request(request, operation)
+            return await operation.endpoint(request, host, identity)
+        except TooLarge as error:
+            raise Problem(413, str(error), {"Connection": "close"}) from None
+        except JackfieldError as error:
+            raise of_error(error) from None
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
+
+    return endpoint
+
+
+async def _identified(request: Request, host: Host) -> Identity:
+    """Who asks, where that is not known yet: whoever tries many tokens has to wait, and whoever has one that was just used has not."""
+    address = request.client.host.encode() if request.client else b""
+    if host.guesses.is_empty(address):
+        raise Problem(429, "too many unknown tokens have come from this address", {"Retry-After": "1"})
+    try:
+        return await host.briefly(lambda: host.identities.of(request))
+    except Problem as refusal:
+        if refusal.status == 401:  # noqa: PLR2004 (nobody)
+            host.guesses.takes(address)
+        raise
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(host: Host) -> AsyncIterator[None]:
+    host.start()
+    try:
+        yield
+    finally:
+        await host.stop()
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    return problem(error) if isinstance(error, Problem) else problem(Problem(500, "an unexpected error"))
+
+
+async def _refuse_http(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers: dict[str, str] = dict(getattr(error, "headers", None) or {})
+    return problem(Problem(status, _WORDS.get(status, "the request cannot be answered"), headers))
+
+
+async def _refuse_bug(request: Request, error: Exception) -> Response:
+    identifier = request.scope.get("jackfield.request_id", "unknown")
+    _LOG.error("an unexpected %s", type(error).__name__, exc_info=error, extra={"requestId": identifier})
+    return problem(Problem(500, f"an unexpected error; the request is {identifier}"))

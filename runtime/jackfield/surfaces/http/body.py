@@ -1,0 +1,100 @@
+"""Bodies: read within a limit, written by orjson."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.responses import Response
+
+from jackfield.invocation import decode
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+__all__ = ["LARGE", "TooLarge", "answer", "decoded", "dumps", "members_of", "read_body"]
+
+LARGE = 256 * 1024
+"""Bytes from which a body is worked on in a thread, so that others do not wait for it."""
+_MEMBERS = 1024 * 1024
+
+
+class TooLarge(Exception):
+    """The body is over the limit; ``limit`` is in bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the body is larger than {limit:,} bytes")
+        self.limit = limit
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body, at most ``limit`` bytes of it.
+
+    :raises TooLarge: as soon as that is known.
+    """
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise TooLarge(limit)
+    if not announced and limit > _MEMBERS:
+        return await _spooled(request, limit)
+    pieces, size = [], 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > limit:
+            raise TooLarge(limit)
+        pieces.append(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def _spooled(request: Request, limit: int) -> bytes:
+    """A body whose length nobody tells: on the disk until it is whole, so that one that is too large takes no memory."""
+    size = 0
+    with tempfile.SpooledTemporaryFile(_MEMBERS) as file:
+        async for piece in request.stream():
+            size += len(piece)
+            if size > limit:
+                raise TooLarge(limit)
+            file.write(piece)
+        file.seek(0)
+        return file.read()
+
+
+async def decoded(text: bytes) -> Any:  # noqa: ANN401 (JSON)
+    """What a body says.
+
+    :raises InvalidInvocation: where it is not JSON.
+    """
+    return decode(text) if len(text) < LARGE else await asyncio.to_thread(decode, text)
+
+
+async def members_of(request: Request, needed: set[str], optional: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:
+    """A body that is an object of just these members.
+
+    :raises TooLarge: over a megabyte.
+    :raises InvalidInvocation: where it is not JSON.
+    :raises Problem: 400 where it is no such object.
+    """
+    from jackfield.surfaces.http.problem import Problem  # noqa: PLC0415 (it writes its bodies with this module)
+
+    body = await decoded(await read_body(request, _MEMBERS))
+    if not isinstance(body, dict) or not needed <= set(body) or not set(body) <= needed | optional:
+        also = f", and may have {', '.join(sorted(optional))}" if optional else ""
+        raise Problem(400, f"the body must be an object with {', '.join(sorted(needed))}{also}")
+    return body
+
+
+def dumps(value: object) -> bytes:
+    """JSON as UTF-8. Lone surrogates, which no UTF-8 can hold, are replaced."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        import json  # noqa: PLC0415 (integers over 64 bits and surrogates only)
+
+        return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:  # noqa: ANN401 (any JSON)
+    """A JSON answer."""
+    return Response(dumps(value), status, headers, "application/json")

@@ -1,0 +1,46 @@
+"""So many requests a second for each of many keys."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+
+__all__ = ["Budgets"]
+
+_KEPT = 10_000
+
+
+class Budgets:
+    """A bucket for each key: it holds a second's worth (one at least) and is filled as time goes by. ``rate`` 0 is no limit."""
+
+    def __init__(self, rate: float, clock: Clock) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._left: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def takes(self, key: bytes) -> bool:
+        """Whether the bucket of ``key`` had one left, which is taken."""
+        if not self._rate:
+            return True
+        with self._lock:
+            left, now = self._filled(key)
+            taken = left >= 1.0
+            self._left[key] = (left - 1.0 if taken else left, now)
+            self._left.move_to_end(key)
+            if len(self._left) > _KEPT:
+                self._left.popitem(last=False)
+        return taken
+
+    def is_empty(self, key: bytes) -> bool:
+        """Whether the bucket of ``key`` has none left."""
+        return bool(self._rate) and key in self._left and self._filled(key)[0] < 1.0
+
+    def _filled(self, key: bytes) -> tuple[float, float]:
+        now, most = self._clock.monotonic(), max(self._rate, 1.0)
+        left, at = self._left.get(key, (most, now))
+        return min(most, left + (now - at) * self._rate), now

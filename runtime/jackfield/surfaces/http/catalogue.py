@@ -1,0 +1,109 @@
+"""``/v1/connectors`` and ``/v1/actions``: what there is, as data."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Any
+
+from jackfield.errors import UnknownName
+from jackfield.surfaces.http.body import answer, decoded, read_body
+from jackfield.surfaces.http.parameters import flag, limit_of
+from jackfield.surfaces.http.problem import Problem, of_error
+from jackfield.surfaces.http.tagged import tagged
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.surfaces.http.host import Host
+    from jackfield.surfaces.http.identity import Identity
+
+__all__ = ["action_of", "actions", "connector", "connectors", "manifest_of", "options", "schema"]
+
+
+_LARGEST = 64 * 1024
+
+
+async def connectors(request: Request, host: Host, _identity: Identity) -> Response:
+    """``GET /v1/connectors``: the manifests; with ``?summary=true`` a row for each, broken ones too."""
+    start, limit, summary = request.query_params.get("cursor", ""), limit_of(request), flag(request, "summary")
+
+    def page() -> dict[str, Any]:
+        rows = [entry for entry in host.search.entries() if summary or entry.error is None]
+        first = bisect_right(rows, start, key=lambda row: row.key)
+        some = rows[first : first + limit]
+        more = len(rows) > first + limit
+        cursor = some[-1].key if more else None
+        if summary:
+            return {"items": [row.to_json() for row in some], "nextCursor": cursor}
+        manifests = (host.catalog.look(row.key)[1] for row in some)
+        return {"items": [manifest.raw for manifest in manifests if manifest is not None], "nextCursor": cursor}
+
+    return tagged(request, await asyncio.to_thread(page))
+
+
+async def connector(request: Request, host: Host, _identity: Identity) -> Response:
+    """``GET /v1/connectors/{key}``."""
+    return tagged(request, manifest_of(request, host).raw)
+
+
+async def schema(request: Request, host: Host, _identity: Identity) -> Response:
+    """``GET /v1/connectors/{key}/actions/{action}/schema``."""
+    return tagged(request, action_of(request, manifest_of(request, host)).inputs)
+
+
+async def options(request: Request, host: Host, identity: Identity) -> Response:
+    """``POST /v1/connectors/{key}/options/{source}``: choices for a form field; with ``{"connection": name}`` over that connection."""
+    manifest, source = manifest_of(request, host), request.path_params["source"]
+    connection = await _connection(request)
+    if connection is not None:
+        identity.require("invoke")  # a source that asks the provider does so with the connection's credentials
+    found = await host.slowly(lambda: host.panel(identity.workspace).options(manifest.key, source, connection=connection))
+    return answer({"items": found, "nextCursor": None})
+
+
+async def actions(request: Request, host: Host, _identity: Identity) -> Response:
+    """``GET /v1/actions?q=&connector=&effect=&cursor=&limit=``: search, best first."""
+    given, limit = request.query_params, limit_of(request)
+    cursor = given.get("cursor", "0")
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 9):  # noqa: PLR2004 (digits)
+        raise Problem(400, "the parameter 'cursor' must be what a list gave")
+    start = int(cursor)
+    find = host.search.find
+    rows, more = await asyncio.to_thread(find, given.get("q", ""), given.get("connector"), given.get("effect"), start, limit)
+    return answer({"items": [row.to_json() for row in rows], "nextCursor": str(start + limit) if more else None})
+
+
+async def _connection(request: Request) -> str | None:
+    text = await read_body(request, _LARGEST)
+    body = await decoded(text) if text.strip() else {}
+    connection = body.get("connection") if isinstance(body, dict) else None
+    if not isinstance(body, dict) or body.keys() - {"connection"} or not isinstance(connection, str | None):
+        raise Problem(400, 'the body may be {"connection": name}')
+    return connection
+
+
+def manifest_of(request: Request, host: Host) -> Manifest:
+    """The manifest of the connector that the path names.
+
+    :raises Problem: 404 where there is none.
+    """
+    try:
+        return host.catalog.find(request.path_params["key"])
+    except UnknownName as error:
+        raise of_error(error) from None
+
+
+def action_of(request: Request, manifest: Manifest) -> ActionManifest:
+    """The action that the path names.
+
+    :raises Problem: 404 where the connector has none of that name.
+    """
+    from jackfield.pipe.admit import find_action  # noqa: PLC0415 (it suggests the nearest name)
+
+    try:
+        return find_action(manifest, request.path_params["action"])
+    except UnknownName as error:
+        raise of_error(error) from None

@@ -1,0 +1,147 @@
+"""``/v1/connections``: secrets go in, never out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from jackfield.connections.connection_store import NameTaken, VersionConflict
+from jackfield.errors import InvalidConnection, JackfieldError
+from jackfield.pipe.drafting import Giver
+from jackfield.surfaces.http.body import answer, members_of
+from jackfield.surfaces.http.parameters import flag, limit_of
+from jackfield.surfaces.http.problem import Problem, of_error
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from jackfield.pipe.connecting import ManagedConnections
+    from jackfield.surfaces.http.host import Host
+    from jackfield.surfaces.http.identity import Identity
+
+__all__ = ["created", "drafted", "listed", "policy", "removed", "replaced", "shown", "tested"]
+
+_REMOTE = Giver("remote")
+
+
+async def listed(request: Request, host: Host, identity: Identity) -> Response:
+    """``GET /v1/connections``."""
+    given = request.query_params
+    page = await _done(
+        host, identity,
+        lambda known: known.list(given.get("cursor"), limit_of(request), type=given.get("type"), text=given.get("q")),
+    )  # fmt: skip
+    return answer(page.to_json())
+
+
+async def created(request: Request, host: Host, identity: Identity) -> Response:
+    """``POST /v1/connections``; ``?force=true`` keeps one whose test fails, ``?test=false`` keeps it untested."""
+    body = await _members(request, {"name", "type", "values"})
+    how = {"force": flag(request, "force"), "test": flag(request, "test", default=True)}
+    made = await _done(host, identity, lambda known: known.add(body["name"], body["type"], body["values"], giver=_REMOTE, **how))
+    return _with_version(made, 201, {"Location": f"/v1/connections/{made['name']}"})
+
+
+async def shown(request: Request, host: Host, identity: Identity) -> Response:
+    """``GET /v1/connections/{name}``."""
+    found = await _done(host, identity, lambda known: known.show(request.path_params["name"]))
+    if _etag(found) in _tags(request.headers.get("if-none-match", ""), weak=True):
+        return Response(status_code=304, headers={"ETag": _etag(found)})
+    return _with_version(found)
+
+
+async def replaced(request: Request, host: Host, identity: Identity) -> Response:
+    """``PUT /v1/connections/{name}``; ``If-Match`` has the version that was seen."""
+    name = request.path_params["name"]
+    body = await _members(request, {"values"}, {"name", "type"})
+    how = {"force": flag(request, "force"), "test": flag(request, "test", default=True)}
+
+    def step(known: ManagedConnections) -> Any:  # noqa: ANN401 (JSON)
+        found = known.show(name)
+        version = _matched(request, found)
+        if body.get("name", name) != name or body.get("type", found["type"]) != found["type"]:
+            raise Problem(409, "a connection keeps its name and its type: make another one")
+        return known.replace(name, body["values"], version, giver=_REMOTE, **how)
+
+    return _with_version(await _done(host, identity, step, stale=412 if "if-match" in request.headers else 409))
+
+
+async def removed(request: Request, host: Host, identity: Identity) -> Response:
+    """``DELETE /v1/connections/{name}``."""
+    name = request.path_params["name"]
+
+    def step(known: ManagedConnections) -> None:
+        if "if-match" in request.headers:
+            _matched(request, known.show(name))
+        known.remove(name)
+
+    await _done(host, identity, step)
+    return Response(status_code=204)
+
+
+async def tested(request: Request, host: Host, identity: Identity) -> Response:
+    """``POST /v1/connections/{name}/test``."""
+    return answer(await _done(host, identity, lambda known: known.test(request.path_params["name"])))
+
+
+async def drafted(request: Request, host: Host, identity: Identity) -> Response:
+    """``POST /v1/connections:test``: a draft that is not kept."""
+    body = await _members(request, {"type", "values"}, {"name"})
+    return answer(await _done(host, identity, lambda known: known.test_draft(body["type"], body["values"], giver=_REMOTE)))
+
+
+async def policy(request: Request, host: Host, identity: Identity) -> Response:
+    """``GET /v1/connections/{name}/policy``; ``?actions=`` names the actions, with commas between."""
+    given = request.query_params
+    wanted = given["actions"].split(",") if given.get("actions") else None
+    return answer(await _done(host, identity, lambda known: known.policy(request.path_params["name"], wanted, given.get("principal"))))
+
+
+async def _done(host: Host, identity: Identity, step: Callable[[ManagedConnections], Any], stale: int = 409) -> Any:  # noqa: ANN401 (what the step gives)
+    """Run a step in a thread of those for what may take long; an error of ours becomes the API's refusal, with its details."""
+    try:
+        return await host.slowly(lambda: step(host.panel(identity.workspace).connections))
+    except VersionConflict as error:
+        raise of_error(error, stale) from None
+    except NameTaken as error:
+        raise of_error(error, 409) from None
+    except InvalidConnection as error:
+        raise of_error(error, 422) from None
+    except JackfieldError as error:
+        raise of_error(error) from None
+
+
+async def _members(request: Request, needed: set[str], optional: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:
+    body = await members_of(request, needed, optional)
+    if not isinstance(body["values"], dict) or not all(isinstance(body.get(name, ""), str) for name in ("name", "type")):
+        raise Problem(400, "'name' and 'type' must be strings, 'values' an object")
+    return body
+
+
+def _etag(found: dict[str, Any]) -> str:
+    return f'"{found.get("version", 1)}"'
+
+
+def _tags(header: str, *, weak: bool = False) -> set[str]:
+    """The entity tags of a header (RFC 9110 §13.1): weak ones count only where a weak comparison is asked for."""
+    tags = {part.strip() for part in header.split(",")}
+    return {tag.removeprefix("W/") for tag in tags} if weak else tags
+
+
+def _matched(request: Request, found: dict[str, Any]) -> int | None:
+    """The version that the caller has seen; None where it does not matter.
+
+    :raises Problem: 412 where the connection has another one by now.
+    """
+    tags = _tags(request.headers.get("if-match", "*"))
+    if "*" in tags:
+        return None
+    if _etag(found) not in tags:
+        raise Problem(412, f"the connection has the version {_etag(found)} by now", {"ETag": _etag(found)})
+    return int(found["version"])
+
+
+def _with_version(found: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return answer(found, status, {"ETag": _etag(found), **(headers or {})})

@@ -1,0 +1,152 @@
+"""Files uploaded once and referred to by id: on disk, per workspace, with caps and an expiry."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import re
+import secrets
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from jackfield.errors import Detail, InvalidInput
+from jackfield.pipe.storage import home
+from jackfield.surfaces.http.body import TooLarge
+from jackfield.surfaces.http.file_places import file_places
+from jackfield.surfaces.http.problem import Problem
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.pipe.storage import Storage
+    from jackfield.surfaces.http.settings import Settings
+
+__all__ = ["Files"]
+
+_ID = re.compile(r"file_[A-Za-z0-9_-]{22}\Z")
+_SAFE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}\Z")
+_BATCH = 1024 * 1024
+_PARTIAL_KEPT = 3600.0
+
+
+class Files:
+    """The uploads of one home. A file belongs to its workspace: another one's id is unknown here."""
+
+    def __init__(self, storage: Storage, settings: Settings, clock: Clock) -> None:
+        self._folder = Path(home(storage.environment)) / "files"
+        self._limit = settings.max_file
+        self._cap = settings.files_cap
+        self._kept = settings.files_kept
+        self._clock = clock
+
+    async def keep(self, workspace: str, pieces: AsyncIterator[bytes], content_type: str) -> dict[str, Any]:
+        """Stream a body to disk; what ``POST /v1/files`` answers.
+
+        :raises TooLarge: where it is over the cap; nothing of it is kept.
+        :raises Problem: 507 where the workspace has no room for it, or the disk has none.
+        """
+        path = self._owned(workspace) / f"file_{secrets.token_urlsafe(16)}"
+        partial = path.with_suffix(".part")
+        try:
+            room = self._cap - await asyncio.to_thread(self._begin, path.parent)
+            with await asyncio.to_thread(partial.open, "xb") as file:
+                size = await self._write(file, pieces, room)
+            about = {"size": size, "contentType": content_type, "expiresAt": self._clock.time() + self._kept}
+            await asyncio.to_thread(_finish, partial, path, about)
+        except OSError:
+            raise Problem(507, "the file cannot be kept: the disk is full or cannot be written") from None
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+        return {"file": path.name, **about}
+
+    def filled(self, workspace: str, inputs: Any, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 (any JSON)
+        """``inputs`` with each ``{"file": id}`` that stands where ``schema`` takes a FILE replaced by ``{"data", "contentType"}``; the same
+        object where there is none.
+
+        :raises InvalidInput: for ids that are unknown or expired.
+        """
+        places = list(file_places(inputs, schema))
+        if not places:
+            return inputs
+        found = {place: self._content(workspace, place.identifier) for place in places}
+        missing = [place.path for place, file in found.items() if file is None]
+        if missing:
+            count = "1 input is" if len(missing) == 1 else f"{len(missing)} inputs are"
+            details = [Detail(f"{path}/file", "there is no such file, or it has expired") for path in missing]
+            raise InvalidInput(f"{count} not valid", details=details, hint="Upload it again: POST /v1/files.")
+        filled = json.loads(json.dumps(inputs))
+        for place, file in found.items():
+            parent = filled
+            for step in place.steps[:-1]:
+                parent = parent[step]
+            parent[place.steps[-1]] = file
+        return filled
+
+    def sweep(self) -> int:
+        """Delete what has expired, and what was never finished; how many files."""
+        count, now = 0, self._clock.time()
+        for about in self._folder.glob("*/*.json"):
+            if _read(about).get("expiresAt", 0.0) < now:
+                about.with_suffix("").unlink(missing_ok=True)
+                about.unlink(missing_ok=True)
+                count += 1
+        for partial in self._folder.glob("*/*.part"):
+            with contextlib.suppress(OSError):
+                if partial.stat().st_mtime < now - _PARTIAL_KEPT:
+                    partial.unlink()
+        return count
+
+    async def _write(self, file: BinaryIO, pieces: AsyncIterator[bytes], room: int) -> int:
+        size, waiting = 0, bytearray()
+        async for piece in pieces:
+            size += len(piece)
+            if size > self._limit:
+                raise TooLarge(self._limit)
+            if size > room:
+                raise Problem(507, f"the files of the workspace may have {self._cap:,} bytes together", {"Connection": "close"})
+            waiting += piece
+            if len(waiting) >= _BATCH:
+                await asyncio.to_thread(file.write, bytes(waiting))
+                waiting.clear()
+        await asyncio.to_thread(file.write, waiting)
+        return size
+
+    def _begin(self, folder: Path) -> int:
+        """Make the workspace's folder; the bytes in it."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return sum(path.stat().st_size for path in folder.iterdir() if path.suffix in ("", ".part"))
+
+    def _content(self, workspace: str, identifier: str) -> dict[str, str] | None:
+        """The file as an input takes it; None where the workspace has none of this id, or no more."""
+        if not _ID.match(identifier):
+            return None
+        about = _read(self._owned(workspace) / f"{identifier}.json")
+        if about.get("expiresAt", 0.0) < self._clock.time():
+            return None
+        try:
+            content = (self._owned(workspace) / identifier).read_bytes()
+        except OSError:
+            return None
+        return {"data": b64encode(content).decode("ascii"), "contentType": about["contentType"]}
+
+    def _owned(self, workspace: str) -> Path:
+        """The folder of a workspace; names that are no names of files, which an identity provider may give, become a hash."""
+        name = workspace if _SAFE.match(workspace) else "~" + hashlib.sha256(workspace.encode()).hexdigest()
+        return self._folder / name
+
+
+def _finish(partial: Path, path: Path, about: Mapping[str, Any]) -> None:
+    path.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
+    partial.replace(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

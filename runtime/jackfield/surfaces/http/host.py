@@ -1,0 +1,125 @@
+"""What one server process has: the runtimes of all workspaces, who may come in, files, counters, workers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from jackfield import __version__
+from jackfield.catalog.index import ActionIndex
+from jackfield.connector.guard import Guard
+from jackfield.queue import Panels, QueueWorkers
+from jackfield.surfaces.http.body import dumps
+from jackfield.surfaces.http.budgets import Budgets
+from jackfield.surfaces.http.files import Files
+from jackfield.surfaces.http.identity import Identities
+from jackfield.surfaces.http.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from jackfield.clock import Clock
+    from jackfield.pipe.executor import Jackfield
+    from jackfield.surfaces.http.settings import Settings
+
+__all__ = ["Host"]
+
+T = TypeVar("T")
+
+_LOG = logging.getLogger("jackfield.http")
+_BRIEF, _SLOW = 32, 64
+"""Threads for looks into the database, and for what asks a provider: a slow provider must not keep anybody from signing in."""
+_SWEEP_EVERY = 600.0
+
+
+class Host:
+    """Shared by all requests of a process."""
+
+    def __init__(
+        self, settings: Settings, environment: Mapping[str, str], clock: Clock | None = None, plugins: Iterable[object] = ()
+    ) -> None:
+        self.settings = settings
+        guard = Guard(loopback=settings.loopback, allowed=settings.allowed_hosts)
+        self.panels = Panels(environment, clock, guard=guard, plugins=plugins)
+        self.storage = self.panels.storage
+        self.catalog = self.panels.catalog
+        self.clock = self.panels.clock
+        self.metrics = Metrics()
+        self.search = ActionIndex(self.catalog)
+        self.identities = Identities(self.storage, self.clock, settings.jwt)
+        self.files = Files(self.storage, settings, self.clock)
+        self.guesses = Budgets(settings.guesses, self.clock)
+        self.stopping = False
+        self._described: bytes | None = None
+        self._workers: QueueWorkers | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+        self._brief = ThreadPoolExecutor(_BRIEF, "jackfield-http")
+        self._slow = ThreadPoolExecutor(_SLOW, "jackfield-slow")
+
+    def panel(self, workspace: str) -> Jackfield:
+        """The runtime of one workspace."""
+        return self.panels.find(workspace)
+
+    async def opened(self, workspace: str) -> Jackfield:
+        """The same, with its journal open: what takes long the first time is done in a thread."""
+        known = self.panels.known(workspace)
+        return known if known is not None and known.is_open else await self.briefly(lambda: _opened(self.panels.find(workspace)))
+
+    async def briefly(self, step: Callable[[], T]) -> T:
+        """Run a step that waits for nobody but the database."""
+        return await asyncio.get_running_loop().run_in_executor(self._brief, step)
+
+    async def slowly(self, step: Callable[[], T]) -> T:
+        """Run a step that may ask a provider."""
+        return await asyncio.get_running_loop().run_in_executor(self._slow, step)
+
+    def described(self) -> bytes:
+        """The OpenAPI document, made once."""
+        if self._described is None:
+            from jackfield.surfaces.http.openapi import document  # noqa: PLC0415 (it reads the table, which reads all endpoints)
+
+            self._described = dumps(document(self.catalog, __version__))
+        return self._described
+
+    def start(self) -> None:
+        """Begin to work on the queue; called in the event loop."""
+        asyncio.get_running_loop().set_default_executor(self._brief)
+        self.search.start()
+        self._workers = QueueWorkers(self.panels, self.settings.queue_workers, self.metrics.note)
+        self._workers.start()
+        self._sweeper = asyncio.ensure_future(self._sweep())
+
+    def wake(self) -> None:
+        """Something was queued."""
+        if self._workers is not None:
+            self._workers.wake()
+
+    async def stop(self) -> None:
+        """Let what runs end, have the journal tell of the rest, and close the database."""
+        self.stopping = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
+        if self._workers is not None:
+            await self._workers.stop(self.settings.stop_within)
+        await self.panels.drained(self.settings.stop_within)
+        await self.slowly(self.storage.close)
+        self._slow.shutdown(wait=False, cancel_futures=True)
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                await self.briefly(self.files.sweep)
+            except OSError as error:
+                _LOG.warning("expired files cannot be deleted: %s", error.strerror)
+            await asyncio.sleep(_SWEEP_EVERY)
+
+
+def _opened(panel: Jackfield) -> Jackfield:
+    panel.open()
+    return panel

@@ -1,0 +1,155 @@
+"""Who asks: a bearer token of ours, a JWT of the operator's identity provider, or the session of the console."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jackfield.access import DEFAULT, Rules, Scope, Tokens, UnknownWorkspace, Workspaces, may
+from jackfield.pipe.permit import Caller
+from jackfield.surfaces.http.problem import Problem
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from jackfield.clock import Clock
+    from jackfield.pipe.storage import Storage
+    from jackfield.surfaces.http.settings import Jwt
+
+__all__ = ["NOBODY", "Identities", "Identity"]
+
+_FRESH = 2.0
+"""Seconds for which a token is taken as read: a revoked one may serve that long."""
+_KEPT = 1000
+_ASK = {"WWW-Authenticate": 'Bearer realm="jackfield"'}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Somebody with a scope in one workspace. ``id`` is the token's id or the JWT's subject."""
+
+    workspace: str
+    id: str
+    scope: Scope
+    rules: Rules
+    name: str = ""
+
+    @property
+    def caller(self) -> Caller:
+        """The same for the pipe: the journal and the rules."""
+        return Caller(self.id, self.scope, self.rules, remote=True)
+
+    def require(self, scope: Scope) -> None:
+        """Do nothing where the scope is enough.
+
+        :raises Problem: 403 where it is not.
+        """
+        if not may(self.scope, scope):
+            raise Problem(403, f"this needs the scope '{scope}', and the token has '{self.scope}'")
+
+
+NOBODY = Identity("", "", "read", Rules())
+"""Whoever asks for what needs no token."""
+
+
+class Identities:
+    """Finds out who a request is from."""
+
+    def __init__(self, storage: Storage, clock: Clock, jwt: Jwt | None) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._jwt = jwt
+        self._known: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._keys: Any = None
+
+    def kept(self, request: Request) -> Identity | None:
+        """The identity of a token that was just used; asks nobody."""
+        known = self._known.get(_bearer(request))
+        return known[1] if known is not None and self._clock.monotonic() < known[0] else None
+
+    def of(self, request: Request) -> Identity:
+        """The identity behind the ``Authorization`` header.
+
+        :raises Problem: 401 where there is none, or it is not known.
+        """
+        text = _bearer(request)
+        if not text:
+            raise Problem(401, "a bearer token is missing: 'Authorization: Bearer …'", _ASK)
+        if not self._storage.enabled and self._jwt is None:
+            raise Problem(503, "this server has no database, and so knows no tokens")
+        found = self.find(text)
+        if found is None:
+            raise Problem(401, "the bearer token is not known, has expired or was revoked", _ASK)
+        return found
+
+    def find(self, text: str) -> Identity | None:
+        """The identity that a token stands for; None where it stands for none."""
+        now = self._clock.monotonic()
+        known = self._known.get(text)
+        if known is not None and now < known[0]:
+            return known[1]
+        found = self._by_jwt(text) if self._jwt is not None and text.count(".") == 2 else self._by_token(text)  # noqa: PLR2004 (a JWT's three parts)
+        with self._lock:
+            self._known.pop(text, None)
+            if found is not None:
+                self._known[text] = (now + _FRESH, found)
+                if len(self._known) > _KEPT:
+                    self._known.popitem(last=False)
+        return found
+
+    def _exists(self, workspace: str) -> bool:
+        if not self._storage.enabled:
+            return workspace == DEFAULT
+        try:
+            Workspaces(self._storage.database, self._storage.vault, self._clock).settings(workspace)
+        except UnknownWorkspace:
+            return False
+        return True
+
+    def _by_token(self, text: str) -> Identity | None:
+        if not self._storage.enabled:
+            return None
+        token = Tokens.authenticate(self._storage.database, self._clock, text)
+        return None if token is None else Identity(token.workspace, token.id, token.scope, token.rules, token.name)
+
+    def _by_jwt(self, text: str) -> Identity | None:
+        import jwt  # noqa: PLC0415 (only where an identity provider is set)
+
+        settings = self._jwt
+        if settings is None:
+            return None
+        if self._keys is None:
+            self._keys = jwt.PyJWKClient(settings.jwks_url, cache_keys=True, timeout=5)
+        try:
+            key = self._keys.get_signing_key_from_jwt(text).key
+            claims = jwt.decode(
+                text,
+                key,
+                algorithms=["RS256", "ES256", "EdDSA", "PS256"],
+                audience=settings.audience,
+                issuer=settings.issuer,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+        except jwt.PyJWTError:
+            return None
+        scope = _scope(claims.get(settings.scope_claim))
+        workspace = claims.get(settings.workspace_claim)
+        if scope is None or not isinstance(workspace, str) or not self._exists(workspace):
+            return None
+        return Identity(workspace, str(claims["sub"]), scope, Rules(), str(claims.get("name", "")))
+
+
+def _bearer(request: Request) -> str:
+    kind, _, text = request.headers.get("authorization", "").partition(" ")
+    return text.strip() if kind.lower() == "bearer" else ""
+
+
+def _scope(claim: object) -> Scope | None:
+    """The widest of our scopes that a claim names: words in a string (RFC 8693 §4.2) or a list, with ``jackfield:`` before them or not."""
+    words = claim.split() if isinstance(claim, str) else claim if isinstance(claim, list) else []
+    named = {str(word).removeprefix("jackfield:") for word in words}
+    wide: tuple[Scope, ...] = ("manage", "invoke", "read")
+    return next((scope for scope in wide if scope in named), None)

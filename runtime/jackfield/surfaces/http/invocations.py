@@ -1,0 +1,225 @@
+"""``/v1/invocations``: run, queue, look up, cancel, resolve."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from jackfield.errors import Detail, InvalidInvocation, JackfieldError, UnknownName
+from jackfield.invocation import Meta, Result, new_invocation_id
+from jackfield.surfaces.http.body import LARGE, answer, decoded, members_of, read_body
+from jackfield.surfaces.http.parameters import limit_of
+from jackfield.surfaces.http.problem import Problem, of_error
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from jackfield.journal import Entry, Journal
+    from jackfield.pipe.executor import Jackfield
+    from jackfield.surfaces.http.host import Host
+    from jackfield.surfaces.http.identity import Identity
+
+__all__ = ["cancel", "invoke", "listed", "resolve", "shown", "to_answer"]
+
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:[,;]|$)", re.IGNORECASE)
+_ASYNC = re.compile(r"(?:^|,)\s*respond-async\s*(?:[,;]|$)", re.IGNORECASE)
+_PATIENCE = 0.02
+"""Seconds after which it is looked at whether the caller is still there: most invocations have ended by then."""
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+
+
+def to_answer(result: Result, headers: dict[str, str] | None = None) -> Response:
+    """A Result with the status of its error's code."""
+    error, headers = result.error, headers or {}
+    if error is None:
+        return answer(result.to_json(), headers=headers)
+    if error.retryable and error.http_status in (409, 503, 504):
+        headers["Retry-After"] = str(max(1, round(error.retry_after or 1)))
+    return answer(result.to_json(), error.http_status, headers)
+
+
+async def invoke(request: Request, host: Host, identity: Identity) -> Response:
+    """``POST /v1/invocations``."""
+    panel = await host.opened(identity.workspace)
+    prefer = ",".join(request.headers.getlist("prefer"))
+    text = await read_body(request, host.settings.max_body)
+    body: Any = None
+    try:
+        body = _completed(await decoded(text), request)
+        body = await _with_files(body, host, identity) if isinstance(body, dict) else text  # a string would be taken for JSON text
+    except JackfieldError as error:
+        return to_answer(_refused(error, body))
+    if _ASYNC.search(prefer):
+        return await _queued(body, host, panel, identity)
+    waited = _WAIT.search(prefer)
+    wait = float(waited[1]) if waited is not None else 0.0
+    host.metrics.running.inc()
+    try:
+        result = await _run(request, host, panel, body, identity, wait=wait, large=len(text) >= LARGE)
+    finally:
+        host.metrics.running.dec()
+    host.metrics.note(result)
+    request.scope["jackfield.invocation_id"] = result.meta.invocation_id
+    return to_answer(result, {"Preference-Applied": f"wait={waited[1]}"} if waited is not None else None)
+
+
+def _completed(body: Any, request: Request) -> Any:  # noqa: ANN401 (JSON)
+    """The body with what the headers say: the key, and the trace that it belongs to (W3C Trace Context)."""
+    if not isinstance(body, dict):
+        return body
+    key = request.headers.get("idempotency-key")
+    if key is not None:
+        if body.get("idempotencyKey", key) != key:
+            text = "differs from the header 'Idempotency-Key'"
+            fault = Detail("/idempotencyKey", text)
+            raise InvalidInvocation("1 member of the invocation is not valid", details=[fault], hint="Give one of them, or both alike.")
+        body = {**body, "idempotencyKey": key}
+    parent = request.headers.get("traceparent", "")
+    context = body.get("context", {})
+    if _TRACEPARENT.match(parent) and isinstance(context, dict) and "traceparent" not in context:
+        body = {**body, "context": {**context, "traceparent": parent}}
+    return body
+
+
+async def _with_files(body: dict[str, Any], host: Host, identity: Identity) -> Any:  # noqa: ANN401 (JSON)
+    """The invocation with the uploaded files that its inputs name. What names no known action is left to the pipe."""
+    if not isinstance(body.get("inputs"), dict):
+        return body
+    connector, key = body.get("connector"), body.get("action")
+    if not isinstance(connector, str) or not isinstance(key, str):
+        return body
+    try:
+        action = host.catalog.find(connector).actions.get(key)
+    except UnknownName:
+        return body
+    if action is None or not _may_name_files(body["inputs"]):
+        return body
+    schema, given = action.inputs, body["inputs"]
+    inputs = await host.briefly(lambda: host.files.filled(identity.workspace, given, schema))
+    return body if inputs is given else {**body, "inputs": inputs}
+
+
+def _may_name_files(value: object) -> bool:
+    """Whether there is any ``{"file": …}`` in the inputs."""
+    if isinstance(value, dict):
+        return value.keys() == {"file"} or any(_may_name_files(item) for item in value.values() if isinstance(item, dict | list))
+    return isinstance(value, list) and any(_may_name_files(item) for item in value if isinstance(item, dict | list))
+
+
+async def _run(
+    request: Request,
+    host: Host,
+    panel: Jackfield,
+    body: Any,  # noqa: ANN401 (JSON)
+    identity: Identity,
+    *,
+    wait: float,
+    large: bool,
+) -> Result:
+    """Run it, and cancel it where the caller hangs up before it was sent; after that it runs to its end. A large one is worked on in a
+    thread from beginning to end: others would wait while it is judged."""
+    cancelled = threading.Event()
+    task: asyncio.Future[Result]
+    if large:
+        task = asyncio.ensure_future(host.slowly(lambda: panel.invoke(body, wait=wait, cancelled=cancelled, caller=identity.caller)))
+    else:
+        task = panel.begin(body, wait=wait, cancelled=cancelled, caller=identity.caller)
+    await asyncio.wait((task,), timeout=_PATIENCE)
+    if task.done():
+        return task.result()
+    gone = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            cancelled.set()
+        return await asyncio.shield(task)
+    finally:
+        cancelled.set()  # where the server stops, too
+        gone.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _queued(body: Any, host: Host, panel: Jackfield, identity: Identity) -> Response:  # noqa: ANN401 (JSON)
+    try:
+        found = await host.slowly(lambda: panel.enqueue(body, caller=identity.caller))
+    except JackfieldError as error:
+        return to_answer(_refused(error, body))
+    if isinstance(found, Result):
+        return to_answer(found)
+    host.wake()
+    headers = {"Location": f"/v1/invocations/{found}", "Preference-Applied": "respond-async"}
+    return answer({"invocationId": found, "status": "queued"}, 202, headers)
+
+
+def _refused(error: JackfieldError, body: object) -> Result:
+    meta = Meta(new_invocation_id())
+    if isinstance(body, Mapping):
+        named = (body.get("connector"), body.get("action"))
+        meta.connector, meta.action = (name if isinstance(name, str) else None for name in named)
+    return Result("failed", meta, error=error)
+
+
+async def listed(request: Request, host: Host, identity: Identity) -> Response:
+    """``GET /v1/invocations``."""
+    journal = await _journal(host, identity)
+    given = {name: request.query_params.get(name) for name in ("status", "connector", "action", "connection", "cursor")}
+    limit = limit_of(request)
+    try:
+        entries, cursor = await host.briefly(lambda: journal.entries(**given, limit=limit))
+    except InvalidInvocation as error:
+        raise of_error(error, 400) from None
+    return answer({"items": [entry.to_json() for entry in entries], "nextCursor": cursor})
+
+
+async def shown(request: Request, host: Host, identity: Identity) -> Response:
+    """``GET /v1/invocations/{id}``."""
+    return answer((await _entry(request, host, identity)).to_json())
+
+
+async def cancel(request: Request, host: Host, identity: Identity) -> Response:
+    """``POST /v1/invocations/{id}/cancel``."""
+    await _entry(request, host, identity)
+    panel, identifier = host.panel(identity.workspace), request.path_params["id"]
+    done = await host.briefly(lambda: panel.cancel(identifier))
+    entry = await _entry(request, host, identity)
+    if not done:
+        raise Problem(409, f"it is too late to cancel: the invocation is {entry.status}")
+    return answer(entry.to_json(), 202)
+
+
+async def resolve(request: Request, host: Host, identity: Identity) -> Response:
+    """``POST /v1/invocations/{id}/resolve`` with ``{"as": "succeeded" | "failed"}``."""
+    outcome = (await members_of(request, {"as"}))["as"]
+    if outcome not in ("succeeded", "failed"):
+        raise Problem(400, "'as' must be succeeded or failed")
+    await _entry(request, host, identity)
+    journal = await _journal(host, identity)
+    try:
+        entry = await host.briefly(lambda: journal.resolve(request.path_params["id"], outcome, identity.id))
+    except InvalidInvocation as error:
+        raise of_error(error, 409) from None
+    return answer(entry.to_json())
+
+
+async def _journal(host: Host, identity: Identity) -> Journal:
+    journal = (await host.opened(identity.workspace)).journal
+    if journal is None:
+        raise Problem(503, "this server has no journal")
+    return journal
+
+
+async def _entry(request: Request, host: Host, identity: Identity) -> Entry:
+    journal = await _journal(host, identity)
+    try:
+        return await host.briefly(lambda: journal.find(request.path_params["id"]))
+    except InvalidInvocation:
+        raise Problem(404, f"there is no invocation '{request.path_params['id'][:80]}'") from None

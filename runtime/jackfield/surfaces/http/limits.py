@@ -1,0 +1,99 @@
+"""Limits that hold for every request: how many at once, how fast for a token, and the headers that every answer carries."""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from jackfield.surfaces.http.budgets import Budgets
+from jackfield.surfaces.http.problem import Problem, problem
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from jackfield.surfaces.http.host import Host
+
+__all__ = ["Limits"]
+
+_LOG = logging.getLogger("jackfield.http")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}\Z")
+_SAFE = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store")]
+_METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"})
+_PROBES = ("/healthz", "/readyz")
+
+
+class Limits:
+    """ASGI middleware: counts what runs, gives out a budget for each token, names each request and logs it."""
+
+    def __init__(self, app: ASGIApp, host: Host) -> None:
+        self._app = app
+        self._host = host
+        self._running = 0
+        self._tokens = Budgets(host.settings.rate, host.clock)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        identifier = _identifier(headers.get(b"x-request-id", b""))
+        scope["jackfield.request_id"] = identifier.decode()
+        refusal = self._refusal(scope, headers)
+        app: Any = problem(refusal) if refusal is not None else self._app
+        self._running += 1
+        try:
+            await app(scope, receive, _Named(self._host, scope, identifier, send))
+        finally:
+            self._running -= 1
+
+    def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> Problem | None:
+        if scope["path"] in _PROBES:
+            return None
+        if self._running >= self._host.settings.concurrency:
+            return Problem(503, f"the server answers {self._host.settings.concurrency} requests at once already", {"Retry-After": "1"})
+        token = headers.get(b"authorization", b"")
+        if token and not self._tokens.takes(token):
+            return Problem(429, f"a token may make {self._host.settings.rate:g} requests a second", {"Retry-After": "1"})
+        return None
+
+
+class _Named:
+    """``send`` with the headers that every answer carries; it counts and logs the answer."""
+
+    __slots__ = ("_host", "_identifier", "_scope", "_send", "_started")
+
+    def __init__(self, host: Host, scope: Scope, identifier: bytes, send: Send) -> None:
+        self._host = host
+        self._scope = scope
+        self._identifier = identifier
+        self._send = send
+        self._started = host.clock.monotonic()
+
+    async def __call__(self, message: Message) -> None:
+        """Pass a message on."""
+        if message["type"] == "http.response.start":
+            there = {name.lower() for name, _ in message["headers"]}
+            safe = (item for item in _SAFE if item[0] not in there)
+            message["headers"] = [*message["headers"], (b"x-request-id", self._identifier), *safe]
+            self._note(message["status"])
+        await self._send(message)
+
+    def _note(self, status: int) -> None:
+        scope = self._scope
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._host.metrics.note_request(method, status)
+        if _LOG.isEnabledFor(logging.INFO) and scope["path"] not in _PROBES:
+            about = {
+                "requestId": self._identifier.decode(), "method": scope["method"], "path": scope["path"][:200], "status": status,
+                "workspace": scope.get("jackfield.workspace") or None, "invocationId": scope.get("jackfield.invocation_id"),
+                "durationMs": round((self._host.clock.monotonic() - self._started) * 1000, 1),
+            }  # fmt: skip
+            told = {name: value for name, value in about.items() if value is not None}
+            _LOG.info("%s %s %d", scope["method"], scope["path"][:200], status, extra=told)
+
+
+def _identifier(given: bytes) -> bytes:
+    return given if _REQUEST_ID.match(given) else uuid.uuid4().hex.encode()

@@ -1,0 +1,46 @@
+"""Probes and metrics: ``/healthz``, ``/readyz``, ``/metrics``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from jackfield.access import DEFAULT
+from jackfield.journal import Queue
+from jackfield.surfaces.http.body import answer
+from jackfield.surfaces.http.problem import Problem
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from jackfield.surfaces.http.host import Host
+    from jackfield.surfaces.http.identity import Identity
+
+__all__ = ["healthy", "metrics", "ready"]
+
+
+async def healthy(_request: Request, _host: Host, _identity: Identity) -> Response:
+    """``GET /healthz``."""
+    return answer({"status": "ok"})
+
+
+async def ready(_request: Request, host: Host, _identity: Identity) -> Response:
+    """``GET /readyz``: the database can be reached, and its tables are up to date."""
+    if host.stopping:
+        raise Problem(503, "the server is stopping")
+    pending = await asyncio.to_thread(host.storage.database.pending) if host.storage.enabled else []
+    if pending:
+        raise Problem(503, f"{len(pending)} migrations are pending: run 'jackfield db upgrade'")
+    return answer({"status": "ok"})
+
+
+async def metrics(_request: Request, host: Host, identity: Identity) -> Response:
+    """``GET /metrics``: of all workspaces, so for the operator's own."""
+    if identity.workspace != DEFAULT:
+        raise Problem(403, f"this needs a token of the workspace '{DEFAULT}'")
+    if host.storage.enabled:
+        depth = await asyncio.to_thread(lambda: Queue(host.storage.database).depth())
+        host.metrics.queued.set(sum(depth.values()))
+    return Response(host.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

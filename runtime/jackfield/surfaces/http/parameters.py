@@ -1,0 +1,77 @@
+"""What holds for the parameters of every operation: known, given once, of their type, without control characters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.errors import nearest
+from jackfield.surfaces.http.problem import Problem
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from jackfield.surfaces.http.table import Operation
+
+__all__ = ["check_request", "flag", "limit_of"]
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
+_JSON = re.compile(r"application/([A-Za-z0-9.-]+\+)?json\s*(;|\Z)", re.IGNORECASE)
+
+
+def check_request(request: Request, operation: Operation) -> None:
+    """Do nothing where the parameters are those of the operation.
+
+    :raises Problem: 400 for the query, 404 for the path, 415 for a body that is not JSON.
+    """
+    if any(_CONTROL.search(value) for value in request.path_params.values()):
+        raise Problem(404, "there is no such thing here")
+    if request.scope["query_string"]:
+        _check_query(request, operation)
+    if operation.body is not None and operation.body != "*/*":
+        kind = request.headers.get("content-type")
+        if kind is not None and not _JSON.match(kind.strip()):
+            raise Problem(415, "the body must be JSON: 'Content-Type: application/json'")
+
+
+def limit_of(request: Request, default: int = 50) -> int:
+    """The page's size."""
+    return int(request.query_params.get("limit", default))
+
+
+def flag(request: Request, name: str, *, default: bool = False) -> bool:
+    """A parameter that is true or false."""
+    given = request.query_params.get(name)
+    return default if given is None else given == "true"
+
+
+def _check_query(request: Request, operation: Operation) -> None:
+    seen = set()
+    for name, value in request.query_params.multi_items():
+        schema = operation.query.get(name)
+        if schema is None:
+            if not operation.path.startswith("/v1/"):
+                continue
+            close = nearest(name, operation.query)
+            raise Problem(400, f"there is no parameter '{name[:80]}' here" + (f"; did you mean '{close}'?" if close else ""))
+        if name in seen:
+            raise Problem(400, f"the parameter '{name}' is given twice")
+        seen.add(name)
+        fault = _fault(schema, value)
+        if fault:
+            raise Problem(400, f"the parameter '{name}' {fault}")
+
+
+def _fault(schema: Mapping[str, Any], value: str) -> str | None:
+    if _CONTROL.search(value):
+        return "holds control characters"
+    if schema["type"] == "integer":
+        low, high = schema["minimum"], schema["maximum"]
+        good = value.isascii() and value.isdigit() and len(value) <= 9 and low <= int(value) <= high  # noqa: PLR2004 (digits)
+        return None if good else f"must be a number from {low} to {high}"
+    if value not in schema.get("enum", (value,)):
+        return f"must be one of {', '.join(schema['enum'])}"
+    if len(value) > schema.get("maxLength", len(value)):
+        return f"may have {schema['maxLength']} characters"
+    return None

@@ -1,0 +1,52 @@
+"""The API's own refusals, as problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import Response
+
+from jackfield.errors import JackfieldError
+from jackfield.surfaces.http.body import dumps
+
+__all__ = ["Problem", "of_error", "problem", "raw_problem"]
+
+
+class Problem(Exception):
+    """A request that the API refuses before it becomes an invocation."""
+
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None, **members: Any) -> None:  # noqa: ANN401 (extension members)
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers or {}
+        self.members = members
+
+
+def problem(error: Problem) -> Response:
+    """The answer to a refused request."""
+    body = _body(error.status, error.detail) | error.members
+    return Response(dumps(body), error.status, error.headers, "application/problem+json")
+
+
+def of_error(error: JackfieldError, status: int | None = None) -> Problem:
+    """The refusal that an error of ours comes to, with its code, details and hint."""
+    told = error.to_json()
+    members = {name: told[name] for name in ("code", "details", "hint") if name in told}
+    headers = {"Retry-After": str(max(1, round(error.retry_after or 1)))} if error.retryable else None
+    return Problem(status or error.http_status, error.message, headers, **members)
+
+
+def raw_problem(status: int, detail: str) -> bytes:
+    """The whole answer to what never became a request; the connection ends with it."""
+    body = dumps(_body(status, detail))
+    lines = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", "content-type: application/problem+json", f"content-length: {len(body)}",
+        "cache-control: no-store", "x-content-type-options: nosniff", "connection: close", "", "",
+    )  # fmt: skip
+    return "\r\n".join(lines).encode() + body
+
+
+def _body(status: int, detail: str) -> dict[str, Any]:
+    return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}

@@ -1,0 +1,190 @@
+"""What a connection may do before a request is whole: uvicorn's protocol with limits on heads, on slowness, and on what is left unread."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from jackfield.surfaces.http.problem import raw_problem
+from jackfield.surfaces.http.settings import Settings
+
+if TYPE_CHECKING:
+    from uvicorn.config import Config
+
+__all__ = ["Bounded"]
+
+_UNREAD_WITHIN = 60.0
+"""Seconds for which a caller may leave an answer unread."""
+_LINGER = 2.0
+"""Seconds for which the rest of a refused body is still taken, and dropped: closing at once would reset the connection, and the caller
+might never see the refusal (RFC 9112 §9.6)."""
+
+
+class Bounded(HttpToolsProtocol):
+    """One connection. Its limits are those of ``config.settings``."""
+
+    def __init__(self, config: Config, *rest: Any, **more: Any) -> None:  # noqa: ANN401 (passed on as they are)
+        super().__init__(config, *rest, **more)
+        self._limits: Settings = getattr(config, "settings", None) or Settings()
+        self._in_head = True
+        self._received = 0
+        self._body_since = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+        self._leaving = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Somebody has connected; the head of a request is due."""
+        super().connection_made(transport)
+        if len(self.connections) > self._limits.max_connections:
+            transport.abort()
+            return
+        self._wait(self._limits.head_within)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._stop()
+        self._stop_unread()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        if self._leaving:
+            return
+        self._received += len(data)
+        super().data_received(data)
+        if self._gone():
+            return
+        if self._in_head and self._received > self._limits.max_head:
+            self._refuse(431, f"the head of a request may have {self._limits.max_head:,} bytes")
+        elif self._timer is None and (self._received or not self._in_head):
+            self._wait(self._limits.head_within if self._in_head else self._limits.body_within)
+
+    def on_message_begin(self) -> None:
+        """The parser begins a request."""
+        super().on_message_begin()
+        self._in_head = True
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._in_head = False
+        self._stop()
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > self._limits.max_head:
+            self._refuse(431, f"the head of a request may have {self._limits.max_head:,} bytes")
+            return
+        self._received, self._body_since = 0, self.loop.time()
+        super().on_headers_complete()
+        if not self._gone():
+            self.cycle.transport = _Closing(self.transport, self.close_politely)  # type: ignore[assignment]
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        if not self._leaving:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole; the next one may begin."""
+        self._stop()
+        self._in_head, self._received = True, 0
+        if not self._leaving:
+            super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is not HTTP is refused as everything else is."""
+        self._refuse(400, "this is not HTTP" if msg.startswith("Invalid HTTP") else msg)
+
+    def pause_writing(self) -> None:
+        """The caller does not read as fast as we write."""
+        super().pause_writing()
+        if self._unread is None:
+            self._unread = self.loop.call_later(_UNREAD_WITHIN, self._abort)
+
+    def resume_writing(self) -> None:
+        """The caller has read."""
+        self._stop_unread()
+        super().resume_writing()
+
+    def close_politely(self) -> None:
+        """Close; where the caller still sends, after a moment in which it can read our answer."""
+        if self._in_head:
+            self.transport.close()
+            return
+        self._leave()
+
+    def _busy(self) -> bool:
+        cycle: Any = self.cycle  # None before the first request
+        return cycle is not None and not cycle.response_complete
+
+    def _gone(self) -> bool:
+        return self._leaving or self.transport.is_closing()
+
+    def _wait(self, seconds: float) -> None:
+        self._timer = self.loop.call_later(seconds, self._due)
+
+    def _due(self) -> None:
+        """The head, or what there should be of the body by now, is due."""
+        self._timer = None
+        if self.transport.is_closing():
+            return
+        busy = self._busy()
+        if self._in_head and (busy or not self._received):
+            if not busy:
+                self.transport.close()  # nobody has asked anything
+            return
+        if not self._in_head:
+            left = self._body_since + self._limits.body_within + self._received / self._limits.slowest - self.loop.time()
+            if left > 0 or self.flow.read_paused:  # enough has come, or it is we who do not read
+                self._wait(max(left, 1.0))
+                return
+        if self._in_head or (busy and not self.cycle.response_started):
+            self._refuse(408, "the request did not arrive in time")
+        else:
+            self._abort()
+
+    def _refuse(self, status: int, detail: str) -> None:
+        if self._leaving or self.transport.is_closing():
+            return
+        if self._busy():
+            if self.cycle.response_started:
+                self._abort()
+                return
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.write(raw_problem(status, detail))
+        self._leave()
+
+    def _leave(self) -> None:
+        self._leaving = True
+        self._stop()
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(_LINGER, self._abort)
+
+    def _abort(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.abort()
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _stop_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+
+class _Closing:
+    """The transport as the answer sees it: closing it is up to the connection."""
+
+    __slots__ = ("close", "is_closing", "write")
+
+    def __init__(self, transport: asyncio.Transport, close: Any) -> None:  # noqa: ANN401 (a bound method)
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close

@@ -1,0 +1,129 @@
+"""Running the server: uvicorn, one process or several on one database."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from jackfield.errors import InvalidInvocation
+from jackfield.surfaces.http.protocol import Bounded
+from jackfield.surfaces.http.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+__all__ = ["ServerConfig", "check_settings", "config", "make_app", "run"]
+
+_BACKLOG = 2048
+_SWITCH = 0.002
+"""Seconds after which a thread that computes makes room for others: Python's own 5 ms, taken at each of the dozen turns of a small request,
+would let one busy action slow every answer down."""
+
+
+class ServerConfig(uvicorn.Config):
+    """Uvicorn's configuration and our settings, which its connections read. Worker processes get it pickled."""
+
+    def __init__(self, settings: Settings, app: Any, **rest: Any) -> None:  # noqa: ANN401 (uvicorn's own)
+        self.settings = settings
+        super().__init__(app, **rest)
+
+
+def _nothing() -> None:
+    """Prepare nothing."""
+
+
+def make_app(settings: Settings, prepare: Callable[[], None] = _nothing) -> Starlette:
+    """The application of this process, with the environment that it was started in. ``prepare`` sets its logging up."""
+    from jackfield.surfaces.http.app import build_app  # noqa: PLC0415 (a parent of workers serves nothing)
+    from jackfield.surfaces.http.host import Host  # noqa: PLC0415 (as above)
+    from jackfield.surfaces.http.tracing import configured  # noqa: PLC0415 (as above)
+
+    prepare()
+    uvicorns = logging.getLogger("uvicorn")
+    uvicorns.parent, uvicorns.propagate = logging.getLogger("jackfield.http"), True
+    uvicorns.setLevel(logging.ERROR)
+    sys.setswitchinterval(_SWITCH)
+    return build_app(Host(settings, os.environ, plugins=configured(os.environ)))
+
+
+def check_settings(settings: Settings) -> None:
+    """Do nothing where it is safe to listen.
+
+    :raises InvalidInvocation: where tokens and secrets would cross a network in clear.
+    """
+    if not settings.loopback and not settings.behind_proxy and settings.certificate is None:
+        raise InvalidInvocation(
+            f"'{settings.host}' can be reached from other machines, and tokens would cross the network in clear",
+            hint="Give --certificate and --key, put a proxy that speaks TLS in front and say --behind-proxy, or listen on 127.0.0.1.",
+        )
+
+
+def config(settings: Settings, prepare: Callable[[], None] = _nothing) -> ServerConfig:
+    """Uvicorn's configuration: limits on headers, idle connections and stopping."""
+    return ServerConfig(
+        settings,
+        functools.partial(make_app, settings, prepare),
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        loop="uvloop",
+        http=Bounded,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=settings.behind_proxy,
+        forwarded_allow_ips="*" if settings.behind_proxy else None,
+        backlog=_BACKLOG,
+        timeout_keep_alive=20,
+        timeout_graceful_shutdown=int(settings.stop_within),
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.key,
+    )
+
+
+def run(settings: Settings, prepare: Callable[[], None] = _nothing, announce: Callable[[str], None] = lambda _origin: None) -> int:
+    """Serve until told to stop. The exit code. ``announce`` is told where.
+
+    :raises InvalidInvocation: where it is not safe to listen there, or somebody else does.
+    """
+    check_settings(settings)
+    with _listener(settings) as listener:
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        announce(f"{'https' if settings.certificate else 'http'}://{host}:{listener.getsockname()[1]}")
+        if settings.workers > 1:
+            Multiprocess(config(settings, prepare), [listener]).run()
+            return 0
+        server = uvicorn.Server(config(settings, prepare))
+        server.run([listener])
+    return _left(0 if server.started else 1)
+
+
+def _listener(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InvalidInvocation(
+            f"cannot listen on {settings.host}:{settings.port}: {reason}", hint="Choose another --port; 0 takes a free one."
+        ) from None
+
+
+def _left(code: int) -> int:
+    """The exit code; at once where an action that does not end holds a thread, since the journal has told of it."""
+    if any(thread.name.startswith("jackfield") and not thread.daemon for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code

@@ -1,0 +1,132 @@
+"""The schemas of what the API takes and answers, by name; those of invocation and Result are the published ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["shapes"]
+
+Json = dict[str, Any]
+
+_FOLDER = Path(__file__).parent / "schemas"
+_NAME: Json = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,100}$"}
+_MOMENT: Json = {"type": "string", "format": "date-time"}
+_STRING: Json = {"type": "string"}
+_ANY: Json = {"type": "object"}
+_NULLABLE: Json = {"type": ["string", "null"]}
+
+
+def shapes() -> dict[str, Json]:
+    """All schemas, as OpenAPI components."""
+    result = _published("result")
+    found = {"Invocation": _published("invocation"), "Result": result, "Entry": _entry(result), **_CATALOGUE, **_CONNECTIONS, **_OTHERS}
+    for item in ("Entry", "Action", "Connection", "Option"):
+        found[f"{item}List"] = _list(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
+    found["ConnectorList"] = _list("#/components/schemas/Manifest", "#/components/schemas/Connector")
+    return found
+
+
+def _object(required: Iterable[str], *, closed: bool = True, **properties: Json) -> Json:
+    body = _closed(required, properties)
+    return body if closed else {**body, "additionalProperties": True}
+
+
+def _closed(required: Iterable[str], properties: Mapping[str, Json]) -> Json:
+    return {"type": "object", "required": list(required), "properties": dict(properties), "additionalProperties": False}
+
+
+def _list(*items: str) -> Json:
+    references = [{"$ref": item} for item in items]
+    kind = references[0] if len(references) == 1 else {"anyOf": references}
+    return _object(("items", "nextCursor"), items={"type": "array", "items": kind}, nextCursor=_NULLABLE)
+
+
+def _published(name: str) -> Json:
+    found: Json = json.loads((_FOLDER / f"{name}.schema.json").read_text(encoding="utf-8"))
+    return {member: value for member, value in found.items() if member not in ("$schema", "$id")}
+
+
+def _entry(result: Mapping[str, Any]) -> Json:
+    """A journal entry: what was asked, and its Result's members once there is one."""
+    names = ("connector", "connectorVersion", "action", "connection", "caller", "idempotencyKey", "fingerprint")
+    own: Any = {**dict.fromkeys(names, _STRING), **dict.fromkeys(("createdAt", "startedAt", "settledAt"), _MOMENT)}
+    told: Any = {name: result["properties"][name] for name in ("output", "error", "meta")}
+    return _object(
+        ("invocationId", "status", "connector", "action", "createdAt"),
+        invocationId=_STRING,
+        status={"enum": ["queued", "running", "succeeded", "failed", "in_doubt"]},
+        effect={"enum": ["read", "idempotent", "write"]},
+        dryRun={"type": "boolean"},
+        attempts={"type": "array", "items": _ANY},
+        context=_ANY,
+        rule=_STRING,
+        resolvedBy=_STRING,
+        **own,
+        **told,
+    )
+
+
+_STEP = _object(
+    ("key", "title", "passed", "mandatory", "message"),
+    key=_STRING, title=_STRING, passed={"type": "boolean"}, mandatory={"type": "boolean"}, message=_STRING, hint=_STRING,
+)  # fmt: skip
+_TRIED: Any = {
+    "account": _object(("id", "label"), id=_STRING, label=_STRING),
+    "status": {"enum": ["untested", "ok", "failing", "expired"]},
+    "lastTest": _object(("at", "steps"), at=_MOMENT, steps={"type": "array", "items": _STEP}),
+}
+_VALUES: Json = {"type": "object", "description": "As the connection type's schema has them; secrets go in, and never out."}
+_TYPE: Json = {"type": "string", "description": "The connection type: aws-ses/smtp, or aws/awsAssumeRole for a family."}
+_CONNECTIONS: dict[str, Json] = {
+    "NewConnection": _object(("name", "type", "values"), name=_STRING, type=_TYPE, values=_VALUES),
+    "DraftConnection": _object(("type", "values"), name=_STRING, type=_TYPE, values=_VALUES),
+    "ConnectionValues": _object(("values",), name=_STRING, type=_TYPE, values=_VALUES),
+    "Connection": _object(
+        ("name", "type", "values", "version", "status"), closed=False,
+        name=_NAME, type=_TYPE, values=_VALUES, version={"type": "integer"}, source=_STRING, **_TRIED,
+    ),
+    "Trial": _object(("status", "lastTest"), **_TRIED),
+    "Policies": {"type": "object", "description": "Policies by name, as the connection's type makes them."},
+}  # fmt: skip
+_EFFECT: Json = {"enum": ["read", "idempotent", "write"]}
+_CATALOGUE: dict[str, Json] = {
+    "Schema": {"type": "object", "description": "A JSON document of its own kind: a JSON Schema, an OpenAPI document."},
+    "Manifest": _object(
+        ("manifestVersion", "key", "title", "version"), closed=False,
+        manifestVersion={"const": 1}, key=_STRING, title=_STRING, version=_STRING,
+        actions={"type": "array", "items": _ANY}, connectionTypes={"type": "array", "items": _ANY},
+    ),
+    "Connector": _object(
+        ("key", "title", "version", "actions", "status"),
+        key=_STRING, title=_STRING, version=_NULLABLE, actions={"type": "array", "items": _STRING}, status={"enum": ["ok", "broken"]},
+        error=_STRING,
+    ),
+    "FoundAction": _object(
+        ("connector", "action", "title", "description", "effect"),
+        connector=_STRING, action=_STRING, title=_STRING, description=_STRING, effect=_EFFECT,
+    ),
+    "Action": _object(
+        ("connector", "connectorVersion", "key", "effect", "inputs", "verdict"), closed=False,
+        connector=_STRING, connectorVersion=_STRING, key=_STRING, effect=_EFFECT, inputs=_ANY, output=_ANY,
+        verdict=_object(("allowed", "rule"), closed=False, allowed={"type": "boolean"}, rule=_STRING),
+    ),
+    "Option": _object(("value",), closed=False, value=_STRING),
+}  # fmt: skip
+_OTHERS: dict[str, Json] = {
+    "OptionsOver": _object((), connection=_NULLABLE),
+    "Queued": _object(("invocationId", "status"), invocationId=_STRING, status={"const": "queued"}),
+    "Resolution": _closed(("as",), {"as": {"enum": ["succeeded", "failed"]}}),
+    "File": _object(
+        ("file", "size", "contentType", "expiresAt"),
+        file={"type": "string", "pattern": "^file_"}, size={"type": "integer"}, contentType=_STRING, expiresAt=_MOMENT,
+    ),
+    "Healthy": _object(("status",), status={"const": "ok"}),
+    "Problem": _object(
+        ("type", "title", "status", "detail"), closed=False,
+        type=_STRING, title=_STRING, status={"type": "integer"}, detail=_STRING, code=_STRING, hint=_STRING,
+        details={"type": "array", "items": _ANY},
+    ),
+}  # fmt: skip

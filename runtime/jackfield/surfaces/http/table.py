@@ -1,0 +1,151 @@
+"""Every route of the API in one table: what the application serves, what OpenAPI describes and what the tests try."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from starlette.responses import Response
+
+from jackfield.access import Scope
+from jackfield.surfaces.http import catalogue, connections, documents, guide, invocations, operation, uploads
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from jackfield.surfaces.http.host import Host
+    from jackfield.surfaces.http.identity import Identity
+
+__all__ = ["OPERATIONS", "Endpoint", "Operation"]
+
+Endpoint = Callable[["Request", "Host", "Identity"], Awaitable[Response]]
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path. ``scope`` is what a token needs, None where none is asked for; ``answers`` are the good answers, each with
+    the name of its schema (or media type, or nothing); ``results`` are statuses that come with a Result, ``problems`` with a problem."""
+
+    method: Literal["GET", "POST", "PUT", "DELETE"]
+    path: str
+    endpoint: Endpoint
+    scope: Scope | None
+    name: str
+    summary: str
+    answers: Mapping[int, str]
+    query: Mapping[str, Schema] = field(default_factory=dict)
+    headers: tuple[str, ...] = ()
+    body: str | None = None
+    results: tuple[int, ...] = ()
+    problems: tuple[int, ...] = ()
+
+    @property
+    def tag(self) -> str:
+        """The group that it is shown in: the first word of its path."""
+        return self.path.split("/")[2].partition(":")[0] if self.path.startswith("/v1/") else "server"
+
+
+_TEXT: Schema = {"type": "string", "maxLength": 200}
+_FLAG: Schema = {"type": "string", "enum": ["true", "false"]}
+_CURSOR: Schema = {"type": "string", "description": "What a list gave as nextCursor."}
+_PAGE: Mapping[str, Schema] = {"limit": {"type": "integer", "minimum": 1, "maximum": 200}, "cursor": _CURSOR}
+_EFFECT: Schema = {"type": "string", "enum": ["read", "idempotent", "write"]}
+_STATUS: Schema = {"type": "string", "enum": ["queued", "running", "succeeded", "failed", "in_doubt"]}
+_FORCE: Mapping[str, Schema] = {"force": {**_FLAG, "description": "Keep the connection even where its test fails."}, "test": _FLAG}
+_ENTRY_FILTERS: Mapping[str, Schema] = {"status": _STATUS, "connector": _TEXT, "action": _TEXT, "connection": _TEXT}
+_ACTION_FILTERS: Mapping[str, Schema] = {"q": _TEXT, "connector": _TEXT, "effect": _EFFECT}
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "POST", "/v1/invocations", invocations.invoke, "invoke", "invoke", "Run an action, or leave it to the workers.",
+        {200: "Result", 202: "Queued"}, headers=("Idempotency-Key", "Prefer"), body="Invocation",
+        results=(400, 403, 404, 409, 422, 500, 502, 503, 504), problems=(413, 415),
+    ),
+    Operation(
+        "GET", "/v1/invocations", invocations.listed, "read", "listInvocations", "The journal, newest first.", {200: "EntryList"},
+        query={**_ENTRY_FILTERS, **_PAGE},
+    ),
+    Operation(
+        "GET", "/v1/invocations/{id}", invocations.shown, "read", "showInvocation", "An invocation and what it came to.",
+        {200: "Entry"}, problems=(404,),
+    ),
+    Operation(
+        "POST", "/v1/invocations/{id}/cancel", invocations.cancel, "invoke", "cancelInvocation", "Cancel what has not been sent.",
+        {202: "Entry"}, problems=(404, 409),
+    ),
+    Operation(
+        "POST", "/v1/invocations/{id}/resolve", invocations.resolve, "manage", "resolveInvocation", "Settle a doubt by a person's word.",
+        {200: "Entry"}, body="Resolution", problems=(404, 409, 413, 415),
+    ),
+    Operation(
+        "GET", "/v1/connectors", catalogue.connectors, "read", "listConnectors", "What is installed: manifests, or rows.",
+        {200: "ConnectorList", 304: ""}, query={"summary": _FLAG, **_PAGE}, headers=("If-None-Match",),
+    ),
+    Operation(
+        "GET", "/v1/connectors/{key}", catalogue.connector, "read", "showConnector", "A connector's manifest.",
+        {200: "Manifest", 304: ""}, headers=("If-None-Match",), problems=(404,),
+    ),
+    Operation(
+        "GET", "/v1/connectors/{key}/actions/{action}", guide.shown, "read", "showAction",
+        "An action, and whether the caller may run it; with 'Accept: text/markdown' a guide to it.",
+        {200: "Action"}, query={"connection": _TEXT}, problems=(404, 406),
+    ),
+    Operation(
+        "GET", "/v1/connectors/{key}/actions/{action}/schema", catalogue.schema, "read", "showSchema", "The schema of an action's inputs.",
+        {200: "Schema", 304: ""}, headers=("If-None-Match",), problems=(404,),
+    ),
+    Operation(
+        "POST", "/v1/connectors/{key}/options/{source}", catalogue.options, "read", "listOptions", "The choices of a form field.",
+        {200: "OptionList"}, body="OptionsOver", problems=(404, 413, 415, 422, 502, 504),
+    ),
+    Operation(
+        "GET", "/v1/actions", catalogue.actions, "read", "searchActions", "The actions that fit some words, best first.",
+        {200: "ActionList"}, query={**_ACTION_FILTERS, **_PAGE},
+    ),
+    Operation(
+        "GET", "/v1/connections", connections.listed, "read", "listConnections", "The connections by name, secrets masked.",
+        {200: "ConnectionList"}, query={"type": _TEXT, "q": _TEXT, **_PAGE}, problems=(422,),
+    ),
+    Operation(
+        "POST", "/v1/connections", connections.created, "manage", "createConnection", "Test a connection and keep it.",
+        {201: "Connection"}, query=_FORCE, body="NewConnection", problems=(409, 413, 415, 422),
+    ),
+    Operation(
+        "POST", "/v1/connections:test", connections.drafted, "manage", "testDraft", "Test a connection that is not kept.",
+        {200: "Trial"}, body="DraftConnection", problems=(413, 415, 422),
+    ),
+    Operation(
+        "GET", "/v1/connections/{name}", connections.shown, "read", "showConnection", "A connection, secrets masked.",
+        {200: "Connection", 304: ""}, headers=("If-None-Match",), problems=(404, 422),
+    ),
+    Operation(
+        "PUT", "/v1/connections/{name}", connections.replaced, "manage", "replaceConnection",
+        "Give a connection other values. A secret that is left out or masked stays as it is.",
+        {200: "Connection"}, query=_FORCE, headers=("If-Match",), body="ConnectionValues", problems=(404, 409, 412, 413, 415, 422),
+    ),
+    Operation(
+        "DELETE", "/v1/connections/{name}", connections.removed, "manage", "removeConnection", "Forget a connection and its secrets.",
+        {204: ""}, headers=("If-Match",), problems=(404, 412, 422),
+    ),
+    Operation(
+        "POST", "/v1/connections/{name}/test", connections.tested, "invoke", "testConnection", "Try a connection step by step.",
+        {200: "Connection"}, problems=(404, 422),
+    ),
+    Operation(
+        "GET", "/v1/connections/{name}/policy", connections.policy, "read", "showPolicy", "The policies that the provider must have.",
+        {200: "Policies"}, query={"actions": {"type": "string"}, "principal": {"type": "string"}}, problems=(404, 422),
+    ),
+    Operation(
+        "POST", "/v1/files", uploads.upload, "invoke", "uploadFile", "Keep a file, to be named in inputs by its id.",
+        {201: "File"}, body="*/*", problems=(413, 507),
+    ),
+    Operation("GET", "/healthz", operation.healthy, None, "health", "The process answers.", {200: "Healthy"}),
+    Operation("GET", "/readyz", operation.ready, None, "readiness", "The database can be used.", {200: "Healthy"}, problems=(503,)),
+    Operation("GET", "/metrics", operation.metrics, "read", "metrics", "Counters, for Prometheus.", {200: "text/plain"}),
+    Operation(
+        "GET", "/openapi.json", documents.openapi, None, "openapi", "This document.", {200: "Schema", 304: ""}, headers=("If-None-Match",),
+    ),
+    Operation("GET", "/docs", documents.docs, None, "docs", "This document, to read.", {200: "text/html"}),
+)  # fmt: skip

@@ -1,0 +1,27 @@
+"""Answers that a caller may keep and ask for again by their tag."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from jackfield.surfaces.http.body import dumps
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+__all__ = ["tagged"]
+
+
+def tagged(request: Request, value: object, kind: str = "application/json") -> Response:
+    """``value`` (JSON, or text that is written already) with a weak entity tag (it may be compressed on its way), or 304 where the caller
+    has it (RFC 9110 §13.1.2)."""
+    body = value if isinstance(value, bytes) else dumps(value)
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": f"W/{tag}", "Cache-Control": "private, no-cache"}
+    known = {part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")}
+    if tag in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    return Response(body, 200, headers, kind)

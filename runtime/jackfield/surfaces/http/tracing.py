@@ -1,0 +1,115 @@
+"""OpenTelemetry (extra ``otel``): a span for each invocation and one for each stage of it. No payload: names, ids, effects, codes."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from jackfield.errors import JackfieldError
+from jackfield.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span, Tracer, TracerProvider
+
+    from jackfield.invocation import Invocation, Meta
+
+__all__ = ["Tracing", "configured"]
+
+_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_CURRENT: ContextVar[_Spans | None] = ContextVar("jackfield_spans", default=None)
+
+
+def configured(environment: Mapping[str, str]) -> Sequence[object]:
+    """The plugin, where the environment names a collector (OpenTelemetry's own variables) and the extra is installed; else nothing."""
+    if not any(environment.get(name) for name in _VARIABLES) or environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return ()
+    if importlib.util.find_spec("opentelemetry.sdk") is None:
+        return ()
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 (an extra)
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 (as above)
+    from opentelemetry.sdk.trace import TracerProvider as Provider  # noqa: PLC0415 (as above)
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 (as above)
+
+    provider = Provider(resource=Resource.create({"service.name": environment.get("OTEL_SERVICE_NAME") or "jackfield"}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return (Tracing(provider),)
+
+
+class Tracing:
+    """A plugin. The parent of an invocation's span is its ``traceparent`` (W3C Trace Context), where it has one."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        self._tracer = provider.get_tracer("jackfield")
+
+    @hookimpl
+    def around(self, invocation: Invocation, workspace: str, meta: Meta) -> Any:  # noqa: ANN401 (a context manager)
+        """The span of one invocation."""
+        return self._spanned(invocation, workspace, meta)
+
+    @hookimpl
+    def stage(self, name: str) -> None:
+        """The span of a stage begins, and that of the stage before it ends."""
+        spans = _CURRENT.get()
+        if spans is not None:
+            spans.begin(name)
+
+    @contextmanager
+    def _spanned(self, invocation: Invocation, workspace: str, meta: Meta) -> Iterator[None]:
+        attributes = {
+            "jackfield.invocation.id": meta.invocation_id,
+            "jackfield.workspace": workspace,
+            "jackfield.connector": invocation.connector[:200],
+            "jackfield.action": invocation.action[:200],
+        }
+        span = self._tracer.start_span("jackfield.invoke", _parent(invocation.context.get("traceparent")), attributes=attributes)
+        spans = _Spans(self._tracer, span)
+        token = _CURRENT.set(spans)
+        try:
+            yield
+        except BaseException as error:
+            spans.end(error)
+            raise
+        else:
+            spans.end(None)
+        finally:
+            _CURRENT.reset(token)
+            span.set_attribute("jackfield.attempts", meta.attempts)
+            span.end()
+
+
+class _Spans:
+    """The spans of one invocation: its own, and that of the stage which it is in."""
+
+    def __init__(self, tracer: Tracer, whole: Span) -> None:
+        self._tracer = tracer
+        self._whole = whole
+        self._stage: Span | None = None
+
+    def begin(self, name: str) -> None:
+        """Go on to another stage."""
+        from opentelemetry.trace import set_span_in_context  # noqa: PLC0415 (an extra)
+
+        if self._stage is not None:
+            self._stage.end()
+        self._stage = self._tracer.start_span(f"jackfield.{name}", set_span_in_context(self._whole))
+
+    def end(self, error: BaseException | None) -> None:
+        """The invocation has ended; of an error its code is told, never its text."""
+        from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 (as above)
+
+        for span in (self._stage, self._whole):
+            if span is not None and error is not None:
+                code = error.code if isinstance(error, JackfieldError) else type(error).__name__
+                span.set_attribute("error.type", code)
+                span.set_status(Status(StatusCode.ERROR))
+        if self._stage is not None:
+            self._stage.end()
+
+
+def _parent(traceparent: object) -> Any:  # noqa: ANN401 (OpenTelemetry's context)
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415 (an extra)
+
+    return TraceContextTextMapPropagator().extract({"traceparent": traceparent}) if isinstance(traceparent, str) else None

@@ -1,0 +1,77 @@
+"""``POST /v1/files``: a raw body, or the one file of a multipart form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.responses import Response
+
+from jackfield.surfaces.http.body import TooLarge, answer
+from jackfield.surfaces.http.problem import Problem
+
+if TYPE_CHECKING:
+    from starlette.datastructures import UploadFile
+    from starlette.requests import Request
+
+    from jackfield.surfaces.http.host import Host
+    from jackfield.surfaces.http.identity import Identity
+
+__all__ = ["upload"]
+
+_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,100}\Z")
+_CHUNK = 256 * 1024
+_FORM = 64 * 1024
+"""Bytes that a form may have around its file."""
+
+
+async def upload(request: Request, host: Host, identity: Identity) -> Response:
+    """Stream one file to disk; its id is a FILE wherever one is taken, in this workspace, until it expires."""
+    announced = request.headers.get("content-length", "")
+    limit = host.settings.max_file
+    if announced.isdigit() and int(announced) > limit + _FORM:
+        raise TooLarge(limit)
+    given = request.headers.get("content-type", "application/octet-stream")
+    if given.lower().startswith("multipart/form-data"):
+        kept = await _from_form(request, host, identity)
+    else:
+        kept = await host.files.keep(identity.workspace, request.stream(), _content_type(given))
+    expires = datetime.fromtimestamp(kept["expiresAt"], UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return answer({**kept, "expiresAt": expires}, 201)
+
+
+async def _from_form(request: Request, host: Host, identity: Identity) -> dict[str, Any]:
+    try:
+        form = await MultiPartParser(request.headers, _bounded(request, host.settings.max_file + _FORM), max_files=1, max_fields=10).parse()
+    except (MultiPartException, KeyError, ValueError) as error:  # a boundary that is missing is a KeyError there
+        reason = error.message if isinstance(error, MultiPartException) else "it has no boundary"
+        raise Problem(400, f"the form cannot be read: {reason}") from None
+    try:
+        files = [item for _, item in form.multi_items() if not isinstance(item, str)]
+        if len(files) != 1:
+            raise Problem(400, "the form must hold one file")
+        return await host.files.keep(identity.workspace, _pieces(files[0]), _content_type(files[0].content_type or ""))
+    finally:
+        await form.close()
+
+
+async def _bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > limit:
+            raise TooLarge(limit)
+        yield piece
+
+
+async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
+    while piece := await file.read(_CHUNK):
+        yield piece
+
+
+def _content_type(given: str) -> str:
+    kind = given.partition(";")[0].strip()
+    return kind if _TYPE.match(kind) else "application/octet-stream"

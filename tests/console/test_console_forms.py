@@ -1,0 +1,147 @@
+"""From a schema to a form: which control a member gets, and that no schema is too much."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jackfield.surfaces.console.form_schema import form_schema
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = {"anyOf": [{"type": "string"}, {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}]}
+
+
+def kinds(schema: dict[str, Any], **given: Any) -> dict[str, str]:
+    """The kind of control of each member, in the order in which they are shown."""
+    form = form_schema(schema, **given)
+    placed = sorted(form["properties"].items(), key=lambda item: item[1]["propertyOrder"])
+    return {name: member["options"]["kind"] for name, member in placed}
+
+
+def member(schema: dict[str, Any]) -> dict[str, Any]:
+    """What the form is told of a member."""
+    found: dict[str, Any] = form_schema({"type": "object", "properties": {"one": schema}})["properties"]["one"]
+    return found
+
+
+def test_the_form_of_an_email() -> None:
+    """Sending an email has the controls that people expect, in the author's order; what is seldom needed is behind the rest."""
+    manifest = json.loads((ROOT / "connectors/aws-ses/jackfield_aws_ses/connector.json").read_text(encoding="utf-8"))
+    inputs = next(action["inputs"] for action in manifest["actions"] if action["key"] == "sendEmail")
+    found = kinds(inputs)
+    assert list(found)[:4] == ["awsRegion", "to", "cc", "bcc"]
+    wanted = {"awsRegion": "text", "to": "list", "sender": "text", "text": "textarea", "attachments": "files", "tags": "pairs"}
+    assert {name: found[name] for name in wanted} == wanted
+    options = {name: item["options"] for name, item in form_schema(inputs)["properties"].items()}
+    assert (options["awsRegion"]["optionsFrom"], options["awsRegion"]["fromConnection"]) == ("awsRegions", "region")
+    assert [name for name, item in options.items() if item["required"]] == ["awsRegion", "sender", "subject"]
+    assert {name for name, item in options.items() if item["more"]} >= {"tags", "headers", "returnPath"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "kind"),
+    [
+        ({"type": "string"}, "text"),
+        ({"type": ["null", "string"]}, "text"),
+        ({"type": "string", "writeOnly": True}, "password"),
+        ({"type": "string", "format": "password"}, "password"),
+        ({"type": "string", "x-jackfield": {"multiline": True}}, "textarea"),
+        ({"type": "integer"}, "integer"),
+        ({"type": "number"}, "number"),
+        ({"type": "boolean"}, "boolean"),
+        ({"enum": ["a", 1, None]}, "choice"),
+        ({"const": "a"}, "choice"),
+        ({"type": "array", "items": {"type": "integer"}}, "list"),
+        ({"type": "array", "items": {"enum": ["a"]}}, "json"),
+        ({"type": "array"}, "json"),
+        ({"type": "object"}, "json"),
+        ({"type": "object", "additionalProperties": True}, "json"),
+        ({"type": "object", "additionalProperties": {"type": "string"}}, "pairs"),
+        ({"type": "object", "additionalProperties": FILE}, "files"),
+        ({"type": "object", "properties": {"a": {"type": "string"}}}, "object"),
+        ({"type": "array", "items": {"type": "object", "properties": {"key": {"type": "string"}, "value": FILE}}}, "files"),
+        ({"type": "array", "items": {"type": "object", "properties": {"key": {"type": "string"}, "value": {"type": "string"}}}}, "pairs"),
+        (FILE, "file"),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "text"),
+        ({"oneOf": [{"type": "object"}, {"type": "boolean"}]}, "boolean"),
+        ({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}, "list"),
+        ({}, "json"),
+        (True, "json"),
+        ({"$ref": "#/nowhere"}, "json"),
+        ({"$ref": "https://example.com/schema"}, "json"),
+    ],
+)
+def test_each_schema_has_a_control(schema: Any, kind: str) -> None:
+    """A member's control follows from its schema; what has no control of its own is written as JSON."""
+    assert member(schema)["options"]["kind"] == kind
+
+
+def test_references_are_followed() -> None:
+    """Definitions are looked up, titles beside a reference win, and a circle ends as JSON."""
+    schema = {
+        "type": "object",
+        "properties": {"a": {"$ref": "#/$defs/text", "title": "Mine"}, "b": {"$ref": "#/$defs/node"}, "c": {"$ref": "#/$defs/loop"}},
+        "$defs": {
+            "text": {"type": "string", "title": "Theirs"},
+            "node": {"type": "object", "properties": {"child": {"$ref": "#/$defs/node"}}},
+            "loop": {"$ref": "#/$defs/loop"},
+        },
+    }
+    assert kinds(schema) == {"a": "text", "b": "object", "c": "json"}
+    form = form_schema(schema)["properties"]
+    assert form["a"]["title"] == "Mine"
+    assert json.dumps(form).count('"json"') == 2
+
+
+def test_what_the_author_says_is_told() -> None:
+    """Defaults, examples and descriptions reach the form; a description's Markdown is made harmless."""
+    found = member({"type": "integer", "default": 3, "description": "See [docs](https://example.com) <b>now</b> [x](javascript:alert)"})
+    assert found["options"]["placeholder"] == "3 by default"
+    assert 'href="https://example.com"' in found["options"]["hint"]
+    assert "<b>" not in found["options"]["hint"]
+    assert 'href="javascript' not in found["options"]["hint"]
+    assert member({"type": "string", "examples": ["eu-west-1"]})["options"]["placeholder"] == "for example eu-west-1"
+    assert member({"type": "boolean", "default": True})["options"]["default"] is True
+
+
+def test_secrets_that_are_kept() -> None:
+    """A secret that is there is not asked for again, and what only the runtime sets cannot be typed."""
+    schema = {"type": "object", "required": ["key"], "properties": {"key": {"type": "string", "writeOnly": True}, "id": {"type": "string"}}}
+    form = form_schema(schema, kept=["key"], fixed=["id"])["properties"]
+    assert (form["key"]["options"]["required"], form["id"]["options"]["kind"]) == (False, "fixed")
+    assert "Kept as it is" in form["key"]["options"]["placeholder"]
+
+
+WORDS = st.sampled_from(["string", "object", "array", "integer", "null", "nonsense"])
+SCHEMAS: st.SearchStrategy[Any] = st.recursive(
+    st.booleans()
+    | st.fixed_dictionaries(
+        {}, optional={"type": WORDS | st.lists(WORDS, max_size=2), "enum": st.lists(st.integers()), "title": st.text()}
+    ),
+    lambda inner: st.fixed_dictionaries(
+        {},
+        optional={
+            "type": WORDS,
+            "items": inner,
+            "additionalProperties": inner,
+            "properties": st.dictionaries(st.text(max_size=4), inner, max_size=3),
+            "anyOf": st.lists(inner, max_size=3),
+            "$ref": st.sampled_from(["#", "#/properties", "#/properties/a", "#/$defs/x", "other"]),
+        },
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(max_size=4), SCHEMAS, max_size=4))
+def test_no_schema_is_too_much(properties: dict[str, Any]) -> None:
+    """Any schema at all makes a form, whose controls the page knows."""
+    form = form_schema({"type": "object", "properties": properties})
+    known = {"text", "textarea", "password", "integer", "number", "json", "choice", "boolean", "list", "pairs", "files", "file", "object"}
+    assert {item["options"]["kind"] for item in form["properties"].values()} <= known
+    assert form["properties"].keys() == properties.keys()

@@ -1,0 +1,158 @@
+"""What holds of every page: it can be used by everybody, in both schemes and on a phone, and it asks nobody else for anything."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from playwright.sync_api import Browser
+
+from browsing import Visitor
+from console_rig import Console
+from jackfield.access import Rules
+from jackfield.errors import RateLimited
+from jackfield.invocation import Meta, Result, new_invocation_id
+from jackfield.journal import Draft
+
+pytest_plugins = ["browser"]
+
+PICTURES = {"overview-light", "overview-dark", "overview-phone", "tries-light"}
+"""What the documentation shows, where pictures are asked for."""
+SAY = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hello"}}
+
+
+@pytest.fixture
+def busy(console: Console) -> Console:
+    """A console with something on every page."""
+    panel = console.host.panel("default")
+    panel.connections.add("hall", "echo/token", {"token": "sesame", "greeting": "Hi"})
+    panel.connections.add("closed", "echo/token", {"token": "bad"}, force=True)
+    role = {"roleARN": "arn:aws:iam::123456789012:role/acme-ses", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "secret"}
+    panel.connections.add("acme-ses", "aws/awsAssumeRole", role, test=False)
+    for times in (1, 2, 3):
+        panel.invoke({**SAY, "inputs": {"text": "Hello", "times": times}})
+    for kind, tries in (("rejected", None), ("throttled", 2)):
+        panel.invoke({**SAY, "inputs": {"text": "Hello", "fault": {"kind": kind, "tries": tries, "name": kind}}})
+    panel.invoke({**SAY, "action": "post", "inputs": {"text": "Hello", "fault": {"kind": "reset"}}, "idempotencyKey": "note-1"})
+    a_day(console)
+    console.token("invoke", name="The web shop", rules=Rules(allow=("echo/*",), block=("effect:write & connection:prod-*",)))
+    return console
+
+
+def a_day(console: Console) -> None:
+    """Put what two connectors did in the last day into the journal."""
+    journal = console.host.panel("default").journal
+    assert journal is not None
+    now, chance = console.host.clock.time(), random.Random(5)
+    with journal.database.write() as transaction:
+        for number in range(240):
+            connector, action = chance.choice([("aws-ses", "sendEmail"), ("aws-ses", "sendEmail"), ("echo", "say")])
+            at = now - 86_000 * (1 - math.sqrt(chance.random()) * 0.97)
+            failed = chance.random() < (0.06 if connector == "echo" else 0.02)
+            meta = Meta(new_invocation_id(), connector=connector, connector_version="1.0.0", action=action, attempts=1)
+            draft = Draft(
+                id=meta.invocation_id,
+                connector=connector,
+                connector_version="1.0.0",
+                action=action,
+                effect="read",
+                connection="hall" if connector == "echo" else "acme-ses",
+                caller="shop",
+                created_at=at,
+                expires_at=at + 60,
+            )
+            journal.starting(draft)(transaction)
+            good = Result("succeeded", meta, output={"number": number})
+            result = Result("failed", meta, error=RateLimited("throttled")) if failed else good
+            journal.settling(draft.id, result, [])(transaction)
+            took = chance.lognormvariate(-2.6, 0.5) if connector == "aws-ses" else chance.lognormvariate(-4, 0.7)
+            values = {"workspace": "default", "id": draft.id, "at": at + took}
+            transaction.change("UPDATE invocations SET settled_at = :at WHERE workspace = :workspace AND id = :id", values)
+
+
+def pages(console: Console) -> dict[str, str]:
+    """Every kind of page, by the name of its picture."""
+    journal = console.host.panel("default").journal
+    assert journal is not None
+    doubt = journal.entries(status="in_doubt")[0][0].id
+    retried = next(entry.id for entry in journal.entries()[0] if entry.attempts > 1)
+    return {
+        "overview": "/",
+        "overview-hour": "/?span=1h",
+        "connectors": "/connectors",
+        "search": "/connectors?q=email",
+        "connector": "/connectors/aws-ses",
+        "action": "/connectors/aws-ses/actions/sendEmail?example=1",
+        "action-echo": "/connectors/echo/actions/say",
+        "connections": "/connections",
+        "choose-type": "/new-connection",
+        "new": "/new-connection?type=aws/awsAssumeRole",
+        "connection-aws": "/connections/acme-ses",
+        "connection-closed": "/connections/closed",
+        "invocations": "/invocations",
+        "in-doubt": f"/invocations/{doubt}",
+        "tries": f"/invocations/{retried}",
+        "tokens": "/tokens",
+        "workspace": "/workspace",
+        "verdict": "/workspace/verdict?call=echo/say&token=&connection=hall",
+        "missing": "/connections/nobody",
+    }
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_use_every_page(browser: Browser, busy: Console, scheme: str) -> None:
+    """Axe finds nothing serious on any page, all parts of it opened; nothing foreign is asked for, and nothing breaks the policy."""
+    visitor = Visitor(browser, busy, scheme)
+    visitor.page.goto(f"{busy.origin}/login")
+    assert visitor.axe() == []
+    if scheme == "light":
+        visitor.picture("sign-in")
+    visitor.sign_in()
+    found = {}
+    for name, path in pages(busy).items():
+        visitor.go(path)
+        if f"{name}-{scheme}" in PICTURES:
+            visitor.picture(f"{name}-{scheme}")
+        visitor.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        found[name] = visitor.axe()
+        visitor.check()
+    assert [f"{name}: {fault}" for name, faults in found.items() for fault in faults] == []
+    visitor.close()
+
+
+def test_every_page_fits_a_phone_and_survives_a_reload(browser: Browser, busy: Console) -> None:
+    """On a phone no page is wider than the window, axe finds nothing serious, and a reload gives the same page again."""
+    visitor = Visitor(browser, busy, phone=True)
+    visitor.sign_in()
+    found = {}
+    for name, path in pages(busy).items():
+        visitor.go(path)
+        title = visitor.page.locator("h1").inner_text()
+        visitor.page.reload()
+        visitor.settle()
+        assert visitor.page.locator("h1").inner_text() == title
+        if f"{name}-phone" in PICTURES:
+            visitor.picture(f"{name}-phone")
+        visitor.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        visitor.check()
+        found[name] = visitor.axe()
+    assert [f"{name}: {fault}" for name, faults in found.items() for fault in faults] == []
+    visitor.close()
+
+
+def test_the_keyboard_reaches_everything(visitor: Visitor) -> None:
+    """The first key press offers to skip the navigation; links and fields follow in the order in which they are read."""
+    page = visitor.page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+    visitor.go("/connectors/echo/actions/say")
+    page.get_by_role("tab", name="JSON").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.textContent") == "curl"
+    assert page.get_by_role("tabpanel", name="curl").is_visible()
+    assert not page.get_by_role("tabpanel", name="JSON").is_visible()
+    page.keyboard.press("End")
+    assert page.get_by_role("tabpanel", name="CLI").is_visible()

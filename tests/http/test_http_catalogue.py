@@ -1,0 +1,133 @@
+"""``/v1/connectors`` and ``/v1/actions``: manifests, search, guides, choices."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from http_stand import Client, Stand, standing
+from jackfield.access import Rules
+from jackfield.catalog.index import Words
+from jackfield.manifest import Manifest
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """One server for all of them."""
+    with standing(tmp_path_factory.mktemp("catalogue")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(stand: Stand) -> Client:
+    """May do everything."""
+    return stand.client()
+
+
+def test_connectors_are_listed_as_manifests_or_rows(client: Client) -> None:
+    """Whole manifests, or a row for each; pages are cut by key."""
+    assert {item["key"] for item in client.get("/v1/connectors").json["items"]} == {"aws-ses", "echo"}
+    rows = client.get("/v1/connectors?summary=true").json["items"]
+    assert [(row["key"], row["status"]) for row in rows] == [("aws-ses", "ok"), ("echo", "ok")]
+    first = client.get("/v1/connectors?limit=1").json
+    second = client.get(f"/v1/connectors?limit=1&cursor={first['nextCursor']}").json
+    assert [page["items"][0]["key"] for page in (first, second)] == ["aws-ses", "echo"]
+    assert (first["nextCursor"], second["nextCursor"]) == ("aws-ses", None)
+
+
+@pytest.mark.parametrize("path", ["/v1/connectors", "/v1/connectors/echo", "/v1/connectors/echo/actions/say/schema"])
+def test_what_is_known_is_not_sent_again(client: Client, path: str) -> None:
+    """An ETag that the caller has is 304, weak or among others."""
+    tag = client.get(path).headers["etag"]
+    for known in (tag, tag.removeprefix("W/"), f'"x", {tag}', "*"):
+        again = client.get(path, If_None_Match=known)
+        assert (again.status, again.body) == (304, b"")
+    assert client.get(path, If_None_Match='"other"').status == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/connectors/ecco", "/v1/connectors/echo/actions/sey", "/v1/connectors/echo/actions/sey/schema"])
+def test_a_name_that_is_not_there_is_404_with_the_nearest(client: Client, path: str) -> None:
+    """404 as a problem that suggests the nearest name."""
+    reply = client.get(path)
+    assert (reply.status, reply.headers["content-type"]) == (404, "application/problem+json")
+    assert "did you mean" in reply.json["detail"]
+
+
+def test_actions_are_found_best_first(client: Client) -> None:
+    """Words narrow, effects and connectors too; pages follow each other."""
+    assert client.get("/v1/actions?q=send+email").json["items"][0]["action"] == "sendEmail"
+    effects = {item["effect"] for item in client.get("/v1/actions?effect=write").json["items"]}
+    assert effects == {"write"}
+    assert {item["connector"] for item in client.get("/v1/actions?connector=echo").json["items"]} == {"echo"}
+    whole = client.get("/v1/actions").json["items"]
+    seen: list[Any] = []
+    cursor: str | None = "0"
+    while cursor is not None:
+        page = client.get(f"/v1/actions?limit=3&cursor={cursor}").json
+        seen += page["items"]
+        cursor = page["nextCursor"]
+    assert seen == whole
+    for wrong in ("effect=none", "cursor=-1", "cursor=x", "limit=0", f"q={'x' * 201}"):
+        assert client.get(f"/v1/actions?{wrong}").status == 400
+
+
+def test_fifteen_thousand_actions_are_searched_in_few_steps() -> None:
+    """The index finds what the plain words say among 15,000 actions, and gives the page that is asked for only."""
+    index = Words()
+    for number in range(1500):
+        rows = [{"key": f"getThing{number}x{item}", "title": f"Get {item}", "description": "Of a kind."} for item in range(10)]
+        raw = {"manifestVersion": 1, "key": f"c-{number}", "title": "C", "version": "1", "description": "", "actions": rows}
+        index.add(Manifest.from_json(raw))
+    found, more = index.find("get", limit=5)
+    assert ([row.connector for row in found], more) == (["c-0"] * 5, True)
+    assert [row.action for row in index.find("thing77x3", limit=5)[0]] == ["getThing77x3"]
+    assert index.find("", start=14_999, limit=5)[1] is False
+
+
+def test_an_action_tells_the_callers_verdict(stand: Stand, client: Client) -> None:
+    """JSON: the action, and whether this token may run it and which rule says so."""
+    free = client.get("/v1/connectors/echo/actions/post").json
+    assert (free["key"], free["effect"], free["connectorVersion"], free["verdict"]["allowed"]) == ("post", "write", "1.0.0", True)
+    bound = stand.client("invoke", rules=Rules(block=("effect:write",)))
+    verdict = bound.get("/v1/connectors/echo/actions/post").json["verdict"]
+    assert (verdict["allowed"], verdict["source"]) == (False, "token")
+    assert "effect:write" in verdict["rule"]
+    refused = bound.invoke("post", text="x")
+    assert (refused.status, refused.json["error"]["code"]) == (403, "forbidden")
+
+
+def test_a_guide_is_markdown_that_can_be_run(client: Client) -> None:
+    """Schema table, permissions, verdict, and snippets with the real origin, whose invocation is valid JSON for this action."""
+    reply = client.get("/v1/connectors/aws-ses/actions/sendEmail", Accept="text/markdown")
+    text = reply.body.decode()
+    assert reply.headers["content-type"] == "text/markdown; charset=utf-8"
+    assert reply.headers["vary"].startswith("Accept")
+    assert "| `subject` | string | yes |" in text
+    assert "`ses:SendEmail`" in text
+    assert "**You may run it**" in text
+    assert f"curl http://127.0.0.1:{client.port}/v1/invocations" in text
+    invocation = json.loads(re.findall(r"```json\n(.*?)```", text, re.DOTALL)[0])
+    assert (invocation["connector"], invocation["action"]) == ("aws-ses", "sendEmail")
+    compile(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0], "snippet", "exec")
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [("*/*", "json"), ("text/markdown", "markdown"), ("application/json, text/markdown;q=0.5", "json"), ("text/markdown;q=x", "json")],
+)
+def test_accept_decides(client: Client, accept: str, kind: str) -> None:
+    """Markdown where it is preferred, else JSON."""
+    assert kind in client.get("/v1/connectors/echo/actions/say", Accept=accept).headers["content-type"]
+
+
+def test_choices_of_a_form_field(client: Client) -> None:
+    """An option source's choices; an unknown one is 404, a body that means nothing 400."""
+    path = "/v1/connectors/echo/options/voices"
+    assert [item["value"] for item in client.post(path).json["items"]] == ["alto", "bass"]
+    assert client.post(path, {}).status == 200
+    assert client.post("/v1/connectors/echo/options/vioces").status == 404
+    assert client.post(path, {"more": 1}).status == 400

@@ -1,0 +1,156 @@
+"""``/v1/connections``: made, shown masked, changed by the version that was seen, tested, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from http_stand import Client, Stand, say, standing
+
+VALUES = {"token": "s3cret-4711", "greeting": "hello"}
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """One server for all of them."""
+    with standing(tmp_path_factory.mktemp("connections")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(stand: Stand) -> Client:
+    """May do everything."""
+    return stand.client()
+
+
+def made(client: Client, name: str, **values: Any) -> Any:
+    """A new connection."""
+    answer = client.post("/v1/connections", {"name": name, "type": "echo/token", "values": {**VALUES, **values}})
+    assert answer.status == 201, answer.body
+    return answer
+
+
+def test_a_connection_as_the_contract_shows_it(client: Client) -> None:
+    """201, its place, its ETag; name, type, masked values, version, account, status, steps of its test."""
+    answer = made(client, "whole")
+    assert (answer.headers["location"], answer.headers["etag"]) == ("/v1/connections/whole", '"1"')
+    shown = client.get("/v1/connections/whole").json
+    assert shown == answer.json
+    assert shown["values"] == {"token": "***", "greeting": "hello"}
+    assert (shown["version"], shown["status"]) == (1, "ok")
+    assert shown["account"] == {"id": "echo-1", "label": "The echo in the hall"}
+    step = shown["lastTest"]["steps"][0]
+    assert step.items() >= {"key": "token", "title": "Present the token", "passed": True, "mandatory": True}.items()
+
+
+def test_saving_tests(client: Client) -> None:
+    """One whose test fails is not kept, says why, and is kept by force or untested."""
+    bad = {"name": "bad", "type": "echo/token", "values": {"token": "bad"}}
+    refused = client.post("/v1/connections", bad)
+    assert (refused.status, refused.json["code"]) == (422, "invalid_connection")
+    assert "does not know the token" in refused.json["detail"]
+    assert client.get("/v1/connections/bad").status == 404
+    assert client.post("/v1/connections?force=true", bad).json["status"] == "failing"
+    assert client.call("DELETE", "/v1/connections/bad").status == 204
+    assert client.post("/v1/connections?test=false", bad).json["status"] == "untested"
+    assert client.call("DELETE", "/v1/connections/bad").status == 204
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"name": "x", "type": "echo/token"}, 400),
+        ({"name": "x", "type": "echo/token", "values": []}, 400),
+        ({"name": 1, "type": "echo/token", "values": {}}, 400),
+        ({"name": "x", "type": "echo/token", "values": {}, "more": 1}, 400),
+        (b"{", 400),
+        ({"name": "a/b", "type": "echo/token", "values": VALUES}, 422),
+        ({"name": "x", "type": "echo/nope", "values": VALUES}, 422),
+        ({"name": "x", "type": "echo/token", "values": {}}, 422),
+        ({"name": "x", "type": "echo/token", "values": {"token": {"$env": "HOME"}}}, 422),
+        ({"name": "x", "type": "aws/awsDefault", "values": {}}, 422),
+        (b"x" * (1024 * 1024 + 1), 413),
+    ],
+)
+def test_what_cannot_be_kept_is_a_problem(client: Client, body: Any, status: int) -> None:
+    """Refusals are problem details, with code and details where values are at fault."""
+    answer = client.post("/v1/connections", body)
+    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json["status"] == status
+    assert (answer.json.get("code") == "invalid_connection") == (status == 422)
+
+
+def test_a_body_that_is_not_json_is_415(client: Client) -> None:
+    """A form from another site is no request."""
+    assert client.post("/v1/connections", b"name=x", Content_Type="application/x-www-form-urlencoded").status == 415
+
+
+def test_a_name_is_taken_once(client: Client) -> None:
+    """The second one of a name is a conflict."""
+    made(client, "taken")
+    assert client.post("/v1/connections", {"name": "taken", "type": "echo/token", "values": VALUES}).status == 409
+
+
+def test_a_stale_version_is_412(client: Client) -> None:
+    """``If-Match`` with the version that was seen changes it; with an older one nothing is written, for PUT and DELETE."""
+    made(client, "versions")
+    path = "/v1/connections/versions"
+    changed = client.call("PUT", path, {"values": {"greeting": "again"}}, If_Match='"1"')
+    assert (changed.status, changed.headers["etag"], changed.json["values"]["greeting"]) == (200, '"2"', "again")
+    for tag in ('"1"', 'W/"2"', '"x"', "2"):
+        stale = client.call("PUT", path, {"values": {"greeting": "lost"}}, If_Match=tag)
+        assert (stale.status, stale.headers["content-type"]) == (412, "application/problem+json")
+        assert client.call("DELETE", path, If_Match=tag).status == 412
+    assert client.get(path).json["values"]["greeting"] == "again"
+    assert client.call("PUT", path, {"values": {"greeting": "any"}}, If_Match="*").json["version"] == 3
+    assert client.call("PUT", path, {"values": {"greeting": "two"}}, If_Match='"1", "3"').json["version"] == 4
+    assert client.get(path, If_None_Match='"4"').status == 304
+    assert client.call("DELETE", path, If_Match='"4"').status == 204
+    assert client.get(path).status == 404
+
+
+def test_a_connection_keeps_name_and_type(client: Client) -> None:
+    """A PUT that names another type or name is refused."""
+    made(client, "same")
+    for other in ({"name": "other"}, {"type": "aws/awsDefault"}):
+        assert client.call("PUT", "/v1/connections/same", {**other, "values": VALUES}).status == 409
+
+
+def test_a_test_answers_its_steps(client: Client) -> None:
+    """A connection that is tested, and a draft that is not kept."""
+    made(client, "tried")
+    assert client.post("/v1/connections/tried/test").json["lastTest"]["steps"][0]["passed"] is True
+    draft = client.post("/v1/connections:test", {"type": "echo/token", "values": {"token": "bad"}})
+    assert (draft.status, draft.json["status"]) == (200, "failing")
+    assert draft.json["lastTest"]["steps"][0]["hint"]
+
+
+def test_the_list_is_paged_by_name(client: Client) -> None:
+    """Each connection is on one page; ``q`` narrows."""
+    for number in range(5):
+        made(client, f"page-{number}")
+    names, cursor = [], ""
+    while True:
+        page = client.get(f"/v1/connections?q=page-&limit=2{cursor}").json
+        assert len(page["items"]) <= 2
+        names += [item["name"] for item in page["items"]]
+        if page["nextCursor"] is None:
+            break
+        cursor = f"&cursor={page['nextCursor']}"
+    assert names == [f"page-{number}" for number in range(5)]
+    for wrong in ("limit=0", "limit=201", "limit=x", "limit=1&limit=2", "cursor=%00", "cursor=a/b", "limt=1"):
+        assert client.get(f"/v1/connections?{wrong}").status == 400, wrong
+
+
+def test_secrets_never_come_out(client: Client) -> None:
+    """No answer about a connection holds its secret."""
+    made(client, "quiet")
+    answers = [
+        client.get("/v1/connections/quiet"), client.get("/v1/connections"), client.post("/v1/connections/quiet/test"),
+        client.call("PUT", "/v1/connections/quiet", {"values": {"greeting": "hi"}}),
+        client.post("/v1/invocations", say("say", "quiet", text="x", reveal=True)),
+    ]  # fmt: skip
+    assert [answer.status for answer in answers] == [200] * 5
+    assert not [answer for answer in answers if b"s3cret-4711" in answer.body]

@@ -1,0 +1,221 @@
+"""``/v1/invocations``: run, queue, look up, cancel, resolve, and what becomes of callers who leave."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from gates import Gatekeeper
+from http_stand import Client, Stand, say, standing
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """One server for all of them."""
+    with standing(tmp_path_factory.mktemp("invocations")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(stand: Stand) -> Client:
+    """May do everything, and has a connection ``hall``."""
+    found = stand.client()
+    assert found.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}}).status == 201
+    return found
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    """To call from."""
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
+def until(client: Client, identifier: str, done: Callable[[Any], bool]) -> Any:
+    """The journal's entry once it is as wanted."""
+    pause = threading.Event()
+    for _ in range(500):
+        entry = client.get(f"/v1/invocations/{identifier}").json
+        if done(entry):
+            return entry
+        pause.wait(0.02)
+    raise AssertionError(entry)
+
+
+def is_settled(entry: Any) -> bool:
+    """Whether it has ended."""
+    return entry["status"] not in ("queued", "running")
+
+
+def test_a_result_is_in_the_journal(client: Client) -> None:
+    """What was answered can be looked up by the invocation's id."""
+    result = client.invoke("say", text="hello").json
+    entry = until(client, result["meta"]["invocationId"], is_settled)
+    assert (entry["status"], entry["output"], entry["meta"]) == (result["status"], result["output"], result["meta"])
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"{", 400, "invalid_invocation"),
+        (b'"echo"', 400, "invalid_invocation"),
+        (b"[]", 400, "invalid_invocation"),
+        (b"", 400, "invalid_invocation"),
+        (b"[" * 200, 400, "invalid_invocation"),
+        (b'{"connector": 1, "action": {}, "inputs": []}', 400, "invalid_invocation"),
+        (b'{"connector": "nope", "action": "say", "inputs": {}}', 404, "unknown_connector"),
+        (b'{"connector": "echo", "action": "nope", "inputs": {}}', 404, "unknown_action"),
+        (b'{"connector": "echo", "action": "say", "connection": "nope", "inputs": {}}', 404, "unknown_connection"),
+        (b'{"connector": "echo", "action": "say", "connection": "hall", "inputs": {}}', 422, "invalid_input"),
+    ],
+)
+@pytest.mark.parametrize("prefer", ["wait=1", "respond-async"])
+def test_what_cannot_run_is_a_failed_result(client: Client, body: bytes, status: int, code: str, prefer: str) -> None:
+    """Bad invocations are answered by a Result with the status of its code, queued or not."""
+    answer = client.post("/v1/invocations", body, Content_Type="application/json", Prefer=prefer)
+    assert (answer.status, answer.headers["content-type"]) == (status, "application/json")
+    assert (answer.json["status"], answer.json["error"]["code"]) == ("failed", code)
+
+
+def test_a_key_in_the_header_replays(client: Client) -> None:
+    """``Idempotency-Key`` is the member of that name: the second request is answered by the first one's Result."""
+    first = client.post("/v1/invocations", say("post", text="once"), Idempotency_Key="k-1").json
+    again = client.post("/v1/invocations", {**say("post", text="once"), "idempotencyKey": "k-1"}).json
+    assert again["meta"] == {**first["meta"], "replayed": True}
+    other = client.post("/v1/invocations", say("post", text="other"), Idempotency_Key="k-1")
+    assert (other.status, other.json["error"]["code"]) == (422, "idempotency_conflict")
+
+
+def test_two_keys_that_differ_are_refused(client: Client) -> None:
+    """Header and member must not differ."""
+    answer = client.post("/v1/invocations", {**say("say", text="x"), "idempotencyKey": "a"}, Idempotency_Key="b")
+    assert (answer.status, answer.json["error"]["details"][0]["path"]) == (400, "/idempotencyKey")
+
+
+def test_a_key_that_runs_is_waited_for_as_preferred(client: Client, threads: ThreadPoolExecutor) -> None:
+    """The same key again while it runs: 409 at once or after the seconds of ``wait``, the Result where it comes in time."""
+    with Gatekeeper() as gate:
+        body = say("post", text="slow", gate={"port": gate.port})
+        running = threads.submit(client.post, "/v1/invocations", body, Idempotency_Key="slow")
+        gate.wait()
+        for prefer in ({}, {"Prefer": "wait=1"}):
+            refused = client.post("/v1/invocations", body, Idempotency_Key="slow", **prefer)
+            assert (refused.status, refused.json["error"]["code"]) == (409, "idempotency_conflict")
+            assert refused.headers["retry-after"] == "1"
+        waiting = threads.submit(client.post, "/v1/invocations", body, Idempotency_Key="slow", Prefer="wait=20")
+        gate.open()
+        first, second = running.result(30), waiting.result(30)
+        assert second.headers["preference-applied"] == "wait=20"
+        assert second.json["meta"] == {**first.json["meta"], "replayed": True}
+
+
+def test_async_is_queued_and_run(client: Client) -> None:
+    """``respond-async``: 202 with the place to look, then the workers run it."""
+    answer = client.post("/v1/invocations", say("post", "hall", text="later"), Prefer="respond-async")
+    assert (answer.status, answer.json["status"]) == (202, "queued")
+    assert answer.headers["location"] == f"/v1/invocations/{answer.json['invocationId']}"
+    entry = until(client, answer.json["invocationId"], is_settled)
+    assert (entry["status"], entry["output"]["text"]) == ("succeeded", "later")
+
+
+def test_async_takes_no_inline_connection(client: Client) -> None:
+    """Inline values are never stored, so they cannot wait."""
+    answer = client.post("/v1/invocations", say("post", text="later"), Prefer="respond-async")
+    assert (answer.status, answer.json["error"]["details"][0]["path"]) == (400, "/connection")
+
+
+def test_a_running_one_is_cancelled_before_it_is_sent(client: Client, threads: ThreadPoolExecutor) -> None:
+    """Cancelling answers 202; what had not been sent ends as cancelled."""
+    with Gatekeeper() as gate:
+        body = say("post", "hall", text="cancel me", gate={"port": gate.port, "before": True})
+        running = threads.submit(client.post, "/v1/invocations", body)
+        gate.wait()
+        items = client.get("/v1/invocations?status=running").json["items"]
+        assert client.post(f"/v1/invocations/{items[0]['invocationId']}/cancel").status == 202
+        gate.open()
+        answer = running.result(30)
+    assert (answer.status, answer.json["error"]["code"]) == (409, "cancelled")
+    late = client.post(f"/v1/invocations/{answer.json['meta']['invocationId']}/cancel")
+    assert (late.status, late.headers["content-type"]) == (409, "application/problem+json")
+
+
+def test_a_doubt_is_resolved_once(client: Client) -> None:
+    """A person's word settles a doubt; it is no doubt any more then."""
+    doubt = client.invoke("post", text="x", fault={"kind": "reset"})
+    assert (doubt.status, doubt.json["status"]) == (504, "in_doubt")
+    path = f"/v1/invocations/{doubt.json['meta']['invocationId']}/resolve"
+    assert client.post(path, {"as": "maybe"}).status == 400
+    resolved = client.post(path, {"as": "succeeded"})
+    assert (resolved.status, resolved.json["status"]) == (200, "succeeded")
+    assert client.post(path, {"as": "failed"}).status == 409
+
+
+def test_the_journal_is_paged_and_filtered(client: Client) -> None:
+    """Each entry is on one page, newest first; filters narrow."""
+    for number in range(5):
+        client.invoke("put", key=str(number), value="x")
+    seen, cursor = [], ""
+    while True:
+        page = client.get(f"/v1/invocations?action=put&limit=2{cursor}").json
+        seen += [item["invocationId"] for item in page["items"]]
+        assert {item["action"] for item in page["items"]} == {"put"}
+        if page["nextCursor"] is None:
+            break
+        cursor = f"&cursor={page['nextCursor']}"
+    assert len(seen) == len(set(seen)) == 5
+    assert seen == sorted(seen, reverse=True)
+
+
+def test_the_trace_of_the_header_is_kept(client: Client) -> None:
+    """``traceparent`` goes into the invocation's context, unless it has one."""
+    parent = f"00-{'a' * 32}-{'b' * 16}-01"
+    result = client.post("/v1/invocations", say("say", text="x"), traceparent=parent).json
+    assert until(client, result["meta"]["invocationId"], is_settled)["context"] == {"traceparent": parent}
+
+
+def test_an_inline_connection_may_not_read_the_host(client: Client) -> None:
+    """Secret references, and the host's own identity, are refused over HTTP (contract §2)."""
+    reference = say("say", {"type": "token", "values": {"token": {"$env": "HOME"}}}, text="x")
+    mail = {"awsRegion": "eu-west-1", "to": "a@example.com", "sender": "b@example.com", "subject": "s", "text": "t"}
+    ambient = {"connector": "aws-ses", "action": "sendEmail", "connection": {"type": "awsDefault", "values": {}}, "inputs": mail}
+    for body in (reference, ambient):
+        answer = client.post("/v1/invocations", body)
+        assert (answer.status, answer.json["error"]["code"]) == (422, "invalid_connection")
+
+
+def hang_up(client: Client, body: Any, before: Callable[[], None]) -> None:
+    """Send an invocation, and close the connection after ``before``."""
+    text = json.dumps(body).encode()
+    head = f"POST /v1/invocations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.token}\r\nContent-Length: {len(text)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", client.port), timeout=30) as connection:
+        connection.sendall(head.encode() + text)
+        before()
+
+
+def test_who_leaves_before_it_is_sent_has_cancelled(stand: Stand, client: Client) -> None:
+    """A caller who hangs up before the first byte went out has cancelled."""
+    with Gatekeeper() as gate:
+        hang_up(client, say("post", "hall", text="gone early", gate={"port": gate.port, "before": True}), gate.wait)
+        identifier = client.get("/v1/invocations?status=running").json["items"][0]["invocationId"]
+        assert stand.host.panel("default")._stages.live[identifier].wait(30)  # the server has heard of it
+        gate.open()
+        entry = until(client, identifier, is_settled)
+    assert (entry["status"], entry["error"]["code"]) == ("failed", "cancelled")
+
+
+def test_who_leaves_after_it_was_sent_has_sent(client: Client) -> None:
+    """After the first byte it runs to its end, and the same key replays what it came to."""
+    with Gatekeeper() as gate:
+        body = {**say("post", "hall", text="gone late", gate={"port": gate.port}), "idempotencyKey": "gone-late"}
+        hang_up(client, body, gate.wait)
+        identifier = client.get("/v1/invocations?status=running").json["items"][0]["invocationId"]
+        gate.open()
+        assert until(client, identifier, is_settled)["status"] == "succeeded"
+        again = client.post("/v1/invocations", body).json
+    assert (again["status"], again["meta"]["invocationId"], again["meta"]["replayed"]) == ("succeeded", identifier, True)

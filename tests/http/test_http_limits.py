@@ -1,0 +1,301 @@
+"""Limits: heads, bodies, slowness, rates, concurrency; what is no HTTP; and that others are served meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gates import Gatekeeper
+from http_stand import SETTINGS, Client, Reply, Stand, say, standing
+
+TIGHT = replace(
+    SETTINGS, max_head=8192, max_body=100_000, max_file=100_000, files_cap=250_000, head_within=0.3, body_within=0.3, slowest=1_000_000,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """One server with tight limits."""
+    with standing(tmp_path_factory.mktemp("limits"), TIGHT) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(stand: Stand) -> Client:
+    """May do everything."""
+    return stand.client()
+
+
+@contextlib.contextmanager
+def talking(client: Client) -> Iterator[socket.socket]:
+    """A connection to write raw bytes to."""
+    with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
+        yield connection
+
+
+def answered(connection: socket.socket) -> Reply | None:
+    """All that comes until the server closes, as one answer; None where it says nothing."""
+    data = b""
+    with contextlib.suppress(ConnectionError):
+        while piece := connection.recv(65536):
+            data += piece
+    if not data:
+        return None
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return Reply(int(first.split()[1]), headers, body)
+
+
+def refused(reply: Reply | None, status: int) -> None:
+    """Assert that the answer is a problem of this status."""
+    assert reply is not None
+    assert (reply.status, reply.headers["content-type"]) == (status, "application/problem+json")
+    assert reply.json["status"] == status
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"GET /healthz HTTP/1.1\r\nX-Long: " + b"x" * 20_000, b"GET /" + b"x" * 20_000, b"GET / HTTP/1.1" + b"\r\nX-A: b" * 3_000],
+)
+def test_a_long_head_is_431(client: Client, line: bytes) -> None:
+    """A header, a path or a number of headers over the limit is refused, whole or not, and the connection ends."""
+    for end in (b"", b"\r\n\r\n" if b"HTTP" in line else b" HTTP/1.1\r\n\r\n"):
+        with talking(client) as connection:
+            connection.sendall(line + end)
+            refused(answered(connection), 431)
+
+
+def test_ten_megabytes_of_headers_are_not_kept(client: Client) -> None:
+    """They are refused once the limit is reached, and what still comes is dropped."""
+    with talking(client) as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(b"GET / HTTP/1.1\r\n")
+            for _ in range(10_000):
+                connection.sendall(b"X-Padding: " + b"x" * 1000 + b"\r\n")
+        reply = answered(connection)
+    if reply is not None:  # else it had been closed long before they were sent
+        refused(reply, 431)
+    assert client.get("/healthz").status == 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\r\n\r\nnonsense\r\n\r\n",
+        b"GET / HTTP/1.1\r\nbad header\r\n\r\n", b"POST /v1/files HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"POST /v1/files HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"POST /v1/files HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
+        b"POST /v1/files HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)  # fmt: skip
+def test_what_is_no_http_is_400(client: Client, text: bytes) -> None:
+    """Malformed requests are refused as problems, and the connection ends."""
+    with talking(client) as connection:
+        connection.sendall(text)
+        refused(answered(connection), 400)
+
+
+def test_a_head_that_trickles_ends(client: Client) -> None:
+    """A head that does not arrive in time is 408 (slow loris); a connection that says nothing is just closed."""
+    with talking(client) as silent, talking(client) as slow:
+        slow.sendall(b"GET /healthz HTTP/1.1\r\nX-")
+        assert client.get("/healthz").status == 200
+        refused(answered(slow), 408)
+        assert answered(silent) is None
+
+
+def test_a_body_that_trickles_ends(client: Client) -> None:
+    """A body that does not arrive in time is 408, with a length or in chunks."""
+    head = f"POST /v1/invocations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.token}\r\n".encode()
+    for rest in (b"Content-Length: 1000\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"):
+        with talking(client) as connection:
+            connection.sendall(head + rest)
+            refused(answered(connection), 408)
+
+
+def test_a_large_body_is_413_and_the_answer_arrives(client: Client) -> None:
+    """Whether its length is told or not, the caller sees the refusal although it still sends."""
+    head = f"POST /v1/invocations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.token}\r\n".encode()
+    chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+    for start, piece in ((b"Content-Length: 50000000\r\n\r\n", b"x" * 65536), (b"Transfer-Encoding: chunked\r\n\r\n", chunk)):
+        with talking(client) as connection:
+            connection.sendall(head + start)
+            with contextlib.suppress(ConnectionError):
+                for _ in range(50):
+                    connection.sendall(piece)
+            refused(answered(connection), 413)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/../healthz", "//healthz", "/v1/connections/..%2f..%2fetc", "/v1/connections/%2e%2e", "/v1/connections/a%00b", "/healthz/",
+     "/v1/files/x", "/%ff%fe", "/v1/invocations/%0d%0aX: y", "/index.php?x=../../etc/passwd"],
+)  # fmt: skip
+def test_path_tricks_are_404(client: Client, path: str) -> None:
+    """Nothing is found by tricks: 404 as a problem, and no redirect."""
+    with talking(client) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {client.token}\r\n\r\n".encode())
+        reply = answered(connection)
+    assert reply is not None
+    assert reply.status in (400, 404)
+    assert reply.headers["content-type"] == "application/problem+json"
+
+
+def test_a_method_that_is_not_there_is_405(client: Client) -> None:
+    """405 as a problem that names all methods of the path."""
+    reply = client.call("DELETE", "/v1/connections")
+    refused(reply, 405)
+    assert {item.strip() for item in reply.headers["allow"].split(",")} == {"GET", "HEAD", "POST"}
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"--x--\r\n", b"--x\r\nContent-Disposition: form-data; name=f\r\n\r\njust a field\r\n--x--\r\n", b"no form at all"]
+)
+def test_a_bad_form_is_400(client: Client, body: bytes) -> None:
+    """A multipart body without exactly one file."""
+    refused(client.post("/v1/files", body, Content_Type="multipart/form-data; boundary=x"), 400)
+    refused(client.post("/v1/files", body, Content_Type="multipart/form-data"), 400)
+
+
+def test_a_form_with_a_file_is_kept(client: Client) -> None:
+    """The one file of a form, with its own content type."""
+    head = b'--x\r\nContent-Disposition: form-data; name=f; filename="../../a.pdf"\r\nContent-Type: application/pdf\r\n\r\n'
+    body = head + b"%PDF\r\n--x--\r\n"
+    kept = client.post("/v1/files", body, Content_Type="multipart/form-data; boundary=x")
+    assert (kept.status, kept.json["size"], kept.json["contentType"]) == (201, 4, "application/pdf")
+
+
+def test_files_have_caps(tmp_path: Path) -> None:
+    """One file has a cap (413), all files of a workspace together have one (507); what was refused leaves nothing behind."""
+    with standing(tmp_path, TIGHT) as stand:
+        client = stand.client()
+        folder = tmp_path / "home" / "files" / "default"
+        refused(client.post("/v1/files", b"x" * 200_000), 413)
+        form = b"--x\r\nContent-Disposition: form-data; name=f; filename=a\r\n\r\n" + b"x" * 120_000 + b"\r\n--x--\r\n"
+        refused(client.post("/v1/files", form, Content_Type="multipart/form-data; boundary=x"), 413)
+        assert [client.post("/v1/files", b"x" * 90_000).status for _ in range(3)] == [201, 201, 507]
+        assert len([path for path in folder.iterdir() if path.suffix != ".json"]) == 2
+
+
+def test_files_expire(tmp_path: Path) -> None:
+    """An expired file is no FILE any more, and is swept away."""
+    with standing(tmp_path, replace(SETTINGS, files_kept=-1.0)) as stand:
+        client = stand.client()
+        file = client.post("/v1/files", b"old").json["file"]
+        late = client.invoke("say", text="x", picture={"file": file})
+        assert late.json["error"]["details"] == [{"path": "/picture/file", "message": "there is no such file, or it has expired"}]
+        assert stand.host.files.sweep() == 1
+        assert not list((tmp_path / "home" / "files" / "default").iterdir())
+
+
+def test_a_file_is_one_where_a_file_is_taken(client: Client) -> None:
+    """``{"file": id}`` is replaced where the schema takes a FILE, in maps, lists and members, and nowhere else."""
+    file = client.post("/v1/files", b"hello", Content_Type="text/plain").json["file"]
+    whole, named = {"data": "aGVsbG8=", "contentType": "text/plain"}, {"file": file}
+    inputs = {"files": {"a": named, "b": "text"}, "pairs": [{"key": "k", "value": named}], "picture": named, "data": named}
+    heard = client.invoke("say", text="x", **inputs).json["output"]["inputs"]
+    assert heard["files"] == {"a": whole, "b": "text"}
+    assert heard["pairs"] == [{"key": "k", "value": whole}]
+    assert (heard["picture"], heard["data"]) == (whole, named)
+    for wrong in ("../../../etc/passwd", "file_" + "x" * 22, ""):
+        bad = client.invoke("say", text="x", picture={"file": wrong})
+        assert (bad.status, bad.json["error"]["details"][0]["path"]) == (422, "/picture/file")
+
+
+def test_a_token_has_its_rate(tmp_path: Path) -> None:
+    """Requests beyond the rate are 429 with Retry-After; another token is not slowed down, and probes never are."""
+    with standing(tmp_path, replace(SETTINGS, rate=3.0)) as stand:
+        client, other = stand.client(), stand.client()
+        replies = [client.get("/v1/actions") for _ in range(8)]
+        slow = [reply for reply in replies if reply.status == 429]
+        assert slow
+        refused(slow[0], 429)
+        assert slow[0].headers["retry-after"] == "1"
+        assert other.get("/v1/actions").status == 200
+        assert client.get("/healthz").status == 200
+
+
+def test_guessing_is_slowed_down(tmp_path: Path) -> None:
+    """Unknown tokens from one address are 429 after a while; a token that was just used goes on."""
+    with standing(tmp_path, replace(SETTINGS, guesses=5.0)) as stand:
+        client = stand.client()
+        assert client.get("/v1/actions").status == 200
+        statuses = [Client(client.port, f"guess-{number}").get("/v1/actions").status for number in range(12)]
+        assert statuses[0] == 401
+        assert 429 in statuses
+        assert client.get("/v1/actions").status == 200
+
+
+def test_so_many_at_once(tmp_path: Path) -> None:
+    """Beyond the limit requests are 503 with Retry-After, probes are answered, and all goes on afterwards."""
+    with standing(tmp_path, replace(SETTINGS, concurrency=2)) as stand, Gatekeeper() as gate, ThreadPoolExecutor(2) as pool:
+        client = stand.client()
+        running = [pool.submit(client.invoke, "say", text="x", gate={"port": gate.port}) for _ in range(2)]
+        gate.wait()
+        gate.wait()
+        busy = client.get("/v1/actions")
+        refused(busy, 503)
+        assert busy.headers["retry-after"] == "1"
+        assert client.get("/healthz").status == 200
+        gate.open()
+        assert [item.result(30).status for item in running] == [200, 200]
+        assert client.get("/v1/actions").status == 200
+
+
+def test_every_answer_is_named_and_safe(client: Client) -> None:
+    """The request's id comes back, a bad one is replaced; nothing is sniffed, framed or cached."""
+    assert client.get("/healthz", X_Request_Id="abc-1").headers["x-request-id"] == "abc-1"
+    made = client.get("/healthz", X_Request_Id="a b").headers["x-request-id"]
+    assert len(made) == 32
+    for reply in (client.get("/nope"), client.get("/v1/actions"), Client(client.port).get("/v1/actions")):
+        assert reply.headers["x-content-type-options"] == "nosniff"
+        assert reply.headers["cache-control"] == "no-store"
+        assert "server" not in reply.headers
+
+
+def test_gzip_where_it_pays(client: Client) -> None:
+    """Large answers are compressed for who takes that."""
+    assert client.get("/openapi.json", Accept_Encoding="gzip").headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in client.get("/openapi.json").headers
+
+
+def test_origins_are_those_configured(tmp_path: Path) -> None:
+    """A browser of a configured origin may call, any other may not."""
+    with standing(tmp_path, replace(SETTINGS, origins=("https://app.example.com",))) as stand:
+        asked = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "authorization,content-type"}
+        good = Client(stand.port).call("OPTIONS", "/v1/invocations", Origin="https://app.example.com", **asked)
+        bad = Client(stand.port).call("OPTIONS", "/v1/invocations", Origin="https://evil.example.com", **asked)
+        assert (good.status, good.headers["access-control-allow-origin"]) == (200, "https://app.example.com")
+        assert (bad.status, "access-control-allow-origin" in bad.headers) == (400, False)
+
+
+def test_one_busy_action_does_not_stop_others(tmp_path: Path) -> None:
+    """While an action waits or computes in its thread, probes and other actions are answered."""
+    with standing(tmp_path) as stand, Gatekeeper() as gate, ThreadPoolExecutor(20) as pool:
+        client = stand.client()
+        held = [pool.submit(client.invoke, "say", text="x", gate={"port": gate.port}) for _ in range(16)]
+        for _ in held:
+            gate.wait()
+        started = time.monotonic()
+        assert client.get("/healthz").status == 200
+        assert client.invoke("say", text="others").status == 200
+        assert time.monotonic() - started < 20
+        gate.open()
+        assert {item.result(30).status for item in held} == {200}
+
+
+def test_a_large_invocation_runs(tmp_path: Path) -> None:
+    """One of megabytes is worked on in a thread, with the same Result."""
+    with standing(tmp_path) as stand:
+        client = stand.client()
+        answer = client.post("/v1/invocations", json.dumps(say("say", text="x" * 2_000_000)).encode())
+        assert (answer.status, len(answer.json["output"]["text"])) == (200, 2_000_000)

@@ -1,0 +1,137 @@
+"""Every operation with every kind of token, from the table of routes: who is refused, and who sees nothing of another workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from http_stand import SETTINGS, Client, Reply, Stand, say, standing
+from jackfield.access import SCOPES, Tokens, Workspaces, may
+from jackfield.access.secret_text import new_text
+from jackfield.surfaces.http.table import OPERATIONS, Operation
+
+NOBODY = ("none", "basic", "garbage", "unknown", "expired", "revoked")
+BODIES = {
+    "Invocation": say("say", text="hello"),
+    "Resolution": {"as": "succeeded"},
+    "NewConnection": {"name": "new", "type": "echo/token", "values": {"token": "a-secret"}},
+    "DraftConnection": {"type": "echo/token", "values": {"token": "a-secret"}},
+    "ConnectionValues": {"values": {"token": "a-secret"}},
+    "OptionsOver": {},
+    "*/*": b"a file",
+}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A server with a connection and an invocation in ``default``, and clients with tokens of every kind."""
+
+    stand: Stand
+    clients: dict[str, Client]
+    invocation: str
+
+    def call(self, operation: Operation, kind: str) -> Reply:
+        """The operation, on what belongs to ``default``, with a token of that kind."""
+        self.clients["manage"].post("/v1/connections", {"name": "acme", "type": "echo/token", "values": {"token": "a-secret"}})
+        self.clients["manage"].call("DELETE", "/v1/connections/new")
+        names = {"name": "acme", "id": self.invocation, "key": "echo", "action": "say", "source": "voices"}
+        body = BODIES[operation.body] if operation.body else None
+        headers = {"Authorization": "Basic abc"} if kind == "basic" else {}
+        return self.clients[kind].call(operation.method, operation.path.format(**names), body, **headers)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """One server for all of them."""
+    with standing(tmp_path_factory.mktemp("matrix"), SETTINGS) as stand:
+        storage, clock = stand.host.storage, stand.host.clock
+        Workspaces(storage.database, storage.vault, clock).create("other")
+        tokens = Tokens(storage.database, "default", clock)
+        clients: dict[str, Client] = {scope: stand.client(scope) for scope in SCOPES}
+        clients |= {"other": stand.client("manage", "other"), "none": Client(stand.port), "basic": Client(stand.port)}
+        clients |= {"garbage": Client(stand.port, "x' OR 1=1 --"), "unknown": Client(stand.port, new_text())}
+        expired = tokens.create("manage", expires_at=clock.time() + 3600)
+        with storage.database.write() as transaction:
+            transaction.change("UPDATE tokens SET expires_at = 1 WHERE workspace = 'default' AND id = :id", {"id": expired.token.id})
+        revoked = tokens.create("manage")
+        tokens.revoke(revoked.token.id)
+        clients |= {"expired": Client(stand.port, expired.text), "revoked": Client(stand.port, revoked.text)}
+        invocation = clients["manage"].invoke("post", text="hello", fault={"kind": "reset"}).json["meta"]["invocationId"]
+        yield Scene(stand, clients, invocation)
+
+
+def named(operation: Operation) -> str:
+    """How a test of it is called."""
+    return operation.name
+
+
+GUARDED = [operation for operation in OPERATIONS if operation.scope is not None]
+
+
+@pytest.mark.parametrize("kind", NOBODY)
+@pytest.mark.parametrize("operation", GUARDED, ids=named)
+def test_nobody_comes_in(scene: Scene, operation: Operation, kind: str) -> None:
+    """Without a token that is good now the answer is 401, says how to sign in, and is the same whatever is wrong with the token."""
+    answer = scene.call(operation, kind)
+    assert (answer.status, answer.headers["content-type"]) == (401, "application/problem+json")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    known = "missing" if kind in ("none", "basic") else "not known, has expired or was revoked"
+    assert known in answer.json["detail"]
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("operation", GUARDED, ids=named)
+def test_scopes_decide(scene: Scene, operation: Operation, scope: str) -> None:
+    """A scope that is too narrow is 403; one that is wide enough is not."""
+    answer = scene.call(operation, scope)
+    assert operation.scope is not None
+    if may(scope, operation.scope):  # type: ignore[arg-type]
+        assert answer.status not in (401, 403)
+        assert answer.status < 500
+    else:
+        assert (answer.status, answer.headers["content-type"]) == (403, "application/problem+json")
+        assert f"the scope '{operation.scope}'" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("operation", [item for item in OPERATIONS if item.scope is None], ids=named)
+@pytest.mark.parametrize("kind", ["none", "garbage", "other"])
+def test_some_things_need_no_token(scene: Scene, operation: Operation, kind: str) -> None:
+    """Probes and the API's own description answer anyone."""
+    assert scene.call(operation, kind).status == 200
+
+
+OWNED = [item for item in GUARDED if "{name}" in item.path or "{id}" in item.path]
+
+
+@pytest.mark.parametrize("operation", OWNED, ids=named)
+def test_things_of_another_workspace_are_not_there(scene: Scene, operation: Operation) -> None:
+    """What belongs to another workspace is 404, told like what never was."""
+    theirs = scene.call(operation, "other")
+    assert (theirs.status, theirs.headers["content-type"]) == (404, "application/problem+json")
+    assert b"a-secret" not in theirs.body
+
+
+@pytest.mark.parametrize("path", ["/v1/connections", "/v1/invocations"])
+def test_lists_show_the_own_workspace_only(scene: Scene, path: str) -> None:
+    """A list of another workspace has nothing of ours."""
+    scene.call(OPERATIONS[0], "manage")
+    assert scene.clients["read"].get(path).json["items"]
+    assert scene.clients["other"].get(path).json["items"] == []
+
+
+def test_metrics_are_the_operators(scene: Scene) -> None:
+    """The counters are of all workspaces, so only a token of ``default`` reads them."""
+    assert scene.clients["read"].get("/metrics").status == 200
+    assert scene.clients["other"].get("/metrics").status == 403
+
+
+def test_files_belong_to_their_workspace(scene: Scene) -> None:
+    """A file's id means nothing in another workspace."""
+    file = scene.clients["manage"].post("/v1/files", b"ours").json["file"]
+    ours = scene.clients["manage"].invoke("say", text="x", picture={"file": file})
+    theirs = scene.clients["other"].invoke("say", text="x", picture={"file": file})
+    assert ours.json["status"] == "succeeded"
+    assert (theirs.status, theirs.json["error"]["code"]) == (422, "invalid_input")
+    assert theirs.json["error"]["details"][0]["path"] == "/picture/file"

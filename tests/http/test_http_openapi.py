@@ -1,0 +1,113 @@
+"""The OpenAPI document is that of the routes, and the server keeps to it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.routing import Route
+
+from http_stand import Client, Stand, standing
+from jackfield.surfaces.http.app import build_app
+from jackfield.surfaces.http.table import OPERATIONS
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = """
+[checks]
+positive_data_acceptance.expected-statuses = ["2xx", "3xx", "400", "401", "403", "404", "409", "412", "422"]
+"""
+"""What the schema allows may still name things that are not there, or break rules that no schema can tell."""
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """One server for all of them."""
+    with standing(tmp_path_factory.mktemp("openapi")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(stand: Stand) -> Client:
+    """May do everything."""
+    return stand.client()
+
+
+@pytest.fixture(scope="module")
+def document(client: Client) -> Any:
+    """The document, as anybody gets it."""
+    return Client(client.port).get("/openapi.json").json
+
+
+def test_document_has_each_route_and_no_other(stand: Stand, document: Any) -> None:
+    """Paths and methods of the document are those of the application's table."""
+    told = {(path, method.upper()) for path, methods in document["paths"].items() for method in methods}
+    assert told == {(operation.path, operation.method) for operation in OPERATIONS}
+    served = {route.path for route in build_app(stand.host).routes if isinstance(route, Route)}
+    assert {path for path, _ in told} <= served
+    assert {path for path in served if path.startswith("/v1/")} <= {path for path, _ in told}
+
+
+def test_references_lead_somewhere(document: Any) -> None:
+    """Every ``$ref`` of the document has its target in it."""
+    for reference in set(re.findall(r'"\$ref": "(#[^"]*)"', json.dumps(document))):
+        found = document
+        for step in reference.removeprefix("#/").split("/"):
+            found = found[step.replace("~1", "/").replace("~0", "~")]
+        assert isinstance(found, dict | bool), reference
+
+
+def test_each_actions_inputs_are_a_component(document: Any) -> None:
+    """Inputs are named ``connector.action``, with the members of the action's schema."""
+    schemas = document["components"]["schemas"]
+    assert {"aws-ses.sendEmail", "aws-ses.listIdentities", "echo.say"} <= schemas.keys()
+    assert "awsRegion" in schemas["aws-ses.sendEmail"]["properties"]
+
+
+def test_published_schemas_are_those_of_the_repository() -> None:
+    """Invocation and Result in the document are ``schemas/``'s own files."""
+    for name in ("invocation", "result"):
+        ours = ROOT / "runtime" / "jackfield" / "surfaces" / "http" / "schemas" / f"{name}.schema.json"
+        assert ours.read_text(encoding="utf-8") == (ROOT / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8")
+
+
+def test_document_is_tagged(client: Client) -> None:
+    """Who has the document gets 304."""
+    tag = client.get("/openapi.json").headers["etag"]
+    assert client.get("/openapi.json", If_None_Match=tag).status == 304
+
+
+def test_docs_page_needs_nothing_from_elsewhere(client: Client, document: Any) -> None:
+    """The page names every route and schema, runs no script, and loads nothing."""
+    answer = Client(client.port).get("/docs")
+    text = answer.body.decode()
+    assert all(f"<code>{path}</code>" in text for path in document["paths"])
+    assert all(f'id="{name}"' in text for name in document["components"]["schemas"])
+    assert not re.search(r"<script|<link|<img|<iframe|\son\w+=|src=|https?://[^\s&<\"]*\.(js|css)", text)
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+
+
+def test_server_keeps_to_its_document(stand: Stand, client: Client, tmp_path: Path) -> None:
+    """The tool schemathesis with all its checks finds no 500, no undocumented status, no answer that breaks its schema."""
+    client.post("/v1/connections", {"name": "acme", "type": "echo/token", "values": {"token": "a-secret"}})
+    identifier = client.invoke("post", text="x", fault={"kind": "reset"}).json["meta"]["invocationId"]
+    names = {"name": "acme", "id": identifier, "key": "echo", "action": "say", "source": "voices"}
+    parameters = "".join(f'"path.{name}" = "{value}"\n' for name, value in names.items())
+    (tmp_path / "known.toml").write_text(f"{CONFIG}\n[parameters]\n{parameters}", encoding="utf-8")
+    (tmp_path / "random.toml").write_text(CONFIG, encoding="utf-8")
+    for name in ("known", "random"):
+        command = [
+            str(Path(sys.executable).with_name("st")), "--config-file", str(tmp_path / f"{name}.toml"),
+            "run", f"http://127.0.0.1:{client.port}/openapi.json", "--header", f"Authorization: Bearer {client.token}",
+            "--checks", "all", "--max-examples", "8", "--phases", "examples,coverage,fuzzing,stateful",
+            "--seed", "1", "--generation-database", "none",
+        ]  # fmt: skip
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+        assert done.returncode == 0, done.stdout[-6000:]

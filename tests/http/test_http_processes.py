@@ -1,0 +1,242 @@
+"""The server as a process: workers that are killed, callers who hang up, bodies that do not end, actions that compute, many connectors."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from fake_aws import FakeAws, FakeAwsProcess
+from gates import Gatekeeper
+from http_stand import SETTINGS, Client, Process, process, say, standing
+from plugboard import make_connector
+
+KEYS = {"accessKeyId": "AKIAABCDEFGHIJKLWXYZ", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
+MAIL = {"awsRegion": "eu-west-1", "to": "ada@example.com", "sender": "noreply@example.com", "text": "t"}
+BUSY = '''
+"""Computes."""
+import time
+from jackfield.connector import Connector, Field, Inputs, Output
+
+class Span(Inputs):
+    """How long."""
+    seconds: float = Field(title="Seconds")
+
+class Done(Output):
+    """Done."""
+    turns: int
+
+connector = Connector("busy", title="Busy", version="1.0.0")
+
+@connector.action("compute", effect="read")
+def compute(span: Span) -> Done:
+    """Compute."""
+    turns, end = 0, time.monotonic() + span.seconds
+    while time.monotonic() < end:
+        turns += 1
+    return Done(turns=turns)
+'''
+
+
+def mail(subject: str) -> dict[str, Any]:
+    """An invocation that sends."""
+    return {"connector": "aws-ses", "action": "sendEmail", "connection": "acme", "inputs": {**MAIL, "subject": subject}}
+
+
+def connect(client: Client, url: str) -> None:
+    """A connection ``acme`` to the fake AWS."""
+    made = client.post("/v1/connections?test=false", {"name": "acme", "type": "aws/apiKeySecret", "values": {**KEYS, "endpoint": url}})
+    assert made.status == 201, made.body
+
+
+def persistent(client: Client, key: str, *, queued: bool) -> str:
+    """What a careful caller does: ask again with the same key until there is an answer that says what became of it. Its status."""
+    headers = {"Prefer": "respond-async"} if queued else {}
+    pause = threading.Event()
+    for _ in range(200):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            reply = client.post("/v1/invocations", mail(key), Idempotency_Key=key, **headers)
+            if reply.status == 202:
+                return _settled(client, reply.json["invocationId"])
+            if reply.json["status"] in ("succeeded", "in_doubt"):
+                return str(reply.json["status"])
+        pause.wait(0.1)
+    raise AssertionError(f"no answer for {key}")
+
+
+def _settled(client: Client, identifier: str) -> str:
+    pause = threading.Event()
+    for _ in range(300):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            status = client.get(f"/v1/invocations/{identifier}").json["status"]
+            if status not in ("queued", "running"):
+                return str(status)
+        pause.wait(0.1)
+    raise AssertionError(f"never settled: {identifier}")
+
+
+def _killed_and_restarted(server: Process, times: int) -> int:
+    pause, killed = threading.Event(), 0
+    for _ in range(times):
+        pause.wait(0.8)
+        before = server.children()
+        if len(before) == 2:
+            os.kill(before[0], signal.SIGKILL)
+            killed += 1
+        for _ in range(200):
+            if len([pid for pid in server.children() if pid not in before[:1]]) == 2:
+                break
+            pause.wait(0.05)
+    return killed
+
+
+def test_workers_that_are_killed_lose_nothing_and_send_nothing_twice(tmp_path: Path) -> None:
+    """500 callers, answered at once or queued, while workers die: each learns what became of it, and nothing was sent twice."""
+    with FakeAwsProcess(latency=0.02) as aws, process(tmp_path, "--workers", "2") as server:
+        connect(server.client, aws.url)
+        with ThreadPoolExecutor(50) as pool:
+            keys = [f"mail-{number}" for number in range(500)]
+            asked = {key: pool.submit(persistent, server.client, key, queued=place % 2 == 0) for place, key in enumerate(keys)}
+            assert _killed_and_restarted(server, 3) == 3
+            outcomes = {key: future.result(120) for key, future in asked.items()}
+        sent = Counter(message["subject"] for message in aws.state()["messages"])
+    assert set(outcomes.values()) <= {"succeeded", "in_doubt"}
+    assert max(sent.values()) == 1
+    assert {key for key, status in outcomes.items() if status == "succeeded"} <= sent.keys()
+    assert Counter(outcomes.values())["succeeded"] > 400
+
+
+def test_callers_who_hang_up_are_counted_as_they_were_sent(tmp_path: Path) -> None:
+    """At 50 random instants of a slow send: what the journal says was sent is what the endpoint got."""
+    instants = random.Random(7)
+    with FakeAws(latency=0.1) as aws, standing(tmp_path, SETTINGS) as stand:
+        client = stand.client()
+        connect(client, aws.url)
+        client.post("/v1/invocations", mail("warm"))
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda number: _hung_up(client, f"gone-{number}", instants.uniform(0, 0.15)), range(50)))
+        entries = _all_settled(client)
+        sent = Counter(message.subject for message in aws.messages)
+    told = Counter(entry["status"] for entry in entries)
+    assert told["succeeded"] == sum(sent.values())
+    assert max(sent.values()) == 1
+    assert {entry["error"]["code"] for entry in entries if entry["status"] == "failed"} <= {"cancelled"}
+    assert set(told) <= {"succeeded", "failed"}
+
+
+def _hung_up(client: Client, subject: str, after: float) -> None:
+    text = json.dumps(mail(subject)).encode()
+    head = f"POST /v1/invocations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.token}\r\nContent-Length: {len(text)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", client.port), timeout=30) as connection:
+        connection.sendall(head.encode() + text)
+        threading.Event().wait(after)
+
+
+def _all_settled(client: Client) -> list[Any]:
+    pause = threading.Event()
+    for _ in range(200):
+        items: list[Any] = client.get("/v1/invocations?limit=200").json["items"]
+        if all(item["status"] not in ("queued", "running") for item in items):
+            return items
+        pause.wait(0.05)
+    raise AssertionError("something runs still")
+
+
+def test_a_body_without_end_takes_no_memory(tmp_path: Path) -> None:
+    """400 MB, announced or in chunks, to be run or to be kept: 413, and memory grows by 10 MB at most."""
+    with process(tmp_path) as server:
+        server.client.invoke("say", text="warm")
+        server.client.post("/v1/files", b"x" * 3_000_000)
+        before = server.rss()
+        for path in ("/v1/invocations", "/v1/files"):
+            assert _poured(server.client, path, f"Content-Length: {400_000_000}", b"x" * 65536) == 413
+            assert _poured(server.client, path, "Transfer-Encoding: chunked", b"10000\r\n" + b"x" * 65536 + b"\r\n") == 413
+        grown = server.rss() - before
+        assert server.client.get("/healthz").status == 200
+    assert grown <= 10_000_000, grown
+
+
+def _poured(client: Client, path: str, header: str, piece: bytes) -> int:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.token}\r\nContent-Type: application/pdf\r\n{header}\r\n\r\n"
+    if path == "/v1/invocations":
+        head = head.replace("application/pdf", "application/json")
+    answer = b""
+    with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection, contextlib.suppress(ConnectionError):
+        connection.sendall(head.encode())
+        connection.setblocking(False)
+        poured = 0
+        while poured < 400_000_000:
+            with contextlib.suppress(BlockingIOError):
+                poured += connection.send(piece) if not poured % len(piece) else connection.send(piece[poured % len(piece) :])
+            with contextlib.suppress(BlockingIOError):
+                answer += connection.recv(65536)
+            if b"\r\n\r\n" in answer:
+                break
+    return int(answer.split()[1]) if answer else 0
+
+
+def test_an_action_that_computes_does_not_stop_the_others(tmp_path: Path) -> None:
+    """While one computes, probes and other actions are answered; how fast is for the report, since machines differ."""
+    plugs = tmp_path / "busy"
+    make_connector(plugs, "busy", BUSY)
+    with process(tmp_path, paths=(str(plugs),)) as server, ThreadPoolExecutor(1) as pool:
+        client = server.client
+        assert client.post("/v1/invocations", {"connector": "busy", "action": "compute", "inputs": {"seconds": 0}}).status == 200
+        running = pool.submit(client.post, "/v1/invocations", {"connector": "busy", "action": "compute", "inputs": {"seconds": 3}})
+        waits = list(_timed(client, running))
+        assert running.result(30).json["status"] == "succeeded"
+    assert len(waits) >= 5
+    assert max(waits) < 2, sorted(waits)[-5:]
+    (tmp_path / "waits").write_text(repr(sorted(waits)[-5:]), encoding="utf-8")
+
+
+def _timed(client: Client, running: Any) -> Iterator[float]:
+    while not running.done():
+        started = time.perf_counter()
+        assert client.get("/healthz").status == 200
+        yield time.perf_counter() - started
+        assert client.invoke("say", text="others").status == 200
+
+
+def test_being_told_to_stop_lets_what_runs_end(tmp_path: Path) -> None:
+    """SIGTERM: nobody new is let in, what runs is answered, and the process ends."""
+    with process(tmp_path) as server, Gatekeeper() as gate, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(server.client.post, "/v1/invocations", say("post", text="last words", gate={"port": gate.port}))
+        gate.wait()
+        server.process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            for _ in range(200):
+                server.client.get("/healthz")
+        gate.open()
+        assert running.result(30).json["output"]["text"] == "last words"
+        assert server.process.wait(30) in (0, -signal.SIGTERM)
+
+
+def test_many_connectors_start_fast(tmp_path: Path) -> None:
+    """1,500 manifests of ten actions: the server starts, and every action is found."""
+    plugs = tmp_path / "many"
+    about = {"description": "It does.", "effect": "read"}
+    actions = [{"key": f"doThing{number}", "title": f"Do Thing {number}", **about} for number in range(10)]
+    for number in range(1500):
+        key = f"many-{number}"
+        manifest = {"manifestVersion": 1, "key": key, "title": key, "version": "1.0.0", "description": "One of many.", "actions": actions}
+        make_connector(plugs, key, "", manifest)
+    started = time.monotonic()
+    with process(tmp_path, paths=(str(plugs),)) as server:
+        ready = time.monotonic() - started
+        assert server.client.get("/v1/actions?q=thing7+many-1499").json["items"][0]["connector"] == "many-1499"
+        rss = server.rss()
+    assert ready < 30, ready
+    assert rss < 200_000_000, rss
+    (tmp_path / "figures").write_text(f"{ready:.2f} s, {rss / 1e6:.0f} MB", encoding="utf-8")
