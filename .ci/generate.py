@@ -1,0 +1,58 @@
+"""Write what is made from the code: schemas, manifests, reference pages. With ``--check`` say which files differ, and write none."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / ".ci"), str(ROOT / "runtime")]
+
+from generated import connector_page, connectors, errors_page, invocation, manifest, result  # noqa: E402 (after the path is set)
+
+from jackfield.connector import describe  # noqa: E402 (as above)
+
+_SCHEMAS = {"invocation": invocation, "result": result, "manifest": manifest}
+
+
+def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
+    """Each generated file and what it must hold."""
+    for name, module in _SCHEMAS.items():
+        yield root / "schemas" / f"{name}.schema.json", _json(module.schema())
+    for package, connector in connectors.declared(root):
+        described = describe(connector)
+        yield package / "connector.json", _json(described)
+        if package.parent.parent == root / "connectors":  # those of the tests have no page
+            yield root / "docs" / "reference" / "connectors" / f"{connector.key}.md", connector_page.page(described)
+    yield root / "docs" / "reference" / "errors.md", errors_page.page()
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _differs(path: Path, text: str) -> bool:
+    return not path.is_file() or path.read_bytes() != text.encode()
+
+
+def main() -> int:
+    """Write the files that differ, or list them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; list the files that differ, exit code 1 if there are any")
+    check = parser.parse_args().check
+    differing = [(path, text) for path, text in artefacts(ROOT) if _differs(path, text)]
+    for path, text in differing:
+        print(path.relative_to(ROOT))
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode())
+    if check and differing:
+        print("these files differ from what the code makes of them: run 'make generate' and look at the difference", file=sys.stderr)
+    return 1 if check and differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

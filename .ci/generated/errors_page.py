@@ -1,0 +1,80 @@
+"""``docs/reference/errors.md``: every code, from the error tree itself, with what to do about it."""
+
+from __future__ import annotations
+
+import inspect
+
+from generated.markdown import NOTICE, table
+from jackfield.errors import CODES, IdempotencyConflict, JackfieldError
+
+__all__ = ["page"]
+
+_ADVICE = {
+    "invalid_invocation": "Correct the members that `details` names. The schema is `schemas/invocation.schema.json`.",
+    "unknown_connector": "Look at the name that the message suggests; `jackfield connectors list` shows what is installed.",
+    "unknown_action": "Look at the name that the message suggests; the hint lists the connector's actions.",
+    "unknown_connection": "Check the name and `JACKFIELD_CONNECTIONS`; `jackfield connections list` shows what is there.",
+    "invalid_input": "Correct every place in `details`, then send it again. Nothing was sent to the provider.",
+    "invalid_connection": "Correct the connection's values at `details`, or make the secret that it refers to readable.",
+    "unauthenticated": "Renew or correct the credentials; `jackfield connections test NAME` shows at which step they fail.",
+    "forbidden": "Grant the permission that the hint names, or lift the pause.",
+    "not_found": "Check the name of the thing, and the region.",
+    "conflict": "Read the thing's state again, then decide.",
+    "rejected": "Read `provider.message` and change the request. The same request is refused again.",
+    "rate_limited": "Wait and send it again, or send more slowly.",
+    "quota_exceeded": "Wait until the quota is free again, or ask the provider for more.",
+    "unavailable": "Send it again later. If it goes on: check network, proxy and certificates.",
+    "timeout": "Send it again, with a larger `timeoutSeconds` if it happens often.",
+    "in_doubt": "Find out from the provider whether it took effect, before you send it again.",
+    "invalid_output": "Report it to the connector's author. The action itself was carried out.",
+    "idempotency_conflict": "Use a new key for another request; wait where the same request is still running.",
+    "cancelled": "Nothing was sent: send it again if it is still wanted.",
+    "internal": "Report it with the invocation id; the log has the cause under that id.",
+}
+_SPECIAL: dict[type[JackfieldError], tuple[str, str]] = {
+    IdempotencyConflict: ("no; yes while it is running", "422; 409 while it is running"),
+}
+
+_TEXT = """# Errors
+
+A failure is a value: `error` of a Result. Programs look at `code`; people read `message`, `details` and `hint`. No member ever holds a
+secret. `retryable` says whether the same invocation may simply be sent again later; jackfield has already done so within the deadline
+where that is safe ([effects and doubt](../concepts.md#effects-and-doubt)).
+
+{table}
+
+`in_doubt` comes with `"status": "in_doubt"`, every other code with `"status": "failed"`. The command line's exit code for a success is 0.
+
+## Where `details` point
+
+`details[].path` is a JSON Pointer (RFC 6901). A missing or unknown member is at its own name (`/subject`).
+
+| code | the path leads into |
+| --- | --- |
+| `invalid_input` | the invocation's `inputs` |
+| `invalid_connection` | the connection's values |
+| `invalid_invocation` | the invocation itself |
+
+## In Python
+
+`Jackfield.invoke` does not raise; `result.error` is one of the classes below, which carry the same fields (`code`, `message`, `details`,
+`hint`, `provider`, `retryable`). `result.unwrap()` raises `InvocationFailed`, which holds the Result.
+
+{classes}
+"""
+
+
+def _row(code: str, kind: type[JackfieldError]) -> list[str]:
+    retryable, http = _SPECIAL.get(kind, ("yes" if kind.retryable else "no", str(kind.http_status)))
+    meaning = (inspect.getdoc(kind) or "").partition(" (HTTP")[0].rstrip(".") + "."
+    return [f"`{code}`", meaning, retryable, http, str(kind.exit_code), _ADVICE[code]]
+
+
+def page() -> str:
+    """The page. A code without advice, or advice without a code, is an error."""
+    if set(_ADVICE) != set(CODES):
+        raise KeyError(f"codes and advice differ: {sorted(set(_ADVICE) ^ set(CODES))}")
+    rows = [_row(code, CODES[code]) for code in _ADVICE]
+    codes = table(("Code", "What happened", "Retryable", "HTTP", "Exit", "What to do"), rows)
+    classes = table(("Class", "Code"), [(f"`{CODES[code].__name__}`", f"`{code}`") for code in _ADVICE])
+    return NOTICE + "\n\n" + _TEXT.format(table=codes, classes=classes)

@@ -1,0 +1,124 @@
+"""``schemas/invocation.schema.json``: contract §2, with the runtime's own limits."""
+
+from __future__ import annotations
+
+from generated.words import Json, closed, document
+from jackfield.invocation import DEFAULT_TIMEOUT, MAX_BYTES, MAX_DEPTH, MAX_TIMEOUT
+
+__all__ = ["schema"]
+
+_MAX_KEY = 255
+
+
+def _number(value: float) -> float | int:
+    return int(value) if value == int(value) else value
+
+
+def _connection() -> Json:
+    name = {
+        "type": "string",
+        "minLength": 1,
+        "description": "The name of a connection of the workspace: 1 to 100 letters, digits, dots, underscores or hyphens.",
+        "examples": ["acme-ses"],
+    }
+    inline = closed(
+        {
+            "type": {
+                "type": "string",
+                "description": "A connection type of the connector: its key, or its full name.",
+                "examples": ["apiKeySecret", "aws/awsAssumeRole"],
+            },
+            "values": {"type": "object", "description": "The values that the connection type takes; its schema judges them."},
+        },
+        ["type"],
+        "A connection given in place. Its values are never stored and never logged.",
+    )
+    return {
+        "description": "How to sign in. May be left out where the workspace has exactly one connection that fits, or none is needed.",
+        "oneOf": [name, inline],
+    }
+
+
+def _context() -> Json:
+    labels = {
+        "type": "object",
+        "description": "Names and values of the caller's own.",
+        "additionalProperties": {"type": "string"},
+    }
+    return closed(
+        {
+            "traceparent": {"type": "string", "description": "The caller's trace, as in W3C Trace Context."},
+            "correlationId": {"type": "string", "description": "An id by which the caller finds this invocation again."},
+            "labels": labels,
+        },
+        description="What the caller wants kept with the invocation in journal, logs and spans.",
+    )
+
+
+def _options() -> Json:
+    return {
+        "idempotencyKey": {
+            "type": "string",
+            "description": "1 to 255 printable ASCII characters. The same key and request give the recorded Result again.",
+            "minLength": 1,
+            "maxLength": _MAX_KEY,
+            "not": {"pattern": "[^ -~]"},
+            "examples": ["order-4711-mail"],
+        },
+        "timeoutSeconds": {
+            "type": "number",
+            "description": "How long it may take in all: waiting, signing in, retries and further pages.",
+            "exclusiveMinimum": 0,
+            "maximum": _number(MAX_TIMEOUT),
+            "default": _number(DEFAULT_TIMEOUT),
+        },
+        "dryRun": {
+            "type": "boolean",
+            "description": "Do everything up to the action, and not the action. Credentials may be leased; the idempotency key is ignored.",
+            "default": False,
+        },
+        "connectorVersion": {
+            "type": "string",
+            "description": "A version specifier (PEP 440) that the installed connector must fit.",
+            "pattern": r"\S",
+            "examples": [">=1.2,<2"],
+        },
+        "onDoubt": {
+            "type": "string",
+            "description": "What to do where the request may have taken effect: 'report' it, or 'retry' and prefer twice to not at all.",
+            "enum": ["report", "retry"],
+            "default": "report",
+        },
+    }
+
+
+def schema() -> Json:
+    """The schema of an invocation. Size and depth have no keyword, so the description says them."""
+    members = {
+        "connector": {"type": "string", "minLength": 1, "description": "The key of an installed connector.", "examples": ["aws-ses"]},
+        "action": {"type": "string", "minLength": 1, "description": "The key of an action of the connector.", "examples": ["sendEmail"]},
+        "connection": _connection(),
+        "inputs": {
+            "type": "object",
+            "description": "What the action takes; its own schema judges it ('jackfield schema CONNECTOR ACTION').",
+            "default": {},
+        },
+        **_options(),
+        "context": _context(),
+    }
+    limits = f"At most {MAX_BYTES:,} bytes of JSON, nested at most {MAX_DEPTH} levels deep."
+    about = f"One request to run an action; answered by one Result. {limits}"
+    example = {
+        "connector": "aws-ses",
+        "action": "sendEmail",
+        "connection": "acme-ses",
+        "inputs": {
+            "awsRegion": "eu-west-1",
+            "to": ["ada@example.com"],
+            "sender": "noreply@example.com",
+            "subject": "Hello",
+            "text": "Hello Ada",
+        },
+        "timeoutSeconds": 30,
+    }
+    return document("invocation", "Invocation", about, {**closed(members, ["connector", "action"]), "examples": [example]})

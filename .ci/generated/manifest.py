@@ -1,0 +1,207 @@
+"""``schemas/manifest.schema.json``: contract §5."""
+
+from __future__ import annotations
+
+import typing
+
+from generated.words import ACTION_KEY, CONNECTOR_KEY, Json, closed, document
+from jackfield.manifest import MANIFEST_VERSION, Effect
+
+__all__ = ["schema"]
+
+_VERSION = (
+    r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*((a|b|rc)(0|[1-9][0-9]*))?(\.post(0|[1-9][0-9]*))?(\.dev(0|[1-9][0-9]*))?"
+    r"(\+[a-z0-9]+(\.[a-z0-9]+)*)?$"
+)
+"""PEP 440, appendix B, without epochs."""
+
+_TITLE: Json = {"type": "string", "minLength": 1, "description": "For people: a name of a few words."}
+_DESCRIPTION: Json = {"type": "string", "description": "For people: one or more sentences."}
+_MEMBER: Json = {"type": "string", "minLength": 1}
+_KEY: Json = {"type": "string", "pattern": ACTION_KEY}
+_OBJECT: Json = {"$ref": "#/$defs/object"}
+_FIELD: Json = {"$ref": "#/$defs/field"}
+
+
+def _marks() -> Json:
+    yes = {"const": True}
+    return closed(
+        {
+            "order": {"type": "integer", "minimum": 1, "description": "The place of the field in a form."},
+            "multiline": {**yes, "description": "The field is a text of more than one line."},
+            "language": {**_MEMBER, "description": "What is written in the field, such as 'html'."},
+            "options": {"type": "string", "pattern": ACTION_KEY, "description": "The option source that knows the choices."},
+            "sensitive": {**yes, "description": "The value stays out of logs and messages."},
+            "mask": {"const": "last4", "description": "The value is shown as its last four characters."},
+            "trim": {**yes, "description": "White space at both ends is not part of the value."},
+            "lowercase": {**yes, "description": "The value is read in lower case."},
+            "blank": {"const": "absent", "description": "An empty value counts as none."},
+            "fromConnection": {**_MEMBER, "description": "The connection value that fills the input where it is left out."},
+            "expects": {**_MEMBER, "description": "Completes the sentence '… is not' where the pattern fails."},
+            "generated": {"const": "externalId", "description": "The store makes the value where a connection that it keeps has none."},
+        },
+        description="What forms and messages need and JSON Schema has no word for.",
+    )
+
+
+def _field() -> Json:
+    """Rules for a schema at any depth: objects with named members are closed, a secret is marked in both ways."""
+    inner = {"additionalProperties": _FIELD}
+    branches = {"items": _FIELD}
+    is_object = {"required": ["type", "properties"], "properties": {"type": {"const": "object"}}}
+    shut = {"required": ["additionalProperties"], "properties": {"additionalProperties": {"const": False}}}
+    secret = {"required": ["writeOnly"], "properties": {"writeOnly": {"const": True}}}
+    password = {"required": ["format"], "properties": {"format": {"const": "password"}}}
+    return {
+        "description": "A schema of a value. Objects with named members are closed; secrets are writeOnly and of the format 'password'.",
+        "properties": {
+            "x-jackfield": {"$ref": "#/$defs/marks"},
+            "properties": inner,
+            "additionalProperties": _FIELD,
+            "items": _FIELD,
+            "prefixItems": branches,
+            "anyOf": branches,
+            "oneOf": branches,
+        },
+        "allOf": [{"if": is_object, "then": shut}, {"if": secret, "then": password}, {"if": password, "then": secret}],
+    }
+
+
+def _connection_type() -> Json:
+    return closed(
+        {
+            "key": {"type": "string", "pattern": ACTION_KEY, "description": "camelCase."},
+            "family": {
+                "type": "string",
+                "pattern": CONNECTOR_KEY,
+                "description": "The family of connectors that share connections of this type.",
+            },
+            "serves": closed(
+                {
+                    "actions": {"type": "array", "items": _KEY, "minItems": 1, "uniqueItems": True},
+                    "reason": {**_MEMBER, "description": "Why no others: what stands behind the colon of a refusal."},
+                },
+                ["actions", "reason"],
+                "The only actions that can be called over this type; left out, all of them can.",
+            ),
+            "waives": {
+                "type": "array",
+                "items": _KEY,
+                "minItems": 1,
+                "uniqueItems": True,
+                "description": "Inputs that no action requires over this type.",
+            },
+            "title": _TITLE,
+            "description": _DESCRIPTION,
+            "auth": {**_MEMBER, "description": "How it signs in: 'aws', 'apiKey', 'oauth2', 'custom' …"},
+            "schema": {**_OBJECT, "description": "What the values must be."},
+            "setup": {"type": "string", "description": "How to get the values from the provider, in Markdown."},
+        },
+        ["key", "title", "description", "auth", "schema", "setup"],
+        "What the connector needs to sign in.",
+    )
+
+
+def _pagination() -> Json:
+    return closed(
+        {
+            "tokenInput": {**_MEMBER, "description": "The input that takes the page token."},
+            "tokenOutput": {**_MEMBER, "description": "The output member that gives it."},
+            "items": {**_MEMBER, "description": "The output's array, merged over pages."},
+            "allInput": {**_MEMBER, "description": "The boolean input that asks for every page."},
+            "sizeInput": {**_MEMBER, "description": "The input that says how many items a page has."},
+            "maxSize": {"type": "integer", "minimum": 1, "description": "The page size to use where every page is asked for."},
+        },
+        ["tokenInput", "tokenOutput", "items"],
+        "How the pages hang together.",
+    )
+
+
+def _example() -> Json:
+    return closed(
+        {"title": _TITLE, "invocation": {"$ref": "https://jackfield.dev/schemas/invocation/1"}, "result": {"$ref": "https://jackfield.dev/schemas/result/1"}},
+        ["title", "invocation", "result"],
+        "An invocation and what it comes to.",
+    )  # fmt: skip
+
+
+def _action() -> Json:
+    names = {"type": "array", "items": _MEMBER, "minItems": 1, "uniqueItems": True}
+    return closed(
+        {
+            "key": {"type": "string", "pattern": ACTION_KEY, "description": "camelCase."},
+            "title": _TITLE,
+            "description": _DESCRIPTION,
+            "effect": {
+                "type": "string",
+                "enum": list(typing.get_args(Effect)),
+                "default": "write",
+                "description": "What it does to the world; it decides what may be repeated.",
+            },
+            "inputs": {**_OBJECT, "description": "What the action takes."},
+            "output": {**_OBJECT, "description": "What the action gives back."},
+            "pagination": _pagination(),
+            "permissions": {
+                "type": "object",
+                "description": "What the provider must allow, by system.",
+                "additionalProperties": names,
+                "examples": [{"aws:iam": ["ses:SendEmail"]}],
+            },
+            "rateLimit": closed(
+                {"perSecond": {"type": "number", "exclusiveMinimum": 0, "description": "Calls a second."}},
+                ["perSecond"],
+                "What the provider allows for one account.",
+            ),
+            "examples": {"type": "array", "items": _example()},
+        },
+        ["key", "title", "description", "effect", "inputs", "output"],
+        "One thing that the connector can do.",
+    )
+
+
+def _option_source() -> Json:
+    return closed(
+        {
+            "key": {"type": "string", "pattern": ACTION_KEY, "description": "camelCase."},
+            "title": _TITLE,
+            "description": _DESCRIPTION,
+            "needsConnection": {"type": "boolean", "description": "Whether the choices come from the provider.", "default": False},
+        },
+        ["key"],
+        "Where a form field's choices come from.",
+    )
+
+
+def schema() -> Json:
+    """The schema of a manifest."""
+    listed = {"type": "array"}
+    members = {
+        "manifestVersion": {"const": MANIFEST_VERSION},
+        "key": {"type": "string", "pattern": CONNECTOR_KEY, "description": "kebab-case."},
+        "title": _TITLE,
+        "description": _DESCRIPTION,
+        "version": {"type": "string", "pattern": _VERSION, "description": "The connector's version (PEP 440)."},
+        "icon": {**_MEMBER, "description": "A picture: a path inside the package, or a data: URL."},
+        "categories": {"type": "array", "items": _MEMBER, "uniqueItems": True},
+        "documentationUrl": {"type": "string", "format": "uri"},
+        "license": {**_MEMBER, "description": "An SPDX expression."},
+        "connectionTypes": {**listed, "items": _connection_type()},
+        "actions": {**listed, "items": _action()},
+        "optionSources": {**listed, "items": _option_source()},
+        "aliases": {"type": "object", "description": "Other names under which callers of other systems know these things."},
+    }
+    required = ["manifestVersion", "key", "title", "description", "version", "connectionTypes", "actions"]
+    meta = "https://json-schema.org/draft/2020-12/schema"
+    definitions = {
+        "object": {
+            "$ref": meta,
+            "type": "object",
+            "required": ["type"],
+            "properties": {"type": {"const": "object"}},
+            "allOf": [_FIELD],
+        },
+        "field": _field(),
+        "marks": _marks(),
+    }
+    about = "A connector as data: what a host knows of it without running its code. It lies inside the wheel as connector.json."
+    return document("manifest", "Manifest", about, {**closed(members, required), "$defs": definitions})

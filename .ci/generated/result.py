@@ -1,0 +1,131 @@
+"""``schemas/result.schema.json``: contract §3, with the codes of the error tree."""
+
+from __future__ import annotations
+
+import typing
+
+from generated.words import Json, closed, document
+from jackfield.errors import CODES, IdempotencyConflict, InDoubt
+from jackfield.invocation import Status
+
+__all__ = ["schema"]
+
+_UUID7 = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+
+
+def _meta() -> Json:
+    name = {"type": "string"}
+    return closed(
+        {
+            "invocationId": {"type": "string", "pattern": _UUID7, "description": "A UUIDv7 (RFC 9562)."},
+            "connector": {**name, "description": "The connector's key, once known."},
+            "connectorVersion": {**name, "description": "The version of the connector that ran, once known."},
+            "action": {**name, "description": "The action's key, once known."},
+            "attempts": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "Tries of the provider's operation begun. Signing in and further pages that succeed do not count.",
+            },
+            "durationMs": {"type": "number", "minimum": 0, "description": "Milliseconds from the invocation to this Result."},
+            "requestId": {**name, "description": "The provider's id of the last request."},
+            "replayed": {"type": "boolean", "description": "Whether this is the recorded Result of an earlier invocation."},
+            "dryRun": {"const": True, "description": "There where the action was not called, as asked."},
+            "complete": {"type": "boolean", "description": "Of a paginated action: false where the output's token gives more."},
+        },
+        ["invocationId", "attempts", "durationMs", "replayed"],
+        "What is known of the run.",
+    )
+
+
+def _detail() -> Json:
+    return closed(
+        {
+            "path": {
+                "type": "string",
+                "format": "json-pointer",
+                "description": "Where (RFC 6901): in the inputs, in the connection's values, or in the invocation, as the code says.",
+            },
+            "message": {"type": "string", "description": "What is wrong there."},
+            "keyword": {"type": "string", "description": "The JSON Schema keyword that failed, where one did."},
+        },
+        ["path", "message"],
+    )
+
+
+def _provider() -> Json:
+    return closed(
+        {
+            "code": {"type": "string", "description": "The provider's own error code."},
+            "message": {"type": "string", "description": "The provider's own words, secrets masked."},
+            "httpStatus": {"type": "integer", "minimum": 100, "maximum": 599},
+            "requestId": {"type": "string", "description": "The provider's id of the request."},
+        },
+        description="What the provider said; there only where it answered.",
+    )
+
+
+def _retryable() -> list[Json]:
+    """One rule for each answer to "may I simply try again?"; a code that has both answers is in neither."""
+    rules = []
+    for answer in (True, False):
+        codes = sorted(code for code, kind in CODES.items() if kind.retryable is answer and kind is not IdempotencyConflict)
+        condition = {"required": ["code"], "properties": {"code": {"enum": codes}}}
+        rules.append({"if": condition, "then": {"properties": {"retryable": {"const": answer}}}})
+    return rules
+
+
+def _error() -> Json:
+    return closed(
+        {
+            "code": {"type": "string", "enum": sorted(CODES), "description": "What kind of failure this is, for programs."},
+            "message": {"type": "string", "description": "What happened, for people."},
+            "retryable": {"type": "boolean", "description": "Whether the same invocation may simply be sent again later."},
+            "details": {"type": "array", "minItems": 1, "items": _detail(), "description": "Every fault, each with its place."},
+            "hint": {"type": "string", "minLength": 1, "description": "What to do next."},
+            "provider": _provider(),
+        },
+        ["code", "message", "retryable"],
+        "Why there is no output.",
+        allOf=_retryable(),
+    )
+
+
+def _has_status(value: str) -> Json:
+    return {"required": ["status"], "properties": {"status": {"const": value}}}
+
+
+def _with_error(code: Json) -> Json:
+    error = {"properties": {"code": code}}
+    return {"required": ["error"], "not": {"required": ["output"]}, "properties": {"error": error}}
+
+
+def _rules() -> list[Json]:
+    dry = {"required": ["meta"], "properties": {"meta": {"required": ["dryRun"]}}}
+    with_output = {"not": {"required": ["error"]}, "anyOf": [{"required": ["output"]}, dry]}
+    not_run = {"not": {"required": ["output"]}, "properties": {"meta": {"properties": {"attempts": {"const": 0}}}}}
+    doubt = {"const": InDoubt.code}
+    return [
+        {"if": _has_status("succeeded"), "then": with_output},
+        {"if": dry, "then": not_run},
+        {"if": _has_status("failed"), "then": _with_error({"not": doubt})},
+        {"if": _has_status("in_doubt"), "then": _with_error(doubt)},
+    ]
+
+
+def schema() -> Json:
+    """The schema of a Result."""
+    members = {
+        "status": {
+            "type": "string",
+            "enum": list(typing.get_args(Status)),
+            "description": "'in_doubt': the request may have taken effect, and nobody here can know.",
+        },
+        "output": {
+            "type": "object",
+            "description": "What the action gave back, under the provider's own names; its own schema describes it.",
+        },
+        "error": _error(),
+        "meta": _meta(),
+    }
+    about = "What an invocation came to: succeeded with an output (none on a dry run), or failed or in doubt with an error."
+    return document("result", "Result", about, {**closed(members, ["status", "meta"]), "allOf": _rules()})

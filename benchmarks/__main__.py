@@ -1,0 +1,55 @@
+"""Run all benchmarks (or those named), print the ratios and write docs/performance.md."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.metadata import version
+
+from benchmarks.measure import ROOT, Line
+
+_PARTS = ("sending", "attachment", "listing", "smtp", "cold", "http_api")
+_HEAD = """# Performance
+
+Ratios measured side by side in one run of `make bench`, against a fake AWS endpoint of our own on loopback. They are medians over alternating
+rounds; absolute figures are for scale only and belong to the machine that ran them. No real AWS was called.
+
+Measured with Python {python}, botocore {botocore}, jsonschema-rs {schema}, pydantic {pydantic}, on {cores} cores.
+
+| what | measured | goal | met |
+|---|---|---|---|
+"""
+
+
+def _main(names: list[str]) -> int:
+    rows = []
+    for name in names or _PARTS:
+        for line in _lines(name):
+            mark = {True: "yes", False: "**no**", None: "–"}[line.met]
+            print(f"{line.what}: {line.measured} (goal {line.goal}; met: {mark.strip('*')})", flush=True)
+            rows.append(f"| {line.what} | {line.measured} | {line.goal} | {mark} |")
+    if not names:
+        (ROOT / "docs" / "performance.md").write_text(_head() + "\n".join(rows) + "\n", encoding="utf-8")
+    return 0
+
+
+def _lines(name: str) -> Iterator[Line]:
+    found: Iterator[Line] = import_module(f"benchmarks.{name}").lines()
+    return found
+
+
+def _head() -> str:
+    import os
+
+    return _HEAD.format(
+        python=platform.python_version(),
+        botocore=version("botocore"),
+        schema=version("jsonschema-rs"),
+        pydantic=version("pydantic"),
+        cores=os.cpu_count(),
+    )
+
+
+sys.exit(_main(sys.argv[1:]))

@@ -1,0 +1,211 @@
+"""What the documentation shows is true: its examples run, its commands exist, its links lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import yaml
+
+from doc_pages import ROOT, Page, blocks, commands, matches, pages
+from fake_aws import FakeAws
+from plugboard import declare, plugged
+
+CONNECTORS = ROOT / "connectors"
+CONNECTIONS = """\
+connections:
+  acme-ses:
+    type: aws/awsAssumeRole
+    values:
+      roleARN: arn:aws:iam::123456789012:role/acme-ses
+      accessKeyId: AKIAIOSFODNN7EXAMPLE
+      secretAccessKey: {$env: ACME_SECRET_ACCESS_KEY}
+      externalId: acme-7f3a9c
+      region: eu-west-1
+      sender: noreply@example.com
+"""
+MAIL = {"connector": "aws-ses", "action": "sendEmail", "inputs": {"to": "ada@example.com", "subject": "Hello", "text": "Hello"}}
+ROLE = "arn:aws:iam::123456789012:role/acme-ses"
+
+
+@pytest.fixture
+def aws() -> Iterator[FakeAws]:
+    """An AWS account with the role and the identities of the pages."""
+    identities = ["example.com", "example.org", "noreply@example.com"]
+    with FakeAws(identities=identities, roles={ROLE: {"external_id": "acme-7f3a9c"}}) as fake:
+        yield fake
+
+
+class Notes(BaseHTTPRequestHandler):
+    """The notes server of the authors' tutorial: it knows one token and three notes."""
+
+    def _answer(self, body: object) -> None:
+        known = self.headers["Authorization"] == "Bearer open-sesame"
+        content = json.dumps(body if known else {}).encode()
+        self.send_response(200 if known else 401)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_POST(self) -> None:
+        """Keep a note."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer({"id": "n3"})
+
+    def do_GET(self) -> None:
+        """List notes, two a page."""
+        self._answer({"notes": ["n2"]} if self.path.endswith("=n1") else {"notes": ["n0", "n1"], "next": "n1"})
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (http.server's own name)
+        """Say nothing."""
+
+
+@pytest.fixture
+def notes() -> Iterator[str]:
+    """The URL of a notes server."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Notes)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def patch(tmp_path: Path, aws: FakeAws, notes: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """A folder in which every page's examples can run: files, connections, an AWS, connectors installed."""
+    project, site = tmp_path / "project", tmp_path / "site"
+    project.mkdir()
+    declare(site, "jackfield-aws-ses", "jackfield.connectors", {"aws-ses": "jackfield_aws_ses:connector"})
+    files = {
+        "connections.yaml": CONNECTIONS,
+        "body.txt": "The report is attached.\n",
+        "report.pdf": "%PDF-1.7\n",
+        "mail.json": json.dumps(MAIL),
+        "mails.jsonl": f"{json.dumps(MAIL)}\n" * 3,
+    }
+    for name, content in files.items():
+        (project / name).write_text(content, encoding="utf-8")
+    values = {
+        "AWS_ENDPOINT_URL": aws.url,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "ACME_SECRET_ACCESS_KEY": "secret/of+acme",
+        "JACKFIELD_CONNECTIONS": "connections.yaml",
+        "NOTES_URL": notes,
+        "NOTES_TOKEN": "open-sesame",
+        "PYTHONPATH": f"{project}:{ROOT / 'runtime'}",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(project)
+    with plugged(project, site):
+        yield monkeypatch
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+WITH_CODE = [path for path in pages() if any(block.language in ("python", "shell") for block in blocks(path))]
+
+
+@pytest.mark.parametrize("path", WITH_CODE, ids=_name)
+def test_examples_run(path: Path, patch: pytest.MonkeyPatch) -> None:
+    """Every example of a page runs, in order, and answers what the page shows."""
+    assert Page(path, patch).run() > 0
+
+
+def test_examples_send_what_they_say(patch: pytest.MonkeyPatch, aws: FakeAws) -> None:
+    """The tutorial's mails arrive: text, files and recipients as its commands name them."""
+    Page(ROOT / "docs" / "tutorial" / "callers.md", patch).run()
+    report = next(message for message in aws.messages if message.subject == "The report")
+    assert report.to == ("ada@example.com", "bob@example.com")
+    assert [attachment.name for attachment in report.attachments] == ["report.pdf"]
+    assert {"sts:AssumeRole", "sesv2:SendEmail", "ses:ListIdentities"} <= set(aws.calls())
+
+
+def test_the_manifest_of_the_tutorial_has_a_connector(patch: pytest.MonkeyPatch) -> None:
+    """The authors' tutorial ends with an installed connector of two actions."""
+    Page(ROOT / "docs" / "tutorial" / "authors.md", patch).run()
+    manifest = json.loads(Path("jackfield_notes/connector.json").read_text(encoding="utf-8"))
+    assert [action["key"] for action in manifest["actions"]] == ["addNote", "listNotes"]
+
+
+@pytest.mark.parametrize("path", pages(), ids=_name)
+def test_blocks_can_be_read(path: Path) -> None:
+    """Every JSON and YAML block of a page is JSON and YAML, and every block says what language it is in."""
+    assert not re.search(r"^```\n(?!\n|$)[^`]*\n```$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    for block in blocks(path):
+        if block.language == "json":
+            json.loads(block.body)
+        elif block.language == "yaml":
+            yaml.safe_load(block.body)
+
+
+@pytest.mark.parametrize("path", pages(), ids=_name)
+def test_links_lead_to_files(path: Path) -> None:
+    """A relative link of a page leads to a file of the repository."""
+    text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)]
+    broken = [target for target in targets if target and "://" not in target and not (path.parent / target).is_file()]
+    assert broken == []
+
+
+def test_the_picture_of_the_pipe_is_the_same_everywhere() -> None:
+    """README and home page draw the same pipe, and its stages are the pipe's modules."""
+    pictures = {
+        block.body for path in (ROOT / "README.md", ROOT / "docs" / "index.md") for block in blocks(path) if block.language == "text"
+    }
+    assert len(pictures) == 1
+    for stage in re.findall(r"─► (\w+) ", pictures.pop()):
+        assert stage == "JSON" or (ROOT / "runtime" / "jackfield" / "pipe" / f"{stage}.py").is_file()
+
+
+REFERENCE = {
+    "AWS Role ARN": ["Role ARN", "Access Key ID", "Secret Access Key", "External ID"],
+    "AWS Access Key and Secret": ["Access Key ID", "Secret Access Key"],
+    "List Identities": ["AWS Region", "Identity Type", "Next Token", "Connection"],
+    "Send Email": [
+        "AWS Region", "To Address", "Cc Address", "Bcc Address", "Sender Email", "Reply To", "Subject", "Text", "Html", "Attachments",
+        "Connection",
+    ],
+}  # fmt: skip
+"""The rows of the document that the connector must be a match for."""
+
+
+@pytest.mark.parametrize("section", REFERENCE)
+def test_page_of_amazon_ses_has_every_row_of_the_reference(section: str) -> None:
+    """The page of Amazon SES has each documented input, under the same title."""
+    text = (ROOT / "docs" / "reference" / "connectors" / "aws-ses.md").read_text(encoding="utf-8")
+    part = text.split(f"\n### {section}\n")[1].split("\n### ")[0]
+    titles = [line.split("|")[1].strip() for line in part.splitlines() if line.startswith("| ")]
+    assert [title for title in REFERENCE[section] if title not in titles] == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "real", "same"),
+    [
+        ({"a": "…"}, {"a": "b"}, True),
+        ({"a": "x…z"}, {"a": "xyz"}, True),
+        ({"a": "x…z"}, {"a": "xy"}, False),
+        ({"a": 1.5}, {"a": 99}, True),
+        ({"a": 1}, {"a": 2}, False),
+        ({"a": 1}, {"a": 1, "b": 1}, False),
+        ([1], [1, 2], False),
+    ],
+)
+def test_answers_are_compared(shown: object, real: object, same: bool) -> None:
+    """A shown answer stands for a real one of the same members; '…' and fractions stand for anything."""
+    assert matches(shown, real) is same
+
+
+def test_commands_of_a_block() -> None:
+    """A shell block is read as commands, with here-documents and expected exit codes."""
+    body = "make test   # all\ncat > a.txt <<'END'\nhello\nEND\njackfield invoke  # exit 2\n"
+    assert list(commands(body)) == [("make test", "", 0), ("cat > a.txt <<'END'", "hello\n", 0), ("jackfield invoke", "", 2)]

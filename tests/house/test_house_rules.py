@@ -1,0 +1,326 @@
+"""The habits of this house, as far as a program can see whether they are kept."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import statistics
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = [ROOT / "runtime" / "jackfield", *sorted(ROOT.glob("connectors/*/jackfield_*"))]
+SHIPPED = [path for package in PACKAGES for path in sorted(package.rglob("*.py"))]
+TESTS = sorted([*ROOT.glob("tests/**/*.py"), *ROOT.glob("connectors/*/tests/**/*.py")])
+OURS = sorted([*SHIPPED, *TESTS, *ROOT.glob(".ci/**/*.py"), *ROOT.glob("benchmarks/**/*.py")])
+PYPROJECTS = sorted([ROOT / "pyproject.toml", *ROOT.glob("connectors/*/pyproject.toml"), *ROOT.glob("tests/connectors/*/pyproject.toml")])
+_MADE = {".git", ".venv", ".venv-wheels", ".hypothesis", "__pycache__", "site", "build", "dist"}
+_CACHE = re.compile(r"^\.(.*_)?cache$|\.egg-info$|^\.coverage")
+_TEXT = {".py", ".md", ".toml", ".json", ".yml", ".yaml", ".txt", ".cfg", ".sh", ".ini", ""}
+MAX_LINES = 400
+MEDIAN_LINES = 120
+P90_FUNCTION = 25
+README_LINES = 80
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    """A module, parsed."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def name(path: Path) -> str:
+    """A path as people write it."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def texts() -> Iterator[Path]:
+    """Every text file of the repository that is not made by a tool."""
+    waiting = [ROOT]
+    while waiting:
+        for path in sorted(waiting.pop().iterdir()):
+            if path.name in _MADE or _CACHE.search(path.name):
+                continue
+            if path.is_dir():
+                waiting.append(path)
+            elif path.suffix in _TEXT and path != Path(__file__).resolve():
+                yield path
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """All functions of a module."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def found(pattern: str, paths: Iterator[Path] | list[Path]) -> list[str]:
+    """Where a pattern occurs, as file and line."""
+    wanted = re.compile(pattern)
+    return [
+        f"{name(path)}:{number}: {line.strip()[:100]}"
+        for path in paths
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if wanted.search(line)
+    ]
+
+
+# What is public
+
+
+def _listed(path: Path) -> list[str]:
+    for node in tree(path).body:
+        if isinstance(node, ast.Assign) and any(isinstance(target, ast.Name) and target.id == "__all__" for target in node.targets):
+            return list(ast.literal_eval(node.value))
+    return []
+
+
+def _bound(path: Path) -> set[str]:
+    """The public names that an ``__init__`` defines or takes from our own modules; lazy names are imported for type checkers.
+
+    What it takes for its own code (a name that is read there) it need not export.
+    """
+    top = [*tree(path).body, *(node for part in tree(path).body if isinstance(part, ast.If) for node in part.body)]
+    read = {node.id for node in ast.walk(tree(path)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    names: set[str] = set()
+    for node in top:
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith(("jackfield", path.parent.name)):
+            names |= {alias.asname or alias.name for alias in node.names} - (read - set(_listed(path)))
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return {item for item in names if not item.startswith("_")} - {"TYPE_CHECKING"}
+
+
+INITS = [path for path in SHIPPED if path.name == "__init__.py"]
+
+
+@pytest.mark.parametrize("path", INITS, ids=name)
+def test_all_is_what_a_package_exports(path: Path) -> None:
+    """`__all__` of a package names every public thing in it and nothing else, once and in order, and each can be had."""
+    listed = _listed(path)
+    bound = _bound(path) | ({"__version__"} & set(listed))
+    assert set(listed) == bound
+    assert len(listed) == len(set(listed))
+    package = ".".join(path.parent.relative_to(ROOT / "runtime" if "runtime" in path.parts else path.parents[1]).parts)
+    if path.parent in PACKAGES or "runtime" in path.parts:
+        module = importlib.import_module(package)
+        assert [item for item in listed if not hasattr(module, item)] == []
+
+
+def _defined(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return names
+
+
+NOT_IMPORTED = {"__main__.py", "plugin.py"}
+"""What Python or pytest runs by name; nobody imports from it."""
+
+
+def test_modules_say_what_is_public() -> None:
+    """Each module has an `__all__`, and each name in it is defined or imported there."""
+    modules = [path for path in SHIPPED if path not in INITS and path.name not in NOT_IMPORTED]
+    assert [name(path) for path in modules if not _listed(path)] == []
+    assert {name(path): missing for path in modules if (missing := set(_listed(path)) - _defined(path))} == {}
+
+
+# How large, and how called
+
+
+def test_no_module_is_long() -> None:
+    """No module has more than 400 lines."""
+    sizes = {name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in OURS}
+    assert {path: size for path, size in sizes.items() if size > MAX_LINES} == {}
+
+
+def test_modules_and_functions_are_small() -> None:
+    """Half of the shipped modules have at most 120 lines, and nine of ten functions at most 25."""
+    modules = [len(path.read_text(encoding="utf-8").splitlines()) for path in SHIPPED]
+    lengths = sorted((node.end_lineno or node.lineno) - node.lineno + 1 for path in SHIPPED for node in functions(path))
+    assert statistics.median(modules) <= MEDIAN_LINES
+    assert lengths[int(len(lengths) * 0.9)] <= P90_FUNCTION
+
+
+def test_no_module_has_an_empty_name() -> None:
+    """No module is called after nothing in particular."""
+    empty = {"utils", "util", "helpers", "helper", "common", "base", "manager", "handler", "service", "misc"}
+    assert [name(path) for path in OURS if path.stem in empty] == []
+
+
+def test_files_of_tests_have_different_names() -> None:
+    """No two test files of the repository have the same name, so that type checkers see each."""
+    twice = Counter(path.name for path in TESTS if path.name.startswith("test_"))
+    assert [item for item, count in twice.items() if count > 1] == []
+
+
+# What code says about itself
+
+
+def test_modules_have_a_docstring() -> None:
+    """Each module that holds code says what it is for."""
+    assert [name(path) for path in OURS if tree(path).body and not ast.get_docstring(tree(path))] == []
+
+
+def test_tests_say_their_sentence() -> None:
+    """Every test function has a docstring that ends as a sentence does."""
+    tests = [(name(path), node) for path in TESTS for node in functions(path) if node.name.startswith("test_")]
+    silent = [f"{path}: {node.name}" for path, node in tests if not (ast.get_docstring(node) or "").endswith((".", "?", "!"))]
+    assert silent == []
+
+
+def test_exceptions_to_the_linter_have_reasons() -> None:
+    """Each `noqa` and `type: ignore` names its rule; a `noqa` gives its reason behind it, on its line."""
+    bare = found(r"#\s*noqa(?!: [A-Z]+[0-9]+(, [A-Z]+[0-9]+)* (\(|- ))", OURS)
+    assert bare == []
+    assert found(r"#\s*type:\s*ignore(?!\[[a-z-]+)", OURS) == []
+
+
+def test_ignored_rules_have_reasons() -> None:
+    """Each rule that pyproject.toml turns off, for everything or for some files, has its reason on its line."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    general = text.split("\nignore = [\n")[1].split("\n]")[0].splitlines()
+    some = text.split("[tool.ruff.lint.per-file-ignores]\n")[1].split("\n\n")[0].splitlines()
+    assert [line for line in general + some if not re.search(r"# \S+", line)] == []
+
+
+_DESCRIBE = {"isinstance", "repr", "str", "type"}
+"""What only looks at an exception."""
+
+
+def _keeps(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler raises, hands what it caught on whole (to who waits for it), or logs it with its traceback."""
+
+    def caught(value: ast.expr | None) -> bool:
+        return isinstance(value, ast.Name) and value.id == handler.name
+
+    for node in ast.walk(handler):
+        if isinstance(node, ast.Raise) or (isinstance(node, ast.Return | ast.Assign) and caught(node.value)):
+            return True
+        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if called.endswith("_log.exception"):
+            return True
+        if isinstance(node, ast.Call) and called not in _DESCRIBE and any(map(caught, node.args)):
+            return True
+    return False
+
+
+def test_broad_excepts_are_where_strangers_code_is_called() -> None:
+    """Only what calls or imports other people's code swallows every Exception; others raise it again, hand it on or log it whole."""
+    boundaries = {"catalog", "cli", "pipe"}
+    assert found(r"except:", SHIPPED) == []
+    handlers = [(path, node) for path in SHIPPED for node in ast.walk(tree(path)) if isinstance(node, ast.ExceptHandler)]
+    broad = [(path, node) for path, node in handlers if isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")]
+    swallowed = [(path, node) for path, node in broad if not _keeps(node)]
+    assert [name(path) for path, node in swallowed if ast.unparse(node.type or node) == "BaseException"] == []
+    assert [name(path) for path, _ in swallowed if path.relative_to(ROOT).parts[2] not in boundaries] == []
+
+
+def test_nothing_in_tests_sleeps() -> None:
+    """No test waits by sleeping; what must wait in a test is told when to go on."""
+    assert found(r"\btime\.sleep\(|[^.\w]sleep\(\d", [path for path in TESTS if path.name.startswith(("test_", "conftest"))]) == []
+
+
+def test_warnings_are_errors() -> None:
+    """A warning fails a test, and so does an unknown marker or an unexpected pass."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for habit in ('filterwarnings = ["error"', "--strict-markers", "xfail_strict = true", "strict = true"):
+        assert habit in text
+
+
+# What the repository must not say
+
+
+def test_no_machine_is_named() -> None:
+    """No file names a folder of somebody's machine."""
+    homes = found(r"(?<![\w.:/])/(root|work|home/\w+|Users/\w+)/", texts())
+    assert [line for line in homes if not line.startswith(("tests/", "connectors/aws/tests/", "connectors/aws-ses/tests/"))] == []
+    assert found(r"(?<![\w.:/])/(root|work)/", texts()) == []
+    assert [line for line in found(r"(?<![\w.:/])/tmp/", texts()) if "tests/" not in line.partition(":")[0]] == []
+
+
+def test_no_index_is_named() -> None:
+    """No file names a package index: which one to use is the installer's business."""
+    assert found(r"pypi\.org|pythonhosted\.org|--(extra-)?index-url", texts()) == []
+
+
+def test_nobody_installs_a_strangers_package() -> None:
+    """No text installs `runtime` by that bare word, which is a stranger's package."""
+    assert found(r"\b(install|wheel|download)( -\S+)* runtime\b(?!/)", texts()) == []
+
+
+def test_readme_is_short() -> None:
+    """The README has at most 80 lines."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= README_LINES
+
+
+# What holds across files
+
+
+def test_decisions_are_listed_and_short() -> None:
+    """Each decision is listed, numbered without a gap, and says what, why and at what cost."""
+    folder = ROOT / "docs" / "decisions"
+    pages = sorted(folder.glob("[0-9]*.md"))
+    listed = re.findall(r"\]\(([^)]+)\)", (folder / "index.md").read_text(encoding="utf-8"))
+    assert listed == [page.name for page in pages]
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert all(word in text for word in ("**Decided.**", "**Why.**", "**Cost.**")), page.name
+
+
+def test_projects_agree() -> None:
+    """All packages ask for the same Python and carry the same licence."""
+    said = {key: {line for path in PYPROJECTS for line in path.read_text(encoding="utf-8").splitlines() if line.startswith(f"{key} =")}
+            for key in ("requires-python", "license", "build-backend")}  # fmt: skip
+    assert {key: len(lines) for key, lines in said.items()} == {"requires-python": 1, "license": 1, "build-backend": 1}
+
+
+def test_each_command_is_documented() -> None:
+    """Each built-in command has a section in the reference of the command line, and each section is about one."""
+    from jackfield.cli.commands import BUILT_IN
+
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^## ([a-z]+)$", page, re.MULTILINE)
+    assert sorted(sections) == sorted(BUILT_IN)
+
+
+def test_each_option_is_documented() -> None:
+    """Each option of `jackfield invoke` is in the reference of the command line."""
+    from jackfield.cli.invoke import VERBS
+
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    flags = VERBS[""].parser("invoke").flags
+    assert [flag for flag in flags if flag.startswith("--") and flag != "--help" and flag not in page] == []
+
+
+def test_each_variable_is_documented() -> None:
+    """Each environment variable of ours that the code reads is in the documentation."""
+    read = {match for path in SHIPPED for match in re.findall(r"\"(JACKFIELD_[A-Z_]+)\"", path.read_text(encoding="utf-8"))}
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    assert [variable for variable in sorted(read) if variable not in page] == []
+
+
+@pytest.mark.parametrize("module", ["jackfield", "jackfield.errors", "jackfield.manifest", "jackfield.catalog", "jackfield.cli.main"])
+def test_cold_path_needs_the_standard_library_only(module: str) -> None:
+    """Importing what every cold command needs imports nobody else's package."""
+    theirs = "pydantic jsonschema_rs jsonschema pluggy cryptography yaml rich packaging boto3 botocore"
+    code = f"import sys; sys.path.insert(0, {str(ROOT / 'runtime')!r}); before = set(sys.modules); import {module}; "
+    code += f"print(*sorted(set({theirs!r}.split()) & (set(sys.modules) - before)))"
+    done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
