@@ -138,6 +138,8 @@ def test_a_lost_race_between_processes_is_run_again(postgres_url: str) -> None:
     held, wanted = threading.Event(), threading.Event()
 
     def unit(transaction: Transaction) -> int:
+        if runs:
+            thread.join(WAIT)  # else it may take "a" again before the other wakes, and lose once more
         runs.append(1)
         touch(transaction, "a")
         wanted.set()
