@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jackfield.surfaces.console.form_schema import form_schema
@@ -138,6 +138,7 @@ SCHEMAS: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.dictionaries(st.text(max_size=4), SCHEMAS, max_size=4))
 def test_no_schema_is_too_much(properties: dict[str, Any]) -> None:
     """Any schema at all makes a form, whose controls the page knows."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console_client import Answer, Place, placed
@@ -220,6 +220,7 @@ def test_unknown_paths_are_the_apis(place: Place) -> None:
 TEXTS = st.text(max_size=30)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(TEXTS, TEXTS)
 def test_text_stays_text(text: str, value: str) -> None:
     """Whatever text and attributes hold, a browser reads exactly them, and no further element."""
@@ -236,6 +237,7 @@ def test_attributes() -> None:
     assert join([None, [], ["a", [1, 2.5]], h.br()]) == "a12.5<br>"
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(TEXTS)
 def test_markdown_makes_nothing_that_acts(text: str) -> None:
     """Markdown, whatever it holds, makes no script, no picture, no handler, and links to the web only."""

@@ -136,6 +136,7 @@ def test_errors_are_at_their_fields(visitor: Visitor, aws: EmbeddedAws) -> None:
     assert page.get_by_label("Subject required").get_attribute("aria-invalid") == "true"
     page.locator("#result").get_by_role("link", name="To Address 2").click()
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "To Address 2"
+    page.get_by_role("region", name="The invocation as JSON").get_by_text('"bob"').wait_for()
     visitor.picture("field-error")
     visitor.check()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +15,10 @@ from clocks import FakeClock
 from console_client import Client, Place, placed
 from jackfield.access import Rules, Tokens, Workspaces
 from jackfield.access.sessions import IDLE, LASTS, LINK_LASTS, Sessions
+from jackfield.cli.serve import _announce
 from jackfield.surfaces.http.app import build_app
 from jackfield.surfaces.http.host import Host
+from jackfield.surfaces.http.identity import Identity
 
 
 @pytest.fixture
@@ -133,6 +138,34 @@ def test_the_sign_in_leads_nowhere_else(place: Place, address: str) -> None:
     answer = client.post("/login", {"csrf": client.get("/login").csrf, "token": token(place, "read"), "next": address})
     assert 'content="0;url=/"' in answer.text
     assert "evil" not in answer.text
+
+
+def test_a_jwt_signs_in_for_as_long_as_it_lasts(place: Place, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A JWT of the operator's identity provider opens its workspace with its scope; its session ends when it does."""
+    claims = json.dumps({"exp": clock.time() + 600}).encode()
+    text = f"e30.{urlsafe_b64encode(claims).decode().rstrip('=')}.c2ln"
+    known = {text: Identity("acme", "ada@example.com", "invoke", Rules(), "Ada")}
+    monkeypatch.setattr(place.host.identities, "find", known.get)
+    client = place.signed_in(text)
+    assert "acme" in client.get("/").words
+    assert "Ada · invoke" in client.get("/").words
+    clock.advance(601)
+    assert not is_in(client)
+
+
+def test_serve_prints_the_way_in(place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine of its own the server prints a link that signs in; else it prints none, and without a database it says why."""
+    for name, value in place.host.panels.environment.items():
+        monkeypatch.setenv(name, value)
+    _announce("http://127.0.0.1:8080", alone=True)
+    link = re.search(r"http://127\.0\.0\.1:8080(/login\?once=\S+)", capsys.readouterr().err)
+    assert link is not None
+    assert place.client().get(link[1]).status == 200
+    _announce("https://jackfield.example.com", alone=False)
+    assert "once" not in capsys.readouterr().err
+    monkeypatch.setenv("JACKFIELD_DATABASE_URL", "none")
+    _announce("http://127.0.0.1:8080", alone=True)
+    assert "no sign-in to the console: there is no database" in capsys.readouterr().err
 
 
 # The session

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jackfield.cli.arguments import read_inputs
@@ -41,6 +41,7 @@ def literal(program: str) -> Any:
     return ast.literal_eval(assigned.value)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(INPUTS)
 def test_every_language_says_the_same(inputs: dict[str, Any]) -> None:
     """Whatever is filled in: JSON, the body of curl, the program's literal and the command's words are the same invocation."""

@@ -60,7 +60,7 @@ def test_every_kind_of_field_becomes_json(visitor: Visitor, tmp_path: Path) -> N
     page.get_by_text("two.txt is uploaded.").wait_for()
     page.get_by_role("button", name="Remove one.txt").click()
     visitor.field("Picture").set_input_files(str(first))
-    page.get_by_text("one.txt is uploaded.").wait_for()
+    page.get_by_text("one.txt is uploaded.", exact=True).wait_for()
     page.get_by_text("How it is run").click()
     visitor.field("Timeout in seconds").fill("12.5")
     found = invocation(visitor)

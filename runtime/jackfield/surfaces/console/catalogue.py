@@ -65,7 +65,7 @@ def listed(visit: Visit) -> Response:
 
 
 def _found(visit: Visit, words: str) -> Markup:
-    entries = visit.host.catalog.entries()
+    entries = visit.host.search.entries()
     if not words:
         shown = [_card(visit, entry) for entry in entries[:_CARDS]]
         rest = len(entries) - len(shown)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["changed", "created", "editor_of", "shown"]
 
 _REMOTE = Giver("remote")
+_CARDS = 60
+"""Types to choose among that are shown at once."""
 _NAME = "Letters, digits, dots, underscores and hyphens."
 
 
@@ -37,9 +39,7 @@ def shown(visit: Visit) -> Response:
     inside = "inside" in visit.query
     kinds, wanted = visit.panel.connections.kinds, visit.query.get("type")
     if wanted is None:
-        connector = visit.query.get("connector")
-        fitting = [kind for kind in kinds.all() if connector is None or any(manifest.key == connector for manifest in kind.manifests)]
-        content, title = _choice(fitting, inside=inside), "New connection"
+        content, title = _choice(_fitting(visit), inside=inside), "New connection"
         lead = "What do you want to sign in to, and how?"
     else:
         kind = kinds.find(wanted)
@@ -102,6 +102,15 @@ def _without_generated(schema: Mapping[str, Any], *, keep: bool) -> Mapping[str,
     return {**schema, "properties": {key: member for key, member in schema.get("properties", {}).items() if key not in made}}
 
 
+def _fitting(visit: Visit) -> list[Kind]:
+    """The types of one connector, or all."""
+    kinds, connector = visit.panel.connections.kinds, visit.query.get("connector")
+    if connector is None:
+        return kinds.all()
+    manifest = visit.host.catalog.find(connector)
+    return [kinds.find(manifest.full_name(kind)) for kind in manifest.connection_types.values()]
+
+
 def _choice(kinds: list[Kind], *, inside: bool) -> Markup:
     def link(kind: Kind) -> Markup:
         address = f"/new-connection?type={kind.full_name}"
@@ -111,6 +120,7 @@ def _choice(kinds: list[Kind], *, inside: bool) -> Markup:
 
     if not kinds:
         return h.p("No installed connector needs a connection.", class_="empty")
+    rest = len(kinds) - _CARDS
     cards = [
         h.li(
             h.h2(icon_of(kind.manifests[0]), link(kind)),
@@ -118,9 +128,10 @@ def _choice(kinds: list[Kind], *, inside: bool) -> Markup:
             h.p("For ", ", ".join(manifest.title for manifest in kind.manifests), class_="muted"),
             class_="card",
         )
-        for kind in kinds
+        for kind in kinds[:_CARDS]
     ]
-    return h.ul(cards, class_="cards")
+    more = h.p(f"{rest:,} more: begin with ", h.a("the connector", href="/connectors"), ".") if rest > 0 else None
+    return h.div(h.ul(cards, class_="cards"), more)
 
 
 def _form(visit: Visit, kind: Kind, *, inside: bool) -> Markup:

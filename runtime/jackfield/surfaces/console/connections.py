@@ -57,7 +57,8 @@ def _problems(visit: Visit) -> list[Markup]:
 
 
 def _filters(visit: Visit) -> Markup:
-    types = [(kind.full_name, f"{kind.about.title} ({kind.full_name})") for kind in visit.panel.connections.kinds.all()]
+    there = sorted({str(row["type"]) for row in visit.panel.connections.list(limit=_MOST).items})
+    types = [(name, f"{found.about.title} ({name})" if (found := visit.panel.connections.kinds.known(name)) else name) for name in there]
     text = h.input(
         type="search", id="text", name="text", value=visit.query.get("text", ""), autocomplete="off", placeholder="Name, type or account"
     )

@@ -90,7 +90,7 @@ def _side(visit: Visit, section: str) -> Markup:
             h.p(h.span("Workspace "), h.strong(visit.identity.workspace), class_="where"),
             h.p(who, " · ", visit.identity.scope, class_="who"),
             leave,
-            h.p(h.a("API", href="/docs"), class_="more"),
+            h.p(h.a("API", href="/docs")),
             class_="account",
         ),
     )

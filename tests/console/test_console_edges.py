@@ -1,0 +1,197 @@
+"""What seldom happens: broken connectors, connections of files, lists with many pages, forms that are no forms, a database that is away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from console_client import Client, Place, placed
+from jackfield.access import Tokens
+from jackfield.errors import Unavailable
+from jackfield.journal import Queue
+
+CALL = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hi"}}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A console with a connection to the echo."""
+    with placed(tmp_path, max_body=20_000) as found:
+        found.host.panel("default").connections.add("hall", "echo/token", {"token": "sesame"})
+        yield found
+
+
+@pytest.fixture
+def client(place: Place) -> Client:
+    """Somebody who is signed in."""
+    return place.signed_in()
+
+
+def run(client: Client, invocation: object, mode: str = "run") -> str:
+    """What the page of an action shows of a run."""
+    fields = {
+        "csrf": client.get("/").csrf,
+        "invocation": invocation if isinstance(invocation, str) else json.dumps(invocation),
+        "mode": mode,
+    }
+    return client.post("/connectors/echo/actions/post/run", fields, hx_request="true").words
+
+
+def test_forms_that_are_none(client: Client) -> None:
+    """What is no form, too large a form, or no JSON is refused with the reason; connector and action are always the page's."""
+    assert "cannot be read" in client.send("POST", "/tokens", b"a=\xff", {"content-type": "application/x-www-form-urlencoded"}).words
+    assert "larger than" in client.post("/tokens", {"a": "x" * 30_000}).words
+    assert "not valid JSON" in run(client, "{nonsense") or "not JSON" in run(client, "{nonsense")
+    assert "must be an object" in run(client, "[]")
+    shown = run(client, {"connector": "other", "action": "say", "connection": "hall", "inputs": {"text": "Hi"}})
+    assert "Succeeded" in shown
+    assert "echo post" in client.get("/invocations").words
+
+
+def test_a_file_that_is_gone(client: Client) -> None:
+    """A file that was never uploaded is told at its place, and nothing is sent."""
+    shown = run(client, {"connection": "hall", "inputs": {"text": "Hi", "picture": {"file": "file_aaaaaaaaaaaaaaaaaaaaaa"}}})
+    assert "/picture/file there is no such file, or it has expired" in shown
+
+
+def test_uploads_are_bound_to_the_session(client: Client, place: Place) -> None:
+    """A file is uploaded with the token of the session's forms, and belongs to its workspace."""
+    csrf = client.get("/").csrf
+    answer = client.send("POST", "/uploads", b"hello", {"x-csrf-token": csrf, "content-type": "text/plain"})
+    assert answer.status == 201
+    name = json.loads(answer.text)["file"]
+    assert "Succeeded" in run(client, {"connection": "hall", "inputs": {"text": "Hi", "picture": {"file": name}}})
+    assert client.send("POST", "/uploads", b"hello", {"content-type": "text/plain"}).status == 403
+
+
+def test_a_database_that_is_away(place: Place, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the database cannot be read the console says so, to strangers too, and shows no traceback."""
+
+    def away(*_arguments: object, **_rest: object) -> None:
+        raise Unavailable("the database is away", hint="Wait for it.")
+
+    csrf = client.get("/login").csrf
+    monkeypatch.setattr("jackfield.access.sessions.Sessions.find", away)
+    monkeypatch.setattr("jackfield.access.sessions.Sessions.spend_link", away)
+    monkeypatch.setattr("jackfield.surfaces.console.entrance.Entrance.by_token", away)
+    answers = [client.get("/"), place.client().get("/login?once=x"), client.post("/login", {"csrf": csrf, "token": "x"})]
+    for answer in answers:
+        assert answer.status == 503
+        assert "the database is away" in answer.words
+        assert "Traceback" not in answer.text
+
+
+def test_connections_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection of a file is shown, masked, and says where it is edited; one whose connector is gone says so."""
+    file = tmp_path / "connections.json"
+    values = {"filed": {"type": "echo/token", "values": {"token": "sesame"}}, "lost": {"type": "gone/door", "values": {"word": "sesame"}}}
+    file.write_text(json.dumps({"connections": values}), encoding="utf-8")
+    monkeypatch.setenv("JACKFIELD_CONNECTIONS", str(file))
+    with placed(tmp_path) as place:
+        client = place.signed_in()
+        page = client.get("/connections/filed")
+        assert "It is kept in connections.json" in page.words
+        assert "sesame" not in page.text
+        assert "Rename" not in page.words
+        lost = client.get("/connections/lost")
+        assert "no installed connector takes this type" in lost.words
+        assert "sesame" not in lost.text
+        assert "connections.json" in client.get("/connections").words
+
+
+def test_lists_with_many_pages(place: Place, client: Client) -> None:
+    """Lists are shown page by page, and every entry is on one of them, once."""
+    panel = place.host.panel("default")
+    for _ in range(60):
+        panel.invoke(CALL)
+    first = client.get("/invocations?status=succeeded")
+    older = first.text.rpartition('class="more"')[2].partition('href="')[2].partition('"')[0].replace("&amp;", "&")
+    second = client.get(older)
+    ids = [part[:36] for page in (first, second) for part in page.text.split('href="/invocations/')[1:]]
+    assert len(ids) == len(set(ids)) == 60
+    assert "hx-get" not in second.text.partition('id="found"')[2]
+
+
+def test_entries_that_are_not_settled(place: Place, client: Client) -> None:
+    """An entry that waits looks for news by itself, reloads its page when it is settled, and cannot be cancelled when it runs elsewhere."""
+    panel = place.host.panel("default")
+    identifier = panel.enqueue(CALL)
+    page = client.get(f"/invocations/{identifier}")
+    assert "It waits for a worker." in page.words
+    assert f'hx-get="/invocations/{identifier}?live=1"' in page.text
+    assert "hx-refresh" not in client.get(f"/invocations/{identifier}?live=1", hx_request="true").headers
+    assert Queue(place.host.storage.database).claim(1)
+    late = client.post(f"/invocations/{identifier}/cancel", {"csrf": client.get("/").csrf})
+    assert late.headers["location"].endswith("?done=late")
+    assert "It was too late" in client.get(late.headers["location"]).words
+    settled = panel.invoke(CALL).meta.invocation_id
+    assert client.get(f"/invocations/{settled}?live=1", hx_request="true").headers["hx-refresh"] == "true"
+    csrf = client.get("/").csrf
+    assert client.post(f"/invocations/{settled}/resolve", {"csrf": csrf, "as": "failed"}).status == 409
+    assert client.post(f"/invocations/{settled}/resolve", {"csrf": csrf, "as": "perhaps"}).status == 400
+
+
+def test_what_is_not_installed_any_more(place: Place, client: Client) -> None:
+    """An entry of a connector that is gone is shown without a way to run it again."""
+    result = place.host.panel("default").invoke({"connector": "gone", "action": "away", "inputs": {}})
+    page = client.get(f"/invocations/{result.meta.invocation_id}")
+    assert page.status == 200
+    assert "Run again" not in page.words
+    assert "unknown_connector" in page.words
+
+
+def test_choices_of_a_field(client: Client) -> None:
+    """The choices of a field are JSON; a source that is none is not found."""
+    answer = client.get("/connectors/echo/options/voices")
+    assert [item["value"] for item in json.loads(answer.text)["items"]] == ["alto", "bass"]
+    assert client.get("/connectors/echo/options/nothing").status == 404
+
+
+def test_a_reader_sees_and_changes_nothing(place: Place) -> None:
+    """With the scope `read` every page is shown, and what cannot be done is not offered."""
+    place.host.panel("default").invoke({**CALL, "inputs": {"text": "Hi", "fault": {"kind": "reset"}}})
+    text = Tokens(place.host.storage.database, "default", place.host.clock).create("read").text
+    client = place.signed_in(text)
+    identifier = client.get("/invocations").text.partition('href="/invocations/')[2][:36]
+    entry = client.get(f"/invocations/{identifier}")
+    assert "Who manages the workspace can settle it." in entry.words
+    assert "It took effect" not in entry.words
+    assert "Your token may not change it." in client.get("/connections/hall").words
+    assert "Your token may not make or revoke tokens." in client.get("/tokens").words
+    assert "run none" in client.get("/connectors/echo/actions/say").words
+    assert "Set by the operator" in client.get("/workspace").words
+    assert "New connection" not in client.get("/connections").words
+    verdict = client.get("/workspace/verdict?call=echo/say", hx_request="true")
+    assert "may see things and run none" in verdict.words
+    assert "name an action as connector/action" in client.get("/workspace/verdict?call=echo").words
+
+
+def test_pages_without_scripts(place: Place, client: Client) -> None:
+    """Forms that need no script work without one: tests, tokens, settings and removals answer with pages."""
+    assert client.change("/", "/connections/hall/test").headers["location"] == "/connections/hall"
+    made = client.change("/tokens", "/tokens", scope="read", name="Shop")
+    assert made.status == 200
+    assert "jf_" in made.text
+    assert client.change("/tokens", "/tokens", scope="nonsense").status == 400
+    assert client.change("/workspace", "/workspace", retentionDays="7", keepInputs="on").headers["location"] == "/workspace?done=changed"
+    assert client.change("/workspace", "/workspace", retentionDays="x").status == 400
+    settings = place.host.panel("default").permits.settings
+    assert (settings.retention_days, settings.keep_inputs) == (7, True)
+    token = Tokens(place.host.storage.database, "default", place.host.clock).list()[0][0].id
+    assert "may see things and run none" in client.get(f"/workspace/verdict?call=echo/say&token={token}").words
+    assert client.change("/", "/connections/hall/name", new="hall two").status == 422
+    assert client.change("/", "/connections/hall/removal").headers["location"] == "/connections?done=removed"
+
+
+def test_a_name_is_needed(client: Client) -> None:
+    """A connection without a name, or of a type that is none, is refused before anything is tried."""
+    csrf = client.get("/").csrf
+    fields = {"csrf": csrf, "type": "echo/token", "values": '{"token": "x"}'}
+    assert "give the connection a name" in client.post("/connections", fields, hx_request="true").words
+    assert "did you mean" in client.post("/connections", {**fields, "name": "a", "type": "echo/tokem"}, hx_request="true").words
+    assert "must be an object" in client.post("/connections", {**fields, "name": "a", "values": "[]"}, hx_request="true").words
+    assert "hall" in client.post("/connections", {**fields, "name": "hall"}, hx_request="true").words
+    assert client.get("/new-connection?type=nothing").status == 422
