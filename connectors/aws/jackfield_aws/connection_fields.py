@@ -47,13 +47,13 @@ def session_token(about: str = "Only for temporary keys, which expire: the sessi
     )
 
 
-def region() -> Any:  # noqa: ANN401 (pydantic's own signature)
-    """The default for an action's ``awsRegion``."""
+def region(about: str = "The region to use where an action names none, such as us-west-2 or eu-west-1.", example: str = "eu-west-1") -> Any:  # noqa: ANN401 (pydantic's own signature)
+    """A region; by default the one for actions that name none in ``awsRegion``."""
     return Field(
         None,
         title="AWS Region",
-        description="The region to use where an action names none, such as us-west-2 or eu-west-1.",
-        examples=["eu-west-1"],
+        description=about,
+        examples=[example],
         options="awsRegions",
         trim=True,
         lowercase=True,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jackfield.connector import Account, ConnectionType, Detail, Field, InvalidConnection, Minted, OpenContext, Serves, Step
-from jackfield_aws import REGION_EXPECTED, REGION_PATTERN, connection_fields, identity_policy
+from jackfield_aws import connection_fields, identity_policy
 from jackfield_aws_ses.smtp.guide import SMTP_GUIDE
 from jackfield_aws_ses.smtp.hosts import HOST_EXPECTED, HOST_PATTERN, region_of
 from jackfield_aws_ses.smtp.password import smtp_password
@@ -97,17 +97,8 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         None, "The access key ID of an IAM user who may call ses:SendRawEmail, in place of SMTP credentials."
     )
     secret_access_key: str | None = connection_fields.secret_access_key(None)
-    aws_region: str | None = Field(
-        None,
-        title="AWS Region",
-        description="The endpoint's region, to derive the password from the secret access key. By default the one in the host name.",
-        examples=["eu-central-1"],
-        options="awsRegions",
-        trim=True,
-        lowercase=True,
-        blank="absent",
-        expects=REGION_EXPECTED,
-        schema={"pattern": REGION_PATTERN},
+    aws_region: str | None = connection_fields.region(
+        "The endpoint's region, to derive the password from the secret access key. By default the one in the host name.", "eu-central-1"
     )
     tls_server_name: str | None = Field(
         None,
