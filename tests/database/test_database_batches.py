@@ -12,6 +12,7 @@ import pytest
 from jackfield.database import CommitInDoubt, Database, StatementInvalid, Transaction, UniqueViolation, open_database
 from jackfield.database.dialect import Dialect
 from jackfield.errors import Unavailable
+from workspace_rows import adding, names
 
 WAIT = 30.0
 
@@ -21,22 +22,6 @@ def database(database_url: str) -> Iterator[Database]:
     """An open database with all tables."""
     with open_database(database_url) as opened:
         yield opened
-
-
-def adding(name: str) -> Callable[[Transaction], str]:
-    """A unit of work that inserts a workspace and gives its name."""
-
-    def unit(transaction: Transaction) -> str:
-        transaction.change("INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", {"name": name})
-        return name
-
-    return unit
-
-
-def names(database: Database) -> list[str]:
-    """The names of all workspaces."""
-    with database.read() as transaction:
-        return [row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name")]
 
 
 class Commits:

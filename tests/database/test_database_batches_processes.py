@@ -5,16 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 
 from jackfield.database import Transaction, open_database
+from workspace_rows import adding
 
 WAIT = 30.0
-
-
-def adding(name: str) -> Callable[[Transaction], object]:
-    """A unit of work that inserts a workspace."""
-    return lambda transaction: transaction.change("INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", {"name": name})
 
 
 INTERRUPTED = """

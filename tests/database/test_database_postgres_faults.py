@@ -15,7 +15,6 @@ from jackfield.database import (
     CommitInDoubt,
     ConstraintViolation,
     Contended,
-    Database,
     DatabaseUnfit,
     StatementInvalid,
     Transaction,
@@ -24,24 +23,9 @@ from jackfield.database import (
 from jackfield.database.transaction import Mode
 from jackfield.errors import JackfieldError, Sent, Unavailable
 from postgres import Server, missing, running_server
+from workspace_rows import adding, names
 
 WAIT = 30.0
-
-
-def adding(name: str) -> Callable[[Transaction], str]:
-    """A unit of work that inserts a workspace and gives its name."""
-
-    def unit(transaction: Transaction) -> str:
-        transaction.change("INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", {"name": name})
-        return name
-
-    return unit
-
-
-def names(database: Database) -> list[str]:
-    """The names of all workspaces."""
-    with database.read() as transaction:
-        return [row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name")]
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from jackfield.database import CommitInDoubt, Contended, Database, DatabaseUnfit
 from jackfield.database.check import check
 from jackfield.database.sqlite import SqliteDialect
 from jackfield.errors import Sent, Unavailable
+from workspace_rows import names
 
 BIG = 20_000
 
@@ -34,12 +35,6 @@ def adding(name: str, size: int = 0) -> Callable[[Transaction], str]:
         return name
 
     return unit
-
-
-def names(database: Database) -> list[str]:
-    """The names of all workspaces."""
-    with database.read() as transaction:
-        return [row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name")]
 
 
 def connection_of(database: Database) -> sqlite3.Connection:

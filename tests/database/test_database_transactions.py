@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from jackfield.database import ConstraintViolation, Database, StatementInvalid, Transaction, UniqueViolation, open_database
+from workspace_rows import names
 
 WORKSPACE = "INSERT INTO workspaces (name, created_at) VALUES (:name, :now)"
 INVOCATION = (
@@ -34,12 +35,6 @@ def invocation(transaction: Transaction, identifier: str, **given: Any) -> int:
     """Insert an invocation."""
     values = {"workspace": "w", "status": "running", "key": None, "held": 0, "now": 1.0, "inputs": None, **given}
     return transaction.change(INVOCATION, {"id": identifier, **values})
-
-
-def names(database: Database) -> list[str]:
-    """The names of all workspaces."""
-    with database.read() as transaction:
-        return [row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name")]
 
 
 def test_a_block_that_ends_is_committed(database: Database) -> None:

@@ -1,0 +1,28 @@
+"""Rows of the smallest table, for tests of what a transaction does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jackfield.database import Database, Transaction
+
+__all__ = ["adding", "names"]
+
+
+def adding(name: str) -> Callable[[Transaction], str]:
+    """A unit of work that inserts a workspace and gives its name."""
+
+    def unit(transaction: Transaction) -> str:
+        transaction.change("INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", {"name": name})
+        return name
+
+    return unit
+
+
+def names(database: Database) -> list[str]:
+    """The names of all workspaces."""
+    with database.read() as transaction:
+        return [row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name")]
