@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
 from jackfield.errors import Sent, TimedOut
 
-__all__ = ["Clock", "Deadline", "SystemClock"]
+__all__ = ["Clock", "Deadline", "SystemClock", "patience", "within"]
+
+_UNTIL: ContextVar[float | None] = ContextVar("jackfield_until", default=None)
+"""The moment (``time.monotonic``) until which this thread or task waits for what it shares with others."""
 
 
 class Clock(Protocol):
@@ -82,3 +88,21 @@ class Deadline:
             hint="Raise 'timeoutSeconds', or look for what is slow.",
             sent=sent,
         )
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """In this thread or task, wait at most ``seconds`` from now for what is shared with others: a lock of the database, a free connection
+    to it. Where somebody else's block is open, this one goes before it."""
+    outer = _UNTIL.get()
+    _UNTIL.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _UNTIL.set(outer)  # not by a token: a generator may be closed in another context than it began in
+
+
+def patience(longest: float) -> float:
+    """Seconds that this thread or task may wait now for what is shared with others: at most ``longest``, and never less than 0."""
+    until = _UNTIL.get()
+    return longest if until is None else max(0.0, min(longest, until - time.monotonic()))

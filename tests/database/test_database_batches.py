@@ -82,6 +82,34 @@ class Held:
         return self.outcomes
 
 
+def test_a_reader_waits_for_what_was_put_off_and_is_being_committed(database: Database) -> None:
+    """What this process has put off is seen by its own readers, also while somebody else's commit has taken it along."""
+    database.defer(adding("put off"), lambda _value, _error: None)
+    held = Held(database)
+    seen: list[str] = []
+    waiting = database._process.batches._waiting
+    reader = threading.Thread(target=lambda: seen.extend(names(database)))
+    reader.start()
+    while not waiting and reader.is_alive():
+        reader.join(0.001)
+    held.release()
+    reader.join(WAIT)
+    assert "put off" in seen
+
+
+def test_what_is_put_off_is_bounded_by_who_waits(database: Database) -> None:
+    """More than four batches of it: who puts more off is told to wait for a commit, and after a few of them need not any more."""
+    held = Held(database)
+    count = 0
+    while not database.is_behind:
+        database.defer(adding(f"n{count:05}"), lambda _value, _error: None)
+        count += 1
+    assert count == 4 * database.dialect.batch + 1
+    held.release()
+    assert len(names(database)) == count + 1
+    assert not database.is_behind
+
+
 def test_record_returns_when_it_is_committed(database: Database, database_url: str) -> None:
     """What record gives is what the unit gave, and another connection sees the row at once."""
     assert database.record(adding("a")) == "a"

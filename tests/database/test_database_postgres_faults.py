@@ -255,6 +255,13 @@ def test_a_password_is_never_quoted(url: str) -> None:
         fault = fault.__cause__ if fault.__suppress_context__ else fault.__context__
 
 
+def test_a_short_password_masks_no_words() -> None:
+    """A password of a letter or three is part of ordinary words, which stay readable."""
+    with pytest.raises(Unavailable) as caught:
+        open_database("postgresql://user:e@127.0.0.1:1/name", wait=1)
+    assert "***" not in caught.value.message
+
+
 def test_a_location_shows_no_password(own_url: str) -> None:
     """Where a database is can be shown."""
     with open_database(own_url.replace("postgres@", "postgres:s3cr3t@")) as database:

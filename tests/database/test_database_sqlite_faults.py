@@ -159,6 +159,15 @@ def test_a_read_only_file_can_be_read(readable: Path) -> None:
         assert names(database) == ["a"]
 
 
+def test_a_read_only_file_system_is_told(tmp_path: Path) -> None:
+    """Where it is the file system that is read-only, no permission would help, and the error says so."""
+    with small_disk(tmp_path / "disk") as disk:
+        open_database(f"sqlite:///{disk / 'a.db'}").close()
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with pytest.raises(Unavailable, match="its file system is read-only"), open_database(f"sqlite:///{disk / 'a.db'}") as database:
+            database.record(adding("a"))
+
+
 def test_a_folder_that_is_closed(readable: Path) -> None:
     """A database that cannot be made or opened says where it was looked for and why."""
     closed = readable / "closed"

@@ -56,6 +56,15 @@ def test_other_urls_are_refused(url: str) -> None:
     assert not caught.value.retryable
 
 
+def test_memory_has_a_url_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other libraries call ':memory:' is refused with our word for it, rather than made as a file."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DatabaseUnfit, match="':memory:'") as caught:
+        open_database("sqlite:///:memory:")
+    assert "'sqlite://'" in str(caught.value.hint)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_forgotten_slash_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An absolute path with one slash too few is refused, and no folder of that name made."""
     monkeypatch.chdir(tmp_path)

@@ -6,8 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
-__all__ = ["home", "pytest_sessionfinish", "pytest_terminal_summary"]
+__all__ = ["home", "pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary"]
+
+
+def pytest_configure() -> None:
+    """No property test is timed: how long an example takes is the machine's doing."""
+    settings.register_profile("untimed", deadline=None)
+    settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -62,6 +62,7 @@ class Shell:
     def write(self, name: str, content: str | bytes) -> Path:
         """Write a file into the shell's folder."""
         path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 

@@ -14,7 +14,7 @@ from jackfield.database.dump import restore, write_dump
 from jackfield.database.engine import Database
 from jackfield.database.faults import Trouble, unavailable
 from jackfield.database.sqlite import SqliteDialect, trouble_of
-from jackfield.errors import Unavailable
+from jackfield.errors import InvalidInvocation, Unavailable
 
 __all__ = ["Backup", "Report", "backup", "check", "restore"]
 
@@ -34,8 +34,11 @@ def backup(database: Database, path: str | os.PathLike[str]) -> Backup:
     Of SQLite the file is a database in itself, checked before it gets its name: copied to the database's place it is the restore. Of
     PostgreSQL it is JSON Lines, for ``restore``. The master key is in neither.
 
+    :raises InvalidInvocation: where the path names no file.
     :raises Unavailable: where the file is there already or cannot be written, or the database cannot be read.
     """
+    if not Path(path).name:
+        raise InvalidInvocation(f"the backup's path '{path}' names no file", hint="Name a new file in a folder that can be written.")
     version = database.version()
     with _new_file(Path(path)) as part:
         dialect = database.dialect

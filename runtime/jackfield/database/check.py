@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from jackfield.database.engine import Database
@@ -18,12 +19,13 @@ _SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What ``check`` found. ``problems`` are sentences; there are none where all is well."""
+    """What ``check`` found. ``problems`` are sentences; there are none where all is well. ``not_checked`` says what was not looked at."""
 
     kind: str
     location: str
     version: int
     problems: tuple[str, ...]
+    not_checked: tuple[str, ...] = ()
 
     @property
     def sound(self) -> bool:
@@ -38,7 +40,13 @@ class Report:
             "version": self.version,
             "ok": self.sound,
             "problems": list(self.problems),
+            **({"notChecked": list(self.not_checked)} if self.not_checked else {}),
         }
+
+    def and_more(self, problems: Iterable[str], not_checked: Iterable[str] = ()) -> Report:
+        """The report with what somebody else has found: of all problems the first twenty."""
+        more = tuple(islice(problems, max(0, _SHOWN - len(self.problems))))
+        return replace(self, problems=(*self.problems, *more), not_checked=(*self.not_checked, *not_checked))
 
 
 def check(database: Database) -> Report:

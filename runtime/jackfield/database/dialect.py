@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from jackfield.database.rows import Row
 from jackfield.database.transaction import Mode, Session
 
 __all__ = ["Dialect"]
@@ -24,6 +25,8 @@ class Dialect(ABC):
     """The statement that lists the names of all tables, as ``name``."""
     indexes: ClassVar[str]
     """The statement that lists the names of all indexes, as ``name``."""
+    wait: float
+    """Seconds that a call waits at most for a lock or a free connection."""
     location: str
     """Where it is, in words that may be shown: never with a password."""
 
@@ -32,6 +35,13 @@ class Dialect(ABC):
         """A connection in a transaction; ``commit`` and ``rollback`` take it back.
 
         :raises Unavailable: where there is none to be had.
+        """
+
+    @abstractmethod
+    def look_up(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
+        """The rows of a single statement that reads, outside of any transaction.
+
+        :raises Unavailable: where the database cannot be read.
         """
 
     @abstractmethod

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from jackfield.database.batches import Batches
 from jackfield.database.dialect import Dialect
 from jackfield.database.faults import DatabaseUnfit, StatementInvalid
 from jackfield.database.migrations import Migrations
 from jackfield.database.transaction import Mode, Transaction
+
+if TYPE_CHECKING:
+    from jackfield.database.rows import Row
 
 __all__ = ["Database", "open_database"]
 
@@ -28,7 +31,7 @@ def open_database(url: str, *, migrate: bool | None = True, wait: float = 30.0) 
     ``sqlite:///relative.db`` and ``sqlite:////absolute/path.db`` name a file (made with mode 0600 where there is none, its folder with
     0700), ``sqlite://`` is a database for this process only, ``postgresql://…`` is any URL that libpq takes (extra ``postgres``).
     ``migrate``: true brings the tables up to date, false refuses a database that is not, ``None`` does not look. ``wait`` is how many
-    seconds a call waits for a lock or a free connection.
+    seconds a call waits at most for a lock or a free connection: in a block of ``jackfield.clock.within`` as long as that says.
 
     :raises DatabaseUnfit: where the URL is not one of these, migrations are pending, or the database is of a newer jackfield.
     :raises Unavailable: where it cannot be reached, opened or written.
@@ -51,7 +54,7 @@ class _Process:
     def __init__(self, connect: Callable[[], Dialect]) -> None:
         self.pid = os.getpid()
         self.dialect = connect()
-        self.batches = Batches(partial(self.begin, Mode.WRITE), self.dialect.batch)
+        self.batches = Batches(partial(self.begin, Mode.WRITE), self.dialect.batch, self.dialect.wait)
         self.migrations = Migrations(self.dialect, self.begin)
         self._thread = threading.local()
 
@@ -130,6 +133,19 @@ class Database:
         with process.begin(Mode.READ) as transaction:
             yield transaction
 
+    def look_up(self, sql: str, params: Mapping[str, Any]) -> Row | None:
+        """The first row of a single statement that reads; ``None`` where it has none. Inside a transaction of this thread it is part of
+        that; otherwise it stands for itself, does not see what this process has put off, and costs less than a transaction.
+
+        :raises Unavailable: where the database cannot be read.
+        """
+        process = self._live()
+        outer = process.current
+        if outer is not None:
+            return outer.find(sql, params)
+        rows = process.dialect.look_up(sql, params)
+        return rows[0] if rows else None
+
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """A transaction that is committed when the block ends, and rolled back where it raises. Inside another one that writes it is a
@@ -162,13 +178,14 @@ class Database:
             raise StatementInvalid("record() inside a transaction: nothing could be on the disk when it returns")
         return process.batches.record(unit)
 
-    def submit(self, unit: Callable[[Transaction], T], done: Callable[[T | None, Exception | None], None]) -> None:
+    def submit(self, unit: Callable[[Transaction], T], done: Callable[[T | None, Exception | None], None]) -> Callable[[], bool]:
         """The same for an event loop: return at once. ``done`` is called with the unit's value, or with the error, after the commit and
-        from the writer thread: it is short and passes on (``loop.call_soon_threadsafe``).
+        from the writer thread: it is short and passes on (``loop.call_soon_threadsafe``). What is returned takes the unit back: true
+        where nothing of it was done nor will be, and nobody is told.
 
         :raises Unavailable: where the database is closed.
         """
-        self._live().batches.submit(unit, done)
+        return self._live().batches.submit(unit, done)
 
     def defer(self, unit: Callable[[Transaction], T], done: Callable[[T | None, Exception | None], None]) -> None:
         """The same, but at leisure: the unit goes with the next commit of anybody, at the latest after 50 ms. For what may be lost with
@@ -177,6 +194,11 @@ class Database:
         :raises Unavailable: where the database is closed.
         """
         self._live().batches.defer(unit, done)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much was put off that who defers more should wait for a commit first."""
+        return self._live().batches.is_behind
 
     def migrate(self) -> list[int]:
         """Bring the tables up to date, also when several processes do so at once; the versions that were applied.
@@ -237,6 +259,8 @@ def _path(rest: str) -> str:
     path = rest[1:]
     if not rest.startswith("/") or not path or "?" in path or "\0" in path:
         raise DatabaseUnfit("the database's URL names no file: after 'sqlite:///' stands a path, and no options", hint=_FORMS)
+    if path == ":memory:":
+        raise DatabaseUnfit("the database's URL names a file ':memory:'", hint="Write 'sqlite://' for a database of this process only.")
     folder = os.path.dirname(path)  # noqa: PTH120 (what cannot be looked at raises nothing)
     if folder.strip("/") and not path.startswith("/") and not os.path.lexists(folder) and os.path.isdir("/" + folder):  # noqa: PTH112 (as above)
         raise DatabaseUnfit(f"'sqlite:///{path}' is a relative path, and '{folder}' is not there", hint=f"Write 'sqlite:////{path}'.")

@@ -32,6 +32,7 @@ __all__ = [
     "Trouble",
     "UniqueViolation",
     "WrongMasterKey",
+    "late",
     "unavailable",
 ]
 
@@ -85,6 +86,10 @@ class Trouble(Enum):
         "the database cannot be written: it is read-only",
         "Give the account that runs jackfield write permission on the database (for SQLite on its file and its folder).",
     )
+    MOUNTED = (
+        "the database cannot be written: its file system is read-only",
+        "Mount the file system for writing, or put the database elsewhere: JACKFIELD_HOME, or JACKFIELD_DATABASE_URL.",
+    )
     LOCKED = (
         "the database cannot be written: it is locked by another process",
         "End the process that holds a transaction open on it, then try again.",
@@ -109,3 +114,8 @@ def unavailable(trouble: Trouble, detail: str = "", kind: type[Unavailable] = Un
     """The error for ``trouble``; ``detail`` is put behind a colon and must hold no secret."""
     sentence, hint = trouble.value
     return kind(f"{sentence}: {detail}" if detail else sentence, hint=hint)
+
+
+def late() -> Unavailable:
+    """The error for what waited for its turn to be written until its time was over."""
+    return unavailable(Trouble.SLOW, "what came before still waits for a lock, or for the disk; nothing was done")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
+from jackfield.clock import patience
 from jackfield.database.faults import Trouble, unavailable
 
 __all__ = ["Pool", "Pooled"]
@@ -27,7 +28,7 @@ P = TypeVar("P", bound=Pooled)
 
 
 class Pool(Generic[P]):
-    """At most ``limit`` connections; who finds none free waits for at most ``wait`` seconds."""
+    """At most ``limit`` connections; who finds none free waits for at most ``wait`` seconds, or as long as it has patience."""
 
     def __init__(self, connect: Callable[[], P], *, limit: int, wait: float, full: Trouble = Trouble.BUSY) -> None:
         self._connect = connect
@@ -42,7 +43,7 @@ class Pool(Generic[P]):
 
         :raises Unavailable: where none can be had.
         """
-        if not self._free.acquire(timeout=self._wait):
+        if not self._free.acquire(timeout=patience(self._wait)):
             raise unavailable(self._full)
         try:
             return self._begun(begin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import psycopg
 from psycopg.abc import Buffer
@@ -33,8 +33,11 @@ from jackfield.errors import Unavailable
 
 __all__ = ["PostgresDialect", "PostgresSession"]
 
+T = TypeVar("T")
+
 _log = logging.getLogger("jackfield.database")
 _CONNECTIONS = 10
+_SHORTEST_HIDDEN = 4
 _BEGIN = {
     Mode.READ: b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",  # one snapshot, as a reader of SQLite's WAL has it
     Mode.WRITE: b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
@@ -208,14 +211,24 @@ class PostgresDialect(Dialect):
                 hint="Write it as postgresql://user:password@host:5432/name, special characters percent-encoded.",
             ) from None
         self._options = {**_PATIENCE, **given}
-        self._hidden = [given[name] for name in ("password", "sslpassword") if given.get(name)]
+        # shorter ones are parts of ordinary words, and libpq's texts name no password on purpose
+        self._hidden = [given[name] for name in ("password", "sslpassword") if len(given.get(name, "")) >= _SHORTEST_HIDDEN]
         place = f"{given.get('host', '')}{':' + given['port'] if 'port' in given else ''}"
         self.location = f"postgresql://{place}/{given.get('dbname', '')}"
+        self.wait = wait
         self._pool = Pool(lambda: PostgresSession(self._connected), limit=_CONNECTIONS, wait=wait)
 
     def begin(self, mode: Mode) -> PostgresSession:
         """A connection in a transaction."""
         return self._pool.take(lambda session: self._begin(session, mode))
+
+    def look_up(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
+        """The rows of a single statement that reads, outside of any transaction."""
+        session = self._pool.take(_nothing)
+        try:
+            return self._sure(session, lambda: session.execute(sql, params))
+        finally:
+            self._pool.give_back(session)
 
     def give_back(self, session: Session) -> None:
         """Take the connection of a transaction that has ended."""
@@ -227,15 +240,18 @@ class PostgresDialect(Dialect):
         self._pool.close()
 
     def _begin(self, session: PostgresSession, mode: Mode) -> None:
+        self._sure(session, lambda: session.begin(mode))
+
+    def _sure(self, session: PostgresSession, ask: Callable[[], T]) -> T:
+        """What ``ask`` gives, which changes nothing: a connection that was kept open since earlier and is dead now is made anew for it."""
         try:
-            session.begin(mode)
+            return ask()
         except Unavailable:
             if not session.connection.closed:
                 raise
-            # Kept open since earlier and dead now: nothing was sent on it, so that a new one may serve.
             self._pool.drop_idle()
             session.reopen()
-            session.begin(mode)
+            return ask()
 
     def _connected(self) -> psycopg.Connection:
         try:
@@ -250,6 +266,10 @@ class PostgresDialect(Dialect):
         for secret in self._hidden:
             text = text.replace(secret, "***")
         return text
+
+
+def _nothing(_session: PostgresSession) -> None:
+    """What is done to a connection before a single statement."""
 
 
 def _prepared(connection: psycopg.Connection) -> psycopg.Connection:

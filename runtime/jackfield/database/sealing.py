@@ -24,8 +24,11 @@ _NONCE = 12
 def bound(parts: Iterable[str]) -> bytes:
     """The additional authenticated data for ``parts``: each behind its length in bytes (4, big-endian), so that no two lists of parts
     give the same bytes."""
-    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
-    return b"".join(struct.pack(">I", len(part)) + part for part in encoded)
+    pieces: list[bytes] = []
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        pieces += (len(encoded).to_bytes(4, "big"), encoded)
+    return b"".join(pieces)
 
 
 def cipher(key: bytes) -> AESGCM:

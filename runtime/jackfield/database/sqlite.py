@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote
 
+from jackfield.clock import patience
 from jackfield.database.dialect import Dialect
 from jackfield.database.faults import (
     CommitInDoubt,
@@ -37,6 +38,9 @@ _log = logging.getLogger("jackfield.database")
 _ERRORS = (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError)
 _OLDEST = (3, 37, 0)  # STRICT tables (https://sqlite.org/stricttables.html)
 _READERS = 10
+_ROUND = 0.1
+"""Seconds for which SQLite itself waits for a lock; then we look whether the caller's time is over, and let it wait again."""
+_PAUSE = 0.005
 _LARGEST_WAL = 64 * 1024 * 1024
 _TROUBLES = {
     sqlite3.SQLITE_FULL: Trouble.FULL,
@@ -61,12 +65,18 @@ class SqliteSession:
         self.reads = reads
         self._file = _identity(path)
         self._path = path
+        self._wait = wait
         self._gone = False
         self.connection = sqlite3.connect(
-            f"file:{quote(path)}?mode=rw", uri=True, timeout=wait, isolation_level=None, check_same_thread=False, cached_statements=256
+            f"file:{quote(path)}?mode=rw",
+            uri=True,
+            timeout=min(wait, _ROUND),
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
         )
         try:
-            self._prepare(wait, durable)
+            self._prepare(durable)
         except BaseException:
             self.close()
             raise
@@ -81,20 +91,24 @@ class SqliteSession:
         """Whether the transaction still stands: a full disk ends it."""
         return self.connection.in_transaction
 
-    def begin(self, statement: str) -> None:
-        """Begin a transaction."""
-        if _identity(self._path) != self._file:  # SQLite would go on writing to a deleted file, for nobody
+    def check(self) -> None:
+        """Do nothing while the file is where it was: SQLite would go on with a deleted one, for nobody."""
+        if _identity(self._path) != self._file:
             self._gone = True
             raise unavailable(Trouble.GONE)
+
+    def begin(self, statement: str) -> None:
+        """Begin a transaction."""
+        self.check()
         try:
-            self.connection.execute(statement)
+            self._asked(statement, {})
         except _ERRORS as fault:
             self._refuse(fault)
 
     def execute(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
         """Run a statement and give its rows."""
         try:
-            cursor = self.connection.execute(sql, params)
+            cursor = self._asked(sql, params)
             return rows_from(cursor.description, cursor.fetchall())
         except _ERRORS as fault:
             self._refuse(fault, sql)
@@ -132,18 +146,23 @@ class SqliteSession:
         with suppress(*_ERRORS):
             self.connection.close()
 
-    def _prepare(self, wait: float, durable: bool) -> None:
-        # Several processes that turn a fresh file to WAL at once are refused without the usual wait.
-        give_up = time.monotonic() + wait
+    def _asked(self, sql: str, params: Mapping[str, Any]) -> sqlite3.Cursor:
+        """Run a statement; where a lock stands in its way, again and again while there is time. What writes waits for its lock when its
+        transaction begins, and what reads when its first statement does."""
+        until: float | None = None
         while True:
             try:
-                mode = self.execute("PRAGMA journal_mode = WAL", {})[0][0]
-                break
-            except Contended:
-                if time.monotonic() >= give_up:
+                return self.connection.execute(sql, params)
+            except sqlite3.OperationalError as fault:
+                now = time.monotonic()
+                if until is None:  # SQLite has waited for one round already
+                    until = now + patience(self._wait) - _ROUND
+                if _code(fault) & 0xFF != sqlite3.SQLITE_BUSY or now >= until:
                     raise
-                time.sleep(0.01)
-        if mode != "wal":
+            time.sleep(_PAUSE)  # it does not wait at all where several processes turn a fresh file to WAL at once
+
+    def _prepare(self, durable: bool) -> None:
+        if self.execute("PRAGMA journal_mode = WAL", {})[0][0] != "wal":
             raise DatabaseUnfit(
                 "the database cannot be opened: its file system has no shared memory",
                 hint="Put the database file on a local disk, or use PostgreSQL.",
@@ -162,10 +181,11 @@ class SqliteSession:
             raise StatementInvalid("a transaction that reads cannot write") from None
         trouble = trouble_of(fault)
         if trouble is None:
-            kind = getattr(fault, "sqlite_errorname", type(fault).__name__)
-            _log.error("the database refused a statement: %s: %s", kind, sql)
-            raise StatementInvalid(f"the database refused a statement ({kind})") from None
-        raise unavailable(trouble, kind=Contended if trouble is Trouble.LOCKED else Unavailable) from None
+            name = getattr(fault, "sqlite_errorname", type(fault).__name__)
+            _log.error("the database refused a statement: %s: %s", name, sql)
+            raise StatementInvalid(f"the database refused a statement ({name})") from None
+        kind = Contended if trouble is Trouble.LOCKED else Unavailable
+        raise unavailable(_closer(trouble, self._path), kind=kind) from None
 
     def _violation(self, code: int, message: str) -> ConstraintViolation:
         if code not in _UNIQUE:
@@ -219,7 +239,7 @@ class SqliteDialect(Dialect):
             )
         self.path = path or _temporary(self)
         self.location = f"sqlite:///{path}"
-        self._wait = wait
+        self.wait = wait
         self._durable = bool(path)
         _make(self.path)
         self._writer = Pool(partial(self.connect, reads=False), limit=1, wait=wait, full=Trouble.SLOW)
@@ -229,6 +249,14 @@ class SqliteDialect(Dialect):
         """A connection in a transaction."""
         pool = self._readers if mode is Mode.READ else self._writer
         return pool.take(_BEGIN[mode])
+
+    def look_up(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
+        """The rows of a single statement that reads, outside of any transaction."""
+        session = self._readers.take(SqliteSession.check)
+        try:
+            return session.execute(sql, params)
+        finally:
+            self._readers.give_back(session)
 
     def give_back(self, session: Session) -> None:
         """Take the connection of a transaction that has ended."""
@@ -245,14 +273,23 @@ class SqliteDialect(Dialect):
     def connect(self, *, reads: bool) -> SqliteSession:
         """A new connection to the file."""
         try:
-            return SqliteSession(self.path, wait=self._wait, reads=reads, durable=self._durable)
+            return SqliteSession(self.path, wait=self.wait, reads=reads, durable=self._durable)
         except sqlite3.Error as fault:
-            raise unavailable(trouble_of(fault) or Trouble.UNOPENED, f"'{self.path}'") from None
+            raise unavailable(_closer(trouble_of(fault) or Trouble.UNOPENED, self.path), f"'{self.path}'") from None
 
 
 def trouble_of(fault: Exception) -> Trouble | None:
     """What an error of SQLite's says about the database; ``None`` where it is about a statement."""
     return _TROUBLES.get(_code(fault) & 0xFF)
+
+
+def _closer(trouble: Trouble, path: str) -> Trouble:
+    """``trouble``, unless the file system is what keeps it from being written."""
+    if trouble in (Trouble.READ_ONLY, Trouble.UNOPENED) and os.name == "posix":
+        with suppress(OSError):
+            if os.statvfs(path).f_flag & os.ST_RDONLY:
+                return Trouble.MOUNTED
+    return trouble
 
 
 def _code(fault: Exception) -> int:

@@ -1,0 +1,108 @@
+"""Who waits for a lock of SQLite's waits as long as it has patience, and no other with it."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Queue
+
+from jackfield.clock import within
+from jackfield.database import Database, open_database
+from jackfield.errors import Unavailable
+from workspace_rows import adding, names
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[sqlite3.Connection]:
+    """Somebody else has a transaction open that writes, until its ROLLBACK."""
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield other
+    finally:
+        other.close()
+
+
+def seconds_of(call: Callable[[], object]) -> tuple[float, Exception | None]:
+    """How long a call takes, and what it raises."""
+    started = time.monotonic()
+    try:
+        call()
+    except Unavailable as fault:
+        return time.monotonic() - started, fault
+    return time.monotonic() - started, None
+
+
+def test_a_caller_waits_for_a_lock_as_long_as_it_has_patience(tmp_path: Path) -> None:
+    """Whoever says how long it waits is told of the lock after that time, in every way to write."""
+    file = tmp_path / "a.db"
+    lost: Queue[Exception | None] = Queue()
+    with open_database(f"sqlite:///{file}") as database:
+        with locked(file):
+            for write in (lambda: database.record(adding("a")), lambda: database.write().__enter__()):
+                with within(0.3):
+                    took, fault = seconds_of(write)
+                assert took < 5
+                assert "locked by another process" in str(fault)
+            with within(0.3):
+                database.defer(adding("b"), lambda _value, error: lost.put(error))
+                assert seconds_of(lambda: names(database))[0] < 5
+            assert "locked by another process" in str(lost.get(timeout=5))
+        assert database.record(adding("c")) == "c"
+
+
+def test_a_patient_caller_does_not_fail_with_one_in_a_hurry(tmp_path: Path) -> None:
+    """Of those that wait together for a lock each waits its own time, be it the leader, a follower or an event loop's; whoever waits
+    longer goes on waiting, and is committed when the lock is free."""
+    file = tmp_path / "a.db"
+    with open_database(f"sqlite:///{file}") as database, locked(file) as other, ThreadPoolExecutor(4) as pool:
+        leader = pool.submit(_hurried, database, "leader")
+        while not database._process.batches._led:
+            threading.Event().wait(0.001)
+        patient = pool.submit(database.record, adding("patient"))
+        follower = pool.submit(_hurried, database, "follower")
+        handed: Future[str] = Future()
+        database.submit(adding("handed"), lambda value, error: handed.set_result(str(error or value)))
+        assert "locked by another process" in str(leader.result(10)[1])
+        took, fault = follower.result(10)
+        assert took < 5
+        assert "in time" in str(fault) or "locked" in str(fault)
+        assert not patient.done()
+        other.execute("ROLLBACK")
+        assert (patient.result(10), handed.result(10)) == ("patient", "handed")
+        assert names(database) == ["handed", "patient"]
+
+
+def test_what_was_submitted_can_be_taken_back_while_it_waits(tmp_path: Path) -> None:
+    """An event loop whose time is over takes its unit back: nothing of it is done, and nobody is told."""
+    file = tmp_path / "a.db"
+    told: list[object] = []
+    with open_database(f"sqlite:///{file}") as database:
+        with locked(file):
+            taken_back = database.submit(adding("a"), lambda value, error: told.append((value, error)))
+            assert (taken_back(), taken_back()) == (True, False)
+        assert database.record(adding("b")) == "b"
+        assert names(database) == ["b"]
+    assert told == []
+
+
+def _hurried(database: Database, name: str) -> tuple[float, Exception | None]:
+    with within(0.5):
+        return seconds_of(lambda: database.record(adding(name)))
+
+
+def test_opening_a_locked_database_has_an_end(tmp_path: Path) -> None:
+    """A file that somebody else keeps for himself is told as locked when the caller's time is over."""
+    file = tmp_path / "a.db"
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with within(0.3):
+        took, fault = seconds_of(lambda: open_database(f"sqlite:///{file}"))
+    other.close()
+    assert took < 5
+    assert "locked by another process" in str(fault)
