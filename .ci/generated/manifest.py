@@ -38,6 +38,7 @@ def _marks() -> Json:
             "blank": {"const": "absent", "description": "An empty value counts as none."},
             "fromConnection": {**_MEMBER, "description": "The connection value that fills the input where it is left out."},
             "expects": {**_MEMBER, "description": "Completes the sentence '… is not' where the pattern fails."},
+            "destination": {"const": True, "description": "The value says where the connection's secrets are sent."},
             "generated": {"const": "externalId", "description": "The store makes the value where a connection that it keeps has none."},
         },
         description="What forms and messages need and JSON Schema has no word for.",

@@ -62,6 +62,7 @@ class Plugins:
         self._points = tuple(points)
         self._given = tuple(given)
         self._relays: dict[str, Any] = {}
+        self._has: dict[str, bool] = {}
         self._lock = threading.Lock()
 
     def __bool__(self) -> bool:
@@ -69,7 +70,11 @@ class Plugins:
 
     def has(self, hook: str) -> bool:
         """Whether a plugin may implement ``hook``; nothing is imported to know it."""
-        return any(_may_implement(name, hook) for name, _, _ in self._points) or any(hasattr(plugin, hook) for plugin in self._given)
+        found = self._has.get(hook)
+        if found is None:  # asked for each invocation; what there is stays the same
+            named = any(_may_implement(name, hook) for name, _, _ in self._points)
+            found = self._has[hook] = named or any(hasattr(plugin, hook) for plugin in self._given)
+        return found
 
     def around(self, invocation: Invocation, workspace: str, meta: Meta) -> Sequence[AbstractContextManager[Any]]:
         """The context managers to enter around one invocation, outermost first."""

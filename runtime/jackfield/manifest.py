@@ -30,6 +30,9 @@ Effect = Literal["read", "idempotent", "write"]
 
 Json = Mapping[str, Any]
 
+_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
+"""The types that JSON Schema knows."""
+
 
 class ManifestError(ValueError):
     """The manifest is not what contract §5 describes; the message names the member at fault."""
@@ -61,6 +64,26 @@ def _objects(data: Json, name: str, where: str) -> list[Json]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise ManifestError(f"{where}: '{name}' must be an array of objects")
     return cast("list[Json]", value)
+
+
+def _schema(data: Json, name: str, where: str) -> Json:
+    """A schema, looked at no closer than all manifests of a host can be in a moment: the types of its own and of its members."""
+    schema = _object(data, name, where)
+    fields = _object(schema, "properties", f"{where}, {name}")
+    for node in (schema, *fields.values()):
+        kind = node.get("type") if isinstance(node, dict) else None
+        if isinstance(kind, str) and kind not in _TYPES:
+            raise ManifestError(f"{where}, {name}: 'type' must be one of {', '.join(sorted(_TYPES))}, not '{kind[:80]}'")
+    return schema
+
+
+def _key(data: Json) -> str:
+    """A connector's key: kebab-case (contract §1)."""
+    key = _text(data, "key", "manifest")
+    is_plain = key.isascii() and key[0].isalpha() and key == key.lower()
+    if not is_plain or not all(part.isalnum() for part in key.split("-")):
+        raise ManifestError(f"manifest: 'key' must be kebab-case, such as aws-ses, not '{key[:80]}'")
+    return key
 
 
 def _texts(data: Json, name: str, where: str) -> tuple[str, ...]:
@@ -149,8 +172,8 @@ class ActionManifest:
             title=_optional_text(data, "title", where) or key,
             description=_optional_text(data, "description", where) or "",
             effect=effect,
-            inputs=_object(data, "inputs", where),
-            output=_object(data, "output", where),
+            inputs=_schema(data, "inputs", where),
+            output=_schema(data, "output", where),
             pagination=Pagination.from_json(_object(data, "pagination", where), where) if data.get("pagination") is not None else None,
             rate_limit=RateLimit.from_json(_object(data, "rateLimit", where), where) if data.get("rateLimit") is not None else None,
             permissions=_permissions(_object(data, "permissions", where), where),
@@ -212,7 +235,7 @@ class ConnectionTypeManifest:
             title=_optional_text(data, "title", where) or key,
             description=_optional_text(data, "description", where) or "",
             auth=_optional_text(data, "auth", where) or "custom",
-            schema=_object(data, "schema", where),
+            schema=_schema(data, "schema", where),
             setup=_optional_text(data, "setup", where) or "",
             family=_optional_text(data, "family", where),
             serves=Serves.from_json(_object(data, "serves", where), where) if data.get("serves") is not None else None,
@@ -246,7 +269,7 @@ class Manifest:
             raise ManifestError("a manifest must be a JSON object")
         if data.get("manifestVersion") != MANIFEST_VERSION:
             raise ManifestError(f"'manifestVersion' must be {MANIFEST_VERSION}")
-        key = _text(data, "key", "manifest")
+        key = _key(data)
         where = f"manifest of '{key}'"
         types = [ConnectionTypeManifest.from_json(item, where) for item in _objects(data, "connectionTypes", where)]
         actions = [ActionManifest.from_json(item, where) for item in _objects(data, "actions", where)]

@@ -186,6 +186,9 @@ def test_a_broken_manifest_breaks_nothing_else(plugs: Path, text: str | bytes, w
             "input 'b': 'fromConnection' must be a string",
         ),
         ({"actions": [{"key": "a", "output": 1}]}, "'output' must be an object"),
+        ({"actions": [{"key": "a", "inputs": {"type": "objekt"}}]}, "action 'a', inputs: 'type' must be one of"),
+        ({"actions": [{"key": "a", "output": {"properties": {"b": {"type": "text"}}}}]}, "action 'a', output: 'type' must be one of"),
+        ({"connectionTypes": [{"key": "t", "schema": {"properties": {"b": {"type": "text"}}}}]}, "not 'text'"),
         ({"actions": [{"key": "a", "title": {}}]}, "'title' must be a string"),
         ({"actions": [{"key": "a", "permissions": {"aws:iam": "ses:SendEmail"}}]}, "'permissions.aws:iam' must be an array of strings"),
         ({"actions": [{"key": "a", "permissions": {"aws:iam": [5]}}]}, "'permissions.aws:iam' must be an array of strings"),
@@ -212,6 +215,24 @@ def test_a_member_of_the_wrong_kind_is_named(plugs: Path, members: dict[str, Any
     found = rows(plugs)
     assert found["good"] is None
     assert words in (found["bad"] or "")
+
+
+@pytest.mark.parametrize("key", ["Bad Key", "badKey", "bad_key", "bad--key", "-bad", "bad-", "7bad", "bäd", "bad.key", "²"])
+def test_a_key_that_is_not_kebab_case(plugs: Path, key: str) -> None:
+    """A connector whose key is another than contract §1 allows is listed as broken."""
+    package = make_connector(plugs, "bad", SOURCE, {**MANIFEST, "key": key})
+    declare(plugs, "odd", "jackfield.connectors", {key: f"{package.name}:connector"})
+    assert "'key' must be kebab-case, such as aws-ses" in (rows(plugs)[key] or "")
+    assert rows(plugs)["good"] is None
+
+
+@pytest.mark.parametrize(
+    "schema", [True, {"type": ["string", "null"]}, {"properties": {"a": True, "b": {"type": ["string"]}, "c": {"type": "null"}}}]
+)
+def test_types_that_there_are(plugs: Path, schema: Any) -> None:
+    """Several types, a schema that is no object and every type that JSON Schema knows break no manifest."""
+    make_connector(plugs, "fine", SOURCE, {**MANIFEST, "key": "fine", "actions": [{"key": "a", "inputs": {"properties": {"a": schema}}}]})
+    assert rows(plugs)["fine"] is None
 
 
 def test_what_a_manifest_may_leave_out(plugs: Path) -> None:

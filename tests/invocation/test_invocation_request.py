@@ -53,6 +53,13 @@ def test_a_connection_may_be_given_inline() -> None:
     assert Invocation.from_json(MappingProxyType(LEAST)).action == "say"
 
 
+@pytest.mark.parametrize("character", ["\ud800", "\0", "\n", "\x7f"])
+@pytest.mark.parametrize("member", ["connector", "action", "connection"])
+def test_a_name_is_text(member: str, character: str) -> None:
+    """Half a character and control characters are refused where they stand: no name holds them, and no database could."""
+    assert list(faults({**LEAST, "connection": "hall", "inputs": {}, member: f"x{character}"})) == [f"/{member}"]
+
+
 @pytest.mark.parametrize(
     ("data", "kind"),
     [([LEAST], "an array"), ("text", "a string"), (5, "a number"), (True, "a boolean"), (None, "null"), (object(), "something else")],

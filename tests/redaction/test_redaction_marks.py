@@ -165,6 +165,23 @@ def test_secret_mark_wins_over_last4() -> None:
     assert masked(schema, {"key": "1234567890"}) == {"key": "***"}
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("http://user:SECRETPW@127.0.0.1:9", "http://***@127.0.0.1:9"),
+        ("HTTPS://user@example.com/a", "HTTPS://***@example.com/a"),
+        ("https://user:SEC/R#E?T@PW@example.com", "https://***@example.com"),
+        ("ada@example.com", "ada@example.com"),
+        ("https://example.com/a", "https://example.com/a"),
+        (["//u:p@h x//y:z@i"], ["//***@h x//***@i"]),
+        ("@" + "//" * 100_000, "@" + "//" * 100_000),
+    ],
+)
+def test_a_password_in_a_url(value: object, shown: object) -> None:
+    """Nobody marks a URL as secret, but its user name and password are; an address stays as it is."""
+    assert masked({"properties": {"endpoint": {}}}, {"endpoint": value}) == {"endpoint": shown}
+
+
 def test_a_closed_schema_beside_one_that_knows_the_member() -> None:
     """A member that another branch knows is shown, even by the schema true; one that no branch knows is masked."""
     schema = {"additionalProperties": False, "anyOf": [{"properties": {"a": True}}, {"properties": {"b": {}}}]}

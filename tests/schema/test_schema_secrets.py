@@ -106,3 +106,18 @@ def test_unmarked_neighbours_of_a_secret_are_quoted() -> None:
         Detail("/id", "must be 1, not 'i'", "const"),
         Detail("/kee", "'kee' is not an input; did you mean 'key'?", "additionalProperties"),
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "quoted"),
+    [
+        ("http://user:SECRETPW@127.0.0.1:9", "'http://***@127.0.0.1:9'"),
+        ("https://user:SEC/R#E?T@PW@example.com", "'https://***@example.com'"),
+        (f"https://user:{'SECRETPW' * 9}@example.com", "'https://***@example.com'"),
+        ("ada@example.com", "'ada@example.com'"),
+    ],
+)
+def test_a_password_in_a_url_is_not_quoted(value: str, quoted: str) -> None:
+    """Nobody marks a URL as secret, but its user name and password are; a long one is masked before it is cut."""
+    (detail,) = compile_schema({"properties": {"v": {"pattern": "^$"}}}).check({"v": value}).details
+    assert detail.message == f"{quoted} does not match the pattern '^$'"

@@ -245,6 +245,13 @@ def test_the_number_of_details_is_bounded() -> None:
     assert details[-1] == Detail("", "and 900 more faults")
 
 
+def test_all_faults_are_counted() -> None:
+    """How many faults there are is known, where one Detail stands for many of them, too."""
+    compiled = compile_schema({"additionalProperties": False})
+    counts = [compiled.check({f"n{number}": 1 for number in range(faults)}).count for faults in (0, 1, MAX_DETAILS, 1000)]
+    assert counts == [0, 1, MAX_DETAILS, 1000]
+
+
 def test_a_fault_that_two_schemas_find_is_told_once() -> None:
     """The same sentence at the same place appears once."""
     schema = {"allOf": [{"required": ["a"]}, {"required": ["a"]}]}

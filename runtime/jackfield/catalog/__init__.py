@@ -28,7 +28,9 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'jackfield.catalog' has no attribute '{name}'")
     from importlib import import_module  # noqa: PLC0415 (as lazily as the names)
 
-    return getattr(import_module(f"jackfield.catalog.{_HOMES[name]}"), name)
+    found = getattr(import_module(f"jackfield.catalog.{_HOMES[name]}"), name)
+    globals()[name] = found  # so that it is asked for once
+    return found
 
 
 def __dir__() -> list[str]:

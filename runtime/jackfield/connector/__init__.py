@@ -127,7 +127,9 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'jackfield.connector' has no attribute '{name}'")
     from importlib import import_module  # noqa: PLC0415 (as lazily as the names)
 
-    return getattr(import_module(_HOMES[name]), name)
+    found: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = found  # the next one who asks finds it at once
+    return found
 
 
 def __dir__() -> list[str]:

@@ -30,6 +30,7 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     from_connection: str | None = None,
     expects: str | None = None,
     generated: Literal["externalId"] | None = None,
+    destination: bool = False,
     schema: Mapping[str, Any] | None = None,
 ) -> Any:  # noqa: ANN401 (pydantic's own signature)
     """Describe one field of inputs, output or connection values.
@@ -38,12 +39,13 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     the last four characters only. ``multiline``, ``language`` and ``options`` (the key of an option source) are for forms. ``trim``,
     ``lowercase`` and ``blank="absent"`` say how strings are read. ``from_connection`` names the connection value that fills a missing
     input. ``expects`` completes "… is not" where a pattern fails ("an AWS region such as eu-west-1"). ``generated`` has the store make a
-    value where a connection that it keeps has none. ``schema`` adds JSON Schema keywords.
+    value where a connection that it keeps has none. ``destination`` marks a connection value that says where its secrets are sent (a host,
+    an endpoint): whoever changes it over HTTP gives the secrets anew. ``schema`` adds JSON Schema keywords.
     """
     marks = {
         "sensitive": sensitive, "mask": mask, "multiline": multiline, "language": language, "options": options, "trim": trim,
         "lowercase": lowercase, "blank": blank, "fromConnection": from_connection, "expects": expects,
-        "generated": generated,
+        "generated": generated, "destination": destination,
     }  # fmt: skip
     extra: dict[str, Any] = dict(schema or {})
     if secret:

@@ -22,8 +22,17 @@ _METADATA = frozenset(
         "192.0.0.192",  # Oracle Cloud, the older one
     )
 )  # fmt: skip
-_NAT64 = ip_network("64:ff9b::/96")
-"""RFC 6052 §2.1: the last 32 bits are an IPv4 address."""
+_LAST = tuple(
+    ip_network(text)
+    for text in (
+        "64:ff9b::/96",  # RFC 6052 §2.1: NAT64
+        "::ffff:0:0:0/96",  # RFC 2765 §2.1: IPv4-translated
+        "::/96",  # RFC 4291 §2.5.5.1: IPv4-compatible
+    )
+)
+"""Where the last 32 bits are an IPv4 address."""
+_LOCAL_NAT64 = ip_network("64:ff9b:1::/48")
+"""RFC 8215: NAT64 of the operator's own network. Where the IPv4 address stands is the translator's business (RFC 6052 §2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +73,9 @@ class Guard:
             )
 
     def _permits(self, host: str, address: IPv4Address | IPv6Address | None) -> bool:
-        if address is None or address in _METADATA:
+        if address is None or not _METADATA.isdisjoint((address, *_translated(address))):
             return False
-        if address.is_global and not address.is_multicast:
+        if address.is_global and not address.is_multicast and address not in _LOCAL_NAT64:
             return True
         return (self.loopback and address.is_loopback) or any(_fits(pattern, host, address) for pattern in self.allowed)
 
@@ -83,9 +92,18 @@ def _plain(address: str) -> IPv4Address | IPv6Address | None:
         return None
     if isinstance(found, IPv4Address):
         return found
-    if found in _NAT64:
+    if any(found in network for network in _LAST) and not (found.is_loopback or found.is_unspecified):
         return IPv4Address(int(found) & 0xFFFFFFFF)
     return found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else found)
+
+
+def _translated(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
+    """What a translator of the operator's own may make of an address, for each length that its prefix can have."""
+    if address not in _LOCAL_NAT64:
+        return ()
+    bits = int(address)
+    squeezed = bits >> 64 << 56 | bits & (1 << 56) - 1  # without the octet of zeros, bits 64 to 71
+    return IPv4Address(bits & 0xFFFFFFFF), *(IPv4Address(squeezed >> shift & 0xFFFFFFFF) for shift in (40, 32, 24))
 
 
 def _fits(pattern: str, host: str, address: IPv4Address | IPv6Address) -> bool:

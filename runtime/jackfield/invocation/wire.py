@@ -13,6 +13,7 @@ MAX_BYTES = 64 * 1024 * 1024
 """The largest invocation, in bytes of JSON."""
 MAX_DEPTH = 100
 """The deepest nesting of arrays and objects."""
+_NESTING = (dict, list)
 
 
 def decode(text: str | bytes | bytearray) -> Any:  # noqa: ANN401 (JSON is Any)
@@ -87,7 +88,11 @@ def check_depth(value: object) -> None:
 
 
 def _is_deeper(value: object, room: int) -> bool:
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if not isinstance(value, _NESTING):
+        return False
     if not room:
-        return isinstance(value, dict | list)
-    return any(_is_deeper(child, room - 1) for child in children if isinstance(child, dict | list))
+        return True
+    for child in value.values() if isinstance(value, dict) else value:
+        if isinstance(child, _NESTING) and _is_deeper(child, room - 1):
+            return True
+    return False

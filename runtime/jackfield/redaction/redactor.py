@@ -93,7 +93,22 @@ class Redactor:
 
     def holds(self, text: str) -> bool:
         """Whether cleaning would change the text."""
-        return any(True for _ in self._found(self._readings(text)))
+        return self._may_hold(text) and any(True for _ in self._found(self._readings(text)))
+
+    def _may_hold(self, text: str) -> bool:
+        """Whether the text must be read closely: it has room for a secret, and holds a needle as it stands or the sign of an escape."""
+        size = len(text)
+        forms = [form for form in self._forms.values() if form.size <= size]
+        if not forms:
+            return False
+        for family in self._undone:
+            if family.sign in text:
+                return True
+        for form in forms:
+            for needle in form.needles:
+                if needle.text in text:
+                    return True
+        return False
 
     def extended(self, more: Iterable[str]) -> Redactor:
         """A Redactor of these secrets and ``more``."""

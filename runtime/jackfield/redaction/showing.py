@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,9 @@ __all__ = ["masked"]
 
 _LEAST = 9
 """From this many characters on, the last 4 may be shown: fewer would give half of the value away."""
+_USER_INFO = re.compile(r"(?<!\S)((?>\S*?//))\S*@")
+"""The user name and password of a URL, with what may belong to a password that should have been escaped. Messages quote values without
+them by the same rule (``jackfield.schema``)."""
 
 
 def masked(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,8 +24,8 @@ def masked(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
 
     Secrets become ``***``, shape kept and null left. ``"x-jackfield": {"mask": "last4"}`` keeps the last 4 characters
     of 9 or more (``****MPLE``); a node that is marked secret as well is masked whole. Secret references are shown as
-    they are. So is what has no mark, but for members that a closed object does not know: they may be misspelt secrets,
-    and are masked.
+    they are. So is what has no mark, but for the user name and password of a URL (``https://***@host``), and for members
+    that a closed object does not know: they may be misspelt secrets, and are masked.
     """
     shown: dict[str, Any] = _shown(schema, nodes(schema, schema), values)
     return shown
@@ -38,7 +42,7 @@ def _shown(root: Schema, applying: Nodes | None, value: Any) -> Any:  # noqa: AN
         return {name: _shown(root, known, member) for name, known, member in members(root, applying, value)}
     if isinstance(value, list | tuple):
         return [_shown(root, known, item) for _, known, item in members(root, applying, value)]
-    return value
+    return _USER_INFO.sub(rf"\1{MASK}@", value) if isinstance(value, str) else value
 
 
 def _covered(value: Any) -> Any:  # noqa: ANN401 (JSON is Any)

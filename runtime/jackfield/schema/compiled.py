@@ -10,7 +10,7 @@ from jackfield.schema.json_values import is_json, to_json
 from jackfield.schema.kinds import value_word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from jackfield.schema.kinds import Json
     from jackfield.schema.known import Known
@@ -29,10 +29,19 @@ _NO_DEFAULTS: Mapping[str, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """``value`` as prepared, to be used where ``details`` is empty; else ``details`` says everything that is wrong with it."""
+    """``value`` as prepared, to be used where ``details`` is empty; else ``details`` says everything that is wrong with it.
+
+    ``untold`` are the faults for all of which the last Detail stands.
+    """
 
     value: dict[str, Any]
     details: tuple[Detail, ...]
+    untold: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many faults there are, told or not."""
+        return MAX_DETAILS + self.untold if self.untold else len(self.details)
 
 
 class CompiledSchema:
@@ -58,12 +67,12 @@ class CompiledSchema:
             if not is_json(value):
                 plain, faults = to_json(value)
             if type(plain) is not dict:
-                return Checked({}, faults or (Detail("", f"must be an object, not {value_word(plain)}", "type"),))
+                return _checked({}, faults or (Detail("", f"must be an object, not {value_word(plain)}", "type"),))
             step = self._plan.steps.get(dict)
             prepared: dict[str, Any] = plain if step is None else step(plain, defaults)  # type: ignore[call-arg]  # an object's step
-            return Checked(prepared, _limited(faults) if self._is_valid(prepared) else self._explained(prepared, faults))
+            return _checked(prepared, faults if self._is_valid(prepared) else self._explained(prepared, faults))
         except RecursionError:
-            return Checked({}, (_STACK_IS_FULL,))
+            return _checked({}, (_STACK_IS_FULL,))
 
     def judge(self, value: Any) -> tuple[Detail, ...]:  # noqa: ANN401 (any JSON value)
         """Everything that is wrong with a value as it is; empty: nothing. For outputs, where nothing may be read into."""
@@ -71,7 +80,7 @@ class CompiledSchema:
         try:
             if not is_json(value):
                 value, faults = to_json(value)
-            return _limited(faults) if self._is_valid(value) else self._explained(value, faults)
+            return _limited(faults if self._is_valid(value) else self._explained(value, faults))
         except RecursionError:
             return (_STACK_IS_FULL,)
 
@@ -80,7 +89,7 @@ class CompiledSchema:
         from jackfield.schema.rules import RULES  # noqa: PLC0415 (as above)
 
         found = Case(self._known, RULES, value).faults(self._known.root, value, "")
-        return _limited([*faults, *_independent(found, faults)]) or (Detail("", "is not what the schema describes"),)
+        return (*faults, *_independent(found, faults)) or (Detail("", "is not what the schema describes"),)
 
 
 def _independent(found: tuple[Detail, ...], faults: tuple[Detail, ...]) -> Iterator[Detail]:
@@ -92,8 +101,10 @@ def _independent(found: tuple[Detail, ...], faults: tuple[Detail, ...]) -> Itera
             yield detail
 
 
-def _limited(details: Sequence[Detail]) -> tuple[Detail, ...]:
-    if not details:
-        return ()
+def _checked(value: dict[str, Any], details: tuple[Detail, ...]) -> Checked:
+    return Checked(value, _limited(details), max(0, len(details) - MAX_DETAILS))
+
+
+def _limited(details: tuple[Detail, ...]) -> tuple[Detail, ...]:
     more = len(details) - MAX_DETAILS
-    return tuple(details) if more <= 0 else (*details[:MAX_DETAILS], Detail("", f"and {more} more faults"))
+    return details if more <= 0 else (*details[:MAX_DETAILS], Detail("", f"and {more} more faults"))

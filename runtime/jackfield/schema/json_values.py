@@ -65,6 +65,9 @@ def _is_json_object(value: dict[str, Json], depth: int) -> bool:
 
 
 def _is_json_array(value: list[Json], depth: int) -> bool:
+    if {*map(type, value)} == {str}:  # long arrays are arrays of strings
+        whole = "".join(value)
+        return whole.isascii() or all(map(_is_unicode, value))
     for item in value:
         if type(item) is str:
             if not (item.isascii() or _is_unicode(item)):
