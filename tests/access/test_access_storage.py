@@ -174,8 +174,13 @@ def test_keys_that_come_at_once_are_all_kept(home: Path) -> None:
     file = KeyFile.of({}, str(home))
     assert file is not None
     texts = [new_key_text() for _ in range(8)]
+
+    def put(text: str) -> None:
+        with file.alone():
+            file.put_first(text)
+
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(file.put_first, texts))
+        list(threads.map(put, texts))
     assert {MasterKey.from_text(text).id for text in texts} < set(file.read().ids)
     assert len(file.read().ids) == 9
     assert [path.name for path in home.iterdir()] == ["master.key"]

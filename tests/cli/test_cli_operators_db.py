@@ -51,6 +51,14 @@ def test_backup(operator: Shell) -> None:
     assert "there already" in again.json["error"]["message"]
 
 
+@pytest.mark.parametrize("path", ["", ".", "/"])
+def test_a_backup_without_a_file_name(operator: Shell, path: str) -> None:
+    """A path that names no file is refused in words."""
+    answer = operator.run("db", "backup", path)
+    assert (answer.code, answer.json["error"]["code"]) == (2, "invalid_invocation")
+    assert "names no file" in answer.json["error"]["message"]
+
+
 def test_restore(operator: Shell, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """A backup of PostgreSQL is read into an empty database of either kind; one of SQLite is a database in itself, and says so."""
     if not str(request.node.callspec.params["database_url"]).startswith("postgresql"):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jackfield.connections import Connections, StoredConnection, sources_from
+from jackfield.connections import Connections, Source, StoredConnection, sources_from
 from jackfield.errors import InvalidConnection, UnknownConnection
 
 GOOD = {"type": "echo/token", "values": {"token": "t"}}
@@ -147,16 +147,21 @@ def test_sources_from_the_environment() -> None:
         ("bad.yaml", "connections: {a: {values: {b: !!set {c, d}}}}", "could not determine a constructor"),
         ("bad.yaml", "? [a, b]\n: c", "unhashable"),
         ("bad.yaml", "n: " + "9" * 5000, "it is not YAML"),
-        ("bad.yaml", "connections:\n  a: {type: x}\n  a: {type: y}\n", "the key 'a' occurs twice at line 3, column 3"),
+        ("bad.yaml", "connections:\n  a: {type: x}\n  a: {type: y}\n", "connections.a: the key 'a' occurs twice at line 3, column 3"),
+        (
+            "bad.yaml",
+            "connections: {a: {values: [{b: 1, b: 2}]}}",
+            "connections.a.values[0]: the key 'b' occurs twice at line 1, column 35",
+        ),
         ("bad.yaml", "a: {'b': 1, \"b\": 2}", "the key 'b' occurs twice"),
-        ("bad.json", '{"connections": {"a": 1, "a": 2}}', "the member 'a' occurs twice in one object"),
+        ("bad.json", '{"connections": {"a": 1, "a": 2}}', "connections.a: the member 'a' occurs twice in one object"),
         ("bad.json", '{"connections": {}', "it is not JSON"),
         ("bad.json", "connections: {}", "it is not JSON"),
         ("bad.json", "[" * 100_000, "it is nested deeper than 100 levels"),
         ("bad.json", '{"a":' * 101 + "1" + "}" * 101, "it is nested deeper than 100 levels"),
         ("bad.yaml", "a: " + "[" * 100_000, "it is nested deeper than 100 levels"),
-        ("bad.yaml", "a: &a [*a]", "it is nested deeper than 100 levels"),
-        ("bad.yaml", "a: &a {b: &b {c: *a}}", "it is nested deeper than 100 levels"),
+        ("bad.yaml", "a: &a [*a]", "the alias '*a' refers to what it stands in, at line 1, column 8"),
+        ("bad.yaml", "\na: &a {b: &b {c: *a}}", "the alias '*a' refers to what it stands in, at line 2, column 18"),
     ],
 )
 def test_a_file_that_cannot_be_read(folder: Path, name: str, content: str | bytes, words: str) -> None:
@@ -168,7 +173,7 @@ def test_aliases_do_not_explode(folder: Path) -> None:
     """A few lines that stand for a billion nodes are refused before anybody walks them."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 10)}]" for number in range(1, 10)]
-    assert "unfolds to more than 200,000 nodes" in problem(loaded(folder, "bomb.yaml", "\n".join(lines)), "bomb.yaml")
+    assert "unfolds to more than 200,000 values" in problem(loaded(folder, "bomb.yaml", "\n".join(lines)), "bomb.yaml")
 
 
 def test_merge_keys_are_merged(folder: Path) -> None:
@@ -220,6 +225,9 @@ def test_a_folder_that_cannot_be_listed(folder: Path, monkeypatch: pytest.Monkey
         ({"n" * 101: GOOD}, "n" * 100, "a name is 1 to 100 letters"),
         ({"line\n": GOOD}, "line", "a name is 1 to 100 letters"),
         ({"été": GOOD}, "été", "a name is 1 to 100 letters"),
+        ({".": GOOD}, "'.'", "with a letter or a digit among them"),
+        ({"..": GOOD}, "'..'", "with a letter or a digit among them"),
+        ({"-_.": GOOD}, "'-_.'", "with a letter or a digit among them"),
         ({"bad": "text"}, "bad", "must be an object with 'type' and 'values'"),
         ({"bad": None}, "bad", "must be an object with 'type' and 'values'"),
         ({"bad": {}}, "bad", "'type' must name a connection type"),
@@ -255,6 +263,7 @@ def test_a_name_in_two_files_is_an_error_of_that_name(folder: Path) -> None:
     assert caught.value.hint
     assert connections.find("mine").type == "echo/token"
     assert [(item.name, item.type) for item in connections.files()] == [("hall", "other/token"), ("mine", "echo/token")]
+    assert connections.problems == ("the connection 'hall' is defined more than once: in a.json and good.yaml",)
 
 
 def test_a_name_in_two_files_of_one_name(folder: Path) -> None:
@@ -264,6 +273,16 @@ def test_a_name_in_two_files_of_one_name(folder: Path) -> None:
     with pytest.raises(InvalidConnection) as caught:
         Connections([folder, folder / "sub"]).find("hall")
     assert f"{folder / 'good.yaml'} and {folder / 'sub' / 'good.yaml'}" in caught.value.message
+
+
+@pytest.mark.parametrize("alone", ["path", "text", "mapping"])
+def test_a_source_alone(folder: Path, alone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path, text or not, is one source and not one for each of its letters; nor is a mapping one for each of its names."""
+    monkeypatch.chdir(folder)
+    sources: dict[str, Source] = {"path": Path("good.yaml"), "text": "good.yaml", "mapping": {"hall": GOOD}}
+    (folder / "other.yaml").write_text("connections: {other: {type: a/b}}", encoding="utf-8")
+    connections = Connections(sources[alone])
+    assert ([item.name for item in connections.files()], connections.problems) == (["hall"], ())
 
 
 def test_names_are_found_exactly(folder: Path) -> None:

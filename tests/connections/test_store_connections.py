@@ -89,7 +89,7 @@ def test_names_are_unique(connection_store: ConnectionStore, open_store: Opener)
     assert [item.name for item in connection_store.list()] == ["hall", "room"]
 
 
-@pytest.mark.parametrize("name", ["", "a b", "ü", "x" * 101, "a\n", "a/b"])
+@pytest.mark.parametrize("name", ["", "a b", "ü", "x" * 101, "a\n", "a/b", ".", "..", "._-"])
 def test_names_have_a_form(connection_store: ConnectionStore, name: str) -> None:
     """What is no name is refused at ``/name``, for new connections and new names."""
     connection_store.add("hall", drafted())

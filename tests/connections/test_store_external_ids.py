@@ -73,7 +73,7 @@ def test_one_workspace_may_share_it(connection_store: ConnectionStore, open_stor
 
 
 def test_a_reference_is_none(connection_store: ConnectionStore, open_store: Opener) -> None:
-    """One that is only referred to is not compared: what it is shows when it is used."""
+    """One that is only referred to is not compared when it is stored: what it is shows when it is used, and it is compared then."""
     for store in (connection_store, open_store("other")):
         assert store.add("hall", drafted({"externalId": {"$env": "EXTERNAL_ID"}})).version == 1
 

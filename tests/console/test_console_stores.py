@@ -10,7 +10,6 @@ import pytest
 from clocks import FakeClock
 from jackfield.access.sessions import IDLE, LINK_LASTS, Sessions
 from jackfield.database import Database, open_database
-from jackfield.journal.kept_inputs import sealed_inputs
 from jackfield.journal.samples import open_counts, samples
 
 pytest_plugins = ["postgres"]
@@ -64,4 +63,3 @@ def test_an_empty_journal_is_read(database: Database) -> None:
     """A journal without entries has no samples, and nothing that waits."""
     assert samples(database, "default", 0.0, 10) == []
     assert open_counts(database, "default") == {"queued": 0, "running": 0, "in_doubt": 0}
-    assert sealed_inputs(database, "default", "nothing") is None

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import jsonschema
 import pytest
 
+from clocks import FakeClock
 from fake_aws import FakeAws
 from jackfield import Jackfield, Result
 from jackfield.database import open_database
 from nursery import connection, mail
+from workspace_rows import made
 
 
 @pytest.fixture
@@ -118,8 +122,38 @@ def test_a_doubt_stays_until_a_person_resolves_it(upgraded: str) -> None:
         assert len(aws.messages) == sent + 1
 
 
+def test_time_does_not_resolve_a_doubt(upgraded: str) -> None:
+    """A key in doubt is not free after a day, as that of a success is: only a person's word ends a doubt."""
+    clock = FakeClock()
+    with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=upgraded, clock=clock) as jackfield:
+        assert jackfield.invoke(mail("order-1")).status == "succeeded"
+        aws.script([{"operation": "SendEmail", "do": "reset"}])
+        assert jackfield.invoke(mail("order-2")).status == "in_doubt"
+        sent = len(aws.messages)
+        clock.advance(25 * 3600)
+        again = jackfield.invoke(mail("order-2"))
+        assert (again.status, again.meta.replayed, len(aws.messages)) == ("in_doubt", True, sent)
+        assert jackfield.invoke(mail("order-1")).meta.replayed is False
+
+
+@pytest.mark.parametrize("outcome", ["succeeded", "failed"])
+def test_a_resolved_doubt_is_a_result(upgraded: str, outcome: Literal["succeeded", "failed"]) -> None:
+    """What a person said reads like any other Result: it fits the schema, and its code fits its status."""
+    schema = json.loads((Path(__file__).parents[2] / "schemas" / "result.schema.json").read_text(encoding="utf-8"))
+    with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=upgraded) as jackfield:
+        aws.script([{"operation": "SendEmail", "do": "reset"}])
+        doubt = jackfield.invoke(mail("order-1"))
+        assert jackfield.journal is not None
+        entry = jackfield.journal.resolve(doubt.meta.invocation_id, outcome, "ada")
+        jsonschema.validate(entry.result, schema)
+        assert (entry.status, entry.error_code) == (outcome, None if outcome == "succeeded" else "unavailable")
+        if outcome == "succeeded":
+            jsonschema.validate(jackfield.invoke(mail("order-1")).to_json(), schema)
+
+
 def test_keys_belong_to_a_workspace(upgraded: str) -> None:
     """Two workspaces may use the same key for different requests."""
+    made(upgraded, "acme", "globex")
     with FakeAws() as aws:
         for workspace in ("acme", "globex"):
             with Jackfield(workspace, connections=[connection(aws.url)], database_url=upgraded) as jackfield:

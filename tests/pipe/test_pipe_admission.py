@@ -370,7 +370,7 @@ def test_a_schema_that_is_none_breaks_its_connector_only(tmp_path: Path) -> None
     """A manifest whose schemas are none is a broken connector, told by role and key; the others work."""
     bad = scripted(Script(), key="bad")
     manifests: dict[str, Any] = {"bad": json.loads(json.dumps(describe(bad)))}
-    manifests["bad"]["actions"][0]["inputs"]["type"] = "wrong"
+    manifests["bad"]["actions"][0]["inputs"]["pattern"] = "((("
     with panel(tmp_path, scripted(Script()), bad, manifests=manifests) as board:
         error = refusal(board.ask(connector="bad"), "unknown_connector")
         assert board.ask().status == "succeeded"

@@ -225,6 +225,7 @@ def test_a_cancelled_task_with_an_async_action(tmp_path: Path) -> None:
 
 def test_close_lets_what_runs_end(tmp_path: Path) -> None:
     """Closing waits for ``async def`` actions of synchronous callers and for the worker threads of tasks; their Results arrive."""
+    others = set(threading.enumerate())
     began = threading.Event()
     loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
@@ -248,7 +249,8 @@ def test_close_lets_what_runs_end(tmp_path: Path) -> None:
         assert not closing.is_alive()
         assert loop.is_closed()
     assert result.output == {"Text": "ended"}
-    assert not [running.name for running in threading.enumerate() if running.name.startswith("jackfield")]
+    left = set(threading.enumerate()) - others
+    assert not [running.name for running in left if running.name.startswith("jackfield")]
 
 
 def test_close_cancels_what_an_action_left_behind(tmp_path: Path) -> None:

@@ -59,6 +59,27 @@ def test_what_cannot_be_imported(managed_jackfield: Jackfield, document: str) ->
         managed_jackfield.connections.import_document(document)
 
 
+def test_exported_secrets_have_variables_of_their_own(managed_jackfield: Jackfield) -> None:
+    """Connections whose names differ by case or punctuation only do not share a variable, no variable begins with a digit, and one that
+    is referred to already is left to that."""
+    names = ["a.b", "a-b", "A_B", ".9", "9_", "9lives", "ref"]
+    for name in names[:-1]:
+        managed_jackfield.connections.add(name, "echo/token", {"token": f"s3cret {name}"}, test=False)
+    managed_jackfield.connections.add("ref", "echo/token", {"token": {"$env": "A_B_TOKEN"}}, test=False)
+    exported = managed_jackfield.connections.export(names)["connections"]
+    variables = {name: exported[name]["values"]["token"]["$env"] for name in names}
+    assert variables == {
+        "ref": "A_B_TOKEN",
+        "A_B": "A_B_TOKEN_2",
+        "a-b": "A_B_TOKEN_3",
+        "a.b": "A_B_TOKEN_4",
+        ".9": "CONNECTION_9_TOKEN",
+        "9_": "CONNECTION_9_TOKEN_2",
+        "9lives": "CONNECTION_9LIVES_TOKEN",
+    }
+    assert managed_jackfield.connections.export(names[::-1])["connections"] == exported
+
+
 def test_export(managed_jackfield: Jackfield, open_runtime: Callable[..., Jackfield]) -> None:
     """What is exported can be imported; secrets are references to the environment, or themselves where asked for."""
     managed_jackfield.connections.add("hall-1", "echo/token", {"token": "s3cret", "greeting": "Hi"})

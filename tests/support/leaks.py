@@ -24,10 +24,10 @@ class Recording(logging.Handler):
         """Keep the record."""
         self.records.append(record)
 
-    def texts(self, logger: str) -> list[str]:
-        """What the records of a logger and those below it tell: message, arguments, traceback, extra."""
+    def texts(self, logger: str = "") -> list[str]:
+        """What the records of a logger and those below it tell, or those of all: message, arguments, traceback, extra."""
         formatter = logging.Formatter("%(name)s %(levelname)s %(message)s")
-        chosen = [record for record in self.records if f"{record.name}.".startswith(f"{logger}.")]
+        chosen = [record for record in self.records if not logger or f"{record.name}.".startswith(f"{logger}.")]
         return [f"{formatter.format(record)} {vars(record)}" for record in chosen]
 
 

@@ -15,6 +15,7 @@ from jackfield.database import Database, MasterKey, Vault, open_database
 from managed import FILES
 from plugboard import make_echo, plugged
 from postgres import database_url, postgres_database, postgres_server, postgres_url
+from workspace_rows import made
 
 __all__ = [
     "connection_store",
@@ -62,6 +63,7 @@ def open_runtime(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Ja
     opened: list[Jackfield] = []
 
     def runtime(workspace: str = "default", **more: Any) -> Jackfield:
+        made(database_url, workspace)
         opened.append(Jackfield(workspace, **{"connections": [FILES], "database_url": database_url, **more}))
         return opened[-1]
 

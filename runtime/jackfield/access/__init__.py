@@ -6,15 +6,23 @@ settings = workspaces.settings(token.workspace)                  # kept for five
 decision = decide(settings.rules, token.rules, token.scope, Request("aws-ses", "sendEmail", "write", "acme-ses"))
 decision.allowed, decision.rule                                  # the sentence goes to the journal
 raise decision.refusal()                                         # forbidden (HTTP 403)
+
+Names are imported when they are first asked for (PEP 562): a call reads no tokens, and without a database there are no rules.
 """
 
-from jackfield.access.patterns import INLINE, PatternError, Request, Rule, rule
-from jackfield.access.rules import SCOPES, Decision, NotAllowed, Rules, Scope, Source, Step, decide, may
-from jackfield.access.settings import RETENTION_DAYS, Settings
-from jackfield.access.times import iso, moment, seconds
-from jackfield.access.token import NewToken, Token, UnknownToken
-from jackfield.access.tokens import Tokens
-from jackfield.access.workspaces import DEFAULT, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jackfield.access.patterns import INLINE, PatternError, Request, Rule, rule
+    from jackfield.access.rules import SCOPES, Decision, NotAllowed, Rules, Scope, Source, Step, decide, may
+    from jackfield.access.settings import RETENTION_DAYS, Settings
+    from jackfield.access.times import iso, moment, seconds
+    from jackfield.access.token import NewToken, Token, UnknownToken
+    from jackfield.access.tokens import Tokens
+    from jackfield.access.workspaces import DEFAULT, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
 
 __all__ = [
     "DEFAULT",
@@ -46,3 +54,46 @@ __all__ = [
     "rule",
     "seconds",
 ]
+
+_HOMES = {
+    "DEFAULT": "workspaces",
+    "INLINE": "patterns",
+    "RETENTION_DAYS": "settings",
+    "SCOPES": "rules",
+    "Decision": "rules",
+    "NewToken": "token",
+    "NotAllowed": "rules",
+    "PatternError": "patterns",
+    "Request": "patterns",
+    "Rule": "patterns",
+    "Rules": "rules",
+    "Scope": "rules",
+    "Settings": "settings",
+    "Source": "rules",
+    "Step": "rules",
+    "Token": "token",
+    "Tokens": "tokens",
+    "UnknownToken": "token",
+    "UnknownWorkspace": "workspaces",
+    "Workspace": "workspaces",
+    "WorkspaceExists": "workspaces",
+    "Workspaces": "workspaces",
+    "decide": "rules",
+    "iso": "times",
+    "may": "rules",
+    "moment": "times",
+    "rule": "patterns",
+    "seconds": "times",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 (PEP 562: whatever the name stands for)
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.database import Database, Row, Vault
 
-__all__ = ["DEFAULT", "UnknownWorkspace", "Workspace", "WorkspaceExists", "Workspaces"]
+__all__ = ["DEFAULT", "UnknownWorkspace", "Workspace", "WorkspaceExists", "Workspaces", "check_name", "require"]
 
 DEFAULT = "default"
 """The workspace that always exists (contract §1)."""
@@ -73,9 +73,7 @@ class Workspaces:
         :raises InvalidInvocation: where the name or a setting is not valid.
         :raises WorkspaceExists: where there is one of this name.
         """
-        if not NAME.match(name):
-            fault = Detail("/name", "must be 1 to 100 letters, digits, dots, underscores or hyphens", "pattern")
-            raise InvalidInvocation("the workspace's name is not valid", details=[fault])
+        check_name(name, "/name")
         made = Workspace(name, self._clock.time(), changed_settings(Settings(), changes or {}))
         with self._database.write() as transaction:
             values = {"name": name, "now": made.created_at, "settings": json.dumps(made.settings.to_json())}
@@ -108,7 +106,7 @@ class Workspaces:
             row = transaction.find("SELECT name, created_at, settings FROM workspaces WHERE name = :name", {"name": name})
         if row is None and name != DEFAULT:
             self._keep(name, None)
-            raise self._unknown(name)
+            raise _unknown(self._database, name)
         found = _read(row) if row is not None else _unset()
         self._keep(name, found.settings)
         return found
@@ -147,7 +145,7 @@ class Workspaces:
                 )
             row = transaction.find("SELECT settings FROM workspaces WHERE name = :name", {"name": name})
             if row is None:
-                raise self._unknown(name)
+                raise _unknown(self._database, name)
             before = json.loads(row.settings)
             after = {**before, **changed_settings(Settings.from_json(before), changes).to_json()}
             statement = "UPDATE workspaces SET settings = :after WHERE name = :name AND settings = :before"
@@ -156,9 +154,34 @@ class Workspaces:
     def _keep(self, name: str, settings: Settings | None) -> None:
         self._kept.put(name, (settings, self._clock.monotonic() + _KEPT_FOR))
 
-    def _unknown(self, name: str) -> UnknownWorkspace:
-        close = nearest(name, [workspace.name for workspace in self.list()])
-        return UnknownWorkspace(f"there is no workspace '{name[:100]}'" + (f"; did you mean '{close}'?" if close else ""), hint=_HINT)
+
+def check_name(name: str, path: str = "") -> None:
+    """Do nothing where a workspace may have this name, which the caller gave at ``path``.
+
+    :raises InvalidInvocation: where it may not.
+    """
+    if not NAME.match(name):
+        fault = Detail(path, "must be 1 to 100 letters, digits, dots, underscores or hyphens", "pattern")
+        raise InvalidInvocation(
+            f"the workspace's name is not valid: '{name[:100]}'", details=[fault], hint="Name one that 'jackfield workspaces list' shows."
+        )
+
+
+def require(database: Database, name: str) -> None:
+    """Do nothing where there is a workspace of this name: else a slip of the pen would have connections and invocations of its own, which
+    whoever makes a workspace of that name would begin with.
+
+    :raises UnknownWorkspace: where there is none.
+    """
+    if name != DEFAULT and database.look_up("SELECT name FROM workspaces WHERE name = :name", {"name": name}) is None:
+        raise _unknown(database, name)
+
+
+def _unknown(database: Database, name: str) -> UnknownWorkspace:
+    with database.read(settled=False) as transaction:
+        names = [row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name LIMIT 1000")]
+    close = nearest(name, [*names, DEFAULT])
+    return UnknownWorkspace(f"there is no workspace '{name[:100]}'" + (f"; did you mean '{close}'?" if close else ""), hint=_HINT)
 
 
 def _read(row: Row) -> Workspace:

@@ -12,6 +12,7 @@ from jackfield.cli.stores import open_storage
 
 if TYPE_CHECKING:
     from jackfield.database import Database
+    from jackfield.database.check import Report
 
 __all__ = ["VERBS"]
 
@@ -42,8 +43,20 @@ def _check(_arguments: Namespace, output: Output) -> int:
 
     with _as_it_is() as database:
         report = check(database)
+        if report.sound:
+            report = _with_contents(database, report)
     output.value(report.to_json())
     return 0 if report.sound else _FAILED
+
+
+def _with_contents(database: Database, report: Report) -> Report:
+    """The report with what is wrong with single rows."""
+    from jackfield.pipe.contents import Contents  # noqa: PLC0415 (as above)
+
+    with open_storage() as storage:
+        contents = Contents(database, lambda: storage.vault)
+        problems = list(contents.problems())
+    return report.and_more(problems, contents.not_checked)
 
 
 def _declare_path(parser: Parser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from jackfield.clock import Clock
 from jackfield.connections import external_ids
@@ -13,7 +13,7 @@ from jackfield.connections.host_access import HostAccess
 from jackfield.connections.kept import COLUMNS, Draft, KeptConnection, Outcome
 from jackfield.connections.sealed_values import Parts, joined
 from jackfield.connections.stored import NAME, NAME_EXPECTED, STORE, StoredConnection
-from jackfield.database import Database, SealBroken, Transaction, UniqueViolation, Vault
+from jackfield.database import Database, SealBroken, Transaction, UniqueViolation
 from jackfield.database.kept import Kept
 from jackfield.errors import Detail, InvalidConnection, UnknownConnection
 
@@ -47,6 +47,16 @@ INSERT INTO connection_secrets (workspace, connection_id, field, version, sealed
 """
 
 
+class Sealing(Protocol):
+    """What the store asks of a vault."""
+
+    def seal(self, workspace: str, aad_parts: tuple[str, ...], plaintext: bytes) -> bytes:
+        """``plaintext`` for one place."""
+
+    def open(self, workspace: str, aad_parts: tuple[str, ...], ciphertext: bytes) -> bytes:
+        """What was sealed for this place."""
+
+
 class NameTaken(InvalidConnection):
     """The workspace has a connection of this name."""
 
@@ -66,7 +76,7 @@ class ConnectionStore:
     object while the connection's version is the same.
     """
 
-    def __init__(self, database: Database, vault: Vault, workspace: str, clock: Clock) -> None:
+    def __init__(self, database: Database, vault: Sealing, workspace: str, clock: Clock) -> None:
         self.workspace = workspace
         self._database = database
         self._vault = vault
@@ -90,12 +100,12 @@ class ConnectionStore:
 
         :raises InvalidConnection: where a secret of it was changed or moved in the database.
         """
-        with self._database.read(settled=False) as transaction:
-            row = transaction.find(_FIND, self._named(name))
-            if row is None:
-                return None
-            found = self._kept.get(name)
-            if found is None or (found.id, found.version) != (row.id, row.version):
+        row = self._database.look_up(_FIND, self._named(name))
+        if row is None:
+            return None
+        found = self._kept.get(name)
+        if found is None or (found.id, found.version) != (row.id, row.version):
+            with self._database.read(settled=False) as transaction:
                 found = self._read(transaction, name)
         return found
 
@@ -236,9 +246,11 @@ class ConnectionStore:
 
     def _read(self, transaction: Transaction, name: str) -> StoredConnection | None:
         row = transaction.find(_READ, self._named(name))
-        if row is None:  # PostgreSQL shows each statement what was committed before it
+        if row is None:  # it was removed in this moment
             return None
         kept = KeptConnection.from_row(row)
+        if kept.damage is not None:
+            raise damaged(name)
         place = {"workspace": self.workspace, "id": kept.id, "version": kept.version}
         sealed = {found.field: found.sealed for found in transaction.execute(_SECRETS, place)}
         found = StoredConnection(kept.name, kept.type, self._opened(kept, sealed), STORE, ".", kept.version, kept.id, kept.origin)
@@ -261,7 +273,10 @@ class ConnectionStore:
                     details=[Detail(field, text)],
                     hint="Give the secret again: 'jackfield connections replace'; and find out who writes to the database.",
                 ) from None
-        return joined(kept.public, opened)
+        try:
+            return joined(kept.public, opened)
+        except (LookupError, TypeError, ValueError):
+            raise damaged(kept.name) from None
 
     def _shown(self, name: str) -> KeptConnection:
         found = self.show(name)
@@ -289,6 +304,14 @@ def taken(name: str) -> NameTaken:
     """The error for a name that another connection has."""
     fault = Detail("/name", f"the workspace has a connection '{name}'")
     return NameTaken(f"there is a connection '{name}'", details=[fault], hint="Choose another name, or replace that one.")
+
+
+def damaged(name: str) -> InvalidConnection:
+    """The error for a connection that somebody has changed in the database so that it cannot be read."""
+    return InvalidConnection(
+        f"the connection '{name[:100]}' cannot be read: its row in the database is damaged",
+        hint="Remove it and add it again, or restore a backup; and find out who writes to the database.",
+    )
 
 
 def _gone(name: str) -> UnknownConnection:

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
 
-__all__ = ["MAX_FILE", "DocumentError", "documents", "parted", "read_text"]
+__all__ = ["MAX_DEPTH", "MAX_DOCUMENTS", "MAX_FILE", "MAX_VALUES", "DocumentError", "Repeated", "documents", "parted", "read_text"]
 
 MAX_FILE = 8 * 1024 * 1024
 """Bytes: the largest connection file that is read."""
-_MAX_NODES = 200_000
-_MAX_DEPTH = 100
+MAX_VALUES = 200_000
+"""The most that a file may hold, and what its aliases may unfold to."""
+MAX_DOCUMENTS = 1000
+"""In one file."""
+MAX_DEPTH = 100
 _MAX_FAULTS = 10
 _BOUNDARY = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _NOTHING = re.compile(r"(?:[ \t]*(?:[#%].*)?(?:\r?\n|\Z))*\Z")
-_MERGE = "tag:yaml.org,2002:merge"
-_NOT_JSON = frozenset(f"tag:yaml.org,2002:{name}" for name in ("binary", "omap", "pairs", "set", "timestamp"))
-"""What YAML has and JSON has not; an untagged date is a string."""
+_ENTRIES = ("connections", "providers", "workflows")
+"""Members of a document whose own members stand for themselves: one that is given twice spoils no other."""
 
 
 class DocumentError(ValueError):
     """The file cannot be read as YAML or JSON; the message says why and where."""
+
+
+class Repeated(dict[str, Any]):
+    """An object in which members occur twice; ``twice`` has a sentence for each."""
+
+    def __init__(self, twice: Mapping[str, str]) -> None:
+        super().__init__()
+        self.twice = twice
 
 
 def read_text(path: str) -> str:
@@ -48,41 +58,100 @@ def read_text(path: str) -> str:
 def documents(text: str, name: str) -> Iterator[Any]:
     """The documents of a file: one for JSON, one or more for YAML.
 
-    :raises DocumentError: for a document that is broken, has a member twice, or unfolds to more than 200,000 nodes.
+    :raises DocumentError: for a document that is broken, has a member twice, or holds or unfolds to more than 200,000 values.
     """
-    if _is_json(text, name):
-        try:
-            document = json.loads(text, object_pairs_hook=_unique)
-        except DocumentError:
-            raise
-        except RecursionError:
-            raise DocumentError(f"it is nested deeper than {_MAX_DEPTH} levels") from None
-        except ValueError as error:
-            raise DocumentError(f"it is not JSON: {error}") from None
-        _check_size(document)
+    for document, _, faults in _read(text, _is_json(text, name)):
+        if faults:
+            raise faults[0]
         yield document
-        return
-    yield from _yaml_documents(text)
 
 
 def parted(text: str, name: str) -> Iterator[tuple[str, Any]]:
     """The documents of a file, each with the words for its place in it (``", document 2"``; ``""`` for the only one); where one is broken,
-    a DocumentError in its stead, so that the others can be used. What a whole file may unfold to bounds all of them together.
+    a DocumentError in its stead, so that the others can be used, and one beside it for each entry that it has twice, which is taken out.
+    What a whole file may hold bounds all of them together.
     """
-    pieces = [(0, text)] if _is_json(text, name) else list(_pieces(text))
-    nodes = faults = 0
-    for number, (line, piece) in enumerate(pieces, start=1):
+    is_json = _is_json(text, name)
+    pieces = [(0, text)] if is_json else list(islice(_pieces(text), MAX_DOCUMENTS + 1))
+    values = told = 0
+    for number, (line, piece) in enumerate(pieces[:MAX_DOCUMENTS], start=1):
         place = f", document {number}" if len(pieces) > 1 else ""
+        faults: list[DocumentError] = []
         try:
-            for document in documents(piece, name) if _is_json(text, name) else _yaml_documents(piece, line):
-                nodes += _check_size(document, nodes)
+            for document, size, repeated in _read(piece, is_json, line, values):
+                values += size
+                faults += repeated
                 yield place, document
         except DocumentError as error:
-            faults += 1
-            yield place, error
-        if faults >= _MAX_FAULTS:
-            yield "", DocumentError(f"{faults} of its documents are broken; the rest is not read")
+            faults.append(error)
+        yield from ((place, fault) for fault in faults)
+        told += bool(faults)
+        if told >= _MAX_FAULTS:
+            yield "", DocumentError(f"{told} of its documents are broken; the rest is not read")
             return
+    if len(pieces) > MAX_DOCUMENTS:
+        yield "", DocumentError(f"it has more than {MAX_DOCUMENTS:,} documents; the rest is not read")
+
+
+def _read(text: str, is_json: bool, line: int = 0, before: int = 0) -> Iterator[tuple[Any, int, list[DocumentError]]]:
+    """Each document without the entries that it has twice, how many values it has, and a fault for each of those entries."""
+    if is_json:
+        found = iter([_json_document(text)])
+    else:
+        from jackfield.connections.yaml_documents import yaml_documents  # noqa: PLC0415 (only YAML files pay for it)
+
+        found = yaml_documents(text, line, before)
+    for document, repeats in found:
+        size = _size(document, before, "has" if is_json else "unfolds to")
+        faults = list(_without_repeated(document)) if repeats else []
+        more = [DocumentError(f"{len(faults) - _MAX_FAULTS:,} more of its entries occur twice")] if len(faults) > _MAX_FAULTS else []
+        yield document, size, [*faults[:_MAX_FAULTS], *more]
+
+
+def _json_document(text: str) -> tuple[Any, bool]:
+    repeats = False
+
+    def made(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal repeats
+        members = dict(pairs)
+        if len(members) == len(pairs):
+            return members
+        repeats = True
+        seen: set[str] = set()
+        twice = [name for name, _ in pairs if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
+        found = Repeated({name: f"the member '{name[:80]}' occurs twice in one object" for name in twice})
+        found.update(members)
+        return found
+
+    try:
+        return json.loads(text, object_pairs_hook=made), repeats
+    except RecursionError:
+        raise DocumentError(f"it is nested deeper than {MAX_DEPTH} levels") from None
+    except ValueError as error:
+        raise DocumentError(f"it is not JSON: {error}") from None
+
+
+def _without_repeated(document: object) -> Iterator[DocumentError]:
+    """Take the entries that are given twice out, and tell each: nobody knows which one is meant.
+
+    :raises DocumentError: for a member that is no such entry: then nobody knows what is meant by the rest.
+    """
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), document)]
+    while waiting:
+        path, item = waiting.pop()
+        for name, sentence in item.twice.items() if isinstance(item, Repeated) else ():
+            if len(path) != 1 or path[0] not in _ENTRIES:
+                raise DocumentError(f"{_written(path)}: {sentence}" if path else sentence)
+            if name in item:
+                del item[name]
+                yield DocumentError(f"{_written((*path, name))}: {sentence}; neither is read")
+        members = item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ()
+        waiting.extend(((*path, key), child) for key, child in reversed(list(members)))
+
+
+def _written(path: tuple[str | int, ...]) -> str:
+    """A place in a document, such as ``spec.metadata[2]``."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part[:80]}" for part in path).removeprefix(".")
 
 
 def _is_json(text: str, name: str) -> bool:
@@ -103,96 +172,16 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
         begin = end
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise DocumentError(f"the member '{twice[:80]}' occurs twice in one object")
-    return members
-
-
-def _yaml_documents(text: str, line: int = 0) -> Iterator[Any]:
-    import yaml  # noqa: PLC0415 (only YAML files pay for it)
-
-    loaded = None
-    while True:
-        try:
-            if loaded is None:
-                _check_depth(yaml.parse(text, Loader=_loader()))
-                loaded = yaml.load_all(text, Loader=_loader())
-            document = next(loaded)
-        except StopIteration:
-            return
-        except DocumentError:
-            raise
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark
-            where = f" at line {line + mark.line + 1}, column {mark.column + 1}" if mark else ""
-            raise DocumentError(f"it is not YAML: {error.problem}{where}") from None
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise DocumentError(f"it is not YAML: {str(error)[:200]}") from None
-        _check_size(document)
-        if document is not None:
-            yield document
-
-
-def _check_depth(events: Iterable[Any]) -> None:
-    """Refuse deep nesting while it is still a flat row of events: libyaml's composer recurses in C and would crash the process."""
-    depth = 0
-    for event in events:
-        name = type(event).__name__
-        depth += name in {"MappingStartEvent", "SequenceStartEvent"}
-        depth -= name in {"MappingEndEvent", "SequenceEndEvent"}
-        if depth > _MAX_DEPTH:
-            raise DocumentError(f"it is nested deeper than {_MAX_DEPTH} levels")
-
-
-def _check_size(document: object, before: int = 0) -> int:
-    """Count nodes and levels as they unfold, so that aliases of aliases (a "bomb") and cycles are refused before anyone walks them."""
-    nodes, waiting = 0, [(document, 1)]
+def _size(document: object, before: int, verb: str) -> int:
+    """Count values and levels as they unfold, so that aliases of aliases (a "bomb") are refused before anyone walks them."""
+    values, waiting = 0, [(document, 1)]
     while waiting:
         item, depth = waiting.pop()
-        nodes += 1
-        if before + nodes > _MAX_NODES:
-            raise DocumentError(f"it unfolds to more than {_MAX_NODES:,} nodes (aliases)")
+        values += 1
+        if before + values > MAX_VALUES:
+            raise DocumentError(f"it {verb} more than {MAX_VALUES:,} values")
         if isinstance(item, dict | list):
-            if depth > _MAX_DEPTH:
-                raise DocumentError(f"it is nested deeper than {_MAX_DEPTH} levels")
+            if depth > MAX_DEPTH:
+                raise DocumentError(f"it is nested deeper than {MAX_DEPTH} levels")
             waiting.extend((child, depth + 1) for child in (item.values() if isinstance(item, dict) else item))
-    return nodes
-
-
-@functools.cache
-def _loader() -> Any:  # noqa: ANN401 (PyYAML's loader classes are untyped)
-    import yaml  # noqa: PLC0415 (only YAML files pay for it)
-
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-    class Loader(base):  # type: ignore[misc]
-        """The safe loader, for what is JSON: keys and dates are text, and a key that occurs twice is refused."""
-
-        yaml_constructors: ClassVar[dict[str, Any]] = {tag: made for tag, made in base.yaml_constructors.items() if tag not in _NOT_JSON}
-        yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
-            first: [(tag, pattern) for tag, pattern in known if tag not in _NOT_JSON]
-            for first, known in base.yaml_implicit_resolvers.items()
-        }
-
-        def flatten_mapping(self, node: Any) -> None:  # noqa: ANN401 (PyYAML's signature)
-            super().flatten_mapping(node)
-            if len(node.value) > _MAX_NODES:  # merges of merges unfold while they are read
-                raise DocumentError(f"it unfolds to more than {_MAX_NODES:,} nodes (merges)")
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: ANN401 (PyYAML's signature)
-            seen: set[str] = set()
-            for key_node, _ in getattr(node, "value", ()):
-                key = key_node.value
-                if not isinstance(key, str) or key_node.tag == _MERGE:
-                    continue
-                if key in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"the key '{key[:80]}' occurs twice", key_node.start_mark)
-                seen.add(key)
-                key_node.tag = "tag:yaml.org,2002:str"
-            return super().construct_mapping(node, deep)
-
-    return Loader
+    return values

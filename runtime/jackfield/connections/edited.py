@@ -10,7 +10,9 @@ from jackfield.errors import Detail, InvalidConnection
 from jackfield.redaction import masked
 from jackfield.redaction.places import is_reference
 
-__all__ = ["edited", "refuse_placeholders"]
+__all__ = ["edited", "refuse_placeholders", "refuse_redirected"]
+
+_HOSTS = frozenset({"uri", "uri-reference", "iri", "iri-reference", "hostname", "idn-hostname", "ipv4", "ipv6"})
 
 
 def edited(schema: Mapping[str, Any], old: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -52,6 +54,36 @@ def refuse_placeholders(schema: Mapping[str, Any], values: Mapping[str, Any]) ->
         raise InvalidConnection(
             "a secret of the connection is missing", details=[Detail(path, text) for path in found], hint="Give the secret itself."
         )
+
+
+def refuse_redirected(schema: Mapping[str, Any], old: Mapping[str, Any], given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Do nothing where no kept secret would be sent elsewhere than before: who never saw it must not have it sent to a host of their own.
+
+    :raises InvalidConnection: where a value that says where secrets are sent has changed, and a secret was not given anew.
+    """
+    moved = [field for field in _destinations(schema) if values.get(field) != old.get(field)]
+    kept = [path for path in sorted(secret_places(schema, values)) if _given(given, path) in (None, PLACEHOLDER)] if moved else []
+    if kept:
+        text = f"was kept for another '{moved[0]}': give it again"
+        raise InvalidConnection(
+            "the connection's secrets stay where they are",
+            details=[Detail(path, text) for path in kept],
+            hint=f"A changed '{moved[0]}' would have them sent elsewhere: give each secret anew, or leave '{moved[0]}' as it was.",
+        )
+
+
+def _destinations(schema: Mapping[str, Any]) -> list[str]:
+    """The values that say where secrets are sent: those marked so, and those whose format is a URL's or a host's."""
+    fields = {name: field for name, field in schema.get("properties", {}).items() if isinstance(field, Mapping)}
+    marked = [name for name, field in fields.items() if field.get("x-jackfield", {}).get("destination")]
+    return marked + [name for name, field in fields.items() if field.get("format") in _HOSTS and name not in marked]
+
+
+def _given(values: Any, path: str) -> Any:  # noqa: ANN401 (JSON is Any)
+    try:
+        return _at(values, path)
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None
 
 
 def _at(values: Any, path: str) -> Any:  # noqa: ANN401 (JSON is Any)

@@ -13,7 +13,10 @@ from jackfield.connections.stored import NAME, NAME_EXPECTED, StoredConnection
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
 
-__all__ = ["Foreign", "Loaded", "connections_of", "load", "read_foreign"]
+__all__ = ["Foreign", "Loaded", "Source", "connections_of", "load", "read_foreign"]
+
+Source = str | os.PathLike[str] | Mapping[str, Any]
+"""Where connections stand: in a file, in the files of a folder, in an environment variable (``$NAME``), or in a mapping."""
 
 _IN_CODE = "given in code"
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -31,11 +34,11 @@ class Loaded:
 
 
 def load(
-    sources: Iterable[str | os.PathLike[str] | Mapping[str, Any]],
+    sources: Iterable[Source] | Source,
     catalog: Catalog | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Loaded:
-    """Read files, the files of folders (not of their sub-folders), environment variables (``$NAME``), and mappings.
+    """Read files, the files of folders (not of their sub-folders), environment variables (``$NAME``), and mappings; one or many of them.
 
     They may be of other systems: what these stand for, the connectors of ``catalog`` say (left out, those installed). A fault spoils only
     what it is in.
@@ -44,7 +47,9 @@ def load(
     found: dict[str, list[StoredConnection]] = {}
     problems: list[str] = []
     foreign: list[Foreign] = []
-    for item in (item for source in sources for item in _read(source, environment)):
+    # A text is many texts to Python, and a mapping many names: either alone is meant as one source.
+    listed = [sources] if isinstance(sources, str | os.PathLike | Mapping) else sources
+    for item in (item for source in listed for item in _read(source, environment)):
         if isinstance(item, str):
             problems.append(item)
         elif isinstance(item, StoredConnection):
@@ -84,7 +89,7 @@ def read_foreign(
         yield item if isinstance(item, StoredConnection) else item.text
 
 
-def _read(source: str | os.PathLike[str] | Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[StoredConnection | Foreign | str]:
+def _read(source: Source, environment: Mapping[str, str]) -> Iterator[StoredConnection | Foreign | str]:
     if isinstance(source, Mapping):
         yield from connections_of(source, _IN_CODE, ".") if _is_own(source) else [Foreign(source, _IN_CODE, _IN_CODE, ".")]
         return

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jackfield.connections.secrets import reference_paths
 from jackfield.errors import Detail, InvalidConnection
 
-__all__ = ["HostAccess", "refuse_ambient", "refuse_references"]
+__all__ = ["HostAccess", "refuse_ambient", "refuse_external_ids", "refuse_references"]
 
 _HINT = "Connections that are made over HTTP or MCP may not use it, unless the operator allows it for the workspace: the setting '{}'."
 
@@ -55,4 +55,17 @@ def refuse_ambient(path: str) -> None:
     text = "the identity of the host would be used, which this connection may not"
     raise InvalidConnection(
         "the connection may not use the identity of the host", details=[Detail(path, text)], hint=_HINT.format("allowAmbient")
+    )
+
+
+def refuse_external_ids(fields: Iterable[str]) -> None:
+    """Refuse a connection that chooses an External ID, in ``fields``: it may be the one that the owner of a role gave to somebody else.
+
+    :raises InvalidConnection: always.
+    """
+    text = "is chosen by jackfield for a connection that is stored; an inline one cannot choose it"
+    raise InvalidConnection(
+        "the External ID cannot be chosen",
+        details=[Detail(f"/{field}", text) for field in fields],
+        hint="Store the connection and name it: its External ID is made and shown then. " + _HINT.format("allowOwnExternalId"),
     )

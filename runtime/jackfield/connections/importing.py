@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from jackfield.connections.documents import DocumentError, parted
-from jackfield.connections.files import Foreign, connections_of, read_foreign
+from jackfield.connections.files import Foreign, connections_of, load, read_foreign
 from jackfield.connections.stored import StoredConnection
 from jackfield.errors import Detail, InvalidConnection
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
 
-__all__ = ["READERS", "OwnFormat", "Reader", "read_document"]
+__all__ = ["READERS", "OwnFormat", "Reader", "read_document", "read_folder"]
 
 _LOG = logging.getLogger("jackfield.connections")
 
@@ -80,7 +80,7 @@ def read_document(
         if isinstance(document, DocumentError):
             unknown.append(f"{where}: {document}")
         elif reader is not None:
-            rows.extend(reader.read(document, source, folder))
+            rows.extend(reader.read(document, f"{source}{where}", folder))
         elif foreign.recognise(document) is not None:
             others.append(Foreign(document, source, f"{source}{where}", folder))
         else:
@@ -88,11 +88,29 @@ def read_document(
     if not (known or others):
         raise _refused(source, unknown[0].removeprefix(": ") if unknown else f"it is empty; {foreign.EXPECTED}")
     rows.extend(read_foreign(others, catalog, os.environ if reads_host else {}, reads_host=reads_host))
+    _warn(rows)
+    return [*rows, *(f"{source}{fault}" for fault in unknown)]
+
+
+def read_folder(path: str, catalog: Catalog | None = None) -> list[StoredConnection | str]:
+    """The connections in the files of a folder, and a sentence for each fault. They are read together: one may refer to another.
+
+    :raises InvalidConnection: where there are none.
+    """
+    found = load([path], catalog)
+    rows: list[StoredConnection | str] = [item for items in found.connections.values() for item in items]
+    if not (rows or found.problems):
+        raise _refused(path, "none of its YAML and JSON files has connections")
+    _warn(rows)
+    return [*rows, *found.problems]
+
+
+def _warn(rows: Iterable[StoredConnection | str]) -> None:
+    """Tell what of the connections an import loses."""
     for item in rows:
         if isinstance(item, StoredConnection) and item.foreign is not None and item.foreign.inputs:
             names = ", ".join(sorted({name for inputs in item.foreign.inputs.values() for name in inputs}))
-            _LOG.warning("%s: '%s': default inputs are not kept with a stored connection: %s", source, item.name, names)
-    return [*rows, *(f"{source}{fault}" for fault in unknown)]
+            _LOG.warning("%s: '%s': default inputs are not kept with a stored connection: %s", item.source, item.name, names)
 
 
 def _refused(source: str, reason: str) -> InvalidConnection:

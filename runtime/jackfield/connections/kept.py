@@ -18,6 +18,7 @@ __all__ = ["COLUMNS", "LARGEST", "Draft", "KeptConnection", "Outcome", "Status"]
 Status = Literal["untested", "ok", "failing", "expired"]
 COLUMNS = "id, name, type, version, public_values, status, account_id, account_label, last_test"
 """The columns of which a ``KeptConnection`` is read."""
+_DAMAGED = "its row in the database is damaged"
 LARGEST = 256 * 1024
 """Bytes: the most that the values of one connection may have as JSON."""
 
@@ -53,7 +54,8 @@ def _text(value: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class KeptConnection:
-    """A connection as the database shows it: ``public`` has a placeholder for each secret, whose places are ``sealed``."""
+    """A connection as the database shows it: ``public`` has a placeholder for each secret, whose places are ``sealed``. ``damage`` says
+    what cannot be read of the row; there are no values then."""
 
     id: str
     name: str
@@ -63,15 +65,30 @@ class KeptConnection:
     public: Mapping[str, Any]
     sealed: tuple[str, ...]
     outcome: Outcome
+    damage: str | None = None
 
     @classmethod
     def from_row(cls, row: Row) -> KeptConnection:
-        """Read the ``COLUMNS`` of a row."""
-        document = json.loads(row.public_values)
-        last_test = json.loads(row.last_test) if row.last_test is not None else None
+        """Read the ``COLUMNS`` of a row; one that somebody has damaged must not keep the others from being seen."""
+        try:
+            document, last_test = _documents(row)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            failing = Outcome("failing", row.account_id, row.account_label)
+            return cls(row.id, row.name, row.type, row.version, "remote", {}, (), failing, _DAMAGED)
         outcome = Outcome(row.status, row.account_id, row.account_label, last_test)
         origin: Origin = "operator" if document["origin"] == "operator" else "remote"
         return cls(row.id, row.name, row.type, row.version, origin, document["values"], tuple(document["sealed"]), outcome)
+
+
+def _documents(row: Row) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The values, and the last test, of a row."""
+    document = json.loads(row.public_values)
+    sealed, last_test = document["sealed"], json.loads(row.last_test) if row.last_test is not None else None
+    if not isinstance(document["values"], dict) or not isinstance(sealed, list) or not all(isinstance(path, str) for path in sealed):
+        raise TypeError("the values are of another shape")
+    if last_test is not None and not isinstance(last_test["steps"], list):
+        raise TypeError("the last test is of another shape")
+    return {**document, "origin": document["origin"]}, last_test
 
 
 @dataclass(frozen=True, slots=True, repr=False)

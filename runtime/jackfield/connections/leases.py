@@ -6,13 +6,15 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.clock import Clock, Deadline
-from jackfield.connections.shared import SharedLeases
 from jackfield.connector.context import Minted
 from jackfield.errors import Cancelled, Sent, TimedOut
 from jackfield.redaction import Redactor
+
+if TYPE_CHECKING:
+    from jackfield.connections.shared import SharedLeases
 
 __all__ = ["AHEAD", "ConnectionCache", "ConnectionCaches"]
 
@@ -42,9 +44,17 @@ class _Held:
 class ConnectionCache:
     """What is kept for one version of one connection of one workspace. Never shared: another tenant has another object."""
 
-    def __init__(self, clock: Clock, values: Mapping[str, Any], secrets: frozenset[str], shared: SharedLeases | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        values: Mapping[str, Any],
+        secrets: frozenset[str],
+        shared: SharedLeases | None = None,
+        told: Callable[[str], None] = lambda _outcome: None,
+    ) -> None:
         self.values = values
         self._shared = shared
+        self._told = told
         self._clock = clock
         self._secrets = secrets
         self._redactor = Redactor(secrets)
@@ -89,6 +99,8 @@ class ConnectionCache:
     @property
     def is_fresh(self) -> bool:
         """Whether no lease is due to be renewed."""
+        if not self._held:
+            return True
         now = self._clock.time()
         return all(now < held.renew_at for held in list(self._held.values()))
 
@@ -129,7 +141,7 @@ class ConnectionCache:
             if current is not None and current is not held and self._clock.time() < current.renew_at:
                 flight.minted = current.minted  # another caller's mint landed between our look and our lead
             else:
-                flight.minted = mint() if self._shared is None else self._shared.lease(key, mint, self._renew_at, deadline)
+                flight.minted = self._minted(key, mint, deadline)
                 self._keep(key, flight.minted)
         except Exception as error:
             flight.error = error
@@ -143,6 +155,18 @@ class ConnectionCache:
                 self._flights.pop(key, None)
             flight.done.set()
         return flight.minted
+
+    def _minted(self, key: str, mint: Callable[[], Minted], deadline: Deadline) -> Minted:
+        def counted() -> Minted:
+            try:
+                found = mint()
+            except BaseException:
+                self._told("failed")
+                raise
+            self._told("leased")
+            return found
+
+        return counted() if self._shared is None else self._shared.lease(key, counted, self._renew_at, deadline)
 
     def _renew_at(self, minted: Minted) -> float:
         if minted.expires_at is None:
@@ -174,6 +198,12 @@ class ConnectionCaches:
         self._limit = limit
         self._caches: OrderedDict[Hashable, ConnectionCache] = OrderedDict()
         self._lock = threading.Lock()
+        self.mints = {"leased": 0, "failed": 0}
+        """Credentials that were asked of providers so far, by outcome."""
+
+    def _count(self, outcome: str) -> None:
+        with self._lock:
+            self.mints[outcome] += 1
 
     def find(
         self,
@@ -186,7 +216,7 @@ class ConnectionCaches:
         with self._lock:
             found = self._caches.get(key)
             if found is None or (found.values is not values and found.values != values):
-                found = self._caches[key] = ConnectionCache(self._clock, values, secrets(), shared())
+                found = self._caches[key] = ConnectionCache(self._clock, values, secrets(), shared(), self._count)
                 if len(self._caches) > self._limit:
                     self._caches.popitem(last=False)
             self._caches.move_to_end(key)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from jackfield.connections.files import load
+from jackfield.connections.files import Source, load
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.stored import StoredConnection
 from jackfield.errors import InvalidConnection, UnknownConnection, nearest
@@ -28,7 +28,7 @@ def sources_from(environment: Mapping[str, str]) -> list[str]:
 
 
 class Connections:
-    """What a workspace has. ``problems`` are sentences about files that could not be read in whole.
+    """What a workspace has. ``problems`` are sentences about files that could not be read in whole, and names that two of them define.
 
     A file's connection hides a stored one of the same name. ``open_store`` opens the database, when it is first needed; None where there
     is none. What other systems' files say is read by the connectors of ``catalog`` (left out, those installed).
@@ -36,7 +36,7 @@ class Connections:
 
     def __init__(
         self,
-        sources: Iterable[str | os.PathLike[str] | Mapping[str, Any]] = (),
+        sources: Iterable[Source] | Source = (),
         open_store: Callable[[], ConnectionStore] | None = None,
         *,
         catalog: Catalog | None = None,
@@ -46,7 +46,7 @@ class Connections:
         self._by_name = loaded.connections
         self._open_store = open_store
         self._store: ConnectionStore | None = None
-        self.problems = loaded.problems
+        self.problems = (*loaded.problems, *(_twice(found) for found in self._by_name.values() if len(found) > 1))
 
     @property
     def store(self) -> ConnectionStore | None:
@@ -88,13 +88,7 @@ class Connections:
                 raise self.unknown(name)
             return stored
         if len(found) > 1:
-            sources = [item.source for item in found]
-            if len(set(sources)) < len(sources):  # files of the same name
-                sources = [os.path.join(item.folder, item.source) for item in found]  # noqa: PTH118 (a cold invoke saves pathlib's import)
-            places = " and ".join(sources)
-            raise InvalidConnection(
-                f"the connection '{name}' is defined more than once: in {places}", hint="Rename or remove all but one of them."
-            )
+            raise InvalidConnection(_twice(found), hint="Rename or remove all but one of them.")
         return found[0]
 
     def asks_store(self, connection: object) -> bool:
@@ -128,9 +122,16 @@ class Connections:
         tail = f"; did you mean '{close}'?" if close else ""
         hint = "'jackfield connections list' shows the connections; JACKFIELD_CONNECTIONS names the files that hold them."
         if self.problems:
-            hint += f" Not all could be read: {'; '.join(self.problems[:3])}."
+            hint += f" Not all can be used: {'; '.join(self.problems[:3])}."
         return UnknownConnection(f"there is no connection '{name[:100]}'{tail}", hint=hint)
 
     def _stored_names(self) -> list[str]:
         store = self.store
         return [item.name for item in store.list(limit=_NEAR)] if store is not None else []
+
+
+def _twice(found: Sequence[StoredConnection]) -> str:
+    sources = [item.where for item in found]
+    if len(set(sources)) < len(sources):  # files of the same name
+        sources = [os.path.join(item.folder, item.where) for item in found]  # noqa: PTH118 (a cold invoke saves pathlib's import)
+    return f"the connection '{found[0].name}' is defined more than once: in {' and '.join(sources)}"

@@ -23,36 +23,42 @@ def canonical(value: object) -> Iterator[bytes]:
     2**53 keeps its digits: it is another request than its neighbour.
     """
     pieces: list[str] = []
-    for large in _written(value, pieces):
-        yield "".join(pieces).encode("utf-8", "surrogatepass")
-        pieces.clear()
-        yield from _slices(large)
-    yield "".join(pieces).encode("utf-8", "surrogatepass")
+    large: list[int] = []
+    _write(value, pieces, large)
+    done = 0
+    for place in large:
+        yield "".join(pieces[done:place]).encode("utf-8", "surrogatepass")
+        yield from _slices(pieces[place])
+        done = place + 1
+    yield "".join(pieces[done:]).encode("utf-8", "surrogatepass")
 
 
-def _written(value: object, pieces: list[str]) -> Iterator[str]:
-    """Append the text of ``value``; a string too large to be appended is yielded in its place."""
+def _write(value: object, pieces: list[str], large: list[int]) -> None:
+    """Append the text of ``value``; a string too large to be copied is appended as it is, and its place noted in ``large``."""
     if isinstance(value, str):
         if len(value) > _SLICE:
-            yield value
-        else:
-            pieces.append(_QUOTED(value))
-    elif isinstance(value, Mapping):
+            large.append(len(pieces))
+        pieces.append(value if len(value) > _SLICE else _QUOTED(value))
+    elif isinstance(value, (dict, Mapping)):  # a dict first: most are, and Mapping is slow to say so
         between = "{"
-        for name in value if len(value) < 2 else sorted(value, key=_utf16):  # noqa: PLR2004 (one member is in order)
+        for name in _in_order(value):
             pieces.append(between + _QUOTED(name) + ":")
             between = ","
-            yield from _written(value[name], pieces)
+            _write(value[name], pieces, large)
         pieces.append("}" if value else "{}")
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, (list, tuple)):
         between = "["
         for item in value:
             pieces.append(between)
             between = ","
-            yield from _written(item, pieces)
+            _write(item, pieces, large)
         pieces.append("]" if value else "[]")
     else:
         pieces.append(_scalar(value))
+
+
+def _in_order(members: Mapping[str, object]) -> list[str]:
+    return sorted(members) if "".join(members).isascii() else sorted(members, key=_utf16)
 
 
 def _utf16(name: str) -> bytes:

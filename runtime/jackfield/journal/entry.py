@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 __all__ = ["COLUMNS", "Draft", "Entry"]
@@ -35,12 +35,13 @@ class Draft:
     context: Mapping[str, Any] | None = None
     rule: str | None = None
     inputs: bytes | None = None
-    """Sealed: what the workspace has kept, or what a queued invocation will need."""
+    """Sealed: what the workspace has kept, redacted, or what a queued invocation will need."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Entry:
-    """An entry as read. ``result`` is the Result's JSON once settled, secrets masked."""
+    """An entry as read. ``result`` is the Result's JSON once settled, secrets masked; ``inputs`` are those that the workspace has kept,
+    redacted, where they were asked for."""
 
     id: str
     status: str
@@ -67,6 +68,9 @@ class Entry:
     context: Mapping[str, Any]
     rule: str | None
     resolved_by: str | None
+    inputs: Mapping[str, Any] | None = None
+    damage: str | None = None
+    """What cannot be read of the row: there is no Result then, no list of tries and no context."""
 
     def __repr__(self) -> str:
         return f"<Entry {self.id} {self.status}>"
@@ -93,15 +97,23 @@ class Entry:
             "createdAt": iso(self.created_at),
             "startedAt": iso(self.started_at),
             "settledAt": iso(self.settled_at),
-            "attempts": [dict(item) for item in self.attempt_log] or None,
+            "attempts": [_try(item) for item in self.attempt_log] or None,
             "context": dict(self.context) or None,
             "rule": self.rule,
             "resolvedBy": self.resolved_by,
+            "inputs": self.inputs,
+            "problem": self.damage,
         }
         known = {name: value for name, value in members.items() if value is not None}
         if self.result is not None:
             known |= {name: self.result[name] for name in ("output", "error", "meta") if name in self.result}
         return known
+
+
+def _try(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A try as it is shown: its times as all others are."""
+    times = {name: iso(item[name]) for name in ("startedAt", "endedAt") if isinstance(item.get(name), int | float)}
+    return {**item, **times}
 
 
 def iso(at: float | None) -> str | None:
@@ -113,11 +125,17 @@ def iso(at: float | None) -> str | None:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def read_entry(row: Mapping[str, Any], result: Mapping[str, Any] | None) -> Entry:
-    """An Entry from a row of the table ``invocations``; ``result`` is its opened result."""
+def read_entry(row: Mapping[str, Any], result: Mapping[str, Any] | None, inputs: Mapping[str, Any] | None = None) -> Entry:
+    """An Entry from a row of the table ``invocations``; ``result`` and ``inputs`` are its own, opened."""
     values = {name: row[name] for name in COLUMNS}
     values["key_held"], values["dry_run"] = bool(row["key_held"]), bool(row["dry_run"])
     values["attempt_log"] = tuple(json.loads(row["attempt_log"])) if row["attempt_log"] else ()
     values["context"] = json.loads(row["context"]) if row["context"] else {}
-    values["result"] = result
+    values["result"], values["inputs"] = result, inputs
     return Entry(**values)
+
+
+def damaged_entry(row: Mapping[str, Any]) -> Entry:
+    """What can be read of a row that somebody has changed."""
+    about = {**row, "attempt_log": None, "context": None}
+    return replace(read_entry(about, None), damage="its row in the database is damaged")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from jackfield.errors import InvalidInvocation
+from jackfield.clock import within
+from jackfield.database import sealing
+from jackfield.errors import Internal, InvalidInvocation, Unavailable
 from jackfield.journal import statements as sql
 from jackfield.journal.canonical import canonical
-from jackfield.journal.entry import Draft, Entry, read_entry
+from jackfield.journal.entry import Draft, Entry, damaged_entry, read_entry
 from jackfield.journal.owner import is_dead, this_process
 
 if TYPE_CHECKING:
@@ -29,19 +33,26 @@ DOUBT_KEPT = 365 * 24 * 3600.0
 GRACE = 30.0
 """Seconds past its deadline after which an entry of a process on another machine counts as left behind."""
 _PURGE_EVERY = 600.0
+_FOR_PURGES = 1.0
+"""Seconds for which a purge waits for a locked database: nobody's end is to wait for it."""
+_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 Unit = Callable[["Transaction"], int]
 
 
 class Journal:
-    """Everything about invocations of one workspace. Methods that return a unit leave it to the caller to have it committed."""
+    """Everything about invocations of one workspace. Methods that return a unit leave it to the caller to have it committed.
 
-    def __init__(self, database: Database, vault: Vault, workspace: str, clock: Clock, *, kept: float = KEPT) -> None:
+    ``kept`` says for how many seconds a settled entry is kept.
+    """
+
+    def __init__(self, database: Database, vault: Vault, workspace: str, clock: Clock, *, kept: Callable[[], float] = lambda: KEPT) -> None:
         self.database = database
         self._vault = vault
         self._workspace = workspace
         self._clock = clock
         self._kept = kept
+        self._owed: deque[Unit] = deque()
         self._owner = this_process()
         self._purge_at = 0.0
 
@@ -60,10 +71,10 @@ class Journal:
         row = self._row(draft, status="running", started_at=self._clock.time(), key_held=int(draft.idempotency_key is not None))
         return lambda transaction: transaction.change(sql.INSERT, row)
 
-    def settling(self, identifier: str, result: Result, log: Sequence[Mapping[str, Any]], *, keep_inputs: bool = False) -> Unit:
-        """The unit that records what an invocation came to; its inputs are forgotten unless they are to be kept."""
+    def settling(self, identifier: str, result: Result, log: Sequence[Mapping[str, Any]], inputs: bytes | None = None) -> Unit:
+        """The unit that records what an invocation came to; ``inputs`` take the place of those that waited with it in the queue."""
         outcome = self._outcome(identifier, result, log)
-        values = {"workspace": self._workspace, "id": identifier, "keep_inputs": int(keep_inputs), **outcome}
+        values = {"workspace": self._workspace, "id": identifier, "inputs": inputs, **outcome}
         return lambda transaction: transaction.change(sql.SETTLE, values)
 
     def refusing(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]]) -> Unit:
@@ -73,7 +84,7 @@ class Journal:
 
     def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any]) -> bytes:
         """Inputs as they are kept: encrypted for the workspace and bound to their entry."""
-        text = json.dumps(inputs, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        text = _JSON.encode(inputs).encode("utf-8", "surrogatepass")
         return self._vault.seal(self._workspace, ("invocation", identifier, "inputs"), text)
 
     def opened_inputs(self, identifier: str, sealed: bytes) -> Any:  # noqa: ANN401 (JSON)
@@ -89,7 +100,7 @@ class Journal:
         """The unit that records a claimed invocation as running; it touches no row where the claim is no longer ours."""
         values = {
             "workspace": self._workspace, "id": draft.id, "owner": self._owner, "started_at": self._clock.time(),
-            "connector_version": draft.connector_version, "effect": draft.effect, "connection": draft.connection,
+            "connector_version": draft.connector_version, "effect": draft.effect, "connection": draft.connection, "inputs": draft.inputs,
         }  # fmt: skip
         return lambda transaction: transaction.change(sql.BEGIN_QUEUED, values)
 
@@ -103,12 +114,14 @@ class Journal:
 
     def held(self, key: str) -> Entry | None:
         """The entry that holds an idempotency key, settled by effect where its process has died."""
+        self.settle_owed()
         with self.database.read() as transaction:
             rows = transaction.execute(sql.HELD_KEY, {"workspace": self._workspace, "key": key})
         if not rows:
             return None
         entry = self._entry(rows[0])
-        if entry.settled_at is not None and entry.settled_at < self._clock.time() - KEY_KEPT:
+        expired = entry.settled_at is not None and entry.settled_at < self._clock.time() - KEY_KEPT
+        if expired and entry.status != "in_doubt":  # a doubt stays one until a person resolves it
             before = {"workspace": self._workspace, "key": key, "before": self._clock.time() - KEY_KEPT}
             self.database.record(lambda transaction: transaction.change(sql.FREE_EXPIRED_KEY, before))
             return None
@@ -121,11 +134,13 @@ class Journal:
 
         :raises InvalidInvocation: where the workspace has no such invocation.
         """
+        self.settle_owed()
         with self.database.read() as transaction:
-            rows = transaction.execute(f"{sql.SELECT} AND id = :id", {"workspace": self._workspace, "id": identifier})
-        if not rows:
+            row = transaction.find(sql.SELECT_ONE, {"workspace": self._workspace, "id": identifier})
+        if row is None:
             raise InvalidInvocation(f"there is no invocation '{identifier[:80]}'", hint="'jackfield invocations list' shows them.")
-        return self._entry(rows[0])
+        queued = row.status == "queued" or row.inputs is None
+        return self._entry(row, None if queued else self.opened_inputs(identifier, row.inputs))
 
     def entries(
         self,
@@ -138,6 +153,7 @@ class Journal:
         limit: int = 50,
     ) -> tuple[list[Entry], str | None]:
         """Entries, newest first, and the cursor of the next page; filters must all fit."""
+        self.settle_owed()
         filters = {"status": status, "connector": connector, "action": action, "connection": connection}
         wanted = {name: value for name, value in filters.items() if value is not None}
         where = "".join(f" AND {name} = :{name}" for name in wanted)
@@ -148,7 +164,7 @@ class Journal:
         statement = f"{sql.SELECT}{where} ORDER BY created_at DESC, id DESC LIMIT :limit"
         with self.database.read() as transaction:
             rows = transaction.execute(statement, values)
-        entries = [self._entry(row) for row in rows[:limit]]
+        entries = [self._listed(row) for row in rows[:limit]]
         more = len(rows) > limit
         return entries, f"{entries[-1].created_at!r}~{entries[-1].id}" if more else None
 
@@ -165,20 +181,18 @@ class Journal:
         ]  # fmt: skip
 
     def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str) -> Entry:
-        """Settle a doubt by a person's word: ``succeeded`` keeps the key and replays that, ``failed`` frees it.
+        """Settle a doubt by a person's word: ``succeeded`` keeps a key that is held and replays that, ``failed`` frees it.
 
         :raises InvalidInvocation: where there is no such invocation, or it is not in doubt.
         """
+        from jackfield.journal.left import resolved  # noqa: PLC0415 (only a person's word needs it)
+
         entry = self.find(identifier)
-        result = dict(entry.result or {})
-        result["status"] = outcome
-        if outcome == "succeeded":
-            result.pop("error", None)
-        code = result.get("error", {}).get("code")
+        result, code = resolved(entry, outcome)
         values = {
             "workspace": self._workspace, "id": identifier, "status": outcome, "error_code": code, "resolved_by": by,
             "result": self._sealed(identifier, result), "purge_after": self._clock.time() + DOUBT_KEPT,
-            "key_held": int(outcome == "succeeded" and entry.idempotency_key is not None),
+            "key_held": int(outcome == "succeeded" and entry.key_held),
         }  # fmt: skip
         if not self.database.record(lambda transaction: transaction.change(sql.RESOLVE, values)):
             raise InvalidInvocation(
@@ -190,19 +204,45 @@ class Journal:
         """Settle what dead processes left behind, by effect; how many. ``write`` is in doubt, the rest may be run again."""
         with self.database.read() as transaction:
             rows = transaction.execute(sql.OPEN, {"workspace": self._workspace, "owner": self._owner})
-        return sum(self._settle_if_left(self._entry(row)) for row in rows)
+        return sum(self._settle_if_left(self._listed(row)) for row in rows)
 
     def purge(self) -> int:
-        """Delete entries whose time is over; never one that runs or is in doubt. How many."""
-        now = {"workspace": self._workspace, "now": self._clock.time()}
-        return self.database.record(lambda transaction: transaction.change(sql.PURGE, now))
+        """Delete entries whose time is over, by what the workspace says now; never one that runs or is in doubt. How many."""
+        values = self._over()
+        return self.database.record(lambda transaction: transaction.change(sql.PURGE, values))
 
     def purge_if_due(self) -> None:
-        """Purge at most every ten minutes."""
+        """Have what was kept long enough deleted with the next commit, at most every ten minutes."""
         now = self._clock.monotonic()
         if now >= self._purge_at:
             self._purge_at = now + _PURGE_EVERY
-            self.purge()
+            with within(_FOR_PURGES), suppress(Unavailable):  # another time
+                values = self._over()
+                self.database.defer(lambda transaction: transaction.change(sql.PURGE, values), lambda _value, _error: None)
+
+    def _over(self) -> dict[str, Any]:
+        """What a purge deletes: entries that were settled before a moment."""
+        now = self._clock.time()
+        return {"workspace": self._workspace, "now": now, "before": now - self._kept()}
+
+    def owe(self, unit: Unit) -> None:
+        """Record ``unit``, which settles an invocation, later: the database was away when it was due."""
+        self._owed.append(unit)
+
+    @property
+    def owes(self) -> bool:
+        """Whether anything is to be recorded that could not be recorded when it was due."""
+        return bool(self._owed)
+
+    def settle_owed(self) -> None:
+        """Record what could not be recorded when it was due, if the database is back."""
+        while self._owed:
+            unit = self._owed.popleft()
+            try:
+                self.database.record(unit)
+            except Unavailable:
+                self._owed.appendleft(unit)
+                return
 
     def _settle_if_left(self, entry: Entry) -> bool:
         if entry.status != "running" or not self._is_left(entry):
@@ -229,7 +269,7 @@ class Journal:
             "created_at": draft.created_at, "started_at": started_at, "settled_at": None, "expires_at": draft.expires_at,
             "owner": self._owner, "inputs": draft.inputs, "result": None, "rule": draft.rule,
             "context": json.dumps(draft.context) if draft.context else None,
-            "purge_after": draft.created_at + self._kept,
+            "purge_after": draft.created_at + self._kept(),
         }  # fmt: skip
 
     def _outcome(self, identifier: str, result: Result, log: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -243,18 +283,28 @@ class Journal:
             "settled_at": now,
             "result": self._sealed(identifier, result.to_json()),
             "key_held": int(result.status != "failed"),
-            "purge_after": now + (DOUBT_KEPT if result.status == "in_doubt" else self._kept),
+            "purge_after": now + (DOUBT_KEPT if result.status == "in_doubt" else self._kept()),
         }
 
     def _sealed(self, identifier: str, result: Mapping[str, Any]) -> bytes:
-        text = json.dumps(result, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        text = _JSON.encode(result).encode("utf-8", "surrogatepass")
         return self._vault.seal(self._workspace, ("invocation", identifier, "result"), text)
 
-    def _entry(self, row: Row) -> Entry:
+    def _entry(self, row: Row, inputs: Mapping[str, Any] | None = None) -> Entry:
         result = None
-        if row.result is not None:
-            result = json.loads(self._vault.open(self._workspace, ("invocation", row.id, "result"), row.result))
-        return read_entry(row.as_dict(), result)
+        try:
+            if row.result is not None:
+                result = json.loads(self._vault.open(self._workspace, ("invocation", row.id, "result"), row.result))
+            return read_entry(row.as_dict(), result, None if inputs is None else inputs.get("inputs"))
+        except (ValueError, TypeError, AttributeError):
+            raise sealing.broken() from None
+
+    def _listed(self, row: Row) -> Entry:
+        """The entry of a row, one of many: one that somebody has damaged must not keep the others from being seen."""
+        try:
+            return self._entry(row)
+        except Internal:
+            return damaged_entry(row.as_dict())
 
 
 def _read_cursor(cursor: str) -> tuple[float, str]:

@@ -1,12 +1,14 @@
-"""What becomes of an invocation whose process has died: told by its effect."""
+"""What becomes of an invocation whose process has died, told by its effect; and of a doubt, told by a person."""
 
 from __future__ import annotations
+
+from typing import Any, Literal
 
 from jackfield.errors import InDoubt, Sent, Unavailable
 from jackfield.invocation import Meta, Result
 from jackfield.journal.entry import Entry
 
-__all__ = ["left_behind"]
+__all__ = ["left_behind", "resolved"]
 
 
 def left_behind(entry: Entry) -> Result:
@@ -29,3 +31,15 @@ def left_behind(entry: Entry) -> Result:
         return Result("in_doubt", meta, error=doubt)
     gone = Unavailable("the process that ran this ended before it could tell what it came to", hint="It may be run again.")
     return Result("failed", meta, error=gone)
+
+
+def resolved(entry: Entry, outcome: Literal["succeeded", "failed"]) -> tuple[dict[str, Any], str | None]:
+    """The Result of a doubt that a person has settled, and its error's code. What the provider would have answered nobody knows: the output
+    of a success is empty, and a failure may be sent again."""
+    known = dict(entry.result or {"meta": {"invocationId": entry.id}})
+    if outcome == "succeeded":
+        known.pop("error", None)
+        return {**known, "status": outcome, "output": {}}, None
+    error = Unavailable(f"'{entry.action}' did not take effect, as a person found out", hint="It may be sent again.").to_json()
+    provider = known.get("error", {}).get("provider")
+    return {**known, "status": outcome, "error": error | ({"provider": provider} if provider else {})}, error["code"]

@@ -16,6 +16,7 @@ __all__ = [
     "QUEUED_ELSEWHERE",
     "RESOLVE",
     "SELECT",
+    "SELECT_ONE",
     "SETTLE",
     "STATS",
     "UNCLAIM",
@@ -32,7 +33,7 @@ VALUES (:workspace, :id, :status, :connector, :connector_version, :action, :effe
 SETTLE = """
 UPDATE invocations SET status = :status, error_code = :error_code, attempts = :attempts, attempt_log = :attempt_log,
     request_id = :request_id, settled_at = :settled_at, result = :result, key_held = :key_held, purge_after = :purge_after,
-    inputs = CASE WHEN :keep_inputs = 1 THEN inputs ELSE NULL END
+    inputs = CASE WHEN status = 'queued' THEN :inputs ELSE inputs END
 WHERE workspace = :workspace AND id = :id AND status IN ('queued', 'running')
 """
 RESOLVE = """
@@ -41,15 +42,20 @@ UPDATE invocations SET status = :status, error_code = :error_code, result = :res
 WHERE workspace = :workspace AND id = :id AND status = 'in_doubt'
 """
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM invocations WHERE workspace = :workspace"  # noqa: S608 (constant names)
+SELECT_ONE = f"{SELECT.replace(' FROM ', ', inputs FROM ')} AND id = :id"
 HELD_KEY = f"{SELECT} AND idempotency_key = :key AND key_held = 1"
 FREE_EXPIRED_KEY = """
 UPDATE invocations SET key_held = 0
 WHERE workspace = :workspace AND idempotency_key = :key AND key_held = 1 AND settled_at IS NOT NULL AND settled_at < :before
+    AND status <> 'in_doubt'
 """
 OPEN = f"{SELECT} AND status = 'running' AND (owner <> :owner OR owner IS NULL)"
 PURGE = """
-DELETE FROM invocations WHERE workspace = :workspace AND purge_after < :now AND status IN ('succeeded', 'failed')
+DELETE FROM invocations
+WHERE workspace = :workspace AND status IN ('succeeded', 'failed') AND created_at < :before AND settled_at < :before
+    AND (resolved_by IS NULL OR purge_after < :now)
 """
+# ``created_at`` says nothing that ``settled_at`` does not, but the index by status has it. A doubt that was resolved has a time of its own.
 QUEUED_ELSEWHERE = "SELECT workspace, id, owner FROM invocations WHERE status = 'queued' AND owner IS NOT NULL"
 CLAIMABLE = """
 SELECT workspace, id, inputs, expires_at FROM invocations WHERE status = 'queued' AND owner IS NULL ORDER BY created_at, id LIMIT :limit
@@ -62,7 +68,7 @@ UPDATE invocations SET owner = NULL WHERE workspace = :workspace AND id = :id AN
 """
 BEGIN_QUEUED = """
 UPDATE invocations SET status = 'running', started_at = :started_at, connector_version = :connector_version, effect = :effect,
-    connection = :connection
+    connection = :connection, inputs = :inputs
 WHERE workspace = :workspace AND id = :id AND status = 'queued' AND owner = :owner
 """
 CANCEL_QUEUED = """

@@ -32,6 +32,10 @@ class Target:
     id: str | None = None
     origin: Origin = "operator"
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    refers: bool = True
+    """Whether any of the values is, or holds, a secret reference: others need not be looked through for each invocation."""
+    chosen: tuple[str, ...] = ()
+    """The External IDs that somebody over HTTP or MCP chose for an inline connection."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -110,7 +114,15 @@ def _target(invocation: Invocation, manifest: Manifest, connections: Connections
         tail = f"; did you mean '{close}'?" if close else ""
         fault = Detail("/connection/type", f"'{manifest.key}' has no connection type '{given['type'][:80]}'{tail}", "enum")
         raise InvalidInvocation("1 member of the invocation is not valid", details=[fault], hint=_takes(manifest))
-    return Target(None, kind, check_values(kind, given.get("values") or {}, manifest, targets.schemas), origin=origin)
+    values = check_values(kind, given.get("values") or {}, manifest, targets.schemas)
+    chosen = _chosen_external_ids(kind, values) if origin == "remote" else ()
+    return Target(None, kind, values, origin=origin, refers=_refers(values), chosen=chosen)
+
+
+def _chosen_external_ids(kind: ConnectionTypeManifest, values: Mapping[str, Any]) -> tuple[str, ...]:
+    from jackfield.connections.external_ids import generated_fields  # noqa: PLC0415 (only calls over a network pay for it)
+
+    return tuple(field for field in generated_fields(kind.schema) if values.get(field))
 
 
 def _only_target(action: str, manifest: Manifest, connections: Connections, targets: Targets) -> Target | None:
@@ -129,7 +141,7 @@ def _only_target(action: str, manifest: Manifest, connections: Connections, targ
         reason = f"'connection' is missing, and no connection of the workspace fits '{manifest.key}'"
         hint = f"Add a connection, or give one inline. {_takes(manifest)}"
         if connections.problems:
-            hint += f" Not all connection files could be read: {'; '.join(connections.problems[:3])}."
+            hint += f" Not all that connection files hold can be used: {'; '.join(connections.problems[:3])}."
     raise InvalidInvocation("1 member of the invocation is not valid", details=[Detail("/connection", reason, "required")], hint=hint)
 
 
@@ -167,7 +179,11 @@ def _judged(stored: StoredConnection, manifest: Manifest, schemas: Schemas) -> T
         )
     values = check_values(kind, stored.values, manifest, schemas, name=stored.name)
     inputs = stored.foreign.inputs if stored.foreign is not None else {}
-    return Target(stored.name, kind, values, stored.folder, stored.version, stored.id, stored.origin, inputs)
+    return Target(stored.name, kind, values, stored.folder, stored.version, stored.id, stored.origin, inputs, _refers(values))
+
+
+def _refers(values: Mapping[str, Any]) -> bool:
+    return next(reference_paths(values), None) is not None
 
 
 def check_values(
@@ -185,10 +201,11 @@ def check_values(
     faults = [fault for fault in checked.details if not f"{fault.path}/".startswith(references)] if references else checked.details
     if not faults:
         return values
-    count = "1 value" if len(faults) == 1 else f"{len(faults)} values"
+    number = checked.count - (len(checked.details) - len(faults))
+    count = "1 value" if number == 1 else f"{number} values"
     which = f"the connection '{name}'" if name else "the inline connection"
     raise InvalidConnection(
-        f"{count} of {which} ({kind.key}) {'is' if len(faults) == 1 else 'are'} not valid",
+        f"{count} of {which} ({kind.key}) {'is' if number == 1 else 'are'} not valid",
         details=faults,
         hint=f"'jackfield schema {manifest.key} --connection {kind.key}' shows what the connection takes.",
     )

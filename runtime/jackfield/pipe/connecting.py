@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ __all__ = ["ManagedConnections"]
 
 _PAGE = 100
 _LARGEST_PAGE = 1000
+_CURSOR = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
+"""A name, an older one too, which could be nothing but marks."""
 _OPERATOR = Giver()
 
 
@@ -80,7 +83,7 @@ class ManagedConnections:
         """
         if not 1 <= limit <= _LARGEST_PAGE:
             raise InvalidInvocation("the limit is not valid", details=[Detail("/limit", f"is not between 1 and {_LARGEST_PAGE:,}")])
-        if cursor and not NAME.match(cursor):
+        if cursor and not _CURSOR.match(cursor):
             raise InvalidInvocation("the cursor is not valid", details=[Detail("/cursor", "is not the cursor of a page")])
         full_name = self.kinds.find(type).full_name if type is not None else None
         return page(self.known, self.kinds, cursor or "", limit, full_name, text)
@@ -131,12 +134,12 @@ class ManagedConnections:
             test that fails.
         :raises InvalidInvocation: where there is no database.
         """
-        store = self._changeable(name)
+        store = self._changeable(name, giver)
         if store.show(name) is not None:
             raise taken(name)
         drafted = self._drafter.draft(self.kinds.find(type), values, giver, name=name)
-        store.add(name, self._tried(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds).draft)
-        return self.show(name)
+        tried = self._tried(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
+        return shown_from_store(store.add(name, tried.draft), self.kinds)
 
     def replace(
         self,
@@ -225,9 +228,9 @@ class ManagedConnections:
         force: bool = False,
         giver: Giver = _OPERATOR,
     ) -> Sequence[dict[str, Any]]:
-        """Keep the connections of a document: a path, or its text where it has a line break or begins with a brace. One row for each:
-        ``{"name", "type", "result": "added" | "replaced" | "refused"}``, with its ``status`` or its ``error``. ``replace`` puts them
-        into the place of those that are there.
+        """Keep the connections of a document: the path of a file or a folder, or its text where it has a line break or begins with a
+        brace. One row for each: ``{"name", "type", "result": "added" | "replaced" | "refused"}``, with its ``status`` or its ``error``.
+        ``replace`` puts them into the place of those that are there. Of two connections of one name the second is refused.
 
         :raises InvalidConnection: where the document cannot be read at all.
         """
@@ -257,13 +260,13 @@ class ManagedConnections:
             raise InvalidInvocation("this runtime has no database to keep connections in", hint=hint)
         return store
 
-    def _changeable(self, name: str) -> ConnectionStore:
+    def _changeable(self, name: str, giver: Giver = _OPERATOR) -> ConnectionStore:
         """The store, where it can take a connection of that name."""
         store = self._store()
         if not NAME.match(name):
             raise InvalidConnection("the name is not valid", details=[Detail("/name", NAME_EXPECTED, "pattern")], hint="Choose another.")
         file = self.known.in_files(name)
-        if file is not None:
+        if file is not None and not (giver.source is not None and file.is_of(giver.source, giver.folder)):
             text = f"{file.source} has a connection '{name}', which would hide the stored one"
             raise InvalidConnection(text, details=[Detail("/name", text)], hint="Choose another name, or remove that one.")
         return store

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections import HostAccess, Origin, reference_paths, refuse_references
-from jackfield.connections.edited import edited, refuse_placeholders
+from jackfield.connections.edited import edited, refuse_placeholders, refuse_redirected
 from jackfield.connections.external_ids import generate, generated_fields
 from jackfield.connections.kept import Draft
 from jackfield.errors import Detail, InvalidConnection
@@ -26,11 +26,13 @@ __all__ = ["Drafted", "Drafter", "Giver"]
 @dataclass(frozen=True, slots=True)
 class Giver:
     """Who gives values. ``own_external_id``: whether an External ID may be brought along; None leaves it to the origin, and over HTTP or
-    MCP to the workspace's settings. ``folder`` is where relative ``$file`` references start."""
+    MCP to the workspace's settings. ``folder`` is where relative ``$file`` references start. ``source`` is the file that they are
+    imported from: it may go on hiding what is stored of it."""
 
     origin: Origin = "operator"
     own_external_id: bool | None = None
     folder: str = "."
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -66,6 +68,8 @@ class Drafter:
         if not isinstance(given, Mapping):
             raise InvalidConnection("the values are not valid", details=[Detail("", "must be an object", "type")], hint="Give an object.")
         values = edited(kind.schema, old.values, given) if old is not None else given
+        if old is not None and giver.origin == "remote":
+            refuse_redirected(kind.schema, old.values, given, values)
         refuse_placeholders(kind.schema, values)
         values, made = self._completed(kind, values, giver, old)
         judged = check_values(kind.about, values, kind.manifests[0], self._schemas, name=name)

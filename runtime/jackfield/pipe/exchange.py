@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace as changed
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections import StoredConnection
 from jackfield.connections.documents import DocumentError, read_text
-from jackfield.connections.importing import read_document
-from jackfield.connections.sealed_values import joined, parted
+from jackfield.connections.importing import read_document, read_folder
 from jackfield.errors import Detail, InvalidConnection, JackfieldError
+from jackfield.pipe.variables import without_secrets
 
 if TYPE_CHECKING:
     from jackfield.connections import Connections
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from jackfield.pipe.kinds import Kinds
 
 __all__ = ["exported", "imported"]
+
+_LOG = logging.getLogger("jackfield.connections")
 
 
 def imported(
@@ -31,20 +33,50 @@ def imported(
     :raises InvalidConnection: where the document cannot be read at all.
     :raises InvalidInvocation: where there is no database.
     """
-    host = giver.origin == "operator"
-    text, source, folder = _text(document) if host else (str(document), "the document", ".")
-    rows = []
-    for item in read_document(text, source, folder, reads_host=host):
+    rows: list[dict[str, Any]] = []
+    kept: dict[str, StoredConnection] = {}
+    for item in _read(document, giver):
         if isinstance(item, str):
-            fault = InvalidConnection(item, details=[Detail("", item)], hint="See the format of connection files.")
+            fault = InvalidConnection(
+                item,
+                details=[Detail("", item)],
+                hint="Import the folder where files refer to one another; 'Any of these files' of the documentation has the formats.",
+            )
             rows.append({"name": None, "type": None, "result": "refused", "error": fault.to_json()})
             continue
         row = {"name": item.name, "type": item.type}
+        source = item.source if giver.origin == "operator" else None
         try:
-            rows.append({**row, **_kept(connections, item, changed(giver, folder=folder), replace=replace, test=test, force=force)})
+            _refuse_second(item, kept.setdefault(item.name, item))
+            done = _kept(connections, item, changed(giver, folder=item.folder, source=source), replace=replace, test=test, force=force)
+            rows.append({**row, **done})
+            _tell_hidden(connections, item, source)
         except JackfieldError as error:
             rows.append({**row, "result": "refused", "error": error.to_json()})
     return rows
+
+
+def _read(document: str | os.PathLike[str], giver: Giver) -> list[StoredConnection | str]:
+    """What is in the document; only the operator's may be a path, or name files and variables of this host."""
+    if giver.origin != "operator":
+        return read_document(str(document), "the document", ".", reads_host=False)
+    if not (isinstance(document, str) and _is_text(document)):
+        path = os.path.expanduser(os.fspath(document))  # noqa: PTH111 (as connection files are read)
+        if os.path.isdir(path):  # noqa: PTH112 (as above)
+            return read_folder(path)
+    return read_document(*_text(document))
+
+
+def _refuse_second(item: StoredConnection, first: StoredConnection) -> None:
+    if item is not first:
+        text = f"the connection '{item.name}' is in {item.where} for the second time; the first is in {first.where}"
+        raise InvalidConnection(text, details=[Detail("/name", text)], hint="Rename or remove one of them.")
+
+
+def _tell_hidden(connections: ManagedConnections, item: StoredConnection, source: str | None) -> None:
+    file = connections.known.in_files(item.name)
+    if file is not None and source is not None:
+        _LOG.warning("the connection '%s' of %s goes before the stored one until the file is no longer read", item.name, file.source)
 
 
 def _kept(
@@ -61,7 +93,7 @@ def _kept(
 
 def _text(document: str | os.PathLike[str]) -> tuple[str, str, str]:
     """The text, the name of its source and the folder of its relative references."""
-    if isinstance(document, str) and ("\n" in document or document.lstrip().startswith(("{", "["))):
+    if isinstance(document, str) and _is_text(document):
         return document, "the document", "."
     if isinstance(document, str) and document.startswith("$"):
         return _variable(document), document, "."
@@ -70,6 +102,10 @@ def _text(document: str | os.PathLike[str]) -> tuple[str, str, str]:
         return read_text(path), os.path.basename(path), os.path.dirname(path) or "."  # noqa: PTH119, PTH120 (as above)
     except DocumentError as error:
         raise InvalidConnection(f"{path[:200]}: {error}", hint="Check the path and its permissions.") from None
+
+
+def _is_text(document: str) -> bool:
+    return "\n" in document or document.lstrip().startswith(("{", "["))
 
 
 def _variable(name: str) -> str:
@@ -84,11 +120,9 @@ def exported(known: Connections, kinds: Kinds, names: Iterable[str] | None, *, s
 
     :raises UnknownConnection: for a name that there is not.
     """
-    entries = {}
-    for name in _names(known) if names is None else names:
-        stored = known.find(name)
-        entries[name] = {"type": stored.type, "values": stored.values if secrets else _without_secrets(stored, kinds)}
-    return {"connections": entries}
+    found = [known.find(name) for name in (_names(known) if names is None else names)]
+    values = {item.name: item.values for item in found} if secrets else without_secrets(found, kinds)
+    return {"connections": {item.name: {"type": item.type, "values": values[item.name]} for item in found}}
 
 
 def _names(known: Connections) -> Iterator[str]:
@@ -100,19 +134,3 @@ def _names(known: Connections) -> Iterator[str]:
         if not page:
             return
         after = page[-1].name
-
-
-def _without_secrets(stored: StoredConnection, kinds: Kinds) -> Mapping[str, Any]:
-    """The values with a reference to an environment variable in the place of each secret.
-
-    :raises InvalidConnection: where the type is not installed, so that nobody knows what is secret.
-    """
-    parts = parted(kinds.find(stored.type).schema, stored.values)
-    references = {path: _reference(stored.name, path) for path in parts.secrets}
-    return joined(dict(parts.public), references)
-
-
-def _reference(name: str, path: str) -> bytes:
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", f"{name}{path}")
-    variable = re.sub(r"[^A-Za-z0-9]+", "_", words).upper()
-    return f'{{"$env": "{variable}"}}'.encode()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from jackfield.catalog import Catalog, entry_points, search
+from jackfield.catalog import Catalog, entry_points
 from jackfield.clock import Clock, SystemClock
-from jackfield.connections import Secrets, SharedLeases, sources_from
+from jackfield.connections import Secrets, sources_from
 from jackfield.connector.guard import Guard
 from jackfield.errors import Cancelled
 from jackfield.hooks import Plugins
@@ -28,7 +26,11 @@ from jackfield.pipe.storage import Storage
 from jackfield.pipe.trace import Trace
 
 if TYPE_CHECKING:
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
     from jackfield.catalog import EntryPoint
+    from jackfield.connections import SharedLeases, Source
     from jackfield.journal import Claimed, Journal
     from jackfield.pipe.connecting import ManagedConnections
 
@@ -38,18 +40,19 @@ _WORKERS = 64
 
 
 class Jackfield:
-    """A panel of connectors for one workspace. Thread-safe; one serves a whole process.
+    """A panel of connectors for one workspace. Thread-safe; one serves a whole process. With a database the workspace must have been
+    created; ``default`` is always there.
 
-    ``connections`` are files, folders or mappings (``{"name": {"type": …, "values": {…}}}``); left out, the files that
-    ``JACKFIELD_CONNECTIONS`` names, in the workspace ``default``. ``environment`` is what ``$env`` references and endpoint variables
-    are read from (default: the process's). ``guard`` judges the hosts that connections which were made over HTTP or MCP name
-    (default: this machine and public ones); ``points`` are the entry points of plugins where a catalog is given.
+    ``connections`` are files, folders or mappings (``{"name": {"type": …, "values": {…}}}``); a path or a mapping alone is one of them.
+    Left out, they are the files that ``JACKFIELD_CONNECTIONS`` names, in the workspace ``default``. ``environment`` is what ``$env``
+    references and endpoint variables are read from (default: the process's). ``guard`` judges the hosts that connections which were made
+    over HTTP or MCP name (default: this machine and public ones); ``points`` are the entry points of plugins where a catalog is given.
     """
 
     def __init__(
         self,
         workspace: str = "default",
-        connections: Iterable[str | os.PathLike[str] | Mapping[str, Any]] | None = None,
+        connections: Iterable[Source] | Source | None = None,
         database_url: str | None = None,
         *,
         catalog: Catalog | None = None,
@@ -62,7 +65,7 @@ class Jackfield:
     ) -> None:
         groups = entry_points() if catalog is None else {}
         environment = os.environ if environment is None else environment
-        self.workspace = workspace
+        self.workspace = _checked(workspace)
         self.catalog = Catalog.installed(groups) if catalog is None else catalog
         self.storage = Storage(database_url, environment, clock or SystemClock()) if storage is None else storage
         self._owns_storage = storage is None
@@ -77,7 +80,7 @@ class Jackfield:
         secrets = Secrets(environment, self._plugins, self.clock)
         self.open_connections = OpenConnections(
             workspace, self.clock, environment, secrets, self.schemas, self._shared, self._known.access,
-            guard or Guard(loopback=True),
+            guard or Guard(loopback=True), self._refuse_foreign,
         )  # fmt: skip
         self._targets = Targets(self.schemas)
         self.permits = Permits(self.storage, workspace, self.clock)
@@ -89,6 +92,7 @@ class Jackfield:
         self._workers: ThreadPoolExecutor | None = None
         self._tasks: set[asyncio.Task[Result]] = set()
         self._lock = threading.Lock()
+        self._never = None if self.storage.enabled else threading.Event()  # nobody can cancel by an id that no journal has
 
     def __repr__(self) -> str:
         return f"<Jackfield workspace={self.workspace!r}>"
@@ -107,6 +111,8 @@ class Jackfield:
         self._loop.close()
         if self._workers is not None:
             self._workers.shutdown(wait=True)
+        if self._journal is not None:
+            self._journal.settle_owed()
         if self._owns_storage:
             self.storage.close()
 
@@ -136,13 +142,17 @@ class Jackfield:
         """The workspace's journal, opened on first use; None where ``database_url`` is ``none``.
 
         :raises Unavailable: where the database cannot be opened.
+        :raises UnknownWorkspace: where it has no such workspace.
         """
         if self._journal is None and self.storage.enabled:
             with self._lock:
                 if self._journal is None:
                     from jackfield.journal import Journal  # noqa: PLC0415 (only with a database)
 
-                    journal = Journal(self.storage.database, self.storage.vault, self.workspace, self.clock)
+                    self.storage.require(self.workspace)
+                    journal = Journal(
+                        self.storage.database, self.storage.vault, self.workspace, self.clock, kept=lambda: self.permits.settings.retention
+                    )
                     journal.recover()
                     self._journal = journal
         return self._journal
@@ -161,7 +171,7 @@ class Jackfield:
         seconds. ``cancelled`` may be set by another thread: what has not been sent yet is then not sent. ``caller`` is who asks, for the
         journal and the rules.
         """
-        return drive(self._stages.run(invocation, Trace(cancelled, caller, wait=wait)), self.clock, self._loop)
+        return drive(self._stages.run(invocation, Trace(cancelled or self._never, caller, wait=wait)), self.clock, self._loop)
 
     async def ainvoke(
         self,
@@ -223,12 +233,16 @@ class Jackfield:
     async def drained(self, within: float) -> None:
         """Let what ``ainvoke`` and ``arun`` began end, at most ``within`` seconds; of the rest the journal then tells what is known."""
         if self._tasks:
+            import asyncio  # noqa: PLC0415 (a synchronous process never pays for it)
+
             _, left = await asyncio.wait(self._tasks, timeout=within)
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
 
     def _started(self, steps: Steps[Result]) -> asyncio.Task[Result]:
+        import asyncio  # noqa: PLC0415 (as above)
+
         task = asyncio.get_running_loop().create_task(adrive(steps, self.clock, self._threads()))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -236,6 +250,8 @@ class Jackfield:
 
     @staticmethod
     async def _shielded(task: asyncio.Task[Result], trace: Trace) -> Result:
+        import asyncio  # noqa: PLC0415 (as above)
+
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -268,6 +284,8 @@ class Jackfield:
 
     def search(self, words: str, *, connector: str | None = None, effect: str | None = None) -> list[dict[str, Any]]:
         """The actions that fit ``words``, best first."""
+        from jackfield.catalog import search  # noqa: PLC0415 (an invocation never pays for it)
+
         keys = [entry.key for entry in self.catalog.entries() if entry.error is None and connector in (None, entry.key)]
         return [row.to_json() for row in search((self.catalog.find(key) for key in keys), words, effect=effect)]
 
@@ -276,14 +294,37 @@ class Jackfield:
         journal = self.journal
         if journal is None:
             return None
+        from jackfield.connections import SharedLeases  # noqa: PLC0415 (only with a database)
+
         version = journal.fingerprint({"name": name, "type": kind, "values": values})
         return SharedLeases(self.storage.database, self.storage.vault, self.workspace, version, self.clock)
+
+    def _refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Refuse values with an External ID of another workspace's."""
+        if self.storage.enabled:
+            from jackfield.connections.foreign_ids import refuse_foreign_ids  # noqa: PLC0415 (only with a database)
+
+            refuse_foreign_ids(self.storage.database, self.workspace, schema, values)
 
     def _threads(self) -> ThreadPoolExecutor:
         with self._lock:
             if self._workers is None:
+                from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (a synchronous call never pays for it)
+
                 self._workers = ThreadPoolExecutor(_WORKERS, "jackfield")
             return self._workers
+
+
+def _checked(workspace: str) -> str:
+    """The name of a workspace.
+
+    :raises InvalidInvocation: where none may have it.
+    """
+    if workspace != "default":
+        from jackfield.access.workspaces import check_name  # noqa: PLC0415 (a call in the workspace ``default`` saves it)
+
+        check_name(workspace)
+    return workspace
 
 
 def _files(workspace: str, environment: Mapping[str, str]) -> list[str]:

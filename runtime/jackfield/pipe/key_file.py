@@ -6,8 +6,8 @@ import os
 import secrets
 import sys
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from jackfield.database import DatabaseUnfit, MasterKey
@@ -34,6 +34,17 @@ class KeyFile:
             return cls(os.path.realpath(named), private=False)  # a mounted secret may be a link
         return cls(os.path.join(home, "master.key"), private=True)  # noqa: PTH118 (a cold invoke saves pathlib's import)
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no such file, rather than one that cannot be looked at."""
+        try:
+            os.stat(self.path)  # noqa: PTH116 (as above)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return False
+
     def read(self) -> MasterKey:
         """The keys in the file.
 
@@ -48,14 +59,30 @@ class KeyFile:
             return found.st_ino, found.st_mtime_ns
         return None
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """One after another among the processes that change the file, and what it wraps: who comes second finds what the first one put.
+
+        :raises DatabaseUnfit: where its folder cannot be opened.
+        """
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(_locked(self.path))
+            except OSError as fault:
+                raise DatabaseUnfit(
+                    f"the folder of the master key file '{self.path}' cannot be opened: {fault.strerror}",
+                    hint="Let the account that runs jackfield read that folder.",
+                ) from None
+            yield
+
     def put_first(self, key: str) -> None:
-        """Have ``key`` wrap from now on; the keys that are there stay behind it, for what they have wrapped. All or nothing, also
-        where two processes do so at once.
+        """Have ``key`` wrap from now on; the keys that are there stay behind it, for what they have wrapped. All or nothing. In a block of
+        ``alone``: else of two processes that do so at once one is forgotten.
 
         :raises DatabaseUnfit: where the file cannot be written.
         """
         try:
-            with _locked(self.path), open(self.path, "rb") as file:  # noqa: PTH123 (as above)
+            with open(self.path, "rb") as file:  # noqa: PTH123 (as above)
                 there = file.read().decode("ascii").replace(",", " ").split()
                 lines = dict.fromkeys([*key.replace(",", " ").split(), *there])
                 _replace(self.path, "".join(f"{line}\n" for line in lines).encode("ascii"), os.fstat(file.fileno()))
@@ -99,11 +126,21 @@ class LiveKey(MasterKey):
         self.id = fresh.id
 
 
-def live_master_key(environment: Mapping[str, str], home: str) -> MasterKey:
-    """The master key that the environment names, made where there is none, as ``MasterKey.from_environment`` finds it.
+def live_master_key(environment: Mapping[str, str], home: str, sealed_by: Callable[[], str | None] = lambda: None) -> MasterKey:
+    """The master key that the environment names, as ``MasterKey.from_environment`` finds it: made where there is none and nothing needs
+    one. ``sealed_by`` gives the id of a key that the database needs.
 
-    :raises DatabaseUnfit: where it cannot be read or made.
+    :raises DatabaseUnfit: where it cannot be read or made, or the file that held it is gone.
     """
+    lost = KeyFile.of(environment, home)
+    if lost is not None and lost.private and lost.is_missing:
+        key_id = sealed_by()
+        if key_id is not None and lost.is_missing:  # another process may have made both meanwhile
+            raise DatabaseUnfit(
+                f"the master key file '{lost.path}' is missing; the database was sealed with key id {key_id}",
+                hint="Put the file back from your copy, or set JACKFIELD_MASTER_KEY or JACKFIELD_MASTER_KEY_FILE to that key. "
+                "No new key was made: it would open nothing.",
+            )
     found = MasterKey.from_environment(environment, home)
     file = KeyFile.of(environment, home)
     return found if file is None else LiveKey(file)

@@ -16,11 +16,12 @@ from jackfield.connections import (
     ConnectionCaches,
     HostAccess,
     Secrets,
-    SharedLeases,
     reference_paths,
     refuse_ambient,
+    refuse_external_ids,
     refuse_references,
 )
+from jackfield.connector.context import OpenContext
 from jackfield.connector.guard import ANYWHERE, Guard
 from jackfield.errors import InvalidConnection
 from jackfield.pipe.admit import Admitted, Target, check_values
@@ -30,7 +31,8 @@ from jackfield.redaction import confidential_values, secret_values
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
-    from jackfield.connector import Call, ConnectionType, Connector, OpenContext
+    from jackfield.connections import SharedLeases
+    from jackfield.connector import Call, ConnectionType, Connector
     from jackfield.manifest import Manifest
 
 __all__ = ["OpenConnections", "Opening"]
@@ -45,15 +47,10 @@ class Opening:
 
     kind: ConnectionType
     cache: ConnectionCache
-    context: dict[str, Any]
+    context_for: Callable[[Call], OpenContext]
+    """What the connection type knows while it opens for one try."""
     forget_secrets: Callable[[], None] = lambda: None
     """Has what the connection refers to read anew when it is next opened: the provider refused the credentials."""
-
-    def context_for(self, call: Call) -> OpenContext:
-        """What the connection type knows while it opens for one try."""
-        from jackfield.connector.context import OpenContext  # noqa: PLC0415 (pydantic begins there)
-
-        return OpenContext(call=call, leases=self.cache, **self.context)
 
     def client(self, call: Call) -> Any:  # noqa: ANN401 (the author's client)
         """A client for one try."""
@@ -82,6 +79,7 @@ class OpenConnections:
         shared: Callable[[str, str, Mapping[str, Any]], SharedLeases | None] = lambda *_: None,
         access: Callable[[], HostAccess] = HostAccess,
         guard: Guard = Guard(loopback=True),  # noqa: B008 (frozen)
+        refuse_foreign: Callable[[Mapping[str, Any], Mapping[str, Any]], None] = lambda *_: None,
     ) -> None:
         self._workspace = workspace
         self._clock = clock
@@ -91,15 +89,21 @@ class OpenConnections:
         self._shared = shared
         self._access = access
         self._guard = guard
+        self._refuse_foreign = refuse_foreign
         self._stored = ConnectionCaches(clock)
         self._inline = ConnectionCaches(clock, limit=256)
         self._salt = os.urandom(32)
 
+    @property
+    def mints(self) -> dict[str, int]:
+        """Credentials that were asked of providers so far, by outcome: ``leased``, ``failed``."""
+        return {outcome: count + self._inline.mints[outcome] for outcome, count in self._stored.mints.items()}
+
     def find(self, target: Target, manifest: Manifest, connector: Connector, inputs: Mapping[str, Any]) -> Opening:
         """Resolve the target's secrets and find what is kept for it.
 
-        :raises InvalidConnection: where a reference cannot be read or is not allowed, what it holds breaks the schema, or the connection
-            would use the host's own identity and may not.
+        :raises InvalidConnection: where a reference cannot be read or is not allowed, what it holds breaks the schema, its External ID is
+            another workspace's, or the connection would use the host's own identity and may not.
         """
         values = self._resolved(target, target.values)
         if values is not target.values:
@@ -114,21 +118,23 @@ class OpenConnections:
             cache = self._inline.find((full_name, self._digest(values)), values, hidden)
         else:
             cache = self._stored.find((name, full_name), values, hidden, lambda: self._shared(name, full_name, values))
+            cache.cached(("external ids",), lambda: self._own(schema, values))
         model = connector.connections[target.kind.key]
         kind = cache.cached(("values", target.kind.key), lambda: _modelled(model, values, target))
-        context = {
-            "workspace": self._workspace,
-            "connection": target.name,
-            "connector": connector.key,
-            "inputs": inputs,
-            "permissions": cache.cached(("permissions", connector.key), connector.permissions),
-            "clock": self._clock,
-            "environment": self._environment,
-            "guard": self._guard if target.origin == "remote" else ANYWHERE,
-        }
         if target.origin == "remote" and kind.reads_host and not self._access().ambient:
             refuse_ambient(kind.reads_host_at)
-        return Opening(kind, cache, context, lambda: self.forget_secrets(target))
+        if target.chosen and kind.reads_host and not self._access().own_external_id:
+            # with keys of the caller's own it is not the platform that asks, and nobody's trust in it can be abused
+            refuse_external_ids(target.chosen)
+        permissions = cache.cached(("permissions", connector.key), connector.permissions)
+        guard = self._guard if target.origin == "remote" else ANYWHERE
+
+        def context_for(call: Call) -> OpenContext:
+            return OpenContext(
+                self._workspace, name, connector.key, inputs, permissions, call, self._clock, self._environment, cache, guard
+            )
+
+        return Opening(kind, cache, context_for, lambda: self.forget_secrets(target))
 
     def forget_secrets(self, target: Target) -> None:
         """Read what the target refers to anew when it is next opened, rather than from memory."""
@@ -139,11 +145,19 @@ class OpenConnections:
         target, given = admitted.target, admitted.invocation.inputs
         if target is None:
             return {}
-        wanted = (value for name, value in admitted.action.defaults if _is_blank(given.get(name)))
-        found = {name: target.values[name] for name in wanted if name in target.values}
+        found: dict[str, Any] = {}
+        for name, source in admitted.action.defaults:
+            if source in target.values and _is_blank(given.get(name)):
+                found[source] = target.values[source]
         return self._resolved(target, found)
 
+    def _own(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+        self._refuse_foreign(schema, values)
+        return True
+
     def _resolved(self, target: Target, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not target.refers:
+            return values
         if target.origin == "remote" and any(reference_paths(values)) and not self._access().references:
             refuse_references(values)
         return self._secrets.resolve(values, target.folder)

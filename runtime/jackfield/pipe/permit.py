@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from jackfield.access import INLINE, Request, Rules, Scope, Settings, UnknownWorkspace, Workspaces, decide
-
 if TYPE_CHECKING:
+    from jackfield.access import Rules, Scope, Settings, Workspaces
     from jackfield.clock import Clock
     from jackfield.connections import Origin
     from jackfield.pipe.admit import Admitted
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from jackfield.pipe.storage import Storage
 
 __all__ = ["LIBRARY", "Caller", "Permits"]
-
-_DEFAULTS = Settings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +48,15 @@ class Permits:
     @property
     def settings(self) -> Settings:
         """What the workspace has set, read every few seconds; the defaults where there is no database or no such workspace."""
+        from jackfield.access.settings import Settings  # noqa: PLC0415 (a call without a database, and without rules, needs none)
+        from jackfield.access.workspaces import UnknownWorkspace  # noqa: PLC0415 (as above)
+
         if not self._storage.enabled:
-            return _DEFAULTS
+            return Settings()
         try:
             return self.workspaces.settings(self._workspace)
         except UnknownWorkspace:
-            return _DEFAULTS
+            return Settings()
 
     @property
     def workspaces(self) -> Workspaces:
@@ -65,6 +65,8 @@ class Permits:
         :raises InvalidInvocation: where there is no database.
         """
         if self._workspaces is None:
+            from jackfield.access.workspaces import Workspaces  # noqa: PLC0415 (as above)
+
             self._workspaces = Workspaces(self._storage.database, self._storage.vault, self._clock)
         return self._workspaces
 
@@ -73,9 +75,15 @@ class Permits:
 
         :raises NotAllowed: where the workspace's or the token's rules forbid it.
         """
-        rules = self.settings.rules
-        if caller.scope is None and not rules and not caller.rules:
+        free = caller.scope is None and not caller.rules
+        if free and not self._storage.enabled:
             return
+        rules = self.settings.rules
+        if free and not rules:
+            return
+        from jackfield.access.patterns import INLINE, Request  # noqa: PLC0415 (only where something is ruled)
+        from jackfield.access.rules import decide  # noqa: PLC0415 (as above)
+
         target = admitted.target
         connection = None if target is None else target.name or INLINE
         request = Request(admitted.manifest.key, admitted.action.key, admitted.action.effect, connection)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jackfield.clock import within
 from jackfield.errors import Cancelled, IdempotencyConflict, JackfieldError
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.pipe.steps import Commit, Perform, Steps, Wait
@@ -13,6 +15,7 @@ from jackfield.pipe.steps import Commit, Perform, Steps, Wait
 if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
     from jackfield.journal import Draft, Entry, Journal
+    from jackfield.journal.journal import Unit
     from jackfield.pipe.admit import Admitted
 
 __all__ = ["Record", "draft_of", "fingerprinted"]
@@ -20,6 +23,9 @@ __all__ = ["Record", "draft_of", "fingerprinted"]
 _LOG = logging.getLogger("jackfield.journal")
 _FIRST_POLL = 0.01
 _LONGEST_POLL = 0.25
+_FOR_OUTCOMES = 5.0
+_FOR_REFUSALS = 0.5
+"""Seconds for which a locked database is waited for past the deadline, to record what an invocation came to."""
 
 
 class Record:
@@ -79,6 +85,8 @@ class Record:
         from jackfield.database import UniqueViolation  # noqa: PLC0415 (only with a journal)
 
         draft = self._draft
+        if self._journal.owes:
+            yield Perform(self._journal.settle_owed)
         durable = draft.effect == "write" or draft.idempotency_key is not None
         if self._claimed:
             begun = yield Commit(self._journal.database, self._journal.beginning(draft), durable=True)
@@ -118,19 +126,42 @@ class Record:
         """Record what the invocation came to; a failure to do so is logged, since the Result stands."""
         if self.replayed:
             return
-        try:
-            yield Commit(self._journal.database, self._settling(result), durable=self._matters(result))
-        except JackfieldError as error:
-            _LOG.error("invocation %s ended as %s, which could not be recorded: %s", self._draft.id, result.status, error.message)
+        unit = self._settling(result)
+
+        def lost(error: Exception) -> None:
+            self._lost(unit, result, error)
+
+        durable = self._matters(result)
+        with within(self._patience(durable=durable)):
+            try:
+                yield Commit(self._journal.database, unit, durable=durable, lost=lost)
+            except JackfieldError as error:
+                lost(error)
+            self._journal.purge_if_due()
 
     def settle_now(self, result: Result) -> None:
         """The same at once, where the caller is being torn down and nothing can be waited for in steps."""
         if self.replayed:
             return
+        unit = self._settling(result)
         try:
-            self._journal.database.record(self._settling(result))
+            self._journal.database.record(unit)
         except JackfieldError as error:
-            _LOG.error("invocation %s ended as %s, which could not be recorded: %s", self._draft.id, result.status, error.message)
+            self._lost(unit, result, error)
+
+    def _patience(self, *, durable: bool) -> float:
+        """Seconds for which the outcome may wait for the database: what was begun longer than what was refused, and longest where the
+        caller has its Result meanwhile."""
+        if self.started and not durable:
+            return math.inf
+        return max(self._deadline.remaining(), _FOR_OUTCOMES if self.started else _FOR_REFUSALS)
+
+    def _lost(self, unit: Unit, result: Result, error: Exception) -> None:
+        """Log what could not be recorded. What was begun is recorded when the database is back: else its key would be held for as long as
+        this process lives."""
+        _LOG.error("invocation %s ended as %s, which could not be recorded: %s", self._draft.id, result.status, error)
+        if self.started:
+            self._journal.owe(unit)
 
     def describe(self, admitted: Admitted) -> None:
         """Note what was found of the invocation."""
@@ -142,14 +173,13 @@ class Record:
         """Note the rule that refused the invocation."""
         self._draft.rule = text
 
-    def keep(self, inputs: bytes) -> None:
-        """Have the inputs kept with the entry; they are sealed already."""
+    def keep(self, inputs: bytes | None) -> None:
+        """Have the inputs kept with the entry; they are sealed already. None: none of them."""
         self._draft.inputs = inputs
 
-    def _settling(self, result: Result) -> Any:  # noqa: ANN401 (a unit of the database)
+    def _settling(self, result: Result) -> Unit:
         if self.started or self._claimed:
-            keep = self._draft.inputs is not None and not self._claimed
-            return self._journal.settling(self._draft.id, result, self.log, keep_inputs=keep)
+            return self._journal.settling(self._draft.id, result, self.log, self._draft.inputs)
         return self._journal.refusing(self._draft, result, self.log)
 
     def _matters(self, result: Result) -> bool:

@@ -100,9 +100,10 @@ class Run:
                 client = yield from self.opened()
             except JackfieldError as closed:
                 raise self._last(closed) from None
-            call = Call(self._patience(tries) if self._repeats else self.deadline, self.cancelled)
+            deadline = self._patience(tries) if self._repeats else self.deadline
+            call = Call(deadline, self.cancelled, permissions=self.action.permissions)
             self.current = call
-            entry = {"startedAt": round(self.clock.time(), 3)}
+            started = self.clock.time()
             try:
                 self.deadline.check()
                 output = yield self._step(values, client, call)
@@ -111,10 +112,10 @@ class Run:
                 error.sent = error.sent if call.begun else Sent.NOTHING
             else:
                 self.fetched = self.fetched or call.begun
-                self._note(call, entry, "succeeded")
+                self._note(call, started, "succeeded")
                 return _dumped(output)
             self.failed += call.begun
-            self._note(call, entry, error.code)
+            self._note(call, started, error.code)
             yield from self._again(tries, error, client)
 
     def _again(self, tries: int, error: JackfieldError, client: Any) -> Steps[None]:  # noqa: ANN401 (the author's client)
@@ -122,13 +123,14 @@ class Run:
 
         :raises JackfieldError: where this failure is the last.
         """
+        if error.sent is Sent.UNKNOWN and self.action.effect == "write":
+            self.doubtful = True
+        self.current = None  # this try is over, and what is known of it is noted
         if error.stale_credentials and error.sent is not Sent.UNKNOWN and not self.renewed and hasattr(client, "renew"):
             self.renewed = True
             client.renew()
             return
         verdict = judge(self.action.effect, error, on_doubt=self.invocation.on_doubt)
-        if error.sent is Sent.UNKNOWN and self.action.effect == "write":
-            self.doubtful = True
         if verdict == "repeat":
             self.throttled = self.throttled or error.sent is Sent.REFUSED
             try:
@@ -172,18 +174,19 @@ class Run:
 
     def torn_down(self) -> JackfieldError:
         """What the run comes to where its caller is torn down in the middle of it (Ctrl-C, the end of the process)."""
-        begun = self.doubtful or (self.current is not None and self.current.begun and not self.fetched)
+        begun = self.doubtful or (self.current is not None and self.current.begun)
         if begun and self.action.effect == "write":
             self.doubtful = True
-            return self._last(Unavailable("its caller was torn down before the provider answered"))
+            return self._last(Unavailable("its caller was torn down before the answer was recorded"))
         return Cancelled("the caller was torn down before it ended")
 
-    def _note(self, call: Call, entry: dict[str, Any], outcome: str) -> None:
+    def _note(self, call: Call, started: float, outcome: str) -> None:
         """Keep the request id, and a line about this try for the journal (the latest hundred of them)."""
         if call.request_id is not None:
             self.meta.request_id = call.request_id
         if call.begun and len(self.log) < _LOGGED:
-            self.log.append({**entry, "endedAt": round(self.clock.time(), 3), "outcome": outcome, "requestId": call.request_id})
+            times = {"startedAt": round(started, 3), "endedAt": round(self.clock.time(), 3)}
+            self.log.append({**times, "outcome": outcome, "requestId": call.request_id})
 
     @property
     def _repeats(self) -> bool:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import UnknownConnector
 from jackfield.schema import CompiledSchema, SchemaError, compile_schema
 
-__all__ = ["Schemas"]
+if TYPE_CHECKING:
+    from jackfield.manifest import Manifest
+
+__all__ = ["Schemas", "check_schemas"]
 
 
 class Schemas:
@@ -35,6 +38,19 @@ class Schemas:
             else:
                 self._compiled.move_to_end(key)
         return found
+
+
+def check_schemas(manifest: Manifest) -> None:
+    """Do nothing where every schema of a manifest is one: that takes a millisecond, so a list of all connectors looks less closely.
+
+    :raises UnknownConnector: the connector is broken.
+    """
+    version = manifest.version
+    for action in manifest.actions.values():
+        _compiled((manifest.key, version, "inputs", action.key), action.inputs, "input")
+        _compiled((manifest.key, version, "output", action.key), action.output, "output")
+    for kind in manifest.connection_types.values():
+        _compiled((manifest.key, version, "connection", kind.key), kind.schema, "value")
 
 
 def _compiled(key: tuple[str, ...], schema: Mapping[str, Any], noun: str) -> CompiledSchema:

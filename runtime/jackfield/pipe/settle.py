@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Detail, InDoubt, InvalidOutput, JackfieldError, Provider
@@ -34,25 +35,22 @@ def check_output(output: Mapping[str, Any], action: ActionManifest, key: tuple[s
 
 def masked_output(output: Mapping[str, Any], redactor: Redactor | None) -> Mapping[str, Any]:
     """The output with any secret of the connection masked."""
-    if redactor is None or not any(map(redactor.holds, ["\n".join(_strings(output))])):
+    # NUL ends every escape and every token, and is in none of them: the whole is searched once, and no string reads differently for it.
+    if redactor is None or not redactor.holds("\0".join(_strings(output))):
         return output
     cleaned: Mapping[str, Any] = redactor.clean_json(output)
     return cleaned
 
 
-def _strings(value: object) -> Iterator[str]:
+def _strings(value: object) -> list[str]:
+    """Every text in a JSON value, member names included."""
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for name, item in value.items():
-            yield name
-            yield from _strings(item)
-    elif isinstance(value, list):
-        for item in value:
-            if isinstance(item, str):
-                yield item
-            else:
-                yield from _strings(item)
+        return [value]
+    if isinstance(value, Mapping):
+        return [*value, *chain.from_iterable(map(_strings, value.values()))]
+    if isinstance(value, list):
+        return value if {*map(type, value)} == {str} else [*chain.from_iterable(map(_strings, value))]
+    return []
 
 
 def masked_error(error: JackfieldError, redactor: Redactor | None) -> JackfieldError:

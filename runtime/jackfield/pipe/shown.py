@@ -37,7 +37,9 @@ def shown_from_file(stored: StoredConnection, kinds: Kinds) -> dict[str, Any]:
 
 def shown_from_store(kept: KeptConnection, kinds: Kinds) -> dict[str, Any]:
     """A stored connection, its secrets masked, with what its last test came to."""
-    return {**_shown(kept.name, kept.type, kept.public, kinds), "version": kept.version, "source": STORE, **kept.outcome.to_json()}
+    about = {"version": kept.version, "source": STORE, **kept.outcome.to_json()}
+    problem = {"problem": kept.damage} if kept.damage is not None else {}
+    return {**_shown(kept.name, kept.type, kept.public, kinds), **about, **problem}
 
 
 def _shown(name: str, type_: str, values: Mapping[str, Any], kinds: Kinds) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import Clock, Deadline
+from jackfield.clock import Clock, Deadline, within
 from jackfield.errors import Detail, Internal, InvalidInvocation, JackfieldError, Unauthenticated
 from jackfield.invocation import Invocation, Result, check_depth, decode
 from jackfield.pipe.admit import Admitted, Targets, admitting
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["Stages", "required"]
 
 _LOG = logging.getLogger("jackfield.pipe")
+_LARGEST_KEPT = 256 * 1024
+"""Bytes of inputs that the journal keeps: larger ones hold attachments, which do not belong into it."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -94,20 +96,22 @@ class Stages:
                 hint="Store the connection and name it, or invoke without 'respond-async'.",
             )
         meta.connector, meta.action = invocation.connector, invocation.action
-        record = self._recorded(invocation, trace, Deadline.after(invocation.timeout_seconds, self.clock))
-        if record is None:
-            raise InvalidInvocation("this runtime has no journal")
-        replayed = yield from record.replay()
-        if replayed is not None:
-            return replayed
-        manifest = self.catalog.find(invocation.connector, invocation.connector_version)
-        admitted = yield from admitting(invocation, manifest, self.known, self.targets, trace.caller.origin)
-        record.describe(admitted)
-        self.permits.check(admitted, trace.caller, None)
-        check(admitted, self.opening.defaults(admitted), self.schemas)
-        record.keep(journal.sealed_inputs(meta.invocation_id, {"invocation": dict(body), "caller": trace.caller.name}))
-        found = yield from record.queue()
-        return meta.invocation_id if found is None else found
+        deadline = Deadline.after(invocation.timeout_seconds, self.clock)
+        with within(deadline.remaining()):
+            record = self._recorded(invocation, trace, deadline)
+            if record is None:
+                raise InvalidInvocation("this runtime has no journal")
+            replayed = yield from record.replay()
+            if replayed is not None:
+                return replayed
+            manifest = self.catalog.find(invocation.connector, invocation.connector_version)
+            admitted = yield from admitting(invocation, manifest, self.known, self.targets, trace.caller.origin)
+            record.describe(admitted)
+            self.permits.check(admitted, trace.caller, None)
+            check(admitted, self.opening.defaults(admitted), self.schemas)
+            record.keep(journal.sealed_inputs(meta.invocation_id, {"invocation": dict(body), "caller": trace.caller.name}))
+            found = yield from record.queue()
+            return meta.invocation_id if found is None else found
 
     def _failed(self, error: JackfieldError, trace: Trace) -> Result:
         if isinstance(error, Unauthenticated) and trace.opening is not None:
@@ -124,40 +128,60 @@ class Stages:
         trace.inputs = invocation.inputs
         meta.connector, meta.action, meta.dry_run = invocation.connector, invocation.action, invocation.dry_run
         deadline = Deadline.after(invocation.timeout_seconds, self.clock)
-        wrappers = self.plugins.around(invocation, self.workspace, meta) if self.plugins.has("around") else ()
+        with within(deadline.remaining()):
+            if not self.plugins.has("around"):
+                return (yield from self._through(invocation, deadline, trace))
+            with Wrapping(self.plugins.around(invocation, self.workspace, meta), lambda error: self._log(error, trace)):
+                return (yield from self._through(invocation, deadline, trace))
+
+    def _through(self, invocation: Invocation, deadline: Deadline, trace: Trace) -> Steps[Result]:
         enter = self.plugins.stage if self.plugins.has("stage") else _unwatched
-        with Wrapping(wrappers, lambda error: self._log(error, trace)):
-            enter("admit")
-            record = trace.record = self._recorded(invocation, trace, deadline)
-            if record is not None:
-                replayed = yield from record.replay()
-                if replayed is not None:
-                    return replayed
-            manifest = self.catalog.find(invocation.connector, invocation.connector_version)
-            meta.connector_version = manifest.version
-            admitted = yield from admitting(invocation, manifest, self.known, self.targets, trace.caller.origin)
-            if record is not None:
-                record.describe(admitted)
-            self.permits.check(admitted, trace.caller, record)
-            enter("check")
-            inputs = check(admitted, self.opening.defaults(admitted), self.schemas)
-            enter("open")
-            run = trace.run = self._run(admitted, inputs, deadline, trace)
-            if record is not None:
-                record.log = run.log
-            if invocation.dry_run:
-                yield from run.opened()
-                return succeeded(trace.ended(), None)
-            if record is not None:
-                yield from run.opened()
-                replayed = yield from record.start()
-                if replayed is not None:
-                    return replayed
-            enter("run")
-            output = yield from self._running(admitted, inputs, run)
-            enter("settle")
-            check_output(output, admitted.action, (manifest.key, manifest.version), self.schemas)
-            return succeeded(trace.ended(), masked_output(output, trace.redactor))
+        enter("admit")
+        record = trace.record = self._recorded(invocation, trace, deadline)
+        if record is not None:
+            replayed = yield from record.replay()
+            if replayed is not None:
+                return replayed
+        manifest = self.catalog.find(invocation.connector, invocation.connector_version)
+        trace.meta.connector_version = manifest.version
+        admitted = yield from admitting(invocation, manifest, self.known, self.targets, trace.caller.origin)
+        if record is not None:
+            record.describe(admitted)
+        keeps = record is not None and self.permits.settings.keep_inputs
+        if keeps:
+            self._keep(admitted, trace)
+        self.permits.check(admitted, trace.caller, record)
+        enter("check")
+        inputs = check(admitted, self.opening.defaults(admitted), self.schemas)
+        enter("open")
+        run = trace.run = self._run(admitted, inputs, deadline, trace)
+        if record is not None:
+            record.log = run.log
+        if invocation.dry_run:
+            yield from run.opened()
+            return succeeded(trace.ended(), None)
+        if record is not None:
+            yield from run.opened()
+            if keeps:  # again, without the secrets of the connection, which is open now
+                self._keep(admitted, trace)
+            replayed = yield from record.start()
+            if replayed is not None:
+                return replayed
+        enter("run")
+        output = yield from self._running(admitted, inputs, run)
+        enter("settle")
+        check_output(output, admitted.action, (manifest.key, manifest.version), self.schemas)
+        return succeeded(trace.ended(), masked_output(output, trace.redactor))
+
+    def _keep(self, admitted: Admitted, trace: Trace) -> None:
+        """Have the journal keep the inputs, redacted; without the connection's secrets once it is open."""
+        from jackfield.redaction import masked  # noqa: PLC0415 (few workspaces keep inputs)
+
+        shown = masked(admitted.action.inputs, admitted.invocation.inputs)
+        inputs = shown if trace.redactor is None else trace.redactor.clean_json(shown)
+        sealed = required(self.journal()).sealed_inputs(trace.meta.invocation_id, {"inputs": inputs})
+        if trace.record is not None:
+            trace.record.keep(sealed if len(sealed) <= _LARGEST_KEPT else None)
 
     def _recorded(self, invocation: Invocation, trace: Trace, deadline: Deadline) -> Record | None:
         journal = self.journal()

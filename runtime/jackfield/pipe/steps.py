@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import math
 import threading
 from collections.abc import Callable, Coroutine, Generator
-from concurrent.futures import Executor, Future, wait
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jackfield.clock import Clock
+from jackfield.clock import Clock, patience
+from jackfield.errors import JackfieldError
 
 if TYPE_CHECKING:
+    import asyncio
+    from concurrent.futures import Executor, Future
+
     from jackfield.database import Database, Transaction
 
 __all__ = ["Commit", "LoopThread", "Perform", "Step", "Steps", "Wait", "adrive", "drive"]
@@ -40,11 +44,22 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Have ``unit`` committed with what others record at the same time; ``durable`` waits until it is on the disk."""
+    """Have ``unit`` committed with what others record at the same time. ``durable`` waits until it is on the disk; else ``lost`` is told
+    where it cannot be committed."""
 
     database: Database
     unit: Callable[[Transaction], Any]
     durable: bool
+    lost: Callable[[Exception], None] | None = None
+
+    def ended(self, _value: object, error: Exception | None) -> None:
+        """What is told of a commit that nobody waits for."""
+        if error is None:
+            return
+        if self.lost is not None:
+            self.lost(error)
+        else:
+            logging.getLogger("jackfield.journal").error("an entry could not be recorded: %s", error)
 
 
 Step = Perform | Wait | Commit
@@ -62,6 +77,8 @@ class LoopThread:
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, from any other thread."""
+        import asyncio  # noqa: PLC0415 (a synchronous action never pays for it)
+
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -79,6 +96,9 @@ class LoopThread:
         with self._lock:
             loop, self._loop = self._loop, None
         if loop is not None and self._thread is not None:
+            import asyncio  # noqa: PLC0415 (as above)
+            from concurrent.futures import wait  # noqa: PLC0415 (as above)
+
             wait(set(self._running))
             asyncio.run_coroutine_threadsafe(_cancel_others(), loop).result()
             loop.call_soon_threadsafe(loop.stop)
@@ -87,6 +107,8 @@ class LoopThread:
 
 
 async def _cancel_others() -> None:
+    import asyncio  # noqa: PLC0415 (as above)
+
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
@@ -95,20 +117,19 @@ async def _cancel_others() -> None:
 
 def drive(steps: Steps[T], clock: Clock, loop: LoopThread) -> T:
     """Run the steps in this thread."""
-    send: Callable[[], Step] = steps.__next__
+    value: Any = None
+    failure: BaseException | None = None
     try:
         while True:
-            step = send()
+            step = steps.send(value) if failure is None else steps.throw(failure)
+            value = failure = None
             if isinstance(step, Wait):
                 clock.sleep(step.seconds)
-                send = steps.__next__
                 continue
             try:
                 value = _commit(step) if isinstance(step, Commit) else loop.run(step.function()) if step.is_async else step.function()
             except BaseException as error:  # noqa: BLE001 (handed to the run, which maps it or records that it was torn down)
-                send = _thrower(steps, error)
-            else:
-                send = _sender(steps, value)
+                failure = error
     except StopIteration as end:
         result: T = end.value
         return result
@@ -116,17 +137,20 @@ def drive(steps: Steps[T], clock: Clock, loop: LoopThread) -> T:
 
 async def adrive(steps: Steps[T], clock: Clock, workers: Executor) -> T:
     """Run the steps in this task; what may block goes to a worker thread."""
-    send: Callable[[], Step] = steps.__next__
+    import asyncio  # noqa: PLC0415 (as above)
+
+    value: Any = None
+    failure: BaseException | None = None
     loop = asyncio.get_running_loop()
     while True:
         try:
-            step = send()
+            step = steps.send(value) if failure is None else steps.throw(failure)
         except StopIteration as end:
             result: T = end.value
             return result
+        value = failure = None
         if isinstance(step, Wait):
             await clock.asleep(step.seconds)
-            send = steps.__next__
             continue
         try:
             if isinstance(step, Commit):
@@ -138,9 +162,9 @@ async def adrive(steps: Steps[T], clock: Clock, workers: Executor) -> T:
                     step.function() if step.is_async else loop.run_in_executor(workers, copy_context().run, _caught, step.function)
                 )
         except BaseException as error:  # noqa: BLE001 (handed to the run, which maps it or records that it was torn down)
-            send = _thrower(steps, error)
+            failure = error
         else:
-            send = _thrower(steps, value.error) if isinstance(value, _Raised) else _sender(steps, value)
+            failure = value.error if isinstance(value, _Raised) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,19 +183,50 @@ def _caught(function: Callable[[], Any]) -> Any:  # noqa: ANN401 (whatever the s
 def _commit(step: Commit) -> Any:  # noqa: ANN401 (what the unit gives)
     if step.durable:
         return step.database.record(step.unit)
-    return step.database.defer(step.unit, _noted)
+    step.database.defer(step.unit, step.ended)
+    if step.database.is_behind:
+        with suppress(JackfieldError):  # each unit that was put off is told of by itself
+            step.database.record(_nothing)
+    return None
 
 
 async def _acommit(step: Commit, loop: asyncio.AbstractEventLoop) -> Any:  # noqa: ANN401 (what the unit gives)
-    if not step.durable:
-        return step.database.defer(step.unit, _noted)
+    if step.durable:
+        return await _recorded(step.database, step.unit, loop)
+    step.database.defer(step.unit, step.ended)
+    if step.database.is_behind:
+        with suppress(JackfieldError):  # as above
+            await _recorded(step.database, _nothing, loop)
+    return None
+
+
+def _nothing(_transaction: Transaction) -> None:
+    """The unit of a commit that is made for what was put off."""
+
+
+async def _recorded(database: Database, unit: Callable[[Transaction], Any], loop: asyncio.AbstractEventLoop) -> Any:  # noqa: ANN401 (what the unit gives)
     future = loop.create_future()
 
     def done(value: object, error: Exception | None) -> None:
         loop.call_soon_threadsafe(_settled, future, value, error)
 
-    step.database.submit(step.unit, done)
-    return await future
+    taken_back = database.submit(unit, done)
+    seconds = patience(math.inf)
+    if seconds == math.inf:
+        return await future
+    alarm = loop.call_later(seconds, _give_up, future, taken_back)
+    try:
+        return await future
+    finally:
+        alarm.cancel()
+
+
+def _give_up(future: asyncio.Future[Any], taken_back: Callable[[], bool]) -> None:
+    """The time of a commit is over: what still waits for its turn is taken back; what is under way is waited for."""
+    if not future.done() and taken_back():
+        from jackfield.database.faults import late  # noqa: PLC0415 (hardly ever)
+
+        future.set_exception(late())
 
 
 def _settled(future: asyncio.Future[Any], value: object, error: Exception | None) -> None:
@@ -181,17 +236,3 @@ def _settled(future: asyncio.Future[Any], value: object, error: Exception | None
         future.set_result(value)
     else:
         future.set_exception(error)
-
-
-def _noted(_value: object, error: Exception | None) -> None:
-    """Nobody waits for this commit: its failure is for the log."""
-    if error is not None:
-        logging.getLogger("jackfield.journal").error("an entry could not be recorded: %s", error)
-
-
-def _sender(steps: Steps[T], value: object) -> Callable[[], Step]:
-    return lambda: steps.send(value)
-
-
-def _thrower(steps: Steps[T], error: BaseException) -> Callable[[], Step]:
-    return lambda: steps.throw(error)

@@ -6,9 +6,9 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from jackfield.connections import Connections
+from jackfield.connections import Connections, Source
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ __all__ = ["NONE", "Storage", "database_url", "home"]
 NONE = "none"
 """The URL that stands for no database: no store, no journal, idempotency keys refused (contract §6)."""
 _FILE = "jackfield.db"
+_ALWAYS = "default"
 
 
 def home(environment: Mapping[str, str]) -> str:
@@ -44,6 +45,8 @@ class Storage:
 
     def __init__(self, url: str | None, environment: Mapping[str, str], clock: Clock) -> None:
         self.url = database_url(environment) if url is None else url
+        self.enabled = self.url.strip().lower() != NONE
+        """Whether there is a database."""
         self.environment = environment
         self._clock = clock
         self._database: Database | None = None
@@ -58,11 +61,6 @@ class Storage:
 
     def __repr__(self) -> str:  # a URL may hold a password
         return f"<Storage {'open' if self._database is not None else 'closed' if self.enabled else NONE}>"
-
-    @property
-    def enabled(self) -> bool:
-        """Whether there is a database."""
-        return self.url.strip().lower() != NONE
 
     @property
     def database(self) -> Database:
@@ -95,17 +93,26 @@ class Storage:
 
         return open_database(self.url, migrate=migrate)
 
-    def connections(
-        self, sources: Iterable[str | os.PathLike[str] | Mapping[str, Any]], workspace: str, catalog: Catalog | None = None
-    ) -> Connections:
+    def connections(self, sources: Iterable[Source] | Source, workspace: str, catalog: Catalog | None = None) -> Connections:
         """The connections of a workspace: those of files, and those that the database keeps, if there is one."""
 
         def store() -> ConnectionStore:
             from jackfield.connections.connection_store import ConnectionStore  # noqa: PLC0415 (only with a database)
 
-            return ConnectionStore(self.database, self.vault, workspace, self._clock)
+            self.require(workspace)
+            return ConnectionStore(self.database, _Later(self), workspace, self._clock)
 
         return Connections(sources, store if self.enabled else None, catalog=catalog, environment=self.environment)
+
+    def require(self, workspace: str) -> None:
+        """Do nothing where the database has this workspace; ``default`` is always there.
+
+        :raises UnknownWorkspace: where it has not.
+        """
+        if workspace != _ALWAYS:
+            from jackfield.access.workspaces import require  # noqa: PLC0415 (a call in the workspace ``default`` saves it)
+
+            require(self.database, workspace)
 
     def close(self) -> None:
         """Commit what was submitted and close all connections. The next use opens them again."""
@@ -127,8 +134,30 @@ class Storage:
         with self._lock:
             if self._vault is None:
                 database = self.database
-                self._vault = Vault(database, live_master_key(self.environment, home(self.environment)), self._clock)
+                key = live_master_key(self.environment, home(self.environment), lambda: _sealed_by(database))
+                self._vault = Vault(database, key, self._clock)
             return self._vault
+
+
+class _Later:
+    """The vault for who may never need it: what lists connections neither reads nor makes a master key."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def seal(self, workspace: str, aad_parts: tuple[str, ...], plaintext: bytes) -> bytes:
+        """As ``Vault.seal``."""
+        return self._storage.vault.seal(workspace, aad_parts, plaintext)
+
+    def open(self, workspace: str, aad_parts: tuple[str, ...], ciphertext: bytes) -> bytes:
+        """As ``Vault.open``."""
+        return self._storage.vault.open(workspace, aad_parts, ciphertext)
+
+
+def _sealed_by(database: Database) -> str | None:
+    """The id of a master key that the database needs."""
+    row = database.look_up("SELECT master_key_id FROM data_keys ORDER BY created_at DESC LIMIT 1", {})
+    return None if row is None else str(row.master_key_id)
 
 
 def _user_data(environment: Mapping[str, str], platform: str) -> str:

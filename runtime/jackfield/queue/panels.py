@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from jackfield.catalog import Catalog, entry_points
 from jackfield.clock import Clock, SystemClock
@@ -40,6 +41,7 @@ class Panels:
         self._points = groups.get("jackfield.plugins", ())
         self._plugins = tuple(plugins)
         self._panels: OrderedDict[str, Jackfield] = OrderedDict()
+        self._beside: list[Jackfield] = []
         self._lock = threading.Lock()
 
     def find(self, workspace: str) -> Jackfield:
@@ -50,13 +52,29 @@ class Panels:
         with self._lock:
             found = self._panels.get(workspace)
             if found is None:
-                files = None if workspace == "default" else ()
-                found = self._panels[workspace] = Jackfield(
-                    workspace, files, catalog=self.catalog, environment=self.environment, storage=self.storage, clock=self.clock,
-                    guard=self.guard, points=self._points, plugins=self._plugins,
-                )  # fmt: skip
+                found = self._panels[workspace] = self._made(workspace, None if workspace == "default" else ())
                 if len(self._panels) > _KEPT:
                     self._panels.popitem(last=False)
+        return found
+
+    def beside(self, workspace: str, connections: Iterable[Any] | None) -> Jackfield:
+        """A further runtime of a workspace, with connections of its own."""
+        found = self._made(workspace, connections)
+        self._beside.append(found)
+        return found
+
+    def _made(self, workspace: str, connections: Iterable[Any] | None) -> Jackfield:
+        return Jackfield(
+            workspace, connections, catalog=self.catalog, environment=self.environment, storage=self.storage, clock=self.clock,
+            guard=self.guard, points=self._points, plugins=self._plugins,
+        )  # fmt: skip
+
+    def mints(self) -> dict[str, int]:
+        """Credentials that this process has asked of providers, by outcome."""
+        found = {"leased": 0, "failed": 0}
+        for panel in [*self._panels.values(), *self._beside]:
+            for outcome, count in panel.open_connections.mints.items():
+                found[outcome] += count
         return found
 
     def known(self, workspace: str) -> Jackfield | None:
@@ -65,10 +83,10 @@ class Panels:
 
     async def drained(self, within: float) -> None:
         """Let what runs in this event loop end, at most ``within`` seconds; of the rest the journals then tell what is known."""
-        await asyncio.gather(*(panel.drained(within) for panel in list(self._panels.values())))
+        await asyncio.gather(*(panel.drained(within) for panel in [*self._panels.values(), *self._beside]))
 
     def close(self) -> None:
         """Let what runs end, and close the database."""
-        for panel in list(self._panels.values()):
+        for panel in [*self._panels.values(), *self._beside]:
             panel.close()
         self.storage.close()

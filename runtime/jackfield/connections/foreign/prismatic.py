@@ -35,7 +35,7 @@ def read(documents: Iterable[Document], around: Surroundings) -> Iterator[Stored
         for at, variable in variables:
             if _is_connection(variable):
                 try:
-                    yield _read(variable, document, around)
+                    yield _read(variable, document, at, around)
                 except ForeignError as error:
                     yield Problem(f"{document.place}: {at}: {error}")
 
@@ -64,7 +64,7 @@ def _is_connection(variable: object) -> bool:
     )
 
 
-def _read(variable: Mapping[str, Any], document: Document, around: Surroundings) -> StoredConnection:
+def _read(variable: Mapping[str, Any], document: Document, at: str, around: Surroundings) -> StoredConnection:
     kind, component = _kind(variable)
     alias = _alias(kind, component, around)
     given = _inputs(variable.get("inputs", variable.get("fields", variable.get("values"))))
@@ -73,7 +73,7 @@ def _read(variable: Mapping[str, Any], document: Document, around: Surroundings)
     if unknown:
         raise ForeignError(f"inputs.{unknown[0]}: is not an input of the connection '{kind}'")
     name = str(variable.get("configVarKey") or (variable.get("key") if "connection" in variable else None) or kind)
-    return connection_of(alias, made, document, FORMAT, (name,))
+    return connection_of(alias, made, document, FORMAT, (name,), at)
 
 
 def _kind(variable: Mapping[str, Any]) -> tuple[str, str | None]:

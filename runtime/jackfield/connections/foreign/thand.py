@@ -61,7 +61,7 @@ def _read(key: str, entry: object, document: Document, around: Surroundings) -> 
     made = translate(alias, dict(config), around.environment, strict=around.strict)
     if made.unused:
         _LOG.warning("%s: providers.%s: not used: %s", document.place, key, ", ".join(f"config.{item}" for item in made.unused))
-    return connection_of(alias, made, document, FORMAT, (key, name, kind))
+    return connection_of(alias, made, document, FORMAT, (key, name, kind), f"providers.{key}")
 
 
 def _judged(entry: Mapping[str, Any]) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from jackfield.connections.foreign.aliases import Alias, Choice, is_blank
 from jackfield.connections.foreign.place import Document
-from jackfield.connections.stored import Foreign, StoredConnection
+from jackfield.connections.stored import NAME, Foreign, StoredConnection
 
 __all__ = ["ForeignError", "Translation", "connection_of", "inputs_of", "translate"]
 
@@ -64,25 +64,26 @@ def inputs_of(alias: Alias, fields: Mapping[str, Any], *, strict: bool = False) 
     return found
 
 
-def connection_of(alias: Alias, made: Translation, document: Document, form: str, names: tuple[str, ...]) -> StoredConnection:
-    """The connection that a translation makes, called after the first of its ``names``.
+def connection_of(alias: Alias, made: Translation, document: Document, form: str, names: tuple[str, ...], at: str = "") -> StoredConnection:
+    """The connection that a translation makes, called after the first of its ``names``; ``at`` says where in the document it stands.
 
     :raises ForeignError: where that cannot be a connection's name.
     """
     inputs = {f"{alias.connector}/{action}": made.inputs for action in alias.operations.values()} if made.inputs else {}
     foreign = Foreign(form, alias.key, names, inputs)
-    return StoredConnection(_slug(names[0]), made.type, made.values, document.source, document.folder, foreign=foreign)
+    place = f"{document.place}: {at}" if at else document.place
+    return StoredConnection(_slug(names[0]), made.type, made.values, document.source, document.folder, foreign=foreign, place=place)
 
 
 def _slug(name: str) -> str:
     """A foreign name as a connection may be called: other characters become hyphens (contract §1).
 
-    :raises ForeignError: where nothing is left.
+    :raises ForeignError: where nothing but marks is left.
     """
     letters = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else " " for letter in name)
     found = "-".join(letters.split())[:_MAX_NAME]
-    if not found:
-        raise ForeignError("its name has no letter, digit, dot, underscore or hyphen, which a connection's name is made of")
+    if not NAME.match(found):
+        raise ForeignError("its name has no letter and no digit of ASCII, and a connection's name needs one")
     return found
 
 

@@ -27,8 +27,9 @@ _USER_PROVIDED = "user-provided"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Binding:
-    """One service binding."""
+    """One service binding, and where it stands."""
 
+    at: str
     label: str
     name: str
     tags: tuple[str, ...]
@@ -50,11 +51,19 @@ def read(documents: Iterable[Document], around: Surroundings) -> Iterator[Stored
             yield Problem(f"{document.place}: {error}")
             continue
         aliases = around.aliases.all(FORMAT)
-        found = [(binding, alias) for binding in bindings if (alias := _alias(binding, aliases)) is not None]
-        if not found:
+        some = False
+        for binding in bindings:
+            try:
+                alias = _alias(binding, aliases)
+            except ForeignError as error:
+                some = True
+                yield Problem(f"{document.place}: {binding.at}.credentials.{error}")
+                continue
+            if alias is not None:
+                some = True
+                yield from _connections(binding, alias, bindings, document, around)
+        if not some:
             yield Problem(f"{document.place}: {_none(bindings, aliases)}")
-        for binding, alias in found:
-            yield from _connections(binding, alias, bindings, document, around)
 
 
 def _services(content: object) -> Mapping[str, Any]:
@@ -86,16 +95,25 @@ def _bindings(services: Mapping[str, Any]) -> Iterator[_Binding]:
             tags = entry.get("tags")
             name = entry.get("name") or entry.get("instance_name") or label
             texts = tuple(str(tag) for tag in tags) if isinstance(tags, list) else ()
-            yield _Binding(str(entry.get("label") or label), str(name), texts, credentials)
+            yield _Binding(at, str(entry.get("label") or label), str(name), texts, credentials)
 
 
 def _alias(binding: _Binding, aliases: Mapping[str, Alias]) -> Alias | None:
+    """What the binding stands for.
+
+    :raises ForeignError: where it has the name of one, and its host is no text.
+    """
     for word, alias in aliases.items():
-        fields = alias.raw.get("host") or ()
-        host = next((binding.credentials[item] for item in fields if not is_blank(binding.credentials.get(item))), None)
+        if not binding.is_named(word.lower()):
+            continue
         wanted = alias.raw.get("hosts")
-        fits = not isinstance(wanted, str) or (isinstance(host, str) and re.search(wanted, host) is not None)
-        if binding.is_named(word.lower()) and fits:
+        if not isinstance(wanted, str):
+            return alias
+        field = next((item for item in alias.raw.get("host") or () if not is_blank(binding.credentials.get(item))), None)
+        host = binding.credentials[field] if field is not None else ""
+        if not isinstance(host, str):
+            raise ForeignError(f"{field}: must be a text, the name of a host")
+        if host and re.search(wanted, host) is not None:
             return alias
     return None
 
@@ -110,7 +128,7 @@ def _connections(
         fields = {**companion.credentials, **binding.credentials}
         try:
             made = translate(alias, fields, around.environment, strict=around.strict)
-            yield connection_of(alias, made, document, FORMAT, (name,))
+            yield connection_of(alias, made, document, FORMAT, (name,), binding.at)
         except ForeignError as error:
             yield Problem(f"{document.place}: the binding '{name[:100]}': {error}")
             continue

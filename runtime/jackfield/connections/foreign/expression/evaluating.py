@@ -16,11 +16,23 @@ __all__ = ["ExpressionError", "check", "evaluate", "substitute"]
 
 _EMBEDDED = re.compile(r"\$\{(.*?)\}", re.DOTALL)
 _SINGLE = re.compile(r"""("(?:[^"\\]|\\.)*")|'""")
+_JQ_FAULT = re.compile(r"(?:jq: )?(?:error: )?(?P<what>.*) at <top-level>, line (?P<line>[0-9]+), column (?P<column>[0-9]+)", re.DOTALL)
 _SHOWN = 80
 
 
 class ExpressionError(ValueError):
-    """An expression cannot be read or evaluated; the message quotes the expression, never a value."""
+    """An expression cannot be read or evaluated; the message quotes the expression, never a value. ``path`` is the field that it is in,
+    ``""`` where the expression is all there is."""
+
+    def __init__(self, reason: str, path: str = "") -> None:
+        super().__init__(f"{path}: {reason}" if path else reason)
+        self.reason = reason
+        self.path = path
+
+    def under(self, member: str | int) -> ExpressionError:
+        """The same of what has this one as a member."""
+        step = f"[{member}]" if isinstance(member, int) else str(member)[:80]
+        return ExpressionError(self.reason, step + ("." if self.path and not self.path.startswith("[") else "") + self.path)
 
 
 def check(value: Any) -> None:  # noqa: ANN401 (any JSON value)
@@ -28,9 +40,12 @@ def check(value: Any) -> None:  # noqa: ANN401 (any JSON value)
 
     :raises ExpressionError: for one that cannot be read.
     """
-    for item in _texts(value):
-        if _is_whole(item):
-            _compiled(_inside(item))
+
+    def one(text: str) -> None:
+        if _is_whole(text):
+            _compiled(_inside(text))
+
+    _each(value, one)
 
 
 def substitute(value: Any, given: Any, variables: Mapping[str, Any], *, embedded: bool = True) -> Any:  # noqa: ANN401 (any JSON value)
@@ -40,13 +55,7 @@ def substitute(value: Any, given: Any, variables: Mapping[str, Any], *, embedded
 
     :raises ExpressionError: where one cannot be evaluated. In the middle of a text, what is no expression stays as it is.
     """
-    if isinstance(value, str):
-        return _filled(value, given, variables, embedded=embedded)
-    if isinstance(value, Mapping):
-        return {name: substitute(item, given, variables, embedded=embedded) for name, item in value.items()}
-    if isinstance(value, list):
-        return [substitute(item, given, variables, embedded=embedded) for item in value]
-    return value
+    return _each(value, lambda text: _filled(text, given, variables, embedded=embedded))
 
 
 def evaluate(text: str, given: Any, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401 (any JSON value)
@@ -88,11 +97,22 @@ def _inside(text: str) -> str:
     return text.strip()[2:-1].strip()
 
 
-def _texts(value: object) -> list[str]:
+def _each(value: Any, change: Callable[[str], Any]) -> Any:  # noqa: ANN401 (any JSON value)
+    """The value with each of its texts changed; a fault names the field."""
     if isinstance(value, str):
-        return [value]
-    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return [text for item in items for text in _texts(item)]
+        return change(value)
+    if isinstance(value, Mapping):
+        return {name: _member(name, item, change) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_member(number, item, change) for number, item in enumerate(value)]
+    return value
+
+
+def _member(name: str | int, value: Any, change: Callable[[str], Any]) -> Any:  # noqa: ANN401 (any JSON value)
+    try:
+        return _each(value, change)
+    except ExpressionError as error:
+        raise error.under(name) from None
 
 
 @lru_cache(maxsize=256)
@@ -116,12 +136,12 @@ def _by_jq(text: str, fault: SyntaxFault) -> Callable[[Any, Mapping[str, Any]], 
     program = _SINGLE.sub(lambda found: found[1] or '"', text)
     names = tuple(dict.fromkeys(re.findall(r"\$([A-Za-z_][A-Za-z0-9_]*)", program)))
     bound = "".join(f". as {{${name}}} | " for name in names if name not in ("__loc__", "ENV"))
-    source = f". as [$jackfield_input, $jackfield_variables] | ($jackfield_variables | {bound}$jackfield_input | ({program}))"
+    # on lines of its own, so that jq counts lines and columns of what somebody wrote
+    source = f". as [$jackfield_input, $jackfield_variables] | ($jackfield_variables | {bound}$jackfield_input | (\n{program}\n))"
     try:
         compiled = jq.compile(source)
     except ValueError as error:
-        reason = str(error).splitlines()[0][:200]
-        raise ExpressionError(f"the expression '{text[:_SHOWN]}' cannot be read: {reason}") from None
+        raise ExpressionError(f"the expression '{text[:_SHOWN]}' cannot be read: {_reason(str(error), program)}") from None
 
     def run(given: Any, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401 (any JSON value)
         try:
@@ -133,6 +153,17 @@ def _by_jq(text: str, fault: SyntaxFault) -> Callable[[Any, Mapping[str, Any]], 
         return found[0]
 
     return run
+
+
+def _reason(said: str, program: str) -> str:
+    """What jq says of a program, with the place in it."""
+    found = _JQ_FAULT.match(said)
+    if found is None:
+        return said.splitlines()[0][:200]
+    line, lines = int(found["line"]) - 1, program.count("\n") + 1
+    if line > lines:
+        return "it ends too soon, or closes what it has not opened"
+    return f"{found['what'][:120]} at {f'line {line}, ' if lines > 1 else ''}column {found['column']}"
 
 
 def _value(node: Node, given: Any, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 (one case for each kind of node)

@@ -1,0 +1,154 @@
+"""The YAML documents of a text, judged while they are still a flat row of events, and read as what JSON can say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import yaml
+
+from jackfield.connections.documents import MAX_DEPTH, MAX_DOCUMENTS, MAX_VALUES, DocumentError, Repeated
+
+__all__ = ["yaml_documents"]
+
+_MERGE = "tag:yaml.org,2002:merge"
+_MAP = "tag:yaml.org,2002:map"
+_TEXT = "tag:yaml.org,2002:str"
+_TWICE = "jackfield_twice"
+"""The attribute of a node that keeps which of its keys occur twice."""
+_NOT_JSON = frozenset(f"tag:yaml.org,2002:{name}" for name in ("binary", "omap", "pairs", "set", "timestamp"))
+"""What YAML has and JSON has not; an untagged date is a string."""
+_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def yaml_documents(text: str, line: int = 0, before: int = 0) -> Iterator[tuple[Any, bool]]:
+    """Each document that is not empty, and whether there is a ``Repeated`` in it. ``line`` lines of its file stand before the text, and
+    ``before`` values.
+
+    :raises DocumentError: for what is not YAML, too much of it, or an alias that refers to what it stands in.
+    """
+    try:
+        _judge(yaml.parse(text, Loader=_BASE), line, before)
+        loader = _Loader(text)
+        loader.line = line
+        while loader.check_data():
+            loader.repeats = False
+            document = loader.get_data()
+            if document is not None:
+                yield document, loader.repeats
+    except yaml.MarkedYAMLError as error:
+        where = f" {_at(error.problem_mark, line)}" if error.problem_mark else ""
+        # of an anchor that is there twice, what is wrong stands in the context
+        what = str(error.context).partition(";")[0] if error.problem == "second occurrence" else error.problem
+        raise DocumentError(f"it is not YAML: {what}{where}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        if isinstance(error, DocumentError):
+            raise
+        raise DocumentError(f"it is not YAML: {str(error)[:200]}") from None
+
+
+def _at(mark: Any, line: int = 0) -> str:  # noqa: ANN401 (PyYAML's marks are untyped)
+    return f"at line {line + mark.line + 1}, column {mark.column + 1}"
+
+
+@dataclass(slots=True)
+class _Open:
+    """A mapping or a list that is being written, and how many nodes it has so far; those of a mapping are keys and values in turn."""
+
+    is_mapping: bool
+    anchor: str | None
+    nodes: int = 0
+
+
+@dataclass(slots=True)
+class _Outline:
+    """What has been seen of the events: they are counted before anything is made of them, and libyaml's composer, which recurses in C,
+    would crash the process where they nest too deeply."""
+
+    values: int
+    line: int
+    open: list[_Open] = field(default_factory=list)
+
+    def start(self, event: Any, *, is_mapping: bool) -> None:  # noqa: ANN401 (PyYAML's events are untyped)
+        self.node()
+        if len(self.open) == MAX_DEPTH:
+            raise DocumentError(f"it is nested deeper than {MAX_DEPTH} levels")
+        self.open.append(_Open(is_mapping, event.anchor))
+
+    def alias(self, event: Any) -> None:  # noqa: ANN401 (PyYAML's events are untyped)
+        self.node()
+        if any(item.anchor == event.anchor for item in self.open):
+            raise DocumentError(f"the alias '*{event.anchor[:80]}' refers to what it stands in, {_at(event.start_mark, self.line)}")
+
+    def node(self) -> None:
+        """Count one more, where it is not a key."""
+        if self.open:
+            inner = self.open[-1]
+            inner.nodes += 1
+            if inner.is_mapping and inner.nodes % 2:
+                return
+        self.values += 1
+        if self.values > MAX_VALUES:
+            raise DocumentError(f"it has more than {MAX_VALUES:,} values")
+
+
+def _judge(events: Iterable[Any], line: int, before: int) -> None:
+    outline, documents = _Outline(before, line), 0
+    for event in events:
+        kind = type(event)
+        if kind is yaml.ScalarEvent:
+            outline.node()
+        elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+            outline.start(event, is_mapping=kind is yaml.MappingStartEvent)
+        elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+            outline.open.pop()
+        elif kind is yaml.AliasEvent:
+            outline.alias(event)
+        elif kind is yaml.DocumentStartEvent:
+            documents += 1
+            if documents > MAX_DOCUMENTS:
+                raise DocumentError(f"it has more than {MAX_DOCUMENTS:,} documents")
+
+
+class _Loader(_BASE):  # type: ignore[misc]
+    """The safe loader, for what is JSON: keys and dates are text. A mapping in which a key occurs twice is a ``Repeated``."""
+
+    yaml_constructors: ClassVar[dict[str, Any]] = {tag: made for tag, made in _BASE.yaml_constructors.items() if tag not in _NOT_JSON}
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
+        first: [(tag, pattern) for tag, pattern in known if tag not in _NOT_JSON] for first, known in _BASE.yaml_implicit_resolvers.items()
+    }
+    repeats = False
+    line = 0
+
+    def construct_yaml_map(self, node: Any) -> Iterator[Any]:  # noqa: ANN401 (PyYAML's signature)
+        twice = self._keys(node)
+        self.repeats |= bool(twice)
+        made = Repeated(twice) if twice else {}
+        yield made
+        made.update(self.construct_mapping(node))
+
+    def flatten_mapping(self, node: Any) -> None:  # noqa: ANN401 (PyYAML's signature)
+        self._keys(node)  # a merged mapping may be flattened before it is made; its own keys may then be those that it merges, too
+        super().flatten_mapping(node)
+        if len(node.value) > MAX_VALUES:  # merges of merges unfold while they are read
+            raise DocumentError(f"it unfolds to more than {MAX_VALUES:,} values (merges)")
+
+    def _keys(self, node: Any) -> dict[str, str]:  # noqa: ANN401 (as above)
+        """Make the mapping's keys text; those that occur twice, and where the second one stands."""
+        if not isinstance(node, yaml.MappingNode):
+            return {}
+        known: dict[str, str] | None = getattr(node, _TWICE, None)
+        if known is None:
+            known, seen = {}, set()
+            for key, _ in node.value:
+                if isinstance(key.value, str) and key.tag != _MERGE:
+                    if key.value in seen:
+                        known.setdefault(key.value, f"the key '{key.value[:80]}' occurs twice {_at(key.start_mark, self.line)}")
+                    seen.add(key.value)
+                    key.tag = _TEXT
+            setattr(node, _TWICE, known)
+        return known
+
+
+_Loader.yaml_constructors[_MAP] = _Loader.construct_yaml_map

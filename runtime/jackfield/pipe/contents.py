@@ -1,0 +1,114 @@
+"""Whether what the database holds can be read: every row parsed, every sealed value opened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.access.settings import Settings
+from jackfield.access.token import COLUMNS as TOKEN_COLUMNS
+from jackfield.access.token import read_token
+from jackfield.connections.kept import COLUMNS as CONNECTION_COLUMNS
+from jackfield.connections.kept import KeptConnection
+from jackfield.database import DatabaseUnfit, Row
+from jackfield.errors import Internal
+from jackfield.journal.entry import COLUMNS as ENTRY_COLUMNS
+from jackfield.journal.entry import read_entry
+
+if TYPE_CHECKING:
+    from jackfield.database import Database, Vault
+
+__all__ = ["Contents"]
+
+_PAGE = 500
+_FAULTS = (ValueError, TypeError, KeyError, AttributeError, Internal)
+_SECRETS = """
+SELECT field, sealed FROM connection_secrets WHERE workspace = :workspace AND connection_id = :id AND version = :version
+"""
+
+
+class Contents:
+    """Looks at the rows of ``database``, and changes nothing. ``open_vault`` gives the vault that opens what is sealed."""
+
+    def __init__(self, database: Database, open_vault: Callable[[], Vault]) -> None:
+        self._database = database
+        self._open_vault = open_vault
+        self._vault: Vault | None = None
+        self.not_checked: tuple[str, ...] = ()
+        """What could not be looked at, in sentences."""
+
+    def problems(self) -> Iterator[str]:
+        """What is damaged, in sentences."""
+        self._unlock()
+        for row in self._rows("workspaces", "'' AS workspace, name AS id, settings"):
+            if not _reads(lambda row=row: Settings.from_json(json.loads(row.settings))):  # type: ignore[misc]
+                yield f"damaged: the settings of the workspace '{row.id}'"
+        for row in self._rows("tokens", TOKEN_COLUMNS):
+            if not _reads(lambda row=row: read_token(row)):  # type: ignore[misc]
+                yield f"damaged: the token {row.id} of the workspace '{row.workspace}'"
+        for row in self._rows("connections", f"workspace, {CONNECTION_COLUMNS}"):
+            yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._connection(row))
+        for row in self._rows("invocations", f"workspace, inputs, {', '.join(ENTRY_COLUMNS)}"):
+            yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._invocation(row))
+
+    def _unlock(self) -> None:
+        """Open the vault where anything is sealed."""
+        if self._database.look_up("SELECT 1 AS one FROM data_keys LIMIT 1", {}) is None:
+            return
+        try:
+            vault = self._open_vault()
+            vault.verify()
+        except DatabaseUnfit as fault:
+            self.not_checked = (f"what is sealed: {fault.message}",)
+        else:
+            self._vault = vault
+
+    def _rows(self, table: str, columns: str) -> Iterator[Row]:
+        """All rows of a table, page by page, so that a large one is not kept in memory and no reader holds the database for long."""
+        key = "name" if table == "workspaces" else "id"
+        place = "'' " if table == "workspaces" else "workspace"
+        after: Mapping[str, Any] = {"after_workspace": "", "after": "", "page": _PAGE}
+        statement = (
+            f"SELECT {columns} FROM {table} WHERE {place} > :after_workspace OR ({place} = :after_workspace AND {key} > :after) "  # noqa: S608 (names of our own)
+            f"ORDER BY {key if table == 'workspaces' else f'workspace, {key}'} LIMIT :page"
+        )
+        while True:
+            with self._database.read() as transaction:
+                rows = transaction.execute(statement, after)
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+            after = {**after, "after_workspace": rows[-1].workspace, "after": rows[-1].id}
+
+    def _connection(self, row: Row) -> Iterator[str]:
+        kept = KeptConnection.from_row(row)
+        if kept.damage is not None:
+            yield f"the values of the connection '{kept.name}'"
+        if self._vault is None or not kept.sealed:
+            return
+        with self._database.read() as transaction:
+            place = {"workspace": row.workspace, "id": kept.id, "version": kept.version}
+            sealed = {found.field: found.sealed for found in transaction.execute(_SECRETS, place)}
+        for field in kept.sealed:
+            if not self._opens(row.workspace, ("connection", kept.id, field, str(kept.version)), sealed.get(field)):
+                yield f"the secret '{field}' of the connection '{kept.name}'"
+
+    def _invocation(self, row: Row) -> Iterator[str]:
+        if not _reads(lambda: read_entry(row.as_dict(), None)):
+            yield f"the invocation {row.id}"
+        for name, sealed in (("result", row.result), ("inputs", row.inputs)):
+            if sealed is not None and not self._opens(row.workspace, ("invocation", row.id, name), sealed):
+                yield f"the {name} of the invocation {row.id}"
+
+    def _opens(self, workspace: str, place: tuple[str, ...], sealed: bytes | None) -> bool:
+        vault = self._vault
+        return vault is None or (sealed is not None and _reads(lambda: json.loads(vault.open(workspace, place, sealed))))
+
+
+def _reads(read: Callable[[], object]) -> bool:
+    try:
+        read()
+    except _FAULTS:
+        return False
+    return True

@@ -1,0 +1,129 @@
+"""What a workspace has its journal keep, and for how long."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clocks import FakeClock
+from fake_aws import FakeAws
+from jackfield import Jackfield
+from jackfield.access import Workspaces
+from jackfield.database import open_database
+from nursery import connection, mail
+
+DAY = 86_400.0
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that tests move."""
+    return FakeClock()
+
+
+@pytest.fixture
+def aws() -> Iterator[FakeAws]:
+    """The fake AWS."""
+    with FakeAws() as fake:
+        yield fake
+
+
+@pytest.fixture
+def jackfield(database_url: str, aws: FakeAws, clock: FakeClock) -> Iterator[Jackfield]:
+    """A runtime on a database of each kind."""
+    open_database(database_url, migrate=True).close()
+    with Jackfield(connections=[connection(aws.url)], database_url=database_url, clock=clock) as opened:
+        yield opened
+
+
+def setting(jackfield: Jackfield, **changes: Any) -> None:
+    """Change what the workspace wants."""
+    workspaces: Workspaces = jackfield.permits.workspaces
+    workspaces.set("default", changes)
+
+
+def shown(jackfield: Jackfield, identifier: str) -> dict[str, Any]:
+    """The entry as the CLI and HTTP show it."""
+    assert jackfield.journal is not None
+    return jackfield.journal.find(identifier).to_json()
+
+
+def test_inputs_are_kept_where_the_workspace_asks(jackfield: Jackfield) -> None:
+    """Without the setting only a fingerprint is kept; with it the inputs, also of what was refused."""
+    plain = jackfield.invoke(mail("order-1"))
+    assert "inputs" not in shown(jackfield, plain.meta.invocation_id)
+    setting(jackfield, keepInputs=True)
+    kept = jackfield.invoke(mail("order-2"))
+    assert shown(jackfield, kept.meta.invocation_id)["inputs"] == mail("order-2")["inputs"]
+    wrong = mail("order-3")
+    wrong["inputs"] = {**wrong["inputs"], "to": ["nobody"]}
+    refused = jackfield.invoke(wrong)
+    assert shown(jackfield, refused.meta.invocation_id)["inputs"]["to"] == ["nobody"]
+
+
+def test_kept_inputs_hold_no_secret(jackfield: Jackfield) -> None:
+    """A secret of the connection that stands in a text is masked, and so is what may be a misspelt secret."""
+    setting(jackfield, keepInputs=True)
+    told = mail("order-1")
+    told["inputs"] = {**told["inputs"], "text": "the key is secret-of-the-nursery"}
+    sent = jackfield.invoke(told)
+    assert sent.status == "succeeded"
+    assert shown(jackfield, sent.meta.invocation_id)["inputs"]["text"] == "the key is ***"
+    unknown = mail("order-2")
+    unknown["inputs"] = {**unknown["inputs"], "secretKey": "hunter2"}
+    refused = jackfield.invoke(unknown)
+    assert shown(jackfield, refused.meta.invocation_id)["inputs"]["secretKey"] == "***"
+
+
+def test_large_inputs_are_not_kept(jackfield: Jackfield) -> None:
+    """Attachments do not belong into the journal."""
+    setting(jackfield, keepInputs=True)
+    large = mail("order-1")
+    large["inputs"] = {**large["inputs"], "text": "x" * 300_000}
+    assert "inputs" not in shown(jackfield, jackfield.invoke(large).meta.invocation_id)
+
+
+def test_queued_inputs_are_forgotten_or_kept_as_the_workspace_says(jackfield: Jackfield) -> None:
+    """What waits in the queue is kept whole, and encrypted, until it is begun; then only what the workspace wants, redacted."""
+    import asyncio
+
+    from jackfield.journal import Queue
+
+    for keeps in (False, True):
+        setting(jackfield, keepInputs=keeps)
+        identifier = jackfield.enqueue(mail(f"queued-{keeps}"))
+        assert isinstance(identifier, str)
+        assert "inputs" not in shown(jackfield, identifier)
+        (claimed,) = Queue(jackfield.storage.database).claim(1)
+        assert asyncio.run(jackfield.arun(claimed)).status == "succeeded"
+        assert ("inputs" in shown(jackfield, identifier)) is keeps
+
+
+def test_entries_are_deleted_when_their_time_is_over(jackfield: Jackfield, clock: FakeClock, aws: FakeAws) -> None:
+    """The runtime deletes what is older than the workspace's ``retentionDays`` by itself; a doubt stays."""
+    setting(jackfield, retentionDays=7)
+    old = jackfield.invoke(mail("old"))
+    aws.script([{"operation": "SendEmail", "do": "reset"}])
+    doubt = jackfield.invoke(mail("doubt"))
+    clock.advance(6 * DAY)
+    young = jackfield.invoke(mail("young"))
+    clock.advance(1.5 * DAY)
+    jackfield.invoke(mail("new"))
+    assert jackfield.journal is not None
+    found = {entry.id for entry in jackfield.journal.entries()[0]}
+    assert old.meta.invocation_id not in found
+    assert {young.meta.invocation_id, doubt.meta.invocation_id} < found
+
+
+def test_a_file_of_the_database_holds_no_kept_input(aws: FakeAws, tmp_path: Path) -> None:
+    """Kept inputs are encrypted like everything else that may be confidential."""
+    with Jackfield(connections=[connection(aws.url)], database_url=f"sqlite:///{tmp_path / 'a.db'}") as jackfield:
+        setting(jackfield, keepInputs=True)
+        jackfield.invoke(mail("order-1")).unwrap()
+    with sqlite3.connect(tmp_path / "a.db") as connection_:
+        connection_.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert all(b"ada@example.com" not in file.read_bytes() for file in tmp_path.glob("a.db*"))

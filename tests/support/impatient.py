@@ -1,0 +1,22 @@
+"""Storage that gives up on a locked database after a moment, so that tests need not wait as long as users may."""
+
+from __future__ import annotations
+
+import os
+
+from jackfield.clock import SystemClock
+from jackfield.database import Database, open_database
+from jackfield.pipe.storage import Storage
+
+__all__ = ["ImpatientStorage"]
+
+
+class ImpatientStorage(Storage):
+    """Waits 0.3 seconds for locks."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, os.environ, SystemClock())
+
+    def opened(self, *, migrate: bool | None) -> Database:
+        """The database, opened by somebody in a hurry."""
+        return open_database(self.url, migrate=migrate, wait=0.3)
