@@ -1,9 +1,10 @@
 """What a connection test shows of the SES account: its quota, and whether it is in the sandbox."""
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
-from jackfield.connector import Step
+from jackfield.connector import Forbidden, JackfieldError, Step, Unauthenticated
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.errors import explain
 
@@ -11,10 +12,12 @@ __all__ = ["account_steps"]
 
 _FALLBACK_REGION = "us-east-1"
 _UNLIMITED = -1
+_QUOTA = "Read the sending quota"
 
 
 def account_steps(aws: AwsClients) -> Iterator[Step]:
-    """Read the account through ``GetAccount``; a role that may not is no failure, since sending does not need it."""
+    """Read the account through ``GetAccount``; a role that may not is no failure, since sending does not need it. Credentials that are not
+    known, and an endpoint that is not there or not SES's, are: nothing can be sent there."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 (a send never pays for it here)
 
     region = aws.region or _FALLBACK_REGION
@@ -23,8 +26,12 @@ def account_steps(aws: AwsClients) -> Iterator[Step]:
     except (ClientError, BotoCoreError) as error:
         yield _unread(error, aws, region)
         return
-    quota = account.get("SendQuota", {})
-    yield Step("quota", "Read the sending quota", passed=True, message=_quota(quota, region), mandatory=False)
+    quota = account.get("SendQuota")
+    if not isinstance(quota, dict):
+        text = f"What answered in {region} is not Amazon SES: it told of no sending quota."
+        yield Step("quota", _QUOTA, passed=False, message=text, hint="Check the endpoint.")
+        return
+    yield Step("quota", _QUOTA, passed=True, message=_quota(quota, region), mandatory=False)
     in_production = bool(account.get("ProductionAccessEnabled"))
     yield Step(
         "sandbox",
@@ -52,14 +59,24 @@ def _quota(quota: dict[str, Any], region: str) -> str:
     return f"Sent in the last 24 hours in {region}: {allowed}; at most {rate:g} a second."
 
 
+def _ends_it(error: JackfieldError | None) -> bool:
+    """Whether sending would fail, too. What AWS names by a code of its own, and trouble on its side, may be about ``GetAccount`` alone."""
+    if error is None or isinstance(error, Unauthenticated) or error.provider is None:
+        return True
+    return not error.provider.code and (error.provider.http_status or 0) < HTTPStatus.INTERNAL_SERVER_ERROR
+
+
 def _unread(error: Exception, aws: AwsClients, region: str) -> Step:
     found = explain(error, aws, None)
     message = found.message if found is not None else f"an unexpected {type(error).__name__}"
+    hint = found.hint if found is not None else None
+    if isinstance(found, Forbidden):
+        hint = "Allow ses:GetAccount to see quota and sandbox here; sending works without it."
     return Step(
         "quota",
-        "Read the sending quota",
+        _QUOTA,
         passed=False,
-        mandatory=False,
+        mandatory=_ends_it(found),
         message=f"The SES account in {region} could not be read: {message}",
-        hint="Allow ses:GetAccount to see quota and sandbox here; sending works without it.",
+        hint=hint,
     )

@@ -17,9 +17,12 @@ _MAX_QUOTED = 64  # longer display names become encoded words, which can be fold
 _SHOWN = 100
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_DOTTED = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+_LABELS = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
+_PLAIN = re.compile(rf"(?=.{{3,{_MAX_ADDRESS}}}\Z)(?=.{{1,{_MAX_LOCAL}}}@)({_DOTTED})@({_LABELS})")  # nearly all addresses: one look
+_DOT_ATOM = re.compile(_DOTTED)
 _QUOTED_LOCAL = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])*"')
-_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
+_DOMAIN = re.compile(_LABELS)
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64}(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64})*")
 _PRINTABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _QUOTED_WORD = re.compile(r'(?<!\S)"((?:[^"\\]|\\.)*)"(?!\S)')
@@ -60,14 +63,16 @@ class Mailbox:
     given: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        given = self.given or f"{self.local}@{self.domain}"
-        _check_local(self.local, given)
-        domain = _ascii_domain(self.domain, given)
-        if len(self.local) + 1 + len(domain) > _MAX_ADDRESS:
-            raise AddressError(f"is an address of more than {_MAX_ADDRESS} characters (RFC 5321)", given)
-        _check_printable(self.name, given)
-        object.__setattr__(self, "domain", domain)
-        object.__setattr__(self, "given", given)
+        given = self.given or self.address
+        if self.name or not _PLAIN.fullmatch(self.address):
+            _check_local(self.local, given)
+            domain = _ascii_domain(self.domain, given)
+            if len(self.local) + 1 + len(domain) > _MAX_ADDRESS:
+                raise AddressError(f"is an address of more than {_MAX_ADDRESS} characters (RFC 5321)", given)
+            _check_printable(self.name, given)
+            object.__setattr__(self, "domain", domain)
+        if not self.given:
+            object.__setattr__(self, "given", given)
 
     @property
     def address(self) -> str:
@@ -82,7 +87,7 @@ class Mailbox:
     @property
     def header(self) -> str:
         """The mailbox as RFC 5322 writes it, in ASCII: ``"Doe, Jane" <j@x.io>``."""
-        return " ".join(self.words)
+        return " ".join(self.words) if self.name else self.address
 
 
 def parse_mailbox(text: str) -> Mailbox:
@@ -91,6 +96,9 @@ def parse_mailbox(text: str) -> Mailbox:
     ``ada@x.io (Ada)`` gives the name Ada too. Raises `AddressError`.
     """
     given = text.strip()
+    plain = _PLAIN.fullmatch(given)
+    if plain:
+        return Mailbox("", plain[1], plain[2], given)
     if len(given) > _MAX_GIVEN:
         raise AddressError(f"is longer than {_MAX_GIVEN} characters", given)
     _check_printable(given, given)
@@ -113,7 +121,7 @@ def parse_mailboxes(value: str | Iterable[str]) -> tuple[Mailbox, ...]:
     found: list[Mailbox] = []
     for index, item in enumerate(value):
         try:
-            found.extend(_parse_item(item))
+            found.extend(_parse_item(item) if "," in item or ";" in item else _parse_one(item))
         except AddressError as error:
             raise AddressError(error.reason, error.given, index) from None
     return tuple(found)
@@ -127,16 +135,21 @@ def unique_recipients(
 
     def first(mailboxes: Iterable[Mailbox]) -> Iterator[Mailbox]:
         for mailbox in mailboxes:
-            if mailbox.address not in seen:
-                seen.add(mailbox.address)
+            address = mailbox.address
+            if address not in seen:
+                seen.add(address)
                 yield mailbox
 
     return tuple(first(to)), tuple(first(cc)), tuple(first(bcc))
 
 
+def _parse_one(item: str) -> tuple[Mailbox, ...]:
+    return () if not item or item.isspace() else (parse_mailbox(item),)
+
+
 def _parse_item(item: str) -> Iterator[Mailbox]:
     try:
-        parts = _split(item) if "," in item or ";" in item else [(item.strip(), "")]
+        parts = _split(item)
     except AddressError:
         # A lone quote or bracket, as in `Smile :( <a@x.io>`, is harmless where the element is one mailbox.
         parts = [(item, "")]

@@ -47,23 +47,18 @@ def pairs(value: Mapping[str, str] | Iterable[Mapping[str, str]] | None) -> tupl
 def compose(email: Email) -> tuple[Composed | None, tuple[Detail, ...]]:
     """The message that the inputs describe, or every fault in them."""
     faults = _Faults()
-    none: tuple[Mailbox, ...] = ()
-    to, cc, bcc = unique_recipients(
-        faults.read("/to", parse_mailboxes, email.to or (), none),
-        faults.read("/cc", parse_mailboxes, email.cc or (), none),
-        faults.read("/bcc", parse_mailboxes, email.bcc or (), none),
-    )
+    to, cc, bcc = faults.mailboxes("/to", email.to), faults.mailboxes("/cc", email.cc), faults.mailboxes("/bcc", email.bcc)
+    if len(to) + len(cc) + len(bcc) > 1:
+        to, cc, bcc = unique_recipients(to, cc, bcc)
     faults.recipients(len(to) + len(cc) + len(bcc))
     nobody: Mailbox | None = None
     sender = faults.read("/sender", parse_mailbox, email.sender, nobody)
-    reply_to = faults.read("/replyTo", parse_mailboxes, email.reply_to or (), none)
+    reply_to = faults.mailboxes("/replyTo", email.reply_to)
     return_path = faults.read("/returnPath", parse_mailbox, email.return_path, nobody) if email.return_path else None
     no_files: tuple[Attachment, ...] = ()
-    attachments = faults.read("/attachments", parse_attachments, email.attachments or {}, no_files)
-    headers = faults.headers(email)
-    tags = tuple((name, value) for _, name, value in pairs(email.tags))
-    if len(tags) > MAX_TAGS:
-        faults.add("/tags", f"holds {len(tags)} tags; Amazon SES takes at most {MAX_TAGS}", "maxItems")
+    attachments = faults.read("/attachments", parse_attachments, email.attachments, no_files) if email.attachments else no_files
+    headers = faults.headers(email) if email.headers or email.list_unsubscribe else ()
+    tags = faults.tags(email) if email.tags else ()
     if faults.found or sender is None:
         return None, tuple(faults.found)
     message = Message(sender, to, cc, reply_to, email.subject, email.text, email.html, headers, attachments)
@@ -89,6 +84,10 @@ class _Faults:
             self.add(f"{path}{error.pointer}", error.reason, "contentEncoding" if "base64" in error.reason else None)
         return otherwise
 
+    def mailboxes(self, path: str, value: str | Iterable[str] | None) -> tuple[Mailbox, ...]:
+        none: tuple[Mailbox, ...] = ()
+        return self.read(path, parse_mailboxes, value, none) if value else none
+
     def recipients(self, count: int) -> None:
         if self.found:
             return
@@ -109,12 +108,30 @@ class _Faults:
                 self.add(f"/headers{pointer}", "occurs twice")
             seen.add(name.lower())
         if email.list_unsubscribe:
-            try:
-                fields.extend(list_unsubscribe_headers(email.list_unsubscribe))
-            except HeaderError as error:
-                self.add("/listUnsubscribe", error.reason)
-            if "list-unsubscribe" in seen:
-                self.add("/listUnsubscribe", "is given in 'headers' too")
+            fields.extend(self.list_unsubscribe(email.list_unsubscribe, seen))
+        return tuple(fields)
+
+    def list_unsubscribe(self, value: str, seen: set[str]) -> tuple[tuple[str, str], ...]:
+        try:
+            fields = list_unsubscribe_headers(value)
+        except HeaderError as error:
+            self.add("/listUnsubscribe", error.reason)
+            return ()
+        twice = next((name for name, _ in fields if name.lower() in seen), None)
+        if twice is not None:
+            self.add("/listUnsubscribe", f"writes '{twice}', which is given in 'headers' too")
+        return fields
+
+    def tags(self, email: Email) -> tuple[tuple[str, str], ...]:
+        fields: list[tuple[str, str]] = []
+        seen: set[str] = set()
+        for pointer, name, value in pairs(email.tags):
+            if name in seen:
+                self.add(f"/tags{pointer.removesuffix('/value')}/key", "occurs twice")  # only a list can name one twice
+            seen.add(name)
+            fields.append((name, value))
+        if len(fields) > MAX_TAGS:
+            self.add("/tags", f"holds {len(fields)} tags; Amazon SES takes at most {MAX_TAGS}", "maxItems")
         return tuple(fields)
 
     def size(self, message: Message) -> None:

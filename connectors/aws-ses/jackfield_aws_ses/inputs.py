@@ -63,26 +63,27 @@ _VERIFIED = (
 
 
 class Email(Inputs):
-    """What to send, and to whom. ``aws_region`` is None only where the connection waives it."""
+    """What to send, and to whom."""
 
+    # None only where the connection waives it.
     aws_region: Region | None = Field(title="AWS Region", description=_REGION, from_connection="region", options="awsRegions", trim=True,
                                lowercase=True, blank="absent", expects=REGION_EXPECTED)  # fmt: skip
     to: AddressList | None = Field(
-        None, title="To Address", blank="absent",
+        None, title="To Address", trim=True, blank="absent",
         description="The destination for this email. The recipients to place on the To: line of the message.",
     )  # fmt: skip
     cc: AddressList | None = Field(
-        None, title="Cc Address", blank="absent",
+        None, title="Cc Address", trim=True, blank="absent",
         description="The destination for this email. The recipients to place on the CC: line of the message.",
     )  # fmt: skip
     bcc: AddressList | None = Field(
-        None, title="Bcc Address", blank="absent",
+        None, title="Bcc Address", trim=True, blank="absent",
         description="The destination for this email. The recipients to place on the BCC: line of the message.",
     )  # fmt: skip
     sender: Mailbox = Field(title="Sender Email", description=f"The email address that is sending the email. {_VERIFIED}",
                             from_connection="sender", blank="absent", trim=True)  # fmt: skip
     reply_to: AddressList | None = Field(
-        None, title="Reply To", blank="absent",
+        None, title="Reply To", trim=True, blank="absent",
         description="The reply-to email address(es) for the message. If the recipient replies to the message, each reply-to address will "
         f"receive the reply. {_VERIFIED}",
     )  # fmt: skip

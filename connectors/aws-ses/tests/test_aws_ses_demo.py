@@ -54,6 +54,19 @@ def test_the_tour_comes_out_as_expected(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.usefixtures("installed")
+def test_the_tour_does_not_care_for_this_machines_aws(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A profile that there is not, or a configuration that cannot be read, is no reason to fail: the demo has an AWS of its own."""
+    (tmp_path / "config").write_text("no configuration", encoding="utf-8")
+    for name, value in {"AWS_PROFILE": "nope", "AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_DEFAULT_PROFILE": "neither"}.items():
+        monkeypatch.setenv(name, value)
+    assert command(["--json"]) == 0
+    assert os.environ["AWS_PROFILE"] == "nope"
+    capsys.readouterr()
+
+
+@pytest.mark.usefixtures("installed")
 def test_the_tour_is_shown_to_people(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """People see headings, JSON and the message as AWS received it, and no secret; a proxy in the environment is no obstacle."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")

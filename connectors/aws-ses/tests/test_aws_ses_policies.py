@@ -100,6 +100,35 @@ def test_a_connection_test_needs_no_more(aws: FakeAws) -> None:
     assert "ses:GetAccount" in quota["hint"]
 
 
+def test_a_connection_test_asks_for_no_permission_that_is_there(aws: FakeAws) -> None:
+    """Where GetAccount fails for another reason, the hint is about that reason."""
+    configure(aws, [*allowed(), "ses:GetAccount"])
+    aws.script([{"do": "status", "operation": "sesv2:GetAccount", "status": 500, "code": "InternalFailure"}])
+    with runtime(VALUES) as jackfield:
+        steps = jackfield.connections.test("acme")["lastTest"]["steps"]
+    (quota,) = [step for step in steps if step["key"] == "quota"]
+    assert quota["hint"] == "AWS failed on its side. See the AWS Health Dashboard for eu-west-1."
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"do": "status", "status": 403, "code": "UnrecognizedClientException", "message": "The security token is invalid."},
+        {"do": "body", "status": 200, "body": "<html>hello</html>", "contentType": "text/html"},
+        {"do": "body", "status": 404, "body": "<html>no such page</html>", "contentType": "text/html"},
+        {"do": "reset", "always": True},
+    ],
+    ids=["unknown keys", "a web server", "a web server's 404", "nobody"],
+)
+def test_what_could_not_send_fails_the_test(aws: FakeAws, fault: dict[str, Any]) -> None:
+    """Credentials that SES does not know, and an endpoint that is not SES's, fail the test: the first send would."""
+    configure(aws, [*allowed(), "ses:GetAccount"])
+    aws.script([{"operation": "sesv2:GetAccount", **fault}])
+    with runtime(VALUES) as jackfield:
+        found = jackfield.connections.test("acme")
+    assert (found["status"], found["lastTest"]["steps"][-1]["key"]) == ("failing", "quota")
+
+
 def test_moto_agrees() -> None:
     """Moto's IAM, with authorisation enforced and the policies attached, allows what it checks, and forbids it without."""
     for left_out, expected in (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from smtp_rig import HOST, VPCE, Rig, rig
 
 
@@ -26,6 +28,17 @@ def test_a_good_connection_passes_and_leaves() -> None:
         assert HOST in steps["tls"]["message"]
         assert f"{HOST}:2587" in steps["connect"]["message"]
         assert it.server.heard == ["EHLO", "STARTTLS", "EHLO", "AUTH", "QUIT"]
+
+
+def test_sending_over_port_25_is_a_warning_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The mail goes out, and that AWS throttles the port is logged once for the connection (S6); not for another port."""
+    with rig(values={"port": 25}) as it:
+        assert [it.send().status for _ in range(3)] == ["succeeded"] * 3
+    with rig(values={"port": 587}) as it:
+        assert it.send().status == "succeeded"
+    (record,) = [record for record in caplog.records if record.name == "jackfield.aws_ses"]
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith(f"{HOST}:25: AWS throttles port 25")
 
 
 def test_port_25_is_a_warning() -> None:

@@ -28,7 +28,7 @@ def _failed(result: Result, code: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("port", [25, 587, 2587])
 def test_a_server_without_starttls_hears_nothing(port: int) -> None:
-    """Where STARTTLS is not offered, or was taken out of the offer, the conversation ends before the sign-in."""
+    """Where STARTTLS is not offered, or was taken out of the offer, the conversation ends before the sign-in (S8)."""
     with rig(values={"port": port}, starttls=False) as it:
         result = it.send()
         error = _failed(result, "unavailable")

@@ -17,6 +17,7 @@ _XML_MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]*")
 _PRINCIPAL = re.compile(r"arn:[a-z-]+:(?:iam|sts)::[0-9]{12}:(?:user|role|assumed-role|federated-user|root)[^\s`'\"]*")
 _ACTION = re.compile(r"perform:? [`'\"]?([a-z0-9-]+:[A-Za-z*]+)")
+_RESOURCE = re.compile(r"on resource:? [`'\"]?(arn:[^\s`'\"]+)")
 _CANONICAL = re.compile(r"\s*The Canonical String for this request should have been.*", re.DOTALL)
 _LONGEST = 1000
 """Characters of a provider's message that are kept."""
@@ -48,6 +49,12 @@ class Answer:
         """The IAM action that was missing, where IAM names it (``ses:SendEmail``)."""
         found = _ACTION.search(self.message)
         return found.group(1) if found else None
+
+    @property
+    def resource(self) -> str | None:
+        """The ARN of what the action was refused on, where IAM names it."""
+        found = _RESOURCE.search(self.message)
+        return found.group(1).rstrip(".,:;") if found else None
 
 
 def principal_in(message: str) -> str | None:

@@ -38,19 +38,19 @@ class AwsClients:
         self.region: str | None = context.inputs.get("awsRegion") or region
         self.permissions = context.permissions.get("aws:iam", ())
 
-    def client(self, service: str, region: str | None = None) -> Any:  # noqa: ANN401 (botocore is untyped)
+    def client(self, service: str, region: str | None = None, *, validates: bool = True) -> Any:  # noqa: ANN401 (botocore is untyped)
         """The botocore client of ``service`` (``sesv2``) in ``region``, by default ``self.region``. Thread-safe; never retries by itself.
+
+        ``validates=False`` has botocore not hold parameters against the service's model before it sends them: for a connector whose
+        tests prove that what it makes of checked inputs fits.
 
         :raises InvalidConnection: where no region is known, or the endpoint is no URL or may not be reached.
         """
-        spec = ClientSpec(
-            service,
-            region or self.region,
-            service_endpoint(service, self._endpoint, self._context.environment),
-            self._identity,
-            ANYWHERE if self._endpoint is None else self._context.guard,
-        )
-        return self._context.cached((service, spec.region, spec.endpoint, self._version, spec.guard), lambda: _watched(spec))
+        region = region or self.region
+        endpoint = service_endpoint(service, self._endpoint, self._context.environment)
+        guard = ANYWHERE if self._endpoint is None else self._context.guard
+        key = (service, region, endpoint, self._version, guard, validates)
+        return self._context.cached(key, lambda: _watched(ClientSpec(service, region, endpoint, self._identity, guard, validates)))
 
     @property
     def renewable(self) -> bool:

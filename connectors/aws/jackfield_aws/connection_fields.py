@@ -10,7 +10,10 @@ from jackfield_aws.regions import REGION_EXPECTED, REGION_PATTERN
 __all__ = ["KEY_PAIR_TOGETHER", "access_key_id", "endpoint", "region", "secret_access_key", "sender", "session_token", "url"]
 
 _TEXT = {"minLength": 1}
-_URL = {"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^\\s/?#@]+(/[^\\s?#]*)?$"}
+_KEY = {"minLength": 1, "pattern": "^[^\\x00-\\x1f\\x7f]*$"}
+"""Any text that fits into a header line, as test endpoints take what they like: a line break inside is a slip in copying."""
+_KEY_EXPECTED = "text without line breaks, tabs and other control characters"
+_URL = {"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^\\s\\x00-\\x1f\\x7f/?#@]+(/[^\\s\\x00-\\x1f\\x7f?#]*)?$"}
 
 KEY_PAIR_TOGETHER: dict[str, Any] = {
     "dependentRequired": {
@@ -24,13 +27,22 @@ KEY_PAIR_TOGETHER: dict[str, Any] = {
 
 def access_key_id(default: Any = ..., about: str = "An AWS IAM Access Key ID") -> Any:  # noqa: ANN401 (pydantic's own signature)
     """The public half of a key pair. Any text: test endpoints take what they like."""
-    return Field(default, title="Access Key ID", description=about, trim=True, blank="absent", mask="last4", schema=_TEXT)
+    return Field(
+        default, title="Access Key ID", description=about, trim=True, blank="absent", mask="last4", expects=_KEY_EXPECTED, schema=_KEY
+    )
 
 
 def secret_access_key(default: Any = ...) -> Any:  # noqa: ANN401 (pydantic's own signature)
     """The secret half of a key pair."""
     return Field(
-        default, title="Secret Access Key", description="An AWS IAM Secret Access Key", secret=True, trim=True, blank="absent", schema=_TEXT
+        default,
+        title="Secret Access Key",
+        description="An AWS IAM Secret Access Key",
+        secret=True,
+        trim=True,
+        blank="absent",
+        expects=_KEY_EXPECTED,
+        schema=_KEY,
     )
 
 
@@ -43,7 +55,8 @@ def session_token(about: str = "Only for temporary keys, which expire: the sessi
         secret=True,
         trim=True,
         blank="absent",
-        schema=_TEXT,
+        expects=_KEY_EXPECTED,
+        schema=_KEY,
     )
 
 
@@ -73,6 +86,7 @@ def url(title: str, description: str, example: str) -> Any:  # noqa: ANN401 (pyd
         trim=True,
         blank="absent",
         expects="an http or https URL without user name, query or blanks",
+        destination=True,
         schema=_URL,
     )
 

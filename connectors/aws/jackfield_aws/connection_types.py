@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jackfield.connector import Account, ConnectionType, Field, OpenContext, Step
 from jackfield_aws import connection_fields as fields
-from jackfield_aws import guides, trial
+from jackfield_aws import guides
 from jackfield_aws.arns import ROLE_ARN_EXPECTED, ROLE_ARN_PATTERN, parse_role_arn
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.keys import Keys
-from jackfield_aws.leases import Assumption, lease_role
 from jackfield_aws.policies import assume_policy, identity_policy
 from jackfield_aws.sessions import Ambient, find_identity
+
+if TYPE_CHECKING:
+    from jackfield_aws.leases import Assumption
 
 __all__ = ["ApiKeySecret", "AwsAssumeRole", "AwsDefault"]
 
@@ -97,6 +99,8 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
 
         :raises InvalidConnection: where the Role ARN is none, or lies in another partition than the region.
         """
+        from jackfield_aws.leases import Assumption  # noqa: PLC0415 (STS: keys of their own never pay for it)
+
         role = parse_role_arn(self.role_arn)
         role.check_region(self.region)
         role.check_region(context.inputs.get("awsRegion"))
@@ -115,6 +119,8 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
 
         :raises JackfieldError: where the values do not fit together, or STS refuses; nothing was sent to the service.
         """
+        from jackfield_aws.leases import lease_role  # noqa: PLC0415 (as above)
+
         # A try opens anew, and most opens only look a lease up: what follows from the values alone is worked out once.
         assumption = context.cached(("role", context.inputs.get("awsRegion")), lambda: self.assumption(context))
         lease = lease_role(context, assumption)
@@ -122,6 +128,8 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Who the keys are, whether the role can be assumed, and whether it can be without the External ID. Sends nothing."""
+        from jackfield_aws import trial  # noqa: PLC0415 (an invocation never pays for it)
+
         return trial.try_role(context, self.assumption(context))
 
     def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:
@@ -177,6 +185,8 @@ class ApiKeySecret(ConnectionType):
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Whether AWS accepts the keys, and whose they are. Sends nothing."""
+        from jackfield_aws import trial  # noqa: PLC0415 (as above)
+
         return trial.try_identity(context, self._identity(), region=self.region, endpoint=self.endpoint)
 
     def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:  # noqa: ARG002 (nobody is trusted here)
@@ -237,6 +247,8 @@ class AwsDefault(ConnectionType):
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Whether the machine has an identity that AWS accepts, and whose it is. Sends nothing."""
+        from jackfield_aws import trial  # noqa: PLC0415 (as above)
+
         return trial.try_identity(context, self._identity(), region=self.region, endpoint=self.endpoint)
 
     def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:  # noqa: ARG002 (nobody is trusted here)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from jackfield.connector import Detail, Inputs, JackfieldError, QuotaExceeded, RateLimited, Rejected, Sent, Unavailable
+from jackfield.connector import Detail, Inputs, JackfieldError, QuotaExceeded, RateLimited, Rejected, Sent, Unavailable, current_call
 from jackfield_aws.answers import Answer, read_answer
 from jackfield_aws.rows import AWS_ROWS, BY_STATUS, SERVER_FAULT, THROTTLED, Key, Row, Rows
 from jackfield_aws.transport import explain_transport
@@ -36,11 +36,16 @@ class AwsErrors:
         return AwsErrors({**new, **{key: row for key, row in self._rows.items() if key not in new}})
 
     def __call__(self, error: Exception, client: Any, inputs: Inputs | None = None) -> JackfieldError | None:  # noqa: ANN401, ARG002 (author's API)
-        """What a Connector's ``explain`` is asked; ``client`` is the open AwsClients, or None."""
+        """What a Connector's ``explain`` is asked; ``client`` is the open AwsClients, or None.
+
+        Where AWS does not say what is missing, the action's own permissions are named; outside of an action all of the connector's.
+        """
+        call = current_call()
+        needed = call.permissions.get("aws:iam", ()) if call is not None else ()
         return self.explain(
             error,
             region=getattr(client, "region", None),
-            permissions=getattr(client, "permissions", ()),
+            permissions=needed or getattr(client, "permissions", ()),
             renewable=getattr(client, "renewable", False),
         )
 
@@ -79,17 +84,18 @@ class AwsErrors:
         )
 
     def find(self, answer: Answer) -> Row:
-        """The row for an answer. A 5xx stays in doubt and a 429 a throttle, whatever the code, unless the row is about too much."""
+        """The row for an answer. What is no explicit refusal is in doubt whatever the code says (a 5xx, a redirect); a 429 is a throttle,
+        unless the row is about a quota."""
         code, message = _short(answer.code), answer.message.casefold()
         row = next((row for phrase, row in self._phrases.get(code, ()) if phrase in message), None) or self._rows.get(code)
-        if row is not None and row.kind in (RateLimited, QuotaExceeded):
-            return row
         if answer.status >= _SERVER:
             return SERVER_FAULT
+        if 0 < answer.status < _BAD_REQUEST:
+            return _UNCLEAR
+        if row is not None and row.kind in (RateLimited, QuotaExceeded):
+            return row
         if answer.status == _TOO_MANY:
             return THROTTLED
-        if row is None and 0 < answer.status < _BAD_REQUEST:
-            return _UNCLEAR
         return row or BY_STATUS.get(answer.status, _OTHER)
 
 
@@ -107,10 +113,11 @@ def _is_answer(error: Exception) -> bool:
 
 
 def _fields(answer: Answer, region: str | None, operation: str | None, permissions: tuple[str, ...]) -> dict[str, str]:
+    actions = answer.action or ", ".join(permissions) or f"the IAM action of {operation or answer.operation}"
     return {
         "operation": operation or answer.operation,
         "region": region or "this region",
-        "actions": answer.action or ", ".join(permissions) or f"the IAM action of {operation or answer.operation}",
+        "actions": f"{actions} on {answer.resource}" if answer.resource else actions,
         "principal": answer.principal or "the user or role of this connection",
         "code": answer.code,
     }

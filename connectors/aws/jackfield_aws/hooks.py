@@ -6,6 +6,7 @@ from typing import Any
 
 from jackfield.connector import current_call
 from jackfield_aws.limits import current_deadline
+from jackfield_aws.transport import check_sendable
 
 __all__ = ["watch"]
 
@@ -17,9 +18,10 @@ def watch(client: Any, *, begins: bool) -> None:  # noqa: ANN401 (botocore is un
     that cannot be refreshed fails before it.
     """
     events = client.meta.events
-    events.register("before-call", _limit)
-    if begins:
-        events.register_last("before-send", _begin)
+    if not begins:
+        events.register("before-call", _limit)
+    else:
+        events.register_last("before-send", _begin)  # which looks at the deadline, too
         events.register("before-parse", _note_header)
         events.register("after-call", _note_parsed)
 
@@ -30,9 +32,10 @@ def _limit(**_: object) -> None:
         deadline.check()
 
 
-def _begin(**_: object) -> None:
+def _begin(request: Any, **_: object) -> None:  # noqa: ANN401 (botocore is untyped)
     call = current_call()
     if call is not None:
+        check_sendable(request.headers)
         call.begin()
 
 

@@ -59,7 +59,7 @@ BY_STATUS: Mapping[int, Row] = {
     401: Row(Forbidden, _DENIED),
     403: Row(Forbidden, _DENIED),
     404: Row(NotFound),
-    408: Row(Unavailable, "AWS did not get the whole request in time: check the network."),
+    408: Row(Unavailable, "AWS did not get the whole request in time: check the network.", repeatable=False),
     409: Row(Conflict),
     429: THROTTLED,
 }

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection
 from jackfield_aws.keys import Keys
+from jackfield_aws.quiet import hush
 from jackfield_aws.transport import explain_transport
 from jackfield_aws.version import VERSION
 
@@ -40,13 +41,14 @@ class Ambient:
 @dataclass(frozen=True, slots=True)
 class ClientSpec:
     """What makes a client: for which service, where, and as whom. ``endpoint`` None is AWS's own for the region; ``guard`` judges one that
-    the connection itself names."""
+    the connection itself names; ``validates``: botocore holds parameters against the service's model before it sends them."""
 
     service: str
     region: str | None
     endpoint: str | None
     identity: Keys | Ambient = field(repr=False)
     guard: Guard = ANYWHERE
+    validates: bool = True
 
 
 class _Shared:
@@ -56,7 +58,9 @@ class _Shared:
         import botocore.session  # noqa: PLC0415 (0.1 s that only a call to AWS pays for)
 
         self.lock = threading.RLock()
-        self.session = botocore.session.Session(profile=ambient.profile if ambient else None)
+        # Who brings keys has nothing to do with a profile that the environment names, which may not even exist.
+        variables: dict[str, Any] | None = None if ambient else {"profile": (None, [], None, None)}
+        self.session = botocore.session.Session(session_vars=variables, profile=ambient.profile if ambient else None)
         # The contract asks for the regional STS endpoint, whatever AWS_STS_REGIONAL_ENDPOINTS says.
         self.session.set_config_variable("sts_regional_endpoints", "regional")
         if ambient and ambient.disable_imds:
@@ -86,7 +90,10 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
     :raises InvalidConnection: where the endpoint is no URL or may not be reached, or the machine has no identity of its own but needs one.
     """
     from jackfield_aws.bounded import bound  # noqa: PLC0415 (brings botocore in)
+    from jackfield_aws.models import find_by_name  # noqa: PLC0415 (as above)
 
+    if spec.endpoint is not None and not _has_legal_port(spec.endpoint):
+        raise _not_made(spec, ValueError())  # botocore would find it when it sends
     if not spec.guard.internal and spec.endpoint is not None:
         spec.guard.check(_host(spec.endpoint), _path(spec))
     ambient = spec.identity if isinstance(spec.identity, Ambient) else None
@@ -94,16 +101,22 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
         if ambient is not None:
             _check_identity(session, ambient)
         try:
+            find_by_name(session)
             client = session.create_client(
                 spec.service,
                 region_name=spec.region,
                 endpoint_url=spec.endpoint,
-                config=_config(read_timeout),
+                config=_config(read_timeout, validates=spec.validates),
                 **_credentials(spec.identity),
             )
         except ValueError as error:
             raise _not_made(spec, error) from None
+    # With one attempt the retry handler has nothing to decide, and takes 1 % of a small call for it; a botocore that names it otherwise
+    # goes on asking it.
+    service = client.meta.service_model.service_id.hyphenize()
+    client.meta.events.unregister(f"needs-retry.{service}", unique_id=f"retry-config-{service}")
     bound(client, spec.guard, _path(spec))
+    hush()
     return client
 
 
@@ -151,6 +164,13 @@ def _host(endpoint: str) -> str:
         return ""
 
 
+def _has_legal_port(endpoint: str) -> bool:
+    try:
+        return urlsplit(endpoint).port != 0
+    except ValueError:
+        return False
+
+
 def _credentials(identity: Keys | Ambient) -> dict[str, str | None]:
     if isinstance(identity, Ambient):
         return {}
@@ -161,7 +181,7 @@ def _credentials(identity: Keys | Ambient) -> dict[str, str | None]:
     }
 
 
-def _config(read_timeout: float) -> Any:  # noqa: ANN401 (botocore is untyped)
+def _config(read_timeout: float, *, validates: bool) -> Any:  # noqa: ANN401 (botocore is untyped)
     import botocore  # noqa: PLC0415 (see above)
     from botocore.config import Config  # noqa: PLC0415 (see above)
 
@@ -172,5 +192,6 @@ def _config(read_timeout: float) -> Any:  # noqa: ANN401 (botocore is untyped)
         retries={"mode": "standard", "total_max_attempts": 1},
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=read_timeout,
+        parameter_validation=validates,
         max_pool_connections=_POOL,
     )

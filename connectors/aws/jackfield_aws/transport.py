@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -20,7 +21,7 @@ from jackfield.connector import (
 )
 from jackfield_aws.limits import current_deadline
 
-__all__ = ["explain_transport"]
+__all__ = ["check_sendable", "explain_transport"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,9 @@ _UNSENDABLE = _Fault(
     InvalidConnection, "the request could not be built: a key or an endpoint holds characters that HTTP does not allow",
     "Store the Access Key ID, the session token and the endpoint again, without line breaks or blanks inside.",
 )  # fmt: skip
+_NO_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What no header line can hold (RFC 9110 §5.5); http.client says so only once the request counts as begun."""
+_SIGNED = ("Authorization", "X-Amz-Security-Token")
 _NO_IDENTITY = _Fault(InvalidConnection, "no AWS credentials were found", _IDENTITY, path="")
 _RETRIEVAL = _Fault(Unauthenticated, "this machine's AWS credentials could not be fetched", _CONFIG)
 _SIGNED_OUT = _Fault(Unauthenticated, "this machine's AWS sign-in has ended", _LOGIN)
@@ -124,13 +128,24 @@ def explain_transport(error: Exception) -> JackfieldError | None:
     if refused is not None:  # the guard's word, right before it would have connected
         return refused
     names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("botocore.")]
-    fault = next((_FAULTS[name] for name in names if name in _FAULTS), None)
+    fault = next((_FAULTS[name] for name in names if name in _FAULTS), _GARBLED if _broke_a_parser(error) else None)
     if fault is None:
         return None
     seen, deadline = _sharpened(fault, error), current_deadline()
     if seen.ended and deadline is not None and deadline.remaining() <= 0:
         return deadline.passed(fault.sent)  # of a handshake too, which may time out as well: no more is known than botocore says
     return _made(seen, error)
+
+
+def check_sendable(headers: Mapping[str, str | bytes]) -> None:
+    """Do nothing where a signed request can be written. Its other headers are botocore's own.
+
+    :raises InvalidConnection: where a key or a token that this machine brought along holds what no header line can.
+    """
+    for name in _SIGNED:
+        value = headers.get(name, "")
+        if _NO_HEADER.search(value if isinstance(value, str) else value.decode("latin-1")):
+            raise InvalidConnection(_UNSENDABLE.says, hint=_UNSENDABLE.hint, sent=Sent.NOTHING)
 
 
 def _made(fault: _Fault, error: Exception) -> JackfieldError:
@@ -162,6 +177,14 @@ def _sharpened(fault: _Fault, error: Exception) -> _Fault:
     if "putheader" in steps:
         return _UNSENDABLE
     return _SLOW if any(isinstance(cause, TimeoutError) for cause in causes) else fault
+
+
+def _broke_a_parser(error: Exception) -> bool:
+    """Whether botocore tripped over an answer: one that is well-formed and another kind of value than its model says (an array)."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback is not None and traceback.tb_frame.f_globals.get("__name__") == "botocore.parsers"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -8,7 +8,7 @@ waiting for: reading ends with what had come, writing fails.
 from __future__ import annotations
 
 import contextlib
-import heapq
+import math
 import os
 import socket
 import threading
@@ -20,9 +20,6 @@ from jackfield.connector import Deadline
 
 __all__ = ["Watch"]
 
-_SWEEP = 4096
-"""Entries that may be over before the heap is made anew."""
-
 
 class Watch:
     """Sockets and the moments at which they must be shut down. Its thread starts with the first socket."""
@@ -33,8 +30,9 @@ class Watch:
     def forget(self) -> None:
         """Begin anew, as a forked child must: it has neither the thread nor, for sure, a free lock, and the sockets are its parent's."""
         self._changed = threading.Condition()
-        self._heap: list[tuple[float, int]] = []
-        self._active: dict[int, tuple[weakref.ref[Any], Deadline]] = {}
+        self._active: dict[int, tuple[float, weakref.ref[Any], Deadline]] = {}
+        self._looks_at = math.inf
+        """When the thread looks next of its own accord."""
         self._next = 0
         self._process = 0
 
@@ -51,16 +49,11 @@ class Watch:
         with self._changed:
             self._next += 1
             number = self._next
-            self._active[number] = (weakref.ref(sock), deadline)
-            earliest = not self._heap or at < self._heap[0][0]
-            heapq.heappush(self._heap, (at, number))
-            if len(self._heap) > _SWEEP + 2 * len(self._active):
-                self._heap = [entry for entry in self._heap if entry[1] in self._active]
-                heapq.heapify(self._heap)
+            self._active[number] = (at, weakref.ref(sock), deadline)
             if self._process != os.getpid():  # the first call, or the first one after a fork: threads do not survive it
                 self._process = os.getpid()
                 threading.Thread(target=self._run, name="aws-deadlines", daemon=True).start()
-            elif earliest:
+            elif at < self._looks_at:
                 self._changed.notify()
             return number
 
@@ -72,25 +65,23 @@ class Watch:
     def _run(self) -> None:
         with self._changed:
             while True:
-                self._changed.wait(self._shut_due())
+                self._shut_due()
+                left = self._looks_at - time.monotonic()
+                self._changed.wait(None if left == math.inf else left)
 
-    def _shut_due(self) -> float | None:
-        """Shut down what is due; seconds until the next one."""
-        while self._heap:
-            at, number = self._heap[0]
-            if number not in self._active:
-                heapq.heappop(self._heap)
-                continue
-            now = time.monotonic()
+    def _shut_due(self) -> None:
+        """Shut down what is due, and note when the next one is. Looks at all of them, which is seldom: calls end before their deadline."""
+        now = time.monotonic()
+        for number, (at, sock, deadline) in list(self._active.items()):
             if at > now:
-                return at - now
-            remaining = self._active[number][1].remaining()
-            if remaining > 0:  # its clock is another one, or was set
-                heapq.heapreplace(self._heap, (now + remaining, number))
                 continue
-            heapq.heappop(self._heap)
-            _shut(self._active.pop(number)[0]())
-        return None
+            remaining = deadline.remaining()
+            if remaining > 0:  # its clock is another one, or was set
+                self._active[number] = (now + remaining, sock, deadline)
+            else:
+                del self._active[number]
+                _shut(sock())
+        self._looks_at = min((at for at, _, _ in self._active.values()), default=math.inf)
 
 
 def _shut(sock: Any) -> None:  # noqa: ANN401 (a plain or a TLS socket, or None)

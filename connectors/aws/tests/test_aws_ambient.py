@@ -9,6 +9,7 @@ import pytest
 from aws_opening import KEY_ID, ROLE_ARN, SECRET, Opener
 from fake_aws import FakeAws, Role, User
 from jackfield.connector import Account, InvalidConnection, JackfieldError, Sent, Step
+from jackfield.connector.context import entered
 from jackfield_aws import AwsAssumeRole, AwsDefault, sessions
 
 if TYPE_CHECKING:
@@ -66,6 +67,18 @@ def test_the_environment_signs_in(opener: Opener, aws: FakeAws) -> None:
         AwsDefault().open(opener.context(awsRegion="eu-west-1")).client("sesv2").get_account()
     assert {request.access_key_id for request in aws.requests} == {HOST_KEY}
     assert opener.leases.made == 2
+
+
+@pytest.mark.usefixtures("host")
+@pytest.mark.parametrize("token", ["FwoG\nZXIv", "FwoG\x7f"])
+def test_a_token_that_cannot_be_sent_is_no_try(opener: Opener, aws: FakeAws, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    """What the host brings along is judged before it is sent: no try has begun where a header cannot hold it."""
+    monkeypatch.setenv("AWS_SESSION_TOKEN", token)
+    context = opener.context(awsRegion="eu-west-1")
+    with entered(context.call), pytest.raises(InvalidConnection, match="a key or an endpoint holds characters") as raised:
+        AwsDefault().open(context).client("sesv2").get_account()
+    assert (context.call.begun, raised.value.sent, aws.calls()) == (False, Sent.NOTHING, [])
+    assert raised.value.hint
 
 
 def test_a_profile_signs_in_with_its_region(opener: Opener, aws: FakeAws, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 from botocore.parsers import ResponseParserError
 
 from aws_opening import KEY_ID, SECRET, TOKEN, Opener
@@ -16,7 +16,7 @@ from fake_aws import FakeAws, refused_url
 from jackfield.connector import InvalidConnection, JackfieldError, Sent, TimedOut
 from jackfield.connector.context import Call, entered
 from jackfield.errors import Cancelled
-from jackfield_aws import AWS_ERRORS, VERSION, ApiKeySecret, AwsClients
+from jackfield_aws import AWS_ERRORS, VERSION, ApiKeySecret, AwsClients, sessions
 from jackfield_aws.endpoints import service_endpoint, sts_endpoint
 
 if TYPE_CHECKING:
@@ -55,6 +55,25 @@ def _failure(clients: AwsClients, call: Call) -> JackfieldError:
         error = AWS_ERRORS(raised.value, clients)
     assert error is not None
     return error
+
+
+@pytest.mark.parametrize(("service", "operation"), [("sesv2", "SendEmail"), ("ses", "ListIdentities"), ("sts", "AssumeRole")])
+def test_the_sdk_is_not_asked_whether_to_try_again(opener: Opener, service: str, operation: str) -> None:
+    """There is one attempt, so nothing of botocore's is left to judge the answer of it."""
+    clients, _ = _open(opener)
+    assert clients.client(service).meta.events.emit(f"needs-retry.{service}.{operation}") == []
+
+
+def test_a_misspelt_parameter_is_refused_unless_the_author_vouches_for_them(opener: Opener, aws: FakeAws) -> None:
+    """By default botocore judges the parameters of a call before it sends anything; a connector may ask it not to, for its own client."""
+    clients, call = _open(opener)
+    with entered(call), pytest.raises(ParamValidationError, match="FromEmailAdress"):
+        clients.client("sesv2").send_email(**MAIL, FromEmailAdress="a@example.com")
+    assert aws.calls() == []
+    trusted = clients.client("sesv2", validates=False)
+    assert trusted is not clients.client("sesv2")
+    with entered(call):
+        assert trusted.send_email(**MAIL)["MessageId"]
 
 
 def test_one_client_serves_many_tries(opener: Opener, aws: FakeAws) -> None:
@@ -165,12 +184,23 @@ def test_endpoint_variables_can_be_ignored() -> None:
     assert service_endpoint("sesv2", "own", environment) == "own"
 
 
-def test_a_bad_endpoint_is_refused_at_its_value(opener: Opener) -> None:
+@pytest.mark.parametrize("endpoint", ["http://", "http://127.0.0.1:99999", "http://127.0.0.1:abc", "http://127.0.0.1:0"])
+def test_a_bad_endpoint_is_refused_at_its_value(opener: Opener, endpoint: str) -> None:
     """An endpoint that no client can use is refused before anything is sent."""
-    clients, _ = _open(opener, endpoint="http://")
+    clients, _ = _open(opener, endpoint=endpoint)
     with pytest.raises(InvalidConnection) as raised:
         clients.client("sesv2")
     assert raised.value.details[0].path == "/endpoint"
+
+
+def test_a_profile_of_the_environment_is_for_who_brings_no_keys(opener: Opener, aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection with keys of its own works where AWS_PROFILE names a profile that there is not."""
+    monkeypatch.setenv("AWS_PROFILE", "nope")
+    sessions._shared.cache_clear()
+    clients, call = _open(opener, endpoint=aws.url)
+    with entered(call):
+        assert clients.client("sesv2").send_email(**MAIL)["MessageId"]
+    sessions._shared.cache_clear()
 
 
 def test_a_region_that_makes_no_host_is_refused(opener: Opener) -> None:

@@ -80,6 +80,7 @@ def test_titles_are_what_people_know() -> None:
         ROLE | {"externalId": "a" * 1224, "durationSeconds": 43200, "sessionPolicy": {"Version": "2012-10-17", "Statement": []}},
         ROLE | {"endpoint": "http://127.0.0.1:4566", "stsEndpoint": "https://sts.eu-west-1.amazonaws.com/path"},
         ROLE | {"accessKeyId": "k", "secretAccessKey": "s"},
+        ROLE | {"accessKeyId": "k ß\u2026", "secretAccessKey": "s ß\u2026"},
     ],
 )
 def test_good_values_pass(values: dict[str, Any]) -> None:
@@ -107,6 +108,10 @@ def test_good_values_pass(values: dict[str, Any]) -> None:
         ROLE | {"region": "foo"},
         ROLE | {"endpoint": "ftp://example.com"},
         ROLE | {"endpoint": "https://user:password@example.com"},
+        ROLE | {"endpoint": "https://example.com/\x01"},
+        ROLE | {"accessKeyId": "AKIA\nEXAMPLE", "secretAccessKey": "s"},
+        ROLE | {"accessKeyId": "k", "secretAccessKey": "s\r\ns"},
+        ROLE | PAIR | {"sessionToken": "FwoG\tZXIv"},
         ROLE | {"stsEndpoint": "example.com"},
         ROLE | {"stsEndpoint": "https://"},
         ROLE | {"sessionPolicy": "yes"},

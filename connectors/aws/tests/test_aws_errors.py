@@ -70,7 +70,8 @@ def test_every_row_is_found(key: Key, suffix: str) -> None:
     ("code", "status", "kind", "sent"),
     [
         ("ThrottlingException", 400, RateLimited, Sent.REFUSED),
-        ("Throttling", 503, RateLimited, Sent.REFUSED),
+        ("Throttling", 503, Unavailable, Sent.UNKNOWN),
+        ("SlowDown", 503, Unavailable, Sent.UNKNOWN),
         ("BrandNew", 429, RateLimited, Sent.REFUSED),
         ("BadRequestException", 429, RateLimited, Sent.REFUSED),
         ("LimitExceededException", 400, QuotaExceeded, Sent.REFUSED),
@@ -85,10 +86,11 @@ def test_every_row_is_found(key: Key, suffix: str) -> None:
         ("BrandNew", 400, Rejected, Sent.REFUSED),
         ("BrandNew", 418, Rejected, Sent.REFUSED),
         ("BrandNew", 301, Unavailable, Sent.UNKNOWN),
+        ("BadRequestException", 302, Unavailable, Sent.UNKNOWN),
     ],
 )
 def test_code_and_status_together_decide(code: str, status: int, kind: type[JackfieldError], sent: Sent) -> None:
-    """Throttling is one whatever the status, a 5xx stays in doubt whatever the code, an unknown code goes by its status."""
+    """What is no explicit refusal, a 5xx or a redirect, stays in doubt whatever the code; an unknown code goes by its status."""
     error = _explained(_error(code, "Text", status))
     assert (type(error), error.sent) == (kind, sent)
 
@@ -100,17 +102,35 @@ def test_botocores_throttling_codes_are_known() -> None:
 
 
 def test_a_denial_names_action_principal_and_region() -> None:
-    """The hint names the IAM action and the principal that AWS named, else what the connector needs."""
+    """The hint names the IAM action, the resource and the principal that AWS named, else what the connector needs."""
     error = _explained(_error("AccessDeniedException", DENIED, 403))
-    assert error.hint == "Allow ses:SendEmail for arn:aws:iam::123456789012:user/ada in IAM, in the region eu-west-1."
-    quoted = DENIED.replace(" arn:aws:iam::123456789012:user/ada ", " `arn:aws:iam::123456789012:user/ada' ").replace(
-        ": ses:SendEmail", " `ses:SendEmail'"
+    said = "Allow ses:SendEmail on arn:aws:ses:eu-west-1:1:identity/x for arn:aws:iam::123456789012:user/ada in IAM"
+    assert error.hint == f"{said}, in the region eu-west-1."
+    quoted = (
+        DENIED.replace(" arn:aws:iam::123456789012:user/ada ", " `arn:aws:iam::123456789012:user/ada' ")
+        .replace(": ses:SendEmail", " `ses:SendEmail'")
+        .replace(": arn:aws:ses:eu-west-1:1:identity/x", " `arn:aws:ses:eu-west-1:1:identity/x'")
     )
-    assert "Allow ses:SendEmail for arn:aws:iam::123456789012:user/ada in IAM" in (
-        _explained(_error("AccessDenied", quoted, 403)).hint or ""
-    )
+    assert said in (_explained(_error("AccessDenied", quoted, 403)).hint or "")
+    nowhere = DENIED.partition(" on resource")[0]
+    assert "Allow ses:SendEmail for arn:" in (_explained(_error("AccessDenied", nowhere, 403)).hint or "")
     assert "ses:A, ses:B" in (_explained(_error("AccessDenied", "No.", 403), permissions=["ses:A", "ses:B"]).hint or "")
     assert "the IAM action of SendEmail" in (_explained(_error("AccessDenied", "No.", 403)).hint or "")
+
+
+def test_a_denial_without_a_name_asks_for_what_the_action_needs() -> None:
+    """Where AWS names no action, the hint names those of the action that was called, and of the connector only outside of one."""
+    with Opener(permissions=("ses:ListIdentities", "ses:SendEmail", "ses:SendRawEmail")) as opener:
+        context = opener.context(awsRegion="eu-west-1")
+        clients = ApiKeySecret.model_validate({"accessKeyId": KEY_ID, "secretAccessKey": SECRET}).open(context)
+        context.call.permissions = {"aws:iam": ("ses:SendEmail", "ses:SendRawEmail")}
+        outside = AWS_ERRORS(_error("AccessDenied", "No.", 403), clients)
+        with entered(context.call):
+            inside = AWS_ERRORS(_error("AccessDenied", "No.", 403), clients)
+    assert outside is not None
+    assert inside is not None
+    assert (outside.hint or "").startswith("Allow ses:ListIdentities, ses:SendEmail, ses:SendRawEmail for ")
+    assert (inside.hint or "").startswith("Allow ses:SendEmail, ses:SendRawEmail for ")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +139,7 @@ def test_a_denial_names_action_principal_and_region() -> None:
         ("because no identity-based policy allows the ses:SendEmail action", "Allow ses:SendEmail"),
         ("because no session policy allows the ses:SendEmail action", "sessionPolicy"),
         ("because no permissions boundary allows the ses:SendEmail action", "permissions boundary"),
-        ("with an explicit deny in an identity-based policy", "denies ses:SendEmail explicitly"),
+        ("with an explicit deny in an identity-based policy", "denies ses:SendEmail on arn:aws:ses:eu-west-1:1:identity/x explicitly"),
         ("with an explicit deny in a service control policy", "service control policy"),
     ],
 )
@@ -203,13 +223,20 @@ def test_our_own_errors_pass_and_others_are_unknown() -> None:
 
 @given(st.text(max_size=40), st.text(max_size=200), st.integers(100, 599))
 def test_any_answer_comes_to_an_error(code: str, message: str, status: int) -> None:
-    """Whatever AWS answers, it comes to an error; a 4xx never to one in doubt, a 5xx never to a refusal but for throttles."""
+    """Whatever AWS answers, it comes to an error; a 4xx never to one in doubt, anything else never to a refusal."""
     error = _explained(_error(code, message, status))
     assert error.message
     if 400 <= status < 500:
         assert error.sent is Sent.REFUSED
-    if status >= 500:
-        assert error.sent is Sent.UNKNOWN or isinstance(error, RateLimited | QuotaExceeded)
+    else:
+        assert error.sent is Sent.UNKNOWN
+
+
+@pytest.mark.parametrize("answer", [("RequestTimeout", 400), ("RequestTimeoutException", 408), ("BrandNew", 408)])
+def test_a_request_that_timed_out_is_not_sent_again(answer: tuple[str, int]) -> None:
+    """An explicit refusal that is no throttle is final, though the caller may try again."""
+    error = _explained(_error(answer[0], "Text", answer[1]))
+    assert (error.code, error.retryable, error.repeatable) == ("unavailable", True, False)
 
 
 @pytest.mark.parametrize("answer", [{}, {"Error": {}}, {"message": "Forbidden", "ResponseMetadata": {"HTTPStatusCode": 403}}])

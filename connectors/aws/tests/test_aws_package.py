@@ -17,6 +17,13 @@ def test_import_brings_no_sdk() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_import_brings_no_sts() -> None:
+    """What only a role or a connection's test needs is not imported with the connection types."""
+    code = "import sys, jackfield_aws; print([name for name in sys.modules if name in ('jackfield_aws.sts', 'jackfield_aws.trial')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})
+    assert done.stdout.strip() == "[]"
+
+
 def test_version_is_the_distributions() -> None:
     """The version in the code is the one in pyproject.toml."""
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]

@@ -169,6 +169,23 @@ def test_what_was_sent_without_an_answer_is_in_doubt(fault: dict[str, Any], kind
     assert (type(error), error.sent) == (kind, Sent.UNKNOWN)
 
 
+@pytest.mark.parametrize("body", ["[]", '"text"', "5", "null", '{"SendQuota": []}'])
+def test_an_answer_of_another_kind_is_in_doubt(body: str) -> None:
+    """JSON that is not what the service's model says trips botocore's parser, which is no bug of the connector's."""
+    fault = {"do": "body", "body": body, "contentType": "application/json"}
+    with FakeAws(script=[fault]) as aws:
+        error = _failure(aws.url)
+    assert (type(error), error.sent, error.message) == (Unavailable, Sent.UNKNOWN, "AWS's answer could not be read")
+
+
+def test_a_mistake_of_the_connector_is_not_the_answers() -> None:
+    """An exception that did not come out of botocore's parser is not explained, nor is one that was never raised."""
+    assert AWS_ERRORS.explain(AttributeError("x")) is None
+    with pytest.raises(TypeError) as raised:
+        len(5)  # type: ignore[arg-type]
+    assert AWS_ERRORS.explain(raised.value) is None
+
+
 @pytest.mark.parametrize(
     ("error", "kind", "path"),
     [

