@@ -44,9 +44,9 @@ def test_every_documented_field_has_its_place(samples: Path) -> None:
         "secretAccessKey": "dapr-sample-secret",
         "sessionToken": "dapr-sample-session",
         "region": "eu-west-1",
+        "sender": "ops@sender.test",
     }
     assert inputs(found) == {
-        "sender": "ops@sender.test",
         "to": ["desk@rcpt.test"],
         "cc": ["watch@rcpt.test"],
         "bcc": ["archive@rcpt.test"],
@@ -81,7 +81,7 @@ def test_every_documented_field_has_its_place(samples: Path) -> None:
 def test_d13_fields_say_how_to_sign_in(folder: Path, metadata: dict[str, str], kind: str, values: dict[str, str]) -> None:
     """Both keys are static ones, a role is assumed with or without them, and anything less is the machine's own identity."""
     found = connection(write(folder, "a.yaml", component(**metadata)))
-    assert (found.type, dict(found.values)) == (kind, values)
+    assert (found.type, dict(found.values)) == (kind, {**values, "sender": "ops@sender.test"})
 
 
 def test_a_missing_region_is_that_of_the_environment(folder: Path) -> None:

@@ -140,6 +140,23 @@ def test_what_is_no_expression_is_refused(text: str) -> None:
         check({"a": [text]})
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("${   .a | nosuch }", "nosuch/0 is not defined at column 6"),
+        ("${ {a: } }", "syntax error, unexpected '}' at column 5"),
+        ("${ .a |\n nosuch }", "nosuch/0 is not defined at line 2, column 2"),
+        ("${ .a + }", "it ends too soon, or closes what it has not opened"),
+    ],
+)
+def test_a_fault_of_jq_has_its_place_in_what_was_written(text: str, says: str) -> None:
+    """Columns count from the expression's first letter, and the field that it stands in is named."""
+    with pytest.raises(ExpressionError) as caught:
+        check({"a": [{"b": text}]})
+    assert str(caught.value).startswith("a[0].b: the expression ")
+    assert str(caught.value).endswith(f" cannot be read: {says}")
+
+
 @pytest.mark.parametrize("text", ["(" * 300 + "1" + ")" * 300, "1" + " + 1" * 5000, "[" * 5000])
 def test_endless_expressions_come_to_an_end(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Depth and length are bounded."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -151,19 +152,20 @@ def test_a_mapping_in_code_may_be_of_any_format(samples: Path) -> None:
         ("a: [1, 2", "it is not YAML: "),
         ("\tb: 1", "it is not YAML: "),
         ("a: 1\na: 2", "the key 'a' occurs twice"),
-        ("a: &a [*a]", "it is nested deeper than 100 levels"),
-        ("a: &a {b: *a}", "it is nested deeper than 100 levels"),
-        ("a: &a\n  <<: *a\n  b: 1", "expected 'connections:"),
+        ("a: &a [*a]", "the alias '*a' refers to what it stands in, at line "),
+        ("a: &a {b: *a}", "the alias '*a' refers to what it stands in, at line "),
+        ("a: &a [x]\nb: &a [y]", "it is not YAML: found duplicate anchor"),
+        ("a: &a\n  <<: *a\n  b: 1", "the alias '*a' refers to what it stands in, at line "),
         ("a: !!python/object/apply:os.system [ls]", "it is not YAML: "),
         (
             "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
             + "".join(f"{b}: &{b} [{','.join(['*' + a] * 10)}]\n" for a, b in zip("abcdefg", "bcdefgh", strict=True)),
-            "unfolds to more than 200,000 nodes",
+            "unfolds to more than 200,000 values",
         ),
         ("[" * 500 + "]" * 500, "it is nested deeper than 100 levels"),
         ("hello", "expected 'connections:"),
     ],
-    ids=["open", "tab", "twice", "cycle", "ring", "merged ring", "object", "bomb", "deep", "word"],
+    ids=["open", "tab", "twice", "cycle", "ring", "anchors", "merged ring", "object", "bomb", "deep", "word"],
 )
 @pytest.mark.parametrize("good", [OWN, component("own"), PROVIDERS], ids=["own", "dapr", "thand"])
 def test_a_broken_document_spoils_only_itself(folder: Path, bad: str, says: str, good: str) -> None:
@@ -206,11 +208,65 @@ def test_a_file_full_of_faults_is_given_up(folder: Path) -> None:
     assert "10 of its documents are broken; the rest is not read" in found.problems[-1]
 
 
+def test_merged_keys_are_not_keys_that_occur_twice(folder: Path) -> None:
+    """A key of its own over a merged one is no repetition, wherever the mapping that is merged on stands."""
+    text = "z: &z {k: 1}\nx: {y: {w: &a {<<: *z, k: 2}}}\nb: {<<: *a}\nc: {<<: {1: one}, <<: {2: two}}\n"
+    ((_, content),) = parted(text, "a.yaml")
+    assert content["x"]["y"]["w"] == content["b"] == {"k": 2}
+    assert content["c"] == {"1": "one", "2": "two"}
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+@pytest.mark.parametrize("repeated", ["null", "5", "{name: n, provider: email.ses, enabled: true, config: {from: b@sender.test}}"])
+def test_an_entry_that_occurs_twice_spoils_no_other(folder: Path, suffix: str, repeated: str) -> None:
+    """Neither of the two is read, since nobody knows which is meant; the field is named, and the entries beside them are read."""
+    text = PROVIDERS.replace("providers: {", f"providers: {{again: {repeated}, again: {repeated}, ")
+    if suffix == "json":
+        text = re.sub(r"([\w.@]+)(?=[:,}])", r'"\1"', "{" + text.replace("'", "").replace("\n", ",").strip(",") + "}")
+    path = write(folder, f"a.{suffix}", text)
+    assert [item.name for item in loaded(path).files()] == ["mail"]
+    told = problem(path)
+    assert told.startswith(f"{path}: providers.again: the {'key' if suffix == 'yaml' else 'member'} 'again' occurs twice")
+    assert told.endswith("; neither is read")
+
+
+def test_many_entries_that_occur_twice_are_told_in_short(folder: Path) -> None:
+    """Ten are told one by one, the others by their number."""
+    rows = "".join(f"  k{n}: 1\n  k{n}: 2\n" for n in range(25))
+    found = loaded(write(folder, "a.yaml", f"providers:\n{rows}"))
+    assert len(found.problems) == 11
+    assert found.problems[-1].endswith("a.yaml: 15 more of its entries occur twice")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("a.yaml", "a:\n" + "- {b: c, d: e}\n" * 400_000, "it has more than 200,000 values"),
+        ("a.json", '{"a": [' + "1," * 300_000 + "1]}", "it has more than 200,000 values"),
+        ("a.yaml", "---\n" * 400_000, "it has more than 1,000 documents; the rest is not read"),
+    ],
+    ids=["values", "json", "documents"],
+)
+def test_a_large_file_is_given_up_soon(folder: Path, name: str, text: str, says: str) -> None:
+    """What is too much is counted before anything is made of it."""
+    path = write(folder, name, text)
+    before = time.process_time()
+    assert problem(path) == f"{path}: {says}"
+    assert time.process_time() - before < 4
+
+
+def test_a_thousand_documents_are_read(folder: Path) -> None:
+    """The limit is not met by a file that has just as many; keys are not counted as values."""
+    assert len(list(parted("---\na: 1\n" * 1000, "a.yaml"))) == 1000
+    ((_, content),) = parted("a:\n" + "- {b: c}\n" * 99_000 + "b: &b [c]\nc: [*b, *b]\n", "a.yaml")
+    assert (len(content["a"]), content["c"]) == (99_000, [["c"], ["c"]])
+
+
 def test_all_documents_of_a_file_share_one_limit(folder: Path) -> None:
     """Many documents that are just small enough are too large together."""
     rows = "a: &a [" + ",".join(["x"] * 300) + "]\nb: &b [" + ",".join(["*a"] * 300) + "]\n"
     found = loaded(write(folder, "a.yaml", f"---\n{rows}" * 30))
-    assert "unfolds to more than 200,000 nodes" in "".join(found.problems)
+    assert "unfolds to more than 200,000 values" in "".join(found.problems)
 
 
 DOCUMENTS = st.lists(

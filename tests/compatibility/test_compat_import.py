@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,6 +91,16 @@ def test_each_file_can_be_imported(kept: Shell, sample: str, names: list[str], b
     assert sorted(row["name"] for row in kept.run("connections", "list").json) == sorted(names)
 
 
+def test_an_import_keeps_the_sender_of_a_component(kept: Shell, aws: FakeAws) -> None:
+    """A stored connection has the component's sender; its recipients and subject are not kept, which is told."""
+    answer = kept.run("connections", "import", "-", "--no-test", stdin=component("box"))
+    assert "'box': default inputs are not kept with a stored connection: subject, to" in answer.err
+    mail = ("invoke", "aws-ses", "sendEmail", "--connection", "box", "html=<p>x</p>")
+    assert kept.run(*mail, "to=z@rcpt.test", "subject=Hello").code == 0
+    assert [(message.source, message.to) for message in aws.messages] == [("ops@sender.test", ("z@rcpt.test",))]
+    assert kept.run(*mail).json["error"]["code"] == "invalid_input"
+
+
 def test_the_variable_itself_can_be_imported(kept: Shell) -> None:
     """The platform's variable is named as for connections; without it that is said."""
     assert kept.run("connections", "import", "$VCAP_SERVICES").json["error"]["code"] == "invalid_connection"
@@ -115,6 +126,84 @@ def test_a_document_from_afar_reads_nothing_of_the_host(kept: Shell, sample: str
         kept_values = [jackfield.connections.known.find(row["name"]).values for row in rows if row["result"] == "added"]
     assert "hush" not in repr([dict(values) for values in kept_values]) + repr(rows)
     assert len(kept_values) == (1 if sample == "thand-endpoint.yaml" else 0)
+
+
+@pytest.mark.parametrize(
+    ("sample", "name"), [("prismatic-instance.json", "Mail-by-key"), ("$VCAP_SERVICES", "link-eu"), ("own.yaml", "own")]
+)
+def test_a_file_may_be_imported_while_it_is_read(kept: Shell, sample: str, name: str) -> None:
+    """What JACKFIELD_CONNECTIONS names can be kept too; the file goes first until it is taken out, which is told."""
+    kept.write("own.yaml", f"---\n{OWN}---\n{OWN.replace('own', 'other')}")
+    path = str(SAMPLES / sample) if sample.startswith("p") else sample
+    kept.set(JACKFIELD_CONNECTIONS=path, VCAP_SERVICES=(SAMPLES / "vcap.json").read_text())
+    for words, result in ((), "added"), (("--replace",), "replaced"):
+        answer = kept.run("connections", "import", path, "--no-test", *words)
+        assert (answer.code, answer.json[0]["name"], answer.json[0]["result"]) == (0, name, result), answer.err
+        assert f"the connection '{name}' of {sample}" in answer.err
+        assert "goes before the stored one until the file is no longer read" in answer.err
+    kept.set(JACKFIELD_CONNECTIONS="")
+    assert name in [row["name"] for row in kept.run("connections", "list").json]
+
+
+def test_another_file_that_would_hide_it_is_still_refused(kept: Shell) -> None:
+    """Only the file itself may go on hiding what is kept of it: not a file of the same name elsewhere, nor standard input."""
+    (kept.folder / "more").mkdir()
+    kept.write("own.yaml", OWN)
+    kept.write("more/own.yaml", OWN)
+    kept.set(JACKFIELD_CONNECTIONS="own.yaml")
+    for path in "more/own.yaml", "-":
+        answer = kept.run("connections", "import", path, "--no-test", stdin=OWN)
+        assert (answer.code, answer.json[0]["result"]) == (2, "refused")
+        assert "which would hide the stored one" in answer.json[0]["error"]["message"]
+
+
+def test_a_folder_is_imported_as_one(kept: Shell) -> None:
+    """A component and its secret store may stand in two files; one that is imported alone misses its store, which is told."""
+    outbox, store = (SAMPLES / "dapr-secrets.yaml").read_text().split("---")
+    kept.write("parts/outbox.yaml", outbox)
+    kept.write("parts/store.yaml", store)
+    kept.write("parts/secrets.json", (SAMPLES / "secrets.json").read_text())
+    alone = kept.run("connections", "import", "parts/outbox.yaml", "--no-test")
+    assert (alone.code, "there is no secret store" in alone.err) == (2, True)
+    assert "Import the folder" in alone.json[0]["error"]["hint"]
+    kept.set(JACKFIELD_CONNECTIONS="parts")
+    answer = kept.run("connections", "import", "parts/", "--no-test")
+    assert (answer.code, [(row["name"], row["result"]) for row in answer.json]) == (0, [("outbox", "added")]), answer.err
+
+
+def test_a_folder_of_nothing_is_refused(kept: Shell) -> None:
+    """A folder without connections is told as such, one that has some is imported but for its faults."""
+    (kept.folder / "none").mkdir()
+    assert "none of its YAML and JSON files has connections" in kept.run("connections", "import", "none").json["error"]["message"]
+    kept.write("some/a.yaml", "a: [\n")
+    kept.write("some/b.yaml", OWN)
+    answer = kept.run("connections", "import", "some", "--no-test")
+    assert (answer.code, [row["result"] for row in answer.json]) == (2, ["added", "refused"])
+
+
+LINK = {"name": "l", "credentials": {"hostname": "vpce-1.email-smtp.eu-west-1.vpce.amazonaws.com", "username": "A", "password": "s"}}
+KEYS = {
+    "key": "l",
+    "connection": {"component": {"key": "aws-ses"}, "key": "apiKeySecret"},
+    "inputs": {"accessKeyId": "A", "secretAccessKey": "s"},
+}
+TWICE = {
+    "privatelink": ({"privatelink": [LINK, LINK]}, "twice.json: privatelink[0]", "twice.json: privatelink[1]"),
+    "prismatic": ({"configVariables": [KEYS, KEYS]}, "twice.json: configVariables[0]", "twice.json: configVariables[1]"),
+}
+
+
+@pytest.mark.parametrize(("document", "first", "second"), TWICE.values(), ids=TWICE)
+def test_a_name_twice_in_one_file_is_told(kept: Shell, document: object, first: str, second: str) -> None:
+    """It is told with both places: of a file that is read, the name cannot be used; of an import, the first is kept, replacing or not."""
+    kept.write("twice.json", json.dumps(document))
+    for words, result in ((), "added"), (("--replace",), "replaced"):
+        answer = kept.run("connections", "import", "twice.json", "--no-test", *words)
+        assert (answer.code, [row["result"] for row in answer.json]) == (2, [result, "refused"])
+        assert f"the connection 'l' is in {second} for the second time; the first is in {first}" in answer.err
+    kept.set(JACKFIELD_CONNECTIONS="twice.json")
+    listed = kept.run("connections", "list")
+    assert (listed.code, f"the connection 'l' is defined more than once: in {first} and {second}" in listed.err) == (1, True)
 
 
 def test_an_import_of_nothing_known_is_refused(kept: Shell) -> None:

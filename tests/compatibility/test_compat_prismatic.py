@@ -57,6 +57,19 @@ def test_what_an_integration_sends_is_sent(samples: Path, aws: FakeAws) -> None:
     )
 
 
+def test_recipients_of_nothing_but_blanks_are_not_given(samples: Path, aws: FakeAws) -> None:
+    """A form that leaves a blank behind names nobody: the mail goes to the others, and to nobody where there is no other."""
+    invocation = json.loads((samples / "prismatic-invocation.json").read_text())
+    inputs = {**invocation["inputs"], "cc": " ", "bcc": "\t ", "replyTo": " \n"}
+    with Jackfield(connections=[str(samples / "prismatic-integration.yaml")]) as runtime:
+        assert runtime.invoke({**invocation, "inputs": inputs}).unwrap()
+        refused = runtime.invoke({**invocation, "inputs": {**inputs, "to": "  "}})
+    (message,) = aws.messages
+    assert (message.cc, message.bcc, message.reply_to) == ((), (), ())
+    assert refused.error is not None
+    assert refused.error.code == "invalid_input"
+
+
 def test_a_role_is_assumed_with_its_external_id(samples: Path, aws: FakeAws) -> None:
     """The connection by role works as it is."""
     aws.configure(roles={ROLE: {"external_id": "orders-7"}})

@@ -86,7 +86,7 @@ def test_an_expression_that_fails_ends_the_workflow(flow: Runner, aws: FakeAws) 
     """The expression is quoted, its values are not."""
     flow.do(notify(message="${ $context.user + 1 }"))
     step = flow.step("--set", 'user="hush"', code=2)
-    assert step["error"] == "the expression '$context.user + 1': a text and a number cannot be added"
+    assert step["error"] == "message: the expression '$context.user + 1': a text and a number cannot be added"
     assert aws.received == 0
 
 
@@ -103,7 +103,7 @@ def test_an_expression_that_fails_ends_the_workflow(flow: Runner, aws: FakeAws) 
         ({"set": {}, "then": "nowhere"}, "'x': then: there is no task 'nowhere'"),
         ({"set": {}, "if": 5}, "do[1].x.if: must be an expression"),
         ({"set": {}, "if": "${ ( }"}, "do[1].x.if: the expression '(' cannot be read"),
-        ({"set": {"a": "${ ( }"}}, "do[1].x: the expression '(' cannot be read"),
+        ({"set": {"a": "${ ( }"}}, "do[1].x: a: the expression '(' cannot be read"),
         ({"switch": {}}, "do[1].x.switch: must be a list"),
         ({"switch": ["a"]}, "do[1].x.switch[0]: must be an object"),
         ({"switch": [{"a": {}}]}, "do[1].x.switch[0].a: must be an object with 'then'"),
@@ -114,6 +114,6 @@ def test_other_tasks_are_refused_before_anything_is_sent(flow: Runner, aws: Fake
     """What cannot be run is refused by name, although a task before it could be."""
     flow.do(notify(), {"x": task})
     message = flow.refusal()
-    assert message.startswith("flow.yaml: the workflow 'Access granted': ")
+    assert message.startswith("flow.yaml: workflows.granted: the workflow 'Access granted': ")
     assert says in message
     assert aws.received == 0

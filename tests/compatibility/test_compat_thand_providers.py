@@ -192,8 +192,15 @@ def test_t18_the_token_signs_and_the_machine_is_not_asked(folder: Path, aws: Any
         ({"description": "x" * 501}, "description: must be a text of at most 500 characters"),
         ({"description": 5}, "description: must be a text"),
         ({"enabled": 1}, "enabled: must be true or false"),
-        ({"config": {"platform": "${ .X | explode_everything }"}}, "the expression '.X | explode_everything' cannot be read"),
-        ({"config": {"platform": "${ .X + 1 }"}}, "the expression '.X + 1': a text and a number cannot be added"),
+        (
+            {"config": {"platform": "${ .X | explode_everything }"}},
+            "config.platform: the expression '.X | explode_everything' cannot be read",
+        ),
+        (
+            {"config": {"from": "${ .X | nosuch }"}},
+            "config.from: the expression '.X | nosuch' cannot be read: nosuch/0 is not defined at column 6",
+        ),
+        ({"config": {"platform": "${ .X + 1 }"}}, "config.platform: the expression '.X + 1': a text and a number cannot be added"),
     ],
 )
 def test_a_fault_names_file_entry_and_field(folder: Path, entry: dict[str, Any], says: str) -> None:

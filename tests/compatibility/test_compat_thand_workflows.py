@@ -246,6 +246,50 @@ def test_a_file_without_a_workflow_is_refused(flow: Runner, shell: Shell, text: 
     assert says in flow.refusal()
 
 
+BROKEN = "---\nworkflows: [{name: granted, steps: [\n"
+
+
+@pytest.mark.parametrize("words", [(), ("granted",)])
+@pytest.mark.parametrize("by", ["path", "stdin"])
+def test_a_broken_document_beside_a_good_one_is_told(flow: Runner, shell: Shell, words: tuple[str, ...], by: str) -> None:
+    """Where the workflow stands in what cannot be read, that is said, with its place: on stderr and in the error."""
+    flow.file([])
+    text = (shell.folder / "flow.yaml").read_text() + BROKEN
+    write(shell.folder, "flow.yaml", text)
+    answer = flow.run(*words) if by == "path" else shell.run("run", "-", *words, stdin=text)
+    fault = f"{'flow.yaml' if by == 'path' else 'stdin'}, document 2: it is not YAML: "
+    assert answer.code == 2
+    assert f"Not all of the file can be read: {fault}" in answer.json["error"]["hint"]
+    assert f"jackfield: {fault}" in answer.err
+
+
+@pytest.mark.parametrize("by", ["path", "stdin"])
+def test_a_broken_document_is_told_once_where_the_workflow_runs(flow: Runner, shell: Shell, aws: FakeAws, by: str) -> None:
+    """A fault spoils only what it is in, and is told all the same."""
+    flow.steps({**CONFIG, "to": "kim@rcpt.test"})
+    text = (shell.folder / "flow.yaml").read_text() + BROKEN
+    write(shell.folder, "flow.yaml", text)
+    answer = flow.run() if by == "path" else shell.run("run", "-", stdin=text)
+    assert (answer.code, len(aws.messages)) == (0, 1)
+    assert answer.err.count("document 2: it is not YAML") == 1
+
+
+def test_all_that_is_broken_is_told(flow: Runner, shell: Shell) -> None:
+    """A file of which nothing can be read tells every document."""
+    answer = shell.run("run", "-", stdin=f"a: [\n{BROKEN}")
+    assert answer.json["error"]["message"].startswith("stdin, document 1: it is not YAML")
+    assert answer.json["error"]["details"][0]["message"].startswith("stdin, document 2: it is not YAML")
+
+
+def test_two_workflows_of_one_name_are_refused(flow: Runner, aws: FakeAws) -> None:
+    """Nobody knows which was meant: neither runs, and both places are told."""
+    step = {"task": "notify", "config": {**CONFIG, "to": "kim@rcpt.test"}}
+    flow.file([{"name": "granted", "steps": [step]}, {"name": "granted", "steps": [step]}, {"name": "other", "steps": [step]}])
+    assert flow.refusal("granted") == "2 workflows are called 'granted': flow.yaml: workflows[0] and flow.yaml: workflows[1]"
+    assert flow.run("other").code == 0
+    assert len(aws.messages) == 1
+
+
 def test_a_workflow_may_stand_alone_and_use_connections_of_our_own(flow: Runner, shell: Shell, aws: FakeAws) -> None:
     """A DSL document without anything around it runs from stdin, with a connection of a connection file as its provider."""
     values = {"accessKeyId": "k1", "secretAccessKey": "s1", "region": "eu-west-1", "sender": "ops@sender.test"}

@@ -65,14 +65,14 @@ def test_default_inputs_fill_what_is_not_given(samples: Path) -> None:
 
 
 def test_s2_a_secret_key_stands_in_for_a_password() -> None:
-    """With a secret access key the user name is the key's id; the connection derives the password."""
+    """With a secret access key the user name is the key's id; the connection derives the password (S2)."""
     provided = {**MAIL, "credentials": {"username": "AKI", "secret_access_key": "s", "from": "ops@sender.test"}}
     values = connection("$V", V=services(LINK, provided=[provided])).values
     assert dict(values) == {"hostname": HOST, "accessKeyId": "AKI", "secretAccessKey": "s", "sender": "ops@sender.test"}
 
 
 def test_s4_a_session_token_is_passed_on_to_be_refused() -> None:
-    """A token is not dropped: the connection says why it cannot be used."""
+    """A token is not dropped: the connection says why it cannot be used (S4)."""
     provided = {**MAIL, "credentials": {"username": "AKI", "password": "p", "session_token": "t"}}
     mail = {"connector": "aws-ses", "action": "sendEmail", "inputs": {"to": "a@b.cd", "sender": "a@b.cd", "subject": "s", "text": "t"}}
     with Jackfield(connections=[json.loads(services(LINK, provided=[provided]))]) as runtime:
@@ -83,7 +83,7 @@ def test_s4_a_session_token_is_passed_on_to_be_refused() -> None:
 
 
 def test_s12_two_links_are_two_connections_to_choose_from() -> None:
-    """With two links an invocation must name one; each is usable under its own name."""
+    """With two links an invocation must name one; each is usable under its own name (S12)."""
     both = json.loads(services(link(), link("link-us", hostname=HOST.replace("eu-central-1", "us-east-1"))))
     mail = {"connector": "aws-ses", "action": "sendEmail", "inputs": {"subject": "s", "text": "hi"}, "dryRun": True}
     with Jackfield(connections=[both]) as runtime:
@@ -113,7 +113,7 @@ def test_two_sets_of_credentials_are_a_connection_each() -> None:
     ],
 )
 def test_s13_the_host_may_stand_in_several_fields(credentials: dict[str, str], port: str | None) -> None:
-    """hostname, host or uri, with or without a scheme and a port."""
+    """hostname, host or uri, with or without a scheme and a port (S13)."""
     values = connection("$V", V=services(link(**credentials))).values
     assert (values["hostname"], values.get("port")) == (HOST, port)
 
@@ -161,8 +161,16 @@ def test_what_is_printed_around_it_does_not_matter(folder: Path, wrap: Any) -> N
     assert connection(write(folder, "env.json", json.dumps(wrap(services(LINK))))).name == "link-eu"
 
 
+def test_a_host_that_is_no_text_is_named(folder: Path) -> None:
+    """A private link whose host is of another kind is told by its field; the link beside it is read."""
+    found = loaded("$V", V=services(link("odd", hostname=5), LINK))  # type: ignore[arg-type]
+    assert found.problems == ("$V: privatelink[0].credentials.hostname: must be a text, the name of a host",)
+    assert [item.name for item in found.files()] == ["link-eu"]
+    assert problem("$V", V=services(link("odd", uri=["x"]))).startswith("$V: privatelink[0].credentials.uri: must be a text")  # type: ignore[arg-type]
+
+
 def test_s14_absent_broken_and_without_a_link_are_three_errors() -> None:
-    """Each says what is wrong."""
+    """Each says what is wrong (S14)."""
     assert problem("$VCAP_SERVICES") == "$VCAP_SERVICES: the environment variable 'VCAP_SERVICES' is not set"
     assert problem("$VCAP_SERVICES", VCAP_SERVICES="{nope").startswith("$VCAP_SERVICES: it is not JSON: ")
     without = problem("$VCAP_SERVICES", VCAP_SERVICES='{"xsuaa": [{"label": "xsuaa", "credentials": {}}]}')
@@ -180,6 +188,7 @@ def test_s14_absent_broken_and_without_a_link_are_three_errors() -> None:
         ('{"a": [{"credentials": 5}]}', "a[0].credentials: must be an object"),
         ('{"VCAP_SERVICES": "{"}', "VCAP_SERVICES: it is not JSON"),
         (services({**LINK, "name": "日"}), "its name has no letter"),
+        (services({**LINK, "name": ".."}), "its name has no letter"),
     ],
 )
 def test_wrong_kinds_are_told(text: str, says: str) -> None:

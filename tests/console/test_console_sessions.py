@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clocks import FakeClock
-from console_client import Client, Place, placed
+from console_client import Client, Place, is_in, placed, token
 from jackfield.access import Rules, Tokens, Workspaces
 from jackfield.access.sessions import IDLE, LASTS, LINK_LASTS, Sessions
 from jackfield.cli.serve import _announce
@@ -32,18 +34,6 @@ def place(tmp_path: Path, clock: FakeClock) -> Iterator[Place]:
     """A console that nobody has opened yet."""
     with placed(tmp_path, clock) as found:
         yield found
-
-
-def token(place: Place, scope: str, workspace: str = "default", rules: Rules | None = None, expires_at: float | None = None) -> str:
-    """The text of a new token."""
-    return Tokens(place.host.storage.database, workspace, place.host.clock).create(scope, "Ada", rules, expires_at).text
-
-
-def is_in(client: Client) -> bool:
-    """Whether a browser sees the console, or is sent to the sign-in."""
-    answer = client.get("/")
-    assert answer.status in (200, 303)
-    return answer.status == 200
 
 
 # Signing in
@@ -84,6 +74,15 @@ def test_a_one_time_link_is_not_used_up_by_looking_ahead(place: Place) -> None:
     assert is_in(client)
 
 
+def test_a_one_time_link_is_not_used_up_by_a_head(place: Place) -> None:
+    """HEAD signs nobody in, and the link is still good."""
+    link, client = place.link(), place.client()
+    answer = client.send("HEAD", link)
+    assert (answer.status, answer.cookies) == (200, ())
+    assert not is_in(client)
+    assert client.get(link).status == 200
+
+
 def test_a_link_is_no_token_and_a_token_no_link(place: Place) -> None:
     """The secret of a link does not open the API, and a token does not open the console as a link."""
     secret = place.link().partition("once=")[2]
@@ -112,6 +111,29 @@ def test_what_is_no_token_is_refused(place: Place, text: str) -> None:
     assert "not known" in answer.words
     assert not text or text not in answer.text
     assert not is_in(client)
+
+
+def test_guessing_at_the_sign_in_is_slowed_down(tmp_path: Path, clock: FakeClock) -> None:
+    """Unknown tokens at the sign-in count as they do at the API: after a while they are 429, and a good one has to wait, too."""
+    with placed(tmp_path, clock, guesses=3.0) as place:
+        client = place.client()
+        statuses = [client.change("/login", "/login", token=f"jf_{number}").status for number in range(6)]
+        assert statuses == [403, 403, 403, 429, 429, 429]
+        assert place.client().get("/v1/connections", authorization="Bearer jf_7").status == 429
+        clock.advance(1)
+        assert client.change("/login", "/login", token=token(place, "read")).status == 200
+
+
+def test_a_session_shares_its_tokens_budget(tmp_path: Path, clock: FakeClock) -> None:
+    """A token has one rate for the API and for the sessions that it began; a one-time link's is not limited."""
+    with placed(tmp_path, clock, rate=4.0) as place:
+        text = token(place, "read")
+        first, second = place.signed_in(text), place.signed_in(text)
+        statuses = [first.get("/").status, second.get("/").status, first.get("/").status]
+        statuses += [place.client().get("/v1/connections", authorization=f"Bearer {text}").status for _ in range(2)]
+        assert (statuses, second.get("/").status) == ([200, 200, 200, 200, 429], 429)
+        operator = place.signed_in()
+        assert {operator.get("/").status for _ in range(8)} == {200}
 
 
 def test_an_expired_token_is_refused(place: Place, clock: FakeClock) -> None:
@@ -244,6 +266,53 @@ def test_nobody_is_signed_out_by_another_site(place: Place) -> None:
     assert is_in(client)
 
 
+@pytest.mark.parametrize("address", ["/login", "/logout"])
+def test_a_stranger_cannot_send_a_body_without_end(place: Place, address: str) -> None:
+    """The forms that need no session, with a cookie that is made up, are read within a limit: 413 long before the body ends."""
+    taken = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal taken
+        taken += 1
+        assert taken < 100, "it reads on"
+        return {"type": "http.request", "body": b"x" * 65536, "more_body": True}
+
+    answered = _asked(place, address, receive)
+    assert answered[0]["status"] == 413
+    assert taken == 1
+
+
+@pytest.mark.parametrize("address", ["/login", "/logout", "/connections"])
+def test_a_caller_who_hangs_up_is_no_fault(place: Place, caplog: pytest.LogCaptureFixture, address: str) -> None:
+    """Whoever leaves in the middle of a form leaves no traceback in the log."""
+    pieces: list[dict[str, Any]] = [{"type": "http.disconnect"}, {"type": "http.request", "body": b"csrf=", "more_body": True}]
+
+    async def receive() -> dict[str, Any]:
+        return pieces.pop() if len(pieces) > 1 else pieces[0]
+
+    _asked(place, address, receive, place.signed_in().cookies if address == "/connections" else None)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def _asked(place: Place, address: str, receive: Any, cookies: dict[str, str] | None = None) -> list[Any]:
+    """What the application sends for a POST without a length whose body ``receive`` gives."""
+    known = cookies or {"jackfield_8080": "ZGVmYXVsdA.made-up"}
+    cookie = "; ".join(f"{name}={value}" for name, value in known.items())
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "path": address,
+        "raw_path": address.encode(), "query_string": b"", "root_path": "", "client": ("127.0.0.1", 5000), "server": ("127.0.0.1", 8080),
+        "headers": [(b"host", b"127.0.0.1:8080"), (b"cookie", cookie.encode())], "state": {},
+    }  # fmt: skip
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    with ThreadPoolExecutor(1) as apart:  # this thread may have a browser's event loop
+        apart.submit(lambda: asyncio.run(place.app(scope, receive, send))).result()  # type: ignore[arg-type]
+    return sent
+
+
 def test_a_session_is_of_its_workspace(place: Place) -> None:
     """A cookie whose workspace was changed opens nothing."""
     Workspaces(place.host.storage.database, place.host.storage.vault, place.host.clock).create("acme")
@@ -286,73 +355,6 @@ def test_old_sessions_are_forgotten(place: Place, clock: FakeClock) -> None:
 def test_without_a_database_nobody_signs_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server without a database says why nobody can sign in."""
     with placed(tmp_path) as place:
-        place.host.storage.url = "none"
+        place.host.storage.enabled = False
         assert "no database" in place.client().get("/login").words
         assert place.client().get("/").headers["location"] == "/login"
-
-
-# Forms
-
-CHANGES = [
-    "/connections", "/connections/hall/values", "/connections/hall/test", "/connections/hall/name", "/connections/hall/removal",
-    "/connectors/echo/actions/say/run", "/connectors/echo/actions/say/code", "/invocations/x/cancel", "/invocations/x/resolve",
-    "/uploads", "/tokens", "/tokens/x/revocation", "/workspace",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("address", CHANGES)
-def test_every_change_needs_the_token_of_its_form(place: Place, address: str) -> None:
-    """A POST without the session's token, with another one's, or from another site, is refused."""
-    client, other = place.signed_in(), place.signed_in()
-    csrf = client.get("/").csrf
-    assert client.post(address, {}).status == 403
-    assert client.post(address, {"csrf": other.get("/").csrf}).status == 403
-    assert client.post(address, {"csrf": csrf}, sec_fetch_site="cross-site").status == 403
-    assert place.client().post(address, {"csrf": csrf}).status == 303
-
-
-def test_all_changes_are_tried() -> None:
-    """The test above knows every route that changes something."""
-    from jackfield.surfaces.console.app import _PAGES
-
-    assert len([path for path, _, method in _PAGES if method == "POST"]) == len(CHANGES)
-
-
-@pytest.mark.parametrize("scope", ["read", "invoke"])
-def test_a_scope_is_a_limit(place: Place, scope: str) -> None:
-    """What a scope does not allow is refused, whatever the page would have shown."""
-    client = place.signed_in(token(place, scope))
-    csrf = client.get("/").csrf
-    for address in ("/connections", "/connections/x/values", "/connections/x/name", "/connections/x/removal", "/tokens", "/workspace",
-                    "/tokens/x/revocation", "/invocations/x/resolve"):  # fmt: skip
-        assert client.post(address, {"csrf": csrf}).status == 403, address
-    assert client.get("/new-connection").status == 403
-    answer = client.post("/connectors/echo/actions/say/run", {"csrf": csrf, "invocation": "{}"})
-    assert answer.status == (403 if scope == "read" else 200)
-
-
-def test_a_token_with_rules_makes_no_other(place: Place) -> None:
-    """Whose token has rules of its own cannot shake them off with a new token, or by changing the workspace."""
-    client = place.signed_in(token(place, "manage", rules=Rules(allow=("echo/say",))))
-    csrf = client.get("/").csrf
-    assert client.post("/tokens", {"csrf": csrf, "scope": "manage"}).status == 403
-    assert client.post("/workspace", {"csrf": csrf, "retentionDays": "1"}).status == 403
-
-
-def test_another_workspaces_things_are_not_there(place: Place) -> None:
-    """Connections, invocations and tokens of another workspace are not found, as if they were not there."""
-    Workspaces(place.host.storage.database, place.host.storage.vault, place.host.clock).create("acme")
-    panel = place.host.panel("default")
-    panel.connections.add("hall", "echo/token", {"token": "sesame"})
-    identifier = panel.invoke({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hi"}}).meta.invocation_id
-    text = token(place, "manage")
-    other = place.signed_in(token(place, "manage", "acme"))
-    csrf = other.get("/").csrf
-    assert other.get("/connections/hall").status == 404
-    assert other.get(f"/invocations/{identifier}").status == 404
-    assert "hall" not in other.get("/connections").text
-    assert identifier not in other.get("/invocations").text
-    own = Tokens(place.host.storage.database, "default", place.host.clock).list()[0][0].id
-    assert other.post(f"/tokens/{own}/revocation", {"csrf": csrf}).status == 404
-    assert other.post("/connections/hall/removal", {"csrf": csrf}).status == 404
-    assert is_in(place.signed_in(text))

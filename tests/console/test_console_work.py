@@ -162,8 +162,10 @@ def test_it_is_run_again(visitor: Visitor, console: Console) -> None:
     """From an entry whose inputs were kept the form is filled in again; from another one it is empty and says why."""
     page = visitor.page
     panel = console.host.panel("default")
-    identifier = panel.enqueue({**POST, "inputs": {"text": "Hello again", "words": ["one", "two"]}})
-    visitor.go(f"/invocations/{identifier}")
+    panel.permits.workspaces.set("default", {"keepInputs": True})
+    kept = panel.invoke({**POST, "inputs": {"text": "Hello again", "words": ["one", "two"]}})
+    panel.permits.workspaces.set("default", {"keepInputs": False})
+    visitor.go(f"/invocations/{kept.meta.invocation_id}")
     page.get_by_role("link", name="Run again").click()
     visitor.settle()
     assert visitor.field("Text required").input_value() == "Hello again"

@@ -67,6 +67,8 @@ def test_saving_tests(client: Client) -> None:
         ({"name": "x", "type": "echo/token", "values": {}, "more": 1}, 400),
         (b"{", 400),
         ({"name": "a/b", "type": "echo/token", "values": VALUES}, 422),
+        ({"name": ".", "type": "echo/token", "values": VALUES}, 422),
+        ({"name": "..", "type": "echo/token", "values": VALUES}, 422),
         ({"name": "x", "type": "echo/nope", "values": VALUES}, 422),
         ({"name": "x", "type": "echo/token", "values": {}}, 422),
         ({"name": "x", "type": "echo/token", "values": {"token": {"$env": "HOME"}}}, 422),
@@ -107,6 +109,7 @@ def test_a_stale_version_is_412(client: Client) -> None:
     assert client.call("PUT", path, {"values": {"greeting": "any"}}, If_Match="*").json["version"] == 3
     assert client.call("PUT", path, {"values": {"greeting": "two"}}, If_Match='"1", "3"').json["version"] == 4
     assert client.get(path, If_None_Match='"4"').status == 304
+    assert client.get(path, If_None_Match="*").status == 304
     assert client.call("DELETE", path, If_Match='"4"').status == 204
     assert client.get(path).status == 404
 
@@ -154,3 +157,56 @@ def test_secrets_never_come_out(client: Client) -> None:
     ]  # fmt: skip
     assert [answer.status for answer in answers] == [200] * 5
     assert not [answer for answer in answers if b"s3cret-4711" in answer.body]
+
+
+MAILBOX = {"hostname": "email-smtp.eu-west-1.amazonaws.com", "username": "AKIAUSER12345678", "password": "hunter2-secret"}
+KEYS = {"accessKeyId": "AKIAUSER12345678", "secretAccessKey": "hunter2-secret", "sessionToken": "session-secret", "region": "eu-west-1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "values", "moved", "secrets"),
+    [
+        ("smtp", "aws-ses/smtp", MAILBOX, {"hostname": "mail.attacker.example"}, ["/password"]),
+        ("smtp-port", "aws-ses/smtp", MAILBOX, {"port": 465}, ["/password"]),
+        ("keys", "aws/apiKeySecret", KEYS, {"endpoint": "https://attacker.example"}, ["/secretAccessKey", "/sessionToken"]),
+    ],
+)
+@pytest.mark.parametrize("masks", [True, False], ids=["masked", "left out"])
+def test_kept_secrets_are_not_sent_elsewhere(
+    client: Client, name: str, kind: str, values: dict[str, Any], moved: dict[str, Any], secrets: list[str], masks: bool
+) -> None:
+    """Who may change a connection and never saw its secrets cannot have them sent to a host of their own; with new ones they can."""
+    name = f"{name}-{masks}"
+    assert client.post("/v1/connections?test=false", {"name": name, "type": kind, "values": values}).status == 201
+    path = f"/v1/connections/{name}?test=false"
+    shown = client.get(f"/v1/connections/{name}").json["values"]
+    known = shown if masks else {field: value for field, value in values.items() if f"/{field}" not in secrets}
+    refused = client.call("PUT", path, {"values": {**known, **moved}})
+    assert (refused.status, [detail["path"] for detail in refused.json["details"]]) == (422, secrets)
+    assert client.get(f"/v1/connections/{name}").json["values"] == shown
+    assert client.call("PUT", path, {"values": {**known, "sender": "a@example.com"}}).status == 200
+    anew = {secret.removeprefix("/"): "another-secret" for secret in secrets}
+    assert client.call("PUT", path, {"values": {**known, **moved, **anew}}).status == 200
+
+
+def test_an_inline_connection_cannot_choose_an_external_id_for_the_host(stand: Stand, client: Client) -> None:
+    """The External ID of somebody else's role must not be used with the platform's own identity, unless the operator lets the workspace
+    choose; with keys of their own callers deceive nobody."""
+    values = {"roleARN": "arn:aws:iam::123456789012:role/victim", "externalId": "jf-HUT", "stsEndpoint": "http://127.0.0.1:9"}
+    inputs = {"awsRegion": "eu-west-1", "to": ["a@example.com"], "sender": "b@example.com", "subject": "x", "text": "y"}
+
+    def sent(**more: str) -> Any:
+        inline = {"type": "awsAssumeRole", "values": {**values, **more}}
+        mail = {"connector": "aws-ses", "action": "sendEmail", "connection": inline, "inputs": inputs, "timeoutSeconds": 1}
+        return client.post("/v1/invocations", mail).json["error"]
+
+    workspaces = stand.host.panel("default").permits.workspaces
+    try:
+        workspaces.set("default", {"allowAmbient": True})
+        refused = sent()
+        assert (refused["code"], [detail["path"] for detail in refused["details"]]) == ("invalid_connection", ["/externalId"])
+        assert sent(accessKeyId="AKIAUSER12345678", secretAccessKey="x")["code"] in ("unavailable", "timeout")
+        workspaces.set("default", {"allowOwnExternalId": True})
+        assert "chosen" not in sent()["message"]
+    finally:
+        workspaces.set("default", {"allowAmbient": False, "allowOwnExternalId": False})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,22 @@ INTERNAL = [
     "127.0.0.1", "127.9.9.9", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "169.254.1.1", "224.0.0.1",
     "255.255.255.255",
     "::1", "::", "fe80::1", "fc00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::1", "ff02::1",
+    "::ffff:0:a00:1", "::a00:1", "::7f00:1", "64:ff9b:1::a00:1", "64:ff9b:1::5db8:d70e",
 ]  # fmt: skip
-METADATA = ["169.254.169.254", "fd00:ec2::254", "169.254.170.2", "100.100.100.200", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"]
+METADATA = [
+    "169.254.169.254",
+    "fd00:ec2::254",
+    "169.254.170.2",
+    "100.100.100.200",
+    "::ffff:169.254.169.254",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::a9fe:a9fe",
+    "64:ff9b:1:a9fe:a9:fe00::",
+    "64:ff9b:1:a9:fe:a9fe::",
+    "64:ff9b:1:0:a9:fea9:fe00:0",
+    "::ffff:0:a9fe:a9fe",
+    "::a9fe:a9fe",
+]
 
 
 @pytest.mark.parametrize("address", [*INTERNAL, *METADATA])
@@ -57,7 +72,9 @@ def test_internal_addresses_are_refused(names: dict[str, list[Any]], address: st
     ANYWHERE.check("evil.example.com")
 
 
-@pytest.mark.parametrize("address", [PUBLIC, "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:93.184.215.14", "64:ff9b::5db8:d70e"])
+@pytest.mark.parametrize(
+    "address", [PUBLIC, "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:93.184.215.14", "64:ff9b::5db8:d70e", "::5db8:d70e"]
+)
 def test_public_addresses_will_do(names: dict[str, list[Any]], address: str) -> None:
     """A public address, in every spelling."""
     names["good.example.com"] = [[address]]
@@ -131,6 +148,13 @@ def test_elsewhere_loopback_is_refused(tmp_path: Path, aws: FakeAws) -> None:
         steps = stand.client().post("/v1/connections:test", smtp).json["lastTest"]["steps"]
         assert steps[-1]["message"] == "the connection may not reach this host"
         assert aws.calls() == []
+
+
+def test_behind_a_proxy_loopback_is_no_development(tmp_path: Path, aws: FakeAws) -> None:
+    """A server that a proxy on its own machine makes public is not the developer's: its tenants do not reach that machine."""
+    with standing(tmp_path, replace(SETTINGS, behind_proxy=True)) as stand:
+        assert sent(stand, aws.url)["error"]["code"] == "invalid_connection"
+    assert aws.calls() == []
 
 
 def test_the_operators_own_connections_are_free(tmp_path: Path, aws: FakeAws) -> None:

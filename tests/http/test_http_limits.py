@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from clocks import FakeClock
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Reply, Stand, say, standing
 
@@ -95,6 +96,7 @@ def test_ten_megabytes_of_headers_are_not_kept(client: Client) -> None:
         b"POST /v1/files HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"POST /v1/files HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
         b"POST /v1/files HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /healthz HTTP/1.1\r\n\r\n", b"GET /healthz HTTP/1.1\r\nHost: x\r\nhost: x\r\n\r\n",
     ],
 )  # fmt: skip
 def test_what_is_no_http_is_400(client: Client, text: bytes) -> None:
@@ -102,6 +104,15 @@ def test_what_is_no_http_is_400(client: Client, text: bytes) -> None:
     with talking(client) as connection:
         connection.sendall(text)
         refused(answered(connection), 400)
+
+
+def test_http_1_0_needs_no_host(client: Client) -> None:
+    """A request of HTTP/1.0 without a Host is served."""
+    with talking(client) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        reply = answered(connection)
+    assert reply is not None
+    assert reply.status == 200
 
 
 def test_a_head_that_trickles_ends(client: Client) -> None:
@@ -197,6 +208,21 @@ def test_files_expire(tmp_path: Path) -> None:
         assert not list((tmp_path / "home" / "files" / "default").iterdir())
 
 
+def test_a_file_that_is_used_outlives_the_key_of_its_invocation(tmp_path: Path) -> None:
+    """The same request under the same key is replayed for a day after it, whenever its file was uploaded."""
+    clock = FakeClock()
+    with standing(tmp_path, clock=clock) as stand:
+        client = stand.client()
+        file = client.post("/v1/files", b"new").json["file"]
+        stand.host.panel("default").connections.add("hall", "echo/token", {"token": "t"})
+        body = {**say("say", "hall", text="x", picture={"file": file}), "idempotencyKey": "order-1"}
+        clock.advance(23 * 3600)
+        first = client.post("/v1/invocations", body).json
+        clock.advance(23 * 3600)
+        again = client.post("/v1/invocations", body).json
+    assert (first["status"], again["meta"]["replayed"]) == ("succeeded", True)
+
+
 def test_a_file_is_one_where_a_file_is_taken(client: Client) -> None:
     """``{"file": id}`` is replaced where the schema takes a FILE, in maps, lists and members, and nowhere else."""
     file = client.post("/v1/files", b"hello", Content_Type="text/plain").json["file"]
@@ -224,6 +250,21 @@ def test_a_token_has_its_rate(tmp_path: Path) -> None:
         assert client.get("/healthz").status == 200
 
 
+def test_a_token_has_one_budget_however_it_is_written(tmp_path: Path) -> None:
+    """Blanks, the scheme's letters and further headers give a token no second budget; two Authorization headers are 400."""
+    with standing(tmp_path, replace(SETTINGS, rate=3.0)) as stand:
+        client = stand.client()
+        written = [
+            f"Bearer{' ' * (1 + n // 4)}{client.token}" if n % 2 else f"{'bBeEaArR'[n % 8]}earer {client.token}" for n in range(1, 16, 2)
+        ]
+        statuses = [Client(stand.port).get("/v1/actions", Authorization=text).status for text in written]
+        assert 429 in statuses
+        with talking(client) as connection:
+            head = f"GET /v1/actions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {client.token}\r\n"
+            connection.sendall(f"{head}Authorization: Bearer other\r\n\r\n".encode())
+            refused(answered(connection), 400)
+
+
 def test_guessing_is_slowed_down(tmp_path: Path) -> None:
     """Unknown tokens from one address are 429 after a while; a token that was just used goes on."""
     with standing(tmp_path, replace(SETTINGS, guesses=5.0)) as stand:
@@ -233,6 +274,16 @@ def test_guessing_is_slowed_down(tmp_path: Path) -> None:
         assert statuses[0] == 401
         assert 429 in statuses
         assert client.get("/v1/actions").status == 200
+
+
+def test_behind_a_proxy_the_address_is_what_the_proxy_saw(tmp_path: Path) -> None:
+    """Whoever makes the start of X-Forwarded-For up gains nothing; others behind the same proxy are not slowed down."""
+    with standing(tmp_path, replace(SETTINGS, guesses=5.0, behind_proxy=True)) as stand:
+        guess = Client(stand.port, "guess")
+        found = [guess.get("/v1/actions", X_Forwarded_For=f"10.0.0.{number}, 203.0.113.7:{5000 + number}") for number in range(12)]
+        assert (found[0].status, found[-1].status) == (401, 429)
+        assert guess.get("/v1/actions", X_Forwarded_For="203.0.113.7, 203.0.113.8").status == 401
+        assert guess.get("/v1/actions", X_Forwarded_For="203.0.113.7, [2001:db8::1]:80").status == 401
 
 
 def test_so_many_at_once(tmp_path: Path) -> None:
@@ -262,9 +313,40 @@ def test_every_answer_is_named_and_safe(client: Client) -> None:
         assert "server" not in reply.headers
 
 
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        (b"GET / HTTP/9.9\r\n\r\n", 400), (b"GET / HTTP/1.1\r\nbad header\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX-Request-Id: mine-1\r\nX-Long: " + b"x" * 20_000, 431), (b"GET /healthz HTTP/1.1\r\nX-", 408),
+        (b"POST /login HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine-1\r\nContent-Length: 9\r\n\r\n", 408),
+    ],
+)  # fmt: skip
+def test_what_never_became_a_request_is_named_too(client: Client, text: bytes, status: int) -> None:
+    """Refusals of the connection carry a request id as well: the caller's own where it has arrived."""
+    with talking(client) as connection:
+        connection.sendall(text)
+        reply = answered(connection)
+    refused(reply, status)
+    assert reply is not None
+    assert reply.headers["x-request-id"] == "mine-1" if b"mine-1" in text else len(reply.headers["x-request-id"]) == 32
+
+
+def test_a_bug_is_named_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer of 500 has the request's id."""
+    with standing(tmp_path) as stand:
+        monkeypatch.setattr(stand.host, "described", lambda: 1 / 0)
+        reply = stand.client().get("/openapi.json", X_Request_Id="mine-1")
+    refused(reply, 500)
+    assert reply.headers["x-request-id"] == "mine-1"
+
+
 def test_gzip_where_it_pays(client: Client) -> None:
     """Large answers are compressed for who takes that."""
     assert client.get("/openapi.json", Accept_Encoding="gzip").headers["content-encoding"] == "gzip"
+    for refusing in ("", "br", "gzip;q=0", "gzip; q=0.000", "br, GZIP ; Q=0", "*;q=0"):
+        assert "content-encoding" not in client.get("/openapi.json", Accept_Encoding=refusing).headers, refusing
+    for taking in ("gzip;q=0.5", "br;q=0, gzip", "deflate, GZip;q=1"):
+        assert client.get("/openapi.json", Accept_Encoding=taking).headers["content-encoding"] == "gzip", taking
     assert "content-encoding" not in client.get("/openapi.json").headers
 
 
@@ -274,6 +356,9 @@ def test_origins_are_those_configured(tmp_path: Path) -> None:
         asked = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "authorization,content-type"}
         good = Client(stand.port).call("OPTIONS", "/v1/invocations", Origin="https://app.example.com", **asked)
         bad = Client(stand.port).call("OPTIONS", "/v1/invocations", Origin="https://evil.example.com", **asked)
+        assert good.headers["x-request-id"]
+        refused(bad, 400)
+        assert len(bad.headers["x-request-id"]) == 32
         assert (good.status, good.headers["access-control-allow-origin"]) == (200, "https://app.example.com")
         assert (bad.status, "access-control-allow-origin" in bad.headers) == (400, False)
 

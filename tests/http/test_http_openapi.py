@@ -76,6 +76,14 @@ def test_published_schemas_are_those_of_the_repository() -> None:
         assert ours.read_text(encoding="utf-8") == (ROOT / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8")
 
 
+def test_each_body_can_be_too_slow(document: Any) -> None:
+    """408 is among the answers of every operation that takes a body, and 400 among those of all."""
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert {"requestBody" in operation for operation in operations if "408" in operation["responses"]} == {True}
+    assert all("408" in operation["responses"] for operation in operations if "requestBody" in operation)
+    assert all("400" in operation["responses"] for operation in operations)
+
+
 def test_document_is_tagged(client: Client) -> None:
     """Who has the document gets 304."""
     tag = client.get("/openapi.json").headers["etag"]

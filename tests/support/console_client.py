@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.types import ASGIApp
 
+from jackfield.access import Rules, Tokens
 from jackfield.clock import Clock, SystemClock
 from jackfield.surfaces.console import one_time_link
 from jackfield.surfaces.http.app import build_app
@@ -24,7 +25,7 @@ from jackfield.surfaces.http.host import Host
 from jackfield.surfaces.http.settings import Settings
 from plugboard import ECHO, declare, plugged
 
-__all__ = ["Answer", "Client", "Place", "placed"]
+__all__ = ["Answer", "Client", "Place", "is_in", "placed", "token"]
 
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 
@@ -152,3 +153,15 @@ def placed(folder: Path, clock: Clock | None = None, **settings: Any) -> Iterato
             yield Place(host, build_app(host))
         finally:
             host.panels.close()
+
+
+def token(place: Place, scope: str, workspace: str = "default", rules: Rules | None = None, expires_at: float | None = None) -> str:
+    """The text of a new token."""
+    return Tokens(place.host.storage.database, workspace, place.host.clock).create(scope, "Ada", rules, expires_at).text
+
+
+def is_in(client: Client) -> bool:
+    """Whether a browser sees the console, or is sent to the sign-in."""
+    answer = client.get("/")
+    assert answer.status in (200, 303)
+    return answer.status == 200

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -34,7 +34,7 @@ from jackfield.surfaces.console.markup import h
 from jackfield.surfaces.console.pieces import fault_of, heading
 from jackfield.surfaces.console.shell import document, fragment, page, secured
 from jackfield.surfaces.console.visit import Visit
-from jackfield.surfaces.http.body import TooLarge, read_body
+from jackfield.surfaces.http.body import TooLarge, read_form
 from jackfield.surfaces.http.problem import Problem
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def _page(host: Host, entrance: Entrance, function: Endpoint) -> Callable[[Reque
         identity, secret, operator = found
         visit = Visit(request, host, identity, csrf_token(secret), operator)
         try:
+            if not operator:
+                host.pace(identity)
             if request.method == "POST":
                 visit = await _posted(visit, secret, function)
             if inspect.iscoroutinefunction(function):
@@ -122,11 +124,9 @@ async def _posted(visit: Visit, secret: str, function: Endpoint) -> Visit:
     form: dict[str, str] = {}
     if function not in _STREAMED:
         try:
-            body = await read_body(request, visit.host.settings.max_body)
+            form = await read_form(request, visit.host.settings.max_body, _MOST_FIELDS)
         except TooLarge as error:
             raise Problem(413, str(error), {"Connection": "close"}) from None
-        try:
-            form = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS))
         except ValueError:
             raise Problem(400, "the form cannot be read") from None
     given = form.pop("csrf", "") or request.headers.get("x-csrf-token", "")

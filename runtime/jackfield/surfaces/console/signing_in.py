@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -15,7 +14,8 @@ from jackfield.surfaces.console.cookies import csrf_token, same_token
 from jackfield.surfaces.console.markup import Markup, element, h
 from jackfield.surfaces.console.pieces import fault_of
 from jackfield.surfaces.console.shell import LOGO, document, secured
-from jackfield.surfaces.http.body import TooLarge, read_body
+from jackfield.surfaces.http.body import TooLarge, read_form
+from jackfield.surfaces.http.problem import Problem
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["routes", "safe_path"]
 
 _LONGEST_FORM = 16 * 1024
+_MOST_FIELDS = 10
 _REASONS = {
     "expired": "You were signed out, since nothing was done for a while, or the token has ended. Sign in again.",
     "left": "You are signed out.",
@@ -43,7 +44,7 @@ def routes(host: Host, entrance: Entrance) -> list[Route]:
     return [
         Route("/login", _told(door.shown), methods=["GET"]),
         Route("/login", _told(door.entered), methods=["POST"]),
-        Route("/logout", door.left, methods=["POST"]),
+        Route("/logout", _told(door.left), methods=["POST"]),
     ]
 
 
@@ -57,6 +58,8 @@ def _told(function: Callable[[Request], Awaitable[Response]]) -> Callable[[Reque
     async def endpoint(request: Request) -> Response:
         try:
             return await function(request)
+        except TooLarge as error:
+            raise Problem(413, str(error), {"Connection": "close"}) from None
         except JackfieldError as error:
             whole = document("Out of order", h.main(h.h1("Out of order"), fault_of(error.message, error.hint), class_="alone"))
             return secured(HTMLResponse(whole, 503))
@@ -72,6 +75,8 @@ class _Door:
     async def shown(self, request: Request) -> Response:
         once = request.query_params.get("once")
         if once is not None:
+            if request.method == "HEAD":
+                return secured(HTMLResponse(""))  # whoever only looks, such as a chat that makes previews, must not use the link up either
             if any(word in request.headers.get("sec-purpose", request.headers.get("purpose", "")) for word in _AHEAD):
                 return secured(Response(status_code=503))  # a browser that looks ahead must not use the link up
             entered = await asyncio.to_thread(self._entrance.by_link, once[:200])
@@ -80,25 +85,30 @@ class _Door:
 
     async def entered(self, request: Request) -> Response:
         try:
-            fields = dict(parse_qsl((await read_body(request, _LONGEST_FORM)).decode("utf-8", "replace"), max_num_fields=10))
-        except (TooLarge, ValueError):
+            fields = await read_form(request, _LONGEST_FORM, _MOST_FIELDS)
+        except ValueError:
             return self._form(request, _UNKNOWN, status=403)
         visitor = self._entrance.jar.visitor(request)
         foreign = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
         if foreign or visitor is None or not same_token(fields.get("csrf", ""), visitor):
             return self._form(request, _FOREIGN, status=403)
-        entered = await asyncio.to_thread(self._entrance.by_token, fields.get("token", "").strip())
+        token = fields.get("token", "").strip()
+        try:
+            self._host.check_guesses(request)
+            await self._host.identities.prepare(token)
+            entered = await asyncio.to_thread(self._entrance.by_token, token)
+        except Problem as refusal:  # too many guesses, or no keys of the identity provider
+            return self._form(request, f"{refusal.detail[:1].upper()}{refusal.detail[1:]}. Try again.", refusal.status)
         if entered is None:
+            self._host.note_guess(request)
             return self._form(request, _UNKNOWN, status=403)
         return self._let_in(*entered, safe_path(fields.get("next", "/")))
 
     async def left(self, request: Request) -> Response:
         found = self._entrance.jar.session(request)
-        fields = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), max_num_fields=10))
-        if found is not None and same_token(fields.get("csrf", ""), found[1]):
-            await asyncio.to_thread(self._entrance.leave, request)
-        else:
+        if found is None or not same_token(await _csrf(request), found[1]):
             return secured(RedirectResponse("/", 303))
+        await asyncio.to_thread(self._entrance.leave, request)
         response = secured(RedirectResponse("/login?why=left", 303))
         self._entrance.jar.end(response)
         return response
@@ -119,6 +129,13 @@ class _Door:
         response.body = response.render(document("Sign in", content))
         response.headers["content-length"] = str(len(response.body))
         return secured(response)
+
+
+async def _csrf(request: Request) -> str:
+    try:
+        return (await read_form(request, _LONGEST_FORM, _MOST_FIELDS)).get("csrf", "")
+    except ValueError:
+        return ""
 
 
 def _sign_in(csrf: str, address: str, notice: str | None) -> Markup:

@@ -7,6 +7,7 @@ from jackfield.surfaces.dapr.api import DaprApi
 from jackfield.surfaces.dapr.bindings import Binding, BindingError, Bindings, Request, read_bindings
 from jackfield.surfaces.dapr.folder import read_folder
 from jackfield.surfaces.dapr.http_api import Answer, answer
+from jackfield.surfaces.dapr.loading import Components
 from jackfield.surfaces.dapr.serving import Sidecar, has_grpc
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Binding",
     "BindingError",
     "Bindings",
+    "Components",
     "DaprApi",
     "Request",
     "Sidecar",

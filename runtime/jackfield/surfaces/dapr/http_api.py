@@ -12,7 +12,7 @@ from jackfield.surfaces.dapr.api import VERSION, DaprApi
 from jackfield.surfaces.dapr.bindings import BindingError, Request
 from jackfield.surfaces.dapr.payload import from_json
 
-__all__ = ["MAX_BODY", "Answer", "answer"]
+__all__ = ["MAX_BODY", "Answer", "answer", "answer_to_head"]
 
 MAX_BODY = 64 * 1024 * 1024
 """Bytes: the largest request body, as of an invocation (contract §2)."""
@@ -37,17 +37,26 @@ class _Malformed(ValueError):
 
 def answer(api: DaprApi, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
     """Answer one request. ``target`` is the path with its query; names of ``headers`` are in lower case."""
-    path, _, query = target.partition("?")
-    path = path.rstrip("/") or "/"
+    known = answer_to_head(api, method, target, headers)
+    return known if known is not None else _binding(api, unquote(_path(target)[len(_BINDINGS) :]), headers, body)
+
+
+def answer_to_head(api: DaprApi, method: str, target: str, headers: Mapping[str, str]) -> Answer | None:
+    """The answer to a request whose body does not matter; None where a binding is called, by somebody who may."""
+    path, query = _path(target), target.partition("?")[2]
     if path in _HEALTH:
         return _health(api, method, path, query)
     if not api.allows(headers.get("dapr-api-token")):
         return Answer(401, {"content-type": "text/plain"}, b"invalid api token")
     if path.startswith(_BINDINGS) and len(path) > len(_BINDINGS):
-        return _binding(api, unquote(path[len(_BINDINGS) :]), headers, body) if method in ("POST", "PUT") else _not_allowed("POST, PUT")
+        return None if method in ("POST", "PUT") else _not_allowed("POST, PUT")
     if path == _METADATA:
         return _json(200, _metadata(api)) if method == "GET" else _not_allowed("GET")
     return Answer(404, {"content-type": "text/plain; charset=utf-8"}, b"404 page not found\n")
+
+
+def _path(target: str) -> str:
+    return target.partition("?")[0].rstrip("/") or "/"
 
 
 def _health(api: DaprApi, method: str, path: str, query: str) -> Answer:
@@ -89,8 +98,9 @@ def _request(body: bytes, traceparent: str | None) -> Request:
     operation, metadata = members.get("operation") or "", members.get("metadata") or {}
     if not isinstance(operation, str):
         raise _Malformed("'operation' must be a string")
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+    if not isinstance(metadata, dict) or not all(value is None or isinstance(value, str) for value in metadata.values()):
         raise _Malformed("'metadata' must be an object of strings")
+    metadata = {name: value or "" for name, value in metadata.items()}  # as Go reads null into a map of strings
     data = members.get("data")
     return Request(operation, metadata, lambda known, strict: from_json(data, known, strict=strict), traceparent)
 

@@ -11,13 +11,12 @@ from typing import Any
 
 from jackfield.surfaces.dapr.api import DaprApi
 from jackfield.surfaces.dapr.http_api import MAX_BODY, Answer, answer
+from jackfield.surfaces.dapr.request_body import BodyError, read_body
 
 __all__ = ["HttpServer"]
 
 _IDLE = 60.0
 """Seconds after which a connection on which nothing comes is closed."""
-_TOO_LARGE = Answer(413, {"content-type": "text/plain", "connection": "close"}, b"the request is too large")
-_NO_LENGTH = Answer(411, {"content-type": "text/plain", "connection": "close"}, b"the request must say its length")
 
 
 class HttpServer:
@@ -99,12 +98,10 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _serve  # noqa: N815 (the standard library's names)
 
     def _answered(self) -> Answer:
-        length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or not length.isdecimal():
-            return _NO_LENGTH
-        if int(length) > MAX_BODY:
-            return _TOO_LARGE
-        body = self.rfile.read(int(length))
+        try:
+            body = read_body(self.headers, self.request_version, self.rfile, MAX_BODY)
+        except BodyError as error:
+            return Answer(error.status, {"content-type": "text/plain", "connection": "close"}, str(error).encode())
         headers = {name.lower(): value for name, value in self.headers.items()}
         return answer(self._api, self.command, self.path, headers, body)
 

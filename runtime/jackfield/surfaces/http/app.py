@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.http.body import TooLarge
-from jackfield.surfaces.http.identity import NOBODY
+from jackfield.surfaces.http.cors import Cors
+from jackfield.surfaces.http.dapr_routes import dapr_routes
+from jackfield.surfaces.http.forwarded import Forwarded
+from jackfield.surfaces.http.gzipped import Gzipped
+from jackfield.surfaces.http.identity import NOBODY, bearer
 from jackfield.surfaces.http.limits import Limits
 from jackfield.surfaces.http.parameters import check_request
 from jackfield.surfaces.http.problem import Problem, of_error, problem
@@ -40,18 +42,20 @@ _WORDS = {404: "there is no such thing here", 405: "this method is not allowed h
 
 def build_app(host: Host) -> Starlette:
     """The application of one process. Its lifespan starts and stops the queue's workers."""
-    middleware = [Middleware(Limits, host=host), Middleware(GZipMiddleware, minimum_size=1024, compresslevel=4)]
+    middleware = [Middleware(Limits, host=host), Middleware(Gzipped, minimum_size=1024, compresslevel=4)]
     if host.settings.origins:
         cors = Middleware(
-            CORSMiddleware, allow_origins=list(host.settings.origins), allow_methods=["GET", "POST", "PUT", "DELETE"],
+            Cors, allow_origins=list(host.settings.origins), allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=_ALLOWED, expose_headers=_EXPOSED,
         )  # fmt: skip
         middleware.insert(0, cors)
+    if host.settings.behind_proxy:
+        middleware.insert(0, Middleware(Forwarded))
     app = Starlette(
         routes=_routes(host),
         middleware=middleware,
         lifespan=lambda _app: _lifespan(host),
-        exception_handlers={Problem: _refuse, HTTPException: _refuse_http, Exception: _refuse_bug},
+        exception_handlers={Problem: _refuse, HTTPException: _refuse_http, ClientDisconnect: _forget, Exception: _refuse_bug},
     )
     app.router.redirect_slashes = False
     app.state.host = host
@@ -65,7 +69,7 @@ def _routes(host: Host) -> list[Route]:
     from jackfield.surfaces import console  # noqa: PLC0415 (the console knows the API, not the other way round)
 
     api = [Route(path, _endpoint(host, methods), methods=list(methods)) for path, methods in paths.items()]
-    return [*api, *console.routes(host)]
+    return [*api, *dapr_routes(host), *console.routes(host)]
 
 
 def _endpoint(host: Host, methods: dict[str, Operation]) -> Callable[[Request], Awaitable[Response]]:
@@ -75,6 +79,7 @@ def _endpoint(host: Host, methods: dict[str, Operation]) -> Callable[[Request], 
             identity = NOBODY
             if operation.scope is not None:
                 identity = host.identities.kept(request) or await _identified(request, host)
+                host.pace(identity)
                 identity.require(operation.scope)
             request.scope["jackfield.workspace"] = identity.workspace
             check_request(request, operation)
@@ -83,22 +88,19 @@ def _endpoint(host: Host, methods: dict[str, Operation]) -> Callable[[Request], 
             raise Problem(413, str(error), {"Connection": "close"}) from None
         except JackfieldError as error:
             raise of_error(error) from None
-        except ClientDisconnect:
-            return Response(status_code=400)  # nobody reads it
 
     return endpoint
 
 
 async def _identified(request: Request, host: Host) -> Identity:
     """Who asks, where that is not known yet: whoever tries many tokens has to wait, and whoever has one that was just used has not."""
-    address = request.client.host.encode() if request.client else b""
-    if host.guesses.is_empty(address):
-        raise Problem(429, "too many unknown tokens have come from this address", {"Retry-After": "1"})
+    host.check_guesses(request)
+    await host.identities.prepare(bearer(request))
     try:
         return await host.briefly(lambda: host.identities.of(request))
     except Problem as refusal:
         if refusal.status == 401:  # noqa: PLR2004 (nobody)
-            host.guesses.takes(address)
+            host.note_guess(request)
         raise
 
 
@@ -121,7 +123,11 @@ async def _refuse_http(_request: Request, error: Exception) -> Response:
     return problem(Problem(status, _WORDS.get(status, "the request cannot be answered"), headers))
 
 
+async def _forget(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it
+
+
 async def _refuse_bug(request: Request, error: Exception) -> Response:
     identifier = request.scope.get("jackfield.request_id", "unknown")
     _LOG.error("an unexpected %s", type(error).__name__, exc_info=error, extra={"requestId": identifier})
-    return problem(Problem(500, f"an unexpected error; the request is {identifier}"))
+    return problem(Problem(500, f"an unexpected error; the request is {identifier}", {"X-Request-Id": identifier}))

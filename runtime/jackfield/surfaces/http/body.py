@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import orjson
 from starlette.responses import Response
@@ -14,7 +15,7 @@ from jackfield.invocation import decode
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-__all__ = ["LARGE", "TooLarge", "answer", "decoded", "dumps", "members_of", "read_body"]
+__all__ = ["LARGE", "TooLarge", "answer", "decoded", "dumps", "members_of", "read_body", "read_form"]
 
 LARGE = 256 * 1024
 """Bytes from which a body is worked on in a thread, so that others do not wait for it."""
@@ -46,6 +47,16 @@ async def read_body(request: Request, limit: int) -> bytes:
             raise TooLarge(limit)
         pieces.append(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def read_form(request: Request, limit: int, most: int) -> dict[str, str]:
+    """The fields of a form of at most ``limit`` bytes and ``most`` fields.
+
+    :raises TooLarge: where it has more bytes.
+    :raises ValueError: where it has more fields, or is no UTF-8.
+    """
+    body = await read_body(request, limit)
+    return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=most))
 
 
 async def _spooled(request: Request, limit: int) -> bytes:

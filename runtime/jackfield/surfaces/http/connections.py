@@ -47,7 +47,7 @@ async def created(request: Request, host: Host, identity: Identity) -> Response:
 async def shown(request: Request, host: Host, identity: Identity) -> Response:
     """``GET /v1/connections/{name}``."""
     found = await _done(host, identity, lambda known: known.show(request.path_params["name"]))
-    if _etag(found) in _tags(request.headers.get("if-none-match", ""), weak=True):
+    if {_etag(found), "*"} & _tags(request.headers.get("if-none-match", ""), weak=True):
         return Response(status_code=304, headers={"ETag": _etag(found)})
     return _with_version(found)
 

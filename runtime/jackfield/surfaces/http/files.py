@@ -32,6 +32,10 @@ _BATCH = 1024 * 1024
 _PARTIAL_KEPT = 3600.0
 
 
+_LONGER = 3600.0
+"""Seconds for which a file outlives the key of the last invocation that used it: the same request must be replayed, not refused."""
+
+
 class Files:
     """The uploads of one home. A file belongs to its workspace: another one's id is unknown here."""
 
@@ -124,11 +128,14 @@ class Files:
         """The file as an input takes it; None where the workspace has none of this id, or no more."""
         if not _ID.match(identifier):
             return None
-        about = _read(self._owned(workspace) / f"{identifier}.json")
-        if about.get("expiresAt", 0.0) < self._clock.time():
+        path = self._owned(workspace) / f"{identifier}.json"
+        about, now = _read(path), self._clock.time()
+        if about.get("expiresAt", 0.0) < now:
             return None
         try:
             content = (self._owned(workspace) / identifier).read_bytes()
+            if about["expiresAt"] < now + self._kept:
+                _written(path, {**about, "expiresAt": now + self._kept + _LONGER})
         except OSError:
             return None
         return {"data": b64encode(content).decode("ascii"), "contentType": about["contentType"]}
@@ -142,6 +149,13 @@ class Files:
 def _finish(partial: Path, path: Path, about: Mapping[str, Any]) -> None:
     path.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
     partial.replace(path)
+
+
+def _written(path: Path, about: dict[str, Any]) -> None:
+    """Write what is known of a file at once, whoever reads it meanwhile."""
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    fresh.write_text(json.dumps(about), encoding="utf-8")
+    fresh.replace(path)
 
 
 def _read(path: Path) -> dict[str, Any]:

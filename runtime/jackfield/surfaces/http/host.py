@@ -18,12 +18,16 @@ from jackfield.surfaces.http.budgets import Budgets
 from jackfield.surfaces.http.files import Files
 from jackfield.surfaces.http.identity import Identities
 from jackfield.surfaces.http.metrics import Metrics
+from jackfield.surfaces.http.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from starlette.requests import Request
+
     from jackfield.clock import Clock
     from jackfield.pipe.executor import Jackfield
+    from jackfield.surfaces.http.identity import Identity
     from jackfield.surfaces.http.settings import Settings
 
 __all__ = ["Host"]
@@ -43,7 +47,7 @@ class Host:
         self, settings: Settings, environment: Mapping[str, str], clock: Clock | None = None, plugins: Iterable[object] = ()
     ) -> None:
         self.settings = settings
-        guard = Guard(loopback=settings.loopback, allowed=settings.allowed_hosts)
+        guard = Guard(loopback=settings.loopback and not settings.behind_proxy, allowed=settings.allowed_hosts)
         self.panels = Panels(environment, clock, guard=guard, plugins=plugins)
         self.storage = self.panels.storage
         self.catalog = self.panels.catalog
@@ -52,7 +56,8 @@ class Host:
         self.search = ActionIndex(self.catalog)
         self.identities = Identities(self.storage, self.clock, settings.jwt)
         self.files = Files(self.storage, settings, self.clock)
-        self.guesses = Budgets(settings.guesses, self.clock)
+        self._guesses = Budgets(settings.guesses, self.clock)
+        self._rates = Budgets(settings.rate, self.clock)
         self.stopping = False
         self._described: bytes | None = None
         self._workers: QueueWorkers | None = None
@@ -63,6 +68,26 @@ class Host:
     def panel(self, workspace: str) -> Jackfield:
         """The runtime of one workspace."""
         return self.panels.find(workspace)
+
+    def pace(self, identity: Identity) -> None:
+        """Take one from the budget of whoever asks: all requests of a token share it, and those of the sessions that it began.
+
+        :raises Problem: 429 where it is used up.
+        """
+        if not self._rates.takes(f"{identity.workspace}/{identity.id}".encode()):
+            raise Problem(429, f"a token may make {self.settings.rate:g} requests a second", {"Retry-After": "1"})
+
+    def check_guesses(self, request: Request) -> None:
+        """Do nothing where few unknown tokens have come from the caller's address.
+
+        :raises Problem: 429 where too many have.
+        """
+        if self._guesses.is_empty(_address(request)):
+            raise Problem(429, "too many unknown tokens have come from this address", {"Retry-After": "1"})
+
+    def note_guess(self, request: Request) -> None:
+        """An unknown token came."""
+        self._guesses.takes(_address(request))
 
     async def opened(self, workspace: str) -> Jackfield:
         """The same, with its journal open: what takes long the first time is done in a thread."""
@@ -118,6 +143,10 @@ class Host:
             except OSError as error:
                 _LOG.warning("expired files cannot be deleted: %s", error.strerror)
             await asyncio.sleep(_SWEEP_EVERY)
+
+
+def _address(request: Request) -> bytes:
+    return request.client.host.encode() if request.client else b""
 
 
 def _opened(panel: Jackfield) -> Jackfield:

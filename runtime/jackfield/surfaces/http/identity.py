@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jackfield.access import DEFAULT, Rules, Scope, Tokens, UnknownWorkspace, Workspaces, may
 from jackfield.pipe.permit import Caller
+from jackfield.surfaces.http.jwts import Jwts
 from jackfield.surfaces.http.problem import Problem
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.storage import Storage
     from jackfield.surfaces.http.settings import Jwt
 
-__all__ = ["NOBODY", "Identities", "Identity"]
+__all__ = ["NOBODY", "Identities", "Identity", "bearer"]
 
 _FRESH = 2.0
 """Seconds for which a token is taken as read: a revoked one may serve that long."""
@@ -63,19 +64,24 @@ class Identities:
         self._jwt = jwt
         self._known: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
         self._lock = threading.Lock()
-        self._keys: Any = None
+        self._jwts = Jwts(jwt, clock) if jwt is not None else None
+
+    async def prepare(self, text: str) -> None:
+        """Let a JWT's key be fetched where it has to be, before a thread is taken to look who it is."""
+        if self._jwts is not None and _is_jwt(text):
+            await self._jwts.ready(text)
 
     def kept(self, request: Request) -> Identity | None:
         """The identity of a token that was just used; asks nobody."""
-        known = self._known.get(_bearer(request))
+        known = self._known.get(bearer(request))
         return known[1] if known is not None and self._clock.monotonic() < known[0] else None
 
     def of(self, request: Request) -> Identity:
         """The identity behind the ``Authorization`` header.
 
-        :raises Problem: 401 where there is none, or it is not known.
+        :raises Problem: 401 where there is none, or it is not known; 503 where that cannot be said now.
         """
-        text = _bearer(request)
+        text = bearer(request)
         if not text:
             raise Problem(401, "a bearer token is missing: 'Authorization: Bearer …'", _ASK)
         if not self._storage.enabled and self._jwt is None:
@@ -86,12 +92,15 @@ class Identities:
         return found
 
     def find(self, text: str) -> Identity | None:
-        """The identity that a token stands for; None where it stands for none."""
+        """The identity that a token stands for; None where it stands for none.
+
+        :raises Problem: 503 where it is a JWT and no keys are known.
+        """
         now = self._clock.monotonic()
         known = self._known.get(text)
         if known is not None and now < known[0]:
             return known[1]
-        found = self._by_jwt(text) if self._jwt is not None and text.count(".") == 2 else self._by_token(text)  # noqa: PLR2004 (a JWT's three parts)
+        found = self._by_jwt(text) if self._jwts is not None and _is_jwt(text) else self._by_token(text)
         with self._lock:
             self._known.pop(text, None)
             if found is not None:
@@ -116,35 +125,30 @@ class Identities:
         return None if token is None else Identity(token.workspace, token.id, token.scope, token.rules, token.name)
 
     def _by_jwt(self, text: str) -> Identity | None:
-        import jwt  # noqa: PLC0415 (only where an identity provider is set)
-
-        settings = self._jwt
-        if settings is None:
-            return None
-        if self._keys is None:
-            self._keys = jwt.PyJWKClient(settings.jwks_url, cache_keys=True, timeout=5)
-        try:
-            key = self._keys.get_signing_key_from_jwt(text).key
-            claims = jwt.decode(
-                text,
-                key,
-                algorithms=["RS256", "ES256", "EdDSA", "PS256"],
-                audience=settings.audience,
-                issuer=settings.issuer,
-                options={"require": ["exp", "iss", "aud", "sub"]},
-            )
-        except jwt.PyJWTError:
+        settings, claims = (self._jwt, self._jwts.claims(text)) if self._jwts is not None else (None, None)
+        if settings is None or claims is None:
             return None
         scope = _scope(claims.get(settings.scope_claim))
         workspace = claims.get(settings.workspace_claim)
-        if scope is None or not isinstance(workspace, str) or not self._exists(workspace):
+        subject, name = str(claims["sub"]), str(claims.get("name", ""))
+        if scope is None or not isinstance(workspace, str) or not _storable(workspace, subject, name) or not self._exists(workspace):
             return None
-        return Identity(workspace, str(claims["sub"]), scope, Rules(), str(claims.get("name", "")))
+        return Identity(workspace, subject, scope, Rules(), name)
 
 
-def _bearer(request: Request) -> str:
+def bearer(request: Request) -> str:
+    """The token of the ``Authorization`` header; nothing where there is none."""
     kind, _, text = request.headers.get("authorization", "").partition(" ")
     return text.strip() if kind.lower() == "bearer" else ""
+
+
+def _is_jwt(text: str) -> bool:
+    return text.count(".") == 2  # noqa: PLR2004 (a JWT's three parts)
+
+
+def _storable(*texts: str) -> bool:
+    """Whether a database takes these texts: JSON can hold lone surrogates and NUL, which no database's text can."""
+    return not any("\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text) for text in texts)
 
 
 def _scope(claim: object) -> Scope | None:

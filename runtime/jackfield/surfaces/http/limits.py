@@ -1,14 +1,12 @@
-"""Limits that hold for every request: how many at once, how fast for a token, and the headers that every answer carries."""
+"""Limits that hold for every request: how many at once, and the headers that every answer carries."""
 
 from __future__ import annotations
 
 import logging
-import re
-import uuid
 from typing import TYPE_CHECKING, Any
 
-from jackfield.surfaces.http.budgets import Budgets
 from jackfield.surfaces.http.problem import Problem, problem
+from jackfield.surfaces.http.request_id import request_id
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,28 +16,26 @@ if TYPE_CHECKING:
 __all__ = ["Limits"]
 
 _LOG = logging.getLogger("jackfield.http")
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}\Z")
 _SAFE = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store")]
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"})
 _PROBES = ("/healthz", "/readyz")
 
 
 class Limits:
-    """ASGI middleware: counts what runs, gives out a budget for each token, names each request and logs it."""
+    """ASGI middleware: counts what runs, names each request and logs it."""
 
     def __init__(self, app: ASGIApp, host: Host) -> None:
         self._app = app
         self._host = host
         self._running = 0
-        self._tokens = Budgets(host.settings.rate, host.clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        identifier = _identifier(headers.get(b"x-request-id", b""))
+        headers = scope["headers"]
+        identifier = request_id(headers)
         scope["jackfield.request_id"] = identifier.decode()
         refusal = self._refusal(scope, headers)
         app: Any = problem(refusal) if refusal is not None else self._app
@@ -49,14 +45,13 @@ class Limits:
         finally:
             self._running -= 1
 
-    def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> Problem | None:
+    def _refusal(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> Problem | None:
         if scope["path"] in _PROBES:
             return None
         if self._running >= self._host.settings.concurrency:
             return Problem(503, f"the server answers {self._host.settings.concurrency} requests at once already", {"Retry-After": "1"})
-        token = headers.get(b"authorization", b"")
-        if token and not self._tokens.takes(token):
-            return Problem(429, f"a token may make {self._host.settings.rate:g} requests a second", {"Retry-After": "1"})
+        if sum(name == b"authorization" for name, _ in headers) > 1:
+            return Problem(400, "the header 'Authorization' is given more than once")
         return None
 
 
@@ -93,7 +88,3 @@ class _Named:
             }  # fmt: skip
             told = {name: value for name, value in about.items() if value is not None}
             _LOG.info("%s %s %d", scope["method"], scope["path"][:200], status, extra=told)
-
-
-def _identifier(given: bytes) -> bytes:
-    return given if _REQUEST_ID.match(given) else uuid.uuid4().hex.encode()

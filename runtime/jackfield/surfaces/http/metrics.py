@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jackfield.invocation import Result
 
 __all__ = ["Metrics"]
@@ -27,6 +29,10 @@ class Metrics:
         )
         self.requests = Counter("jackfield_http_requests", "HTTP requests answered.", ("method", "status"), registry=self.registry)
         self.running = Gauge("jackfield_invocations_running", "Invocations that run in this process.", registry=self.registry)
+        self.leases = Counter(
+            "jackfield_credential_leases", "Credentials asked of providers, such as STS sessions.", ("outcome",), registry=self.registry
+        )
+        self._leased: dict[str, int] = {}
         self.queued = Gauge("jackfield_queue_depth", "Invocations that wait for a worker.", registry=self.registry)
 
     def note(self, result: Result) -> None:
@@ -47,6 +53,12 @@ class Metrics:
         if found is None:
             found = self._children[key] = metric.labels(*labels)
         return found
+
+    def note_leases(self, so_far: Mapping[str, int]) -> None:
+        """Count the credentials that were leased; ``so_far`` are all of this process, by outcome."""
+        for outcome, count in so_far.items():
+            self.leases.labels(outcome).inc(max(0, count - self._leased.get(outcome, 0)))
+            self._leased[outcome] = max(count, self._leased.get(outcome, 0))
 
     def text(self) -> bytes:
         """The exposition format."""

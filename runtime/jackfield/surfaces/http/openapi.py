@@ -106,8 +106,7 @@ def _body(name: str) -> Json:
 
 def _responses(operation: Operation) -> Iterator[tuple[str, Json]]:
     refused = set(operation.problems) | (set(_ALWAYS) if operation.scope is not None else {500, 503})
-    if operation.query or operation.body or operation.path.startswith("/v1/"):
-        refused.add(400)
+    refused |= {400, 408} if operation.body else {400}
     for status in sorted({*operation.answers, *operation.results, *refused}):
         content: Json = {}
         if status in operation.answers:

@@ -43,4 +43,5 @@ async def metrics(_request: Request, host: Host, identity: Identity) -> Response
     if host.storage.enabled:
         depth = await asyncio.to_thread(lambda: Queue(host.storage.database).depth())
         host.metrics.queued.set(sum(depth.values()))
+    host.metrics.note_leases(host.panels.mints())
     return Response(host.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jackfield.surfaces.http.problem import raw_problem
+from jackfield.surfaces.http.request_id import request_id
 from jackfield.surfaces.http.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Bounded(HttpToolsProtocol):
         super().__init__(config, *rest, **more)
         self._limits: Settings = getattr(config, "settings", None) or Settings()
         self._in_head = True
+        self._begun = False
         self._received = 0
         self._body_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -65,7 +67,7 @@ class Bounded(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The parser begins a request."""
         super().on_message_begin()
-        self._in_head = True
+        self._in_head = self._begun = True
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
@@ -74,6 +76,9 @@ class Bounded(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > self._limits.max_head:
             self._refuse(431, f"the head of a request may have {self._limits.max_head:,} bytes")
+            return
+        if sum(name == b"host" for name, _ in self.headers) != 1 and self.parser.get_http_version() == "1.1":
+            self._refuse(400, "a request of HTTP/1.1 has one header 'Host'")  # RFC 9112 §3.2
             return
         self._received, self._body_since = 0, self.loop.time()
         super().on_headers_complete()
@@ -88,7 +93,7 @@ class Bounded(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is whole; the next one may begin."""
         self._stop()
-        self._in_head, self._received = True, 0
+        self._in_head, self._begun, self._received = True, False, 0
         if not self._leaving:
             super().on_message_complete()
 
@@ -153,7 +158,7 @@ class Bounded(HttpToolsProtocol):
                 return
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        self.transport.write(raw_problem(status, detail))
+        self.transport.write(raw_problem(status, detail, request_id(self.headers if self._begun else ())))
         self._leave()
 
     def _leave(self) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import os
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable
@@ -56,15 +58,34 @@ def make_app(settings: Settings, prepare: Callable[[], None] = _nothing) -> Star
 
 
 def check_settings(settings: Settings) -> None:
-    """Do nothing where it is safe to listen.
+    """Do nothing where the server can be run, and it is safe to listen.
 
-    :raises InvalidInvocation: where tokens and secrets would cross a network in clear.
+    :raises InvalidInvocation: where a setting cannot be, or tokens and secrets would cross a network in clear.
     """
+    if not (math.isfinite(settings.rate) and settings.rate >= 0):
+        raise InvalidInvocation(f"--rate must be a number of requests a second, not {settings.rate:g}", hint="0 is no limit.")
+    _check_tls(settings)
     if not settings.loopback and not settings.behind_proxy and settings.certificate is None:
         raise InvalidInvocation(
             f"'{settings.host}' can be reached from other machines, and tokens would cross the network in clear",
             hint="Give --certificate and --key, put a proxy that speaks TLS in front and say --behind-proxy, or listen on 127.0.0.1.",
         )
+
+
+def _check_tls(settings: Settings) -> None:
+    if settings.certificate is None:
+        if settings.key is not None:
+            raise InvalidInvocation("--key needs --certificate", hint="Give both, or neither.")
+        return
+    try:
+        # Without a pass phrase OpenSSL would ask for one at the terminal, in each worker.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.certificate, settings.key, lambda: "")
+    except (OSError, ValueError) as error:  # an SSLError is an OSError
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+        raise InvalidInvocation(
+            f"--certificate and --key cannot be used: {reason}",
+            hint="Give the paths of a certificate and of its own key without a pass phrase, both PEM.",
+        ) from None
 
 
 def config(settings: Settings, prepare: Callable[[], None] = _nothing) -> ServerConfig:
@@ -82,8 +103,7 @@ def config(settings: Settings, prepare: Callable[[], None] = _nothing) -> Server
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=settings.behind_proxy,
-        forwarded_allow_ips="*" if settings.behind_proxy else None,
+        proxy_headers=False,  # our own Forwarded reads them
         backlog=_BACKLOG,
         timeout_keep_alive=20,
         timeout_graceful_shutdown=int(settings.stop_within),

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from jackfield.invocation import MAX_BYTES
+
+if TYPE_CHECKING:
+    from jackfield.surfaces.dapr import Components
 
 __all__ = ["Jwt", "Settings"]
 
@@ -26,7 +30,7 @@ class Settings:
     ``head_within`` and have at most ``max_head``; its body must come at ``slowest`` bytes a second at least, after a start of
     ``body_within``; ``guesses`` are unknown tokens a second from one address. ``rate`` is requests a second for each token, 0 for
     no limit; ``origins`` may call from browsers; ``allowed_hosts`` are host names that connections' endpoints may point to
-    although they are internal."""
+    although they are internal; ``components`` are those of Dapr whose bindings are served too."""
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -51,6 +55,7 @@ class Settings:
     guesses: float = 50.0
     queue_workers: int = 16
     stop_within: float = 30.0
+    components: Components | None = None
 
     @property
     def loopback(self) -> bool:

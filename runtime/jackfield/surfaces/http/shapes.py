@@ -64,6 +64,8 @@ def _entry(result: Mapping[str, Any]) -> Json:
         context=_ANY,
         rule=_STRING,
         resolvedBy=_STRING,
+        problem=_STRING,
+        inputs=_ANY,
         **own,
         **told,
     )
@@ -86,7 +88,7 @@ _CONNECTIONS: dict[str, Json] = {
     "ConnectionValues": _object(("values",), name=_STRING, type=_TYPE, values=_VALUES),
     "Connection": _object(
         ("name", "type", "values", "version", "status"), closed=False,
-        name=_NAME, type=_TYPE, values=_VALUES, version={"type": "integer"}, source=_STRING, **_TRIED,
+        name=_NAME, type=_TYPE, values=_VALUES, version={"type": "integer"}, source=_STRING, problem=_STRING, **_TRIED,
     ),
     "Trial": _object(("status", "lastTest"), **_TRIED),
     "Policies": {"type": "object", "description": "Policies by name, as the connection's type makes them."},

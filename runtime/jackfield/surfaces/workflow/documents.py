@@ -59,27 +59,36 @@ def read_workflows(documents: Iterable[Document]) -> list[Workflow]:
     return [workflow for document in documents for workflow in _workflows(document)]
 
 
-def find_workflow(workflows: Sequence[Workflow], name: str | None) -> Workflow:
-    """The workflow with that key or name; without one, the only workflow.
+def find_workflow(workflows: Sequence[Workflow], name: str | None, faults: Sequence[str] = ()) -> Workflow:
+    """The workflow with that key or name; without one, the only workflow. ``faults`` say what else of the file cannot be read.
 
-    :raises InvalidInvocation: where there is none, or several and none is named, or it is not enabled.
+    :raises InvalidInvocation: where there is none, or several and none is named, or two have that name, or it is not enabled.
     """
-    if name is None:
-        if len(workflows) != 1:
-            what = f"the file has {len(workflows)} workflows" if workflows else "the file has no workflow"
-            raise InvalidInvocation(f"{what}", hint=f"Name one of {_listed(workflows)}." if workflows else "See 'jackfield run --help'.")
+    unread = f" Not all of the file can be read: {'; '.join(faults[:3])}." if faults else ""
+    if name is not None:
+        found = _named(workflows, name, unread)
+    elif len(workflows) == 1:
         found = workflows[0]
     else:
-        by_key = next((item for item in workflows if item.key == name), None)
-        match = by_key or next((item for item in workflows if item.name == name), None)
-        if match is None:
-            close = nearest(name, [label for item in workflows for label in (item.key, item.name)])
-            tail = f"; did you mean '{close}'?" if close else ""
-            raise InvalidInvocation(f"there is no workflow '{name[:100]}'{tail}", hint=f"The file has {_listed(workflows) or 'none'}.")
-        found = match
+        what = f"the file has {len(workflows)} workflows" if workflows else "the file has no workflow"
+        hint = f"Name one of {_listed(workflows)}." if workflows else "See 'jackfield run --help'."
+        raise InvalidInvocation(what, hint=hint + unread)
     if not found.enabled:
         raise InvalidInvocation(f"the workflow '{found.name[:100]}' is not enabled", hint="Set 'enabled: true'.")
     return found
+
+
+def _named(workflows: Sequence[Workflow], name: str, unread: str) -> Workflow:
+    """A key goes before a name. Which of two was meant nobody can know, and either sends mail."""
+    found = [item for item in workflows if item.key == name] or [item for item in workflows if item.name == name]
+    if not found:
+        close = nearest(name, [label for item in workflows for label in (item.key, item.name)])
+        tail = f"; did you mean '{close}'?" if close else ""
+        raise InvalidInvocation(f"there is no workflow '{name[:100]}'{tail}", hint=f"The file has {_listed(workflows) or 'none'}.{unread}")
+    if len(found) > 1:
+        places = " and ".join(item.place for item in found[:10])
+        raise InvalidInvocation(f"{len(found)} workflows are called '{name[:100]}': {places}", hint="Rename all but one of them.")
+    return found[0]
 
 
 def _listed(workflows: Sequence[Workflow]) -> str:
@@ -95,7 +104,7 @@ def _workflows(document: Document) -> Iterator[Workflow]:
     entries = content.get("workflows")
     if isinstance(entries, Mapping):
         for key, entry in entries.items():
-            yield _workflow(str(key), entry, document.place)
+            yield _workflow(str(key), entry, f"{document.place}: workflows.{key}")
     elif isinstance(entries, list):
         for number, entry in enumerate(entries):
             yield _workflow("", entry, f"{document.place}: workflows[{number}]")

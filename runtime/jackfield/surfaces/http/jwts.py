@@ -1,0 +1,147 @@
+"""JWTs of the operator's identity provider: its keys, fetched apart from all requests, and what a token that they signed claims."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from jackfield.surfaces.http.problem import Problem
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.surfaces.http.settings import Jwt
+
+__all__ = ["Jwts"]
+
+_LOG = logging.getLogger("jackfield.http")
+_ALGORITHMS = ["RS256", "ES256", "EdDSA", "PS256"]
+_TIMEOUT = 3.0
+_PATIENCE = 5.0
+"""Seconds for which a request waits for keys that are being fetched."""
+_WAITING = 100
+"""Requests that may wait for keys: more would take the places of those that need none."""
+_AGAIN, _FAILED, _STALE = 30.0, 10.0, 300.0
+"""Seconds until keys may be asked for again for a key that is not known, and after a failure; and after which they are in any case."""
+_FOREIGN = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+"""What PyJWT and cryptography let through where a token's parts do not fit each other or its key."""
+
+
+class Jwts:
+    """Judges tokens. Keys are fetched in a thread of their own, once at a time; who has a known key never waits for it."""
+
+    def __init__(self, settings: Jwt, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._keys: dict[str, Any] = {}
+        self._fetching: Future[None] | None = None
+        self._next: float | None = None
+        self._fetched = 0.0
+        self._failing = False
+        self._waiting = 0
+
+    async def ready(self, text: str) -> None:
+        """Have the key of a token fetched where it is not known, and wait a little for it. No thread waits."""
+        kid = _kid(text)
+        fetching = self._asked(kid) if kid is not None else None
+        if fetching is None or self._waiting >= _WAITING:
+            return
+        self._waiting += 1
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(fetching)), _PATIENCE)
+        finally:
+            self._waiting -= 1
+
+    def claims(self, text: str) -> dict[str, Any] | None:
+        """What a token claims; None where the provider did not make it for us, or it is over. Asks nobody.
+
+        :raises Problem: 503 where no keys are known.
+        """
+        import jwt  # noqa: PLC0415 (only where an identity provider is set)
+        from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 (as above)
+
+        kid = _kid(text)
+        if kid is None:
+            return None
+        if not self._keys:
+            raise Problem(503, "the keys of the identity provider cannot be had now", {"Retry-After": f"{_FAILED:.0f}"})
+        try:
+            found: dict[str, Any] = jwt.decode(
+                text,
+                self._keys[kid],
+                algorithms=_ALGORITHMS,
+                audience=self._settings.audience,
+                issuer=self._settings.issuer,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+        except (jwt.PyJWTError, UnsupportedAlgorithm, *_FOREIGN):
+            return None
+        return found
+
+    def _asked(self, kid: str) -> Future[None] | None:
+        """The fetch that a request with this key should wait for; it is begun where it is time to."""
+        with self._lock:
+            now = self._clock.monotonic()
+            wanted = kid not in self._keys
+            due = wanted or now - self._fetched > _STALE
+            if due and self._fetching is None and (self._next is None or now >= self._next):
+                self._fetching = Future()
+                self._fetching.set_running_or_notify_cancel()
+                threading.Thread(target=self._fetch, args=(self._fetching,), name="jackfield-jwks", daemon=True).start()
+            return self._fetching if wanted else None
+
+    def _fetch(self, fetching: Future[None]) -> None:
+        keys, reason = dict[str, Any](), "an unexpected error"
+        try:
+            keys, reason = _found(self._settings.jwks_url)
+        finally:  # whoever waits must not wait for a thread that has ended
+            self._ended(keys, reason)
+            fetching.set_result(None)
+
+    def _ended(self, keys: dict[str, Any], reason: str) -> None:
+        with self._lock:
+            now = self._clock.monotonic()
+            if keys:
+                self._keys, self._fetched = keys, now
+            elif not self._failing:
+                _LOG.warning("the keys of the identity provider cannot be fetched: %s", reason)
+            self._failing = not keys
+            self._next = now + (_AGAIN if keys else _FAILED)
+            self._fetching = None
+
+
+def _found(url: str) -> tuple[dict[str, Any], str]:
+    """The provider's keys, or why there are none."""
+    from http.client import HTTPException  # noqa: PLC0415 (only where an identity provider is set)
+
+    import jwt  # noqa: PLC0415 (as above)
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 (as above)
+
+    try:
+        return _published(url), "it publishes none for signatures"
+    except (jwt.PyJWTError, UnsupportedAlgorithm, OSError, HTTPException, *_FOREIGN) as error:
+        return {}, f"{type(error).__name__}: {error}"[:300]
+
+
+def _published(url: str) -> dict[str, Any]:
+    import jwt  # noqa: PLC0415 (only where an identity provider is set)
+
+    found = jwt.PyJWKSet.from_dict(jwt.PyJWKClient(url, cache_jwk_set=False, timeout=_TIMEOUT).fetch_data())
+    return {item.key_id: item.key for item in found.keys if item.key_id and item.public_key_use in ("sig", None)}
+
+
+def _kid(text: str) -> str | None:
+    """The key that a token names; None where it cannot be one that we take, so that nobody is asked for it."""
+    import jwt  # noqa: PLC0415 (only where an identity provider is set)
+
+    try:
+        head = jwt.get_unverified_header(text)
+    except (jwt.PyJWTError, *_FOREIGN):
+        return None
+    kid = head.get("kid")
+    return kid if isinstance(kid, str) and kid and head.get("alg") in _ALGORITHMS else None

@@ -1,0 +1,95 @@
+"""What a form must carry, and what the rules of a workspace or a token keep from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from console_client import Place, is_in, placed, token
+from jackfield.access import Rules, Tokens, Workspaces
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A console that nobody has opened yet."""
+    with placed(tmp_path) as found:
+        yield found
+
+
+CHANGES = [
+    "/connections", "/connections/hall/values", "/connections/hall/test", "/connections/hall/name", "/connections/hall/removal",
+    "/connectors/echo/actions/say/run", "/connectors/echo/actions/say/code", "/invocations/x/cancel", "/invocations/x/resolve",
+    "/uploads", "/tokens", "/tokens/x/revocation", "/workspace",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", CHANGES)
+def test_every_change_needs_the_token_of_its_form(place: Place, address: str) -> None:
+    """A POST without the session's token, with another one's, or from another site, is refused."""
+    client, other = place.signed_in(), place.signed_in()
+    csrf = client.get("/").csrf
+    assert client.post(address, {}).status == 403
+    assert client.post(address, {"csrf": other.get("/").csrf}).status == 403
+    assert client.post(address, {"csrf": csrf}, sec_fetch_site="cross-site").status == 403
+    assert place.client().post(address, {"csrf": csrf}).status == 303
+
+
+def test_all_changes_are_tried() -> None:
+    """The test above knows every route that changes something."""
+    from jackfield.surfaces.console.app import _PAGES
+
+    assert len([path for path, _, method in _PAGES if method == "POST"]) == len(CHANGES)
+
+
+@pytest.mark.parametrize("scope", ["read", "invoke"])
+def test_a_scope_is_a_limit(place: Place, scope: str) -> None:
+    """What a scope does not allow is refused, whatever the page would have shown."""
+    client = place.signed_in(token(place, scope))
+    csrf = client.get("/").csrf
+    for address in ("/connections", "/connections/x/values", "/connections/x/name", "/connections/x/removal", "/tokens", "/workspace",
+                    "/tokens/x/revocation", "/invocations/x/resolve"):  # fmt: skip
+        assert client.post(address, {"csrf": csrf}).status == 403, address
+    assert client.get("/new-connection").status == 403
+    answer = client.post("/connectors/echo/actions/say/run", {"csrf": csrf, "invocation": "{}"})
+    assert answer.status == (403 if scope == "read" else 200)
+
+
+def test_a_token_with_rules_makes_no_other(place: Place) -> None:
+    """Whose token has rules of its own cannot shake them off with a new token, or by changing the workspace."""
+    client = place.signed_in(token(place, "manage", rules=Rules(allow=("echo/say",))))
+    csrf = client.get("/").csrf
+    assert client.post("/tokens", {"csrf": csrf, "scope": "manage"}).status == 403
+    assert client.post("/workspace", {"csrf": csrf, "retentionDays": "1"}).status == 403
+
+
+def test_another_workspaces_things_are_not_there(place: Place) -> None:
+    """Connections, invocations and tokens of another workspace are not found, as if they were not there."""
+    Workspaces(place.host.storage.database, place.host.storage.vault, place.host.clock).create("acme")
+    panel = place.host.panel("default")
+    panel.connections.add("hall", "echo/token", {"token": "sesame"})
+    identifier = panel.invoke({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hi"}}).meta.invocation_id
+    text = token(place, "manage")
+    other = place.signed_in(token(place, "manage", "acme"))
+    csrf = other.get("/").csrf
+    assert other.get("/connections/hall").status == 404
+    assert other.get(f"/invocations/{identifier}").status == 404
+    assert "hall" not in other.get("/connections").text
+    assert identifier not in other.get("/invocations").text
+    own = Tokens(place.host.storage.database, "default", place.host.clock).list()[0][0].id
+    assert other.post(f"/tokens/{own}/revocation", {"csrf": csrf}).status == 404
+    assert other.post("/connections/hall/removal", {"csrf": csrf}).status == 404
+    assert is_in(place.signed_in(text))
+
+
+# Rules
+
+
+def test_a_connection_that_rules_name_is_not_renamed(place: Place) -> None:
+    """With another name a connection could be freed from the rule that names it."""
+    keys = {"accessKeyId": "A", "secretAccessKey": "B"}
+    place.host.panel("default").connections.add("prod-ses", "aws-ses/apiKeySecret", keys, test=False)
+    for blocked, status in ((Rules(block=("connection:prod-*",)), 403), (Rules(), 303)):
+        client = place.signed_in(token(place, "manage", rules=blocked))
+        assert client.change("/connections/prod-ses", "/connections/prod-ses/name", new="freed").status == status

@@ -1,0 +1,94 @@
+"""Dapr's bindings API beside ours, in the same server (issue 5)."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fake_aws import FakeAws
+from http_stand import SETTINGS, Client, standing
+from jackfield.surfaces.dapr import Components
+from sidecars import component
+
+
+@pytest.fixture
+def aws() -> Iterator[FakeAws]:
+    """The fake AWS."""
+    with FakeAws() as fake:
+        yield fake
+
+
+@pytest.fixture
+def components(tmp_path: Path) -> Components:
+    """A folder with the usual component."""
+    folder = tmp_path / "components"
+    folder.mkdir()
+    (folder / "outbox.yaml").write_text(component(), encoding="utf-8")
+    return Components(str(folder), "billing")
+
+
+REQUEST = {"operation": "create", "data": "<p>late</p>", "metadata": {"emailTo": "a@rcpt.test"}}
+
+
+def test_bindings_are_served_beside_the_api(tmp_path: Path, aws: FakeAws, components: Components) -> None:
+    """A Dapr caller sends a mail with Dapr's own token; our API and console are where they were, and the journal has the call."""
+    settings = replace(SETTINGS, components=components)
+    with standing(tmp_path, settings, AWS_ENDPOINT_URL=aws.url, DAPR_API_TOKEN="dapr-token") as stand:
+        dapr = Client(stand.port)
+        assert dapr.get("/v1.0/healthz").status == 204
+        assert dapr.post("/v1.0/bindings/outbox", REQUEST).status == 401
+        sent = dapr.call("PUT", "/v1.0/bindings/outbox", REQUEST, dapr_api_token="dapr-token")
+        assert (sent.status, sent.headers["metadata.messageid"]) == (204, aws.messages[0].message_id)
+        told = dapr.get("/v1.0/metadata", dapr_api_token="dapr-token").json
+        assert (told["id"], [row["name"] for row in told["components"]]) == ("billing", ["outbox"])
+        missing = dapr.post("/v1.0/bindings/nothing", REQUEST, dapr_api_token="dapr-token")
+        assert (missing.status, missing.json["errorCode"]) == (500, "ERR_INVOKE_OUTPUT_BINDING")
+        assert dapr.get("/v1.0/actors", dapr_api_token="dapr-token").status == 404
+        assert [row["action"] for row in stand.client("read").get("/v1/invocations").json["items"]] == ["sendEmail"]
+        assert stand.client("read").get("/v1/connectors").status == 200
+
+
+@pytest.mark.parametrize(
+    ("first", "status"),
+    [("POST /v1.0/bindings/outbox", 401), ("DELETE /v1.0/bindings/outbox", 405), ("POST /v1.0/actors", 404), ("POST /v1.0/healthz", 405)],
+)
+def test_who_may_not_is_refused_before_the_body(tmp_path: Path, components: Components, first: str, status: int) -> None:
+    """A wrong token, method or path is answered although the body never comes."""
+    told = "wrong" if status == 401 else "dapr-token"
+    with standing(tmp_path, replace(SETTINGS, components=components), DAPR_API_TOKEN="dapr-token") as stand:
+        for length in ("Content-Length: 60000000", "Transfer-Encoding: chunked"):
+            with socket.create_connection(("127.0.0.1", stand.port), timeout=5) as connection:
+                connection.sendall(f"{first} HTTP/1.1\r\nHost: x\r\ndapr-api-token: {told}\r\n{length}\r\n\r\n".encode())
+                assert connection.recv(65536).split()[1] == str(status).encode()
+
+
+def test_without_components_there_are_none(tmp_path: Path) -> None:
+    """A server that was given no components has no such paths."""
+    with standing(tmp_path) as stand:
+        assert Client(stand.port).get("/v1.0/healthz").status == 404
+
+
+def test_leased_credentials_are_counted(tmp_path: Path, aws: FakeAws) -> None:
+    """Prometheus sees each session that was asked of STS, and those that were refused."""
+    role = {
+        "roleARN": "arn:aws:iam::123456789012:role/acme", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s",
+        "region": "eu-west-1",
+        "externalId": "acme-4711", "endpoint": aws.url, "stsEndpoint": aws.url,
+    }  # fmt: skip
+    inputs = {"to": ["ada@example.com"], "sender": "a@example.com", "subject": "Hello", "text": "Hello"}
+    mail = {"connector": "aws-ses", "action": "sendEmail", "connection": {"type": "awsAssumeRole", "values": role}, "inputs": inputs}
+    with standing(tmp_path) as stand:
+        client = stand.client()
+        for _ in range(3):
+            assert client.post("/v1/invocations", mail).json["status"] == "succeeded"
+        aws.configure(roles={})
+        refused = {**mail, "connection": {"type": "awsAssumeRole", "values": {**role, "externalId": "other"}}}
+        assert client.post("/v1/invocations", refused).json["status"] == "failed"
+        for _ in range(2):
+            told = client.get("/metrics").body.decode()
+            assert 'jackfield_credential_leases_total{outcome="leased"} 1.0' in told
+            assert 'jackfield_credential_leases_total{outcome="failed"} 1.0' in told

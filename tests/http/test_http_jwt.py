@@ -1,0 +1,254 @@
+"""JWTs of the operator's identity provider, beside our own tokens (issue 5)."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from clocks import FakeClock
+from http_stand import SETTINGS, Client, Stand, say, standing
+from jackfield.access import Workspaces
+from jackfield.surfaces.http.settings import Jwt
+
+ISSUER, AUDIENCE = "https://id.example.com", "jackfield"
+
+
+class Provider:
+    """An identity provider: a key, and where it is published."""
+
+    def __init__(self) -> None:
+        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.asked, self.away = 0, False
+        published = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key())) | {"kid": "one", "use": "sig", "alg": "RS256"}
+        body, provider = json.dumps({"keys": [published]}).encode(), self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                provider.asked += 1
+                self.send_response(503 if provider.away else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """Where the keys are."""
+        return f"http://127.0.0.1:{self.server.server_address[1]}/keys"
+
+    def token(self, *, key: Any = None, algorithm: str = "RS256", kid: str = "one", **claims: Any) -> str:
+        """A token; a claim of None is left out."""
+        usual = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "exp": time.time() + 60, "workspace": "default", "scope": "invoke"}
+        told = {name: value for name, value in {**usual, **claims}.items() if value is not None}
+        return jwt.encode(told, key or self.key, algorithm, {"kid": kid})
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    """An identity provider on loopback."""
+    found = Provider()
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+
+
+@pytest.fixture
+def stand(tmp_path: Path, provider: Provider) -> Iterator[Stand]:
+    """A server that takes the provider's tokens."""
+    with standing(tmp_path, replace(SETTINGS, jwt=Jwt(provider.url, ISSUER, AUDIENCE))) as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("scope", "answers"),
+    [
+        ("read", (200, 403)),
+        ("openid jackfield:invoke", (200, 200)),
+        (["manage", "read"], (200, 200)),
+        ("admin", (401, 401)),
+        (None, (401, 401)),
+    ],
+)
+def test_claims_say_what_a_caller_may(stand: Stand, provider: Provider, scope: Any, answers: tuple[int, int]) -> None:
+    """The scope is the widest of ours that the claim names; without one nobody is let in. The journal knows the subject."""
+    client = Client(stand.port, provider.token(scope=scope))
+    assert client.get("/v1/connectors").status == answers[0]
+    assert client.post("/v1/invocations", say("say", text="hello")).status == answers[1]
+    if answers[1] == 200:
+        assert client.get("/v1/invocations").json["items"][0]["caller"] == "ada"
+
+
+def test_the_workspace_is_the_claims(stand: Stand, provider: Provider) -> None:
+    """A caller sees the workspace of the claim and no other; one that there is not lets nobody in."""
+    Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("acme")
+    ours = Client(stand.port, provider.token())
+    theirs = Client(stand.port, provider.token(workspace="acme", sub="bob"))
+    made = ours.post("/v1/invocations", say("say", text="hello")).json["meta"]["invocationId"]
+    assert ours.get(f"/v1/invocations/{made}").status == 200
+    assert theirs.get(f"/v1/invocations/{made}").status == 404
+    assert theirs.get("/v1/invocations").json["items"] == []
+    assert Client(stand.port, provider.token(workspace="nobodys")).get("/v1/connectors").status == 401
+
+
+def _public(provider: Provider) -> bytes:
+    return provider.key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _unsigned(provider: Provider) -> str:
+    _, claims, _ = provider.token().split(".")
+    head = base64.urlsafe_b64encode(b'{"alg":"none","kid":"one"}').rstrip(b"=").decode()
+    return f"{head}.{claims}."
+
+
+def _relabelled(provider: Provider, algorithm: Any, kid: Any = "one") -> str:
+    """A token of the provider with another head."""
+    head = base64.urlsafe_b64encode(json.dumps({"alg": algorithm, "kid": kid}).encode()).rstrip(b"=").decode()
+    return f"{head}.{provider.token().partition('.')[2]}"
+
+
+def _confused(provider: Provider) -> str:
+    """Signed with HMAC and the public key: what a careless verifier takes."""
+    import hashlib
+    import hmac
+
+    head = base64.urlsafe_b64encode(b'{"alg":"HS256","kid":"one"}').rstrip(b"=").decode()
+    body = f"{head}.{provider.token().split('.')[1]}"
+    signature = hmac.new(_public(provider), body.encode(), hashlib.sha256).digest()
+    return f"{body}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+
+FORGED: dict[str, Callable[[Provider], str]] = {
+    "another issuer": lambda provider: provider.token(iss="https://evil.example.com"),
+    "another audience": lambda provider: provider.token(aud="somebody-else"),
+    "expired": lambda provider: provider.token(exp=time.time() - 1),
+    "not yet": lambda provider: provider.token(nbf=time.time() + 600),
+    "without an end": lambda provider: provider.token(exp=None),
+    "without a subject": lambda provider: provider.token(sub=None),
+    "without a workspace": lambda provider: provider.token(workspace=None),
+    "a workspace that is no text": lambda provider: provider.token(workspace=["default"]),
+    "another key": lambda provider: provider.token(key=rsa.generate_private_key(public_exponent=65537, key_size=2048)),
+    "an unknown key": lambda provider: provider.token(kid="two"),
+    "unsigned": _unsigned,
+    "signed with the public key": _confused,
+    "an algorithm that does not fit the key": lambda provider: _relabelled(provider, "ES256"),
+    "another one that does not": lambda provider: _relabelled(provider, "EdDSA"),
+    "an algorithm that is no text": lambda provider: _relabelled(provider, ["RS256"]),
+    "a key that is no text": lambda provider: _relabelled(provider, "RS256", kid={}),
+    "a workspace that no text can be": lambda provider: provider.token(workspace="\ud800"),
+    "a subject that no text can be": lambda provider: provider.token(sub="a\ud800"),
+    "a name that no text can be": lambda provider: provider.token(name="\udfff"),
+    "a subject with a NUL": lambda provider: provider.token(sub="a\0"),
+    "an end that is no number": lambda provider: provider.token(exp=float("inf")),
+    "garbage": lambda _provider: "a.b.c",
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_what_the_provider_did_not_make_for_us_is_refused(stand: Stand, provider: Provider, name: str) -> None:
+    """Every token that is not the provider's, ours and in force gets the same 401."""
+    refused = Client(stand.port, FORGED[name](provider)).get("/v1/connectors")
+    assert (refused.status, refused.json["detail"]) == (401, "the bearer token is not known, has expired or was revoked")
+
+
+def test_an_algorithm_that_does_not_fit_is_a_guess(tmp_path: Path, provider: Provider) -> None:
+    """Whoever tries such tokens is slowed down as whoever tries others."""
+    with standing(tmp_path, replace(SETTINGS, guesses=2.0, jwt=Jwt(provider.url, ISSUER, AUDIENCE))) as stand:
+        statuses = [Client(stand.port, _relabelled(provider, "ES256")).get("/v1/connectors").status for _ in range(6)]
+    assert statuses[0] == 401
+    assert 429 in statuses
+
+
+def test_our_own_tokens_serve_beside_them(stand: Stand) -> None:
+    """A token of ours works as before."""
+    assert stand.client("read").get("/v1/connectors").status == 200
+
+
+def test_a_provider_that_is_away_lets_nobody_in(stand: Stand, provider: Provider) -> None:
+    """Without its keys no token can be judged; known keys are kept."""
+    assert Client(stand.port, provider.token()).get("/v1/connectors").status == 200
+    asked = provider.asked
+    provider.server.shutdown()
+    provider.server.server_close()
+    assert Client(stand.port, provider.token(sub="bob")).get("/v1/connectors").status == 200
+    assert Client(stand.port, provider.token(kid="two")).get("/v1/connectors").status == 401
+    assert provider.asked == asked
+
+
+@contextlib.contextmanager
+def hanging() -> Iterator[tuple[str, list[socket.socket]]]:
+    """A provider that takes connections and answers none: its address, and who has connected."""
+    taken: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def take() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    taken.append(listener.accept()[0])
+
+        threading.Thread(target=take, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/keys", taken
+        for connection in taken:
+            connection.close()
+
+
+def test_a_provider_that_hangs_stalls_nobody_else(
+    tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While 60 JWTs wait for keys our own tokens are answered; the keys are asked for once, the 60 are 503, and the log has one warning."""
+    monkeypatch.setattr("jackfield.surfaces.http.jwts._TIMEOUT", 1.5)
+    with hanging() as (url, taken), standing(tmp_path, replace(SETTINGS, jwt=Jwt(url, ISSUER, AUDIENCE))) as stand:
+        with ThreadPoolExecutor(60) as pool:
+            asked = [pool.submit(Client(stand.port, provider.token(sub=f"s{n}")).get, "/v1/connectors") for n in range(60)]
+            while not taken:
+                threading.Event().wait(0.01)
+            assert stand.client("read").get("/v1/connectors").status == 200
+            assert not all(item.done() for item in asked)
+            replies = [item.result() for item in asked]
+        again = Client(stand.port, provider.token(sub="late")).get("/v1/connectors")
+    assert {(reply.status, reply.headers.get("retry-after")) for reply in [*replies, again]} == {(503, "10")}
+    assert len(taken) == 1
+    assert len([record for record in caplog.records if "identity provider" in record.getMessage()]) == 1
+
+
+def test_keys_are_fetched_with_measure(tmp_path: Path, provider: Provider) -> None:
+    """A key that is not known is asked for every 30 seconds at most; a provider that was away is asked again after ten."""
+    clock = FakeClock()
+    with standing(tmp_path, replace(SETTINGS, jwt=Jwt(provider.url, ISSUER, AUDIENCE)), clock=clock) as stand:
+        statuses = [Client(stand.port, provider.token(kid=f"k{number}")).get("/v1/connectors").status for number in range(5)]
+        assert (statuses, provider.asked) == ([401] * 5, 1)
+        clock.advance(31)
+        for number in range(5):
+            Client(stand.port, provider.token(kid=f"n{number}")).get("/v1/connectors")
+        assert provider.asked == 2
+
+
+def test_a_provider_that_comes_back_is_asked_again(tmp_path: Path, provider: Provider) -> None:
+    """After a failure nobody asks for ten seconds; then the keys are there."""
+    clock = FakeClock()
+    with standing(tmp_path, replace(SETTINGS, jwt=Jwt(provider.url, ISSUER, AUDIENCE)), clock=clock) as stand:
+        provider.away = True
+        statuses = [Client(stand.port, provider.token()).get("/v1/connectors").status for _ in range(3)]
+        assert (statuses, provider.asked) == ([503] * 3, 1)
+        provider.away = False
+        clock.advance(11)
+        assert Client(stand.port, provider.token()).get("/v1/connectors").status == 200
