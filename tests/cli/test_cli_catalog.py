@@ -64,6 +64,21 @@ def test_check_imports_connectors(shell: Shell) -> None:
     assert by_key["good"]["status"] == "ok"
 
 
+@pytest.mark.parametrize("schema", [{"pattern": "((("}, {"$ref": "#"}, {"items": {"type": "objekt"}}, {"$ref": "#/$defs/none"}], ids=str)
+@pytest.mark.parametrize("place", ["inputs", "output", "schema"])
+def test_a_schema_that_is_none(shell: Shell, schema: object, place: str) -> None:
+    """A schema that no value could be judged by breaks its connector: ``--check`` says so, and whoever looks closer is told."""
+    manifest = {"manifestVersion": 1, "key": "torn", "version": "1", "title": "Torn"}
+    parts = {"actions": [{"key": "nap", place: schema}]} if place != "schema" else {"connectionTypes": [{"key": "key", place: schema}]}
+    make_connector(shell.plugs, "torn", "class connector:\n    actions = {'nap': 1}\n    connections = {'key': 1}\n", manifest | parts)
+    assert "has a broken manifest: the schema of" in shell.run("connectors", "show", "torn").json["error"]["message"]
+    answer = shell.run("connectors", "list", "--check")
+    assert answer.code == 1
+    rows = {row["key"]: row for row in answer.json}
+    assert (rows["echo"]["status"], rows["torn"]["status"]) == ("ok", "broken")
+    assert "has a broken manifest: the schema of" in rows["torn"]["error"]
+
+
 def test_a_connector_without_connections_is_invoked(shell: Shell) -> None:
     """A connector that needs no connection is invoked without one."""
     make_connector(shell.plugs, "good", GOOD)

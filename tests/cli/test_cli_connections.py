@@ -23,6 +23,16 @@ def test_list_with_a_broken_file(shell: Shell) -> None:
     assert "connections.yaml: connection 'no name!'" in answer.err
 
 
+def test_list_with_a_name_in_two_files(shell: Shell) -> None:
+    """A name that two files define is listed, and told on stderr and by exit code 1: nothing can be done with it."""
+    shell.write("more.yaml", "connections: {hall: {type: echo/token}}")
+    shell.set(JACKFIELD_CONNECTIONS="connections.yaml:more.yaml")
+    answer = shell.run("connections", "list")
+    assert answer.code == 1
+    assert [row["name"] for row in answer.json] == ["hall"]
+    assert answer.err == "jackfield: the connection 'hall' is defined more than once: in connections.yaml and more.yaml\n"
+
+
 def test_list_without_any(shell: Shell) -> None:
     """Without connection files there are no connections."""
     shell.set(JACKFIELD_CONNECTIONS="")

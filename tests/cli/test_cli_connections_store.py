@@ -134,6 +134,7 @@ def test_import_and_export(shell: Shell) -> None:
     exported = shell.run("connections", "export", "room")
     assert exported.json["connections"]["room"]["values"] == {"token": {"$env": "ROOM_TOKEN"}}
     shell.write("backup.json", shell.run("connections", "export", "--secrets").out)
+    shell.run("workspaces", "create", "other")
     shell.set(JACKFIELD_WORKSPACE="other", JACKFIELD_CONNECTIONS="")
     answer = shell.run("connections", "import", "backup.json")
     assert answer.code == 0

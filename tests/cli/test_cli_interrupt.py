@@ -82,7 +82,8 @@ def test_ctrl_c_while_stdin_is_silent(shell: Shell) -> None:
 
 
 def test_a_reader_who_leaves(shell: Shell) -> None:
-    """Where stdout is closed, what runs ends, no further line is waited for, and the command ends quietly."""
+    """Where stdout is closed, what runs ends, no further line is waited for, and the command ends quietly: not with 0, since it
+    stopped early."""
     with GateKeeper() as gate:
         process = shell.start("invoke", "--lines")
         assert process.stdin is not None
@@ -90,9 +91,20 @@ def test_a_reader_who_leaves(shell: Shell) -> None:
         process.stdin.flush()
         with gate.arrived():
             shell.close_stdout(process)
-        assert process.wait(30) == 0  # its stdin is still open
+        assert process.wait(30) == 1  # its stdin is still open
     answer = shell.ended(process)
     assert answer.err == ""
+
+
+def test_a_reader_who_leaves_after_the_last_line_was_begun(shell: Shell) -> None:
+    """A Result that nobody took makes the exit code 1 also where its line was the last: whether more would have run is chance."""
+    with GateKeeper() as gate:
+        shell.write("many.jsonl", line() + line(gate))
+        process = shell.start("invoke", "--file", "many.jsonl", "--concurrency", "2")
+        with gate.arrived():
+            shell.close_stdout(process)
+        answer = shell.ended(process)
+    assert (answer.code, answer.err) == (1, "")
 
 
 def test_a_reader_who_leaves_a_single_invocation(shell: Shell) -> None:

@@ -205,6 +205,7 @@ def test_dry_run(shell: Shell) -> None:
 
 def test_the_workspace(shell: Shell) -> None:
     """The workspace comes from the environment; the connections of files belong to the workspace 'default' only."""
+    shell.run("workspaces", "create", "acme")
     shell.set(JACKFIELD_WORKSPACE="acme", JACKFIELD_LOG_LEVEL="ERROR")
     assert shell.run("invoke", "echo", "say", "text=hi").json["error"]["code"] == "invalid_invocation"
     inputs = {"text": "hi", "fault": {"kind": "bug"}}

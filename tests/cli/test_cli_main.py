@@ -78,7 +78,7 @@ def test_words_that_make_no_command(shell: Shell, words: list[str], said: str) -
     [
         (["invoke"], "missing: CONNECTOR and ACTION"),
         (["invoke", "echo"], "missing: ACTION"),
-        (["invoke", "echo", "say", "--timeout", "soon"], "argument --timeout: invalid float value: 'soon'"),
+        (["invoke", "echo", "say", "--timeout", "soon"], "argument --timeout: must be a number, not 'soon'"),
         (["invoke", "echo", "say", "--on-doubt", "maybe"], "argument --on-doubt: invalid choice: 'maybe' (choose from 'report', 'retry')"),
         (["invoke", "--lines", "--concurrency", "0"], "argument --concurrency: must be a whole number from 1 to 256"),
         (["invoke", "--lines", "--concurrency", "²"], "argument --concurrency: must be a whole number from 1 to 256"),
@@ -196,11 +196,11 @@ def test_a_reader_who_leaves_is_no_error(shell: Shell, words: list[str]) -> None
     assert (answer.code, answer.err) == (0, "")
 
 
-def test_a_full_disk_is_told(shell: Shell) -> None:
-    """An answer that cannot be written is a failure, with a sentence on stderr."""
+@pytest.mark.parametrize("words", [["connectors", "list"], ["--help"], ["--version"], ["connectors", "--help"], ["invoke", "--help"]])
+def test_a_full_disk_is_told(shell: Shell, words: list[str]) -> None:
+    """An answer that cannot be written is a failure, with a sentence on stderr; help is an answer, too."""
     answer = shell.python(
-        "import os, sys\nos.dup2(os.open('/dev/full', os.O_WRONLY), 1)\n"
-        "from jackfield.cli.main import main\nsys.exit(main(['connectors', 'list']))"
+        f"import os, sys\nos.dup2(os.open('/dev/full', os.O_WRONLY), 1)\nfrom jackfield.cli.main import main\nsys.exit(main({words!r}))"
     )
     assert answer.code == 1
     assert answer.err == "jackfield: the answer cannot be written to stdout: No space left on device\n"

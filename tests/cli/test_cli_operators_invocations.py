@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import pwd
 import re
 
 import pytest
@@ -52,6 +53,16 @@ def test_show(operator: Shell) -> None:
     assert (missing.code, missing.json["error"]["code"]) == (2, "invalid_invocation")
 
 
+def test_who_called_and_when(operator: Shell) -> None:
+    """A call from the command line names its account, and the times of its tries are as all other times are."""
+    assert operator.run("invoke", "echo", "say", "text=hi").json["status"] == "succeeded"
+    (row,) = operator.run("invocations", "list").json
+    assert row["caller"] == f"cli:{getpass.getuser()}"
+    (attempt,) = row["attempts"]
+    for moment in (attempt["startedAt"], attempt["endedAt"]):
+        assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", moment)
+
+
 def test_workspaces_are_apart(operator: Shell) -> None:
     """Another workspace's invocations are not there."""
     operator.run("workspaces", "create", "acme")
@@ -63,11 +74,35 @@ def test_workspaces_are_apart(operator: Shell) -> None:
     assert operator.run("invocations", "list", "--workspace", "nope").code == 2
 
 
-def test_a_workspace_that_nobody_made(operator: Shell) -> None:
-    """What was called in the workspace of JACKFIELD_WORKSPACE is listed, also where nobody has made one of that name."""
+def test_the_workspace_of_the_environment(operator: Shell) -> None:
+    """What was called in the workspace of JACKFIELD_WORKSPACE is listed."""
+    operator.run("workspaces", "create", "globex")
     (identifier,) = journalled("succeeded", workspace="globex")
     operator.set(JACKFIELD_WORKSPACE="globex")
     assert _ids(operator) == [identifier]
+
+
+@pytest.mark.parametrize("name", ["typo", "../x", "a b", "\n"])
+def test_a_workspace_that_nobody_made(operator: Shell, name: str) -> None:
+    """A workspace that there is not, or cannot be, is refused by every command, and nothing is kept for it."""
+    operator.run("workspaces", "create", "types")
+    operator.set(JACKFIELD_WORKSPACE=name)
+    values = '{"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "secret-4711", "region": "eu-west-1"}'
+    for words in (
+        ("invocations", "list"),
+        ("invocations", "purge"),
+        ("connections", "list"),
+        ("connections", "add", "x", "--type", "aws-ses/apiKeySecret", "--values", "-", "--no-test"),
+        ("invoke", "aws-ses", "sendEmail", "--dry-run"),
+        ("tokens", "create", "--scope", "read"),
+    ):
+        answer = operator.run(*words, stdin=values)
+        assert (answer.code, answer.json["error"]["code"]) == (2, "invalid_invocation"), words
+        assert "workspace" in answer.json["error"]["message"]
+        assert "jackfield workspaces" in answer.json["error"]["hint"]
+    operator.run("workspaces", "create", "typo")
+    operator.set(JACKFIELD_WORKSPACE="typo")
+    assert operator.run("connections", "list").json == []
 
 
 def test_resolve(operator: Shell) -> None:
@@ -86,10 +121,12 @@ def test_resolve(operator: Shell) -> None:
 def test_a_person_without_a_name(operator: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """An account without a name can resolve a doubt too."""
 
-    def nobody() -> str:
-        raise OSError
+    def nobody(_account: int) -> None:
+        raise KeyError
 
-    monkeypatch.setattr(getpass, "getuser", nobody)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
     (identifier,) = journalled("in_doubt")
     assert operator.run("invocations", "resolve", identifier, "--as", "failed").json["resolvedBy"] == "cli"
 
@@ -118,12 +155,38 @@ def test_what_a_dead_process_left_behind(operator: Shell) -> None:
 def test_purge(operator: Shell) -> None:
     """``purge`` deletes what was kept long enough, and never what is in doubt."""
     old, doubted, _young = journalled("succeeded", "in_doubt", "succeeded")
-    with storage() as opened, opened.database.write() as transaction:
-        for identifier in (old, doubted):
-            transaction.change("UPDATE invocations SET purge_after = 1 WHERE workspace = 'default' AND id = :id", {"id": identifier})
+    _aged(31, old, doubted)
     assert operator.run("invocations", "purge").json == {"purged": 1}
     assert doubted in _ids(operator)
     assert old not in _ids(operator)
+
+
+def test_purge_goes_by_what_the_workspace_says_now(operator: Shell) -> None:
+    """A change of ``retentionDays`` holds for the entries that are there, whether it raises or lowers it; a doubt that was resolved stays
+    for its own year."""
+    ten, forty, resolved = journalled("succeeded", "failed", "in_doubt")
+    operator.run("invocations", "resolve", resolved, "--as", "failed")
+    _aged(10, ten)
+    _aged(40, forty, resolved)
+    operator.run("workspaces", "set", "default", "--retention-days", "60")
+    assert operator.run("invocations", "purge").json == {"purged": 0}
+    operator.run("workspaces", "set", "default", "--retention-days", "9")
+    assert operator.run("invocations", "purge").json == {"purged": 2}
+    assert _ids(operator) == [resolved]
+    with storage() as opened, opened.database.write() as transaction:
+        transaction.change("UPDATE invocations SET purge_after = 1 WHERE workspace = 'default' AND id = :id", {"id": resolved})
+    assert operator.run("invocations", "purge").json == {"purged": 1}
+
+
+def _aged(days: int, *identifiers: str) -> None:
+    """Have entries be so many days old."""
+    with storage() as opened, opened.database.write() as transaction:
+        for identifier in identifiers:
+            transaction.change(
+                "UPDATE invocations SET created_at = created_at - :age, settled_at = settled_at - :age "
+                "WHERE workspace = 'default' AND id = :id",
+                {"id": identifier, "age": days * 86_400.0},
+            )
 
 
 def test_a_table(operator: Shell) -> None:

@@ -46,6 +46,35 @@ def test_a_new_key_in_the_home(operator: Shell, key_file: Path) -> None:
     assert _opened(sealed) == b"secret"
 
 
+def test_a_key_file_that_is_gone(operator: Shell, key_file: Path) -> None:
+    """A lost key file is told as missing, with its place and the key that it held, and no key that fits nothing takes its place; what
+    needs no key works, and all does when the file is back. Lists make no key."""
+    assert operator.run("connections", "list").code == 0
+    assert not key_file.exists()
+    sealed, kept = _sealed(), key_file.read_bytes()
+    key_file.unlink()
+    assert operator.run("connections", "list").code == 0
+    for words in (("invocations", "list"), ("keys", "rotate"), ("invoke", "echo", "say")):
+        error = operator.run(*words).json["error"]
+        assert str(key_file) in error["message"]
+        assert "missing" in error["message"]
+        assert "Put the file back" in error["hint"]
+        assert not key_file.exists()
+    key_file.write_bytes(kept)
+    key_file.chmod(0o600)
+    assert _opened(sealed) == b"secret"
+
+
+def test_rotations_at_once(operator: Shell, key_file: Path) -> None:
+    """Rotations that run side by side come one after another: all succeed, and everything opens with the file's first key."""
+    sealed = _sealed()
+    running = [operator.start("keys", "rotate") for _ in range(4)]
+    answers = [operator.ended(process) for process in running]
+    assert [answer.code for answer in answers] == [0] * 4, answers
+    key_file.write_text(key_file.read_text(encoding="ascii").splitlines()[0], encoding="ascii")
+    assert _opened(sealed) == b"secret"
+
+
 def test_a_given_key(operator: Shell, key_file: Path, tmp_path: Path) -> None:
     """JACKFIELD_NEW_MASTER_KEY, or the file that JACKFIELD_NEW_MASTER_KEY_FILE names, is the new key; again, nothing is left to do."""
     sealed, text = _sealed(), new_key_text()

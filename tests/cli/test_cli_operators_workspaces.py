@@ -42,7 +42,7 @@ def test_set(operator: Shell) -> None:
         (("create", "a b"), "the workspace's name is not valid"),
         (("create", "acme", "--block", "effect:wrong"), "1 pattern is not valid"),
         (("create", "acme", "--retention-days", "0"), "1 setting is not valid"),
-        (("create", "acme", "--retention-days", "few"), "invalid int value"),
+        (("create", "acme", "--retention-days", "few"), "must be a whole number, not 'few'"),
         (("create", "acme", "--keep-inputs", "perhaps"), "invalid choice"),
     ],
 )

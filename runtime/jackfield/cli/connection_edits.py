@@ -65,7 +65,7 @@ def _replace(arguments: Namespace, output: Output) -> int:
 
 
 def _declare_import(parser: Parser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a connection file (- = stdin)")
+    parser.add_argument("file", metavar="FILE", help="a connection file, a folder of them, or '$NAME' of a variable (- = stdin)")
     parser.add_argument("--replace", action="store_true", help="put them into the place of connections of the same names")
     _declare_trial(parser)
 
@@ -118,5 +118,5 @@ def _giver(folder: str) -> Giver:
 EDITS = {
     "add": Verb("Test and store a connection.", _declare_add, _add),
     "replace": Verb("Give a stored connection other values; secrets that are left out stay as they are.", _declare_replace, _replace),
-    "import": Verb("Store the connections of a file.", _declare_import, _import),
+    "import": Verb("Store the connections of a file or a folder.", _declare_import, _import),
 }

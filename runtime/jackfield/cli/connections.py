@@ -32,9 +32,10 @@ def _list(arguments: Namespace, output: Output) -> int:
         rows = [_row(item) for item in pages(arguments, lambda cursor, limit: _page(connections, arguments, cursor, limit))]
         problems, warnings = connections.problems, connections.warnings
     output.rows(rows, ("name", "type", "status", "source"))
-    for sentence in (*problems, *warnings):
+    damaged = [f"the connection '{row['name']}' cannot be used: {row['problem']}" for row in rows if "problem" in row]
+    for sentence in (*problems, *damaged, *warnings):
         sys.stderr.write(f"jackfield: {sentence}\n")
-    return _FAILED if problems else 0
+    return _FAILED if problems or damaged else 0
 
 
 def _page(connections: ManagedConnections, arguments: Namespace, cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
@@ -43,7 +44,7 @@ def _page(connections: ManagedConnections, arguments: Namespace, cursor: str | N
 
 
 def _row(item: dict[str, Any]) -> dict[str, Any]:
-    return {name: item[name] for name in ("name", "type", "source", "status", "account") if name in item}
+    return {name: item[name] for name in ("name", "type", "source", "status", "account", "problem") if name in item}
 
 
 def _declare_name(parser: Parser) -> None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from jackfield.catalog import Catalog
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from jackfield.catalog import Catalog, Entry
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.errors import UnknownConnector
+
+if TYPE_CHECKING:
+    from jackfield.manifest import Manifest
 
 __all__ = ["VERBS"]
 
@@ -13,13 +20,34 @@ _FAILED = 1
 
 
 def _declare_list(parser: Parser) -> None:
-    parser.add_argument("--check", action="store_true", help="import each connector too; exit code 1 where one is broken")
+    text = "import each connector and judge its schemas too; exit code 1 where one is broken"
+    parser.add_argument("--check", action="store_true", help=text)
 
 
 def _list(arguments: Namespace, output: Output) -> int:
-    rows = [entry.to_json() for entry in Catalog.installed().entries(load=arguments.check)]
+    catalog = Catalog.installed()
+    entries = catalog.entries(load=arguments.check)
+    rows = [(_checked(catalog, entry) if arguments.check else entry).to_json() for entry in entries]
     output.rows(rows, (*_COLUMNS, "error") if any("error" in row for row in rows) else _COLUMNS)
     return _FAILED if arguments.check and any(row["status"] != "ok" for row in rows) else 0
+
+
+def _checked(catalog: Catalog, entry: Entry) -> Entry:
+    if entry.error is not None:
+        return entry
+    try:
+        _found(catalog, entry.key)
+    except UnknownConnector as error:
+        return replace(entry, error=error.message)
+    return entry
+
+
+def _found(catalog: Catalog, key: str) -> Manifest:
+    from jackfield.pipe.schemas import check_schemas  # noqa: PLC0415 (a plain list compiles no schemas)
+
+    manifest = catalog.find(key)
+    check_schemas(manifest)
+    return manifest
 
 
 def _declare_show(parser: Parser) -> None:
@@ -27,7 +55,7 @@ def _declare_show(parser: Parser) -> None:
 
 
 def _show(arguments: Namespace, output: Output) -> int:
-    output.value(Catalog.installed().find(arguments.connector).raw)
+    output.value(_found(Catalog.installed(), arguments.connector).raw)
     return 0
 
 

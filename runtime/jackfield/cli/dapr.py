@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 from jackfield.cli import logs
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.errors import Detail, InvalidConnection
 
 if TYPE_CHECKING:
-    from jackfield.surfaces.dapr import Bindings
+    from jackfield.surfaces.dapr import Bindings, Components
 
-__all__ = ["VERBS"]
+__all__ = ["VERBS", "components_of", "declare_components", "told_bindings"]
 
 _HTTP_PORT, _GRPC_PORT = 3500, 50001
 _HIGHEST_PORT = 65535
@@ -28,12 +27,25 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def _declare(parser: Parser) -> None:
     parser.add_argument("--components", metavar="DIR", required=True, help="the folder (or the file) of Dapr components")
-    parser.add_argument("--app-id", metavar="ID", help="the application; components with other scopes are not loaded (default: APP_ID)")
+    declare_components(parser)
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (default 127.0.0.1)")
     parser.add_argument("--http-port", metavar="PORT", type=_port, default=_HTTP_PORT, help="0 = any that is free (default 3500)")
     parser.add_argument("--grpc-port", metavar="PORT", type=_port, help="0 = any that is free (default 50001; needs the extra dapr)")
-    parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict refuses what Dapr's own code refuses")
     parser.add_argument("--grace", metavar="SECONDS", type=float, default=5.0, help="how long running requests may take at the end (5)")
+
+
+def declare_components(parser: Parser) -> None:
+    """The options that say how components are read."""
+    parser.add_argument("--app-id", metavar="ID", help="the application; components with other scopes are not loaded (default: APP_ID)")
+    parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict refuses what Dapr's own code refuses")
+
+
+def components_of(arguments: Namespace) -> Components:
+    """The components that the options name."""
+    from jackfield.surfaces.dapr import Components  # noqa: PLC0415 (dear; a wrong usage needs none of it)
+
+    app_id = arguments.app_id if arguments.app_id is not None else os.environ.get("APP_ID", "")
+    return Components(arguments.components, app_id, arguments.compat == "strict")
 
 
 def _port(text: str) -> int:
@@ -47,14 +59,14 @@ def _run(arguments: Namespace, output: Output) -> int:
     from jackfield.surfaces.dapr import DaprApi, Sidecar  # noqa: PLC0415 (as above)
 
     logs.configure()
-    app_id = arguments.app_id if arguments.app_id is not None else os.environ.get("APP_ID", "")
-    found = _bindings(arguments, app_id)
+    components = components_of(arguments)
+    found = told_bindings(components)
     token = os.environ.get("DAPR_API_TOKEN") or None
     if arguments.host not in _LOOPBACK and token is None:
         sys.stderr.write("jackfield: everybody who reaches this host can send: set DAPR_API_TOKEN\n")
     workspace = os.environ.get("JACKFIELD_WORKSPACE") or "default"
     with Jackfield(workspace, connections=[{"connections": dict(found.connections)}]) as jackfield, _told_to_stop() as stop:
-        api = DaprApi(found.by_name, jackfield.invoke, app_id, token)
+        api = DaprApi(found.by_name, jackfield.invoke, components.app_id, token)
         sidecar = Sidecar(api, arguments.host, arguments.http_port, _grpc_port(arguments))
         output.line(_ready(sidecar.ports, sorted(found.by_name)))
         stop.wait()
@@ -62,28 +74,15 @@ def _run(arguments: Namespace, output: Output) -> int:
     return 0
 
 
-def _bindings(arguments: Namespace, app_id: str) -> Bindings:
+def told_bindings(components: Components) -> Bindings:
     """What the folder holds; what is wrong with it goes to stderr.
 
     :raises InvalidConnection: where Dapr would not start either.
     """
-    from jackfield.catalog import Catalog  # noqa: PLC0415 (as above)
-    from jackfield.connections.foreign import Problem, Surroundings  # noqa: PLC0415 (as above)
-    from jackfield.surfaces.dapr import read_bindings, read_folder  # noqa: PLC0415 (as above)
-
-    around = Surroundings(Catalog.installed, os.environ, app_id=app_id, strict=arguments.compat == "strict")
-    items = list(read_folder(arguments.components))
-    found = read_bindings((item for item in items if not isinstance(item, Problem)), around)
-    problems = [*(item for item in items if isinstance(item, Problem)), *found.problems]
-    for problem in problems:
+    found = components.read(os.environ)
+    for problem in found.problems:
         sys.stderr.write(f"jackfield: {problem}\n")
-    fatal = [problem for problem in problems if problem.fatal]
-    if fatal:
-        raise InvalidConnection(
-            f"the components cannot be loaded: {fatal[0]}",
-            details=[Detail("", problem.text) for problem in fatal],
-            hint="Correct them, or set 'spec.ignoreErrors: true' for a component that may be missing.",
-        )
+    components.check(found)
     return found
 
 

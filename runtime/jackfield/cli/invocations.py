@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.person import person
 from jackfield.cli.stores import declare_pages, declare_workspace, open_storage, pages, read_moment, the_workspace
 
 if TYPE_CHECKING:
@@ -23,9 +25,11 @@ def _journal(arguments: Namespace, storage: Storage) -> Journal:
     """The workspace's journal, with what dead processes left behind settled."""
     from jackfield.clock import SystemClock  # noqa: PLC0415 (as everything that needs a database)
     from jackfield.journal import Journal  # noqa: PLC0415 (as above)
+    from jackfield.pipe.permit import Permits  # noqa: PLC0415 (as above)
 
-    workspace = the_workspace(arguments, storage, must_exist=False)  # calls of a workspace that nobody made are in the journal too
-    journal = Journal(storage.database, storage.vault, workspace, SystemClock())
+    workspace = the_workspace(arguments, storage)
+    permits = Permits(storage, workspace, SystemClock())
+    journal = Journal(storage.database, storage.vault, workspace, SystemClock(), kept=lambda: permits.settings.retention)
     journal.recover()
     return journal
 
@@ -54,6 +58,9 @@ def _list(arguments: Namespace, output: Output) -> int:
             ),
         )
     output.rows([entry.to_json() for entry in found], _COLUMNS)
+    for entry in found:
+        if entry.damage is not None:
+            sys.stderr.write(f"jackfield: the invocation {entry.id} cannot be shown in whole: {entry.damage}\n")
     return 0
 
 
@@ -89,18 +96,8 @@ def _declare_resolve(parser: Parser) -> None:
 
 def _resolve(arguments: Namespace, output: Output) -> int:
     with open_storage() as storage:
-        output.value(_journal(arguments, storage).resolve(arguments.id, arguments.outcome, _person()).to_json())
+        output.value(_journal(arguments, storage).resolve(arguments.id, arguments.outcome, person()).to_json())
     return 0
-
-
-def _person() -> str:
-    """Who works at this command line."""
-    import getpass  # noqa: PLC0415 (here only)
-
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (OSError, KeyError):  # an account without a name
-        return "cli"
 
 
 def _declare_purge(parser: Parser) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.cli.arguments import read_inputs
 from jackfield.cli.batch import Batch, run_one
 from jackfield.cli.files import STDIN, Files, is_lines
-from jackfield.cli.input_files import read_inputs_file
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.opening import open_jackfield
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.person import person
 from jackfield.cli.progress import progress
 from jackfield.errors import InvalidInvocation, UnknownConnector
 from jackfield.invocation import Meta, Result, new_invocation_id
@@ -22,6 +22,7 @@ from jackfield.invocation import Meta, Result, new_invocation_id
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.pipe.executor import Jackfield
+    from jackfield.pipe.permit import Caller
 
 __all__ = ["VERBS"]
 
@@ -35,6 +36,8 @@ _MEMBERS = {
 """Options that are members of the invocation."""
 _MAX_CONCURRENCY = 256
 _FAILED = 1
+_YOUNG = 200_000
+"""Objects that a single call may make before garbage is looked for: more than the modules and service models of a cold one."""
 
 
 def _declare(parser: Parser) -> None:
@@ -73,6 +76,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     if arguments.lines or is_lines(path):
         return _run_lines(path, arguments, output)
     content = Files().read_invocation(path)
+    _collect_seldom()
     with open_jackfield() as jackfield:
         return _run_single(jackfield, content, arguments, output)
 
@@ -81,14 +85,25 @@ def _run_words(arguments: Namespace, output: Output) -> int:
     missing = [name for name, value in (("CONNECTOR", arguments.connector), ("ACTION", arguments.action)) if not value]
     if missing:
         raise UsageError(f"missing: {' and '.join(missing)}", usage=arguments.usage, hint="Or give a whole invocation with --file.")
+    _collect_seldom()
     with open_jackfield() as jackfield:
         return _run_single(jackfield, _invocation(arguments, jackfield.catalog), arguments, output)
+
+
+def _collect_seldom() -> None:
+    """Look for garbage seldom, until the command has ended: nearly all that a cold call makes are modules and service models, which
+    stay, and Python looks through them again and again, a tenth of the call. A process that stays (``serve``, ``--lines``) keeps
+    Python's pace."""
+    gc.set_threshold(_YOUNG)
 
 
 def _invocation(arguments: Namespace, catalog: Catalog) -> dict[str, Any]:
     invocation: dict[str, Any] = {"connector": arguments.connector, "action": arguments.action}
     schema = _inputs_schema(catalog, arguments.connector, arguments.action)
     if schema is not None:  # otherwise the pipe says what is not there, and inputs do not matter
+        from jackfield.cli.arguments import read_inputs  # noqa: PLC0415 (a whole invocation needs neither)
+        from jackfield.cli.input_files import read_inputs_file  # noqa: PLC0415 (as above)
+
         files = Files()
         given = read_inputs_file(arguments.inputs, files) if arguments.inputs is not None else {}
         invocation["inputs"] = {**given, **read_inputs(arguments.words, schema, files)}
@@ -105,22 +120,29 @@ def _inputs_schema(catalog: Catalog, connector: str, action: str) -> Mapping[str
 
 
 def _run_single(jackfield: Jackfield, invocation: Mapping[str, Any] | bytes, arguments: Namespace, output: Output) -> int:
-    cancelled = threading.Event()
+    cancelled, caller = threading.Event(), _caller()
     with interruptible(cancelled.set):
-        result = run_one(lambda left: jackfield.invoke(invocation, wait=arguments.wait, cancelled=left), cancelled)
+        result = run_one(lambda left: jackfield.invoke(invocation, wait=arguments.wait, cancelled=left, caller=caller), cancelled)
         output.value(result.to_json())
     return result.exit_code
 
 
+def _caller() -> Caller:
+    """Who invokes, for the journal."""
+    from jackfield.pipe.permit import Caller  # noqa: PLC0415 (the pipe: only here)
+
+    return Caller(person())
+
+
 def _run_lines(path: str, arguments: Namespace, output: Output) -> int:
-    lines = Files().lines(path)
+    lines, caller = Files().lines(path), _caller()
     worst = 0
     with open_jackfield() as jackfield, progress() as tell:
 
         def run(line: bytes | InvalidInvocation, cancelled: threading.Event) -> Result:
             if isinstance(line, InvalidInvocation):
                 return Result("failed", Meta(new_invocation_id()), error=line)
-            return jackfield.invoke(line, wait=arguments.wait, cancelled=cancelled)
+            return jackfield.invoke(line, wait=arguments.wait, cancelled=cancelled, caller=caller)
 
         batch = Batch(run, lines, arguments.concurrency)
         with interruptible(batch.stop):
@@ -128,7 +150,8 @@ def _run_lines(path: str, arguments: Namespace, output: Output) -> int:
                 output.line(result.to_json())
                 worst = max(worst, result.exit_code)
                 tell(failed=result.exit_code != 0)
-    return worst if batch.complete or output.closed else max(worst, _FAILED)
+    # Results that nobody took are lost, whether their lines had run by then or not: which of them had is a matter of chance.
+    return worst if batch.complete and not output.closed else max(worst, _FAILED)
 
 
 def _until_closed(batch: Batch[bytes | InvalidInvocation, Result], output: Output) -> Iterator[Result]:

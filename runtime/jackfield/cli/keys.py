@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from jackfield.cli.output import Output
@@ -31,17 +32,18 @@ def _rotate(arguments: Namespace, output: Output) -> int:
     from jackfield.pipe.storage import home  # noqa: PLC0415 (as above)
 
     given = _given()
+    file = KeyFile.of(os.environ, home(os.environ))
     with open_storage() as storage:
         vault = storage.vault
-        vault.verify()
-        file = KeyFile.of(os.environ, home(os.environ))
-        if file is None:
-            new = _of_environment(given, data_keys=arguments.data_keys)
-        else:
-            text = given or new_key_text()
-            new = MasterKey.from_text(text, _TEXT)
-            file.put_first(text)  # before anything is wrapped by it: whatever ends this process, the key is kept
-        count = vault.rotate(new, data_keys=arguments.data_keys)
+        with file.alone() if file is not None else nullcontext():
+            vault.verify()
+            if file is None:
+                new = _of_environment(given, data_keys=arguments.data_keys)
+            else:
+                text = given or new_key_text()
+                new = MasterKey.from_text(text, _TEXT)
+                file.put_first(text)  # before anything is wrapped by it: whatever ends this process, the key is kept
+            count = vault.rotate(new, data_keys=arguments.data_keys)
     made = {"masterKey": new.id, "rewrapped": count, "newDataKeys": arguments.data_keys}
     output.value(made if file is None else {**made, "keyFile": file.path})
     if file is None and given:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["Output", "silence_stdout"]
+__all__ = ["Output", "is_lost"]
 
 _CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 """The control characters that JSON lets through; a terminal might obey them."""
@@ -69,16 +69,24 @@ class Output:
         try:
             sys.stdout.write(text)
             sys.stdout.flush()
-        except BrokenPipeError:
-            self.closed = True
-            silence_stdout()
         except OSError as error:
-            self.closed = self.lost = True
-            silence_stdout()
-            sys.stderr.write(f"jackfield: the answer cannot be written to stdout: {error.strerror}\n")
+            self.closed = True
+            self.lost = is_lost(error)
 
 
-def silence_stdout() -> None:
+def is_lost(error: OSError) -> bool:
+    """Whether an answer that could not be written is missed: a reader who has left wants none, a full disk is told on stderr.
+
+    Nothing more is written to stdout afterwards.
+    """
+    _silence_stdout()
+    if isinstance(error, BrokenPipeError):
+        return False
+    sys.stderr.write(f"jackfield: the answer cannot be written to stdout: {error.strerror}\n")
+    return True
+
+
+def _silence_stdout() -> None:
     """Send what is still buffered for stdout nowhere, so that Python does not complain about it at exit."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)

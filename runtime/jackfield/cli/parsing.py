@@ -5,16 +5,21 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
     from jackfield.cli.output import Output
 
 __all__ = ["Namespace", "Parser", "UsageError", "Verb"]
 
 Namespace = argparse.Namespace
+_FAILED = 1
+_NUMBERS: Mapping[object, str] = {int: "must be a whole number", float: "must be a number"}
 
 
 class UsageError(InvalidInvocation):
@@ -34,7 +39,9 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--json", action="store_true", help="answer on one line, also on a terminal")
 
     def add_argument(self, *names: Any, **about: Any) -> argparse.Action:  # noqa: ANN401 (argparse's own signature)
-        """Add an argument and remember its options."""
+        """Add an argument and remember its options. Of a number, argparse itself would say ``invalid float value``."""
+        if about.get("type") in _NUMBERS:
+            about["type"] = partial(_number, about["type"])
         action = super().add_argument(*names, **about)
         self.flags.update(dict.fromkeys(action.option_strings, action))
         return action
@@ -48,9 +55,25 @@ class Parser(argparse.ArgumentParser):
         found.usage = self.format_usage()
         return found
 
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:  # noqa: ARG002 (argparse's signature; help is an answer)
+        """What argparse calls for ``--help``: its own way of writing swallows every fault, a full disk too."""
+        from jackfield.cli.output import Output  # noqa: PLC0415 (a command has it already)
+
+        output = Output()
+        output.text(self.format_help())
+        if output.lost:
+            self.exit(_FAILED)
+
     def error(self, message: str) -> NoReturn:
         """What argparse calls on a mistake."""
         raise UsageError(message, usage=self.format_usage(), hint=f"See '{self.prog} --help'.")
+
+
+def _number(kind: Callable[[str], float], text: str) -> float:
+    try:
+        return kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{_NUMBERS[kind]}, not '{text[:80]}'") from None
 
 
 @dataclass(frozen=True, slots=True)

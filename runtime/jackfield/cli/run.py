@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.cli import logs
@@ -14,7 +14,8 @@ from jackfield.cli.files import STDIN, Files
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.errors import InvalidInvocation
+from jackfield.cli.person import person
+from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import decode
 
 if TYPE_CHECKING:
@@ -36,21 +37,22 @@ def _run(arguments: Namespace, output: Output) -> int:
     given = _given(arguments)
     from jackfield.connections import sources_from  # noqa: PLC0415 (dear; a wrong usage needs none of it)
     from jackfield.pipe.executor import Jackfield  # noqa: PLC0415 (as above)
+    from jackfield.pipe.permit import Caller  # noqa: PLC0415 (as above)
     from jackfield.surfaces.workflow import find_workflow, prepare, read_workflows  # noqa: PLC0415 (as above)
 
     logs.configure()
-    documents = _documents(arguments.file)
-    workflow = find_workflow(read_workflows(documents), arguments.workflow)
+    documents, faults = _documents(arguments.file)
+    _tell(faults)
+    workflow = find_workflow(read_workflows(documents), arguments.workflow, faults)
     own: list[Any] = [item.content for item in documents] if arguments.file == STDIN else [arguments.file]
     others = [source for source in sources_from(os.environ) if not _same(source, arguments.file)]
     with Jackfield(os.environ.get("JACKFIELD_WORKSPACE") or "default", connections=[*own, *others]) as jackfield:
-        for problem in jackfield.connections.problems:
-            sys.stderr.write(f"jackfield: {problem}\n")
+        _tell(problem for problem in jackfield.connections.problems if problem not in faults)
         cancelled = threading.Event()
-        extra = {"dryRun": True} if arguments.dry_run else {}
+        extra, caller = {"dryRun": True} if arguments.dry_run else {}, Caller(person())
 
         def invoke(invocation: Mapping[str, Any]) -> Result:
-            return jackfield.invoke({**invocation, **extra}, cancelled=cancelled)
+            return jackfield.invoke({**invocation, **extra}, cancelled=cancelled, caller=caller)
 
         prepared = prepare(workflow, jackfield, given, os.environ, invoke=invoke, strict=arguments.compat == "strict")
         with interruptible(cancelled.set):
@@ -76,8 +78,13 @@ def _given(arguments: Namespace) -> Mapping[str, Any]:
     return found
 
 
-def _documents(path: str) -> list[Document]:
-    """The documents of the file; a broken one is told when the connections are read.
+def _tell(faults: Iterable[str]) -> None:
+    for fault in faults:
+        sys.stderr.write(f"jackfield: {fault}\n")
+
+
+def _documents(path: str) -> tuple[list[Document], list[str]]:
+    """The documents of the file, and a sentence for each broken one.
 
     :raises InvalidInvocation: where none can be read.
     """
@@ -85,16 +92,19 @@ def _documents(path: str) -> list[Document]:
     from jackfield.connections.foreign import Document  # noqa: PLC0415 (as above)
 
     name = "stdin" if path == STDIN else os.path.basename(path)  # noqa: PTH119 (a cold call saves pathlib's import)
+    told = "stdin" if path == STDIN else os.path.expanduser(path)  # noqa: PTH111 (as above; as connection files tell it)
     found: list[Document] = []
     faults: list[str] = []
     for where, content in parted(Files().read_text(path), name):
         if isinstance(content, DocumentError):
-            faults.append(f"{name}{where}: {content}")
+            faults.append(f"{told}{where}: {content}")
         else:
             found.append(Document(content, name, f"{name}{where}"))
     if not found:
-        raise InvalidInvocation(faults[0] if faults else f"{name}: it is empty", hint="A workflow file is YAML or JSON with 'workflows'.")
-    return found
+        reason, *others = faults or [f"{told}: it is empty"]
+        hint = "A workflow file is YAML or JSON with 'workflows'."
+        raise InvalidInvocation(reason, details=[Detail("", fault) for fault in others], hint=hint)
+    return found, faults
 
 
 def _same(source: str, path: str) -> bool:

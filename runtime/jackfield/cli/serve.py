@@ -6,6 +6,7 @@ import functools
 import os
 import sys
 
+from jackfield.cli.dapr import components_of, declare_components, told_bindings
 from jackfield.cli.logs import configure
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
@@ -31,6 +32,8 @@ def _declare(parser: Parser) -> None:
     parser.add_argument(
         "--queue-workers", type=int, default=16, metavar="N", help="queued invocations that one process runs at once; 0 is none"
     )
+    parser.add_argument("--components", metavar="DIR", help="serve Dapr's bindings API for these components too, under /v1.0")
+    declare_components(parser)
     parser.add_argument("--jwks", metavar="URL", help="take JWTs whose keys are there, beside our own tokens")
     parser.add_argument("--jwt-issuer", metavar="NAME", help="the issuer that a JWT must name")
     parser.add_argument("--jwt-audience", metavar="NAME", help="the audience that a JWT must name")
@@ -39,7 +42,7 @@ def _declare(parser: Parser) -> None:
 def _serve(arguments: Namespace, _output: Output) -> int:
     configure()
     try:
-        from jackfield.surfaces.http.serve import run  # noqa: PLC0415 (an extra)
+        from jackfield.surfaces.http.serve import check_settings, run  # noqa: PLC0415 (an extra)
         from jackfield.surfaces.http.settings import Jwt, Settings  # noqa: PLC0415 (as above)
     except ImportError as error:
         raise InvalidInvocation(f"the server is an extra, and '{error.name}' is missing", hint="pip install 'jackfield[server]'") from None
@@ -60,7 +63,15 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         rate=arguments.rate,
         queue_workers=arguments.queue_workers,
         jwt=jwt,
+        components=components_of(arguments) if arguments.components is not None else None,
     )
+    if settings.components is not None and not settings.loopback and not os.environ.get("DAPR_API_TOKEN"):
+        raise InvalidInvocation(
+            "everybody who reaches this host could send through the components", hint="Set DAPR_API_TOKEN, or listen on 127.0.0.1."
+        )
+    check_settings(settings)
+    if settings.components is not None:
+        told_bindings(settings.components)
     return run(settings, configure, functools.partial(_announce, alone=settings.loopback and not settings.behind_proxy))
 
 

@@ -45,14 +45,13 @@ def workspaces_of(storage: Storage) -> Workspaces:
     return Workspaces(storage.database, storage.vault, SystemClock())
 
 
-def the_workspace(arguments: Namespace, storage: Storage, *, must_exist: bool = True) -> str:
-    """The name of the workspace that is meant. One that ``--workspace`` names is there; with ``must_exist`` any other is too.
+def the_workspace(arguments: Namespace, storage: Storage) -> str:
+    """The name of the workspace that is meant, which is there.
 
     :raises UnknownWorkspace: where it is not.
     """
     name: str = arguments.workspace or os.environ.get("JACKFIELD_WORKSPACE") or "default"
-    if must_exist or arguments.workspace:
-        workspaces_of(storage).find(name)
+    storage.require(name)
     return name
 
 

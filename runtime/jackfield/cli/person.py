@@ -1,0 +1,27 @@
+"""Who works at this command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+__all__ = ["person"]
+
+_NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")
+
+
+def person() -> str:
+    """``cli:`` and the name of the account, as ``getpass.getuser`` finds it, whose import a cold call saves."""
+    name = next((found for variable in _NAMES if (found := os.environ.get(variable))), None) or _account()
+    return f"cli:{name}" if name else "cli"
+
+
+def _account() -> str | None:
+    if sys.platform == "win32":
+        return None
+    import pwd  # noqa: PLC0415 (not everywhere)
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # an account without a name
+        return None
