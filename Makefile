@@ -58,13 +58,10 @@ docs: setup
 	@echo "== docs"
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
 
-# Tests with deadlines may fail beside others on a loaded machine: what failed is run once more, alone, and must pass then. The console's
-# tests have a process for each file: a browser's event loop stays in the process that drove it.
+# The console's tests have a process for each file: a browser's event loop stays in the process that drove it.
 unit: setup
 	@echo "== tests"
-	@$(BIN)/python -m pytest -n $(WORKERS) -q --ignore tests/console --cov --cov-report=term:skip-covered || { \
-	    echo "== what failed, again and alone"; \
-	    $(BIN)/python -m pytest -q --ignore tests/console --last-failed --last-failed-no-failures none; }
+	@$(BIN)/python -m pytest -n $(WORKERS) -q --ignore tests/console --cov --cov-report=term:skip-covered
 	@for file in tests/console/test_*.py; do $(BIN)/python -m pytest -q -p no:cacheprovider $$file || exit 1; done
 
 wheels: setup

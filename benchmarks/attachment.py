@@ -59,7 +59,7 @@ def _child(who: str, url: str) -> None:
 
     else:
         client = boto_client("ses", url)
-        client.send_raw_email(Source="a@example.com", RawMessage={"Data": b"x"})
+        client.send_raw_email(Source="noreply@example.com", Destinations=["ada@example.com"], RawMessage={"Data": _email(b"x")})
 
         def send() -> None:
             client.send_raw_email(Source="noreply@example.com", Destinations=["ada@example.com"], RawMessage={"Data": _email(content)})

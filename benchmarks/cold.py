@@ -59,6 +59,15 @@ def _invokes(folder: Path) -> Iterator[Line]:
             "≤ 1.5×",
             ratio <= 1.5,
         )
+        journal = {**settings, "JACKFIELD_DATABASE_URL": "", "JACKFIELD_HOME": str(folder / "home")}
+        wall_of_command(command, journal)  # makes the database and its key, once
+        ratio, mine, other = paired(lambda: wall_of_command(command, journal), lambda: wall_of_command([_PYTHON, str(script)]), _ROUNDS)
+        yield Line(
+            "the same with the journal that jackfield keeps by default, in SQLite",
+            f"{ratio:.2f}× ({mine * 1000:.0f} ms / {other * 1000:.0f} ms)",
+            "≤ 1.5×",
+            ratio <= 1.5,
+        )
         crowd = {**settings, "PYTHONPATH": str(many)}
         ratio, mine, other = paired(lambda: wall_of_command(command, crowd), lambda: wall_of_command(command, settings), _ROUNDS)
         yield Line(
@@ -83,12 +92,13 @@ def plug_in(folder: Path, count: int) -> None:
     """Install ``count`` made-up connectors into a folder, each with a manifest of the size of aws-ses's."""
     source = ROOT / "connectors" / "aws-ses" / "jackfield_aws_ses" / "connector.json"
     manifest = json.loads(source.read_text(encoding="utf-8"))
+    names = [action["key"] for action in manifest["actions"]]
     manifest["connectionTypes"] = []
     for number in range(count):
         name = f"made-up-{number}"
         package = folder / f"jackfield_{name.replace('-', '_')}"
         package.mkdir(parents=True)
-        (package / "__init__.py").write_text(_MODULE.format(key=name), encoding="utf-8")
+        (package / "__init__.py").write_text(_MODULE.format(key=name, names=names), encoding="utf-8")
         (package / "connector.json").write_text(json.dumps({**manifest, "key": name}), encoding="utf-8")
         info = folder / f"{package.name}-1.0.0.dist-info"
         info.mkdir()
@@ -110,7 +120,11 @@ class Said(Output):
     text: str
 
 
-@connector.action("say", effect="read")
 def say(inputs: Nothing) -> Said:
+    'Say it.'
     return Said(text=inputs.text)
+
+
+for name in {names}:
+    connector.action(name, effect="read")(say)
 """

@@ -30,7 +30,8 @@ def lines() -> Iterator[Line]:
     """All lines about the HTTP API."""
     with tempfile.TemporaryDirectory() as folder:
         yield from _no_op(Path(folder))
-        yield from _sends(Path(folder))
+        yield from _sends(Path(folder), 1)
+        yield from _sends(Path(folder), 2)
 
 
 def _no_op(folder: Path) -> Iterator[Line]:
@@ -79,11 +80,14 @@ def _memory(ours: Any, body: str) -> Line:
     )
 
 
-def _sends(folder: Path) -> Iterator[Line]:
+def _sends(folder: Path, workers: int) -> Iterator[Line]:
     from http_stand import process
 
-    (folder / "sends").mkdir()
-    with endpoint(latency=0.02, blind=True, message_bytes=False) as aws, process(folder / "sends") as ours:
+    (folder / f"sends-{workers}").mkdir()
+    with (
+        endpoint(latency=0.02, blind=True, message_bytes=False) as aws,
+        process(folder / f"sends-{workers}", "--workers", str(workers)) as ours,
+    ):
         values = {**KEYS, "endpoint": aws.url}
         made = ours.client.post("/v1/connections?test=false", {"name": "acme", "type": "aws/apiKeySecret", "values": values})
         assert made.status == 201, made.body
@@ -98,8 +102,10 @@ def _sends(folder: Path) -> Iterator[Line]:
 
         ratio, rate, other = paired(mine, lambda: _threads(theirs, 64, _SECONDS), _ROUNDS)
         p99 = sorted(tails)[len(tails) // 2] * 1000
-        what = "sendEmail over HTTP at 20 ms, 64 at once, against 64 threads of bare boto3"
-        yield Line(what, f"{ratio:.2f}× ({rate:.0f}/s / {other:.0f}/s; p99 {p99:.0f} ms)", "≥ 0.9×", ratio >= 0.9)
+        how = "" if workers == 1 else f", {workers} worker processes"
+        what = f"sendEmail over HTTP at 20 ms, 64 at once{how}, against 64 threads of bare boto3"
+        goal, met = ("≥ 0.9×", ratio >= 0.9) if workers == 1 else ("for scale", None)
+        yield Line(what, f"{ratio:.2f}× ({rate:.0f}/s / {other:.0f}/s; p99 {p99:.0f} ms)", goal, met)
 
 
 def _threads(call: Callable[[], object], count: int, seconds: float) -> float:
