@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from jackfield.exports import exports
+
 TYPE_CHECKING = False  # typing's own would cost a cold --help as much as Python's start
 if TYPE_CHECKING:
     from jackfield.errors import InvocationFailed, JackfieldError
@@ -12,23 +14,11 @@ __all__ = ["Invocation", "InvocationFailed", "Jackfield", "JackfieldError", "Res
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "Invocation": "jackfield.invocation",
-    "InvocationFailed": "jackfield.errors",
-    "Jackfield": "jackfield.pipe.executor",
-    "JackfieldError": "jackfield.errors",
-    "Result": "jackfield.invocation",
-}
-
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first asked for (PEP 562), so that a cold command pays only for what it uses."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'jackfield' has no attribute '{name}'")
-    from importlib import import_module  # noqa: PLC0415 (as lazily as the names)
-
-    return getattr(import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        ".errors": ("InvocationFailed", "JackfieldError"),
+        ".invocation": ("Invocation", "Result"),
+        ".pipe.executor": ("Jackfield",),
+    },
+)

@@ -12,8 +12,9 @@ Names are imported when they are first asked for (PEP 562): a call reads no toke
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from jackfield.exports import exports
 
 if TYPE_CHECKING:
     from jackfield.access.patterns import INLINE, PatternError, Request, Rule, rule
@@ -55,45 +56,15 @@ __all__ = [
     "seconds",
 ]
 
-_HOMES = {
-    "DEFAULT": "workspaces",
-    "INLINE": "patterns",
-    "RETENTION_DAYS": "settings",
-    "SCOPES": "rules",
-    "Decision": "rules",
-    "NewToken": "token",
-    "NotAllowed": "rules",
-    "PatternError": "patterns",
-    "Request": "patterns",
-    "Rule": "patterns",
-    "Rules": "rules",
-    "Scope": "rules",
-    "Settings": "settings",
-    "Source": "rules",
-    "Step": "rules",
-    "Token": "token",
-    "Tokens": "tokens",
-    "UnknownToken": "token",
-    "UnknownWorkspace": "workspaces",
-    "Workspace": "workspaces",
-    "WorkspaceExists": "workspaces",
-    "Workspaces": "workspaces",
-    "decide": "rules",
-    "iso": "times",
-    "may": "rules",
-    "moment": "times",
-    "rule": "patterns",
-    "seconds": "times",
-}
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 (PEP 562: whatever the name stands for)
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        ".patterns": ("INLINE", "PatternError", "Request", "Rule", "rule"),
+        ".rules": ("Decision", "NotAllowed", "Rules", "SCOPES", "Scope", "Source", "Step", "decide", "may"),
+        ".settings": ("RETENTION_DAYS", "Settings"),
+        ".times": ("iso", "moment", "seconds"),
+        ".token": ("NewToken", "Token", "UnknownToken"),
+        ".tokens": ("Tokens",),
+        ".workspaces": ("DEFAULT", "UnknownWorkspace", "Workspace", "WorkspaceExists", "Workspaces"),
+    },
+)

@@ -5,8 +5,9 @@ Names are imported when they are first asked for (PEP 562): a call without a dat
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from jackfield.exports import exports
 
 if TYPE_CHECKING:
     from jackfield.connections.files import Source
@@ -37,34 +38,15 @@ __all__ = [
     "sources_from",
 ]
 
-_HOMES = {
-    "NAME": "stored",
-    "NAME_EXPECTED": "stored",
-    "STORE": "stored",
-    "ConnectionCache": "leases",
-    "ConnectionCaches": "leases",
-    "Connections": "store",
-    "HostAccess": "host_access",
-    "Origin": "stored",
-    "Secrets": "secrets",
-    "SharedLeases": "shared",
-    "Source": "files",
-    "StoredConnection": "stored",
-    "reference_paths": "secrets",
-    "refuse_ambient": "host_access",
-    "refuse_external_ids": "host_access",
-    "refuse_references": "host_access",
-    "sources_from": "store",
-}
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 (PEP 562: whatever the name stands for)
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        ".files": ("Source",),
+        ".host_access": ("HostAccess", "refuse_ambient", "refuse_external_ids", "refuse_references"),
+        ".leases": ("ConnectionCache", "ConnectionCaches"),
+        ".secrets": ("Secrets", "reference_paths"),
+        ".shared": ("SharedLeases",),
+        ".store": ("Connections", "sources_from"),
+        ".stored": ("NAME", "NAME_EXPECTED", "Origin", "STORE", "StoredConnection"),
+    },
+)

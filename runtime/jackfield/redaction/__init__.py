@@ -11,8 +11,9 @@ masks nothing pays for nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from jackfield.exports import exports
 
 if TYPE_CHECKING:
     from jackfield.redaction.failures import safe_exception_text
@@ -35,27 +36,14 @@ __all__ = [
     "secret_values",
 ]
 
-_HOMES = {
-    "MASK": "redactor",
-    "LogRedaction": "logs",
-    "Redactor": "redactor",
-    "confidential_values": "marks",
-    "current_redactor": "scope",
-    "masked": "showing",
-    "quiet_sdk_loggers": "logs",
-    "redacting": "scope",
-    "safe_exception_text": "failures",
-    "secret_values": "marks",
-}
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 (PEP 562: whatever the name stands for)
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        ".failures": ("safe_exception_text",),
+        ".logs": ("LogRedaction", "quiet_sdk_loggers"),
+        ".marks": ("confidential_values", "secret_values"),
+        ".redactor": ("MASK", "Redactor"),
+        ".scope": ("current_redactor", "redacting"),
+        ".showing": ("masked",),
+    },
+)
