@@ -13,6 +13,7 @@ import pytest
 
 from jackfield.database import Database, DatabaseUnfit, open_database
 from jackfield.database.backup import backup, check, restore
+from jackfield.database.migrations import known_migrations
 from jackfield.errors import Unavailable
 
 BLOB = bytes(range(256))
@@ -20,6 +21,8 @@ CONNECTION = (
     "INSERT INTO connections (workspace, id, name, type, version, public_values, status, created_at, updated_at)"
     " VALUES ('w', 'id', 'n', 't', 1, :values, 'ok', 0.1, 1e300)"
 )
+
+LAST = known_migrations()[-1].version
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ def test_a_backup_becomes_the_database_again(database: Database, tmp_path: Path,
     path = tmp_path / "backups.d" / "backup"
     path.parent.mkdir()
     made = backup(database, path)
-    assert (made.path, made.version, made.size) == (str(path), 1, path.stat().st_size)
+    assert (made.path, made.version, made.size) == (str(path), LAST, path.stat().st_size)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [file.name for file in path.parent.iterdir()] == ["backup"]
     with opened_again(database.dialect.name, path, second_url) as again:
@@ -156,7 +159,7 @@ CONNECTION_ROW = {
 }
 SECRET_ROW = {"workspace": "w", "connection_id": "i", "field": "f", "version": 1, "sealed": {"$bytes": "AP8="}}
 DUMP: list[dict[str, object]] = [
-    {"format": "jackfield-backup", "version": 1, "schema": 1, "createdAt": 1.0},
+    {"format": "jackfield-backup", "version": 1, "schema": LAST, "createdAt": 1.0},
     {"table": "workspaces", "row": {"name": "a", "created_at": 1.0, "settings": "{}"}},
     {"table": "connections", "row": CONNECTION_ROW},
     {"table": "connection_secrets", "row": SECRET_ROW},
@@ -192,7 +195,7 @@ def test_restore_needs_an_empty_database(database: Database, tmp_path: Path) -> 
         ([{"format": "other"}], "no backup"),
         ([["a"]], "no object in line 1"),
         ([{**DUMP[0], "version": 2}, *DUMP[1:]], "no backup"),
-        ([{**DUMP[0], "schema": 9}, *DUMP[1:]], "of database version 9, the database has 1"),
+        ([{**DUMP[0], "schema": 9}, *DUMP[1:]], f"of database version 9, the database has {LAST}"),
         (DUMP[:-1], "cut off"),
         ([*DUMP[:2], DUMP[-1]], "cut off"),
         ([DUMP[0], {"table": "sqlite_master", "row": {"name": "x"}}], "no row of a table"),
@@ -230,7 +233,7 @@ def test_check_finds_what_is_missing(database: Database) -> None:
     assert report.to_json() == {
         "database": database.location,
         "kind": database.dialect.name,
-        "version": 1,
+        "version": LAST,
         "ok": True,
         "problems": [],
     }
@@ -239,7 +242,7 @@ def test_check_finds_what_is_missing(database: Database) -> None:
         transaction.execute("DROP TABLE leases")
         transaction.change("UPDATE schema_migrations SET checksum = 'x'")
     assert check(database).problems == (
-        "version 1 was applied from another text than this jackfield has",
+        *(f"version {number} was applied from another text than this jackfield has" for number in range(1, LAST + 1)),
         "the table 'leases' is missing",
         "the index 'invocations_key' is missing",
     )

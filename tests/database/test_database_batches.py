@@ -110,6 +110,18 @@ def test_what_is_put_off_is_bounded_by_who_waits(database: Database) -> None:
     assert not database.is_behind
 
 
+def test_what_was_put_off_can_be_taken_back(database: Database) -> None:
+    """Until a commit takes it: then it stays, and so does what came before and after it."""
+    told: list[object] = []
+    held = Held(database)
+    first, second, third = (database.defer(adding(name), lambda value, _error: told.append(value)) for name in ("a", "b", "c"))
+    assert (second(), second()) == (True, False)
+    held.release()
+    assert {"a", "b", "c"} & set(names(database)) == {"a", "c"}
+    assert (first(), third()) == (False, False)
+    assert told == ["a", "c"]
+
+
 def test_record_returns_when_it_is_committed(database: Database, database_url: str) -> None:
     """What record gives is what the unit gave, and another connection sees the row at once."""
     assert database.record(adding("a")) == "a"

@@ -17,7 +17,7 @@ def test_a_relative_path_starts_here(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     with open_database("sqlite:///sub/a.db") as database:
         monkeypatch.chdir("/")
-        assert database.version() == 1
+        assert database.version() > 0
         assert database.location == f"sqlite:///{tmp_path}/sub/a.db"
     with open_database(f"sqlite:////{str(tmp_path)[1:]}/sub/a.db", migrate=False) as database:
         assert repr(database) == f"<Database sqlite:///{tmp_path}/sub/a.db>"

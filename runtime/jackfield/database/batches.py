@@ -91,22 +91,34 @@ class Batches:
             self._turn.release()
         return taken_back
 
-    def defer(self, unit: Callable[[Transaction], Any], done: Done) -> None:
-        """Run ``unit`` with whatever is committed next, at the latest after a moment."""
+    def defer(self, unit: Callable[[Transaction], Any], done: Done) -> Callable[[], bool]:
+        """Run ``unit`` with whatever is committed next, at the latest after a moment. Returns as ``submit`` does."""
 
         def told(value: object, error: Exception | None) -> None:
             with self._mutex:
                 self._put_off -= 1
             done(value, error)
 
+        item = Unit(unit, self._until(), told)
+
+        def taken_back() -> bool:
+            with self._mutex:
+                there = item.waits and not item.settled
+                if there:
+                    item.settled = True  # and left in the queue: to look for it would take longer than to skip it
+                    self._put_off -= 1
+            return there
+
         with self._mutex:
             self._check_open()
             self._put_off += 1
-            self._later.append(Unit(unit, self._until(), told))
+            item.waits = True
+            self._later.append(item)
             if self._flusher is None or not self._flusher.is_alive():
                 self._flusher = threading.Thread(target=self._flushes, name="jackfield-flusher", daemon=True)
                 self._flusher.start()
             self._due.set()
+        return taken_back
 
     @property
     def is_behind(self) -> bool:
@@ -235,7 +247,10 @@ class Batches:
                 batch += [own] if own is not None else []
                 return
             while self._later and len(batch) < self._limit - 1:
-                batch.append(self._later.popleft())
+                item = self._later.popleft()
+                item.waits = False
+                if not item.settled:
+                    batch.append(item)
             if own is not None:
                 batch.append(own)
             for queue in (self._waiting,) if own is not None else (self._handed, self._waiting):
@@ -247,7 +262,10 @@ class Batches:
     def _take_late(self, batch: list[Unit]) -> None:
         now = time.monotonic()
         for queue in (self._later, self._handed, self._waiting):
-            batch += [item for item in queue if item.until <= now and not item.settled]
+            due = [item for item in queue if item.until <= now and not item.settled]
+            for item in due:
+                item.waits = False
+            batch += due
             kept = [item for item in queue if item.until > now]
             queue.clear()
             queue.extend(kept)

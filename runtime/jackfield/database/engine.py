@@ -187,13 +187,13 @@ class Database:
         """
         return self._live().batches.submit(unit, done)
 
-    def defer(self, unit: Callable[[Transaction], T], done: Callable[[T | None, Exception | None], None]) -> None:
+    def defer(self, unit: Callable[[Transaction], T], done: Callable[[T | None, Exception | None], None]) -> Callable[[], bool]:
         """The same, but at leisure: the unit goes with the next commit of anybody, at the latest after 50 ms. For what may be lost with
         the process and is then found out otherwise.
 
         :raises Unavailable: where the database is closed.
         """
-        self._live().batches.defer(unit, done)
+        return self._live().batches.defer(unit, done)
 
     @property
     def is_behind(self) -> bool:

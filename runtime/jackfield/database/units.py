@@ -27,9 +27,9 @@ class SpoiledError(Exception):
 
 class Unit:
     """One unit of work on its way. ``gate`` is what its thread waits at; ``done`` is told instead where no thread waits. ``until`` is the
-    moment (``time.monotonic``) until which it may wait for a lock."""
+    moment (``time.monotonic``) until which it may wait for a lock; ``waits`` says that it was put off, and no commit has taken it yet."""
 
-    __slots__ = ("done", "error", "gate", "settled", "unit", "until", "value")
+    __slots__ = ("done", "error", "gate", "settled", "unit", "until", "value", "waits")
 
     def __init__(self, unit: Callable[[Transaction], Any], until: float, done: Done | None = None) -> None:
         self.unit = unit
@@ -39,6 +39,7 @@ class Unit:
         self.value: Any = None
         self.error: Exception | None = None
         self.settled = False
+        self.waits = False
 
     def run(self, transaction: Transaction) -> None:
         """Run the unit; what it raises is kept for its caller.

@@ -34,6 +34,7 @@ class Draft:
     dry_run: bool = False
     context: Mapping[str, Any] | None = None
     rule: str | None = None
+    started_at: float | None = None
     inputs: bytes | None = None
     """Sealed: what the workspace has kept, redacted, or what a queued invocation will need."""
 

@@ -64,11 +64,12 @@ class Journal:
         return self._vault.hmac(self._workspace, digest.digest())
 
     def starting(self, draft: Draft) -> Unit:
-        """The unit that records an invocation as running: durable before the first byte of a ``write`` leaves.
+        """The unit that records an invocation as running from now on: durable before the first byte of a ``write`` leaves.
 
         Committing it raises UniqueViolation where another invocation holds the key.
         """
-        row = self._row(draft, status="running", started_at=self._clock.time(), key_held=int(draft.idempotency_key is not None))
+        draft.started_at = self._clock.time()
+        row = self._row(draft, status="running", key_held=int(draft.idempotency_key is not None))
         return lambda transaction: transaction.change(sql.INSERT, row)
 
     def settling(self, identifier: str, result: Result, log: Sequence[Mapping[str, Any]], inputs: bytes | None = None) -> Unit:
@@ -77,10 +78,11 @@ class Journal:
         values = {"workspace": self._workspace, "id": identifier, "inputs": inputs, **outcome}
         return lambda transaction: transaction.change(sql.SETTLE, values)
 
-    def refusing(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]]) -> Unit:
-        """The unit that records an invocation that was never started, with its Result. It holds no key."""
+    def recording(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]]) -> Unit:
+        """The unit that records all of an invocation at once: one that was refused, or was over before its beginning was written. It holds
+        no key, and may be committed twice."""
         row = {**self._row(draft, status=result.status), **self._outcome(draft.id, result, log), "key_held": 0}
-        return lambda transaction: transaction.change(sql.INSERT, row)
+        return lambda transaction: transaction.change(sql.INSERT_ONCE, row)
 
     def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any]) -> bytes:
         """Inputs as they are kept: encrypted for the workspace and bound to their entry."""
@@ -260,30 +262,27 @@ class Journal:
         late = entry.expires_at is not None and self._clock.time() > entry.expires_at + GRACE
         return late if dead is None else dead
 
-    def _row(self, draft: Draft, *, status: str, started_at: float | None = None, key_held: int = 0) -> dict[str, Any]:
+    def _row(self, draft: Draft, *, status: str, key_held: int = 0) -> dict[str, Any]:
         return {
             "workspace": self._workspace, "id": draft.id, "status": status, "connector": draft.connector,
             "connector_version": draft.connector_version, "action": draft.action, "effect": draft.effect, "connection": draft.connection,
             "caller": draft.caller, "idempotency_key": draft.idempotency_key, "key_held": key_held, "fingerprint": draft.fingerprint,
             "dry_run": int(draft.dry_run), "error_code": None, "attempts": 0, "attempt_log": None, "request_id": None,
-            "created_at": draft.created_at, "started_at": started_at, "settled_at": None, "expires_at": draft.expires_at,
+            "created_at": draft.created_at, "started_at": draft.started_at, "settled_at": None, "expires_at": draft.expires_at,
             "owner": self._owner, "inputs": draft.inputs, "result": None, "rule": draft.rule,
             "context": json.dumps(draft.context) if draft.context else None,
-            "purge_after": draft.created_at + self._kept(),
         }  # fmt: skip
 
     def _outcome(self, identifier: str, result: Result, log: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        now = self._clock.time()
         return {
             "status": result.status,
             "error_code": result.error.code if result.error is not None else None,
             "attempts": result.meta.attempts,
             "attempt_log": json.dumps(log) if log else None,
             "request_id": result.meta.request_id,
-            "settled_at": now,
+            "settled_at": self._clock.time(),
             "result": self._sealed(identifier, result.to_json()),
             "key_held": int(result.status != "failed"),
-            "purge_after": now + (DOUBT_KEPT if result.status == "in_doubt" else self._kept()),
         }
 
     def _sealed(self, identifier: str, result: Mapping[str, Any]) -> bytes:

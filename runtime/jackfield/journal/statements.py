@@ -11,6 +11,7 @@ __all__ = [
     "FREE_EXPIRED_KEY",
     "HELD_KEY",
     "INSERT",
+    "INSERT_ONCE",
     "OPEN",
     "PURGE",
     "QUEUED_ELSEWHERE",
@@ -25,14 +26,15 @@ __all__ = [
 INSERT = """
 INSERT INTO invocations (workspace, id, status, connector, connector_version, action, effect, connection, caller, idempotency_key, key_held,
     fingerprint, dry_run, error_code, attempts, attempt_log, request_id, created_at, started_at, settled_at, expires_at, owner, inputs,
-    result, context, rule, purge_after)
+    result, context, rule)
 VALUES (:workspace, :id, :status, :connector, :connector_version, :action, :effect, :connection, :caller, :idempotency_key, :key_held,
     :fingerprint, :dry_run, :error_code, :attempts, :attempt_log, :request_id, :created_at, :started_at, :settled_at, :expires_at, :owner,
-    :inputs, :result, :context, :rule, :purge_after)
+    :inputs, :result, :context, :rule)
 """
+INSERT_ONCE = f"{INSERT}ON CONFLICT (workspace, id) DO NOTHING"
 SETTLE = """
 UPDATE invocations SET status = :status, error_code = :error_code, attempts = :attempts, attempt_log = :attempt_log,
-    request_id = :request_id, settled_at = :settled_at, result = :result, key_held = :key_held, purge_after = :purge_after,
+    request_id = :request_id, settled_at = :settled_at, result = :result, key_held = :key_held,
     inputs = CASE WHEN status = 'queued' THEN :inputs ELSE inputs END
 WHERE workspace = :workspace AND id = :id AND status IN ('queued', 'running')
 """
@@ -55,7 +57,8 @@ DELETE FROM invocations
 WHERE workspace = :workspace AND status IN ('succeeded', 'failed') AND created_at < :before AND settled_at < :before
     AND (resolved_by IS NULL OR purge_after < :now)
 """
-# ``created_at`` says nothing that ``settled_at`` does not, but the index by status has it. A doubt that was resolved has a time of its own.
+# ``created_at`` says nothing that ``settled_at`` does not, but the index by status has it. Only a doubt that was resolved has a time of its
+# own, ``purge_after``.
 QUEUED_ELSEWHERE = "SELECT workspace, id, owner FROM invocations WHERE status = 'queued' AND owner IS NOT NULL"
 CLAIMABLE = """
 SELECT workspace, id, inputs, expires_at FROM invocations WHERE status = 'queued' AND owner IS NULL ORDER BY created_at, id LIMIT :limit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import within
@@ -42,6 +42,8 @@ class Record:
         self._wait_until = deadline.at if wait is True else min(deadline.at, clock.monotonic() + wait)
         self._claimed = claimed
         self.started = False
+        self._unwritten: Callable[[], bool] = _written
+        """Takes back the entry that says it runs; true where it was not written yet."""
         self.replayed = False
         self.log: Sequence[Mapping[str, Any]] = ()
 
@@ -96,13 +98,14 @@ class Record:
             return None
         while True:
             try:
-                yield Commit(self._journal.database, self._journal.starting(draft), durable=durable)
+                given = yield Commit(self._journal.database, self._journal.starting(draft), durable=durable)
             except UniqueViolation:
                 found = yield from self.replay()
                 if found is not None:
                     return found
                 continue
             self.started = True
+            self._unwritten = _written if durable else given
             return None
 
     def queue(self) -> Steps[Result | None]:
@@ -178,9 +181,11 @@ class Record:
         self._draft.inputs = inputs
 
     def _settling(self, result: Result) -> Unit:
-        if self.started or self._claimed:
+        if not self.started:
+            self._draft.started_at = None  # what could not be recorded as begun was not begun
+        if self._claimed or (self.started and not self._unwritten()):
             return self._journal.settling(self._draft.id, result, self.log, self._draft.inputs)
-        return self._journal.refusing(self._draft, result, self.log)
+        return self._journal.recording(self._draft, result, self.log)
 
     def _matters(self, result: Result) -> bool:
         """Whether the caller waits until the outcome is on the disk: where somebody may ask by the key, and where a person must look.
@@ -189,6 +194,11 @@ class Record:
         as in doubt, which is truthful, if less than was known.
         """
         return (self.started and self._draft.idempotency_key is not None) or result.status == "in_doubt"
+
+
+def _written() -> bool:
+    """The entry is on the disk, or on its way."""
+    return False
 
 
 def fingerprinted(journal: Journal, invocation: Invocation) -> str:

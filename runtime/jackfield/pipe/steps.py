@@ -44,8 +44,8 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Have ``unit`` committed with what others record at the same time. ``durable`` waits until it is on the disk; else ``lost`` is told
-    where it cannot be committed."""
+    """Have ``unit`` committed with what others record at the same time. ``durable`` waits until it is on the disk, and gives the unit's
+    value; else ``lost`` is told where it cannot be committed, and what is given takes the unit back, if no commit has taken it."""
 
     database: Database
     unit: Callable[[Transaction], Any]
@@ -183,21 +183,21 @@ def _caught(function: Callable[[], Any]) -> Any:  # noqa: ANN401 (whatever the s
 def _commit(step: Commit) -> Any:  # noqa: ANN401 (what the unit gives)
     if step.durable:
         return step.database.record(step.unit)
-    step.database.defer(step.unit, step.ended)
+    taken_back = step.database.defer(step.unit, step.ended)
     if step.database.is_behind:
         with suppress(JackfieldError):  # each unit that was put off is told of by itself
             step.database.record(_nothing)
-    return None
+    return taken_back
 
 
 async def _acommit(step: Commit, loop: asyncio.AbstractEventLoop) -> Any:  # noqa: ANN401 (what the unit gives)
     if step.durable:
         return await _recorded(step.database, step.unit, loop)
-    step.database.defer(step.unit, step.ended)
+    taken_back = step.database.defer(step.unit, step.ended)
     if step.database.is_behind:
         with suppress(JackfieldError):  # as above
             await _recorded(step.database, _nothing, loop)
-    return None
+    return taken_back
 
 
 def _nothing(_transaction: Transaction) -> None:
