@@ -41,6 +41,8 @@ _READERS = 10
 _ROUND = 0.1
 """Seconds for which SQLite itself waits for a lock; then we look whether the caller's time is over, and let it wait again."""
 _PAUSE = 0.005
+_CHECKED_FOR = 0.1
+"""Seconds for which a look-up takes it that the file is where it was: to ask costs a tenth of a small call."""
 _LARGEST_WAL = 64 * 1024 * 1024
 _TROUBLES = {
     sqlite3.SQLITE_FULL: Trouble.FULL,
@@ -67,6 +69,7 @@ class SqliteSession:
         self._path = path
         self._wait = wait
         self._gone = False
+        self._check_at = 0.0
         self.connection = sqlite3.connect(
             f"file:{quote(path)}?mode=rw",
             uri=True,
@@ -96,6 +99,13 @@ class SqliteSession:
         if _identity(self._path) != self._file:
             self._gone = True
             raise unavailable(Trouble.GONE)
+
+    def check_now_and_then(self) -> None:
+        """The same, where it was not done just now."""
+        now = time.monotonic()
+        if now >= self._check_at:
+            self.check()
+            self._check_at = now + _CHECKED_FOR
 
     def begin(self, statement: str) -> None:
         """Begin a transaction."""
@@ -252,7 +262,7 @@ class SqliteDialect(Dialect):
 
     def look_up(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
         """The rows of a single statement that reads, outside of any transaction."""
-        session = self._readers.take(SqliteSession.check)
+        session = self._readers.take(SqliteSession.check_now_and_then)
         try:
             return session.execute(sql, params)
         finally:

@@ -16,14 +16,16 @@ _ACCEPT = b"accept-encoding"
 
 
 class Gzipped(GZipMiddleware):
-    """Starlette's compression, which looks for the word alone: a caller who refuses gzip (``q=0``, RFC 9110 §12.4.2) gets none."""
+    """Starlette's compression for those who take it. Starlette looks for the word alone; here a caller who refuses gzip (``q=0``, RFC 9110
+    §12.4.2) gets none."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] == "http":
-            others = [item for item in scope["headers"] if item[0] != _ACCEPT]
-            is_taken = _is_taken(value for name, value in scope["headers"] if name == _ACCEPT)
-            scope["headers"] = [*others, (_ACCEPT, b"gzip")] if is_taken else others
+        accepted = [value for name, value in scope["headers"] if name == _ACCEPT] if scope["type"] == "http" else []
+        if not _is_taken(accepted):
+            await self.app(scope, receive, send)
+            return
+        scope["headers"] = [*(item for item in scope["headers"] if item[0] != _ACCEPT), (_ACCEPT, b"gzip")]
         await super().__call__(scope, receive, send)
 
 

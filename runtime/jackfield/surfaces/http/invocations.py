@@ -129,23 +129,26 @@ async def _run(
         task = asyncio.ensure_future(host.slowly(lambda: panel.invoke(body, wait=wait, cancelled=cancelled, caller=identity.caller)))
     else:
         task = panel.begin(body, wait=wait, cancelled=cancelled, caller=identity.caller)
-    await asyncio.wait((task,), timeout=_PATIENCE)
-    if task.done():
-        return task.result()
-    gone = asyncio.ensure_future(_disconnected(request))
+    watching: list[asyncio.Future[None]] = []
+
+    def watch() -> None:
+        watching.append(asyncio.ensure_future(_left(request, cancelled)))
+
+    patience = asyncio.get_running_loop().call_later(_PATIENCE, watch)
     try:
-        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            cancelled.set()
         return await asyncio.shield(task)
     finally:
+        patience.cancel()
         cancelled.set()  # where the server stops, too
-        gone.cancel()
+        for watcher in watching:
+            watcher.cancel()
 
 
-async def _disconnected(request: Request) -> None:
+async def _left(request: Request, cancelled: threading.Event) -> None:
+    """Cancel what has not been sent when the caller has hung up."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
+    cancelled.set()
 
 
 async def _queued(body: Any, host: Host, panel: Jackfield, identity: Identity) -> Response:  # noqa: ANN401 (JSON)
