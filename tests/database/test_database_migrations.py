@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jackfield.database import ConstraintViolation, Database, DatabaseUnfit, StatementInvalid, open_database
+from jackfield.database.backup import check
 from jackfield.database.migrations import Migration, Migrations, declared, known_migrations
 
 TABLES = {
@@ -81,6 +82,32 @@ def test_a_later_migration_keeps_the_data(database: Database) -> None:
         transaction.change("INSERT INTO second (b) VALUES (0)")
         assert transaction.execute("SELECT a, b FROM second ORDER BY a") == [(1, 1), (2, 0)]
         assert [row.name for row in transaction.execute("SELECT name FROM workspaces")] == ["a"]
+
+
+@pytest.mark.parametrize("version", range(1, LAST))
+def test_each_version_is_upgraded_with_its_data(database: Database, version: int) -> None:
+    """Invocations of every status that an older jackfield has recorded are there as they were, and in the lists that are asked for."""
+    process = database._process
+    Migrations(process.dialect, process.begin, lambda: known_migrations()[:version]).apply()
+    rows = [
+        {"id": f"i{place}", "status": status, "created": place, "owner": "host/1/2" if status == "running" else None}
+        for place, status in enumerate(("queued", "running", "succeeded", "failed", "in_doubt"))
+    ]
+    with database.write() as transaction:
+        transaction.change("INSERT INTO workspaces (name, created_at) VALUES ('a', 1)")
+        for row in rows:
+            transaction.change(
+                "INSERT INTO invocations (workspace, id, status, connector, action, created_at, owner, purge_after) "
+                "VALUES ('a', :id, :status, 'echo', 'post', :created, :owner, 9)",
+                row,
+            )
+    assert database.migrate() == list(range(version + 1, LAST + 1))
+    assert check(database).problems == ()
+    with database.read() as transaction:
+        found = transaction.execute("SELECT id, status, created_at, owner FROM invocations ORDER BY id")
+        waiting = transaction.execute("SELECT id FROM invocations WHERE status = 'queued' AND owner IS NULL ORDER BY created_at, id")
+    assert [tuple(row) for row in found] == [tuple(row.values()) for row in rows]
+    assert [row.id for row in waiting] == ["i0"]
 
 
 def test_a_newer_database_is_refused(database_url: str) -> None:

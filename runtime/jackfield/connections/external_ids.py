@@ -14,7 +14,7 @@ from typing import Any
 from jackfield.database import Transaction
 from jackfield.errors import Detail, InvalidConnection
 
-__all__ = ["claim", "generate", "generated_fields", "release"]
+__all__ = ["claim", "digest_of", "generate", "generated_fields", "release"]
 
 _BYTES = 24
 """192 random bits."""
@@ -43,7 +43,7 @@ def claim(transaction: Transaction, workspace: str, connection_id: str, external
     """
     release(transaction, workspace, connection_id)
     for field, value in external_ids.items():
-        if not _claimed(transaction, workspace, connection_id, _digest(value)):
+        if not _claimed(transaction, workspace, connection_id, digest_of(value)):
             text = "another workspace uses this External ID"
             raise InvalidConnection(
                 "the External ID is taken",
@@ -88,5 +88,6 @@ def _owned(digests: Iterable[str]) -> list[str]:
     return [digest for digest in digests if ":" not in digest]
 
 
-def _digest(value: str) -> str:
+def digest_of(value: str) -> str:
+    """What stands for an External ID where all workspaces' are looked through: SHA-256, in hexadecimal."""
     return hashlib.sha256(b"jackfield external id\0" + value.encode("utf-8", "surrogatepass")).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connections.external_ids import _digest, generated_fields
+from jackfield.connections.external_ids import digest_of, generated_fields
 from jackfield.errors import Detail, InvalidConnection
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def refuse_foreign_ids(database: Database, workspace: str, schema: Mapping[str, 
         value = values.get(field)
         if not isinstance(value, str):
             continue
-        row = database.look_up("SELECT workspace FROM external_ids WHERE digest = :digest", {"digest": _digest(value)})
+        row = database.look_up("SELECT workspace FROM external_ids WHERE digest = :digest", {"digest": digest_of(value)})
         if row is not None and row.workspace != workspace:
             raise InvalidConnection(
                 "the External ID is taken",
