@@ -143,6 +143,15 @@ def test_options(shell: Shell) -> None:
     assert "did you mean 'voices'?" in answer.json["error"]["message"]
 
 
+def test_options_that_the_provider_knows(shell: Shell) -> None:
+    """They are asked for over a connection that is named."""
+    shell.set(JACKFIELD_CONNECTIONS=str(shell.write("hall.yaml", "connections: {hall: {type: echo/token, values: {token: t}}}")))
+    assert [item["value"] for item in shell.run("options", "echo", "rooms", "--connection", "hall").json] == ["hall", "attic"]
+    answer = shell.run("options", "echo", "rooms")
+    assert (answer.code, answer.json["error"]["code"]) == (2, "invalid_invocation")
+    assert shell.run("options", "echo", "rooms", "--connection", "cellar").json["error"]["code"] == "unknown_connection"
+
+
 def test_lists_are_tables_on_a_terminal(shell: Shell) -> None:
     """Lists are drawn as tables for people."""
     shell.set(NO_COLOR="1", COLUMNS="100")

@@ -49,7 +49,7 @@ def offered(shell: Shell, *words: str) -> list[str]:
         (["schema", "echo", "pu"], ["put"]),
         (["schema", "echo", "--connection", ""], ["token"]),
         (["schema", "--connection", ""], []),
-        (["options", "echo", ""], ["voices"]),
+        (["options", "echo", ""], ["voices", "rooms"]),
         (["options", "e"], ["echo"]),
         (["connections", "test", ""], ["hall"]),
         (["connections", "show", "hall", ""], []),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from console_client import Client, Place, placed
-from jackfield.access import Tokens
+from console_client import Client, Place, placed, token
+from jackfield.access import Rules, Tokens
 from jackfield.errors import Unavailable
 from jackfield.journal import Queue
 
@@ -148,6 +148,18 @@ def test_choices_of_a_field(client: Client) -> None:
     answer = client.get("/connectors/echo/options/voices")
     assert [item["value"] for item in json.loads(answer.text)["items"]] == ["alto", "bass"]
     assert client.get("/connectors/echo/options/nothing").status == 404
+
+
+def test_choices_that_the_provider_knows(place: Place, client: Client) -> None:
+    """They come over the chosen connection, for who may invoke; for others, and where rules forbid it, there are none, with the reason."""
+    address = "/connectors/echo/options/rooms"
+    assert [item["value"] for item in json.loads(client.get(f"{address}?connection=hall").text)["items"]] == ["hall", "attic"]
+    reader = place.signed_in(token(place, "read"))
+    bound = place.signed_in(token(place, "invoke", rules=Rules(block=("connection:hall",))))
+    for visitor, reason in ((client, "needs a connection"), (reader, "needs a connection"), (bound, "connection:hall")):
+        found = json.loads(visitor.get(address if visitor is client else f"{address}?connection=hall").text)
+        assert found["items"] == []
+        assert reason in found["message"]
 
 
 def test_a_reader_sees_and_changes_nothing(place: Place) -> None:

@@ -131,3 +131,15 @@ def test_choices_of_a_form_field(client: Client) -> None:
     assert client.post(path, {}).status == 200
     assert client.post("/v1/connectors/echo/options/vioces").status == 404
     assert client.post(path, {"more": 1}).status == 400
+
+
+def test_choices_that_the_provider_knows(stand: Stand) -> None:
+    """They are asked for over a connection, by who may invoke and is allowed the connection and the source."""
+    client, path, over = stand.client(), "/v1/connectors/echo/options/rooms", {"connection": "doors"}
+    assert client.post("/v1/connections", {"name": "doors", "type": "echo/token", "values": {"token": "t"}}).status == 201
+    assert "needs a connection" in client.post(path).json["detail"]
+    assert [item["value"] for item in client.post(path, over).json["items"]] == ["hall", "attic"]
+    assert stand.client("read").post(path, over).status == 403
+    for rules in (Rules(block=("connection:doors",)), Rules(allow=("echo/say",)), Rules(block=("echo/rooms",))):
+        assert stand.client("invoke", rules=rules).post(path, over).status == 403, rules
+    assert stand.client("invoke", rules=Rules(allow=("echo/rooms",))).post(path, over).status == 200

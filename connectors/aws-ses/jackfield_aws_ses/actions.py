@@ -85,6 +85,15 @@ def aws_regions() -> Iterable[Option]:
     return [Option(code, f"{name} ({code})") for code, name in regions_for("ses")]
 
 
+@connector.options("identities", title="Email Identities")
+def identities(client: AwsClients | Transport) -> Iterable[Option]:
+    """The email addresses that are identities of the account, in the connection's region: the first 1,000 of them."""
+    if not isinstance(client, AwsClients):
+        return []  # SMTP lists nothing
+    found = client.client("ses", None, validates=False).list_identities(IdentityType="EmailAddress", MaxItems=1000)
+    return [Option(address, address) for address in found.get("Identities", ())]
+
+
 @connector.test
 def account(client: AwsClients | Transport, _context: OpenContext) -> Iterable[Step]:
     """What the account may send, where the API can be asked; nothing is sent."""

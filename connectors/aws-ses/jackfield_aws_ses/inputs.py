@@ -81,7 +81,7 @@ class Email(Inputs):
         description="The destination for this email. The recipients to place on the BCC: line of the message.",
     )  # fmt: skip
     sender: Mailbox = Field(title="Sender Email", description=f"The email address that is sending the email. {_VERIFIED}",
-                            from_connection="sender", blank="absent", trim=True)  # fmt: skip
+                            from_connection="sender", options="identities", blank="absent", trim=True)  # fmt: skip
     reply_to: AddressList | None = Field(
         None, title="Reply To", trim=True, blank="absent",
         description="The reply-to email address(es) for the message. If the recipient replies to the message, each reply-to address will "

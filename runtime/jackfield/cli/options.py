@@ -12,11 +12,12 @@ __all__ = ["VERBS"]
 def _declare(parser: Parser) -> None:
     parser.add_argument("connector", metavar="CONNECTOR")
     parser.add_argument("source", metavar="SOURCE", help="the option source, such as awsRegions")
+    parser.add_argument("--connection", metavar="NAME", help="the connection over which a source asks the provider")
 
 
 def _run(arguments: Namespace, output: Output) -> int:
     with open_jackfield() as jackfield:
-        found = jackfield.options(arguments.connector, arguments.source)
+        found = jackfield.options(arguments.connector, arguments.source, connection=arguments.connection)
     output.rows(found, ("value", "label"))
     return 0
 

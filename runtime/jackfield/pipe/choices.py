@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jackfield.connector import Connector
     from jackfield.connector.declare import OptionSource
     from jackfield.manifest import Manifest
+    from jackfield.pipe.permit import Caller
     from jackfield.pipe.stages import Stages
 
 __all__ = ["choices"]
@@ -22,11 +23,12 @@ _SECONDS = 30.0
 """How long a live source may take: a person waits for it in front of a form."""
 
 
-def choices(stages: Stages, manifest: Manifest, source: str, connection: str | None) -> list[dict[str, str]]:
-    """What the option source gives. One that asks the provider does so over ``connection``.
+def choices(stages: Stages, manifest: Manifest, source: str, connection: str | None, caller: Caller) -> list[dict[str, str]]:
+    """What the option source gives ``caller``. One that asks the provider does so over ``connection``.
 
     :raises UnknownAction: no such option source.
     :raises InvalidInvocation: where the source needs a connection and none was named.
+    :raises NotAllowed: where rules forbid the caller the source over this connection.
     :raises JackfieldError: what the provider said.
     """
     connector: Connector = stages.catalog.load(manifest.key)
@@ -41,6 +43,7 @@ def choices(stages: Stages, manifest: Manifest, source: str, connection: str | N
     if connection is None:
         fault = Detail("/connection", f"the option source '{source}' asks the provider, and needs a connection", "required")
         raise InvalidInvocation(fault.message, details=[fault], hint="Name a connection.")
+    stages.permits.check_source(manifest.key, source, connection, caller)
     return _live(stages, manifest, connector, found, connection)
 
 

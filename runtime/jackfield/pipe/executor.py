@@ -273,14 +273,14 @@ class Jackfield:
         """
         return self.connections.test(name, timeout_seconds=timeout_seconds)
 
-    def options(self, connector: str, source: str, *, connection: str | None = None) -> list[dict[str, str]]:
-        """The choices of an option source; one that asks the provider does so over ``connection``.
+    def options(self, connector: str, source: str, *, connection: str | None = None, caller: Caller = LIBRARY) -> list[dict[str, str]]:
+        """The choices of an option source; one that asks the provider does so over ``connection``, if rules let ``caller``.
 
         :raises UnknownConnector: no such connector.
         :raises UnknownAction: no such option source.
         :raises JackfieldError: what a live source came to.
         """
-        return choices(self._stages, self.catalog.find(connector), source, connection)
+        return choices(self._stages, self.catalog.find(connector), source, connection, caller)
 
     def search(self, words: str, *, connector: str | None = None, effect: str | None = None) -> list[dict[str, Any]]:
         """The actions that fit ``words``, best first."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jackfield.access import Rules, Scope, Settings, Workspaces
+    from jackfield.access import Decision, Request, Rules, Scope, Settings, Workspaces
     from jackfield.clock import Clock
     from jackfield.connections import Origin
     from jackfield.pipe.admit import Admitted
@@ -82,13 +82,27 @@ class Permits:
         if free and not rules:
             return
         from jackfield.access.patterns import INLINE, Request  # noqa: PLC0415 (only where something is ruled)
-        from jackfield.access.rules import decide  # noqa: PLC0415 (as above)
 
         target = admitted.target
         connection = None if target is None else target.name or INLINE
-        request = Request(admitted.manifest.key, admitted.action.key, admitted.action.effect, connection)
-        decision = decide(rules, caller.rules, caller.scope, request)
+        decision = self._decided(Request(admitted.manifest.key, admitted.action.key, admitted.action.effect, connection), caller)
         if not decision.allowed:
             if record is not None:
                 record.rule(decision.rule)
             raise decision.refusal()
+
+    def check_source(self, connector: str, source: str, connection: str, caller: Caller) -> None:
+        """Do nothing where the choices of an option source may be asked of the provider over a connection: as for an action that reads.
+
+        :raises NotAllowed: where the workspace's or the token's rules forbid it.
+        """
+        from jackfield.access.patterns import Request  # noqa: PLC0415 (as above)
+
+        decision = self._decided(Request(connector, source, "read", connection), caller)
+        if not decision.allowed:
+            raise decision.refusal()
+
+    def _decided(self, request: Request, caller: Caller) -> Decision:
+        from jackfield.access.rules import decide  # noqa: PLC0415 (as above)
+
+        return decide(self.settings.rules, caller.rules, caller.scope, request)

@@ -86,10 +86,11 @@ def code(visit: Visit) -> Response:
 
 
 def options(visit: Visit) -> Response:
-    """``GET /connectors/{key}/options/{source}``: choices for a field, as JSON."""
+    """``GET /connectors/{key}/options/{source}?connection=``: choices for a field, as JSON. Who may not invoke asks no provider."""
     visit.require("read")
+    connection = visit.query.get("connection") if visit.may("invoke") else None
     try:
-        found = visit.panel.options(visit.path("key"), visit.path("source"))
+        found = visit.panel.options(visit.path("key"), visit.path("source"), connection=connection or None, caller=visit.identity.caller)
     except JackfieldError as error:
         return answer({"items": [], "message": error.message}, 404 if error.http_status == 404 else 200)  # noqa: PLR2004 (not found)
     return answer({"items": found[:_CHOICES]})

@@ -60,7 +60,8 @@ async def options(request: Request, host: Host, identity: Identity) -> Response:
     connection = await _connection(request)
     if connection is not None:
         identity.require("invoke")  # a source that asks the provider does so with the connection's credentials
-    found = await host.slowly(lambda: host.panel(identity.workspace).options(manifest.key, source, connection=connection))
+    panel = host.panel(identity.workspace)
+    found = await host.slowly(lambda: panel.options(manifest.key, source, connection=connection, caller=identity.caller))
     return answer({"items": found, "nextCursor": None})
 
 

@@ -107,6 +107,13 @@ def voices() -> list[Option]:
     return [Option("alto", "Alto"), Option("bass", "Bass")]
 
 
+@connector.options("rooms")
+def rooms(client: EchoClient) -> list[Option]:
+    """The rooms that the one who asks may go into."""
+    client.send(None, None)
+    return [Option("hall", "Hall"), Option("attic", "Attic")]
+
+
 def _heard(inputs: Say, client: EchoClient) -> Heard:
     text = " ".join([inputs.text] * inputs.times)
     text = text.upper() if inputs.loud else text

@@ -63,12 +63,17 @@
     [...list.querySelectorAll("li[data-pointer]")].forEach((item, number) => showFault(form, holder, item, number));
   };
 
+  /** The choices of the fields; those that the provider knows are asked over the chosen connection. */
   const fillOptions = async (holder) => {
     const asked = new Map();
+    const chosen = holder.closest("form").querySelector("#connection")?.value;
+    const over = chosen ? `?connection=${encodeURIComponent(chosen)}` : "";
+    holder.dataset.optionsOver = over;
     for (const list of holder.querySelectorAll("datalist[data-source]")) {
-      const address = holder.dataset.options + encodeURIComponent(list.dataset.source);
-      if (!asked.has(address)) asked.set(address, fetch(address).then((answer) => answer.json()).catch(() => ({ items: [] })));
-      const { items } = await asked.get(address);
+      const address = holder.dataset.options + encodeURIComponent(list.dataset.source) + over;
+      if (!asked.has(address)) asked.set(address, fetch(address).then((answer) => answer.json()).catch(() => ({})));
+      const { items = [] } = await asked.get(address);
+      if (holder.dataset.optionsOver !== over) return; // another connection was chosen meanwhile
       list.replaceChildren(...items.map(({ value, label, title }) => {
         const option = document.createElement("option");
         option.value = value;
@@ -143,7 +148,9 @@
       if (holder.editor.ready) write(form, holder);
     });
     form.addEventListener("change", (event) => {
-      if (event.target.id === "connection") showBrought(holder, schema);
+      if (event.target.id !== "connection") return;
+      showBrought(holder, schema);
+      fillOptions(holder);
     });
     form.addEventListener("htmx:config:request", (event) => {
       if (event.target !== form) return;
