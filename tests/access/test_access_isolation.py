@@ -37,6 +37,8 @@ EXCEPTIONS = {
     r"SELECT DISTINCT master_key_id FROM data_keys": "the operator's: does the master key open all workspaces' keys?",
     r"FROM data_keys WHERE master_key_id <> :id": "the operator's: a new master key wraps the keys of all workspaces",
     r"SELECT workspace, id, (inputs, expires_at|owner) FROM invocations WHERE status = 'queued'": "a worker's: it serves every workspace",
+    r"SELECT id FROM invocations WHERE status = 'queued' AND owner IS NULL LIMIT 1": "a worker's: does anything wait?",
+    r"SELECT workspace, id FROM invocations WHERE owner = :owner AND cancel_at": "a worker's: what its own process is to cancel",
     r"SELECT workspace, COUNT\(\*\) AS waiting FROM invocations": "the operator's: how many wait in each workspace",
     r"SELECT workspace, created_at FROM data_keys WHERE retired_at IS NULL": "the operator's: new data keys for all workspaces",
 }

@@ -20,6 +20,7 @@ from typing import Any
 from fake_aws import FakeAws, FakeAwsProcess
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Process, process, say, standing
+from jackfield.database import open_database
 from plugboard import make_connector
 
 KEYS = {"accessKeyId": "AKIAABCDEFGHIJKLWXYZ", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
@@ -73,6 +74,32 @@ def persistent(client: Client, key: str, *, queued: bool) -> str:
                 return str(reply.json["status"])
         pause.wait(0.1)
     raise AssertionError(f"no answer for {key}")
+
+
+def test_what_another_server_runs_is_cancelled(tmp_path: Path) -> None:
+    """Two servers on one database: the second one is told to cancel, the first one does so before anything is sent."""
+    home = tmp_path / "first" / "home"
+    with (
+        process(tmp_path / "first") as first,
+        process(tmp_path / "second", JACKFIELD_HOME=str(home)) as second,
+        Gatekeeper() as gate,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        other = Client(second.port, first.token)
+        body = say("post", text="cancel me", gate={"port": gate.port, "before": True})
+        running = threads.submit(first.client.post, "/v1/invocations", body)
+        gate.wait()
+        identifier = other.get("/v1/invocations?status=running").json["items"][0]["invocationId"]
+        assert other.post(f"/v1/invocations/{identifier}/cancel").status == 202
+        with open_database(f"sqlite:///{home / 'jackfield.db'}") as database:
+            pause = threading.Event()
+            while database.look_up("SELECT id FROM invocations WHERE cancel_at IS NOT NULL", {}) is not None:
+                pause.wait(0.05)  # until the first one has read it
+        gate.open()
+        answer = running.result(30)
+        assert (answer.status, answer.json["error"]["code"]) == (409, "cancelled")
+        assert _settled(other, identifier) == "failed"
+        assert other.post(f"/v1/invocations/{identifier}/cancel").status == 409
 
 
 def _settled(client: Client, identifier: str) -> str:

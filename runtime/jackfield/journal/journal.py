@@ -114,6 +114,12 @@ class Journal:
         }  # fmt: skip
         return bool(self.database.record(lambda transaction: transaction.change(sql.CANCEL_QUEUED, values)))
 
+    def ask_to_cancel(self, identifier: str) -> bool:
+        """Have the process that runs an invocation cancel it, if it looks (servers do, each second); False where none runs it, or this one
+        does."""
+        values = {"workspace": self._workspace, "id": identifier, "now": self._clock.time(), "owner": self._owner}
+        return bool(self.database.record(lambda transaction: transaction.change(sql.ASK_TO_CANCEL, values)))
+
     def held(self, key: str) -> Entry | None:
         """The entry that holds an idempotency key, settled by effect where its process has died."""
         self.settle_owed()

@@ -32,6 +32,8 @@ class Queue:
 
     def claim(self, limit: int) -> list[Claimed]:
         """Take up to ``limit`` waiting invocations, oldest first. Another process never gets the same ones."""
+        if self._database.look_up(sql.WAITING, {}) is None:
+            return []
 
         def unit(transaction: Transaction) -> list[Claimed]:
             rows = transaction.execute(sql.CLAIMABLE, {"limit": limit})
@@ -43,6 +45,19 @@ class Queue:
     def give_back(self, claimed: Claimed) -> None:
         """Let somebody else take an invocation that was not begun."""
         self._free(claimed.workspace, claimed.id, self._owner)
+
+    def asked_to_cancel(self) -> list[tuple[str, str]]:
+        """Workspaces and ids of what this process runs and others want cancelled; each is told once."""
+        if self._database.look_up(sql.ASKED_TO_CANCEL, {"owner": self._owner}) is None:
+            return []
+
+        def unit(transaction: Transaction) -> list[tuple[str, str]]:
+            rows = transaction.execute(sql.ASKED_TO_CANCEL, {"owner": self._owner})
+            for row in rows:
+                transaction.change(sql.TOLD_TO_CANCEL, {"workspace": row.workspace, "id": row.id})
+            return [(row.workspace, row.id) for row in rows]
+
+        return self._database.record(unit)
 
     def recover(self) -> int:
         """Give back what dead processes had taken and not begun; how many."""

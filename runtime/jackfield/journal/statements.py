@@ -3,6 +3,8 @@
 from jackfield.journal.entry import COLUMNS
 
 __all__ = [
+    "ASKED_TO_CANCEL",
+    "ASK_TO_CANCEL",
     "BEGIN_QUEUED",
     "CANCEL_QUEUED",
     "CLAIM",
@@ -20,7 +22,9 @@ __all__ = [
     "SELECT_ONE",
     "SETTLE",
     "STATS",
+    "TOLD_TO_CANCEL",
     "UNCLAIM",
+    "WAITING",
 ]
 
 INSERT = """
@@ -60,6 +64,7 @@ WHERE workspace = :workspace AND status IN ('succeeded', 'failed') AND created_a
 # ``created_at`` says nothing that ``settled_at`` does not, but the index by status has it. Only a doubt that was resolved has a time of its
 # own, ``purge_after``.
 QUEUED_ELSEWHERE = "SELECT workspace, id, owner FROM invocations WHERE status = 'queued' AND owner IS NOT NULL"
+WAITING = "SELECT id FROM invocations WHERE status = 'queued' AND owner IS NULL LIMIT 1"
 CLAIMABLE = """
 SELECT workspace, id, inputs, expires_at FROM invocations WHERE status = 'queued' AND owner IS NULL ORDER BY created_at, id LIMIT :limit
 """
@@ -78,6 +83,11 @@ CANCEL_QUEUED = """
 UPDATE invocations SET status = 'failed', error_code = 'cancelled', settled_at = :settled_at, result = :result, key_held = 0, inputs = NULL
 WHERE workspace = :workspace AND id = :id AND status = 'queued' AND owner IS NULL
 """
+ASK_TO_CANCEL = """
+UPDATE invocations SET cancel_at = :now WHERE workspace = :workspace AND id = :id AND status = 'running' AND owner <> :owner
+"""
+ASKED_TO_CANCEL = "SELECT workspace, id FROM invocations WHERE owner = :owner AND cancel_at IS NOT NULL"
+TOLD_TO_CANCEL = "UPDATE invocations SET cancel_at = NULL WHERE workspace = :workspace AND id = :id"
 DEPTH = "SELECT workspace, COUNT(*) AS waiting FROM invocations WHERE status = 'queued' GROUP BY workspace"
 STATS = """
 SELECT connector, action, status, COUNT(*) AS invocations, SUM(attempts) AS attempts, AVG(settled_at - created_at) AS mean_seconds,

@@ -216,19 +216,26 @@ class Jackfield:
         return await self._shielded(self._started(self._stages.run(kept["invocation"], trace)), trace)
 
     def cancel(self, identifier: str) -> bool:
-        """Cancel an invocation that has not been sent: one that waits in the queue, or one that runs in this process. False where it is too
-        late, or somebody else's.
+        """Cancel an invocation that has not been sent: one that waits in the queue, or one that runs. One that runs in another process is
+        asked to stop: servers look each second, a command or a library's process does not. False where it is too late.
 
         :raises InvalidInvocation: where the workspace has no such invocation.
         """
         journal = required(self.journal)
         entry = journal.find(identifier)
+        if self.cancel_here(identifier):
+            return True
+        if entry.status == "running":
+            return journal.ask_to_cancel(identifier)
+        meta = Meta(entry.id, connector=entry.connector, connector_version=entry.connector_version, action=entry.action)
+        return journal.cancel_queued(identifier, failed(meta, Cancelled("the invocation was cancelled before it was begun")))
+
+    def cancel_here(self, identifier: str) -> bool:
+        """Cancel an invocation that runs here and has not been sent; False where it does not run here."""
         event = self._stages.live.get(identifier)
         if event is not None:
             event.set()
-            return True
-        meta = Meta(entry.id, connector=entry.connector, connector_version=entry.connector_version, action=entry.action)
-        return journal.cancel_queued(identifier, failed(meta, Cancelled("the invocation was cancelled before it was begun")))
+        return event is not None
 
     async def drained(self, within: float) -> None:
         """Let what ``ainvoke`` and ``arun`` began end, at most ``within`` seconds; of the rest the journal then tells what is known."""

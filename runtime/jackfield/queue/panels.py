@@ -77,6 +77,12 @@ class Panels:
                 found[outcome] += count
         return found
 
+    def cancel(self, workspace: str, identifier: str) -> None:
+        """Cancel what runs in this process and has not been sent."""
+        for panel in [*self._panels.values(), *self._beside]:
+            if panel.workspace == workspace:
+                panel.cancel_here(identifier)
+
     def known(self, workspace: str) -> Jackfield | None:
         """The runtime of a workspace that was used before."""
         return self._panels.get(workspace)

@@ -1,4 +1,4 @@
-"""The workers of one process: they take queued invocations from the journal and run them."""
+"""The workers of one process: they take queued invocations from the journal and run them, and learn there what is to be cancelled."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class QueueWorkers:
 
     def start(self) -> None:
         """Begin to look, where there is a database."""
-        if self._panels.storage.enabled and self._limit:
+        if self._panels.storage.enabled:
             self._task = asyncio.ensure_future(self._serve())
 
     def wake(self) -> None:
@@ -58,6 +58,8 @@ class QueueWorkers:
         queue = Queue(self._panels.storage.database)
         await self._looked(queue.recover)
         while True:
+            for workspace, identifier in await self._looked(queue.asked_to_cancel) or ():
+                self._panels.cancel(workspace, identifier)
             claimed = await self._claimed(queue)
             for item in claimed:
                 task = asyncio.ensure_future(self._run(item))
