@@ -76,6 +76,23 @@ def persistent(client: Client, key: str, *, queued: bool) -> str:
     raise AssertionError(f"no answer for {key}")
 
 
+def test_workers_count_together(tmp_path: Path) -> None:
+    """Whichever worker answers ``/metrics`` tells of all, also of one that was killed."""
+    with process(tmp_path, "--workers", "2") as server:
+        for _ in range(20):  # each over a connection of its own, so that both workers have some
+            assert server.client.post("/v1/invocations", say("say", text="Hi")).status == 200
+        assert {_counted(server.client) for _ in range(10)} == {20}
+        _killed_and_restarted(server, 1)
+        assert {_counted(server.client) for _ in range(10)} == {20}
+
+
+def _counted(client: Client) -> float:
+    """How many invocations have succeeded, as ``/metrics`` says; nothing of them may seem to run."""
+    lines = client.get("/metrics").body.decode().splitlines()
+    assert [line for line in lines if line.startswith("jackfield_invocations_running")] == ["jackfield_invocations_running 0.0"]
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("jackfield_invocations_total"))
+
+
 def test_what_another_server_runs_is_cancelled(tmp_path: Path) -> None:
     """Two servers on one database: the second one is told to cancel, the first one does so before anything is sent."""
     home = tmp_path / "first" / "home"

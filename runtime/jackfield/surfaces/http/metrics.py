@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jackfield.invocation import Result
 
-__all__ = ["Metrics"]
+__all__ = ["Metrics", "shared"]
+
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Where worker processes keep their counters, by the name that Prometheus' client gave it."""
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
 class Metrics:
-    """The counters of one process; names follow Prometheus' conventions, labels are bounded by what is installed."""
+    """The counters of one process, or in a block of ``shared`` those of all workers; names follow Prometheus' conventions, labels are
+    bounded by what is installed."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -28,12 +38,16 @@ class Metrics:
             "jackfield_invocation_seconds", "Seconds from admitted to settled.", labels[:2], buckets=_BUCKETS, registry=self.registry
         )
         self.requests = Counter("jackfield_http_requests", "HTTP requests answered.", ("method", "status"), registry=self.registry)
-        self.running = Gauge("jackfield_invocations_running", "Invocations that run in this process.", registry=self.registry)
+        self.running = Gauge(
+            "jackfield_invocations_running", "Invocations that run now.", registry=self.registry, multiprocess_mode="livesum"
+        )
         self.leases = Counter(
             "jackfield_credential_leases", "Credentials asked of providers, such as STS sessions.", ("outcome",), registry=self.registry
         )
         self._leased: dict[str, int] = {}
-        self.queued = Gauge("jackfield_queue_depth", "Invocations that wait for a worker.", registry=self.registry)
+        self.queued = Gauge(
+            "jackfield_queue_depth", "Invocations that wait for a worker.", registry=self.registry, multiprocess_mode="mostrecent"
+        )
 
     def note(self, result: Result) -> None:
         """Count an invocation that ended. Names that are not installed are not labels: a stranger could make up as many as he likes."""
@@ -62,4 +76,39 @@ class Metrics:
 
     def text(self) -> bytes:
         """The exposition format."""
-        return generate_latest(self.registry)
+        folder = os.environ.get(_FOLDER)
+        return generate_latest(self.registry if folder is None else _together(folder))
+
+
+@contextlib.contextmanager
+def shared() -> Iterator[None]:
+    """In this block processes that are started count together: whichever is asked tells of all, also of those that have ended."""
+    if _FOLDER in os.environ:  # the operator's own
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="jackfield-metrics-") as folder:
+        os.environ[_FOLDER] = folder  # read by Prometheus' client when a worker imports it
+        try:
+            yield
+        finally:
+            del os.environ[_FOLDER]
+
+
+def _together(folder: str) -> CollectorRegistry:
+    for file in Path(folder).glob("gauge_live*.db"):
+        pid = file.stem.rpartition("_")[2]
+        if pid.isdigit() and not _lives(int(pid)):
+            mark_process_dead(int(pid), folder)  # type: ignore[no-untyped-call]  # what it ran, it runs no more
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+    return registry
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

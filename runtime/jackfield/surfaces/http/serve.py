@@ -122,7 +122,10 @@ def run(settings: Settings, prepare: Callable[[], None] = _nothing, announce: Ca
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         announce(f"{'https' if settings.certificate else 'http'}://{host}:{listener.getsockname()[1]}")
         if settings.workers > 1:
-            Multiprocess(config(settings, prepare), [listener]).run()
+            from jackfield.surfaces.http.metrics import shared  # noqa: PLC0415 (one process counts for itself)
+
+            with shared():
+                Multiprocess(config(settings, prepare), [listener]).run()
             return 0
         server = uvicorn.Server(config(settings, prepare))
         server.run([listener])
