@@ -30,6 +30,14 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
 
+    def sent_headers(self) -> dict[str, str]:
+        """The headers as they go out: each value ASCII, on one line, whatever an error or a service says in it."""
+        return {name: _on_one_line(value) for name, value in self.headers.items()}
+
+
+def _on_one_line(value: str) -> str:
+    return value.encode("ascii", "backslashreplace").decode("ascii").replace("\r", " ").replace("\n", " ")
+
 
 class _Malformed(ValueError):
     """The body is not what the API takes."""

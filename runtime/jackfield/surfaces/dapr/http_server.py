@@ -107,8 +107,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, found: Answer) -> None:
         self.send_response(found.status)
-        for name, value in found.headers.items():
-            self.send_header(name, value.encode("ascii", "backslashreplace").decode("ascii").replace("\r", " ").replace("\n", " "))
+        for name, value in found.sent_headers().items():
+            self.send_header(name, value)
         if self._api.stopping.is_set() and "connection" not in found.headers:
             self.send_header("connection", "close")
         if found.status != 204:  # noqa: PLR2004 (RFC 9110 §15.3.5: it has no body and tells no length)

@@ -67,14 +67,9 @@ def _endpoint(host: Host, api: DaprApi) -> Callable[[Request], Awaitable[Respons
 
 
 def _response(found: Answer, more: dict[str, str]) -> Response:
-    return Response(found.body, found.status, {name: _plain(value) for name, value in found.headers.items()} | more)
+    return Response(found.body, found.status, found.sent_headers() | more)
 
 
 def _has_body(headers: dict[str, str]) -> bool:
     """Whether something is left unread, so that the connection cannot go on."""
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-
-
-def _plain(value: str) -> str:
-    """A header's value: ASCII, on one line."""
-    return value.encode("ascii", "backslashreplace").decode("ascii").replace("\r", " ").replace("\n", " ")
