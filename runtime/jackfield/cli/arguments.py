@@ -13,6 +13,7 @@ from jackfield.cli.attachments import file_value, kind_of, takes_list_only
 from jackfield.cli.files import STDIN, Files
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import decode
+from jackfield.schema.pointer import child
 
 __all__ = ["read_inputs"]
 
@@ -37,7 +38,7 @@ def _read(word: str, schema: Mapping[str, Any], files: Files) -> tuple[str, Any]
     name = left.removesuffix(":")
     if not equals or not name:
         raise InvalidInvocation(f"'{word[:80]}' is not an input", hint=_FORMS)
-    at = "/inputs/" + name.replace("~", "~0").replace("/", "~1")
+    at = child("/inputs", name)
     if as_json:
         return name, _json(value, name, at, files)
     if value.startswith("@@") or not value.startswith("@"):

@@ -9,6 +9,7 @@ from jackfield.connections.sealed_values import PLACEHOLDER, secret_places
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.redaction import masked
 from jackfield.redaction.places import is_reference
+from jackfield.schema.pointer import child, names
 
 __all__ = ["edited", "refuse_placeholders", "refuse_redirected"]
 
@@ -24,11 +25,11 @@ def edited(schema: Mapping[str, Any], old: Mapping[str, Any], given: Mapping[str
 def _edited(given: Mapping[str, Any], old: Mapping[str, Any], shown: Any, secret: frozenset[str], path: str) -> Mapping[str, Any]:  # noqa: ANN401 (JSON is Any)
     values: dict[str, Any] = {}
     for name, value in given.items():
-        here = _child(path, name)
+        here = child(path, name)
         if value is None and here in secret and old.get(name) is not None:
             continue
         values[name] = _kept(value, old[name], shown[name], secret, here) if name in old else value
-    left_out = {name: value for name, value in old.items() if name not in given and _child(path, name) in secret}
+    left_out = {name: value for name, value in old.items() if name not in given and child(path, name) in secret}
     return {**values, **left_out}
 
 
@@ -39,7 +40,7 @@ def _kept(given: Any, old: Any, shown: Any, secret: frozenset[str], path: str) -
         return _edited(given, old, shown, secret, path)
     if isinstance(given, list) and isinstance(old, list) and len(given) == len(old):
         places = range(len(old))
-        return [_kept(given[place], old[place], shown[place], secret, f"{path}/{place}") for place in places]
+        return [_kept(given[place], old[place], shown[place], secret, child(path, place)) for place in places]
     return given
 
 
@@ -87,11 +88,6 @@ def _given(values: Any, path: str) -> Any:  # noqa: ANN401 (JSON is Any)
 
 
 def _at(values: Any, path: str) -> Any:  # noqa: ANN401 (JSON is Any)
-    for part in path.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
+    for name in names(path):
         values = values[int(name)] if isinstance(values, list | tuple) else values[name]
     return values
-
-
-def _child(path: str, name: str) -> str:
-    return f"{path}/{name.replace('~', '~0').replace('/', '~1')}"

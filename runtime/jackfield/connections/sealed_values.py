@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from jackfield.redaction.marks import is_secret
 from jackfield.redaction.places import Nodes, Schema, is_reference, members, nodes
+from jackfield.schema.pointer import child, names
 
 __all__ = ["PLACEHOLDER", "Parts", "joined", "parted", "secret_places"]
 
@@ -42,14 +43,10 @@ def _open_part(root: Schema, applying: Nodes | None, value: Any, path: str, secr
         return PLACEHOLDER
     if isinstance(value, Mapping):
         found = members(root, applying, value)
-        return {name: _open_part(root, known, member, f"{path}/{_escaped(name)}", secrets) for name, known, member in found}
+        return {name: _open_part(root, known, member, child(path, name), secrets) for name, known, member in found}
     if isinstance(value, list | tuple):
-        return [_open_part(root, known, item, f"{path}/{place}", secrets) for place, known, item in members(root, applying, value)]
+        return [_open_part(root, known, item, child(path, place), secrets) for place, known, item in members(root, applying, value)]
     return value
-
-
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
 
 
 def joined(public: Mapping[str, Any], secrets: Mapping[str, bytes]) -> Mapping[str, Any]:
@@ -58,7 +55,7 @@ def joined(public: Mapping[str, Any], secrets: Mapping[str, bytes]) -> Mapping[s
     :raises LookupError: where a secret stands at a place that ``public`` does not have.
     """
     for path, text in secrets.items():
-        *parents, last = (part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:])
+        *parents, last = names(path)
         node: Any = public
         for part in parents:
             node = node[int(part)] if isinstance(node, list) else node[part]
@@ -76,4 +73,4 @@ def _secret(root: Schema, applying: Nodes | None, value: Any, path: str) -> Iter
         yield path
     elif isinstance(value, Mapping | list | tuple) and not is_reference(value):
         for name, known, member in members(root, applying, value):
-            yield from _secret(root, known, member, f"{path}/{_escaped(str(name))}")
+            yield from _secret(root, known, member, child(path, name))

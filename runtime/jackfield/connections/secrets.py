@@ -10,6 +10,7 @@ from jackfield.clock import Clock, SystemClock
 from jackfield.connections.read_secrets import ReadSecrets
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.hooks import Plugins
+from jackfield.schema.pointer import child
 
 __all__ = ["Secrets", "reference_paths", "references"]
 
@@ -39,10 +40,10 @@ def _members(values: object, path: str) -> Iterator[tuple[str, Any]]:
     """What is in an object or an array, by JSON Pointer; nothing is in other values."""
     if isinstance(values, Mapping):
         for name, value in values.items():
-            yield f"{path}/{str(name).replace('~', '~0').replace('/', '~1')}", value
+            yield child(path, name), value
     elif isinstance(values, list | tuple):
         for index, value in enumerate(values):
-            yield f"{path}/{index}", value
+            yield child(path, index), value
 
 
 class Secrets:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.errors import Detail, InvalidInput
 from jackfield.pipe.admit import Admitted
 from jackfield.pipe.schemas import Schemas
+from jackfield.schema.pointer import join
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -65,11 +66,7 @@ def typed(admitted: Admitted, action: Action, values: Mapping[str, Any]) -> Inpu
 
 def model_faults(error: ValidationError) -> list[Detail]:
     """What an author's model says about values that their schema let through; no value is quoted."""
-    return [Detail("".join(map(_step, item["loc"])), _sentence(item)) for item in error.errors(include_url=False, include_input=False)]
-
-
-def _step(part: str | int) -> str:
-    return "/" + str(part).replace("~", "~0").replace("/", "~1")
+    return [Detail(join(item["loc"]), _sentence(item)) for item in error.errors(include_url=False, include_input=False)]
 
 
 def _sentence(item: Mapping[str, Any]) -> str:

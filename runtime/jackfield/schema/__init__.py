@@ -5,20 +5,28 @@
     value ─► to plain JSON ─► prepare (hints, lossless reading, defaults) ─► engine: valid? ─► no: why, part by part ─► Details
 
 An engine (jsonschema-rs, or jsonschema) gives the verdict; the explanation is ours, so that it is the same with either, holds no word
-of Python, and never quotes a secret. Importing this package imports no engine.
+of Python, and never quotes a secret. Importing this package imports no engine; its names are imported when they are first asked for
+(PEP 562), since who only writes a JSON Pointer compiles nothing.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from jackfield.schema.compiled import MAX_DETAILS, Checked, CompiledSchema
-from jackfield.schema.kinds import SchemaError
+from jackfield.exports import exports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jackfield.schema.compiled import MAX_DETAILS, Checked, CompiledSchema
+    from jackfield.schema.kinds import SchemaError
+
 __all__ = ["MAX_DETAILS", "Checked", "CompiledSchema", "SchemaError", "compile_schema"]
+
+__getattr__, __dir__ = exports(
+    __name__,
+    {".compiled": ("MAX_DETAILS", "Checked", "CompiledSchema"), ".kinds": ("SchemaError",)},
+)
 
 
 def compile_schema(schema: Mapping[str, Any], *, engine: Literal["rs", "python"] | None = None, noun: str = "input") -> CompiledSchema:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from jackfield.schema.kinds import Json
 
-__all__ = ["child", "cut", "follow", "join", "shown"]
+__all__ = ["child", "cut", "follow", "join", "names", "shown"]
 
 MAX_TOKEN = 255
 """The most characters of one name that a shown pointer carries; a file's name fits."""
@@ -26,12 +26,17 @@ def child(path: str, name: str | int) -> str:
     return f"{path}/{token}"
 
 
-def join(names: Iterable[str | int]) -> str:
-    """The pointer made of these names."""
+def join(steps: Iterable[str | int]) -> str:
+    """The pointer made of these names and indexes."""
     path = ""
-    for name in names:
+    for name in steps:
         path = child(path, name)
     return path
+
+
+def names(path: str) -> list[str]:
+    """What the pointer is made of: the names and indexes from the root on."""
+    return [token.replace("~1", "/").replace("~0", "~") for token in path.split("/")[1:]]
 
 
 def cut(name: str, limit: int = MAX_NAME) -> str:
@@ -54,11 +59,10 @@ def follow(root: Json, pointer: str) -> Json:
     from urllib.parse import unquote  # noqa: PLC0415 (only schemas with references pay for it)
 
     found = root
-    first, *tokens = unquote(pointer).split("/")
-    if first:
+    path = unquote(pointer)
+    if path and not path.startswith("/"):
         raise LookupError(pointer)
-    for token in tokens:
-        name = token.replace("~1", "/").replace("~0", "~")
+    for name in names(path):
         if isinstance(found, dict):
             found = found[name]
         elif isinstance(found, list) and name.isdecimal() and name.isascii():

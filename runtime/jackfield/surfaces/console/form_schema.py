@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from jackfield.schema.pointer import names
 from jackfield.surfaces.console.markdown import line
 
 __all__ = ["form_schema"]
@@ -175,8 +176,8 @@ def _resolved(given: Any, root: Schema) -> Schema:  # noqa: ANN401 (a schema may
             return {}
         seen.add(reference)
         target: Any = root
-        for part in reference[2:].split("/"):
-            target = target.get(part.replace("~1", "/").replace("~0", "~"), {}) if isinstance(target, Mapping) else {}
+        for name in names(reference[1:]):
+            target = target.get(name, {}) if isinstance(target, Mapping) else {}
         rest = {key: value for key, value in node.items() if key != "$ref"}
         node = {**(target if isinstance(target, Mapping) else {}), **rest}
     return node

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jackfield.schema.pointer import join, names
+
 __all__ = ["Place", "file_places"]
 
 _DEPTH = 20
@@ -21,7 +23,7 @@ class Place:
     @property
     def path(self) -> str:
         """The JSON Pointer (RFC 6901)."""
-        return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in self.steps)
+        return join(self.steps)
 
 
 def file_places(inputs: object, schema: Mapping[str, Any]) -> Iterator[Place]:
@@ -59,8 +61,8 @@ def _alternatives(schema: Any, root: Mapping[str, Any], depth: int) -> Iterator[
 
 def _looked_up(root: Mapping[str, Any], reference: str) -> Any:  # noqa: ANN401 (JSON Schema)
     found: Any = root
-    for step in reference.removeprefix("#/").split("/"):
-        found = found.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(found, Mapping) else None
+    for name in names(reference.removeprefix("#")):
+        found = found.get(name) if isinstance(found, Mapping) else None
     return found
 
 
