@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import signal
-import threading
 from pathlib import Path
 
 from fake_aws import FakeAws
@@ -16,18 +14,6 @@ from truth import check_truth, entries_by_key
 KILLS = 100
 
 
-def _killed_at_random(aws: FakeAws, database_url: str, home: Path) -> list[str]:
-    instants = random.Random(20261120)
-    keys = [f"crash-{number}" for number in range(KILLS)]
-    with nursery(aws.url, database_url, {"JACKFIELD_HOME": str(home)}) as ready:
-        longest = ready.seconds_of_a_life()
-        for key in keys:
-            child = ready.child(key)
-            threading.Event().wait(instants.uniform(0.0, longest))
-            ready.end(child, signal.SIGKILL)
-    return keys
-
-
 def _accepted(aws: FakeAws, key: str) -> int:
     return sum(1 for message in aws.messages if message.subject == key)
 
@@ -35,8 +21,10 @@ def _accepted(aws: FakeAws, key: str) -> int:
 def test_a_killed_process_sends_nothing_twice_and_loses_nothing(database_url: str, home: Path) -> None:
     """100 processes killed at random instants: each mail at most once, an entry for each mail, and every entry ends truthfully."""
     open_database(database_url, migrate=True).close()
+    keys = [f"crash-{number}" for number in range(KILLS)]
     with FakeAws(latency=0.01) as aws:
-        keys = _killed_at_random(aws, database_url, home)
+        with nursery(aws.url, database_url, {"JACKFIELD_HOME": str(home)}) as ready:
+            ready.end_at_random(keys, signal.SIGKILL, 20261120)
         aws.wait_until(lambda fake: fake.open_connections == 0)
         with Jackfield(connections=[connection(aws.url)], database_url=database_url) as jackfield:
             journal = jackfield.journal

@@ -9,7 +9,6 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -39,16 +38,10 @@ def _agree(aws: FakeAws, database_url: str, keys: list[str]) -> set[str]:
 def test_ctrl_c_at_any_instant(database_url: str, home: Path) -> None:
     """50 processes interrupted at random instants of a send."""
     open_database(database_url, migrate=True).close()
-    instants = random.Random(4711)
     keys = [f"ctrl-c-{number}" for number in range(LEAVERS)]
     with FakeAws(latency=0.02) as aws:
         with nursery(aws.url, database_url, {"JACKFIELD_HOME": str(home)}) as ready:
-            longest = ready.seconds_of_a_life()
-            for key in keys:
-                child = ready.child(key)
-                threading.Event().wait(instants.uniform(0.0, longest))
-                ready.end(child, signal.SIGINT)
-                ready.gone(child)
+            ready.end_at_random(keys, signal.SIGINT, 4711)
         aws.wait_until(lambda fake: fake.open_connections == 0)
         _agree(aws, database_url, keys)
 

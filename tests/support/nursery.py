@@ -7,12 +7,13 @@ child that sends one mail under that key and then ends with the exit code of its
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,18 @@ class Nursery:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def child(self, key: str) -> int:
+    def end_at_random(self, keys: Iterable[str], how: signal.Signals, seed: int) -> None:
+        """Start an invocation under each key, one after the other, and send its process ``how`` at a random instant of its life."""
+        instants = random.Random(seed)
+        longest = self._seconds_of_a_life()
+        for key in keys:
+            child = self._child(key)
+            threading.Event().wait(instants.uniform(0.0, longest))
+            with suppress(ProcessLookupError):  # it had ended by itself
+                os.kill(child, how)
+            self._gone(child)
+
+    def _child(self, key: str) -> int:
         """Start an invocation; the id of the process that runs it."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -46,23 +58,17 @@ class Nursery:
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
 
-    def seconds_of_a_life(self) -> float:
+    def _seconds_of_a_life(self) -> float:
         """How long a child lives here and now, from its fork to its end, if nobody ends it: the longest of three lives."""
         lives = []
         for number in range(3):
             started = time.monotonic()
-            self.gone(self.child(f"whole-{number}"))
+            self._gone(self._child(f"whole-{number}"))
             lives.append(time.monotonic() - started)
         return max(lives)
 
     @staticmethod
-    def end(child: int, how: signal.Signals) -> None:
-        """Send a child a signal, if it still lives."""
-        with suppress(ProcessLookupError):
-            os.kill(child, how)
-
-    @staticmethod
-    def gone(child: int) -> None:
+    def _gone(child: int) -> None:
         """Return when a child has ended."""
         while Path(f"/proc/{child}").exists():
             threading.Event().wait(0.001)
