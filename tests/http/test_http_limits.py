@@ -15,7 +15,8 @@ import pytest
 
 from clocks import FakeClock
 from gates import Gatekeeper
-from http_stand import SETTINGS, Client, Reply, Stand, say, standing
+from http_stand import SETTINGS, Client, Stand, say, standing
+from replies import Reply
 
 TIGHT = replace(
     SETTINGS, max_head=8192, max_body=100_000, max_file=100_000, files_cap=250_000, head_within=0.3, body_within=0.3, slowest=1_000_000,

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from http_stand import SETTINGS, Client, Reply, Stand, say, standing
+from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import SCOPES, Tokens, Workspaces, may
 from jackfield.access.secret_text import new_text
 from jackfield.surfaces.http.table import OPERATIONS, Operation
+from replies import Reply
 
 NOBODY = ("none", "basic", "garbage", "unknown", "expired", "revoked")
 BODIES = {

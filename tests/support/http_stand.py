@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,25 +27,12 @@ from jackfield.surfaces.http.host import Host
 from jackfield.surfaces.http.serve import config
 from jackfield.surfaces.http.settings import Settings
 from plugboard import make_echo, plugged
+from replies import Reply
 
-__all__ = ["Client", "Process", "Reply", "Stand", "clean", "mint", "process", "standing"]
+__all__ = ["Client", "Process", "Stand", "clean", "mint", "process", "standing"]
 
 _LISTENS = re.compile(r"listens on (http://\S+)")
 SETTINGS = Settings(port=0, guesses=0.0, stop_within=5.0)
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What was answered."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        """The body, read."""
-        return json.loads(self.body)
 
 
 @dataclass(frozen=True)
@@ -67,8 +54,7 @@ class Client:
             sent.setdefault("Content-Type", "application/json")
         with contextlib.closing(connection):
             connection.request(method, path, data, sent)
-            answer = connection.getresponse()
-            return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+            return Reply.read(connection.getresponse())
 
     def get(self, path: str, **headers: str) -> Reply:
         """``GET``."""

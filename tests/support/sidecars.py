@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +16,21 @@ from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.connections.foreign import Document, Surroundings
 from jackfield.surfaces.dapr import Bindings, DaprApi, Sidecar, read_bindings, read_folder
+from replies import Reply
 
-__all__ = ["Reply", "SidecarClient", "bindings_of", "component", "sidecar"]
+__all__ = ["DaprReply", "SidecarClient", "bindings_of", "component", "sidecar"]
 
 _PATIENCE = 30.0
 
 
-@dataclass(frozen=True)
-class Reply:
-    """An HTTP answer."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+class DaprReply(Reply):
+    """What Dapr's API answered."""
 
     @property
     def json(self) -> Any:
-        """The body, which must be JSON."""
+        """The body, which must say that it is JSON."""
         assert self.headers["content-type"] == "application/json"
-        return json.loads(self.body)
+        return super().json
 
     @property
     def message(self) -> str:
@@ -51,20 +46,19 @@ class SidecarClient:
         self.grpc_port = grpc_port
         self.bindings = bindings
 
-    def ask(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Reply:
+    def ask(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> DaprReply:
         """One HTTP request; ``body`` is octets, or what is sent as JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=_PATIENCE)
         try:
             content = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
             connection.request(method, path, content, dict(headers or {}))
-            answer = connection.getresponse()
-            return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+            return DaprReply.read(connection.getresponse())
         finally:
             connection.close()
 
     def send(
         self, metadata: Mapping[str, str] | None = None, data: object = "<p>late</p>", name: str = "outbox", method: str = "POST"
-    ) -> Reply:
+    ) -> DaprReply:
         """Call a binding as most tests do."""
         return self.ask(method, f"/v1.0/bindings/{name}", {"operation": "create", "data": data, "metadata": dict(metadata or {})})
 
