@@ -19,6 +19,12 @@ ROLE_ARN = "arn:aws:iam::123456789012:role/acme-ses"
 KEY_ID, SECRET, TOKEN, EXTERNAL_ID = "AKIAABCDEFGHIJKLWXYZ", "wJalrXUtnFEMI/K7MDENG+secret", "FwoGZXIvtoken+/=", "acme-4711-external"
 NOWHERE = "http://127.0.0.1:9"
 """An endpoint of nobody: the discard port."""
+MAIL = {
+    "FromEmailAddress": "a@example.com",
+    "Destination": {"ToAddresses": ["b@example.com"]},
+    "Content": {"Simple": {"Subject": {"Data": "Hi"}, "Body": {"Text": {"Data": "Hello"}}}},
+}
+"""What SendEmail of SES takes."""
 
 
 @dataclass

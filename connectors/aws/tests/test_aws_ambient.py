@@ -27,13 +27,6 @@ def _aws() -> Iterator[FakeAws]:
         yield aws
 
 
-@pytest.fixture(name="opener")
-def _opener(aws: FakeAws) -> Iterator[Opener]:
-    aws.reset(sessions=True)
-    with Opener({"AWS_ENDPOINT_URL": aws.url}) as opener:
-        yield opener
-
-
 @pytest.fixture(autouse=True)
 def _bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """A machine without any AWS identity, and Sessions that know no other."""

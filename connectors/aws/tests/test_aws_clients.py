@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import pickle
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 from botocore.parsers import ResponseParserError
 
-from aws_opening import KEY_ID, SECRET, TOKEN, Opener
+from aws_opening import KEY_ID, MAIL, SECRET, TOKEN, Opener
 from fake_aws import FakeAws, refused_url
 from jackfield.connector import InvalidConnection, JackfieldError, Sent, TimedOut
 from jackfield.connector.context import Call, entered
@@ -19,28 +19,7 @@ from jackfield.errors import Cancelled
 from jackfield_aws import AWS_ERRORS, VERSION, ApiKeySecret, AwsClients, sessions
 from jackfield_aws.endpoints import service_endpoint, sts_endpoint
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-MAIL = {
-    "FromEmailAddress": "a@example.com",
-    "Destination": {"ToAddresses": ["b@example.com"]},
-    "Content": {"Simple": {"Subject": {"Data": "Hi"}, "Body": {"Text": {"Data": "Hello"}}}},
-}
 KEYS = {"accessKeyId": KEY_ID, "secretAccessKey": SECRET}
-
-
-@pytest.fixture(name="aws", scope="module")
-def _aws() -> Iterator[FakeAws]:
-    with FakeAws() as aws:
-        yield aws
-
-
-@pytest.fixture(name="opener")
-def _opener(aws: FakeAws) -> Iterator[Opener]:
-    aws.reset(sessions=True)
-    with Opener({"AWS_ENDPOINT_URL": aws.url}) as opener:
-        yield opener
 
 
 def _open(opener: Opener, seconds: float = 10.0, **values: Any) -> tuple[AwsClients, Call]:

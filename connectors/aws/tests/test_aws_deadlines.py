@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,41 +12,17 @@ from typing import Any
 import pytest
 from urllib3.util import connection as urllib3_connection
 
-from aws_opening import KEY_ID, SECRET, Opener
+from aws_opening import KEY_ID, MAIL, SECRET, Opener
 from fake_aws import FakeAws
 from jackfield.connector import JackfieldError, Sent, TimedOut, Unavailable
 from jackfield.connector.context import Call, entered
 from jackfield_aws import AWS_ERRORS, ApiKeySecret, AwsClients, bounded, sessions
-from raw_server import make_certificate, read_request, serving, with_tls
+from raw_server import read_request, serving, with_tls
 
-MAIL = {
-    "FromEmailAddress": "a@example.com",
-    "Destination": {"ToAddresses": ["b@example.com"]},
-    "Content": {"Simple": {"Subject": {"Data": "Hi"}, "Body": {"Text": {"Data": "Hello"}}}},
-}
 LARGE = {"Content": {"Raw": {"Data": bytes(8_000_000)}}}
 SECONDS, MARGIN = 0.5, 3.0
 """A deadline, and how much later its end may be seen on a machine that is busy with other tests; no fault here ends as early."""
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%s\r\n{"MessageId": "m-1"}'
-
-
-@pytest.fixture(name="aws", scope="module")
-def _aws() -> Iterator[FakeAws]:
-    with FakeAws() as aws:
-        yield aws
-
-
-@pytest.fixture(name="opener")
-def _opener(aws: FakeAws) -> Iterator[Opener]:
-    aws.reset(sessions=True)
-    with Opener({"AWS_ENDPOINT_URL": aws.url}) as opener:
-        yield opener
-        aws.release()
-
-
-@pytest.fixture(name="certificate", scope="module")
-def _certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def _open(opener: Opener, seconds: float = 10.0, **values: Any) -> tuple[AwsClients, Call]:

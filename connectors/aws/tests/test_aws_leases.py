@@ -32,13 +32,6 @@ def _aws() -> Iterator[FakeAws]:
         yield aws
 
 
-@pytest.fixture(name="opener")
-def _opener(aws: FakeAws) -> Iterator[Opener]:
-    aws.reset(sessions=True)
-    with Opener({"AWS_ENDPOINT_URL": aws.url}) as opener:
-        yield opener
-
-
 def _open(opener: Opener, connector: str | None = None, seconds: float = 10.0, **values: Any) -> Any:
     given = {name: value for name, value in (VALUES | values).items() if value is not None}
     return AwsAssumeRole.model_validate(given).open(opener.context(connector=connector, seconds=seconds, awsRegion="eu-west-1"))

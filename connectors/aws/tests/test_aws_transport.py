@@ -13,16 +13,10 @@ from fake_aws import FakeAws
 from jackfield.connector import Internal, InvalidConnection, InvalidInput, JackfieldError, Sent, TimedOut, Unauthenticated, Unavailable
 from jackfield.connector.context import entered
 from jackfield_aws import AWS_ERRORS, ApiKeySecret
-from raw_server import RESET, make_certificate, serving, with_tls
+from raw_server import RESET, serving, with_tls
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture(name="certificate", scope="module")
-def _certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate that nobody else has signed."""
-    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def _failure(endpoint: str, seconds: float = 5.0) -> JackfieldError:

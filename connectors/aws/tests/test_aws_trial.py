@@ -25,12 +25,6 @@ def _aws() -> Iterator[FakeAws]:
         yield aws
 
 
-@pytest.fixture(name="opener")
-def _opener(aws: FakeAws) -> Opener:
-    aws.reset(sessions=True)
-    return Opener({"AWS_ENDPOINT_URL": aws.url})
-
-
 def _split(found: Iterable[Step | Account]) -> tuple[dict[str, Step], list[Account]]:
     rows = list(found)
     return {row.key: row for row in rows if isinstance(row, Step)}, [row for row in rows if isinstance(row, Account)]
