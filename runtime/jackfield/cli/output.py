@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jackfield.stdout import silence_stdout
+
 __all__ = ["Output", "is_lost"]
 
 _CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
@@ -79,18 +81,8 @@ def is_lost(error: OSError) -> bool:
 
     Nothing more is written to stdout afterwards.
     """
-    _silence_stdout()
+    silence_stdout()
     if isinstance(error, BrokenPipeError):
         return False
     sys.stderr.write(f"jackfield: the answer cannot be written to stdout: {error.strerror}\n")
     return True
-
-
-def _silence_stdout() -> None:
-    """Send what is still buffered for stdout nowhere, so that Python does not complain about it at exit."""
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-    except (OSError, ValueError):  # stdout is not a file
-        return

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from jackfield.stdout import silence_stdout
 from jackfield_aws_ses.demo.received import Part, SentMessage
 from jackfield_aws_ses.demo.stage import Report, Step
 
@@ -103,7 +104,7 @@ class Show:
         except OSError as error:
             self._closed = True
             self.lost = not isinstance(error, BrokenPipeError)
-            _silence_stdout()
+            silence_stdout()
 
 
 def _console() -> Console | None:
@@ -113,16 +114,6 @@ def _console() -> Console | None:
     from rich.console import Console  # noqa: PLC0415 (as in text)
 
     return Console()
-
-
-def _silence_stdout() -> None:
-    """Send what is still buffered nowhere, so that Python does not complain at exit."""
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-    except (OSError, ValueError):  # stdout is not a file
-        return
 
 
 def _rows(message: SentMessage) -> Iterable[tuple[str, str]]:
