@@ -65,6 +65,7 @@ __all__ = [
     "UnknownConnection",
     "UnknownConnector",
     "UnknownName",
+    "did_you_mean",
     "nearest",
 ]
 
@@ -373,3 +374,9 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
         return by_folded[name.casefold()]
     found = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
     return by_folded[found[0]] if found else None
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """What a sentence about an unknown ``name`` ends with: the nearest of ``names``, or nothing."""
+    close = nearest(name, names)
+    return f"; did you mean '{close}'?" if close else ""

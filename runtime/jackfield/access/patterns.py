@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from jackfield.errors import nearest
+from jackfield.errors import did_you_mean
 
 __all__ = ["INLINE", "PatternError", "Request", "Rule", "rule"]
 
@@ -94,14 +94,14 @@ def _term(text: str) -> Fits:
 def _kind(kind: str, value: str) -> Fits:
     if kind == "effect":
         if value not in _EFFECTS:
-            raise PatternError(f"there is no effect '{value[:80]}'{_meant(value, _EFFECTS)}")
+            raise PatternError(f"there is no effect '{value[:80]}'{did_you_mean(value, _EFFECTS)}")
         return lambda request: request.effect == value
     if kind == "connection":
         if value != INLINE and not _CONNECTION.match(value):
             raise PatternError(f"'{value[:80]}' is not a connection's name")
         fits = _glob(value)
         return lambda request: request.connection is not None and fits(request.connection)
-    raise PatternError(f"'{kind[:80]}:' begins no term{_meant(kind, _KINDS)}")
+    raise PatternError(f"'{kind[:80]}:' begins no term{did_you_mean(kind, _KINDS)}")
 
 
 def _glob(text: str) -> Callable[[str], bool]:
@@ -111,8 +111,3 @@ def _glob(text: str) -> Callable[[str], bool]:
     # each part where it first occurs and nowhere else (atomic), so that many stars cannot make the search slow
     matching = re.compile(first + "".join(f"(?>.*?{part})" for part in between) + ".*" + last)
     return lambda name: matching.fullmatch(name) is not None
-
-
-def _meant(name: str, names: tuple[str, ...]) -> str:
-    close = nearest(name, names)
-    return f"; did you mean '{close}'?" if close else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from jackfield.access.rules import Rules
-from jackfield.errors import Detail, InvalidInvocation, nearest
+from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 
 __all__ = ["RETENTION_DAYS", "Settings", "changed_settings"]
 
@@ -74,8 +74,8 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LONGEST:
                 yield Detail("/retentionDays", f"must be a whole number of days from 1 to {_LONGEST}", "maximum")
         elif member not in _MEMBERS.values():
-            close = nearest(member, ["rules", *_MEMBERS.values()])
-            yield Detail(f"/{member}", f"there is no setting '{member[:80]}'" + (f"; did you mean '{close}'?" if close else ""), "enum")
+            tail = did_you_mean(member, ["rules", *_MEMBERS.values()])
+            yield Detail(f"/{member}", f"there is no setting '{member[:80]}'{tail}", "enum")
         elif not isinstance(value, bool):
             yield Detail(f"/{member}", "must be true or false", "type")
 

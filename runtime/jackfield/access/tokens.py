@@ -13,7 +13,7 @@ from jackfield.access.secret_text import digest, is_well_formed, new_text
 from jackfield.access.settings import Settings
 from jackfield.access.times import iso
 from jackfield.access.token import COLUMNS, NewToken, Token, UnknownToken, read_token
-from jackfield.errors import Detail, InvalidInvocation, Unavailable, nearest
+from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
 from jackfield.invocation import new_invocation_id
 
 if TYPE_CHECKING:
@@ -168,8 +168,7 @@ def _checked(scope: str, name: str, expires_at: float | None, now: float) -> Sco
     faults = []
     found = next((known for known in SCOPES if known == scope), None)
     if found is None:
-        close = nearest(scope, SCOPES)
-        faults.append(Detail("/scope", f"must be one of {', '.join(SCOPES)}" + (f"; did you mean '{close}'?" if close else ""), "enum"))
+        faults.append(Detail("/scope", f"must be one of {', '.join(SCOPES)}" + did_you_mean(scope, SCOPES), "enum"))
     if len(name) > _LONGEST_NAME or not all(letter.isprintable() for letter in name):
         faults.append(Detail("/name", f"must be at most {_LONGEST_NAME} printable characters", "maxLength"))
     if expires_at is not None and expires_at <= now:

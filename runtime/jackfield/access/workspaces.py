@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access.settings import Settings, changed_settings
-from jackfield.errors import Detail, InvalidInvocation, nearest
+from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -180,8 +180,8 @@ def require(database: Database, name: str) -> None:
 def _unknown(database: Database, name: str) -> UnknownWorkspace:
     with database.read(settled=False) as transaction:
         names = [row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name LIMIT 1000")]
-    close = nearest(name, [*names, DEFAULT])
-    return UnknownWorkspace(f"there is no workspace '{name[:100]}'" + (f"; did you mean '{close}'?" if close else ""), hint=_HINT)
+    tail = did_you_mean(name, [*names, DEFAULT])
+    return UnknownWorkspace(f"there is no workspace '{name[:100]}'{tail}", hint=_HINT)
 
 
 def _read(row: Row) -> Workspace:

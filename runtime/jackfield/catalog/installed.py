@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jackfield.catalog.discovery import EntryPoint, entry_points
-from jackfield.errors import UnknownConnector, nearest
+from jackfield.errors import UnknownConnector, did_you_mean
 from jackfield.manifest import Manifest, ManifestError
 
 __all__ = ["Catalog", "Entry"]
@@ -185,8 +185,7 @@ def _check_version(manifest: Manifest, version: str) -> None:
 
 
 def _unknown(key: str, known: Iterable[str]) -> UnknownConnector:
-    close = nearest(key, known)
-    tail = f"; did you mean '{close}'?" if close else ""
+    tail = did_you_mean(key, known)
     return UnknownConnector(
         f"no connector '{key[:80]}' is installed{tail}",
         hint="'jackfield connectors list' shows what is installed; connectors are Python packages, such as jackfield-aws-ses.",

@@ -71,6 +71,7 @@ def _run(words: list[str]) -> int:
 
 def _dispatch(words: list[str], output: Output) -> int:
     from jackfield.cli.parsing import UsageError  # noqa: PLC0415 (a cold --help parses nothing)
+    from jackfield.errors import did_you_mean  # noqa: PLC0415 (as above)
 
     for place, word in enumerate(words, start=1):
         if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
@@ -83,7 +84,7 @@ def _dispatch(words: list[str], output: Output) -> int:
     found = plugged()
     if name in found:
         return load_plugged(found[name])(rest) or 0
-    message = f"there is no command '{name[:80]}'{_meant(name, [*BUILT_IN, *found])}"
+    message = f"there is no command '{name[:80]}'{did_you_mean(name, [*BUILT_IN, *found])}"
     raise UsageError(message, usage=_USAGE, hint="See 'jackfield --help'.")
 
 
@@ -91,6 +92,7 @@ def _built_in(name: str, words: list[str], output: Output) -> int:
     import importlib  # noqa: PLC0415 (a cold --help imports no command)
 
     from jackfield.cli.parsing import UsageError  # noqa: PLC0415 (as above)
+    from jackfield.errors import did_you_mean  # noqa: PLC0415 (as above)
 
     verbs: Mapping[str, Verb] = importlib.import_module(f"jackfield.cli.{name}").VERBS
     if "" in verbs:
@@ -103,7 +105,7 @@ def _built_in(name: str, words: list[str], output: Output) -> int:
     if not verb:
         raise UsageError(f"'{name}' needs one of: {', '.join(verbs)}", usage=usage, hint=hint)
     if verb not in verbs:
-        raise UsageError(f"'{name}' has no command '{verb[:80]}'{_meant(verb, verbs)}", usage=usage, hint=hint)
+        raise UsageError(f"'{name}' has no command '{verb[:80]}'{did_you_mean(verb, verbs)}", usage=usage, hint=hint)
     words.remove(verb)
     return _call(verbs[verb], f"{name} {verb}", words, output)
 
@@ -112,13 +114,6 @@ def _call(verb: Verb, command: str, words: list[str], output: Output) -> int:
     arguments = verb.parser(command).read(words)
     output.one_line = arguments.json
     return verb.run(arguments, output)
-
-
-def _meant(name: str, names: Sequence[str] | Mapping[str, object]) -> str:
-    from jackfield.errors import nearest  # noqa: PLC0415 (only a misspelt name pays for it)
-
-    close = nearest(name, names)
-    return f"; did you mean '{close}'?" if close else ""
 
 
 def _refuse(command: str, error: JackfieldError, output: Output) -> int:

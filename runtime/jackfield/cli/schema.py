@@ -5,7 +5,7 @@ from __future__ import annotations
 from jackfield.catalog import Catalog
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.errors import InvalidInvocation, nearest
+from jackfield.errors import InvalidInvocation, did_you_mean
 from jackfield.manifest import Manifest
 
 __all__ = ["VERBS"]
@@ -38,8 +38,7 @@ def _run(arguments: Namespace, output: Output) -> int:
 def _connection_schema(manifest: Manifest, name: str) -> object:
     found = manifest.connection_type(name)
     if found is None:
-        close = nearest(name, manifest.connection_types)
-        tail = f"; did you mean '{close}'?" if close else ""
+        tail = did_you_mean(name, manifest.connection_types)
         types = ", ".join(sorted(manifest.connection_types)) or "no connection types"
         raise InvalidInvocation(f"'{manifest.key}' has no connection type '{name[:80]}'{tail}", hint=f"'{manifest.key}' has {types}.")
     return found.schema

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jackfield.connections.files import Source, load
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.stored import StoredConnection
-from jackfield.errors import InvalidConnection, UnknownConnection, nearest
+from jackfield.errors import InvalidConnection, UnknownConnection, did_you_mean
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -118,8 +118,7 @@ class Connections:
     def unknown(self, name: str) -> UnknownConnection:
         """The error for a name that there is not; it suggests the nearest one."""
         known = [*self._by_name, *self._stored_names()]
-        close = nearest(name, known)
-        tail = f"; did you mean '{close}'?" if close else ""
+        tail = did_you_mean(name, known)
         hint = "'jackfield connections list' shows the connections; JACKFIELD_CONNECTIONS names the files that hold them."
         if self.problems:
             hint += f" Not all can be used: {'; '.join(self.problems[:3])}."

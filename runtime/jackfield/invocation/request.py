@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn
 
-from jackfield.errors import Detail, InvalidInvocation, nearest
+from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 
 __all__ = ["DEFAULT_TIMEOUT", "MAX_TIMEOUT", "Invocation"]
 
@@ -97,8 +97,7 @@ def _is_simple(data: Mapping[str, Any]) -> bool:
 def _faults(data: Mapping[str, Any]) -> Iterator[Detail]:
     for name in data:
         if name not in _MEMBERS:
-            close = nearest(str(name), _MEMBERS)
-            tail = f"; did you mean '{close}'?" if close else ""
+            tail = did_you_mean(str(name), _MEMBERS)
             yield Detail(_pointer(str(name)), f"'{str(name)[:80]}' is not a member of an invocation{tail}", "additionalProperties")
     for name in ("connector", "action"):
         if name not in data:

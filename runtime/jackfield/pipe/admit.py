@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.connections import Connections, Origin, StoredConnection, reference_paths
-from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, UnknownAction, nearest
+from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, UnknownAction, did_you_mean
 from jackfield.invocation import Invocation
 from jackfield.manifest import ActionManifest, ConnectionTypeManifest, Manifest
 from jackfield.pipe.schemas import Schemas
@@ -89,8 +89,7 @@ def find_action(manifest: Manifest, key: str) -> ActionManifest:
     """
     found = manifest.actions.get(key)
     if found is None:
-        close = nearest(key, manifest.actions)
-        tail = f"; did you mean '{close}'?" if close else ""
+        tail = did_you_mean(key, manifest.actions)
         hint = f"'{manifest.key}' has {', '.join(sorted(manifest.actions)) or 'no actions'}."
         raise UnknownAction(f"'{manifest.key}' has no action '{key[:80]}'{tail}", hint=hint)
     return found
@@ -110,8 +109,7 @@ def _target(invocation: Invocation, manifest: Manifest, connections: Connections
         return targets.find(connections.find(given), manifest)
     kind = manifest.connection_type(given["type"])
     if kind is None:
-        close = nearest(given["type"], manifest.connection_types)
-        tail = f"; did you mean '{close}'?" if close else ""
+        tail = did_you_mean(given["type"], manifest.connection_types)
         fault = Detail("/connection/type", f"'{manifest.key}' has no connection type '{given['type'][:80]}'{tail}", "enum")
         raise InvalidInvocation("1 member of the invocation is not valid", details=[fault], hint=_takes(manifest))
     values = check_values(kind, given.get("values") or {}, manifest, targets.schemas)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from jackfield.clock import Deadline
 from jackfield.connector.context import Call, entered
-from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, UnknownAction, nearest
+from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, UnknownAction, did_you_mean
 from jackfield.pipe.reasons import reason
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ def choices(stages: Stages, manifest: Manifest, source: str, connection: str | N
     connector: Connector = stages.catalog.load(manifest.key)
     found = connector.option_sources.get(source)
     if found is None:
-        close = nearest(source, connector.option_sources)
-        tail = f"; did you mean '{close}'?" if close else ""
+        tail = did_you_mean(source, connector.option_sources)
         hint = f"It has {', '.join(sorted(connector.option_sources)) or 'none'}."
         raise UnknownAction(f"'{manifest.key}' has no option source '{source[:80]}'{tail}", hint=hint)
     if not found.takes_client:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import Detail, InvalidConnection, nearest
+from jackfield.errors import Detail, InvalidConnection, did_you_mean
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -83,7 +83,6 @@ class Kinds:
         if meant:
             text = f"'{name[:80]}' may mean {' or '.join(meant)}"
         else:
-            close = nearest(name, names)
-            text = f"no installed connector has the connection type '{name[:80]}'" + (f"; did you mean '{close}'?" if close else "")
+            text = f"no installed connector has the connection type '{name[:80]}'" + did_you_mean(name, names)
         hint = f"There are {', '.join(names[:20])}." if names else "'jackfield connectors list' shows what is installed."
         return InvalidConnection(text, details=[Detail("/type", text, "enum")], hint=hint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, UnknownAction, nearest
+from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, UnknownAction, did_you_mean
 from jackfield.pipe.trial import serving
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ def _chosen(stored: StoredConnection, manifests: Sequence[Manifest], actions: Se
     for name in dict.fromkeys(actions):
         meant = [key for key in served if name in (key, key.partition("/")[2])]
         if not meant:
-            close = nearest(name, [*served, *(key.partition("/")[2] for key in served)])
-            tail = f"; did you mean '{close}'?" if close else ""
+            tail = did_you_mean(name, [*served, *(key.partition("/")[2] for key in served)])
             hint = f"It serves {', '.join(sorted(served))}."
             raise UnknownAction(f"the connection '{stored.name}' serves no action '{name[:80]}'{tail}", hint=hint)
         yield from ((key, served[key]) for key in meant)

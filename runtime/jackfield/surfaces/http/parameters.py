@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import nearest
+from jackfield.errors import did_you_mean
 from jackfield.surfaces.http.problem import Problem
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def _check_query(request: Request, operation: Operation) -> None:
         if schema is None:
             if not operation.path.startswith("/v1/"):
                 continue
-            close = nearest(name, operation.query)
-            raise Problem(400, f"there is no parameter '{name[:80]}' here" + (f"; did you mean '{close}'?" if close else ""))
+            raise Problem(400, f"there is no parameter '{name[:80]}' here{did_you_mean(name, operation.query)}")
         if name in seen:
             raise Problem(400, f"the parameter '{name}' is given twice")
         seen.add(name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jackfield.connections.foreign import Document
-from jackfield.errors import InvalidInvocation, nearest
+from jackfield.errors import InvalidInvocation, did_you_mean
 from jackfield.surfaces.workflow.tasks import Task, TaskError, check_targets, tasks_of_do, tasks_of_steps
 
 __all__ = ["Workflow", "find_workflow", "read_workflows"]
@@ -82,8 +82,7 @@ def _named(workflows: Sequence[Workflow], name: str, unread: str) -> Workflow:
     """A key goes before a name. Which of two was meant nobody can know, and either sends mail."""
     found = [item for item in workflows if item.key == name] or [item for item in workflows if item.name == name]
     if not found:
-        close = nearest(name, [label for item in workflows for label in (item.key, item.name)])
-        tail = f"; did you mean '{close}'?" if close else ""
+        tail = did_you_mean(name, [label for item in workflows for label in (item.key, item.name)])
         raise InvalidInvocation(f"there is no workflow '{name[:100]}'{tail}", hint=f"The file has {_listed(workflows) or 'none'}.{unread}")
     if len(found) > 1:
         places = " and ".join(item.place for item in found[:10])
