@@ -11,7 +11,7 @@ from typing import Protocol
 
 from jackfield.errors import Sent, TimedOut
 
-__all__ = ["Clock", "Deadline", "SystemClock", "patience", "within"]
+__all__ = ["Clock", "Deadline", "SystemClock", "iso", "patience", "within"]
 
 _UNTIL: ContextVar[float | None] = ContextVar("jackfield_until", default=None)
 """The moment (``time.monotonic``) until which this thread or task waits for what it shares with others."""
@@ -106,3 +106,12 @@ def patience(longest: float) -> float:
     """Seconds that this thread or task may wait now for what is shared with others: at most ``longest``, and never less than 0."""
     until = _UNTIL.get()
     return longest if until is None else max(0.0, min(longest, until - time.monotonic()))
+
+
+def iso(at: float | None) -> str | None:
+    """Seconds since 1970 as RFC 3339 text in UTC, milliseconds included."""
+    if at is None:
+        return None
+    from datetime import UTC, datetime  # noqa: PLC0415 (an invocation never shows a time)
+
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.access import iso, moment, seconds
+from jackfield.access import moment, seconds
+from jackfield.clock import iso
 from jackfield.errors import InvalidInvocation
 
 

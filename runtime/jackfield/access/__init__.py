@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jackfield.access.patterns import INLINE, PatternError, Request, Rule, rule
     from jackfield.access.rules import SCOPES, Decision, NotAllowed, Rules, Scope, Source, Step, decide, may
     from jackfield.access.settings import RETENTION_DAYS, Settings
-    from jackfield.access.times import iso, moment, seconds
+    from jackfield.access.times import moment, seconds
     from jackfield.access.token import NewToken, Token, UnknownToken
     from jackfield.access.tokens import Tokens
     from jackfield.access.workspaces import DEFAULT, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
@@ -49,7 +49,6 @@ __all__ = [
     "WorkspaceExists",
     "Workspaces",
     "decide",
-    "iso",
     "may",
     "moment",
     "rule",
@@ -62,7 +61,7 @@ __getattr__, __dir__ = exports(
         ".patterns": ("INLINE", "PatternError", "Request", "Rule", "rule"),
         ".rules": ("Decision", "NotAllowed", "Rules", "SCOPES", "Scope", "Source", "Step", "decide", "may"),
         ".settings": ("RETENTION_DAYS", "Settings"),
-        ".times": ("iso", "moment", "seconds"),
+        ".times": ("moment", "seconds"),
         ".token": ("NewToken", "Token", "UnknownToken"),
         ".tokens": ("Tokens",),
         ".workspaces": ("DEFAULT", "UnknownWorkspace", "Workspace", "WorkspaceExists", "Workspaces"),

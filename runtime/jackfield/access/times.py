@@ -7,18 +7,11 @@ from datetime import UTC, datetime
 
 from jackfield.errors import InvalidInvocation
 
-__all__ = ["iso", "moment", "seconds"]
+__all__ = ["moment", "seconds"]
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _SPAN = re.compile(r"(\d{1,9})([smhdw])\Z")
 _LONGEST = 100 * 365 * 86_400.0
-
-
-def iso(at: float | None) -> str | None:
-    """Seconds since 1970 as RFC 3339 text in UTC, milliseconds included."""
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def seconds(text: str) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 from jackfield.access.rules import Rules, Scope
-from jackfield.access.times import iso
+from jackfield.clock import iso
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:

@@ -11,13 +11,12 @@ from jackfield.access.patterns import Request
 from jackfield.access.rules import SCOPES, Decision, Rules, Scope, decide
 from jackfield.access.secret_text import digest, is_well_formed, new_text
 from jackfield.access.settings import Settings
-from jackfield.access.times import iso
 from jackfield.access.token import COLUMNS, NewToken, Token, UnknownToken, read_token
+from jackfield.clock import Clock, iso
 from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
 from jackfield.invocation import new_invocation_id
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock
     from jackfield.database import Database, Transaction
 
 __all__ = ["Tokens"]

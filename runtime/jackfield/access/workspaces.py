@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access.settings import Settings, changed_settings
+from jackfield.clock import Clock, iso
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock
     from jackfield.database import Database, Row, Vault
 
 __all__ = ["DEFAULT", "UnknownWorkspace", "Workspace", "WorkspaceExists", "Workspaces", "check_name", "require"]
@@ -50,8 +50,6 @@ class Workspace:
 
     def to_json(self) -> dict[str, Any]:
         """The workspace as a JSON object."""
-        from jackfield.access.times import iso  # noqa: PLC0415 (only what is shown needs it)
-
         return {"name": self.name, "createdAt": iso(self.created_at), **self.settings.to_json()}
 
 

@@ -6,8 +6,8 @@ import json
 import logging
 import os
 import sys
-from datetime import UTC, datetime
 
+from jackfield.clock import iso
 from jackfield.redaction import LogRedaction
 
 __all__ = ["JsonLines", "configure"]
@@ -23,7 +23,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record as a line."""
         row: dict[str, object] = {
-            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "ts": iso(record.created),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from jackfield.clock import iso
+
 __all__ = ["COLUMNS", "Draft", "Entry"]
 
 COLUMNS = (
@@ -115,15 +117,6 @@ def _try(item: Mapping[str, Any]) -> dict[str, Any]:
     """A try as it is shown: its times as all others are."""
     times = {name: iso(item[name]) for name in ("startedAt", "endedAt") if isinstance(item.get(name), int | float)}
     return {**item, **times}
-
-
-def iso(at: float | None) -> str | None:
-    """Seconds since 1970 as RFC 3339 text in UTC, milliseconds included."""
-    if at is None:
-        return None
-    from datetime import UTC, datetime  # noqa: PLC0415 (recording never needs it)
-
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def read_entry(row: Mapping[str, Any], result: Mapping[str, Any] | None, inputs: Mapping[str, Any] | None = None) -> Entry:
