@@ -11,6 +11,7 @@ from pathlib import Path
 
 from jackfield.database.check import Report, check
 from jackfield.database.dump import restore, write_dump
+from jackfield.database.durable import sync
 from jackfield.database.engine import Database
 from jackfield.database.faults import Trouble, unavailable
 from jackfield.database.sqlite import SqliteDialect, trouble_of
@@ -59,9 +60,9 @@ def _new_file(path: Path) -> Iterator[Path]:
             raise FileExistsError(0, "the file is there already")
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         yield part
-        _sync(part)
+        sync(part)
         os.link(part, path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as fault:
         raise Unavailable(
             f"the backup '{path}' cannot be written: {fault.strerror}", hint="Name a new file in a folder that can be written."
@@ -85,11 +86,3 @@ def _copy(dialect: SqliteDialect, part: Path) -> None:
         source.close()
     if not sound:
         raise unavailable(Trouble.DAMAGED, "the backup was not made")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

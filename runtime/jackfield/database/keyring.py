@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from jackfield.database.durable import sync
 from jackfield.database.faults import DatabaseUnfit, WrongMasterKey
 from jackfield.database.sealing import KEY_BYTES, cipher, unwrap, wrap
 
@@ -157,7 +158,7 @@ def _make(path: Path) -> None:
         with suppress(FileExistsError):
             os.link(part, path)
         part.unlink()
-        _sync_folder(path.parent)
+        sync(path.parent)
     except OSError as fault:
         with suppress(OSError):
             part.unlink()
@@ -165,11 +166,3 @@ def _make(path: Path) -> None:
             f"the master key file '{path}' cannot be made: {fault.strerror}",
             hint="Make its folder writable, or set JACKFIELD_MASTER_KEY.",
         ) from None
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
