@@ -13,9 +13,11 @@ from starlette.responses import Response
 from jackfield.invocation import decode
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from starlette.requests import Request
 
-__all__ = ["LARGE", "TooLarge", "answer", "decoded", "dumps", "members_of", "read_body", "read_form"]
+__all__ = ["LARGE", "TooLarge", "answer", "bounded", "decoded", "dumps", "members_of", "read_body", "read_form"]
 
 LARGE = 256 * 1024
 """Bytes from which a body is worked on in a thread, so that others do not wait for it."""
@@ -30,6 +32,19 @@ class TooLarge(Exception):
         self.limit = limit
 
 
+async def bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    """The body as it comes.
+
+    :raises TooLarge: once more than ``limit`` bytes of it have come.
+    """
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > limit:
+            raise TooLarge(limit)
+        yield piece
+
+
 async def read_body(request: Request, limit: int) -> bytes:
     """The whole body, at most ``limit`` bytes of it.
 
@@ -40,12 +55,7 @@ async def read_body(request: Request, limit: int) -> bytes:
         raise TooLarge(limit)
     if not announced and limit > _MEMBERS:
         return await _spooled(request, limit)
-    pieces, size = [], 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > limit:
-            raise TooLarge(limit)
-        pieces.append(piece)
+    pieces = [piece async for piece in bounded(request, limit)]
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
@@ -61,12 +71,8 @@ async def read_form(request: Request, limit: int, most: int) -> dict[str, str]:
 
 async def _spooled(request: Request, limit: int) -> bytes:
     """A body whose length nobody tells: on the disk until it is whole, so that one that is too large takes no memory."""
-    size = 0
     with tempfile.SpooledTemporaryFile(_MEMBERS) as file:
-        async for piece in request.stream():
-            size += len(piece)
-            if size > limit:
-                raise TooLarge(limit)
+        async for piece in bounded(request, limit):
             file.write(piece)
         file.seek(0)
         return file.read()

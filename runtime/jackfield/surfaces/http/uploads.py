@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import Response
 
-from jackfield.surfaces.http.body import TooLarge, answer
+from jackfield.surfaces.http.body import TooLarge, answer, bounded
 from jackfield.surfaces.http.problem import Problem
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ async def upload(request: Request, host: Host, identity: Identity) -> Response:
 
 async def _from_form(request: Request, host: Host, identity: Identity) -> dict[str, Any]:
     try:
-        form = await MultiPartParser(request.headers, _bounded(request, host.settings.max_file + _FORM), max_files=1, max_fields=10).parse()
+        form = await MultiPartParser(request.headers, bounded(request, host.settings.max_file + _FORM), max_files=1, max_fields=10).parse()
     except (MultiPartException, KeyError, ValueError) as error:  # a boundary that is missing is a KeyError there
         reason = error.message if isinstance(error, MultiPartException) else "it has no boundary"
         raise Problem(400, f"the form cannot be read: {reason}") from None
@@ -56,15 +56,6 @@ async def _from_form(request: Request, host: Host, identity: Identity) -> dict[s
         return await host.files.keep(identity.workspace, _pieces(files[0]), _content_type(files[0].content_type or ""))
     finally:
         await form.close()
-
-
-async def _bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-    size = 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > limit:
-            raise TooLarge(limit)
-        yield piece
 
 
 async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
