@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
+import time
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from http_stand import SETTINGS, standing
+from collector import Collector
+from http_stand import SETTINGS, process, say, standing
 from jackfield.cli.logs import JsonLines
 from jackfield.surfaces.http.tracing import Tracing, configured
 
@@ -40,6 +44,63 @@ def test_an_invocation_is_a_span_with_five_stages(tmp_path: Path) -> None:
     told = " ".join(span.to_json() for span in spans)
     assert "very private" not in told
     assert "t-4711" not in told
+
+
+STAGES = ["admit", "check", "open", "run", "settle"]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_spans_reach_a_collector(tmp_path: Path, workers: str) -> None:
+    """Over OTLP/HTTP, and the last ones when the server stops: the invocation below the caller's span, five stages below the invocation."""
+    with (
+        Collector() as collector,
+        process(
+            tmp_path,
+            "--workers",
+            workers,
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+            OTEL_SERVICE_NAME="patchbay",
+            OTEL_BSP_SCHEDULE_DELAY="600000",
+        ) as server,
+    ):
+        told = server.client.post("/v1/invocations", say("say", text="very private"), traceparent=PARENT, Idempotency_Key="order-1")
+        meta = told.json["meta"]
+        bad = say("say", text="very private", fault={"kind": "unauthenticated"})
+        assert server.client.post("/v1/invocations", bad, traceparent=PARENT).status == 502
+    assert collector.services == {"patchbay"}
+    whole = next(span for span in collector.spans if _attribute(span, "jackfield.invocation.id") == meta["invocationId"])
+    stages = [span for span in collector.spans if span.parent_span_id == whole.span_id]
+    assert [span.name.removeprefix("jackfield.") for span in sorted(stages, key=lambda span: span.start_time_unix_nano)] == STAGES
+    assert {span.trace_id.hex() for span in collector.spans} == {"a" * 32}
+    assert whole.parent_span_id.hex() == "b" * 16
+    assert all(whole.start_time_unix_nano <= span.start_time_unix_nano <= span.end_time_unix_nano for span in stages)
+    assert {_code(span) for span in collector.spans} == {"", "unauthenticated"}
+    assert not [secret for secret in (b"very private", b"secret-4711", server.token.encode(), b"order-1") if secret in collector.raw]
+
+
+def _attribute(span: Span, name: str) -> str:
+    return next((str(item.value.string_value) for item in span.attributes if item.key == name), "")
+
+
+def _code(span: Span) -> str:
+    return _attribute(span, "error.type")
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_collector_that_is_away_delays_nobody(tmp_path: Path, gone: bool) -> None:
+    """While spans cannot be delivered, since nobody listens or it hangs, calls are answered, and the server stops in time."""
+    with Collector(hanging=True) as collector:
+        url = "http://127.0.0.1:9" if gone else collector.url
+        with process(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=url, OTEL_BSP_SCHEDULE_DELAY="1", OTEL_BSP_MAX_QUEUE_SIZE="512") as server:
+            assert server.client.invoke("say", text="first").status == 200
+            assert gone or collector.asked.wait(30)
+            started = time.monotonic()
+            assert {server.client.invoke("say", text="x").status for _ in range(200)} == {200}
+            assert time.monotonic() - started < 20
+            started = time.monotonic()
+            server.process.send_signal(signal.SIGTERM)
+            server.process.wait(30)
+            assert time.monotonic() - started < 15
 
 
 def test_tracing_is_off_unless_a_collector_is_named() -> None:

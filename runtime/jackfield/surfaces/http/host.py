@@ -19,6 +19,7 @@ from jackfield.surfaces.http.files import Files
 from jackfield.surfaces.http.identity import Identities
 from jackfield.surfaces.http.metrics import Metrics
 from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.http.tracing import Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -48,6 +49,8 @@ class Host:
     ) -> None:
         self.settings = settings
         guard = Guard(loopback=settings.loopback and not settings.behind_proxy, allowed=settings.allowed_hosts)
+        plugins = tuple(plugins)
+        self._tracing = [plugin for plugin in plugins if isinstance(plugin, Tracing)]
         self.panels = Panels(environment, clock, guard=guard, plugins=plugins)
         self.storage = self.panels.storage
         self.catalog = self.panels.catalog
@@ -134,6 +137,8 @@ class Host:
             await self._workers.stop(self.settings.stop_within)
         await self.panels.drained(self.settings.stop_within)
         await self.slowly(self.storage.close)
+        for tracing in self._tracing:
+            await self.slowly(tracing.close)
         self._slow.shutdown(wait=False, cancel_futures=True)
 
     async def _sweep(self) -> None:

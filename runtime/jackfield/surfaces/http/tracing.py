@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,13 +13,16 @@ from jackfield.errors import JackfieldError
 from jackfield.hooks import hookimpl
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Span, Tracer, TracerProvider
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Span, Tracer
 
     from jackfield.invocation import Invocation, Meta
 
 __all__ = ["Tracing", "configured"]
 
 _VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_LAST_WITHIN = 3.0
+"""Seconds that the last spans of a process may take."""
 _CURRENT: ContextVar[_Spans | None] = ContextVar("jackfield_spans", default=None)
 
 
@@ -33,7 +37,8 @@ def configured(environment: Mapping[str, str]) -> Sequence[object]:
     from opentelemetry.sdk.trace import TracerProvider as Provider  # noqa: PLC0415 (as above)
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 (as above)
 
-    provider = Provider(resource=Resource.create({"service.name": environment.get("OTEL_SERVICE_NAME") or "jackfield"}))
+    resource = Resource.create({"service.name": environment.get("OTEL_SERVICE_NAME") or "jackfield"})
+    provider = Provider(resource=resource, shutdown_on_exit=False)  # a signal ends the process before anything is done at its exit
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return (Tracing(provider),)
 
@@ -42,7 +47,14 @@ class Tracing:
     """A plugin. The parent of an invocation's span is its ``traceparent`` (W3C Trace Context), where it has one."""
 
     def __init__(self, provider: TracerProvider) -> None:
+        self._provider = provider
         self._tracer = provider.get_tracer("jackfield")
+
+    def close(self) -> None:
+        """Export what has not been exported, for as long as a collector may take to be given up."""
+        closing = threading.Thread(target=self._provider.shutdown, name="jackfield-spans", daemon=True)
+        closing.start()
+        closing.join(_LAST_WITHIN)
 
     @hookimpl
     def around(self, invocation: Invocation, workspace: str, meta: Meta) -> Any:  # noqa: ANN401 (a context manager)
