@@ -31,6 +31,14 @@ from replies import Reply
 
 __all__ = ["Client", "Process", "Stand", "clean", "mint", "process", "standing"]
 
+_SERVE = """
+import ast, sys
+from jackfield.cli.logs import configure
+from jackfield.surfaces.http.serve import run
+from jackfield.surfaces.http.settings import Settings
+say = lambda origin: print("jackfield listens on", origin, file=sys.stderr, flush=True)
+sys.exit(run(Settings(**{"port": 0, **ast.literal_eval(sys.argv[1])}), configure, say))
+"""
 _LISTENS = re.compile(r"listens on (http://\S+)")
 SETTINGS = Settings(port=0, guesses=0.0, stop_within=5.0)
 
@@ -169,6 +177,11 @@ class Process:
         text = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) * 1024
 
+    def connections(self) -> int:
+        """How many sockets the process has open, its own and its callers'."""
+        links = (path.readlink() for path in Path(f"/proc/{self.process.pid}/fd").iterdir() if path.is_symlink())
+        return sum(link.name.startswith("socket:") for link in links)
+
     def children(self) -> list[int]:
         """The workers' process ids: those of its children that serve."""
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
@@ -184,12 +197,16 @@ def _command(pid: int) -> bytes:
 
 
 @contextlib.contextmanager
-def process(folder: Path, *options: str, paths: tuple[str, ...] = (), **more: str) -> Iterator[Process]:
-    """``jackfield serve --port 0`` with the echo connector, stopped by SIGTERM."""
+def process(
+    folder: Path, *options: str, paths: tuple[str, ...] = (), settings: Mapping[str, Any] | None = None, **more: str
+) -> Iterator[Process]:
+    """``jackfield serve --port 0`` with the echo connector, stopped by SIGTERM; with other ``settings``, what that command runs."""
     home = folder / "home"
     token = mint(home)
     environment = clean(home, PYTHONPATH=os.pathsep.join([*make_echo(folder / "plugs"), *paths]), **more)
     command = [sys.executable, "-m", "jackfield", "serve", "--port", "0", *options]
+    if settings is not None:
+        command = [sys.executable, "-c", _SERVE, repr(dict(settings))]
     with (folder / "stderr").open("wb") as log:
         running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         assert running.stderr is not None

@@ -38,12 +38,13 @@ def of_error(error: JackfieldError, status: int | None = None) -> Problem:
     return Problem(status or error.http_status, error.message, headers, **members)
 
 
-def raw_problem(status: int, detail: str, identifier: bytes) -> bytes:
+def raw_problem(status: int, detail: str, identifier: bytes, more: tuple[str, ...] = ()) -> bytes:
     """The whole answer to what never became a request; the connection ends with it."""
     body = dumps(_body(status, detail))
     lines = (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", "content-type: application/problem+json", f"content-length: {len(body)}",
-        "cache-control: no-store", "x-content-type-options: nosniff", f"x-request-id: {identifier.decode()}", "connection: close", "", "",
+        "cache-control: no-store", "x-content-type-options: nosniff", f"x-request-id: {identifier.decode()}",
+        "connection: close", *more, "", "",
     )  # fmt: skip
     return "\r\n".join(lines).encode() + body
 

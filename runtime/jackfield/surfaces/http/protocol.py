@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Bounded"]
 
-_UNREAD_WITHIN = 60.0
-"""Seconds for which a caller may leave an answer unread."""
 _LINGER = 2.0
 """Seconds for which the rest of a refused body is still taken, and dropped: closing at once would reset the connection, and the caller
 might never see the refusal (RFC 9112 §9.6)."""
@@ -41,7 +39,9 @@ class Bounded(HttpToolsProtocol):
         """Somebody has connected; the head of a request is due."""
         super().connection_made(transport)
         if len(self.connections) > self._limits.max_connections:
-            transport.abort()
+            detail = f"the server has {self._limits.max_connections:,} connections already"
+            transport.write(raw_problem(503, detail, request_id(()), ("retry-after: 1",)))
+            transport.close()
             return
         self._wait(self._limits.head_within)
 
@@ -105,7 +105,7 @@ class Bounded(HttpToolsProtocol):
         """The caller does not read as fast as we write."""
         super().pause_writing()
         if self._unread is None:
-            self._unread = self.loop.call_later(_UNREAD_WITHIN, self._abort)
+            self._wait_for_reader()
 
     def resume_writing(self) -> None:
         """The caller has read."""
@@ -160,6 +160,17 @@ class Bounded(HttpToolsProtocol):
             self.cycle.message_event.set()
         self.transport.write(raw_problem(status, detail, request_id(self.headers if self._begun else ())))
         self._leave()
+
+    def _wait_for_reader(self) -> None:
+        left = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(self._limits.unread_within, self._still_unread, left)
+
+    def _still_unread(self, before: int) -> None:
+        """Whoever reads, however slowly others would, goes on; whoever does not is cut off, also where we only wait to close."""
+        if before - self.transport.get_write_buffer_size() >= self._limits.slowest * self._limits.unread_within:
+            self._wait_for_reader()
+        else:
+            self.transport.abort()
 
     def _leave(self) -> None:
         self._leaving = True

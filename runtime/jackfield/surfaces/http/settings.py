@@ -28,9 +28,10 @@ class Jwt:
 class Settings:
     """Limits in bytes, seconds and counts. ``files_cap`` is for all files of one workspace; a request's head must be there within
     ``head_within`` and have at most ``max_head``; its body must come at ``slowest`` bytes a second at least, after a start of
-    ``body_within``; ``guesses`` are unknown tokens a second from one address. ``rate`` is requests a second for each token, 0 for
-    no limit; ``origins`` may call from browsers; ``allowed_hosts`` are host names that connections' endpoints may point to
-    although they are internal; ``components`` are those of Dapr whose bindings are served too."""
+    ``body_within``; an answer must be read as fast, after ``unread_within``; ``guesses`` are unknown tokens a second from one
+    address. ``rate`` is requests a second for each token, 0 for no limit; ``origins`` may call from browsers; ``allowed_hosts`` are
+    host names that connections' endpoints may point to although they are internal; ``components`` are those of Dapr whose bindings
+    are served too."""
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -50,6 +51,7 @@ class Settings:
     head_within: float = 15.0
     body_within: float = 20.0
     slowest: int = 8 * 1024
+    unread_within: float = 60.0
     concurrency: int = 1000
     rate: float = 0.0
     guesses: float = 50.0
