@@ -264,7 +264,7 @@ def test_being_told_to_stop_lets_what_runs_end(tmp_path: Path) -> None:
                 server.client.get("/healthz")
         gate.open()
         assert running.result(30).json["output"]["text"] == "last words"
-        assert server.process.wait(30) in (0, -signal.SIGTERM)
+        assert server.process.wait(30) == 0
 
 
 def test_many_connectors_start_fast(tmp_path: Path) -> None:

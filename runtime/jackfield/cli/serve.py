@@ -32,6 +32,9 @@ def _declare(parser: Parser) -> None:
     parser.add_argument(
         "--queue-workers", type=int, default=16, metavar="N", help="queued invocations that one process runs at once; 0 is none"
     )
+    parser.add_argument(
+        "--stop-within", type=float, default=30.0, metavar="SECONDS", help="how long what runs may take to end when told to stop"
+    )
     parser.add_argument("--components", metavar="DIR", help="serve Dapr's bindings API for these components too, under /v1.0")
     declare_components(parser)
     parser.add_argument("--jwks", metavar="URL", help="take JWTs whose keys are there, beside our own tokens")
@@ -62,6 +65,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         allowed_hosts=tuple(arguments.allow_host),
         rate=arguments.rate,
         queue_workers=arguments.queue_workers,
+        stop_within=arguments.stop_within,
         jwt=jwt,
         components=components_of(arguments) if arguments.components is not None else None,
     )

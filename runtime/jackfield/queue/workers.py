@@ -26,12 +26,20 @@ _POLL = 1.0
 
 
 class QueueWorkers:
-    """Runs at most ``limit`` queued invocations at once. ``ended`` is told each Result. All methods belong to one event loop."""
+    """Runs at most ``limit`` queued invocations at once. ``ended`` is told each Result; while ``stopping`` says so, no further one is
+    begun. All methods belong to one event loop."""
 
-    def __init__(self, panels: Panels, limit: int, ended: Callable[[Result], None] = lambda _result: None) -> None:
+    def __init__(
+        self,
+        panels: Panels,
+        limit: int,
+        ended: Callable[[Result], None] = lambda _result: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._panels = panels
         self._limit = limit
         self._ended = ended
+        self._stopping = stopping
         self._woken = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
@@ -71,7 +79,7 @@ class QueueWorkers:
                 self._woken.clear()
 
     async def _claimed(self, queue: Queue) -> list[Claimed]:
-        room = self._limit - len(self._running)
+        room = 0 if self._stopping() else self._limit - len(self._running)
         return (await self._looked(lambda: queue.claim(room)) or []) if room else []
 
     async def _looked(self, step: Callable[[], T]) -> T | None:

@@ -19,6 +19,7 @@ from jackfield.surfaces.http.files import Files
 from jackfield.surfaces.http.identity import Identities
 from jackfield.surfaces.http.metrics import Metrics
 from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.http.stopping import Stopping
 from jackfield.surfaces.http.tracing import Tracing
 
 if TYPE_CHECKING:
@@ -45,7 +46,12 @@ class Host:
     """Shared by all requests of a process."""
 
     def __init__(
-        self, settings: Settings, environment: Mapping[str, str], clock: Clock | None = None, plugins: Iterable[object] = ()
+        self,
+        settings: Settings,
+        environment: Mapping[str, str],
+        clock: Clock | None = None,
+        plugins: Iterable[object] = (),
+        stopping: Stopping | None = None,
     ) -> None:
         self.settings = settings
         guard = Guard(loopback=settings.loopback and not settings.behind_proxy, allowed=settings.allowed_hosts)
@@ -61,12 +67,17 @@ class Host:
         self.files = Files(self.storage, settings, self.clock)
         self._guesses = Budgets(settings.guesses, self.clock)
         self._rates = Budgets(settings.rate, self.clock)
-        self.stopping = False
+        self._stopping = stopping or Stopping(settings.stop_within, self.clock)
         self._described: bytes | None = None
         self._workers: QueueWorkers | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._brief = ThreadPoolExecutor(_BRIEF, "jackfield-http")
         self._slow = ThreadPoolExecutor(_SLOW, "jackfield-slow")
+
+    @property
+    def stopping(self) -> bool:
+        """Whether this process was told to stop."""
+        return self._stopping.begun
 
     def panel(self, workspace: str) -> Jackfield:
         """The runtime of one workspace."""
@@ -117,7 +128,7 @@ class Host:
         """Begin to work on the queue; called in the event loop."""
         asyncio.get_running_loop().set_default_executor(self._brief)
         self.search.start()
-        self._workers = QueueWorkers(self.panels, self.settings.queue_workers, self.metrics.note)
+        self._workers = QueueWorkers(self.panels, self.settings.queue_workers, self.metrics.note, lambda: self.stopping)
         self._workers.start()
         self._sweeper = asyncio.ensure_future(self._sweep())
 
@@ -127,15 +138,15 @@ class Host:
             self._workers.wake()
 
     async def stop(self) -> None:
-        """Let what runs end, have the journal tell of the rest, and close the database."""
-        self.stopping = True
+        """Let what runs end in the time that is left, have the journal tell of the rest, and close the database."""
+        self._stopping.begin()
         if self._sweeper is not None:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
         if self._workers is not None:
-            await self._workers.stop(self.settings.stop_within)
-        await self.panels.drained(self.settings.stop_within)
+            await self._workers.stop(self._stopping.left)
+        await self.panels.drained(self._stopping.left)
         await self.slowly(self.storage.close)
         for tracing in self._tracing:
             await self.slowly(tracing.close)

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.surfaces.http.protocol import Bounded
 from jackfield.surfaces.http.settings import Settings
+from jackfield.surfaces.http.stopping import Polite, Stopping
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -34,16 +36,27 @@ would let one busy action slow every answer down."""
 class ServerConfig(uvicorn.Config):
     """Uvicorn's configuration and our settings, which its connections read. Worker processes get it pickled."""
 
-    def __init__(self, settings: Settings, app: Any, **rest: Any) -> None:  # noqa: ANN401 (uvicorn's own)
+    def __init__(self, settings: Settings, stopping: Stopping, app: Any, **rest: Any) -> None:  # noqa: ANN401 (uvicorn's own)
         self.settings = settings
+        self._stopping = stopping
         super().__init__(app, **rest)
+
+    @property  # type: ignore[override]
+    def timeout_graceful_shutdown(self) -> float:
+        """Seconds for which requests may still run. Uvicorn asks when it begins to stop, and tells nobody else: now the time begins."""
+        self._stopping.begin()
+        return self._stopping.left
+
+    @timeout_graceful_shutdown.setter
+    def timeout_graceful_shutdown(self, _seconds: float | None) -> None:
+        """Uvicorn sets its default; ours is among the settings."""
 
 
 def _nothing() -> None:
     """Prepare nothing."""
 
 
-def make_app(settings: Settings, prepare: Callable[[], None] = _nothing) -> Starlette:
+def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None] = _nothing) -> Starlette:
     """The application of this process, with the environment that it was started in. ``prepare`` sets its logging up."""
     from jackfield.surfaces.http.app import build_app  # noqa: PLC0415 (a parent of workers serves nothing)
     from jackfield.surfaces.http.host import Host  # noqa: PLC0415 (as above)
@@ -54,7 +67,7 @@ def make_app(settings: Settings, prepare: Callable[[], None] = _nothing) -> Star
     uvicorns.parent, uvicorns.propagate = logging.getLogger("jackfield.http"), True
     uvicorns.setLevel(logging.ERROR)
     sys.setswitchinterval(_SWITCH)
-    return build_app(Host(settings, os.environ, plugins=configured(os.environ)))
+    return build_app(Host(settings, os.environ, plugins=configured(os.environ), stopping=stopping))
 
 
 def check_settings(settings: Settings) -> None:
@@ -64,6 +77,8 @@ def check_settings(settings: Settings) -> None:
     """
     if not (math.isfinite(settings.rate) and settings.rate >= 0):
         raise InvalidInvocation(f"--rate must be a number of requests a second, not {settings.rate:g}", hint="0 is no limit.")
+    if not (math.isfinite(settings.stop_within) and settings.stop_within >= 0):
+        raise InvalidInvocation(f"--stop-within must be a number of seconds, not {settings.stop_within:g}", hint="0 waits for nothing.")
     _check_tls(settings)
     if not settings.loopback and not settings.behind_proxy and settings.certificate is None:
         raise InvalidInvocation(
@@ -90,9 +105,11 @@ def _check_tls(settings: Settings) -> None:
 
 def config(settings: Settings, prepare: Callable[[], None] = _nothing) -> ServerConfig:
     """Uvicorn's configuration: limits on headers, idle connections and stopping."""
+    stopping = Stopping(settings.stop_within, SystemClock())
     return ServerConfig(
         settings,
-        functools.partial(make_app, settings, prepare),
+        stopping,
+        functools.partial(make_app, settings, stopping, prepare),
         factory=True,
         host=settings.host,
         port=settings.port,
@@ -106,7 +123,6 @@ def config(settings: Settings, prepare: Callable[[], None] = _nothing) -> Server
         proxy_headers=False,  # our own Forwarded reads them
         backlog=_BACKLOG,
         timeout_keep_alive=20,
-        timeout_graceful_shutdown=int(settings.stop_within),
         ssl_certfile=settings.certificate,
         ssl_keyfile=settings.key,
     )
@@ -127,7 +143,7 @@ def run(settings: Settings, prepare: Callable[[], None] = _nothing, announce: Ca
             with shared():
                 Multiprocess(config(settings, prepare), [listener]).run()
             return 0
-        server = uvicorn.Server(config(settings, prepare))
+        server = Polite(config(settings, prepare))
         server.run([listener])
     return _left(0 if server.started else 1)
 

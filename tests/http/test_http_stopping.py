@@ -1,0 +1,86 @@
+"""Being told to stop while an action hangs: the time that it takes, what the journal tells, and the exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gates import Gatekeeper
+from http_stand import Client, Process, clean, process, say
+
+WITHIN = 6.0
+LARGE = "x" * 300_000
+
+
+def _posted(client: Client, body: dict[str, Any], **headers: str) -> None:
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        client.post("/v1/invocations", body, **headers)
+
+
+def _journal(server: Process) -> list[Any]:
+    """What the journal tells afterwards, as an operator sees it."""
+    command = [sys.executable, "-m", "jackfield", "invocations", "list", "--json"]
+    environment = clean(server.folder / "home")
+    found: list[Any] = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60).stdout)
+    return found
+
+
+CALLS: dict[str, Callable[[Client, dict[str, Any]], None]] = {
+    "waiting": _posted,
+    "queued": lambda client, body: _posted(client, {**body, "connection": "hall"}, Prefer="respond-async"),
+    "large": lambda client, body: _posted(client, {**body, "inputs": {**body["inputs"], "text": LARGE}}),
+}
+
+
+def _leave(client: Client, gate: Gatekeeper, body: dict[str, Any]) -> None:
+    """A caller who hangs up while the action hangs."""
+    headers = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/json"}
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=30)) as connection:
+        connection.request("POST", "/v1/invocations", json.dumps(body).encode(), headers)
+        gate.wait()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("before", [False, True])
+def test_a_stop_waits_for_no_action_that_hangs(tmp_path: Path, workers: int, before: bool) -> None:
+    """SIGTERM while writes hang, whoever waits for them: the process ends in time with 0, and the journal tells of each that it is in
+    doubt, or, where nothing had been sent, that it failed. Of a large one, which one thread runs from beginning to end, it is not known
+    what had been sent."""
+    settings = {"stop_within": WITHIN, "workers": workers}
+    with process(tmp_path, settings=settings) as server, Gatekeeper() as gate, ThreadPoolExecutor(len(CALLS)) as pool:
+        client = server.client
+        assert client.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t"}}).status == 201
+        body = say("post", text="x", gate={"port": gate.port, "before": before})
+        for call in CALLS.values():
+            pool.submit(call, client, body)
+            gate.wait()
+        _leave(client, gate, body)
+        started = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+        took = time.monotonic() - started
+        told = _journal(server)
+    assert took < WITHIN + 5, took
+    assert len(told) == len(CALLS) + 1
+    assert Counter(entry["status"] for entry in told) == ({"failed": 3, "in_doubt": 1} if before else {"in_doubt": 4}), told
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_that_was_asked_for_is_no_failure(tmp_path: Path, workers: int, number: int) -> None:
+    """A server that nobody uses ends at once with 0, whichever of the two signals asks for it."""
+    with process(tmp_path, "--workers", str(workers)) as server:
+        server.process.send_signal(number)
+        assert server.process.wait(30) == 0
