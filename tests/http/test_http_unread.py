@@ -67,7 +67,7 @@ def test_an_answer_that_nobody_reads_is_cut_off(tmp_path: Path, keep: bool) -> N
 
 def test_whoever_reads_slowly_is_served(tmp_path: Path) -> None:
     """A caller who takes several times as long as an answer may be left unread, and reads all the time, gets all of it."""
-    settings = replace(SETTINGS, unread_within=0.4, slowest=1000)
+    settings = replace(SETTINGS, unread_within=2.0, slowest=100)
     with standing(tmp_path, settings) as stand, asking(stand.client(), piece=3 * PIECE, keep=True) as connection:
         connection.recv(1)
         assert _bytes(connection, pause=0.01, enough=30_000_000) >= 30_000_000
