@@ -226,6 +226,15 @@ def test_other_files_are_no_dumps(tmp_path: Path) -> None:
             restore(database, tmp_path / "none")
 
 
+@pytest.mark.parametrize("version", range(1, LAST))
+def test_a_dump_of_older_tables_is_restored(database_url: str, tmp_path: Path, version: int) -> None:
+    """Rows that an older jackfield has dumped, which lack what came later, go into the tables of today."""
+    path = written(tmp_path / "dump", [{**DUMP[0], "schema": version}, *DUMP[1:]])
+    with open_database(database_url) as database:
+        assert restore(database, path) == 3
+        assert contents(database)["workspaces"] == [("a", 1.0, "{}")]
+
+
 def test_check_finds_what_is_missing(database: Database) -> None:
     """A lost index and a changed migration are problems with names; a whole database has none, and says what it is."""
     report = check(database)

@@ -44,9 +44,10 @@ def write_dump(database: Database, file: BinaryIO) -> None:
 
 
 def restore(database: Database, path: str | os.PathLike[str]) -> int:
-    """Read a dump into ``database``, which must be up to date and empty; all rows or none. The number of rows.
+    """Read a dump into ``database``, which must be up to date and empty; all rows or none. The number of rows. A dump of older tables is
+    taken, since newer ones only have more (a migration that moves data about would have to be done to its rows as well).
 
-    :raises DatabaseUnfit: where the file is no whole dump of this version, or the database is not empty.
+    :raises DatabaseUnfit: where the file is no whole dump of this version or an older one, or the database is not empty.
     """
     try:
         with Path(path).open("rb") as file:
@@ -60,8 +61,9 @@ def _restored(database: Database, file: BinaryIO, path: str) -> int:
     header = next(lines, {})
     if header.get("format") != _FORMAT or header.get("version") != _FORMAT_VERSION:
         raise _unfit(path, "is no backup that this jackfield can read")
-    if header.get("schema") != database.version():
-        raise _unfit(path, f"is of database version {header.get('schema')}, the database has {database.version()}")
+    schema, version = header.get("schema"), database.version()
+    if type(schema) is not int or not 1 <= schema <= version:
+        raise _unfit(path, f"is of database version {schema}, the database has {version}")
     count = 0
     with database.write() as transaction:
         _refuse_rows(transaction)
