@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from http_stand import Client, Stand, standing
+from http_stand import Client, Stand
 from jackfield.access import Rules
 from jackfield.catalog.index import Words
 from jackfield.manifest import Manifest
-
-
-@pytest.fixture(scope="module")
-def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    """One server for all of them."""
-    with standing(tmp_path_factory.mktemp("catalogue")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def client(stand: Stand) -> Client:
-    """May do everything."""
-    return stand.client()
 
 
 def test_connectors_are_listed_as_manifests_or_rows(client: Client) -> None:

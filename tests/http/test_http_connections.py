@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from http_stand import Client, Stand, say, standing
+from http_stand import Client, Stand, say
 
 VALUES = {"token": "s3cret-4711", "greeting": "hello"}
-
-
-@pytest.fixture(scope="module")
-def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    """One server for all of them."""
-    with standing(tmp_path_factory.mktemp("connections")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def client(stand: Stand) -> Client:
-    """May do everything."""
-    return stand.client()
 
 
 def made(client: Client, name: str, **values: Any) -> Any:

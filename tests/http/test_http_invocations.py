@@ -12,14 +12,7 @@ from typing import Any
 import pytest
 
 from gates import Gatekeeper
-from http_stand import Client, Stand, say, standing
-
-
-@pytest.fixture(scope="module")
-def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    """One server for all of them."""
-    with standing(tmp_path_factory.mktemp("invocations")) as found:
-        yield found
+from http_stand import Client, Stand, say
 
 
 @pytest.fixture(scope="module")

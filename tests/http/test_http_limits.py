@@ -30,12 +30,6 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
         yield found
 
 
-@pytest.fixture(scope="module")
-def client(stand: Stand) -> Client:
-    """May do everything."""
-    return stand.client()
-
-
 @contextlib.contextmanager
 def talking(client: Client) -> Iterator[socket.socket]:
     """A connection to write raw bytes to."""

@@ -6,14 +6,13 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.routing import Route
 
-from http_stand import Client, Stand, standing
+from http_stand import Client, Stand
 from jackfield.surfaces.http.app import build_app
 from jackfield.surfaces.http.table import OPERATIONS
 
@@ -23,19 +22,6 @@ CONFIG = """
 positive_data_acceptance.expected-statuses = ["2xx", "3xx", "400", "401", "403", "404", "409", "412", "422"]
 """
 """What the schema allows may still name things that are not there, or break rules that no schema can tell."""
-
-
-@pytest.fixture(scope="module")
-def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    """One server for all of them."""
-    with standing(tmp_path_factory.mktemp("openapi")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def client(stand: Stand) -> Client:
-    """May do everything."""
-    return stand.client()
 
 
 @pytest.fixture(scope="module")
