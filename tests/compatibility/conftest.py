@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fake_aws import FakeAws
+from sidecars import SidecarClient, component, sidecar
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -35,3 +36,11 @@ def samples(folder: Path) -> Path:
     """The folder with all samples in it."""
     shutil.copytree(SAMPLES, folder, dirs_exist_ok=True)
     return folder
+
+
+@pytest.fixture
+def dapr(folder: Path, aws: FakeAws) -> Iterator[SidecarClient]:
+    """A sidecar with the usual component."""
+    (folder / "outbox.yaml").write_text(component())
+    with sidecar(folder) as running:
+        yield running

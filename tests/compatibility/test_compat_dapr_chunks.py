@@ -5,27 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from fake_aws import FakeAws
 from jackfield.surfaces.dapr import http_server
-from sidecars import SidecarClient, component, sidecar
+from sidecars import SidecarClient
 
 HEAD = b"POST /v1.0/bindings/outbox HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 HEALTH = b"GET /v1.0/healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 BODY = json.dumps({"operation": "create", "data": "<p>late</p>"}).encode()
-
-
-@pytest.fixture
-def dapr(folder: Path, aws: FakeAws) -> Iterator[SidecarClient]:
-    """A sidecar with the usual component."""
-    (folder / "outbox.yaml").write_text(component())
-    with sidecar(folder) as running:
-        yield running
 
 
 def exchange(dapr: SidecarClient, request: bytes) -> bytes:

@@ -18,14 +18,6 @@ UNQUOTED = ERROR + "SES binding error. Can't unquote data field: invalid syntax"
 
 
 @pytest.fixture
-def dapr(folder: Path, aws: FakeAws) -> Iterator[SidecarClient]:
-    """A sidecar with the usual component."""
-    (folder / "outbox.yaml").write_text(component())
-    with sidecar(folder) as running:
-        yield running
-
-
-@pytest.fixture
 def strict(folder: Path, aws: FakeAws) -> Iterator[SidecarClient]:
     """The same, which refuses what the original refuses."""
     (folder / "outbox.yaml").write_text(component())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,6 @@ from jackfield.surfaces.dapr import Answer, DaprApi, answer
 from sidecars import SidecarClient, component, sidecar
 
 ERROR = "error invoking output binding outbox: "
-
-
-@pytest.fixture
-def dapr(folder: Path, aws: FakeAws) -> Iterator[SidecarClient]:
-    """A sidecar with the usual component."""
-    (folder / "outbox.yaml").write_text(component())
-    with sidecar(folder) as running:
-        yield running
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
