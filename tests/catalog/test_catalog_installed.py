@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from jackfield.catalog import Catalog, EntryPoint, entry_points
 from jackfield.connector import Connector
 from jackfield.errors import UnknownConnector
 from plugboard import declare, make_connector, plugged
+from together import at_once
 
 MANIFEST: dict[str, Any] = {
     "manifestVersion": 1, "key": "good", "title": "Good", "description": "Does good.", "version": "1.2.3",
@@ -336,17 +336,6 @@ def test_the_package_is_lazy_and_whole() -> None:
 def test_threads_load_a_connector_once(plugs: Path) -> None:
     """Twenty threads that need a connector at the same time get the same one."""
     catalog = read(plugs)
-    start = threading.Barrier(20)
-    loaded: list[object] = []
-
-    def load() -> None:
-        start.wait(10)
-        loaded.append(catalog.load("good"))
-
-    threads = [threading.Thread(target=load) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
+    loaded = at_once(20, lambda _: catalog.load("good"))
     assert len(loaded) == 20
     assert len(set(map(id, loaded))) == 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import pickle
-import threading
 import time
 from collections.abc import Callable
 
@@ -16,6 +15,7 @@ from jackfield.connections.kept import LARGEST, Outcome
 from jackfield.database import Database, UniqueViolation
 from jackfield.errors import InvalidConnection, UnknownConnection
 from stored_drafts import drafted
+from together import at_once
 
 pytest_plugins = ["store_fixture"]
 
@@ -49,18 +49,7 @@ def test_the_same_object_while_the_version_is_the_same(connection_store: Connect
 def test_many_threads_find_one_object(connection_store: ConnectionStore) -> None:
     """Threads that find a connection at the same time get the same object."""
     connection_store.add("hall", drafted())
-    found: list[object] = []
-    start = threading.Barrier(8)
-
-    def find() -> None:
-        start.wait()
-        found.append(connection_store.find("hall"))
-
-    threads = [threading.Thread(target=find) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    found = at_once(8, lambda _: connection_store.find("hall"))
     assert len(set(map(id, found))) == 1
 
 
@@ -130,24 +119,15 @@ def test_no_update_is_lost(connection_store: ConnectionStore, open_store: Opener
 def test_racing_updates_have_one_winner(connection_store: ConnectionStore) -> None:
     """Of eight threads that change the same version at once, one succeeds."""
     connection_store.add("hall", drafted())
-    outcomes: list[str] = []
-    start = threading.Barrier(8)
 
-    def change(number: int) -> None:
-        start.wait()
+    def change(number: int) -> str:
         try:
             connection_store.replace("hall", drafted({"host": f"h{number}", "token": f"t{number}"}), 1)
         except VersionConflict:
-            outcomes.append("conflict")
-        else:
-            outcomes.append("done")
+            return "conflict"
+        return "done"
 
-    threads = [threading.Thread(target=change, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcomes) == ["conflict"] * 7 + ["done"]
+    assert sorted(at_once(8, change)) == ["conflict"] * 7 + ["done"]
     found = connection_store.find("hall")
     assert found is not None
     assert found.values["token"] == found.values["host"].replace("h", "t")

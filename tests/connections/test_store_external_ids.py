@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -15,6 +14,7 @@ from jackfield.database import Database
 from jackfield.errors import InvalidConnection
 from jackfield_aws import AwsAssumeRole
 from stored_drafts import TOKEN_SCHEMA, drafted
+from together import at_once
 
 pytest_plugins = ["store_fixture"]
 
@@ -80,45 +80,31 @@ def test_a_reference_is_none(connection_store: ConnectionStore, open_store: Open
 
 def test_racing_workspaces(open_store: Opener) -> None:
     """Of eight workspaces that take the same one at once, one gets it."""
-    outcomes: list[str] = []
-    start = threading.Barrier(8)
-
-    def take(number: int) -> None:
-        store = open_store(f"w{number}")
+    stores = [open_store(f"w{number}") for number in range(8)]
+    for store in stores:
         store.add("warm", drafted())
-        start.wait()
-        try:
-            store.add("hall", drafted({"externalId": "wanted"}))
-        except InvalidConnection:
-            outcomes.append("refused")
-        else:
-            outcomes.append("kept")
 
-    threads = [threading.Thread(target=take, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcomes) == ["kept"] + ["refused"] * 7
+    def take(number: int) -> str:
+        try:
+            stores[number].add("hall", drafted({"externalId": "wanted"}))
+        except InvalidConnection:
+            return "refused"
+        return "kept"
+
+    assert sorted(at_once(8, take)) == ["kept"] + ["refused"] * 7
 
 
 def test_sharing_and_leaving_at_once(open_store: Opener, kept_database: Database) -> None:
     """Connections of a workspace that come and go with the same one leave it to whoever stays."""
     store = open_store("acme")
     store.add("stays", drafted({"externalId": "shared"}))
-    start = threading.Barrier(4)
 
     def come_and_go(number: int) -> None:
-        start.wait()
         for turn in range(10):
             store.add(f"c{number}-{turn}", drafted({"externalId": "shared"}))
             store.remove(f"c{number}-{turn}")
 
-    threads = [threading.Thread(target=come_and_go, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(4, come_and_go)
     kept = store.show("stays")
     assert kept is not None
     with kept_database.read() as transaction:

@@ -12,6 +12,7 @@ import pytest
 from jackfield.database import CommitInDoubt, Database, StatementInvalid, Transaction, UniqueViolation, open_database
 from jackfield.database.dialect import Dialect
 from jackfield.errors import Unavailable
+from together import at_once
 from workspace_rows import adding, names
 
 WAIT = 30.0
@@ -250,18 +251,12 @@ def test_record_inside_a_transaction_is_refused(database: Database) -> None:
 def test_64_threads_share_commits(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 64 threads that record at once at least ten share a commit, and every record is there."""
     commits = Commits(database, monkeypatch)
-    start = threading.Barrier(64)
 
     def work(thread: int) -> None:
-        start.wait(WAIT)
         for turn in range(10):
             database.record(adding(f"{thread}-{turn}"))
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(64)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join(120)
+    at_once(64, work)
     assert len(names(database)) == 640
     assert commits.count * 10 <= 640
 

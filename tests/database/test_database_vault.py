@@ -17,6 +17,7 @@ from jackfield.clock import SystemClock
 from jackfield.database import Database, MasterKey, SealBroken, Vault, WrongMasterKey, open_database
 from jackfield.database.kept import Kept
 from jackfield.database.sealing import bound, cipher, key_id_of, seal, unseal
+from together import at_once
 
 PLACE = ("connection", "id", "secretAccessKey", "1")
 SECRET = b"wJalrXUtnFEMI/K7MDENG"
@@ -248,19 +249,8 @@ def test_rotation_while_calls_go_on(database: Database, master: MasterKey) -> No
 def test_many_processes_make_one_data_key(database_url: str, master: MasterKey) -> None:
     """Vaults that need a workspace's first key at the same time all end with one, and open what the others sealed."""
     databases = [open_database(database_url) for _ in range(4)]
-    start = threading.Barrier(8)
-    sealed: list[bytes] = []
-
-    def work(number: int) -> None:
-        vault = Vault(databases[number % 4], master)
-        start.wait(30)
-        sealed.append(vault.seal("w", PLACE, SECRET))
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join(30)
+    vaults = [Vault(databases[number % 4], master) for number in range(8)]
+    sealed = at_once(8, lambda number: vaults[number].seal("w", PLACE, SECRET))
     reader = Vault(databases[0], master)
     assert [reader.open("w", PLACE, one) for one in sealed] == [SECRET] * 8
     assert len(keys(databases[0])) == 1

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.request
 from functools import cache
@@ -21,6 +20,7 @@ from botocore.exceptions import ClientError
 
 import fake_aws
 from fake_aws import FakeAws, FakeAwsProcess, Fault
+from together import at_once
 
 
 @cache
@@ -53,18 +53,7 @@ def test_sixty_threads_share_the_fake() -> None:
     """Sixty callers at once are each answered once, on connections of their own, and all are recorded."""
     with FakeAws(latency=0.02) as aws:
         client = _client(aws.url)
-        ids: list[str] = []
-        start = threading.Barrier(60)
-
-        def work() -> None:
-            start.wait()
-            ids.extend(_send(client) for _ in range(5))
-
-        threads = [threading.Thread(target=work) for _ in range(60)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        ids = [sent for five in at_once(60, lambda _: [_send(client) for _ in range(5)]) for sent in five]
         assert len(set(ids)) == 300
         assert {message.message_id for message in aws.messages} == set(ids)
         assert 1 < aws.connections <= 60

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 
 from jackfield import Jackfield, Result
 from rig import ARN, EXTERNAL_ID, KEY_ID, SECRET, Rig, role_values
+from together import at_once
 
 SEND, LIST, STS = "sesv2:SendEmail", "ses:ListIdentities", "sts:AssumeRole"
 HOUR = 3600.0
@@ -22,22 +21,10 @@ AHEAD = 300.0
 DENIED = {"do": "status", "status": 403, "code": "AccessDenied", "message": "no longer", "operation": STS}
 
 
-def _at_once(count: int, function: Callable[[], Result]) -> list[Result]:
-    """Call the function from as many threads, all of which start together."""
-    barrier = threading.Barrier(count)
-
-    def run(_number: int) -> Result:
-        barrier.wait()
-        return function()
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))
-
-
 def test_fifty_threads_assume_the_role_once(tmp_path: Path) -> None:
     """50 first sends at the same time: one AssumeRole, 50 messages."""
     with Rig(tmp_path, latency=0.02) as rig:
-        results = _at_once(50, rig.send)
+        results = at_once(50, lambda _: rig.send())
         assert Counter(result.status for result in results) == {"succeeded": 50}
         assert (rig.aws.counts[STS], rig.aws.accepted) == (1, 50)
         assert len({message.access_key_id for message in rig.aws.messages}) == 1
@@ -67,7 +54,7 @@ def test_a_thousand_sends_open_fifty_connections(tmp_path: Path) -> None:
 def test_fifty_threads_share_a_slow_recovery(tmp_path: Path) -> None:
     """An STS that fails first: those who wait do not storm it, and all messages go out."""
     with Rig(tmp_path, latency=0.02, script=[{"do": "status", "status": 503, "operation": STS, "times": 2}]) as rig:
-        results = _at_once(50, rig.send)
+        results = at_once(50, lambda _: rig.send())
         assert {result.status for result in results} == {"succeeded"}
         assert rig.aws.accepted == 50
         assert rig.aws.counts[STS] <= 10
@@ -76,7 +63,7 @@ def test_fifty_threads_share_a_slow_recovery(tmp_path: Path) -> None:
 def test_fifty_threads_share_a_refusal(tmp_path: Path) -> None:
     """A role that may not be assumed is a refusal for all who wait."""
     with Rig(tmp_path, latency=0.05, values=role_values(externalId="wrong-4711")) as rig:
-        results = _at_once(50, rig.send)
+        results = at_once(50, lambda _: rig.send())
         assert {result.to_json()["error"]["code"] for result in results} == {"unauthenticated"}
         assert rig.aws.accepted == 0
 
@@ -111,7 +98,7 @@ def test_threads_renew_once(tmp_path: Path) -> None:
     with Rig(tmp_path, latency=0.02) as rig:
         rig.send()
         rig.clock.advance(HOUR - AHEAD + 60)
-        results = _at_once(20, rig.send)
+        results = at_once(20, lambda _: rig.send())
         assert {(result.status, result.meta.attempts) for result in results} == {("succeeded", 1)}
         assert rig.aws.counts[STS] == 2
 
@@ -180,7 +167,7 @@ def test_fifty_threads_with_an_ended_session_renew_it_once(tmp_path: Path) -> No
     with Rig(tmp_path, latency=0.01) as rig:
         rig.send()
         rig.aws.expire_sessions()
-        results = _at_once(20, rig.send)
+        results = at_once(20, lambda _: rig.send())
         assert {result.status for result in results} == {"succeeded"}
         assert (rig.aws.counts[STS], rig.aws.accepted) == (2, 21)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 import uuid
 
@@ -12,6 +11,7 @@ import pytest
 from jackfield import InvocationFailed, JackfieldError, Result
 from jackfield.errors import CODES, Detail, IdempotencyConflict, InDoubt, InvalidInput, Provider, Rejected, nearest
 from jackfield.invocation import Meta, new_invocation_id
+from together import at_once
 
 _ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 _STATUSES = {
@@ -39,12 +39,7 @@ def test_ids_are_uuids_of_version_7() -> None:
 
 def test_ids_differ_and_are_in_the_order_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten thousand ids from four threads all differ, and one of a later millisecond sorts behind all earlier ones."""
-    made: list[str] = []
-    threads = [threading.Thread(target=lambda: made.extend(new_invocation_id() for _ in range(2500))) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    made = [one for some in at_once(4, lambda _: [new_invocation_id() for _ in range(2500)]) for one in some]
     assert len(set(made)) == 10_000
     moments = iter([1_700_000_000_000_000_000 + step * 1_000_000 for step in range(100)])
     monkeypatch.setattr("jackfield.invocation.result.time.time_ns", lambda: next(moments))
