@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import urllib.request
-from functools import cache
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from boto_client import boto_client
 from fake_aws import FakeAws, Role, refused_url
 
 RAW = (
@@ -21,16 +19,6 @@ RAW = (
     b"--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=r.pdf\r\n"
     b"Content-Transfer-Encoding: base64\r\n\r\nJVBERg==\r\n--b--\r\n"
 )
-
-
-@cache
-def _session() -> Any:
-    return boto3.Session(region_name="eu-west-1", aws_access_key_id="AKIAEXAMPLE", aws_secret_access_key="secret")
-
-
-def _client(aws: FakeAws, service: str, **more: Any) -> Any:
-    config = Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=5, proxies={})
-    return _session().client(service, endpoint_url=aws.url, config=config, **more)
 
 
 def _simple(**body: Any) -> dict[str, Any]:
@@ -54,7 +42,7 @@ def test_simple_message_is_captured_whole() -> None:
         content["Simple"]["Body"]["Html"] = {"Data": "<p>Hellö</p>", "Charset": "UTF-8"}
         content["Simple"]["Headers"] = [{"Name": "X-A", "Value": "1"}]
         content["Simple"]["Attachments"] = [{"FileName": "ä.bin", "RawContent": bytes(range(256)), "ContentType": "application/x"}]
-        sent = _client(aws, "sesv2", region_name="eu-north-1").send_email(
+        sent = boto_client(aws.url, "sesv2", region_name="eu-north-1").send_email(
             FromEmailAddress="Ada <a@example.com>",
             Destination={"ToAddresses": ["b@x.io"], "CcAddresses": ["c@x.io"], "BccAddresses": ["d@x.io"]},
             ReplyToAddresses=["r@x.io"],
@@ -84,7 +72,7 @@ def test_simple_message_is_captured_whole() -> None:
 def test_raw_message_is_captured_and_parsed() -> None:
     """A v2 Raw send keeps its bytes, takes missing recipients from the headers and is parsed when asked."""
     with FakeAws() as aws:
-        _client(aws, "sesv2").send_email(Content={"Raw": {"Data": RAW}})
+        boto_client(aws.url, "sesv2").send_email(Content={"Raw": {"Data": RAW}})
         (message,) = aws.messages
         shown = aws.state()["messages"][0]
         raw = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{aws.url}/_fake/raw/{message.message_id}").read()
@@ -100,7 +88,7 @@ def test_raw_message_is_captured_and_parsed() -> None:
 def test_v1_sends_are_captured() -> None:
     """SES v1 SendEmail and SendRawEmail are read from their form: lists, tags, texts and escaped base64."""
     with FakeAws() as aws:
-        ses = _client(aws, "ses")
+        ses = boto_client(aws.url, "ses")
         first = ses.send_email(
             Source="a@example.com",
             Destination={"ToAddresses": ["b@x.io", "c@x.io"], "BccAddresses": ["d@x.io"]},
@@ -120,7 +108,7 @@ def test_account_quota_and_verification() -> None:
     """GetAccount, GetSendQuota, GetEmailIdentity and GetIdentityVerificationAttributes answer from the settings."""
     pending = {"name": "p.io", "status": "PENDING"}
     with FakeAws(identities=["example.com", pending], sandbox=True, quota={"max24HourSend": 200, "maxSendRate": 1}) as aws:
-        v1, v2 = _client(aws, "ses"), _client(aws, "sesv2")
+        v1, v2 = boto_client(aws.url, "ses"), boto_client(aws.url, "sesv2")
         account = v2.get_account()
         assert (account["ProductionAccessEnabled"], account["SendQuota"]["Max24HourSend"]) == (False, 200.0)
         assert v1.get_send_quota()["MaxSendRate"] == 1.0
@@ -136,7 +124,7 @@ def test_v1_pages_2500_identities() -> None:
     """ListIdentities pages 2,500 identities in three calls, each one once, and keeps to the type that was asked for."""
     names = [f"user{number:04}@example.com" for number in range(2500)]
     with FakeAws(identities=[*names, "example.com"]) as aws:
-        ses = _client(aws, "ses")
+        ses = boto_client(aws.url, "ses")
         pages = ses.get_paginator("list_identities").paginate(IdentityType="EmailAddress", MaxItems=1000)
         assert [name for page in pages for name in page["Identities"]] == names
         assert aws.counts["ses:ListIdentities"] == 3
@@ -155,7 +143,7 @@ def test_v1_pages_2500_identities() -> None:
 def test_v2_lists_identities_by_both_ways() -> None:
     """ListEmailIdentities pages and filters; the older GET form gives the same; a bogus token is refused."""
     with FakeAws(identities=["example.com", "a@x.io", {"name": "b@x.io", "status": "FAILED"}]) as aws:
-        v2 = _client(aws, "sesv2")
+        v2 = boto_client(aws.url, "sesv2")
         first = v2.list_email_identities(PageSize=2)
         second = v2.list_email_identities(PageSize=2, NextToken=first["NextToken"])
         names = [item["IdentityName"] for item in first["EmailIdentities"] + second["EmailIdentities"]]
@@ -191,7 +179,7 @@ def test_v2_lists_identities_by_both_ways() -> None:
 def test_v2_refusals(options: Any, more: dict[str, Any], code: str, text: str) -> None:
     """Each rule of SES refuses with v2's own code and status, and nothing is accepted."""
     with FakeAws(clock=lambda: 1000.0, **options) as aws:
-        v2 = _client(aws, "sesv2")
+        v2 = boto_client(aws.url, "sesv2")
         if twice := more.pop("twice", False):
             _send(v2)
         with pytest.raises(ClientError) as raised:
@@ -216,7 +204,7 @@ def test_v1_refusals(options: Any, more: dict[str, Any], code: str) -> None:
     """Each rule of SES refuses with v1's own code in XML."""
     message = {"Subject": {"Data": "Hi"}, "Body": {"Text": {"Data": "Hello"}}}
     with FakeAws(configuration_sets=["a"], **options) as aws, pytest.raises(ClientError) as raised:
-        _client(aws, "ses").send_email(
+        boto_client(aws.url, "ses").send_email(
             **{"Source": "a@example.com", "Destination": {"ToAddresses": ["b@x.io"]}, "Message": message, **more}
         )
     assert (_refusal(raised)[0], _refusal(raised)[2]) == (code, 400)
@@ -234,25 +222,25 @@ def test_v1_refusals(options: Any, more: dict[str, Any], code: str) -> None:
 def test_raw_message_rules(raw: bytes, text: str) -> None:
     """A raw message without From or recipients, with a doubled header or with a line that is too long is refused."""
     with FakeAws() as aws, pytest.raises(ClientError) as raised:
-        _client(aws, "sesv2").send_email(FromEmailAddress="a@example.com", Content={"Raw": {"Data": raw}})
+        boto_client(aws.url, "sesv2").send_email(FromEmailAddress="a@example.com", Content={"Raw": {"Data": raw}})
     assert text in _refusal(raised)[1]
 
 
 def test_subdomains_and_simulator_are_verified() -> None:
     """A verified domain covers its subdomains, in any case, and the mailbox simulator needs no verification."""
     with FakeAws(identities=["Example.com"], sandbox=True) as aws:
-        _send(_client(aws, "sesv2"), sender="a@mail.EXAMPLE.com", to=("success@simulator.amazonses.com",))
+        _send(boto_client(aws.url, "sesv2"), sender="a@mail.EXAMPLE.com", to=("success@simulator.amazonses.com",))
         assert aws.accepted == 1
 
 
 def test_log_names_calls_in_order() -> None:
     """The log tells service, operation, region, key and connection of every request, without the message's content."""
     with FakeAws() as aws:
-        _client(aws, "sts").get_caller_identity()
-        v2 = _client(aws, "sesv2", region_name="us-west-2")
+        boto_client(aws.url, "sts").get_caller_identity()
+        v2 = boto_client(aws.url, "sesv2", region_name="us-west-2")
         _send(v2)
         _send(v2)
-        _client(aws, "ses").list_identities(IdentityType="Domain", MaxItems=7)
+        boto_client(aws.url, "ses").list_identities(IdentityType="Domain", MaxItems=7)
         assert aws.calls() == ["sts:GetCallerIdentity", "sesv2:SendEmail", "sesv2:SendEmail", "ses:ListIdentities"]
         _, first, second, listing = aws.requests
         assert (aws.connections, aws.received, aws.accepted, aws.counts["sesv2:SendEmail"]) == (3, 2, 2, 2)
@@ -276,8 +264,8 @@ def test_from_json_reads_a_vector() -> None:
     }
     with FakeAws.from_json(endpoint) as aws:
         with pytest.raises(ClientError) as raised:
-            _send(_client(aws, "sesv2"))
-        _send(_client(aws, "sesv2"))
+            _send(boto_client(aws.url, "sesv2"))
+        _send(boto_client(aws.url, "sesv2"))
         assert aws.calls() == ["sesv2:SendEmail"] * 2
     assert _refusal(raised)[0] == "TooManyRequestsException"
     assert FakeAws(roles={arn: Role(external_id="x-1")}).calls() == []
@@ -302,7 +290,7 @@ def test_wrong_vectors_are_told(endpoint: dict[str, Any]) -> None:
 def test_configure_takes_effect_at_once() -> None:
     """Options may be changed while the fake runs."""
     with FakeAws() as aws:
-        v2 = _client(aws, "sesv2")
+        v2 = boto_client(aws.url, "sesv2")
         _send(v2)
         aws.configure(paused=True)
         with pytest.raises(ClientError):
@@ -313,7 +301,7 @@ def test_configure_takes_effect_at_once() -> None:
 def test_without_message_bytes_contents_are_dropped() -> None:
     """With message_bytes off a send is counted and its envelope kept, but neither texts nor bytes."""
     with FakeAws(message_bytes=False) as aws:
-        v2 = _client(aws, "sesv2")
+        v2 = boto_client(aws.url, "sesv2")
         _send(v2)
         v2.send_email(Content={"Raw": {"Data": RAW + b"\r\n" * 60_000}})
         simple, raw = aws.messages
@@ -324,7 +312,7 @@ def test_without_message_bytes_contents_are_dropped() -> None:
 def test_blind_mode_accepts_unread() -> None:
     """With blind on, v2 sends are counted and answered with ids of their own, and nothing is kept."""
     with FakeAws(blind=True, paused=True) as aws:
-        v2 = _client(aws, "sesv2")
+        v2 = boto_client(aws.url, "sesv2")
         assert _send(v2) != _send(v2)
         assert (aws.accepted, aws.received, aws.messages) == (2, 2, [])
 

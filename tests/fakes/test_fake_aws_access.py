@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from boto_client import KEY, boto_client
 from fake_aws import FakeAws
 
 ROLE = "arn:aws:iam::111122223333:role/team/mail"
-KEY = "AKIAEXAMPLE"
-
-
-@cache
-def _session() -> Any:
-    return boto3.Session(region_name="eu-west-1", aws_access_key_id=KEY, aws_secret_access_key="secret")
-
-
-def _client(aws: FakeAws, service: str, credentials: dict[str, Any] | None = None, **more: Any) -> Any:
-    config = Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=5, proxies={})
-    if credentials is not None:
-        names = {"AccessKeyId": "aws_access_key_id", "SecretAccessKey": "aws_secret_access_key", "SessionToken": "aws_session_token"}
-        more = {**{ours: credentials[theirs] for theirs, ours in names.items() if theirs in credentials}, **more}
-    return _session().client(service, endpoint_url=aws.url, config=config, **more)
 
 
 def _assume(aws: FakeAws, **more: Any) -> dict[str, Any]:
-    answer = _client(aws, "sts").assume_role(**{"RoleArn": ROLE, "RoleSessionName": "jackfield-1", **more})
+    answer = boto_client(aws.url, "sts").assume_role(**{"RoleArn": ROLE, "RoleSessionName": "jackfield-1", **more})
     return dict(answer["Credentials"])
 
 
@@ -49,8 +33,8 @@ def test_assume_role_gives_a_session() -> None:
     with FakeAws(clock=lambda: 1_800_000_000.0, roles={ROLE: {"externalId": "acme-1"}}) as aws:
         policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ses:*", "Resource": "*"}]})
         credentials = _assume(aws, ExternalId="acme-1", DurationSeconds=900, Policy=policy)
-        _send(_client(aws, "sesv2", credentials))
-        assert _client(aws, "sts", credentials).get_caller_identity()["Arn"].endswith("assumed-role/mail/jackfield-1")
+        _send(boto_client(aws.url, "sesv2", credentials))
+        assert boto_client(aws.url, "sts", credentials).get_caller_identity()["Arn"].endswith("assumed-role/mail/jackfield-1")
         (session,), (message,) = aws.sessions, aws.messages
     assert credentials["Expiration"].timestamp() == 1_800_000_900.0
     assert (session.role_arn, session.session_name, session.external_id, session.duration_seconds, session.policy) == (
@@ -102,7 +86,7 @@ def test_role_without_external_id_takes_any() -> None:
 def test_chained_roles_last_an_hour_at_most() -> None:
     """A session may assume a further role, for one hour at most."""
     with FakeAws(roles={ROLE: {"maxSessionDuration": 43_200}}) as aws:
-        sts = _client(aws, "sts", _assume(aws, DurationSeconds=43_200))
+        sts = boto_client(aws.url, "sts", _assume(aws, DurationSeconds=43_200))
         assert sts.assume_role(RoleArn=ROLE, RoleSessionName="second", DurationSeconds=3600)["Credentials"]
         with pytest.raises(ClientError) as raised:
             sts.assume_role(RoleArn=ROLE, RoleSessionName="second", DurationSeconds=3601)
@@ -113,14 +97,14 @@ def test_sessions_expire_by_the_clock() -> None:
     """When the clock passes a session's end, v1 answers ExpiredToken and v2 ExpiredTokenException, both 403."""
     with FakeAws(session_lifetime=100) as aws:
         credentials = _assume(aws)
-        _send(_client(aws, "sesv2", credentials))
+        _send(boto_client(aws.url, "sesv2", credentials))
         aws.advance(101)
         with pytest.raises(ClientError) as second:
-            _send(_client(aws, "sesv2", credentials))
+            _send(boto_client(aws.url, "sesv2", credentials))
         with pytest.raises(ClientError) as first:
-            _client(aws, "ses", credentials).list_identities()
+            boto_client(aws.url, "ses", credentials).list_identities()
         with pytest.raises(ClientError) as sts:
-            _client(aws, "sts", credentials).get_caller_identity()
+            boto_client(aws.url, "sts", credentials).get_caller_identity()
         assert aws.accepted == 1
     assert [_code(first), _code(second), _code(sts)] == ["ExpiredToken", "ExpiredTokenException", "ExpiredToken"]
     assert {item.value.response["ResponseMetadata"]["HTTPStatusCode"] for item in (first, second, sts)} == {403}
@@ -129,13 +113,13 @@ def test_sessions_expire_by_the_clock() -> None:
 def test_sessions_expire_on_demand() -> None:
     """Sessions end all at once, or after a number of SES calls, and a token that nobody knows has expired, too."""
     with FakeAws(session_calls=1) as aws:
-        client = _client(aws, "sesv2", _assume(aws))
+        client = boto_client(aws.url, "sesv2", _assume(aws))
         _send(client)
-        for ended in (client, _client(aws, "sesv2", {**_assume(aws), "SessionToken": "unknown"})):
+        for ended in (client, boto_client(aws.url, "sesv2", {**_assume(aws), "SessionToken": "unknown"})):
             with pytest.raises(ClientError) as raised:
                 _send(ended)
             assert _code(raised) == "ExpiredTokenException"
-        fresh = _client(aws, "sesv2", _assume(aws))
+        fresh = boto_client(aws.url, "sesv2", _assume(aws))
         aws.expire_sessions()
         with pytest.raises(ClientError) as raised:
             _send(fresh)
@@ -152,28 +136,28 @@ def test_unknown_keys_are_refused() -> None:
             ("sesv2", "get_account", "UnrecognizedClientException"),
         ):
             with pytest.raises(ClientError) as raised:
-                getattr(_client(aws, service), call)()
+                getattr(boto_client(aws.url, service), call)()
             assert _code(raised) == code
         static = {"AccessKeyId": "ASIASTATIC", "SecretAccessKey": "s", "SessionToken": "token"}
-        assert _client(aws, "sesv2", static).get_account()["SendingEnabled"]
+        assert boto_client(aws.url, "sesv2", static).get_account()["SendingEnabled"]
         with pytest.raises(ClientError):
-            _client(aws, "sesv2", {**static, "SessionToken": "other"}).get_account()
+            boto_client(aws.url, "sesv2", {**static, "SessionToken": "other"}).get_account()
 
 
 def test_permissions_are_enforced() -> None:
     """A call that the user's list does not allow is refused: AccessDenied in v1, AccessDeniedException in v2, with AWS's text."""
     arn = "arn:aws:iam::123456789012:user/ada"
     with FakeAws(users={KEY: {"arn": arn, "allow": ["ses:List*"]}}) as aws:
-        assert _client(aws, "ses").list_identities()["Identities"] == []
+        assert boto_client(aws.url, "ses").list_identities()["Identities"] == []
         with pytest.raises(ClientError) as second:
-            _send(_client(aws, "sesv2"))
+            _send(boto_client(aws.url, "sesv2"))
         with pytest.raises(ClientError) as first:
-            _client(aws, "ses").get_send_quota()
+            boto_client(aws.url, "ses").get_send_quota()
         with pytest.raises(ClientError) as sts:
             _assume(aws)
         aws.configure(quoted_denials=True)
         with pytest.raises(ClientError) as quoted:
-            _send(_client(aws, "sesv2"))
+            _send(boto_client(aws.url, "sesv2"))
     assert [_code(first), _code(second), _code(sts)] == ["AccessDenied", "AccessDeniedException", "AccessDenied"]
     resource = "arn:aws:ses:eu-west-1:123456789012:identity/a@example.com"
     expected = f"User: {arn} is not authorized to perform: ses:SendEmail on resource: {resource}"
@@ -187,17 +171,17 @@ def test_raw_needs_either_send_permission(allow: str) -> None:
     """A v2 Raw send is allowed by ses:SendRawEmail or by ses:SendEmail; a refusal names the former."""
     raw = {"Raw": {"Data": b"From: a@example.com\r\nTo: b@x.io\r\n\r\nHello"}}
     with FakeAws(users={KEY: {"allow": [allow]}}) as aws:
-        assert _client(aws, "sesv2").send_email(Content=raw)["MessageId"]
+        assert boto_client(aws.url, "sesv2").send_email(Content=raw)["MessageId"]
         aws.configure(users={KEY: {"allow": ["ses:List*"]}})
         with pytest.raises(ClientError, match="perform: ses:SendRawEmail on"):
-            _client(aws, "sesv2").send_email(Content=raw)
+            boto_client(aws.url, "sesv2").send_email(Content=raw)
 
 
 ALL = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 
 def _with_policy(aws: FakeAws, statement: object) -> Any:
-    return _client(aws, "sesv2", _assume(aws, Policy=json.dumps({"Version": "2012-10-17", "Statement": statement})))
+    return boto_client(aws.url, "sesv2", _assume(aws, Policy=json.dumps({"Version": "2012-10-17", "Statement": statement})))
 
 
 def test_session_policy_allows_what_the_role_allows() -> None:
@@ -230,29 +214,29 @@ def test_session_policy_narrows_the_role(statement: object) -> None:
 def test_signatures_are_verified() -> None:
     """With verify_signatures a wrong secret is told, for users and sessions, on form, JSON, query and escaped paths alike."""
     with FakeAws(users={KEY: {"secret": "secret"}}, identities=["a+b@x.io"], verify_signatures=True) as aws:
-        assert _client(aws, "sesv2").get_email_identity(EmailIdentity="a+b@x.io")["VerifiedForSendingStatus"]
-        assert _client(aws, "ses").list_identities()["Identities"] == ["a+b@x.io"]
+        assert boto_client(aws.url, "sesv2").get_email_identity(EmailIdentity="a+b@x.io")["VerifiedForSendingStatus"]
+        assert boto_client(aws.url, "ses").list_identities()["Identities"] == ["a+b@x.io"]
         credentials = _assume(aws)
-        assert _client(aws, "sesv2", credentials).get_account()
+        assert boto_client(aws.url, "sesv2", credentials).get_account()
         wrong = {"AccessKeyId": KEY, "SecretAccessKey": "wrong"}
         for keys, service, code in (
             (wrong, "sts", "SignatureDoesNotMatch"),
             ({**credentials, "SecretAccessKey": "wrong"}, "sts", "SignatureDoesNotMatch"),
         ):
             with pytest.raises(ClientError) as raised:
-                _client(aws, service, keys).get_caller_identity()
+                boto_client(aws.url, service, keys).get_caller_identity()
             assert _code(raised) == code
         with pytest.raises(ClientError) as raised:
-            _client(aws, "sesv2", wrong).get_account()
+            boto_client(aws.url, "sesv2", wrong).get_account()
     assert _code(raised) == "InvalidSignatureException"
 
 
 def test_clock_skew_is_refused() -> None:
     """With max_skew, a request signed at another time is refused as a bad signature."""
     with FakeAws(max_skew=300) as aws:
-        assert _client(aws, "sesv2").get_account()
+        assert boto_client(aws.url, "sesv2").get_account()
         aws.advance(-3600)
         with pytest.raises(ClientError) as raised:
-            _client(aws, "sesv2").get_account()
+            boto_client(aws.url, "sesv2").get_account()
     assert _code(raised) == "InvalidSignatureException"
     assert "Signature expired" in raised.value.response["Error"]["Message"]

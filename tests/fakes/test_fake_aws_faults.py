@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from functools import cache
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
 
+from boto_client import boto_client
 from fake_aws import FakeAws, Fault
-
-
-@cache
-def _session() -> Any:
-    return boto3.Session(region_name="eu-west-1", aws_access_key_id="AKIAEXAMPLE", aws_secret_access_key="secret")
-
-
-def _client(aws: FakeAws, service: str = "sesv2", *, attempts: int = 1, timeout: float = 5) -> Any:
-    config = Config(retries={"mode": "standard", "total_max_attempts": attempts}, read_timeout=timeout, proxies={})
-    return _session().client(service, endpoint_url=aws.url, config=config)
 
 
 def _send(client: Any) -> Any:
@@ -41,7 +29,7 @@ def _send_v1(client: Any) -> Any:
 def test_connection_dies_after_the_request(kind: str, *, accept: bool) -> None:
     """RST and FIN come after the request was read whole: the send is received, and accepted only if the script says so."""
     with FakeAws(script=[{"operation": "SendEmail", "do": kind, "accept": accept}]) as aws:
-        client = _client(aws)
+        client = boto_client(aws.url)
         with pytest.raises(ConnectionClosedError):
             _send(client)
         assert (aws.received, aws.accepted) == (1, int(accept))
@@ -53,7 +41,7 @@ def test_boto3_repeats_what_aws_may_have_taken() -> None:
     """With boto3's own retries on, one send that is reset is accepted three times: the fake makes double sends visible."""
     with FakeAws(script=[{"operation": "SendEmail", "do": "reset", "always": True}]) as aws:
         with pytest.raises(ConnectionClosedError):
-            _send(_client(aws, attempts=3))
+            _send(boto_client(aws.url, attempts=3))
         assert (aws.received, aws.accepted) == (3, 3)
 
 
@@ -61,7 +49,7 @@ def test_hang_ends_with_the_caller() -> None:
     """A hang gives the caller its read timeout; the message counts as accepted, and the fake stops without delay."""
     with FakeAws(script=[{"do": "hang"}]) as aws:
         with pytest.raises(ReadTimeoutError):
-            _send(_client(aws, timeout=0.2))
+            _send(boto_client(aws.url, timeout=0.2))
         assert (aws.received, aws.accepted) == (1, 1)
 
 
@@ -69,7 +57,7 @@ def test_hang_with_seconds_answers_late() -> None:
     """A hang with seconds gives the true answer after that time; not accepted before, it is judged then."""
     with FakeAws(script=[{"do": "hang", "seconds": 0.1, "accept": False}]) as aws:
         started = time.monotonic()
-        assert _send(_client(aws))["MessageId"] == aws.messages[0].message_id
+        assert _send(boto_client(aws.url))["MessageId"] == aws.messages[0].message_id
         assert time.monotonic() - started >= 0.1
 
 
@@ -77,7 +65,7 @@ def test_release_ends_hangs() -> None:
     """release() sends the held answers."""
     with FakeAws(script=[{"do": "hang"}]) as aws:
         answers: list[Any] = []
-        thread = threading.Thread(target=lambda: answers.append(_send(_client(aws))))
+        thread = threading.Thread(target=lambda: answers.append(_send(boto_client(aws.url))))
         thread.start()
         assert aws.wait_until(lambda aws: aws.accepted == 1)
         while thread.is_alive():
@@ -100,9 +88,9 @@ def test_status_speaks_the_protocol(fault: dict[str, Any], v1: str, v2: str) -> 
     """A status fault is parsed by boto3 as that error in both protocols, and nothing is accepted."""
     with FakeAws(script=[{"do": "status", "times": 2, "headers": {"Retry-After": "3"}, **fault}]) as aws:
         with pytest.raises(ClientError) as first:
-            _send_v1(_client(aws, "ses"))
+            _send_v1(boto_client(aws.url, "ses"))
         with pytest.raises(ClientError) as second:
-            _send(_client(aws))
+            _send(boto_client(aws.url))
         assert (aws.received, aws.accepted) == (2, 0)
     assert [item.value.response["Error"]["Code"] for item in (first, second)] == [v1, v2]
     for raised in (first, second):
@@ -114,7 +102,7 @@ def test_status_in_sts() -> None:
     """STS's faults are STS's XML, with their own typed errors."""
     script = [{"operation": "sts:AssumeRole", "do": "status", "status": 403, "code": "RegionDisabledException"}]
     with FakeAws(script=script) as aws:
-        sts = _client(aws, "sts")
+        sts = boto_client(aws.url, "sts")
         with pytest.raises(sts.exceptions.RegionDisabledException):
             sts.assume_role(RoleArn="arn:aws:iam::111122223333:role/mail", RoleSessionName="ab")
 
@@ -123,7 +111,7 @@ def test_status_in_sts() -> None:
 def test_body_fools_v2(body: object) -> None:
     """A 200 that is HTML, empty or without MessageId is raised by nobody in v2: only the id is missing."""
     with FakeAws(script=[{"do": "body", "body": body, "accept": True}]) as aws:
-        assert "MessageId" not in _send(_client(aws))
+        assert "MessageId" not in _send(boto_client(aws.url))
         assert aws.accepted == 1
 
 
@@ -131,9 +119,9 @@ def test_body_in_v1() -> None:
     """The same in v1 is a KeyError for HTML and a ResponseParserError for an empty body."""
     with FakeAws(script=[{"do": "body", "body": "<html>Gateway</html>"}, {"do": "body"}]) as aws:
         with pytest.raises((KeyError, ResponseParserError)):
-            _send_v1(_client(aws, "ses"))
+            _send_v1(boto_client(aws.url, "ses"))
         with pytest.raises((KeyError, ResponseParserError)):
-            _send_v1(_client(aws, "ses"))
+            _send_v1(boto_client(aws.url, "ses"))
         assert (aws.received, aws.accepted) == (2, 0)
 
 
@@ -141,16 +129,16 @@ def test_body_in_v1() -> None:
 def test_cut_ends_early(count: int | None) -> None:
     """A cut answer announces more than it sends: v1 raises, v2 only lacks the id; both sends were accepted."""
     with FakeAws(script=[Fault(do="cut", bytes=count, times=2)]) as aws:
-        assert "MessageId" not in _send(_client(aws))
+        assert "MessageId" not in _send(boto_client(aws.url))
         with pytest.raises(ResponseParserError):
-            _send_v1(_client(aws, "ses"))
+            _send_v1(boto_client(aws.url, "ses"))
         assert (aws.received, aws.accepted) == (2, 2)
 
 
 def test_stopped_fake_refuses_and_comes_back() -> None:
     """Between stop() and start() the port refuses connections; afterwards it serves as before."""
     with FakeAws() as aws:
-        client = _client(aws)
+        client = boto_client(aws.url)
         _send(client)
         aws.stop()
         with pytest.raises(EndpointConnectionError):
@@ -165,14 +153,14 @@ def test_drip_outlives_read_timeouts(*, head: bool) -> None:
     """A dripped answer comes whole, however short the read timeout, since each byte renews it."""
     with FakeAws(script=[{"do": "drip", "seconds": 0.005, "head": head}]) as aws:
         started = time.monotonic()
-        assert _send(_client(aws, timeout=0.3))["MessageId"] == aws.messages[0].message_id
+        assert _send(boto_client(aws.url, timeout=0.3))["MessageId"] == aws.messages[0].message_id
         assert time.monotonic() - started > 0.3
 
 
 def test_latency_of_answers_and_connections() -> None:
     """Each answer waits the latency, the first of a connection more, a latency fault more still."""
     with FakeAws(latency=0.02, connect_latency=0.04, script=[{"do": "pass", "times": 2}, {"do": "latency", "seconds": 0.1}]) as aws:
-        client = _client(aws)
+        client = boto_client(aws.url)
         times = []
         for _ in range(4):
             started = time.monotonic()
@@ -188,7 +176,7 @@ def test_latency_of_answers_and_connections() -> None:
 def test_close_idle_is_noticed_by_the_next_request() -> None:
     """A connection closed while idle loses nothing: boto3 opens another."""
     with FakeAws(script=[{"do": "close_idle"}]) as aws:
-        client = _client(aws)
+        client = boto_client(aws.url)
         first = _send(client)["MessageId"]
         assert aws.wait_until(lambda aws: aws.open_connections == 0)
         assert _send(client)["MessageId"] != first
@@ -201,22 +189,16 @@ def test_flaky_port() -> None:
         for _ in range(2):
             # When the RST arrives decides which of the two boto3 makes of it.
             with pytest.raises((ConnectionClosedError, EndpointConnectionError)):
-                _send(_client(aws))
-        assert _send(_client(aws))["MessageId"]
+                _send(boto_client(aws.url))
+        assert _send(boto_client(aws.url))["MessageId"]
         assert (aws.received, aws.accepted, aws.connections) == (1, 1, 3)
 
 
 def test_expire_fault() -> None:
     """An expire fault ends the session of the very request that meets it."""
     with FakeAws(script=[{"operation": "SendEmail", "do": "expire"}]) as aws:
-        keys = _client(aws, "sts").assume_role(RoleArn="arn:aws:iam::111122223333:role/mail", RoleSessionName="ab")["Credentials"]
-        client = _session().client(
-            "sesv2",
-            endpoint_url=aws.url,
-            aws_access_key_id=keys["AccessKeyId"],
-            aws_secret_access_key=keys["SecretAccessKey"],
-            aws_session_token=keys["SessionToken"],
-        )
+        keys = boto_client(aws.url, "sts").assume_role(RoleArn="arn:aws:iam::111122223333:role/mail", RoleSessionName="ab")["Credentials"]
+        client = boto_client(aws.url, credentials=keys)
         with pytest.raises(ClientError) as raised:
             _send(client)
     assert raised.value.response["Error"]["Code"] == "ExpiredTokenException"
@@ -230,7 +212,7 @@ def test_queue_is_ordered_and_apart_by_operation() -> None:
         {"operation": "GetAccount", "do": "status", "status": 418, "code": "Teapot", "always": True},
     ]
     with FakeAws(script=script, identities=["a.io", "b.io"]) as aws:
-        ses, v2 = _client(aws, "ses"), _client(aws)
+        ses, v2 = boto_client(aws.url, "ses"), boto_client(aws.url)
         assert ses.list_identities(MaxItems=1)["Identities"] == ["a.io"]
         for call in (v2.get_account, ses.list_identities, v2.get_account):
             with pytest.raises(ClientError):

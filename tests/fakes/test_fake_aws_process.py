@@ -9,28 +9,19 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 import fake_aws
+from boto_client import boto_client
 from fake_aws import FakeAws, FakeAwsProcess, Fault
 from together import at_once
 
-
-@cache
-def _session() -> Any:
-    return boto3.Session(region_name="eu-west-1", aws_access_key_id="AKIAEXAMPLE", aws_secret_access_key="secret")
-
-
-def _client(url: str, service: str = "sesv2") -> Any:
-    config = Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=20, max_pool_connections=60, proxies={})
-    return _session().client(service, endpoint_url=url, config=config)
+_client = partial(boto_client, timeout=20, connections=60)
 
 
 def _send(client: Any, text: str = "Hello") -> str:
