@@ -1,27 +1,18 @@
-"""A database of each kind, with its vault and a clock that tests move."""
+"""What is on the ``database`` of the plugin ``postgres``: a vault, workspaces and tokens, with a clock that tests move."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 
 from clocks import FakeClock
 from jackfield.access import Tokens, Workspaces
-from jackfield.database import Database, MasterKey, Vault, open_database
+from jackfield.database import Database, MasterKey, Vault
 
 
 @pytest.fixture
 def clock() -> FakeClock:
     """A clock that goes on when it is told to."""
     return FakeClock()
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """An empty database, on SQLite and on PostgreSQL; for test modules that say ``pytest_plugins = ["postgres"]``."""
-    with open_database(database_url) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from clocks import FakeClock
 from jackfield.access.sessions import IDLE, LINK_LASTS, Sessions
-from jackfield.database import Database, open_database
+from jackfield.database import Database
 from jackfield.journal.samples import open_counts, samples
 
 pytest_plugins = ["postgres"]
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """An empty database of each kind."""
-    with open_database(database_url) as opened:
-        yield opened
 
 
 def test_a_link_is_spent_once_whoever_tries(database: Database) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,13 +16,6 @@ from together import at_once
 from workspace_rows import adding, names
 
 WAIT = 30.0
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """An open database with all tables."""
-    with open_database(database_url) as opened:
-        yield opened
 
 
 class Commits:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from jackfield.database import ConstraintViolation, Database, StatementInvalid, Transaction, UniqueViolation, open_database
+from jackfield.database import ConstraintViolation, Database, StatementInvalid, Transaction, UniqueViolation
 from workspace_rows import names
 
 WORKSPACE = "INSERT INTO workspaces (name, created_at) VALUES (:name, :now)"
@@ -17,13 +16,6 @@ INVOCATION = (
     "INSERT INTO invocations (workspace, id, status, connector, action, idempotency_key, key_held, created_at, inputs) "
     "VALUES (:workspace, :id, :status, 'echo', 'say', :key, :held, :now, :inputs)"
 )
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """An open database with all tables."""
-    with open_database(database_url) as opened:
-        yield opened
 
 
 def workspace(transaction: Transaction, name: str, now: float = 1.5) -> int:

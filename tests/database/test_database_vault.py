@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import pickle
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,13 +21,6 @@ from together import at_once
 PLACE = ("connection", "id", "secretAccessKey", "1")
 SECRET = b"wJalrXUtnFEMI/K7MDENG"
 PARTS = st.lists(st.text(st.characters(), max_size=6), max_size=5)
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """An open database with all tables."""
-    with open_database(database_url) as opened:
-        yield opened
 
 
 @pytest.fixture

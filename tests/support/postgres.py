@@ -18,14 +18,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from jackfield.database import Database
 
 if os.name == "posix":
     import fcntl
 
 __all__ = [
     "Server",
+    "database",
     "database_url",
     "missing",
     "postgres_database",
@@ -250,3 +255,12 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The database there, open, with all tables."""
+    from jackfield.database import open_database
+
+    with open_database(database_url) as opened:
+        yield opened
