@@ -20,6 +20,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from authority import Authority
 from clocks import FakeClock
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import Workspaces
@@ -228,6 +229,77 @@ def test_a_provider_that_hangs_stalls_nobody_else(
     assert {(reply.status, reply.headers.get("retry-after")) for reply in [*replies, again]} == {(503, "10")}
     assert len(taken) == 1
     assert len([record for record in caplog.records if "identity provider" in record.getMessage()]) == 1
+
+
+def test_a_provider_is_known_by_its_certificate(tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
+    """Over TLS keys are taken from whoever has a certificate that is believed, and from nobody else."""
+    authority = Authority(tmp_path)
+    provider.server.socket = authority.serving("127.0.0.1").wrap_socket(provider.server.socket, server_side=True)
+    settings = replace(SETTINGS, jwt=Jwt(provider.url.replace("http:", "https:"), ISSUER, AUDIENCE))
+    with standing(tmp_path / "believed", settings, SSL_CERT_FILE=str(authority.bundle)) as stand:
+        assert Client(stand.port, provider.token()).get("/v1/connectors").status == 200
+    with standing(tmp_path / "unknown", settings) as stand:
+        assert Client(stand.port, provider.token()).get("/v1/connectors").status == 503
+    assert "CERTIFICATE_VERIFY_FAILED" in caplog.text
+
+
+def _trickle(connection: socket.socket, start: bytes) -> None:
+    connection.sendall(start)
+    pause = threading.Event()
+    while True:
+        connection.sendall(b" ")
+        pause.wait(0.1)
+
+
+def _pour(connection: socket.socket, start: bytes) -> None:
+    connection.sendall(start)
+    for _ in range(100):
+        connection.sendall(b" " * 1_000_000)
+
+
+LENGTHY = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n"
+ENDLESS = b"HTTP/1.1 200 OK\r\n\r\n"
+EVIL: dict[str, Callable[[socket.socket], None]] = {
+    "a head that trickles": lambda connection: _trickle(connection, b"HTTP/1.1 200 OK\r\nX-Long: "),
+    "a body that trickles": lambda connection: _trickle(connection, LENGTHY),
+    "100 MB that were announced": lambda connection: _pour(connection, LENGTHY),
+    "100 MB that were not": lambda connection: _pour(connection, ENDLESS),
+}
+
+
+@contextlib.contextmanager
+def evil(send: Callable[[socket.socket], None]) -> Iterator[tuple[str, list[float], threading.Event]]:
+    """A provider that sends this: its address, when it was asked, and what is set when it was hung up on."""
+    asked, hung_up = list[float](), threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError), listener.accept()[0] as connection:
+                asked.append(time.monotonic())
+                connection.recv(65536)
+                send(connection)
+            hung_up.set()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/keys", asked, hung_up
+
+
+@pytest.mark.parametrize("name", EVIL)
+def test_a_provider_that_does_not_end_is_hung_up_on(
+    tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """Keys that come a byte at a time, or are 100 MB: given up after a time and a size, with a warning; others are served meanwhile."""
+    monkeypatch.setattr("jackfield.surfaces.http.jwts._TIMEOUT", 1.0)
+    with evil(EVIL[name]) as (url, asked, hung_up), standing(tmp_path, replace(SETTINGS, jwt=Jwt(url, ISSUER, AUDIENCE))) as stand:
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(Client(stand.port, provider.token()).get, "/v1/connectors")
+            assert stand.client("read").get("/v1/connectors").status == 200
+            assert waiting.result().status == 503
+        assert hung_up.wait(30)
+        assert time.monotonic() - asked[0] < 15
+    told = [record.getMessage() for record in caplog.records if "identity provider" in record.getMessage()]
+    assert len(told) == 1
+    assert ("1,048,576 bytes" if "100 MB" in name else "") in told[0], told
 
 
 def test_keys_are_fetched_with_measure(tmp_path: Path, provider: Provider) -> None:

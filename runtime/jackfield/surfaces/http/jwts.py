@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import threading
 from concurrent.futures import Future
@@ -19,7 +20,8 @@ __all__ = ["Jwts"]
 
 _LOG = logging.getLogger("jackfield.http")
 _ALGORITHMS = ["RS256", "ES256", "EdDSA", "PS256"]
-_TIMEOUT = 3.0
+_TIMEOUT, _MOST = 4.0, 1024 * 1024
+"""Seconds and bytes that a provider's keys may take."""
 _PATIENCE = 5.0
 """Seconds for which a request waits for keys that are being fetched."""
 _WAITING = 100
@@ -131,7 +133,9 @@ def _found(url: str) -> tuple[dict[str, Any], str]:
 def _published(url: str) -> dict[str, Any]:
     import jwt  # noqa: PLC0415 (only where an identity provider is set)
 
-    found = jwt.PyJWKSet.from_dict(jwt.PyJWKClient(url, cache_jwk_set=False, timeout=_TIMEOUT).fetch_data())
+    from jackfield.surfaces.http.jwks import fetched  # noqa: PLC0415 (as above)
+
+    found = jwt.PyJWKSet.from_dict(json.loads(fetched(url, _TIMEOUT, _MOST)))
     return {item.key_id: item.key for item in found.keys if item.key_id and item.public_key_use in ("sig", None)}
 
 
