@@ -51,9 +51,9 @@ def test_create_twice(workspaces: Workspaces, name: str) -> None:
     assert (caught.value.code, caught.value.http_status) == ("invalid_invocation", 409)
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a/b", "ü", "x" * 101, "a\n"])
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "ü", "x" * 101, "a\n", ".", "..", "...", "_", "-", "--"])
 def test_names_that_are_not_valid(workspaces: Workspaces, name: str) -> None:
-    """A name is 1 to 100 letters, digits, dots, underscores or hyphens."""
+    """A name is 1 to 100 letters, digits, dots, underscores or hyphens, with a letter or a digit among them."""
     with pytest.raises(InvalidInvocation) as caught:
         workspaces.create(name)
     assert caught.value.details[0].path == "/name"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -136,3 +137,30 @@ def test_files_belong_to_their_workspace(scene: Scene) -> None:
     assert ours.json["status"] == "succeeded"
     assert (theirs.status, theirs.json["error"]["code"]) == (422, "invalid_input")
     assert theirs.json["error"]["details"][0]["path"] == "/picture/file"
+
+
+def test_a_workspace_of_any_name_is_one_of_its_own(tmp_path: Path) -> None:
+    """Names that are awkward in folders and addresses, among them some of before they were refused: each workspace has its own connections,
+    files and invocations, and the files stay in their folder."""
+    new, old = [".hidden", "-x", "a..b", "CON", "0", "x" * 100], [".", "..", "_"]
+    names = [*new, *old]
+    with standing(tmp_path, SETTINGS) as stand:
+        storage = stand.host.storage
+        for name in new:
+            Workspaces(storage.database, storage.vault, stand.host.clock).create(name)
+        with storage.database.write() as transaction:
+            for name in old:
+                transaction.change("INSERT INTO workspaces (name, created_at, settings) VALUES (:name, 1, '{}')", {"name": name})
+        clients = {name: stand.client(workspace=name) for name in names}
+        files = {name: client.post("/v1/files", name.encode()).json["file"] for name, client in clients.items()}
+        for client in clients.values():
+            assert client.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t"}}).status == 201
+        for name, client in clients.items():
+            said = client.post("/v1/invocations", say("say", "hall", text="x", picture={"file": files[name]}))
+            assert said.status == 200, said.body
+            assert len(client.get("/v1/invocations").json["items"]) == 1
+            other = files[names[names.index(name) - 1]]
+            assert client.invoke("say", text="x", picture={"file": other}).status == 422
+    home = tmp_path / "home"
+    assert len(list((home / "files").iterdir())) == len(names)
+    assert not list(home.glob("file_*")) + list((home / "files").glob("file_*"))

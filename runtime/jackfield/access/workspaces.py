@@ -21,6 +21,7 @@ DEFAULT = "default"
 """The workspace that always exists (contract §1)."""
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 """What a workspace may be called: an id of the platform's own for its customer will mostly do."""
+_OWN = re.compile(r"[A-Za-z0-9]")
 _KEPT_FOR = 5.0
 """Seconds for which a process goes on with settings that another process has changed."""
 _MOST_KEPT = 1000
@@ -72,6 +73,8 @@ class Workspaces:
         :raises WorkspaceExists: where there is one of this name.
         """
         check_name(name, "/name")
+        if not _OWN.search(name):  # nothing but marks: no folder and no address could be called so, as with connections
+            raise _invalid(name, "/name", "must have a letter or a digit", "Choose another name.")
         made = Workspace(name, self._clock.time(), changed_settings(Settings(), changes or {}))
         with self._database.write() as transaction:
             values = {"name": name, "now": made.created_at, "settings": json.dumps(made.settings.to_json())}
@@ -159,10 +162,13 @@ def check_name(name: str, path: str = "") -> None:
     :raises InvalidInvocation: where it may not.
     """
     if not NAME.match(name):
-        fault = Detail(path, "must be 1 to 100 letters, digits, dots, underscores or hyphens", "pattern")
-        raise InvalidInvocation(
-            f"the workspace's name is not valid: '{name[:100]}'", details=[fault], hint="Name one that 'jackfield workspaces list' shows."
-        )
+        reason = "must be 1 to 100 letters, digits, dots, underscores or hyphens"
+        raise _invalid(name, path, reason, "Name one that 'jackfield workspaces list' shows.")
+
+
+def _invalid(name: str, path: str, reason: str, hint: str) -> InvalidInvocation:
+    fault = Detail(path, reason, "pattern")
+    return InvalidInvocation(f"the workspace's name is not valid: '{name[:100]}'", details=[fault], hint=hint)
 
 
 def require(database: Database, name: str) -> None:
