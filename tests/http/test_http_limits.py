@@ -281,6 +281,18 @@ def test_behind_a_proxy_the_address_is_what_the_proxy_saw(tmp_path: Path) -> Non
         assert guess.get("/v1/actions", X_Forwarded_For="203.0.113.7, [2001:db8::1]:80").status == 401
 
 
+def test_the_guesses_of_a_network_are_counted_together(tmp_path: Path) -> None:
+    """Whoever has an IPv6 address has all of its /64; an IPv4 address is one, however it is written."""
+    with standing(tmp_path, replace(SETTINGS, guesses=5.0, behind_proxy=True)) as stand:
+        guess = Client(stand.port, "guess")
+        found = [guess.get("/v1/actions", X_Forwarded_For=f"2001:db8:0:7:{number:x}::{number:x}").status for number in range(1, 13)]
+        assert (found[0], found[-1]) == (401, 429)
+        assert guess.get("/v1/actions", X_Forwarded_For="2001:db8:0:8::1").status == 401
+        mapped = [guess.get("/v1/actions", X_Forwarded_For=f"{'::ffff:' * (number % 2)}203.0.113.9").status for number in range(12)]
+        assert (mapped[0], mapped[-1], mapped[-2]) == (401, 429, 429)
+        assert guess.get("/v1/actions", X_Forwarded_For="::ffff:203.0.113.10").status == 401
+
+
 def test_so_many_at_once(tmp_path: Path) -> None:
     """Beyond the limit requests are 503 with Retry-After, probes are answered, and all goes on afterwards."""
     with standing(tmp_path, replace(SETTINGS, concurrency=2)) as stand, Gatekeeper() as gate, ThreadPoolExecutor(2) as pool:

@@ -253,6 +253,20 @@ def _timed(client: Client, running: Any) -> Iterator[float]:
         assert client.invoke("say", text="others").status == 200
 
 
+def test_it_listens_on_ipv6(tmp_path: Path) -> None:
+    """``--host ::1``: calls are answered, and the link to the console that is told can be followed."""
+    with process(tmp_path, "--host", "::1") as server:
+        assert server.host == "::1"
+        assert server.client.invoke("say", text="six").status == 200
+        told = (tmp_path / "log").read_text(encoding="utf-8")
+        link = f"http://[::1]:{server.port}"
+        assert link in told
+        path = told.split(link)[1].split()[0]
+        page = Client(server.port, host="::1").get(path)
+    assert page.status == 200
+    assert b"Signed in" in page.body
+
+
 def test_being_told_to_stop_lets_what_runs_end(tmp_path: Path) -> None:
     """SIGTERM: nobody new is let in, what runs is answered, and the process ends."""
     with process(tmp_path) as server, Gatekeeper() as gate, ThreadPoolExecutor(1) as pool:

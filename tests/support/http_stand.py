@@ -39,7 +39,7 @@ from jackfield.surfaces.http.settings import Settings
 say = lambda origin: print("jackfield listens on", origin, file=sys.stderr, flush=True)
 sys.exit(run(Settings(**{"port": 0, **ast.literal_eval(sys.argv[1])}), configure, say))
 """
-_LISTENS = re.compile(r"listens on (http://\S+)")
+_LISTENS = re.compile(r"listens on http://\[?(\S+?)\]?:(\d+)\s")
 SETTINGS = Settings(port=0, guesses=0.0, stop_within=5.0)
 
 
@@ -50,10 +50,11 @@ class Client:
     port: int
     token: str | None = None
     timeout: float = 30.0
+    host: str = "127.0.0.1"
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
         """Send a request; ``body`` is bytes, or what is sent as JSON. Underscores in header names are dashes."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.token is not None:
             sent.setdefault("Authorization", f"Bearer {self.token}")
@@ -166,11 +167,12 @@ class Process:
     port: int
     folder: Path
     token: str
+    host: str = "127.0.0.1"
 
     @property
     def client(self) -> Client:
         """A client that may do everything."""
-        return Client(self.port, self.token)
+        return Client(self.port, self.token, host=self.host)
 
     def rss(self) -> int:
         """Bytes of memory that the process has now."""
@@ -221,7 +223,7 @@ def process(
                 raise AssertionError(f"the server ended: {line}")
             drain = threading.Thread(target=_copied, args=(running.stderr, folder / "log"), daemon=True)
             drain.start()
-            started = Process(running, int(found[1].rpartition(":")[2]), folder, token)
+            started = Process(running, int(found[2]), folder, token, found[1])
             _wait_until_ready(started)
             yield started
         finally:

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, TypeVar
 
 from jackfield import __version__
@@ -40,6 +41,8 @@ _LOG = logging.getLogger("jackfield.http")
 _BRIEF, _SLOW = 32, 64
 """Threads for looks into the database, and for what asks a provider: a slow provider must not keep anybody from signing in."""
 _SWEEP_EVERY = 600.0
+_NETWORK = 8
+"""Bytes of an IPv6 address that name the network."""
 
 
 class Host:
@@ -162,7 +165,15 @@ class Host:
 
 
 def _address(request: Request) -> bytes:
-    return request.client.host.encode() if request.client else b""
+    """Whose guesses are counted together: an IPv4 address, or the network of an IPv6 one: whoever has one address has all of a /64."""
+    text = request.client.host.partition("%")[0] if request.client else ""
+    try:
+        found = ip_address(text)
+    except ValueError:
+        return text.encode()
+    if isinstance(found, IPv6Address):
+        return found.ipv4_mapped.packed if found.ipv4_mapped is not None else found.packed[:_NETWORK]
+    return found.packed
 
 
 def _opened(panel: Jackfield) -> Jackfield:
