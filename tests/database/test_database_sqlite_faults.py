@@ -18,8 +18,8 @@ import pytest
 
 from jackfield.database import CommitInDoubt, Contended, Database, DatabaseUnfit, Transaction, open_database
 from jackfield.database.check import check
-from jackfield.database.sqlite import SqliteDialect
 from jackfield.errors import Sent, Unavailable
+from sqlite_writer import writer
 from workspace_rows import names
 
 BIG = 20_000
@@ -35,13 +35,6 @@ def adding(name: str, size: int = 0) -> Callable[[Transaction], str]:
         return name
 
     return unit
-
-
-def connection_of(database: Database) -> sqlite3.Connection:
-    """The connection that writes."""
-    dialect = database.dialect
-    assert isinstance(dialect, SqliteDialect)
-    return dialect._writer._idle[0].connection
 
 
 def filled(database: Database) -> list[str]:
@@ -61,7 +54,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     """When no page can be had any more the error says so, what was told as done is there, and with space it goes on."""
     with open_database(f"sqlite:///{tmp_path / 'a.db'}") as database:
         names(database)
-        connection = connection_of(database)
+        connection = writer(database)
         connection.execute("PRAGMA max_page_count = 400")
         done = filled(database)
         assert names(database) == done
@@ -76,7 +69,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
 def test_on_a_full_disk_a_small_unit_is_not_refused_for_a_large_one(tmp_path: Path) -> None:
     """Of two units in one batch the one that does not fit fails; what the other is told is what is in the file."""
     with open_database(f"sqlite:///{tmp_path / 'a.db'}") as database:
-        connection = connection_of(database)
+        connection = writer(database)
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages + 4}")
         told: list[object] = []

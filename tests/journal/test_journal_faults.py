@@ -16,11 +16,11 @@ import pytest
 from fake_aws import FakeAws
 from impatient import ImpatientStorage
 from jackfield import Jackfield, Result
-from jackfield.database import Database, open_database
+from jackfield.database import open_database
 from jackfield.database.check import check
-from jackfield.database.sqlite import SqliteDialect
 from nursery import connection, mail
 from postgres import missing, running_server
+from sqlite_writer import writer
 from truth import entries_by_key
 
 
@@ -39,13 +39,6 @@ def runtime(aws: FakeAws, url: str) -> Iterator[Jackfield]:
         jackfield.invoke(mail("before")).unwrap()
         yield jackfield
     storage.close()
-
-
-def writer(database: Database) -> sqlite3.Connection:
-    """The SQLite connection that writes."""
-    dialect = database.dialect
-    assert isinstance(dialect, SqliteDialect)
-    return dialect._writer._idle[0].connection
 
 
 def refused(result: Result, words: str) -> None:

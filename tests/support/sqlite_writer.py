@@ -1,0 +1,17 @@
+"""The SQLite connection on which a database writes, so that a test can fill its disk or get in its way."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from jackfield.database import Database
+from jackfield.database.sqlite import SqliteDialect
+
+__all__ = ["writer"]
+
+
+def writer(database: Database) -> sqlite3.Connection:
+    """The connection that writes; it is idle."""
+    dialect = database.dialect
+    assert isinstance(dialect, SqliteDialect)
+    return dialect._writer._idle[0].connection
