@@ -10,6 +10,8 @@ from hypothesis import settings
 
 __all__ = ["home", "pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary"]
 
+pytest.register_assert_rewrite("operating")  # a plugin that tests import, too: whichever comes first
+
 
 def pytest_configure() -> None:
     """No property test is timed: how long an example takes is the machine's doing."""
