@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from jackfield.surfaces.dapr.api import DaprApi
-from jackfield.surfaces.dapr.http_api import MAX_BODY, Answer, answer
+from jackfield.surfaces.dapr.http_api import MAX_BODY, Answer, answer, answer_to_head
 from jackfield.surfaces.dapr.request_body import BodyError, read_body
 
 __all__ = ["HttpServer"]
 
 _IDLE = 60.0
 """Seconds after which a connection on which nothing comes is closed."""
+_LINGER, _PIECE = 2.0, 65536
 
 
 class HttpServer:
@@ -92,18 +96,43 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*connection)
 
     def _serve(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
         with self._busy.request():
-            self._send(self._answered())
+            known = answer_to_head(self._api, self.command, self.path, headers)
+            if known is None:
+                self._send(self._answered(headers))
+                return
+            left = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+            self._send(replace(known, headers={**known.headers, "connection": "close"}) if left else known)
+        if left:
+            self._linger()
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _serve  # noqa: N815 (the standard library's names)
 
-    def _answered(self) -> Answer:
+    def handle_expect_100(self) -> bool:
+        """Whether a body is wanted is known when it is read."""
+        return True
+
+    def _answered(self, headers: dict[str, str]) -> Answer:
+        if headers.get("expect", "").lower() == "100-continue" and self.request_version == "HTTP/1.1":
+            self.send_response_only(100)
+            self.end_headers()
         try:
             body = read_body(self.headers, self.request_version, self.rfile, MAX_BODY)
         except BodyError as error:
             return Answer(error.status, {"content-type": "text/plain", "connection": "close"}, str(error).encode())
-        headers = {name.lower(): value for name, value in self.headers.items()}
         return answer(self._api, self.command, self.path, headers, body)
+
+    def _linger(self) -> None:
+        """Drop what still comes of a body that nobody reads, for a moment: closing at once would reset the connection, and the caller might
+        never see the answer (RFC 9112 §9.6)."""
+        until = time.monotonic() + _LINGER
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            while (left := until - time.monotonic()) > 0:
+                self.connection.settimeout(left)
+                if not self.rfile.read1(_PIECE):
+                    return
 
     def _send(self, found: Answer) -> None:
         self.send_response(found.status)
