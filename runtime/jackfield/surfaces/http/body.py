@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from jackfield.surfaces.http.room import Share
+
 __all__ = ["LARGE", "TooLarge", "answer", "bounded", "decoded", "dumps", "members_of", "read_body", "read_form"]
 
 LARGE = 256 * 1024
 """Bytes from which a body is worked on in a thread, so that others do not wait for it."""
 _MEMBERS = 1024 * 1024
+_SMALL = 64 * 1024
 
 
 class TooLarge(Exception):
@@ -49,13 +52,18 @@ async def read_body(request: Request, limit: int) -> bytes:
     """The whole body, at most ``limit`` bytes of it.
 
     :raises TooLarge: as soon as that is known.
+    :raises Problem: 503 where the bodies of all requests under way have too many bytes together.
     """
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
         raise TooLarge(limit)
     if not announced and limit > _MEMBERS:
         return await _spooled(request, limit)
-    pieces = [piece async for piece in bounded(request, limit)]
+    pieces, size = [], 0
+    async for piece in bounded(request, limit):
+        size += len(piece)
+        _take_room(request, len(piece), size)
+        pieces.append(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
@@ -74,8 +82,21 @@ async def _spooled(request: Request, limit: int) -> bytes:
     with tempfile.SpooledTemporaryFile(_MEMBERS) as file:
         async for piece in bounded(request, limit):
             file.write(piece)
+        size = file.tell()
+        _take_room(request, size, size)
         file.seek(0)
         return file.read()
+
+
+def _take_room(request: Request, more: int, size: int) -> None:
+    """Count ``more`` bytes of a body that has ``size`` by now. Small ones are always taken, so that calls as most are go on meanwhile."""
+    share: Share | None = request.scope.get("jackfield.room")
+    if size <= _SMALL or share is None or share.takes(more):
+        return
+    from jackfield.surfaces.http.problem import Problem  # noqa: PLC0415 (it writes its bodies with this module)
+
+    detail = f"the bodies of the requests under way have {share.of:,} bytes together already"
+    raise Problem(503, detail, {"Retry-After": "1", "Connection": "close"})
 
 
 async def decoded(text: bytes) -> Any:  # noqa: ANN401 (JSON)

@@ -20,6 +20,7 @@ from jackfield.surfaces.http.files import Files
 from jackfield.surfaces.http.identity import Identities
 from jackfield.surfaces.http.metrics import Metrics
 from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.http.room import Room
 from jackfield.surfaces.http.stopping import Stopping
 from jackfield.surfaces.http.tracing import Tracing
 
@@ -67,6 +68,7 @@ class Host:
         self.metrics = Metrics()
         self.search = ActionIndex(self.catalog)
         self.identities = Identities(self.storage, self.clock, settings.jwt)
+        self.room = Room(settings.max_bodies)
         self.files = Files(self.storage, settings, self.clock)
         self._guesses = Budgets(settings.guesses, self.clock)
         self._rates = Budgets(settings.rate, self.clock)

@@ -1,4 +1,4 @@
-"""Limits that hold for every request: how many at once, and the headers that every answer carries."""
+"""Limits that hold for every request: how many at once, room for their bodies, and the headers that every answer carries."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.surfaces.http.problem import Problem, problem
 from jackfield.surfaces.http.request_id import request_id
+from jackfield.surfaces.http.room import Share
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,7 +23,7 @@ _PROBES = ("/healthz", "/readyz")
 
 
 class Limits:
-    """ASGI middleware: counts what runs, names each request and logs it."""
+    """ASGI middleware: counts what runs and what it has sent, names each request and logs it."""
 
     def __init__(self, app: ASGIApp, host: Host) -> None:
         self._app = app
@@ -39,11 +40,13 @@ class Limits:
         scope["jackfield.request_id"] = identifier.decode()
         refusal = self._refusal(scope, headers)
         app: Any = problem(refusal) if refusal is not None else self._app
+        share = scope["jackfield.room"] = Share(self._host.room)
         self._running += 1
         try:
             await app(scope, receive, _Named(self._host, scope, identifier, send))
         finally:
             self._running -= 1
+            share.release()
 
     def _refusal(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> Problem | None:
         if scope["path"] in _PROBES:

@@ -26,7 +26,8 @@ class Jwt:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Limits in bytes, seconds and counts. ``files_cap`` is for all files of one workspace; a request's head must be there within
+    """Limits in bytes, seconds and counts. ``max_bodies`` is for the bodies of all requests under way in one
+    process, ``files_cap`` for all files of one workspace; a request's head must be there within
     ``head_within`` and have at most ``max_head``; its body must come at ``slowest`` bytes a second at least, after a start of
     ``body_within``; an answer must be read as fast, after ``unread_within``; ``guesses`` are unknown tokens a second from one
     address. ``rate`` is requests a second for each token, 0 for no limit; ``origins`` may call from browsers; ``allowed_hosts`` are
@@ -43,6 +44,7 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     jwt: Jwt | None = None
     max_body: int = MAX_BYTES
+    max_bodies: int = 512 * 1024**2
     max_file: int = MAX_BYTES
     files_kept: float = 24 * 3600.0
     files_cap: int = 4 * 1024**3
