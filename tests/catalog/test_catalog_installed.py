@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -166,6 +168,28 @@ def test_a_broken_manifest_breaks_nothing_else(plugs: Path, text: str | bytes, w
     assert refusal(read(plugs), "bad") == found["bad"]
     broken = next(entry for entry in read(plugs).entries() if entry.key == "bad").to_json()
     assert (broken["status"], broken["version"], broken["actions"]) == ("broken", None, [])
+
+
+def test_all_manifests_are_read_once(plugs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is broken is left out: a manifest that cannot be read, and code that failed on import. Nothing is read twice."""
+    reads = Counter[str]()
+    read_text = vars(importlib.import_module("jackfield.catalog.installed"))["_manifest_text"]
+
+    def counted(point: EntryPoint) -> str:
+        reads[point.name] += 1
+        return str(read_text(point))
+
+    monkeypatch.setattr("jackfield.catalog.installed._manifest_text", counted)
+    package = make_connector(plugs, "bad", SOURCE, MANIFEST)
+    (package / "connector.json").write_text("{", encoding="utf-8")
+    make_connector(plugs, "sick", "raise OSError", {**MANIFEST, "key": "sick"})
+    catalog = read(plugs)
+    assert [manifest.key for manifest in catalog.manifests()] == ["good", "sick"]
+    assert set(reads.values()) == {1}
+    with pytest.raises(UnknownConnector):
+        catalog.load("sick")
+    assert [manifest.key for manifest in catalog.manifests()] == ["good"]
+    assert (reads["good"], reads["sick"]) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,10 @@ class Catalog:
         entry = Entry(key, manifest.title, manifest.version, tuple(manifest.actions), self._failures.get(key))
         return entry, manifest if entry.error is None else None
 
+    def manifests(self) -> list[Manifest]:
+        """The manifests of all connectors that are not broken, by key. Each is read once, and kept."""
+        return [found for key in self if (found := self._sound(key)) is not None]
+
     def find(self, key: str, version: str | None = None) -> Manifest:
         """The manifest of a connector. ``version`` is a PEP 440 specifier.
 
@@ -110,6 +114,12 @@ class Catalog:
             self._failures.pop(key, None)
             self._connectors[key] = found
         return found
+
+    def _sound(self, key: str) -> Manifest | None:
+        try:
+            return self.find(key) if key not in self._failures else None
+        except UnknownConnector:
+            return None
 
     def _keep(self, key: str) -> Manifest:
         manifest = self._read(key)

@@ -293,8 +293,8 @@ class Jackfield:
         """The actions that fit ``words``, best first."""
         from jackfield.catalog import search  # noqa: PLC0415 (an invocation never pays for it)
 
-        keys = [entry.key for entry in self.catalog.entries() if entry.error is None and connector in (None, entry.key)]
-        return [row.to_json() for row in search((self.catalog.find(key) for key in keys), words, effect=effect)]
+        manifests = [manifest for manifest in self.catalog.manifests() if connector in (None, manifest.key)]
+        return [row.to_json() for row in search(manifests, words, effect=effect)]
 
     def _shared(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:
         """The leases that other processes share, for one version of a connection's values; None where there is no database."""

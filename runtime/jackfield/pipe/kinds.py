@@ -39,7 +39,7 @@ class Kinds:
     def all(self) -> list[Kind]:
         """All connection types, by full name."""
         found: dict[str, list[tuple[ConnectionTypeManifest, Manifest]]] = {}
-        for manifest in self._manifests():
+        for manifest in self._catalog.manifests():
             for kind in manifest.connection_types.values():
                 found.setdefault(manifest.full_name(kind), []).append((kind, manifest))
         return [Kind(name, pairs[0][0], tuple(manifest for _, manifest in pairs)) for name, pairs in sorted(found.items())]
@@ -63,7 +63,7 @@ class Kinds:
 
     def _only(self, name: str) -> Kind:
         found: dict[str, list[tuple[ConnectionTypeManifest, Manifest]]] = {}
-        for manifest in self._manifests():
+        for manifest in self._catalog.manifests():
             kind = manifest.connection_type(name)
             if kind is not None:
                 found.setdefault(manifest.full_name(kind), []).append((kind, manifest))
@@ -73,10 +73,7 @@ class Kinds:
         raise self._unknown(name, sorted(found))
 
     def _takers(self, full_name: str) -> tuple[Manifest, ...]:
-        return tuple(manifest for manifest in self._manifests() if manifest.connection_type(full_name) is not None)
-
-    def _manifests(self) -> list[Manifest]:
-        return [self._catalog.find(entry.key) for entry in self._catalog.entries() if entry.error is None]
+        return tuple(manifest for manifest in self._catalog.manifests() if manifest.connection_type(full_name) is not None)
 
     def _unknown(self, name: str, meant: list[str]) -> InvalidConnection:
         names = [kind.full_name for kind in self.all()]

@@ -55,12 +55,7 @@ def serving(catalog: Catalog, stored: StoredConnection) -> list[Manifest]:
 
     :raises InvalidConnection: where none is installed.
     """
-    fitting = []
-    for entry in catalog.entries():
-        if entry.error is None:
-            manifest = catalog.find(entry.key)
-            if manifest.connection_type(stored.type) is not None:
-                fitting.append(manifest)
+    fitting = [manifest for manifest in catalog.manifests() if manifest.connection_type(stored.type) is not None]
     if not fitting:
         raise InvalidConnection(
             f"no installed connector takes the connection '{stored.name}' of type '{stored.type[:80]}'",

@@ -132,17 +132,16 @@ class Aliases:
         """Those of a catalog. Of two connectors that declare the same name the first by key has it; what is broken is left out. Both
         are logged."""
         found: dict[str, dict[str, Alias]] = {}
-        for entry in catalog.entries():
-            declared = catalog.find(entry.key).raw.get("aliases") if entry.error is None else None
-            for form, key, data in _entries(declared):
+        for manifest in catalog.manifests():
+            for form, key, data in _entries(manifest.raw.get("aliases")):
                 try:
-                    alias = Alias.from_json(entry.key, key, data)
+                    alias = Alias.from_json(manifest.key, key, data)
                 except AliasError as error:
-                    _LOG.warning("the connector '%s': its alias '%s' of %s is broken: %s", entry.key, key, form, error)
+                    _LOG.warning("the connector '%s': its alias '%s' of %s is broken: %s", manifest.key, key, form, error)
                     continue
                 taken = found.setdefault(form, {}).setdefault(key, alias)
                 if taken is not alias:
-                    _LOG.warning("the connector '%s': '%s' of %s already stands for '%s'", entry.key, key, form, taken.connector)
+                    _LOG.warning("the connector '%s': '%s' of %s already stands for '%s'", manifest.key, key, form, taken.connector)
         return cls(found)
 
     def find(self, form: str, key: str) -> Alias | None:
