@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import pytest
 
 from gates import Gatekeeper
 from http_stand import Client, Process, clean, process, say
+from plugboard import ECHO
 
 WITHIN = 6.0
 LARGE = "x" * 300_000
@@ -84,3 +86,23 @@ def test_a_stop_that_was_asked_for_is_no_failure(tmp_path: Path, workers: int, n
     with process(tmp_path, "--workers", str(workers)) as server:
         server.process.send_signal(number)
         assert server.process.wait(30) == 0
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_worker_waits_for_no_action_that_hangs(tmp_path: Path, before: bool) -> None:
+    """The same for ``jackfield worker``."""
+    command = [sys.executable, "-m", "jackfield", "worker", "--stop-within", "2"]
+    with process(tmp_path, "--queue-workers", "0") as server, Gatekeeper() as gate:
+        server.client.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t"}})
+        body = say("post", "hall", text="x", gate={"port": gate.port, "before": before})
+        assert server.client.post("/v1/invocations", body, Prefer="respond-async").status == 202
+        paths = os.pathsep.join([str(tmp_path / "plugs"), str(ECHO)])
+        with subprocess.Popen(command, env=clean(tmp_path / "home", PYTHONPATH=paths)) as worker:
+            gate.wait()
+            started = time.monotonic()
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(60) == 0
+            took = time.monotonic() - started
+        told = server.client.get("/v1/invocations").json["items"]
+    assert took < 15, took
+    assert [entry["status"] for entry in told] == ["failed" if before else "in_doubt"]

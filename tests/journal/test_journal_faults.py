@@ -140,6 +140,20 @@ def test_a_lock_in_mid_call(aws: FakeAws, tmp_path: Path, caplog: pytest.LogCapt
     whole(url)
 
 
+def test_a_lock_before_the_end(aws: FakeAws, tmp_path: Path) -> None:
+    """A server or a worker that stops records what it could not record before: nobody has to wait until it counts as dead."""
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    other = sqlite3.connect(tmp_path / "a.db", isolation_level=None, check_same_thread=False)
+    with runtime(aws, url) as jackfield:
+        with _locks(jackfield, other):
+            assert jackfield.invoke(mail("order-1")).status == "succeeded"
+        other.execute("ROLLBACK")
+        assert [status for (status,) in other.execute("SELECT status FROM invocations ORDER BY id")] == ["succeeded", "running"]
+        asyncio.run(jackfield.drained(0.0))
+        assert [status for (status,) in other.execute("SELECT status FROM invocations ORDER BY id")] == ["succeeded", "succeeded"]
+    other.close()
+
+
 @contextmanager
 def _locks(jackfield: Jackfield, other: sqlite3.Connection) -> Iterator[None]:
     """Somebody locks the database while the mail is on its way."""

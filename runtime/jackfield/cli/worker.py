@@ -29,7 +29,7 @@ def _declare(parser: Parser) -> None:
 def _work(arguments: Namespace, _output: Output) -> int:
     import asyncio  # noqa: PLC0415 (as everything that runs)
 
-    from jackfield.queue import Panels  # noqa: PLC0415 (as above)
+    from jackfield.queue import Panels, leave  # noqa: PLC0415 (as above)
 
     configure()
     from jackfield.connector.guard import Guard  # noqa: PLC0415 (as above)
@@ -40,7 +40,7 @@ def _work(arguments: Namespace, _output: Output) -> int:
             "there is no queue: JACKFIELD_DATABASE_URL is 'none'", hint="Give the database that 'jackfield serve' uses."
         )
     asyncio.run(_until_told(panels, arguments.concurrency, arguments.stop_within))
-    return 0
+    return leave(0)
 
 
 async def _until_told(panels: Panels, concurrency: int, within: float) -> None:
@@ -57,7 +57,7 @@ async def _until_told(panels: Panels, concurrency: int, within: float) -> None:
     await told.wait()
     await workers.stop(within)
     await panels.drained(0.0)
-    await asyncio.to_thread(panels.close)
+    await asyncio.to_thread(panels.storage.close)
 
 
 VERBS = {"": Verb("take queued invocations", _declare, _work)}

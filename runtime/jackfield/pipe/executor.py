@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from jackfield.catalog import Catalog, entry_points
 from jackfield.clock import Clock, SystemClock
+from jackfield.clock import within as within_seconds
 from jackfield.connections import Secrets, sources_from
 from jackfield.connector.guard import Guard
 from jackfield.errors import Cancelled
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["Jackfield"]
 
 _WORKERS = 64
+_OWED_WITHIN = 2.0
+"""Seconds for which a locked database is waited for at the end, to record what could not be recorded before."""
 
 
 class Jackfield:
@@ -246,6 +249,11 @@ class Jackfield:
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
+        if self._journal is not None and self._journal.owes:
+            import asyncio  # noqa: PLC0415 (as above)
+
+            with within_seconds(_OWED_WITHIN):
+                await asyncio.to_thread(self._journal.settle_owed)
 
     def _started(self, steps: Steps[Result]) -> asyncio.Task[Result]:
         import asyncio  # noqa: PLC0415 (as above)

@@ -9,7 +9,6 @@ import os
 import socket
 import ssl
 import sys
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from uvicorn.supervisors import Multiprocess
 
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
+from jackfield.queue import leave
 from jackfield.surfaces.http.protocol import Bounded
 from jackfield.surfaces.http.settings import Settings
 from jackfield.surfaces.http.stopping import Polite, Stopping
@@ -145,7 +145,7 @@ def run(settings: Settings, prepare: Callable[[], None] = _nothing, announce: Ca
             return 0
         server = Polite(config(settings, prepare))
         server.run([listener])
-    return _left(0 if server.started else 1)
+    return leave(0 if server.started else 1)
 
 
 def _listener(settings: Settings) -> socket.socket:
@@ -157,12 +157,3 @@ def _listener(settings: Settings) -> socket.socket:
         raise InvalidInvocation(
             f"cannot listen on {settings.host}:{settings.port}: {reason}", hint="Choose another --port; 0 takes a free one."
         ) from None
-
-
-def _left(code: int) -> int:
-    """The exit code; at once where an action that does not end holds a thread, since the journal has told of it."""
-    if any(thread.name.startswith("jackfield") and not thread.daemon for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    return code
