@@ -24,6 +24,7 @@ BUILT_IN = {
     "tokens": "who may do what over the network",
     "keys": "the master key",
     "db": "the database: upgrade, check, backup",
+    "mcp": "serve MCP over stdio",
     "run": "run a small workflow file (Thand's forms)",
     "dapr": "serve Dapr's bindings API for a folder of components",
     "completion": "shell completion for bash, zsh or fish",

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
 from jackfield.access import Request as Wish
 from jackfield.access import decide
+from jackfield.surfaces.guides import guide
 from jackfield.surfaces.http.body import answer
 from jackfield.surfaces.http.catalogue import action_of, manifest_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from jackfield.access import Decision
-    from jackfield.manifest import ActionManifest, Manifest
     from jackfield.surfaces.http.host import Host
     from jackfield.surfaces.http.identity import Identity
 
 __all__ = ["shown"]
-
-_SAMPLES = {"string": "…", "integer": 1, "number": 1, "boolean": True, "array": [], "object": {}}
 
 
 async def shown(request: Request, host: Host, identity: Identity) -> Response:
@@ -36,7 +31,7 @@ async def shown(request: Request, host: Host, identity: Identity) -> Response:
     verdict = decide(rules, identity.rules, identity.scope, wish)
     if _wants_markdown(request.headers.get("accept", "")):
         origin = str(request.base_url).rstrip("/")
-        text = "\n".join(_guide(manifest, action, verdict, origin))
+        text = guide(manifest, action, verdict, origin)
         return Response(text, 200, {"Vary": "Accept"}, "text/markdown; charset=utf-8")
     raw = next(item for item in manifest.raw["actions"] if item["key"] == action.key)
     about = {"connector": manifest.key, "connectorVersion": manifest.version, "verdict": verdict.to_json()}
@@ -56,92 +51,3 @@ def _wants_markdown(accept: str) -> bool:
         if kind in weights:
             weights[kind] = value
     return weights["text/markdown"] > weights["application/json"]
-
-
-def _guide(manifest: Manifest, action: ActionManifest, verdict: Decision, origin: str) -> Iterator[str]:
-    yield f"# {manifest.title}: {action.title}\n"
-    yield f"`{manifest.key}/{action.key}`, version {manifest.version}. Effect: **{action.effect}**.\n"
-    if action.description:
-        yield f"{action.description}\n"
-    yield f"**{'You may run it' if verdict.allowed else 'You may not run it'}**: {verdict.rule}.\n"
-    yield "## Inputs\n"
-    yield from _table(action)
-    if action.permissions:
-        yield "\n## Permissions\n"
-        yield from (f"- {system}: {', '.join(f'`{name}`' for name in names)}" for system, names in action.permissions.items())
-    if manifest.connection_types:
-        yield "\n## Connections\n"
-        kinds = (kind for kind in manifest.connection_types.values() if kind.can_serve(action.key))
-        yield from (f"- `{manifest.full_name(kind)}`: {kind.title}" for kind in kinds)
-    yield "\n## Run it\n"
-    yield from _snippets(_sample(manifest, action), origin)
-
-
-def _table(action: ActionManifest) -> Iterator[str]:
-    properties = action.inputs.get("properties", {})
-    if not properties:
-        yield "None."
-        return
-    required = action.inputs.get("required", ())
-    yield "| name | type | required | meaning |\n|---|---|---|---|"
-    for name, schema in properties.items():
-        about = _cell(f"{schema.get('title', '')}. {schema.get('description', '')}".strip(". "))
-        yield f"| `{name}` | {_cell(_type(schema))} | {'yes' if name in required else ''} | {about}{_limits(schema)} |"
-
-
-def _type(schema: Mapping[str, Any]) -> str:
-    if "enum" in schema:
-        return " or ".join(json.dumps(item, ensure_ascii=False) for item in schema["enum"][:10])
-    kind = schema.get("type")
-    if isinstance(kind, str):
-        return kind
-    if isinstance(kind, list):
-        return " or ".join(kind)
-    kinds = dict.fromkeys(_type(item) for item in (*schema.get("anyOf", ()), *schema.get("oneOf", ())) if isinstance(item, Mapping))
-    return " or ".join(kinds) or "any"
-
-
-def _limits(schema: Mapping[str, Any]) -> str:
-    return f" Default: `{_cell(json.dumps(schema['default'], ensure_ascii=False))}`." if "default" in schema else ""
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
-
-
-def _sample(manifest: Manifest, action: ActionManifest) -> dict[str, Any]:
-    """An invocation to begin with: the manifest's own example, or the required inputs."""
-    raw = next(item for item in manifest.raw["actions"] if item["key"] == action.key)
-    for example in raw.get("examples", ()):
-        if isinstance(example, Mapping) and "invocation" in example:
-            found: dict[str, Any] = dict(example["invocation"])
-            return found
-    properties = action.inputs.get("properties", {})
-    inputs = {name: _value(properties.get(name, {})) for name in action.inputs.get("required", ())}
-    connection = {"connection": "my-connection"} if manifest.connection_types else {}
-    return {"connector": manifest.key, "action": action.key, **connection, "inputs": inputs}
-
-
-def _value(schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 (JSON)
-    for member in ("examples", "enum"):
-        if schema.get(member):
-            return schema[member][0]
-    kind = schema.get("type")
-    return schema.get("default", _SAMPLES.get(kind if isinstance(kind, str) else "string", "…"))
-
-
-def _snippets(sample: Mapping[str, Any], origin: str) -> Iterator[str]:
-    text = json.dumps(sample, indent=2, ensure_ascii=False)
-    quoted = text.replace("'", "'\\''")
-    yield f"```json\n{text}\n```\n"
-    yield f"```sh\ncurl {origin}/v1/invocations \\"
-    yield f"  -H \"Authorization: Bearer $JACKFIELD_TOKEN\" -H 'Content-Type: application/json' \\\n  -d '{quoted}'\n```\n"
-    yield "```python\nfrom jackfield import Jackfield\n\nwith Jackfield() as jackfield:"
-    yield f"    result = jackfield.invoke({_python(sample)})\n    print(result.unwrap())\n```\n"
-    yield f"```sh\njackfield invoke --file - <<'END'\n{text}\nEND\n```"
-
-
-def _python(value: object) -> str:
-    from pprint import pformat  # noqa: PLC0415 (guides only)
-
-    return pformat(value, width=100, sort_dicts=False).replace("\n", "\n        ")

@@ -1,0 +1,42 @@
+"""``jackfield mcp``: MCP over stdio, for the operator's own client. Stdout belongs to the protocol."""
+
+from __future__ import annotations
+
+import sys
+
+from jackfield.cli.opening import open_jackfield
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.errors import InvalidInvocation, JackfieldError
+
+__all__ = ["VERBS"]
+
+
+def _declare(parser: Parser) -> None:
+    parser.add_argument(
+        "--tools", choices=("discovery", "all"), default="discovery",
+        help="discovery: tools that find actions and run them (default); all: one for each action, too",
+    )  # fmt: skip
+    parser.add_argument("--grace", metavar="SECONDS", type=float, default=30.0, help="how long what was sent may take at the end (30)")
+
+
+def _run(arguments: Namespace, _output: Output) -> int:
+    try:
+        _serve(arguments)
+    except JackfieldError as error:
+        sys.stderr.write(f"jackfield: {error}\n")
+        return error.exit_code
+    return 0
+
+
+def _serve(arguments: Namespace) -> None:
+    with open_jackfield() as jackfield:
+        try:
+            from jackfield.surfaces.mcp import serve_stdio  # noqa: PLC0415 (an extra, and dear)
+        except ImportError as error:
+            raise InvalidInvocation(f"MCP is an extra, and '{error.name}' is missing", hint="pip install 'jackfield[mcp]'") from None
+        jackfield.open()
+        serve_stdio(jackfield, arguments.tools, arguments.grace)
+
+
+VERBS = {"": Verb("Serve MCP over stdio.", _declare, _run)}

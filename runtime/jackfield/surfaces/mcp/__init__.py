@@ -1,0 +1,25 @@
+"""The Model Context Protocol: clients of language models find actions and run them. The SDK (extra ``mcp``) is imported with the first name
+that needs it.
+
+``serve_stdio`` serves a client of the operator's; ``Exchange`` answers single requests of streamable HTTP.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.exports import exports
+
+if TYPE_CHECKING:
+    from jackfield.surfaces.mcp.stdio import serve_stdio
+    from jackfield.surfaces.mcp.visit import Tools, Visit
+
+__all__ = ["Tools", "Visit", "serve_stdio"]
+
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        ".stdio": ("serve_stdio",),
+        ".visit": ("Tools", "Visit"),
+    },
+)

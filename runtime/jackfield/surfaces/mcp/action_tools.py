@@ -1,0 +1,90 @@
+"""One tool for each action: its name, its schemas, its effect; and the invocation that a call of it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mcp_types import Tool, ToolAnnotations
+
+from jackfield.errors import UnknownName
+from jackfield.surfaces.mcp.schemas import Json, invocation_schema, result_of
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+    from jackfield.manifest import ActionManifest, Effect, Manifest
+    from jackfield.surfaces.mcp.sight import Sight
+
+__all__ = ["action_tools", "annotated", "invocation_of"]
+
+_OURS = ("connection", "idempotencyKey")
+"""Members of the invocation that a call may have beside the action's inputs. Where the action has an input of that name, that is meant."""
+_NOT_AT_THE_TOP = frozenset({"$schema", "$id", "title", "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
+"""Language models' providers refuse tools with such rules at the top of their schema, and every other tool with them. The action's own
+schema judges the call, and says what is missing."""
+
+
+def action_tools(catalog: Catalog, sight: Sight, after: str = "") -> Iterator[Tool]:
+    """The tools of all actions that the caller sees, by name; those whose names follow ``after``."""
+    for key in sorted(catalog, key="{}.".format):  # by the names of tools: '-' comes before '.'
+        if f"{key}/" <= after:  # every name of this connector comes before: '/' follows '.'
+            continue
+        manifest = catalog.look(key)[1]
+        if manifest is None:
+            continue
+        for name, action in sorted((f"{key}.{action.key}", action) for action in manifest.actions.values()):
+            if name > after and sight.allows(manifest, action):
+                yield _tool(name, manifest, action)
+
+
+def _tool(name: str, manifest: Manifest, action: ActionManifest) -> Tool:
+    return Tool(
+        name=name,
+        title=f"{manifest.title}: {action.title}",
+        description=action.description or f"{manifest.title}: {action.title}",
+        input_schema=_inputs(manifest, action),
+        output_schema=result_of(action.output),
+        annotations=annotated(action.effect),
+    )
+
+
+def annotated(effect: Effect, *, open_world: bool = True) -> ToolAnnotations:
+    """What MCP calls the effect. Of what is not known to be harmless, the worst is said, as MCP's own defaults do."""
+    return ToolAnnotations(
+        read_only_hint=effect == "read",
+        destructive_hint=effect != "read",
+        idempotent_hint=effect != "write",
+        open_world_hint=open_world,
+    )
+
+
+def _inputs(manifest: Manifest, action: ActionManifest) -> Json:
+    """The action's inputs and ours beside them. What a connection may fill in is not required: a model would make it up."""
+    schema = {member: value for member, value in action.inputs.items() if member not in _NOT_AT_THE_TOP}
+    filled = {name for name, _ in action.defaults}
+    schema["type"] = "object"
+    schema["properties"] = {**_ours(manifest), **action.inputs.get("properties", {})}
+    schema["required"] = [name for name in action.inputs.get("required", ()) if name not in filled]
+    return schema
+
+
+def _ours(manifest: Manifest) -> Json:
+    published = invocation_schema()["properties"]
+    about = "The name of the connection to use; list_connections tells them. Not needed where only one fits."
+    connection: Json = {"type": "string", "minLength": 1, "description": about} if manifest.connection_types else {}
+    return {**({"connection": connection} if connection else {}), "idempotencyKey": published["idempotencyKey"]}
+
+
+def invocation_of(catalog: Catalog, name: str, arguments: Mapping[str, Any]) -> Json | None:
+    """The invocation that a call of the tool stands for; None where no action has a tool of that name."""
+    connector, _, key = name.partition(".")
+    try:
+        action = catalog.find(connector).actions.get(key)
+    except UnknownName:
+        return None
+    if action is None:
+        return None
+    own = action.inputs.get("properties", {})
+    ours = {member: arguments[member] for member in _OURS if member in arguments and member not in own}
+    inputs = {member: value for member, value in arguments.items() if member not in ours}
+    return {"connector": connector, "action": key, "inputs": inputs, **ours}

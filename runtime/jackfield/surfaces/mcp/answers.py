@@ -1,0 +1,82 @@
+"""What a call of a tool answers: the Result as it is, and a few words for whoever reads text only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mcp_types import CallToolResult, TextContent
+
+if TYPE_CHECKING:
+    from jackfield.errors import JackfieldError
+    from jackfield.invocation import Result
+
+__all__ = ["answered", "described", "refused"]
+
+_SHORT = 600
+"""Characters up to which an output is told in words, too."""
+_TOLD = 20
+"""Faults that are told in words."""
+
+
+def answered(result: Result, *, structured: bool) -> CallToolResult:
+    """A Result. ``structured``: the client's version of the protocol has structured content; one without it gets the whole as text."""
+    body = _encodable(result.to_json())
+    text = _in_words(result, body) if structured else _dumped(body)
+    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=body, is_error=result.error is not None)
+
+
+def described(body: Mapping[str, Any], text: str, *, structured: bool) -> CallToolResult:
+    """What a tool found, with words for people."""
+    found = _encodable(dict(body))
+    return CallToolResult(content=[TextContent(type="text", text=_plain(text if structured else _dumped(found)))], structured_content=found)
+
+
+def refused(error: JackfieldError, *, structured: bool) -> CallToolResult:
+    """A call that came to nothing before it was an invocation."""
+    body = _encodable({"error": error.to_json()})
+    text = _failure(error) if structured else _dumped(body)
+    return CallToolResult(content=[TextContent(type="text", text=_plain(text))], structured_content=body, is_error=True)
+
+
+def _in_words(result: Result, body: Mapping[str, Any]) -> str:
+    name = f"{result.meta.connector}.{result.meta.action}" if result.meta.connector and result.meta.action else "The invocation"
+    if result.error is not None:
+        state = "is in doubt" if result.status == "in_doubt" else f"failed ({result.error.code})"
+        return _plain(f"{name} {state}: {_failure(result.error)}")
+    if result.meta.dry_run:
+        return f"{name}: the dry run found nothing wrong. Nothing was done."
+    output = _dumped(body.get("output", {}))
+    again = " This is the recorded Result of an earlier call with the same key." if result.meta.replayed else ""
+    return f"{name} succeeded.{again} " + (output if len(output) <= _SHORT else "The output is in the structured content.")
+
+
+def _failure(error: JackfieldError) -> str:
+    """What happened, where, and what to do."""
+    lines = [error.message, *(f"{detail.path or '/'}: {detail.message}" for detail in error.details[:_TOLD])]
+    if len(error.details) > _TOLD:
+        lines.append(f"and {len(error.details) - _TOLD} more")
+    return "\n".join([*lines, *([error.hint] if error.hint else [])])
+
+
+def _dumped(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _plain(text: str) -> str:
+    """The text as UTF-8 can hold it: a lone surrogate is replaced."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _encodable(value: dict[str, Any]) -> dict[str, Any]:
+    """JSON as UTF-8 can hold it."""
+    text = _dumped(value)
+    if text.isascii():
+        return value
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        found: dict[str, Any] = json.loads(_plain(text))
+        return found
+    return value

@@ -1,0 +1,184 @@
+"""The tools with which a model finds actions among thousands and runs one: few, whatever is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mcp_types import CallToolResult, Tool
+
+from jackfield.access import Request, decide
+from jackfield.errors import Detail, InvalidInput
+from jackfield.pipe.admit import find_action
+from jackfield.surfaces.guides import guide
+from jackfield.surfaces.mcp.action_tools import annotated
+from jackfield.surfaces.mcp.answers import described
+from jackfield.surfaces.mcp.schemas import Json, closed, invocation_schema, listing, result_schema
+from jackfield.surfaces.mcp.sight import connection_rows, sight_of
+
+if TYPE_CHECKING:
+    from jackfield.catalog.ranking import Found
+    from jackfield.surfaces.mcp.sight import Sight
+    from jackfield.surfaces.mcp.visit import Visit
+
+__all__ = ["DISCOVERY", "EXECUTE", "found_by", "look"]
+
+EXECUTE = "execute_action"
+"""The tool that runs an action; every other one only looks."""
+_STRING: Json = {"type": "string", "minLength": 1, "maxLength": 200}
+_CURSOR: Json = {"type": "string", "description": "What the last page gave as nextCursor."}
+_CONNECTOR: Json = {**_STRING, "description": "A connector's key, such as aws-ses."}
+_MOST = 50
+
+
+def _limit(default: int) -> Json:
+    return {"type": "integer", "minimum": 1, "maximum": _MOST, "default": default}
+
+
+_EFFECT: Json = {"type": "string", "enum": ["read", "idempotent", "write"]}
+_ROW = closed(
+    connector={"type": "string"}, action={"type": "string"}, title={"type": "string"}, description={"type": "string"}, effect=_EFFECT
+)
+_ACCOUNT = closed(id={"type": "string"}, label={"type": "string"})
+_CONNECTION = closed(
+    name={"type": "string"}, type={"type": "string"}, connectors={"type": "array", "items": {"type": "string"}},
+    status={"type": "string"}, account=_ACCOUNT,
+)  # fmt: skip
+
+DISCOVERY: tuple[Tool, ...] = (
+    Tool(
+        name="search_actions",
+        title="Search actions",
+        description="Find the action for a task. Every word must occur; best first. Without words, all actions.",
+        input_schema=closed(
+            query={"type": "string", "maxLength": 200, "default": "", "description": "Words such as: send email."},
+            connector=_CONNECTOR, effect=_EFFECT, limit=_limit(20), cursor=_CURSOR,
+        ),
+        output_schema=listing(_ROW),
+        annotations=annotated("read", open_world=False),
+    ),
+    Tool(
+        name="get_action_guide",
+        title="Get the guide to an action",
+        description="What an action takes, whether you may run it, and examples. Read it before you run an action for the first time.",
+        input_schema=closed(
+            ("connector", "action"), connector=_CONNECTOR, action={**_STRING, "description": "An action's key, such as sendEmail."},
+            connection={**_STRING, "description": "A connection's name: whether you may run the action over it."},
+        ),
+        annotations=annotated("read", open_world=False),
+    ),
+    Tool(
+        name="list_connections",
+        title="List connections",
+        description="The connections that actions may be run over, by name. Their values and secrets are not told.",
+        input_schema=closed(
+            connector={**_CONNECTOR, "description": "Only connections that serve this connector."}, limit=_limit(_MOST), cursor=_CURSOR,
+        ),
+        output_schema=listing(_CONNECTION),
+        annotations=annotated("read", open_world=False),
+    ),
+    Tool(
+        name=EXECUTE,
+        title="Execute an action",
+        description=(
+            "Run an action. Give an idempotencyKey with whatever must not happen twice: the same key and request give the recorded Result "
+            "again. A Result with the status in_doubt may have taken effect: do not run it again unasked. dryRun checks and sends nothing."
+        ),
+        input_schema=invocation_schema(),
+        output_schema=result_schema(),
+        annotations=annotated("write"),
+    ),
+)  # fmt: skip
+
+
+async def look(visit: Visit, name: str, arguments: Mapping[str, Any], *, structured: bool) -> CallToolResult | None:
+    """What one of the tools that only look answers; None where there is none of that name.
+
+    :raises JackfieldError: for arguments that are not valid, and names that are not there.
+    """
+    step = _STEPS.get(name)
+    if step is None:
+        return None
+    schema = next(tool.input_schema for tool in DISCOVERY if tool.name == name)
+    checked = visit.panel.schemas.find(("jackfield", "mcp", "arguments", name), schema, "argument").check(arguments)
+    if checked.details:
+        raise _refused(checked.details, checked.count)
+    body, text = await step(visit, checked.value)
+    return described(body, text, structured=structured)
+
+
+def _refused(details: tuple[Detail, ...], count: int) -> InvalidInput:
+    text = "1 argument is not valid" if count == 1 else f"{count} arguments are not valid"
+    return InvalidInput(text, details=details, hint="The tool's inputSchema says what it takes.")
+
+
+async def _search(visit: Visit, given: Mapping[str, Any]) -> tuple[Json, str]:
+    cursor = given.get("cursor", "0")
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 9):  # noqa: PLR2004 (digits)
+        raise _refused((Detail("/cursor", "is not what a page gave as nextCursor"),), 1)
+    sight = await visit.briefly(lambda: sight_of(visit))
+    rows, end = await visit.briefly(lambda: found_by(visit, sight, given, int(cursor)))
+    lines = [f"{row.connector}.{row.action}: {row.title} ({row.effect})" for row in rows] or ["No action fits."]
+    return {"items": [row.to_json() for row in rows], "nextCursor": None if end is None else str(end)}, "\n".join(lines)
+
+
+def found_by(visit: Visit, sight: Sight, given: Mapping[str, Any], start: int) -> tuple[list[Found], int | None]:
+    """The actions that fit and that the caller sees, from ``start`` on; and where to go on, None behind the last."""
+    found: list[Found] = []
+    limit = given["limit"]
+    while True:
+        rows, more = visit.index.find(given["query"], given.get("connector"), given.get("effect"), start, limit)
+        for row in rows:
+            if len(found) == limit:
+                return found, start
+            start += 1
+            manifest = visit.panel.catalog.find(row.connector)
+            if sight.allows(manifest, manifest.actions[row.action]):
+                found.append(row)
+        if not more:
+            return found, None
+        if len(found) == limit:
+            return found, start
+
+
+async def _guide(visit: Visit, given: Mapping[str, Any]) -> tuple[Json, str]:
+    manifest = visit.panel.catalog.find(given["connector"])
+    action = find_action(manifest, given["action"])
+    rules = await visit.briefly(lambda: visit.panel.permits.settings.rules)
+    wish = Request(manifest.key, action.key, action.effect, given.get("connection"))
+    verdict = decide(rules, visit.caller.rules, visit.caller.scope, wish)
+    about = {"connector": manifest.key, "connectorVersion": manifest.version, "action": action.key, "effect": action.effect}
+    schemas = {"inputs": dict(action.inputs), "output": dict(action.output), "verdict": verdict.to_json()}
+    return {**about, **schemas}, guide(manifest, action, verdict, visit.origin)
+
+
+async def _connections(visit: Visit, given: Mapping[str, Any]) -> tuple[Json, str]:
+    sight = await visit.briefly(lambda: sight_of(visit))
+    rows, cursor = await visit.briefly(lambda: _rows(visit, sight, given))
+    lines = [f"{row['name']} ({row['type']}): {row['status']}" for row in rows] or ["There is no connection."]
+    return {"items": rows, "nextCursor": cursor}, "\n".join(lines)
+
+
+def _rows(visit: Visit, sight: Sight, given: Mapping[str, Any]) -> tuple[list[Json], str | None]:
+    connections, limit = visit.panel.connections, given["limit"]
+    if "connector" in given:
+        visit.panel.catalog.find(given["connector"])  # a name that is not there is not an empty list
+    found: list[Json] = []
+    for row in connection_rows(connections, given.get("cursor"), limit + 1):
+        kind = connections.kinds.known(row["type"])
+        manifests = [] if kind is None else [item for item in kind.manifests if sight.allows_over(item, row["name"], row["type"])]
+        serves = [manifest.key for manifest in manifests]
+        if not serves or given.get("connector", serves[0]) not in serves:
+            continue
+        if len(found) == limit:
+            return found, found[-1]["name"]
+        account = {"account": row["account"]} if "account" in row else {}
+        found.append({"name": row["name"], "type": row["type"], "connectors": serves, "status": row["status"], **account})
+    return found, None
+
+
+_STEPS: Mapping[str, Callable[[Visit, Mapping[str, Any]], Awaitable[tuple[Json, str]]]] = {
+    "search_actions": _search,
+    "get_action_guide": _guide,
+    "list_connections": _connections,
+}

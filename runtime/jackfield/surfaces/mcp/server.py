@@ -1,0 +1,133 @@
+"""The protocol's server: the SDK's low-level one, which takes our schemas as they are. It judges no arguments; the runtime does."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from mcp.server.lowlevel.server import Server
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, ListToolsResult, Tool
+
+from jackfield import __version__
+from jackfield.access import may
+from jackfield.errors import JackfieldError, nearest
+from jackfield.surfaces.mcp.action_tools import action_tools, invocation_of
+from jackfield.surfaces.mcp.answers import answered, refused
+from jackfield.surfaces.mcp.discovery import DISCOVERY, EXECUTE, look
+from jackfield.surfaces.mcp.sight import sight_of
+
+if TYPE_CHECKING:
+    from mcp.server.context import ServerRequestContext
+    from mcp_types import CallToolRequestParams, PaginatedRequestParams
+
+    from jackfield.surfaces.mcp.visit import Visit
+
+__all__ = ["build_server"]
+
+_LOG = logging.getLogger("jackfield.mcp")
+_PAGE = 200
+_STRUCTURED_SINCE = "2025-06-18"
+"""The version of the protocol that brought structured content."""
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+_INSTRUCTIONS = """\
+jackfield runs actions of installed connectors: send an email, list identities.
+1. search_actions finds the action for a task.
+2. get_action_guide says what it takes. Read it before the first call.
+3. list_connections names the accounts that it can be run over; needed where there are several.
+4. execute_action runs it and gives a Result: status, output or error, meta.
+Effects: read changes nothing; idempotent may be repeated; write must not be repeated unasked.
+Give an idempotencyKey with each write, and the same one when you ask again. Where the status is in_doubt it may have taken effect: tell the
+person, and do not run it again. An error says where (a JSON Pointer) and what to do next (hint)."""
+
+Find = Callable[[Any], "Visit"]
+
+
+def build_server(find: Find) -> Server[Any]:
+    """The server. ``find`` says who calls, by the context that the SDK gives each request."""
+    # The SDK's log quotes what clients send, secrets of inline connections included.
+    logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
+
+    async def list_tools(context: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None) -> ListToolsResult:
+        visit = find(context)
+        after = (params.cursor if params is not None else None) or ""
+        tools, cursor = await _guarded(lambda: visit.briefly(lambda: _listed(visit, after)))
+        return ListToolsResult(tools=tools, next_cursor=cursor)
+
+    async def call_tool(context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> CallToolResult:
+        found: CallToolResult = await _guarded(lambda: _called(find(context), context, params))
+        return found
+
+    return Server(
+        "jackfield",
+        version=__version__,
+        title="jackfield",
+        description="Runs actions of connectors.",
+        instructions=_INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+        get_tool_input_schema=lambda _name: None,  # no input of ours is taken from a header, so none needs to be looked up for each call
+    )
+
+
+async def _guarded(step: Callable[[], Any]) -> Any:  # noqa: ANN401 (whatever the step gives)
+    """Run a step. A bug of ours goes to our log, and not to the caller.
+
+    :raises MCPError: what MCP calls an error, which is no Result.
+    """
+    try:
+        return await step()
+    except MCPError:
+        raise
+    except Exception as error:  # noqa: BLE001 (logged whole, and raised again as the protocol has it)
+        _LOG.exception("an unexpected %s", type(error).__name__)
+        raise MCPError(INTERNAL_ERROR, "an unexpected error") from None
+
+
+def _listed(visit: Visit, after: str) -> tuple[list[Tool], str | None]:
+    """A page of the tools that the caller may call; the cursor is the last one's name."""
+    runs = visit.caller.scope is None or may(visit.caller.scope, "invoke")
+    first = [tool for tool in DISCOVERY if runs or tool.name != EXECUTE] if not after else []
+    if visit.tools != "all" or not runs:
+        return first, None
+    tools = action_tools(visit.panel.catalog, sight_of(visit), after)
+    some = list(islice(tools, _PAGE - len(first)))
+    more = next(tools, None) is not None
+    return [*first, *some], some[-1].name if more else None
+
+
+async def _called(visit: Visit, context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> CallToolResult:
+    arguments, structured = params.arguments or {}, context.protocol_version >= _STRUCTURED_SINCE
+    try:
+        found = await look(visit, params.name, arguments, structured=structured)
+    except JackfieldError as error:
+        return refused(error, structured=structured)
+    if found is not None:
+        return found
+    invocation = _traced(_invocation(visit, params.name, arguments), context.meta or {})
+    return answered(await visit.run(invocation, context.request_id), structured=structured)
+
+
+def _invocation(visit: Visit, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a call stands for.
+
+    :raises MCPError: where there is no such tool.
+    """
+    if name == EXECUTE:
+        return arguments
+    found = invocation_of(visit.panel.catalog, name, arguments) if visit.tools == "all" else None
+    if found is None:
+        close = nearest(name, [tool.name for tool in DISCOVERY])
+        raise MCPError(INVALID_PARAMS, f"Unknown tool: {name[:80]}" + (f"; did you mean '{close}'?" if close else ""))
+    return found
+
+
+def _traced(invocation: Mapping[str, Any], meta: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The invocation as part of the trace that the request names (W3C Trace Context), where it names none itself."""
+    parent, context = meta.get("traceparent"), invocation.get("context", {})
+    if not isinstance(parent, str) or not _TRACEPARENT.match(parent) or not isinstance(context, dict) or "traceparent" in context:
+        return invocation
+    return {**invocation, "context": {**context, "traceparent": parent}}

@@ -1,0 +1,36 @@
+"""Who calls over MCP, and what of the runtime they meet."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from jackfield.catalog.index import ActionIndex
+    from jackfield.invocation import Result
+    from jackfield.pipe.executor import Jackfield
+    from jackfield.pipe.permit import Caller
+
+__all__ = ["Briefly", "Run", "Tools", "Visit"]
+
+Tools = Literal["discovery", "all"]
+"""Which tools are listed: those that find and run actions, or one for each action, too."""
+Briefly = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Runs a step that waits for the database in a thread."""
+Run = Callable[[Mapping[str, Any], str | int | None], Awaitable["Result"]]
+"""Runs an invocation; the second argument is the id of the request that asked for it, by which it may be cancelled. Who is cancelled while
+it waits has left: what was not sent is then not sent (contract §4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One caller at the runtime of one workspace. ``origin`` is where the HTTP API is; None where there is none."""
+
+    panel: Jackfield
+    caller: Caller
+    index: ActionIndex
+    run: Run
+    briefly: Briefly
+    tools: Tools = "discovery"
+    origin: str | None = None

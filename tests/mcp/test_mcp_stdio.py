@@ -1,0 +1,208 @@
+"""``jackfield mcp``: the operator's own client on stdin and stdout."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gates import Gatekeeper
+from http_stand import clean, say
+from jackfield import Jackfield
+from jackfield.journal import Entry
+from mcp_talk import MODES, Lines, called, local, refusal, talked, tool_names, trying
+from plugboard import make_connector
+
+DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "execute_action"]
+
+
+def journal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
+    """What the journal of the conversations' home has, newest first."""
+    for name, value in clean(folder / "home").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("JACKFIELD_DATABASE_URL", raising=False)
+    with Jackfield() as jackfield:
+        assert jackfield.journal is not None
+        return jackfield.journal.entries()[0]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_action_is_found_and_run(tmp_path: Path, mode: str) -> None:
+    """Search, guide, connections, execution, in one conversation of either protocol."""
+
+    async def step(client: Any) -> list[Any]:
+        names = [tool.name for tool in (await client.list_tools()).tools]
+        found = await client.call_tool("search_actions", {"query": "post note"})
+        guide = await client.call_tool("get_action_guide", {"connector": "echo", "action": "post"})
+        result = await client.call_tool("execute_action", say("post", text="hello"))
+        return [names, found, guide, result]
+
+    names, found, guide, result = talked(local(tmp_path), step, mode)
+    assert names == DISCOVERY
+    assert found.structured_content["items"][0]["action"] == "post"
+    assert guide.content[0].text.startswith("# Echo: Post a Note")
+    assert "/v1/invocations" not in guide.content[0].text
+    assert guide.structured_content["verdict"]["allowed"]
+    assert (result.is_error, result.structured_content["status"]) == (False, "succeeded")
+    assert result.structured_content["output"]["text"] == "hello"
+
+
+def test_faults_are_told_with_their_places(tmp_path: Path) -> None:
+    """Inputs that break the schema are a Result with pointers, and words that say the same."""
+    found = called(local(tmp_path), "execute_action", **say("say", text=5, times=0))
+    assert found.is_error
+    assert {detail["path"] for detail in found.structured_content["error"]["details"]} == {"/text", "/times"}
+    assert "/times: must be at least 1" in found.content[0].text  # type: ignore[union-attr]
+
+
+def test_unknown_members_are_refused(tmp_path: Path) -> None:
+    """The arguments are exactly an invocation."""
+    found = called(local(tmp_path), "execute_action", **say("say", text="x"), inptus={})
+    error = found.structured_content["error"]
+    assert (error["code"], error["details"][0]["path"]) == ("invalid_invocation", "/inptus")
+
+
+def test_each_action_is_a_tool_where_asked_for(tmp_path: Path) -> None:
+    """``--tools all`` lists a tool for each action; without it a call of one is an error of the protocol."""
+    assert {"echo.say", "aws-ses.sendEmail", *DISCOVERY} <= set(tool_names(local(tmp_path, "--tools", "all")))
+    error = refusal(local(tmp_path), "echo.say", text="hello")
+    assert (error.error.code, error.error.message) == (-32602, "Unknown tool: echo.say")
+
+
+def test_stdout_belongs_to_the_protocol(tmp_path: Path) -> None:
+    """What a connector prints goes to stderr."""
+    source = """
+from jackfield.connector import Connector, Inputs, Output
+
+connector = Connector("loud", title="Loud", version="1.0.0", description="Prints.")
+
+
+class Nothing(Inputs):
+    \"\"\"Nothing.\"\"\"
+
+
+class Done(Output):
+    \"\"\"Nothing.\"\"\"
+
+
+@connector.action("shout", effect="read", title="Shout")
+def shout(_inputs: Nothing, _client: object) -> Done:
+    \"\"\"Shout.\"\"\"
+    print("HELLO", flush=True)
+    return Done()
+"""
+    make_connector(tmp_path / "loud", "loud", source)
+    with Lines(tmp_path, paths=[str(tmp_path / "loud")]) as lines:
+        lines.greet()
+        lines.call("execute_action", connector="loud", action="shout")
+        assert lines.hear()["result"]["structuredContent"]["status"] == "succeeded"
+        code, out, err = lines.ended()
+    assert (code, out) == (0, b"")
+    assert "HELLO" in err
+
+
+def test_lines_that_are_none_do_not_end_it(tmp_path: Path) -> None:
+    """What is no JSON-RPC is passed over; an unknown method is an error; the next request is answered."""
+    with Lines(tmp_path) as lines:
+        assert lines.greet()["result"]["serverInfo"]["name"] == "jackfield"
+        for line in (b"{", b"[]", b'"x"', b"\xff\xfe", b'{"jsonrpc": "1.0", "id": 5, "method": "ping"}'):
+            lines.say(line)
+        lines.ask("no/such", 7)
+        lines.ask("ping", 8)
+        heard = [lines.hear()]
+        while heard[-1].get("id") != 8:
+            heard.append(lines.hear())
+        assert next(line for line in heard if line.get("id") == 7)["error"]["code"] == -32601
+        assert lines.ended()[0] == 0
+
+
+def test_the_end_of_stdin_lets_what_was_sent_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that closes stdin leaves: what was sent runs to its end, and the process exits with 0."""
+    with Gatekeeper() as gate, Lines(tmp_path) as lines:
+        lines.greet()
+        lines.call("execute_action", **say("post", text="hello", gate={"port": gate.port}))
+        gate.wait()
+        assert lines.process.stdin is not None
+        lines.process.stdin.close()
+        lines.process.stdin = None
+        gate.open()
+        code, _, err = lines.ended()
+    assert (code, err) == (0, "")
+    assert [entry.status for entry in journal(tmp_path, monkeypatch)] == ["succeeded"]
+
+
+def test_sigterm_ends_it_while_stdin_is_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM lets what was sent end, and cancels what was not."""
+    with Gatekeeper() as gate, Gatekeeper() as early, Lines(tmp_path) as lines:
+        lines.greet()
+        lines.call("execute_action", 1, **say("post", text="sent", gate={"port": gate.port}))
+        gate.wait()
+        lines.call("execute_action", 2, **say("post", text="not sent", gate={"port": early.port, "before": True}))
+        early.wait()
+        lines.stop(signal.SIGTERM)
+        assert {lines.hear()["id"], lines.hear()["id"]} == {1, 2}  # nobody waits for them any more
+        gate.open()
+        early.open()
+        assert lines.process.wait(30) == 0
+    assert sorted(entry.status for entry in journal(tmp_path, monkeypatch)) == ["failed", "succeeded"]
+
+
+@pytest.mark.parametrize(("before", "status"), [(True, "failed"), (False, "succeeded")])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_cancelled_call_is_cancelled_until_it_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, before: bool, status: str
+) -> None:
+    """``notifications/cancelled``: what was not sent is not sent, what was runs to its end, and the same key replays it."""
+    with Gatekeeper() as gate:
+        given = {**say("post", text="hello", gate={"port": gate.port, "before": before}), "idempotencyKey": "k-1"}
+
+        async def step(client: Any) -> Any:
+            await trying(client, "execute_action", given, gate.wait)
+            await client.list_tools()  # the cancellation has been read by the time that this is answered
+            gate.open()
+            return await client.call_tool("search_actions", {})
+
+        assert not talked(local(tmp_path), step, mode).is_error
+    entry = journal(tmp_path, monkeypatch)[0]
+    assert entry.status == status
+    if before:
+        assert entry.to_json()["error"]["code"] == "cancelled"
+        return
+    again = called(local(tmp_path), "execute_action", mode, **given)
+    assert again.structured_content["meta"]["replayed"]
+    assert again.structured_content["meta"]["invocationId"] == entry.id
+
+
+@pytest.mark.parametrize("broken", ["workspace", "extra"])
+def test_what_cannot_be_served_is_told_on_stderr(tmp_path: Path, broken: str) -> None:
+    """Without the workspace, or without the extra, the command ends with 2 and leaves stdout alone."""
+    missing = tmp_path / "missing"
+    missing.mkdir()
+    for name in ("mcp", "mcp_types"):
+        (missing / f"{name}.py").write_text(f"raise ModuleNotFoundError('gone', name={name!r})\n", encoding="utf-8")
+    paths = [str(missing)] if broken == "extra" else []
+    more = {"JACKFIELD_WORKSPACE": "nowhere"} if broken == "workspace" else {}
+    with Lines(tmp_path, paths=paths, **more) as lines:
+        code, out, err = lines.ended()
+    assert (code, out) == (2, b"")
+    assert ("there is no workspace 'nowhere'" if broken == "workspace" else "pip install 'jackfield[mcp]'") in err
+    assert "Traceback" not in err
+
+
+def test_a_doubt_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    """A write that was cut is in doubt: ``isError``, the status, and words that say what to do."""
+    found = called(local(tmp_path), "execute_action", **say("post", text="x", fault={"kind": "reset"}))
+    assert (found.is_error, found.structured_content["status"]) == (True, "in_doubt")
+    assert "is in doubt" in found.content[0].text  # type: ignore[union-attr]
+    assert found.structured_content["error"]["hint"] in found.content[0].text  # type: ignore[union-attr]
+
+
+def test_no_secret_is_answered(tmp_path: Path) -> None:
+    """A token that an action says aloud is masked, in the structured content and in the words."""
+    found = called(local(tmp_path), "execute_action", **say("say", text="x", reveal=True))
+    told = json.dumps(found.model_dump(mode="json"))
+    assert not found.is_error
+    assert "secret-4711" not in told

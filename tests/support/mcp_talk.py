@@ -1,0 +1,177 @@
+"""Conversations over MCP: the SDK's own client on stdio or HTTP, and lines as they cross stdio."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from httpx2 import AsyncClient
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult
+
+from http_stand import clean
+from plugboard import make_echo
+
+__all__ = ["MODES", "Lines", "Server", "called", "local", "refusal", "remote", "talked", "tool_names", "trying"]
+
+T = TypeVar("T")
+
+MODES = ("legacy", "2026-07-28")
+"""The protocol with a handshake, and the one without."""
+_PATIENCE = 30.0
+Server = Callable[[], Any]
+"""Makes what the SDK's client connects to."""
+
+
+def talked(server: Server, step: Callable[[Client], Awaitable[T]], mode: str = MODES[1]) -> T:
+    """What one conversation comes to."""
+
+    async def run() -> T:
+        async with Client(server(), mode=mode, read_timeout_seconds=_PATIENCE) as client:
+            return await step(client)
+
+    return asyncio.run(run())
+
+
+def called(server: Server, tool: str, mode: str = MODES[1], /, **arguments: Any) -> CallToolResult:
+    """What one call of a tool comes to."""
+    return talked(server, lambda client: client.call_tool(tool, arguments), mode)
+
+
+def refusal(server: Server, tool: str, mode: str = MODES[1], /, **arguments: Any) -> MCPError:
+    """The error of the protocol that a call comes to, which is no Result."""
+
+    async def step(client: Client) -> MCPError:
+        try:
+            found = await client.call_tool(tool, arguments)
+        except MCPError as error:
+            return error
+        raise AssertionError(found)
+
+    return talked(server, step, mode)
+
+
+def tool_names(server: Server, mode: str = MODES[1]) -> list[str]:
+    """The names of all tools, page by page."""
+
+    async def listed(client: Client) -> list[str]:
+        found, cursor = [], None
+        while True:
+            page = await client.list_tools(cursor=cursor)
+            found += [tool.name for tool in page.tools]
+            cursor = page.next_cursor
+            if cursor is None:
+                return found
+
+    return talked(server, listed, mode)
+
+
+def local(folder: Path, *options: str, paths: Sequence[str] = (), **more: str) -> Server:
+    """``jackfield mcp`` with the echo connector and a home in ``folder``."""
+    environment = _environment(folder, paths, more)
+    return lambda: StdioServerParameters(command=sys.executable, args=["-m", "jackfield", "mcp", *options], env=environment)
+
+
+def _environment(folder: Path, paths: Sequence[str], more: dict[str, str]) -> dict[str, str]:
+    plugs = folder / "plugs"
+    echo = make_echo(plugs) if not plugs.exists() else [str(plugs), str(_echo())]
+    return clean(folder / "home", PYTHONPATH=os.pathsep.join([*paths, *echo]), **more)
+
+
+def _echo() -> Path:
+    return Path(__file__).parents[1] / "connectors" / "echo"
+
+
+def remote(port: int, token: str | None, **headers: str) -> Server:
+    """``/mcp`` of a server, with a token and more headers; underscores in their names are dashes."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    if token is not None:
+        sent["Authorization"] = f"Bearer {token}"
+
+    @contextlib.asynccontextmanager
+    async def transport() -> AsyncIterator[Any]:
+        async with (
+            AsyncClient(headers=sent, timeout=_PATIENCE, trust_env=False) as http,
+            streamable_http_client(f"http://127.0.0.1:{port}/mcp", http_client=http) as streams,
+        ):
+            yield streams
+
+    made: Callable[[], AbstractAsyncContextManager[Any]] = transport
+    return made
+
+
+async def trying(client: Client, tool: str, arguments: dict[str, Any], left: Callable[[], object]) -> None:
+    """Call a tool, and cancel the call when ``left`` returns, which waits in a thread."""
+    task = asyncio.ensure_future(client.call_tool(tool, arguments))
+    await asyncio.to_thread(left)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+class Lines:
+    """``jackfield mcp`` as a process, spoken to line by line."""
+
+    def __init__(self, folder: Path, *options: str, paths: Sequence[str] = (), **more: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "jackfield", "mcp", *options],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(folder, paths, more),
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(_PATIENCE)
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+    def say(self, line: bytes | dict[str, Any]) -> None:
+        """Write one line."""
+        assert self.process.stdin is not None
+        self.process.stdin.write((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n")
+        self.process.stdin.flush()
+
+    def ask(self, method: str, identifier: int = 1, **params: Any) -> None:
+        """Write a request."""
+        self.say({"jsonrpc": "2.0", "id": identifier, "method": method, "params": params})
+
+    def hear(self) -> Any:
+        """The next line, which must be JSON-RPC."""
+        assert self.process.stdout is not None
+        line = json.loads(self.process.stdout.readline())
+        assert line["jsonrpc"] == "2.0"
+        return line
+
+    def greet(self) -> Any:
+        """Shake hands as older clients do."""
+        self.ask("initialize", 0, protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "lines", "version": "1"})
+        found = self.hear()
+        self.say({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        return found
+
+    def call(self, tool: str, identifier: int = 1, **arguments: Any) -> None:
+        """Ask for a call of a tool."""
+        self.ask("tools/call", identifier, name=tool, arguments=arguments)
+
+    def stop(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    def ended(self) -> tuple[int, bytes, str]:
+        """Close stdin and wait for the end: the exit code, and what was left on stdout and stderr."""
+        out, err = self.process.communicate(timeout=_PATIENCE)
+        return self.process.returncode, out, err.decode()
