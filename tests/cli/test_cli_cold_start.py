@@ -11,7 +11,19 @@ from shell import Shell
 
 pytest_plugins = ["shell_fixture"]
 
-DEAR = ("pydantic", "jsonschema_rs", "pluggy", "cryptography", "yaml", "rich", "logging", "importlib.metadata", "boto3", "jackfield_echo")
+DEAR = (
+    "pydantic",
+    "jsonschema_rs",
+    "pluggy",
+    "cryptography",
+    "yaml",
+    "rich",
+    "logging",
+    "importlib.metadata",
+    "boto3",
+    "mcp",
+    "jackfield_echo",
+)
 
 
 @pytest.mark.parametrize(

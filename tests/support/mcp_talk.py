@@ -22,7 +22,7 @@ from mcp_types import CallToolResult
 from http_stand import clean
 from plugboard import make_echo
 
-__all__ = ["MODES", "Lines", "Server", "called", "local", "refusal", "remote", "talked", "tool_names", "trying"]
+__all__ = ["MODES", "Lines", "Server", "call_of", "called", "local", "message", "refusal", "remote", "talked", "tool_names", "trying"]
 
 T = TypeVar("T")
 
@@ -175,3 +175,14 @@ class Lines:
         """Close stdin and wait for the end: the exit code, and what was left on stdout and stderr."""
         out, err = self.process.communicate(timeout=_PATIENCE)
         return self.process.returncode, out, err.decode()
+
+
+def message(method: str, identifier: str | int | None = 1, /, **params: Any) -> dict[str, Any]:
+    """A request as it crosses the wire; without an id, a notification."""
+    about = {} if identifier is None else {"id": identifier}
+    return {"jsonrpc": "2.0", **about, "method": method, "params": params}
+
+
+def call_of(tool: str, identifier: str | int = 1, /, **arguments: Any) -> dict[str, Any]:
+    """A call of a tool as it crosses the wire."""
+    return message("tools/call", identifier, name=tool, arguments=arguments)

@@ -37,6 +37,10 @@ def _declare(parser: Parser) -> None:
     )
     parser.add_argument("--components", metavar="DIR", help="serve Dapr's bindings API for these components too, under /v1.0")
     declare_components(parser)
+    parser.add_argument(
+        "--mcp-tools", choices=("discovery", "all"), default="discovery",
+        help="what MCP's clients see under /mcp: tools that find actions and run them (default), or one for each action, too",
+    )  # fmt: skip
     parser.add_argument("--jwks", metavar="URL", help="take JWTs whose keys are there, beside our own tokens")
     parser.add_argument("--jwt-issuer", metavar="NAME", help="the issuer that a JWT must name")
     parser.add_argument("--jwt-audience", metavar="NAME", help="the audience that a JWT must name")
@@ -68,6 +72,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         stop_within=arguments.stop_within,
         jwt=jwt,
         components=components_of(arguments) if arguments.components is not None else None,
+        mcp_tools=arguments.mcp_tools,
     )
     if settings.components is not None and not settings.loopback and not os.environ.get("DAPR_API_TOKEN"):
         raise InvalidInvocation(

@@ -22,6 +22,7 @@ from jackfield.surfaces.http.forwarded import Forwarded
 from jackfield.surfaces.http.gzipped import Gzipped
 from jackfield.surfaces.http.identity import NOBODY, bearer
 from jackfield.surfaces.http.limits import Limits
+from jackfield.surfaces.http.mcp_route import mcp_operation
 from jackfield.surfaces.http.parameters import check_request
 from jackfield.surfaces.http.problem import Problem, of_error, problem
 from jackfield.surfaces.http.table import OPERATIONS, Operation
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
 __all__ = ["build_app"]
 
 _LOG = logging.getLogger("jackfield.http")
-_ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "X-Request-Id", "Traceparent"]
-_EXPOSED = ["Location", "ETag", "Retry-After", "X-Request-Id", "Preference-Applied"]
+_MCP = ["Mcp-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name"]
+_ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "X-Request-Id", "Traceparent", *_MCP]
+_EXPOSED = ["Location", "ETag", "Retry-After", "X-Request-Id", "Preference-Applied", "Mcp-Session-Id"]
 _WORDS = {404: "there is no such thing here", 405: "this method is not allowed here"}
 
 
@@ -69,6 +71,8 @@ def _routes(host: Host) -> list[Route]:
     from jackfield.surfaces import console  # noqa: PLC0415 (the console knows the API, not the other way round)
 
     api = [Route(path, _endpoint(host, methods), methods=list(methods)) for path, methods in paths.items()]
+    mcp = mcp_operation(host)
+    api.append(Route(mcp.path, _endpoint(host, {mcp.method: mcp}), methods=[mcp.method]))
     return [*api, *dapr_routes(host), *console.routes(host)]
 
 

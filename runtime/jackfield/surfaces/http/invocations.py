@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from jackfield.errors import Detail, InvalidInvocation, JackfieldError, UnknownName
-from jackfield.invocation import Meta, Result, new_invocation_id
+from jackfield.errors import Detail, InvalidInvocation, JackfieldError
+from jackfield.invocation import Result
 from jackfield.surfaces.http.body import LARGE, answer, decoded, members_of, read_body
+from jackfield.surfaces.http.leaving import cancelling
 from jackfield.surfaces.http.parameters import limit_of
 from jackfield.surfaces.http.problem import Problem, of_error
+from jackfield.surfaces.http.uploaded import with_files
+from jackfield.surfaces.refusals import refused
+from jackfield.surfaces.traces import traced
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,9 +31,6 @@ __all__ = ["cancel", "invoke", "listed", "resolve", "shown", "to_answer"]
 
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:[,;]|$)", re.IGNORECASE)
 _ASYNC = re.compile(r"(?:^|,)\s*respond-async\s*(?:[,;]|$)", re.IGNORECASE)
-_PATIENCE = 0.02
-"""Seconds after which it is looked at whether the caller is still there: most invocations have ended by then."""
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
 
 def to_answer(result: Result, headers: dict[str, str] | None = None) -> Response:
@@ -51,9 +51,12 @@ async def invoke(request: Request, host: Host, identity: Identity) -> Response:
     body: Any = None
     try:
         body = _completed(await decoded(text), request)
-        body = await _with_files(body, host, identity) if isinstance(body, dict) else text  # a string would be taken for JSON text
+        if isinstance(body, dict):
+            body = await with_files(body, host.catalog, host.files, identity.workspace, host.briefly)
+        else:
+            body = text  # a string would be taken for JSON text
     except JackfieldError as error:
-        return to_answer(_refused(error, body))
+        return to_answer(refused(error, body))
     if _ASYNC.search(prefer):
         return await _queued(body, host, panel, identity)
     waited = _WAIT.search(prefer)
@@ -79,36 +82,7 @@ def _completed(body: Any, request: Request) -> Any:  # noqa: ANN401 (JSON)
             fault = Detail("/idempotencyKey", text)
             raise InvalidInvocation("1 member of the invocation is not valid", details=[fault], hint="Give one of them, or both alike.")
         body = {**body, "idempotencyKey": key}
-    parent = request.headers.get("traceparent", "")
-    context = body.get("context", {})
-    if _TRACEPARENT.match(parent) and isinstance(context, dict) and "traceparent" not in context:
-        body = {**body, "context": {**context, "traceparent": parent}}
-    return body
-
-
-async def _with_files(body: dict[str, Any], host: Host, identity: Identity) -> Any:  # noqa: ANN401 (JSON)
-    """The invocation with the uploaded files that its inputs name. What names no known action is left to the pipe."""
-    if not isinstance(body.get("inputs"), dict):
-        return body
-    connector, key = body.get("connector"), body.get("action")
-    if not isinstance(connector, str) or not isinstance(key, str):
-        return body
-    try:
-        action = host.catalog.find(connector).actions.get(key)
-    except UnknownName:
-        return body
-    if action is None or not _may_name_files(body["inputs"]):
-        return body
-    schema, given = action.inputs, body["inputs"]
-    inputs = await host.briefly(lambda: host.files.filled(identity.workspace, given, schema))
-    return body if inputs is given else {**body, "inputs": inputs}
-
-
-def _may_name_files(value: object) -> bool:
-    """Whether there is any ``{"file": …}`` in the inputs."""
-    if isinstance(value, dict):
-        return value.keys() == {"file"} or any(_may_name_files(item) for item in value.values() if isinstance(item, dict | list))
-    return isinstance(value, list) and any(_may_name_files(item) for item in value if isinstance(item, dict | list))
+    return traced(body, request.headers.get("traceparent"))
 
 
 async def _run(
@@ -129,46 +103,20 @@ async def _run(
         task = asyncio.ensure_future(host.slowly(lambda: panel.invoke(body, wait=wait, cancelled=cancelled, caller=identity.caller)))
     else:
         task = panel.begin(body, wait=wait, cancelled=cancelled, caller=identity.caller)
-    watching: list[asyncio.Future[None]] = []
-
-    def watch() -> None:
-        watching.append(asyncio.ensure_future(_left(request, cancelled)))
-
-    patience = asyncio.get_running_loop().call_later(_PATIENCE, watch)
-    try:
+    with cancelling(request, cancelled):
         return await asyncio.shield(task)
-    finally:
-        patience.cancel()
-        cancelled.set()  # where the server stops, too
-        for watcher in watching:
-            watcher.cancel()
-
-
-async def _left(request: Request, cancelled: threading.Event) -> None:
-    """Cancel what has not been sent when the caller has hung up."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-    cancelled.set()
 
 
 async def _queued(body: Any, host: Host, panel: Jackfield, identity: Identity) -> Response:  # noqa: ANN401 (JSON)
     try:
         found = await host.slowly(lambda: panel.enqueue(body, caller=identity.caller))
     except JackfieldError as error:
-        return to_answer(_refused(error, body))
+        return to_answer(refused(error, body))
     if isinstance(found, Result):
         return to_answer(found)
     host.wake()
     headers = {"Location": f"/v1/invocations/{found}", "Preference-Applied": "respond-async"}
     return answer({"invocationId": found, "status": "queued"}, 202, headers)
-
-
-def _refused(error: JackfieldError, body: object) -> Result:
-    meta = Meta(new_invocation_id())
-    if isinstance(body, Mapping):
-        named = (body.get("connector"), body.get("action"))
-        meta.connector, meta.action = (name if isinstance(name, str) else None for name in named)
-    return Result("failed", meta, error=error)
 
 
 async def listed(request: Request, host: Host, identity: Identity) -> Response:

@@ -9,6 +9,7 @@ from jackfield.invocation import MAX_BYTES
 
 if TYPE_CHECKING:
     from jackfield.surfaces.dapr import Components
+    from jackfield.surfaces.mcp import Tools
 
 __all__ = ["Jwt", "Settings"]
 
@@ -32,7 +33,7 @@ class Settings:
     ``body_within``; an answer must be read as fast, after ``unread_within``; ``guesses`` are unknown tokens a second from one
     address. ``rate`` is requests a second for each token, 0 for no limit; ``origins`` may call from browsers; ``allowed_hosts`` are
     host names that connections' endpoints may point to although they are internal; ``components`` are those of Dapr whose bindings
-    are served too."""
+    are served too; ``mcp_tools`` says which tools MCP's clients see."""
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -60,6 +61,7 @@ class Settings:
     queue_workers: int = 16
     stop_within: float = 30.0
     components: Components | None = None
+    mcp_tools: Tools = "discovery"
 
     @property
     def loopback(self) -> bool:

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 from jackfield.exports import exports
 
 if TYPE_CHECKING:
+    from jackfield.surfaces.mcp.exchange import Exchange
     from jackfield.surfaces.mcp.stdio import serve_stdio
     from jackfield.surfaces.mcp.visit import Tools, Visit
 
-__all__ = ["Tools", "Visit", "serve_stdio"]
+__all__ = ["Exchange", "Tools", "Visit", "serve_stdio"]
 
 __getattr__, __dir__ = exports(
     __name__,
     {
+        ".exchange": ("Exchange",),
         ".stdio": ("serve_stdio",),
         ".visit": ("Tools", "Visit"),
     },

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from jackfield.errors import JackfieldError
     from jackfield.invocation import Result
 
-__all__ = ["answered", "described", "refused"]
+__all__ = ["answered", "described", "failed"]
 
 _SHORT = 600
 """Characters up to which an output is told in words, too."""
@@ -24,20 +24,25 @@ def answered(result: Result, *, structured: bool) -> CallToolResult:
     """A Result. ``structured``: the client's version of the protocol has structured content; one without it gets the whole as text."""
     body = _encodable(result.to_json())
     text = _in_words(result, body) if structured else _dumped(body)
-    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=body, is_error=result.error is not None)
+    return _answer(body, text, structured=structured, is_error=result.error is not None)
 
 
 def described(body: Mapping[str, Any], text: str, *, structured: bool) -> CallToolResult:
     """What a tool found, with words for people."""
     found = _encodable(dict(body))
-    return CallToolResult(content=[TextContent(type="text", text=_plain(text if structured else _dumped(found)))], structured_content=found)
+    return _answer(found, _plain(text if structured else _dumped(found)), structured=structured)
 
 
-def refused(error: JackfieldError, *, structured: bool) -> CallToolResult:
+def failed(error: JackfieldError, *, structured: bool) -> CallToolResult:
     """A call that came to nothing before it was an invocation."""
     body = _encodable({"error": error.to_json()})
     text = _failure(error) if structured else _dumped(body)
-    return CallToolResult(content=[TextContent(type="text", text=_plain(text))], structured_content=body, is_error=True)
+    return _answer(body, _plain(text), structured=structured, is_error=True)
+
+
+def _answer(body: dict[str, Any], text: str, *, structured: bool, is_error: bool = False) -> CallToolResult:
+    words = TextContent(type="text", text=text)
+    return CallToolResult(content=[words], structured_content=body if structured else None, is_error=is_error)
 
 
 def _in_words(result: Result, body: Mapping[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -16,9 +15,11 @@ from jackfield import __version__
 from jackfield.access import may
 from jackfield.errors import JackfieldError, nearest
 from jackfield.surfaces.mcp.action_tools import action_tools, invocation_of
-from jackfield.surfaces.mcp.answers import answered, refused
+from jackfield.surfaces.mcp.answers import answered, failed
 from jackfield.surfaces.mcp.discovery import DISCOVERY, EXECUTE, look
 from jackfield.surfaces.mcp.sight import sight_of
+from jackfield.surfaces.refusals import refused
+from jackfield.surfaces.traces import traced
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -32,7 +33,6 @@ _LOG = logging.getLogger("jackfield.mcp")
 _PAGE = 200
 _STRUCTURED_SINCE = "2025-06-18"
 """The version of the protocol that brought structured content."""
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 _INSTRUCTIONS = """\
 jackfield runs actions of installed connectors: send an email, list identities.
 1. search_actions finds the action for a task.
@@ -104,11 +104,15 @@ async def _called(visit: Visit, context: ServerRequestContext[Any, Any], params:
     try:
         found = await look(visit, params.name, arguments, structured=structured)
     except JackfieldError as error:
-        return refused(error, structured=structured)
+        return failed(error, structured=structured)
     if found is not None:
         return found
-    invocation = _traced(_invocation(visit, params.name, arguments), context.meta or {})
-    return answered(await visit.run(invocation, context.request_id), structured=structured)
+    invocation = traced(_invocation(visit, params.name, arguments), (context.meta or {}).get("traceparent"))
+    try:
+        result = await visit.run(invocation, context.request_id)
+    except JackfieldError as error:
+        result = refused(error, invocation)
+    return answered(result, structured=structured)
 
 
 def _invocation(visit: Visit, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -123,11 +127,3 @@ def _invocation(visit: Visit, name: str, arguments: Mapping[str, Any]) -> Mappin
         close = nearest(name, [tool.name for tool in DISCOVERY])
         raise MCPError(INVALID_PARAMS, f"Unknown tool: {name[:80]}" + (f"; did you mean '{close}'?" if close else ""))
     return found
-
-
-def _traced(invocation: Mapping[str, Any], meta: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The invocation as part of the trace that the request names (W3C Trace Context), where it names none itself."""
-    parent, context = meta.get("traceparent"), invocation.get("context", {})
-    if not isinstance(parent, str) or not _TRACEPARENT.match(parent) or not isinstance(context, dict) or "traceparent" in context:
-        return invocation
-    return {**invocation, "context": {**context, "traceparent": parent}}

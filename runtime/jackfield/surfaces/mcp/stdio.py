@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mcp.server.stdio import stdio_server
@@ -29,11 +29,34 @@ def serve_stdio(panel: Jackfield, tools: Tools, grace: float) -> None:
     index = ActionIndex(panel.catalog)
     index.start()
 
+    filled = _filling(panel)
+
     async def run(invocation: Mapping[str, Any], _request: str | int | None) -> Result:
-        return await panel.ainvoke(invocation, caller=LIBRARY)
+        return await panel.ainvoke(await filled(invocation), caller=LIBRARY)
 
     visit = Visit(panel, LIBRARY, index, run, asyncio.to_thread, tools)
     asyncio.run(_serve(visit, grace))
+
+
+def _filling(panel: Jackfield) -> Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]:
+    """What puts the files in that an invocation names: those that ``jackfield serve`` keeps in the same home. Without the extra ``server``
+    there are none."""
+    try:
+        from jackfield.surfaces.http.files import Files  # noqa: PLC0415 (another extra)
+        from jackfield.surfaces.http.settings import Settings  # noqa: PLC0415 (as above)
+        from jackfield.surfaces.http.uploaded import with_files  # noqa: PLC0415 (as above)
+    except ImportError:
+
+        async def as_it_is(invocation: Mapping[str, Any]) -> Mapping[str, Any]:
+            return invocation
+
+        return as_it_is
+    files = Files(panel.storage, Settings(), panel.clock)
+
+    async def filled(invocation: Mapping[str, Any]) -> Mapping[str, Any]:
+        return await with_files(invocation, panel.catalog, files, panel.workspace, asyncio.to_thread)
+
+    return filled
 
 
 async def _serve(visit: Visit, grace: float) -> None:

@@ -1,0 +1,181 @@
+"""``/mcp``: the Model Context Protocol over streamable HTTP. Without sessions, so that any process of a server can answer any request.
+
+Tokens, scopes, rates, sizes and request ids are those of every other route. The SDK is an extra that takes a second to import: a thread
+does that when the first request comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from jackfield.surfaces.http.body import LARGE, read_body
+from jackfield.surfaces.http.leaving import cancelling
+from jackfield.surfaces.http.origins import check_origin
+from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.http.table import Operation
+from jackfield.surfaces.http.uploaded import with_files
+from jackfield.surfaces.traces import traced
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from jackfield.invocation import Result
+    from jackfield.pipe.executor import Jackfield
+    from jackfield.surfaces.http.host import Host
+    from jackfield.surfaces.http.identity import Identity
+    from jackfield.surfaces.mcp.exchange import Answer, Exchange
+
+__all__ = ["mcp_operation"]
+
+_CANCELLED = b"notifications/cancelled"
+_SESSION = re.compile(r"[0-9a-f]{32}\Z")
+_SMALL = 64 * 1024
+"""Bytes up to which a message may be a handshake or a cancellation."""
+
+Key = tuple[str, str, str, str | int]
+
+
+def mcp_operation(host: Host) -> Operation:
+    """The route, to be guarded as the table's are. It is not in OpenAPI, whose words cannot describe what it takes."""
+    return Operation(
+        "POST", "/mcp", Door(host).serve, "read", "mcp", "The Model Context Protocol.", {200: "Message", 202: ""}, body="Message",
+    )  # fmt: skip
+
+
+class Door:
+    """Lets MCP's requests in. Knows which of them run here, so that an older client can cancel one by another request."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._loading: asyncio.Future[Exchange] | None = None
+        self._running: dict[Key, threading.Event] = {}
+
+    async def serve(self, request: Request, host: Host, identity: Identity) -> Response:
+        """``POST /mcp``."""
+        check_origin(request, host.settings)
+        exchange = await self._loaded()
+        panel = await host.opened(identity.workspace)
+        body = await read_body(request, host.settings.max_body)
+        message = _peeked(body)
+        if message.get("method") == _CANCELLED.decode() and "id" not in message:
+            self._cancel(request, identity, message)
+            return Response(status_code=202)
+        call = _Call(self, host, panel, identity, request, large=len(body) >= LARGE)
+        with cancelling(request, call.cancelled):
+            found = await call.answered(exchange, body)
+        headers = dict(found.headers)
+        if message.get("method") == "initialize" and "result" in json.loads(found.body):
+            headers["Mcp-Session-Id"] = secrets.token_hex(16)
+        return Response(found.body, found.status, headers)
+
+    async def _loaded(self) -> Exchange:
+        """The SDK, imported once.
+
+        :raises Problem: 501 where it is not installed.
+        """
+        if self._loading is None:
+            self._loading = asyncio.ensure_future(self._host.slowly(_load))
+        try:
+            return await asyncio.shield(self._loading)
+        except ImportError as error:
+            raise Problem(501, f"MCP is an extra, and '{error.name}' is missing: pip install 'jackfield[mcp]'") from None
+
+    def _cancel(self, request: Request, identity: Identity, message: Mapping[str, Any]) -> None:
+        params = message.get("params")
+        key = _key(request, identity, params.get("requestId") if isinstance(params, dict) else None)
+        event = self._running.get(key) if key is not None else None
+        if event is not None:
+            event.set()
+
+    @contextmanager
+    def running(self, key: Key | None, cancelled: threading.Event) -> Iterator[None]:
+        """Have an invocation known by its request's id while it runs."""
+        if key is None:
+            yield
+            return
+        self._running[key] = cancelled
+        try:
+            yield
+        finally:
+            if self._running.get(key) is cancelled:
+                del self._running[key]
+
+
+class _Call:
+    """One request on its way."""
+
+    def __init__(self, door: Door, host: Host, panel: Jackfield, identity: Identity, request: Request, *, large: bool) -> None:
+        self.cancelled = threading.Event()
+        self._door = door
+        self._host = host
+        self._panel = panel
+        self._identity = identity
+        self._request = request
+        self._large = large
+
+    async def answered(self, exchange: Exchange, body: bytes) -> Answer:
+        """What the SDK makes of the request. A large one is worked on in a thread from beginning to end, as elsewhere."""
+        from jackfield.surfaces.mcp import Visit  # noqa: PLC0415 (with the extra only)
+
+        host, origin = self._host, str(self._request.base_url).rstrip("/")
+        visit = Visit(self._panel, self._identity.caller, host.search, self._run, host.briefly, host.settings.mcp_tools, origin)
+        headers = self._request.scope["headers"]
+        if self._large:
+            return await asyncio.shield(host.slowly(lambda: asyncio.run(exchange.answer(visit, headers, body))))
+        return await exchange.answer(visit, headers, body)
+
+    async def _run(self, invocation: Mapping[str, Any], identifier: str | int | None) -> Result:
+        host, identity = self._host, self._identity
+        given = await with_files(
+            traced(invocation, self._request.headers.get("traceparent")), host.catalog, host.files, identity.workspace, host.briefly
+        )
+        host.metrics.running.inc()
+        try:
+            with self._door.running(_key(self._request, identity, identifier), self.cancelled):
+                result = await self._invoked(given)
+        finally:
+            host.metrics.running.dec()
+        host.metrics.note(result)
+        self._request.scope["jackfield.invocation_id"] = result.meta.invocation_id
+        return result
+
+    async def _invoked(self, given: Mapping[str, Any]) -> Result:
+        how: dict[str, Any] = {"cancelled": self.cancelled, "caller": self._identity.caller}
+        if self._large:  # the thread and its event loop are this request's own
+            return self._panel.invoke(given, **how)
+        return await asyncio.shield(self._panel.begin(given, **how))
+
+
+def _load() -> Exchange:
+    from jackfield.surfaces.mcp.exchange import Exchange  # noqa: PLC0415 (an extra, and dear)
+
+    return Exchange()
+
+
+def _peeked(body: bytes) -> Mapping[str, Any]:
+    """The message where it is a handshake or a cancellation, which older clients send; else nothing."""
+    if len(body) > _SMALL or not (_CANCELLED in body or b'"initialize"' in body):
+        return {}
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _key(request: Request, identity: Identity, identifier: object) -> Key | None:
+    """What a request is known by while it runs: whose it is, the session that the client was told at its handshake, and the id that it has
+    there. None where there is none of these: a client of today cancels by hanging up."""
+    session = request.headers.get("mcp-session-id", "")
+    if not _SESSION.match(session) or not isinstance(identifier, str | int) or isinstance(identifier, bool):
+        return None
+    return identity.workspace, identity.id, session, identifier

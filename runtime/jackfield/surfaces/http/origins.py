@@ -1,0 +1,38 @@
+"""Web pages that call: only those of our own origin, and those that the operator names. A page of another one may have our address by DNS
+rebinding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.surfaces.http.problem import Problem
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from jackfield.surfaces.http.settings import Settings
+
+__all__ = ["check_origin"]
+
+_DEFAULT = {"http": 80, "https": 443}
+
+
+def check_origin(request: Request, settings: Settings) -> None:
+    """Do nothing where the request is not a web page's, or it is one of ours or of the operator's.
+
+    :raises Problem: 403 otherwise.
+    """
+    given = request.headers.getlist("origin")
+    if any(origin not in settings.origins and origin not in _own(request, settings) for origin in given):
+        raise Problem(403, f"web pages of '{given[0][:100]}' may not call: 'jackfield serve --origin' lets them")
+
+
+def _own(request: Request, settings: Settings) -> set[str]:
+    """The origins of this server. What the request says of its host is believed over TLS only, where a certificate has vouched for it:
+    elsewhere whoever rebinds a name to this machine writes it there."""
+    scheme, server = request.scope["scheme"], request.scope.get("server")
+    if settings.loopback and not settings.behind_proxy:
+        port = server[1] if server else settings.port
+        suffix = "" if port == _DEFAULT.get(scheme) else f":{port}"
+        return {f"{scheme}://{host}{suffix}" for host in ("127.0.0.1", "localhost", "[::1]")}
+    return {f"https://{request.headers.get('host', '')}"} if scheme == "https" else set()

@@ -1,0 +1,81 @@
+"""Streamable HTTP, one request at a time: the SDK gets a body that has been read, and gives an answer to send. No request leaves a session,
+a stream or a task behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+from jackfield.surfaces.mcp.server import build_server
+
+if TYPE_CHECKING:
+    from jackfield.surfaces.mcp.visit import Visit
+
+__all__ = ["Answer", "Exchange"]
+
+_VISIT = "jackfield.visit"
+_DEFAULTS = {b"content-type": b"application/json", b"accept": b"application/json, text/event-stream"}
+_PASSED = (b"content-type", b"accept", b"host", b"mcp-")
+"""Headers, or their beginnings, that the SDK sees: not the token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to send back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Exchange:
+    """Answers requests by the SDK, which is imported with this module."""
+
+    def __init__(self) -> None:
+        self._server = build_server(_visit)
+
+    async def answer(self, visit: Visit, headers: list[tuple[bytes, bytes]], body: bytes) -> Answer:
+        """The answer to one POST: JSON, never a stream. May run in any event loop, since it shares nothing with another one."""
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/mcp",
+            "raw_path": b"/mcp", "root_path": "", "query_string": b"", "headers": _passed(headers), _VISIT: visit,
+        }  # fmt: skip
+        sent: list[dict[str, Any]] = []
+        unread = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> dict[str, Any]:
+            if unread:
+                return unread.pop()
+            await asyncio.get_running_loop().create_future()  # the caller's leaving is looked after elsewhere
+            raise AssertionError
+
+        async def send(message: Any) -> None:  # noqa: ANN401 (ASGI's own)
+            sent.append(message)
+
+        manager = StreamableHTTPSessionManager(self._server, json_response=True, stateless=True, max_request_body_size=len(body) + 1)
+        async with manager.run():
+            await manager.handle_request(scope, receive, send)
+        return _answer(sent)
+
+
+def _visit(context: Any) -> Visit:  # noqa: ANN401 (the SDK's)
+    found: Visit = context.request.scope[_VISIT]
+    return found
+
+
+def _passed(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """What the SDK looks at. curl and others leave out what has only one sensible value here."""
+    found = [(name, value) for name, value in headers if name.startswith(_PASSED)]
+    there = {name for name, _ in found}
+    return [*found, *((name, value) for name, value in _DEFAULTS.items() if name not in there)]
+
+
+def _answer(sent: list[dict[str, Any]]) -> Answer:
+    start = next(message for message in sent if message["type"] == "http.response.start")
+    body = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in start["headers"]}
+    return Answer(start["status"], {name: value for name, value in headers.items() if name != "content-length"}, body)

@@ -1,0 +1,226 @@
+"""One tool for each action: names, schemas, annotations, and what a call of it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import jsonschema
+import pytest
+from mcp import MCPError
+
+from http_stand import SETTINGS, Client, Stand, standing
+from jackfield.access import Rules
+from jackfield.catalog import Catalog
+from jackfield.manifest import Manifest
+from jackfield.surfaces.mcp.action_tools import action_tools, invocation_of
+from jackfield.surfaces.mcp.sight import Sight
+from mcp_talk import MODES, Server, called, remote, talked, tool_names
+from plugboard import make_connector, plugged
+
+DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "execute_action"]
+AT_THE_TOP = {"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "$schema", "$id"}
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """One server for all of them."""
+    with standing(tmp_path_factory.mktemp("tools"), replace(SETTINGS, mcp_tools="all")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(stand: Stand) -> Client:
+    """May do everything, and has two connections of the echo."""
+    found = stand.client()
+    for name in ("hall", "cellar"):
+        assert found.post("/v1/connections", {"name": name, "type": "echo/token", "values": {"token": "t-4711"}}).status == 201
+    return found
+
+
+@pytest.fixture(scope="module")
+def server(client: Client) -> Server:
+    """The same for MCP."""
+    return remote(client.port, client.token)
+
+
+@pytest.fixture(scope="module")
+def tools(server: Server) -> Mapping[str, Any]:
+    """All tools by name, as the SDK's client reads them."""
+
+    async def step(connected: Any) -> dict[str, Any]:
+        return {tool.name: tool for tool in (await connected.list_tools()).tools}
+
+    return talked(server, step)
+
+
+def test_each_action_is_a_tool(tools: Mapping[str, Any]) -> None:
+    """The four that find and run, then one for each action, by name."""
+    actions = [
+        "aws-ses.listIdentities",
+        "aws-ses.sendEmail",
+        "echo.list",
+        "echo.post",
+        "echo.put",
+        "echo.say",
+        "echo.sayLater",
+        "echo.wrong",
+    ]
+    assert list(tools) == [*DISCOVERY, *actions]
+    assert tools["echo.post"].title == "Echo: Post a Note"
+    assert tools["echo.post"].description == "Post a note on the wall, where it stays: never twice."
+
+
+@pytest.mark.parametrize(
+    ("name", "hints"),
+    [
+        ("echo.say", (True, False, True, True)),
+        ("echo.put", (False, True, True, True)),
+        ("echo.post", (False, True, False, True)),
+        ("execute_action", (False, True, False, True)),
+        ("search_actions", (True, False, True, False)),
+        ("get_action_guide", (True, False, True, False)),
+        ("list_connections", (True, False, True, False)),
+    ],
+)
+def test_annotations_are_those_of_the_effect(tools: Mapping[str, Any], name: str, hints: tuple[bool, ...]) -> None:
+    """Read only, destructive, idempotent, open world: the worst is said of what is not known to be harmless."""
+    told = tools[name].annotations
+    assert (told.read_only_hint, told.destructive_hint, told.idempotent_hint, told.open_world_hint) == hints
+
+
+def test_schemas_are_good_for_models(tools: Mapping[str, Any]) -> None:
+    """Each schema is one, an object at the top, without the rules there that providers of models refuse."""
+    for tool in tools.values():
+        for schema in (tool.input_schema, tool.output_schema or {"type": "object"}):
+            jsonschema.Draft202012Validator.check_schema(schema)
+            assert schema["type"] == "object"
+        assert not AT_THE_TOP & tool.input_schema.keys(), tool.name
+        assert len(tool.description) <= 1024
+
+
+def test_inputs_are_the_actions_own_and_ours(tools: Mapping[str, Any]) -> None:
+    """The manifest's inputs, a connection, a key; what the connection may fill in is not required."""
+    schema = tools["aws-ses.sendEmail"].input_schema
+    assert {"connection", "idempotencyKey", "to", "subject", "attachments"} <= schema["properties"].keys()
+    assert schema["required"] == ["subject"]
+    assert tools["echo.put"].input_schema["required"] == ["key", "value"]
+    output = tools["aws-ses.sendEmail"].output_schema["properties"]["output"]
+    assert output["properties"]["MessageId"]["type"] == "string"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_tool_runs_its_action(server: Server, mode: str) -> None:
+    """The answer is the Result; a key replays it; the SDK's client finds it to fit the tool's ``outputSchema``."""
+    given = {"text": "hello", "connection": "hall", "idempotencyKey": f"tool-{mode}"}
+    first, again = (called(server, "echo.post", mode, **given) for _ in range(2))
+    assert (first.is_error, first.structured_content["output"]["text"]) == (False, "hello")
+    assert [found.structured_content["meta"]["replayed"] for found in (first, again)] == [False, True]
+    assert "recorded Result" in again.content[0].text  # type: ignore[union-attr]
+
+
+def test_faults_are_told_with_their_places(server: Server) -> None:
+    """A pointer for each input; a connection that is missing is named as the invocation's."""
+    found = called(server, "echo.say", text=5, times=0, connection="hall", nonsense=1)
+    assert found.is_error
+    assert {item["path"] for item in found.structured_content["error"]["details"]} == {"/text", "/times", "/nonsense"}
+    missing = called(server, "echo.say", text="x").structured_content["error"]
+    assert (missing["code"], missing["details"][0]["path"]) == ("invalid_invocation", "/connection")
+    rule = called(server, "aws-ses.sendEmail", subject="x", sender="a@example.com", to="b@example.com", awsRegion="eu-west-1")
+    assert rule.is_error
+
+
+def test_a_dry_run_is_said_to_be_one(server: Server) -> None:
+    """Nothing was done, and the words say so."""
+    found = called(server, "execute_action", connector="echo", action="post", connection="hall", inputs={"text": "x"}, dryRun=True)
+    assert found.structured_content["meta"]["dryRun"]
+    assert "Nothing was done" in found.content[0].text  # type: ignore[union-attr]
+
+
+def test_many_faults_are_counted(server: Server) -> None:
+    """Words name twenty faults; the structured content a hundred, and how many more."""
+    given = {f"nonsense{number}": 1 for number in range(150)}
+    found = called(server, "echo.say", connection="hall", text="x", **given)
+    assert len(found.structured_content["error"]["details"]) == 101
+    assert "and 81 more" in found.content[0].text  # type: ignore[union-attr]
+
+
+def test_thousands_of_actions_come_page_by_page(tmp_path: Path) -> None:
+    """Each once, by name, whatever their connectors are called."""
+    keys = ("wide", "wide-b", "wide1")
+    for key in keys:
+        make_connector(tmp_path / "plugs", key, "", manifest(key, 150))
+    with plugged(tmp_path / "plugs"), standing(tmp_path, replace(SETTINGS, mcp_tools="all")) as stand:
+        names = tool_names(remote(stand.port, stand.client().token))
+    assert len(names) == len(set(names))
+    assert names[4:] == sorted(names[4:])
+    assert {name for name in names if name.startswith("wide")} == {f"{key}.act{number}" for key in keys for number in range(150)}
+
+
+def manifest(key: str, count: int, **action: Any) -> dict[str, Any]:
+    """A connector of many alike actions."""
+    usual = {"effect": "read", "inputs": {"type": "object"}, "output": {"type": "object"}}
+    actions = [{"key": f"act{number}", "title": f"Act {number}", **usual, **action} for number in range(count)]
+    return {
+        "manifestVersion": 1,
+        "key": key,
+        "title": key,
+        "version": "1.0.0",
+        "description": "",
+        "connectionTypes": [],
+        "actions": actions,
+    }
+
+
+def one(about: dict[str, Any]) -> Any:
+    """A catalog of one connector."""
+    only = Manifest.from_json(about)
+    catalog = mock.MagicMock(spec=Catalog)
+    catalog.__iter__.side_effect = lambda: iter([only.key])
+    catalog.look.return_value, catalog.find.return_value = (None, only), only
+    return catalog
+
+
+def test_an_input_of_our_name_is_the_actions(tmp_path: Path) -> None:
+    """An action with an input called ``connection`` keeps it; the runtime then finds the connection by itself."""
+    inputs = {"type": "object", "properties": {"connection": {"type": "integer"}}}
+    catalog = one(manifest("odd", 1, inputs=inputs))
+    tool = next(action_tools(catalog, Sight(Rules(), Rules())))
+    assert tool.input_schema["properties"]["connection"] == {"type": "integer"}
+    found = invocation_of(catalog, "odd.act0", {"connection": 5, "idempotencyKey": "k"})
+    assert found == {"connector": "odd", "action": "act0", "inputs": {"connection": 5}, "idempotencyKey": "k"}
+
+
+def test_definitions_of_an_output_are_found(tmp_path: Path) -> None:
+    """References of an action's output lead somewhere in the tool's schema, too."""
+    output = {"type": "object", "$defs": {"row": {"type": "string"}}, "properties": {"rows": {"items": {"$ref": "#/$defs/row"}}}}
+    tool = next(action_tools(one(manifest("odd", 1, output=output)), Sight(Rules(), Rules())))
+    assert tool.output_schema is not None
+    validator = jsonschema.Draft202012Validator(tool.output_schema)
+    meta: dict[str, Any] = {}
+    assert validator.is_valid({"status": "succeeded", "meta": meta, "output": {"rows": ["x"]}})
+    assert not validator.is_valid({"status": "succeeded", "meta": meta, "output": {"rows": [5]}})
+
+
+def test_a_bug_of_ours_is_not_told(server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """What nobody foresaw is an error of the protocol without its words, which go to our log."""
+    from jackfield.surfaces.mcp import server as module
+
+    def broken(*_given: object) -> Any:
+        raise RuntimeError("a secret of the runtime")
+
+    monkeypatch.setattr(module, "sight_of", broken)
+
+    async def step(connected: Any) -> str:
+        try:
+            await connected.list_tools()
+        except MCPError as error:
+            return str(error)
+        raise AssertionError
+
+    for mode in MODES:
+        assert "secret" not in talked(server, step, mode)
+    assert "an unexpected RuntimeError" in caplog.text

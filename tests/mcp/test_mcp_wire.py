@@ -1,0 +1,168 @@
+"""What crosses the wire: JSON answers, broken messages, versions, headers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from http_stand import Client, Stand, say, standing
+from mcp_talk import call_of, message
+
+MODERN = {"Mcp_Protocol_Version": "2026-07-28"}
+META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """One server for all of them."""
+    with standing(tmp_path_factory.mktemp("wire")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(stand: Stand) -> Client:
+    """May do everything."""
+    return stand.client()
+
+
+@pytest.mark.parametrize("headers", [{}, MODERN], ids=["handshake", "2026-07-28"])
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", -32700),
+        (b"{", -32700),
+        (b"\xff\xfe", -32700),
+        (b"[" * 100_000, -32700),
+        (b"[]", None),
+        (b'[{"jsonrpc": "2.0", "id": 1, "method": "ping"}]', None),
+        (b'"ping"', None),
+        (b'{"id": 1, "method": "ping"}', None),
+        (b'{"jsonrpc": "1.0", "id": 1, "method": "ping"}', None),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": 5}', None),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": []}', None),
+    ],
+)
+def test_a_broken_message_is_400(client: Client, headers: dict[str, str], body: bytes, code: int | None) -> None:
+    """What is no JSON, or no JSON-RPC, is an error of JSON-RPC with the status 400, and nothing ran."""
+    answer = client.post("/mcp", body, Content_Type="application/json", **headers)
+    assert (answer.status, answer.headers["content-type"]) == (400, "application/json")
+    error = answer.json["error"]
+    assert code in (None, error["code"])
+    assert error["code"] in (-32700, -32600, -32602)
+
+
+def test_unknown_methods_and_params_are_errors(client: Client) -> None:
+    """A method that is none, and parameters that are not the method's, are told in the protocol's words."""
+    assert client.post("/mcp", message("no/such")).json["error"]["code"] == -32601
+    some: tuple[Any, ...] = ({}, {"name": 5}, {"name": "search_actions", "arguments": []}, {"name": "search_actions", "arguments": "x"})
+    for params in some:
+        assert client.post("/mcp", message("tools/call", **params)).json["error"]["code"] == -32602
+    assert client.post("/mcp", {**message("tools/list"), "params": {"cursor": 5}}).json["error"]["code"] == -32602
+
+
+def test_a_notification_is_taken(client: Client) -> None:
+    """202 and nothing in it, whatever it says."""
+    for method in ("notifications/initialized", "notifications/cancelled", "notifications/unknown"):
+        answer = client.post("/mcp", message(method, None))
+        assert (answer.status, answer.body) == (202, b"")
+    some: tuple[Any, ...] = ({}, {"requestId": {}}, {"requestId": True}, {"requestId": 9})
+    for params in some:
+        assert client.post("/mcp", message("notifications/cancelled", None, **params), Mcp_Session_Id="a" * 32).status == 202
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
+def test_other_methods_are_405(client: Client, method: str) -> None:
+    """There are no sessions to end and no streams to listen to."""
+    answer = client.call(method, "/mcp", Accept="text/event-stream")
+    assert (answer.status, answer.headers["allow"], answer.headers["content-type"]) == (405, "POST", "application/problem+json")
+
+
+def test_answers_are_json_and_named(client: Client) -> None:
+    """No streams: one JSON document, with the request's id in its header and the message's in it."""
+    answer = client.post("/mcp", message("ping", "a-1"), X_Request_Id="mine-1")
+    assert (answer.status, answer.headers["content-type"], answer.headers["x-request-id"]) == (200, "application/json", "mine-1")
+    assert answer.json == {"jsonrpc": "2.0", "id": "a-1", "result": {}}
+
+
+def test_who_takes_streams_only_is_406(client: Client) -> None:
+    """We have none to give."""
+    assert client.post("/mcp", message("ping"), Accept="text/event-stream").status == 406
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/xml"])
+def test_what_does_not_say_json_is_415(client: Client, kind: str) -> None:
+    """As everywhere in the API."""
+    assert client.post("/mcp", b"{}", Content_Type=kind).status == 415
+
+
+def test_the_handshake_names_a_session(client: Client) -> None:
+    """An older client gets an id to say with each request, by which its cancellations are told apart; nothing is kept for it."""
+    hello = message("initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={"name": "x", "version": "1"})
+    first, second = client.post("/mcp", hello), client.post("/mcp", hello)
+    assert first.json["result"]["protocolVersion"] == "2025-06-18"
+    assert first.headers["mcp-session-id"] != second.headers["mcp-session-id"]
+    assert "search_actions" in first.json["result"]["instructions"]
+    assert client.post("/mcp", message("ping"), Mcp_Session_Id="f" * 32).status == 200
+    assert "mcp-session-id" not in client.post("/mcp", message("initialize")).headers
+
+
+def test_a_version_that_is_not_known_is_refused(client: Client) -> None:
+    """The error names the versions that are."""
+    version = "2031-01-01"
+    body = message("tools/list", _meta={**META, "io.modelcontextprotocol/protocolVersion": version})
+    answer = client.post("/mcp", body, Mcp_Protocol_Version=version, Mcp_Method="tools/list")
+    assert answer.status == 400
+    assert answer.json["error"]["data"]["supported"] == ["2026-07-28"]
+
+
+@pytest.mark.parametrize(
+    ("version", "structured"), [("2024-11-05", False), ("2025-03-26", False), ("2025-06-18", True), ("2025-11-25", True)]
+)
+def test_clients_without_structured_content_get_all_of_it_as_text(client: Client, version: str, structured: bool) -> None:
+    """The text is the whole Result where the version has nothing else, and a few words where it has."""
+    body = call_of("execute_action", **say("say", text="x" * 2000))
+    found = client.post("/mcp", body, Mcp_Protocol_Version=version).json["result"]
+    text = found["content"][0]["text"]
+    assert ("structuredContent" in found) is structured
+    assert (len(text) < 200) if structured else (json.loads(text)["output"]["text"] == "x" * 2000)
+    looked = client.post("/mcp", call_of("search_actions", query="post"), Mcp_Protocol_Version=version).json["result"]
+    text = looked["content"][0]["text"]
+    assert (text == "echo.post: Post a Note (write)") if structured else (json.loads(text)["items"][0]["action"] == "post")
+    refused = client.post("/mcp", call_of("search_actions", limit=0), Mcp_Protocol_Version=version).json["result"]
+    assert refused["isError"]
+    assert "/limit" in refused["content"][0]["text"]
+
+
+def modern(tool: str, **arguments: Any) -> dict[str, Any]:
+    """A call as clients of 2026-07-28 send it."""
+    body = call_of(tool, **arguments)
+    return {**body, "params": {**body["params"], "_meta": META}}
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {**MODERN, "Mcp_Method": "tools/call", "Mcp_Name": "execute_action"}], ids=["handshake", "2026-07-28"]
+)
+def test_text_that_utf_8_cannot_hold_is_replaced(client: Client, headers: dict[str, str]) -> None:
+    """A lone surrogate in an output does not break the answer."""
+    given = say("say", text="x", data={"odd": "\ud800"})
+    body = modern("execute_action", **given) if headers else call_of("execute_action", **given)
+    answer = client.post("/mcp", json.dumps(body).encode(), Content_Type="application/json", **headers)
+    assert answer.status in (200, 400)
+    assert answer.json["jsonrpc"] == "2.0"
+
+
+def test_large_numbers_come_back(client: Client) -> None:
+    """Integers over 64 bits and fractions are what they were."""
+    data = {"large": 2**70, "small": -(2**70), "fraction": 0.1, "none": None}
+    body = modern("execute_action", **say("say", text="x", data=data))
+    answer = client.post("/mcp", body, **MODERN, Mcp_Method="tools/call", Mcp_Name="execute_action")
+    assert answer.json["result"]["structuredContent"]["output"]["inputs"]["data"] == data
+
+
+def test_compressed_where_the_client_takes_it(client: Client) -> None:
+    """A long list of tools is compressed as other answers are."""
+    answer = client.post("/mcp", message("tools/list"), Accept_Encoding="gzip")
+    assert answer.headers["content-encoding"] == "gzip"
