@@ -23,7 +23,7 @@ from jackfield.surfaces.http.serve import config
 from jackfield.surfaces.http.settings import Settings
 from stage import Place
 
-__all__ = ["over_http", "takes_http"]
+__all__ = ["over_http", "posted", "takes_http"]
 
 _CALLER = Identity("default", "vectors", "manage", Rules())
 
@@ -44,26 +44,32 @@ def takes_http(vector: Vector) -> bool:
 
 def over_http(_vector: Vector, place: Place) -> dict[str, Any]:
     """``POST /v1/invocations``, connections from files; the answer's status is that of its code."""
+    given = place.given
+    status, result = posted(place, "/v1/invocations", given if isinstance(given, str) else json.dumps(given))
+    wanted = 200 if result["status"] == "succeeded" else CODES[result["error"]["code"]].http_status
+    assert status == wanted, (status, result)
+    return result
+
+
+def posted(place: Place, path: str, text: str, **headers: str) -> tuple[int, dict[str, Any]]:
+    """The status and the JSON of the answer to one request, of an application with the play's own clock."""
     server = _server()
     host = Host(Settings(queue_workers=0), os.environ, place.clock)
     setattr(host.identities, "kept", lambda _request: _CALLER)  # noqa: B010 (without a database there are no tokens)
     server.app = build_app(host)
-    given = place.given
-    text = given if isinstance(given, str) else json.dumps(given)
+    sent = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
-        connection.request("POST", "/v1/invocations", text.encode("utf-8", "surrogatepass"), {"Content-Type": "application/json"})
+        connection.request("POST", path, text.encode("utf-8", "surrogatepass"), sent)
         answer = connection.getresponse()
-        result: dict[str, Any] = json.loads(answer.read())
+        found: dict[str, Any] = json.loads(answer.read())
     finally:
         connection.close()
         panel = host.panels.known("default")
         if panel is not None:
             panel.close()
-    assert answer.headers["Content-Type"] == "application/json", result
-    wanted = 200 if result["status"] == "succeeded" else CODES[result["error"]["code"]].http_status
-    assert answer.status == wanted, (answer.status, result)
-    return result
+    assert answer.headers["Content-Type"] == "application/json", found
+    return answer.status, found
 
 
 class _Server:

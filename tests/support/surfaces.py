@@ -21,6 +21,7 @@ from expecting import differences
 from http_surface import over_http, takes_http
 from jackfield import Jackfield
 from jackfield.cli.main import main
+from mcp_surface import over_mcp, takes_mcp
 from stage import Place, staged
 
 __all__ = ["EXITS", "SURFACES", "Play", "Surface", "comparable", "complaints", "played"]
@@ -135,6 +136,7 @@ SURFACES: Mapping[str, Surface] = {
     "cli": Surface(command),
     "cli-words": Surface(words, takes=_in_words),
     "http": Surface(over_http, takes=takes_http),
+    "mcp": Surface(over_mcp, takes=takes_mcp),
     "cli-process": Surface(process, takes=lambda vector: vector.process, own_clock=True),
 }
 
