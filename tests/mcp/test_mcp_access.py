@@ -86,6 +86,23 @@ def test_a_blocked_action_is_neither_seen_nor_run(stand: Stand) -> None:
         assert "echo/post" in refused.structured_content["error"]["message"]
 
 
+def test_pages_of_a_search_are_full_although_rules_leave_rows_out(stand: Stand) -> None:
+    """Each action that is left comes once, and no page but the last is short."""
+    server = ruled(stand, block=("echo/list", "echo/say", "*/sendEmail"))
+    whole = [row["action"] for row in called(server, "search_actions").structured_content["items"]]
+    found: list[str] = []
+    given: dict[str, Any] = {"limit": 2}
+    while True:
+        page = called(server, "search_actions", **given).structured_content
+        found += [row["action"] for row in page["items"]]
+        if page["nextCursor"] is None:
+            break
+        assert len(page["items"]) == 2
+        given["cursor"] = page["nextCursor"]
+    assert found == whole
+    assert sorted(found) == ["listIdentities", "post", "put", "sayLater", "wrong"]
+
+
 def test_an_effect_that_is_not_allowed_is_not_seen(stand: Stand) -> None:
     """``effect:read`` leaves what reads."""
     found = called(ruled(stand, allow=("effect:read",)), "search_actions").structured_content["items"]

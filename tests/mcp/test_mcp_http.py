@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from fake_aws import FakeAws
 from gates import Gatekeeper
 from http_stand import Client, Stand, say, standing
 from jackfield.journal import Entry
+from leaks import leaks
 from mcp_talk import MODES, Server, call_of, called, message, remote, talked, tool_names, trying
 
 DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "execute_action"]
@@ -259,6 +261,21 @@ def test_the_trace_is_kept(stand: Stand, client: Client) -> None:
     given["params"]["arguments"]["context"] = {"traceparent": parents[2]}
     client.post("/mcp", given, traceparent=parents[0])
     assert entries(stand)[0].to_json()["context"]["traceparent"] == parents[2]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_no_log_has_what_clients_send(server: Server, mode: str, caplog: pytest.LogCaptureFixture) -> None:
+    """No record of any logger of the server's has the secret of an inline connection, not the SDK's either; nor has the answer."""
+    before = logging.getLogger("mcp").level
+    caplog.set_level(logging.DEBUG)
+    secret = "s3cret-of-the-caller"
+    good = say("say", {"type": "token", "values": {"token": secret}}, text="x", reveal=True)
+    bad = say("say", {"type": "token", "values": {"token": [secret]}}, text="x")
+    told = [called(server, "execute_action", mode, **given).model_dump_json() for given in (good, bad)]
+    ours = [record for record in caplog.records if record.threadName != "MainThread"]
+    assert logging.getLogger("mcp").level == before
+    assert ours
+    assert not leaks([secret], [*told, *(f"{record.getMessage()} {record.__dict__}" for record in ours)])
 
 
 def test_calls_are_counted(client: Client, server: Server) -> None:

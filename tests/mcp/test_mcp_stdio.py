@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gates import Gatekeeper
-from http_stand import clean, say
+from http_stand import clean, say, standing
 from jackfield import Jackfield
+from jackfield.cli.main import main
 from jackfield.journal import Entry
-from mcp_talk import MODES, Lines, called, local, refusal, talked, tool_names, trying
-from plugboard import make_connector
+from mcp_talk import MODES, Lines, call_of, called, local, message, refusal, talked, tool_names, trying
+from plugboard import make_connector, make_echo, plugged
 
 DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "execute_action"]
 
@@ -125,28 +129,43 @@ def test_the_end_of_stdin_lets_what_was_sent_end(tmp_path: Path, monkeypatch: py
         lines.greet()
         lines.call("execute_action", **say("post", text="hello", gate={"port": gate.port}))
         gate.wait()
-        assert lines.process.stdin is not None
-        lines.process.stdin.close()
-        lines.process.stdin = None
+        lines.close()
         gate.open()
         code, _, err = lines.ended()
     assert (code, err) == (0, "")
     assert [entry.status for entry in journal(tmp_path, monkeypatch)] == ["succeeded"]
 
 
-def test_sigterm_ends_it_while_stdin_is_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGTERM lets what was sent end, and cancels what was not."""
-    with Gatekeeper() as gate, Gatekeeper() as early, Lines(tmp_path) as lines:
+def test_an_action_without_end_does_not_keep_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the grace the process ends, whatever an action does, and the journal says that it is in doubt."""
+    with Gatekeeper() as gate, Lines(tmp_path, "--grace", "0.1") as lines:
+        lines.greet()
+        lines.call("execute_action", **say("post", text="hello", gate={"port": gate.port}))
+        gate.wait()
+        code, _, err = lines.ended()
+    assert (code, err) == (0, "")
+    assert [entry.status for entry in journal(tmp_path, monkeypatch)] == ["in_doubt"]
+
+
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, closed: bool) -> None:
+    """SIGTERM and Ctrl-C let what was sent end, and cancel what was not, whether stdin stays open or is closed meanwhile."""
+    with Gatekeeper() as gate, Gatekeeper() as early, Lines(tmp_path, JACKFIELD_LOG_LEVEL="INFO") as lines:
         lines.greet()
         lines.call("execute_action", 1, **say("post", text="sent", gate={"port": gate.port}))
         gate.wait()
         lines.call("execute_action", 2, **say("post", text="not sent", gate={"port": early.port, "before": True}))
         early.wait()
-        lines.stop(signal.SIGTERM)
-        assert {lines.hear()["id"], lines.hear()["id"]} == {1, 2}  # nobody waits for them any more
+        lines.stop(number)
+        assert lines.process.stderr is not None
+        assert b"told to stop" in lines.process.stderr.readline()
+        if closed:
+            lines.close()
         gate.open()
         early.open()
         assert lines.process.wait(30) == 0
+        assert lines.process.stderr.read() == b""
     assert sorted(entry.status for entry in journal(tmp_path, monkeypatch)) == ["failed", "succeeded"]
 
 
@@ -206,3 +225,75 @@ def test_no_secret_is_answered(tmp_path: Path) -> None:
     told = json.dumps(found.model_dump(mode="json"))
     assert not found.is_error
     assert "secret-4711" not in told
+
+
+def test_files_of_a_server_in_the_same_home_are_files(tmp_path: Path) -> None:
+    """``{"file": id}`` is what ``jackfield serve`` was given; an id that is none is refused with its place."""
+    with standing(tmp_path) as stand:
+        file = stand.client().post("/v1/files", b"a picture", Content_Type="image/png").json["file"]
+    found = called(local(tmp_path), "execute_action", **say("say", text="x", picture={"file": file}))
+    assert found.structured_content["output"]["inputs"]["picture"] == {"data": "YSBwaWN0dXJl", "contentType": "image/png"}
+    refused = called(local(tmp_path), "execute_action", **say("say", text="x", picture={"file": "file_none"}))
+    assert refused.structured_content["error"]["details"][0]["path"] == "/picture/file"
+
+
+def test_it_needs_no_server(tmp_path: Path) -> None:
+    """Without the extra ``server`` everything works but uploaded files."""
+    missing = tmp_path / "missing"
+    missing.mkdir()
+    (missing / "orjson.py").write_text("raise ModuleNotFoundError('gone', name='orjson')\n", encoding="utf-8")
+    server = local(tmp_path, paths=[str(missing)])
+    assert not called(server, "execute_action", **say("say", text="x")).is_error
+    refused = called(server, "execute_action", **say("say", text="x", picture={"file": "file_none"}))
+    assert refused.structured_content["error"]["code"] == "invalid_input"
+
+
+class Pipes:
+    """Stdin and stdout of this process as a client sees them; it reads and writes from a thread."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        theirs, ours = os.pipe(), os.pipe()
+        monkeypatch.setattr("sys.stdin", os.fdopen(theirs[0], "r"))
+        monkeypatch.setattr("sys.stdout", os.fdopen(ours[1], "w"))
+        self._to = os.fdopen(theirs[1], "w")
+        self._from = os.fdopen(ours[0], "r")
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        """One request and its answer."""
+        self._to.write(json.dumps(request) + "\n")
+        self._to.flush()
+        return json.loads(self._from.readline())
+
+    def close(self) -> None:
+        """Close the process's stdin."""
+        self._to.close()
+
+    def closed(self) -> None:
+        """Close the rest."""
+        sys.stdout.close()
+        sys.stdin.close()
+        self._from.close()
+
+
+def test_the_command_runs_in_a_process_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``main(["mcp"])`` answers what is asked, gives 0 at the end of stdin, and leaves the process as it was."""
+    monkeypatch.setenv("JACKFIELD_CONNECTIONS", "")
+    before = signal.getsignal(signal.SIGTERM)
+    with plugged(*make_echo(tmp_path / "plugs")), ThreadPoolExecutor(1) as threads:
+        pipes = Pipes(monkeypatch)
+
+        def talk() -> list[Any]:
+            hello = message("initialize", 1, protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "x", "version": "1"})
+            said = [pipes.ask(hello), pipes.ask(call_of("execute_action", 2, **say("say", text="hello")))]
+            said.append(pipes.ask(call_of("execute_action", 3, connector="echo", action="say", inputs={"picture": {"file": "file_x"}})))
+            pipes.close()
+            return said
+
+        talking = threads.submit(talk)
+        code = main(["mcp"])
+        _, found, refused = talking.result()
+        pipes.closed()
+    assert code == 0
+    assert found["result"]["structuredContent"]["output"]["text"] == "hello"
+    assert refused["result"]["structuredContent"]["error"]["details"][0]["path"] == "/picture/file"
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -153,6 +153,7 @@ def test_thousands_of_actions_come_page_by_page(tmp_path: Path) -> None:
     keys = ("wide", "wide-b", "wide1")
     for key in keys:
         make_connector(tmp_path / "plugs", key, "", manifest(key, 150))
+    make_connector(tmp_path / "plugs", "broken", "", {"manifestVersion": 99})
     with plugged(tmp_path / "plugs"), standing(tmp_path, replace(SETTINGS, mcp_tools="all")) as stand:
         names = tool_names(remote(stand.port, stand.client().token))
     assert len(names) == len(set(names))
@@ -224,3 +225,30 @@ def test_a_bug_of_ours_is_not_told(server: Server, monkeypatch: pytest.MonkeyPat
     for mode in MODES:
         assert "secret" not in talked(server, step, mode)
     assert "an unexpected RuntimeError" in caplog.text
+
+
+def test_ten_thousand_connections_are_seen_as_few() -> None:
+    """Rules that speak of connections are asked once for all that they cannot tell apart."""
+    kinds = [{"key": "token", "title": "Token", "auth": "apiKey", "schema": {"type": "object"}, "setup": ""}]
+    only = Manifest.from_json({**manifest("odd", 2), "connectionTypes": kinds})
+    rows = tuple((f"c-{number}", "odd/token") for number in range(10_000))
+    rules = Rules(
+        ("connection:acme-*", "connection:@inline & odd/act1"),
+        ("connection:@inline & effect:write", "connection:?", "nonsense:connection:"),
+    )
+    sight = Sight(Rules(), rules, rows)
+    assert len(sight._connections) == 1
+    assert not sight.allows(only, only.actions["act0"])
+    assert not sight.allows_over(only, "c-1", "odd/token")
+    seen = Sight(Rules(), Rules(rules.allow), (*rows, ("acme-1", "odd/token")))
+    assert seen.allows(only, only.actions["act0"])
+    assert seen.allows_over(only, "acme-1", "odd/token")
+    assert not Sight(Rules(), Rules(rules.allow), (*rows, ("acme-1", "other/token"))).allows(only, only.actions["act0"])
+
+
+def test_files_are_not_looked_for_where_nothing_takes_them(server: Server) -> None:
+    """What names no known action is judged by the runtime, whatever its inputs name."""
+    for connector, action in (("nope", "say"), ("echo", "nope")):
+        given = {"connector": connector, "action": action, "inputs": {"x": {"file": "file_x"}}}
+        found = called(server, "execute_action", **given)
+        assert found.structured_content["error"]["code"] == ("unknown_connector" if connector == "nope" else "unknown_action")

@@ -36,6 +36,8 @@ def client(stand: Stand) -> Client:
         (b"{", -32700),
         (b"\xff\xfe", -32700),
         (b"[" * 100_000, -32700),
+        (b'{"method": "initialize"', -32700),
+        (b'["notifications/cancelled"]', None),
         (b"[]", None),
         (b'[{"jsonrpc": "2.0", "id": 1, "method": "ping"}]', None),
         (b'"ping"', None),
@@ -61,6 +63,13 @@ def test_unknown_methods_and_params_are_errors(client: Client) -> None:
     for params in some:
         assert client.post("/mcp", message("tools/call", **params)).json["error"]["code"] == -32602
     assert client.post("/mcp", {**message("tools/list"), "params": {"cursor": 5}}).json["error"]["code"] == -32602
+
+
+def test_there_is_nothing_to_subscribe_to(client: Client) -> None:
+    """The one method whose answer would be a stream is not served, and is answered at once."""
+    body = message("subscriptions/listen", _meta=META, notifications={})
+    answer = client.post("/mcp", body, **MODERN, Mcp_Method="subscriptions/listen", Accept="application/json, text/event-stream")
+    assert (answer.headers["content-type"], answer.json["error"]["code"]) == ("application/json", -32601)
 
 
 def test_a_notification_is_taken(client: Client) -> None:
@@ -96,6 +105,20 @@ def test_who_takes_streams_only_is_406(client: Client) -> None:
 def test_what_does_not_say_json_is_415(client: Client, kind: str) -> None:
     """As everywhere in the API."""
     assert client.post("/mcp", b"{}", Content_Type=kind).status == 415
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/vnd.x+json", "APPLICATION/JSON"])
+def test_all_kinds_of_json_are_json(client: Client, kind: str) -> None:
+    """The body's type is judged as everywhere in the API; a handshake that fails is a failure, and names no session."""
+    assert client.post("/mcp", json.dumps(message("ping")).encode(), Content_Type=kind).json["result"] == {}
+    assert client.post("/mcp", json.dumps(message("initialize")).encode(), Content_Type=kind).json["error"]["code"] == -32602
+
+
+def test_numbers_that_are_none_are_faults(client: Client) -> None:
+    """Python's NaN is no JSON: told with its place."""
+    body = json.dumps(call_of("execute_action", **say("say", text="x", data={"n": float("nan")}))).encode()
+    found = client.post("/mcp", body, Mcp_Protocol_Version="2025-11-25").json["result"]
+    assert found["structuredContent"]["error"]["details"][0]["path"] == "/data/n"
 
 
 def test_the_handshake_names_a_session(client: Client) -> None:
@@ -142,16 +165,13 @@ def modern(tool: str, **arguments: Any) -> dict[str, Any]:
     return {**body, "params": {**body["params"], "_meta": META}}
 
 
-@pytest.mark.parametrize(
-    "headers", [{}, {**MODERN, "Mcp_Method": "tools/call", "Mcp_Name": "execute_action"}], ids=["handshake", "2026-07-28"]
-)
-def test_text_that_utf_8_cannot_hold_is_replaced(client: Client, headers: dict[str, str]) -> None:
-    """A lone surrogate in an output does not break the answer."""
+def test_what_is_no_unicode_is_a_fault(client: Client) -> None:
+    """A lone surrogate in an input is told with its place, or is no JSON to the older protocol's reader."""
     given = say("say", text="x", data={"odd": "\ud800"})
-    body = modern("execute_action", **given) if headers else call_of("execute_action", **given)
-    answer = client.post("/mcp", json.dumps(body).encode(), Content_Type="application/json", **headers)
-    assert answer.status in (200, 400)
-    assert answer.json["jsonrpc"] == "2.0"
+    newer = client.post("/mcp", modern("execute_action", **given), **MODERN, Mcp_Method="tools/call", Mcp_Name="execute_action")
+    assert newer.json["result"]["structuredContent"]["error"]["details"][0]["path"] == "/data/odd"
+    older = client.post("/mcp", json.dumps(call_of("execute_action", **given)).encode())
+    assert (older.status, older.json["error"]["code"]) == (400, -32700)
 
 
 def test_large_numbers_come_back(client: Client) -> None:

@@ -171,6 +171,12 @@ class Lines:
         """Send a signal."""
         self.process.send_signal(number)
 
+    def close(self) -> None:
+        """Close its stdin."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.stdin = None
+
     def ended(self) -> tuple[int, bytes, str]:
         """Close stdin and wait for the end: the exit code, and what was left on stdout and stderr."""
         out, err = self.process.communicate(timeout=_PATIENCE)

@@ -240,8 +240,10 @@ class Jackfield:
             event.set()
         return event is not None
 
-    async def drained(self, within: float) -> None:
-        """Let what ``ainvoke`` and ``arun`` began end, at most ``within`` seconds; of the rest the journal then tells what is known."""
+    async def drained(self, within: float) -> int:
+        """Let what ``ainvoke`` and ``arun`` began end, at most ``within`` seconds; of the rest the journal then tells what is known. How
+        many those are: their threads may still run."""
+        left: set[asyncio.Task[Result]] = set()
         if self._tasks:
             import asyncio  # noqa: PLC0415 (a synchronous process never pays for it)
 
@@ -254,6 +256,7 @@ class Jackfield:
 
             with within_seconds(_OWED_WITHIN):
                 await asyncio.to_thread(self._journal.settle_owed)
+        return len(left)
 
     def _started(self, steps: Steps[Result]) -> asyncio.Task[Result]:
         import asyncio  # noqa: PLC0415 (as above)

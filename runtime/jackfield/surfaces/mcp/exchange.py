@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Exchange"]
 
 _VISIT = "jackfield.visit"
-_DEFAULTS = {b"content-type": b"application/json", b"accept": b"application/json, text/event-stream"}
-_PASSED = (b"content-type", b"accept", b"host", b"mcp-")
-"""Headers, or their beginnings, that the SDK sees: not the token."""
+_JSON = (b"content-type", b"application/json")
+"""The API has looked at the body's type before."""
+_ANYTHING = (b"accept", b"*/*")
+_PASSED = (b"accept", b"mcp-")
+"""Beginnings of the headers that the SDK sees: not the token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,9 @@ def _visit(context: Any) -> Visit:  # noqa: ANN401 (the SDK's)
 
 
 def _passed(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """What the SDK looks at. curl and others leave out what has only one sensible value here."""
+    """What the SDK looks at. Who does not say what they accept takes anything (RFC 9110)."""
     found = [(name, value) for name, value in headers if name.startswith(_PASSED)]
-    there = {name for name, _ in found}
-    return [*found, *((name, value) for name, value in _DEFAULTS.items() if name not in there)]
+    return [_JSON, *found] if any(name == b"accept" for name, _ in found) else [_JSON, _ANYTHING, *found]
 
 
 def _answer(sent: list[dict[str, Any]]) -> Answer:

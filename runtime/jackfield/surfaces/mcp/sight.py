@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from jackfield.access import INLINE, Request, Rules, decide
+from jackfield.access import INLINE, PatternError, Request, Rules, decide, rule
 
 if TYPE_CHECKING:
     from jackfield.manifest import ActionManifest, Manifest
@@ -19,13 +19,14 @@ _PAGE = 1000
 
 class Sight:
     """Judges actions and connections by the rules of a workspace and of a token. ``connections`` are names and types, needed where a rule
-    speaks of connections."""
+    speaks of connections; of those that the rules cannot tell apart one will do."""
 
     def __init__(self, workspace: Rules, token: Rules, connections: tuple[tuple[str, str], ...] = ()) -> None:
         self._workspace = workspace
         self._token = token
-        self._connections = connections
-        self._by_connection = speaks_of_connections(workspace, token)
+        terms = _connection_terms(workspace, token)
+        self._connections = {(kind, *(_fits(term, name) for term in terms)): (name, kind) for name, kind in connections}.values()
+        self._by_connection = bool(terms)
 
     def allows(self, manifest: Manifest, action: ActionManifest) -> bool:
         """Whether there is a way to run the action."""
@@ -45,9 +46,18 @@ class Sight:
         return decide(self._workspace, self._token, None, Request(manifest.key, action.key, action.effect, connection)).allowed
 
 
-def speaks_of_connections(*rules: Rules) -> bool:
-    """Whether any pattern has a term for connections."""
-    return any("connection:" in pattern for item in rules for pattern in (*item.allow, *item.block))
+def _connection_terms(*rules: Rules) -> list[str]:
+    """The terms of all patterns that speak of connections."""
+    patterns = (pattern for item in rules for pattern in (*item.allow, *item.block))
+    terms = {term.strip() for pattern in patterns for term in pattern.split("&")}
+    return sorted(term for term in terms if term.startswith("connection:"))
+
+
+def _fits(term: str, name: str) -> bool:
+    try:
+        return rule(term).fits(Request("", "", connection=name))
+    except PatternError:  # stored by a newer jackfield: the pattern that it is part of cannot be read for any connection
+        return False
 
 
 def _serves(manifest: Manifest, action: ActionManifest, kind: str) -> bool:
@@ -58,7 +68,7 @@ def _serves(manifest: Manifest, action: ActionManifest, kind: str) -> bool:
 def sight_of(visit: Visit) -> Sight:
     """What a caller sees; asks the database."""
     workspace, token = visit.panel.permits.settings.rules, visit.caller.rules or Rules()
-    if not speaks_of_connections(workspace, token):
+    if not _connection_terms(workspace, token):
         return Sight(workspace, token)
     rows = tuple((row["name"], row["type"]) for row in connection_rows(visit.panel.connections))
     return Sight(workspace, token, rows)

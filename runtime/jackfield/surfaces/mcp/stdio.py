@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -23,19 +25,39 @@ if TYPE_CHECKING:
 
 __all__ = ["serve_stdio"]
 
+_LOG = logging.getLogger("jackfield.mcp")
+
 
 def serve_stdio(panel: Jackfield, tools: Tools, grace: float) -> None:
     """Serve until stdin ends, or SIGTERM or SIGINT comes. What was sent by then has ``grace`` seconds to end."""
     index = ActionIndex(panel.catalog)
     index.start()
+    calls = _Calls(panel)
+    visit = Visit(panel, LIBRARY, index, calls.run, asyncio.to_thread, tools)
+    asyncio.run(_serve(visit, calls, grace))
 
-    filled = _filling(panel)
 
-    async def run(invocation: Mapping[str, Any], _request: str | int | None) -> Result:
-        return await panel.ainvoke(await filled(invocation), caller=LIBRARY)
+class _Calls:
+    """The invocations that run: each may be cancelled by its client, and all of them by a signal."""
 
-    visit = Visit(panel, LIBRARY, index, run, asyncio.to_thread, tools)
-    asyncio.run(_serve(visit, grace))
+    def __init__(self, panel: Jackfield) -> None:
+        self._panel = panel
+        self._filled = _filling(panel)
+        self._running: set[threading.Event] = set()
+
+    async def run(self, invocation: Mapping[str, Any], _request: str | int | None) -> Result:
+        """Run one."""
+        given, cancelled = await self._filled(invocation), threading.Event()
+        self._running.add(cancelled)
+        try:
+            return await self._panel.ainvoke(given, cancelled=cancelled, caller=LIBRARY)
+        finally:
+            self._running.discard(cancelled)
+
+    def leave(self) -> None:
+        """Send nothing that was not sent by now."""
+        for cancelled in self._running:
+            cancelled.set()
 
 
 def _filling(panel: Jackfield) -> Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]:
@@ -59,7 +81,7 @@ def _filling(panel: Jackfield) -> Callable[[Mapping[str, Any]], Awaitable[Mappin
     return filled
 
 
-async def _serve(visit: Visit, grace: float) -> None:
+async def _serve(visit: Visit, calls: _Calls, grace: float) -> None:
     server = build_server(lambda _context: visit)
 
     async def talk() -> None:
@@ -70,21 +92,30 @@ async def _serve(visit: Visit, grace: float) -> None:
     leaving: list[asyncio.Future[None]] = []
 
     def leave() -> None:
+        calls.leave()
+        _LOG.info("told to stop: what was sent may take %g seconds to end", grace)
         if not leaving:
             leaving.append(asyncio.ensure_future(_left(visit.panel, talking, grace)))
 
     with contextlib.suppress(NotImplementedError):  # Windows has no signals for event loops
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, leave)
-    try:
+    with contextlib.suppress(asyncio.CancelledError):  # by a signal, and stdin has ended since
         await talking
-    finally:
-        await visit.panel.drained(grace)
+    if leaving:
+        await leaving[0]
+    if await visit.panel.drained(grace):
+        await _exit(visit.panel)
 
 
 async def _left(panel: Jackfield, talking: asyncio.Future[None], grace: float) -> None:
-    """Leave although stdin is open: a thread waits for its next line, and nothing but the process's end stops that."""
+    """Leave although stdin is open: a thread waits for its next line."""
     talking.cancel()
     await panel.drained(grace)
-    await asyncio.to_thread(panel.close)
+    await _exit(panel)
+
+
+async def _exit(panel: Jackfield) -> None:
+    """End the process at once: threads that wait for stdin, or for an action that does not end, would keep it."""
+    await asyncio.to_thread(panel.storage.close)
     os._exit(0)
