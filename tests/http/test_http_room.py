@@ -98,3 +98,26 @@ def test_the_room_is_held_until_the_answer(tmp_path: Path, name: str) -> None:
         gate.open()
         assert running.result(30).status == 200
         assert Counter(CALLS[name](client) for _ in range(3)) == {200: 3}
+
+
+def test_files_that_are_named_are_bodies_too(tmp_path: Path) -> None:
+    """A small invocation may name large files: they have room as if they had come with it, and a limit together however often each is
+    named."""
+    with (
+        standing(tmp_path, replace(SETTINGS, max_bodies=5 * MEGA, max_body=4 * MEGA)) as stand,
+        Gatekeeper() as gate,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        client = stand.client()
+        file = {"file": client.post("/v1/files", b"x" * (3 * MEGA)).json["file"]}
+        twice = client.invoke("say", text="x", files={"a": file, "b": file})
+        assert twice.status == 422
+        assert "4,194,304 bytes together, and these have 6,291,456" in twice.json["error"]["message"]
+        assert [item["path"] for item in twice.json["error"]["details"]] == ["/files/a/file", "/files/b/file"]
+        running = pool.submit(client.invoke, "say", text="x", picture=file, gate={"port": gate.port})
+        gate.wait()
+        assert client.invoke("say", text="x", picture=file).status == 503
+        assert client.invoke("say", text="small").status == 200
+        gate.open()
+        assert running.result(30).status == 200
+        assert client.invoke("say", text="x", picture=file).status == 200

@@ -13,6 +13,7 @@ from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.surfaces.console.action import found_action, read_invocation
 from jackfield.surfaces.console.results import result_shown
 from jackfield.surfaces.console.shell import fragment
+from jackfield.surfaces.http.body import take_room
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +41,9 @@ async def run(visit: Visit) -> Response:
 async def _result(visit: Visit, invocation: dict[str, Any], action: ActionManifest) -> Result:
     given = invocation.get("inputs", {})
     try:
-        inputs = await asyncio.to_thread(visit.host.files.filled, visit.identity.workspace, given, action.inputs)
+        inputs = await asyncio.to_thread(
+            visit.host.files.filled, visit.identity.workspace, given, action.inputs, lambda size: take_room(visit.request, size, size)
+        )
     except JackfieldError as error:
         meta = Meta(new_invocation_id(), connector=invocation["connector"], action=invocation["action"])
         return Result("failed", meta, error=error)

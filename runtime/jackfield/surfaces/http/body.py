@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from jackfield.surfaces.http.room import Share
 
-__all__ = ["LARGE", "TooLarge", "answer", "bounded", "decoded", "dumps", "members_of", "read_body", "read_form"]
+__all__ = ["LARGE", "TooLarge", "answer", "bounded", "decoded", "dumps", "members_of", "read_body", "read_form", "take_room"]
 
 LARGE = 256 * 1024
 """Bytes from which a body is worked on in a thread, so that others do not wait for it."""
@@ -62,7 +62,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     pieces, size = [], 0
     async for piece in bounded(request, limit):
         size += len(piece)
-        _take_room(request, len(piece), size)
+        take_room(request, len(piece), size)
         pieces.append(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -83,13 +83,16 @@ async def _spooled(request: Request, limit: int) -> bytes:
         async for piece in bounded(request, limit):
             file.write(piece)
         size = file.tell()
-        _take_room(request, size, size)
+        take_room(request, size, size)
         file.seek(0)
         return file.read()
 
 
-def _take_room(request: Request, more: int, size: int) -> None:
-    """Count ``more`` bytes of a body that has ``size`` by now. Small ones are always taken, so that calls as most are go on meanwhile."""
+def take_room(request: Request, more: int, size: int) -> None:
+    """Count ``more`` bytes of a body that has ``size`` by now. Small ones are always taken, so that calls as most are go on meanwhile.
+
+    :raises Problem: 503 where the bodies of all requests under way would have too many bytes together.
+    """
     share: Share | None = request.scope.get("jackfield.room")
     if size <= _SMALL or share is None or share.takes(more):
         return

@@ -9,14 +9,14 @@ import json
 import re
 import secrets
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from jackfield.errors import Detail, InvalidInput
 from jackfield.pipe.storage import home
 from jackfield.surfaces.http.body import TooLarge
-from jackfield.surfaces.http.file_places import file_places
+from jackfield.surfaces.http.file_places import Place, file_places
 from jackfield.surfaces.http.problem import Problem
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Files:
         self._folder = Path(home(storage.environment)) / "files"
         self._limit = settings.max_file
         self._cap = settings.files_cap
+        self._together = settings.max_body
         self._kept = settings.files_kept
         self._clock = clock
 
@@ -67,28 +68,42 @@ class Files:
                 partial.unlink(missing_ok=True)
         return {"file": path.name, **about}
 
-    def filled(self, workspace: str, inputs: Any, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 (any JSON)
+    def filled(
+        self,
+        workspace: str,
+        inputs: Any,  # noqa: ANN401 (any JSON)
+        schema: Mapping[str, Any],
+        weigh: Callable[[int], None] = lambda _size: None,
+    ) -> Any:  # noqa: ANN401 (any JSON)
         """``inputs`` with each ``{"file": id}`` that stands where ``schema`` takes a FILE replaced by ``{"data", "contentType"}``; the same
-        object where there is none.
+        object where there is none. ``weigh`` is told how many bytes they have together, before they are read.
 
-        :raises InvalidInput: for ids that are unknown or expired.
+        :raises InvalidInput: for ids that are unknown or expired, and for files that are too large together.
         """
         places = list(file_places(inputs, schema))
         if not places:
             return inputs
-        found = {place: self._content(workspace, place.identifier) for place in places}
-        missing = [place.path for place, file in found.items() if file is None]
-        if missing:
-            count = "1 input is" if len(missing) == 1 else f"{len(missing)} inputs are"
-            details = [Detail(f"{path}/file", "there is no such file, or it has expired") for path in missing]
-            raise InvalidInput(f"{count} not valid", details=details, hint="Upload it again: POST /v1/files.")
+        named = {place.identifier for place in places}
+        weigh(self._weight(places, {identifier: self._size(workspace, identifier) for identifier in named}))
+        found = {identifier: self._content(workspace, identifier) for identifier in named}
+        _check_there([place for place in places if found[place.identifier] is None])
         filled = json.loads(json.dumps(inputs))
-        for place, file in found.items():
+        for place in places:
             parent = filled
             for step in place.steps[:-1]:
                 parent = parent[step]
-            parent[place.steps[-1]] = file
+            parent[place.steps[-1]] = found[place.identifier]
         return filled
+
+    def _weight(self, places: list[Place], sizes: Mapping[str, int | None]) -> int:
+        """The bytes of all files that are named; one that is named twice counts twice, since it is sent twice."""
+        _check_there([place for place in places if sizes[place.identifier] is None])
+        weight = sum(sizes[place.identifier] or 0 for place in places)
+        if weight > self._together:
+            text = f"the files of an invocation may have {self._together:,} bytes together, and these have {weight:,}"
+            details = [Detail(f"{place.path}/file", "is one of several files that are too large together") for place in places]
+            raise InvalidInput(text, details=details, hint="Name fewer files, or smaller ones.")
+        return weight
 
     def sweep(self) -> int:
         """Delete what has expired, and what was never finished; how many files."""
@@ -124,10 +139,18 @@ class Files:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return sum(path.stat().st_size for path in folder.iterdir() if path.suffix in ("", ".part"))
 
-    def _content(self, workspace: str, identifier: str) -> dict[str, str] | None:
-        """The file as an input takes it; None where the workspace has none of this id, or no more."""
-        if not _ID.match(identifier):
+    def _size(self, workspace: str, identifier: str) -> int | None:
+        """The bytes of a file; None where the workspace has none of this id, or no more."""
+        path = self._owned(workspace) / identifier
+        if not _ID.match(identifier) or _read(path.with_suffix(".json")).get("expiresAt", 0.0) < self._clock.time():
             return None
+        try:
+            return path.stat().st_size
+        except OSError:
+            return None
+
+    def _content(self, workspace: str, identifier: str) -> dict[str, str] | None:
+        """The file as an input takes it; None where there is none any more."""
         path = self._owned(workspace) / f"{identifier}.json"
         about, now = _read(path), self._clock.time()
         if about.get("expiresAt", 0.0) < now:
@@ -144,6 +167,13 @@ class Files:
         """The folder of a workspace; names that are no names of files, which an identity provider may give, become a hash."""
         name = workspace if _SAFE.match(workspace) else "~" + hashlib.sha256(workspace.encode()).hexdigest()
         return self._folder / name
+
+
+def _check_there(missing: list[Place]) -> None:
+    if missing:
+        count = "1 input is" if len(missing) == 1 else f"{len(missing)} inputs are"
+        details = [Detail(f"{place.path}/file", "there is no such file, or it has expired") for place in missing]
+        raise InvalidInput(f"{count} not valid", details=details, hint="Upload it again: POST /v1/files.")
 
 
 def _finish(partial: Path, path: Path, about: Mapping[str, Any]) -> None:

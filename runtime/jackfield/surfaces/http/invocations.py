@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.invocation import Result
-from jackfield.surfaces.http.body import LARGE, answer, decoded, members_of, read_body
+from jackfield.surfaces.http.body import LARGE, answer, decoded, members_of, read_body, take_room
 from jackfield.surfaces.http.leaving import cancelling
 from jackfield.surfaces.http.parameters import limit_of
 from jackfield.surfaces.http.problem import Problem, of_error
@@ -49,10 +49,16 @@ async def invoke(request: Request, host: Host, identity: Identity) -> Response:
     prefer = ",".join(request.headers.getlist("prefer"))
     text = await read_body(request, host.settings.max_body)
     body: Any = None
+    files = list[int]()
+
+    def weigh(size: int) -> None:
+        take_room(request, size, size)
+        files.append(size)
+
     try:
         body = _completed(await decoded(text), request)
         if isinstance(body, dict):
-            body = await with_files(body, host.catalog, host.files, identity.workspace, host.briefly)
+            body = await with_files(body, host.catalog, host.files, identity.workspace, host.briefly, weigh)
         else:
             body = text  # a string would be taken for JSON text
     except JackfieldError as error:
@@ -63,7 +69,7 @@ async def invoke(request: Request, host: Host, identity: Identity) -> Response:
     wait = float(waited[1]) if waited is not None else 0.0
     host.metrics.running.inc()
     try:
-        result = await _run(request, host, panel, body, identity, wait=wait, large=len(text) >= LARGE)
+        result = await _run(request, host, panel, body, identity, wait=wait, large=len(text) + sum(files) >= LARGE)
     finally:
         host.metrics.running.dec()
     host.metrics.note(result)

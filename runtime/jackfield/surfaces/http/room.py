@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+
 __all__ = ["Room", "Share"]
 
 
 class Room:
-    """So many bytes for one process. Everything here belongs to its event loop."""
+    """So many bytes for one process."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.used = 0
+        self._used = 0
+        self._lock = threading.Lock()
+
+    def takes(self, size: int) -> bool:
+        """Whether there was room for so many bytes more, which are taken; fewer than none are given back."""
+        with self._lock:
+            taken = size <= 0 or self._used + size <= self.size
+            self._used += size if taken else 0
+        return taken
 
 
 class Share:
@@ -29,13 +39,11 @@ class Share:
 
     def takes(self, size: int) -> bool:
         """Whether there was room for so many bytes more, which are taken."""
-        if self._room.used + size > self._room.size:
-            return False
-        self._room.used += size
-        self._held += size
-        return True
+        taken = self._room.takes(size)
+        self._held += size if taken else 0
+        return taken
 
     def release(self) -> None:
         """Give everything back."""
-        self._room.used -= self._held
+        self._room.takes(-self._held)
         self._held = 0

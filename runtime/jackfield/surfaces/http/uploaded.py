@@ -15,12 +15,17 @@ __all__ = ["with_files"]
 
 
 async def with_files(
-    body: Mapping[str, Any], catalog: Catalog, files: Files, workspace: str, briefly: Callable[[Callable[[], Any]], Awaitable[Any]]
+    body: Mapping[str, Any],
+    catalog: Catalog,
+    files: Files,
+    workspace: str,
+    briefly: Callable[[Callable[[], Any]], Awaitable[Any]],
+    weigh: Callable[[int], None] = lambda _size: None,
 ) -> Mapping[str, Any]:
     """The invocation with the uploaded files that its inputs name. What names no known action is left to the pipe. ``briefly`` reads
-    them in a thread.
+    them in a thread; ``weigh`` is told before how many bytes they have together.
 
-    :raises InvalidInput: for ids that are unknown or expired.
+    :raises InvalidInput: for ids that are unknown or expired, and for files that are too large together.
     """
     given, connector, key = body.get("inputs"), body.get("connector"), body.get("action")
     if not isinstance(given, dict) or not isinstance(connector, str) or not isinstance(key, str) or not _may_name_files(given):
@@ -32,7 +37,7 @@ async def with_files(
     if action is None:
         return body
     schema = action.inputs
-    inputs = await briefly(lambda: files.filled(workspace, given, schema))
+    inputs = await briefly(lambda: files.filled(workspace, given, schema, weigh))
     return body if inputs is given else {**body, "inputs": inputs}
 
 
