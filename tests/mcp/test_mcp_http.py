@@ -288,8 +288,9 @@ def test_calls_are_counted(client: Client, server: Server) -> None:
 def test_serving_does_not_import_the_sdk(client: Client) -> None:
     """The application is built without it; only a request to ``/mcp`` imports it."""
     code = (
-        "import sys, os\nfrom jackfield.surfaces.http.serve import make_app\nfrom jackfield.surfaces.http.settings import Settings\n"
-        "make_app(Settings())\nimport jackfield.cli.serve, jackfield.cli.mcp\n"
+        "import sys, os\nfrom jackfield.surfaces.http.app import build_app\nfrom jackfield.surfaces.http.host import Host\n"
+        "from jackfield.surfaces.http.settings import Settings\nimport jackfield.cli.serve, jackfield.cli.mcp\n"
+        "build_app(Host(Settings(), os.environ))\n"
         "print(*sorted({'mcp', 'mcp_types', 'sse_starlette', 'httpx2'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

@@ -13,7 +13,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, ListToolsR
 
 from jackfield import __version__
 from jackfield.access import may
-from jackfield.errors import JackfieldError, nearest
+from jackfield.errors import JackfieldError, did_you_mean
 from jackfield.surfaces.mcp.action_tools import action_tools, invocation_of
 from jackfield.surfaces.mcp.answers import answered, failed
 from jackfield.surfaces.mcp.discovery import DISCOVERY, EXECUTE, look
@@ -124,6 +124,5 @@ def _invocation(visit: Visit, name: str, arguments: Mapping[str, Any]) -> Mappin
         return arguments
     found = invocation_of(visit.panel.catalog, name, arguments) if visit.tools == "all" else None
     if found is None:
-        close = nearest(name, [tool.name for tool in DISCOVERY])
-        raise MCPError(INVALID_PARAMS, f"Unknown tool: {name[:80]}" + (f"; did you mean '{close}'?" if close else ""))
+        raise MCPError(INVALID_PARAMS, f"Unknown tool: {name[:80]}{did_you_mean(name, [tool.name for tool in DISCOVERY])}")
     return found
