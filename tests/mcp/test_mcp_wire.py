@@ -56,6 +56,15 @@ def test_a_broken_message_is_400(client: Client, headers: dict[str, str], body: 
     assert error["code"] in (-32700, -32600, -32602)
 
 
+@pytest.mark.parametrize("headers", [{}, MODERN], ids=["handshake", "2026-07-28"])
+def test_a_broken_message_is_not_quoted(client: Client, headers: dict[str, str]) -> None:
+    """It may hold a secret, and whoever reads the answer need not be who wrote it."""
+    for broken in ({"params": {"token": "sesame-4711"}}, ["sesame-4711"], {"jsonrpc": "2.0", "id": {"a": "sesame-4711"}, "method": "ping"}):
+        answer = client.post("/mcp", broken, **headers)
+        assert b"sesame" not in answer.body, answer.body
+        assert b"pydantic" not in answer.body, answer.body
+
+
 def test_unknown_methods_and_params_are_errors(client: Client) -> None:
     """A method that is none, and parameters that are not the method's, are told in the protocol's words."""
     assert client.post("/mcp", message("no/such")).json["error"]["code"] == -32601

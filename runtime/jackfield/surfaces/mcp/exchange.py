@@ -21,6 +21,12 @@ _VISIT = "jackfield.visit"
 _JSON = (b"content-type", b"application/json")
 """The API has looked at the body's type before."""
 _ANYTHING = (b"accept", b"*/*")
+_BAD, _INVALID_PARAMS = 400, -32602
+_NO_MESSAGE = (
+    b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"the body is no message of JSON-RPC 2.0: one object with \'jsonrpc\', '
+    b"'method' and, in a request, 'id'\"}}"
+)
+"""Where the SDK would quote what it cannot read, which may hold a secret."""
 _PASSED = (b"accept", b"mcp-")
 """Beginnings of the headers that the SDK sees: not the token."""
 
@@ -79,4 +85,6 @@ def _answer(sent: list[dict[str, Any]]) -> Answer:
     start = next(message for message in sent if message["type"] == "http.response.start")
     body = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in start["headers"]}
+    if start["status"] == _BAD and b'"id":null' in body and b'"code":%d' % _INVALID_PARAMS in body:
+        body = _NO_MESSAGE
     return Answer(start["status"], {name: value for name, value in headers.items() if name != "content-length"}, body)
