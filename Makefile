@@ -5,9 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 PROJECTS := pyproject.toml connectors/aws/pyproject.toml connectors/aws-ses/pyproject.toml
 CODE := runtime connectors tests benchmarks .ci
-WORKERS ?= 2
+WORKERS ?= 3
 
-.PHONY: help setup browser demo test format lint types layers drift unit wheels docs bench generate fix clean
+.PHONY: help setup browser demo test format lint types layers drift unit coverage wheels docs bench generate fix clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,8 +61,11 @@ docs: setup
 # The console's tests have a process for each file: a browser's event loop stays in the process that drove it.
 unit: setup
 	@echo "== tests"
-	@$(BIN)/python -m pytest -n $(WORKERS) -q --ignore tests/console --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q --ignore tests/console
 	@for file in tests/console/test_*.py; do $(BIN)/python -m pytest -q -p no:cacheprovider $$file || exit 1; done
+
+coverage: setup ## which lines no test reaches
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q --ignore tests/console --cov --cov-report=term-missing:skip-covered
 
 wheels: setup
 	@echo "== wheels"
