@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 PROJECTS := pyproject.toml connectors/aws/pyproject.toml connectors/aws-ses/pyproject.toml
 CODE := runtime connectors tests benchmarks .ci
-WORKERS ?= 3
+WORKERS ?= 2
 
 .PHONY: help setup browser demo test format lint types layers drift unit coverage wheels docs bench generate fix clean
 
