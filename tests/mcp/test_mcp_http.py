@@ -11,13 +11,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fake_aws import FakeAws
 from gates import Gatekeeper
-from http_stand import Client, Stand, say, standing
+from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.journal import Entry
 from leaks import leaks
 from mcp_talk import MODES, Server, call_of, called, message, remote, talked, tool_names, trying
@@ -373,3 +375,21 @@ def test_a_read_only_token_sees_no_tool_that_runs(stand: Stand, client: Client) 
     refused = called(server, "execute_action", **say("say", "hall", text="x"))
     assert (refused.is_error, refused.structured_content["error"]["code"]) == (True, "forbidden")
     assert "scope 'read'" in refused.content[0].text  # type: ignore[union-attr]
+
+
+def test_files_that_are_named_take_room(tmp_path: Path) -> None:
+    """A small message that names a large file has the file's room, and is told to come again where there is none."""
+    mega = 1024 * 1024
+    with standing(tmp_path, replace(SETTINGS, max_bodies=5 * mega)) as stand, Gatekeeper() as gate, ThreadPoolExecutor(1) as pool:
+        client = stand.client()
+        server = remote(client.port, client.token)
+        picture = {"file": client.post("/v1/files", b"x" * (3 * mega)).json["file"]}
+        held = say("say", text="x", picture=picture, gate={"port": gate.port})
+        running = pool.submit(called, server, "execute_action", **held)
+        gate.wait()
+        refused = called(server, "execute_action", **say("say", text="x", picture=picture)).structured_content
+        assert refused is not None
+        assert (refused["status"], refused["error"]["code"], refused["error"]["retryable"]) == ("failed", "unavailable", True)
+        gate.open()
+        assert not running.result(30).is_error
+        assert not called(server, "execute_action", **say("say", text="x", picture=picture)).is_error

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from jackfield.surfaces.http.body import LARGE, read_body
+from jackfield.errors import Unavailable
+from jackfield.surfaces.http.body import LARGE, read_body, take_room
 from jackfield.surfaces.http.leaving import cancelling
 from jackfield.surfaces.http.origins import check_origin
 from jackfield.surfaces.http.problem import Problem
@@ -121,6 +122,8 @@ class _Call:
         self._identity = identity
         self._request = request
         self._large = large
+        self._files = 0
+        """Bytes of the files that the inputs name."""
 
     async def answered(self, exchange: Exchange, body: bytes) -> Answer:
         """What the SDK makes of the request. A large one is worked on in a thread from beginning to end, as elsewhere."""
@@ -135,9 +138,8 @@ class _Call:
 
     async def _run(self, invocation: Mapping[str, Any], identifier: str | int | None) -> Result:
         host, identity = self._host, self._identity
-        given = await with_files(
-            traced(invocation, self._request.headers.get("traceparent")), host.catalog, host.files, identity.workspace, host.briefly
-        )
+        given = traced(invocation, self._request.headers.get("traceparent"))
+        given = await with_files(given, host.catalog, host.files, identity.workspace, host.briefly, self._weigh)
         host.metrics.running.inc()
         try:
             with self._door.running(_key(self._request, identity, identifier), self.cancelled):
@@ -152,7 +154,20 @@ class _Call:
         how: dict[str, Any] = {"cancelled": self.cancelled, "caller": self._identity.caller}
         if self._large:  # the thread and its event loop are this request's own
             return self._panel.invoke(given, **how)
+        if self._files >= LARGE:
+            return await asyncio.shield(self._host.slowly(lambda: self._panel.invoke(given, **how)))
         return await asyncio.shield(self._panel.begin(given, **how))
+
+    def _weigh(self, size: int) -> None:
+        """The files that inputs name take room as bodies do.
+
+        :raises Unavailable: where there is none left.
+        """
+        self._files += size
+        try:
+            take_room(self._request, size, size)
+        except Problem as full:
+            raise Unavailable(full.detail, hint="Try again in a moment.", retry_after=1.0) from None
 
 
 def _load() -> Exchange:
