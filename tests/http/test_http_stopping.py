@@ -54,6 +54,22 @@ def _leave(client: Client, gate: Gatekeeper, body: dict[str, Any]) -> None:
         gate.wait()
 
 
+def test_who_waits_is_answered_when_the_time_is_over(tmp_path: Path) -> None:
+    """An action hangs past the time to stop: its caller gets a problem that says where to look, not a bare error."""
+    with Gatekeeper() as gate, ThreadPoolExecutor(1) as threads, process(tmp_path, "--stop-within", "1") as server:
+        body = say("post", text="x", gate={"port": gate.port})
+        asked = threads.submit(server.client.post, "/v1/invocations", body)
+        gate.wait()
+        server.process.send_signal(signal.SIGTERM)
+        answer = asked.result(30)
+        assert (answer.status, answer.headers["content-type"]) == (504, "application/problem+json")
+        assert "journal" in answer.json["detail"]
+        assert len(answer.headers["x-request-id"]) == 32
+        assert server.process.wait(30) == 0
+    assert [item["status"] for item in _journal(server)] == ["in_doubt"]
+    assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("before", [False, True])
 def test_a_stop_waits_for_no_action_that_hangs(tmp_path: Path, workers: int, before: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ __all__ = ["Limits"]
 _LOG = logging.getLogger("jackfield.http")
 _SAFE = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store")]
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"})
+_STOPPED = "the server stopped before the answer was there: its journal tells what became of it"
 _PROBES = ("/healthz", "/readyz")
 
 
@@ -42,8 +44,13 @@ class Limits:
         app: Any = problem(refusal) if refusal is not None else self._app
         share = scope["jackfield.room"] = Share(self._host.room)
         self._running += 1
+        named = _Named(self._host, scope, identifier, send)
         try:
-            await app(scope, receive, _Named(self._host, scope, identifier, send))
+            await app(scope, receive, named)
+        except asyncio.CancelledError:
+            if named.begun or not self._host.stopping:
+                raise
+            await problem(Problem(504, _STOPPED))(scope, receive, named)
         finally:
             self._running -= 1
             share.release()
@@ -61,18 +68,20 @@ class Limits:
 class _Named:
     """``send`` with the headers that every answer carries; it counts and logs the answer."""
 
-    __slots__ = ("_host", "_identifier", "_scope", "_send", "_started")
+    __slots__ = ("_host", "_identifier", "_scope", "_send", "_started", "begun")
 
     def __init__(self, host: Host, scope: Scope, identifier: bytes, send: Send) -> None:
         self._host = host
         self._scope = scope
         self._identifier = identifier
         self._send = send
+        self.begun = False
         self._started = host.clock.monotonic()
 
     async def __call__(self, message: Message) -> None:
         """Pass a message on."""
         if message["type"] == "http.response.start":
+            self.begun = True
             there = {name.lower() for name, _ in message["headers"]}
             safe = (item for item in _SAFE if item[0] not in there)
             message["headers"] = [*message["headers"], (b"x-request-id", self._identifier), *safe]
