@@ -65,6 +65,25 @@ def test_a_broken_message_is_not_quoted(client: Client, headers: dict[str, str])
         assert b"pydantic" not in answer.body, answer.body
 
 
+@pytest.mark.parametrize("headers", [{}, MODERN], ids=["handshake", "2026-07-28"])
+@pytest.mark.parametrize("depth", [150, 400, 900])
+def test_what_is_nested_deeply_is_refused_in_words(client: Client, headers: dict[str, str], depth: int) -> None:
+    """However deep it is, no bug of ours comes of it."""
+    data: dict[str, Any] = {}
+    for _ in range(depth):
+        data = {"a": data}
+    answer = client.post(
+        "/mcp", message("tools/call", name="execute_action", arguments={"connector": "echo", "action": "say", "inputs": data}), **headers
+    )
+    assert b"unexpected" not in answer.body, answer.body[:300]
+
+
+def test_a_whole_number_may_have_a_point(client: Client) -> None:
+    """2.0 is an integer, as JSON Schema has it."""
+    for tool in ("search_actions", "list_connections"):
+        assert "unexpected" not in client.post("/mcp", message("tools/call", name=tool, arguments={"limit": 2.0})).body.decode()
+
+
 def test_unknown_methods_and_params_are_errors(client: Client) -> None:
     """A method that is none, and parameters that are not the method's, are told in the protocol's words."""
     assert client.post("/mcp", message("no/such")).json["error"]["code"] == -32601

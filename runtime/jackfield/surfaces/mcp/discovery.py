@@ -125,7 +125,7 @@ async def _search(visit: Visit, given: Mapping[str, Any]) -> tuple[Json, str]:
 def found_by(visit: Visit, sight: Sight, given: Mapping[str, Any], start: int) -> tuple[list[Found], int | None]:
     """The actions that fit and that the caller sees, from ``start`` on; and where to go on, None behind the last."""
     found: list[Found] = []
-    limit = given["limit"]
+    limit = int(given["limit"])  # 2.0 is an integer, as JSON Schema has it
     while True:
         rows, more = visit.index.find(given["query"], given.get("connector"), given.get("effect"), start, limit)
         for row in rows:
@@ -160,7 +160,7 @@ async def _connections(visit: Visit, given: Mapping[str, Any]) -> tuple[Json, st
 
 
 def _rows(visit: Visit, sight: Sight, given: Mapping[str, Any]) -> tuple[list[Json], str | None]:
-    connections, limit = visit.panel.connections, given["limit"]
+    connections, limit = visit.panel.connections, int(given["limit"])
     if "connector" in given:
         visit.panel.catalog.find(given["connector"])  # a name that is not there is not an empty list
     found: list[Json] = []

@@ -14,6 +14,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, ListToolsR
 from jackfield import __version__
 from jackfield.access import may
 from jackfield.errors import JackfieldError, did_you_mean
+from jackfield.invocation import check_depth
 from jackfield.surfaces.mcp.action_tools import action_tools, invocation_of
 from jackfield.surfaces.mcp.answers import answered, failed
 from jackfield.surfaces.mcp.discovery import DISCOVERY, EXECUTE, look
@@ -109,6 +110,7 @@ async def _called(visit: Visit, context: ServerRequestContext[Any, Any], params:
         return found
     invocation = traced(_invocation(visit, params.name, arguments), (context.meta or {}).get("traceparent"))
     try:
+        check_depth(invocation)  # before anybody looks for files in it
         result = await visit.run(invocation, context.request_id)
     except JackfieldError as error:
         result = refused(error, invocation)
