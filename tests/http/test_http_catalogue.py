@@ -117,6 +117,7 @@ def test_choices_of_a_form_field(client: Client) -> None:
     assert client.post(path, {}).status == 200
     assert client.post("/v1/connectors/echo/options/vioces").status == 404
     assert client.post(path, {"more": 1}).status == 400
+    assert client.post("/v1/connectors/echo/options/rooms", {"connection": "\ud800"}).status == 400
 
 
 def test_choices_that_the_provider_knows(stand: Stand) -> None:

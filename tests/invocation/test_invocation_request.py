@@ -26,6 +26,14 @@ def faults(data: object) -> dict[str, str]:
     return {detail.path: detail.message for detail in caught.value.details}
 
 
+def test_very_many_faults_are_told_in_part() -> None:
+    """A hundred of them, and that there are more."""
+    with pytest.raises(InvalidInvocation) as caught:
+        Invocation.from_json({f"m{number}": 1 for number in range(100_000)})
+    assert len(caught.value.details) == 101
+    assert caught.value.details[-1].message == "and there are more faults"
+
+
 def test_the_least_invocation_has_defaults() -> None:
     """Connector and action are enough: no inputs, no connection, sixty seconds, for real, and doubt is reported."""
     read = Invocation.from_json(LEAST)

@@ -109,7 +109,7 @@ def _lines(file: Iterable[bytes], path: str) -> Iterator[Mapping[str, Any]]:
             )
         try:
             found = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise _unfit(path, f"is not JSON in line {number}") from None
         if not isinstance(found, dict):
             raise _unfit(path, f"holds no object in line {number}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Literal, NoReturn
 
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
@@ -23,6 +24,8 @@ _MEMBERS = (
 _CONTEXT_MEMBERS = ("traceparent", "correlationId", "labels")
 _NO_NAME = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _SAYS_NO_NAME = "holds control characters or half a character, which no name does"
+_MOST = 100
+"""Faults that are told of one invocation."""
 _SIMPLE = frozenset({"connector", "action", "connection", "inputs"})
 
 
@@ -58,7 +61,9 @@ class Invocation:
                 f"an invocation must be a JSON object, not {_json_type(data)}",
                 hint='Send {"connector": …, "action": …, "inputs": {…}}.',
             )
-        faults = () if _is_simple(data) else tuple(_faults(data))
+        faults = () if _is_simple(data) else tuple(islice(_faults(data), _MOST + 1))
+        if len(faults) > _MOST:  # each is looked up among the names that there are: a hundred thousand would take seconds
+            faults = (*faults[:_MOST], Detail("", "and there are more faults"))
         if faults:
             count = "1 member of the invocation is" if len(faults) == 1 else f"{len(faults)} members of the invocation are"
             raise InvalidInvocation(f"{count} not valid", details=faults, hint="See schemas/invocation.schema.json.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import UnknownName
 from jackfield.surfaces.http.body import answer, decoded, read_body
+from jackfield.surfaces.http.identity import storable
 from jackfield.surfaces.http.parameters import flag, limit_of
 from jackfield.surfaces.http.problem import Problem, of_error
 from jackfield.surfaces.http.tagged import tagged
@@ -81,7 +82,12 @@ async def _connection(request: Request) -> str | None:
     text = await read_body(request, _LARGEST)
     body = await decoded(text) if text.strip() else {}
     connection = body.get("connection") if isinstance(body, dict) else None
-    if not isinstance(body, dict) or body.keys() - {"connection"} or not isinstance(connection, str | None):
+    if (
+        not isinstance(body, dict)
+        or body.keys() - {"connection"}
+        or not isinstance(connection, str | None)
+        or not storable(connection or "")
+    ):
         raise Problem(400, 'the body may be {"connection": name}')
     return connection
 

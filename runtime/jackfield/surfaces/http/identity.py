@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.storage import Storage
     from jackfield.surfaces.http.settings import Jwt
 
-__all__ = ["NOBODY", "Identities", "Identity", "bearer"]
+__all__ = ["NOBODY", "Identities", "Identity", "bearer", "storable"]
 
 _FRESH = 2.0
 """Seconds for which a token is taken as read: a revoked one may serve that long."""
@@ -131,7 +131,7 @@ class Identities:
         scope = _scope(claims.get(settings.scope_claim))
         workspace = claims.get(settings.workspace_claim)
         subject, name = str(claims["sub"]), str(claims.get("name", ""))
-        if scope is None or not isinstance(workspace, str) or not _storable(workspace, subject, name) or not self._exists(workspace):
+        if scope is None or not isinstance(workspace, str) or not storable(workspace, subject, name) or not self._exists(workspace):
             return None
         return Identity(workspace, subject, scope, Rules(), name)
 
@@ -146,7 +146,7 @@ def _is_jwt(text: str) -> bool:
     return text.count(".") == 2  # noqa: PLR2004 (a JWT's three parts)
 
 
-def _storable(*texts: str) -> bool:
+def storable(*texts: str) -> bool:
     """Whether a database takes these texts: JSON can hold lone surrogates and NUL, which no database's text can."""
     return not any("\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text) for text in texts)
 
