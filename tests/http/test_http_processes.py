@@ -158,7 +158,8 @@ def test_workers_that_are_killed_lose_nothing_and_send_nothing_twice(tmp_path: P
     assert set(outcomes.values()) <= {"succeeded", "in_doubt"}
     assert max(sent.values()) == 1
     assert {key for key, status in outcomes.items() if status == "succeeded"} <= sent.keys()
-    assert Counter(outcomes.values())["succeeded"] > 400
+    # a kill leaves at most what was on its way in doubt: 50 callers, and 16 jobs of the queue
+    assert Counter(outcomes.values())["in_doubt"] <= 3 * (50 + 16)
 
 
 def test_callers_who_hang_up_are_counted_as_they_were_sent(tmp_path: Path) -> None:

@@ -110,7 +110,10 @@ async def _called(visit: Visit, context: ServerRequestContext[Any, Any], params:
         return found
     invocation = traced(_invocation(visit, params.name, arguments), (context.meta or {}).get("traceparent"))
     try:
-        check_depth(invocation)  # before anybody looks for files in it
+        check_depth(invocation)  # before anybody looks into it, for files or for names
+    except JackfieldError as error:
+        return answered(refused(error, None), structured=structured)
+    try:
         result = await visit.run(invocation, context.request_id)
     except JackfieldError as error:
         result = refused(error, invocation)
