@@ -56,8 +56,9 @@ def shown(visit: Visit) -> Response:
     manifest, action = found_action(visit)
     again = _again(visit)
     begin: Mapping[str, Any] = again or {}
+    example = _example(manifest, action)
     if not begin and "example" in visit.query:
-        begin = _example(manifest, action)
+        begin = example
     address = f"/connectors/{manifest.key}/actions/{action.key}"
     title = heading(
         [icon_of(manifest), action.title],
@@ -65,7 +66,7 @@ def shown(visit: Visit) -> Response:
         lead=[h.a(manifest.title, href=f"/connectors/{manifest.key}"), " · ", action.description.partition("\n")[0]],
     )
     choices = fitting_connections(visit, manifest, action)
-    form = action_form(visit, action, begin, choices, address)
+    form = action_form(visit, action, begin, choices, address, has_example=bool(example.get("inputs")))
     aside = h.div(
         h.section(h.h2("Result"), h.div(h.p("Run it, and what comes of it is shown here.", class_="empty"), id="result"), class_="card"),
         h.section(h.h2("The same call as code"), _code_holder(visit, manifest, action, begin, address), class_="card"),

@@ -33,17 +33,20 @@ def fitting_connections(visit: Visit, manifest: Manifest, action: ActionManifest
     return found
 
 
-def action_form(visit: Visit, action: ActionManifest, begin: Mapping[str, Any], choices: list[dict[str, Any]], address: str) -> Markup:
-    """The whole form; ``begin`` is what it holds at first, ``choices`` are the connections that can serve the action."""
+def action_form(
+    visit: Visit, action: ActionManifest, begin: Mapping[str, Any], choices: list[dict[str, Any]], address: str, *, has_example: bool
+) -> Markup:
+    """Build the whole form; ``begin`` is what it holds at first, ``choices`` are the connections that can serve the action."""
     schema = form_schema(action.inputs)
     runs = visit.may("invoke")
     buttons = [
-        h.button("Run", name="mode", value="run", class_="primary", disabled=not runs),
+        h.button(
+            "Run", name="mode", value="run", class_="primary", disabled=not runs, title="Ctrl+Enter", aria_keyshortcuts="Control+Enter"
+        ),
         h.button("Dry run", name="mode", value="dry", disabled=not runs, title="Checks everything and sends nothing"),
         h.span("Running…", class_="busy-note", role="status"),
         None if runs else h.span("Your token may see things and run none.", class_="muted"),
     ]
-    has_example = bool(action.inputs.get("properties"))
     return h.form(
         csrf_field(visit.csrf),
         h.input(type="hidden", name="invocation", id="invocation", value="{}"),

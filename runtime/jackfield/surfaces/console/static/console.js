@@ -1,36 +1,52 @@
 "use strict";
-// What every page needs: tabs, buttons that copy, dialogs. Everything else is links, forms and htmx.
+// Tabs, copy buttons, dialogs and keyboard shortcuts of every page. Everything else is links, forms and htmx.
 (() => {
-  const chosen = new Map(); // which tab was chosen last, by the id of its group: it stays when the group is replaced
+  const chosen = new Map(); // the tab that the reader chose, by the id of its group; kept for the session
 
-  const choose = (group, tab, focus) => {
-    for (const other of group.querySelectorAll('[role="tab"]')) {
-      const is = other === tab;
-      other.setAttribute("aria-selected", String(is));
-      other.tabIndex = is ? 0 : -1;
-      document.getElementById(other.getAttribute("aria-controls")).hidden = !is;
+  const tabsOf = (group) => [...group.querySelectorAll('[role="tab"]')];
+
+  const remembered = (group) => {
+    if (chosen.has(group.id)) return chosen.get(group.id);
+    try {
+      return sessionStorage.getItem(`tab:${group.id}`);
+    } catch {
+      return null; // storage is switched off
     }
-    chosen.set(group.id, tab.id);
-    if (focus) tab.focus();
   };
 
-  const prepareTabs = (root) => {
-    for (const group of root.querySelectorAll(".tabs:not([data-ready])")) {
-      group.dataset.ready = "1";
-      const tabs = [...group.querySelectorAll('[role="tab"]')];
-      choose(group, tabs.find((tab) => tab.id === chosen.get(group.id)) || tabs[0], false);
-      group.addEventListener("click", (event) => {
-        const tab = event.target.closest('[role="tab"]');
-        if (tab) choose(group, tab, false);
-      });
-      group.addEventListener("keydown", (event) => {
-        const place = tabs.indexOf(event.target);
-        const next = { ArrowRight: place + 1, ArrowLeft: place - 1, Home: 0, End: tabs.length - 1 }[event.key];
-        if (place < 0 || next === undefined) return;
-        event.preventDefault();
-        choose(group, tabs[(next + tabs.length) % tabs.length], true);
-      });
+  const remember = (group, tab) => {
+    chosen.set(group.id, tab.id);
+    try {
+      sessionStorage.setItem(`tab:${group.id}`, tab.id);
+    } catch {
+      // storage is switched off: the choice lasts as long as the page
     }
+  };
+
+  const put = (element, name, value) => {
+    if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+  };
+
+  /** Show the chosen panel only. Changes nothing that is right already, so the observer below comes to rest. */
+  const show = (group) => {
+    const tabs = tabsOf(group);
+    const id = remembered(group);
+    const tab = tabs.find((one) => one.id === id) || tabs[0];
+    for (const other of tabs) {
+      const is = other === tab;
+      put(other, "aria-selected", String(is));
+      put(other, "tabindex", is ? "0" : "-1");
+      const panel = document.getElementById(other.getAttribute("aria-controls"));
+      if (panel && panel.hidden === is) panel.hidden = !is;
+    }
+  };
+
+  const showAll = () => document.querySelectorAll(".tabs").forEach(show);
+
+  const choose = (tab) => {
+    const group = tab.closest(".tabs");
+    remember(group, tab);
+    show(group);
   };
 
   const copy = async (button) => {
@@ -49,16 +65,56 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
+    if (button.role === "tab" && button.closest(".tabs")) choose(button);
     if (button.classList.contains("copy")) copy(button);
     if (button.dataset.dialog) document.getElementById(button.dataset.dialog).showModal();
     if (button.dataset.close) document.getElementById(button.dataset.close).close();
   });
 
+  const moveTab = (event) => {
+    const group = event.target.closest?.('.tabs [role="tab"]')?.closest(".tabs");
+    if (!group) return;
+    const tabs = tabsOf(group);
+    const place = tabs.indexOf(event.target);
+    const next = { ArrowRight: place + 1, ArrowLeft: place - 1, Home: 0, End: tabs.length - 1 }[event.key];
+    if (place < 0 || next === undefined) return;
+    event.preventDefault();
+    const tab = tabs[(next + tabs.length) % tabs.length];
+    choose(tab);
+    tab.focus();
+  };
+
+  /** Ctrl+Enter (Cmd+Enter) submits the form of an action from any of its fields; "/" goes to the page's search field. */
+  const shortcut = (event) => {
+    const form = event.target.closest?.("form#run");
+    if (form && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      const button = form.querySelector("button.primary");
+      if (button.disabled || form.classList.contains("htmx-request")) return;
+      event.preventDefault();
+      button.click(); // as the reader would: what is filled in is collected on the click
+    }
+    const writes = event.target.closest?.("input, textarea, select, [contenteditable]");
+    if (event.key === "/" && !writes && !event.ctrlKey && !event.metaKey && !event.altKey && !document.querySelector("dialog[open]")) {
+      const search = document.querySelector('main input[type="search"]');
+      if (!search) return;
+      event.preventDefault();
+      search.focus();
+    }
+  };
+
+  document.addEventListener("keydown", (event) => {
+    moveTab(event);
+    shortcut(event);
+  });
+
   const prepare = () => document.dispatchEvent(new CustomEvent("console:content"));
   document.addEventListener("DOMContentLoaded", () => {
-    prepareTabs(document);
-    // before the next frame is painted, so that no panel is seen that is not chosen
-    new MutationObserver(() => prepareTabs(document)).observe(document.body, { childList: true, subtree: true });
+    showAll();
+    // After a swap htmx's settle step puts the server's attributes back, so attributes are watched as well as children. The observer runs
+    // before the next frame is painted: no panel is seen that is not chosen.
+    new MutationObserver(showAll).observe(document.body, {
+      childList: true, subtree: true, attributes: true, attributeFilter: ["hidden", "aria-selected", "tabindex"],
+    });
     prepare();
   });
   document.addEventListener("htmx:after:swap", prepare);
