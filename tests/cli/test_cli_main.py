@@ -78,10 +78,13 @@ def test_words_that_make_no_command(shell: Shell, words: list[str], said: str) -
     [
         (["invoke"], "missing: CONNECTOR and ACTION"),
         (["invoke", "echo"], "missing: ACTION"),
-        (["invoke", "echo", "say", "--timeout", "soon"], "argument --timeout: must be a number, not 'soon'"),
+        (
+            ["invoke", "echo", "say", "--timeout", "soon"],
+            "argument --timeout: must be a duration such as 5, 5s or 2m, above 0 and at most 900s, not 'soon'",
+        ),
         (["invoke", "echo", "say", "--on-doubt", "maybe"], "argument --on-doubt: invalid choice: 'maybe' (choose from 'report', 'retry')"),
-        (["invoke", "--lines", "--concurrency", "0"], "argument --concurrency: must be a whole number from 1 to 256"),
-        (["invoke", "--lines", "--concurrency", "²"], "argument --concurrency: must be a whole number from 1 to 256"),
+        (["invoke", "--lines", "--concurrency", "0"], "argument --concurrency: must be a whole number from 1 to 256, not '0'"),
+        (["invoke", "--lines", "--concurrency", "²"], "argument --concurrency: must be a whole number from 1 to 256, not '²'"),
         (["invoke", "--file", "a.json", "--dry-run"], "a file holds the whole invocation; '--dry-run' cannot be added"),
         (["invoke", "--file", "a.json", "echo"], "a file holds the whole invocation; 'echo' cannot be added"),
     ],

@@ -101,7 +101,7 @@ def test_limits_out_of_range(operator: Shell, limit: str) -> None:
     """A limit is a number from 1 to 10,000."""
     answer = operator.run("tokens", "list", f"--limit={limit}")
     assert answer.code == 2
-    assert "--limit takes a number from 1 to 10,000" in answer.json["error"]["message"]
+    assert "--limit: must be a whole number from 1 to 10,000" in answer.json["error"]["message"]
 
 
 def test_explain(operator: Shell) -> None:

@@ -41,8 +41,8 @@ def test_set(operator: Shell) -> None:
         (("create", "default"), "there is a workspace 'default' already"),
         (("create", "a b"), "the workspace's name is not valid"),
         (("create", "acme", "--block", "effect:wrong"), "1 pattern is not valid"),
-        (("create", "acme", "--retention-days", "0"), "1 setting is not valid"),
-        (("create", "acme", "--retention-days", "few"), "must be a whole number, not 'few'"),
+        (("create", "acme", "--retention-days", "0"), "must be a whole number from 1 to 3,650, not '0'"),
+        (("create", "acme", "--retention-days", "few"), "must be a whole number from 1 to 3,650, not 'few'"),
         (("create", "acme", "--keep-inputs", "perhaps"), "invalid choice"),
     ],
 )

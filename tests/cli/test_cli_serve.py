@@ -48,20 +48,3 @@ def test_a_certificate_that_cannot_be_used(shell: Shell, tmp_path: Path, case: s
     assert answer.json["error"]["code"] == "invalid_invocation"
     assert "--key" in answer.json["error"]["message"]
     assert answer.err == ""
-
-
-@pytest.mark.parametrize("rate", ["-1", "nan", "inf", "-inf"])
-def test_a_rate_that_is_none(shell: Shell, rate: str) -> None:
-    """A rate below zero, or that is no number, is refused."""
-    answer = shell.run("serve", "--port", "0", f"--rate={rate}")
-    assert answer.code == 2
-    assert "--rate must be" in answer.json["error"]["message"]
-    assert answer.err == ""
-
-
-@pytest.mark.parametrize("seconds", ["-1", "nan", "inf"])
-def test_a_time_to_stop_that_is_none(shell: Shell, seconds: str) -> None:
-    """A time below zero, or that is no number, is refused."""
-    answer = shell.run("serve", "--port", "0", f"--stop-within={seconds}")
-    assert answer.code == 2
-    assert "--stop-within must be" in answer.json["error"]["message"]

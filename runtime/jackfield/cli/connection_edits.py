@@ -11,6 +11,7 @@ from jackfield.cli.files import STDIN, Files
 from jackfield.cli.opening import open_jackfield
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.quantities import count
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["EDITS"]
 
 _NOT_VALID = 2
+_LARGEST_VERSION = 1_000_000_000
 
 
 def _declare_trial(parser: Parser) -> None:
@@ -50,7 +52,9 @@ def _add(arguments: Namespace, output: Output) -> int:
 def _declare_replace(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("--values", required=True, metavar="FILE", help="the values as JSON or YAML (- = stdin)")
-    parser.add_argument("--version", type=int, metavar="N", help="the version that was looked at: refused where it is another by now")
+    parser.add_argument(
+        "--version", type=count(1, _LARGEST_VERSION), metavar="N", help="the version that was looked at: refused where it is another by now"
+    )
     _declare_trial(parser)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from jackfield.cli import logs
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.quantities import DAY, duration, port
 
 if TYPE_CHECKING:
     from jackfield.surfaces.dapr import Bindings, Components
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["VERBS", "components_of", "declare_components", "told_bindings"]
 
 _HTTP_PORT, _GRPC_PORT = 3500, 50001
-_HIGHEST_PORT = 65535
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -29,9 +28,11 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--components", metavar="DIR", required=True, help="the folder (or the file) of Dapr components")
     declare_components(parser)
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (default 127.0.0.1)")
-    parser.add_argument("--http-port", metavar="PORT", type=_port, default=_HTTP_PORT, help="0 = any that is free (default 3500)")
-    parser.add_argument("--grpc-port", metavar="PORT", type=_port, help="0 = any that is free (default 50001; needs the extra dapr)")
-    parser.add_argument("--grace", metavar="SECONDS", type=float, default=5.0, help="how long running requests may take at the end (5)")
+    parser.add_argument("--http-port", metavar="PORT", type=port, default=_HTTP_PORT, help="0 = any that is free (default 3500)")
+    parser.add_argument("--grpc-port", metavar="PORT", type=port, help="0 = any that is free (default 50001; needs the extra dapr)")
+    parser.add_argument(
+        "--grace", metavar="DURATION", type=duration(DAY), default=5.0, help="how long running requests may take at the end (5s)"
+    )
 
 
 def declare_components(parser: Parser) -> None:
@@ -46,12 +47,6 @@ def components_of(arguments: Namespace) -> Components:
 
     app_id = arguments.app_id if arguments.app_id is not None else os.environ.get("APP_ID", "")
     return Components(arguments.components, app_id, arguments.compat == "strict")
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > _HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {_HIGHEST_PORT}")
-    return int(text)
 
 
 def _run(arguments: Namespace, output: Output) -> int:

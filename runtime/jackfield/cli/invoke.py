@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,8 +15,9 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.person import person
 from jackfield.cli.progress import progress
+from jackfield.cli.quantities import count, duration
 from jackfield.errors import InvalidInvocation, UnknownConnector
-from jackfield.invocation import Meta, Result, new_invocation_id
+from jackfield.invocation import MAX_TIMEOUT, Meta, Result, new_invocation_id
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -48,20 +48,19 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--connection", metavar="NAME", help="the connection to use")
     parser.add_argument("--inputs", metavar="FILE", help="inputs from a JSON or YAML file ('-' = stdin); key=value goes before")
     parser.add_argument("--idempotency-key", metavar="KEY", help="run at most once under this key")
-    parser.add_argument("--timeout", metavar="SECONDS", type=float, help="the deadline for all of it (default 60, at most 900)")
+    parser.add_argument(
+        "--timeout",
+        metavar="DURATION",
+        type=duration(MAX_TIMEOUT, zero=False),
+        help="the deadline for all of it (default 60s, at most 15m)",
+    )
     parser.add_argument("--dry-run", action="store_true", help="do everything up to the action, and not the action")
     parser.add_argument("--on-doubt", choices=("report", "retry"), help="what to do where a write may have taken effect")
     parser.add_argument("--connector-version", metavar="SPEC", help="the versions that will do, such as '>=1.2,<2'")
     parser.add_argument("--wait", action="store_true", help="wait where the same idempotency key is running already")
     parser.add_argument("--file", metavar="FILE", help="a whole invocation as JSON ('-' = stdin); a .jsonl file: one on each line")
     parser.add_argument("--lines", action="store_true", help="each line of the file is an invocation, whatever its name")
-    parser.add_argument("--concurrency", metavar="N", type=_concurrency, default=1, help="lines to run at a time (default 1)")
-
-
-def _concurrency(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= _MAX_CONCURRENCY:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {_MAX_CONCURRENCY}")
-    return int(text)
+    parser.add_argument("--concurrency", metavar="N", type=count(1, _MAX_CONCURRENCY), default=1, help="lines to run at a time (default 1)")
 
 
 def _run(arguments: Namespace, output: Output) -> int:

@@ -7,6 +7,7 @@ import sys
 from jackfield.cli.opening import open_jackfield
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.quantities import DAY, duration
 from jackfield.errors import InvalidInvocation, JackfieldError
 
 __all__ = ["VERBS"]
@@ -17,7 +18,9 @@ def _declare(parser: Parser) -> None:
         "--tools", choices=("discovery", "all"), default="discovery",
         help="discovery: tools that find actions and run them (default); all: one for each action, too",
     )  # fmt: skip
-    parser.add_argument("--grace", metavar="SECONDS", type=float, default=30.0, help="how long what was sent may take at the end (30)")
+    parser.add_argument(
+        "--grace", metavar="DURATION", type=duration(DAY), default=30.0, help="how long what was sent may take at the end (30s)"
+    )
 
 
 def _run(arguments: Namespace, _output: Output) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.errors import InvalidInvocation
@@ -19,7 +18,6 @@ __all__ = ["Namespace", "Parser", "UsageError", "Verb"]
 
 Namespace = argparse.Namespace
 _FAILED = 1
-_NUMBERS: Mapping[object, str] = {int: "must be a whole number", float: "must be a number"}
 
 
 class UsageError(InvalidInvocation):
@@ -39,9 +37,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--json", action="store_true", help="answer on one line, also on a terminal")
 
     def add_argument(self, *names: Any, **about: Any) -> argparse.Action:  # noqa: ANN401 (argparse's own signature)
-        """Add an argument and remember its options. Of a number, argparse itself would say ``invalid float value``."""
-        if about.get("type") in _NUMBERS:
-            about["type"] = partial(_number, about["type"])
+        """Add an argument and remember its options. Numbers are parsed by ``jackfield.cli.quantities``."""
         action = super().add_argument(*names, **about)
         self.flags.update(dict.fromkeys(action.option_strings, action))
         return action
@@ -67,13 +63,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """What argparse calls on a mistake."""
         raise UsageError(message, usage=self.format_usage(), hint=f"See '{self.prog} --help'.")
-
-
-def _number(kind: Callable[[str], float], text: str) -> float:
-    try:
-        return kind(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{_NUMBERS[kind]}, not '{text[:80]}'") from None
 
 
 @dataclass(frozen=True, slots=True)

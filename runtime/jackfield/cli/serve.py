@@ -10,15 +10,18 @@ from jackfield.cli.dapr import components_of, declare_components, told_bindings
 from jackfield.cli.logs import configure
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.quantities import DAY, MOST_AT_ONCE, count, duration, port, rate
 from jackfield.errors import InvalidInvocation, JackfieldError
 
 __all__ = ["VERBS"]
 
+_MOST_WORKERS = 256
+
 
 def _declare(parser: Parser) -> None:
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen; by default on this machine only")
-    parser.add_argument("--port", type=int, default=8080, metavar="N", help="the port; 0 takes a free one")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that share the database")
+    parser.add_argument("--port", type=port, default=8080, metavar="N", help="the port; 0 takes a free one")
+    parser.add_argument("--workers", type=count(1, _MOST_WORKERS), default=1, metavar="N", help="processes that share the database")
     parser.add_argument("--behind-proxy", action="store_true", help="a proxy in front speaks TLS")
     parser.add_argument("--certificate", metavar="FILE", help="speak TLS with this certificate (PEM)")
     parser.add_argument("--key", metavar="FILE", help="the certificate's key (PEM)")
@@ -28,12 +31,16 @@ def _declare(parser: Parser) -> None:
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="HOST", help="an internal host that endpoints may name; may be repeated"
     )
-    parser.add_argument("--rate", type=float, default=0.0, metavar="N", help="requests a second for each token; 0 is no limit")
+    parser.add_argument("--rate", type=rate, default=0.0, metavar="N", help="requests per second for each token; 0 is no limit")
     parser.add_argument(
-        "--queue-workers", type=int, default=16, metavar="N", help="queued invocations that one process runs at once; 0 is none"
+        "--queue-workers",
+        type=count(0, MOST_AT_ONCE),
+        default=16,
+        metavar="N",
+        help="queued invocations that one process runs at once; 0 is none",
     )
     parser.add_argument(
-        "--stop-within", type=float, default=30.0, metavar="SECONDS", help="how long what runs may take to end when told to stop"
+        "--stop-within", type=duration(DAY), default=30.0, metavar="DURATION", help="how long what runs may take to end when told to stop"
     )
     parser.add_argument("--components", metavar="DIR", help="serve Dapr's bindings API for these components too, under /v1.0")
     declare_components(parser)
@@ -61,7 +68,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     settings = Settings(
         host=arguments.host,
         port=arguments.port,
-        workers=max(1, arguments.workers),
+        workers=arguments.workers,
         behind_proxy=arguments.behind_proxy,
         certificate=arguments.certificate,
         key=arguments.key,

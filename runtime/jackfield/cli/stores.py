@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError
+from jackfield.cli.quantities import count
 
 if TYPE_CHECKING:
     from jackfield.access import Workspaces
@@ -57,18 +58,15 @@ def the_workspace(arguments: Namespace, storage: Storage) -> str:
 
 def declare_pages(parser: Parser) -> None:
     """Add ``--limit`` and ``--cursor``."""
-    parser.add_argument("--limit", type=int, default=LIMIT, metavar="N", help=f"at most so many: {LIMIT} by default, at most {_LARGEST:,}")
+    parser.add_argument(
+        "--limit", type=count(1, _LARGEST), default=LIMIT, metavar="N", help=f"at most so many: {LIMIT} by default, at most {_LARGEST:,}"
+    )
     parser.add_argument("--cursor", metavar="CURSOR", help="go on where a list ended, which names its cursor on stderr")
 
 
 def pages(arguments: Namespace, fetch: Callable[[str | None, int], tuple[list[T], str | None]]) -> list[T]:
-    """As many items as ``--limit`` says; the cursor of what follows goes to stderr. ``fetch`` gives one page and the next cursor.
-
-    :raises UsageError: where the limit is out of range.
-    """
+    """As many items as ``--limit`` says; the cursor of what follows goes to stderr. ``fetch`` gives one page and the next cursor."""
     limit: int = arguments.limit
-    if not 1 <= limit <= _LARGEST:
-        raise UsageError(f"--limit takes a number from 1 to {_LARGEST:,}", usage=arguments.usage)
     found: list[T] = []
     cursor: str | None = arguments.cursor
     while len(found) < limit:

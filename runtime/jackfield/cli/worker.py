@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jackfield.cli.logs import configure
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.quantities import DAY, MOST_AT_ONCE, count, duration
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
@@ -17,12 +18,12 @@ __all__ = ["VERBS"]
 
 
 def _declare(parser: Parser) -> None:
-    parser.add_argument("--concurrency", type=int, default=16, metavar="N", help="invocations that run at once")
+    parser.add_argument("--concurrency", type=count(1, MOST_AT_ONCE), default=16, metavar="N", help="invocations that run at once")
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="HOST", help="an internal host that endpoints may name; may be repeated"
     )
     parser.add_argument(
-        "--stop-within", type=float, default=30.0, metavar="SECONDS", help="how long what runs may take to end when told to stop"
+        "--stop-within", type=duration(DAY), default=30.0, metavar="DURATION", help="how long what runs may take to end when told to stop"
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.quantities import count
 from jackfield.cli.stores import open_storage, workspaces_of
 
 __all__ = ["VERBS"]
@@ -16,6 +17,7 @@ _SWITCHES = {
     "allow_ambient": ("allowAmbient", "whether they may use the host's own identity"),
     "allow_own_external_id": ("allowOwnExternalId", "whether they may bring an External ID of their own"),
 }
+_LONGEST_DAYS = 3650
 _COLUMNS = ("name", "createdAt", "keepInputs", "retentionDays", "rules")
 
 
@@ -23,7 +25,9 @@ def _declare_settings(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("--allow", action="append", metavar="PATTERN", help="allow what fits, and only that; repeat for more")
     parser.add_argument("--block", action="append", metavar="PATTERN", help="forbid what fits; goes before --allow")
-    parser.add_argument("--retention-days", type=int, metavar="N", help="how long settled invocations are kept: 30 by default")
+    parser.add_argument(
+        "--retention-days", type=count(1, _LONGEST_DAYS), metavar="N", help="how long settled invocations are kept: 30 by default"
+    )
     for name, (_, about) in _SWITCHES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", choices=("yes", "no"), help=about)
 

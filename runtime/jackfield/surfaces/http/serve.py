@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import math
 import os
 import socket
 import ssl
@@ -75,10 +74,6 @@ def check_settings(settings: Settings) -> None:
 
     :raises InvalidInvocation: where a setting cannot be, or tokens and secrets would cross a network in clear.
     """
-    if not (math.isfinite(settings.rate) and settings.rate >= 0):
-        raise InvalidInvocation(f"--rate must be a number of requests a second, not {settings.rate:g}", hint="0 is no limit.")
-    if not (math.isfinite(settings.stop_within) and settings.stop_within >= 0):
-        raise InvalidInvocation(f"--stop-within must be a number of seconds, not {settings.stop_within:g}", hint="0 waits for nothing.")
     _check_tls(settings)
     if not settings.loopback and not settings.behind_proxy and settings.certificate is None:
         raise InvalidInvocation(

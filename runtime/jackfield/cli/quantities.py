@@ -1,0 +1,59 @@
+"""Counts, ports, rates and durations on the command line: one parser for each kind, used by every command.
+
+Python's own ``int`` and ``float`` take ``nan``, ``inf``, ``1_000`` and digits of other scripts, which no option means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+
+__all__ = ["DAY", "MOST_AT_ONCE", "count", "duration", "port", "rate"]
+
+DAY = 86_400.0
+MOST_AT_ONCE = 1000
+"""Queued invocations that one process may run at once."""
+_COUNT = re.compile(r"[0-9]{1,18}\Z")
+_NUMBER = re.compile(r"([0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(ms|[smhd]?)\Z")
+_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
+_HIGHEST_PORT = 65_535
+_FASTEST = 1_000_000
+
+
+def count(least: int, most: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers from ``least`` to ``most``."""
+
+    def parse(text: str) -> int:
+        if not _COUNT.match(text) or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"must be a whole number from {least:,} to {most:,}, not '{text[:80]}'")
+        return int(text)
+
+    return parse
+
+
+def duration(most: float, *, zero: bool = True) -> Callable[[str], float]:
+    """Return a parser of durations of at most ``most`` seconds: ``5``, ``5s``, ``500ms``, ``2m``, ``1h``, ``1d``."""
+
+    def parse(text: str) -> float:
+        found = _NUMBER.match(text.strip().lower())
+        seconds = float(found[1]) * _UNITS[found[2]] if found else None
+        if seconds is None or seconds > most or (seconds == 0 and not zero):
+            least = "at least 0" if zero else "above 0"
+            raise argparse.ArgumentTypeError(f"must be a duration such as 5, 5s or 2m, {least} and at most {most:g}s, not '{text[:80]}'")
+        return seconds
+
+    return parse
+
+
+def port(text: str) -> int:
+    """Parse a port; 0 stands for any that is free."""
+    return count(0, _HIGHEST_PORT)(text)
+
+
+def rate(text: str) -> float:
+    """Parse a number of requests per second; 0 stands for no limit."""
+    found = _NUMBER.match(text)
+    if found is None or found[2] or float(found[1]) > _FASTEST:
+        raise argparse.ArgumentTypeError(f"must be a number of requests per second from 0 to {_FASTEST:,}, not '{text[:80]}'")
+    return float(found[1])
