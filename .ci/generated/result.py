@@ -29,11 +29,24 @@ def _meta() -> Json:
             "durationMs": {"type": "number", "minimum": 0, "description": "Milliseconds from the invocation to this Result."},
             "requestId": {**name, "description": "The provider's id of the last request."},
             "replayed": {"type": "boolean", "description": "Whether this is the recorded Result of an earlier invocation."},
-            "dryRun": {"const": True, "description": "There where the action was not called, as asked."},
+            "dryRun": {"type": "boolean", "enum": [True], "description": "There where the action was not called, as asked."},
             "complete": {"type": "boolean", "description": "Of a paginated action: false where the output's token gives more."},
+            "resolution": _resolution(),
         },
         ["invocationId", "attempts", "durationMs", "replayed"],
         "What is known of the run.",
+    )
+
+
+def _resolution() -> Json:
+    return closed(
+        {
+            "by": {"type": "string", "description": "The token, or the user of the command line."},
+            "at": {"type": "string", "format": "date-time"},
+            "error": {"type": "object", "description": "The error that had put it in doubt."},
+        },
+        ["by", "at"],
+        "There where a person settled a doubt: who decided, and what had put it in doubt.",
     )
 
 

@@ -138,6 +138,17 @@ def test_a_running_one_is_cancelled_before_it_is_sent(client: Client, threads: T
     assert (late.status, late.headers["content-type"]) == (409, "application/problem+json")
 
 
+def test_h4_a_running_invocation_shows_its_try(client: Client, threads: ThreadPoolExecutor) -> None:
+    """While the request is on the wire the entry lists the try that is under way, and its step."""
+    with Gatekeeper() as gate:
+        running = threads.submit(client.post, "/v1/invocations", say("post", "hall", text="on the wire", gate={"port": gate.port}))
+        gate.wait()
+        (entry,) = client.get("/v1/invocations?status=running").json["items"]
+        assert [(item["step"], item["outcome"]) for item in entry["attempts"]] == [("post", "running")]
+        gate.open()
+        assert running.result(30).status == 200
+
+
 def test_a_doubt_is_resolved_once(client: Client) -> None:
     """A person's word settles a doubt; it is no doubt any more then."""
     doubt = client.invoke("post", text="x", fault={"kind": "reset"})

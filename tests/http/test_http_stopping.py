@@ -93,6 +93,9 @@ def test_a_stop_waits_for_no_action_that_hangs(tmp_path: Path, workers: int, bef
     assert took < WITHIN + 5, took
     assert len(told) == len(CALLS) + 1
     assert Counter(entry["status"] for entry in told) == ({"failed": 3, "in_doubt": 1} if before else {"in_doubt": 4}), told
+    doubts = [entry for entry in told if entry["status"] == "in_doubt"]
+    assert [(entry["meta"]["attempts"], entry["attempts"][0]["step"]) for entry in doubts] == [(1, "post")] * len(doubts), told  # H4
+    assert all("'post'" in entry["error"]["message"] for entry in doubts)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -151,6 +151,26 @@ def test_a_resolved_doubt_is_a_result(upgraded: str, outcome: Literal["succeeded
             jsonschema.validate(jackfield.invoke(mail("order-1")).to_json(), schema)
 
 
+@pytest.mark.parametrize("outcome", ["succeeded", "failed"])
+def test_m6_a_resolved_doubt_keeps_its_error_and_says_who_decided(upgraded: str, outcome: Literal["succeeded", "failed"]) -> None:
+    """The entry and a replayed Result keep the error and the request id, and name the person."""
+    with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=upgraded) as jackfield:
+        aws.script([{"operation": "SendEmail", "do": "status", "status": 500}])
+        doubt = jackfield.invoke(mail("order-1"))
+        assert (doubt.status, jackfield.journal is not None, doubt.error is not None) == ("in_doubt", True, True)
+        entry = jackfield.journal.resolve(doubt.meta.invocation_id, outcome, "ada")  # type: ignore[union-attr]  # it is there
+        shown, before = entry.to_json(), doubt.to_json()
+        assert (shown["resolvedBy"], shown["meta"]["resolution"]["by"]) == ("ada", "ada")
+        assert shown["meta"]["resolution"]["error"] == before["error"]
+        assert shown["meta"].get("requestId") == before["meta"].get("requestId")
+        assert shown["error"]["provider"] == before["error"]["provider"]
+        if outcome == "succeeded":
+            assert shown["error"] == before["error"]
+            again = jackfield.invoke(mail("order-1"))
+            assert (again.error, again.meta.replayed) == (None, True)
+            assert again.to_json()["meta"]["resolution"]["error"] == before["error"]
+
+
 def test_keys_belong_to_a_workspace(upgraded: str) -> None:
     """Two workspaces may use the same key for different requests."""
     made(upgraded, "acme", "globex")

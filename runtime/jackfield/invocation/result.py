@@ -37,6 +37,8 @@ class Meta:
     replayed: bool = False
     dry_run: bool = False
     complete: bool | None = None
+    resolution: Mapping[str, Any] | None = None
+    """Of a doubt that a person resolved: who decided (``by``), when (``at``), and the ``error`` that had put it in doubt."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Meta:
@@ -52,6 +54,7 @@ class Meta:
             replayed=data.get("replayed", False),
             dry_run=data.get("dryRun", False),
             complete=data.get("complete"),
+            resolution=data.get("resolution"),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -67,6 +70,7 @@ class Meta:
             "replayed": self.replayed,
             "dryRun": self.dry_run or None,
             "complete": self.complete,
+            "resolution": self.resolution,
         }
         return {name: value for name, value in members.items() if value is not None}
 

@@ -110,7 +110,15 @@ class Entry:
         known = {name: value for name, value in members.items() if value is not None}
         if self.result is not None:
             known |= {name: self.result[name] for name in ("output", "error", "meta") if name in self.result}
+            if self.status == "succeeded" and self.doubt is not None:
+                known["error"] = self.doubt
         return known
+
+    @property
+    def doubt(self) -> Mapping[str, Any] | None:
+        """The error that had put the invocation in doubt, of one that a person has resolved since."""
+        found: Mapping[str, Any] | None = (self.result or {}).get("meta", {}).get("resolution", {}).get("error")
+        return found
 
 
 def _try(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,6 +132,10 @@ def read_entry(row: Mapping[str, Any], result: Mapping[str, Any] | None, inputs:
     values = {name: row[name] for name in COLUMNS}
     values["key_held"], values["dry_run"] = bool(row["key_held"]), bool(row["dry_run"])
     values["attempt_log"] = tuple(json.loads(row["attempt_log"])) if row["attempt_log"] else ()
+    if row["status"] == "running" and not values["attempt_log"] and row["started_at"] is not None:
+        # the row says "running" from just before the first try begins, so that try is on the wire
+        values["attempt_log"] = ({"startedAt": row["started_at"], "step": row["action"], "outcome": "running"},)
+        values["attempts"] = max(1, row["attempts"])
     values["context"] = json.loads(row["context"]) if row["context"] else {}
     values["result"], values["inputs"] = result, inputs
     return Entry(**values)

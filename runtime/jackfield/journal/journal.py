@@ -195,11 +195,11 @@ class Journal:
         """
         from jackfield.journal.left import resolved  # noqa: PLC0415 (only a person's word needs it)
 
-        entry = self.find(identifier)
-        result, code = resolved(entry, outcome)
+        entry, now = self.find(identifier), self._clock.time()
+        result, code = resolved(entry, outcome, by, now)
         values = {
             "workspace": self._workspace, "id": identifier, "status": outcome, "error_code": code, "resolved_by": by,
-            "result": self._sealed(identifier, result), "purge_after": self._clock.time() + DOUBT_KEPT,
+            "result": self._sealed(identifier, result), "purge_after": now + DOUBT_KEPT,
             "key_held": int(outcome == "succeeded" and entry.key_held),
         }  # fmt: skip
         if not self.database.record(lambda transaction: transaction.change(sql.RESOLVE, values)):
@@ -255,9 +255,9 @@ class Journal:
     def _settle_if_left(self, entry: Entry) -> bool:
         if entry.status != "running" or not self._is_left(entry):
             return False
-        from jackfield.journal.left import left_behind  # noqa: PLC0415 (only a recovery pays for it)
+        from jackfield.journal.left import left_behind, tries_left  # noqa: PLC0415 (only a recovery pays for it)
 
-        unit = self.settling(entry.id, left_behind(entry), [*entry.attempt_log])
+        unit = self.settling(entry.id, left_behind(entry), tries_left(entry))
         self.database.record(unit)
         return True
 

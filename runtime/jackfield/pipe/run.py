@@ -68,6 +68,8 @@ class Run:
     doubtful: bool = False
     throttled: bool = False
     renewed: bool = False
+    since: float | None = None
+    """When the try under way began; None between tries."""
 
     def opened(self) -> Steps[Any]:
         """Open the connection (and lease its credentials), repeating what may be repeated; for a dry run that is all.
@@ -103,7 +105,7 @@ class Run:
             deadline = self._patience(tries) if self._repeats else self.deadline
             call = Call(deadline, self.cancelled, permissions=self.action.permissions)
             self.current = call
-            started = self.clock.time()
+            started = self.since = self.clock.time()
             try:
                 self.deadline.check()
                 output = yield self._step(values, client, call)
@@ -173,20 +175,24 @@ class Run:
         return self.failed + self.fetched
 
     def torn_down(self) -> JackfieldError:
-        """What the run comes to where its caller is torn down in the middle of it (Ctrl-C, the end of the process)."""
-        begun = self.doubtful or (self.current is not None and self.current.begun)
-        if begun and self.action.effect == "write":
+        """End the run because its process or its caller stops in the middle of it; the try under way counts."""
+        begun, write = self.doubtful or (self.current is not None and self.current.begun), self.action.effect == "write"
+        if self.current is not None and self.current.begun and self.since is not None:
+            self.failed += 1
+            self._note(self.current, self.since, "in_doubt" if write else "cancelled")
+        if begun and write:
             self.doubtful = True
-            return self._last(Unavailable("its caller was torn down before the answer was recorded"))
-        return Cancelled("the caller was torn down before it ended")
+            return self._last(Unavailable("the process stopped, or its caller left, before the answer was recorded"))
+        return Cancelled("the process stopped, or its caller left, before it ended")
 
     def _note(self, call: Call, started: float, outcome: str) -> None:
-        """Keep the request id, and a line about this try for the journal (the latest hundred of them)."""
+        """Keep the request id, and a line about this try for the journal (the first hundred of them)."""
+        self.since = None
         if call.request_id is not None:
             self.meta.request_id = call.request_id
         if call.begun and len(self.log) < _LOGGED:
             times = {"startedAt": round(started, 3), "endedAt": round(self.clock.time(), 3)}
-            self.log.append({**times, "outcome": outcome, "requestId": call.request_id})
+            self.log.append({**times, "step": self.action.key, "outcome": outcome, "requestId": call.request_id})
 
     @property
     def _repeats(self) -> bool:

@@ -85,7 +85,8 @@ def _installed(visit: Visit, entry: Entry) -> bool:
 
 def _content(visit: Visit, entry: Entry) -> list[Node]:
     result: dict[str, Any] = dict(entry.result or {})
-    told = error_shown(result["error"]) if "error" in result else None
+    fault = result.get("error", entry.doubt)
+    told = error_shown(fault) if fault else None
     output = output_shown(result["output"]) if "output" in result else None
     came = h.section(h.h2("Result"), told, output, class_="card") if told or output else None
     tries = h.section(h.h2("Tries"), timeline(entry), class_="card")
