@@ -17,6 +17,7 @@ _ADVICE = {
     "invalid_input": "Correct every place in `details`, then send it again. Nothing was sent to the provider.",
     "invalid_connection": "Correct the connection's values at `details`, or make the secret that it refers to readable.",
     "unauthenticated": "Renew or correct the credentials; `jackfield connections test NAME` shows at which step they fail.",
+    "not_allowed": "Ask whoever manages the workspace; `jackfield tokens explain` says which rule it is.",
     "forbidden": "Grant the permission that the hint names, or lift the pause.",
     "not_found": "Check the name of the thing, and the region.",
     "conflict": "Read the thing's state again, then decide.",

@@ -10,6 +10,7 @@
     │   └── UnknownConnection  unknown_connection
     ├── InvalidInput           invalid_input           the inputs break the action's schema or rules; nothing was sent
     ├── InvalidConnection      invalid_connection      the connection's values break its schema, or cannot serve the action
+    ├── NotAllowed             not_allowed             a rule of the workspace or of the token forbids it; nothing was sent
     ├── Unauthenticated        unauthenticated         the provider refused the credentials
     ├── Forbidden              forbidden               credentials fine, permission missing
     ├── NotFound               not_found               the provider says so
@@ -52,6 +53,7 @@ __all__ = [
     "InvalidOutput",
     "InvocationFailed",
     "JackfieldError",
+    "NotAllowed",
     "NotFound",
     "Provider",
     "QuotaExceeded",
@@ -234,6 +236,14 @@ class InvalidConnection(JackfieldError):
 
     code = "invalid_connection"
     http_status = 422
+    exit_code = 2
+
+
+class NotAllowed(JackfieldError):
+    """A rule of the workspace or of the token forbids it; nothing was sent."""
+
+    code = "not_allowed"
+    http_status = 403
     exit_code = 2
 
 

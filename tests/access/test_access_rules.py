@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.access import INLINE, NotAllowed, PatternError, Request, Rules, Scope, decide, may, rule
-from jackfield.errors import InvalidInvocation
+from jackfield.access import INLINE, PatternError, Request, Rules, Scope, decide, may, rule
+from jackfield.errors import InvalidInvocation, NotAllowed
 
 MAIL = Request("aws-ses", "sendEmail", "write", "acme-ses")
 NONE = Rules()
@@ -143,10 +143,10 @@ def test_the_trail() -> None:
 
 
 def test_a_refusal_is_an_error() -> None:
-    """A refusing decision makes the error ``forbidden`` with its sentence, which HTTP answers with 403."""
+    """A refusing decision makes the error ``not_allowed`` with its sentence, which HTTP answers with 403."""
     refusal = decide(Rules(("echo/*",)), None, None, MAIL).refusal()
     assert isinstance(refusal, NotAllowed)
-    assert (refusal.code, refusal.http_status, refusal.exit_code, refusal.retryable) == ("forbidden", 403, 1, False)
+    assert (refusal.code, refusal.http_status, refusal.exit_code, refusal.retryable) == ("not_allowed", 403, 2, False)
     assert "no allow pattern of the workspace fits" in refusal.message
     assert "workspaces set" in str(refusal.hint)
 

@@ -80,8 +80,8 @@ def test_rules_bind_the_command_line(operator: Shell) -> None:
     """What the workspace blocks is refused with the rule that decides, also from here, and the journal keeps that rule."""
     operator.run("workspaces", "set", "default", "--block", "echo/say & connection:ha*")
     refused = operator.run("invoke", "echo", "say", "text=Hello", "--connection", "hall")
-    assert refused.code == 1
-    assert (refused.json["error"]["code"], refused.json["meta"]["attempts"]) == ("forbidden", 0)
+    assert refused.code == 2
+    assert (refused.json["error"]["code"], refused.json["meta"]["attempts"]) == ("not_allowed", 0)
     sentence = "the workspace's block pattern 'echo/say & connection:ha*' forbids echo/say with 'hall'"
     assert sentence in refused.json["error"]["message"]
     kept = operator.run("invocations", "show", refused.json["meta"]["invocationId"]).json

@@ -83,7 +83,7 @@ def test_an_action_tells_the_callers_verdict(stand: Stand, client: Client) -> No
     assert (verdict["allowed"], verdict["source"]) == (False, "token")
     assert "effect:write" in verdict["rule"]
     refused = bound.invoke("post", text="x")
-    assert (refused.status, refused.json["error"]["code"]) == (403, "forbidden")
+    assert (refused.status, refused.json["error"]["code"]) == (403, "not_allowed")
 
 
 def test_a_guide_is_markdown_that_can_be_run(client: Client) -> None:

@@ -16,14 +16,15 @@ from together import at_once
 _ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 _STATUSES = {
     "invalid_invocation": 400, "unknown_connector": 404, "unknown_action": 404, "unknown_connection": 404, "invalid_input": 422,
-    "invalid_connection": 422, "unauthenticated": 502, "forbidden": 502, "not_found": 502, "conflict": 502, "rejected": 502,
+    "invalid_connection": 422, "not_allowed": 403, "unauthenticated": 502,
+    "forbidden": 502, "not_found": 502, "conflict": 502, "rejected": 502,
     "rate_limited": 503, "quota_exceeded": 503, "unavailable": 503, "timeout": 504, "in_doubt": 504, "invalid_output": 500,
     "idempotency_conflict": 422, "cancelled": 409, "internal": 500,
 }  # fmt: skip
 _RETRYABLE = {"rate_limited", "unavailable", "timeout"}
 _NOT_VALID = {
     "invalid_invocation", "unknown_connector", "unknown_action", "unknown_connection", "invalid_input", "invalid_connection",
-    "idempotency_conflict",
+    "idempotency_conflict", "not_allowed",
 }  # fmt: skip
 
 

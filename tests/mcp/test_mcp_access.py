@@ -82,7 +82,7 @@ def test_a_blocked_action_is_neither_seen_nor_run(stand: Stand) -> None:
     assert "You may not run it" in guide.content[0].text  # type: ignore[union-attr]
     for tool, arguments in (("execute_action", say("post", "hall", text="x")), ("echo.post", {"text": "x", "connection": "hall"})):
         refused = called(server, tool, **arguments)
-        assert (refused.is_error, refused.structured_content["error"]["code"]) == (True, "forbidden")
+        assert (refused.is_error, refused.structured_content["error"]["code"]) == (True, "not_allowed")
         assert "echo/post" in refused.structured_content["error"]["message"]
 
 
@@ -116,7 +116,7 @@ def test_rules_for_connections_leave_what_they_serve(stand: Stand) -> None:
     assert {row["connector"] for row in called(server, "search_actions").structured_content["items"]} == {"echo"}
     assert {name.partition(".")[0] for name in tool_names(server) if "." in name} == {"echo"}
     assert not called(server, "echo.say", text="x", connection="hall").is_error
-    assert called(server, "echo.say", text="x", connection="cellar").structured_content["error"]["code"] == "forbidden"
+    assert called(server, "echo.say", text="x", connection="cellar").structured_content["error"]["code"] == "not_allowed"
     blocked = ruled(stand, block=("connection:hall", "echo/say & connection:*"))
     assert [row["name"] for row in called(blocked, "list_connections").structured_content["items"]] == ["cellar"]
 

@@ -373,7 +373,7 @@ def test_a_read_only_token_sees_no_tool_that_runs(stand: Stand, client: Client) 
     guide = called(server, "get_action_guide", connector="echo", action="say")
     assert not guide.structured_content["verdict"]["allowed"]
     refused = called(server, "execute_action", **say("say", "hall", text="x"))
-    assert (refused.is_error, refused.structured_content["error"]["code"]) == (True, "forbidden")
+    assert (refused.is_error, refused.structured_content["error"]["code"]) == (True, "not_allowed")
     assert "scope 'read'" in refused.content[0].text  # type: ignore[union-attr]
 
 

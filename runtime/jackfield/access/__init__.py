@@ -5,7 +5,7 @@ token = Tokens.authenticate(database, clock, bearer)             # whose is the 
 settings = workspaces.settings(token.workspace)                  # kept for five seconds
 decision = decide(settings.rules, token.rules, token.scope, Request("aws-ses", "sendEmail", "write", "acme-ses"))
 decision.allowed, decision.rule                                  # the sentence goes to the journal
-raise decision.refusal()                                         # forbidden (HTTP 403)
+raise decision.refusal()                                         # not_allowed (HTTP 403)
 
 Names are imported when they are first asked for (PEP 562): a call reads no tokens, and without a database there are no rules.
 """
@@ -18,7 +18,7 @@ from jackfield.exports import exports
 
 if TYPE_CHECKING:
     from jackfield.access.patterns import INLINE, PatternError, Request, Rule, rule
-    from jackfield.access.rules import SCOPES, Decision, NotAllowed, Rules, Scope, Source, Step, decide, may
+    from jackfield.access.rules import SCOPES, Decision, Rules, Scope, Source, Step, decide, may
     from jackfield.access.settings import RETENTION_DAYS, Settings
     from jackfield.access.times import moment, seconds
     from jackfield.access.token import NewToken, Token, UnknownToken
@@ -32,7 +32,6 @@ __all__ = [
     "SCOPES",
     "Decision",
     "NewToken",
-    "NotAllowed",
     "PatternError",
     "Request",
     "Rule",
@@ -59,7 +58,7 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         ".patterns": ("INLINE", "PatternError", "Request", "Rule", "rule"),
-        ".rules": ("Decision", "NotAllowed", "Rules", "SCOPES", "Scope", "Source", "Step", "decide", "may"),
+        ".rules": ("Decision", "Rules", "SCOPES", "Scope", "Source", "Step", "decide", "may"),
         ".settings": ("RETENTION_DAYS", "Settings"),
         ".times": ("moment", "seconds"),
         ".token": ("NewToken", "Token", "UnknownToken"),

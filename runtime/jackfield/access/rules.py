@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jackfield.access.patterns import PatternError, Request, Rule, rule
-from jackfield.errors import Detail, Forbidden, InvalidInvocation
+from jackfield.errors import Detail, InvalidInvocation, NotAllowed
 
-__all__ = ["SCOPES", "Decision", "NotAllowed", "Rules", "Scope", "Source", "Step", "decide", "may"]
+__all__ = ["SCOPES", "Decision", "Rules", "Scope", "Source", "Step", "decide", "may"]
 
 Scope = Literal["read", "invoke", "manage"]
 """What a token is for: ``read`` sees, ``invoke`` sees and runs, ``manage`` does all."""
@@ -76,12 +76,6 @@ class Step:
     def to_json(self) -> dict[str, Any]:
         """The step as a JSON object."""
         return {"source": self.source, "list": self.kind, "pattern": self.pattern, "fits": self.fits}
-
-
-class NotAllowed(Forbidden):
-    """The rules of the workspace or of the token do not allow it; nothing was sent."""
-
-    http_status = 403
 
 
 @dataclass(frozen=True, slots=True)
