@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"[0-9]*")
 _PRINCIPAL = re.compile(r"arn:[a-z-]+:(?:iam|sts)::[0-9]{12}:(?:user|role|assumed-role|federated-user|root)[^\s`'\"]*")
 _ACTION = re.compile(r"perform:? [`'\"]?([a-z0-9-]+:[A-Za-z*]+)")
 _RESOURCE = re.compile(r"on resource:? [`'\"]?(arn:[^\s`'\"]+)")
-_CANONICAL = re.compile(r"\s*The Canonical String for this request should have been.*", re.DOTALL)
+_CANONICAL = re.compile(r"The Canonical String for this request should have been.*", re.DOTALL)
 _LONGEST = 1000
 """Characters of a provider's message that are kept."""
 

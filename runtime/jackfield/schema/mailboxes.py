@@ -14,7 +14,16 @@ from jackfield.schema.wording import quote
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["PLAIN", "PLAIN_LIST", "PLAIN_MAILBOX", "email_fault", "idn_email_fault", "mailbox_fault", "mailbox_list_fault"]
+__all__ = [
+    "PLAIN",
+    "PLAIN_LIST",
+    "PLAIN_MAILBOX",
+    "email_fault",
+    "idn_email_fault",
+    "mailbox_fault",
+    "mailbox_list_fault",
+    "split_mailboxes",
+]
 
 MAX_LOCAL = 64
 """The most characters before the ``@`` (RFC 5321 §4.5.3.1.1)."""
@@ -39,7 +48,8 @@ _QUOTED = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])*"')
 _DOMAIN_LABEL = re.compile(rf"{_LETTER}(?:{_INNER}{{0,61}}{_LETTER})?")
 _DOTS = re.compile("[\u3002\uff0e\uff61]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_PART = re.compile(r'(?:[^,;"<(]++|"(?:[^"\\]++|\\.)*+"|<[^<>]*>|\([^()]*\)|["<(])+|[,;]', re.DOTALL)
+_RUN = re.compile(r'(?:[^,;"<(]++|"(?:[^"\\]++|\\.)*+"|<[^<>]*+>|\([^()]*+\)|[<(])*+', re.DOTALL)
+_UNQUOTED_RUN = re.compile(r"(?:[^,;<(]++|<[^<>]*+>|\([^()]*+\)|[<(])*+")
 
 _NOT = "is not an email address"
 
@@ -78,21 +88,32 @@ def mailbox_list_fault(text: str) -> str | None:
     return None if found else "holds no email address"
 
 
+def split_mailboxes(text: str) -> Iterator[tuple[str, str]]:
+    """Split a list at the commas and semicolons outside quotes, ``<>`` and comments; yield each trimmed part and the separator after it.
+
+    The time is linear in the text: if one quote is not closed, no later quote is either (the scan from the first one reads the same
+    characters in the same state), so the search for a closing quote is made once.
+    """
+    run, start, end = _RUN, 0, 0
+    while end < len(text):
+        match = run.match(text, end)
+        end = match.end() if match else end
+        if text[end : end + 1] == '"':
+            run = _UNQUOTED_RUN
+            continue
+        yield text[start:end].strip(), text[end : end + 1]
+        start = end = end + 1
+
+
 def _mailboxes(text: str) -> Iterator[list[str]]:
-    """The parts of a list; those that an unquoted comma in a name may have torn apart (``Ada, Countess <a@x.io>``) are together."""
+    """Group the parts of a list: those that an unquoted comma in a name has separated (``Ada, Countess <a@x.io>``) belong together."""
     together: list[str] = []
-    for match in _PART.finditer(text):
-        part = match[0].strip()
-        if part in (",", ";", ""):
-            if part != ";":
-                continue
-        else:
+    for part, separator in split_mailboxes(text):
+        if part:
             together.append(part)
-            if "@" not in part:
-                continue
-        if together:
+        if together and ("@" in part or separator == ";"):
             yield together
-        together = []
+            together = []
     if together:
         yield together
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Mapping
 from typing import Any
+
+from jackfield.schema.mailboxes import split_mailboxes
 
 __all__ = ["SUBJECT", "body", "page", "recipients"]
 
 SUBJECT = "Workflow Notification"
 """The subject where none is given."""
 
-_ADDRESS = re.compile(r'(?:[^,"<]|"(?:[^"\\]|\\.)*"|<[^<>]*>|["<])+')
 _PAGE = """<!DOCTYPE html>
 <html>
 <body>
@@ -50,10 +50,11 @@ def page(text: str) -> str:
 def _split(text: str) -> list[str]:
     """The addresses of a text; a comma in a quoted name does not part, and one in a bare name (``Ada, Countess <a@x.io>``) neither."""
     found: list[str] = []
-    waiting = ""
-    for match in _ADDRESS.finditer(text):
-        part = f"{waiting}, {match[0].strip()}" if waiting else match[0].strip()
-        waiting = part if "@" not in part else ""
-        if part and not waiting:
-            found.append(part)
-    return [*found, waiting] if waiting else found
+    waiting: list[str] = []
+    for part, separator in split_mailboxes(text):
+        if part:
+            waiting += (part, f"{separator} ")
+        if waiting and "@" in part:
+            found.append("".join(waiting[:-1]))
+            waiting = []
+    return [*found, "".join(waiting[:-1])] if waiting else found

@@ -14,8 +14,8 @@ from jackfield.connections.foreign.expression.values import EvaluationFault, add
 
 __all__ = ["ExpressionError", "check", "evaluate", "substitute"]
 
-_EMBEDDED = re.compile(r"\$\{(.*?)\}", re.DOTALL)
-_SINGLE = re.compile(r"""("(?:[^"\\]|\\.)*")|'""")
+_EMBEDDED = re.compile(r"\$\{([^}]*+)(\}|\Z)")
+_SINGLE = re.compile(r"""("(?:[^"\\]++|\\(?:.|\Z))*+(?:"|\Z))|'""", re.DOTALL)
 _JQ_FAULT = re.compile(r"(?:jq: )?(?:error: )?(?P<what>.*) at <top-level>, line (?P<line>[0-9]+), column (?P<column>[0-9]+)", re.DOTALL)
 _SHOWN = 80
 
@@ -78,6 +78,8 @@ def _filled(text: str, given: Any, variables: Mapping[str, Any], *, embedded: bo
         return text
 
     def one(found: re.Match[str]) -> str:
+        if not found[2]:  # no bracket closes from here on; matching to the end keeps the search linear
+            return found[0]
         try:
             parse(found[1])
         except SyntaxFault:
