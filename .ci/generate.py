@@ -15,6 +15,8 @@ from generated import connector_page, connectors, errors_page, invocation, manif
 
 from jackfield.connector import describe  # noqa: E402 (as above)
 
+_SERVED = ("invocation", "result")
+"""Schemas that the server's OpenAPI document has, from inside its package."""
 _SCHEMAS = {"invocation": invocation, "result": result, "manifest": manifest}
 
 
@@ -22,6 +24,8 @@ def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
     """Each generated file and what it must hold."""
     for name, module in _SCHEMAS.items():
         yield root / "schemas" / f"{name}.schema.json", _json(module.schema())
+        if name in _SERVED:
+            yield root / "runtime/jackfield/surfaces/http/schemas" / f"{name}.schema.json", _json(module.schema())
     for package, connector in connectors.declared(root):
         described = describe(connector)
         yield package / "connector.json", _json(described)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ import pytest
 from clocks import FakeClock
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
+from jackfield.access.secret_text import new_text
 from replies import Reply
 
 TIGHT = replace(
@@ -269,6 +271,29 @@ def test_guessing_is_slowed_down(tmp_path: Path) -> None:
         assert statuses[0] == 401
         assert 429 in statuses
         assert client.get("/v1/actions").status == 200
+
+
+def test_s7_guesses_never_lock_out_a_good_token(tmp_path: Path) -> None:
+    """While others flood with unknown tokens, good tokens from the same address are let in, each at its first use."""
+    with standing(tmp_path, replace(SETTINGS, guesses=2.0)) as stand:
+        good = [stand.client("read") for _ in range(8)]
+        stop = threading.Event()
+
+        def flood() -> set[int]:
+            statuses = set()
+            while not stop.is_set():
+                statuses.add(Client(stand.port, new_text()).get("/v1/actions").status)
+            return statuses
+
+        assert 429 in [Client(stand.port, new_text()).get("/v1/actions").status for _ in range(12)]
+        with ThreadPoolExecutor(2) as pool:
+            floods = [pool.submit(flood) for _ in range(2)]
+            try:
+                found = [client.get("/v1/actions").status for client in good]
+            finally:
+                stop.set()
+        assert found == [200] * 8
+        assert all(done.result() <= {401, 429} for done in floods)
 
 
 def test_behind_a_proxy_the_address_is_what_the_proxy_saw(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.access import SCOPES, Tokens, Workspaces, may
+from jackfield.access import SCOPES, Rules, Tokens, Workspaces, may
 from jackfield.access.secret_text import new_text
 from jackfield.surfaces.http.table import OPERATIONS, Operation
 from replies import Reply
@@ -127,6 +127,21 @@ def test_metrics_are_the_operators(scene: Scene) -> None:
     """The counters are of all workspaces, so only a token of ``default`` reads them."""
     assert scene.clients["read"].get("/metrics").status == 200
     assert scene.clients["other"].get("/metrics").status == 403
+
+
+def test_h1_metrics_are_not_for_a_token_with_rules(scene: Scene) -> None:
+    """The counters tell of every connector and action, which a token with rules may not see."""
+    ruled = scene.stand.client("manage", rules=Rules(("echo/say",)))
+    assert ruled.get("/metrics").status == 403
+
+
+def test_m3_names_that_callers_make_up_are_no_labels(scene: Scene) -> None:
+    """An action that is not installed counts as ``unknown``, as a connector does: nobody makes series grow."""
+    for connector, action in (("echo", "rnd1234"), ("rnd5678", "say")):
+        scene.clients["invoke"].post("/v1/invocations", {"connector": connector, "action": action, "inputs": {}})
+    told = scene.clients["read"].get("/metrics").body.decode()
+    assert "rnd" not in told
+    assert 'jackfield_invocations_total{action="unknown",connector="echo",status="failed"}' in told
 
 
 def test_files_belong_to_their_workspace(scene: Scene) -> None:

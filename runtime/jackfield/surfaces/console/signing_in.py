@@ -94,13 +94,14 @@ class _Door:
             return self._form(request, _FOREIGN, status=403)
         token = fields.get("token", "").strip()
         try:
-            self._host.check_guesses(request)
             await self._host.identities.prepare(token)
-            entered = await asyncio.to_thread(self._entrance.by_token, token)
+            async with self._host.guesses.turn(request):
+                entered = await asyncio.to_thread(self._entrance.by_token, token)
+            if entered is None:
+                self._host.guesses.note(request)
         except Problem as refusal:  # too many guesses, or no keys of the identity provider
             return self._form(request, f"{refusal.detail[:1].upper()}{refusal.detail[1:]}. Try again.", refusal.status)
         if entered is None:
-            self._host.note_guess(request)
             return self._form(request, _UNKNOWN, status=403)
         return self._let_in(*entered, safe_path(fields.get("next", "/")))
 

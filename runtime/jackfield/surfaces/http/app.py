@@ -97,15 +97,15 @@ def _endpoint(host: Host, methods: dict[str, Operation]) -> Callable[[Request], 
 
 
 async def _identified(request: Request, host: Host) -> Identity:
-    """Who asks, where that is not known yet: whoever tries many tokens has to wait, and whoever has one that was just used has not."""
-    host.check_guesses(request)
+    """Find out who asks, where that is not known yet. A token is looked up before it counts as a guess."""
     await host.identities.prepare(bearer(request))
-    try:
-        return await host.briefly(lambda: host.identities.of(request))
-    except Problem as refusal:
-        if refusal.status == 401:  # noqa: PLR2004 (nobody)
-            host.note_guess(request)
-        raise
+    async with host.guesses.turn(request):
+        try:
+            return await host.briefly(lambda: host.identities.of(request))
+        except Problem as refusal:
+            if refusal.status == 401:  # noqa: PLR2004 (nobody)
+                host.guesses.note(request)
+            raise
 
 
 @contextlib.asynccontextmanager

@@ -7,7 +7,6 @@ import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, TypeVar
 
 from jackfield import __version__
@@ -17,6 +16,7 @@ from jackfield.queue import Panels, QueueWorkers
 from jackfield.surfaces.http.body import dumps
 from jackfield.surfaces.http.budgets import Budgets
 from jackfield.surfaces.http.files import Files
+from jackfield.surfaces.http.guesses import Guesses
 from jackfield.surfaces.http.identity import Identities
 from jackfield.surfaces.http.metrics import Metrics
 from jackfield.surfaces.http.problem import Problem
@@ -26,8 +26,6 @@ from jackfield.surfaces.http.tracing import Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from starlette.requests import Request
 
     from jackfield.clock import Clock
     from jackfield.pipe.executor import Jackfield
@@ -42,8 +40,6 @@ _LOG = logging.getLogger("jackfield.http")
 _BRIEF, _SLOW = 32, 64
 """Threads for looks into the database, and for what asks a provider: a slow provider must not keep anybody from signing in."""
 _SWEEP_EVERY = 600.0
-_NETWORK = 8
-"""Bytes of an IPv6 address that name the network."""
 
 
 class Host:
@@ -65,12 +61,12 @@ class Host:
         self.storage = self.panels.storage
         self.catalog = self.panels.catalog
         self.clock = self.panels.clock
-        self.metrics = Metrics()
+        self.metrics = Metrics(self.catalog)
         self.search = ActionIndex(self.catalog)
         self.identities = Identities(self.storage, self.clock, settings.jwt)
         self.room = Room(settings.max_bodies)
         self.files = Files(self.storage, settings, self.clock)
-        self._guesses = Budgets(settings.guesses, self.clock)
+        self.guesses = Guesses(settings.guesses, self.clock)
         self._rates = Budgets(settings.rate, self.clock)
         self._stopping = stopping or Stopping(settings.stop_within, self.clock)
         self._described: bytes | None = None
@@ -95,18 +91,6 @@ class Host:
         """
         if not self._rates.takes(f"{identity.workspace}/{identity.id}".encode()):
             raise Problem(429, f"a token may make {self.settings.rate:g} requests a second", {"Retry-After": "1"})
-
-    def check_guesses(self, request: Request) -> None:
-        """Do nothing where few unknown tokens have come from the caller's address.
-
-        :raises Problem: 429 where too many have.
-        """
-        if self._guesses.is_empty(_address(request)):
-            raise Problem(429, "too many unknown tokens have come from this address", {"Retry-After": "1"})
-
-    def note_guess(self, request: Request) -> None:
-        """An unknown token came."""
-        self._guesses.takes(_address(request))
 
     async def opened(self, workspace: str) -> Jackfield:
         """The same, with its journal open: what takes long the first time is done in a thread."""
@@ -164,18 +148,6 @@ class Host:
             except OSError as error:
                 _LOG.warning("expired files cannot be deleted: %s", error.strerror)
             await asyncio.sleep(_SWEEP_EVERY)
-
-
-def _address(request: Request) -> bytes:
-    """Whose guesses are counted together: an IPv4 address, or the network of an IPv6 one: whoever has one address has all of a /64."""
-    text = request.client.host.partition("%")[0] if request.client else ""
-    try:
-        found = ip_address(text)
-    except ValueError:
-        return text.encode()
-    if isinstance(found, IPv6Address):
-        return found.ipv4_mapped.packed if found.ipv4_mapped is not None else found.packed[:_NETWORK]
-    return found.packed
 
 
 def _opened(panel: Jackfield) -> Jackfield:

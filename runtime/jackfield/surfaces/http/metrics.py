@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from jackfield.errors import UnknownConnector
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jackfield.catalog import Catalog
     from jackfield.invocation import Result
 
 __all__ = ["Metrics", "shared"]
@@ -29,7 +32,8 @@ class Metrics:
     """The counters of one process, or in a block of ``shared`` those of all workers; names follow Prometheus' conventions, labels are
     bounded by what is installed."""
 
-    def __init__(self) -> None:
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
         self.registry = CollectorRegistry()
         self._children: dict[tuple[object, tuple[str | None, ...]], Any] = {}
         labels = ("connector", "action", "status")
@@ -51,14 +55,24 @@ class Metrics:
 
     def note(self, result: Result) -> None:
         """Count an invocation that ended. Names that are not installed are not labels: a stranger could make up as many as he likes."""
-        known = result.meta.connector_version is not None
-        connector, action = (result.meta.connector, result.meta.action) if known else ("unknown", "unknown")
+        connector, action = self._labels(result)
         self._child(self.invocations, (connector, action, result.status)).inc()
         self._child(self.seconds, (connector, action)).observe(result.meta.duration_ms / 1000)
 
     def note_request(self, method: str, status: int) -> None:
         """Count an answer."""
         self._child(self.requests, (method, str(status))).inc()
+
+    def _labels(self, result: Result) -> tuple[str, str]:
+        """Return the connector and the action as labels: ``unknown`` where they are not installed."""
+        connector, action = result.meta.connector, result.meta.action
+        if connector is None or result.meta.connector_version is None:
+            return "unknown", "unknown"
+        try:
+            known = action in self._catalog.find(connector).actions
+        except UnknownConnector:
+            return "unknown", "unknown"
+        return connector, action if known and action is not None else "unknown"
 
     def _child(self, metric: Counter | Histogram, labels: tuple[str | None, ...]) -> Any:  # noqa: ANN401 (a counter, or a histogram)
         """The metric of these labels: looking it up ourselves takes a tenth of the library's time."""

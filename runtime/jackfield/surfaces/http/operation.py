@@ -37,9 +37,9 @@ async def ready(_request: Request, host: Host, _identity: Identity) -> Response:
 
 
 async def metrics(_request: Request, host: Host, identity: Identity) -> Response:
-    """``GET /metrics``: of all workspaces, so for the operator's own."""
-    if identity.workspace != DEFAULT:
-        raise Problem(403, f"this needs a token of the workspace '{DEFAULT}'")
+    """``GET /metrics``: of all workspaces and actions, so for a token of the operator's own workspace that no rules bind."""
+    if identity.workspace != DEFAULT or identity.rules:
+        raise Problem(403, f"this needs a token of the workspace '{DEFAULT}' that has no rules")
     if host.storage.enabled:
         depth = await asyncio.to_thread(lambda: Queue(host.storage.database).depth())
         host.metrics.queued.set(sum(depth.values()))
