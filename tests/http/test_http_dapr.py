@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import socket
+from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,8 @@ import pytest
 
 from fake_aws import FakeAws
 from http_stand import SETTINGS, Client, standing
+from jackfield.cli.dapr import check_token
+from jackfield.cli.main import main
 from jackfield.surfaces.dapr import Components
 from sidecars import component
 
@@ -64,6 +68,57 @@ def test_who_may_not_is_refused_before_the_body(tmp_path: Path, components: Comp
             with socket.create_connection(("127.0.0.1", stand.port), timeout=5) as connection:
                 connection.sendall(f"{first} HTTP/1.1\r\nHost: x\r\ndapr-api-token: {told}\r\n{length}\r\n\r\n".encode())
                 assert connection.recv(65536).split()[1] == str(status).encode()
+
+
+EVIL = [
+    {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site", "Content-Type": "text/plain"},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Host": "evil.example"},
+    {"Host": "127.0.0.1.evil.example:80"},
+]
+
+
+@pytest.mark.parametrize("headers", EVIL)
+def test_s3_web_pages_send_nothing_through_dapr(tmp_path: Path, aws: FakeAws, components: Components, headers: dict[str, str]) -> None:
+    """A cross-site request and a rebound name are refused before the body, metadata are not shown; programs on this machine go on."""
+    with standing(tmp_path, replace(SETTINGS, components=components), AWS_ENDPOINT_URL=aws.url) as stand:
+        dapr = Client(stand.port)
+        assert dapr.post("/v1.0/bindings/outbox", REQUEST, **headers).status == 403
+        assert dapr.get("/v1.0/metadata", **headers).status == 403
+        assert aws.received == 0
+        assert dapr.get("/v1.0/healthz", **headers).status == 204
+        assert dapr.post("/v1.0/bindings/outbox", REQUEST, Host=f"localhost:{stand.port}", **{"Sec-Fetch-Site": "none"}).status == 204
+
+
+def test_s3_the_operators_pages_may_call_dapr(tmp_path: Path, aws: FakeAws, components: Components) -> None:
+    """A page of ``--origin`` is let in."""
+    settings = replace(SETTINGS, components=components, origins=("https://app.example",))
+    with standing(tmp_path, settings, AWS_ENDPOINT_URL=aws.url) as stand:
+        page = {"Origin": "https://app.example", "Sec-Fetch-Site": "cross-site"}
+        assert Client(stand.port).post("/v1.0/bindings/outbox", REQUEST, **page).status == 204
+
+
+@pytest.mark.parametrize(
+    "words", [("serve", "--behind-proxy"), ("serve", "--host", "0.0.0.0", "--behind-proxy"), ("dapr", "--host", "0.0.0.0")]
+)
+def test_s2_dapr_needs_a_token_where_others_reach_it(
+    components: Components, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    """Behind a proxy too, the command does not start without ``DAPR_API_TOKEN``, and says how to allow it knowingly."""
+    assert main([*words, "--components", components.folder]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert "everybody who reaches this host" in error["message"]
+    assert all(word in error["hint"] for word in ("DAPR_API_TOKEN", "--without-token"))
+
+
+def test_s2_a_token_or_the_flag_lets_dapr_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the token, with the flag, or on this machine alone nothing is refused."""
+    monkeypatch.delenv("DAPR_API_TOKEN", raising=False)
+    check_token(Namespace(without_token=True), local=False)
+    check_token(Namespace(without_token=False), local=True)
+    monkeypatch.setenv("DAPR_API_TOKEN", "t0ken")
+    check_token(Namespace(without_token=False), local=False)
 
 
 def test_without_components_there_are_none(tmp_path: Path) -> None:

@@ -160,6 +160,12 @@ def test_a_name_that_was_bound_to_us_is_not_ours(client: Client) -> None:
     assert client.post("/mcp", LIST, Origin=f"http://{host}", Host=host).status == 403
 
 
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Host": "evil.example"}])
+def test_s3_pages_without_an_origin_may_not_call(client: Client, headers: dict[str, str]) -> None:
+    """Cross-site requests, and on this machine any other name in ``Host``, are refused as for Dapr's API."""
+    assert client.post("/mcp", LIST, **headers).status == 403
+
+
 @pytest.mark.parametrize(
     ("settings", "scheme", "host", "origin", "good"),
     [

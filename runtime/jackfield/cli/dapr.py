@@ -14,14 +14,15 @@ from jackfield.cli import logs
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import DAY, duration, port
+from jackfield.errors import InvalidInvocation
+from jackfield.surfaces.web_pages import LOOPBACK
 
 if TYPE_CHECKING:
     from jackfield.surfaces.dapr import Bindings, Components
 
-__all__ = ["VERBS", "components_of", "declare_components", "told_bindings"]
+__all__ = ["VERBS", "check_token", "components_of", "declare_components", "told_bindings"]
 
 _HTTP_PORT, _GRPC_PORT = 3500, 50001
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def _declare(parser: Parser) -> None:
@@ -38,7 +39,22 @@ def _declare(parser: Parser) -> None:
 def declare_components(parser: Parser) -> None:
     """The options that say how components are read."""
     parser.add_argument("--app-id", metavar="ID", help="the application; components with other scopes are not loaded (default: APP_ID)")
+    parser.add_argument(
+        "--without-token", action="store_true", help="serve the bindings to everybody who reaches this host, without DAPR_API_TOKEN"
+    )
     parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict refuses what Dapr's own code refuses")
+
+
+def check_token(arguments: Namespace, *, local: bool) -> None:
+    """Refuse to serve bindings that others can reach and that nobody is asked a token for.
+
+    :raises InvalidInvocation: where there is no ``DAPR_API_TOKEN`` and ``--without-token`` is not given.
+    """
+    if not (local or arguments.without_token or os.environ.get("DAPR_API_TOKEN")):
+        raise InvalidInvocation(
+            "everybody who reaches this host could send through the components",
+            hint="Set DAPR_API_TOKEN, or listen on 127.0.0.1 without a proxy. --without-token serves them to everybody all the same.",
+        )
 
 
 def components_of(arguments: Namespace) -> Components:
@@ -54,14 +70,13 @@ def _run(arguments: Namespace, output: Output) -> int:
     from jackfield.surfaces.dapr import DaprApi, Sidecar  # noqa: PLC0415 (as above)
 
     logs.configure()
+    check_token(arguments, local=arguments.host in LOOPBACK)
     components = components_of(arguments)
     found = told_bindings(components)
     token = os.environ.get("DAPR_API_TOKEN") or None
-    if arguments.host not in _LOOPBACK and token is None:
-        sys.stderr.write("jackfield: everybody who reaches this host can send: set DAPR_API_TOKEN\n")
     workspace = os.environ.get("JACKFIELD_WORKSPACE") or "default"
     with Jackfield(workspace, connections=[{"connections": dict(found.connections)}]) as jackfield, _told_to_stop() as stop:
-        api = DaprApi(found.by_name, jackfield.invoke, components.app_id, token)
+        api = DaprApi(found.by_name, jackfield.invoke, components.app_id, token, local=arguments.host in LOOPBACK)
         sidecar = Sidecar(api, arguments.host, arguments.http_port, _grpc_port(arguments))
         output.line(_ready(sidecar.ports, sorted(found.by_name)))
         stop.wait()

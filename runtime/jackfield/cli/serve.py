@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 
-from jackfield.cli.dapr import components_of, declare_components, told_bindings
+from jackfield.cli.dapr import check_token, components_of, declare_components, told_bindings
 from jackfield.cli.logs import configure
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
@@ -81,10 +81,8 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         components=components_of(arguments) if arguments.components is not None else None,
         mcp_tools=arguments.mcp_tools,
     )
-    if settings.components is not None and not settings.loopback and not os.environ.get("DAPR_API_TOKEN"):
-        raise InvalidInvocation(
-            "everybody who reaches this host could send through the components", hint="Set DAPR_API_TOKEN, or listen on 127.0.0.1."
-        )
+    if settings.components is not None:
+        check_token(arguments, local=settings.loopback and not settings.behind_proxy)
     check_settings(settings)
     if settings.components is not None:
         told_bindings(settings.components)

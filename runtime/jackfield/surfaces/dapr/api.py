@@ -10,6 +10,7 @@ from typing import Any
 
 from jackfield.invocation import Result
 from jackfield.surfaces.dapr.bindings import Binding, BindingError, Request
+from jackfield.surfaces.web_pages import page_fault
 
 __all__ = ["VERSION", "DaprApi", "Invoke"]
 
@@ -22,17 +23,26 @@ Invoke = Callable[[Mapping[str, Any]], Result]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DaprApi:
-    """What a sidecar for the bindings of one application does. ``token`` is DAPR_API_TOKEN; None asks callers for none."""
+    """The bindings of one application. ``token`` is DAPR_API_TOKEN; None asks callers for none. ``origins`` are web origins whose pages
+    may call; ``local`` says that only this machine is meant to call, so that other names in ``Host`` are refused."""
 
     bindings: Mapping[str, Binding]
     invoke: Invoke
     app_id: str = ""
     token: str | None = None
+    origins: tuple[str, ...] = ()
+    local: bool = False
     stopping: Event = field(default_factory=Event)
 
     def allows(self, given: str | None) -> bool:
         """Whether a caller with this token may call."""
         return not self.token or hmac.compare_digest(self.token.encode(), (given or "").encode("utf-8", "surrogateescape"))
+
+    def page_fault(self, headers: Mapping[str, str]) -> str | None:
+        """Explain why the web page behind a request may not call. A token vouches for the host: no page can know it."""
+        origins = [headers["origin"]] if "origin" in headers else []
+        local = self.local and not self.token
+        return page_fault(origins, headers.get("sec-fetch-site", ""), headers.get("host", ""), allowed=self.origins, local=local)
 
     def call(self, name: str, request: Request) -> dict[str, str]:
         """Call a binding; the response's metadata.

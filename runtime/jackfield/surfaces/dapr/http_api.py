@@ -54,6 +54,9 @@ def answer_to_head(api: DaprApi, method: str, target: str, headers: Mapping[str,
     path, query = _path(target), target.partition("?")[2]
     if path in _HEALTH:
         return _health(api, method, path, query)
+    fault = api.page_fault(headers)
+    if fault is not None:
+        return Answer(403, {"content-type": "text/plain; charset=utf-8"}, fault.encode())
     if not api.allows(headers.get("dapr-api-token")):
         return Answer(401, {"content-type": "text/plain"}, b"invalid api token")
     if path.startswith(_BINDINGS) and len(path) > len(_BINDINGS):

@@ -38,7 +38,8 @@ def _api(host: Host) -> DaprApi | None:
     found = components.read(environment)
     workspace = environment.get("JACKFIELD_WORKSPACE") or "default"
     panel = host.panels.beside(workspace, [{"connections": dict(found.connections)}])
-    return DaprApi(found.by_name, panel.invoke, components.app_id, environment.get("DAPR_API_TOKEN") or None)
+    token, local = environment.get("DAPR_API_TOKEN") or None, host.settings.loopback and not host.settings.behind_proxy
+    return DaprApi(found.by_name, panel.invoke, components.app_id, token, host.settings.origins, local)
 
 
 def _endpoint(host: Host, api: DaprApi) -> Callable[[Request], Awaitable[Response]]:

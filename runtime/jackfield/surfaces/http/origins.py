@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.web_pages import page_fault
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -18,13 +19,16 @@ _DEFAULT = {"http": 80, "https": 443}
 
 
 def check_origin(request: Request, settings: Settings) -> None:
-    """Do nothing where the request is not a web page's, or it is one of ours or of the operator's.
+    """Refuse the request of a web page, unless the page is one of ours or of the operator's.
 
-    :raises Problem: 403 otherwise.
+    :raises Problem: 403.
     """
-    given = request.headers.getlist("origin")
-    if any(origin not in settings.origins and origin not in _own(request, settings) for origin in given):
-        raise Problem(403, f"web pages of '{given[0][:100]}' may not call: 'jackfield serve --origin' lets them")
+    given, headers = request.headers.getlist("origin"), request.headers
+    allowed = {*settings.origins, *_own(request, settings)}
+    local = settings.loopback and not settings.behind_proxy
+    fault = page_fault(given, headers.get("sec-fetch-site", ""), headers.get("host", ""), allowed=allowed, local=local)
+    if fault is not None:
+        raise Problem(403, f"{fault}: 'jackfield serve --origin' lets them" if "pages" in fault else fault)
 
 
 def _own(request: Request, settings: Settings) -> set[str]:

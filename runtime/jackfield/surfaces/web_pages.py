@@ -1,0 +1,38 @@
+"""Requests that a web page makes a browser send: cross-site requests (CSRF), and pages that reach this machine by DNS rebinding.
+
+Shared by ``/mcp`` and Dapr's API. A program sends neither ``Origin`` nor ``Sec-Fetch-Site``, and names the host that it calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from urllib.parse import urlsplit
+
+__all__ = ["LOOPBACK", "page_fault"]
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""The names of this machine that only this machine can call."""
+_OWN_SITE = ("", "none", "same-origin")
+
+
+def page_fault(origins: Sequence[str], site: str, host: str, *, allowed: Collection[str], local: bool) -> str | None:
+    """Explain why a request must be refused; return None for one of a program or of a page from an allowed origin.
+
+    ``origins`` are the values of ``Origin``, ``site`` is ``Sec-Fetch-Site`` and ``host`` is ``Host``, empty where they are missing.
+    ``local`` says that the server is meant for this machine only, so that another host name means DNS rebinding.
+    """
+    foreign = next((origin for origin in origins if origin not in allowed), None)
+    if foreign is not None:
+        return f"web pages of '{foreign[:100]}' may not call"
+    if not origins and site.strip().lower() not in _OWN_SITE:
+        return "web pages of other sites may not call"
+    if local and host and _name(host) not in LOOPBACK:
+        return f"the host '{host[:100]}' is not this machine: call 127.0.0.1 or localhost"
+    return None
+
+
+def _name(host: str) -> str:
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
