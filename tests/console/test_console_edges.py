@@ -202,7 +202,7 @@ def test_a_name_is_needed(client: Client) -> None:
     """A connection without a name, or of a type that is none, is refused before anything is tried."""
     csrf = client.get("/").csrf
     fields = {"csrf": csrf, "type": "echo/token", "values": '{"token": "x"}'}
-    assert "give the connection a name" in client.post("/connections", fields, hx_request="true").words
+    assert "a name is 1 to 100 letters" in client.post("/connections", fields, hx_request="true").words
     assert "did you mean" in client.post("/connections", {**fields, "name": "a", "type": "echo/tokem"}, hx_request="true").words
     assert "must be an object" in client.post("/connections", {**fields, "name": "a", "values": "[]"}, hx_request="true").words
     assert "hall" in client.post("/connections", {**fields, "name": "hall"}, hx_request="true").words

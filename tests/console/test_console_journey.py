@@ -61,7 +61,7 @@ def connect(visitor: Visitor, aws: EmbeddedAws, name: str = "acme-ses") -> None:
     page.wait_for_url(f"**/connections/{name}?done=created")
     visitor.settle()
     page.get_by_label("Who assumes the role").fill(USER)
-    page.get_by_role("button", name="Put it in").click()
+    page.get_by_role("button", name="Apply").click()
     page.wait_for_url("**principal=**")
     policy = page.get_by_role("region", name="Trust policy").inner_text()
     assert (

@@ -19,7 +19,7 @@ _POLICY = """
 
 _LEAST = """
 This is what the Amazon SES connector needs, and all it needs: a policy such as AmazonSESFullAccess would also allow deleting identities
-and changing templates. `jackfield connections policy NAME` prints the policy for a connection that exists.
+and changing templates. For a saved connection, its page in the console and `jackfield connections policy NAME` show the policy.
 <policy>
 """.replace("<policy>\n", _POLICY)
 
@@ -37,11 +37,12 @@ On a machine that has an AWS identity of its own (an instance, task or pod role)
 
 ## 2. Create the role
 
-`jackfield connections policy NAME --format cloudformation` (or `terraform`) prints what makes the role for a stored connection. By hand:
+When a connection is saved, jackfield generates its External ID. So choose the role's name, enter its future ARN as *Role ARN*, save the
+connection untested, and use the policies made for it: the connection's page in the console shows them, with a CloudFormation template and a
+Terraform configuration that create the role. `jackfield connections policy NAME` prints the same. By hand:
 
 1. Open **Roles** and select **Create role**, then **Custom trust policy**.
-2. Paste this policy. Put the user's ARN and the External ID into it: the one that jackfield made for a stored connection, or a long random
-   text of your own making, another one for each customer.
+2. Paste the connection's trust policy, which looks like this, with the user's ARN and the connection's External ID.
 
 ```json
 {
@@ -57,13 +58,14 @@ On a machine that has an AWS identity of its own (an instance, task or pod role)
 }
 ```
 
-The External ID is optional but recommended: it keeps another customer of the same platform from having your role assumed for them
+The External ID keeps another customer of the same platform from having your role assumed for them
 ([the confused deputy](https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html#id_roles_third-party_external-id)).
-Testing the connection says so when the role can be assumed without it.
+Testing the connection says so when the role can be assumed without it. Only in a connection file do you choose it yourself: a long random
+text, different for each customer.
 
 3. Create the role without permissions policies, then attach an inline policy to it.
 <least>
-4. Copy the role's **ARN** into *Role ARN* and the External ID into *External ID*.
+4. Compare the role's **ARN** with *Role ARN*, then test the connection.
 
 ## 3. Let the user assume the role
 

@@ -65,7 +65,8 @@ def _try_caller(caller: StsCaller) -> Iterator[Step | Account]:
     except JackfieldError as error:
         yield _failed("credentials", _ACCEPTED, error)
     else:
-        yield Step("credentials", _ACCEPTED, passed=True, message=f"They belong to {account.label}.")
+        principal = role_of_session(account.label)
+        yield Step("credentials", _ACCEPTED, passed=True, message=f"They belong to {account.label}.", principal=principal)
         yield account
 
 

@@ -142,7 +142,8 @@ class OpenContext:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a connection test: what was tried, whether it passed, what it means and what to do."""
+    """One step of a connection test: what was tried, whether it passed, what it means and what to do. ``principal`` is the identity that
+    signed in, as a policy names it, where the step found it out."""
 
     key: str
     title: str
@@ -150,13 +151,15 @@ class Step:
     message: str
     mandatory: bool = True
     hint: str | None = None
+    principal: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The step as contract §7 shows it."""
+        """Return the step as contract §7 shows it."""
         row: dict[str, Any] = {
             "key": self.key, "title": self.title, "passed": self.passed, "mandatory": self.mandatory, "message": self.message,
         }  # fmt: skip
-        return row if self.hint is None else {**row, "hint": self.hint}
+        optional = {"hint": self.hint, "principal": self.principal}
+        return row | {name: value for name, value in optional.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

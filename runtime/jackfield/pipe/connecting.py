@@ -16,9 +16,9 @@ from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, Jackf
 from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.pipe.drafting import Drafted, Drafter, Giver
 from jackfield.pipe.exchange import exported, imported
-from jackfield.pipe.kinds import Kinds
+from jackfield.pipe.kinds import Kind, Kinds
 from jackfield.pipe.listing import page
-from jackfield.pipe.permitting import policies
+from jackfield.pipe.permitting import external_id, policies
 from jackfield.pipe.shown import ConnectionPage, shown_from_file, shown_from_store
 from jackfield.pipe.trial import Trial, try_connection
 
@@ -134,10 +134,7 @@ class ManagedConnections:
             test that fails.
         :raises InvalidInvocation: where there is no database.
         """
-        store = self._changeable(name, giver)
-        if store.show(name) is not None:
-            raise taken(name)
-        drafted = self._drafter.draft(self.kinds.find(type), values, giver, name=name)
+        store, drafted = self._judged(name, self.kinds.find(type), values, giver)
         tried = self._tried(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
         return shown_from_store(store.add(name, tried.draft), self.kinds)
 
@@ -253,6 +250,14 @@ class ManagedConnections:
         """
         return policies(self.known.find(name), self._catalog, self._opening, self._targets, actions, principal_arn)
 
+    def external_id(self, name: str) -> str | None:
+        """Return the connection's External ID, resolved where it is a reference; None where it has none.
+
+        :raises UnknownConnection: no such connection.
+        :raises InvalidConnection: where the reference cannot be read.
+        """
+        return external_id(self.known.find(name), self._catalog, self._opening, self._targets)
+
     def _store(self) -> ConnectionStore:
         store = self.known.store
         if store is None:
@@ -270,6 +275,24 @@ class ManagedConnections:
             text = f"{file.source} has a connection '{name}', which would hide the stored one"
             raise InvalidConnection(text, details=[Detail("/name", text)], hint="Choose another name, or remove that one.")
         return store
+
+    def _judged(self, name: str, kind: Kind, values: Mapping[str, Any], giver: Giver) -> tuple[ConnectionStore, Drafted]:
+        """Judge the name and the values of a new connection together.
+
+        :raises InvalidConnection: with the faults of both at once.
+        """
+        try:
+            store = self._changeable(name, giver)
+            if store.show(name) is not None:
+                raise taken(name)
+        except InvalidConnection as unnamed:
+            try:
+                self._drafter.draft(kind, values, giver)
+            except InvalidConnection as unfit:
+                text, details = f"{unnamed.message}, and {unfit.message}", [*unnamed.details, *unfit.details]
+                raise InvalidConnection(text, details=details, hint=unfit.hint) from None
+            raise
+        return store, self._drafter.draft(kind, values, giver, name=name)
 
     def _not_stored(self, name: str) -> JackfieldError:
         file = self.known.in_files(name)

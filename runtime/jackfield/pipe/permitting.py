@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jackfield.connections.external_ids import generated_fields
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, UnknownAction, did_you_mean
 from jackfield.pipe.trial import serving
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import OpenConnections
 
-__all__ = ["policies"]
+__all__ = ["external_id", "policies"]
 
 
 def policies(
@@ -48,6 +49,20 @@ def policies(
         raise InvalidInvocation(text, details=[Detail("/actions", text)], hint="Choose other actions, or ask the connector's author.")
     about = {"connection": stored.name, "actions": [key for key, _ in chosen], "permissions": permissions}
     return {**about, **make(permissions, principal_arn)}
+
+
+def external_id(stored: StoredConnection, catalog: Catalog, opening: OpenConnections, targets: Targets) -> str | None:
+    """Return the External ID of a connection, its reference resolved; None where its type or the connection has none.
+
+    :raises InvalidConnection: where the reference cannot be read.
+    """
+    manifest = serving(catalog, stored)[0]
+    target = targets.find(stored, manifest)
+    fields = generated_fields(target.kind.schema)
+    if not any(stored.values.get(field) is not None for field in fields):
+        return None
+    values = opening.find(target, manifest, catalog.load(manifest.key), {}).cache.values
+    return next((str(values[field]) for field in fields if values.get(field) is not None), None)
 
 
 def _chosen(stored: StoredConnection, manifests: Sequence[Manifest], actions: Sequence[str] | None) -> Iterator[tuple[str, ActionManifest]]:

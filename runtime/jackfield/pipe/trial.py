@@ -118,7 +118,8 @@ def _unknown(_error: Exception, _client: object, _inputs: object) -> None:
 
 def _cleaned(step: Step, redactor: Redactor) -> Step:
     hint = redactor.clean(step.hint) if step.hint else None
-    return Step(step.key, step.title, step.passed, redactor.clean(step.message), step.mandatory, hint)
+    principal = redactor.clean(step.principal) if step.principal else None
+    return Step(step.key, step.title, step.passed, redactor.clean(step.message), step.mandatory, hint, principal)
 
 
 def described(

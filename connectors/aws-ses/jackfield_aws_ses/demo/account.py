@@ -31,16 +31,20 @@ class AwsAccount:
     external_id: str = field(repr=False)
 
 
-def set_up(url: str, region: str, identities: Iterable[str], permissions: Iterable[str]) -> AwsAccount:
+def set_up(url: str, region: str, identities: Iterable[str], permissions: Iterable[str], trusted_ids: str | None = None) -> AwsAccount:
     """Make the account at the endpoint ``url``.
 
     The user may assume the role and nothing else; the role trusts that user with the External ID, and may do ``permissions``.
+    ``trusted_ids`` is a pattern of further External IDs: nobody edits the role's trust policy in a demo. A real role trusts one.
     """
     external_id = f"demo-{secrets.token_hex(8)}"
     with _client("iam", url, region) as iam:
         user = iam.create_user(UserName=_USER)["User"]["Arn"]
         key = iam.create_access_key(UserName=_USER)["AccessKey"]
-        trust = json.dumps(trust_policy(user, external_id))
+        policy = trust_policy(user, external_id)
+        if trusted_ids is not None:
+            policy["Statement"][0]["Condition"] = {"StringLike": {"sts:ExternalId": [external_id, trusted_ids]}}
+        trust = json.dumps(policy)
         role: str = iam.create_role(RoleName=_ROLE, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
         iam.put_role_policy(RoleName=_ROLE, PolicyName="ses", PolicyDocument=json.dumps(identity_policy(permissions)))
         iam.put_user_policy(UserName=_USER, PolicyName="assume", PolicyDocument=json.dumps(assume_policy(role)))

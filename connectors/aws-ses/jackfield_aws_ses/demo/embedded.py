@@ -37,7 +37,8 @@ _ON, _OFF = "0", "inf"
 class EmbeddedAws:
     """An AWS account to play with, for as long as the ``with`` block runs: one at a time in a process, since moto keeps its state there.
 
-    ``on_sent`` is called, in a thread of the server, for each message that was accepted.
+    ``on_sent`` is called, in a thread of the server, for each message that was accepted. ``trusted_ids`` is a pattern of External IDs that
+    the role trusts besides its own.
 
     :raises MotoMissing: on entering, where the extra ``jackfield-aws-ses[demo]`` is not installed.
     """
@@ -49,11 +50,13 @@ class EmbeddedAws:
         identities: Iterable[str] = IDENTITIES,
         permissions: Iterable[str] = PERMISSIONS,
         on_sent: Callable[[SentMessage], object] | None = None,
+        trusted_ids: str | None = None,
     ) -> None:
         self.region = region
         self._identities = tuple(identities)
         self._permissions = tuple(permissions)
         self._on_sent = on_sent
+        self._trusted_ids = trusted_ids
         self._stack = ExitStack()
         self._front: Front
         self._account: AwsAccount
@@ -70,7 +73,7 @@ class EmbeddedAws:
             stack.callback(_control, port, "reset")
             _control(port, "reset")
             _control(port, "reset-auth", _OFF)
-            self._account = set_up(self.url, self.region, self._identities, self._permissions)
+            self._account = set_up(self.url, self.region, self._identities, self._permissions, self._trusted_ids)
             stack.callback(_control, port, "reset-auth", _OFF)
             _control(port, "reset-auth", _ON)
             self._front.calls.clear()

@@ -1,6 +1,7 @@
 """Where moto 5.2 is laxer or poorer than AWS, and the patches that close those holes while the embedded AWS runs.
 
 * A trust policy that asks for an External ID accepts a request without one; AWS refuses it (IAM user guide, External ID).
+* ``StringLike`` in a trust policy is ignored; AWS compares with wildcards (IAM JSON policy elements, Condition operators).
 * ``ListIdentities`` knows no pages; AWS gives at most ``MaxItems`` and a ``NextToken`` (SES API v1 reference, ListIdentities).
 * ``GetAccount`` of SES API v2 is missing, and the signature of a GET never matches, since moto takes its headers
   for a body.
@@ -13,6 +14,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from fnmatch import fnmatchcase
 from typing import Any
 
 __all__ = ["MotoMissing", "mended", "require_moto"]
@@ -51,6 +53,7 @@ def require_moto() -> None:
 @contextmanager
 def mended() -> Iterator[None]:
     """Patch moto in this process, and undo it at the end."""
+    from moto.iam import policy_conditions  # noqa: PLC0415 (an extra)
     from moto.iam.access_control import IAMRequest  # noqa: PLC0415 (an extra)
     from moto.iam.policy_conditions import TrustCondition  # noqa: PLC0415 (an extra)
     from moto.ses.responses import EmailResponse  # noqa: PLC0415 (an extra)
@@ -68,7 +71,9 @@ def mended() -> Iterator[None]:
             self._data = {}
         check(self)
 
+    operations = {**policy_conditions.CONDITION_OPERATIONS, "StringLike": _like}
     with ExitStack() as stack:
+        stack.enter_context(_replaced(policy_conditions, "CONDITION_OPERATIONS", operations))
         stack.enter_context(_replaced(IAMRequest, "check_signature", check_signature))
         stack.enter_context(_replaced(TrustCondition, "verify_condition", verify_condition))
         stack.enter_context(_replaced(EmailResponse, "list_identities", _list_identities))
@@ -76,6 +81,10 @@ def mended() -> Iterator[None]:
         paths = {**urls.url_paths, "{0}/v2/email/account$": SESV2Response.dispatch}
         stack.enter_context(_replaced(urls, "url_paths", paths))
         yield
+
+
+def _like(patterns: list[str] | str, value: str) -> bool:
+    return any(fnmatchcase(value, pattern) for pattern in ([patterns] if isinstance(patterns, str) else patterns))
 
 
 @contextmanager

@@ -12,8 +12,10 @@ from jackfield_aws_ses.demo.received import SentMessage
 from jackfield_aws_ses.demo.show import Show
 from jackfield_aws_ses.demo.stage import EXAMPLES
 
-__all__ = ["serve"]
+__all__ = ["GENERATED", "serve"]
 
+GENERATED = "jf-*"
+"""The External IDs that jackfield generates: a role connection made in the console works without editing the role's trust policy."""
 _POLL = 0.5
 """Seconds after which Windows, too, notices Ctrl-C."""
 
@@ -33,7 +35,7 @@ def serve(show: Show) -> int:
 
     previous = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with EmbeddedAws(on_sent=shown) as aws:
+        with EmbeddedAws(on_sent=shown, trusted_ids=GENERATED) as aws:
             _announce(show, aws)
             while not over.wait(_POLL):
                 pass
@@ -51,4 +53,8 @@ def _announce(show: Show, aws: EmbeddedAws) -> None:
     show.text(f"An AWS of moto's runs at {aws.url} until Ctrl-C. In another terminal:\n", "bold")
     for name, value in variables.items():
         show.text(f"export {name}={shlex.quote(value)}")
-    show.text(f"\njackfield connections test demo\njackfield invoke --file {shlex.quote(str(EXAMPLES / 'send-email.json'))}\n")
+    show.text(
+        f"\njackfield connections test demo\njackfield invoke --file {shlex.quote(str(EXAMPLES / 'send-email.json'))}\njackfield serve\n\n"
+        "'jackfield serve' prints a link to the console. To connect the role there, choose New connection, AWS Role ARN, and enter\n"
+        f"the role ARN and the keys above and the region {aws.region}; leave both endpoints empty.\n"
+    )

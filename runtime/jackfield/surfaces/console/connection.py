@@ -11,6 +11,7 @@ from jackfield.errors import JackfieldError
 from jackfield.surfaces.console.action import FORM_SCRIPTS
 from jackfield.surfaces.console.connection_form import editor_of
 from jackfield.surfaces.console.connections import account_of, done_notice
+from jackfield.surfaces.console.cures import cure
 from jackfield.surfaces.console.markdown import guide
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.pieces import at, badge, code_block, csrf_field, field, heading, json_text, notice, tabs, terms
@@ -46,17 +47,19 @@ def shown(visit: Visit) -> Response:
     kind = visit.panel.connections.kinds.known(row["type"])
     stored = row.get("source") == STORE
     status = str(row.get("status", "untested"))
+    external_id, unreadable = _external_id(visit, row)
     facts = terms(
         [
             ("Type", [kind.about.title, " ", h.code(row["type"])] if kind else h.code(row["type"])),
             ("Serves", _serves(kind)),
             ("From", None if stored else h.code(row.get("source"))),
             ("Version", row.get("version") if stored else None),
+            ("Cannot be read", unreadable),
         ]
     )
-    content: list[Node] = [_title(row), done_notice(visit, _DONE), h.section(facts, class_="card"), _test_card(visit, row)]
+    content: list[Node] = [_title(row), done_notice(visit, _DONE), h.section(facts, class_="card"), _test_card(visit, row, external_id)]
     if kind is not None:
-        content += [_policies(visit, row), _repair(visit, row, kind, stored=stored, opened=status == "failing"), _guide(kind)]
+        content += [_policies(visit, row, external_id), _repair(visit, row, kind, stored=stored, opened=status == "failing"), _guide(kind)]
     content += [_rename(visit, row), _remove(visit, row)] if stored and visit.may("manage") else []
     return page(visit, "connections", str(row["name"]), *content, scripts=FORM_SCRIPTS)
 
@@ -67,7 +70,9 @@ def tested(visit: Visit) -> Response:
     row = visit.panel.connections.test(visit.path("name"))
     if not visit.partial:
         return redirect(visit, f"/connections/{row['name']}")
-    return fragment(_test_card(visit, row), _title(row, anew=True))
+    external_id, _ = _external_id(visit, row)
+    policies = _policies(visit, row, external_id, anew=True) if _tested_principal(row) else None
+    return fragment(_test_card(visit, row, external_id), _title(row, anew=True), policies)
 
 
 def renamed(visit: Visit) -> Response:
@@ -106,11 +111,11 @@ def _serves(kind: Kind | None) -> Node:
     return [[h.a(manifest.title, href=f"/connectors/{manifest.key}"), " "] for manifest in kind.manifests]
 
 
-def _test_card(visit: Visit, row: Mapping[str, Any]) -> Markup:
-    """What the last test came to, step by step, with what to do about each that failed."""
+def _test_card(visit: Visit, row: Mapping[str, Any], external_id: str | None) -> Markup:
+    """Show the last test step by step, with what to do about each step that failed."""
     last: Mapping[str, Any] = row.get("lastTest") or {}
     when = moment(str(last["at"]), visit.now, -1, "at") if last.get("at") else None
-    steps = [_step(item) for item in last.get("steps", ())]
+    steps = [_step(item, external_id) for item in last.get("steps", ())]
     told = (
         h.p("Tested ", at(when, visit.now), class_="muted")
         if last
@@ -124,16 +129,30 @@ def _test_card(visit: Visit, row: Mapping[str, Any]) -> Markup:
     return h.section(top, told, h.ol(steps, class_="steps") if steps else None, form, id="test", class_="card", aria_live="polite")
 
 
-def _step(item: Mapping[str, Any]) -> Markup:
+def _step(item: Mapping[str, Any], external_id: str | None) -> Markup:
     passed, mandatory = bool(item.get("passed")), bool(item.get("mandatory", True))
     word = "passed" if passed else "failed" if mandatory else "warning"
-    hint = h.p("What to do: ", item["hint"], class_="hint-next") if item.get("hint") and not passed else None
+    hint = cure(str(item["hint"]), external_id) if item.get("hint") and not passed else None
     return h.li(h.div(h.strong(item["title"]), " ", badge(word)), h.p(item.get("message", "")), hint, class_=f"step {word}")
 
 
-def _policies(visit: Visit, row: Mapping[str, Any]) -> Markup | None:
-    """What the account must allow, to copy; nothing for types that make no policies."""
-    principal = visit.query.get("principal", "").strip() or None
+def _external_id(visit: Visit, row: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Find the External ID, resolved where the connection refers to it; or why it cannot be read."""
+    try:
+        return visit.panel.connections.external_id(str(row["name"])), None
+    except JackfieldError as error:
+        return None, error.message
+
+
+def _tested_principal(row: Mapping[str, Any]) -> str | None:
+    """Find the identity that signed in when the connection was last tested."""
+    steps: Any = (row.get("lastTest") or {}).get("steps", ())
+    return next((str(step["principal"]) for step in steps if step.get("principal")), None)
+
+
+def _policies(visit: Visit, row: Mapping[str, Any], external: str | None, *, anew: bool = False) -> Markup | None:
+    """Show what the account must allow, to copy; nothing for types that make no policies. ``anew``: in place of what the page shows."""
+    principal = visit.query.get("principal", "").strip() or _tested_principal(row)
     try:
         made = visit.panel.connections.policy(str(row["name"]), None, principal)
         fault = None
@@ -144,24 +163,23 @@ def _policies(visit: Visit, row: Mapping[str, Any]) -> Markup | None:
     panels = [(title, code_block(_document(made[key]), title)) for key, title in _DOCUMENTS if key in made]
     if not panels:
         return None
-    external = row["values"].get("externalId")
     who = h.input(
         type="text", id="principal", name="principal", value=principal, autocomplete="off", spellcheck="false",
         placeholder="arn:aws:iam::111122223333:user/jackfield", aria_describedby="principal-hint",
     )  # fmt: skip
     ask = h.form(
         field("principal", "Who assumes the role", who, "The ARN of the user or role that signs in; it goes into the trust policy."),
-        h.button("Put it in"), action=f"/connections/{row['name']}#policies", class_="inline",
+        h.button("Apply"), action=f"/connections/{row['name']}#policies", class_="inline",
     )  # fmt: skip
     return h.section(
         h.h2("What the account must allow", id="policies"),
         h.p("Made from what the actions need, and nothing more: ", [[h.code(name), " "] for name in made["permissions"]]),
-        [h.h3("External ID"), code_block(str(external), "External ID", short=True)] if external else None,
+        [h.h3("External ID"), code_block(external, "External ID", short=True)] if external else None,
         ask if "trustPolicy" in made else None,
         notice(fault.message, tone="bad") if fault else None,
         tabs("policies", panels),
-        class_="card stack",
-    )
+        class_="card stack", id="policy-card", hx_swap_oob="true" if anew else None,
+    )  # fmt: skip
 
 
 def _document(made: Any) -> str:  # noqa: ANN401 (a policy, or a text)

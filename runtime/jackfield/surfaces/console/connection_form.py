@@ -53,8 +53,6 @@ def created(visit: Visit) -> Response:
     """``POST /connections``; ``how`` is ``test``, ``untested`` or ``force``."""
     visit.require("manage")
     name, kind = visit.form.get("name", "").strip(), visit.form.get("type", "")
-    if not name:
-        return fragment(fault_of("a name is missing", None, [{"path": "/name", "message": "give the connection a name"}]))
 
     def add(values: Mapping[str, Any], **how: bool) -> dict[str, Any]:
         return visit.panel.connections.add(name, kind, values, giver=_REMOTE, **how)

@@ -73,7 +73,7 @@ def _entry(result: Mapping[str, Any]) -> Json:
 
 _STEP = _object(
     ("key", "title", "passed", "mandatory", "message"),
-    key=_STRING, title=_STRING, passed={"type": "boolean"}, mandatory={"type": "boolean"}, message=_STRING, hint=_STRING,
+    key=_STRING, title=_STRING, passed={"type": "boolean"}, mandatory={"type": "boolean"}, message=_STRING, hint=_STRING, principal=_STRING,
 )  # fmt: skip
 _TRIED: Any = {
     "account": _object(("id", "label"), id=_STRING, label=_STRING),
