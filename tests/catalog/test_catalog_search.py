@@ -55,12 +55,43 @@ def found(words: str, effect: str | None = None) -> list[str]:
         ("mail", ["sendEmail", "listIdentities", "listNotes"]),
         ("dentities", ["listIdentities"]),
         ("zebra", []),
-        ("list zebra", []),
+        ("listing the notes", ["listNotes"]),
+        ("sending emails", ["sendEmail"]),
+        ("an address, verified", ["listIdentities"]),
     ],
 )
 def test_every_word_must_fit(words: str, keys: list[str]) -> None:
-    """All words must occur in the action or its connector; keys and beginnings of words count most, ties go by name."""
+    """All words that say something must occur in the action or its connector, in any of their forms; keys and beginnings of words count
+    most, ties go by name."""
     assert found(words) == keys
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        ("send an email to a customer", ["sendEmail", "listNotes"]),
+        ("list zebra", ["listIdentities", "listNotes"]),
+        ("Please notify the customers by email!", ["sendEmail", "listNotes"]),
+        ("emial", ["sendEmail", "listNotes"]),
+        ("sned emails", ["sendEmail", "listNotes"]),
+    ],
+)
+def test_h31_the_nearest_are_given_where_nothing_has_every_word(words: str, keys: list[str]) -> None:
+    """A sentence finds the actions with the largest share of its words, marked as not exact; a slip of the keyboard finds its word."""
+    rows = search(MANIFESTS, words)
+    assert [row.action for row in rows] == keys
+    assert {row.exact for row in rows} == {False}
+    assert rows[0].to_json()["exact"] is False
+
+
+def test_h31_a_sentence_is_not_hidden_by_a_row_that_has_its_words_by_chance() -> None:
+    """Near matches follow the exact ones of a sentence, and of a sentence only."""
+    rows = search(MANIFESTS, "email them later to the account")
+    assert (rows[0].action, rows[0].exact) == ("listNotes", False)
+    assert [(row.action, row.exact) for row in search(MANIFESTS, "send an email, amazon")] == [
+        ("sendEmail", True), ("listIdentities", False), ("listNotes", False),
+    ]  # fmt: skip
+    assert found("list notes") == ["listNotes"]
 
 
 def test_effects_narrow_the_search() -> None:

@@ -57,6 +57,8 @@ def test_actions_are_found_best_first(client: Client) -> None:
         seen += page["items"]
         cursor = page["nextCursor"]
     assert seen == whole
+    sentence = client.get("/v1/actions?q=send+an+email+to+a+customer").json["items"]
+    assert (sentence[0]["action"], sentence[0]["exact"]) == ("sendEmail", False)  # H31
     for wrong in ("effect=none", "cursor=-1", "cursor=x", "limit=0", f"q={'x' * 201}"):
         assert client.get(f"/v1/actions?{wrong}").status == 400
 

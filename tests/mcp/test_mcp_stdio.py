@@ -54,6 +54,13 @@ def test_an_action_is_found_and_run(tmp_path: Path, mode: str) -> None:
     assert result.structured_content["output"]["text"] == "hello"
 
 
+def test_h31_a_sentence_finds_the_action(tmp_path: Path) -> None:
+    """A sentence of a model finds the nearest action, and the words say that it has only some of the words."""
+    found = called(local(tmp_path), "search_actions", query="send an email to a customer")
+    assert found.structured_content["items"][0]["action"] == "sendEmail"
+    assert found.content[0].text.startswith("Near matches")  # type: ignore[union-attr]
+
+
 def test_faults_are_told_with_their_places(tmp_path: Path) -> None:
     """Inputs that break the schema are a Result with pointers, and words that say the same."""
     found = called(local(tmp_path), "execute_action", **say("say", text=5, times=0))

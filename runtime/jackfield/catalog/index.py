@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import nsmallest
-from itertools import chain
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from jackfield.catalog.ranking import Found
+from jackfield.catalog.words import one_edit, query_words, stem, words_of
 from jackfield.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -23,6 +24,14 @@ _KEY, _TITLE, _CONNECTOR, _DESCRIPTION = 8, 6, 4, 1
 """What a word counts in each field; twice that where it begins a word there."""
 _SHORT = 2
 """Letters up to which a word only fits beginnings: inside others it fits nearly everything."""
+_DIRECT = 2
+"""How much more a word counts than its stem does."""
+_EACH = 1_000
+"""What each word of a query that fits adds to the rank: more than all places together can."""
+_NEAREST = 20
+"""Actions up to which near matches are given."""
+_SENTENCE = 3
+"""Words from which a query is a sentence: whatever has all of them by chance does not hide the near matches then."""
 _LAST = "\U0010ffff"
 _FEW = 500
 """Rows up to which the best are picked out rather than all of them sorted."""
@@ -63,48 +72,85 @@ class Words:
     def find(
         self, words: str, connector: str | None = None, effect: str | None = None, start: int = 0, limit: int | None = None
     ) -> tuple[list[Found], bool]:
-        """The rows from ``start`` on, at most ``limit``, best first; and whether there are more."""
+        """The rows from ``start`` on, at most ``limit``, best first; and whether there are more.
+
+        A row fits where every word of the query occurs in it (stop words aside). Where none does, the nearest few are given, by the share
+        of words that occur; after a sentence they also follow the rows that fit. They are marked: ``exact`` is false.
+        """
+        wanted = query_words(words)
+        if not wanted:
+            numbers = self._narrowed(range(len(self._rows)), connector, effect)
+            return self._page(self._ordered(numbers, repeat(0)), start, limit, 0)
+        hits = [self._hits(word) for word in wanted]
+        every = self._narrowed(_common(hits), connector, effect)
+        keys = self._ordered(every, _summed(every, hits))
+        if not every or (len(wanted) >= _SENTENCE and len(every) < _NEAREST):
+            hits = [hit or self._slips(word) for hit, word in zip(hits, wanted, strict=True)]
+            some = self._narrowed(set().union(*hits).difference(every), connector, effect)
+            keys = sorted(keys) + nsmallest(_NEAREST - len(every), self._ordered(some, _summed(some, hits)))
+        return self._page(keys, start, limit, len(wanted) * _EACH)
+
+    def _narrowed(self, numbers: Iterable[int], connector: str | None, effect: str | None) -> Sequence[int]:
         rows = self._rows
-        ranks = self._ranks([word for text in words.casefold().split() for word in text.replace("-", " ").split()])
-        numbers: Iterable[int] = range(len(rows)) if ranks is None else ranks
-        if connector is not None or effect is not None:
-            numbers = [number for number in numbers if rows[number].connector == (connector or rows[number].connector)
-                       and rows[number].effect == (effect or rows[number].effect)]  # fmt: skip
-        made, width = self._finished(), len(rows)
-        if ranks is None:
-            keys = [made.places[number] for number in numbers]
-        else:
-            keys = [made.places[number] - ranks[number] * width for number in numbers]
+        if connector is None and effect is None:
+            return numbers if isinstance(numbers, range) else list(numbers)
+        return [
+            number for number in numbers
+            if connector in (None, rows[number].connector) and effect in (None, rows[number].effect)
+        ]  # fmt: skip
+
+    def _ordered(self, numbers: Iterable[int], ranks: Iterable[int]) -> list[int]:
+        """A number for each row by which the rows are sorted: its rank, then its place among equals."""
+        places, width = self._finished().places, len(self._rows)
+        return [places[number] - rank * width for number, rank in zip(numbers, ranks, strict=False)]
+
+    def _page(self, keys: list[int], start: int, limit: int | None, least: int) -> tuple[list[Found], bool]:
+        """The rows of a page. Those with a lower rank than ``least`` are near matches."""
+        made, width = self._finished(), len(self._rows)
         end = len(keys) if limit is None else start + limit
         best = nsmallest(end, keys) if end < _FEW else sorted(keys)
-        found = [made.by_place[place % width] for place in best[start:end]]
-        return [replace(rows[number], rank=0 if ranks is None else ranks[number]) for number in found], len(keys) > end
-
-    def _ranks(self, words: list[str]) -> dict[int, int] | None:
-        """The rank of each row in which every word occurs; None where there are no words."""
-        found: dict[int, int] | None = None
-        for word in sorted(set(words), key=len, reverse=True):  # long ones fit few rows
-            hits = self._hits(word)
-            found = hits if found is None else {number: found[number] + hits[number] for number in found.keys() & hits.keys()}
-            if not found:
-                return {}
-        return found
+        found = []
+        for key in best[start:end]:
+            rank = -(key // width)
+            found.append(replace(self._rows[made.by_place[key % width]], rank=rank, exact=rank >= least))
+        return found, len(keys) > end
 
     def _hits(self, word: str) -> dict[int, int]:
-        """The best place of one word in each row; the places that count most are noted last."""
+        """The best place of a word, or of its stem, in each row."""
+        root = stem(word)
+        hits = self._places_of(root, 1) if root != word and len(root) > _SHORT else {}
+        direct = self._places_of(word, _DIRECT)
+        if not hits:
+            return direct
+        hits.update(direct)
+        return hits
+
+    def _slips(self, word: str) -> dict[int, int]:
+        """The places of the words that are a slip of the keyboard away from one that is nowhere."""
+        if len(word) <= _SHORT + 1:
+            return {}
+        parts = self._finished().parts
+        near = parts[bisect_left(parts, word[0]) : bisect_left(parts, word[0] + _LAST)]
+        return dict.fromkeys(self._levels((part for part in near if one_edit(part, word)), lambda _part: 0), _EACH // 2)
+
+    def _places_of(self, word: str, more: int) -> dict[int, int]:
         made = self._finished()
         if len(word) <= _SHORT:
             fitting: Iterable[str] = made.parts[bisect_left(made.parts, word) : bisect_left(made.parts, word + _LAST)]
         else:
             fitting = _lines_with(word, made.text)
+        return self._levels(fitting, lambda part: 2 * more if part.startswith(word) else more)
+
+    def _levels(self, parts: Iterable[str], factor: Callable[[str], int]) -> dict[int, int]:
+        """The best level of each row that has one of the parts; the places that count most are noted last."""
         levels: dict[int, list[array[int]]] = {}
-        for part in fitting:
-            factor = 2 if part.startswith(word) else 1
+        for part in parts:
+            times = factor(part)
             for weight, numbers in self._places[part].items():
-                levels.setdefault(weight * factor, []).append(numbers)
+                levels.setdefault(weight * times, []).append(numbers)
         hits: dict[int, int] = {}
         for level in sorted(levels):
-            hits.update(dict.fromkeys(chain.from_iterable(levels[level]), level))
+            hits.update(dict.fromkeys(chain.from_iterable(levels[level]), _EACH + level))
         return hits
 
     def _note(self, number: int, weight: int, parts: Iterable[str]) -> None:
@@ -172,6 +218,20 @@ class ActionIndex:
                 self._built = True
 
 
+def _common(hits: Sequence[Mapping[int, int]]) -> Iterable[int]:
+    """The rows that every word fits."""
+    fewest, *others = sorted(hits, key=len)
+    found = set(fewest)
+    for other in others:
+        found &= other.keys()
+    return found
+
+
+def _summed(numbers: Sequence[int], hits: Iterable[Mapping[int, int]]) -> Iterable[int]:
+    """The rank of each row: the words that fit it, then their places."""
+    return map(sum, zip(*(map(hit.get, numbers, repeat(0)) for hit in hits), strict=True))
+
+
 def _lines_with(word: str, text: str) -> Iterator[str]:
     at = text.find(word)
     while at >= 0:
@@ -182,7 +242,7 @@ def _lines_with(word: str, text: str) -> Iterator[str]:
 
 
 def _parts(text: str) -> set[str]:
-    return set(text.casefold().replace("-", " ").split())
+    return set(words_of(text))
 
 
 def _split(key: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from jackfield.cli.opening import open_jackfield
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
@@ -18,6 +20,8 @@ def _declare(parser: Parser) -> None:
 def _run(arguments: Namespace, output: Output) -> int:
     with open_jackfield() as jackfield:
         found = jackfield.search(" ".join(arguments.words), connector=arguments.connector, effect=arguments.effect)
+    if found and not found[0].get("exact", True):
+        sys.stderr.write("jackfield: no action has all of these words; these are the nearest\n")
     output.rows(found, ("connector", "action", "title", "effect"))
     return 0
 

@@ -88,7 +88,10 @@ def _found(visit: Visit, words: str) -> Markup:
         empty=f"No action fits “{words}”.",
     )
     return h.div(
-        h.ul([_card(visit, entry) for entry in connectors[:_FOUND]], class_="cards") if connectors else None, h.h2("Actions"), table
+        h.ul([_card(visit, entry) for entry in connectors[:_FOUND]], class_="cards") if connectors else None,
+        h.h2("Actions"),
+        h.p(f"No action has all words of “{words}”. These are the nearest.", class_="muted") if actions and not actions[0].exact else None,
+        table,
     )
 
 

@@ -109,6 +109,7 @@ _CATALOGUE: dict[str, Json] = {
     "FoundAction": _object(
         ("connector", "action", "title", "description", "effect"),
         connector=_STRING, action=_STRING, title=_STRING, description=_STRING, effect=_EFFECT,
+        exact={"type": "boolean", "description": "There, and false, where the action has only some of the words."},
     ),
     "Action": _object(
         ("connector", "connectorVersion", "key", "effect", "inputs", "verdict"), closed=False,

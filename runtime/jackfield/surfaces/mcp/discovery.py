@@ -37,8 +37,9 @@ def _limit(default: int) -> Json:
 
 _EFFECT: Json = {"type": "string", "enum": ["read", "idempotent", "write"]}
 _ROW = closed(
-    connector={"type": "string"}, action={"type": "string"}, title={"type": "string"}, description={"type": "string"}, effect=_EFFECT
-)
+    connector={"type": "string"}, action={"type": "string"}, title={"type": "string"}, description={"type": "string"}, effect=_EFFECT,
+    exact={"type": "boolean"},
+)  # fmt: skip
 _ACCOUNT = closed(id={"type": "string"}, label={"type": "string"})
 _CONNECTION = closed(
     name={"type": "string"}, type={"type": "string"}, connectors={"type": "array", "items": {"type": "string"}},
@@ -49,9 +50,10 @@ DISCOVERY: tuple[Tool, ...] = (
     Tool(
         name="search_actions",
         title="Search actions",
-        description="Find the action for a task. Every word must occur; best first. Without words, all actions.",
+        description="Find the action for a task, best first. Where no action has every word, the nearest are given, marked exact: false. "
+        "Without words, all actions.",
         input_schema=closed(
-            query={"type": "string", "maxLength": 200, "default": "", "description": "Words such as: send email."},
+            query={"type": "string", "maxLength": 200, "default": "", "description": "Words, or a sentence: send an email to a customer."},
             connector=_CONNECTOR, effect=_EFFECT, limit=_limit(20), cursor=_CURSOR,
         ),
         output_schema=listing(_ROW),
@@ -119,6 +121,9 @@ async def _search(visit: Visit, given: Mapping[str, Any]) -> tuple[Json, str]:
     sight = await visit.briefly(lambda: sight_of(visit))
     rows, end = await visit.briefly(lambda: found_by(visit, sight, given, int(cursor)))
     lines = [f"{row.connector}.{row.action}: {row.title} ({row.effect})" for row in rows] or ["No action fits."]
+    near = next((place for place, row in enumerate(rows) if not row.exact), None)
+    if near is not None:
+        lines.insert(near, "Near matches, which have only some of the words:")
     return {"items": [row.to_json() for row in rows], "nextCursor": None if end is None else str(end)}, "\n".join(lines)
 
 
