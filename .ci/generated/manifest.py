@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 
 from generated.words import ACTION_KEY, CONNECTOR_KEY, Json, closed, document
-from jackfield.manifest import MANIFEST_VERSION, Effect
+from jackfield.manifest import MANIFEST_VERSION, Effect, IdempotentBy, RepeatOk
 
 __all__ = ["schema"]
 
@@ -138,6 +138,17 @@ def _action() -> Json:
                 "enum": list(typing.get_args(Effect)),
                 "default": "write",
                 "description": "What it does to the world; it decides what may be repeated.",
+            },
+            "idempotentBy": {
+                "enum": list(typing.get_args(IdempotentBy)),
+                "description": "The condition of the effect 'idempotent': the provider knows a repeated request by the idempotency key.",
+            },
+            "repeatOk": {
+                "type": "array",
+                "items": {"enum": list(typing.get_args(RepeatOk))},
+                "minItems": 1,
+                "uniqueItems": True,
+                "description": "Answers to a repeat that mean success, since an earlier try may have done it.",
             },
             "inputs": {**_OBJECT, "description": "What the action takes."},
             "output": {**_OBJECT, "description": "What the action gives back."},

@@ -69,8 +69,8 @@ class Deadline:
         return cls(clock, clock.monotonic() + seconds, seconds)
 
     def remaining(self) -> float:
-        """Seconds left; 0 or less once it has passed."""
-        return self.at - self.clock.monotonic()
+        """Seconds left; 0 once it has passed."""
+        return max(0.0, self.at - self.clock.monotonic())
 
     def check(self) -> None:
         """Do nothing while there is time.

@@ -15,10 +15,12 @@ __all__ = [
     "ActionManifest",
     "ConnectionTypeManifest",
     "Effect",
+    "IdempotentBy",
     "Manifest",
     "ManifestError",
     "Pagination",
     "RateLimit",
+    "RepeatOk",
     "Serves",
 ]
 
@@ -27,6 +29,12 @@ MANIFEST_VERSION = 1
 
 Effect = Literal["read", "idempotent", "write"]
 """What an action does to the world; it decides what may be repeated."""
+
+IdempotentBy = Literal["key"]
+"""Where an idempotent action is so under a condition: that its client passes the invocation's idempotency key on to the provider."""
+
+RepeatOk = Literal["not_found", "conflict"]
+"""Answers to a repeat that mean that an earlier try did it."""
 
 Json = Mapping[str, Any]
 

@@ -101,8 +101,8 @@ def test_an_error_that_does_not_say_what_was_sent(tmp_path: Path, effect: Effect
 
 @pytest.mark.parametrize("kind", [Unavailable, TimedOut, Internal, Rejected])
 def test_before_the_begin_nothing_is_in_doubt(tmp_path: Path, kind: type[JackfieldError]) -> None:
-    """Whatever fails before bytes left is no doubt, even where its author believes so; no attempt is counted."""
-    script = Script(kind("failed early", sent=Sent.UNKNOWN), begins=False)
+    """What fails before bytes left, and says so, is no doubt; no attempt is counted."""
+    script = Script(kind("failed early", sent=Sent.NOTHING), begins=False)
     with panel(tmp_path, scripted(script)) as board:
         result = board.ask()
     assert (result.status, result.meta.attempts) == ("failed", 0)
@@ -141,10 +141,10 @@ def test_an_exception_that_nobody_maps(tmp_path: Path, effect: Effect, status: s
 
 
 def test_an_exception_before_the_begin(tmp_path: Path) -> None:
-    """Before the begin an exception that nobody maps is our bug and no doubt."""
+    """An exception that nobody maps, of a client that announced nothing, leaves a write in doubt: it may have forgotten to."""
     with panel(tmp_path, scripted(Script(RuntimeError("boom"), begins=False))) as board:
         result = board.ask()
-    assert (result.status, result.error and result.error.code, result.meta.attempts) == ("failed", "internal", 0)
+    assert (result.status, result.error and result.error.code, result.meta.attempts) == ("in_doubt", "in_doubt", 1)
 
 
 @pytest.mark.parametrize(

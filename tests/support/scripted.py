@@ -63,6 +63,10 @@ class Answer(Output):
     text: str = Field(alias="Text")
 
 
+class Nothing(Output):
+    """An answer without members."""
+
+
 class PageAsk(Inputs):
     """Which page."""
 
@@ -193,10 +197,12 @@ def scripted(
     rate_limit: RateLimit | None = None,
     kinds: tuple[type[ConnectionType], ...] = (Key, Silent),
     explain: Callable[..., JackfieldError | None] | None = None,
+    gives_nothing: bool = False,
+    **more: Any,
 ) -> Connector:
     """A connector whose one action, ``ask``, plays the script; with ``pages`` it fetches a page; without ``kinds``, no connection."""
     connector = Connector(key, title="Scripted", version="1.0.0", connections=kinds, explain=explain)
-    takes, gives = (PageAsk, Page) if pages is not None else (Ask, Answer)
+    takes, gives = (PageAsk, Page) if pages is not None else (Ask, Nothing if gives_nothing else Answer)
 
     def ask(inputs: Inputs, client: Client) -> Output:
         """Ask the other side."""
@@ -215,7 +221,7 @@ def scripted(
 
     function: Any = (ask_later if is_async else ask) if kinds else ask_alone
     function.__annotations__ |= {"inputs": takes, "return": gives}
-    connector.action("ask", effect=effect, pagination=pages, rate_limit=rate_limit)(function)
+    connector.action("ask", effect=effect, pagination=pages, rate_limit=rate_limit, **more)(function)
     return connector
 
 
@@ -244,6 +250,12 @@ def panel(
     given = [{"front": {"type": "stage/key", "values": {"token": "s3cret-token"}}} if connections is None else connections]
     with (
         installed(folder, *connectors, manifests=manifests) as catalog,
-        Jackfield(connections=options.pop("sources", given), database_url="none", catalog=catalog, clock=clock, **options) as jackfield,
+        Jackfield(
+            connections=options.pop("sources", given),
+            database_url=options.pop("database_url", "none"),
+            catalog=catalog,
+            clock=clock,
+            **options,
+        ) as jackfield,
     ):
         yield Panel(jackfield, clock)

@@ -10,6 +10,11 @@ from jackfield_aws.transport import check_sendable
 
 __all__ = ["watch"]
 
+_SAFE = ("BatchGet", "Describe", "Get", "Head", "List")
+"""How AWS names the operations that change nothing."""
+_REDIRECTED = 300
+"""The first HTTP status that is no success."""
+
 
 def watch(client: Any, *, begins: bool) -> None:  # noqa: ANN401 (botocore is untyped)
     """Hook into a fresh client. ``begins`` for the provider's operations; STS calls are never a try of one.
@@ -32,11 +37,12 @@ def _limit(**_: object) -> None:
         deadline.check()
 
 
-def _begin(request: Any, **_: object) -> None:  # noqa: ANN401 (botocore is untyped)
+def _begin(request: Any, event_name: str = "", **_: object) -> None:  # noqa: ANN401 (botocore is untyped)
     call = current_call()
     if call is not None:
         check_sendable(request.headers)
-        call.begin()
+        operation = event_name.rpartition(".")[2]
+        call.begin(operation, safe=operation.startswith(_SAFE))
 
 
 def _note_header(response_dict: dict[str, Any], **_: object) -> None:
@@ -44,8 +50,11 @@ def _note_header(response_dict: dict[str, Any], **_: object) -> None:
     _note(response_dict["headers"].get("x-amzn-requestid"))
 
 
-def _note_parsed(parsed: dict[str, Any], **_: object) -> None:
+def _note_parsed(parsed: dict[str, Any], http_response: Any = None, **_: object) -> None:  # noqa: ANN401 (botocore is untyped)
     _note(parsed.get("ResponseMetadata", {}).get("RequestId"))
+    call = current_call()
+    if call is not None and http_response is not None and http_response.status_code < _REDIRECTED:
+        call.answered({name: value for name, value in parsed.items() if isinstance(value, str | int)} or None)
 
 
 def _note(request_id: str | None) -> None:

@@ -12,7 +12,7 @@ from jackfield.exports import exports
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
-    from jackfield.connector.context import Account, Call, Minted, OpenContext, Step, current_call
+    from jackfield.connector.context import Account, Answered, Call, Minted, OpenContext, Step, current_call
     from jackfield.connector.declare import Action, Connector, DeclarationError, Option
     from jackfield.connector.fields import Field
     from jackfield.connector.guard import ANYWHERE, Guard
@@ -43,6 +43,7 @@ __all__ = [
     "ANYWHERE",
     "Account",
     "Action",
+    "Answered",
     "Call",
     "Clock",
     "Conflict",
@@ -84,7 +85,7 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
-        ".context": ("Account", "Call", "Minted", "OpenContext", "Step", "current_call"),
+        ".context": ("Account", "Answered", "Call", "Minted", "OpenContext", "Step", "current_call"),
         ".declare": ("Action", "Connector", "DeclarationError", "Option"),
         ".fields": ("Field",),
         ".guard": ("ANYWHERE", "Guard"),

@@ -7,23 +7,48 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol, TypeVar
+from uuid import uuid4
 
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.guard import ANYWHERE, Guard
 from jackfield.errors import Cancelled, Sent
 
-__all__ = ["Account", "Call", "Minted", "OpenContext", "Step", "current_call", "entered"]
+__all__ = ["Account", "Answered", "Call", "IdempotencyKey", "Minted", "OpenContext", "Step", "current_call", "entered"]
 
 T = TypeVar("T")
+
+_SHORTEST = 0.001
+"""Seconds: a socket timeout of 0 would mean "do not block"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request of a try that changed something: the provider answered it with success, or must have, since another one followed it.
+
+    ``returned`` is what the provider returned, as the author notes it; it stands in the error of a later step, cleaned of secrets.
+    """
+
+    step: str
+    request_id: str | None = None
+    returned: Any = None
+
+
+@dataclass(slots=True)
+class IdempotencyKey:
+    """The key under which a provider may recognise a repeated request; ``used`` once anybody has asked for it."""
+
+    value: str = field(default_factory=lambda: str(uuid4()))
+    used: bool = False
 
 
 @dataclass(slots=True)
 class Call:
     """One try of an action, as its client sees it.
 
-    A client that talks to the network calls ``begin()`` right before the first byte of the provider's operation leaves, and notes the
-    provider's ``request_id``. What fails before ``begin()`` cannot be in doubt. ``permissions`` are what the action needs, by system, for
-    error maps that say what to allow; empty outside of an action.
+    A client that talks to the network calls ``begin()`` right before the first byte of each request leaves, and notes the provider's
+    ``request_id``. What fails before the first ``begin()`` cannot be in doubt. ``permissions`` are what the action needs, by system, for
+    error maps that say what to allow; empty outside of an action. ``done`` are the requests that changed something by now: once there is
+    one, a ``write`` is neither repeated nor called "not sent". ``entered`` once the action's function runs.
     """
 
     deadline: Deadline
@@ -31,16 +56,51 @@ class Call:
     begun: bool = False
     request_id: str | None = None
     permissions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    invocation_id: str = ""
+    key: IdempotencyKey = field(default_factory=IdempotencyKey)
+    done: list[Answered] = field(default_factory=list)
+    requests: int = 0
+    changes: bool = False
+    entered: bool = False
+    _unanswered: str | None = None
 
-    def begin(self) -> None:
-        """Say that the provider's operation is about to be sent.
+    @property
+    def idempotency_key(self) -> str:
+        """The caller's idempotency key, else one derived from the invocation: all tries of an invocation have the same one.
 
-        :raises Cancelled: where the caller has left in the meantime.
+        Pass it on to a provider that takes such keys. An action of several requests adds the step's name for each.
+        """
+        self.key.used = True
+        return self.key.value
+
+    def begin(self, step: str = "", *, safe: bool = False) -> None:
+        """Announce that a request is about to be sent. Another one in the same try says that the request before it was answered.
+
+        ``step`` names it in errors. ``safe`` says that it changes nothing at the provider (HTTP's GET and HEAD).
+
+        :raises Cancelled: where the caller has left before anything was sent.
         :raises TimedOut: where the deadline has passed.
         """
+        self.answered()
         if not self.begun:
             self.check()
-            self.begun = True
+        elif self.deadline.remaining() <= 0:
+            raise self.deadline.passed(Sent.UNKNOWN)
+        self.begun = True
+        self.requests += 1
+        if not safe:
+            self.changes = True
+            self._unanswered = step or f"request {self.requests}"
+
+    def answered(self, returned: Any = None) -> None:  # noqa: ANN401 (any JSON)
+        """Note that the provider answered the request that was begun last with success, and what it returned (an id to find it by)."""
+        if self._unanswered is not None:
+            self.done.append(Answered(self._unanswered, self.request_id, returned))
+            self._unanswered = None
+
+    def remaining(self) -> float:
+        """Seconds that the next request may take: a socket timeout, which is never 0 or less."""
+        return max(_SHORTEST, self.deadline.remaining())
 
     def check(self) -> None:
         """Do nothing while the operation may go on; for clients that need several steps before it takes effect.
@@ -112,7 +172,7 @@ class OpenContext:
 
     ``connection`` is None for inline values. ``inputs`` are the checked inputs of the action, empty for a connection test.
     ``permissions`` are those of all the connector's actions, by system, for session policies. ``guard`` judges the hosts that the
-    connection's own values name: ask it before connecting, and for the address that is connected to.
+    connection's own values name: connect with ``guard.connect``, or ask it for the address that is connected to.
     """
 
     workspace: str
@@ -125,6 +185,16 @@ class OpenContext:
     environment: Mapping[str, str]
     leases: Leases
     guard: Guard = ANYWHERE
+
+    @property
+    def invocation_id(self) -> str:
+        """The id of the invocation; empty while a connection is tested."""
+        return self.call.invocation_id
+
+    @property
+    def idempotency_key(self) -> str:
+        """The key that ``Call.idempotency_key`` gives. A client that is kept with ``cached`` asks ``current_call()`` for each request."""
+        return self.call.idempotency_key
 
     def lease(self, key: str, mint: Callable[[], Minted]) -> Minted:
         """A credential: minted once for all who wait, kept while fresh, never shared with another connection or tenant."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from jackfield.connector.context import OpenContext, Step
 from jackfield.connector.models import ConnectionType, Inputs, Output, spelt_out
 from jackfield.errors import JackfieldError
-from jackfield.manifest import Effect, Pagination, RateLimit
+from jackfield.manifest import Effect, IdempotentBy, Pagination, RateLimit, RepeatOk
 
 __all__ = ["Action", "Connector", "DeclarationError", "Explain", "Option", "OptionSource"]
 
@@ -68,6 +68,8 @@ class Action:
     pagination: Pagination | None = None
     rate_limit: RateLimit | None = None
     examples: tuple[Mapping[str, Any], ...] = ()
+    idempotent_by: IdempotentBy | None = None
+    repeat_ok: tuple[RepeatOk, ...] = ()
     schema: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -118,6 +120,8 @@ class Connector:
         pagination: Pagination | None = None,
         rate_limit: RateLimit | None = None,
         examples: Sequence[Mapping[str, Any]] = (),
+        idempotent_by: IdempotentBy | None = None,
+        repeat_ok: Sequence[RepeatOk] = (),
         schema: Mapping[str, Any] | None = None,
     ) -> Callable[[F], F]:
         """Declare the decorated function as an action; it stays a plain function.
@@ -125,7 +129,12 @@ class Connector:
         Its first parameter is the inputs, the second (if any) the open client; it returns an Output. ``schema`` adds JSON Schema
         keywords to the inputs as a whole (``anyOf`` over required members). An undeclared effect is ``write``.
 
-        :raises DeclarationError: for a key that is taken, an effect that is none, or a signature that is not this.
+        Two words go with the effect ``idempotent``. ``idempotent_by="key"``: it is so because the provider knows a repeated request by
+        ``Call.idempotency_key``; a try that did not ask for that key counts as a ``write``. ``repeat_ok``: where an earlier try may have
+        done it, these answers to a repeat (``not_found``, ``conflict``) mean that it did; the output is then the model's defaults.
+
+        :raises DeclarationError: for a key that is taken, an effect that is none, a word that does not go with it, or a signature that is
+            not this.
         """
 
         def declare(function: F) -> F:
@@ -134,6 +143,7 @@ class Connector:
             if effect not in typing.get_args(Effect):
                 raise DeclarationError(f"action '{key}': effect must be one of {', '.join(typing.get_args(Effect))}")
             inputs, output, takes_client = _signature(function, key)
+            _check_repeats(key, effect, output, idempotent_by, repeat_ok)
             self.actions[key] = Action(
                 key=key,
                 title=title or spelt_out(key),
@@ -148,6 +158,8 @@ class Connector:
                 pagination=pagination,
                 rate_limit=rate_limit,
                 examples=tuple(examples),
+                idempotent_by=idempotent_by,
+                repeat_ok=tuple(repeat_ok),
                 schema=dict(schema or {}),
             )
             return function
@@ -178,6 +190,19 @@ class Connector:
             for system, names in action.permissions.items():
                 union.setdefault(system, set()).update(names)
         return {system: tuple(sorted(names)) for system, names in union.items()}
+
+
+def _check_repeats(key: str, effect: Effect, output: type[Output], by: IdempotentBy | None, repeat_ok: Sequence[RepeatOk]) -> None:
+    if (by is not None or repeat_ok) and effect != "idempotent":
+        raise DeclarationError(f"action '{key}': idempotent_by and repeat_ok go with the effect idempotent, not {effect}")
+    if by not in (None, *typing.get_args(IdempotentBy)):
+        raise DeclarationError(f"action '{key}': idempotent_by must be {' or '.join(typing.get_args(IdempotentBy))}")
+    unknown = sorted({*repeat_ok} - {*typing.get_args(RepeatOk)})
+    if unknown:
+        raise DeclarationError(f"action '{key}': repeat_ok must be of {', '.join(typing.get_args(RepeatOk))}, not '{unknown[0]}'")
+    needed = [name for name, field in output.model_fields.items() if field.is_required()] if repeat_ok else []
+    if needed:
+        raise DeclarationError(f"action '{key}': repeat_ok needs an output of defaults, and '{needed[0]}' has none")
 
 
 def _signature(function: Callable[..., Any], key: str) -> tuple[type[Inputs], type[Output], bool]:

@@ -64,6 +64,10 @@ def _action(action: Action) -> dict[str, Any]:
         row["permissions"] = {system: list(names) for system, names in action.permissions.items()}
     if action.rate_limit is not None:
         row["rateLimit"] = {"perSecond": action.rate_limit.per_second}
+    if action.idempotent_by is not None:
+        row["idempotentBy"] = action.idempotent_by
+    if action.repeat_ok:
+        row["repeatOk"] = list(action.repeat_ok)
     row["examples"] = [dict(example) for example in action.examples]
     return row
 

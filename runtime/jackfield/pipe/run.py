@@ -9,21 +9,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline
-from jackfield.connector.context import Call, entered
+from jackfield.connector.context import Answered, Call, IdempotencyKey, entered
 from jackfield.connector.models import Output
-from jackfield.errors import Cancelled, InDoubt, Internal, InvalidOutput, JackfieldError, Sent, TimedOut, Unavailable
+from jackfield.errors import Cancelled, InvalidOutput, JackfieldError, Sent, Unavailable
+from jackfield.pipe.errors_map import AUTHORS, explained, in_doubt, repeated, weigh
+from jackfield.pipe.reasons import reason
 from jackfield.pipe.steps import Perform, Steps, Wait
 from jackfield.retry import TRIES, Backoff, judge
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.connector import Action, Connector, Inputs
-    from jackfield.connector.declare import Explain
     from jackfield.invocation import Invocation, Meta
+    from jackfield.manifest import Effect
     from jackfield.pipe.open import Opening
     from jackfield.pipe.pace import Pace
 
-__all__ = ["Run", "Unmapped"]
+__all__ = ["Run"]
 
 _SHARE = 3
 """A try that may be repeated gets a third of the time that is left: one that hangs leaves time for others, each shorter than the last."""
@@ -33,17 +35,6 @@ _LEAST = 1.0
 
 _LOGGED = 100
 """Tries of one invocation that the journal keeps."""
-
-
-_NO_REFUSALS = frozenset({"unavailable", "timeout", "internal"})
-
-
-class Unmapped(Internal):
-    """An exception that no error map knows; ``cause`` is for the log only."""
-
-    def __init__(self, cause: Exception, sent: Sent) -> None:
-        super().__init__("the action failed unexpectedly", sent=sent)
-        self.cause = cause
 
 
 @dataclass(slots=True)
@@ -68,8 +59,15 @@ class Run:
     doubtful: bool = False
     throttled: bool = False
     renewed: bool = False
+    unclear: bool = False
+    done: tuple[Answered, ...] = ()
+    key: IdempotencyKey = field(init=False)
+
     since: float | None = None
     """When the try under way began; None between tries."""
+
+    def __post_init__(self) -> None:
+        self.key = IdempotencyKey(self.invocation.idempotency_key or self.meta.invocation_id)
 
     def opened(self) -> Steps[Any]:
         """Open the connection (and lease its credentials), repeating what may be repeated; for a dry run that is all.
@@ -81,12 +79,12 @@ class Run:
         tries = 0
         while True:
             tries += 1
-            call = Call(self._patience(tries), self.cancelled)
+            call = self._call_for(self._patience(tries))
             try:
                 self.deadline.check()
                 return (yield Perform(partial(self.opening.client, call), swift=self.opening.is_swift))
             except Exception as cause:  # noqa: BLE001 (the connection-open boundary: whatever a connection type raises gets a code)
-                error = self._explained(cause, None, None, call)
+                error = explained(self.connector, cause, None, None, call, self._tell)
             error.sent = Sent.NOTHING  # a fault while opening is never in doubt
             yield from self._wait(tries, error)
 
@@ -103,19 +101,18 @@ class Run:
             except JackfieldError as closed:
                 raise self._last(closed) from None
             deadline = self._patience(tries) if self._repeats else self.deadline
-            call = Call(deadline, self.cancelled, permissions=self.action.permissions)
-            self.current = call
+            call = self.current = self._call_for(deadline)
             started = self.since = self.clock.time()
             try:
                 self.deadline.check()
                 output = yield self._step(values, client, call)
             except Exception as cause:  # noqa: BLE001 (the action boundary: whatever an action raises gets a code)
-                error = self._explained(cause, client, values, call)
-                error.sent = error.sent if call.begun else Sent.NOTHING
+                error = explained(self.connector, cause, client, values, call, self._tell)
+                self._weigh(error, call)
             else:
-                self.fetched = self.fetched or call.begun
-                self._note(call, started, "succeeded")
-                return _dumped(output)
+                return self._succeeded(call, started, output)
+            if self.unclear and error.code in self.action.repeat_ok:
+                return self._succeeded(call, started, self.action.output())
             self.failed += call.begun
             self._note(call, started, error.code)
             yield from self._again(tries, error, client)
@@ -125,14 +122,20 @@ class Run:
 
         :raises JackfieldError: where this failure is the last.
         """
-        if error.sent is Sent.UNKNOWN and self.action.effect == "write":
+        effect, self.done = self._effect, self._done()
+        if self.done or (error.sent is Sent.UNKNOWN and effect == "write"):
             self.doubtful = True
         self.current = None  # this try is over, and what is known of it is noted
+        if self.done:
+            raise self._last(error)
+        if self.unclear and error.code in {"not_found", "conflict"}:
+            raise repeated(error)
+        self.unclear = self.unclear or (error.sent is Sent.UNKNOWN and effect == "idempotent")
         if error.stale_credentials and error.sent is not Sent.UNKNOWN and not self.renewed and hasattr(client, "renew"):
             self.renewed = True
             client.renew()
             return
-        verdict = judge(self.action.effect, error, on_doubt=self.invocation.on_doubt)
+        verdict = judge(effect, error, on_doubt=self.invocation.on_doubt)
         if verdict == "repeat":
             self.throttled = self.throttled or error.sent is Sent.REFUSED
             try:
@@ -158,16 +161,7 @@ class Run:
         """What the run comes to: in doubt where any try may have taken effect, whatever the last one said."""
         if not self.doubtful:
             return error
-        what = error.message if not isinstance(error, Unmapped) else f"an unexpected {type(error.cause).__name__}"
-        doubt = InDoubt(
-            f"'{self.action.key}' was sent and may have taken effect: {what}",
-            hint="Find out from the provider whether it took effect before you send it again; "
-            "'onDoubt': 'retry' is for callers who prefer twice to not at all.",
-            provider=error.provider,
-            sent=Sent.UNKNOWN,
-        )
-        doubt.__cause__ = error
-        return doubt
+        return in_doubt(self.action.key, error, self.done)
 
     @property
     def attempts(self) -> int:
@@ -208,26 +202,30 @@ class Run:
 
     def _step(self, values: Inputs, client: Any, call: Call) -> Perform:  # noqa: ANN401 (the author's client)
         arguments = (values, client) if self.action.takes_client else (values,)
-        reports = self.opening is not None and type(self.opening.kind).reports_begin and self.action.takes_client
         if self.action.is_async:
-            return Perform(lambda: self._await(arguments, call, reports=reports), is_async=True)
-        return Perform(lambda: self._call(arguments, call, reports=reports))
+            return Perform(lambda: self._await(arguments, call), is_async=True)
+        return Perform(lambda: self._call(arguments, call))
 
-    def _call(self, arguments: tuple[Any, ...], call: Call, *, reports: bool) -> Any:  # noqa: ANN401 (an Output)
+    def _enter(self, call: Call) -> None:
+        """Where the client does not announce its requests, entering the action counts as sent."""
+        if not self._reports:
+            call.check()
+            call.begun = True
+        call.entered = True
+
+    def _call(self, arguments: tuple[Any, ...], call: Call) -> Any:  # noqa: ANN401 (an Output)
         with entered(call):
-            if not reports:
-                call.begin()
+            self._enter(call)
             try:
                 return self.action.function(*arguments)
             except SystemExit as left:
                 raise _exited(left) from None
 
-    async def _await(self, arguments: tuple[Any, ...], call: Call, *, reports: bool) -> Any:  # noqa: ANN401 (an Output)
+    async def _await(self, arguments: tuple[Any, ...], call: Call) -> Any:  # noqa: ANN401 (an Output)
         import asyncio  # noqa: PLC0415 (a synchronous process never pays for it)
 
         with entered(call):
-            if not reports:
-                call.begin()
+            self._enter(call)
             async with asyncio.timeout(max(0.0, call.deadline.remaining())):
                 try:
                     return await self.action.function(*arguments)
@@ -239,26 +237,62 @@ class Run:
                         raise
                     raise RuntimeError("the action cancelled itself") from None  # nobody asked it to
 
-    def _explained(self, cause: Exception, client: Any, values: Inputs | None, call: Call) -> JackfieldError:  # noqa: ANN401 (the author's client)
-        sent = Sent.UNKNOWN if call.begun else Sent.NOTHING
-        if isinstance(cause, JackfieldError):
-            return _bounded(cause, call)
-        if isinstance(cause, TimeoutError) and self.action.is_async and call.deadline.remaining() <= 0:
-            return call.deadline.passed(sent)
-        for explain in (self.connector.explain, getattr(client, "explain", None)):
-            with entered(call):  # an error map may ask for the deadline of the try
-                found = _told(explain, cause, client, values) if explain is not None else None
-            if found is not None:
-                return _bounded(found, call)
-        return Unmapped(cause, sent)
+    def _succeeded(self, call: Call, started: float, output: Any) -> Mapping[str, Any]:  # noqa: ANN401 (an Output, unless the author erred)
+        """Note a try that gave an output, which says that it had begun, and dump the output."""
+        if not call.begun:
+            self._blame_begin()
+            call.begun = True
+        self.fetched = True
+        self._note(call, started, "succeeded")
+        return _dumped(output)
 
+    def _weigh(self, error: JackfieldError, call: Call) -> None:
+        silent = not call.begun
+        weigh(error, call, reports=self._reports)
+        if silent and call.begun:
+            self._blame_begin()
 
-def _told(explain: Explain, cause: Exception, client: Any, values: Inputs | None) -> JackfieldError | None:  # noqa: ANN401 (the author's client)
-    try:
-        found = explain(cause, client, values)
-    except Exception:  # noqa: BLE001 (the action boundary: an error map that fails itself knows nothing)
-        return None
-    return found if isinstance(found, JackfieldError) else None
+    def _call_for(self, deadline: Deadline) -> Call:
+        """A try's call: all tries of one invocation have one idempotency key."""
+        return Call(deadline, self.cancelled, permissions=self.action.permissions, invocation_id=self.meta.invocation_id, key=self.key)
+
+    def _done(self) -> tuple[Answered, ...]:
+        """The requests of the current try that must not be repeated, since they succeeded."""
+        return tuple(self.current.done) if self.current is not None and self._effect == "write" else ()
+
+    @property
+    def _effect(self) -> Effect:
+        """The action's effect; one that is idempotent by a key is not where nobody asked for the key."""
+        entered = self.current is not None and self.current.entered
+        if self.action.idempotent_by != "key" or self.key.used or not entered:
+            return self.action.effect
+        self._blame(
+            "key", f"the action '{self.action.key}' is idempotent by its key, and its client did not ask for 'Call.idempotency_key'"
+        )
+        return "write"
+
+    @property
+    def _reports(self) -> bool:
+        return self.opening is not None and type(self.opening.kind).reports_begin and self.action.takes_client
+
+    def _blame_begin(self) -> None:
+        self._blame("begin", "its connection type says 'reports_begin', and a try ended without 'Call.begin()', so it counts as sent")
+
+    def _blame(self, what: str, text: str) -> None:
+        """Log a mistake of the author's, once for each connection that is open."""
+
+        def log() -> bool:
+            AUTHORS.error("the connector '%s' has a bug: %s", self.connector.key, text)
+            return True
+
+        if self.opening is not None:
+            self.opening.cache.cached(("blamed", self.connector.key, what), log)
+        else:
+            log()
+
+    def _tell(self, text: str, fault: Exception) -> None:
+        redactor = self.opening.cache.redactor if self.opening is not None else None
+        AUTHORS.error("invocation %s: %s: %s", self.meta.invocation_id, text, reason(fault, redactor, self.invocation.inputs))
 
 
 def _dumped(output: Any) -> Mapping[str, Any]:  # noqa: ANN401 (an Output, unless the author erred)
@@ -279,19 +313,3 @@ def _dumped(output: Any) -> Mapping[str, Any]:  # noqa: ANN401 (an Output, unles
 def _exited(left: SystemExit) -> RuntimeError:
     """An action that ends the process ends only its own try."""
     return RuntimeError(f"the action called exit({left.code!r})")
-
-
-def _bounded(error: JackfieldError, call: Call) -> JackfieldError:
-    """What ended because the deadline came is the deadline's doing, and says so: a read that timed out, a connection shut down.
-
-    Where an author did not say what a failure after the begin leaves known, one that is no refusal leaves nothing known.
-    """
-    deadline = call.deadline
-    if call.begun and not error.tells_sent:
-        error.sent = Sent.UNKNOWN if error.code in _NO_REFUSALS else Sent.REFUSED
-    unclear = isinstance(error, TimedOut) or (isinstance(error, Unavailable) and error.repeatable and error.provider is None)
-    if not unclear or deadline.remaining() > 0:
-        return error
-    said = deadline.passed(error.sent)
-    said.provider = error.provider
-    return said

@@ -1,0 +1,144 @@
+"""From what a try raised to an error with a code, and to what is known to have been sent. No author's mistake may cause a repeat."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jackfield.connector.context import entered
+from jackfield.errors import (
+    Cancelled,
+    Detail,
+    InDoubt,
+    Internal,
+    InvalidConnection,
+    InvalidInput,
+    InvalidInvocation,
+    JackfieldError,
+    Provider,
+    Sent,
+    TimedOut,
+    Unavailable,
+    UnknownName,
+)
+
+if TYPE_CHECKING:
+    from jackfield.connector import Connector, Inputs
+    from jackfield.connector.context import Answered, Call
+
+__all__ = ["AUTHORS", "Unmapped", "explained", "in_doubt", "repeated", "weigh"]
+
+AUTHORS = logging.getLogger("jackfield.connector")
+"""Mistakes of connector authors, for the author."""
+_NO_REFUSALS = frozenset({"unavailable", "timeout", "internal"})
+_NEVER_SENT = (Cancelled, InvalidConnection, InvalidInput, InvalidInvocation, UnknownName)
+"""Errors that say by themselves that nothing was sent."""
+_LONGEST = 2000
+"""Characters of what a step returned that an error quotes."""
+
+Tell = Callable[[str, Exception], None]
+"""Log a sentence about an exception, cleaned of secrets."""
+
+
+class Unmapped(Internal):
+    """An exception that no error map knows; ``cause`` is for the log only."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__("the action failed unexpectedly")
+        self.cause = cause
+
+
+def explained(connector: Connector, cause: Exception, client: Any, values: Inputs | None, call: Call, tell: Tell) -> JackfieldError:  # noqa: ANN401 (the author's client)
+    """Map an exception to an error: by the connector's error map, else by the client's; ``Unmapped`` where neither knows it."""
+    if isinstance(cause, JackfieldError):
+        return _late(cause, call)
+    for explain in (connector.explain, getattr(client, "explain", None)):
+        if explain is None:
+            continue
+        with entered(call):  # an error map may ask for the deadline of the try
+            try:
+                found = explain(cause, client, values)
+            except Exception as fault:  # noqa: BLE001 (the action boundary: an error map that fails itself knows nothing)
+                tell(f"the error map of the connector '{connector.key}' failed on a {type(cause).__name__}", fault)
+                continue
+        if isinstance(found, JackfieldError):
+            return _late(found, call)
+    if isinstance(cause, OSError) and call.deadline.remaining() <= 0:
+        return call.deadline.passed(Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING)
+    return Unmapped(cause)
+
+
+def _late(error: JackfieldError, call: Call) -> JackfieldError:
+    """Say that the deadline passed where that is what ended the try: a read that timed out, a connection shut down."""
+    unclear = isinstance(error, TimedOut) or (isinstance(error, Unavailable) and error.repeatable and error.provider is None)
+    if not unclear or call.deadline.remaining() > 0:
+        return error
+    sent = error.sent if error.tells_sent else Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING
+    late = call.deadline.passed(sent)
+    late.provider = error.provider
+    return late
+
+
+def weigh(error: JackfieldError, call: Call, *, reports: bool) -> None:
+    """Decide what is known to have been sent by a failed try, and whether it had begun.
+
+    What the author says of ``sent`` wins; where nothing is said, a failure that is no refusal leaves it unknown. A try that ends without
+    ``begin()`` had begun all the same, unless the error says that nothing was sent. ``reports``: the client announces its requests, so
+    where all of them were safe, nothing was changed.
+    """
+    if not call.begun:
+        call.begun = call.entered and (error.sent is not Sent.NOTHING if error.tells_sent else not isinstance(error, _NEVER_SENT))
+    if not call.begun:
+        error.sent = Sent.NOTHING
+    elif not error.tells_sent:
+        error.sent = Sent.UNKNOWN if error.code in _NO_REFUSALS else Sent.REFUSED
+    if reports and call.requests and not call.changes and error.sent is Sent.UNKNOWN:
+        error.sent = Sent.NOTHING
+
+
+def in_doubt(action: str, error: JackfieldError, done: Sequence[Answered]) -> InDoubt:
+    """Say that an action may have taken effect or, where a step of it was answered with success, that it has in part."""
+    what = error.message if not isinstance(error, Unmapped) else f"an unexpected {type(error.cause).__name__}"
+    hint = "Find out from the provider whether it took effect before you send it again"
+    if not done:
+        text = f"'{action}' was sent and may have taken effect: {what}"
+        hint += "; 'onDoubt': 'retry' is for callers who prefer twice to not at all."
+    else:
+        text = f"'{action}' has taken effect in part: after {_steps(done)} had succeeded, {what}"
+        hint += ": the details name what was done. It is not repeated, since that would be done twice."
+    provider = error.provider
+    known = next((step.request_id for step in reversed(done) if step.request_id), None)
+    if known is not None:  # of the step that succeeded: the one that has to be looked up
+        said = provider or Provider()
+        provider = Provider(said.code, said.message, said.http_status, known)
+    doubt = InDoubt(text, details=[*map(_told, done), *error.details], hint=hint, provider=provider, sent=Sent.UNKNOWN)
+    doubt.__cause__ = error
+    return doubt
+
+
+def _steps(done: Sequence[Answered]) -> str:
+    return " and ".join(f"'{step.step}'" for step in done[:5])
+
+
+def _told(step: Answered) -> Detail:
+    text = f"the step '{step.step}' had succeeded"
+    if step.request_id is not None:
+        text += f" (request id {step.request_id})"
+    if step.returned is not None:
+        returned = step.returned if isinstance(step.returned, str) else json.dumps(step.returned, ensure_ascii=False, default=str)
+        text += f"; it returned {returned[:_LONGEST]}"
+    return Detail("", text)
+
+
+def repeated(error: JackfieldError) -> JackfieldError:
+    """Say that an earlier try may be the reason for ``error``: the thing is gone, or there already, because that try did it."""
+    error.details = (
+        *error.details,
+        Detail("", "an earlier try got no clear answer and may have done it; this is what a repeat of it was told"),
+    )
+    error.message = f"{error.message} (an earlier try may have done it)"
+    error.args = (error.message,)
+    error.hint = f"{error.hint or ''} Find out from the provider whether the earlier try took effect.".strip()
+    return error

@@ -1,0 +1,291 @@
+"""Connectors cannot break the promises: what an author forgets costs a doubt, never a repeat, and never a lie about what was sent."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clocks import FakeClock
+from jackfield.connector import (
+    Call,
+    Conflict,
+    DeclarationError,
+    Forbidden,
+    JackfieldError,
+    NotFound,
+    Provider,
+    RateLimited,
+    Sent,
+    TimedOut,
+    Unauthenticated,
+    Unavailable,
+    current_call,
+)
+from jackfield.retry import TRIES
+from scripted import Script, Silent, invocation, panel, scripted
+
+LATER: list[JackfieldError] = [
+    RateLimited("slow", sent=Sent.REFUSED, provider=Provider(code="Slow", http_status=429, request_id="later")),
+    Unavailable("refused", sent=Sent.NOTHING),
+    Forbidden("no", sent=Sent.REFUSED),
+    Unauthenticated("expired", sent=Sent.REFUSED, stale_credentials=True),
+    Unavailable("cut", sent=Sent.UNKNOWN),
+    TimedOut("late"),
+]
+
+
+def now() -> Call:
+    """The current try."""
+    call = current_call()
+    assert call is not None
+    return call
+
+
+def steps(*each: Callable[[], Any]) -> Callable[[], Any]:
+    """A turn that does one thing after the other and is what the last one gives."""
+
+    def turn() -> Any:
+        return [step() for step in each][-1]
+
+    return turn
+
+
+@pytest.mark.parametrize("later", LATER, ids=lambda error: error.message)
+@pytest.mark.parametrize("on_doubt", ["report", "retry"])
+def test_b1_after_a_first_request_nothing_is_repeated(tmp_path: Path, later: JackfieldError, on_doubt: str) -> None:
+    """B1: a second begin says that the first request was answered; whatever fails then, the write is in doubt and is not repeated."""
+    script = Script(steps(lambda: now().begin(safe=True), lambda: later))
+    with panel(tmp_path, scripted(script)) as board:
+        result = board.ask(onDoubt=on_doubt)
+    assert (result.status, script.tries, result.meta.attempts) == ("in_doubt", 1, 1)
+    assert result.error is not None
+    assert "'request 1' had succeeded" in result.error.message
+    assert result.error.details[0].message == "the step 'request 1' had succeeded (request id request-1)"
+    assert result.error.provider is not None
+    assert result.error.provider.request_id == "request-1"
+
+
+def test_b1_a_named_step_and_what_it_returned(tmp_path: Path) -> None:
+    """B1: the error names the step and quotes what the provider returned, secrets aside."""
+    later = RateLimited("slow down", sent=Sent.REFUSED, provider=Provider("Slow", "too many", 429, "r-2"))
+
+    def turn() -> Any:
+        call = now()
+        call.begin("create the job")
+        call.request_id = "r-1"
+        call.answered({"jobId": "j-7", "by": "s3cret-token"})
+        return later
+
+    script = Script(turn, begins=False)
+    with panel(tmp_path, scripted(script)) as board:
+        error = board.ask().to_json()["error"]
+    assert script.tries == 1
+    assert error["message"] == "'ask' has taken effect in part: after 'create the job' had succeeded, slow down"
+    (detail,) = error["details"]
+    assert detail["message"] == 'the step \'create the job\' had succeeded (request id r-1); it returned {"jobId": "j-7", "by": "***"}'
+    assert error["provider"] == {"code": "Slow", "message": "too many", "httpStatus": 429, "requestId": "r-1"}
+
+
+@pytest.mark.parametrize("effect", ["read", "idempotent"])
+def test_b1_what_may_be_repeated_is(tmp_path: Path, effect: Any) -> None:
+    """B1: a read or an idempotent action of several requests is repeated from its start."""
+    script = Script(steps(lambda: now().begin(), lambda: LATER[0]), "done")
+    with panel(tmp_path, scripted(script, effect=effect)) as board:
+        assert (board.ask().status, script.tries) == ("succeeded", 2)
+
+
+def test_b1_safe_requests_come_first(tmp_path: Path) -> None:
+    """B1: requests that the author calls safe change nothing: a write that got no further is repeated, even where no answer came."""
+    script = Script(
+        steps(lambda: now().begin("look", safe=True), lambda: LATER[4]),
+        steps(lambda: now().begin("look", safe=True), lambda: now().begin("create"), lambda: LATER[0]),
+        "done",
+        begins=False,
+    )
+    with panel(tmp_path, scripted(script)) as board:
+        result = board.ask()
+    assert (result.status, script.tries, result.meta.attempts) == ("succeeded", 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("failure", "tries", "status"),
+    [
+        (Unavailable("it broke", sent=Sent.UNKNOWN), 1, "in_doubt"),
+        (Unavailable("it broke", provider=Provider(http_status=500)), 1, "in_doubt"),
+        (Unavailable("it hung"), 1, "in_doubt"),
+        (ConnectionResetError("reset"), 1, "in_doubt"),
+        (Forbidden("no", provider=Provider(http_status=403)), 1, "failed"),
+        (Forbidden("no", sent=Sent.REFUSED), 1, "failed"),
+        (RateLimited("slow", sent=Sent.REFUSED), TRIES, "failed"),
+    ],
+    ids=["unknown", "status", "unsaid", "unmapped", "refused", "explicit", "throttled"],
+)
+def test_b2_a_client_that_forgets_begin(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, failure: Exception, tries: int, status: str
+) -> None:
+    """B2: a try that ends without begin had begun; nothing is repeated for it, it is counted, and the author is told once."""
+    script = Script(failure, begins=False)
+    with panel(tmp_path, scripted(script)) as board, caplog.at_level(logging.ERROR, "jackfield.connector"):
+        result = board.ask()
+        assert (result.status, script.tries, result.meta.attempts) == (status, tries, tries)
+        board.ask()
+    blamed = [record for record in caplog.records if record.name == "jackfield.connector"]
+    assert len(blamed) == 1
+    assert "without 'Call.begin()'" in blamed[0].getMessage()
+
+
+@pytest.mark.parametrize(("given", "status"), [("done", "succeeded"), ({"Text": "x"}, "failed")])
+def test_b2_an_output_says_that_it_had_begun(tmp_path: Path, given: Any, status: str) -> None:
+    """B2, B12: where the action ran, it is an attempt, even where it returned a wrong type."""
+    script = Script(lambda: given, begins=False)
+    with panel(tmp_path, scripted(script)) as board:
+        result = board.ask()
+    assert (result.status, result.meta.attempts) == (status, 1)
+
+
+def test_b2_nothing_sent_is_believed(tmp_path: Path) -> None:
+    """B2: an explicit "nothing was sent" wins: it is repeated, and is no attempt."""
+    script = Script(Unavailable("refused", sent=Sent.NOTHING), begins=False)
+    with panel(tmp_path, scripted(script)) as board:
+        result = board.ask()
+    assert (result.status, script.tries, result.meta.attempts) == ("failed", TRIES, 0)
+
+
+@pytest.mark.parametrize(("effect", "status", "code"), [("read", "failed", "timeout"), ("write", "in_doubt", "in_doubt")])
+def test_b4_each_begin_looks_at_the_deadline(tmp_path: Path, effect: Any, status: str, code: str) -> None:
+    """B4: a request that would begin after the deadline does not; a read ends as a timeout, not as our bug."""
+    clock = FakeClock()
+    script = Script(steps(lambda: clock.advance(61), lambda: now().begin(), lambda: "never"))
+    with panel(tmp_path, scripted(script, effect=effect), clock=clock) as board:
+        result = board.ask()
+    assert (result.status, result.error and result.error.code, script.tries) == (status, code, 1)
+
+
+def test_b4_what_is_left_is_never_negative(tmp_path: Path) -> None:
+    """B4: a client gets a timeout that sockets take, and one that is cut off by it is the deadline's doing."""
+    clock, seen = FakeClock(), list[float]()
+
+    def turn() -> Any:
+        clock.advance(61)
+        seen.extend((now().deadline.remaining(), now().remaining()))
+        return BlockingIOError("would block")
+
+    with panel(tmp_path, scripted(Script(turn), effect="read"), clock=clock) as board:
+        result = board.ask()
+    assert (result.error and result.error.code, seen[0]) == ("timeout", 0.0)
+    assert 0 < seen[1] < 0.1
+
+
+@pytest.mark.parametrize("given", ["order-4711", None])
+def test_b6_one_key_for_all_tries(tmp_path: Path, given: str | None) -> None:
+    """B6: client and action see the invocation's id, and one key for all its tries: the caller's, else one of the invocation's own."""
+    seen: list[tuple[str, str, str, str]] = []
+
+    def turn() -> Any:
+        context = script.clients[-1].context
+        seen.append((now().invocation_id, now().idempotency_key, context.invocation_id, context.idempotency_key))
+        return RateLimited("slow", sent=Sent.REFUSED) if len(seen) < 3 else "done"
+
+    script = Script(turn)
+    url = f"sqlite:///{tmp_path / 'journal.db'}"
+    with panel(tmp_path, scripted(script), database_url=url) as board:
+        first = board.ask(**({"idempotencyKey": given} if given else {}))
+        board.jackfield.invoke(invocation())
+    expected = given or first.meta.invocation_id
+    assert set(seen[:3]) == {(first.meta.invocation_id, expected, first.meta.invocation_id, expected)}
+    assert seen[3][1] not in (expected, "")
+
+
+@pytest.mark.parametrize(("passes", "status", "tries"), [(True, "succeeded", 2), (False, "in_doubt", 1)])
+def test_b6_idempotent_by_its_key(tmp_path: Path, caplog: pytest.LogCaptureFixture, passes: bool, status: str, tries: int) -> None:
+    """B6: an action that is idempotent by its key is repeated where the client asked for the key, else it is a write, and logged."""
+
+    def turn() -> Any:
+        if passes:
+            assert now().idempotency_key
+        return Unavailable("cut", sent=Sent.UNKNOWN)
+
+    script = Script(turn, "done")
+    with panel(tmp_path, scripted(script, effect="idempotent", idempotent_by="key")) as board:
+        assert (board.ask().status, script.tries) == (status, tries)
+    assert ("idempotency_key" in caplog.text) is not passes
+
+
+@pytest.mark.parametrize(
+    "refusal", [NotFound("gone", sent=Sent.REFUSED), Conflict("there", sent=Sent.REFUSED)], ids=lambda error: error.code
+)
+def test_a_repeat_that_finds_it_done(tmp_path: Path, refusal: JackfieldError) -> None:
+    """After an unclear try, "not found" or "conflict" says that the earlier try may have done it; on a first try it does not."""
+    cut = Unavailable("cut", sent=Sent.UNKNOWN)
+    with panel(tmp_path, scripted(Script(cut, refusal), effect="idempotent")) as board:
+        error = board.ask().error
+    assert error is not None
+    assert (error.code, "an earlier try may have done it" in error.message, bool(error.details)) == (refusal.code, True, True)
+    plain = type(refusal)("plain", sent=Sent.REFUSED)
+    with panel(tmp_path / "plain", scripted(Script(RateLimited("slow", sent=Sent.REFUSED), plain), effect="idempotent")) as board:
+        error = board.ask().error
+    assert error is not None
+    assert error.message == "plain"
+
+
+def test_a_repeat_that_is_declared_fine(tmp_path: Path) -> None:
+    """With ``repeat_ok`` such an answer is the success that the earlier try had; on a first try it is what it says."""
+    gone = NotFound("gone", sent=Sent.REFUSED)
+    options: Any = {"effect": "idempotent", "repeat_ok": ("not_found",), "gives_nothing": True}
+    with panel(tmp_path, scripted(Script(Unavailable("cut", sent=Sent.UNKNOWN), gone), **options)) as board:
+        result = board.ask()
+    assert (result.status, result.output, result.meta.attempts) == ("succeeded", {}, 2)
+    with panel(tmp_path / "first", scripted(Script(gone), **options)) as board:
+        assert board.ask().status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"effect": "write", "idempotent_by": "key"}, "go with the effect idempotent"),
+        ({"effect": "read", "repeat_ok": ("not_found",)}, "go with the effect idempotent"),
+        ({"effect": "idempotent", "idempotent_by": "luck"}, "must be key"),
+        ({"effect": "idempotent", "repeat_ok": ("rejected",)}, "not 'rejected'"),
+        ({"effect": "idempotent", "repeat_ok": ("not_found",)}, "'text' has none"),
+    ],
+)
+def test_declarations_of_repeats_are_judged(options: Any, told: str) -> None:
+    """A word that does not go with the effect, one that is none, and an output without defaults are refused at once."""
+    with pytest.raises(DeclarationError, match=told):
+        scripted(Script(), **options)
+
+
+def test_b12_an_error_map_that_fails_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """B12: the author sees the exception of the error map itself, without secrets; the caller does not."""
+
+    def explain(_error: Exception, _client: object, _inputs: object) -> JackfieldError | None:
+        raise KeyError("no s3cret-token here")
+
+    with panel(tmp_path, scripted(Script(ValueError("x")), explain=explain)) as board:
+        result = board.ask()
+    assert result.status == "in_doubt"
+    (record,) = [record for record in caplog.records if record.name == "jackfield.connector"]
+    text = record.getMessage()
+    assert "the error map of the connector 'scripted' failed on a ValueError: KeyError" in text
+    assert "s3cret-token" not in text
+
+
+def test_b1_a_client_that_does_not_report_may_still_name_steps(tmp_path: Path) -> None:
+    """B1: over a type that does not report its begin, entering counts as sent, and steps that are told count too."""
+
+    def turn() -> Any:
+        now().begin("create")
+        now().answered("id-1")
+        return RateLimited("slow", sent=Sent.REFUSED)
+
+    script = Script(turn, begins=False)
+    connections = {"front": {"type": "stage/silent", "values": {"token": "t"}}}
+    with panel(tmp_path, scripted(script, kinds=(Silent,)), connections=connections) as board:
+        result = board.ask()
+    assert (result.status, script.tries) == ("in_doubt", 1)
+    assert result.error is not None
+    assert "id-1" in result.error.details[0].message
