@@ -64,6 +64,24 @@ def test_what_is_kept_is_judged_again(open_runtime: Callable[..., Jackfield], da
     assert say(jackfield, "hall").status == "succeeded"
 
 
+def test_s4_a_tenant_reads_what_its_patterns_fit(
+    open_runtime: Callable[..., Jackfield], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patterns of the workspace are asked when a connection is made and when it is opened; the master key is never read."""
+    monkeypatch.setenv("ACME_TOKEN", "of the tenant")
+    monkeypatch.setenv("OTHER_TOKEN", "of another one")
+    jackfield = open_runtime()
+    set_workspace(database_url, allowReferences=["env:ACME_*", "env:JACKFIELD_*"])
+    jackfield.connections.add("hall", "echo/token", {"token": {"$env": "ACME_TOKEN"}}, giver=REMOTE)
+    assert say(jackfield, "hall").status == "succeeded"
+    for name in ("OTHER_TOKEN", "JACKFIELD_MASTER_KEY", "JACKFIELD_HOME"):
+        with pytest.raises(InvalidConnection, match="may not use secret references") as caught:
+            jackfield.connections.add("more", "echo/token", {"token": {"$env": name}}, giver=REMOTE, test=False)
+        assert paths(caught.value) == ["/token"]
+    set_workspace(database_url, allowReferences=["env:OTHER_*"])
+    assert say(jackfield, "hall").error.code == "invalid_connection"
+
+
 @pytest.mark.parametrize(
     ("type_", "values", "expected"),
     [

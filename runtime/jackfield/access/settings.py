@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -14,18 +15,20 @@ __all__ = ["RETENTION_DAYS", "Settings", "changed_settings"]
 RETENTION_DAYS = 30
 """Days for which settled invocations are kept where the workspace says nothing else."""
 _LONGEST = 3650
+_REFERENCE = re.compile(r"\*|file:(?:[/~]|[A-Za-z]:).{0,999}|(?!file:)[A-Za-z][A-Za-z0-9]{0,99}:.{1,1000}")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """``rules`` bind every call of the workspace; ``keep_inputs`` has the journal keep inputs, redacted, for ``retention_days``. The rest
-    is for connections made over HTTP or MCP: whether they may hold secret references, use the host's own identity (contract §2), and
-    bring an external ID of their own."""
+    is for connections made over HTTP or MCP: which secret references they may hold (all but jackfield's own, or those
+    that a pattern such as ``env:ACME_*`` fits), whether they may use the host's own identity (contract §2), and bring an external ID of
+    their own."""
 
     rules: Rules = field(default_factory=Rules)
     keep_inputs: bool = False
     retention_days: int = RETENTION_DAYS
-    allow_references: bool = False
+    allow_references: bool | tuple[str, ...] = False
     allow_ambient: bool = False
     allow_own_external_id: bool = False
 
@@ -37,12 +40,16 @@ class Settings:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Settings:
         """What ``to_json`` wrote; what a newer jackfield added is passed over."""
-        known = {name: data[member] for name, member in _MEMBERS.items() if member in data}
+        known = {name: _frozen(data[member]) for name, member in _MEMBERS.items() if member in data}
         return cls(**{**known, "rules": Rules.from_json(data.get("rules", {}))})
 
     def to_json(self) -> dict[str, Any]:
         """The settings as a JSON object."""
-        return {"rules": self.rules.to_json(), **{member: getattr(self, name) for name, member in _MEMBERS.items()}}
+        found = {member: getattr(self, name) for name, member in _MEMBERS.items()}
+        return {
+            "rules": self.rules.to_json(),
+            **{name: list(value) if isinstance(value, tuple) else value for name, value in found.items()},
+        }
 
 
 _MEMBERS = {
@@ -61,7 +68,7 @@ def changed_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings
     if faults:
         count = "1 setting is" if len(faults) == 1 else f"{len(faults)} settings are"
         raise InvalidInvocation(f"{count} not valid", details=faults, hint=f"A workspace has {', '.join(('rules', *_MEMBERS.values()))}.")
-    known = {name: changes[member] for name, member in _MEMBERS.items() if member in changes}
+    known = {name: _frozen(changes[member]) for name, member in _MEMBERS.items() if member in changes}
     rules = {**settings.rules.to_json(), **changes.get("rules", {})}
     return replace(settings, rules=Rules.checked(rules["allow"], rules["block"]), **known)
 
@@ -76,8 +83,21 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
         elif member not in _MEMBERS.values():
             tail = did_you_mean(member, ["rules", *_MEMBERS.values()])
             yield Detail(f"/{member}", f"there is no setting '{member[:80]}'{tail}", "enum")
+        elif member == "allowReferences" and isinstance(value, list):
+            yield from _reference_faults(value)
         elif not isinstance(value, bool):
             yield Detail(f"/{member}", "must be true or false", "type")
+
+
+def _frozen(value: Any) -> Any:  # noqa: ANN401 (JSON)
+    """Return a list as a tuple, and an empty one as False: nothing is allowed."""
+    return (tuple(value) or False) if isinstance(value, list) else value
+
+
+def _reference_faults(patterns: list[object]) -> Iterator[Detail]:
+    for index, pattern in enumerate(patterns):
+        if not isinstance(pattern, str) or not _REFERENCE.fullmatch(pattern):
+            yield Detail(f"/allowReferences/{index}", "must be a pattern such as env:ACME_*, file:/etc/acme/*, vault:* or *", "pattern")
 
 
 def _rule_faults(value: object) -> Iterator[Detail]:

@@ -13,8 +13,7 @@ __all__ = ["VERBS"]
 
 _SWITCHES = {
     "keep_inputs": ("keepInputs", "whether the journal keeps inputs, redacted"),
-    "allow_references": ("allowReferences", "whether connections made over HTTP or MCP may hold secret references"),
-    "allow_ambient": ("allowAmbient", "whether they may use the host's own identity"),
+    "allow_ambient": ("allowAmbient", "whether connections made over HTTP or MCP may use the host's own identity"),
     "allow_own_external_id": ("allowOwnExternalId", "whether they may bring an External ID of their own"),
 }
 _LONGEST_DAYS = 3650
@@ -27,6 +26,12 @@ def _declare_settings(parser: Parser) -> None:
     parser.add_argument("--block", action="append", metavar="PATTERN", help="forbid what fits; goes before --allow")
     parser.add_argument(
         "--retention-days", type=count(1, _LONGEST_DAYS), metavar="N", help="how long settled invocations are kept: 30 by default"
+    )
+    parser.add_argument(
+        "--allow-references",
+        action="append",
+        metavar="PATTERN",
+        help="a secret reference that connections made over HTTP or MCP may hold: env:ACME_*, file:/etc/acme/*; repeatable; or yes, no",
     )
     for name, (_, about) in _SWITCHES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", choices=("yes", "no"), help=about)
@@ -42,10 +47,16 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
     changes: dict[str, Any] = {
         member: getattr(arguments, name) == "yes" for name, (member, _) in _SWITCHES.items() if getattr(arguments, name) is not None
     }
+    if arguments.allow_references is not None:
+        changes["allowReferences"] = _references(arguments.allow_references)
     if arguments.retention_days is not None:
         changes["retentionDays"] = arguments.retention_days
     rules = {name: getattr(arguments, name) for name in ("allow", "block") if getattr(arguments, name) is not None}
     return changes | ({"rules": rules} if rules else {})
+
+
+def _references(words: list[str]) -> bool | list[str]:
+    return words == ["yes"] if words in (["yes"], ["no"]) else words
 
 
 def _create(arguments: Namespace, output: Output) -> int:

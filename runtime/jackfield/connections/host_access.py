@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jackfield.connections.secrets import reference_paths
+from jackfield.connections.reference_rules import Allowed, reference_fault
+from jackfield.connections.secrets import references
 from jackfield.errors import Detail, InvalidConnection
 
 __all__ = ["HostAccess", "refuse_ambient", "refuse_external_ids", "refuse_references"]
@@ -17,34 +18,33 @@ _HINT = "Connections that are made over HTTP or MCP may not use it, unless the o
 
 @dataclass(frozen=True, slots=True)
 class HostAccess:
-    """What the operator allows to connections of one workspace that were made over HTTP or MCP: secret references, the host's own
-    identity, External IDs of their own choice. By default nothing."""
+    """What the operator allows to connections of one workspace that were made over HTTP or MCP: secret references (all but jackfield's
+    own, or those that a pattern fits), the host's own identity, External IDs of their own choice. By default nothing."""
 
-    references: bool = False
+    references: Allowed = False
     ambient: bool = False
     own_external_id: bool = False
 
     @classmethod
     def from_settings(cls, text: str | None) -> HostAccess:
-        """What a workspace's settings (JSON) say: ``allowReferences``, ``allowAmbient``, ``allowOwnExternalId``; only ``true`` allows."""
+        """What a workspace's settings (JSON) say: ``allowReferences``, ``allowAmbient``, ``allowOwnExternalId``; only ``true`` allows, and
+        for references a list of patterns."""
         settings = json.loads(text) if text else {}
-        allowed = [settings.get(name) is True for name in ("allowReferences", "allowAmbient", "allowOwnExternalId")]
-        return cls(*allowed)
+        named = settings.get("allowReferences")
+        patterns = tuple(item for item in named if isinstance(item, str)) if isinstance(named, list) else named is True
+        return cls(patterns, settings.get("allowAmbient") is True, settings.get("allowOwnExternalId") is True)
 
 
-def refuse_references(values: Mapping[str, Any]) -> None:
-    """Do nothing where ``values`` have no secret references.
+def refuse_references(values: Mapping[str, Any], folder: str, allowed: Allowed, barred: tuple[str, ...]) -> None:
+    """Refuse the secret references among ``values`` that are not allowed; ``barred`` are files and folders that never are.
 
-    :raises InvalidConnection: with a detail for each that they have.
+    :raises InvalidConnection: with a detail for each.
     """
-    paths = list(reference_paths(values))
-    if paths:
-        text = "a secret reference reads the host, which this connection may not"
-        raise InvalidConnection(
-            "the connection may not use secret references",
-            details=[Detail(path, text) for path in paths],
-            hint=_HINT.format("allowReferences"),
-        )
+    faults = [(path, reference_fault(kind, target, folder, allowed, barred)) for path, kind, target in references(values)]
+    details = [Detail(path, fault) for path, fault in faults if fault is not None]
+    if details:
+        which = "secret references" if len(details) == len(faults) else f"{len(details)} of its secret references"
+        raise InvalidConnection(f"the connection may not use {which}", details=details, hint=_HINT.format("allowReferences"))
 
 
 def refuse_ambient(path: str) -> None:

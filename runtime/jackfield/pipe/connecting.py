@@ -52,7 +52,7 @@ class ManagedConnections:
         self._opening = opening
         self._targets = targets
         self._clock = clock
-        self._drafter = Drafter(targets.schemas, self.access)
+        self._drafter = Drafter(targets.schemas, self.access, opening.check_references)
 
     @property
     def problems(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connections import HostAccess, Origin, reference_paths, refuse_references
+from jackfield.connections import HostAccess, Origin, reference_paths
 from jackfield.connections.edited import edited, refuse_placeholders, refuse_redirected
 from jackfield.connections.external_ids import generate, generated_fields
 from jackfield.connections.kept import Draft
@@ -54,11 +54,13 @@ class Drafted:
 
 
 class Drafter:
-    """Makes drafts. ``access`` says what the workspace's connections that are made over HTTP or MCP may do."""
+    """Makes drafts. ``access`` says what the workspace's connections that are made over HTTP or MCP may do; ``check_references`` refuses
+    the references that they may not use."""
 
-    def __init__(self, schemas: Schemas, access: Callable[[], HostAccess]) -> None:
+    def __init__(self, schemas: Schemas, access: Callable[[], HostAccess], check_references: Callable[[Mapping[str, Any]], None]) -> None:
         self._schemas = schemas
         self._access = access
+        self._check_references = check_references
 
     def draft(self, kind: Kind, given: object, giver: Giver, *, name: str | None = None, old: StoredConnection | None = None) -> Drafted:
         """Judge ``given`` as the values of a new connection, or as the edited ones of ``old``.
@@ -76,8 +78,7 @@ class Drafter:
         kept = {field: value for field, value in judged.items() if field in values}  # a schema's defaults may change with its connector
         origin = _origin(giver, given, kept, old)
         if origin == "remote":
-            if any(reference_paths(kept)) and not self._access().references:
-                refuse_references(kept)
+            self._check_references(kept)
         else:
             kept = {field: _anchored(value, giver.folder) for field, value in kept.items()}
         return Drafted(kind, Draft(kind.full_name, kept, kind.schema, origin), made, self._schemas)

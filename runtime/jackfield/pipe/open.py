@@ -27,6 +27,7 @@ from jackfield.errors import InvalidConnection
 from jackfield.pipe.admit import Admitted, Target, check_values
 from jackfield.pipe.check import model_faults
 from jackfield.pipe.schemas import Schemas
+from jackfield.pipe.storage import barred_paths
 from jackfield.redaction import confidential_values, secret_values
 
 if TYPE_CHECKING:
@@ -140,6 +141,14 @@ class OpenConnections:
         """Read what the target refers to anew when it is next opened, rather than from memory."""
         self._secrets.forget(target.values)
 
+    def check_references(self, values: Mapping[str, Any], folder: str = ".") -> None:
+        """Refuse the references of a connection made over HTTP or MCP that its workspace does not allow, or nobody may use.
+
+        :raises InvalidConnection: with a detail for each.
+        """
+        if any(reference_paths(values)):
+            refuse_references(values, folder, self._access().references, barred_paths(self._environment))
+
     def defaults(self, admitted: Admitted) -> Mapping[str, Any]:
         """The connection values that fill missing inputs; only those of them that are references are read."""
         target, given = admitted.target, admitted.invocation.inputs
@@ -158,8 +167,8 @@ class OpenConnections:
     def _resolved(self, target: Target, values: Mapping[str, Any]) -> Mapping[str, Any]:
         if not target.refers:
             return values
-        if target.origin == "remote" and any(reference_paths(values)) and not self._access().references:
-            refuse_references(values)
+        if target.origin == "remote":
+            self.check_references(values, target.folder)
         return self._secrets.resolve(values, target.folder)
 
     def _digest(self, values: Mapping[str, Any]) -> Hashable:

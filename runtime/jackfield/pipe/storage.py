@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_store import ConnectionStore
     from jackfield.database import Database, Vault
 
-__all__ = ["NONE", "Storage", "database_url", "home"]
+__all__ = ["NONE", "Storage", "barred_paths", "database_url", "home"]
 
 NONE = "none"
 """The URL that stands for no database: no store, no journal, idempotency keys refused (contract §6)."""
@@ -32,6 +32,12 @@ def home(environment: Mapping[str, str]) -> str:
     if named:
         return os.path.abspath(os.path.expanduser(named))  # noqa: PTH100, PTH111 (a cold invoke saves pathlib's import)
     return os.path.join(_user_data(environment, sys.platform), "jackfield")  # noqa: PTH118 (as above)
+
+
+def barred_paths(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """List what no tenant's ``$file`` reference may read: the home and the key file."""
+    named = environment.get("JACKFIELD_MASTER_KEY_FILE")
+    return (home(environment), os.path.expanduser(named)) if named else (home(environment),)  # noqa: PTH111 (as above)
 
 
 def database_url(environment: Mapping[str, str]) -> str:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["changed", "explained", "shown"]
 
 _OPERATORS = (
-    ("allowReferences", "allow_references", "Connections made here may refer to secrets of the host"),
     ("allowAmbient", "allow_ambient", "Connections made here may use the host's own identity"),
     ("allowOwnExternalId", "allow_own_external_id", "Connections made here may bring an External ID of their own"),
 )
+_REFERENCES = "Secrets of the host that connections made here may refer to"
 _DONE = {"changed": "The settings are saved. Processes that run follow within five seconds."}
 
 
@@ -80,6 +80,7 @@ def _changes(visit: Visit) -> dict[str, Any]:
     if visit.operator:
         changes["rules"] = {"allow": pattern_lines(form.get("allow", "")), "block": pattern_lines(form.get("block", ""))}
         changes |= {member: form.get(member) == "on" for member, _, _ in _OPERATORS}
+        changes["allowReferences"] = pattern_lines(form.get("allowReferences", ""))
     return changes
 
 
@@ -105,22 +106,34 @@ def _operators(visit: Visit, settings: Settings) -> Markup:
     """Rules and what concerns the host: who runs jackfield sets them, so that no tenant frees itself."""
     rules = settings.rules
     if not visit.operator:
-        said = [(title, "yes" if getattr(settings, name) else "no") for _, name, title in _OPERATORS]
+        said: list[tuple[str, Node]] = [(_REFERENCES, ", ".join(_references(settings)) or "none")]
+        said += [(title, "yes" if getattr(settings, name) else "no") for _, name, title in _OPERATORS]
         return h.div(
             h.h3("Set by the operator"), h.p("Whoever runs jackfield sets these: ", h.code("jackfield workspaces set"), "."),
             terms([("Rules", rules_shown(rules) or "none: everything is allowed"), *said]),
         )  # fmt: skip
     boxes = [_checkbox(member, title, bool(getattr(settings, name)), None, changes=True) for member, name, title in _OPERATORS]
     allow = h.textarea("\n".join(rules.allow), id="allow", name="allow", rows=3, spellcheck="false", aria_describedby="allow-hint")
+    references = h.textarea(
+        "\n".join(_references(settings)), id="allowReferences", name="allowReferences", rows=2, spellcheck="false",
+        aria_describedby="allowReferences-hint",
+    )  # fmt: skip
+    hint: Node = ["One pattern a line, such as ", h.code("env:ACME_*"), " or ", h.code("file:/etc/acme/*"), "; none by default."]
     block = h.textarea("\n".join(rules.block), id="block", name="block", rows=3, spellcheck="false", aria_describedby="block-hint")
     return h.div(
         h.h3("Rules"),
         field("allow", "Allow", allow, ["One pattern a line, such as ", h.code("aws-ses/*"), "; none at all allows everything."]),
         field("block", "Block", block, ["For instance ", h.code("effect:write & connection:prod-*"), ". Block goes before allow."]),
         h.h3("The host"),
+        field("allowReferences", _REFERENCES, references, hint),
         boxes,
         class_="stack",
     )
+
+
+def _references(settings: Settings) -> tuple[str, ...]:
+    allowed = settings.allow_references
+    return allowed if isinstance(allowed, tuple) else ("*",) if allowed else ()
 
 
 def _checkbox(name: str, title: str, on: bool, hint: str | None, *, changes: bool) -> Markup:
