@@ -18,6 +18,7 @@ TABLES = {
     "connections",
     "connection_secrets",
     "external_ids",
+    "file_connection_tests",
     "tokens",
     "console_sessions",
     "invocations",

@@ -11,6 +11,7 @@ import pytest
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.connections.connection_store import NameTaken, VersionConflict
+from jackfield.database import open_database
 from jackfield.errors import InvalidConnection, InvalidInvocation, UnknownConnection
 from managed import ROLE, paths, say
 
@@ -256,3 +257,23 @@ def test_drafts(managed_jackfield: Jackfield) -> None:
         managed_jackfield.connections.test_draft("echo/token", {"token": ""})
     managed_jackfield.connections.check("echo/token", {"token": "bad"})
     assert len(managed_jackfield.connections.list().items) == 1
+
+
+def test_m10_tests_of_file_connections_are_remembered(
+    managed_jackfield: Jackfield, open_runtime: Callable[..., Jackfield], database_url: str
+) -> None:
+    """M10: a test of a connection from a file is shown by every process, in the list too, until its values change."""
+    assert managed_jackfield.connections.show("filed")["status"] == "untested"
+    tested = managed_jackfield.connections.test("filed")
+    other = open_runtime().connections
+    assert tested["status"] == "ok"
+    assert other.show("filed") == tested == other.list().items[0]
+    assert other.show("filed")["account"] == {"id": "echo-1", "label": "The echo in the hall"}
+    edited = {"filed": {"type": "echo/token", "values": {"token": "bad"}}}
+    changed = open_runtime(connections=[edited]).connections
+    assert changed.show("filed")["status"] == "untested"
+    assert changed.test("filed")["status"] == "failing"
+    assert changed.list().items[0]["status"] == "failing"
+    with open_database(database_url) as database, database.read() as transaction:
+        (row,) = transaction.execute("SELECT * FROM file_connection_tests")
+    assert "from-file" not in str(vars(row) if hasattr(row, "__dict__") else row)

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, Protocol
 
 from jackfield.clock import Clock
 from jackfield.connections import external_ids
+from jackfield.connections.file_tests import FileTests
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.kept import COLUMNS, Draft, KeptConnection, Outcome
 from jackfield.connections.sealed_values import Parts, joined
@@ -56,6 +57,9 @@ class Sealing(Protocol):
     def open(self, workspace: str, aad_parts: tuple[str, ...], ciphertext: bytes) -> bytes:
         """What was sealed for this place."""
 
+    def hmac(self, workspace: str, text: bytes) -> str:
+        """Return a digest under a key of the workspace."""
+
 
 class NameTaken(InvalidConnection):
     """The workspace has a connection of this name."""
@@ -83,6 +87,7 @@ class ConnectionStore:
         self._clock = clock
         self._kept: Kept[str, StoredConnection] = Kept(_KEPT)
         self._lock = threading.Lock()
+        self.file_tests = FileTests(database, vault, workspace)
 
     def __repr__(self) -> str:
         return f"<ConnectionStore of {self.workspace!r} in {self._database!r}>"

@@ -103,7 +103,7 @@ class ManagedConnections:
         :raises InvalidConnection: where two files define it.
         """
         if self.known.in_files(name) is not None:
-            return shown_from_file(self.known.find(name), self.kinds)
+            return self._shown_from_file(self.known.find(name))
         store = self.known.store
         kept = store.show(name) if store is not None else None
         if kept is None:
@@ -196,8 +196,10 @@ class ManagedConnections:
         """
         stored = self.known.find(name)
         trial = try_connection(stored, self._catalog, self._opening, self._targets, Deadline.after(timeout_seconds, self._clock))
-        store = self.known.store if stored.id is not None else None
-        if store is not None:
+        store = self._store_if_open() if stored.id is None else self.known.store
+        if store is not None and stored.id is None:
+            store.file_tests.keep(stored, _outcome(trial))
+        elif store is not None:
             store.set_test_outcome(stored, _outcome(trial))
         return {**self.show(name), **trial.to_json()}
 
@@ -257,6 +259,17 @@ class ManagedConnections:
         :raises InvalidConnection: where the reference cannot be read.
         """
         return external_id(self.known.find(name), self._catalog, self._opening, self._targets)
+
+    def _shown_from_file(self, stored: StoredConnection) -> dict[str, Any]:
+        store = self._store_if_open()
+        return shown_from_file(stored, self.kinds, store.file_tests.find([stored]).get(stored.name) if store is not None else None)
+
+    def _store_if_open(self) -> ConnectionStore | None:
+        """The store, None where there is none or it cannot be opened: a connection of a file works without it."""
+        try:
+            return self.known.store
+        except JackfieldError:
+            return None
 
     def _store(self) -> ConnectionStore:
         store = self.known.store

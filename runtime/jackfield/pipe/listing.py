@@ -39,10 +39,11 @@ def _page(
     end = kept[-1].name if len(kept) > limit else None
     filed = [item for item in known.files() if after < item.name and (end is None or item.name <= end)]
     rows: dict[str, _Maker] = {item.name: lambda item=item: shown_from_store(item, kinds) for item in kept}  # type: ignore[misc]
+    tested = store.file_tests.find(filed) if store is not None else {}
     for item in filed:
         rows.pop(item.name, None)
         if _is_wanted(item, kinds, full_name, text):
-            rows[item.name] = lambda item=item: shown_from_file(item, kinds)  # type: ignore[misc]
+            rows[item.name] = lambda item=item: shown_from_file(item, kinds, tested.get(item.name))  # type: ignore[misc]
     return sorted(rows.items(), key=lambda row: row[0]), end
 
 

@@ -11,7 +11,7 @@ from jackfield.redaction import masked
 
 if TYPE_CHECKING:
     from jackfield.connections import StoredConnection
-    from jackfield.connections.kept import KeptConnection
+    from jackfield.connections.kept import KeptConnection, Outcome
     from jackfield.pipe.kinds import Kinds
 
 __all__ = ["ConnectionPage", "shown_from_file", "shown_from_store"]
@@ -29,9 +29,9 @@ class ConnectionPage:
         return {"items": list(self.items), "nextCursor": self.next_cursor}
 
 
-def shown_from_file(stored: StoredConnection, kinds: Kinds) -> dict[str, Any]:
-    """A file's connection, its secrets masked; nobody keeps what its tests come to."""
-    about = {"version": stored.version, "source": stored.source, "status": "untested"}
+def shown_from_file(stored: StoredConnection, kinds: Kinds, outcome: Outcome | None = None) -> dict[str, Any]:
+    """Show a file's connection, its secrets masked, with the outcome of its last test."""
+    about = {"version": stored.version, "source": stored.source, **(outcome.to_json() if outcome else {"status": "untested"})}
     return {**_shown(stored.name, stored.type, stored.values, kinds), **about}
 
 

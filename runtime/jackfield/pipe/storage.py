@@ -159,6 +159,10 @@ class _Later:
         """As ``Vault.open``."""
         return self._storage.vault.open(workspace, aad_parts, ciphertext)
 
+    def hmac(self, workspace: str, text: bytes) -> str:
+        """As ``Vault.hmac``."""
+        return self._storage.vault.hmac(workspace, text)
+
 
 def _sealed_by(database: Database) -> str | None:
     """The id of a master key that the database needs."""

@@ -1,0 +1,72 @@
+"""Outcomes of the tests of connections that come from files, stored in the database under a fingerprint of the tested values."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from jackfield.connections.kept import Outcome
+from jackfield.errors import JackfieldError
+
+if TYPE_CHECKING:
+    from jackfield.connections.stored import StoredConnection
+    from jackfield.database import Database, Row
+
+__all__ = ["FileTests", "Fingerprints"]
+
+_COLUMNS = "name, fingerprint, status, account_id, account_label, last_test"
+_ALL = f"SELECT {_COLUMNS} FROM file_connection_tests WHERE workspace = :workspace"  # noqa: S608 (a constant)
+_KEEP = f"""
+INSERT INTO file_connection_tests (workspace, {_COLUMNS})
+VALUES (:workspace, :name, :fingerprint, :status, :account_id, :account_label, :last_test)
+ON CONFLICT (workspace, name) DO UPDATE SET fingerprint = excluded.fingerprint, status = excluded.status,
+    account_id = excluded.account_id, account_label = excluded.account_label, last_test = excluded.last_test
+"""  # noqa: S608 (constants)
+
+
+class Fingerprints(Protocol):
+    """The part of the vault that fingerprints need."""
+
+    def hmac(self, workspace: str, text: bytes) -> str:
+        """Return a keyed digest, so that nobody who reads the database can guess values."""
+
+
+class FileTests:
+    """Outcomes of one workspace. An outcome counts only for the type and values that were tested; references count as they are written."""
+
+    def __init__(self, database: Database, vault: Fingerprints, workspace: str) -> None:
+        self._database = database
+        self._vault = vault
+        self._workspace = workspace
+
+    def find(self, connections: Iterable[StoredConnection]) -> Mapping[str, Outcome]:
+        """Return the outcomes of those that were tested as they are now, by name. A database that is away has none to tell."""
+        wanted = {item.name: item for item in connections}
+        if not wanted:
+            return {}
+        try:
+            with self._database.read(settled=False) as transaction:
+                rows = {row.name: row for row in transaction.execute(_ALL, {"workspace": self._workspace})}
+            return {
+                name: _outcome(row) for name, row in rows.items() if name in wanted and row.fingerprint == self._fingerprint(wanted[name])
+            }
+        except (JackfieldError, ValueError):  # the key cannot be read, or somebody has damaged a row
+            return {}
+
+    def keep(self, connection: StoredConnection, outcome: Outcome) -> None:
+        """Store the outcome of a test in place of the earlier one; without a database that can be written, it is shown once only."""
+        with contextlib.suppress(JackfieldError):
+            row = {"workspace": self._workspace, "name": connection.name, "fingerprint": self._fingerprint(connection)}
+            with self._database.write() as transaction:
+                transaction.change(_KEEP, {**row, **outcome.columns()})
+
+    def _fingerprint(self, connection: StoredConnection) -> str:
+        text = json.dumps({"type": connection.type, "values": connection.values}, sort_keys=True, separators=(",", ":"), default=str)
+        return self._vault.hmac(self._workspace, text.encode("utf-8", "surrogatepass"))
+
+
+def _outcome(row: Row) -> Outcome:
+    last_test = json.loads(row.last_test) if row.last_test is not None else None
+    return Outcome(row.status, row.account_id, row.account_label, last_test)
