@@ -21,6 +21,8 @@ TABLES = {
     "file_connection_tests",
     "tokens",
     "console_sessions",
+    "audit_entries",
+    "audit_heads",
     "invocations",
     "leases",
     "instances",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from jackfield.exports import exports
 
 if TYPE_CHECKING:
+    from jackfield.access.audit import LIBRARY, Actor, Audit, AuditEntry, ChainState
     from jackfield.access.patterns import INLINE, PatternError, Request, Rule, rule
     from jackfield.access.rules import SCOPES, Decision, Rules, Scope, Source, Step, decide, may
     from jackfield.access.settings import RETENTION_DAYS, Settings
@@ -28,8 +29,13 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT",
     "INLINE",
+    "LIBRARY",
     "RETENTION_DAYS",
     "SCOPES",
+    "Actor",
+    "Audit",
+    "AuditEntry",
+    "ChainState",
     "Decision",
     "NewToken",
     "PatternError",
@@ -57,6 +63,7 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
+        ".audit": ("Actor", "Audit", "AuditEntry", "ChainState", "LIBRARY"),
         ".patterns": ("INLINE", "PatternError", "Request", "Rule", "rule"),
         ".rules": ("Decision", "Rules", "SCOPES", "Scope", "Source", "Step", "decide", "may"),
         ".settings": ("RETENTION_DAYS", "Settings"),

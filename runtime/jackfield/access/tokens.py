@@ -7,6 +7,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
+from jackfield.access.audit import LIBRARY, Actor, Audit
 from jackfield.access.patterns import Request
 from jackfield.access.rules import SCOPES, Decision, Rules, Scope, decide
 from jackfield.access.secret_text import digest, is_well_formed, new_text
@@ -39,12 +40,13 @@ UPDATE tokens SET last_used_at = :now WHERE workspace = :workspace AND id = :id 
 
 
 class Tokens:
-    """Makes, shows and revokes the tokens of one workspace, which must be there."""
+    """Makes, shows and revokes the tokens of one workspace, which must be there. ``actor`` is who the audit log names."""
 
-    def __init__(self, database: Database, workspace: str, clock: Clock) -> None:
+    def __init__(self, database: Database, workspace: str, clock: Clock, actor: Actor = LIBRARY) -> None:
         self._database = database
         self._workspace = workspace
         self._clock = clock
+        self._audit = Audit(database, workspace, clock, actor)
 
     def create(self, scope: str, name: str = "", rules: Rules | None = None, expires_at: float | None = None) -> NewToken:
         """A new token. Its text is given here and never again: SHA-256 of it is what is kept.
@@ -65,7 +67,10 @@ class Tokens:
             "now": now,
             "expires_at": expires_at,
         }
-        self._database.record(lambda transaction: transaction.change(_INSERT, values))
+        about = {"name": name, "scope": token.scope, "rules": rules.to_json(), "expiresAt": iso(expires_at)}
+        with self._database.write() as transaction:
+            transaction.change(_INSERT, values)
+            self._audit.append(transaction, "token.created", f"token:{token.id}", about)
         return NewToken(text, token)
 
     def list(self, *, cursor: str | None = None, limit: int = 50) -> tuple[list[Token], str | None]:
@@ -96,8 +101,11 @@ class Tokens:
         :raises UnknownToken: where the workspace has none of this id.
         """
         with self._database.write() as transaction:
-            transaction.change(_REVOKE, {"workspace": self._workspace, "id": identifier, "now": self._clock.time()})
-            return self._found(transaction, identifier)
+            revoked = transaction.change(_REVOKE, {"workspace": self._workspace, "id": identifier, "now": self._clock.time()})
+            found = self._found(transaction, identifier)
+            if revoked:
+                self._audit.append(transaction, "token.revoked", f"token:{found.id}", {"name": found.name})
+            return found
 
     def explain(self, identifier: str, request: Request) -> Decision:
         """Whether a token may run something, and every rule that was looked at.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jackfield.access.audit import LIBRARY, Actor, Audit
 from jackfield.access.settings import Settings, changed_settings
 from jackfield.clock import Clock, iso
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
@@ -55,15 +57,23 @@ class Workspace:
 
 
 class Workspaces:
-    """All workspaces of a database. The operator's: whoever serves tenants gives them one workspace each."""
+    """All workspaces of a database. The operator's: whoever serves tenants gives them one workspace each. ``actor`` is who the audit log
+    names."""
 
-    def __init__(self, database: Database, vault: Vault, clock: Clock) -> None:
+    def __init__(self, database: Database, vault: Vault, clock: Clock, actor: Actor = LIBRARY) -> None:
         from jackfield.database.kept import Kept  # noqa: PLC0415 (with the database)
 
         self._database = database
         self._vault = vault
         self._clock = clock
+        self._actor = actor
         self._kept: Kept[str, tuple[Settings | None, float]] = Kept(_MOST_KEPT)
+
+    def acting_as(self, actor: Actor) -> Workspaces:
+        """Return the same workspaces, changed in the name of ``actor`` as far as the audit log is concerned."""
+        bound = copy.copy(self)
+        bound._actor = actor  # noqa: SLF001 (a copy of our own)
+        return bound
 
     def create(self, name: str, changes: Mapping[str, Any] | None = None) -> Workspace:
         """A new workspace, with ``changes`` to the settings that every workspace begins with. Its data key is made too, so that a wrong
@@ -82,6 +92,7 @@ class Workspaces:
             if name == DEFAULT or not transaction.change(statement, values):
                 raise WorkspaceExists(f"there is a workspace '{name}' already", hint="Choose another name; 'workspaces set' changes it.")
             self._vault.hmac(name, b"")
+            self._audit(name).append(transaction, "workspace.created", f"workspace:{name}", {"settings": made.settings.to_json()})
         self._keep(name, made.settings)
         return made
 
@@ -150,7 +161,13 @@ class Workspaces:
             before = json.loads(row.settings)
             after = {**before, **changed_settings(Settings.from_json(before), changes).to_json()}
             statement = "UPDATE workspaces SET settings = :after WHERE name = :name AND settings = :before"
-            return bool(transaction.change(statement, {"name": name, "after": json.dumps(after), "before": row.settings}))
+            changed = bool(transaction.change(statement, {"name": name, "after": json.dumps(after), "before": row.settings}))
+            if changed:
+                self._audit(name).append(transaction, "workspace.changed", f"workspace:{name}", _difference(before, after))
+            return changed
+
+    def _audit(self, name: str) -> Audit:
+        return Audit(self._database, name, self._clock, self._actor)
 
     def _keep(self, name: str, settings: Settings | None) -> None:
         self._kept.put(name, (settings, self._clock.monotonic() + _KEPT_FOR))
@@ -186,6 +203,11 @@ def _unknown(database: Database, name: str) -> UnknownWorkspace:
         names = [row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name LIMIT 1000")]
     tail = did_you_mean(name, [*names, DEFAULT])
     return UnknownWorkspace(f"there is no workspace '{name[:100]}'{tail}", hint=_HINT)
+
+
+def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    return {"before": {name: before.get(name) for name in changed}, "after": {name: after.get(name) for name in changed}}
 
 
 def _read(row: Row) -> Workspace:

@@ -22,6 +22,7 @@ BUILT_IN = {
     "worker": "take queued invocations",
     "workspaces": "the tenants, and what is set for each",
     "tokens": "who may do what over the network",
+    "audit": "who changed what: list, verify and export the audit log",
     "keys": "the master key",
     "db": "the database: upgrade, check, backup",
     "mcp": "serve MCP over stdio",

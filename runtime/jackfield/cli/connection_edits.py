@@ -11,6 +11,7 @@ from jackfield.cli.files import STDIN, Files
 from jackfield.cli.opening import open_jackfield
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.person import actor
 from jackfield.cli.quantities import count
 from jackfield.errors import InvalidInvocation
 
@@ -45,7 +46,8 @@ def _add(arguments: Namespace, output: Output) -> int:
         else:
             values, giver = _from_file(arguments.values)
         tested = not arguments.no_test
-        output.value(jackfield.connections.add(arguments.name, arguments.type, values, test=tested, force=arguments.force, giver=giver))
+        connections = jackfield.connections.acting_as(actor())
+        output.value(connections.add(arguments.name, arguments.type, values, test=tested, force=arguments.force, giver=giver))
     return 0
 
 
@@ -61,7 +63,7 @@ def _declare_replace(parser: Parser) -> None:
 def _replace(arguments: Namespace, output: Output) -> int:
     with open_jackfield() as jackfield:
         values, giver = _from_file(arguments.values)
-        found = jackfield.connections.replace(
+        found = jackfield.connections.acting_as(actor()).replace(
             arguments.name, values, arguments.version, test=not arguments.no_test, force=arguments.force, giver=giver
         )
         output.value(found)
@@ -79,7 +81,9 @@ def _import(arguments: Namespace, output: Output) -> int:
     if document == STDIN:
         document = Files().read_text(STDIN) + "\n"
     with open_jackfield() as jackfield:
-        rows = jackfield.connections.import_document(document, replace=arguments.replace, test=not arguments.no_test, force=arguments.force)
+        rows = jackfield.connections.acting_as(actor()).import_document(
+            document, replace=arguments.replace, test=not arguments.no_test, force=arguments.force
+        )
     output.rows(rows, ("name", "type", "result", "status"))
     for row in rows:
         if "error" in row:

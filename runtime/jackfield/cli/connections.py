@@ -10,6 +10,7 @@ from jackfield.cli.connection_policies import POLICY
 from jackfield.cli.opening import open_jackfield
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.person import actor
 from jackfield.cli.stores import declare_pages, pages
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _show(arguments: Namespace, output: Output) -> int:
 
 def _test(arguments: Namespace, output: Output) -> int:
     with open_jackfield() as jackfield:
-        found = jackfield.connections.test(arguments.name)
+        found = jackfield.connections.acting_as(actor()).test(arguments.name)
     output.value(found)
     return 0 if found["status"] == "ok" else _FAILED
 
@@ -71,13 +72,13 @@ def _declare_rename(parser: Parser) -> None:
 
 def _rename(arguments: Namespace, output: Output) -> int:
     with open_jackfield() as jackfield:
-        output.value(jackfield.connections.rename(arguments.name, arguments.new_name))
+        output.value(jackfield.connections.acting_as(actor()).rename(arguments.name, arguments.new_name))
     return 0
 
 
 def _remove(arguments: Namespace, output: Output) -> int:
     with open_jackfield() as jackfield:
-        jackfield.connections.remove(arguments.name)
+        jackfield.connections.acting_as(actor()).remove(arguments.name)
     output.value({"removed": arguments.name})
     return 0
 
@@ -89,7 +90,7 @@ def _declare_export(parser: Parser) -> None:
 
 def _export(arguments: Namespace, output: Output) -> int:
     with open_jackfield() as jackfield:
-        output.value(jackfield.connections.export(arguments.names or None, secrets=arguments.secrets))
+        output.value(jackfield.connections.acting_as(actor()).export(arguments.names or None, secrets=arguments.secrets))
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.person import actor
 from jackfield.cli.stores import open_storage
 from jackfield.errors import InvalidInvocation
 
@@ -27,7 +28,9 @@ def _declare_rotate(parser: Parser) -> None:
 
 
 def _rotate(arguments: Namespace, output: Output) -> int:
-    from jackfield.database import MasterKey  # noqa: PLC0415 (as everything that needs a database)
+    from jackfield.access import DEFAULT, Audit  # noqa: PLC0415 (as everything that needs a database)
+    from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
+    from jackfield.database import MasterKey  # noqa: PLC0415 (as above)
     from jackfield.pipe.key_file import KeyFile, new_key_text  # noqa: PLC0415 (as above)
     from jackfield.pipe.storage import home  # noqa: PLC0415 (as above)
 
@@ -44,7 +47,8 @@ def _rotate(arguments: Namespace, output: Output) -> int:
                 new = MasterKey.from_text(text, _TEXT)
                 file.put_first(text)  # before anything is wrapped by it: whatever ends this process, the key is kept
             count = vault.rotate(new, data_keys=arguments.data_keys)
-    made = {"masterKey": new.id, "rewrapped": count, "newDataKeys": arguments.data_keys}
+        made = {"masterKey": new.id, "rewrapped": count, "newDataKeys": arguments.data_keys}
+        Audit(storage.database, DEFAULT, SystemClock(), actor()).record("keys.rotated", "master-key", made)
     output.value(made if file is None else {**made, "keyFile": file.path})
     if file is None and given:
         sys.stderr.write(f"jackfield: set JACKFIELD_MASTER_KEY to what {_TEXT} is, for every process\n")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError
+from jackfield.cli.person import actor
 from jackfield.cli.quantities import count
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def workspaces_of(storage: Storage) -> Workspaces:
     from jackfield.access import Workspaces  # noqa: PLC0415 (the operator's commands only)
     from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
 
-    return Workspaces(storage.database, storage.vault, SystemClock())
+    return Workspaces(storage.database, storage.vault, SystemClock(), actor())
 
 
 def the_workspace(arguments: Namespace, storage: Storage) -> str:

@@ -7,6 +7,7 @@ import time
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.person import actor
 from jackfield.cli.stores import declare_pages, declare_workspace, open_storage, pages, read_moment, the_workspace
 
 __all__ = ["VERBS"]
@@ -32,7 +33,7 @@ def _create(arguments: Namespace, output: Output) -> int:
     expires = read_moment(arguments, "expires", 1)
     rules = Rules.checked(arguments.allow, arguments.block)
     with open_storage() as storage:
-        tokens = Tokens(storage.database, the_workspace(arguments, storage), SystemClock())
+        tokens = Tokens(storage.database, the_workspace(arguments, storage), SystemClock(), actor())
         made = tokens.create(arguments.scope, arguments.name, rules, expires)
     output.value({"token": made.text, "id": made.token.id})
     if output.for_people:
@@ -67,7 +68,7 @@ def _revoke(arguments: Namespace, output: Output) -> int:
     from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
 
     with open_storage() as storage:
-        revoked = Tokens(storage.database, the_workspace(arguments, storage), SystemClock()).revoke(arguments.id)
+        revoked = Tokens(storage.database, the_workspace(arguments, storage), SystemClock(), actor()).revoke(arguments.id)
     output.value(revoked.to_json(time.time()))
     return 0
 

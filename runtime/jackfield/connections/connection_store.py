@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
 from jackfield.clock import Clock
@@ -19,6 +19,14 @@ from jackfield.database.kept import Kept
 from jackfield.errors import Detail, InvalidConnection, UnknownConnection
 
 __all__ = ["ConnectionStore", "NameTaken", "VersionConflict", "conflict", "taken"]
+
+Also = Callable[[Transaction], None]
+"""Further statements for the transaction of a change, such as its entry in the audit log."""
+
+
+def _nothing(_transaction: Transaction) -> None:
+    """Add no statement."""
+
 
 _KEPT = 2000
 """Connections whose values are kept in memory, those used last."""
@@ -156,8 +164,8 @@ class ConnectionStore:
             row = transaction.find("SELECT settings FROM workspaces WHERE name = :workspace", {"workspace": self.workspace})
         return HostAccess.from_settings(row.settings if row is not None else None)
 
-    def add(self, name: str, draft: Draft) -> KeptConnection:
-        """Keep a new connection, as version 1.
+    def add(self, name: str, draft: Draft, also: Also = _nothing) -> KeptConnection:
+        """Keep a new connection, as version 1. ``also`` runs in the same transaction.
 
         :raises NameTaken: where there is one of that name.
         :raises InvalidConnection: for a name that is none, values that are too large, or an External ID that another workspace uses.
@@ -171,12 +179,13 @@ class ConnectionStore:
                 transaction.change(_INSERT, row)
                 _insert(transaction, sealed)
                 external_ids.claim(transaction, self.workspace, identifier, draft.external_ids())
+                also(transaction)
         except UniqueViolation:
             raise taken(name) from None
         return self._shown(name)
 
-    def replace(self, name: str, draft: Draft, version: int) -> KeptConnection:
-        """Put ``draft`` into the place of version ``version`` of a connection.
+    def replace(self, name: str, draft: Draft, version: int, also: Also = _nothing) -> KeptConnection:
+        """Put ``draft`` into the place of version ``version`` of a connection. ``also`` runs in the same transaction.
 
         :raises UnknownConnection: where there is none of that name.
         :raises VersionConflict: where it has another version by now.
@@ -195,10 +204,11 @@ class ConnectionStore:
             transaction.change("DELETE FROM connection_secrets WHERE workspace = :workspace AND connection_id = :id", row)
             _insert(transaction, sealed)
             external_ids.claim(transaction, self.workspace, found.id, draft.external_ids())
+            also(transaction)
         return self._shown(name)
 
-    def rename(self, name: str, new_name: str) -> KeptConnection:
-        """Give a connection another name; its version stays, since its values do.
+    def rename(self, name: str, new_name: str, also: Also = _nothing) -> KeptConnection:
+        """Give a connection another name; its version stays, since its values do. ``also`` runs in the same transaction.
 
         :raises UnknownConnection: where there is none of the old name.
         :raises NameTaken: where there is one of the new name.
@@ -209,14 +219,16 @@ class ConnectionStore:
         try:
             with self._database.write() as transaction:
                 changed = transaction.change(_RENAME, values)
+                if changed:
+                    also(transaction)
         except UniqueViolation:
             raise taken(new_name) from None
         if not changed:
             raise _gone(name)
         return self._shown(new_name)
 
-    def remove(self, name: str) -> None:
-        """Forget a connection, its secrets and its External IDs.
+    def remove(self, name: str, also: Also = _nothing) -> None:
+        """Forget a connection, its secrets and its External IDs. ``also`` runs in the same transaction.
 
         :raises UnknownConnection: where there is none of that name.
         """
@@ -224,15 +236,18 @@ class ConnectionStore:
             rows = transaction.execute(_REMOVE, self._named(name))
             for row in rows:
                 external_ids.release(transaction, self.workspace, row.id)
+                also(transaction)
         if not rows:
             raise _gone(name)
 
-    def set_test_outcome(self, stored: StoredConnection, outcome: Outcome) -> bool:
-        """Note what a test of ``stored`` came to; False where the connection has another version by now, or is gone."""
+    def set_test_outcome(self, stored: StoredConnection, outcome: Outcome, also: Also = _nothing) -> bool:
+        """Note what a test of ``stored`` came to; False where the connection has another version by now, or is gone.
+        ``also`` runs in the same transaction."""
         if stored.id is None:
             return False
         place = {"workspace": self.workspace, "id": stored.id, "version": stored.version}
         with self._database.write() as transaction:
+            also(transaction)
             return transaction.change(_TESTED, {**place, **outcome.columns()}) > 0
 
     def _named(self, name: str) -> dict[str, Any]:

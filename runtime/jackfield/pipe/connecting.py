@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from jackfield.access import LIBRARY
 from jackfield.clock import Deadline
 from jackfield.connections import NAME, NAME_EXPECTED, HostAccess, StoredConnection
 from jackfield.connections.connection_store import ConnectionStore, conflict, taken
@@ -23,9 +25,11 @@ from jackfield.pipe.shown import ConnectionPage, shown_from_file, shown_from_sto
 from jackfield.pipe.trial import Trial, try_connection
 
 if TYPE_CHECKING:
+    from jackfield.access import Actor, Audit
     from jackfield.catalog import Catalog
     from jackfield.clock import Clock
     from jackfield.connections import Connections
+    from jackfield.database import Transaction
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import OpenConnections
 
@@ -42,10 +46,19 @@ class ManagedConnections:
     """Lists, shows, tests, adds and changes connections. Thread-safe.
 
     ``values`` go in as their type's schema has them and come out masked. Who gives them matters: ``Giver("remote")`` stands for
-    somebody over HTTP or MCP, who may do less (contract §2); by default it is whoever runs jackfield.
+    somebody over HTTP or MCP, who may do less (contract §2); by default it is whoever runs jackfield. ``audit`` opens the audit log in
+    the name of an actor; None if there is no database. ``acting_as`` says who that is.
     """
 
-    def __init__(self, known: Connections, catalog: Catalog, opening: OpenConnections, targets: Targets, clock: Clock) -> None:
+    def __init__(
+        self,
+        known: Connections,
+        catalog: Catalog,
+        opening: OpenConnections,
+        targets: Targets,
+        clock: Clock,
+        audit: Callable[[Actor], Audit] | None = None,
+    ) -> None:
         self.known = known
         self.kinds = Kinds(catalog)
         self._catalog = catalog
@@ -53,6 +66,14 @@ class ManagedConnections:
         self._targets = targets
         self._clock = clock
         self._drafter = Drafter(targets.schemas, self.access, opening.check_references)
+        self._open_audit = audit
+        self._actor = LIBRARY
+
+    def acting_as(self, actor: Actor) -> ManagedConnections:
+        """Return the same connections, changed and tested in the name of ``actor`` as far as the audit log is concerned."""
+        bound = copy.copy(self)
+        bound._actor = actor  # noqa: SLF001 (a copy of our own)
+        return bound
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -136,7 +157,8 @@ class ManagedConnections:
         """
         store, drafted = self._judged(name, self.kinds.find(type), values, giver)
         tried = self._tried(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
-        return shown_from_store(store.add(name, tried.draft), self.kinds)
+        also = self._noted("connection.created", name, type=tried.draft.type)
+        return shown_from_store(store.add(name, tried.draft, also), self.kinds)
 
     def replace(
         self,
@@ -164,7 +186,8 @@ class ManagedConnections:
             raise conflict(name)
         drafted = self._drafter.draft(self.kinds.find(old.type), values, giver, name=name, old=old)
         tried = self._tried(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
-        return shown_from_store(store.replace(name, tried.draft, old.version), self.kinds)
+        also = self._noted("connection.replaced", name, type=old.type, fields=_changed(old.values, tried.draft.values))
+        return shown_from_store(store.replace(name, tried.draft, old.version, also), self.kinds)
 
     def rename(self, name: str, new_name: str) -> dict[str, Any]:
         """Give a stored connection another name; it is shown under that.
@@ -175,7 +198,7 @@ class ManagedConnections:
         store = self._changeable(new_name)
         if store.show(name) is None:
             raise self._not_stored(name)
-        return shown_from_store(store.rename(name, new_name), self.kinds)
+        return shown_from_store(store.rename(name, new_name, self._noted("connection.renamed", name, to=new_name)), self.kinds)
 
     def remove(self, name: str) -> None:
         """Forget a stored connection and its secrets.
@@ -186,7 +209,7 @@ class ManagedConnections:
         store = self._store()
         if store.show(name) is None:
             raise self._not_stored(name)
-        store.remove(name)
+        store.remove(name, self._noted("connection.removed", name))
 
     def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
         """Try a connection without changing anything, and keep what that came to; it is shown with the outcome.
@@ -199,8 +222,9 @@ class ManagedConnections:
         store = self._store_if_open() if stored.id is None else self.known.store
         if store is not None and stored.id is None:
             store.file_tests.keep(stored, _outcome(trial))
+            self._record("connection.tested", name, status=trial.status)
         elif store is not None:
-            store.set_test_outcome(stored, _outcome(trial))
+            store.set_test_outcome(stored, _outcome(trial), self._noted("connection.tested", name, status=trial.status))
         return {**self.show(name), **trial.to_json()}
 
     def test_draft(
@@ -216,6 +240,7 @@ class ManagedConnections:
         :raises InvalidConnection: as ``add`` does, but for a test that fails.
         """
         drafted = self._drafter.draft(self.kinds.find(type), values, giver)
+        self._record("connection.draft_tested", None, type=drafted.draft.type)
         return self._trial(drafted, "draft", timeout_seconds).to_json()
 
     def import_document(
@@ -240,7 +265,9 @@ class ManagedConnections:
 
         :raises UnknownConnection: for a name that there is not.
         """
-        return exported(self.known, self.kinds, names, secrets=secrets)
+        document = exported(self.known, self.kinds, names, secrets=secrets)
+        self._record("connection.exported", None, names=sorted(document["connections"]), secrets=secrets)
+        return document
 
     def policy(self, name: str, actions: Sequence[str] | None = None, principal_arn: str | None = None) -> dict[str, Any]:
         """The policies that the provider must have for the connection, as its type makes them: just what ``actions`` need (``sendEmail``
@@ -270,6 +297,20 @@ class ManagedConnections:
             return self.known.store
         except JackfieldError:
             return None
+
+    def _noted(self, event: str, name: str, **details: Any) -> Callable[[Transaction], None]:  # noqa: ANN401 (JSON)
+        """Return what adds an entry about the connection ``name`` to the transaction of a change."""
+        open_audit, actor = self._open_audit, self._actor
+
+        def also(transaction: Transaction) -> None:
+            if open_audit is not None:
+                open_audit(actor).append(transaction, event, f"connection:{name}", details)
+
+        return also
+
+    def _record(self, event: str, name: str | None, **details: Any) -> None:  # noqa: ANN401 (JSON)
+        if self._open_audit is not None:
+            self._open_audit(self._actor).record(event, "connections" if name is None else f"connection:{name}", details)
 
     def _store(self) -> ConnectionStore:
         store = self.known.store
@@ -331,6 +372,11 @@ class ManagedConnections:
     def _trial(self, drafted: Drafted, name: str, timeout_seconds: float) -> Trial:
         deadline = Deadline.after(timeout_seconds, self._clock)
         return try_connection(_stored(name, drafted), self._catalog, self._opening, drafted, deadline)
+
+
+def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return the names of the values that differ; the audit log holds no values."""
+    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
 
 
 def _stored(name: str, drafted: Drafted) -> StoredConnection:

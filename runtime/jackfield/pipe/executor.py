@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import ThreadPoolExecutor
 
+    from jackfield.access import Actor, Audit
     from jackfield.catalog import EntryPoint
     from jackfield.connections import SharedLeases, Source
     from jackfield.journal import Claimed, Journal
@@ -125,8 +126,15 @@ class Jackfield:
         if self._managed is None:
             from jackfield.pipe.connecting import ManagedConnections  # noqa: PLC0415 (an invocation never pays for it)
 
-            self._managed = ManagedConnections(self._known, self.catalog, self.open_connections, self._targets, self.clock)
+            self._managed = ManagedConnections(
+                self._known, self.catalog, self.open_connections, self._targets, self.clock, self._audit if self.storage.enabled else None
+            )
         return self._managed
+
+    def _audit(self, actor: Actor) -> Audit:
+        from jackfield.access import Audit  # noqa: PLC0415 (only changes of connections are recorded)
+
+        return Audit(self.storage.database, self.workspace, self.clock, actor)
 
     @property
     def is_open(self) -> bool:

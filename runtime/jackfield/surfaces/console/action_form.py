@@ -26,7 +26,7 @@ def fitting_connections(visit: Visit, manifest: Manifest, action: ActionManifest
     if not manifest.connection_types:
         return []
     found = []
-    for row in visit.panel.connections.list(limit=_MOST).items:
+    for row in visit.connections.list(limit=_MOST).items:
         kind = manifest.connection_type(row["type"])
         if kind is not None and kind.can_serve(action.key):
             found.append(row)

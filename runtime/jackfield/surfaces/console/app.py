@@ -14,6 +14,7 @@ from starlette.routing import Route
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.console import (
     action,
+    audit,
     catalogue,
     connection,
     connection_form,
@@ -70,6 +71,7 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/tokens", tokens.listed, "GET"),
     ("/tokens", tokens.created, "POST"),
     ("/tokens/{id}/revocation", tokens.revoked, "POST"),
+    ("/audit", audit.listed, "GET"),
     ("/workspace", workspace.shown, "GET"),
     ("/workspace", workspace.changed, "POST"),
     ("/workspace/verdict", workspace.explained, "GET"),

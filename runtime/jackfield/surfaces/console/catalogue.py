@@ -155,7 +155,7 @@ def _types(visit: Visit, manifest: Manifest) -> list[Markup]:
 def _type_cards(visit: Visit, manifest: Manifest) -> Iterable[Markup]:
     for kind in manifest.connection_types.values():
         name = manifest.full_name(kind)
-        counted: Mapping[str, Any] = visit.panel.connections.list(limit=100, type=name).to_json()
+        counted: Mapping[str, Any] = visit.connections.list(limit=100, type=name).to_json()
         count = len(counted["items"])
         have = h.a(f"{count} in this workspace", href=f"/connections?type={name}") if count else "none in this workspace"
         make = h.a("New connection", href=f"/new-connection?type={name}", class_="button") if visit.may("manage") else None

@@ -43,8 +43,8 @@ _DOCUMENTS = (
 def shown(visit: Visit) -> Response:
     """``GET /connections/{name}``."""
     visit.require("read")
-    row = visit.panel.connections.show(visit.path("name"))
-    kind = visit.panel.connections.kinds.known(row["type"])
+    row = visit.connections.show(visit.path("name"))
+    kind = visit.connections.kinds.known(row["type"])
     stored = row.get("source") == STORE
     status = str(row.get("status", "untested"))
     external_id, unreadable = _external_id(visit, row)
@@ -67,7 +67,7 @@ def shown(visit: Visit) -> Response:
 def tested(visit: Visit) -> Response:
     """``POST /connections/{name}/test``: try it now; the card with its steps."""
     visit.require("invoke")
-    row = visit.panel.connections.test(visit.path("name"))
+    row = visit.connections.test(visit.path("name"))
     if not visit.partial:
         return redirect(visit, f"/connections/{row['name']}")
     external_id, _ = _external_id(visit, row)
@@ -79,7 +79,7 @@ def renamed(visit: Visit) -> Response:
     """``POST /connections/{name}/name``."""
     visit.require("manage")
     _check_rename(visit)
-    row = visit.panel.connections.rename(visit.path("name"), visit.form.get("new", "").strip())
+    row = visit.connections.rename(visit.path("name"), visit.form.get("new", "").strip())
     return redirect(visit, f"/connections/{row['name']}?done=renamed")
 
 
@@ -97,7 +97,7 @@ def _check_rename(visit: Visit) -> None:
 def removed(visit: Visit) -> Response:
     """``POST /connections/{name}/removal``."""
     visit.require("manage")
-    visit.panel.connections.remove(visit.path("name"))
+    visit.connections.remove(visit.path("name"))
     return redirect(visit, "/connections?done=removed")
 
 
@@ -154,12 +154,12 @@ def _policies(visit: Visit, row: Mapping[str, Any], external: str | None, *, ane
     """Show what the account must allow, to copy; nothing for types that make no policies. ``anew``: in place of what the page shows."""
     principal = visit.query.get("principal", "").strip() or _tested_principal(row)
     try:
-        made = visit.panel.connections.policy(str(row["name"]), None, principal)
+        made = visit.connections.policy(str(row["name"]), None, principal)
         fault = None
     except JackfieldError as error:
         if principal is None:
             return None
-        made, fault = visit.panel.connections.policy(str(row["name"])), error
+        made, fault = visit.connections.policy(str(row["name"])), error
     panels = [(title, code_block(_document(made[key]), title)) for key, title in _DOCUMENTS if key in made]
     if not panels:
         return None
@@ -191,7 +191,7 @@ def _repair(visit: Visit, row: Mapping[str, Any], kind: Kind, *, stored: bool, o
         reason = f"It is kept in {row.get('source')}: edit it there." if not stored else "Your token may not change it."
         values = [(name, h.code(value if isinstance(value, str) else json_text(value))) for name, value in row["values"].items()]
         return h.section(h.h2("Values"), h.p(reason, class_="muted"), terms(values), class_="card")
-    own = visit.panel.connections.access().own_external_id
+    own = visit.connections.access().own_external_id
     form = h.form(
         csrf_field(visit.csrf),
         h.input(type="hidden", name="version", value=row["version"]),

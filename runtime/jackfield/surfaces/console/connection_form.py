@@ -37,7 +37,7 @@ def shown(visit: Visit) -> Response:
     """``GET /new-connection``: ``?type=`` chosen already, ``?connector=`` to choose among its types, ``?inside=1`` for a dialog."""
     visit.require("manage")
     inside = "inside" in visit.query
-    kinds, wanted = visit.panel.connections.kinds, visit.query.get("type")
+    kinds, wanted = visit.connections.kinds, visit.query.get("type")
     if wanted is None:
         content, title = _choice(_fitting(visit), inside=inside), "New connection"
         lead = "What do you want to sign in to, and how?"
@@ -55,7 +55,7 @@ def created(visit: Visit) -> Response:
     name, kind = visit.form.get("name", "").strip(), visit.form.get("type", "")
 
     def add(values: Mapping[str, Any], **how: bool) -> dict[str, Any]:
-        return visit.panel.connections.add(name, kind, values, giver=_REMOTE, **how)
+        return visit.connections.add(name, kind, values, giver=_REMOTE, **how)
 
     return _saved(visit, add, f"/connections/{name}?done=created")
 
@@ -67,7 +67,7 @@ def changed(visit: Visit) -> Response:
 
     def replace(values: Mapping[str, Any], **how: bool) -> dict[str, Any]:
         seen = int(version) if version.isascii() and version.isdigit() else None
-        return visit.panel.connections.replace(name, values, seen, giver=_REMOTE, **how)
+        return visit.connections.replace(name, values, seen, giver=_REMOTE, **how)
 
     return _saved(visit, replace, f"/connections/{name}?done=changed")
 
@@ -102,7 +102,7 @@ def _without_generated(schema: Mapping[str, Any], *, keep: bool) -> Mapping[str,
 
 def _fitting(visit: Visit) -> list[Kind]:
     """The types of one connector, or all."""
-    kinds, connector = visit.panel.connections.kinds, visit.query.get("connector")
+    kinds, connector = visit.connections.kinds, visit.query.get("connector")
     if connector is None:
         return kinds.all()
     manifest = visit.host.catalog.find(connector)
@@ -133,7 +133,7 @@ def _choice(kinds: list[Kind], *, inside: bool) -> Markup:
 
 
 def _form(visit: Visit, kind: Kind, *, inside: bool) -> Markup:
-    own = visit.panel.connections.access().own_external_id
+    own = visit.connections.access().own_external_id
     made = _generated(kind.schema) if not own else []
     name = h.input(
         type="text",

@@ -52,13 +52,13 @@ def done_notice(visit: Visit, texts: Mapping[str, str]) -> Markup | None:
 
 
 def _problems(visit: Visit) -> list[Markup]:
-    known = visit.panel.connections
+    known = visit.connections
     return [notice(text, tone="warn") for text in (*known.problems, *known.warnings)]
 
 
 def _filters(visit: Visit) -> Markup:
-    there = sorted({str(row["type"]) for row in visit.panel.connections.list(limit=_MOST).items})
-    types = [(name, f"{found.about.title} ({name})" if (found := visit.panel.connections.kinds.known(name)) else name) for name in there]
+    there = sorted({str(row["type"]) for row in visit.connections.list(limit=_MOST).items})
+    types = [(name, f"{found.about.title} ({name})" if (found := visit.connections.kinds.known(name)) else name) for name in there]
     text = h.input(
         type="search", id="text", name="text", value=visit.query.get("text", ""), autocomplete="off", placeholder="Name, type or account"
     )
@@ -78,7 +78,7 @@ def _filters(visit: Visit) -> Markup:
 def _found(visit: Visit) -> Markup:
     given, status = visit.query, visit.query.get("status")
     limit = _MOST if status else _PAGE  # the status is not looked for in the database
-    page_ = visit.panel.connections.list(given.get("cursor"), limit, type=given.get("type") or None, text=given.get("text") or None)
+    page_ = visit.connections.list(given.get("cursor"), limit, type=given.get("type") or None, text=given.get("text") or None)
     rows = [_row(row) for row in page_.items if not status or row.get("status") == status]
     narrowed = any(given.get(name) for name in ("text", "type", "status"))
     empty = "No connection fits." if narrowed else _first(visit)

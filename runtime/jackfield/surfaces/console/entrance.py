@@ -7,7 +7,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.access import DEFAULT, Rules, Tokens, UnknownToken
+from jackfield.access import DEFAULT, Audit, Rules, Tokens, UnknownToken
 from jackfield.access.sessions import LASTS, Sessions
 from jackfield.surfaces.console.cookies import CookieJar
 from jackfield.surfaces.http.identity import Identity
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Entrance", "one_time_link"]
 
-_OPERATOR = Identity(DEFAULT, "console", "manage", Rules(), "one-time link")
+_OPERATOR = Identity(DEFAULT, "console", "manage", Rules(), "one-time link", "link")
 """Whom a one-time link lets in."""
 
 
@@ -56,6 +56,7 @@ class Entrance:
         """The workspace and secret of a new session for a one-time link; None where it is used up."""
         if not self._host.storage.enabled or not self._sessions(DEFAULT).spend_link(secret):
             return None
+        self._record(_OPERATOR, "session.started")
         return DEFAULT, self._sessions(DEFAULT).begin({"by": "link"})
 
     def by_token(self, text: str) -> tuple[str, str] | None:
@@ -68,19 +69,28 @@ class Entrance:
         if text.count(".") == 2:  # noqa: PLR2004 (a JWT's three parts)
             noted = {"by": "jwt", "id": identity.id, "scope": identity.scope, "name": identity.name}
             lasts = _expiry(text) - self._host.clock.time()
+        self._record(identity, "session.started")
         return identity.workspace, self._sessions(identity.workspace).begin(noted, lasts)
 
     def leave(self, request: Request) -> None:
         """End the visitor's session."""
         found = self.jar.session(request)
-        if found is not None and self._host.storage.enabled:
-            self._sessions(found[0]).end(found[1])
+        if found is None or not self._host.storage.enabled:
+            return
+        visitor = self.find(request, touch=False)
+        self._sessions(found[0]).end(found[1])
+        if visitor is not None:
+            self._record(visitor[0], "session.ended")
+
+    def _record(self, identity: Identity, event: str) -> None:
+        log = Audit(self._host.storage.database, identity.workspace, self._host.clock, identity.actor)
+        log.record(event, "console", {"scope": identity.scope})
 
     def _identity(self, workspace: str, noted: Mapping[str, Any]) -> Identity | None:
         if noted["by"] == "link":
             return _OPERATOR
         if noted["by"] == "jwt":
-            return Identity(workspace, noted["id"], noted["scope"], Rules(), noted["name"])
+            return Identity(workspace, noted["id"], noted["scope"], Rules(), noted["name"], "user")
         try:
             token = Tokens(self._host.storage.database, workspace, self._host.clock).find(noted["id"])
         except UnknownToken:

@@ -60,7 +60,7 @@ def _content(visit: Visit, span: Span) -> list[Node]:
 
 def _tiles(visit: Visit, numbers: Figures) -> Markup:
     counts = open_counts(visit.journal.database, visit.identity.workspace)
-    rows = visit.panel.connections.list(limit=_CONNECTIONS).items
+    rows = visit.connections.list(limit=_CONNECTIONS).items
     failing = sum(row.get("status") in ("failing", "expired") for row in rows)
     share = f"{numbers.succeeded / numbers.settled:.1%}" if numbers.settled else "none"
     return h.ul(

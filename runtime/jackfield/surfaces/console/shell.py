@@ -27,6 +27,7 @@ _SECTIONS = (
     ("invocations", "/invocations", "Invocations"),
     ("tokens", "/tokens", "Tokens"),
     ("workspace", "/workspace", "Workspace"),
+    ("audit", "/audit", "Audit log"),
 )
 LOGO = Markup(
     '<svg class="logo" viewBox="0 0 28 28" aria-hidden="true"><rect x="1" y="1" width="26" height="26" rx="6"/>'
@@ -77,7 +78,9 @@ def secured(response: Response) -> Response:
 
 def _side(visit: Visit, section: str) -> Markup:
     links = [
-        h.li(h.a(title, href=address, aria_current="page" if key == section else None)) for key, address, title in _SECTIONS
+        h.li(h.a(title, href=address, aria_current="page" if key == section else None))
+        for key, address, title in _SECTIONS
+        if key != "audit" or (visit.may("manage") and not visit.identity.rules)
     ]  # fmt: skip
     leave = h.form(
         h.input(type="hidden", name="csrf", value=visit.csrf), h.button("Sign out", class_="quiet"), method="post", action="/logout"

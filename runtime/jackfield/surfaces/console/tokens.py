@@ -89,7 +89,7 @@ def rules_shown(rules: Rules) -> list[Node]:
 
 
 def _tokens(visit: Visit) -> Tokens:
-    return Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock)
+    return Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock, visit.identity.actor)
 
 
 def _require_free(visit: Visit) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from jackfield.access import Scope
     from jackfield.journal import Journal
+    from jackfield.pipe.connecting import ManagedConnections
     from jackfield.pipe.executor import Jackfield
     from jackfield.surfaces.http.host import Host
     from jackfield.surfaces.http.identity import Identity
@@ -36,6 +37,11 @@ class Visit:
     def panel(self) -> Jackfield:
         """The runtime of the visitor's workspace."""
         return self.host.panel(self.identity.workspace)
+
+    @property
+    def connections(self) -> ManagedConnections:
+        """The connections of the visitor's workspace, changed in the visitor's name."""
+        return self.panel.connections.acting_as(self.identity.actor)
 
     @property
     def journal(self) -> Journal:

@@ -44,7 +44,7 @@ def changed(visit: Visit) -> Response:
     if visit.identity.rules:
         raise Problem(403, "a token with rules of its own cannot change the workspace")
     try:
-        visit.panel.permits.workspaces.set(visit.identity.workspace, _changes(visit))
+        visit.panel.permits.workspaces.acting_as(visit.identity.actor).set(visit.identity.workspace, _changes(visit))
     except JackfieldError as error:
         told = fault_of(error.message, error.hint, [item.to_json() for item in error.details])
         if visit.partial:

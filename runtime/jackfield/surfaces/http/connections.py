@@ -102,7 +102,7 @@ async def policy(request: Request, host: Host, identity: Identity) -> Response:
 async def _done(host: Host, identity: Identity, step: Callable[[ManagedConnections], Any], stale: int = 409) -> Any:  # noqa: ANN401 (what the step gives)
     """Run a step in a thread of those for what may take long; an error of ours becomes the API's refusal, with its details."""
     try:
-        return await host.slowly(lambda: step(host.panel(identity.workspace).connections))
+        return await host.slowly(lambda: step(host.panel(identity.workspace).connections.acting_as(identity.actor)))
     except VersionConflict as error:
         raise of_error(error, stale) from None
     except NameTaken as error:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from jackfield.access import DEFAULT, Rules, Scope, Tokens, UnknownWorkspace, Workspaces, may
+from jackfield.access import DEFAULT, Actor, Rules, Scope, Tokens, UnknownWorkspace, Workspaces, may
 from jackfield.pipe.permit import Caller
 from jackfield.surfaces.http.jwts import Jwts
 from jackfield.surfaces.http.problem import Problem
@@ -36,6 +36,12 @@ class Identity:
     scope: Scope
     rules: Rules
     name: str = ""
+    kind: Literal["token", "user", "link"] = "token"
+
+    @property
+    def actor(self) -> Actor:
+        """Whom the audit log names."""
+        return Actor(self.kind, self.id, self.name)
 
     @property
     def caller(self) -> Caller:
@@ -133,7 +139,7 @@ class Identities:
         subject, name = str(claims["sub"]), str(claims.get("name", ""))
         if scope is None or not isinstance(workspace, str) or not storable(workspace, subject, name) or not self._exists(workspace):
             return None
-        return Identity(workspace, subject, scope, Rules(), name)
+        return Identity(workspace, subject, scope, Rules(), name, "user")
 
 
 def bearer(request: Request) -> str:

@@ -23,7 +23,7 @@ def shapes() -> dict[str, Json]:
     """All schemas, as OpenAPI components."""
     result = _published("result")
     found = {"Invocation": _published("invocation"), "Result": result, "Entry": _entry(result), **_CATALOGUE, **_CONNECTIONS, **_OTHERS}
-    for item in ("Entry", "Action", "Connection", "Option"):
+    for item in ("Entry", "Action", "AuditEntry", "Connection", "Option"):
         found[f"{item}List"] = _list(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
     found["ConnectorList"] = _list("#/components/schemas/Manifest", "#/components/schemas/Connector")
     return found
@@ -125,6 +125,11 @@ _OTHERS: dict[str, Json] = {
     "File": _object(
         ("file", "size", "contentType", "expiresAt"),
         file={"type": "string", "pattern": "^file_"}, size={"type": "integer"}, contentType=_STRING, expiresAt=_MOMENT,
+    ),
+    "AuditEntry": _object(
+        ("sequence", "at", "actor", "event", "object", "digest"),
+        sequence={"type": "integer"}, at=_MOMENT, event=_STRING, object=_STRING, details=_ANY, digest=_STRING, damage=_STRING,
+        actor=_object(("kind",), kind={"enum": ["token", "user", "link", "cli", "library"]}, id=_STRING, name=_STRING),
     ),
     "Healthy": _object(("status",), status={"const": "ok"}),
     "Problem": _object(

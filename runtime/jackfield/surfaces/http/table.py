@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from starlette.responses import Response
 
 from jackfield.access import Scope
-from jackfield.surfaces.http import catalogue, connections, documents, guide, invocations, operation, uploads
+from jackfield.surfaces.http import audit, catalogue, connections, documents, guide, invocations, operation, uploads
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -140,6 +140,10 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "POST", "/v1/files", uploads.upload, "invoke", "uploadFile", "Keep a file, to be named in inputs by its id.",
         {201: "File"}, body="*/*", problems=(413, 507),
+    ),
+    Operation(
+        "GET", "/v1/audit", audit.listed, "manage", "listAudit", "Who changed, tested, exported or signed in to what, newest first.",
+        {200: "AuditEntryList"}, query={"actor": _TEXT, "object": _TEXT, "event": _TEXT, **_PAGE}, problems=(503,),
     ),
     Operation("GET", "/healthz", operation.healthy, None, "health", "The process answers.", {200: "Healthy"}),
     Operation("GET", "/readyz", operation.ready, None, "readiness", "The database can be used.", {200: "Healthy"}, problems=(503,)),

@@ -1,0 +1,254 @@
+"""The audit log: who changed, tested, exported or signed in to what. Append-only, one hash chain per workspace, no secret in it.
+
+Each entry is written in the transaction of the change that it records, so neither exists without the other. The digest of an entry is
+SHA-256 over the digest of the entry before it and the entry's JSON text: whoever changes, removes or inserts one entry breaks the chain
+from there on. Whoever can rewrite the whole chain cannot be found by the database alone; keep the head that ``verify`` prints elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from jackfield.clock import iso
+from jackfield.errors import Detail, InvalidInvocation
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.database import Database, Row, Transaction
+
+__all__ = ["LIBRARY", "Actor", "Audit", "AuditEntry", "ChainState"]
+
+_FIRST = "0" * 64
+"""What the digest of the first entry builds on."""
+_NONE = (0, _FIRST)
+"""The head of a log without entries."""
+_BATCH = 500
+_COLUMNS = "sequence, actor, event, object, entry, digest"
+_NEXT = "UPDATE audit_heads SET sequence = sequence + 1 WHERE workspace = :workspace RETURNING sequence, digest"
+_BEGIN = "INSERT INTO audit_heads (workspace, sequence, digest) VALUES (:workspace, 0, :digest) ON CONFLICT DO NOTHING"
+_SET_HEAD = "UPDATE audit_heads SET digest = :digest WHERE workspace = :workspace"
+_INSERT = """
+INSERT INTO audit_entries (workspace, sequence, actor, event, object, entry, digest)
+VALUES (:workspace, :sequence, :actor, :event, :object, :entry, :digest)
+"""
+_HEAD = "SELECT sequence, digest FROM audit_heads WHERE workspace = :workspace"
+_OLDEST_FIRST = f"""
+SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace AND sequence > :after ORDER BY sequence LIMIT :limit
+"""  # noqa: S608 (constants)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Somebody who acts: a token, a user of the operator's identity provider, a person at the command line, a program."""
+
+    kind: Literal["token", "user", "link", "cli", "library"]
+    id: str = ""
+    name: str = ""
+
+    @property
+    def key(self) -> str:
+        """The actor in one word, for filters: ``token:01a1…``, ``cli:ada``, ``library``."""
+        return f"{self.kind}:{self.id}" if self.id else self.kind
+
+    def to_json(self) -> dict[str, str]:
+        """The actor as a JSON object; empty members are left out."""
+        members = {"kind": self.kind, "id": self.id, "name": self.name}
+        return {name: value for name, value in members.items() if value}
+
+
+LIBRARY = Actor("library")
+"""A program that uses ``Jackfield`` and names nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One recorded act. ``about`` holds its members as JSON; ``damage`` says what is wrong with the row, if anything is."""
+
+    sequence: int
+    about: Mapping[str, Any]
+    digest: str
+    damage: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry as ``GET /v1/audit`` shows it."""
+        shown = {**self.about, "digest": self.digest}
+        return shown if self.damage is None else {**shown, "sequence": self.sequence, "damage": self.damage}
+
+
+@dataclass(frozen=True, slots=True)
+class ChainState:
+    """The outcome of a verification. ``head`` is ``sequence:digest`` of the newest entry; ``fault`` the first break, None if there is
+    none."""
+
+    entries: int
+    head: str
+    fault: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The outcome as a JSON object."""
+        shown: dict[str, Any] = {"whole": self.fault is None, "entries": self.entries, "head": self.head}
+        return shown if self.fault is None else {**shown, "fault": self.fault}
+
+
+class Audit:
+    """The audit log of one workspace, written in the name of one actor. Thread-safe."""
+
+    def __init__(self, database: Database, workspace: str, clock: Clock, actor: Actor = LIBRARY) -> None:
+        self._database = database
+        self._workspace = workspace
+        self._clock = clock
+        self._actor = actor
+
+    def append(self, transaction: Transaction, event: str, target: str, details: Mapping[str, Any] | None = None) -> None:
+        """Record one act within ``transaction``: the ``event`` (``connection.created``) and its ``target`` (``connection:acme-ses``).
+
+        :param details: further members, without secrets.
+        """
+        place = {"workspace": self._workspace}
+        rows = transaction.execute(_NEXT, place)
+        if not rows:
+            transaction.change(_BEGIN, {**place, "digest": _FIRST})
+            rows = transaction.execute(_NEXT, place)
+        about: dict[str, Any] = {
+            "sequence": rows[0].sequence,
+            "at": iso(self._clock.time()),
+            "actor": self._actor.to_json(),
+            "event": event,
+            "object": target,
+        }
+        entry = json.dumps(about | ({"details": dict(details)} if details else {}), sort_keys=True)
+        digest = _chained(rows[0].digest, entry)
+        columns = {"sequence": rows[0].sequence, "actor": self._actor.key, "event": event, "object": target}
+        transaction.change(_INSERT, {**place, **columns, "entry": entry, "digest": digest})
+        transaction.change(_SET_HEAD, {**place, "digest": digest})
+
+    def record(self, event: str, target: str, details: Mapping[str, Any] | None = None) -> None:
+        """Record an act that changes nothing in the database, such as a sign-in or an export.
+
+        :raises Unavailable: if it cannot be recorded; the act must not go on then.
+        """
+        with self._database.write() as transaction:
+            self.append(transaction, event, target, details)
+
+    def list(
+        self,
+        *,
+        actor: str | None = None,
+        target: str | None = None,
+        event: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> tuple[list[AuditEntry], str | None]:
+        """At most ``limit`` entries, newest first, and the cursor of the next page. A filter that ends with ``*`` fits all that begins so.
+
+        :raises InvalidInvocation: if the cursor is not one that a list gave.
+        """
+        values: dict[str, Any] = {"workspace": self._workspace, "limit": limit + 1}
+        wanted = []
+        for column, text in (("actor", actor), ("object", target), ("event", event)):
+            if text:
+                wanted.append(f"{column} LIKE :{column} ESCAPE '!'" if text.endswith("*") else f"{column} = :{column}")
+                values[column] = _prefix(text[:-1]) if text.endswith("*") else text
+        if cursor is not None:
+            wanted.append("sequence < :before")
+            values["before"] = _read_cursor(cursor)
+        further = "".join(f" AND {condition}" for condition in wanted)
+        statement = f"SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace{further} ORDER BY sequence DESC LIMIT :limit"  # noqa: S608 (names of our own)
+        with self._database.read(settled=False) as transaction:
+            rows = transaction.execute(statement, values)
+        found = [_read(row) for row in rows[:limit]]
+        return found, str(found[-1].sequence) if len(rows) > limit else None
+
+    def all(self) -> Iterator[AuditEntry]:
+        """Every entry, oldest first, in bounded memory."""
+        for row in self._rows():
+            yield _read(row)
+
+    def verify(self, known_head: str | None = None) -> ChainState:
+        """Check every digest of the chain and its head. ``known_head`` is a head that was printed earlier and kept elsewhere: an entry of
+        that sequence must still have that digest.
+
+        :raises InvalidInvocation: if ``known_head`` is not ``sequence:digest``.
+        """
+        known = _read_head(known_head) if known_head is not None else None
+        with self._database.read(settled=False) as transaction:
+            row = transaction.find(_HEAD, {"workspace": self._workspace})
+        head = (row.sequence, row.digest) if row is not None else _NONE
+        last, count = _FIRST, 0
+        for row in self._rows():
+            if head != _NONE and count == head[0]:  # written since the head was read
+                break
+            fault = _fault(row, count + 1, last, known)
+            if fault is not None:
+                return ChainState(count, f"{count}:{last}", fault)
+            last, count = row.digest, count + 1
+        return ChainState(count, f"{count}:{last}", _head_fault((count, last), head, known))
+
+    def _rows(self) -> Iterator[Row]:
+        after = 0
+        while True:
+            with self._database.read(settled=False) as transaction:
+                rows = transaction.execute(_OLDEST_FIRST, {"workspace": self._workspace, "after": after, "limit": _BATCH})
+            yield from rows
+            if len(rows) < _BATCH:
+                return
+            after = rows[-1].sequence
+
+
+def _chained(before: str, entry: str) -> str:
+    import hashlib  # noqa: PLC0415 (OpenSSL costs a cold start 10 ms)
+
+    return hashlib.sha256(f"{before}\n{entry}".encode()).hexdigest()
+
+
+def _fault(row: Row, sequence: int, before: str, known: tuple[int, str] | None) -> str | None:
+    if row.sequence != sequence:
+        return f"entry {sequence:,} is missing: it is followed by entry {row.sequence:,}"
+    if row.digest != _chained(before, row.entry):
+        return f"entry {sequence:,} was changed, or the one before it: its digest does not fit"
+    if known is not None and known[0] == sequence and known[1] != row.digest:
+        return f"entry {sequence:,} has another digest than the known head: the log was rewritten"
+    damage = _read(row).damage
+    return None if damage is None else f"entry {sequence:,} {damage}"
+
+
+def _head_fault(found: tuple[int, str], head: tuple[int, str], known: tuple[int, str] | None) -> str | None:
+    if known is not None and known[0] > found[0]:
+        return f"entry {known[0]:,} is missing: the log ends with entry {found[0]:,}"
+    if head != found:
+        reason = "entries at the end were removed or changed" if head[0] >= found[0] else "the head was removed or changed"
+        return f"the log ends with entry {found[0]:,}, and its head is entry {head[0]:,}: {reason}"
+    return None
+
+
+def _read(row: Row) -> AuditEntry:
+    try:
+        about = json.loads(row.entry)
+        actor = Actor(**about["actor"]).key
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return AuditEntry(row.sequence, {}, row.digest, "cannot be read")
+    columns = (row.sequence, actor, row.event, row.object)
+    if (about.get("sequence"), row.actor, about.get("event"), about.get("object")) != columns:
+        return AuditEntry(row.sequence, about, row.digest, "has columns that differ from its text")
+    return AuditEntry(row.sequence, about, row.digest)
+
+
+def _prefix(text: str) -> str:
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
+
+
+def _read_cursor(cursor: str) -> int:
+    if cursor.isascii() and cursor.isdigit() and len(cursor) <= 15:  # noqa: PLR2004 (a number that every database takes)
+        return int(cursor)
+    raise InvalidInvocation("the cursor is not one that a list gave", hint="Start again without a cursor.")
+
+
+def _read_head(text: str) -> tuple[int, str]:
+    sequence, _, digest = text.partition(":")
+    if sequence.isascii() and sequence.isdigit() and len(sequence) <= 15 and len(digest) == len(_FIRST):  # noqa: PLR2004 (as above)
+        return int(sequence), digest
+    fault = Detail("/head", "must be 'sequence:digest', as a verification prints it", "pattern")
+    raise InvalidInvocation("the known head is not valid", details=[fault])

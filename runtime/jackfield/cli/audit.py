@@ -1,0 +1,97 @@
+"""``jackfield audit``: who changed, tested, exported or signed in to what."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.stores import declare_pages, declare_workspace, open_storage, pages, the_workspace
+from jackfield.errors import InvalidInvocation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from jackfield.access import Audit
+    from jackfield.cli.output import Output
+    from jackfield.pipe.storage import Storage
+
+__all__ = ["VERBS"]
+
+_COLUMNS = ("sequence", "at", "actor", "event", "object", "details")
+_BROKEN = 1
+
+
+def _log(arguments: Namespace, storage: Storage) -> Audit:
+    from jackfield.access import Audit  # noqa: PLC0415 (as everything that needs a database)
+    from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
+
+    return Audit(storage.database, the_workspace(arguments, storage), SystemClock())
+
+
+def _declare_list(parser: Parser) -> None:
+    parser.add_argument("--actor", metavar="ACTOR", help="only this actor, such as token:ID or cli:NAME; a final * matches any ending")
+    parser.add_argument("--object", metavar="OBJECT", help="only this object, such as connection:NAME; a final * matches any ending")
+    parser.add_argument("--event", metavar="EVENT", help="only this event, such as connection.created or connection.*")
+    declare_workspace(parser)
+    declare_pages(parser)
+
+
+def _list(arguments: Namespace, output: Output) -> int:
+    wanted = {"actor": arguments.actor, "target": arguments.object, "event": arguments.event}
+    with open_storage() as storage:
+        log = _log(arguments, storage)
+        found = pages(arguments, lambda cursor, limit: log.list(**wanted, cursor=cursor, limit=limit))
+    output.rows([entry.to_json() for entry in found], _COLUMNS)
+    return 0
+
+
+def _declare_verify(parser: Parser) -> None:
+    parser.add_argument("--head", metavar="HEAD", help="a head that an earlier verification printed, kept outside the database")
+    declare_workspace(parser)
+
+
+def _verify(arguments: Namespace, output: Output) -> int:
+    with open_storage() as storage:
+        state = _log(arguments, storage).verify(arguments.head)
+    output.value(state.to_json())
+    return 0 if state.fault is None else _BROKEN
+
+
+def _declare_export(parser: Parser) -> None:
+    parser.add_argument("--out", metavar="FILE", help="a new file; by default the entries go to stdout")
+    declare_workspace(parser)
+
+
+def _export(arguments: Namespace, output: Output) -> int:
+    with open_storage() as storage:
+        entries = (entry.to_json() for entry in _log(arguments, storage).all())
+        if arguments.out is None:
+            for entry in entries:
+                output.line(entry)
+        else:
+            output.value({"file": arguments.out, "exported": _written(arguments.out, entries)})
+    return 0
+
+
+def _written(path: str, entries: Iterable[Mapping[str, Any]]) -> int:
+    """Write the entries to a new file that only its owner reads, and return how many there were."""
+    count = 0
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            for entry in entries:
+                file.write(json.dumps(entry) + "\n")
+                count += 1
+    except OSError as fault:
+        hint = "Name a new file, in a folder that can be written."
+        raise InvalidInvocation(f"the file '{path[:200]}' cannot be written: {fault.strerror}", hint=hint) from None
+    return count
+
+
+VERBS = {
+    "list": Verb("List the entries, newest first.", _declare_list, _list),
+    "verify": Verb("Check the hash chain; exit code 1 if an entry was changed or removed.", _declare_verify, _verify),
+    "export": Verb("Write all entries as JSON Lines, oldest first.", _declare_export, _export),
+}

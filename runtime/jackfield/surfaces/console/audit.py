@@ -1,0 +1,83 @@
+"""The audit log of the workspace: who changed, tested, exported or signed in to what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from jackfield.access import Audit
+from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.pieces import at, heading, more, rows_table
+from jackfield.surfaces.console.shell import page
+from jackfield.surfaces.http.problem import Problem
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from jackfield.access import AuditEntry
+    from jackfield.surfaces.console.visit import Visit
+
+__all__ = ["listed"]
+
+_FILTERS = (("actor", "Actor", "token:… or cli:…"), ("object", "Object", "connection:*"), ("event", "Event", "connection.created"))
+
+
+def listed(visit: Visit) -> Response:
+    """``GET /audit``."""
+    visit.require("manage")
+    if visit.identity.rules:
+        raise Problem(403, "a token with rules of its own cannot read the audit log")
+    given = {name: visit.query.get(name, "").strip()[:200] for name, _, _ in _FILTERS}
+    log = Audit(visit.host.storage.database, visit.identity.workspace, visit.host.clock)
+    found, cursor = log.list(
+        actor=given["actor"] or None, target=given["object"] or None, event=given["event"] or None, cursor=visit.query.get("cursor") or None
+    )
+    rows = [_row(visit, entry) for entry in found]
+    columns = ("Time", "Actor", "Event", "Object", "Details")
+    empty = "No entry matches the filters." if any(given.values()) else "Nothing has been recorded yet."
+    older = more(f"/audit?{urlencode({**given, 'cursor': cursor})}" if cursor else None)
+    lead = [
+        "Changes, tests, exports and sign-ins of this workspace. ",
+        h.code("jackfield audit verify"),
+        " checks that no entry was altered.",
+    ]
+    return page(
+        visit,
+        "audit",
+        "Audit log",
+        heading("Audit log", lead=lead),
+        _filters(given),
+        rows_table("Audit log", columns, rows, empty=empty),
+        older,
+    )
+
+
+def _filters(given: Mapping[str, str]) -> Markup:
+    fields = [
+        h.div(
+            h.label(title, for_=name),
+            h.input(type="search", id=name, name=name, value=given[name], placeholder=example, autocomplete="off", spellcheck="false"),
+        )
+        for name, title, example in _FILTERS
+    ]
+    return h.form(fields, h.button("Apply"), action="/audit", class_="filters")
+
+
+def _row(visit: Visit, entry: AuditEntry) -> tuple[Node, ...]:
+    if entry.damage is not None:
+        return "unknown", "unknown", h.strong(f"Entry {entry.sequence} {entry.damage}"), "", ""
+    about = entry.about
+    moment = datetime.fromisoformat(about["at"]).timestamp()
+    return at(moment, visit.now), _actor(about["actor"]), h.code(about["event"]), h.code(about["object"]), _details(about.get("details"))
+
+
+def _actor(actor: Mapping[str, str]) -> Node:
+    key = ":".join(actor[name] for name in ("kind", "id") if name in actor)
+    return [h.strong(actor["name"]), h.br(), h.code(key, class_="small")] if "name" in actor else h.code(key)
+
+
+def _details(details: Mapping[str, Any] | None) -> Node:
+    return h.code(json.dumps(details), class_="small") if details else ""

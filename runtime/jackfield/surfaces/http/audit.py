@@ -1,0 +1,39 @@
+"""``/v1/audit``: who changed, tested, exported or signed in to what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.access import Audit
+from jackfield.errors import JackfieldError
+from jackfield.surfaces.http.body import answer
+from jackfield.surfaces.http.parameters import limit_of
+from jackfield.surfaces.http.problem import Problem, of_error
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from jackfield.surfaces.http.host import Host
+    from jackfield.surfaces.http.identity import Identity
+
+__all__ = ["listed"]
+
+
+async def listed(request: Request, host: Host, identity: Identity) -> Response:
+    """``GET /v1/audit``: the entries of the caller's workspace, newest first.
+
+    :raises Problem: 403 for a token with rules, which would see what its rules hide.
+    """
+    if identity.rules:
+        raise Problem(403, "a token with rules of its own cannot read the audit log")
+    if not host.storage.enabled:
+        raise Problem(503, "this server has no database, and so no audit log")
+    given = request.query_params
+    log = Audit(host.storage.database, identity.workspace, host.clock)
+    wanted = {"actor": given.get("actor"), "target": given.get("object"), "event": given.get("event")}
+    try:
+        found, cursor = await host.briefly(lambda: log.list(**wanted, cursor=given.get("cursor"), limit=limit_of(request)))
+    except JackfieldError as error:
+        raise of_error(error) from None
+    return answer({"items": [entry.to_json() for entry in found], "nextCursor": cursor})

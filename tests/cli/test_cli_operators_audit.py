@@ -1,0 +1,83 @@
+"""``jackfield audit``, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from operating import storage
+from shell import Shell
+
+pytest_plugins = ["shell_fixture", "postgres", "operating"]
+
+SECRET = "s3cret-4711-audited"
+VALUES = json.dumps({"token": SECRET, "greeting": "hello"})
+
+
+def _events(operator: Shell, *words: str) -> list[tuple[str, str]]:
+    return [(row["event"], row["object"]) for row in operator.run("audit", "list", *words).json]
+
+
+def test_what_commands_change_is_recorded(operator: Shell) -> None:
+    """Adding, testing, replacing, renaming, exporting and removing a connection, and making a token, are recorded for the account that ran
+    the command; no secret is in it."""
+    operator.set(LOGNAME="ada")
+    operator.run("connections", "add", "acme", "--type", "echo/token", "--values", "-", stdin=VALUES)
+    operator.run("connections", "test", "acme")
+    operator.run("connections", "replace", "acme", "--values", "-", stdin=json.dumps({"token": f"{SECRET}-2", "greeting": "hello"}))
+    operator.run("connections", "rename", "acme", "emca")
+    operator.run("connections", "export", "emca", "--secrets")
+    operator.run("connections", "remove", "emca")
+    operator.run("tokens", "create", "--scope", "read")
+    listed = operator.run("audit", "list")
+    events = [row["event"] for row in reversed(listed.json)]
+    assert events == [
+        "connection.created", "connection.tested", "connection.replaced", "connection.renamed", "connection.exported", "connection.removed",
+        "token.created",
+    ]  # fmt: skip
+    assert {row["actor"]["kind"] + ":" + row["actor"]["id"] for row in listed.json} == {"cli:ada"}
+    replaced = next(row for row in listed.json if row["event"] == "connection.replaced")
+    assert replaced["details"] == {"type": "echo/token", "fields": ["token"]}
+    assert SECRET not in listed.out
+    assert _events(operator, "--object", "connection:emca") == [("connection.removed", "connection:emca")]
+    assert len(_events(operator, "--event", "connection.*")) == 6
+    assert _events(operator, "--actor", "cli:bob") == []
+
+
+def test_rotation_is_recorded(operator: Shell) -> None:
+    """A rotation of the master key is in the log of `default`."""
+    operator.run("connections", "add", "acme", "--type", "echo/token", "--values", "-", stdin=VALUES)
+    assert operator.run("keys", "rotate").code == 0
+    assert ("keys.rotated", "master-key") in _events(operator)
+
+
+def test_verify_and_export(operator: Shell, tmp_path: Path) -> None:
+    """`verify` exits 0 for a whole log and 1 for one that was changed; `export` writes every entry to a new private file, or to stdout."""
+    operator.run("workspaces", "create", "acme")
+    operator.run("workspaces", "set", "acme", "--keep-inputs", "yes")
+    whole = operator.run("audit", "verify", "--workspace", "acme")
+    assert (whole.code, whole.json["whole"], whole.json["entries"]) == (0, True, 2)
+    out = tmp_path / "audit.jsonl"
+    assert operator.run("audit", "export", "--workspace", "acme", "--out", str(out)).json == {"file": str(out), "exported": 2}
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert [json.loads(line)["event"] for line in out.read_text(encoding="utf-8").splitlines()] == [
+        "workspace.created",
+        "workspace.changed",
+    ]
+    assert operator.run("audit", "export", "--workspace", "acme").out == out.read_text(encoding="utf-8")
+    again = operator.run("audit", "export", "--workspace", "acme", "--out", str(out))
+    assert (again.code, again.json["error"]["code"]) == (2, "invalid_invocation")
+    with storage() as opened, opened.database.write() as transaction:
+        transaction.change("DELETE FROM audit_entries WHERE workspace = 'acme' AND sequence = 1")
+    broken = operator.run("audit", "verify", "--workspace", "acme")
+    assert (broken.code, broken.json["whole"]) == (1, False)
+    assert "entry 1 is missing" in broken.json["fault"]
+
+
+@pytest.mark.parametrize("words", [("verify", "--head", "x"), ("list", "--cursor", "x"), ("list", "--limit", "0")])
+def test_what_is_not_valid_is_refused(operator: Shell, words: tuple[str, ...]) -> None:
+    """A head, a cursor or a limit that is none exits 2 with a reason."""
+    answer = operator.run("audit", *words)
+    assert (answer.code, answer.json["error"]["code"]) == (2, "invalid_invocation")

@@ -1,0 +1,38 @@
+"""The console's audit log: what was done by whom, for visitors who may manage the whole workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clocks import FakeClock
+from console_client import Place, placed, token
+from jackfield.access import Rules
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A console with a clock that stands still."""
+    with placed(tmp_path, FakeClock()) as found:
+        yield found
+
+
+def test_sign_ins_are_shown(place: Place) -> None:
+    """Whoever signs in by the one-time link finds their own sign-in in the audit log, and can filter for it."""
+    client = place.client()
+    client.get(place.link())
+    shown = client.get("/audit")
+    assert shown.status == 200
+    assert "session.started" in shown.words
+    assert "one-time link" in shown.words
+    assert "session.started" not in client.get("/audit?event=token.created").words
+    assert "Audit log" in client.get("/").words
+
+
+def test_a_visitor_with_rules_does_not_see_it(place: Place) -> None:
+    """A token with rules of its own is refused, and has no link to the page."""
+    client = place.signed_in(token(place, "manage", rules=Rules((), ("effect:write",))))
+    assert client.get("/audit").status == 403
+    assert "Audit log" not in client.get("/").words
