@@ -24,8 +24,8 @@ PYPROJECTS = sorted([ROOT / "pyproject.toml", *ROOT.glob("connectors/*/pyproject
 _MADE = {".git", ".venv", ".venv-wheels", ".hypothesis", "__pycache__", "site", "build", "dist"}
 _CACHE = re.compile(r"^\.(.*_)?cache$|\.egg-info$|^\.coverage")
 _TEXT = {".py", ".md", ".toml", ".json", ".yml", ".yaml", ".txt", ".cfg", ".sh", ".ini", ""}
-MAX_LINES = 400
-MEDIAN_LINES = 120
+MAX_LINES = 500
+MEDIAN_LINES = 200
 P90_FUNCTION = 25
 README_LINES = 80
 
@@ -144,13 +144,13 @@ def test_modules_say_what_is_public() -> None:
 
 
 def test_no_module_is_long() -> None:
-    """No module has more than 400 lines."""
+    """No module has more than 500 lines."""
     sizes = {name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in OURS}
     assert {path: size for path, size in sizes.items() if size > MAX_LINES} == {}
 
 
 def test_modules_and_functions_are_small() -> None:
-    """Half of the shipped modules have at most 120 lines, and nine of ten functions at most 25."""
+    """Half of the shipped modules have at most 200 lines, and nine of ten functions at most 25."""
     modules = [len(path.read_text(encoding="utf-8").splitlines()) for path in SHIPPED]
     lengths = sorted((node.end_lineno or node.lineno) - node.lineno + 1 for path in SHIPPED for node in functions(path))
     assert statistics.median(modules) <= MEDIAN_LINES
