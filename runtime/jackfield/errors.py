@@ -38,6 +38,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
+from jackfield.hints import worded
+
 __all__ = [
     "CODES",
     "Cancelled",
@@ -165,13 +167,13 @@ class JackfieldError(Exception):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.message!r})"
 
-    def to_json(self) -> dict[str, Any]:
-        """The ``error`` member of a Result."""
+    def to_json(self, surface: str = "library") -> dict[str, Any]:
+        """The ``error`` member of a Result; its hint is in the words of ``surface``."""
         body: dict[str, Any] = {"code": self.code, "message": self.message, "retryable": self.retryable}
         if self.details:
             body["details"] = [detail.to_json() for detail in self.details]
         if self.hint:
-            body["hint"] = self.hint
+            body["hint"] = worded(self.hint, surface)
         if self.provider is not None:
             body["provider"] = self.provider.to_json()
         return body

@@ -138,6 +138,13 @@ def test_a_running_one_is_cancelled_before_it_is_sent(client: Client, threads: T
     assert (late.status, late.headers["content-type"]) == (409, "application/problem+json")
 
 
+def test_m15_hints_are_requests_over_http(client: Client) -> None:
+    """A refused invocation says which request shows more, not which command; problem documents likewise."""
+    assert client.invoke("say", text=5).json["error"]["hint"].startswith("GET /v1/connectors/echo/actions/say/schema")
+    assert client.get("/v1/connections/nowhere").json["hint"] == "GET /v1/connections lists the connections."
+    assert "/openapi.json" in client.post("/v1/invocations", {"connector": "echo"}).json["error"]["hint"]
+
+
 def test_h4_a_running_invocation_shows_its_try(client: Client, threads: ThreadPoolExecutor) -> None:
     """While the request is on the wire the entry lists the try that is under way, and its step."""
     with Gatekeeper() as gate:

@@ -67,6 +67,7 @@ def test_faults_are_told_with_their_places(tmp_path: Path) -> None:
     assert found.is_error
     assert {detail["path"] for detail in found.structured_content["error"]["details"]} == {"/text", "/times"}
     assert "/times: must be at least 1" in found.content[0].text  # type: ignore[union-attr]
+    assert "Call get_action_guide with connector 'echo'" in found.content[0].text  # type: ignore[union-attr]  # M15
 
 
 def test_unknown_members_are_refused(tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def test_one_value_that_is_not_valid(tmp_path: Path) -> None:
     with panel(tmp_path, scripted(Script()), connections={"front": {"type": "stage/key", "values": {}}}) as board:
         error = refusal(board.ask(), "invalid_connection")
     assert error.message == "1 value of the connection 'front' (key) is not valid"
-    assert error.hint == "'jackfield schema scripted --connection key' shows what the connection takes."
+    assert error.hint == "The schema of the connection type scripted/key says what the connection takes."
 
 
 class Paired(Key):
@@ -284,7 +284,7 @@ def test_inputs_that_are_not_valid(tmp_path: Path, inputs: dict[Any, Any], fault
     assert found.keys() == faults.keys()
     assert all(words in found[path] for path, words in faults.items())
     assert error.message == (f"{len(faults)} inputs are not valid" if len(faults) > 1 else "1 input is not valid")
-    assert error.hint == "'jackfield schema scripted ask' shows what each input takes."
+    assert error.hint == "The schema of scripted/ask says what each input takes."
 
 
 def test_strings_are_read_where_nothing_is_lost(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from jackfield.access.patterns import PatternError, Request, Rule, rule
 from jackfield.errors import Detail, InvalidInvocation, NotAllowed
+from jackfield.hints import NextStep
 
 __all__ = ["SCOPES", "Decision", "Rules", "Scope", "Source", "Step", "decide", "may"]
 
@@ -94,7 +95,7 @@ class Decision:
     def refusal(self) -> NotAllowed:
         """The error for a decision that refuses."""
         where = "workspaces set" if self.source == "workspace" else "tokens create"
-        return NotAllowed(f"not allowed: {self.rule}", hint=f"Ask whoever manages the workspace; 'jackfield {where}' gives the rules.")
+        return NotAllowed(f"not allowed: {self.rule}", hint=NextStep("rules", command=where))
 
 
 _FREE = Decision(True, "nothing forbids it: neither the workspace nor the token has rules", "default")

@@ -14,6 +14,7 @@ from typing import Any
 
 from jackfield.catalog.discovery import EntryPoint, entry_points
 from jackfield.errors import UnknownConnector, did_you_mean
+from jackfield.hints import NextStep
 from jackfield.manifest import Manifest, ManifestError
 
 __all__ = ["Catalog", "Entry"]
@@ -198,7 +199,7 @@ def _unknown(key: str, known: Iterable[str]) -> UnknownConnector:
     tail = did_you_mean(key, known)
     return UnknownConnector(
         f"no connector '{key[:80]}' is installed{tail}",
-        hint="'jackfield connectors list' shows what is installed; connectors are Python packages, such as jackfield-aws-ses.",
+        hint=NextStep("connectors"),
     )
 
 

@@ -122,7 +122,7 @@ def _run_single(jackfield: Jackfield, invocation: Mapping[str, Any] | bytes, arg
     cancelled, caller = threading.Event(), _caller()
     with interruptible(cancelled.set):
         result = run_one(lambda left: jackfield.invoke(invocation, wait=arguments.wait, cancelled=left, caller=caller), cancelled)
-        output.value(result.to_json())
+        output.value(result.to_json("cli"))
     return result.exit_code
 
 
@@ -146,7 +146,7 @@ def _run_lines(path: str, arguments: Namespace, output: Output) -> int:
         batch = Batch(run, lines, arguments.concurrency)
         with interruptible(batch.stop):
             for result in _until_closed(batch, output):
-                output.line(result.to_json())
+                output.line(result.to_json("cli"))
                 worst = max(worst, result.exit_code)
                 tell(failed=result.exit_code != 0)
     # Results that nobody took are lost, whether their lines had run by then or not: which of them had is a matter of chance.

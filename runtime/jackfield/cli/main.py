@@ -123,9 +123,9 @@ def _refuse(command: str, error: JackfieldError, output: Output) -> int:
     if command == "invoke":
         from jackfield.invocation import Meta, Result, new_invocation_id  # noqa: PLC0415 (only refusals pay for it)
 
-        output.value(Result("failed", Meta(new_invocation_id()), error=error).to_json())
+        output.value(Result("failed", Meta(new_invocation_id()), error=error).to_json("cli"))
     else:
-        output.value({"error": error.to_json()})
+        output.value({"error": error.to_json("cli")})
     return error.exit_code
 
 

@@ -17,6 +17,7 @@ from jackfield.connections.stored import NAME, NAME_EXPECTED, STORE, StoredConne
 from jackfield.database import Database, SealBroken, Transaction, UniqueViolation
 from jackfield.database.kept import Kept
 from jackfield.errors import Detail, InvalidConnection, UnknownConnection
+from jackfield.hints import NextStep
 
 __all__ = ["ConnectionStore", "NameTaken", "VersionConflict", "conflict", "taken"]
 
@@ -335,7 +336,7 @@ def damaged(name: str) -> InvalidConnection:
 
 
 def _gone(name: str) -> UnknownConnection:
-    return UnknownConnection(f"there is no stored connection '{name[:100]}'", hint="'jackfield connections list' shows the connections.")
+    return UnknownConnection(f"there is no stored connection '{name[:100]}'", hint=NextStep("connections"))
 
 
 def conflict(name: str) -> VersionConflict:

@@ -10,6 +10,7 @@ from jackfield.connections.files import Source, load
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.stored import StoredConnection
 from jackfield.errors import InvalidConnection, UnknownConnection, did_you_mean
+from jackfield.hints import NextStep
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -119,10 +120,8 @@ class Connections:
         """The error for a name that there is not; it suggests the nearest one."""
         known = [*self._by_name, *self._stored_names()]
         tail = did_you_mean(name, known)
-        hint = "'jackfield connections list' shows the connections; JACKFIELD_CONNECTIONS names the files that hold them."
-        if self.problems:
-            hint += f" Not all can be used: {'; '.join(self.problems[:3])}."
-        return UnknownConnection(f"there is no connection '{name[:100]}'{tail}", hint=hint)
+        broken = f"Not all can be used: {'; '.join(self.problems[:3])}." if self.problems else ""
+        return UnknownConnection(f"there is no connection '{name[:100]}'{tail}", hint=NextStep("connections", more=broken))
 
     def _stored_names(self) -> list[str]:
         store = self.store

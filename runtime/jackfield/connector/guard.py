@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from jackfield.errors import Detail, InvalidConnection
+from jackfield.hints import NextStep
 
 __all__ = ["ANYWHERE", "Guard"]
 
@@ -69,7 +70,7 @@ class Guard:
             raise InvalidConnection(
                 "the connection may not reach this host",
                 details=[Detail(path, text)],
-                hint="Give a public host. The operator can allow an internal one: 'jackfield serve --allow-host'.",
+                hint=NextStep("allow_host"),
             )
 
     def _permits(self, host: str, address: IPv4Address | IPv6Address | None) -> bool:

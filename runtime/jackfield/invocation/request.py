@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, Literal, NoReturn
 
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
+from jackfield.hints import NextStep
 
 __all__ = ["DEFAULT_TIMEOUT", "MAX_TIMEOUT", "Invocation"]
 
@@ -66,7 +67,7 @@ class Invocation:
             faults = (*faults[:_MOST], Detail("", "and there are more faults"))
         if faults:
             count = "1 member of the invocation is" if len(faults) == 1 else f"{len(faults)} members of the invocation are"
-            raise InvalidInvocation(f"{count} not valid", details=faults, hint="See schemas/invocation.schema.json.")
+            raise InvalidInvocation(f"{count} not valid", details=faults, hint=NextStep("invocation_schema"))
         return cls(
             connector=data["connector"],
             action=data["action"],

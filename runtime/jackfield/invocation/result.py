@@ -88,13 +88,13 @@ class Result:
         code = f" {self.error.code}" if self.error is not None and self.status == "failed" else ""
         return f"<Result {self.status}{code} {self.meta.invocation_id}>"
 
-    def to_json(self) -> dict[str, Any]:
-        """The Result as JSON, after contract §3."""
+    def to_json(self, surface: str = "library") -> dict[str, Any]:
+        """The Result as JSON, after contract §3; its hint is in the words of ``surface``."""
         body: dict[str, Any] = {"status": self.status}
         if self.output is not None:
             body["output"] = dict(self.output)
         if self.error is not None:
-            body["error"] = self.error.to_json()
+            body["error"] = self.error.to_json(surface)
         body["meta"] = self.meta.to_json()
         return body
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jackfield.clock import within
 from jackfield.database import sealing
 from jackfield.errors import Internal, InvalidInvocation, Unavailable
+from jackfield.hints import NextStep
 from jackfield.journal import statements as sql
 from jackfield.journal.canonical import canonical
 from jackfield.journal.entry import Draft, Entry, damaged_entry, read_entry
@@ -146,7 +147,7 @@ class Journal:
         with self.database.read() as transaction:
             row = transaction.find(sql.SELECT_ONE, {"workspace": self._workspace, "id": identifier})
         if row is None:
-            raise InvalidInvocation(f"there is no invocation '{identifier[:80]}'", hint="'jackfield invocations list' shows them.")
+            raise InvalidInvocation(f"there is no invocation '{identifier[:80]}'", hint=NextStep("invocations"))
         queued = row.status == "queued" or row.inputs is None
         return self._entry(row, None if queued else self.opened_inputs(identifier, row.inputs))
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from jackfield.clock import iso
 from jackfield.errors import InDoubt, Sent, Unavailable
+from jackfield.hints import NextStep
 from jackfield.invocation import Meta, Result
 from jackfield.journal.entry import Entry
 
@@ -27,7 +28,7 @@ def left_behind(entry: Entry) -> Result:
     if entry.effect == "write" and not entry.dry_run:
         doubt = InDoubt(
             f"'{entry.action}' may have taken effect: the process that ran it ended before it could tell",
-            hint="Find out from the provider whether it took effect, then 'jackfield invocations resolve' it.",
+            hint=NextStep("resolve", id=entry.id),
             sent=Sent.UNKNOWN,
         )
         return Result("in_doubt", meta, error=doubt)

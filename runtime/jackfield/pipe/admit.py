@@ -10,6 +10,7 @@ from typing import Any
 
 from jackfield.connections import Connections, Origin, StoredConnection, reference_paths
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, UnknownAction, did_you_mean
+from jackfield.hints import NextStep
 from jackfield.invocation import Invocation
 from jackfield.manifest import ActionManifest, ConnectionTypeManifest, Manifest
 from jackfield.pipe.schemas import Schemas
@@ -205,7 +206,7 @@ def check_values(
     raise InvalidConnection(
         f"{count} of {which} ({kind.key}) {'is' if number == 1 else 'are'} not valid",
         details=faults,
-        hint=f"'jackfield schema {manifest.key} --connection {kind.key}' shows what the connection takes.",
+        hint=NextStep("connection_schema", connector=manifest.key, type=kind.key),
     )
 
 

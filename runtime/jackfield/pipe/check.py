@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Detail, InvalidInput
+from jackfield.hints import NextStep
 from jackfield.pipe.admit import Admitted
 from jackfield.pipe.schemas import Schemas
 from jackfield.schema.pointer import join
@@ -80,5 +81,5 @@ def _refused(admitted: Admitted, faults: Sequence[Detail], count: int | None = N
     return InvalidInput(
         "1 input is not valid" if count == 1 else f"{count} inputs are not valid",
         details=faults,
-        hint=f"'jackfield schema {admitted.manifest.key} {admitted.action.key}' shows what each input takes.",
+        hint=NextStep("action_schema", connector=admitted.manifest.key, action=admitted.action.key),
     )

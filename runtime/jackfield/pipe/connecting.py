@@ -15,6 +15,7 @@ from jackfield.connections import NAME, NAME_EXPECTED, HostAccess, StoredConnect
 from jackfield.connections.connection_store import ConnectionStore, conflict, taken
 from jackfield.connections.kept import Outcome
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
+from jackfield.hints import NextStep
 from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.pipe.drafting import Drafted, Drafter, Giver
 from jackfield.pipe.exchange import exported, imported
@@ -315,8 +316,7 @@ class ManagedConnections:
     def _store(self) -> ConnectionStore:
         store = self.known.store
         if store is None:
-            hint = "Set JACKFIELD_DATABASE_URL, or put the connection into a file that JACKFIELD_CONNECTIONS names."
-            raise InvalidInvocation("this runtime has no database to keep connections in", hint=hint)
+            raise InvalidInvocation("this runtime has no database to keep connections in", hint=NextStep("no_store"))
         return store
 
     def _changeable(self, name: str, giver: Giver = _OPERATOR) -> ConnectionStore:

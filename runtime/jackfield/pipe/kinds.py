@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Detail, InvalidConnection, did_you_mean
+from jackfield.hints import NextStep
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -81,5 +82,5 @@ class Kinds:
             text = f"'{name[:80]}' may mean {' or '.join(meant)}"
         else:
             text = f"no installed connector has the connection type '{name[:80]}'" + did_you_mean(name, names)
-        hint = f"There are {', '.join(names[:20])}." if names else "'jackfield connectors list' shows what is installed."
+        hint = f"There are {', '.join(names[:20])}." if names else NextStep("connectors")
         return InvalidConnection(text, details=[Detail("/type", text, "enum")], hint=hint)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import within
 from jackfield.errors import Cancelled, IdempotencyConflict, JackfieldError
+from jackfield.hints import NextStep
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.pipe.steps import Commit, Perform, Steps, Wait
 
@@ -72,7 +73,7 @@ class Record:
                 raise IdempotencyConflict(
                     f"the request with this idempotency key still runs, as invocation {entry.id}",
                     running=True,
-                    hint="Ask again later, or wait for it: '--wait', wait=True, 'Prefer: wait=N'.",
+                    hint=NextStep("wait"),
                     retry_after=1.0,
                 )
             yield Wait(pause)

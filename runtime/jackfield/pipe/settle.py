@@ -62,7 +62,8 @@ def masked_error(error: JackfieldError, redactor: Redactor | None) -> JackfieldE
     if redactor is None:
         return error
     error.message = redactor.clean(error.message)
-    error.hint = redactor.clean(error.hint) if error.hint else error.hint
+    if error.hint and (hint := redactor.clean(error.hint)) != error.hint:
+        error.hint = hint  # one that is clean stays what it is: a NextStep, which each surface words
     error.details = tuple(Detail(redactor.clean(item.path), redactor.clean(item.message), item.keyword) for item in error.details)
     if error.provider is not None and error.provider.message is not None:
         said = error.provider

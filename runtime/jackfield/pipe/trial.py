@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.connector.context import Account, Call, Step, entered
 from jackfield.errors import Detail, InvalidConnection, JackfieldError
+from jackfield.hints import NextStep
 from jackfield.manifest import Manifest
 from jackfield.pipe.admit import Target
 
@@ -60,7 +61,7 @@ def serving(catalog: Catalog, stored: StoredConnection) -> list[Manifest]:
         raise InvalidConnection(
             f"no installed connector takes the connection '{stored.name}' of type '{stored.type[:80]}'",
             details=[Detail("/type", "is not a connection type of an installed connector")],
-            hint="'jackfield connectors list' shows what is installed.",
+            hint=NextStep("connectors"),
         )
     return fitting
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.sealed_values import secret_places
 from jackfield.errors import InvalidConnection, JackfieldError
+from jackfield.hints import worded
 from jackfield.invocation import decode
 from jackfield.pipe.drafting import Giver
 from jackfield.surfaces.console.action import FORM_SCRIPTS
@@ -204,7 +205,7 @@ def _refused(error: InvalidConnection) -> list[Node]:
     if not tried:
         return [fault_of(error.message, error.hint, details)]
     failed = h.ul([h.li(item["message"]) for item in details], class_="faults")
-    hint = (error.hint or "").partition("To save it all the same")[0].strip()
+    hint = (worded(error.hint, "console") or "").partition("To save it all the same")[0].strip()
     force = h.button("Save it all the same", name="how", value="force")
     return [h.div(h.p("The test of the connection fails, so it was not saved.", class_="message"), failed,
                   h.p("What to do: ", hint, class_="hint-next") if hint else None, h.p(force), class_="notice bad", role="alert")]  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from jackfield.hints import worded
 from jackfield.surfaces.console.markup import Markup, Node, h
 
 __all__ = [
@@ -63,7 +64,7 @@ def fault_of(message: str, hint: str | None = None, details: Iterable[Mapping[st
         h.li(h.code(item["path"] or "/", class_="pointer"), " ", item["message"], data_pointer=item["path"], data_message=item["message"])
         for item in details
     ]
-    told = h.p("What to do: ", hint, class_="hint-next") if hint else None
+    told = h.p("What to do: ", worded(hint, "console"), class_="hint-next") if hint else None
     return h.div(h.p(message, class_="message"), h.ul(rows, class_="faults") if rows else None, told, class_="notice bad", role="alert")
 
 

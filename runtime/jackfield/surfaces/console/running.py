@@ -35,7 +35,7 @@ async def run(visit: Visit) -> Response:
         invocation["dryRun"] = True
     result = await _result(visit, invocation, action)
     visit.host.metrics.note(result)
-    return fragment(result_shown(result.to_json(), action))
+    return fragment(result_shown(result.to_json("console"), action))
 
 
 async def _result(visit: Visit, invocation: dict[str, Any], action: ActionManifest) -> Result:

@@ -37,10 +37,10 @@ def to_answer(result: Result, headers: dict[str, str] | None = None) -> Response
     """A Result with the status of its error's code."""
     error, headers = result.error, headers or {}
     if error is None:
-        return answer(result.to_json(), headers=headers)
+        return answer(result.to_json("http"), headers=headers)
     if error.retryable and error.http_status in (409, 503, 504):
         headers["Retry-After"] = str(max(1, round(error.retry_after or 1)))
-    return answer(result.to_json(), error.http_status, headers)
+    return answer(result.to_json("http"), error.http_status, headers)
 
 
 async def invoke(request: Request, host: Host, identity: Identity) -> Response:

@@ -32,7 +32,7 @@ def problem(error: Problem) -> Response:
 
 def of_error(error: JackfieldError, status: int | None = None) -> Problem:
     """The refusal that an error of ours comes to, with its code, details and hint."""
-    told = error.to_json()
+    told = error.to_json("http")
     members = {name: told[name] for name in ("code", "details", "hint") if name in told}
     headers = {"Retry-After": str(max(1, round(error.retry_after or 1)))} if error.retryable else None
     return Problem(status or error.http_status, error.message, headers, **members)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_types import CallToolResult, TextContent
 
+from jackfield.hints import worded
+
 if TYPE_CHECKING:
     from jackfield.errors import JackfieldError
     from jackfield.invocation import Result
@@ -22,7 +24,7 @@ _TOLD = 20
 
 def answered(result: Result, *, structured: bool) -> CallToolResult:
     """A Result. ``structured``: the client's version of the protocol has structured content; one without it gets the whole as text."""
-    body = _encodable(result.to_json())
+    body = _encodable(result.to_json("mcp"))
     text = _in_words(result, body) if structured else _dumped(body)
     return _answer(body, text, structured=structured, is_error=result.error is not None)
 
@@ -35,7 +37,7 @@ def described(body: Mapping[str, Any], text: str, *, structured: bool) -> CallTo
 
 def failed(error: JackfieldError, *, structured: bool) -> CallToolResult:
     """A call that came to nothing before it was an invocation."""
-    body = _encodable({"error": error.to_json()})
+    body = _encodable({"error": error.to_json("mcp")})
     text = _failure(error) if structured else _dumped(body)
     return _answer(body, _plain(text), structured=structured, is_error=True)
 
@@ -62,7 +64,7 @@ def _failure(error: JackfieldError) -> str:
     lines = [error.message, *(f"{detail.path or '/'}: {detail.message}" for detail in error.details[:_TOLD])]
     if len(error.details) > _TOLD:
         lines.append(f"and {len(error.details) - _TOLD} more")
-    return "\n".join([*lines, *([error.hint] if error.hint else [])])
+    return "\n".join([*lines, *([str(worded(error.hint, "mcp"))] if error.hint else [])])
 
 
 def _dumped(value: object) -> str:

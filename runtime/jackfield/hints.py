@@ -1,0 +1,125 @@
+"""Next steps in the words of the surface that shows them: a command of the CLI, a request over HTTP, a tool over MCP, a console page.
+
+An error holds a :class:`NextStep`; whoever shows it asks :func:`worded`. What the journal keeps is the library's wording, which names no
+surface. This is the only place that composes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Self
+
+__all__ = ["SURFACES", "NextStep", "worded"]
+
+SURFACES = ("library", "cli", "http", "mcp", "console")
+
+_STEPS: Mapping[str, Mapping[str, str]] = {
+    "action_schema": {
+        "library": "The schema of {connector}/{action} says what each input takes.",
+        "cli": "'jackfield schema {connector} {action}' shows what each input takes.",
+        "http": "GET /v1/connectors/{connector}/actions/{action}/schema says what each input takes.",
+        "mcp": "Call get_action_guide with connector '{connector}' and action '{action}': it says what each input takes.",
+        "console": "The text at each field says what it takes.",
+    },
+    "connection_schema": {
+        "library": "The schema of the connection type {connector}/{type} says what the connection takes.",
+        "cli": "'jackfield schema {connector} --connection {type}' shows what the connection takes.",
+        "http": "GET /v1/connectors/{connector} has the schema of the connection type '{type}'.",
+        "mcp": "Name a stored connection instead (list_connections shows them), or ask the person for the values that are missing.",
+        "console": "The text at each field says what it takes.",
+    },
+    "invocation_schema": {
+        "library": "An invocation has connector, action and inputs; connection, idempotencyKey, timeoutSeconds and others are optional.",
+        "cli": "An invocation has connector, action and inputs; 'jackfield invoke --help' lists the optional members.",
+        "http": "The component Invocation of /openapi.json says what an invocation takes.",
+        "mcp": "The inputSchema of execute_action says what an invocation takes.",
+        "console": "Choose the action under Connectors: its form makes the invocation.",
+    },
+    "connectors": {
+        "library": "The catalog lists what is installed; connectors are Python packages, such as jackfield-aws-ses.",
+        "cli": "'jackfield connectors list' shows what is installed; connectors are Python packages, such as jackfield-aws-ses.",
+        "http": "GET /v1/connectors lists what is installed.",
+        "mcp": "Call search_actions: it finds the actions of what is installed.",
+        "console": "The page Connectors shows what is installed.",
+    },
+    "connections": {
+        "library": "The list of connections has their names; JACKFIELD_CONNECTIONS names the files that hold some.",
+        "cli": "'jackfield connections list' shows the connections; JACKFIELD_CONNECTIONS names the files that hold them.",
+        "http": "GET /v1/connections lists the connections.",
+        "mcp": "Call list_connections: it gives the names of the connections.",
+        "console": "The page Connections shows them.",
+    },
+    "wait": {
+        "library": "Ask again later with the same key, or wait for it (wait=True).",
+        "cli": "Ask again later with the same key, or wait for it: '--wait'.",
+        "http": "Ask again later with the same key, or wait for it: 'Prefer: wait=N'.",
+        "mcp": "Call again in a moment with the same arguments and key: that gives its Result once it has ended.",
+        "console": "Wait until it has ended; the page Invocations shows it.",
+    },
+    "resolve": {
+        "library": "Find out from the provider whether it took effect, then resolve the invocation.",
+        "cli": "Find out from the provider whether it took effect, then 'jackfield invocations resolve' it.",
+        "http": "Find out from the provider whether it took effect, then POST /v1/invocations/{id}/resolve.",
+        "mcp": "Tell the person that it may have taken effect: only they can find out and resolve it. Do not run it again unasked.",
+        "console": "Find out from the provider whether it took effect, then say so on the page of the invocation.",
+    },
+    "invocations": {
+        "library": "The journal lists the invocations of this workspace.",
+        "cli": "'jackfield invocations list' shows them.",
+        "http": "GET /v1/invocations lists them.",
+        "mcp": "The meta of each Result has its invocationId.",
+        "console": "The page Invocations shows them.",
+    },
+    "rules": {
+        "library": "Ask whoever manages the workspace.",
+        "cli": "Ask whoever manages the workspace; 'jackfield {command}' gives the rules.",
+        "http": "Ask whoever manages the workspace, or made the token.",
+        "mcp": "Tell the person that a rule forbids it: whoever manages the workspace can change that.",
+        "console": "Ask whoever manages the workspace; the page Workspace shows its rules.",
+    },
+    "no_store": {
+        "library": "Set JACKFIELD_DATABASE_URL, or put the connection into a file that JACKFIELD_CONNECTIONS names.",
+        "cli": "Set JACKFIELD_DATABASE_URL, or put the connection into a file that JACKFIELD_CONNECTIONS names.",
+        "http": "The operator has to give the server a database.",
+        "mcp": "Tell the person: whoever runs jackfield has to give it a database.",
+        "console": "The operator has to give the server a database.",
+    },
+    "allow_host": {
+        "library": "Give a public host. The operator can allow an internal one.",
+        "cli": "Give a public host. The operator can allow an internal one: 'jackfield serve --allow-host'.",
+        "http": "Give a public host. The operator of this server can allow an internal one ('--allow-host').",
+        "mcp": "Tell the person: the host has to be public, or the operator of jackfield has to allow it.",
+        "console": "Give a public host. The operator of this server can allow an internal one ('--allow-host').",
+    },
+}
+
+
+class NextStep(str):
+    """A hint that each surface words for itself. As text it is the library's wording; ``more`` follows every wording."""
+
+    __slots__ = ("facts", "kind", "more")
+
+    kind: str
+    more: str
+    facts: Mapping[str, str]
+
+    def __new__(cls, kind: str, *, more: str = "", **facts: str) -> Self:
+        """Compose the step. ``facts`` fill the placeholders of its wordings."""
+        made = super().__new__(cls, _words(kind, "library", more, facts))
+        made.kind, made.more, made.facts = kind, more, facts
+        return made
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+
+def worded(hint: str | None, surface: str) -> str | None:
+    """The hint as ``surface`` says it; text that is no NextStep stays as it is."""
+    return _words(hint.kind, surface, hint.more, hint.facts) if isinstance(hint, NextStep) else hint
+
+
+def _words(kind: str, surface: str, more: str, facts: Mapping[str, str]) -> str:
+    text = _STEPS[kind][surface]
+    for name, value in facts.items():
+        text = text.replace(f"{{{name}}}", value)
+    return f"{text} {more}" if more else text
