@@ -98,3 +98,16 @@ def test_ctrl_enter_runs_and_slash_goes_to_the_search(visitor: Visitor) -> None:
     page.keyboard.press("/")
     page.keyboard.type("note")
     page.get_by_role("link", name="Post a Note").wait_for()
+
+
+def test_the_next_page_is_one_click_away(visitor: Visitor) -> None:
+    """The button runs the action again with the token of the next page in its field."""
+    page = visitor.page
+    visitor.go("/connectors/echo/actions/list")
+    visitor.field("Total").fill("25")
+    visitor.field("Page Size").fill("20")
+    assert visitor.run() == "succeeded"
+    page.get_by_role("button", name="Next page").click()
+    page.locator("#result").get_by_text("item 24", exact=True).wait_for()
+    assert "5 items" in page.locator("#result").inner_text()
+    assert visitor.field("Next Token").input_value() == "20"

@@ -12,7 +12,7 @@ from jackfield.invocation import decode
 from jackfield.surfaces.console import snippets
 from jackfield.surfaces.console.action_form import action_form, fitting_connections
 from jackfield.surfaces.console.catalogue import icon_of
-from jackfield.surfaces.console.kept_inputs import kept_inputs
+from jackfield.surfaces.console.kept_inputs import kept_inputs, still_in_doubt
 from jackfield.surfaces.console.markdown import guide
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.pieces import badge, code_block, heading, json_text, notice, tabs, terms
@@ -125,6 +125,8 @@ def _told(visit: Visit, again: Mapping[str, Any] | None) -> Markup | None:
     if again is None:
         return None
     entry = h.a("the earlier invocation", href=f"/invocations/{visit.query['again']}")
+    if still_in_doubt(visit, visit.query["again"]):
+        return notice("Nobody knows yet whether ", entry, " took effect. If it did, running it again does it twice.", tone="warn")
     if "inputs" in again:
         return notice("The form holds the inputs of ", entry, ". What was confidential in them is masked; fill it in again.")
     setting = h.a("the workspace's settings", href="/workspace")

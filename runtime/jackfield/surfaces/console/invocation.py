@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.people import person
 from jackfield.surfaces.console.pieces import at, badge, code_block, csrf_field, heading, json_text, live, notice, span_text, terms
 from jackfield.surfaces.console.results import error_shown, output_shown
 from jackfield.surfaces.console.shell import fragment, page, redirect
-from jackfield.surfaces.console.timeline import timeline
+from jackfield.surfaces.console.timeline import timeline, timeline_title
 from jackfield.surfaces.http.problem import Problem
 
 if TYPE_CHECKING:
@@ -37,15 +38,19 @@ def shown(visit: Visit) -> Response:
     if visit.partial:
         headers = {} if entry.is_open else {"HX-Refresh": "true"}
         return fragment(content, headers=headers)
-    again = h.a("Run again", href=f"/connectors/{entry.connector}/actions/{entry.action}?again={entry.id}", class_="button")
+    again = _again(entry) if _installed(visit, entry) and entry.status != "in_doubt" else None
     title = heading(
-        [f"{entry.connector} ", entry.action], badge(entry.status), again if _installed(visit, entry) else None,
+        [f"{entry.connector} ", entry.action], badge(entry.status), again,
         lead=[at(entry.created_at, visit.now), " · ", h.code(entry.id)],
     )  # fmt: skip
     done = visit.query.get("done", "")
     told = notice(_DONE[done], tone="warn" if done == "late" else "good") if done in _DONE else None
     body = live(f"/invocations/{entry.id}?live=1", _EVERY, "live", content) if entry.is_open else content
     return page(visit, "invocations", f"{entry.connector} {entry.action}", title, told, body)
+
+
+def _again(entry: Entry) -> Markup:
+    return h.a("Run again", href=f"/connectors/{entry.connector}/actions/{entry.action}?again={entry.id}", class_="button")
 
 
 def cancelled(visit: Visit) -> Response:
@@ -85,17 +90,15 @@ def _installed(visit: Visit, entry: Entry) -> bool:
 
 def _content(visit: Visit, entry: Entry) -> list[Node]:
     result: dict[str, Any] = dict(entry.result or {})
-    fault = result.get("error", entry.doubt)
-    told = error_shown(fault) if fault else None
-    output = output_shown(result["output"]) if "output" in result else None
+    told = error_shown(result["error"]) if "error" in result else None
+    output = output_shown(result["output"]) if "output" in result and (result["output"] or entry.doubt is None) else None
     came = h.section(h.h2("Result"), told, output, class_="card") if told or output else None
-    tries = h.section(h.h2("Tries"), timeline(entry), class_="card")
+    tries = h.section(h.h2(timeline_title(entry)), timeline(entry), class_="card")
     whole = h.details(h.summary("The whole entry as JSON"), code_block(json_text(entry.to_json()), "The entry as JSON"), class_="card")
-    return [_doubt(visit, entry), _waiting(visit, entry), _facts(visit, entry), came, tries, whole]
+    return [_doubt(visit, entry), _resolution(visit, entry), _waiting(visit, entry), _facts(visit, entry), came, tries, whole]
 
 
 def _facts(visit: Visit, entry: Entry) -> Markup:
-    context = ", ".join(f"{key}={value}" for key, value in entry.context.items() if not isinstance(value, dict))
     return h.section(
         h.h2("What was asked"),
         terms(
@@ -107,18 +110,59 @@ def _facts(visit: Visit, entry: Entry) -> Markup:
                 ),
                 ("Effect", badge(entry.effect) if entry.effect else None),
                 ("Dry run", "yes" if entry.dry_run else None),
-                ("Caller", h.code(entry.caller) if entry.caller else "the library or the command line"),
-                ("Idempotency key", h.code(entry.idempotency_key) if entry.idempotency_key else None),
+                ("Caller", person(visit, entry.caller) if entry.caller else "the library or the command line"),
+                *_marks(entry),
                 ("Asked", at(entry.created_at, visit.now, whole=True)),
                 ("Settled", at(entry.settled_at, visit.now, whole=True) if entry.settled_at is not None else "not yet"),
                 ("Took", span_text(entry.settled_at - entry.created_at if entry.settled_at is not None else None)),
                 ("Request id", h.code(entry.request_id) if entry.request_id else None),
-                ("Context", context or None),
+                ("Trace", h.code(entry.context["traceparent"]) if entry.context.get("traceparent") else None),
                 ("Deciding rule", entry.rule),
-                ("Settled by", h.code(entry.resolved_by) if entry.resolved_by else None),
+                ("Settled by", person(visit, entry.resolved_by) if entry.resolved_by else None),
+                ("Inputs", _inputs(visit, entry)),
             ]
         ),
         class_="card",
+    )
+
+
+def _marks(entry: Entry) -> list[tuple[str, Node]]:
+    """List what the caller gave to recognise the invocation by."""
+    labels: Any = entry.context.get("labels") or {}
+    correlation = entry.context.get("correlationId")
+    return [
+        ("Idempotency key", h.code(entry.idempotency_key) if entry.idempotency_key else None),
+        ("Correlation id", h.code(str(correlation)) if correlation else None),
+        ("Labels", [[h.code(f"{name}={value}"), " "] for name, value in labels.items()] if labels else None),
+    ]
+
+
+def _inputs(visit: Visit, entry: Entry) -> Node:
+    if entry.inputs is not None:
+        return h.details(h.summary("Show"), code_block(json_text(entry.inputs), "The inputs"))
+    setting = ["; ", h.a("the workspace's settings", href="/workspace"), " can keep those of later ones"] if visit.may("manage") else None
+    return ["not kept", setting]
+
+
+def _resolution(visit: Visit, entry: Entry) -> Markup | None:
+    """Say who settled a doubt, and keep in sight what had put it in doubt."""
+    settled: Any = (entry.result or {}).get("meta", {}).get("resolution")
+    if not settled:
+        return None
+    decision = "it took effect" if entry.status == "succeeded" else "it did not take effect"
+    return h.section(
+        h.h2("A person settled the doubt"),
+        terms(
+            [
+                ("Decision", decision),
+                ("Decided by", person(visit, str(settled["by"]))),
+                ("Decided", h.time(str(settled["at"]), datetime=str(settled["at"]))),
+                ("Request id", h.code(entry.request_id) if entry.request_id else None),
+                ("Output", "unknown: the provider's answer never arrived" if entry.status == "succeeded" else None),
+            ]
+        ),
+        h.div(h.h3("What had put it in doubt"), error_shown(entry.doubt)) if entry.doubt else None,
+        class_="card stack",
     )
 
 
@@ -135,6 +179,13 @@ def _doubt(visit: Visit, entry: Entry) -> Markup | None:
         h.button("It did not", name="as", value="failed"),
         method="post", action=f"/invocations/{entry.id}/resolve", class_="actions",
     )  # fmt: skip
+    marks = [(name, value) for name, value in _marks(entry) if value is not None]
+    again = h.details(
+        h.summary("Run it again without settling it"),
+        h.p("If it did take effect, running it again does it twice. Settle the doubt first where you can."),
+        _again(entry),
+        class_="further",
+    )  # fmt: skip
     return h.section(
         h.h2("In doubt"),
         h.p(
@@ -145,7 +196,9 @@ def _doubt(visit: Visit, entry: Entry) -> Markup | None:
             "“It took effect” keeps the idempotency key: the same request is answered and not sent. “It did not” frees the key.",
             class_="muted",
         ),
+        terms(marks) if marks else None,
         form,
+        again if _installed(visit, entry) else None,
         class_="card doubt",
     )
 

@@ -10,7 +10,15 @@ from jackfield.errors import JackfieldError
 if TYPE_CHECKING:
     from jackfield.surfaces.console.visit import Visit
 
-__all__ = ["kept_inputs"]
+__all__ = ["kept_inputs", "still_in_doubt"]
+
+
+def still_in_doubt(visit: Visit, identifier: str) -> bool:
+    """Tell whether nobody knows yet if an earlier invocation took effect."""
+    try:
+        return visit.journal.find(identifier).status == "in_doubt"
+    except JackfieldError:
+        return False
 
 
 def kept_inputs(visit: Visit, identifier: str) -> Mapping[str, Any]:

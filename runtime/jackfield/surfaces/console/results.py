@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ __all__ = ["error_shown", "output_shown", "result_shown"]
 _MOST_ROWS = 200
 _MOST_COLUMNS = 8
 _DEEPEST = 3
+_LONG = 15
+"""Items of a list beyond which it scrolls in a box of its own."""
 _WORDS = {"succeeded": "Succeeded", "failed": "Failed", "in_doubt": "In doubt"}
 
 
@@ -29,19 +32,31 @@ def result_shown(result: Mapping[str, Any], action: ActionManifest) -> Markup:
         _dry(meta, status, action),
         error_shown(result["error"]) if "error" in result else None,
         output_shown(result["output"]) if "output" in result else None,
+        _next_page(result, action),
         terms(
             [
                 ("Took", span_text(meta.get("durationMs", 0) / 1000)),
                 ("Tries", meta.get("attempts", 0)),
                 ("Request id", h.code(meta["requestId"]) if meta.get("requestId") else None),
                 ("Replayed", "yes: the key was used before, and nothing was sent" if meta.get("replayed") else None),
-                ("Complete", None if meta.get("complete") is not False else "no: the output has the token of the next page"),
             ]
         ),
         h.p(entry),
         class_="result",
         data_status=status,
     )
+
+
+def _next_page(result: Mapping[str, Any], action: ActionManifest) -> Markup | None:
+    """Offer the next page of a paginated action: the same form with the token filled in."""
+    meta, paging, output = result["meta"], action.pagination, result.get("output")
+    following: dict[str, Any] = dict(meta.get("next") or {})
+    if not following and paging is not None and isinstance(output, Mapping) and output.get(paging.token_output):
+        following = {paging.token_input: output[paging.token_output]}
+    if not following or meta.get("complete") is True:
+        return None
+    button = h.button("Next page", type="button", data_next=json.dumps(following))
+    return h.p(button, " There is more: this is one page of the list.", class_="muted")
 
 
 def _dry(meta: Mapping[str, Any], status: str, action: ActionManifest) -> Markup | None:
@@ -96,5 +111,12 @@ def _rows(items: Sequence[Any], depth: int) -> Node:
     columns = list(dict.fromkeys(str(name) for item in shown if isinstance(item, Mapping) for name in item))[:_MOST_COLUMNS]
     if columns and depth <= 1 and all(isinstance(item, Mapping) for item in shown):
         rows = [[_value(item.get(name), depth + 2) for name in columns] for item in shown]
-        return [rows_table("Items", columns, rows), tail]
-    return [h.ul([h.li(_value(item, depth + 1)) for item in shown], class_="plain"), tail]
+        return [_count(items), rows_table("Items", columns, rows), tail]
+    listed = h.ul([h.li(_value(item, depth + 1)) for item in shown], class_="plain")
+    if len(shown) > _LONG:
+        listed = h.div(listed, class_="long", tabindex="0", role="region", aria_label="Items")
+    return [_count(items), listed, tail]
+
+
+def _count(items: Sequence[Any]) -> Markup | None:
+    return h.p(f"{len(items):,} items", class_="muted") if len(items) > 1 else None

@@ -1,8 +1,9 @@
-"""The tries of an invocation on one line of time."""
+"""The tries of an invocation on one line of time; of a paginated action, its pages and the tries of each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jackfield.surfaces.console.markup import Markup, h
@@ -11,42 +12,90 @@ from jackfield.surfaces.console.pieces import badge, rows_table, span_text
 if TYPE_CHECKING:
     from jackfield.journal import Entry
 
-__all__ = ["timeline"]
+__all__ = ["timeline", "timeline_title"]
 
-_WIDTH, _ROW, _PAD = 600, 26, 4
+_WIDTH, _ROW, _PAD, _LABEL = 600, 26, 4, 90
 _LEAST = 3.0
-"""Units of width below which a bar could not be seen."""
+"""Width in units below which a bar could not be seen."""
+_TONES = {"succeeded": "good", "in_doubt": "warn", "running": "busy"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """One request as logged. ``page`` counts from 1; ``number`` counts the tries of that page."""
+
+    page: int
+    number: int
+    outcome: str
+    begin: float
+    end: float
+    request_id: str | None
+
+    def label(self, *, paged: bool) -> str:
+        """Name the try; of a paginated action, by its page, and by its try only where the page took several."""
+        if not paged:
+            return f"Try {self.number}"
+        return f"Page {self.page}" if self.number == 1 else f"Page {self.page}, try {self.number}"
+
+
+def timeline_title(entry: Entry) -> str:
+    """Name the section: pages are no tries."""
+    return "Pages and tries" if _is_paged([*_tries(entry)]) else "Tries"
 
 
 def timeline(entry: Entry) -> Markup:
-    """A bar for each try, and the same as a table. Waiting between tries is what lies between the bars."""
-    tries = [(number, item, _moments(entry, item)) for number, item in enumerate(entry.attempt_log, start=1)]
+    """Draw a bar for each try, with a table of the same. Back-off is the gap between the bars."""
+    tries = [*_tries(entry)]
     if not tries:
         return h.p(_none(entry), class_="empty")
-    end = max([moments[1] for _, _, moments in tries] + [entry.settled_at or 0.0])
+    paged = _is_paged(tries)
+    end = max([item.end for item in tries] + [entry.settled_at or 0.0])
     span = max(end - entry.created_at, 0.001)
-    bars = [_bar(number, str(item.get("outcome", "")), moments, entry.created_at, span) for number, item, moments in tries]
+    bars = [_bar(place, item, item.label(paged=paged), entry.created_at, span) for place, item in enumerate(tries)]
+    title = f"{_counted(tries, paged=paged)} in {span_text(span)}"
     height = len(bars) * _ROW + _PAD
-    title = f"{len(bars)} {'try' if len(bars) == 1 else 'tries'} in {span_text(span)}"
     picture = h.svg(h.title(title), bars, viewBox=f"0 0 {_WIDTH} {height}", class_="timeline", role="img", aria_label=title)
     rows = [
         (
-            f"{number}.", badge(_word(str(item.get("outcome", "")))), f"after {span_text(moments[0] - entry.created_at)}",
-            span_text(moments[1] - moments[0]), h.code(item["requestId"]) if item.get("requestId") else "none",
+            item.label(paged=paged), badge(item.outcome), f"after {span_text(item.begin - entry.created_at)}",
+            span_text(item.end - item.begin) if item.outcome != "running" else "not yet", h.code(item.request_id) if item.request_id else "none",
         )
-        for number, item, moments in tries
+        for item in tries
     ]  # fmt: skip
-    return h.div(h.div(picture, class_="picture"), rows_table("Tries", ("Try", "Outcome", "Began", "Took", "Request id"), rows))
+    first = "Page" if paged else "Try"
+    table = rows_table(timeline_title(entry), (first, "Outcome", "Began", "Took", "Request id"), rows)
+    return h.div(h.p(title, class_="muted"), h.div(picture, class_="picture"), table)
+
+
+def _tries(entry: Entry) -> Iterator[_Try]:
+    """Number the logged requests: a success ends a page, so what follows belongs to the next one."""
+    page, number = 1, 0
+    for item in entry.attempt_log:
+        number += 1
+        outcome = str(item.get("outcome") or "running")
+        begin, end = _moments(entry, item)
+        yield _Try(page, number, outcome, begin, end, item.get("requestId"))
+        if outcome == "succeeded":
+            page, number = page + 1, 0
+
+
+def _is_paged(tries: list[_Try]) -> bool:
+    return any(item.page > 1 for item in tries)
+
+
+def _counted(tries: list[_Try], *, paged: bool) -> str:
+    if not paged:
+        return "1 try" if len(tries) == 1 else f"{len(tries)} tries"
+    repeated = sum(item.number > 1 for item in tries)
+    return f"{tries[-1].page} pages" + (f", {repeated} of the requests repeated" if repeated else "")
 
 
 def _none(entry: Entry) -> str:
     if entry.attempts:
-        return "Only their number was kept."
+        return "Only the number of tries was recorded."
+    if entry.status == "in_doubt" or entry.doubt is not None:
+        return "It may have been sent: no try was recorded before its process stopped."
     return "Nothing was sent yet." if entry.is_open else "Nothing was sent."
-
-
-def _word(outcome: str) -> str:
-    return outcome or "running"
 
 
 def _moments(entry: Entry, item: Mapping[str, Any]) -> tuple[float, float]:
@@ -54,14 +103,13 @@ def _moments(entry: Entry, item: Mapping[str, Any]) -> tuple[float, float]:
     return begin, max(begin, float(item.get("endedAt") or begin))
 
 
-def _bar(number: int, outcome: str, moments: tuple[float, float], zero: float, span: float) -> Markup:
-    left = min(max((moments[0] - zero) / span, 0.0), 1.0) * (_WIDTH - 30) + 28
-    width = max((moments[1] - moments[0]) / span * (_WIDTH - 30), _LEAST)
-    top = (number - 1) * _ROW + _PAD
-    tone = "good" if outcome == "succeeded" else "warn" if outcome == "in_doubt" else "bad"
-    rest = min(width, _WIDTH - left)
+def _bar(place: int, item: _Try, label: str, zero: float, span: float) -> Markup:
+    room = _WIDTH - _LABEL
+    left = min(max((item.begin - zero) / span, 0.0), 1.0) * (room - 2) + _LABEL
+    width = min(max((item.end - item.begin) / span * (room - 2), _LEAST), _WIDTH - left)
+    top = place * _ROW + _PAD
     return h.g(
-        h.text(f"{number}.", x=0, y=top + 15, class_="label"),
-        h.rect(x=28, y=top + 9, width=_WIDTH - 28, height=2, class_="rail"),
-        h.rect(x=f"{left:.1f}", y=top, width=f"{rest:.1f}", height=_ROW - 8, rx=3, class_=f"bar {tone}"),
+        h.text(label, x=0, y=top + 15, class_="label"),
+        h.rect(x=_LABEL, y=top + 9, width=room, height=2, class_="rail"),
+        h.rect(x=f"{left:.1f}", y=top, width=f"{width:.1f}", height=_ROW - 8, rx=3, class_=f"bar {_TONES.get(item.outcome, 'bad')}"),
     )

@@ -171,6 +171,18 @@
     picker.dispatchEvent(new Event("input", { bubbles: true }));
   };
 
+  /** "Next page" fills the token of the next page into the form, and runs it again. */
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("button[data-next]");
+    const form = document.getElementById("run");
+    const holder = form?.querySelector("[data-form]");
+    if (!button || !holder?.editor?.ready) return;
+    button.disabled = true;
+    holder.editor.setValue({ ...collected(holder), ...JSON.parse(button.dataset.next) });
+    write(form, holder);
+    form.querySelector("button.primary").click();
+  });
+
   document.addEventListener("console:content", () => {
     for (const holder of document.querySelectorAll("[data-form]:not([data-ready])")) begin(holder);
     for (const made of document.querySelectorAll("[data-created]")) takeCreated(made);

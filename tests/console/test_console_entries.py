@@ -1,0 +1,130 @@
+"""The page of an invocation tells pages from tries, doubts from what was not sent, and who settled a doubt; Results that are lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console_client import Client, Place, placed, token
+from jackfield.errors import InDoubt
+from jackfield.invocation import Meta, Result, new_invocation_id
+from jackfield.journal import Draft, Journal
+
+POST = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hello"}}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A console with a connection to the echo."""
+    with placed(tmp_path) as found:
+        found.host.panel("default").connections.add("hall", "echo/token", {"token": "sesame"})
+        yield found
+
+
+@pytest.fixture
+def client(place: Place) -> Client:
+    """Somebody who is signed in."""
+    return place.signed_in()
+
+
+def journal(place: Place) -> Journal:
+    """The journal of the workspace."""
+    found = place.host.panel("default").journal
+    assert found is not None
+    return found
+
+
+def doubtful(place: Place) -> str:
+    """The id of an invocation in doubt, with everything that a caller can give it to be recognised by."""
+    context = {"correlationId": "order-4711", "labels": {"shop": "berlin"}}
+    asked = {**POST, "inputs": {"text": "Hello", "fault": {"kind": "reset"}}, "idempotencyKey": "note-1", "context": context}
+    result = place.host.panel("default").invoke(asked)
+    assert result.status == "in_doubt"
+    return result.meta.invocation_id
+
+
+def test_m7_pages_are_not_called_tries(client: Client, place: Place) -> None:
+    """M7: three pages are three pages in one try; a page that took a second try says so."""
+    listed: dict[str, Any] = {"connector": "echo", "action": "list", "connection": "hall", "inputs": {"fetchAll": True, "total": 250}}
+    result = place.host.panel("default").invoke(listed)
+    page = client.get(f"/invocations/{result.meta.invocation_id}").words
+    assert result.meta.attempts == 1
+    assert "Pages and tries" in page
+    assert "Page 3" in page
+    assert "3 pages in" in page
+    assert "Try 2" not in page
+    fault: dict[str, Any] = {"kind": "throttled", "tries": 1, "name": "m7"}
+    result = place.host.panel("default").invoke({**listed, "inputs": {**listed["inputs"], "fault": fault}})
+    page = client.get(f"/invocations/{result.meta.invocation_id}").words
+    assert "Page 1, try 2" in page
+    assert "1 of the requests repeated" in page
+
+
+def test_h4_nothing_says_that_a_doubt_was_not_sent(client: Client, place: Place) -> None:
+    """H4: an entry in doubt without a recorded try, as earlier versions left them, is not called unsent; nor is it once it is settled."""
+    meta = Meta(new_invocation_id(), connector="echo", connector_version="1.0.0", action="post")
+    draft = Draft(
+        id=meta.invocation_id, connector="echo", connector_version="1.0.0", action="post", effect="write", connection="hall", caller=None,
+        created_at=place.host.clock.time(), expires_at=place.host.clock.time() + 60,
+    )  # fmt: skip
+    known = journal(place)
+    with known.database.write() as transaction:
+        known.starting(draft)(transaction)
+        known.settling(draft.id, Result("in_doubt", meta, error=InDoubt("its process stopped")), [])(transaction)
+    for _ in range(2):
+        page = client.get(f"/invocations/{draft.id}").words
+        assert "Nothing was sent" not in page
+        assert "It may have been sent" in page
+        client.change(f"/invocations/{draft.id}", f"/invocations/{draft.id}/resolve", **{"as": "succeeded"})
+
+
+def test_m6_a_settled_doubt_keeps_its_error_and_says_who_decided(place: Place) -> None:
+    """M6, L18: the page of a settled doubt shows the decision, the name of the token that decided, and the error of the doubt."""
+    client, identifier = place.signed_in(token(place, "manage")), doubtful(place)
+    before = client.get(f"/invocations/{identifier}").words
+    assert "connection reset" in before or "may have taken effect" in before
+    client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/resolve", **{"as": "succeeded"})
+    page = client.get(f"/invocations/{identifier}").words
+    assert "A person settled the doubt" in page
+    assert "Decided by Ada" in page
+    assert "it took effect" in page
+    assert "What had put it in doubt" in page
+    assert "It is empty." not in page
+    assert "Settled by Ada" in page
+
+
+def test_a_doubt_can_be_looked_up_and_is_not_run_again_by_accident(client: Client, place: Place) -> None:
+    """The doubt shows key, correlation id and labels; Run again is no button beside the badge, and warns."""
+    identifier = doubtful(place)
+    text = client.get(f"/invocations/{identifier}").text
+    page = client.get(f"/invocations/{identifier}").words
+    for mark in ("note-1", "order-4711", "shop=berlin"):
+        assert mark in page.partition("What was asked")[0]
+    assert "Run again" not in text.partition('id="heading"')[2].partition("</section>")[0].partition("<section")[0]
+    assert "running it again does it twice" in page
+    assert "running it again does it twice" in client.get(f"/connectors/echo/actions/post?again={identifier}").words
+
+
+def test_callers_have_names(place: Place) -> None:
+    """L18: the caller is shown by the name of its token; an id that is no token's is shown as it is."""
+    client = place.signed_in(token(place, "invoke"))
+    fields = {"csrf": client.get("/").csrf, "invocation": '{"connection": "hall", "inputs": {"text": "Hi"}}', "mode": "run"}
+    client.post("/connectors/echo/actions/post/run", fields, hx_request="true")
+    entry = journal(place).entries()[0][0]
+    assert "Caller Ada" in client.get(f"/invocations/{entry.id}").words
+
+
+def test_a_list_has_a_count_and_a_next_page(client: Client) -> None:
+    """The output of a list says how many items it has; where there are more, a button asks for the next page."""
+    fields = {"csrf": client.get("/").csrf, "invocation": '{"connection": "hall", "inputs": {"total": 45, "pageSize": 20}}', "mode": "run"}
+    shown = client.post("/connectors/echo/actions/list/run", fields, hx_request="true")
+    assert "20 items" in shown.words
+    assert "Next page" in shown.words
+    assert "&quot;nextToken&quot;: &quot;20&quot;" in shown.text
+    last = {**fields, "invocation": '{"connection": "hall", "inputs": {"total": 45, "pageSize": 20, "nextToken": "40"}}'}
+    shown = client.post("/connectors/echo/actions/list/run", last, hx_request="true")
+    assert "5 items" in shown.words
+    assert "Next page" not in shown.words
