@@ -179,14 +179,14 @@ def test_serve_prints_the_way_in(place: Place, capsys: pytest.CaptureFixture[str
     """On a machine of its own the server prints a link that signs in; else it prints none, and without a database it says why."""
     for name, value in place.host.panels.environment.items():
         monkeypatch.setenv(name, value)
-    _announce("http://127.0.0.1:8080", alone=True)
+    _announce("http://127.0.0.1:8080", link=True)
     link = re.search(r"http://127\.0\.0\.1:8080(/login\?once=\S+)", capsys.readouterr().err)
     assert link is not None
     assert place.client().get(link[1]).status == 200
-    _announce("https://jackfield.example.com", alone=False)
+    _announce("https://jackfield.example.com", link=False)
     assert "once" not in capsys.readouterr().err
     monkeypatch.setenv("JACKFIELD_DATABASE_URL", "none")
-    _announce("http://127.0.0.1:8080", alone=True)
+    _announce("http://127.0.0.1:8080", link=True)
     assert "no sign-in to the console: there is no database" in capsys.readouterr().err
 
 

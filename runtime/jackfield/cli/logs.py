@@ -10,7 +10,7 @@ import sys
 from jackfield.clock import iso
 from jackfield.redaction import LogRedaction
 
-__all__ = ["JsonLines", "configure"]
+__all__ = ["JsonLines", "announce", "configure", "writes_json"]
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _FORMATS = ("json", "console")
@@ -54,6 +54,20 @@ def configure() -> None:
         logger.warning("JACKFIELD_LOG is '%s'; it takes json or console", form[:40])
     if level not in _LEVELS:
         logger.warning("JACKFIELD_LOG_LEVEL is '%s'; it takes one of %s", level[:40], ", ".join(_LEVELS))
+
+
+def writes_json() -> bool:
+    """Return whether JACKFIELD_LOG asks for JSON lines: then stderr is read by programs."""
+    return os.environ.get("JACKFIELD_LOG", "").lower() == "json"
+
+
+def announce(message: str, **members: object) -> None:
+    """Write what a command does to stderr, whatever the log's level: a line of text, or a JSON object that has ``members``, too."""
+    if writes_json():
+        record = logging.makeLogRecord({"name": "jackfield.cli", "levelname": "INFO", "msg": message, **members})
+        message = JsonLines().format(record)
+    sys.stderr.write(f"{message}\n")
+    sys.stderr.flush()
 
 
 class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from jackfield.cli.opening import open_jackfield
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import DAY, duration
+from jackfield.cli.starting import check_connection_files
 from jackfield.errors import InvalidInvocation, JackfieldError
 
 __all__ = ["VERBS"]
@@ -38,6 +40,7 @@ def _serve(arguments: Namespace) -> None:
             from jackfield.surfaces.mcp import serve_stdio  # noqa: PLC0415 (an extra, and dear)
         except ImportError as error:
             raise InvalidInvocation(f"MCP is an extra, and '{error.name}' is missing", hint="pip install 'jackfield[mcp]'") from None
+        check_connection_files(os.environ, jackfield.catalog)
         jackfield.open()
         serve_stdio(jackfield, arguments.tools, arguments.grace)
 

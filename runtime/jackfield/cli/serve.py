@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
+from typing import TYPE_CHECKING
 
 from jackfield.cli.dapr import check_token, components_of, declare_components, told_bindings
-from jackfield.cli.logs import configure
+from jackfield.cli.logs import announce, configure, writes_json
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import DAY, MOST_AT_ONCE, count, duration, port, rate
+from jackfield.cli.starting import check_connection_files, declare_migrate, prepare_database, require_connection_files
 from jackfield.errors import InvalidInvocation, JackfieldError
+
+if TYPE_CHECKING:
+    from jackfield.pipe.storage import Storage
 
 __all__ = ["VERBS"]
 
@@ -51,6 +55,11 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--jwks", metavar="URL", help="take JWTs whose keys are there, beside our own tokens")
     parser.add_argument("--jwt-issuer", metavar="NAME", help="the issuer that a JWT must name")
     parser.add_argument("--jwt-audience", metavar="NAME", help="the audience that a JWT must name")
+    declare_migrate(parser)
+    parser.add_argument(
+        "--console-link", choices=("auto", "always", "never"), default="auto",
+        help="print a one-time link to the console: auto prints it where only this machine can reach the server and the log is no JSON",
+    )  # fmt: skip
 
 
 def _serve(arguments: Namespace, _output: Output) -> int:
@@ -86,25 +95,48 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     check_settings(settings)
     if settings.components is not None:
         told_bindings(settings.components)
-    return run(settings, configure, functools.partial(_announce, alone=settings.loopback and not settings.behind_proxy))
+    require_connection_files(os.environ)
+    if "*" in settings.origins:
+        announce("jackfield: --origin '*' lets the web pages of every site call the API with a token that they have")
+    if arguments.migrate:
+        with _storage() as storage:
+            prepare_database(storage, migrate=True)
+    # whoever reads this terminal may do everything here anyway; a log is read by others, too
+    alone = settings.loopback and not settings.behind_proxy and not writes_json()
+    link = arguments.console_link == "always" or (arguments.console_link == "auto" and alone)
+    return run(settings, configure, functools.partial(_announce, link=link))
 
 
-def _announce(origin: str, *, alone: bool) -> None:
-    sys.stderr.write(f"jackfield listens on {origin}\n")
-    if alone:  # whoever reads this terminal may do everything here anyway
-        sys.stderr.write(f"{_invitation(origin)}\n")
-    sys.stderr.flush()
+def _announce(origin: str, *, link: bool) -> None:
+    from jackfield.catalog import Catalog  # noqa: PLC0415 (only once the server listens)
+
+    announce(f"jackfield listens on {origin}", origin=origin)
+    check_connection_files(os.environ, Catalog.installed())
+    with _storage() as storage:
+        try:
+            if storage.enabled:
+                prepare_database(storage, migrate=False)
+        except JackfieldError as error:  # the server answers probes until the database is there
+            announce(f"jackfield is not ready: {error.message}. {error.hint or ''}".rstrip())
+            return
+        if link:
+            announce(_invitation(storage, origin))
 
 
-def _invitation(origin: str) -> str:
-    """The way into the console for whoever started the server."""
-    from jackfield.clock import SystemClock  # noqa: PLC0415 (only the server has a console)
+def _storage() -> Storage:
+    from jackfield.clock import SystemClock  # noqa: PLC0415 (only a server that starts)
     from jackfield.pipe.storage import Storage  # noqa: PLC0415 (as above)
+
+    return Storage(None, os.environ, SystemClock())
+
+
+def _invitation(storage: Storage, origin: str) -> str:
+    """Make the line that lets whoever started the server into the console."""
+    from jackfield.clock import SystemClock  # noqa: PLC0415 (only the server has a console)
     from jackfield.surfaces.console import one_time_link  # noqa: PLC0415 (as above)
 
     try:
-        with Storage(None, os.environ, SystemClock()) as storage:
-            return f"console, for one sign-in within ten minutes: {one_time_link(storage, SystemClock(), origin)}"
+        return f"console, for one sign-in within ten minutes: {one_time_link(storage, SystemClock(), origin)}"
     except JackfieldError as error:
         return f"no sign-in to the console: {error.message}"
 

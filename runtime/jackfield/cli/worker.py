@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from jackfield.cli.logs import configure
+from jackfield.cli.logs import announce, configure
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import DAY, MOST_AT_ONCE, count, duration
-from jackfield.errors import InvalidInvocation
+from jackfield.cli.starting import check_connection_files, declare_migrate, prepare_database, require_connection_files
+from jackfield.errors import InvalidInvocation, Unavailable
 
 if TYPE_CHECKING:
     from jackfield.queue import Panels
@@ -25,6 +26,7 @@ def _declare(parser: Parser) -> None:
     parser.add_argument(
         "--stop-within", type=duration(DAY), default=30.0, metavar="DURATION", help="how long what runs may take to end when told to stop"
     )
+    declare_migrate(parser)
 
 
 def _work(arguments: Namespace, _output: Output) -> int:
@@ -33,6 +35,7 @@ def _work(arguments: Namespace, _output: Output) -> int:
     from jackfield.queue import Panels, leave  # noqa: PLC0415 (as above)
 
     configure()
+    require_connection_files(os.environ)
     from jackfield.connector.guard import Guard  # noqa: PLC0415 (as above)
 
     panels = Panels(os.environ, guard=Guard(allowed=tuple(arguments.allow_host)))
@@ -40,11 +43,24 @@ def _work(arguments: Namespace, _output: Output) -> int:
         raise InvalidInvocation(
             "there is no queue: JACKFIELD_DATABASE_URL is 'none'", hint="Give the database that 'jackfield serve' uses."
         )
-    asyncio.run(_until_told(panels, arguments.concurrency, arguments.stop_within))
+    location = _location(panels, migrate=arguments.migrate)
+    check_connection_files(os.environ, panels.catalog)
+    asyncio.run(_until_told(panels, arguments.concurrency, arguments.stop_within, location))
     return leave(0)
 
 
-async def _until_told(panels: Panels, concurrency: int, within: float) -> None:
+def _location(panels: Panels, *, migrate: bool) -> str:
+    """Prepare the database; one that cannot be reached yet is waited for, as one that goes away later is."""
+    try:
+        return prepare_database(panels.storage, migrate=migrate)
+    except Unavailable as error:
+        if migrate or not error.retryable:
+            raise
+        announce(f"jackfield worker waits for the database: {error.message}")
+        return "the database, once it can be reached"
+
+
+async def _until_told(panels: Panels, concurrency: int, within: float, location: str) -> None:
     import asyncio  # noqa: PLC0415 (as above)
     import signal  # noqa: PLC0415 (as above)
 
@@ -55,6 +71,9 @@ async def _until_told(panels: Panels, concurrency: int, within: float) -> None:
         loop.add_signal_handler(number, told.set)
     workers = QueueWorkers(panels, concurrency)
     workers.start()
+    announce(
+        f"jackfield worker takes up to {concurrency} queued invocations at once from {location}", concurrency=concurrency, database=location
+    )
     await told.wait()
     await workers.stop(within)
     await panels.drained(0.0)

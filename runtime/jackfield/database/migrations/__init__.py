@@ -24,6 +24,7 @@ __all__ = ["Migration", "Migrations", "declared", "known_migrations"]
 _FILE = re.compile(r"(\d{4})_(\w+)\.sql\Z")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _OBJECT = re.compile(r"(?P<verb>CREATE|DROP) +(?:UNIQUE +)?(?P<kind>TABLE|INDEX) +(?:IF (?:NOT )?EXISTS +)?(?P<name>\w+)")
+_UPGRADE = "Run 'jackfield db upgrade', or start 'jackfield serve' or 'jackfield worker' with --migrate."
 _TABLE = """CREATE TABLE schema_migrations (
     version {integer} NOT NULL PRIMARY KEY, name {text} NOT NULL, applied_at {double} NOT NULL, checksum {text} NOT NULL
 ) {table}"""
@@ -90,7 +91,7 @@ class Migrations:
         pending = self.pending()
         if pending:
             count = "1 migration is" if len(pending) == 1 else f"{len(pending)} migrations are"
-            raise DatabaseUnfit(f"the database is not up to date: {count} pending", hint="Run 'jackfield db upgrade'.")
+            raise DatabaseUnfit(f"the database is not up to date: {count} pending", hint=_UPGRADE)
 
     def apply(self) -> list[int]:
         """Apply what is pending, all or nothing, and give the versions; processes that do so at once wait for each other."""

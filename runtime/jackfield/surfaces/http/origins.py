@@ -3,8 +3,11 @@ rebinding."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from jackfield.errors import InvalidInvocation
 from jackfield.surfaces.http.problem import Problem
 from jackfield.surfaces.web_pages import page_fault
 
@@ -13,9 +16,11 @@ if TYPE_CHECKING:
 
     from jackfield.surfaces.http.settings import Settings
 
-__all__ = ["check_origin"]
+__all__ = ["check_origin", "check_origins"]
 
 _DEFAULT = {"http": 80, "https": 443}
+_NEVER_SENT = {"http": ":80", "https": ":443"}
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?\Z")
 
 
 def check_origin(request: Request, settings: Settings) -> None:
@@ -29,6 +34,19 @@ def check_origin(request: Request, settings: Settings) -> None:
     fault = page_fault(given, headers.get("sec-fetch-site", ""), headers.get("host", ""), allowed=allowed, local=local)
     if fault is not None:
         raise Problem(403, f"{fault}: 'jackfield serve --origin' lets them" if "pages" in fault else fault)
+
+
+def check_origins(origins: Iterable[str]) -> None:
+    """Check the origins that the operator names; ``*`` stands for all.
+
+    :raises InvalidInvocation: for one that no browser sends: with a path, upper case, or a scheme's own port.
+    """
+    for origin in origins:
+        if origin != "*" and (not _ORIGIN.match(origin) or origin.endswith(_NEVER_SENT.get(origin.partition(":")[0], " "))):
+            raise InvalidInvocation(
+                f"--origin '{origin[:200]}' is not an origin as browsers send it",
+                hint="Write scheme and host, and the port where it is not the scheme's own: https://app.example, http://localhost:3000.",
+            )
 
 
 def _own(request: Request, settings: Settings) -> set[str]:

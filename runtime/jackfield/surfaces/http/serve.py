@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import socket
 import ssl
@@ -17,7 +16,10 @@ from uvicorn.supervisors import Multiprocess
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.queue import leave
+from jackfield.surfaces.http.origins import check_origins
+from jackfield.surfaces.http.orphans import stop_with_parent
 from jackfield.surfaces.http.protocol import Bounded
+from jackfield.surfaces.http.server_log import adopt_server_log
 from jackfield.surfaces.http.settings import Settings
 from jackfield.surfaces.http.stopping import Polite, Stopping
 
@@ -62,9 +64,8 @@ def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None]
     from jackfield.surfaces.http.tracing import configured  # noqa: PLC0415 (as above)
 
     prepare()
-    uvicorns = logging.getLogger("uvicorn")
-    uvicorns.parent, uvicorns.propagate = logging.getLogger("jackfield.http"), True
-    uvicorns.setLevel(logging.ERROR)
+    adopt_server_log()
+    stop_with_parent(settings.stop_within)
     sys.setswitchinterval(_SWITCH)
     return build_app(Host(settings, os.environ, plugins=configured(os.environ), stopping=stopping))
 
@@ -74,6 +75,7 @@ def check_settings(settings: Settings) -> None:
 
     :raises InvalidInvocation: where a setting cannot be, or tokens and secrets would cross a network in clear.
     """
+    check_origins(settings.origins)
     _check_tls(settings)
     if not settings.loopback and not settings.behind_proxy and settings.certificate is None:
         raise InvalidInvocation(

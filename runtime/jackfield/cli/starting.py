@@ -1,0 +1,61 @@
+"""Checks and messages at the start of commands that keep running: ``serve``, ``worker`` and ``mcp``."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from jackfield.errors import InvalidInvocation
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+    from jackfield.cli.parsing import Parser
+    from jackfield.pipe.storage import Storage
+
+__all__ = ["check_connection_files", "declare_migrate", "prepare_database", "require_connection_files"]
+
+_LOG = logging.getLogger("jackfield.connections")
+
+
+def declare_migrate(parser: Parser) -> None:
+    """Add ``--migrate``."""
+    parser.add_argument("--migrate", action="store_true", help="first do what 'jackfield db upgrade' does")
+
+
+def require_connection_files(environment: Mapping[str, str]) -> None:
+    """Check that what JACKFIELD_CONNECTIONS names exists.
+
+    :raises InvalidInvocation: for a file or folder that does not exist, or a variable that is not set.
+    """
+    from jackfield.connections import sources_from  # noqa: PLC0415 (only commands that open connections)
+
+    for source in sources_from(environment):
+        if source.startswith("$"):
+            missing, reason = source[1:] not in environment, "is not set"
+        else:
+            missing, reason = not os.path.exists(os.path.expanduser(source)), "does not exist"  # noqa: PTH110, PTH111 (as in connections)
+        if missing:
+            hint = "Correct JACKFIELD_CONNECTIONS, or unset it."
+            raise InvalidInvocation(f"JACKFIELD_CONNECTIONS names '{source[:200]}', which {reason}", hint=hint)
+
+
+def check_connection_files(environment: Mapping[str, str], catalog: Catalog) -> None:
+    """Log a warning for each part of the connection files that cannot be used."""
+    from jackfield.connections import Connections, sources_from  # noqa: PLC0415 (as above)
+
+    for problem in Connections(sources_from(environment), catalog=catalog, environment=environment).problems:
+        _LOG.warning("JACKFIELD_CONNECTIONS: %s", problem)
+
+
+def prepare_database(storage: Storage, *, migrate: bool) -> str:
+    """Open the database and return its location, without password; with ``migrate``, bring its tables up to date first.
+
+    :raises DatabaseUnfit: where its tables are not up to date.
+    :raises Unavailable: where it cannot be reached.
+    """
+    if migrate:
+        with storage.opened(migrate=True) as database:
+            return database.location
+    return storage.database.location
