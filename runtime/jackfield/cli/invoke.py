@@ -136,7 +136,7 @@ def _caller() -> Caller:
 def _run_lines(path: str, arguments: Namespace, output: Output) -> int:
     lines, caller = Files().lines(path), _caller()
     worst = 0
-    with open_jackfield() as jackfield, progress() as tell:
+    with open_jackfield() as jackfield, progress(output.stream) as tell:
 
         def run(line: bytes | InvalidInvocation, cancelled: threading.Event) -> Result:
             if isinstance(line, InvalidInvocation):

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     _speak_utf8()
     try:
-        return _run(words)
+        return _run(words, for_good=argv is None)
     except SystemExit as stop:  # argparse's --help, or a plugged command
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except KeyboardInterrupt:
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             gc.set_threshold(*collecting)
 
 
-def _run(words: list[str]) -> int:
+def _run(words: list[str], *, for_good: bool) -> int:
     first = words[0] if words else ""
     if first in {"-h", "--help"}:
         return _print(_help())
@@ -61,7 +61,7 @@ def _run(words: list[str]) -> int:
     from jackfield.cli.output import Output  # noqa: PLC0415 (a cold --help needs no JSON)
     from jackfield.errors import JackfieldError  # noqa: PLC0415 (as above)
 
-    output = Output(one_line="--json" in words)
+    output = Output(one_line="--json" in words, for_good=for_good)
     try:
         code = _dispatch(words, output)
     except JackfieldError as error:
@@ -113,7 +113,10 @@ def _built_in(name: str, words: list[str], output: Output) -> int:
 def _call(verb: Verb, command: str, words: list[str], output: Output) -> int:
     arguments = verb.parser(command).read(words)
     output.one_line = arguments.json
-    return verb.run(arguments, output)
+    if command == "mcp":  # its protocol claims stdout by itself
+        return verb.run(arguments, output)
+    with output.claimed():
+        return verb.run(arguments, output)
 
 
 def _refuse(command: str, error: JackfieldError, output: Output) -> int:

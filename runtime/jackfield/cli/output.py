@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
 
-from jackfield.stdout import silence_stdout
+from jackfield.stdout import Claim, silence_stdout
 
 __all__ = ["Output", "is_lost"]
 
@@ -23,15 +24,32 @@ class Output:
     reason (a full disk), which is one.
     """
 
-    def __init__(self, *, one_line: bool = False) -> None:
+    def __init__(self, *, one_line: bool = False, for_good: bool = False) -> None:
         self.one_line = one_line
         self.closed = False
         self.lost = False
+        self._for_good = for_good
+        self._claim: Claim | None = None
+
+    @property
+    def stream(self) -> TextIO:
+        """Where answers go."""
+        return sys.stdout if self._claim is None else self._claim.stream
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Keep stdout for answers, whatever connectors print; ``for_good`` where the process ends with the command."""
+        self._claim = claim = Claim()
+        try:
+            yield
+        finally:
+            if not self._for_good:
+                claim.release()
 
     @property
     def for_people(self) -> bool:
         """Whether a person reads: stdout is a terminal and one line was not asked for."""
-        return not self.one_line and sys.stdout.isatty()
+        return not self.one_line and self.stream.isatty()
 
     def line(self, value: object) -> None:
         """Write ``value`` as JSON on one line."""
@@ -53,7 +71,7 @@ class Output:
         if not os.environ.get("NO_COLOR"):
             from jackfield.cli.tables import coloured  # noqa: PLC0415 (rich is imported only where something is drawn)
 
-            text = coloured(text)
+            text = coloured(text, self.stream)
         self._write(text + "\n")
 
     def rows(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -63,25 +81,25 @@ class Output:
             return
         from jackfield.cli.tables import table  # noqa: PLC0415 (as above)
 
-        self._write(table(rows, columns))
+        self._write(table(rows, columns, self.stream))
 
     def _write(self, text: str) -> None:
         if self.closed:
             return
         try:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            self.stream.write(text)
+            self.stream.flush()
         except OSError as error:
             self.closed = True
-            self.lost = is_lost(error)
+            self.lost = is_lost(error, self.stream)
 
 
-def is_lost(error: OSError) -> bool:
+def is_lost(error: OSError, stream: TextIO | None = None) -> bool:
     """Whether an answer that could not be written is missed: a reader who has left wants none, a full disk is told on stderr.
 
     Nothing more is written to stdout afterwards.
     """
-    silence_stdout()
+    silence_stdout(stream)
     if isinstance(error, BrokenPipeError):
         return False
     sys.stderr.write(f"jackfield: the answer cannot be written to stdout: {error.strerror}\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, TextIO
 
 __all__ = ["Progress", "progress"]
 
@@ -18,9 +18,9 @@ class Progress(Protocol):
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
-    """Show progress where stderr is a terminal and stdout is not (there, the Results themselves show it)."""
-    if sys.stdout.isatty() or not sys.stderr.isatty():
+def progress(stdout: TextIO) -> Iterator[Progress]:
+    """Show progress where stderr is a terminal and ``stdout`` is not (there, the Results themselves show it)."""
+    if stdout.isatty() or not sys.stderr.isatty():
         yield _silent
         return
     from rich.console import Console  # noqa: PLC0415 (rich is imported only where something is drawn)

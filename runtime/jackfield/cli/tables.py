@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console, RenderableType
 from rich.json import JSON
@@ -15,12 +14,12 @@ from rich.text import Text
 __all__ = ["coloured", "table"]
 
 
-def coloured(text: str) -> str:
-    """JSON text with colours for the terminal that stdout is."""
-    return _drawn(JSON(text), soft_wrap=True)
+def coloured(text: str, stdout: TextIO) -> str:
+    """JSON text with colours for the terminal that ``stdout`` is."""
+    return _drawn(JSON(text), stdout, soft_wrap=True)
 
 
-def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], stdout: TextIO) -> str:
     """A table with a line for each row; what the rows hold is shown as plain text, never as markup or control characters."""
     if not rows:
         return "(none)\n"
@@ -29,7 +28,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
         drawn.add_column(column.capitalize(), overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(_plain(row.get(column))) for column in columns))
-    return _drawn(drawn) + "\n"
+    return _drawn(drawn, stdout) + "\n"
 
 
 def _plain(value: object) -> str:
@@ -37,8 +36,8 @@ def _plain(value: object) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
-def _drawn(what: RenderableType, *, soft_wrap: bool = False) -> str:
-    terminal = Console(file=sys.stdout)
+def _drawn(what: RenderableType, stdout: TextIO, *, soft_wrap: bool = False) -> str:
+    terminal = Console(file=stdout)
     sheet = Console(
         file=io.StringIO(), width=terminal.width, color_system=_colours(terminal), force_terminal=True, no_color=terminal.no_color
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
+from jackfield.surfaces.mcp.instructions import instructions
 from jackfield.surfaces.mcp.server import build_server
 
 if TYPE_CHECKING:
@@ -64,7 +65,10 @@ class Exchange:
         async def send(message: Any) -> None:  # noqa: ANN401 (ASGI's own)
             sent.append(message)
 
-        manager = StreamableHTTPSessionManager(self._server, json_response=True, stateless=True, max_request_body_size=len(body) + 1)
+        server = self._server
+        if b'"initialize"' in body:  # each caller sees what the rules let them see
+            server = build_server(_visit, await visit.briefly(lambda: instructions(visit)))
+        manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True, max_request_body_size=len(body) + 1)
         async with manager.run():
             await manager.handle_request(scope, receive, send)
         return _answer(sent)

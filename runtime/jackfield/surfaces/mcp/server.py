@@ -34,21 +34,11 @@ _LOG = logging.getLogger("jackfield.mcp")
 _PAGE = 200
 _STRUCTURED_SINCE = "2025-06-18"
 """The version of the protocol that brought structured content."""
-_INSTRUCTIONS = """\
-jackfield runs actions of installed connectors: send an email, list identities.
-1. search_actions finds the action for a task.
-2. get_action_guide says what it takes. Read it before the first call.
-3. list_connections names the accounts that it can be run over; needed where there are several.
-4. execute_action runs it and gives a Result: status, output or error, meta.
-Effects: read changes nothing; idempotent may be repeated; write must not be repeated unasked.
-Give an idempotencyKey with each write, and the same one when you ask again. Where the status is in_doubt it may have taken effect: tell the
-person, and do not run it again. An error says where (a JSON Pointer) and what to do next (hint)."""
-
 Find = Callable[[Any], "Visit"]
 
 
-def build_server(find: Find) -> Server[Any]:
-    """The server. ``find`` says who calls, by the context that the SDK gives each request."""
+def build_server(find: Find, instructions: str | None = None) -> Server[Any]:
+    """The server. ``find`` says who calls, by the context that the SDK gives each request; ``instructions`` are for the client's model."""
     # The SDK's log quotes what clients send, secrets of inline connections included.
     logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
 
@@ -67,7 +57,7 @@ def build_server(find: Find) -> Server[Any]:
         version=__version__,
         title="jackfield",
         description="Runs actions of connectors.",
-        instructions=_INSTRUCTIONS,
+        instructions=instructions,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         get_tool_input_schema=lambda _name: None,  # no input of ours is taken from a header, so none needs to be looked up for each call

@@ -15,6 +15,7 @@ from mcp.server.stdio import stdio_server
 
 from jackfield.catalog.index import ActionIndex
 from jackfield.pipe.permit import LIBRARY
+from jackfield.surfaces.mcp.instructions import instructions
 from jackfield.surfaces.mcp.server import build_server
 from jackfield.surfaces.mcp.visit import Visit
 
@@ -82,7 +83,7 @@ def _filling(panel: Jackfield) -> Callable[[Mapping[str, Any]], Awaitable[Mappin
 
 
 async def _serve(visit: Visit, calls: _Calls, grace: float) -> None:
-    server = build_server(lambda _context: visit)
+    server = build_server(lambda _context: visit, instructions(visit))
 
     async def talk() -> None:
         async with stdio_server() as (read, write):

@@ -1,0 +1,38 @@
+"""The text with which a client's model begins: what is installed, as far as the caller sees it, and how to find and run actions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.surfaces.mcp.sight import sight_of
+
+if TYPE_CHECKING:
+    from jackfield.surfaces.mcp.visit import Visit
+
+__all__ = ["instructions"]
+
+_MOST = 20
+"""Connectors that are named; a model reads this text before each task."""
+_STEPS = """\
+1. search_actions finds the action for a task.
+2. get_action_guide says what it takes. Read it before the first call.
+3. list_connections names the accounts that it can be run over; needed where there are several.
+4. execute_action runs it and gives a Result: status, output or error, meta.
+Effects: read changes nothing; idempotent may be repeated; write must not be repeated unasked.
+Give an idempotencyKey with each write, and the same one when you ask again. Where the status is in_doubt it may have taken effect: tell the
+person, and do not run it again. An error says where (a JSON Pointer) and what to do next (hint)."""
+
+
+def instructions(visit: Visit) -> str:
+    """Write the instructions for a caller; asks the database where rules speak of connections."""
+    sight = sight_of(visit)
+    found = [
+        f"{manifest.title} ({manifest.key})"
+        for manifest in visit.panel.catalog.manifests()
+        if any(sight.allows(manifest, action) for action in manifest.actions.values())
+    ]
+    more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
+    named = (
+        f"jackfield runs actions of these connectors: {', '.join(found[:_MOST])}{more}." if found else "No connector can be used here yet."
+    )
+    return f"{named}\n{_STEPS}"

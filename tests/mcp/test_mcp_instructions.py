@@ -1,0 +1,57 @@
+"""B8: the instructions for a client's model speak of what is installed, and of nothing that the caller may not see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from http_stand import Stand, standing
+from jackfield.access import Rules
+from jackfield.surfaces.mcp.instructions import instructions
+from mcp_talk import message
+
+HELLO = message("initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={"name": "x", "version": "1"})
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """One server for all of them."""
+    with standing(tmp_path_factory.mktemp("instructions")) as found:
+        yield found
+
+
+def told(stand: Stand, **rules: tuple[str, ...]) -> str:
+    """The instructions that a token with such rules gets."""
+    answer = stand.client("invoke", rules=Rules(rules.get("allow", ()), rules.get("block", ()))).post("/mcp", HELLO)
+    text: str = answer.json["result"]["instructions"]
+    return text.splitlines()[0]
+
+
+def test_b8_instructions_name_what_is_installed(stand: Stand) -> None:
+    """Each connector is named with its title and key."""
+    first = told(stand)
+    assert "Echo (echo)" in first
+    assert "(aws-ses)" in first
+
+
+def test_b8_instructions_keep_to_the_rules(stand: Stand) -> None:
+    """A connector of which the caller may run nothing is not named; where nothing is left, that is said."""
+    assert told(stand, block=("aws-ses/*",)) == "jackfield runs actions of these connectors: Echo (echo)."
+    assert told(stand, block=("*/*",)) == "No connector can be used here yet."
+
+
+def test_b8_instructions_stay_short() -> None:
+    """Of many connectors the first ones are named, and the others counted."""
+
+    class Many:
+        """Stands for a caller at a runtime with 25 connectors."""
+
+        def __init__(self, **members: Any) -> None:
+            self.__dict__ |= members
+
+    manifests = [Many(title=f"T{number}", key=f"t{number}", actions={"a": None}) for number in range(25)]
+    catalog = Many(manifests=lambda: manifests)
+    visit: Any = Many(panel=Many(catalog=catalog, permits=Many(settings=Many(rules=Rules()))), caller=Many(rules=None))
+    assert instructions(visit).splitlines()[0].endswith("T19 (t19) and 5 more.")
