@@ -26,6 +26,7 @@ MANIFEST: dict[str, Any] = {
     "connectionTypes": [], "actions": [{"key": "help", "title": "Help", "description": "Help somebody.", "effect": "read"}],
 }  # fmt: skip
 SOURCE = "class connector:\n    actions = {'help': None}\n    connections = {}\n"
+TWICE = "the connector 'good' is declared twice, by good-impostor and jackfield-good: neither is used, since either could be an impostor"
 MARKING = "import pathlib\npathlib.Path(__file__).with_name('imported').touch()\n" + SOURCE
 
 
@@ -272,7 +273,7 @@ def test_what_a_manifest_may_leave_out(plugs: Path) -> None:
 def test_a_key_of_two_distributions_is_refused(plugs: Path) -> None:
     """Two distributions that declare one key are both named, and neither is used."""
     declare(plugs, "good-impostor", "jackfield.connectors", {"good": "jackfield_good:connector"})
-    assert rows(plugs) == {"good": "the connector 'good' is declared twice, by good-impostor and jackfield-good"}
+    assert rows(plugs) == {"good": TWICE}
     with pytest.raises(UnknownConnector, match="declared twice"):
         read(plugs).load("good")
 
@@ -363,3 +364,70 @@ def test_threads_load_a_connector_once(plugs: Path) -> None:
     loaded = at_once(20, lambda _: catalog.load("good"))
     assert len(loaded) == 20
     assert len(set(map(id, loaded))) == 1
+
+
+LIAR = '''
+from jackfield.connector import Connector, Field, Inputs, Output
+
+connector = Connector("liar", title="Liar", version="1.0.0")
+
+
+class Asked(Inputs):
+    """Asked."""
+
+    title: str = Field(schema={"minLength": 2}, description="A title.")
+
+
+class Told(Output):
+    """Told."""
+
+    text: str = ""
+
+
+@connector.action("ask", effect="write", permissions={"aws:iam": ["ses:SendEmail"]})
+def ask(asked: Asked) -> Told:
+    """Ask."""
+    return Told(text=asked.title)
+'''
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "told"),
+    [
+        (("effect",), "read", 'actions ask effect: connector.json says "read", the code "write"'),
+        (
+            ("inputs", "properties", "title", "minLength"),
+            1,
+            "actions ask inputs properties title minLength: connector.json says 1, the code 2",
+        ),
+        (("inputs", "properties", "title", "maxLength"), 9, "title maxLength: connector.json says 9, the code nothing"),
+        (("permissions", "aws:iam"), [], "actions ask permissions aws:iam: connector.json says []"),
+        (("rateLimit",), {"perSecond": 1}, "actions ask rateLimit"),
+    ],
+)
+def test_s8_code_that_is_not_what_its_manifest_says_is_refused(tmp_path: Path, place: tuple[str, ...], value: object, told: str) -> None:
+    """Effect, schemas, permissions and rate limits are compared when code is loaded; the difference is named, and how to cure it."""
+    with plugged(tmp_path):
+        package = make_connector(tmp_path, "liar", LIAR)
+        assert rows(tmp_path, load=True) == {"liar": None}
+        manifest = json.loads((package / "connector.json").read_text())
+        part = manifest["actions"][0]
+        for name in place[:-1]:
+            part = part[name]
+        part[place[-1]] = value
+        (package / "connector.json").write_text(json.dumps(manifest))
+        with pytest.raises(UnknownConnector) as caught:
+            read(tmp_path).load("liar")
+    assert told in caught.value.message
+    assert "write connector.json anew" in str(caught.value.hint)
+
+
+def test_b10_check_sees_a_manifest_that_differs(tmp_path: Path) -> None:
+    """Prose refuses no call, and ``connectors list --check`` names it all the same; what it does not have it does not see."""
+    with plugged(tmp_path):
+        package = make_connector(tmp_path, "liar", LIAR)
+        assert read(tmp_path).differs("liar") is None
+        path = package / "connector.json"
+        path.write_text(path.read_text().replace("A title.", "Another title."))
+        assert 'says "Another title.", the code "A title."' in str(read(tmp_path).differs("liar"))
+        assert rows(tmp_path, load=True) == {"liar": None}

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jackfield.catalog.comparing import difference
 from jackfield.catalog.discovery import EntryPoint, entry_points
 from jackfield.errors import UnknownConnector, did_you_mean
 from jackfield.hints import NextStep
@@ -20,6 +21,8 @@ from jackfield.manifest import Manifest, ManifestError
 __all__ = ["Catalog", "Entry"]
 
 _GROUP = "jackfield.connectors"
+_REINSTALL = "Reinstall or upgrade the connector's package, or report it to its author."
+_REGENERATE = "In an editable install, write connector.json anew from the code (jackfield.connector.describe). " + _REINSTALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +114,18 @@ class Catalog:
                 fault = f"fails on import: {type(error).__name__}: {error}"
             if fault is not None:
                 self._failures[key] = f"the connector '{key}' {fault}"
-                raise _broken(self._failures[key])
+                raise _broken(self._failures[key], _REGENERATE if "its manifest" in fault else _REINSTALL)
             self._failures.pop(key, None)
             self._connectors[key] = found
         return found
+
+    def differs(self, key: str) -> str | None:
+        """Name the first difference between a connector's manifest and its code, prose included; None where there is none.
+
+        :raises UnknownConnector: where the connector is broken.
+        """
+        fault = _mismatch(self.load(key), self.find(key), prose=True)
+        return f"the connector '{key}' {fault}" if fault is not None else None
 
     def _sound(self, key: str) -> Manifest | None:
         try:
@@ -133,7 +144,10 @@ class Catalog:
             raise _unknown(key, self._points)
         if len(points) > 1:
             owners = " and ".join(point.distribution for point in points)
-            raise _broken(f"the connector '{key}' is declared twice, by {owners}")
+            raise _broken(
+                f"the connector '{key}' is declared twice, by {owners}: neither is used, since either could be an impostor",
+                f"Uninstall the one that you do not trust: pip uninstall {points[-1].distribution}, for instance.",
+            )
         try:
             manifest = Manifest.from_json(json.loads(_manifest_text(points[0])))
         except (ManifestError, OSError, ValueError, RecursionError) as error:
@@ -156,8 +170,8 @@ def _manifest_text(point: EntryPoint) -> str:
         return file.read()
 
 
-def _mismatch(found: object, manifest: Manifest) -> str | None:
-    """What the code lacks of what its manifest promises: it was changed, and ``connector.json`` was not."""
+def _mismatch(found: object, manifest: Manifest, *, prose: bool = False) -> str | None:
+    """Explain how the code differs from its manifest: it was changed, and ``connector.json`` was not, or the manifest lies."""
     promised = {"action": manifest.actions, "connection type": manifest.connection_types}
     held = {"action": getattr(found, "actions", None), "connection type": getattr(found, "connections", None)}
     for noun, keys in promised.items():
@@ -167,7 +181,8 @@ def _mismatch(found: object, manifest: Manifest) -> str | None:
         lacking = [key for key in keys if key not in known]
         if lacking:
             return f"has no {noun} '{lacking[0]}', which its manifest describes"
-    return None
+    describe = getattr(found, "describe", None)
+    return difference(manifest.raw, describe(), prose=prose) if callable(describe) else None
 
 
 def _reason(error: Exception) -> str:
@@ -203,5 +218,5 @@ def _unknown(key: str, known: Iterable[str]) -> UnknownConnector:
     )
 
 
-def _broken(message: str) -> UnknownConnector:
-    return UnknownConnector(message, hint="Reinstall or upgrade the connector's package, or report it to its author.")
+def _broken(message: str, hint: str = _REINSTALL) -> UnknownConnector:
+    return UnknownConnector(message, hint=hint)

@@ -20,7 +20,7 @@ _FAILED = 1
 
 
 def _declare_list(parser: Parser) -> None:
-    text = "import each connector and judge its schemas too; exit code 1 where one is broken"
+    text = "import each connector, judge its schemas, and compare its manifest with its code; exit code 1 where one is broken"
     parser.add_argument("--check", action="store_true", help=text)
 
 
@@ -37,9 +37,10 @@ def _checked(catalog: Catalog, entry: Entry) -> Entry:
         return entry
     try:
         _found(catalog, entry.key)
+        fault = catalog.differs(entry.key)
     except UnknownConnector as error:
-        return replace(entry, error=error.message)
-    return entry
+        fault = error.message
+    return replace(entry, error=fault) if fault is not None else entry
 
 
 def _found(catalog: Catalog, key: str) -> Manifest:

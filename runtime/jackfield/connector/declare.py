@@ -183,6 +183,12 @@ class Connector:
         self.tests.append(function)
         return function
 
+    def describe(self) -> dict[str, Any]:
+        """Describe the connector as its manifest does."""
+        from jackfield.connector.manifests import describe  # noqa: PLC0415 (a refused invocation describes nothing)
+
+        return describe(self)
+
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
         """What all actions together need, by system."""
         union: dict[str, set[str]] = {}

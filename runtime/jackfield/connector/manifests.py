@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jackfield.connector.declare import Action, Connector, OptionSource
 from jackfield.connector.models import ConnectionType
 from jackfield.connector.schemas import model_schema
 from jackfield.manifest import MANIFEST_VERSION, Pagination
+
+if TYPE_CHECKING:
+    from jackfield.connector.declare import Action, Connector, OptionSource
 
 __all__ = ["describe"]
 
