@@ -1,9 +1,11 @@
-"""Connections that end at the deadline, however slowly the other side answers."""
+"""Connections that end at the deadline, however slowly the other side answers, and that refuse answers that are too large."""
 
 from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable, Iterator
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -11,7 +13,7 @@ from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTT
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 from urllib3.util.connection import allowed_gai_family
 
-from jackfield.connector import ANYWHERE, Deadline, Guard
+from jackfield.connector import ANYWHERE, Deadline, Guard, Unavailable, bounded_answer
 from jackfield_aws.limits import current_deadline
 from jackfield_aws.watch import Watch
 
@@ -101,9 +103,11 @@ class _Bounded:
     def getresponse(self: Any) -> Any:  # noqa: ANN401 (urllib3's own)
         self.answering = True
         try:
-            return super().getresponse()  # type: ignore[misc]
+            found = super().getresponse()  # type: ignore[misc]
         finally:
             self.answering = False
+        found.stream = partial(_streamed, found, found.stream)
+        return found
 
     def close(self: Any) -> None:
         if self.answering and self.sock is not None:
@@ -131,6 +135,15 @@ class _Bounded:
         if self.twin is not None:
             self.twin.close()
             self.twin = None
+
+
+def _streamed(answer: Any, stream: Callable[..., Iterator[bytes]], *args: Any, **kwargs: Any) -> Iterator[bytes]:  # noqa: ANN401 (urllib3's own)
+    """Read an answer that botocore parses whole; a file is read piece by piece by whoever asked for it, and another way."""
+    try:
+        yield from bounded_answer(stream(*args, **kwargs))
+    except Unavailable:
+        answer.close()  # what is left of it must not be the next request's answer
+        raise
 
 
 class _PlainConnection(_Bounded, AWSHTTPConnection):  # type: ignore[misc]

@@ -127,6 +127,9 @@ def explain_transport(error: Exception) -> JackfieldError | None:
     refused = next((cause for cause in _causes(error) if isinstance(cause, InvalidConnection)), None)
     if refused is not None:  # the guard's word, right before it would have connected
         return refused
+    inner = getattr(error, "kwargs", {}).get("error")
+    if isinstance(inner, Unavailable):  # the answer is too large
+        return inner
     names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("botocore.")]
     fault = next((_FAULTS[name] for name in names if name in _FAULTS), _GARBLED if _broke_a_parser(error) else None)
     if fault is None:

@@ -12,6 +12,7 @@ from jackfield.exports import exports
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
+    from jackfield.connector.answers import MAX_ANSWER, bounded_answer
     from jackfield.connector.context import Account, Answered, Call, Minted, OpenContext, Step, current_call
     from jackfield.connector.declare import Action, Connector, DeclarationError, Option
     from jackfield.connector.fields import Field
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANYWHERE",
+    "MAX_ANSWER",
     "Account",
     "Action",
     "Answered",
@@ -77,6 +79,7 @@ __all__ = [
     "TimedOut",
     "Unauthenticated",
     "Unavailable",
+    "bounded_answer",
     "current_call",
     "describe",
     "hookimpl",
@@ -85,6 +88,7 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
+        ".answers": ("MAX_ANSWER", "bounded_answer"),
         ".context": ("Account", "Answered", "Call", "Minted", "OpenContext", "Step", "current_call"),
         ".declare": ("Action", "Connector", "DeclarationError", "Option"),
         ".fields": ("Field",),
