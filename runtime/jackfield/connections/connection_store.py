@@ -12,6 +12,7 @@ from jackfield.connections import external_ids
 from jackfield.connections.file_tests import FileTests
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.kept import COLUMNS, Draft, KeptConnection, Outcome
+from jackfield.connections.sealed_places import OldSealing, binding, opened_secret, rebound, sealed_place, stored_secrets
 from jackfield.connections.sealed_values import Parts, joined
 from jackfield.connections.stored import NAME, NAME_EXPECTED, STORE, StoredConnection
 from jackfield.database import Database, SealBroken, Transaction, UniqueViolation
@@ -36,10 +37,6 @@ _FIND = f"SELECT id, version FROM connections {_BY_NAME}"  # noqa: S608 (a const
 _READ = f"SELECT {COLUMNS} FROM connections {_BY_NAME}"  # noqa: S608 (constants)
 _RENAME = f"UPDATE connections SET name = :new_name, updated_at = :now {_BY_NAME}"  # noqa: S608 (a constant)
 _REMOVE = f"DELETE FROM connections {_BY_NAME} RETURNING id"  # noqa: S608 (a constant)
-_SECRETS = """
-SELECT field, sealed FROM connection_secrets
-WHERE workspace = :workspace AND connection_id = :id AND version = :version
-"""
 _LIST = f"SELECT {COLUMNS} FROM connections WHERE workspace = :workspace AND name > :after"  # noqa: S608 (constants)
 _TEXT = "(LOWER(name) LIKE :text ESCAPE '!' OR LOWER(type) LIKE :text ESCAPE '!' OR LOWER(account_label) LIKE :text ESCAPE '!')"
 _INSERT = f"""
@@ -174,7 +171,7 @@ class ConnectionStore:
         _check_name(name)
         identifier, parts = str(uuid.uuid4()), draft.parts()
         row = {**self._row(identifier, 1, draft, parts), "name": name}
-        sealed = self._sealed(identifier, 1, parts)
+        sealed = self._sealed(identifier, 1, parts, binding(name, draft.type, draft.origin, parts.public))
         try:
             with self._database.write() as transaction:
                 transaction.change(_INSERT, row)
@@ -197,7 +194,7 @@ class ConnectionStore:
             found = transaction.find(_FIND, self._named(name))
         if found is None:
             raise _gone(name)
-        sealed = self._sealed(found.id, version + 1, parts)
+        sealed = self._sealed(found.id, version + 1, parts, binding(name, draft.type, draft.origin, parts.public))
         row = self._row(found.id, version, draft, parts)
         with self._database.write() as transaction:
             if not transaction.change(_UPDATE, row):
@@ -209,19 +206,24 @@ class ConnectionStore:
         return self._shown(name)
 
     def rename(self, name: str, new_name: str, also: Also = _nothing) -> KeptConnection:
-        """Give a connection another name; its version stays, since its values do. ``also`` runs in the same transaction.
+        """Give a connection another name; its version stays, since its values do. Its secrets are bound to the name, and sealed anew.
+        ``also`` runs in the same transaction.
 
         :raises UnknownConnection: where there is none of the old name.
         :raises NameTaken: where there is one of the new name.
-        :raises InvalidConnection: for a name that is none.
+        :raises InvalidConnection: for a name that is none, or secrets that cannot be opened.
         """
         _check_name(new_name)
         values = {**self._named(name), "new_name": new_name, "now": self._clock.time()}
         try:
             with self._database.write() as transaction:
+                row = transaction.find(_READ, values)
                 changed = transaction.change(_RENAME, values)
-                if changed:
+                if changed and row is not None:
+                    rebound(transaction, self._vault, self.workspace, KeptConnection.from_row(row), new_name)
                     also(transaction)
+        except SealBroken:
+            raise _unopened(name, []) from None
         except UniqueViolation:
             raise taken(new_name) from None
         if not changed:
@@ -258,10 +260,10 @@ class ConnectionStore:
         about = {"workspace": self.workspace, "id": identifier, "version": version, "type": draft.type, "now": self._clock.time()}
         return {**about, "public_values": draft.document(parts), **draft.outcome.columns()}
 
-    def _sealed(self, identifier: str, version: int, parts: Parts) -> Sequence[Mapping[str, Any]]:
+    def _sealed(self, identifier: str, version: int, parts: Parts, bound: str) -> Sequence[Mapping[str, Any]]:
         rows = []
         for field, text in parts.secrets.items():
-            sealed = self._vault.seal(self.workspace, _place(identifier, field, version), text)
+            sealed = self._vault.seal(self.workspace, sealed_place(identifier, field, version, bound), text)
             rows.append({"workspace": self.workspace, "id": identifier, "field": field, "version": version, "sealed": sealed})
         return rows
 
@@ -272,8 +274,7 @@ class ConnectionStore:
         kept = KeptConnection.from_row(row)
         if kept.damage is not None:
             raise damaged(name)
-        place = {"workspace": self.workspace, "id": kept.id, "version": kept.version}
-        sealed = {found.field: found.sealed for found in transaction.execute(_SECRETS, place)}
+        sealed = stored_secrets(transaction, self.workspace, kept)
         found = StoredConnection(kept.name, kept.type, self._opened(kept, sealed), STORE, ".", kept.version, kept.id, kept.origin)
         with self._lock:
             other = self._kept.get(name)
@@ -286,14 +287,12 @@ class ConnectionStore:
         opened: dict[str, bytes] = {}
         for field in kept.sealed:
             try:
-                opened[field] = self._vault.open(self.workspace, _place(kept.id, field, kept.version), sealed[field])
+                opened[field] = opened_secret(self._vault, self.workspace, kept, field, sealed[field])
+            except OldSealing as old:
+                opened[field] = old.text
             except (SealBroken, KeyError):
-                text = "the sealed value was changed, moved or removed in the database"
-                raise InvalidConnection(
-                    f"a secret of the connection '{kept.name}' cannot be opened",
-                    details=[Detail(field, text)],
-                    hint="Give the secret again: 'jackfield connections replace'; and find out who writes to the database.",
-                ) from None
+                text = "the sealed value, or one that it is bound to (name, type, origin, endpoint, …), was changed in the database"
+                raise _unopened(kept.name, [Detail(field, text)]) from None
         try:
             return joined(kept.public, opened)
         except (LookupError, TypeError, ValueError):
@@ -306,9 +305,12 @@ class ConnectionStore:
         return found
 
 
-def _place(identifier: str, field: str, version: int) -> tuple[str, ...]:
-    """For which place a secret is sealed; the workspace goes without saying."""
-    return ("connection", identifier, field, str(version))
+def _unopened(name: str, details: list[Detail]) -> InvalidConnection:
+    return InvalidConnection(
+        f"a secret of the connection '{name}' cannot be opened",
+        details=details,
+        hint="Give the values and secrets again: 'jackfield connections replace'; and find out who writes to the database.",
+    )
 
 
 def _insert(transaction: Transaction, sealed: Iterable[Mapping[str, Any]]) -> None:
