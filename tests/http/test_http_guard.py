@@ -140,7 +140,8 @@ def test_elsewhere_loopback_is_refused(tmp_path: Path, aws: FakeAws) -> None:
         refused = sent(stand, aws.url)
         assert (refused["error"]["code"], refused["error"]["details"][0]["path"]) == ("invalid_connection", "/endpoint")
         role = {"roleARN": "arn:aws:iam::123456789012:role/x", "stsEndpoint": aws.url}
-        assert sent(stand, aws.url, "awsAssumeRole", **role)["error"]["details"][0]["path"] == "/stsEndpoint"
+        details = sent(stand, aws.url, "awsAssumeRole", **role)["error"]["details"]
+        assert [detail["path"] for detail in details] == ["/endpoint", "/stsEndpoint"]
         draft = {"type": "aws/awsAssumeRole", "values": {**KEYS, **role, "region": "eu-west-1"}}
         steps = stand.client().post("/v1/connections:test", draft).json["lastTest"]["steps"]
         assert [(step["passed"], step["message"]) for step in steps] == [(False, "the connection may not reach this host")]

@@ -6,6 +6,7 @@ import socket
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
 
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.hints import NextStep
@@ -72,6 +73,38 @@ class Guard:
                 details=[Detail(path, text)],
                 hint=NextStep("allow_host"),
             )
+
+    def resolve(self, host: str, port: int, path: str = "") -> list[tuple[int, tuple[Any, ...]]]:
+        """Resolve ``host`` once and judge what it resolves to: (address family, address) for ``socket.connect``.
+
+        Connect to these addresses, not to the name: it may resolve to others by then.
+
+        :raises InvalidConnection: where one of them may not be reached.
+        :raises OSError: where the name does not resolve.
+        """
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        for entry in found:
+            self.check_address(host, str(entry[4][0]), path)
+        return [(int(entry[0]), entry[4]) for entry in found]
+
+    def connect(self, host: str, port: int, timeout: float | None = None, path: str = "") -> socket.socket:
+        """Open a TCP connection to ``host``, by the addresses that ``resolve`` gives: what ``socket.create_connection`` does, judged.
+
+        :raises InvalidConnection: where the host may not be reached.
+        :raises OSError: where none of its addresses answers.
+        """
+        failure = OSError(f"'{host[:200]}' has no address")
+        for family, address in self.resolve(host, port, path):
+            connection = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                connection.settimeout(timeout)
+                connection.connect(address)
+            except OSError as error:
+                connection.close()
+                failure = error
+            else:
+                return connection
+        raise failure
 
     def _permits(self, host: str, address: IPv4Address | IPv6Address | None) -> bool:
         if address is None or not _METADATA.isdisjoint((address, *_translated(address))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,14 @@ from jackfield.pipe.reasons import reason
 
 if TYPE_CHECKING:
     from jackfield.connector import Connector
-    from jackfield.connector.declare import OptionSource
+    from jackfield.connector.declare import Explain, OptionSource
     from jackfield.manifest import Manifest
     from jackfield.pipe.permit import Caller
     from jackfield.pipe.stages import Stages
 
 __all__ = ["choices"]
 
+_AUTHORS = logging.getLogger("jackfield.connector")
 _SECONDS = 30.0
 """How long a live source may take: a person waits for it in front of a form."""
 
@@ -58,7 +60,15 @@ def _live(stages: Stages, manifest: Manifest, connector: Connector, found: Optio
             raise
         except Exception as cause:  # noqa: BLE001 (the connection-open boundary: whatever a connector raises gets a code)
             for explain in (connector.explain, getattr(client, "explain", None)):
-                known = explain(cause, client, None) if explain is not None else None
+                known = _known(explain, cause, client) if explain is not None else None
                 if known is not None:
                     raise known from None
             raise Unavailable(f"the choices could not be fetched: {reason(cause, opening.cache.redactor, {})}") from None
+
+
+def _known(explain: Explain, cause: Exception, client: object) -> JackfieldError | None:
+    try:
+        return explain(cause, client, None)
+    except Exception as fault:  # noqa: BLE001 (the connection-open boundary: an error map that fails itself knows nothing)
+        _AUTHORS.error("an error map failed on a %s: %s", type(cause).__name__, type(fault).__name__)
+        return None

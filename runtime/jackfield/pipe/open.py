@@ -26,6 +26,7 @@ from jackfield.connector.guard import ANYWHERE, Guard
 from jackfield.errors import InvalidConnection
 from jackfield.pipe.admit import Admitted, Target, check_values
 from jackfield.pipe.check import model_faults
+from jackfield.pipe.hosts import judge_hosts, named_hosts
 from jackfield.pipe.schemas import Schemas
 from jackfield.pipe.storage import barred_paths
 from jackfield.redaction import confidential_values, secret_values
@@ -50,6 +51,8 @@ class Opening:
     cache: ConnectionCache
     context_for: Callable[[Call], OpenContext]
     """What the connection type knows while it opens for one try."""
+    judge: Callable[[], None] | None = None
+    """Judges the hosts that the values name; None for an operator's connection, which may reach any. Resolves names, so it takes time."""
     forget_secrets: Callable[[], None] = lambda: None
     """Has what the connection refers to read anew when it is next opened: the provider refused the credentials."""
 
@@ -57,6 +60,8 @@ class Opening:
         """A client for one try."""
         started = time.perf_counter()
         try:
+            if self.judge is not None:
+                self.judge()
             return self.kind.open(self.context_for(call))
         finally:
             self.cache.opened_in = time.perf_counter() - started
@@ -64,7 +69,7 @@ class Opening:
     @property
     def is_swift(self) -> bool:
         """Whether opening will most likely only look up what is kept: it did the last time, and no lease is due."""
-        return self.cache.opened_in < _SWIFT and self.cache.is_fresh
+        return self.judge is None and self.cache.opened_in < _SWIFT and self.cache.is_fresh
 
 
 class OpenConnections:
@@ -135,7 +140,9 @@ class OpenConnections:
                 self._workspace, name, connector.key, inputs, permissions, call, self._clock, self._environment, cache, guard
             )
 
-        return Opening(kind, cache, context_for, lambda: self.forget_secrets(target))
+        judged = any(True for _ in named_hosts(schema, values)) and not guard.internal
+        judge = (lambda: judge_hosts(guard, schema, values)) if judged else None
+        return Opening(kind, cache, context_for, judge, lambda: self.forget_secrets(target))
 
     def forget_secrets(self, target: Target) -> None:
         """Read what the target refers to anew when it is next opened, rather than from memory."""

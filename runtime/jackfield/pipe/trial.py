@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jackfield.connector.context import Account, Call, Step, entered
+from jackfield.connector.context import Account, Call, OpenContext, Step, entered
 from jackfield.errors import Detail, InvalidConnection, JackfieldError
 from jackfield.hints import NextStep
 from jackfield.manifest import Manifest
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from jackfield.connector import Connector
     from jackfield.pipe.open import OpenConnections, Opening
     from jackfield.redaction import Redactor
+
+_AUTHORS = logging.getLogger("jackfield.connector")
 
 __all__ = ["TargetSource", "Trial", "described", "serving", "try_connection"]
 
@@ -95,12 +98,19 @@ def _steps(connector: Connector, opening: Opening, deadline: Deadline, *, with_t
     with entered(call):
         passed = True
         if with_type:
-            for item in _guarded(lambda: opening.kind.test(context), "open", connector):
+            for item in _guarded(lambda: _tested(opening, context), "open", connector):
                 passed = passed and (isinstance(item, Account) or item.passed or not item.mandatory)
                 yield item
         if passed and connector.tests:
             for test in connector.tests:
-                yield from _guarded(lambda test=test: test(opening.kind.open(context), context), connector.key, connector)  # type: ignore[misc]
+                yield from _guarded(lambda test=test: test(opening.client(call), context), connector.key, connector)  # type: ignore[misc]
+
+
+def _tested(opening: Opening, context: OpenContext) -> Iterable[Step | Account]:
+    """Run the type's own test, once the hosts that its values name may be reached."""
+    if opening.judge is not None:
+        opening.judge()
+    return opening.kind.test(context)
 
 
 def _guarded(make: Callable[[], Iterable[Step | Account]], key: str, connector: Connector) -> Iterator[Step | Account]:
@@ -108,13 +118,19 @@ def _guarded(make: Callable[[], Iterable[Step | Account]], key: str, connector: 
     try:
         yield from make()
     except Exception as cause:  # noqa: BLE001 (the connection-open boundary: whatever a connection type raises becomes a step)
-        error = cause if isinstance(cause, JackfieldError) else (connector.explain or _unknown)(cause, None, None)
+        error = _known(cause, connector)
         message = error.message if error is not None else f"an unexpected {type(cause).__name__}"
         yield Step(key, f"Use the connection with {connector.title}", passed=False, message=message, hint=error.hint if error else None)
 
 
-def _unknown(_error: Exception, _client: object, _inputs: object) -> None:
-    return None
+def _known(cause: Exception, connector: Connector) -> JackfieldError | None:
+    if isinstance(cause, JackfieldError) or connector.explain is None:
+        return cause if isinstance(cause, JackfieldError) else None
+    try:
+        return connector.explain(cause, None, None)
+    except Exception as fault:  # noqa: BLE001 (the connection-open boundary: an error map that fails itself knows nothing)
+        _AUTHORS.error("the error map of the connector '%s' failed on a %s: %s", connector.key, type(cause).__name__, type(fault).__name__)
+        return None
 
 
 def _cleaned(step: Step, redactor: Redactor) -> Step:
