@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from jackfield.errors import Sent, TimedOut
 
 __all__ = ["Clock", "Deadline", "SystemClock", "iso", "patience", "within"]
 
+_LOOK = 0.25
+"""Seconds after which a task that waits looks whether it is to go on."""
 _UNTIL: ContextVar[float | None] = ContextVar("jackfield_until", default=None)
 """The moment (``time.monotonic``) until which this thread or task waits for what it shares with others."""
 
@@ -26,11 +29,11 @@ class Clock(Protocol):
     def time(self) -> float:
         """Seconds since 1970, UTC; for expiries."""
 
-    def sleep(self, seconds: float) -> None:
-        """Wait in this thread."""
+    def sleep(self, seconds: float, until: threading.Event | None = None, /) -> None:
+        """Wait in this thread, at most until the event is set."""
 
-    async def asleep(self, seconds: float) -> None:
-        """Wait in this task."""
+    async def asleep(self, seconds: float, until: threading.Event | None = None, /) -> None:
+        """Wait in this task, at most until the event is set."""
 
 
 class SystemClock:
@@ -44,15 +47,22 @@ class SystemClock:
         """Seconds since 1970, UTC."""
         return time.time()
 
-    def sleep(self, seconds: float) -> None:
-        """Wait in this thread."""
-        time.sleep(seconds)
+    def sleep(self, seconds: float, until: threading.Event | None = None, /) -> None:
+        """Wait in this thread, at most until the event is set."""
+        if until is None:
+            time.sleep(seconds)
+        else:
+            until.wait(seconds)
 
-    async def asleep(self, seconds: float) -> None:
-        """Wait in this task."""
+    async def asleep(self, seconds: float, until: threading.Event | None = None, /) -> None:
+        """Wait in this task, at most until the event is set, which any thread may do: it is looked at four times a second."""
         import asyncio  # noqa: PLC0415 (a synchronous process never pays for it)
 
-        await asyncio.sleep(seconds)
+        end = time.monotonic() + seconds
+        while until is not None and not until.is_set() and end - time.monotonic() > _LOOK:  # noqa: ASYNC110 (the event is of threads: any of them may set it)
+            await asyncio.sleep(_LOOK)
+        if until is None or not until.is_set():
+            await asyncio.sleep(max(0.0, end - time.monotonic()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 
+from clocks import FakeClock
 from jackfield import Invocation, Jackfield
 from jackfield.catalog import Catalog, EntryPoint
-from jackfield.clock import SystemClock
 from jackfield.errors import CODES, InvalidInvocation
 from jackfield.invocation import MAX_TIMEOUT
 from jackfield.manifest import Manifest
@@ -170,20 +170,13 @@ def test_edges_of_an_invocation(member: str, value: object, fine: bool) -> None:
     assert (accepted(invocation), faults("invocation", invocation) == []) == (fine, fine)
 
 
-class QuickClock(SystemClock):
-    """The machine's clock, but nobody waits."""
-
-    def sleep(self, seconds: float) -> None:
-        """Do not."""
-
-
 @pytest.fixture
 def jackfield(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A runtime with the echo connector and one connection."""
     monkeypatch.syspath_prepend(str(ROOT / "tests" / "connectors" / "echo"))
     catalog = Catalog([EntryPoint("echo", "jackfield_echo:connector", "jackfield-echo")])
     connections = {"hall": {"type": "echo/token", "values": {"token": "squirrel"}}}
-    with Jackfield(connections=[connections], catalog=catalog, clock=QuickClock()) as opened:
+    with Jackfield(connections=[connections], catalog=catalog, clock=FakeClock()) as opened:
         yield opened
 
 

@@ -120,7 +120,7 @@ def test_b1_safe_requests_come_first(tmp_path: Path) -> None:
         (ConnectionResetError("reset"), 1, "in_doubt"),
         (Forbidden("no", provider=Provider(http_status=403)), 1, "failed"),
         (Forbidden("no", sent=Sent.REFUSED), 1, "failed"),
-        (RateLimited("slow", sent=Sent.REFUSED), TRIES, "failed"),
+        (RateLimited("slow", sent=Sent.REFUSED, retry_after=50), 2, "failed"),
     ],
     ids=["unknown", "status", "unsaid", "unmapped", "refused", "explicit", "throttled"],
 )

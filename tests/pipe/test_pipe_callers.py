@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from jackfield import Result
-from jackfield.connector import Connector, RateLimited, Rejected, Sent
+from jackfield.connector import Connector, Rejected, Sent, Unavailable
 from scripted import Answer, Panel, Reply, Script, invocation, panel, scripted
 
 PATIENCE = 20.0
@@ -34,7 +34,7 @@ def awaited(*turns: Any) -> Script:
 @pytest.mark.parametrize("is_async", [True, False])
 def test_both_kinds_of_actions_for_both_kinds_of_callers(tmp_path: Path, is_async: bool) -> None:
     """``def`` and ``async def`` give the same Results through ``invoke``, ``ainvoke``, and ``invoke`` from inside a running loop."""
-    turns = (RateLimited("slow", sent=Sent.REFUSED), "done", Rejected("no", sent=Sent.REFUSED), RuntimeError("boom"), "again")
+    turns = (Unavailable("away", sent=Sent.NOTHING), "done", Rejected("no", sent=Sent.REFUSED), RuntimeError("boom"), "again")
     expected = [("succeeded", 2), ("failed", 1), ("in_doubt", 1), ("succeeded", 1)]
 
     def told(results: list[Result]) -> list[tuple[str, int]]:
@@ -153,7 +153,7 @@ def mixed(number: int) -> dict[str, Any]:
 
 
 def echoing(key: str, *, is_async: bool) -> Connector:
-    """A connector that says what it is told, and is throttled at each ninth try."""
+    """A connector that says what it is told, and is out of reach at each ninth try."""
     tries = itertools.count(1)
 
     async def reply_later(text: str) -> Answer:
@@ -162,7 +162,7 @@ def echoing(key: str, *, is_async: bool) -> Connector:
 
     def reply(inputs: Any) -> Any:
         if next(tries) % 9 == 0:
-            return RateLimited("slow", sent=Sent.REFUSED)
+            return Unavailable("away", sent=Sent.NOTHING)
         return reply_later(inputs.text) if is_async else Answer(text=inputs.text)
 
     return scripted(Script(Reply(reply)), key=key, is_async=is_async)

@@ -96,7 +96,8 @@ def test_an_error_that_does_not_say_what_was_sent(tmp_path: Path, effect: Effect
         result = board.ask()
     doubt = unknown and effect == "write"
     repeated = kind.retryable and not doubt
-    assert (result.status, script.tries) == ("in_doubt" if doubt else "failed", TRIES if repeated else 1)
+    assert result.status == ("in_doubt" if doubt else "failed")
+    assert (script.tries > TRIES) if kind is RateLimited else script.tries == (TRIES if repeated else 1)
 
 
 @pytest.mark.parametrize("kind", [Unavailable, TimedOut, Internal, Rejected])
@@ -164,8 +165,9 @@ def test_a_doubt_outlives_later_refusals(tmp_path: Path, later: Exception) -> No
     with panel(tmp_path, scripted(script)) as board:
         result = board.ask(onDoubt="retry")
     assert isinstance(result.error, InDoubt)
-    repeated = isinstance(later, RateLimited | ValueError)
-    assert (result.status, result.exit_code, script.tries) == ("in_doubt", 3, TRIES if repeated else 2)
+    assert (result.status, result.exit_code) == ("in_doubt", 3)
+    tries = {RateLimited: range(TRIES + 1, 100), ValueError: range(TRIES, TRIES + 1)}
+    assert script.tries in tries.get(type(later), (2,))
     assert result.error.message.startswith("'ask' was sent and may have taken effect: ")
     assert result.error.hint
 
@@ -227,7 +229,7 @@ def test_back_off(tries: int, asked: float | None, seconds: float) -> None:
 
 def test_waits_between_tries(tmp_path: Path) -> None:
     """Between six tries there are five waits, each within its bound of full jitter."""
-    with panel(tmp_path, scripted(Script(RateLimited("slow", sent=Sent.REFUSED)))) as board:
+    with panel(tmp_path, scripted(Script(Unavailable("away", sent=Sent.NOTHING)))) as board:
         board.ask()
     assert len(board.clock.slept) == TRIES - 1
     assert all(0 <= wait <= BASE * 2**number for number, wait in enumerate(board.clock.slept))

@@ -116,7 +116,7 @@ class Leaving(FakeClock):
         super().__init__()
         self._cancelled = cancelled
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, _until: threading.Event | None = None) -> None:
         """The caller leaves."""
         super().sleep(seconds)
         self._cancelled.set()

@@ -79,7 +79,9 @@ def test_what_was_fetched_is_kept(tmp_path: Path, fault: Exception) -> None:
         result = fetch(board)
     assert (result.status, result.error) == ("succeeded", None)
     assert result.output == {"Items": ["a", "b", "c"], "NextToken": "3"}
-    assert (result.meta.complete, result.meta.attempts) == (False, TRIES + 1)
+    throttled = isinstance(fault, RateLimited)  # which is repeated until the deadline
+    assert result.meta.complete is False
+    assert (result.meta.attempts > TRIES + 1) if throttled else result.meta.attempts == TRIES + 1
 
 
 def test_the_deadline_keeps_what_was_fetched(tmp_path: Path) -> None:

@@ -38,13 +38,13 @@ class FakeClock:
         """Seconds since 1970, UTC."""
         return time.time() + self._ahead
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, _until: threading.Event | None = None) -> None:
         """Let the time pass at once."""
         with self._lock:
             self._slept.append(seconds)
             self._ahead += seconds
 
-    async def asleep(self, seconds: float) -> None:
+    async def asleep(self, seconds: float, _until: threading.Event | None = None) -> None:
         """The same for a task; others get their turn."""
         self.sleep(seconds)
         await asyncio.sleep(0)

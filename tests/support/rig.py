@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -42,7 +43,7 @@ class WakingClock(FakeClock):
         super().__init__()
         self._wake = wake
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, _until: threading.Event | None = None) -> None:
         """Let time pass, then let something happen."""
         super().sleep(seconds)
         self._wake()

@@ -294,11 +294,11 @@ class _Clock:
         """The same."""
         return self.now
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, _until: threading.Event | None = None) -> None:
         """Move on."""
         self.now += seconds
 
-    async def asleep(self, seconds: float) -> None:
+    async def asleep(self, seconds: float, _until: threading.Event | None = None) -> None:
         """Move on."""
         self.now += seconds
 

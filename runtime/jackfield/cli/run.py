@@ -15,8 +15,9 @@ from jackfield.cli.interrupt import interruptible
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.person import person
+from jackfield.cli.quantities import duration
 from jackfield.errors import Detail, InvalidInvocation
-from jackfield.invocation import decode
+from jackfield.invocation import MAX_TIMEOUT, decode
 
 if TYPE_CHECKING:
     from jackfield.connections.foreign import Document
@@ -30,6 +31,9 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("workflow", nargs="?", metavar="WORKFLOW", help="its key or name; not needed where the file has one")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", dest="given", help="a member of $context; repeatable")
     parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict keeps to what Thand's own code reads")
+    parser.add_argument(
+        "--timeout", metavar="DURATION", type=duration(MAX_TIMEOUT, zero=False), help="the deadline for each mail, from when it is begun"
+    )
     parser.add_argument("--dry-run", action="store_true", help="do everything up to the mails, and send none")
 
 
@@ -49,7 +53,9 @@ def _run(arguments: Namespace, output: Output) -> int:
     with Jackfield(os.environ.get("JACKFIELD_WORKSPACE") or "default", connections=[*own, *others]) as jackfield:
         _tell(problem for problem in jackfield.connections.problems if problem not in faults)
         cancelled = threading.Event()
-        extra, caller = {"dryRun": True} if arguments.dry_run else {}, Caller(person())
+        extra: dict[str, Any] = {"dryRun": True} if arguments.dry_run else {}
+        extra |= {"timeoutSeconds": arguments.timeout} if arguments.timeout is not None else {}
+        caller = Caller(person())
 
         def invoke(invocation: Mapping[str, Any]) -> Result:
             return jackfield.invoke({**invocation, **extra}, cancelled=cancelled, caller=caller)

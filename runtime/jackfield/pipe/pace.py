@@ -1,28 +1,161 @@
-"""A rate budget: how soon the next call may go out."""
+"""Rate limiting of one action over one connection: declared by the action, or learned from the provider's throttling."""
 
 from __future__ import annotations
 
+import itertools
 import threading
+from bisect import bisect_left, insort
+from collections import deque
 
 __all__ = ["Pace"]
 
+_START = 10.0
+"""Tries per second after the first throttle, unless the provider accepted more in the last second."""
+_SLOWEST = 0.2
+"""Tries per second at the least: one every 5 s, the cap of back-off (contract §4)."""
+_FASTEST = 1000.0
+"""Tries per second above which limiting has no effect any more and ends."""
+_DECREASE = 0.5
+"""Largest decrease by one throttle."""
+_BACK_TO = 0.9
+"""Share of the rate that is left at most after a throttle."""
+_GROWTH = 0.1
+"""Growth per success far below the rate that was last throttled."""
+_PROBE = 0.01
+"""Growth per success near that rate; it accelerates with the number of successes since the last throttle."""
+_WINDOW = 5.0
+"""Seconds over which accepted requests are counted."""
+_SHORTEST = 1.0
+"""Seconds that a count of accepted requests spans at the least: providers allow bursts."""
+_COUNTED = 512
+"""Accepted requests that are remembered."""
+_ENOUGH = 3
+"""Accepted requests in the window that make an estimate of the provider's rate."""
+_QUIET = 60.0
+"""Seconds without a throttle and without anybody waiting, after which limiting ends."""
+_LONGEST_HOLD = 60.0
+"""Seconds for which one ``Retry-After`` holds back all invocations; the invocation that received it honours it in full."""
+_NAP = 1.0
+"""Seconds after which those behind the first in line look again, because the rate may have risen."""
+
 
 class Pace:
-    """Slots one interval apart, shared by all invocations of one action over one connection."""
+    """Rate limiter shared by all invocations of one action over one connection in this process. Thread-safe.
 
-    def __init__(self, per_second: float) -> None:
-        self._interval = 1.0 / per_second
-        self._next = 0.0
+    It does nothing until the provider throttles. Then tries take slots in the order in which their invocations first asked, and the rate
+    follows the provider (AIMD): a throttle lowers it towards the rate at which requests were accepted, successes raise it, quickly up to
+    the last rate that was throttled and carefully beyond. Only a throttle of a try that began at the present rate lowers it again, so
+    that many tries refused at once count as one. ``per_second`` is a rate that the action declares: it is kept instead of a learned one,
+    and pages after the first keep to it always.
+
+    Waiting is left to the caller: ``wait`` gives a slot, or says how long to sleep before asking again.
+    """
+
+    def __init__(self, per_second: float | None = None) -> None:
+        self._declared = per_second
+        self._rate: float | None = None
+        self._ceiling = 0.0
+        self._streak = 0
+        self._last = self._hold = float("-inf")
+        self._lowered = 0.0
+        self._throttled = 0.0
+        self._accepted: deque[float] = deque(maxlen=_COUNTED)
+        self._line: list[int] = []
+        self._numbers = itertools.count()
         self._lock = threading.Lock()
 
-    def mark(self, now: float) -> None:
-        """Note a call that went out without asking for a slot."""
-        with self._lock:
-            self._next = max(self._next, now + self._interval)
+    @property
+    def is_declared(self) -> bool:
+        """Whether the action declares its rate."""
+        return self._declared is not None
 
-    def reserve(self, now: float) -> float:
-        """Take the next slot; the seconds to wait for it from ``now``."""
+    @property
+    def rate(self) -> float | None:
+        """Tries per second at present; None while nothing limits them."""
+        return self._rate
+
+    @property
+    def waiting(self) -> int:
+        """Invocations in line."""
+        return len(self._line)
+
+    def join(self, ticket: int | None) -> int:
+        """Get in line: with the ticket from before, if there is one, in the place that it gives."""
         with self._lock:
-            slot = max(now, self._next)
-            self._next = slot + self._interval
-        return slot - now
+            ticket = next(self._numbers) if ticket is None else ticket
+            insort(self._line, ticket)
+        return ticket
+
+    def leave(self, ticket: int) -> None:
+        """Get out of line, with or without a slot."""
+        with self._lock:
+            place = bisect_left(self._line, ticket)
+            if place < len(self._line) and self._line[place] == ticket:
+                del self._line[place]
+
+    def earliest(self, now: float) -> float:
+        """Seconds until the next slot, whoever gets it."""
+        with self._lock:
+            return self._earliest(now)
+
+    def wait(self, ticket: int, now: float) -> float:
+        """0 where the ticket gets its slot now; else the seconds to wait before asking again."""
+        with self._lock:
+            place = bisect_left(self._line, ticket)
+            earliest = self._earliest(now)
+            if place == 0 and earliest <= 0:
+                self._last = now
+                return 0.0
+            if place == 0:
+                return earliest
+            return min(earliest + place / self._present, max(_NAP, earliest))
+
+    def mark(self, now: float) -> None:
+        """Note a try that went out without asking for a slot."""
+        with self._lock:
+            self._last = max(self._last, now)
+
+    def accepted(self, now: float) -> None:
+        """Note a success."""
+        with self._lock:
+            self._accepted.append(now)
+            rate = self._rate
+            if rate is None:
+                return
+            if not self._line and now - self._throttled > _QUIET:
+                self._rate = None
+            elif self._declared is None:
+                self._streak += 1
+                growth = _GROWTH if rate < _BACK_TO * self._ceiling else _PROBE * (1 + self._streak / 10)
+                self._rate = rate * (1 + growth) if rate < _FASTEST else None
+
+    def throttled(self, began: float, now: float, retry_after: float | None) -> None:
+        """Note that the provider throttled a try that began at ``began``."""
+        with self._lock:
+            self._throttled, self._streak = now, 0
+            if retry_after is not None:
+                self._hold = max(self._hold, now + min(retry_after, _LONGEST_HOLD))
+            rate = self._rate
+            if self._declared is not None:
+                self._rate = self._declared
+            elif rate is None:
+                self._last = self._lowered = now
+                self._rate = self._ceiling = max(_START, self._estimate(now) * _BACK_TO)
+            elif began >= self._lowered:
+                self._lower(rate, now)
+
+    def _lower(self, rate: float, now: float) -> None:
+        self._ceiling, self._lowered = rate, now
+        self._rate = max(_SLOWEST, min(rate * _BACK_TO, max(rate * _DECREASE, self._estimate(now))))
+
+    def _estimate(self, now: float) -> float:
+        """Requests per second that the provider accepted lately; 0 where too few were for an estimate."""
+        found = [at for at in self._accepted if at >= now - _WINDOW]
+        return len(found) / max(_SHORTEST, now - found[0]) if len(found) >= _ENOUGH else 0.0
+
+    @property
+    def _present(self) -> float:
+        return self._rate or self._declared or _FASTEST
+
+    def _earliest(self, now: float) -> float:
+        return max(0.0, self._hold - now, self._last + 1 / self._present - now)

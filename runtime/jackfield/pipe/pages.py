@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import JackfieldError, Sent, Unavailable
+from jackfield.errors import JackfieldError, Unavailable
 from jackfield.manifest import Pagination
-from jackfield.pipe.steps import Steps, Wait
+from jackfield.pipe.steps import Steps
+from jackfield.pipe.turns import turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,8 +43,8 @@ def collected(
     run.meta.complete = False
     for number in range(MAX_PAGES):
         try:
-            if number and run.pace is not None:
-                yield from _slot(run)
+            if number:
+                yield from turn(run, always=run.pace is not None and run.pace.is_declared)
             page = yield from run.page(typed(values))
         except JackfieldError as error:
             if merged is None or not error.retryable:
@@ -68,16 +69,6 @@ def _first(values: Mapping[str, Any], paging: Pagination) -> dict[str, Any]:
     if paging.size_input is not None and paging.max_size is not None and paging.size_input not in first:
         first[paging.size_input] = paging.max_size
     return first
-
-
-def _slot(run: Run) -> Steps[None]:
-    if run.pace is None:
-        return
-    seconds = run.pace.reserve(run.clock.monotonic())
-    if seconds >= run.deadline.remaining():
-        raise run.deadline.passed(Sent.NOTHING)
-    if seconds > 0:
-        yield Wait(seconds)
 
 
 def _merged(merged: dict[str, Any] | None, page: Mapping[str, Any], paging: Pagination) -> dict[str, Any]:

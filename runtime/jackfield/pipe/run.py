@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from jackfield.clock import Deadline
 from jackfield.connector.context import Answered, Call, IdempotencyKey, entered
 from jackfield.connector.models import Output
-from jackfield.errors import Cancelled, InvalidOutput, JackfieldError, Sent, Unavailable
+from jackfield.errors import Cancelled, InvalidOutput, JackfieldError, RateLimited, Sent, Unavailable
 from jackfield.pipe.errors_map import AUTHORS, explained, in_doubt, repeated, weigh
 from jackfield.pipe.reasons import reason
 from jackfield.pipe.steps import Perform, Steps, Wait
-from jackfield.retry import TRIES, Backoff, judge
+from jackfield.pipe.turns import turn
+from jackfield.retry import BASE, Backoff, Tries, judge
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -57,12 +58,14 @@ class Run:
     current: Call | None = None
     log: list[dict[str, Any]] = field(default_factory=list)
     doubtful: bool = False
-    throttled: bool = False
     renewed: bool = False
     unclear: bool = False
     done: tuple[Answered, ...] = ()
     key: IdempotencyKey = field(init=False)
-
+    ticket: int | None = None
+    """Place in the line for a turn where the provider throttles."""
+    has_turn: bool = False
+    """Whether the next try has its turn already."""
     since: float | None = None
     """When the try under way began; None between tries."""
 
@@ -76,9 +79,9 @@ class Run:
         """
         if self.opening is None:
             return None
-        tries = 0
+        tries = Tries()
         while True:
-            tries += 1
+            tries.made += 1
             call = self._call_for(self._patience(tries))
             try:
                 self.deadline.check()
@@ -93,16 +96,20 @@ class Run:
 
         :raises JackfieldError: what the last try came to.
         """
-        tries = 0
+        tries = Tries()
+        error: JackfieldError | None = None
         while True:
-            tries += 1
+            tries.made += 1
             try:
+                yield from turn(self, error)
                 client = yield from self.opened()
             except JackfieldError as closed:
                 raise self._last(closed) from None
             deadline = self._patience(tries) if self._repeats else self.deadline
             call = self.current = self._call_for(deadline)
-            started = self.since = self.clock.time()
+            self.has_turn = False
+            started, began = self.clock.time(), self.clock.monotonic()
+            self.since = started
             try:
                 self.deadline.check()
                 output = yield self._step(values, client, call)
@@ -110,14 +117,23 @@ class Run:
                 error = explained(self.connector, cause, client, values, call, self._tell)
                 self._weigh(error, call)
             else:
+                self._pace_by(None, began)
                 return self._succeeded(call, started, output)
+            self._pace_by(error, began)
             if self.unclear and error.code in self.action.repeat_ok:
                 return self._succeeded(call, started, self.action.output())
             self.failed += call.begun
             self._note(call, started, error.code)
             yield from self._again(tries, error, client)
 
-    def _again(self, tries: int, error: JackfieldError, client: Any) -> Steps[None]:  # noqa: ANN401 (the author's client)
+    def _pace_by(self, error: JackfieldError | None, began: float) -> None:
+        """Report the outcome of a try to the pace that is shared with other invocations."""
+        if self.pace is not None and error is None:
+            self.pace.accepted(self.clock.monotonic())
+        elif self.pace is not None and isinstance(error, RateLimited):
+            self.pace.throttled(began, self.clock.monotonic(), error.retry_after)
+
+    def _again(self, tries: Tries, error: JackfieldError, client: Any) -> Steps[None]:  # noqa: ANN401 (the author's client)
         """Return where another try is due, after its wait.
 
         :raises JackfieldError: where this failure is the last.
@@ -137,7 +153,6 @@ class Run:
             return
         verdict = judge(effect, error, on_doubt=self.invocation.on_doubt)
         if verdict == "repeat":
-            self.throttled = self.throttled or error.sent is Sent.REFUSED
             try:
                 yield from self._wait(tries, error)
             except JackfieldError as last:
@@ -145,17 +160,22 @@ class Run:
             return
         raise self._last(error)
 
-    def _wait(self, tries: int, error: JackfieldError) -> Steps[None]:
-        if not (error.retryable or error.sent is Sent.UNKNOWN) or not error.repeatable or tries >= TRIES:
+    def _wait(self, tries: Tries, error: JackfieldError) -> Steps[None]:
+        if not (error.retryable or error.sent is Sent.UNKNOWN) or not error.repeatable or not tries.allow_another(error):
             raise error
-        seconds = self.backoff.wait(tries, error)
-        if self.throttled and self.pace is not None:
-            seconds = max(seconds, self.pace.reserve(self.clock.monotonic()))
-        if seconds >= self.deadline.remaining():
+        seconds, remaining = self.backoff.wait(tries.made, error), self.deadline.remaining()
+        if isinstance(error, RateLimited) and remaining > BASE:  # no jitter gives up before the deadline does
+            seconds = max(min(seconds, remaining / 2), error.retry_after or 0.0, self._slot())
+        if seconds >= remaining:
             raise error
+        if not self.cancelled.is_set():
+            yield Wait(seconds, self.cancelled)
         if self.cancelled.is_set():
             raise Cancelled("the invocation was cancelled while it waited for its next try")
-        yield Wait(seconds)
+
+    def _slot(self) -> float:
+        """Seconds until the next slot of the pace, where nobody else waits for it."""
+        return 0.0 if self.pace is None or self.pace.waiting else self.pace.earliest(self.clock.monotonic())
 
     def _last(self, error: JackfieldError) -> JackfieldError:
         """What the run comes to: in doubt where any try may have taken effect, whatever the last one said."""
@@ -192,9 +212,9 @@ class Run:
     def _repeats(self) -> bool:
         return self.action.effect != "write" or self.invocation.on_doubt == "retry"
 
-    def _patience(self, tries: int) -> Deadline:
+    def _patience(self, tries: Tries) -> Deadline:
         """Until when a try that may be repeated may take; the last one gets all the time that is left."""
-        if tries >= TRIES:
+        if tries.is_last:
             return self.deadline
         now = self.clock.monotonic()
         least = min(now + _LEAST, self.deadline.at)

@@ -24,6 +24,7 @@ from jackfield.pipe.schemas import Schemas
 from jackfield.pipe.settle import check_output, failed, masked_error, masked_output, succeeded
 from jackfield.pipe.steps import Steps
 from jackfield.pipe.trace import Trace
+from jackfield.pipe.turns import turn
 from jackfield.pipe.wrapping import Wrapping
 from jackfield.retry import Backoff
 
@@ -162,6 +163,7 @@ class Stages:
             return succeeded(trace.ended(), None)
         if record is not None:
             yield from run.opened()
+            yield from turn(run)
             if keeps:  # again, without the secrets of the connection, which is open now
                 self._keep(admitted, trace)
             replayed = yield from record.start()
@@ -215,11 +217,10 @@ class Stages:
         )
 
     def _pace(self, admitted: Admitted, opening: Opening | None) -> Pace | None:
-        limit = admitted.action.rate_limit
-        if limit is None or opening is None:
+        if opening is None:
             return None
-        key = ("pace", admitted.manifest.key, admitted.action.key)
-        pace: Pace = opening.cache.cached(key, lambda: Pace(limit.per_second))
+        limit, key = admitted.action.rate_limit, ("pace", admitted.manifest.key, admitted.action.key)
+        pace: Pace = opening.cache.cached(key, lambda: Pace(limit.per_second if limit is not None else None))
         return pace
 
     def _running(self, admitted: Admitted, inputs: Mapping[str, Any], run: Run) -> Steps[Mapping[str, Any]]:

@@ -37,9 +37,10 @@ class Perform:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Wait ``seconds``, or until the invocation is cancelled."""
+    """Wait ``seconds``, or until ``cancelled`` is set."""
 
     seconds: float
+    cancelled: threading.Event | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def drive(steps: Steps[T], clock: Clock, loop: LoopThread) -> T:
             step = steps.send(value) if failure is None else steps.throw(failure)
             value = failure = None
             if isinstance(step, Wait):
-                clock.sleep(step.seconds)
+                clock.sleep(step.seconds, step.cancelled)
                 continue
             try:
                 value = _commit(step) if isinstance(step, Commit) else loop.run(step.function()) if step.is_async else step.function()
@@ -150,7 +151,7 @@ async def adrive(steps: Steps[T], clock: Clock, workers: Executor) -> T:
             return result
         value = failure = None
         if isinstance(step, Wait):
-            await clock.asleep(step.seconds)
+            await clock.asleep(step.seconds, step.cancelled)
             continue
         try:
             if isinstance(step, Commit):

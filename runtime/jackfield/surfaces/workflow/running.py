@@ -24,17 +24,19 @@ _MOST = 1000
 
 @dataclass(slots=True)
 class Outcome:
-    """What a workflow came to: a row for each task that ran, and the exit code of the worst Result."""
+    """Outcome of a workflow: a row for each task that ran, and the exit code of the worst Result. ``lost`` says that a notification
+    failed, also where the workflow went on because others of its task did not."""
 
     workflow: str
     steps: list[dict[str, Any]] = field(default_factory=list)
     failed: bool = False
     in_doubt: bool = False
+    lost: bool = False
     exit_code: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The outcome as one object."""
-        status = "failed" if self.failed else "in_doubt" if self.in_doubt else "succeeded"
+        status = "failed" if self.failed else "in_doubt" if self.in_doubt else "failed" if self.lost else "succeeded"
         return {"workflow": self.workflow, "status": status, "steps": self.steps}
 
 
@@ -62,7 +64,8 @@ def prepare(
 
 @dataclass(slots=True, repr=False)
 class Run:
-    """One run of a workflow. A task of which every mail fails ends it; one of which some do does not, and says so in a ``warning``."""
+    """One run of a workflow. A task of which every notification fails ends it; where only some fail the task is ``partial``, has a
+    ``warning``, and the next one runs."""
 
     tasks: Sequence[Task]
     providers: Providers
@@ -121,8 +124,9 @@ class Run:
         doubtful = [item for item in deliveries if item.result.status == "in_doubt"]
         self.outcome.exit_code = max(self.outcome.exit_code, *(item.result.exit_code for item in deliveries))
         self.outcome.in_doubt = self.outcome.in_doubt or bool(doubtful)
+        self.outcome.lost = self.outcome.lost or bool(bad)
         self.outcome.failed = len(bad) == len(deliveries)
-        status = "failed" if self.outcome.failed else "in_doubt" if doubtful else "succeeded"
+        status = "failed" if self.outcome.failed else "in_doubt" if doubtful else "partial" if bad else "succeeded"
         row |= {"provider": provider.connection, "status": status}
         if self.outcome.failed:
             row["error"] = f"all notification requests failed: {_causes(bad)}"

@@ -1,0 +1,222 @@
+"""Throttling: repeated until the deadline, at a pace that all invocations of an action over a connection share (contract §4)."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jackfield import Result
+from jackfield.clock import SystemClock
+from jackfield.connector import RateLimited, Rejected, Sent
+from jackfield.pipe.pace import Pace
+from jackfield.retry import TRIES
+from scripted import Answer, Panel, Reply, Script, invocation, panel, scripted
+
+THROTTLED = RateLimited("slow down", sent=Sent.REFUSED)
+
+
+class Limited:
+    """A provider that accepts ``rate`` requests in any ``window`` seconds and throttles the others."""
+
+    def __init__(self, rate: int, window: float) -> None:
+        self.rate, self.window = rate, window
+        self.accepted: list[str] = []
+        self.refused = 0
+        self._recent: deque[float] = deque()
+        self._lock = threading.Lock()
+
+    def __call__(self, inputs: Any) -> Any:
+        """Answer one request."""
+        with self._lock:
+            now = time.monotonic()
+            while self._recent and now - self._recent[0] >= self.window:
+                self._recent.popleft()
+            if len(self._recent) >= self.rate:
+                self.refused += 1
+                return RateLimited("slow down", sent=Sent.REFUSED)
+            self._recent.append(now)
+            self.accepted.append(inputs.text)
+        return Answer(text=inputs.text)
+
+
+@contextmanager
+def limited(folder: Path, provider: Limited, **options: Any) -> Iterator[Panel]:
+    """A runtime on real time, over a connection to the provider."""
+    with panel(folder, scripted(Script(Reply(provider)), **options), clock=SystemClock()) as board:
+        yield board
+
+
+def asked(number: int) -> dict[str, Any]:
+    """One of many requests."""
+    return invocation(inputs={"text": str(number)}, timeoutSeconds=20)
+
+
+def test_f1_thirty_writes_from_threads_are_all_delivered(tmp_path: Path) -> None:
+    """30 writes from 10 threads to a provider that takes 20 a second: each arrives once, and few are asked again."""
+    provider = Limited(1, 0.05)
+    with limited(tmp_path, provider) as board, ThreadPoolExecutor(10) as threads:
+        results = list(threads.map(lambda number: board.jackfield.invoke(asked(number)), range(30)))
+    assert [result.status for result in results] == ["succeeded"] * 30
+    assert sorted(provider.accepted, key=int) == [str(number) for number in range(30)]
+    assert provider.refused < 60
+
+
+def test_f1_thirty_writes_from_tasks_are_all_delivered(tmp_path: Path) -> None:
+    """The same from tasks of one event loop, all of them at once."""
+
+    async def run(board: Panel) -> list[Result]:
+        return list(await asyncio.gather(*(board.jackfield.ainvoke(asked(number)) for number in range(30))))
+
+    provider = Limited(1, 0.05)
+    with limited(tmp_path, provider) as board:
+        results = asyncio.run(run(board))
+    assert [result.status for result in results] == ["succeeded"] * 30
+    assert sorted(provider.accepted, key=int) == [str(number) for number in range(30)]
+    assert provider.refused < 100
+
+
+@pytest.mark.parametrize("effect", ["read", "idempotent", "write"])
+def test_f1_a_throttle_is_repeated_until_the_deadline(tmp_path: Path, effect: Any) -> None:
+    """20 throttles in a row are no failure while there is time, for any effect."""
+    script = Script(*[THROTTLED] * 20, "done")
+    with panel(tmp_path, scripted(script, effect=effect)) as board:
+        result = board.ask(timeoutSeconds=300)
+    assert (result.status, result.meta.attempts) == ("succeeded", 21)
+
+
+def test_f1_a_throttle_that_stays_ends_near_the_deadline(tmp_path: Path) -> None:
+    """A provider that throttles for ever is asked until the deadline, at most every 5 s then."""
+    script = Script(THROTTLED)
+    with panel(tmp_path, scripted(script)) as board:
+        result = board.ask(timeoutSeconds=60)
+    assert (result.error and result.error.code, result.status) == ("rate_limited", "failed")
+    assert TRIES < script.tries < 60
+    assert 50 < board.clock.waited <= 60
+
+
+def test_other_faults_are_counted_apart_from_throttles(tmp_path: Path) -> None:
+    """Throttles do not use up the tries that other faults have."""
+    fault = RateLimited("slow", sent=Sent.REFUSED)
+    down = [ConnectionRefusedError() for _ in range(TRIES - 1)]
+    script = Script(*[fault] * 9, *down, "done")
+
+    def explain(error: Exception, _client: object, _inputs: object) -> Any:
+        from jackfield.connector import Unavailable
+
+        return Unavailable("refused", sent=Sent.NOTHING) if isinstance(error, ConnectionRefusedError) else None
+
+    with panel(tmp_path, scripted(script, explain=explain)) as board:
+        assert board.ask(timeoutSeconds=300).status == "succeeded"
+
+
+def test_the_first_try_keeps_to_the_pace(tmp_path: Path) -> None:
+    """After a throttle the next invocation waits for its turn, too; over another connection nobody waits."""
+    given = {name: {"type": "stage/key", "values": {"token": name}} for name in ("front", "back")}
+    script = Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=7), "one", "two", "three")
+    with panel(tmp_path, scripted(script), connections=given) as board:
+        assert board.ask(timeoutSeconds=5).status == "failed"
+        assert board.ask(connection="back").status == "succeeded"
+        assert board.clock.slept == ()
+        assert board.ask().status == "succeeded"
+        assert board.clock.waited == pytest.approx(7, abs=0.5)
+
+
+def test_a_deadline_before_the_turn(tmp_path: Path) -> None:
+    """Who cannot have a turn within the deadline is told so at once, as throttled: nothing was sent."""
+    script = Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=40), "done")
+    with panel(tmp_path, scripted(script)) as board:
+        board.ask(timeoutSeconds=5)
+        result = board.ask(timeoutSeconds=5)
+    assert result.error is not None
+    assert (result.error.code, result.meta.attempts, script.tries, board.clock.slept) == ("rate_limited", 0, 1, ())
+    assert "before 'ask' had its turn" in result.error.message
+    assert 30 < (result.error.retry_after or 0) <= 40
+
+
+@pytest.mark.parametrize("through_loop", [True, False])
+def test_a_caller_who_leaves_while_waiting_for_a_turn(tmp_path: Path, through_loop: bool) -> None:
+    """Cancelling ends the wait for a turn, in threads and in tasks: nothing is sent, and the line moves on."""
+    script, cancelled = Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=30), "done"), threading.Event()
+    with panel(tmp_path, scripted(script), clock=SystemClock()) as board:
+        board.ask(timeoutSeconds=5)
+        threading.Timer(0.05, cancelled.set).start()
+
+        async def run() -> Result:
+            return await board.jackfield.ainvoke(invocation(), cancelled=cancelled)
+
+        began = time.monotonic()
+        result = asyncio.run(run()) if through_loop else board.jackfield.invoke(invocation(), cancelled=cancelled)
+    assert (result.error and result.error.code, script.tries) == ("cancelled", 1)
+    assert time.monotonic() - began < 20
+
+
+def test_a_refusal_is_no_throttle(tmp_path: Path) -> None:
+    """Other refusals start no pace."""
+    with panel(tmp_path, scripted(Script(Rejected("no", sent=Sent.REFUSED), "done"))) as board:
+        assert [board.ask().status, board.ask().status, board.clock.slept] == ["failed", "succeeded", ()]
+
+
+def test_turns_are_given_in_order() -> None:
+    """The invocation that asked first goes first, and keeps its place when it is throttled again."""
+    pace, now = Pace(), 100.0
+    pace.throttled(now, now, None)
+    first, second = pace.join(None), pace.join(None)
+    assert pace.wait(second, now + 1) > 0
+    assert pace.wait(first, now + 1) == 0
+    pace.leave(first)
+    third = pace.join(None)
+    assert pace.join(first) == first
+    assert pace.wait(second, now + 2) > 0
+    pace.leave(first)
+    assert (pace.wait(third, now + 3) > 0, pace.wait(second, now + 3)) == (True, 0)
+
+
+def test_many_tries_refused_at_once_count_as_one_throttle() -> None:
+    """256 tries that were under way when the first was throttled do not slow the pace 256 times."""
+    pace = Pace()
+    for number in range(256):
+        pace.throttled(100.0, 100.1 + number / 1000, None)
+    assert (pace.rate or 0) >= 9
+
+
+def test_a_pace_recovers_and_ends() -> None:
+    """Successes raise the rate, and after a quiet minute nothing is limited any more."""
+    pace = Pace()
+    for number in range(5):
+        pace.throttled(100.0 + number, 100.0 + number, None)
+    slow = pace.rate or 0
+    for number in range(20):
+        pace.accepted(105.0 + number)
+    assert slow < 1 < (pace.rate or 0)
+    pace.accepted(200.0)
+    assert pace.rate is None
+
+
+def test_what_a_pace_remembers_is_bounded() -> None:
+    """However many invocations there were, little is kept of them."""
+    pace = Pace()
+    pace.throttled(0.0, 0.0, None)
+    for number in range(10_000):
+        ticket = pace.join(None)
+        pace.accepted(float(number))
+        pace.leave(ticket)
+    assert (pace.waiting, len(pace._accepted)) == (0, 512)
+
+
+def test_a_cancelled_wait_takes_no_time() -> None:
+    """A wait of an invocation that is cancelled already ends at once."""
+    event = threading.Event()
+    event.set()
+    began = time.monotonic()
+    SystemClock().sleep(30, event)
+    asyncio.run(SystemClock().asleep(30, event))
+    assert time.monotonic() - began < 20
