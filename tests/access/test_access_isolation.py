@@ -22,7 +22,9 @@ from jackfield.access import Tokens, Workspaces
 from jackfield.database import open_database
 from jackfield.database.migrations import known_migrations
 from jackfield.journal import Journal
+from jackfield.journal.instance import Instance
 from jackfield.journal.queue import Queue
+from jackfield.journal.recovery import Recovery
 
 STORES = (jackfield.access, jackfield.connections, jackfield.journal)
 _TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\) ", re.DOTALL)
@@ -36,15 +38,19 @@ EXCEPTIONS = {
     r"UPDATE external_ids SET digest = :digest WHERE digest = :heir": "the heir was found in the same workspace just before",
     r"SELECT DISTINCT master_key_id FROM data_keys": "the operator's: does the master key open all workspaces' keys?",
     r"FROM data_keys WHERE master_key_id <> :id": "the operator's: a new master key wraps the keys of all workspaces",
-    r"SELECT workspace, id, (inputs, expires_at|owner) FROM invocations WHERE status = 'queued'": "a worker's: it serves every workspace",
-    r"SELECT id FROM invocations WHERE status = 'queued' AND owner IS NULL LIMIT 1": "a worker's: does anything wait?",
+    r"WITH RECURSIVE queued\(workspace\) AS": "a worker's: it serves every workspace",
+    r"SELECT workspace, id, delivery FROM invocations WHERE status = 'queued' AND owner = :owner": "a worker's: what its process holds",
+    r"UPDATE invocations SET owner = NULL WHERE status = 'queued' AND owner = :owner": "a worker's: its end gives back what it holds",
+    r"SELECT invocations.workspace, .* (owner = :owner|not_after <= :now) LIMIT :limit": "recovery takes over for every workspace",
+    r"SELECT DISTINCT owner FROM \(SELECT name FROM workspaces": "recovery looks for owners that are gone",
     r"SELECT workspace, id FROM invocations WHERE owner = :owner AND cancel_at": "a worker's: what its own process is to cancel",
     r"SELECT workspace, COUNT\(\*\) AS waiting FROM invocations": "the operator's: how many wait in each workspace",
     r"SELECT workspace, created_at FROM data_keys WHERE retired_at IS NULL": "the operator's: new data keys for all workspaces",
 }
 """Statements that may name no workspace, and why. None of them is in reach of a tenant."""
 
-OF_ALL = {Workspaces: "the operator's list of them", Queue: "what workers take from, for every workspace"}
+OF_ALL = {Workspaces: "the operator's list of them", Queue: "what workers take from, for every workspace",
+          Recovery: "what takes over from lost processes", Instance: "this process"}  # fmt: skip
 """Classes that stand above workspaces, and what they are."""
 
 

@@ -116,14 +116,16 @@ def test_lists_with_many_pages(place: Place, client: Client) -> None:
 
 
 def test_entries_that_are_not_settled(place: Place, client: Client) -> None:
-    """An entry that waits looks for news by itself, reloads its page when it is settled, and cannot be cancelled when it runs elsewhere."""
+    """An entry that waits looks for news by itself, reloads its page when it is settled, and cannot be cancelled once it was begun."""
     panel = place.host.panel("default")
     identifier = panel.enqueue(CALL)
     page = client.get(f"/invocations/{identifier}")
     assert "It waits for a worker." in page.words
     assert f'hx-get="/invocations/{identifier}?live=1"' in page.text
     assert "hx-refresh" not in client.get(f"/invocations/{identifier}?live=1", hx_request="true").headers
-    assert Queue(place.host.storage.database).claim(1)
+    database = place.host.storage.database
+    assert Queue(database).claim(1)
+    database.record(lambda transaction: transaction.change("UPDATE invocations SET status = 'running' WHERE status = 'queued'", {}))
     late = client.post(f"/invocations/{identifier}/cancel", {"csrf": client.get("/").csrf})
     assert late.headers["location"].endswith("?done=late")
     assert "It was too late" in client.get(late.headers["location"]).words

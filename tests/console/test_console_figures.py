@@ -124,11 +124,12 @@ def entry(log: list[dict[str, object]], **given: object) -> object:
     """An entry with these tries."""
     row = dict.fromkeys(
         ("connector_version", "effect", "connection", "caller", "idempotency_key", "fingerprint", "error_code", "request_id", "started_at",
-         "settled_at", "expires_at", "owner", "rule", "resolved_by", "context", "attempt_log")
+         "settled_at", "expires_at", "owner", "rule", "resolved_by", "context", "attempt_log", "deliveries", "available_at",
+         "not_after", "corrected_at")
     )  # fmt: skip
     found = read_entry(
         {**row, "id": new_invocation_id(), "status": "succeeded", "connector": "echo", "action": "say", "key_held": 0, "dry_run": 0,
-         "attempts": len(log), "created_at": NOW, **given, "result": None}, None,
+         "attempts": len(log), "delivery": 0, "created_at": NOW, **given, "result": None}, None,
     )  # fmt: skip
     return type("Entry", (), {"attempt_log": log, "is_open": found.is_open, **{name: getattr(found, name) for name in
                               ("created_at", "started_at", "settled_at", "attempts", "status")}})  # fmt: skip

@@ -5,22 +5,30 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from jackfield.database.batches import Batches
 from jackfield.database.dialect import Dialect
 from jackfield.database.faults import DatabaseUnfit, StatementInvalid
 from jackfield.database.migrations import Migrations
 from jackfield.database.transaction import Mode, Transaction
+from jackfield.errors import Unavailable
 
 if TYPE_CHECKING:
     from jackfield.database.rows import Row
 
 __all__ = ["Database", "open_database"]
 
+
+class _Attached(Protocol):
+    def close(self) -> None:
+        """Let go of the database."""
+
+
 T = TypeVar("T")
+A = TypeVar("A", bound=_Attached)
 
 _FORMS = "Write it as sqlite:///relative.db, sqlite:////absolute/path.db or postgresql://user:password@host:5432/name."
 
@@ -56,6 +64,8 @@ class _Process:
         self.dialect = connect()
         self.batches = Batches(partial(self.begin, Mode.WRITE), self.dialect.batch, self.dialect.wait)
         self.migrations = Migrations(self.dialect, self.begin)
+        self.attached: dict[type[Any], Any] = {}
+        self.lock = threading.Lock()
         self._thread = threading.local()
 
     @property
@@ -223,9 +233,24 @@ class Database:
         """The migrations, known and applied."""
         return self._live().migrations
 
-    def close(self) -> None:
-        """Commit what was submitted, then close all connections."""
+    def attached(self, kind: type[A], make: Callable[[], A]) -> A:
+        """Return the one ``kind`` that belongs to this database in this process; make it on first use. A fork starts without any.
+        It is closed before the database is."""
         process = self._live()
+        found: A | None = process.attached.get(kind)
+        if found is None:
+            with process.lock:
+                found = process.attached.get(kind)
+                if found is None:
+                    found = process.attached[kind] = make()
+        return found
+
+    def close(self) -> None:
+        """Close what is attached, commit what was submitted, then close all connections."""
+        process = self._live()
+        for attached in list(process.attached.values()):
+            with suppress(Unavailable):
+                attached.close()
         process.batches.close()
         process.dialect.close()
 

@@ -1,7 +1,7 @@
 """What was asked and what became of it, on the workspace's database."""
 
 from jackfield.journal.entry import Draft, Entry
-from jackfield.journal.journal import DOUBT_KEPT, GRACE, KEPT, KEY_KEPT, Journal
+from jackfield.journal.journal import DOUBT_KEPT, KEPT, KEY_KEPT, Journal
 from jackfield.journal.queue import Claimed, Queue
 
-__all__ = ["DOUBT_KEPT", "GRACE", "KEPT", "KEY_KEPT", "Claimed", "Draft", "Entry", "Journal", "Queue"]
+__all__ = ["DOUBT_KEPT", "KEPT", "KEY_KEPT", "Claimed", "Draft", "Entry", "Journal", "Queue"]

@@ -15,6 +15,7 @@ COLUMNS = (
     "id", "status", "connector", "connector_version", "action", "effect", "connection", "caller", "idempotency_key", "key_held",
     "fingerprint", "dry_run", "error_code", "attempts", "attempt_log", "request_id", "created_at", "started_at", "settled_at",
     "expires_at", "owner", "result", "context", "rule", "resolved_by",
+    "delivery", "deliveries", "available_at", "not_after", "corrected_at",
 )  # fmt: skip
 
 
@@ -37,6 +38,10 @@ class Draft:
     context: Mapping[str, Any] | None = None
     rule: str | None = None
     started_at: float | None = None
+    delivery: int = 0
+    """Which delivery from the queue this is; 0 for an invocation that never waited there."""
+    not_before: float | None = None
+    not_after: float | None = None
     inputs: bytes | None = None
     """Sealed: what the workspace has kept, redacted, or what a queued invocation will need."""
 
@@ -71,6 +76,11 @@ class Entry:
     context: Mapping[str, Any]
     rule: str | None
     resolved_by: str | None
+    delivery: int
+    deliveries: tuple[Mapping[str, Any], ...]
+    available_at: float | None
+    not_after: float | None
+    corrected_at: float | None
     inputs: Mapping[str, Any] | None = None
     damage: str | None = None
     """What cannot be read of the row: there is no Result then, no list of tries and no context."""
@@ -104,6 +114,10 @@ class Entry:
             "context": dict(self.context) or None,
             "rule": self.rule,
             "resolvedBy": self.resolved_by,
+            "correctedAt": iso(self.corrected_at),
+            "notBefore": iso(self.available_at) if self.status == "queued" and (self.available_at or 0.0) > self.created_at else None,
+            "notAfter": iso(self.not_after),
+            "deliveries": [_try(item) for item in self.deliveries] or None,
             "inputs": self.inputs,
             "problem": self.damage,
         }
@@ -136,6 +150,7 @@ def read_entry(row: Mapping[str, Any], result: Mapping[str, Any] | None, inputs:
         # the row says "running" from just before the first try begins, so that try is on the wire
         values["attempt_log"] = ({"startedAt": row["started_at"], "step": row["action"], "outcome": "running"},)
         values["attempts"] = max(1, row["attempts"])
+    values["deliveries"] = tuple(json.loads(row["deliveries"])) if row["deliveries"] else ()
     values["context"] = json.loads(row["context"]) if row["context"] else {}
     values["result"], values["inputs"] = result, inputs
     return Entry(**values)
@@ -143,5 +158,5 @@ def read_entry(row: Mapping[str, Any], result: Mapping[str, Any] | None, inputs:
 
 def damaged_entry(row: Mapping[str, Any]) -> Entry:
     """What can be read of a row that somebody has changed."""
-    about = {**row, "attempt_log": None, "context": None}
+    about = {**row, "attempt_log": None, "deliveries": None, "context": None}
     return replace(read_entry(about, None), damage="its row in the database is damaged")

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.clock import within
 from jackfield.database import sealing
-from jackfield.errors import Internal, InvalidInvocation, Unavailable
+from jackfield.errors import Cancelled, Internal, InvalidInvocation, TimedOut, Unavailable
 from jackfield.hints import NextStep
 from jackfield.journal import statements as sql
 from jackfield.journal.canonical import canonical
 from jackfield.journal.entry import Draft, Entry, damaged_entry, read_entry
-from jackfield.journal.owner import is_dead, this_process
+from jackfield.journal.instance import Instance
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.database import Database, Row, Transaction, Vault
+    from jackfield.errors import JackfieldError
     from jackfield.invocation import Result
+    from jackfield.journal.queue import Claimed
+    from jackfield.journal.recovery import Recovery
 
-__all__ = ["DOUBT_KEPT", "GRACE", "KEPT", "KEY_KEPT", "Journal"]
+__all__ = ["DOUBT_KEPT", "KEPT", "KEY_KEPT", "Journal"]
 
 KEY_KEPT = 24 * 3600.0
 """Seconds for which a settled key replays its Result."""
@@ -31,8 +33,6 @@ KEPT = 30 * 24 * 3600.0
 """Seconds for which a settled entry is kept; the workspace may say otherwise."""
 DOUBT_KEPT = 365 * 24 * 3600.0
 """Seconds for which an entry in doubt is kept, resolved or not."""
-GRACE = 30.0
-"""Seconds past its deadline after which an entry of a process on another machine counts as left behind."""
 _PURGE_EVERY = 600.0
 _FOR_PURGES = 1.0
 """Seconds for which a purge waits for a locked database: nobody's end is to wait for it."""
@@ -53,9 +53,8 @@ class Journal:
         self._workspace = workspace
         self._clock = clock
         self._kept = kept
-        self._owed: deque[Unit] = deque()
-        self._owner = this_process()
         self._purge_at = 0.0
+        self._recovery: Recovery | None = None
 
     def fingerprint(self, request: Mapping[str, Any]) -> str:
         """What tells one request from another, by a keyed hash: secrets in it cannot be read back."""
@@ -73,17 +72,25 @@ class Journal:
         row = self._row(draft, status="running", key_held=int(draft.idempotency_key is not None))
         return lambda transaction: transaction.change(sql.INSERT, row)
 
-    def settling(self, identifier: str, result: Result, log: Sequence[Mapping[str, Any]], inputs: bytes | None = None) -> Unit:
-        """The unit that records what an invocation came to; ``inputs`` take the place of those that waited with it in the queue."""
+    def settling(
+        self, identifier: str, result: Result, log: Sequence[Mapping[str, Any]], inputs: bytes | None = None, delivery: int = 0
+    ) -> Unit:
+        """The unit that records what an invocation came to; ``inputs`` take the place of those that waited with it in the queue.
+
+        It changes an entry of this process's ``delivery`` only. Where another process has settled it meanwhile as lost, the entry is
+        corrected; where it was given to another worker, nothing is changed.
+        """
         outcome = self._outcome(identifier, result, log)
-        values = {"workspace": self._workspace, "id": identifier, "inputs": inputs, **outcome}
-        return lambda transaction: transaction.change(sql.SETTLE, values)
+        values = {
+            "workspace": self._workspace, "id": identifier, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome,
+        }  # fmt: skip
+        return lambda transaction: transaction.change(sql.SETTLE, values) or transaction.change(sql.CORRECT, values)
 
     def recording(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]]) -> Unit:
         """The unit that records all of an invocation at once: one that was refused, or was over before its beginning was written. It holds
         no key, and may be committed twice."""
         row = {**self._row(draft, status=result.status), **self._outcome(draft.id, result, log), "key_held": 0}
-        return lambda transaction: transaction.change(sql.INSERT_ONCE, row)
+        return lambda transaction: transaction.change(sql.INSERT_ONCE, row) or transaction.change(sql.SETTLE, row)
 
     def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any]) -> bytes:
         """Inputs as they are kept: encrypted for the workspace and bound to their entry."""
@@ -96,29 +103,49 @@ class Journal:
 
     def queueing(self, draft: Draft) -> Unit:
         """The unit that records an invocation as queued; ``draft.inputs`` is the whole invocation, sealed."""
-        row = {**self._row(draft, status="queued", key_held=int(draft.idempotency_key is not None)), "owner": None}
+        row = {
+            **self._row(draft, status="queued", key_held=int(draft.idempotency_key is not None)), "owner": None, "expires_at": None,
+            "available_at": draft.created_at if draft.not_before is None else draft.not_before, "not_after": draft.not_after,
+        }  # fmt: skip
         return lambda transaction: transaction.change(sql.INSERT, row)
 
     def beginning(self, draft: Draft) -> Unit:
-        """The unit that records a claimed invocation as running; it touches no row where the claim is no longer ours."""
+        """The unit that records a claimed invocation as running; it touches no row where the claim is no longer ours, or it is too late.
+
+        What may be run again keeps the invocation as it came in, for the next worker.
+        """
+        now = self._clock.time()
         values = {
-            "workspace": self._workspace, "id": draft.id, "owner": self._owner, "started_at": self._clock.time(),
+            "workspace": self._workspace, "id": draft.id, "owner": self.owner, "delivery": draft.delivery, "started_at": now,
             "connector_version": draft.connector_version, "effect": draft.effect, "connection": draft.connection, "inputs": draft.inputs,
+            "expires_at": now + draft.expires_at - draft.created_at, "erase": int(draft.effect == "write" and not draft.dry_run),
         }  # fmt: skip
         return lambda transaction: transaction.change(sql.BEGIN_QUEUED, values)
 
-    def cancel_queued(self, identifier: str, result: Result) -> bool:
-        """Settle an invocation that nobody has begun as cancelled; False where somebody has."""
+    def giving_back(self, claimed: Claimed) -> Unit:
+        """The unit that lets another worker take a claimed invocation of which nothing was sent."""
         values = {
-            "workspace": self._workspace, "id": identifier, "settled_at": self._clock.time(),
-            "result": self._sealed(identifier, result.to_json()),
+            "workspace": self._workspace, "id": claimed.id, "owner": self.owner, "delivery": claimed.delivery, "inputs": claimed.sealed,
         }  # fmt: skip
-        return bool(self.database.record(lambda transaction: transaction.change(sql.CANCEL_QUEUED, values)))
+        return lambda transaction: transaction.change(sql.UNCLAIM, values)
+
+    def not_begun(self, identifier: str) -> JackfieldError:
+        """Say why a claimed invocation could not be begun: it was cancelled, it is too late for it, or another worker has it."""
+        entry = self.find(identifier)
+        if entry.error_code == "timeout" or (entry.not_after is not None and entry.not_after <= self._clock.time()):
+            return TimedOut("it was not begun by its 'notAfter'; nothing was sent", hint="Add workers, or allow it more time.")
+        if entry.error_code == "cancelled":
+            return Cancelled("the invocation was cancelled before it was sent")
+        return Cancelled("this worker lost the invocation to another one before it was begun")
+
+    def end_queued(self, identifier: str, result: Result) -> bool:
+        """Settle an invocation that nobody has begun, claimed or not, with a failure; False where somebody has begun it."""
+        return self.recovery.refuse(self._workspace, identifier, result)
 
     def ask_to_cancel(self, identifier: str) -> bool:
         """Have the process that runs an invocation cancel it, if it looks (servers do, each second); False where none runs it, or this one
         does."""
-        values = {"workspace": self._workspace, "id": identifier, "now": self._clock.time(), "owner": self._owner}
+        values = {"workspace": self._workspace, "id": identifier, "now": self._clock.time(), "owner": self.owner}
         return bool(self.database.record(lambda transaction: transaction.change(sql.ASK_TO_CANCEL, values)))
 
     def held(self, key: str) -> Entry | None:
@@ -209,10 +236,31 @@ class Journal:
             )
         return self.find(identifier)
 
+    @property
+    def owner(self) -> str:
+        """The id of this process in entries; its lease is renewed from the first use on."""
+        instance = Instance.of(self.database)
+        if not instance.watches:
+            self.watch()
+        return instance.owner
+
+    @property
+    def recovery(self) -> Recovery:
+        """Takes over what other processes have lost."""
+        if self._recovery is None:
+            from jackfield.journal.recovery import Recovery  # noqa: PLC0415 (a short command never pays for it)
+
+            self._recovery = Recovery(self.database, self._vault, self._clock)
+        return self._recovery
+
+    def watch(self) -> None:
+        """Renew this process's lease, and look for expired ones, from now on."""
+        Instance.of(self.database).watch(lambda: self.recovery.look())  # noqa: PLW0108 (made only when it is due)
+
     def recover(self) -> int:
-        """Settle what dead processes left behind, by effect; how many. ``write`` is in doubt, the rest may be run again."""
+        """Settle what this workspace's lost processes left running, by effect; how many. ``watch`` does so for all workspaces."""
         with self.database.read() as transaction:
-            rows = transaction.execute(sql.OPEN, {"workspace": self._workspace, "owner": self._owner})
+            rows = transaction.execute(sql.OPEN, {"workspace": self._workspace, "owner": Instance.of(self.database).id})
         return sum(self._settle_if_left(self._listed(row)) for row in rows)
 
     def purge(self) -> int:
@@ -236,38 +284,19 @@ class Journal:
 
     def owe(self, unit: Unit) -> None:
         """Record ``unit``, which settles an invocation, later: the database was away when it was due."""
-        self._owed.append(unit)
+        Instance.of(self.database).owe(unit)
 
     @property
     def owes(self) -> bool:
         """Whether anything is to be recorded that could not be recorded when it was due."""
-        return bool(self._owed)
+        return Instance.of(self.database).owes
 
     def settle_owed(self) -> None:
         """Record what could not be recorded when it was due, if the database is back."""
-        while self._owed:
-            unit = self._owed.popleft()
-            try:
-                self.database.record(unit)
-            except Unavailable:
-                self._owed.appendleft(unit)
-                return
+        Instance.of(self.database).settle_owed()
 
     def _settle_if_left(self, entry: Entry) -> bool:
-        if entry.status != "running" or not self._is_left(entry):
-            return False
-        from jackfield.journal.left import left_behind, tries_left  # noqa: PLC0415 (only a recovery pays for it)
-
-        unit = self.settling(entry.id, left_behind(entry), tries_left(entry))
-        self.database.record(unit)
-        return True
-
-    def _is_left(self, entry: Entry) -> bool:
-        if entry.owner is None or entry.owner == self._owner:
-            return False
-        dead = is_dead(entry.owner)
-        late = entry.expires_at is not None and self._clock.time() > entry.expires_at + GRACE
-        return late if dead is None else dead
+        return entry.status == "running" and self.recovery.has_lost(entry.owner) and self.recovery.settle(self._workspace, entry)
 
     def _row(self, draft: Draft, *, status: str, key_held: int = 0) -> dict[str, Any]:
         return {
@@ -276,7 +305,8 @@ class Journal:
             "caller": draft.caller, "idempotency_key": draft.idempotency_key, "key_held": key_held, "fingerprint": draft.fingerprint,
             "dry_run": int(draft.dry_run), "error_code": None, "attempts": 0, "attempt_log": None, "request_id": None,
             "created_at": draft.created_at, "started_at": draft.started_at, "settled_at": None, "expires_at": draft.expires_at,
-            "owner": self._owner, "inputs": draft.inputs, "result": None, "rule": draft.rule,
+            "owner": self.owner, "inputs": draft.inputs, "result": None, "rule": draft.rule, "delivery": draft.delivery,
+            "available_at": None, "not_after": None,
             "context": json.dumps(draft.context) if draft.context else None,
         }  # fmt: skip
 

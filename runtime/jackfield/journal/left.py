@@ -1,22 +1,61 @@
-"""What becomes of an invocation whose process has died, told by its effect; and of a doubt, told by a person."""
+"""Results of invocations that their own process does not settle: lost with it, given up, not begun in time, or decided by a person."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from jackfield.clock import iso
-from jackfield.errors import InDoubt, Sent, Unavailable
+from jackfield.errors import Detail, InDoubt, Internal, Sent, TimedOut, Unavailable
 from jackfield.hints import NextStep
 from jackfield.invocation import Meta, Result
 from jackfield.journal.entry import Entry
 
-__all__ = ["left_behind", "resolved", "tries_left"]
+__all__ = ["expired", "given_up", "left_behind", "resolved", "tries_left"]
 
 
 def left_behind(entry: Entry) -> Result:
-    """In doubt for a ``write``, since it may have been sent; failed and free to run again for the rest."""
-    meta = Meta(
+    """Settle a run whose process has lost its lease: in doubt for a ``write``, since it may have been sent; failed for the rest."""
+    if entry.effect == "write" and not entry.dry_run:
+        doubt = InDoubt(
+            f"'{entry.action}' may have taken effect: the process that ran it ended, or lost the journal, before it could tell",
+            hint=NextStep("resolve", id=entry.id),
+            sent=Sent.UNKNOWN,
+        )
+        return Result("in_doubt", _meta(entry), error=doubt)
+    gone = Unavailable(
+        "the process that ran this ended, or lost the journal, before it could tell what it came to", hint="It may be run again."
+    )
+    return Result("failed", _meta(entry), error=gone)
+
+
+def given_up(entry: Entry, deliveries: Sequence[Mapping[str, Any]]) -> Result:
+    """Fail a queued invocation that was lost with too many workers."""
+    details = [Detail(f"/deliveries/{place}", _lost(item)) for place, item in enumerate(deliveries)]
+    given = Internal(
+        f"the invocation {entry.id} was given up after {len(deliveries)} deliveries: each was lost with its worker",
+        hint="Look at the workers' logs for why they ended; it may end the process that runs it.",
+        details=details,
+    )
+    return Result("failed", _meta(entry), error=given)
+
+
+def expired(entry: Entry) -> Result:
+    """Fail a queued invocation that was not begun by its ``notAfter``."""
+    late = TimedOut(
+        f"it was not begun by its 'notAfter' ({iso(entry.not_after)}); nothing was sent", hint="Add workers, or allow it more time."
+    )
+    return Result("failed", _meta(entry), error=late)
+
+
+def _lost(item: Mapping[str, Any]) -> str:
+    where = f" on {item['host']}" if "host" in item else ""
+    begun = f"was begun at {iso(item['startedAt'])}" if "startedAt" in item else "was not begun"
+    return f"delivery {item['delivery']} {begun}{where}; its worker was gone at {iso(item['endedAt'])}"
+
+
+def _meta(entry: Entry) -> Meta:
+    return Meta(
         entry.id,
         connector=entry.connector,
         connector_version=entry.connector_version,
@@ -25,15 +64,6 @@ def left_behind(entry: Entry) -> Result:
         request_id=entry.request_id,
         dry_run=entry.dry_run,
     )
-    if entry.effect == "write" and not entry.dry_run:
-        doubt = InDoubt(
-            f"'{entry.action}' may have taken effect: the process that ran it ended before it could tell",
-            hint=NextStep("resolve", id=entry.id),
-            sent=Sent.UNKNOWN,
-        )
-        return Result("in_doubt", meta, error=doubt)
-    gone = Unavailable("the process that ran this ended before it could tell what it came to", hint="It may be run again.")
-    return Result("failed", meta, error=gone)
 
 
 def tries_left(entry: Entry) -> list[Mapping[str, Any]]:

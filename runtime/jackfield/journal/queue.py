@@ -1,81 +1,132 @@
-"""The journal as a queue: invocations that wait for a worker, taken by one process each, given back when that process dies."""
+"""The journal as a queue: invocations that wait for a worker, each taken by one process under its lease."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jackfield.journal import statements as sql
-from jackfield.journal.owner import is_dead, this_process
+from jackfield.journal.instance import Instance
 
 if TYPE_CHECKING:
+    from jackfield.clock import Clock
     from jackfield.database import Database, Transaction
 
 __all__ = ["Claimed", "Queue"]
 
+_NOBODY: Mapping[str, int] = {}
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Claimed:
-    """An invocation that this process has taken; ``sealed`` is the invocation as it came in."""
+    """An invocation that this process has taken; ``sealed`` is the invocation as it came in, ``delivery`` how often it was taken."""
 
     workspace: str
     id: str
     sealed: bytes
+    delivery: int
 
 
 class Queue:
     """The queue of a whole database: workers serve every workspace, so these statements alone name none; each row says whose it is."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._owner = this_process()
+    def __init__(self, database: Database, clock: Clock | None = None) -> None:
+        from jackfield.clock import SystemClock  # noqa: PLC0415 (most callers have a clock)
 
-    def claim(self, limit: int) -> list[Claimed]:
-        """Take up to ``limit`` waiting invocations, oldest first. Another process never gets the same ones."""
-        if self._database.look_up(sql.WAITING, {}) is None:
+        self._database = database
+        self._clock = clock or SystemClock()
+        self._last = ""
+        """The workspace that was served last: the next claim begins behind it."""
+
+    def claim(self, limit: int, busy: Mapping[str, int] = _NOBODY, most: int | None = None) -> list[Claimed]:
+        """Take up to ``limit`` waiting invocations: from each workspace in turn, the oldest first. No other process gets the same ones.
+
+        ``busy`` is how many run here of each workspace, ``most`` how many may.
+        """
+        now = self._clock.time()
+        if self._database.look_up(sql.WAITING_WORKSPACES, {"after": "", "limit": 1, "now": now}) is None:
             return []
+        most = limit if most is None else most
 
         def unit(transaction: Transaction) -> list[Claimed]:
-            rows = transaction.execute(sql.CLAIMABLE, {"limit": limit})
-            mine = [row for row in rows if transaction.change(sql.CLAIM, self._values(row))]
-            return [Claimed(row.workspace, row.id, row.inputs) for row in mine]
+            return self._claimed(transaction, limit, {name: most - count for name, count in busy.items()}, most, now)
 
-        return self._database.record(unit)
+        found = self._database.record(unit)
+        if found:
+            self._last = found[-1].workspace
+        return found
 
     def give_back(self, claimed: Claimed) -> None:
-        """Let somebody else take an invocation that was not begun."""
-        self._free(claimed.workspace, claimed.id, self._owner)
+        """Let another worker take an invocation of which nothing was sent; as soon as the database is back, where it is away."""
+        values = {
+            "workspace": claimed.workspace, "id": claimed.id, "owner": Instance.of(self._database).owner, "delivery": claimed.delivery,
+            "inputs": claimed.sealed,
+        }  # fmt: skip
+        instance = Instance.of(self._database)
+        instance.owe(lambda transaction: transaction.change(sql.UNCLAIM, values))
+        instance.settle_owed()
+
+    def release(self, workspace: str, identifier: str, delivery: int) -> None:
+        """Let another worker take a claimed invocation that nothing here works on."""
+        values = {"workspace": workspace, "id": identifier, "owner": Instance.of(self._database).owner, "delivery": delivery}
+        self._database.record(lambda transaction: transaction.change(sql.RELEASE, values))
+
+    def held(self) -> list[tuple[str, str, int]]:
+        """Workspace, id and delivery of what this process has claimed and not begun."""
+        with self._database.read(settled=False) as transaction:
+            rows = transaction.execute(sql.CLAIMED, {"owner": Instance.of(self._database).owner})
+        return [(row.workspace, row.id, row.delivery) for row in rows]
 
     def asked_to_cancel(self) -> list[tuple[str, str]]:
         """Workspaces and ids of what this process runs and others want cancelled; each is told once."""
-        if self._database.look_up(sql.ASKED_TO_CANCEL, {"owner": self._owner}) is None:
+        owner = Instance.of(self._database).owner
+        if self._database.look_up(sql.ASKED_TO_CANCEL, {"owner": owner}) is None:
             return []
 
         def unit(transaction: Transaction) -> list[tuple[str, str]]:
-            rows = transaction.execute(sql.ASKED_TO_CANCEL, {"owner": self._owner})
+            rows = transaction.execute(sql.ASKED_TO_CANCEL, {"owner": owner})
             for row in rows:
                 transaction.change(sql.TOLD_TO_CANCEL, {"workspace": row.workspace, "id": row.id})
             return [(row.workspace, row.id) for row in rows]
 
         return self._database.record(unit)
 
-    def recover(self) -> int:
-        """Give back what dead processes had taken and not begun; how many."""
-        with self._database.read() as transaction:
-            rows = transaction.execute(sql.QUEUED_ELSEWHERE, {})
-        left = [row for row in rows if row.owner != self._owner and is_dead(row.owner)]
-        for row in left:
-            self._free(row.workspace, row.id, row.owner)
-        return len(left)
-
     def depth(self) -> dict[str, int]:
         """How many wait, by workspace."""
         with self._database.read() as transaction:
             return {row.workspace: int(row.waiting) for row in transaction.execute(sql.DEPTH, {})}
 
-    def _free(self, workspace: str, identifier: str, owner: str) -> None:
-        values = {"workspace": workspace, "id": identifier, "owner": owner}
-        self._database.record(lambda transaction: transaction.change(sql.UNCLAIM, values))
+    def _claimed(self, transaction: Transaction, limit: int, rooms: dict[str, int], most: int, now: float) -> list[Claimed]:
+        """Claim in one transaction: an equal share for each workspace that has room, then what is left for those that have more."""
+        names = [name for name in self._waiting(transaction, limit, now) if rooms.get(name, most) > 0]
+        found: list[Claimed] = []
+        while names and len(found) < limit:
+            share, further = -(-(limit - len(found)) // len(names)), []
+            for name in names:
+                room = rooms.setdefault(name, most)
+                wanted = min(share, room, limit - len(found))
+                mine = self._taken(transaction, name, wanted, now) if wanted > 0 else []
+                rooms[name] = room - len(mine)
+                found += mine
+                if wanted > 0 and len(mine) == wanted and rooms[name] > 0:
+                    further.append(name)
+            names = further
+        return found
+
+    def _waiting(self, transaction: Transaction, limit: int, now: float) -> list[str]:
+        """Workspaces that have something to be claimed: those behind the one served last, then those before it."""
+        names: list[str] = []
+        for after in dict.fromkeys((self._last, "")):
+            rows = transaction.execute(sql.WAITING_WORKSPACES, {"after": after, "limit": limit, "now": now})
+            names += [row.workspace for row in rows if row.workspace not in names]
+        return names
+
+    def _taken(self, transaction: Transaction, workspace: str, limit: int, now: float) -> list[Claimed]:
+        values = {"workspace": workspace, "limit": limit, "now": now}
+        rows = transaction.execute(sql.CLAIMABLE + self._database.dialect.skips_locked, values)
+        mine = [row for row in rows if transaction.change(sql.CLAIM, self._values(row))]
+        return [Claimed(row.workspace, row.id, row.inputs, row.delivery + 1) for row in mine]
 
     def _values(self, row: Any) -> dict[str, Any]:  # noqa: ANN401 (a row)
-        return {"workspace": row.workspace, "id": row.id, "owner": self._owner}
+        return {"workspace": row.workspace, "id": row.id, "owner": Instance.of(self._database).owner}

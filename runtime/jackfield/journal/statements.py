@@ -1,4 +1,4 @@
-"""The journal's SQL, for SQLite and PostgreSQL alike. Every statement names the workspace."""
+"""The journal's SQL, for SQLite and PostgreSQL alike. Every statement of a tenant names the workspace."""
 
 from jackfield.journal.entry import COLUMNS
 
@@ -6,17 +6,29 @@ __all__ = [
     "ASKED_TO_CANCEL",
     "ASK_TO_CANCEL",
     "BEGIN_QUEUED",
-    "CANCEL_QUEUED",
     "CLAIM",
     "CLAIMABLE",
+    "CLAIMED",
+    "CORRECT",
     "DEPTH",
+    "END_QUEUED",
+    "FORGET_DEAD_INSTANCE",
+    "FORGET_INSTANCE",
     "FREE_EXPIRED_KEY",
     "HELD_KEY",
     "INSERT",
     "INSERT_ONCE",
+    "INSTANCE",
+    "INSTANCES",
+    "LEFT_CLAIMED",
+    "LEFT_RUNNING",
     "OPEN",
+    "OVERDUE",
     "PURGE",
-    "QUEUED_ELSEWHERE",
+    "RECOVERED",
+    "REDELIVER",
+    "RELEASE",
+    "RENEW_INSTANCE",
     "RESOLVE",
     "SELECT",
     "SELECT_ONE",
@@ -24,30 +36,40 @@ __all__ = [
     "STATS",
     "TOLD_TO_CANCEL",
     "UNCLAIM",
-    "WAITING",
+    "UNCLAIM_ALL",
+    "UNKNOWN_OWNERS",
+    "WAITING_WORKSPACES",
 ]
 
 INSERT = """
 INSERT INTO invocations (workspace, id, status, connector, connector_version, action, effect, connection, caller, idempotency_key, key_held,
     fingerprint, dry_run, error_code, attempts, attempt_log, request_id, created_at, started_at, settled_at, expires_at, owner, inputs,
-    result, context, rule)
+    result, context, rule, delivery, available_at, not_after)
 VALUES (:workspace, :id, :status, :connector, :connector_version, :action, :effect, :connection, :caller, :idempotency_key, :key_held,
     :fingerprint, :dry_run, :error_code, :attempts, :attempt_log, :request_id, :created_at, :started_at, :settled_at, :expires_at, :owner,
-    :inputs, :result, :context, :rule)
+    :inputs, :result, :context, :rule, :delivery, :available_at, :not_after)
 """
 INSERT_ONCE = f"{INSERT}ON CONFLICT (workspace, id) DO NOTHING"
-SETTLE = """
+_OURS = "workspace = :workspace AND id = :id AND owner = :owner AND delivery = :delivery"
+SETTLE = f"""
 UPDATE invocations SET status = :status, error_code = :error_code, attempts = :attempts, attempt_log = :attempt_log,
     request_id = :request_id, settled_at = :settled_at, result = :result, key_held = :key_held,
-    inputs = CASE WHEN status = 'queued' THEN :inputs ELSE inputs END
-WHERE workspace = :workspace AND id = :id AND status IN ('queued', 'running')
+    inputs = CASE WHEN delivery > 0 THEN :inputs ELSE inputs END
+WHERE {_OURS} AND status IN ('queued', 'running')
 """
+CORRECT = f"""
+UPDATE invocations SET status = :status, error_code = :error_code, attempts = :attempts, attempt_log = :attempt_log,
+    request_id = :request_id, result = :result, corrected_at = :settled_at,
+    key_held = CASE WHEN status = 'in_doubt' AND key_held = 1 THEN :key_held ELSE 0 END
+WHERE {_OURS} AND status IN ('in_doubt', 'failed') AND recovered_at IS NOT NULL AND resolved_by IS NULL
+"""
+# The outcome of a run that another process has settled as lost: only the run itself knows better.
 RESOLVE = """
 UPDATE invocations SET status = :status, error_code = :error_code, result = :result, key_held = :key_held, resolved_by = :resolved_by,
     purge_after = :purge_after
 WHERE workspace = :workspace AND id = :id AND status = 'in_doubt'
 """
-SELECT = f"SELECT {', '.join(COLUMNS)} FROM invocations WHERE workspace = :workspace"  # noqa: S608 (constant names)
+SELECT = f"SELECT {', '.join(COLUMNS)} FROM invocations WHERE workspace = :workspace"
 SELECT_ONE = f"{SELECT.replace(' FROM ', ', inputs FROM ')} AND id = :id"
 HELD_KEY = f"{SELECT} AND idempotency_key = :key AND key_held = 1"
 FREE_EXPIRED_KEY = """
@@ -63,31 +85,80 @@ WHERE workspace = :workspace AND status IN ('succeeded', 'failed') AND created_a
 """
 # ``created_at`` says nothing that ``settled_at`` does not, but the index by status has it. Only a doubt that was resolved has a time of its
 # own, ``purge_after``.
-QUEUED_ELSEWHERE = "SELECT workspace, id, owner FROM invocations WHERE status = 'queued' AND owner IS NOT NULL"
-WAITING = "SELECT id FROM invocations WHERE status = 'queued' AND owner IS NULL LIMIT 1"
-CLAIMABLE = """
-SELECT workspace, id, inputs, expires_at FROM invocations WHERE status = 'queued' AND owner IS NULL ORDER BY created_at, id LIMIT :limit
+_WAITING = "status = 'queued' AND owner IS NULL AND available_at <= :now AND (not_after IS NULL OR not_after > :now)"
+WAITING_WORKSPACES = f"""
+WITH RECURSIVE queued(workspace) AS (
+    SELECT MIN(workspace) FROM invocations WHERE status = 'queued' AND workspace > :after
+    UNION ALL
+    SELECT (SELECT MIN(further.workspace) FROM invocations further WHERE further.status = 'queued' AND further.workspace > queued.workspace)
+    FROM queued WHERE queued.workspace IS NOT NULL
+)
+SELECT workspace FROM queued WHERE workspace IS NOT NULL
+    AND EXISTS (SELECT 1 FROM invocations WHERE invocations.workspace = queued.workspace AND {_WAITING}) LIMIT :limit
+"""
+# One step of the index for each workspace that has anything queued, however many rows it has.
+CLAIMABLE = f"""
+SELECT workspace, id, inputs, delivery FROM invocations WHERE workspace = :workspace AND {_WAITING}
+ORDER BY available_at, id LIMIT :limit
 """
 CLAIM = """
-UPDATE invocations SET owner = :owner WHERE workspace = :workspace AND id = :id AND status = 'queued' AND owner IS NULL
-"""
-UNCLAIM = """
-UPDATE invocations SET owner = NULL WHERE workspace = :workspace AND id = :id AND status = 'queued' AND owner = :owner
-"""
-BEGIN_QUEUED = """
-UPDATE invocations SET status = 'running', started_at = :started_at, connector_version = :connector_version, effect = :effect,
-    connection = :connection, inputs = :inputs
-WHERE workspace = :workspace AND id = :id AND status = 'queued' AND owner = :owner
-"""
-CANCEL_QUEUED = """
-UPDATE invocations SET status = 'failed', error_code = 'cancelled', settled_at = :settled_at, result = :result, key_held = 0, inputs = NULL
+UPDATE invocations SET owner = :owner, delivery = delivery + 1
 WHERE workspace = :workspace AND id = :id AND status = 'queued' AND owner IS NULL
+"""
+UNCLAIM = f"""
+UPDATE invocations SET status = 'queued', owner = NULL, started_at = NULL, expires_at = NULL, inputs = :inputs
+WHERE {_OURS} AND status IN ('queued', 'running')
+"""
+RELEASE = f"UPDATE invocations SET owner = NULL WHERE {_OURS} AND status = 'queued'"
+UNCLAIM_ALL = "UPDATE invocations SET owner = NULL WHERE status = 'queued' AND owner = :owner"
+CLAIMED = "SELECT workspace, id, delivery FROM invocations WHERE status = 'queued' AND owner = :owner"
+BEGIN_QUEUED = f"""
+UPDATE invocations SET status = 'running', started_at = :started_at, connector_version = :connector_version, effect = :effect,
+    connection = :connection, expires_at = :expires_at, inputs = CASE WHEN :erase = 1 THEN :inputs ELSE inputs END
+WHERE {_OURS} AND status = 'queued' AND (not_after IS NULL OR not_after > :started_at)
+"""
+END_QUEUED = """
+UPDATE invocations SET status = 'failed', error_code = :error_code, settled_at = :settled_at, result = :result, key_held = 0, inputs = NULL
+WHERE workspace = :workspace AND id = :id AND status = 'queued'
 """
 ASK_TO_CANCEL = """
 UPDATE invocations SET cancel_at = :now WHERE workspace = :workspace AND id = :id AND status = 'running' AND owner <> :owner
 """
 ASKED_TO_CANCEL = "SELECT workspace, id FROM invocations WHERE owner = :owner AND cancel_at IS NOT NULL"
 TOLD_TO_CANCEL = "UPDATE invocations SET cancel_at = NULL WHERE workspace = :workspace AND id = :id"
+_WORKSPACES = "(SELECT name FROM workspaces UNION SELECT 'default' AS name) AS known"
+_EACH = f"SELECT invocations.workspace, {', '.join(f'invocations.{name}' for name in COLUMNS)}"
+LEFT_RUNNING = f"""{_EACH} FROM {_WORKSPACES} CROSS JOIN invocations
+WHERE invocations.workspace = known.name AND status = 'running' AND owner = :owner LIMIT :limit"""
+LEFT_CLAIMED = f"{_EACH} FROM invocations WHERE status = 'queued' AND owner = :owner LIMIT :limit"
+OVERDUE = f"{_EACH} FROM invocations WHERE status = 'queued' AND not_after <= :now LIMIT :limit"
+UNKNOWN_OWNERS = f"""
+SELECT DISTINCT owner FROM {_WORKSPACES} CROSS JOIN invocations
+WHERE invocations.workspace = known.name AND status = 'running' AND NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = owner)
+UNION
+SELECT DISTINCT owner FROM invocations
+WHERE status = 'queued' AND owner IS NOT NULL AND NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = owner)
+"""
+# CROSS JOIN keeps SQLite at the order written: each workspace's running entries by the index.
+REDELIVER = f"""
+UPDATE invocations SET status = 'queued', owner = NULL, started_at = NULL, expires_at = NULL, available_at = :available_at,
+    deliveries = :deliveries
+WHERE {_OURS} AND status = :was
+"""
+RECOVERED = f"""
+UPDATE invocations SET status = :status, error_code = :error_code, attempts = :attempts, attempt_log = :attempt_log,
+    request_id = :request_id, settled_at = :settled_at, result = :result, key_held = :key_held, recovered_at = :settled_at,
+    deliveries = :deliveries, inputs = CASE WHEN :erase = 1 THEN NULL ELSE inputs END
+WHERE {_OURS} AND status = :was
+"""
+RENEW_INSTANCE = """
+INSERT INTO instances (id, host, pid, place, born, started_at, seen_at) VALUES (:id, :host, :pid, :place, :born, :now, :now)
+ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at
+"""
+FORGET_INSTANCE = "DELETE FROM instances WHERE id = :id"
+FORGET_DEAD_INSTANCE = "DELETE FROM instances WHERE id = :id AND seen_at = :seen_at"
+INSTANCES = "SELECT id, host, pid, place, born, seen_at FROM instances"
+INSTANCE = f"{INSTANCES} WHERE id = :id"
 DEPTH = "SELECT workspace, COUNT(*) AS waiting FROM invocations WHERE status = 'queued' GROUP BY workspace"
 STATS = """
 SELECT connector, action, status, COUNT(*) AS invocations, SUM(attempts) AS attempts, AVG(settled_at - created_at) AS mean_seconds,

@@ -116,7 +116,8 @@ class Jackfield:
         if self._workers is not None:
             self._workers.shutdown(wait=True)
         if self._journal is not None:
-            self._journal.settle_owed()
+            with within_seconds(_OWED_WITHIN):
+                self._journal.settle_owed()
         if self._owns_storage:
             self.storage.close()
 
@@ -165,6 +166,7 @@ class Jackfield:
                         self.storage.database, self.storage.vault, self.workspace, self.clock, kept=lambda: self.permits.settings.retention
                     )
                     journal.recover()
+                    journal.watch()
                     self._journal = journal
         return self._journal
 
@@ -223,7 +225,7 @@ class Jackfield:
         journal = required(self.journal)
         kept = journal.opened_inputs(claimed.id, claimed.sealed)
         caller = Caller(kept["caller"])  # its rules were asked when it came in
-        trace = Trace(None, caller, wait=False, identifier=claimed.id)
+        trace = Trace(None, caller, wait=False, claimed=claimed)
         return await self._shielded(self._started(self._stages.run(kept["invocation"], trace)), trace)
 
     def cancel(self, identifier: str) -> bool:
@@ -236,10 +238,11 @@ class Jackfield:
         entry = journal.find(identifier)
         if self.cancel_here(identifier):
             return True
-        if entry.status == "running":
-            return journal.ask_to_cancel(identifier)
-        meta = Meta(entry.id, connector=entry.connector, connector_version=entry.connector_version, action=entry.action)
-        return journal.cancel_queued(identifier, failed(meta, Cancelled("the invocation was cancelled before it was begun")))
+        if entry.status == "queued":
+            meta = Meta(entry.id, connector=entry.connector, connector_version=entry.connector_version, action=entry.action)
+            if journal.end_queued(identifier, failed(meta, Cancelled("the invocation was cancelled before it was begun"))):
+                return True
+        return journal.ask_to_cancel(identifier)
 
     def cancel_here(self, identifier: str) -> bool:
         """Cancel an invocation that runs here and has not been sent; False where it does not run here."""

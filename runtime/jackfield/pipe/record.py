@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import within
-from jackfield.errors import Cancelled, IdempotencyConflict, JackfieldError
+from jackfield.errors import IdempotencyConflict, JackfieldError
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.pipe.steps import Commit, Perform, Steps, Wait
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
-    from jackfield.journal import Draft, Entry, Journal
+    from jackfield.journal import Claimed, Draft, Entry, Journal
     from jackfield.journal.journal import Unit
     from jackfield.pipe.admit import Admitted
 
@@ -31,10 +31,10 @@ _FOR_REFUSALS = 0.5
 
 class Record:
     """What is written of one invocation. ``wait`` says that a caller with the same key waits for the one that runs: up to the deadline, or
-    so many seconds. ``claimed`` says that it was queued before: it has its entry, and its key."""
+    so many seconds. ``claimed`` is the delivery of one that was queued before: it has its entry, and its key."""
 
     def __init__(
-        self, journal: Journal, draft: Draft, deadline: Deadline, clock: Clock, *, wait: bool | float, claimed: bool = False
+        self, journal: Journal, draft: Draft, deadline: Deadline, clock: Clock, *, wait: bool | float, claimed: Claimed | None = None
     ) -> None:
         self._journal = journal
         self._draft = draft
@@ -42,7 +42,10 @@ class Record:
         self._clock = clock
         self._wait_until = deadline.at if wait is True else min(deadline.at, clock.monotonic() + wait)
         self._claimed = claimed
+        draft.delivery = claimed.delivery if claimed is not None else 0
         self.started = False
+        self._unbegun = False
+        """Its beginning could not be recorded: a claimed one goes back to the queue; another may have an entry all the same."""
         self._unwritten: Callable[[], bool] = _written
         """Takes back the entry that says it runs; true where it was not written yet."""
         self.replayed = False
@@ -54,7 +57,7 @@ class Record:
         :raises IdempotencyConflict: where the key belongs to another request, or its request still runs and nobody waits.
         """
         key = self._draft.idempotency_key
-        if key is None or self._claimed:
+        if key is None or self._claimed is not None:
             return None
         pause = _FIRST_POLL
         while True:
@@ -85,16 +88,20 @@ class Record:
         :returns: a Result to replay, where another caller with the same key was faster; else None.
         :raises Unavailable: where the journal cannot be written; nothing was sent then.
         """
-        from jackfield.database import UniqueViolation  # noqa: PLC0415 (only with a journal)
+        from jackfield.database import CommitInDoubt, UniqueViolation  # noqa: PLC0415 (only with a journal)
 
         draft = self._draft
         if self._journal.owes:
             yield Perform(self._journal.settle_owed)
         durable = draft.effect == "write" or draft.idempotency_key is not None
-        if self._claimed:
-            begun = yield Commit(self._journal.database, self._journal.beginning(draft), durable=True)
+        if self._claimed is not None:
+            try:
+                begun = yield Commit(self._journal.database, self._journal.beginning(draft), durable=True)
+            except JackfieldError:
+                self._unbegun = True
+                raise
             if not begun:
-                raise Cancelled("the invocation was cancelled before it was sent")
+                raise (yield Perform(lambda: self._journal.not_begun(draft.id)))
             self.started = True
             return None
         while True:
@@ -105,6 +112,9 @@ class Record:
                 if found is not None:
                     return found
                 continue
+            except CommitInDoubt:
+                self._unbegun = True
+                raise
             self.started = True
             self._unwritten = _written if durable else given
             return None
@@ -161,11 +171,19 @@ class Record:
         return max(self._deadline.remaining(), _FOR_OUTCOMES if self.started else _FOR_REFUSALS)
 
     def _lost(self, unit: Unit, result: Result, error: Exception) -> None:
-        """Log what could not be recorded. What was begun is recorded when the database is back: else its key would be held for as long as
+        """Log what could not be recorded. What has an entry is recorded when the database is back: else it would stay open for as long as
         this process lives."""
         _LOG.error("invocation %s ended as %s, which could not be recorded: %s", self._draft.id, result.status, error)
-        if self.started:
+        if self.started or self._unbegun or self._claimed is not None:
             self._journal.owe(unit)
+
+    def tear_down(self, result: Result | None) -> None:
+        """Record the outcome of a run that is stopped in the middle. One from the queue of which nothing was sent goes back there."""
+        if self._claimed is not None and (result is None or (result.error is not None and result.error.code == "cancelled")):
+            self._unbegun, self.started = True, False
+            self.settle_now(Result("failed", Meta(self._draft.id)))
+        elif result is not None:
+            self.settle_now(result)
 
     def describe(self, admitted: Admitted) -> None:
         """Note what was found of the invocation."""
@@ -182,10 +200,12 @@ class Record:
         self._draft.inputs = inputs
 
     def _settling(self, result: Result) -> Unit:
+        if self._claimed is not None and self._unbegun:
+            return self._journal.giving_back(self._claimed)
         if not self.started:
             self._draft.started_at = None  # what could not be recorded as begun was not begun
-        if self._claimed or (self.started and not self._unwritten()):
-            return self._journal.settling(self._draft.id, result, self.log, self._draft.inputs)
+        if self._claimed is not None or (self.started and not self._unwritten()):
+            return self._journal.settling(self._draft.id, result, self.log, self._draft.inputs, self._draft.delivery)
         return self._journal.recording(self._draft, result, self.log)
 
     def _matters(self, result: Result) -> bool:

@@ -120,9 +120,12 @@ class Stages:
         return failed(trace.ended(), masked_error(self._logged(error, trace), trace.redactor))
 
     def _torn_down(self, trace: Trace) -> None:
-        """The caller is going down (Ctrl-C, exit): the journal gets the truth while there is time."""
-        if trace.record is not None and trace.run is not None:
-            trace.record.settle_now(self._failed(trace.run.torn_down(), trace))
+        """Tell the journal the truth while there is time: the caller or the process is going down (Ctrl-C, exit)."""
+        if trace.record is None:
+            return
+        if trace.claimed is not None:
+            trace.cancelled.set()  # a thread that is still at it sends nothing any more
+        trace.record.tear_down(None if trace.run is None else self._failed(trace.run.torn_down(), trace))
 
     def _stages(self, given: Mapping[str, Any] | str | bytes, trace: Trace) -> Steps[Result]:
         invocation, meta = _parsed(given), trace.meta

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.invocation import Meta, new_invocation_id
 
 if TYPE_CHECKING:
+    from jackfield.journal import Claimed
     from jackfield.pipe.open import Opening
     from jackfield.pipe.permit import Caller
     from jackfield.pipe.record import Record
@@ -24,9 +25,9 @@ class Trace:
 
     __slots__ = ("caller", "cancelled", "claimed", "inputs", "meta", "opening", "record", "run", "started", "wait")
 
-    def __init__(self, cancelled: threading.Event | None, caller: Caller, *, wait: bool | float, identifier: str | None = None) -> None:
-        self.meta = Meta(identifier or new_invocation_id())
-        self.claimed = identifier is not None
+    def __init__(self, cancelled: threading.Event | None, caller: Caller, *, wait: bool | float, claimed: Claimed | None = None) -> None:
+        self.meta = Meta(claimed.id if claimed is not None else new_invocation_id())
+        self.claimed = claimed
         self.cancelled = cancelled or threading.Event()
         self.caller = caller
         self.wait = wait

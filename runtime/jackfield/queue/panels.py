@@ -6,13 +6,19 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog import Catalog, entry_points
 from jackfield.clock import Clock, SystemClock
 from jackfield.connector.guard import Guard
+from jackfield.journal.instance import Instance
+from jackfield.journal.recovery import Recovery
 from jackfield.pipe.executor import Jackfield
 from jackfield.pipe.storage import Storage
+
+if TYPE_CHECKING:
+    from jackfield.invocation import Result
+    from jackfield.journal import Claimed
 
 __all__ = ["Panels"]
 
@@ -76,6 +82,20 @@ class Panels:
             for outcome, count in panel.open_connections.mints.items():
                 found[outcome] += count
         return found
+
+    def watch(self) -> None:
+        """Renew this process's lease, and look for what lost processes have left, now and every few seconds from now on."""
+        recovery = self._recovery()
+        instance = Instance.of(self.storage.database)
+        instance.watch(recovery.look)
+        instance.renew()
+
+    def refuse(self, claimed: Claimed, result: Result) -> None:
+        """End a claimed invocation that cannot be begun with a failure."""
+        self._recovery().refuse(claimed.workspace, claimed.id, result)
+
+    def _recovery(self) -> Recovery:
+        return Recovery(self.storage.database, self.storage.vault, self.clock)
 
     def cancel(self, workspace: str, identifier: str) -> None:
         """Cancel what runs in this process and has not been sent."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from jackfield.errors import JackfieldError
+from jackfield.errors import Internal, JackfieldError, Unavailable
+from jackfield.invocation import Meta, Result
 from jackfield.journal import Queue
 
 if TYPE_CHECKING:
-    from jackfield.invocation import Result
     from jackfield.journal import Claimed
     from jackfield.queue.panels import Panels
 
@@ -21,8 +23,12 @@ __all__ = ["QueueWorkers"]
 T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.queue")
-_POLL = 1.0
+_POLL = 0.25
 """Seconds between looks for what other processes have queued."""
+_CHECK = 1.0
+"""Seconds between looks for what is to be cancelled, and for claims that nothing here works on."""
+_RESERVED = 8
+"""One of so many places is kept for workspaces that have nothing running here: the others' long ones must not hold all."""
 
 
 class QueueWorkers:
@@ -41,7 +47,10 @@ class QueueWorkers:
         self._ended = ended
         self._stopping = stopping
         self._woken = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Claimed] = {}
+        self._most = max(1, limit - -(-limit // _RESERVED))
+        self._check_at = 0.0
+        self._idle_claims: set[tuple[str, str, int]] = set()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -63,41 +72,66 @@ class QueueWorkers:
             await asyncio.wait(self._running, timeout=within)
 
     async def _serve(self) -> None:
-        queue = Queue(self._panels.storage.database)
-        await self._looked(queue.recover)
+        storage = self._panels.storage
+        while (queue := await self._looked(lambda: Queue(storage.database, self._panels.clock))) is None:
+            pass
+        await self._looked(self._panels.watch)
         while True:
-            for workspace, identifier in await self._looked(queue.asked_to_cancel) or ():
-                self._panels.cancel(workspace, identifier)
+            await self._check(queue)
             claimed = await self._claimed(queue)
             for item in claimed:
-                task = asyncio.ensure_future(self._run(item))
-                self._running.add(task)
+                task = asyncio.ensure_future(self._run(item, queue))
+                self._running[task] = item
                 task.add_done_callback(self._done)
             if not claimed:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), _POLL)
                 self._woken.clear()
 
+    async def _check(self, queue: Queue) -> None:
+        """Cancel what others want cancelled, and give back claims that nothing here works on."""
+        now = asyncio.get_running_loop().time()
+        if now < self._check_at:
+            return
+        self._check_at = now + _CHECK
+        for workspace, identifier in await self._looked(queue.asked_to_cancel) or ():
+            self._panels.cancel(workspace, identifier)
+        busy = {(item.workspace, item.id, item.delivery) for item in self._running.values()}
+        idle = {item for item in await self._looked(queue.held) or () if item not in busy}
+        for claim in idle & self._idle_claims:
+            await self._looked(partial(queue.release, *claim))
+        self._idle_claims = idle
+
     async def _claimed(self, queue: Queue) -> list[Claimed]:
         room = 0 if self._stopping() else self._limit - len(self._running)
-        return (await self._looked(lambda: queue.claim(room)) or []) if room else []
+        busy = Counter(item.workspace for item in self._running.values())
+        return (await self._looked(lambda: queue.claim(room, busy, self._most)) or []) if room else []
 
     async def _looked(self, step: Callable[[], T]) -> T | None:
-        """What a step of the queue gives; None where the database is away, after a pause."""
+        """What a step of the queue gives; None where the database is away, or this process has no memory or thread left, after a pause."""
         try:
             return await asyncio.to_thread(step)
         except JackfieldError as error:
             _LOG.error("the queue cannot be read: %s", error.message)
-            await asyncio.sleep(_POLL)
-            return None
+        except (RuntimeError, MemoryError) as error:
+            _LOG.error("the queue cannot be read: %s", type(error).__name__)
+        await asyncio.sleep(_POLL)
+        return None
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         self._woken.set()
 
-    async def _run(self, claimed: Claimed) -> None:
+    async def _run(self, claimed: Claimed, queue: Queue) -> None:
         try:
             panel = await asyncio.to_thread(self._panels.find, claimed.workspace)
             self._ended(await panel.arun(claimed))
+        except (Unavailable, RuntimeError, MemoryError) as error:
+            _LOG.error("the queued invocation %s could not be begun, and goes back: %s", claimed.id, type(error).__name__)
+            await asyncio.sleep(_CHECK)
+            await self._looked(lambda: queue.give_back(claimed))
         except JackfieldError as error:
-            _LOG.error("the queued invocation %s could not be run: %s", claimed.id, error.message)
+            _LOG.error("the queued invocation %s cannot be run: %s", claimed.id, error.message)
+            given_up = Internal(f"the queued invocation {claimed.id} cannot be read; it was not sent", hint="The worker's log says why.")
+            result = Result("failed", Meta(claimed.id), error=given_up)
+            await self._looked(lambda: self._panels.refuse(claimed, result))

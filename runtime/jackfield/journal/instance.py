@@ -1,0 +1,156 @@
+"""The lease of one process on everything that it claims and runs.
+
+Each entry names its owner, an instance; the instance renews one row of its own, so that one statement every few seconds keeps the lease on
+all that it holds. An instance that stops renewing has lost its lease, and any live process takes over what it held (``recovery``).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from jackfield.clock import within
+from jackfield.errors import JackfieldError, Unavailable
+from jackfield.journal import process
+from jackfield.journal import statements as sql
+
+if TYPE_CHECKING:
+    from jackfield.database import Database, Transaction
+
+__all__ = ["LEASE", "RENEWED", "Instance"]
+
+RENEWED = 2.0
+"""Seconds between renewals of a lease."""
+LEASE = 8.0
+"""Seconds without a renewal after which a lease has expired."""
+_STEADY = 2 * RENEWED + 1
+_LOG = logging.getLogger("jackfield.journal")
+
+
+class Instance:
+    """This process as the owner of entries in one database.
+
+    ``steady_since`` is the moment (``time.monotonic``) since which its own renewals have come through; None while they do not.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.id = os.urandom(8).hex()
+        pid = os.getpid()
+        self._about = {"id": self.id, "host": socket.gethostname(), "pid": pid, "place": process.place(), "born": process.born(pid)}
+        self._owed: deque[Callable[[Transaction], Any]] = deque()
+        self._look: Callable[[], object] | None = None
+        self._registered = False
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._renewed_at: float | None = None
+        self.steady_since: float | None = None
+
+    @classmethod
+    def of(cls, database: Database) -> Instance:
+        """Return the instance of this process; a forked child has its own."""
+        return database.attached(cls, lambda: cls(database))
+
+    @property
+    def owner(self) -> str:
+        """The id to put into entries. The first use registers the instance, at the latest with the commit of that entry."""
+        if not self._registered:
+            self._registered = True
+            self._database.defer(self._renewal(), lambda _value, _error: None)  # the thread repeats it where it fails
+        if self._thread is None or not self._thread.is_alive():
+            self._start()
+        return self.id
+
+    @property
+    def watches(self) -> bool:
+        """Whether it looks for what others have left."""
+        return self._look is not None
+
+    def watch(self, look: Callable[[], object]) -> None:
+        """Call ``look`` after each renewal, to find what other instances have left; the first caller's is the one that is called."""
+        self._look = self._look or look
+        if self._thread is None or not self._thread.is_alive():
+            self._start()
+
+    def owe(self, unit: Callable[[Transaction], Any]) -> None:
+        """Record ``unit`` as soon as the database is back."""
+        self._owed.append(unit)
+
+    @property
+    def owes(self) -> bool:
+        """Whether anything waits for the database to come back."""
+        return bool(self._owed)
+
+    def settle_owed(self) -> None:
+        """Record what could not be recorded when it was due, if the database is back."""
+        while self._owed:
+            try:
+                unit = self._owed.popleft()
+            except IndexError:  # another thread took it
+                return
+            try:
+                self._database.record(unit)
+            except Unavailable:
+                self._owed.appendleft(unit)
+                return
+
+    def renew(self) -> None:
+        """Renew the lease, and what was owed, then look for what others have left."""
+        try:
+            with within(RENEWED):
+                self._database.record(self._renewal())
+        except JackfieldError as error:
+            self.steady_since = None
+            _LOG.warning("the lease of this process cannot be renewed: %s", error.message)
+            return
+        now = time.monotonic()
+        if self.steady_since is None or self._renewed_at is None or now - self._renewed_at > _STEADY:
+            self.steady_since = now  # others may have been kept from renewing as this process was
+        self._renewed_at, self._registered = now, True
+        try:
+            with within(RENEWED):
+                self.settle_owed()
+                if self._look is not None:
+                    self._look()
+        except JackfieldError as error:
+            _LOG.warning("the journal cannot be looked through: %s", error.message)
+
+    def close(self) -> None:
+        """Stop renewing, and give back what was claimed and not begun."""
+        self._stopped.set()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(1.0)
+        if self._registered:
+            with within(RENEWED):  # nobody's end waits long for a locked database
+                self._database.defer(self._leaving, lambda _value, _error: None)
+
+    def _leaving(self, transaction: Transaction) -> None:
+        transaction.change(sql.UNCLAIM_ALL, {"owner": self.id})
+        transaction.change(sql.FORGET_INSTANCE, {"id": self.id})
+
+    def _renewal(self) -> Callable[[Transaction], int]:
+        values = {**self._about, "now": time.time()}
+        return lambda transaction: transaction.change(sql.RENEW_INSTANCE, values)
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._stopped.is_set() or (self._thread is not None and self._thread.is_alive()):
+                return
+            thread = threading.Thread(target=self._renews, name="jackfield-lease", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no thread to be had now: the next use tries again
+                return
+            self._thread = thread
+
+    def _renews(self) -> None:
+        while not self._stopped.wait(RENEWED):
+            self.renew()

@@ -1,0 +1,207 @@
+"""Taking over what instances leave behind whose lease has expired, for all workspaces of a database.
+
+A lease is judged by whether it was renewed while this process looked on, not by its time of day: clocks of hosts differ and are set back.
+While this process could not write to the database itself, nobody's lease runs out.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from jackfield.errors import Internal
+from jackfield.invocation import Result
+from jackfield.journal import process
+from jackfield.journal import statements as sql
+from jackfield.journal.entry import Entry, damaged_entry, read_entry
+from jackfield.journal.instance import LEASE, Instance
+from jackfield.journal.left import expired, given_up, left_behind, tries_left
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.database import Database, Row, Transaction, Vault
+
+__all__ = ["DELIVERIES", "Recovery"]
+
+DELIVERIES = 5
+"""Deliveries of a queued invocation that may be begun and lost with their worker; then it has failed."""
+_UNBEGUN = 20
+"""Deliveries that may be lost before they are begun: more, since most of them fell with a neighbour."""
+_STALE = 60.0
+"""Seconds by the time of day after which a process that has only just come counts a lease as expired: clocks may differ that much."""
+_STRANGERS_EVERY = 2 * LEASE
+_AT_ONCE = 200
+_LONGEST_PAUSE = 5.0
+_UNIT = 50
+"""Entries that are settled with one commit."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """An instance as this process has last seen it, and since when (``time.monotonic``) it has not renewed its lease."""
+
+    seen_at: float | None
+    since: float
+
+
+class Recovery:
+    """Looks for expired leases and settles or gives back what they held. ``monotonic`` is the clock that leases are judged by."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._monotonic = monotonic
+        self._place = process.place()
+        self._seen: dict[str, _Seen] = {}
+        self._strangers: dict[str, float] = {}
+        self._strangers_at = 0.0
+        self._jitter = random.Random()  # noqa: S311 (jitter, not a secret)
+
+    def look(self) -> int:
+        """Take over what instances held whose lease has expired, and end what was not begun in time; return how many entries that was."""
+        me = Instance.of(self._database)
+        with self._database.read(settled=False) as transaction:
+            rows = [row for row in transaction.execute(sql.INSTANCES, {}) if row.id != me.id]
+        now, found = self._monotonic(), 0
+        known = {row.id for row in rows}
+        self._seen = {name: seen for name, seen in self._seen.items() if name in known}
+        for row in rows:
+            if self._has_ended(row) or self._has_expired(row, now, me.steady_since):
+                found += self._take_over(row.id, row.host)
+                self._database.record(partial(_forget, row=row))
+        return found + self._from_strangers(now, me) + self._end_overdue()
+
+    def has_lost(self, owner: str | None) -> bool:
+        """Return True where an owner holds no lease any more, as far as a single look can tell."""
+        if owner is None or owner == Instance.of(self._database).id:
+            return False
+        row = self._database.look_up(sql.INSTANCE, {"id": owner})
+        return row is None or self._has_ended(row) or row.seen_at < self._clock.time() - _STALE
+
+    def settle(self, workspace: str, entry: Entry) -> bool:
+        """Settle or give back one entry whose owner has lost its lease; False where somebody else was faster."""
+        return bool(self._database.record(lambda transaction: self._settled(transaction, workspace, entry, None)))
+
+    def refuse(self, workspace: str, identifier: str, result: Result) -> bool:
+        """End an invocation that waits in the queue, claimed or not, with a failure; False where it is not there any more."""
+        values = {
+            "workspace": workspace, "id": identifier, "settled_at": self._clock.time(),
+            "result": self._sealed(workspace, identifier, result), "error_code": result.error.code if result.error is not None else None,
+        }  # fmt: skip
+        return bool(self._database.record(lambda transaction: transaction.change(sql.END_QUEUED, values)))
+
+    def _has_ended(self, row: Row) -> bool:
+        return self._place is not None and row.place == self._place and process.has_ended(row.pid, row.born)
+
+    def _has_expired(self, row: Row, now: float, steady_since: float | None) -> bool:
+        seen = self._seen.get(row.id)
+        if seen is None or seen.seen_at != row.seen_at:
+            self._seen[row.id] = _Seen(row.seen_at, now)
+            return False
+        return steady_since is not None and now - max(seen.since, steady_since) > LEASE
+
+    def _from_strangers(self, now: float, me: Instance) -> int:
+        """Take over what belongs to instances that are not registered: they ended in order, or before this version."""
+        if now < self._strangers_at:
+            return 0
+        self._strangers_at = now + _STRANGERS_EVERY
+        with self._database.read(settled=False) as transaction:
+            rows = transaction.execute(sql.UNKNOWN_OWNERS, {})
+        names = {row.owner for row in rows if row.owner is not None and row.owner != me.id}
+        due = [name for name, since in self._strangers.items() if name in names and now - since > LEASE]
+        self._strangers = {name: self._strangers.get(name, now) for name in names}
+        return sum(self._take_over(name, None) for name in due)
+
+    def _take_over(self, owner: str, host: str | None) -> int:
+        found = 0
+        for statement in (sql.LEFT_CLAIMED, sql.LEFT_RUNNING):
+            while True:
+                with self._database.read(settled=False) as transaction:
+                    rows = transaction.execute(statement, {"owner": owner, "limit": _AT_ONCE})
+                settled = sum(self._settled_together([(row.workspace, _listed(row)) for row in part], host) for part in _parts(rows))
+                found += settled
+                if len(rows) < _AT_ONCE or not settled:
+                    break
+        return found
+
+    def _settled_together(self, entries: list[tuple[str, Entry]], host: str | None) -> int:
+        def unit(transaction: Transaction) -> int:
+            return sum(self._settled(transaction, workspace, entry, host) for workspace, entry in entries)
+
+        return self._database.record(unit)
+
+    def _settled(self, transaction: Transaction, workspace: str, entry: Entry, host: str | None) -> int:
+        """Settle one entry by its effect, or give it back to the queue."""
+        about = {"workspace": workspace, "id": entry.id, "owner": entry.owner, "delivery": entry.delivery, "was": entry.status}
+        if entry.delivery == 0:
+            return transaction.change(sql.RECOVERED, {**about, **self._outcome(workspace, entry, left_behind(entry)), "deliveries": None})
+        begun = entry.status == "running"
+        lost = {"delivery": entry.delivery, "host": host, "startedAt": entry.started_at, "endedAt": round(self._clock.time(), 3),
+                "outcome": "lost" if begun else "not_begun"}  # fmt: skip
+        deliveries = [*entry.deliveries, {name: value for name, value in lost.items() if value is not None}]
+        about["deliveries"] = json.dumps(deliveries)
+        if begun and entry.effect == "write" and not entry.dry_run:
+            return transaction.change(sql.RECOVERED, {**about, **self._outcome(workspace, entry, left_behind(entry))})
+        if _count(deliveries, "lost") >= DELIVERIES or _count(deliveries, "not_begun") >= _UNBEGUN:
+            return transaction.change(sql.RECOVERED, {**about, **self._outcome(workspace, entry, given_up(entry, deliveries), erase=1)})
+        return transaction.change(sql.REDELIVER, {**about, "available_at": self._next(entry, deliveries)})
+
+    def _next(self, entry: Entry, deliveries: list[Mapping[str, Any]]) -> float:
+        """Return when it may be delivered again: later and at random the more workers it has been lost with, so that one that ends its
+        worker does not take the same neighbours with it each time."""
+        suspicion = max(_count(deliveries, "lost"), _count(deliveries, "not_begun") - 2)
+        if suspicion <= 0:
+            return entry.available_at or entry.created_at
+        return self._clock.time() + self._jitter.uniform(0.0, min(_LONGEST_PAUSE, 2.0**suspicion))
+
+    def _outcome(self, workspace: str, entry: Entry, result: Result, *, erase: int = 0) -> dict[str, Any]:
+        return {
+            "status": result.status,
+            "error_code": result.error.code if result.error is not None else None,
+            "attempts": result.meta.attempts,
+            "attempt_log": json.dumps(tries_left(entry)) if entry.attempt_log else None,
+            "request_id": result.meta.request_id,
+            "settled_at": self._clock.time(),
+            "result": self._sealed(workspace, entry.id, result),
+            "key_held": int(result.status != "failed" and entry.key_held),
+            "erase": erase,
+        }
+
+    def _sealed(self, workspace: str, identifier: str, result: Result) -> bytes | None:
+        text = json.dumps(result.to_json(), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        try:
+            return self._vault.seal(workspace, ("invocation", identifier, "result"), text)
+        except Internal:  # the workspace's key is damaged: the status alone is the truth that can be kept
+            return None
+
+    def _end_overdue(self) -> int:
+        """End what was not begun by its ``notAfter``."""
+        with self._database.read(settled=False) as transaction:
+            rows = transaction.execute(sql.OVERDUE, {"now": self._clock.time(), "limit": _AT_ONCE})
+        return sum(self.refuse(row.workspace, row.id, expired(_listed(row))) for row in rows)
+
+
+def _forget(transaction: Transaction, row: Row) -> int:
+    return transaction.change(sql.FORGET_DEAD_INSTANCE, {"id": row.id, "seen_at": row.seen_at})
+
+
+def _parts(rows: list[Row]) -> Iterable[list[Row]]:
+    return (rows[place : place + _UNIT] for place in range(0, len(rows), _UNIT))
+
+
+def _listed(row: Row) -> Entry:
+    """Return the entry of a row without its Result; a damaged row must not keep the others from being settled."""
+    try:
+        return read_entry(row.as_dict(), None)
+    except (ValueError, TypeError):
+        return damaged_entry(row.as_dict())
+
+
+def _count(deliveries: Iterable[Mapping[str, Any]], outcome: str) -> int:
+    return sum(1 for item in deliveries if item.get("outcome") == outcome)

@@ -1,0 +1,336 @@
+"""Leases: whichever process dies and whichever lives, every accepted invocation ends truthfully, and who lost its lease changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fake_aws import FakeAws
+from jackfield import Jackfield
+from jackfield.clock import SystemClock, within
+from jackfield.database import open_database
+from jackfield.invocation import Invocation, Meta, Result
+from jackfield.journal import Claimed, Entry, Journal, Queue, process
+from jackfield.journal.instance import LEASE, Instance
+from jackfield.journal.recovery import DELIVERIES, Recovery
+from jackfield.pipe.record import draft_of
+from nursery import connection, mail
+
+READ = {"connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses", "inputs": {"awsRegion": "eu-west-1"}}
+
+
+@pytest.fixture
+def aws() -> Iterator[FakeAws]:
+    """The fake AWS."""
+    with FakeAws() as fake:
+        yield fake
+
+
+class Process:
+    """One of several processes that share a database, as far as its lease is concerned. ``later`` is what its watch is ahead by."""
+
+    def __init__(self, aws: FakeAws, url: str) -> None:
+        self.jackfield = Jackfield(connections=[connection(aws.url)], database_url=url)
+        assert self.jackfield.journal is not None
+        self.journal: Journal = self.jackfield.journal
+        self.database = self.jackfield.storage.database
+        self.queue = Queue(self.database)
+        self.later = 0.0
+        clock = SystemClock()
+        self.recovery = Recovery(self.database, self.jackfield.storage.vault, clock, lambda: time.monotonic() + self.later)
+        assert self.journal.owner
+
+    def hangs(self) -> None:
+        """Stop renewing the lease, as a process that is gone or cut off."""
+        Instance.of(self.database).renew()
+        Instance.of(self.database)._stopped.set()
+
+    def look(self) -> int:
+        """Renew, look, and look again when each lease that was not renewed has expired."""
+        Instance.of(self.database).renew()
+        self.recovery.look()
+        self.later += LEASE + 1
+        return self.recovery.look()
+
+    def find(self, identifier: str) -> Entry:
+        """The entry as this process sees it."""
+        return self.journal.find(identifier)
+
+    def begun(self, claimed: Claimed, effect: str) -> None:
+        """Record a claimed invocation as running, and send nothing."""
+        draft = draft_of(Invocation.from_json(READ), Meta(claimed.id), "", None, SystemClock())
+        draft.effect, draft.delivery = effect, claimed.delivery
+        assert self.database.record(self.journal.beginning(draft)) == 1
+
+    def started(self, effect: str, key: str | None = None) -> str:
+        """Record a synchronous invocation as running, and send nothing; its id."""
+        meta = Meta.from_json({"invocationId": f"sync-{effect}-{key}"})
+        draft = draft_of(Invocation.from_json({**READ, **({"idempotencyKey": key} if key else {})}), meta, "f", None, SystemClock())
+        draft.effect = effect
+        self.database.record(self.journal.starting(draft))
+        return draft.id
+
+
+@pytest.fixture
+def two(aws: FakeAws, database_url: str) -> Iterator[tuple[Process, Process]]:
+    """A process that will be lost, and one that lives."""
+    open_database(database_url, migrate=True).close()
+    lost, alive = Process(aws, database_url), Process(aws, database_url)
+    yield lost, alive
+    for one in (lost, alive):
+        one.jackfield.close()
+
+
+def queued(process: Process, invocation: dict[str, Any]) -> str:
+    """Accept an invocation for the queue; its id."""
+    found = process.jackfield.enqueue(invocation)
+    assert isinstance(found, str)
+    return found
+
+
+def test_v3_what_a_lost_worker_had_claimed_goes_to_another(two: tuple[Process, Process], aws: FakeAws) -> None:
+    """A claim whose owner stops renewing is given back and run by a process that lives, restarted or not."""
+    lost, alive = two
+    identifier = queued(alive, mail("order-1"))
+    assert [item.id for item in lost.queue.claim(1)] == [identifier]
+    lost.hangs()
+    assert alive.queue.claim(1) == []
+    assert alive.look() == 1
+    (claimed,) = alive.queue.claim(1)
+    assert claimed.delivery == 2
+    assert asyncio.run(alive.jackfield.arun(claimed)).status == "succeeded"
+    assert len(aws.messages) == 1
+    assert [item["outcome"] for item in alive.find(identifier).to_json()["deliveries"]] == ["not_begun"]
+
+
+def test_v1_what_a_lost_process_ran_ends_while_others_live(two: tuple[Process, Process]) -> None:
+    """A write is in doubt, a read has failed and may be repeated; nobody has to open the journal anew."""
+    lost, alive = two
+    write, read, keyed = lost.started("write"), lost.started("read"), lost.started("write", "order-1")
+    lost.hangs()
+    assert alive.find(write).status == "running"
+    assert alive.look() == 3
+    assert {alive.find(one).status for one in (write, keyed)} == {"in_doubt"}
+    assert (alive.find(read).status, alive.find(read).error_code) == ("failed", "unavailable")
+    assert alive.find(keyed).key_held
+
+
+def test_v1_a_lease_that_is_renewed_is_kept(two: tuple[Process, Process]) -> None:
+    """What a live process holds is left alone, however long it takes."""
+    holder, other = two
+    identifier = holder.started("write")
+    Instance.of(holder.database).renew()
+    Instance.of(other.database).renew()
+    other.recovery.look()
+    other.later += LEASE + 1
+    Instance.of(holder.database).renew()
+    assert other.recovery.look() == 0
+    assert other.find(identifier).status == "running"
+
+
+def test_nobody_is_judged_by_who_could_not_renew_either(two: tuple[Process, Process]) -> None:
+    """After the database was away for all, leases begin anew: nobody had a chance to renew."""
+    lost, alive = two
+    lost.started("write")
+    lost.hangs()
+    Instance.of(alive.database).renew()
+    alive.recovery.look()
+    Instance.of(alive.database).steady_since = None
+    alive.later += LEASE + 1
+    assert alive.recovery.look() == 0
+
+
+def test_the_truth_corrects_a_doubt(two: tuple[Process, Process]) -> None:
+    """An outcome that arrives after others settled the run as in doubt corrects entry and key, and the entry says so."""
+    lost, alive = two
+    won, failed = lost.started("write", "order-1"), lost.started("write", "order-2")
+    lost.hangs()
+    assert alive.look() == 2
+    assert alive.find(won).status == "in_doubt"
+    lost.database.record(lost.journal.settling(won, Result("succeeded", Meta(won), output={"Identities": []}), []))
+    error = alive.jackfield.invoke({**READ, "action": "nothing"}).error
+    lost.database.record(lost.journal.settling(failed, Result("failed", Meta(failed), error=error), []))
+    entry = alive.find(won)
+    assert (entry.status, entry.key_held) == ("succeeded", True)
+    assert "correctedAt" in entry.to_json()
+    assert (alive.find(failed).status, alive.find(failed).key_held) == ("failed", False)
+    alive.look()
+    assert alive.find(won).status == "succeeded"
+
+
+def test_a_person_s_word_is_not_corrected(two: tuple[Process, Process]) -> None:
+    """What a person has resolved stays as resolved."""
+    lost, alive = two
+    identifier = lost.started("write")
+    lost.hangs()
+    alive.look()
+    alive.journal.resolve(identifier, "failed", "ada")
+    lost.database.record(lost.journal.settling(identifier, Result("succeeded", Meta(identifier), output={}), []))
+    assert alive.find(identifier).status == "failed"
+
+
+def test_w3_a_queued_read_runs_again_elsewhere(two: tuple[Process, Process], aws: FakeAws) -> None:
+    """A read whose worker died after it had begun is run again by another; the worker that comes back changes nothing."""
+    lost, alive = two
+    identifier = queued(alive, READ)
+    (first,) = lost.queue.claim(1)
+    lost.begun(first, "read")
+    lost.hangs()
+    assert alive.look() == 1
+    assert alive.find(identifier).status == "queued"
+    second = _claimed_when_due(alive)
+    lost.database.record(lost.journal.settling(identifier, Result("succeeded", Meta(identifier), output={}), [], None, first.delivery))
+    assert alive.find(identifier).status == "queued"
+    assert asyncio.run(alive.jackfield.arun(second)).status == "succeeded"
+    assert aws.counts["ses:ListIdentities"] + aws.counts["sesv2:ListEmailIdentities"] >= 1
+
+
+def test_w3_a_queued_write_that_had_begun_is_in_doubt(two: tuple[Process, Process], aws: FakeAws) -> None:
+    """A write is run again only where it had not begun."""
+    lost, alive = two
+    identifier = queued(alive, mail("order-1"))
+    (first,) = lost.queue.claim(1)
+    lost.begun(first, "write")
+    lost.hangs()
+    alive.look()
+    assert alive.find(identifier).status == "in_doubt"
+    assert alive.queue.claim(1) == []
+    assert aws.messages == []
+
+
+def test_w3_poison_ends(two: tuple[Process, Process]) -> None:
+    """After five deliveries that ended their worker an invocation has failed, and lists them."""
+    lost, alive = two
+    identifier = queued(alive, READ)
+    for _ in range(DELIVERIES):
+        alive.database.record(lambda transaction: transaction.change("UPDATE invocations SET available_at = 0 WHERE status = 'queued'", {}))
+        (claimed,) = lost.queue.claim(1)
+        lost.begun(claimed, "read")
+        assert alive.recovery._take_over(Instance.of(lost.database).id, "host-b") == 1
+    shown = alive.find(identifier).to_json()
+    assert (shown["status"], shown["error"]["code"]) == ("failed", "internal")
+    assert [item["delivery"] for item in shown["deliveries"]] == [1, 2, 3, 4, 5]
+    assert len(shown["error"]["details"]) == DELIVERIES
+
+
+def test_v5_waiting_in_the_queue_is_not_held_against_a_run(two: tuple[Process, Process]) -> None:
+    """A run that was queued for long past its 'timeoutSeconds' belongs to its process as long as that renews its lease."""
+    holder, other = two
+    identifier = queued(other, {**READ, "timeoutSeconds": 1, "idempotencyKey": "order-1"})
+    other.database.record(lambda transaction: transaction.change("UPDATE invocations SET created_at = 1, available_at = 1", {}))
+    (claimed,) = holder.queue.claim(1)
+    holder.begun(claimed, "read")
+    entry = other.journal.held("order-1")
+    assert entry is not None
+    assert (entry.id, entry.status) == (identifier, "running")
+    assert (entry.expires_at or 0) > time.time() - 60
+
+
+def test_v7_a_forked_child_has_a_lease_of_its_own(two: tuple[Process, Process]) -> None:
+    """What a forked child left running is settled by its parent when the key is looked up."""
+    parent, _ = two
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            parent.started("write", "order-1")
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    entry = parent.journal.held("order-1")
+    assert entry is not None
+    assert entry.owner != parent.journal.owner
+    assert entry.status == "in_doubt"
+
+
+def test_v6_a_process_id_is_looked_up_in_its_own_place_only() -> None:
+    """A live process has not ended, one that is gone has; and where /proc shows another namespace nothing is looked up."""
+    assert process.place() is not None
+    assert not process.has_ended(os.getpid(), process.born(os.getpid()))
+    assert process.has_ended(os.getpid(), 1)
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    born = process.born(os.getpid())
+    assert process.has_ended(child, born)  # a zombie
+    os.waitpid(child, 0)
+    assert process.has_ended(child, born)
+
+
+def test_v2_what_cannot_be_begun_is_given_back(aws: FakeAws, tmp_path: Path) -> None:
+    """A lock that outlasts the deadline of a claimed invocation leaves it in the queue for the next worker, with all that it needs."""
+    worker = Process(aws, f"sqlite:///{tmp_path / 'a.db'}")
+    worker.jackfield.invoke(mail("before")).unwrap()
+    identifier = queued(worker, {**mail("order-1"), "timeoutSeconds": 3})
+    (claimed,) = worker.queue.claim(1)
+    other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert asyncio.run(worker.jackfield.arun(claimed)).status == "failed"
+    assert len(aws.messages) == 1
+    other.execute("ROLLBACK")
+    other.close()
+    Instance.of(worker.database).renew()
+    assert (worker.find(identifier).status, worker.find(identifier).owner) == ("queued", None)
+    (again,) = worker.queue.claim(1)
+    assert asyncio.run(worker.jackfield.arun(again)).status == "succeeded"
+    assert len(aws.messages) == 2
+    worker.jackfield.close()
+
+
+def test_v2_a_stop_gives_back_what_was_not_sent(two: tuple[Process, Process], aws: FakeAws) -> None:
+    """A worker that is stopped before anything was sent leaves the invocation to another: nobody has cancelled it."""
+    stopped, alive = two
+    identifier = queued(alive, mail("order-1"))
+    (claimed,) = stopped.queue.claim(1)
+
+    async def stop() -> None:
+        task = asyncio.ensure_future(stopped.jackfield.arun(claimed))
+        await asyncio.sleep(0)
+        await stopped.jackfield.drained(0.0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(stop())
+    stopped.jackfield.close()
+    assert alive.find(identifier).status == "queued"
+    (again,) = alive.queue.claim(1)
+    assert asyncio.run(alive.jackfield.arun(again)).status == "succeeded"
+    assert len(aws.messages) == 1
+
+
+def test_w9_a_claimed_invocation_can_be_cancelled(two: tuple[Process, Process], aws: FakeAws) -> None:
+    """What a worker has taken and not begun is cancelled for certain: the worker finds that out before it sends."""
+    worker, other = two
+    identifier = queued(other, mail("order-1"))
+    (claimed,) = worker.queue.claim(1)
+    assert other.jackfield.cancel(identifier)
+    assert asyncio.run(worker.jackfield.arun(claimed)).error.code == "cancelled"  # type: ignore[union-attr]
+    assert other.find(identifier).error_code == "cancelled"
+    assert aws.messages == []
+
+
+def test_v8_nothing_is_owed_for_what_never_got_an_entry(aws: FakeAws, tmp_path: Path) -> None:
+    """A synchronous call that a locked database refused leaves nothing behind to be recorded."""
+    one = Process(aws, f"sqlite:///{tmp_path / 'a.db'}")
+    other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with within(0.2):
+        assert one.jackfield.invoke({**mail("order-1"), "timeoutSeconds": 0.2}).status == "failed"
+    assert not one.journal.owes
+    other.execute("ROLLBACK")
+    other.close()
+    one.jackfield.close()
+
+
+def _claimed_when_due(process: Process) -> Claimed:
+    process.database.record(lambda transaction: transaction.change("UPDATE invocations SET available_at = 0 WHERE status = 'queued'", {}))
+    (claimed,) = process.queue.claim(1)
+    return claimed
