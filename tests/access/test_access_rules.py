@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from jackfield.access import INLINE, PatternError, Request, Rules, Scope, decide, may, rule
 from jackfield.errors import InvalidInvocation, NotAllowed
+from jackfield.hints import worded
 
 MAIL = Request("aws-ses", "sendEmail", "write", "acme-ses")
 NONE = Rules()
@@ -148,7 +149,9 @@ def test_a_refusal_is_an_error() -> None:
     assert isinstance(refusal, NotAllowed)
     assert (refusal.code, refusal.http_status, refusal.exit_code, refusal.retryable) == ("not_allowed", 403, 2, False)
     assert "no allow pattern of the workspace fits" in refusal.message
-    assert "workspaces set" in str(refusal.hint)
+    assert "workspaces set" in str(worded(refusal.hint, "cli"))
+    guarded = decide(Rules(("echo/*",)), None, None, MAIL).refusal(in_full=False)
+    assert guarded.message == "not allowed: the rules of the workspace forbid aws-ses/sendEmail with 'acme-ses'"
 
 
 def test_many_patterns_are_named_in_part() -> None:

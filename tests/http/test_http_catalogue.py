@@ -80,10 +80,11 @@ def test_an_action_tells_the_callers_verdict(stand: Stand, client: Client) -> No
     """JSON: the action, and whether this token may run it and which rule says so."""
     free = client.get("/v1/connectors/echo/actions/post").json
     assert (free["key"], free["effect"], free["connectorVersion"], free["verdict"]["allowed"]) == ("post", "write", "1.0.0", True)
-    bound = stand.client("invoke", rules=Rules(block=("effect:write",)))
-    verdict = bound.get("/v1/connectors/echo/actions/post").json["verdict"]
-    assert (verdict["allowed"], verdict["source"]) == (False, "token")
-    assert "effect:write" in verdict["rule"]
+    bound = stand.client("invoke", rules=Rules(block=("effect:write", "connection:cellar")))
+    verdict = bound.get("/v1/connectors/echo/actions/say?connection=cellar").json["verdict"]
+    assert (verdict["allowed"], verdict["source"], verdict["trail"]) == (False, "token", [])
+    assert verdict["rule"] == "the rules of the token forbid echo/say with 'cellar'"
+    assert bound.get("/v1/connectors/echo/actions/post").status == 404
     refused = bound.invoke("post", text="x")
     assert (refused.status, refused.json["error"]["code"]) == (403, "not_allowed")
 

@@ -13,11 +13,10 @@ import pytest
 from mcp import MCPError
 
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.access import Rules
+from jackfield.access import Authorizer, Rules
 from jackfield.catalog import Catalog
 from jackfield.manifest import Manifest
 from jackfield.surfaces.mcp.action_tools import action_tools, invocation_of
-from jackfield.surfaces.mcp.sight import Sight
 from mcp_talk import MODES, Server, called, remote, talked, tool_names
 from plugboard import make_connector, plugged
 
@@ -189,7 +188,7 @@ def test_an_input_of_our_name_is_the_actions(tmp_path: Path) -> None:
     """An action with an input called ``connection`` keeps it; the runtime then finds the connection by itself."""
     inputs = {"type": "object", "properties": {"connection": {"type": "integer"}}}
     catalog = one(manifest("odd", 1, inputs=inputs))
-    tool = next(action_tools(catalog, Sight(Rules(), Rules())))
+    tool = next(action_tools(catalog))
     assert tool.input_schema["properties"]["connection"] == {"type": "integer"}
     found = invocation_of(catalog, "odd.act0", {"connection": 5, "idempotencyKey": "k"})
     assert found == {"connector": "odd", "action": "act0", "inputs": {"connection": 5}, "idempotencyKey": "k"}
@@ -198,7 +197,7 @@ def test_an_input_of_our_name_is_the_actions(tmp_path: Path) -> None:
 def test_definitions_of_an_output_are_found(tmp_path: Path) -> None:
     """References of an action's output lead somewhere in the tool's schema, too."""
     output = {"type": "object", "$defs": {"row": {"type": "string"}}, "properties": {"rows": {"items": {"$ref": "#/$defs/row"}}}}
-    tool = next(action_tools(one(manifest("odd", 1, output=output)), Sight(Rules(), Rules())))
+    tool = next(action_tools(one(manifest("odd", 1, output=output))))
     assert tool.output_schema is not None
     validator = jsonschema.Draft202012Validator(tool.output_schema)
     meta: dict[str, Any] = {}
@@ -213,7 +212,7 @@ def test_a_bug_of_ours_is_not_told(server: Server, monkeypatch: pytest.MonkeyPat
     def broken(*_given: object) -> Any:
         raise RuntimeError("a secret of the runtime")
 
-    monkeypatch.setattr(module, "sight_of", broken)
+    monkeypatch.setattr(module, "action_tools", broken)
 
     async def step(connected: Any) -> str:
         try:
@@ -236,14 +235,15 @@ def test_ten_thousand_connections_are_seen_as_few() -> None:
         ("connection:acme-*", "connection:@inline & odd/act1"),
         ("connection:@inline & effect:write", "connection:?", "nonsense:connection:"),
     )
-    sight = Sight(Rules(), rules, rows)
-    assert len(sight._connections) == 1
-    assert not sight.allows(only, only.actions["act0"])
-    assert not sight.allows_over(only, "c-1", "odd/token")
-    seen = Sight(Rules(), Rules(rules.allow), (*rows, ("acme-1", "odd/token")))
-    assert seen.allows(only, only.actions["act0"])
-    assert seen.allows_over(only, "acme-1", "odd/token")
-    assert not Sight(Rules(), Rules(rules.allow), (*rows, ("acme-1", "other/token"))).allows(only, only.actions["act0"])
+    narrow = Authorizer(Rules(), rules, "invoke", lambda: rows)
+    assert len(narrow._samples) == 1
+    assert not narrow.sees_action(only, only.actions["act0"])
+    assert not narrow.sees_connection("c-1", "odd/token", [only])
+    wider = Authorizer(Rules(), Rules(rules.allow), "invoke", lambda: (*rows, ("acme-1", "odd/token")))
+    assert wider.sees_action(only, only.actions["act0"])
+    assert wider.sees_connection("acme-1", "odd/token", [only])
+    other = Authorizer(Rules(), Rules(rules.allow), "invoke", lambda: (*rows, ("acme-1", "other/token")))
+    assert not other.sees_action(only, only.actions["act0"])
 
 
 def test_files_are_not_looked_for_where_nothing_takes_them(server: Server) -> None:

@@ -18,8 +18,10 @@ from jackfield.exports import exports
 
 if TYPE_CHECKING:
     from jackfield.access.audit import LIBRARY, Actor, Audit, AuditEntry, ChainState
+    from jackfield.access.authorizer import Authorizer
     from jackfield.access.patterns import INLINE, PatternError, Request, Rule, rule
     from jackfield.access.rules import SCOPES, Decision, Rules, Scope, Source, Step, decide, may
+    from jackfield.access.seen import SeenCatalog
     from jackfield.access.settings import RETENTION_DAYS, Settings
     from jackfield.access.times import moment, seconds
     from jackfield.access.token import NewToken, Token, UnknownToken
@@ -35,6 +37,7 @@ __all__ = [
     "Actor",
     "Audit",
     "AuditEntry",
+    "Authorizer",
     "ChainState",
     "Decision",
     "NewToken",
@@ -43,6 +46,7 @@ __all__ = [
     "Rule",
     "Rules",
     "Scope",
+    "SeenCatalog",
     "Settings",
     "Source",
     "Step",
@@ -64,8 +68,10 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         ".audit": ("Actor", "Audit", "AuditEntry", "ChainState", "LIBRARY"),
+        ".authorizer": ("Authorizer",),
         ".patterns": ("INLINE", "PatternError", "Request", "Rule", "rule"),
         ".rules": ("Decision", "Rules", "SCOPES", "Scope", "Source", "Step", "decide", "may"),
+        ".seen": ("SeenCatalog",),
         ".settings": ("RETENTION_DAYS", "Settings"),
         ".times": ("moment", "seconds"),
         ".token": ("NewToken", "Token", "UnknownToken"),

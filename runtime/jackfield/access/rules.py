@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from jackfield.access.patterns import PatternError, Request, Rule, rule
@@ -81,21 +81,28 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a request may run. ``rule`` is the sentence that says why, ``trail`` every pattern up to the one that decided."""
+    """Whether a request may run. ``rule`` is the sentence that says why, ``trail`` every pattern up to the one that decided, ``brief`` the
+    sentence for a caller who may not see the patterns: it says whose rules refuse."""
 
     allowed: bool
     rule: str
     source: Source
     trail: tuple[Step, ...] = ()
+    brief: str = field(default="", compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """The decision as a JSON object."""
         return {"allowed": self.allowed, "rule": self.rule, "source": self.source, "trail": [step.to_json() for step in self.trail]}
 
-    def refusal(self) -> NotAllowed:
+    def guarded(self) -> Decision:
+        """Return the decision without patterns, for a caller with a token."""
+        return replace(self, rule=self.brief or self.rule, trail=())
+
+    def refusal(self, *, in_full: bool = True) -> NotAllowed:
         """The error for a decision that refuses."""
         where = "workspaces set" if self.source == "workspace" else "tokens create"
-        return NotAllowed(f"not allowed: {self.rule}", hint=NextStep("rules", command=where))
+        sentence = self.rule if in_full else self.brief or self.rule
+        return NotAllowed(f"not allowed: {sentence}", hint=NextStep("rules", command=where))
 
 
 _FREE = Decision(True, "nothing forbids it: neither the workspace nor the token has rules", "default")
@@ -121,7 +128,8 @@ def decide(workspace: Rules, token: Rules | None, scope: Scope | None, request: 
     for source, rules in layers:
         fault = _first(source, "block", rules.block, request, trail)
         if fault is not None:
-            return Decision(False, f"the {source}'s block pattern '{fault.text}' forbids {request}", source, tuple(trail))
+            sentence = f"the {source}'s block pattern '{fault.text}' forbids {request}"
+            return Decision(False, sentence, source, tuple(trail), _brief(source, request))
     return _allowed(layers, request, trail)
 
 
@@ -134,11 +142,17 @@ def _allowed(layers: list[tuple[Source, Rules]], request: Request, trail: list[S
         found = _first(source, "allow", rules.allow, request, trail)
         if found is None:
             patterns = ", ".join(f"'{text}'" for text in rules.allow[:10]) + (", …" if len(rules.allow) > 10 else "")  # noqa: PLR2004 (as shown)
-            return Decision(False, f"no allow pattern of the {source} fits {request}: it has {patterns}", source, tuple(trail))
+            sentence = f"no allow pattern of the {source} fits {request}: it has {patterns}"
+            return Decision(False, sentence, source, tuple(trail), _brief(source, request))
         last = source, found
     if last is None:
         return Decision(True, f"no block pattern fits {request}, and there are no allow patterns", "default", tuple(trail))
-    return Decision(True, f"the {last[0]}'s allow pattern '{last[1].text}' fits {request}", last[0], tuple(trail))
+    sentence = f"the {last[0]}'s allow pattern '{last[1].text}' fits {request}"
+    return Decision(True, sentence, last[0], tuple(trail), f"the rules of the {last[0]} allow {request}")
+
+
+def _brief(source: Source, request: Request) -> str:
+    return f"the rules of the {source} forbid {request}"
 
 
 def _first(source: Source, kind: Literal["allow", "block"], patterns: tuple[str, ...], request: Request, trail: list[Step]) -> Rule | None:

@@ -95,6 +95,14 @@ class Tokens:
         with self._database.read(settled=False) as transaction:
             return self._found(transaction, identifier)
 
+    def standing(self, identifier: str) -> tuple[Token, str | None]:
+        """Return the token of this id, and why it is refused now; None where it is good.
+
+        :raises UnknownToken: where the workspace has none.
+        """
+        token = self.find(identifier)
+        return token, _reason(token, self._clock.time())
+
     def revoke(self, identifier: str) -> Token:
         """Have a token refused from now on, for good. Again: nothing more happens.
 

@@ -18,7 +18,7 @@ from jackfield.errors import UnknownConnector, did_you_mean
 from jackfield.hints import NextStep
 from jackfield.manifest import Manifest, ManifestError
 
-__all__ = ["Catalog", "Entry"]
+__all__ = ["Catalog", "Entry", "unknown_connector"]
 
 _GROUP = "jackfield.connectors"
 _REINSTALL = "Reinstall or upgrade the connector's package, or report it to its author."
@@ -141,7 +141,7 @@ class Catalog:
     def _read(self, key: str) -> Manifest:
         points = self._points.get(key)
         if points is None:
-            raise _unknown(key, self._points)
+            raise unknown_connector(key, self._points)
         if len(points) > 1:
             owners = " and ".join(point.distribution for point in points)
             raise _broken(
@@ -210,7 +210,8 @@ def _check_version(manifest: Manifest, version: str) -> None:
         )
 
 
-def _unknown(key: str, known: Iterable[str]) -> UnknownConnector:
+def unknown_connector(key: str, known: Iterable[str]) -> UnknownConnector:
+    """Make the error for a connector that is not among ``known``, with the nearest of them."""
     tail = did_you_mean(key, known)
     return UnknownConnector(
         f"no connector '{key[:80]}' is installed{tail}",

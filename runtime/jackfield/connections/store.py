@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from jackfield.connections.files import Source, load
@@ -21,6 +21,7 @@ __all__ = ["Connections", "sources_from"]
 
 _NEAR = 200
 """Stored names that are looked through for one that was meant."""
+_PAGE = 1000
 
 
 def sources_from(environment: Mapping[str, str]) -> list[str]:
@@ -70,6 +71,14 @@ class Connections:
         """The connections of files, by name; of a name that is defined twice, the first."""
         return [self._by_name[name][0] for name in sorted(self._by_name)]
 
+    def named(self) -> Iterator[tuple[str, str]]:
+        """Give the name and type of every connection: those of files, then those that the database keeps."""
+        yield from ((name, found[0].type) for name, found in self._by_name.items())
+        after, store = "", self.store
+        while store is not None and (page := store.list(after=after, limit=_PAGE)):
+            yield from ((item.name, item.type) for item in page if item.name not in self._by_name)
+            after = page[-1].name
+
     def in_files(self, name: str) -> StoredConnection | None:
         """The (first) connection of that name that a file has."""
         return self._by_name.get(name, (None,))[0]
@@ -116,16 +125,17 @@ class Connections:
                 found |= {name: full_name for name in store.names([full_name], limit) if name not in self._by_name}
         return sorted(found.items())
 
-    def unknown(self, name: str) -> UnknownConnection:
-        """The error for a name that there is not; it suggests the nearest one."""
-        known = [*self._by_name, *self._stored_names()]
-        tail = did_you_mean(name, known)
-        broken = f"Not all can be used: {'; '.join(self.problems[:3])}." if self.problems else ""
+    def unknown(self, name: str, sees: Callable[[str, str], bool] | None = None) -> UnknownConnection:
+        """The error for a name that there is not; it suggests the nearest one. ``sees`` says of a name and type whether the caller may
+        know that they are there: a hidden connection is told of like one that is not there."""
+        known = [*((item, found[0].type) for item, found in self._by_name.items()), *self._stored_names()]
+        tail = did_you_mean(name, [item for item, kind in known if sees is None or sees(item, kind)])
+        broken = f"Not all can be used: {'; '.join(self.problems[:3])}." if self.problems and sees is None else ""
         return UnknownConnection(f"there is no connection '{name[:100]}'{tail}", hint=NextStep("connections", more=broken))
 
-    def _stored_names(self) -> list[str]:
+    def _stored_names(self) -> list[tuple[str, str]]:
         store = self.store
-        return [item.name for item in store.list(limit=_NEAR)] if store is not None else []
+        return [(item.name, item.type) for item in store.list(limit=_NEAR)] if store is not None else []
 
 
 def _twice(found: Sequence[StoredConnection]) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jackfield.journal.queue import Claimed
     from jackfield.journal.recovery import Recovery
 
-__all__ = ["DOUBT_KEPT", "KEPT", "KEY_KEPT", "Journal"]
+__all__ = ["DOUBT_KEPT", "KEPT", "KEY_KEPT", "Journal", "cursor_of", "unknown_entry"]
 
 KEY_KEPT = 24 * 3600.0
 """Seconds for which a settled key replays its Result."""
@@ -174,7 +174,7 @@ class Journal:
         with self.database.read() as transaction:
             row = transaction.find(sql.SELECT_ONE, {"workspace": self._workspace, "id": identifier})
         if row is None:
-            raise InvalidInvocation(f"there is no invocation '{identifier[:80]}'", hint=NextStep("invocations"))
+            raise unknown_entry(identifier)
         queued = row.status == "queued" or row.inputs is None
         return self._entry(row, None if queued else self.opened_inputs(identifier, row.inputs))
 
@@ -202,7 +202,7 @@ class Journal:
             rows = transaction.execute(statement, values)
         entries = [self._listed(row) for row in rows[:limit]]
         more = len(rows) > limit
-        return entries, f"{entries[-1].created_at!r}~{entries[-1].id}" if more else None
+        return entries, cursor_of(entries[-1]) if more else None
 
     def stats(self, since: float = 0.0) -> list[dict[str, Any]]:
         """Counts and durations by connector, action and status, of entries made since a moment (seconds since 1970)."""
@@ -341,6 +341,16 @@ class Journal:
             return self._entry(row)
         except Internal:
             return damaged_entry(row.as_dict())
+
+
+def unknown_entry(identifier: str) -> InvalidInvocation:
+    """Make the error for an invocation that the journal has not, or hides."""
+    return InvalidInvocation(f"there is no invocation '{identifier[:80]}'", hint=NextStep("invocations"))
+
+
+def cursor_of(entry: Entry) -> str:
+    """Return the cursor of the page that follows an entry."""
+    return f"{entry.created_at!r}~{entry.id}"
 
 
 def _read_cursor(cursor: str) -> tuple[float, str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jackfield.database import Database
@@ -12,13 +12,16 @@ if TYPE_CHECKING:
 __all__ = ["Sample", "open_counts", "samples"]
 
 _SINCE = """
-SELECT connector, action, status, error_code, created_at, settled_at FROM invocations
+SELECT connector, action, effect, connection, status, error_code, created_at, settled_at FROM invocations
 WHERE workspace = :workspace AND created_at >= :since ORDER BY created_at DESC LIMIT :limit
 """
 _OPEN = """
-SELECT status, COUNT(*) AS invocations FROM invocations
-WHERE workspace = :workspace AND status IN ('queued', 'running', 'in_doubt') GROUP BY status
+SELECT status, connector, action, effect, connection, COUNT(*) AS invocations FROM invocations
+WHERE workspace = :workspace AND status IN ('queued', 'running', 'in_doubt') GROUP BY status, connector, action, effect, connection
 """
+
+Sees = Callable[[Any], bool]
+"""Says of a row with connector, action, effect and connection whether the caller sees it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +36,22 @@ class Sample:
     seconds: float | None
 
 
-def samples(database: Database, workspace: str, since: float, limit: int) -> list[Sample]:
-    """The newest ``limit`` invocations of a workspace since a moment (seconds since 1970), newest first."""
+def samples(database: Database, workspace: str, since: float, limit: int, sees: Sees | None = None) -> list[Sample]:
+    """The newest ``limit`` invocations of a workspace since a moment (seconds since 1970), newest first; of them, those that are seen."""
     with database.read() as transaction:
         rows = transaction.execute(_SINCE, {"workspace": workspace, "since": since, "limit": limit})
     return [
         Sample(row.connector, row.action, row.status, row.error_code, row.created_at, _seconds(row.created_at, row.settled_at))
         for row in rows
+        if sees is None or sees(row)
     ]
 
 
-def open_counts(database: Database, workspace: str) -> Mapping[str, int]:
-    """How many invocations of a workspace are ``queued``, ``running`` and ``in_doubt`` now."""
+def open_counts(database: Database, workspace: str, sees: Sees | None = None) -> Mapping[str, int]:
+    """How many invocations of a workspace are ``queued``, ``running`` and ``in_doubt`` now, of those that are seen."""
     with database.read() as transaction:
-        found = {row.status: int(row.invocations) for row in transaction.execute(_OPEN, {"workspace": workspace})}
-    return {status: found.get(status, 0) for status in ("queued", "running", "in_doubt")}
+        rows = [row for row in transaction.execute(_OPEN, {"workspace": workspace}) if sees is None or sees(row)]
+    return {status: sum(int(row.invocations) for row in rows if row.status == status) for status in ("queued", "running", "in_doubt")}
 
 
 def _seconds(begin: float, end: float | None) -> float | None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jackfield.connections import Connections, Origin, StoredConnection, reference_paths
-from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, UnknownAction, did_you_mean
+from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, did_you_mean
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation
 from jackfield.manifest import ActionManifest, ConnectionTypeManifest, Manifest
+from jackfield.pipe.asking import find_action, permitted, seen_connection
 from jackfield.pipe.schemas import Schemas
 from jackfield.pipe.steps import Perform, Steps
 
-__all__ = ["Admitted", "Target", "Targets", "admit", "admitting", "check_values", "find_action"]
+if TYPE_CHECKING:
+    from jackfield.access import Authorizer
+
+__all__ = ["Admitted", "Target", "Targets", "admit", "admitting", "check_values"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,8 +58,19 @@ class Admitted:
         return () if self.target is None else self.target.kind.waives
 
 
-def admit(invocation: Invocation, manifest: Manifest, connections: Connections, targets: Targets, origin: Origin = "operator") -> Admitted:
+def admit(
+    invocation: Invocation,
+    manifest: Manifest,
+    connections: Connections,
+    targets: Targets,
+    origin: Origin = "operator",
+    authorizer: Authorizer | None = None,
+    note: Callable[[str], object] | None = None,
+) -> Admitted:
     """Find the action and the connection, and judge the connection's values. ``origin`` is that of an inline connection.
+
+    Where rules bind the caller, ``authorizer`` leaves the connections that may be chosen and suggested; ``note`` takes the rule that
+    refuses all of them.
 
     :raises UnknownAction: no such action.
     :raises UnknownConnection: no such connection.
@@ -63,7 +78,8 @@ def admit(invocation: Invocation, manifest: Manifest, connections: Connections, 
     :raises InvalidConnection: values that break their schema, or a type that cannot serve the connector or the action.
     """
     action = find_action(manifest, invocation.action)
-    target = _target(invocation, manifest, connections, targets, origin)
+    bound = authorizer if authorizer is not None and authorizer.is_bound else None
+    target = _target(invocation, manifest, connections, targets, origin, bound, note)
     if target is not None and target.kind.serves is not None and not target.kind.can_serve(action.key):
         fitting = [manifest.full_name(kind) for kind in manifest.connection_types.values() if kind.can_serve(action.key)]
         raise InvalidConnection(
@@ -74,32 +90,35 @@ def admit(invocation: Invocation, manifest: Manifest, connections: Connections, 
 
 
 def admitting(
-    invocation: Invocation, manifest: Manifest, connections: Connections, targets: Targets, origin: Origin = "operator"
+    invocation: Invocation,
+    manifest: Manifest,
+    connections: Connections,
+    targets: Targets,
+    origin: Origin = "operator",
+    authorizer: Authorizer | None = None,
+    note: Callable[[str], object] | None = None,
 ) -> Steps[Admitted]:
     """The same in steps: an event loop does not wait for the database."""
     if connections.asks_store(invocation.connection):
-        found: Admitted = yield Perform(lambda: admit(invocation, manifest, connections, targets, origin), swift=connections.is_near)
+        found: Admitted = yield Perform(
+            lambda: admit(invocation, manifest, connections, targets, origin, authorizer, note), swift=connections.is_near
+        )
         return found
-    return admit(invocation, manifest, connections, targets, origin)
+    return admit(invocation, manifest, connections, targets, origin, authorizer, note)
 
 
-def find_action(manifest: Manifest, key: str) -> ActionManifest:
-    """The action called ``key``.
-
-    :raises UnknownAction: where the connector has none of that name.
-    """
-    found = manifest.actions.get(key)
-    if found is None:
-        tail = did_you_mean(key, manifest.actions)
-        hint = f"'{manifest.key}' has {', '.join(sorted(manifest.actions)) or 'no actions'}."
-        raise UnknownAction(f"'{manifest.key}' has no action '{key[:80]}'{tail}", hint=hint)
-    return found
-
-
-def _target(invocation: Invocation, manifest: Manifest, connections: Connections, targets: Targets, origin: Origin) -> Target | None:
+def _target(
+    invocation: Invocation,
+    manifest: Manifest,
+    connections: Connections,
+    targets: Targets,
+    origin: Origin,
+    bound: Authorizer | None,
+    note: Callable[[str], object] | None,
+) -> Target | None:
     given = invocation.connection
     if given is None:
-        return _only_target(invocation.action, manifest, connections, targets)
+        return _only_target(invocation.action, manifest, connections, targets, bound, note)
     if not manifest.connection_types:
         raise InvalidInvocation(
             "1 member of the invocation is not valid",
@@ -107,7 +126,7 @@ def _target(invocation: Invocation, manifest: Manifest, connections: Connections
             hint="Leave 'connection' out.",
         )
     if isinstance(given, str):
-        return targets.find(connections.find(given), manifest)
+        return targets.find(connections.find(given) if bound is None else seen_connection(connections, given, manifest, bound), manifest)
     kind = manifest.connection_type(given["type"])
     if kind is None:
         tail = did_you_mean(given["type"], manifest.connection_types)
@@ -124,10 +143,18 @@ def _chosen_external_ids(kind: ConnectionTypeManifest, values: Mapping[str, Any]
     return tuple(field for field in generated_fields(kind.schema) if values.get(field))
 
 
-def _only_target(action: str, manifest: Manifest, connections: Connections, targets: Targets) -> Target | None:
+def _only_target(
+    action: str,
+    manifest: Manifest,
+    connections: Connections,
+    targets: Targets,
+    bound: Authorizer | None,
+    note: Callable[[str], object] | None,
+) -> Target | None:
     if not manifest.connection_types:
         return None
-    kinds = {name: manifest.connection_type(full_name) for name, full_name in connections.fitting(manifest)}
+    fits = connections.fitting(manifest) if bound is None else permitted(connections, manifest, action, bound, note)
+    kinds = {name: manifest.connection_type(full_name) for name, full_name in fits}
     known = {name: kind for name, kind in kinds.items() if kind is not None}
     # One that cannot serve the action is still the only one where no other can: the refusal then says why.
     fitting = [name for name, kind in known.items() if kind.can_serve(action)] or list(known)
@@ -139,7 +166,7 @@ def _only_target(action: str, manifest: Manifest, connections: Connections, targ
     else:
         reason = f"'connection' is missing, and no connection of the workspace fits '{manifest.key}'"
         hint = f"Add a connection, or give one inline. {_takes(manifest)}"
-        if connections.problems:
+        if connections.problems and bound is None:
             hint += f" Not all that connection files hold can be used: {'; '.join(connections.problems[:3])}."
     raise InvalidInvocation("1 member of the invocation is not valid", details=[Detail("/connection", reason, "required")], hint=hint)
 

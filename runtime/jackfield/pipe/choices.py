@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 from jackfield.clock import Deadline
 from jackfield.connector.context import Call, entered
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, UnknownAction, did_you_mean
+from jackfield.pipe.asking import seen_connection
 from jackfield.pipe.reasons import reason
 
 if TYPE_CHECKING:
+    from jackfield.access import Authorizer, Request
+    from jackfield.catalog import Catalog
+    from jackfield.connections import StoredConnection
     from jackfield.connector import Connector
     from jackfield.connector.declare import Explain, OptionSource
     from jackfield.manifest import Manifest
@@ -25,14 +29,20 @@ _SECONDS = 30.0
 """How long a live source may take: a person waits for it in front of a form."""
 
 
-def choices(stages: Stages, manifest: Manifest, source: str, connection: str | None, caller: Caller) -> list[dict[str, str]]:
+def choices(stages: Stages, connector_key: str, source: str, connection: str | None, caller: Caller) -> list[dict[str, str]]:
     """What the option source gives ``caller``. One that asks the provider does so over ``connection``.
 
+    :raises UnknownConnector: no such connector, or one that rules hide from the caller.
     :raises UnknownAction: no such option source.
     :raises InvalidInvocation: where the source needs a connection and none was named.
     :raises NotAllowed: where rules forbid the caller the source over this connection.
     :raises JackfieldError: what the provider said.
     """
+    from jackfield.access import Request as Wish  # noqa: PLC0415 (an invocation never pays for it)
+
+    authorizer = stages.permits.authorizer(caller)
+    wish = Wish(connector_key, source, "read", connection)  # as for an action that reads
+    manifest = _manifest(stages.catalog, connector_key, authorizer, wish)
     connector: Connector = stages.catalog.load(manifest.key)
     found = connector.option_sources.get(source)
     if found is None:
@@ -44,12 +54,26 @@ def choices(stages: Stages, manifest: Manifest, source: str, connection: str | N
     if connection is None:
         fault = Detail("/connection", f"the option source '{source}' asks the provider, and needs a connection", "required")
         raise InvalidInvocation(fault.message, details=[fault], hint="Name a connection.")
-    stages.permits.check_source(manifest.key, source, connection, caller)
-    return _live(stages, manifest, connector, found, connection)
+    authorizer.require(wish)
+    known = stages.known
+    stored = seen_connection(known, connection, manifest, authorizer) if authorizer.is_bound else known.find(connection)
+    return _live(stages, manifest, connector, found, stored)
 
 
-def _live(stages: Stages, manifest: Manifest, connector: Connector, found: OptionSource, connection: str) -> list[dict[str, str]]:
-    target = stages.targets.find(stages.known.find(connection), manifest)
+def _manifest(catalog: Catalog, key: str, authorizer: Authorizer, wish: Request) -> Manifest:
+    """Find the connector: one that is seen, or whose source the rules allow by its own name.
+
+    :raises UnknownConnector: where there is none.
+    """
+    from jackfield.access import SeenCatalog  # noqa: PLC0415 (as above)
+
+    if authorizer.is_bound and not authorizer.decide(wish).allowed:
+        return SeenCatalog(catalog, authorizer).find(key)
+    return catalog.find(key) if not authorizer.is_bound or key in catalog else SeenCatalog(catalog, authorizer).find(key)
+
+
+def _live(stages: Stages, manifest: Manifest, connector: Connector, found: OptionSource, stored: StoredConnection) -> list[dict[str, str]]:
+    target = stages.targets.find(stored, manifest)
     opening = stages.opening.find(target, manifest, connector, {})
     call, client = Call(Deadline.after(_SECONDS, stages.clock), threading.Event()), None
     with entered(call):

@@ -41,6 +41,8 @@ _LARGEST_PAGE = 1000
 _CURSOR = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 """A name, an older one too, which could be nothing but marks."""
 _OPERATOR = Giver()
+_INLINE = "@inline"
+"""The name of values that are tried and not kept, for the rules."""
 
 
 class ManagedConnections:
@@ -90,6 +92,13 @@ class ManagedConnections:
         """What connections that were made over HTTP or MCP may use of the host."""
         return self.known.access()
 
+    def sees(self, name: str, kind: str) -> bool:  # noqa: ARG002 (rules narrow it)
+        """Return whether a connection of this name and type is shown: here all are."""
+        return True
+
+    def require(self, name: str) -> None:
+        """Do nothing: no rule forbids the use of a connection here."""
+
     def list(
         self,
         cursor: str | None = None,
@@ -108,7 +117,7 @@ class ManagedConnections:
         if cursor and not _CURSOR.match(cursor):
             raise InvalidInvocation("the cursor is not valid", details=[Detail("/cursor", "is not the cursor of a page")])
         full_name = self.kinds.find(type).full_name if type is not None else None
-        return page(self.known, self.kinds, cursor or "", limit, full_name, text)
+        return page(self.known, self.kinds, cursor or "", limit, full_name, text, self.sees)
 
     def find(self, name: str) -> StoredConnection:
         """The connection called ``name``, for the runtime's own use: its values are as they are kept.
@@ -219,7 +228,8 @@ class ManagedConnections:
         :raises InvalidConnection: where its values break its type's schema, or a secret cannot be read.
         """
         stored = self.known.find(name)
-        trial = try_connection(stored, self._catalog, self._opening, self._targets, Deadline.after(timeout_seconds, self._clock))
+        catalog = self._catalog_for(stored)
+        trial = try_connection(stored, catalog, self._opening, self._targets, Deadline.after(timeout_seconds, self._clock))
         store = self._store_if_open() if stored.id is None else self.known.store
         if store is not None and stored.id is None:
             store.file_tests.keep(stored, _outcome(trial))
@@ -233,16 +243,18 @@ class ManagedConnections:
         type: str,  # noqa: A002 (the contract's word)
         values: Mapping[str, Any],
         *,
+        name: str | None = None,
         giver: Giver = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
-        """Try values that are not kept: ``status``, ``account`` and ``lastTest`` as a connection has them.
+        """Try values that are not kept: ``status``, ``account`` and ``lastTest`` as a connection has them. ``name`` is the one under which
+        they are to be kept later.
 
         :raises InvalidConnection: as ``add`` does, but for a test that fails.
         """
         drafted = self._drafter.draft(self.kinds.find(type), values, giver)
         self._record("connection.draft_tested", None, type=drafted.draft.type)
-        return self._trial(drafted, "draft", timeout_seconds).to_json()
+        return self._trial(drafted, name or _INLINE, timeout_seconds).to_json()
 
     def import_document(
         self,
@@ -278,7 +290,8 @@ class ManagedConnections:
         :raises UnknownAction: no such action.
         :raises InvalidConnection: where its type makes no policies.
         """
-        return policies(self.known.find(name), self._catalog, self._opening, self._targets, actions, principal_arn)
+        stored = self.known.find(name)
+        return policies(stored, self._catalog_for(stored), self._opening, self._targets, actions, principal_arn)
 
     def external_id(self, name: str) -> str | None:
         """Return the connection's External ID, resolved where it is a reference; None where it has none.
@@ -370,8 +383,12 @@ class ManagedConnections:
         return replace(drafted, draft=replace(drafted.draft, outcome=_outcome(trial)))
 
     def _trial(self, drafted: Drafted, name: str, timeout_seconds: float) -> Trial:
-        deadline = Deadline.after(timeout_seconds, self._clock)
-        return try_connection(_stored(name, drafted), self._catalog, self._opening, drafted, deadline)
+        deadline, stored = Deadline.after(timeout_seconds, self._clock), _stored(name, drafted)
+        return try_connection(stored, self._catalog_for(stored), self._opening, drafted, deadline)
+
+    def _catalog_for(self, stored: StoredConnection) -> Catalog:  # noqa: ARG002 (rules narrow it)
+        """Return the connectors that a connection is tried with."""
+        return self._catalog
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

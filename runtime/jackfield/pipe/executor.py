@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from jackfield.connections import SharedLeases, Source
     from jackfield.journal import Claimed, Journal
     from jackfield.pipe.connecting import ManagedConnections
+    from jackfield.pipe.seen_journal import SeenJournal
 
 __all__ = ["Jackfield"]
 
@@ -87,7 +88,7 @@ class Jackfield:
             guard or Guard(loopback=True), self._refuse_foreign,
         )  # fmt: skip
         self._targets = Targets(self.schemas)
-        self.permits = Permits(self.storage, workspace, self.clock)
+        self.permits = Permits(self.storage, workspace, self.clock, self._known.named)
         self._stages = Stages(
             workspace, self.catalog, self._known, self.schemas, self.open_connections, self._plugins, self.permits, self.clock,
             lambda: self.journal, self._targets,
@@ -136,6 +137,34 @@ class Jackfield:
         from jackfield.access import Audit  # noqa: PLC0415 (only changes of connections are recorded)
 
         return Audit(self.storage.database, self.workspace, self.clock, actor)
+
+    def connections_of(self, caller: Caller) -> ManagedConnections:
+        """The workspace's connections as a caller may see and change them; asks the database for the rules."""
+        authorizer = self.permits.asked_for(caller)
+        if authorizer is None or not authorizer.is_bound:
+            return self.connections
+        from jackfield.pipe.guarded import GuardedConnections  # noqa: PLC0415 (as above)
+
+        audit = self._audit if self.storage.enabled else None
+        return GuardedConnections(self._known, self.catalog, self.open_connections, self._targets, self.clock, audit, authorizer)
+
+    def catalog_of(self, caller: Caller) -> Catalog:
+        """The connectors and actions that a caller sees; asks the database for the rules."""
+        authorizer = self.permits.asked_for(caller)
+        if authorizer is None or not authorizer.is_bound:
+            return self.catalog
+        from jackfield.access.seen import SeenCatalog  # noqa: PLC0415 (only where something is ruled)
+
+        return SeenCatalog(self.catalog, authorizer)
+
+    def journal_of(self, caller: Caller) -> SeenJournal:
+        """The journal as a caller may see it.
+
+        :raises InvalidInvocation: where there is none.
+        """
+        from jackfield.pipe.seen_journal import SeenJournal  # noqa: PLC0415 (an invocation never pays for it)
+
+        return SeenJournal(required(self.journal), self.workspace, self.catalog, self.permits.authorizer(caller))
 
     @property
     def is_open(self) -> bool:
@@ -224,7 +253,9 @@ class Jackfield:
         """Run an invocation that was taken from the queue."""
         journal = required(self.journal)
         kept = journal.opened_inputs(claimed.id, claimed.sealed)
-        caller = Caller(kept["caller"])  # its rules were asked when it came in
+        import asyncio  # noqa: PLC0415 (as above)
+
+        caller = await asyncio.to_thread(lambda: self.permits.queued_by(kept))  # who may have lost the right since
         trace = Trace(None, caller, wait=False, claimed=claimed)
         return await self._shielded(self._started(self._stages.run(kept["invocation"], trace)), trace)
 
@@ -309,7 +340,7 @@ class Jackfield:
         :raises UnknownAction: no such option source.
         :raises JackfieldError: what a live source came to.
         """
-        return choices(self._stages, self.catalog.find(connector), source, connection, caller)
+        return choices(self._stages, connector, source, connection, caller)
 
     def search(self, words: str, *, connector: str | None = None, effect: str | None = None) -> list[dict[str, Any]]:
         """The actions that fit ``words``, best first."""

@@ -16,11 +16,14 @@ __all__ = ["page"]
 _Maker = Callable[[], dict[str, Any]]
 
 
-def page(known: Connections, kinds: Kinds, after: str, limit: int, full_name: str | None, text: str | None) -> ConnectionPage:
-    """At most ``limit`` connections whose names follow ``after``. A file's connection hides a stored one of its name."""
+def page(
+    known: Connections, kinds: Kinds, after: str, limit: int, full_name: str | None, text: str | None, sees: Callable[[str, str], bool]
+) -> ConnectionPage:
+    """At most ``limit`` connections whose names follow ``after``, of those that are seen by name and type. A file's connection hides a
+    stored one of its name."""
     found: list[tuple[str, _Maker]] = []
     while True:
-        rows, end = _page(known, kinds, after, limit, full_name, text)
+        rows, end = _page(known, kinds, after, limit, full_name, text, sees)
         found += rows
         if end is None or len(found) > limit:
             break
@@ -31,18 +34,19 @@ def page(known: Connections, kinds: Kinds, after: str, limit: int, full_name: st
 
 
 def _page(
-    known: Connections, kinds: Kinds, after: str, limit: int, full_name: str | None, text: str | None
+    known: Connections, kinds: Kinds, after: str, limit: int, full_name: str | None, text: str | None, sees: Callable[[str, str], bool]
 ) -> tuple[list[tuple[str, _Maker]], str | None]:
     """One page of the database with what files have in between; and its last name, where there may be more."""
     store = known.store
     kept = store.list(after=after, limit=limit + 1, type=full_name, text=text) if store is not None else []
     end = kept[-1].name if len(kept) > limit else None
     filed = [item for item in known.files() if after < item.name and (end is None or item.name <= end)]
-    rows: dict[str, _Maker] = {item.name: lambda item=item: shown_from_store(item, kinds) for item in kept}  # type: ignore[misc]
+    seen = [item for item in kept if sees(item.name, item.type)]
+    rows: dict[str, _Maker] = {item.name: lambda item=item: shown_from_store(item, kinds) for item in seen}  # type: ignore[misc]
     tested = store.file_tests.find(filed) if store is not None else {}
     for item in filed:
         rows.pop(item.name, None)
-        if _is_wanted(item, kinds, full_name, text):
+        if _is_wanted(item, kinds, full_name, text) and sees(item.name, item.type):
             rows[item.name] = lambda item=item: shown_from_file(item, kinds, tested.get(item.name))  # type: ignore[misc]
     return sorted(rows.items(), key=lambda row: row[0]), end
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jackfield.access import Decision, Request, Rules, Scope, Settings, Workspaces
+    from collections.abc import Callable, Iterable, Mapping
+
+    from jackfield.access import Authorizer, Rules, Scope, Settings, Workspaces
     from jackfield.clock import Clock
     from jackfield.connections import Origin
-    from jackfield.pipe.admit import Admitted
-    from jackfield.pipe.record import Record
     from jackfield.pipe.storage import Storage
 
 __all__ = ["LIBRARY", "Caller", "Permits"]
@@ -19,17 +19,24 @@ __all__ = ["LIBRARY", "Caller", "Permits"]
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who invokes: a name for the journal, and the scope and rules of a token; the operator's own calls have neither. ``remote``: over HTTP
-    or MCP, so that an inline connection may use less of the host (contract §2)."""
+    or MCP, so that an inline connection may use less of the host (contract §2). ``token`` is the id of a token that the database has, by
+    which a worker asks again; ``ended`` says why it is not good any more."""
 
     name: str | None = None
     scope: Scope | None = None
     rules: Rules | None = field(default=None, repr=False)
     remote: bool = False
+    token: str | None = None
+    ended: str | None = None
 
     @property
     def origin(self) -> Origin:
         """Who gave the values of an inline connection."""
         return "remote" if self.remote else "operator"
+
+    def to_json(self) -> dict[str, Any]:
+        """What a worker needs to ask again for who queued an invocation. The rules of a token are read anew."""
+        return {"caller": self.name, "token": self.token, "scope": self.scope, "remote": self.remote}
 
 
 LIBRARY = Caller()
@@ -37,9 +44,10 @@ LIBRARY = Caller()
 
 
 class Permits:
-    """The settings of one workspace, and what they permit."""
+    """The settings of one workspace, and what decides there. ``names`` gives the names and types of its connections."""
 
-    def __init__(self, storage: Storage, workspace: str, clock: Clock) -> None:
+    def __init__(self, storage: Storage, workspace: str, clock: Clock, names: Callable[[], Iterable[tuple[str, str]]] = tuple) -> None:
+        self._names = names
         self._storage = storage
         self._workspace = workspace
         self._clock = clock
@@ -70,39 +78,32 @@ class Permits:
             self._workspaces = Workspaces(self._storage.database, self._storage.vault, self._clock)
         return self._workspaces
 
-    def check(self, admitted: Admitted, caller: Caller, record: Record | None) -> None:
-        """Do nothing where the call is allowed; note the deciding rule where it is not.
+    def queued_by(self, kept: Mapping[str, Any]) -> Caller:
+        """Return who queued an invocation, with the rights that they have now; ``kept`` is what ``Caller.to_json`` gave.
 
-        :raises NotAllowed: where the workspace's or the token's rules forbid it.
+        A JWT or a console session by link speaks for the moment of the request: only its scope and the workspace's rules are asked again.
         """
-        free = caller.scope is None and not caller.rules
-        if free and not self._storage.enabled:
-            return
-        rules = self.settings.rules
-        if free and not rules:
-            return
-        from jackfield.access.patterns import INLINE, Request  # noqa: PLC0415 (only where something is ruled)
+        from jackfield.access import Tokens, UnknownToken  # noqa: PLC0415 (only workers pay for it)
 
-        target = admitted.target
-        connection = None if target is None else target.name or INLINE
-        decision = self._decided(Request(admitted.manifest.key, admitted.action.key, admitted.action.effect, connection), caller)
-        if not decision.allowed:
-            if record is not None:
-                record.rule(decision.rule)
-            raise decision.refusal()
+        caller = Caller(kept["caller"], kept.get("scope"), remote=kept.get("remote", False))
+        identifier = kept.get("token")
+        if identifier is None:
+            return caller
+        try:
+            token, ended = Tokens(self._storage.database, self._workspace, self._clock).standing(identifier)
+        except UnknownToken:
+            return replace(caller, ended="is not there any more")
+        return replace(caller, scope=token.scope, rules=token.rules, token=token.id, ended=ended)
 
-    def check_source(self, connector: str, source: str, connection: str, caller: Caller) -> None:
-        """Do nothing where the choices of an option source may be asked of the provider over a connection: as for an action that reads.
+    def authorizer(self, caller: Caller) -> Authorizer:
+        """Make what decides for a caller; asks the database where the settings are older than a few seconds."""
+        from jackfield.access.authorizer import Authorizer  # noqa: PLC0415 (as above)
 
-        :raises NotAllowed: where the workspace's or the token's rules forbid it.
-        """
-        from jackfield.access.patterns import Request  # noqa: PLC0415 (as above)
+        return Authorizer(self.settings.rules, caller.rules, caller.scope, self._names, ended=caller.ended)
 
-        decision = self._decided(Request(connector, source, "read", connection), caller)
-        if not decision.allowed:
-            raise decision.refusal()
-
-    def _decided(self, request: Request, caller: Caller) -> Decision:
-        from jackfield.access.rules import decide  # noqa: PLC0415 (as above)
-
-        return decide(self.settings.rules, caller.rules, caller.scope, request)
+    def asked_for(self, caller: Caller) -> Authorizer | None:
+        """Make what decides for a caller; None where nothing is ruled, so that a plain call pays for nothing."""
+        free = caller.scope is None and not caller.rules and caller.ended is None
+        if free and (not self._storage.enabled or not self.settings.rules):
+            return None
+        return self.authorizer(caller)

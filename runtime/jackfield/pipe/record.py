@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
     from jackfield.journal import Claimed, Draft, Entry, Journal
     from jackfield.journal.journal import Unit
+    from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Admitted
 
 __all__ = ["Record", "draft_of", "fingerprinted"]
@@ -184,6 +185,10 @@ class Record:
             self.settle_now(Result("failed", Meta(self._draft.id)))
         elif result is not None:
             self.settle_now(result)
+
+    def found(self, manifest: Manifest, action: ActionManifest) -> None:
+        """Note the connector and the action, before the rules are asked about them."""
+        self._draft.connector_version, self._draft.effect = manifest.version, action.effect
 
     def describe(self, admitted: Admitted) -> None:
         """Note what was found of the invocation."""

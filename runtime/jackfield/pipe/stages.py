@@ -13,6 +13,7 @@ from jackfield.clock import Clock, Deadline, within
 from jackfield.errors import Detail, Internal, InvalidInvocation, JackfieldError, Unauthenticated
 from jackfield.invocation import Invocation, Result, check_depth, decode
 from jackfield.pipe.admit import Admitted, Targets, admitting
+from jackfield.pipe.asking import find_called, require_call
 from jackfield.pipe.check import check, typed
 from jackfield.pipe.open import OpenConnections, Opening
 from jackfield.pipe.pace import Pace
@@ -102,15 +103,12 @@ class Stages:
             record = self._recorded(invocation, trace, deadline)
             if record is None:
                 raise InvalidInvocation("this runtime has no journal")
+            admitted = yield from self._admitted(invocation, trace, record)
             replayed = yield from record.replay()
             if replayed is not None:
                 return replayed
-            manifest = self.catalog.find(invocation.connector, invocation.connector_version)
-            admitted = yield from admitting(invocation, manifest, self.known, self.targets, trace.caller.origin)
-            record.describe(admitted)
-            self.permits.check(admitted, trace.caller, None)
             check(admitted, self.opening.defaults(admitted), self.schemas)
-            record.keep(journal.sealed_inputs(meta.invocation_id, {"invocation": dict(body), "caller": trace.caller.name}))
+            record.keep(journal.sealed_inputs(meta.invocation_id, {"invocation": dict(body), **trace.caller.to_json()}))
             found = yield from record.queue()
             return meta.invocation_id if found is None else found
 
@@ -142,19 +140,15 @@ class Stages:
         enter = self.plugins.stage if self.plugins.has("stage") else _unwatched
         enter("admit")
         record = trace.record = self._recorded(invocation, trace, deadline)
+        admitted = yield from self._admitted(invocation, trace, record)
+        manifest = admitted.manifest
         if record is not None:
             replayed = yield from record.replay()
             if replayed is not None:
                 return replayed
-        manifest = self.catalog.find(invocation.connector, invocation.connector_version)
-        trace.meta.connector_version = manifest.version
-        admitted = yield from admitting(invocation, manifest, self.known, self.targets, trace.caller.origin)
-        if record is not None:
-            record.describe(admitted)
         keeps = record is not None and self.permits.settings.keep_inputs
         if keeps:
             self._keep(admitted, trace)
-        self.permits.check(admitted, trace.caller, record)
         enter("check")
         inputs = check(admitted, self.opening.defaults(admitted), self.schemas)
         enter("open")
@@ -177,6 +171,20 @@ class Stages:
         enter("settle")
         check_output(output, admitted.action, (manifest.key, manifest.version), self.schemas)
         return succeeded(trace.ended(), masked_output(output, trace.redactor))
+
+    def _admitted(self, invocation: Invocation, trace: Trace, record: Record | None) -> Steps[Admitted]:
+        """Find what the invocation names and ask the rules, before anything else of it is looked up: its key, its connection."""
+        authorizer = self.permits.asked_for(trace.caller)
+        note = record.rule if record is not None else None
+        manifest, action = find_called(invocation, self.catalog, authorizer, trace.meta, note)
+        if record is not None:
+            record.found(manifest, action)
+        if authorizer is not None:
+            require_call(invocation, manifest, action, authorizer, note)
+        admitted = yield from admitting(invocation, manifest, self.known, self.targets, trace.caller.origin, authorizer, note)
+        if record is not None:
+            record.describe(admitted)
+        return admitted
 
     def _keep(self, admitted: Admitted, trace: Trace) -> None:
         """Have the journal keep the inputs, redacted; without the connection's secrets once it is open."""

@@ -41,7 +41,7 @@ def found_action(visit: Visit) -> tuple[Manifest, ActionManifest]:
     :raises Problem: 404 where there is none.
     """
     try:
-        manifest = visit.host.catalog.find(visit.path("key"))
+        manifest = visit.catalog.find(visit.path("key"))
     except JackfieldError as error:
         raise Problem(404, error.message) from None
     found = manifest.actions.get(visit.path("action"))

@@ -67,7 +67,7 @@ def action_form(
 
 
 def _connection_field(visit: Visit, choices: list[dict[str, Any]], chosen: str) -> Markup | None:
-    manifest = visit.host.catalog.find(visit.path("key"))
+    manifest = visit.catalog.find(visit.path("key"))
     if not manifest.connection_types:
         return None
     chosen = chosen if any(row["name"] == chosen for row in choices) else choices[0]["name"] if choices else ""

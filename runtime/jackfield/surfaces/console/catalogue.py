@@ -13,6 +13,7 @@ from jackfield.surfaces.console.markup import Markup, h
 from jackfield.surfaces.console.pieces import badge, heading, notice, rows_table, terms
 from jackfield.surfaces.console.shell import fragment, page
 from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.searching import found_actions, listed_connectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,7 +66,7 @@ def listed(visit: Visit) -> Response:
 
 
 def _found(visit: Visit, words: str) -> Markup:
-    entries = visit.host.search.entries()
+    entries = listed_connectors(visit.host.search, visit.catalog)
     if not words:
         shown = [_card(visit, entry) for entry in entries[:_CARDS]]
         rest = len(entries) - len(shown)
@@ -77,7 +78,7 @@ def _found(visit: Visit, words: str) -> Markup:
         )
     wanted = words.casefold().split()
     connectors = [entry for entry in entries if all(word in f"{entry.key} {entry.title}".casefold() for word in wanted)]
-    actions, _ = visit.host.search.find(words, limit=_FOUND)
+    actions, _ = found_actions(visit.host.search, visit.catalog, words, None, None, 0, _FOUND)
     table = rows_table(
         "Actions that fit",
         ("Action", "Connector", "Effect", "What it does"),
@@ -98,7 +99,7 @@ def _found(visit: Visit, words: str) -> Markup:
 def _card(visit: Visit, entry: Entry) -> Markup:
     if entry.error is not None:
         return h.li(h.h2(_letters(entry.key), entry.key), h.p(badge("broken"), " ", entry.error), class_="card")
-    manifest = visit.host.catalog.find(entry.key)
+    manifest = visit.catalog.find(entry.key)
     count = "1 action" if len(manifest.actions) == 1 else f"{len(manifest.actions)} actions"
     return h.li(
         h.h2(icon_of(manifest), h.a(manifest.title, href=f"/connectors/{manifest.key}", class_="whole")),
@@ -112,7 +113,7 @@ def shown(visit: Visit) -> Response:
     """``GET /connectors/{key}``."""
     visit.require("read")
     try:
-        manifest = visit.host.catalog.find(visit.path("key"))
+        manifest = visit.catalog.find(visit.path("key"))
     except JackfieldError as error:
         raise Problem(404, error.message) from None
     raw = manifest.raw

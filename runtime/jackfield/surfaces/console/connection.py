@@ -16,7 +16,6 @@ from jackfield.surfaces.console.markdown import guide
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.pieces import at, badge, code_block, csrf_field, field, heading, json_text, notice, tabs, terms
 from jackfield.surfaces.console.shell import fragment, page, redirect
-from jackfield.surfaces.http.problem import Problem
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -78,20 +77,8 @@ def tested(visit: Visit) -> Response:
 def renamed(visit: Visit) -> Response:
     """``POST /connections/{name}/name``."""
     visit.require("manage")
-    _check_rename(visit)
     row = visit.connections.rename(visit.path("name"), visit.form.get("new", "").strip())
     return redirect(visit, f"/connections/{row['name']}?done=renamed")
-
-
-def _check_rename(visit: Visit) -> None:
-    """Do nothing where no rule speaks of connections' names: with another name one could be freed from it.
-
-    :raises Problem: 403 where one does.
-    """
-    rules = (visit.panel.permits.settings.rules, visit.identity.rules)
-    if any("connection:" in pattern for found in rules for pattern in (*found.allow, *found.block)):
-        text = "rules of the workspace or of your token name connections, so that only the operator renames one"
-        raise Problem(403, f"{text}: jackfield connections rename")
 
 
 def removed(visit: Visit) -> Response:
@@ -139,7 +126,7 @@ def _step(item: Mapping[str, Any], external_id: str | None) -> Markup:
 def _external_id(visit: Visit, row: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Find the External ID, resolved where the connection refers to it; or why it cannot be read."""
     try:
-        return visit.panel.connections.external_id(str(row["name"])), None
+        return visit.connections.external_id(str(row["name"])), None
     except JackfieldError as error:
         return None, error.message
 

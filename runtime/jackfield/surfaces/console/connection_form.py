@@ -106,7 +106,7 @@ def _fitting(visit: Visit) -> list[Kind]:
     kinds, connector = visit.connections.kinds, visit.query.get("connector")
     if connector is None:
         return kinds.all()
-    manifest = visit.host.catalog.find(connector)
+    manifest = visit.catalog.find(connector)
     return [kinds.find(manifest.full_name(kind)) for kind in manifest.connection_types.values()]
 
 

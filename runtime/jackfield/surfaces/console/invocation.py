@@ -83,7 +83,7 @@ def _entry(visit: Visit) -> Entry:
 
 def _installed(visit: Visit, entry: Entry) -> bool:
     try:
-        return entry.action in visit.host.catalog.find(entry.connector).actions
+        return entry.action in visit.catalog.find(entry.connector).actions
     except JackfieldError:
         return False
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jackfield.journal.samples import open_counts, samples
 from jackfield.surfaces.console.charts import failure_chart, latency_chart, rate_chart
 from jackfield.surfaces.console.figures import SPANS, Figures, Span, figures
 from jackfield.surfaces.console.invocations import entries_table
@@ -40,8 +39,7 @@ def shown(visit: Visit) -> Response:
 
 
 def _content(visit: Visit, span: Span) -> list[Node]:
-    journal = visit.journal
-    found = samples(journal.database, visit.identity.workspace, visit.now - span.seconds, _MOST)
+    found = visit.journal.samples(visit.now - span.seconds, _MOST)
     numbers = figures(found, span, visit.now)
     limited = f"Of the newest {_MOST:,} invocations." if len(found) == _MOST else None
     return [
@@ -59,7 +57,7 @@ def _content(visit: Visit, span: Span) -> list[Node]:
 
 
 def _tiles(visit: Visit, numbers: Figures) -> Markup:
-    counts = open_counts(visit.journal.database, visit.identity.workspace)
+    counts = visit.journal.open_counts()
     rows = visit.connections.list(limit=_CONNECTIONS).items
     failing = sum(row.get("status") in ("failing", "expired") for row in rows)
     share = f"{numbers.succeeded / numbers.settled:.1%}" if numbers.settled else "none"

@@ -38,7 +38,7 @@ _MEANT = {"read": "read: see things", "invoke": "invoke: see things, and run act
 def listed(visit: Visit) -> Response:
     """``GET /tokens``."""
     visit.require("read")
-    found, cursor = _tokens(visit).list(cursor=visit.query.get("cursor") or None)
+    found, cursor = _listed(visit)
     lead = "A token is for a program that calls this workspace, and for a person who signs in here."
     rows = [_row(visit, token) for token in found]
     columns = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "")
@@ -86,6 +86,13 @@ def rules_shown(rules: Rules) -> list[Node]:
     """Patterns, one below the other; nothing where there are none."""
     texts = [*(f"allow {text}" for text in rules.allow), *(f"block {text}" for text in rules.block)]
     return [[h.code(text), h.br()] for text in texts]
+
+
+def _listed(visit: Visit) -> tuple[list[Token], str | None]:
+    """The tokens of the workspace; for a token with rules only itself, since others' names and rules may tell what is hidden from it."""
+    if visit.identity.rules:
+        return [_tokens(visit).find(visit.identity.id)], None
+    return _tokens(visit).list(cursor=visit.query.get("cursor") or None)
 
 
 def _tokens(visit: Visit) -> Tokens:

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jackfield.access import Scope
-    from jackfield.journal import Journal
+    from jackfield.catalog import Catalog
     from jackfield.pipe.connecting import ManagedConnections
     from jackfield.pipe.executor import Jackfield
+    from jackfield.pipe.seen_journal import SeenJournal
     from jackfield.surfaces.http.host import Host
     from jackfield.surfaces.http.identity import Identity
 
@@ -40,19 +41,23 @@ class Visit:
 
     @property
     def connections(self) -> ManagedConnections:
-        """The connections of the visitor's workspace, changed in the visitor's name."""
-        return self.panel.connections.acting_as(self.identity.actor)
+        """The connections that the visitor may see, changed in the visitor's name."""
+        return self.panel.connections_of(self.identity.caller).acting_as(self.identity.actor)
 
     @property
-    def journal(self) -> Journal:
-        """The journal of the visitor's workspace.
+    def catalog(self) -> Catalog:
+        """The connectors and actions that the visitor sees."""
+        return self.panel.catalog_of(self.identity.caller)
+
+    @property
+    def journal(self) -> SeenJournal:
+        """The journal of the visitor's workspace, as far as the visitor may see it.
 
         :raises Problem: where there is none.
         """
-        journal = self.panel.journal
-        if journal is None:
+        if self.panel.journal is None:
             raise Problem(503, "this server has no journal")
-        return journal
+        return self.panel.journal_of(self.identity.caller)
 
     @property
     def query(self) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.access import RETENTION_DAYS, Request, Tokens, decide
+from jackfield.access import RETENTION_DAYS, Request, Tokens
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.pieces import badge, csrf_field, fault_of, field, heading, notice, option_list, rows_table, terms
@@ -105,6 +105,8 @@ def _settings(visit: Visit, settings: Settings) -> Markup:
 def _operators(visit: Visit, settings: Settings) -> Markup:
     """Rules and what concerns the host: who runs jackfield sets them, so that no tenant frees itself."""
     rules = settings.rules
+    if visit.identity.rules:
+        return h.p("Rules and what concerns the host are not shown to a token with rules of its own.", class_="muted")
     if not visit.operator:
         said: list[tuple[str, Node]] = [(_REFERENCES, ", ".join(_references(settings)) or "none")]
         said += [(title, "yes" if getattr(settings, name) else "no") for _, name, title in _OPERATORS]
@@ -143,7 +145,8 @@ def _checkbox(name: str, title: str, on: bool, hint: str | None, *, changes: boo
 
 def _asking(visit: Visit, given: Mapping[str, str] | None = None, told: Node = None) -> Markup:
     given = given or {}
-    tokens, _ = Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock).list(limit=200)
+    bound = bool(visit.identity.rules)
+    tokens = [] if bound else Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock).list(limit=200)[0]
     choices = [("", "Your own"), *((token.id, f"{token.name or token.id} ({token.scope})") for token in tokens)]
     token = h.select(option_list(choices, given.get("token", "")), id="token", name="token")
     call = h.input(
@@ -169,16 +172,18 @@ def _asking(visit: Visit, given: Mapping[str, str] | None = None, told: Node = N
 
 def _effect(visit: Visit, connector: str, action: str) -> str:
     try:
-        found = visit.host.catalog.find(connector).actions.get(action)
+        found = visit.catalog.find(connector).actions.get(action)
     except JackfieldError:
         return "write"
     return found.effect if found is not None else "write"
 
 
 def _decision(visit: Visit, request: Request, token: str) -> Decision:
+    if visit.identity.rules:  # patterns of others may name what is hidden from the visitor
+        return visit.panel.permits.authorizer(visit.identity.caller).decide(request).guarded()
     if token:
         return Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock).explain(token, request)
-    return decide(visit.panel.permits.settings.rules, visit.identity.rules, visit.identity.scope, request)
+    return visit.panel.permits.authorizer(visit.identity.caller).decide(request)
 
 
 def _verdict(decision: Decision) -> Markup:

@@ -12,11 +12,13 @@ from jackfield.surfaces.http.identity import storable
 from jackfield.surfaces.http.parameters import flag, limit_of
 from jackfield.surfaces.http.problem import Problem, of_error
 from jackfield.surfaces.http.tagged import tagged
+from jackfield.surfaces.searching import found_actions, listed_connectors
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from jackfield.catalog.ranking import Found
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.surfaces.http.host import Host
     from jackfield.surfaces.http.identity import Identity
@@ -27,55 +29,60 @@ __all__ = ["action_of", "actions", "connector", "connectors", "manifest_of", "op
 _LARGEST = 64 * 1024
 
 
-async def connectors(request: Request, host: Host, _identity: Identity) -> Response:
+async def connectors(request: Request, host: Host, identity: Identity) -> Response:
     """``GET /v1/connectors``: the manifests; with ``?summary=true`` a row for each, broken ones too."""
     start, limit, summary = request.query_params.get("cursor", ""), limit_of(request), flag(request, "summary")
 
     def page() -> dict[str, Any]:
-        rows = [entry for entry in host.search.entries() if summary or entry.error is None]
+        catalog = host.panel(identity.workspace).catalog_of(identity.caller)
+        rows = [entry for entry in listed_connectors(host.search, catalog) if summary or entry.error is None]
         first = bisect_right(rows, start, key=lambda row: row.key)
         some = rows[first : first + limit]
         more = len(rows) > first + limit
         cursor = some[-1].key if more else None
         if summary:
             return {"items": [row.to_json() for row in some], "nextCursor": cursor}
-        manifests = (host.catalog.look(row.key)[1] for row in some)
+        manifests = (catalog.look(row.key)[1] for row in some)
         return {"items": [manifest.raw for manifest in manifests if manifest is not None], "nextCursor": cursor}
 
     return tagged(request, await asyncio.to_thread(page))
 
 
-async def connector(request: Request, host: Host, _identity: Identity) -> Response:
+async def connector(request: Request, host: Host, identity: Identity) -> Response:
     """``GET /v1/connectors/{key}``."""
-    return tagged(request, manifest_of(request, host).raw)
+    return tagged(request, (await manifest_of(request, host, identity)).raw)
 
 
-async def schema(request: Request, host: Host, _identity: Identity) -> Response:
+async def schema(request: Request, host: Host, identity: Identity) -> Response:
     """``GET /v1/connectors/{key}/actions/{action}/schema``."""
-    return tagged(request, action_of(request, manifest_of(request, host)).inputs)
+    return tagged(request, action_of(request, await manifest_of(request, host, identity)).inputs)
 
 
 async def options(request: Request, host: Host, identity: Identity) -> Response:
     """``POST /v1/connectors/{key}/options/{source}``: choices for a form field; with ``{"connection": name}`` over that connection."""
-    manifest, source = manifest_of(request, host), request.path_params["source"]
+    key, source = request.path_params["key"], request.path_params["source"]
     connection = await _connection(request)
     if connection is not None:
         identity.require("invoke")  # a source that asks the provider does so with the connection's credentials
     panel = host.panel(identity.workspace)
-    found = await host.slowly(lambda: panel.options(manifest.key, source, connection=connection, caller=identity.caller))
+    found = await host.slowly(lambda: panel.options(key, source, connection=connection, caller=identity.caller))
     return answer({"items": found, "nextCursor": None})
 
 
-async def actions(request: Request, host: Host, _identity: Identity) -> Response:
+async def actions(request: Request, host: Host, identity: Identity) -> Response:
     """``GET /v1/actions?q=&connector=&effect=&cursor=&limit=``: search, best first."""
     given, limit = request.query_params, limit_of(request)
     cursor = given.get("cursor", "0")
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 9):  # noqa: PLR2004 (digits)
         raise Problem(400, "the parameter 'cursor' must be what a list gave")
-    start = int(cursor)
-    find = host.search.find
-    rows, more = await asyncio.to_thread(find, given.get("q", ""), given.get("connector"), given.get("effect"), start, limit)
-    return answer({"items": [row.to_json() for row in rows], "nextCursor": str(start + limit) if more else None})
+
+    def page() -> tuple[list[Found], int | None]:
+        catalog = host.panel(identity.workspace).catalog_of(identity.caller)
+        how = (given.get("q", ""), given.get("connector"), given.get("effect"), int(cursor), limit)
+        return found_actions(host.search, catalog, *how)
+
+    rows, end = await asyncio.to_thread(page)
+    return answer({"items": [row.to_json() for row in rows], "nextCursor": None if end is None else str(end)})
 
 
 async def _connection(request: Request) -> str | None:
@@ -92,13 +99,14 @@ async def _connection(request: Request) -> str | None:
     return connection
 
 
-def manifest_of(request: Request, host: Host) -> Manifest:
-    """The manifest of the connector that the path names.
+async def manifest_of(request: Request, host: Host, identity: Identity) -> Manifest:
+    """The manifest of the connector that the path names, as far as the caller sees it.
 
     :raises Problem: 404 where there is none.
     """
+    panel = await host.opened(identity.workspace)
     try:
-        return host.catalog.find(request.path_params["key"])
+        return await host.briefly(lambda: panel.catalog_of(identity.caller).find(request.path_params["key"]))
     except UnknownName as error:
         raise of_error(error) from None
 
@@ -108,7 +116,7 @@ def action_of(request: Request, manifest: Manifest) -> ActionManifest:
 
     :raises Problem: 404 where the connector has none of that name.
     """
-    from jackfield.pipe.admit import find_action  # noqa: PLC0415 (it suggests the nearest name)
+    from jackfield.pipe.asking import find_action  # noqa: PLC0415 (it suggests the nearest name)
 
     try:
         return find_action(manifest, request.path_params["action"])

@@ -59,6 +59,7 @@ async def replaced(request: Request, host: Host, identity: Identity) -> Response
     how = {"force": flag(request, "force"), "test": flag(request, "test", default=True)}
 
     def step(known: ManagedConnections) -> Any:  # noqa: ANN401 (JSON)
+        known.require(name)
         found = known.show(name)
         version = _matched(request, found)
         if body.get("name", name) != name or body.get("type", found["type"]) != found["type"]:
@@ -73,6 +74,7 @@ async def removed(request: Request, host: Host, identity: Identity) -> Response:
     name = request.path_params["name"]
 
     def step(known: ManagedConnections) -> None:
+        known.require(name)
         if "if-match" in request.headers:
             _matched(request, known.show(name))
         known.remove(name)
@@ -89,7 +91,9 @@ async def tested(request: Request, host: Host, identity: Identity) -> Response:
 async def drafted(request: Request, host: Host, identity: Identity) -> Response:
     """``POST /v1/connections:test``: a draft that is not kept."""
     body = await _members(request, {"type", "values"}, {"name"})
-    return answer(await _done(host, identity, lambda known: known.test_draft(body["type"], body["values"], giver=_REMOTE)))
+    return answer(
+        await _done(host, identity, lambda known: known.test_draft(body["type"], body["values"], name=body.get("name"), giver=_REMOTE))
+    )
 
 
 async def policy(request: Request, host: Host, identity: Identity) -> Response:
@@ -102,7 +106,7 @@ async def policy(request: Request, host: Host, identity: Identity) -> Response:
 async def _done(host: Host, identity: Identity, step: Callable[[ManagedConnections], Any], stale: int = 409) -> Any:  # noqa: ANN401 (what the step gives)
     """Run a step in a thread of those for what may take long; an error of ours becomes the API's refusal, with its details."""
     try:
-        return await host.slowly(lambda: step(host.panel(identity.workspace).connections.acting_as(identity.actor)))
+        return await host.slowly(lambda: step(host.panel(identity.workspace).connections_of(identity.caller).acting_as(identity.actor)))
     except VersionConflict as error:
         raise of_error(error, stale) from None
     except NameTaken as error:

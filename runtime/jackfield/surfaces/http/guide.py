@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from jackfield.access import Request as Wish
-from jackfield.access import decide
 from jackfield.surfaces.guides import guide
 from jackfield.surfaces.http.body import answer
 from jackfield.surfaces.http.catalogue import action_of, manifest_of
@@ -23,12 +22,11 @@ __all__ = ["shown"]
 
 async def shown(request: Request, host: Host, identity: Identity) -> Response:
     """The action with the caller's verdict; as JSON, or as a guide with ``Accept: text/markdown``."""
-    manifest = manifest_of(request, host)
+    manifest = await manifest_of(request, host, identity)
     action = action_of(request, manifest)
     panel = await host.opened(identity.workspace)
-    rules = await host.briefly(lambda: panel.permits.settings.rules)
     wish = Wish(manifest.key, action.key, action.effect, request.query_params.get("connection"))
-    verdict = decide(rules, identity.rules, identity.scope, wish)
+    verdict = await host.briefly(lambda: panel.permits.authorizer(identity.caller).verdict(manifest, wish))
     if _wants_markdown(request.headers.get("accept", "")):
         origin = str(request.base_url).rstrip("/")
         text = guide(manifest, action, verdict, origin)

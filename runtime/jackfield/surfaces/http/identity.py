@@ -46,7 +46,7 @@ class Identity:
     @property
     def caller(self) -> Caller:
         """The same for the pipe: the journal and the rules."""
-        return Caller(self.id, self.scope, self.rules, remote=True)
+        return Caller(self.id, self.scope, self.rules, remote=True, token=self.id if self.kind == "token" else None)
 
     def require(self, scope: Scope) -> None:
         """Do nothing where the scope is enough.

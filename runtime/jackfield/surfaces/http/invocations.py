@@ -22,8 +22,9 @@ from jackfield.surfaces.traces import traced
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from jackfield.journal import Entry, Journal
+    from jackfield.journal import Entry
     from jackfield.pipe.executor import Jackfield
+    from jackfield.pipe.seen_journal import SeenJournal
     from jackfield.surfaces.http.host import Host
     from jackfield.surfaces.http.identity import Identity
 
@@ -167,11 +168,11 @@ async def resolve(request: Request, host: Host, identity: Identity) -> Response:
     return answer(entry.to_json())
 
 
-async def _journal(host: Host, identity: Identity) -> Journal:
-    journal = (await host.opened(identity.workspace)).journal
-    if journal is None:
+async def _journal(host: Host, identity: Identity) -> SeenJournal:
+    panel = await host.opened(identity.workspace)
+    if panel.journal is None:
         raise Problem(503, "this server has no journal")
-    return journal
+    return await host.briefly(lambda: panel.journal_of(identity.caller))
 
 
 async def _entry(request: Request, host: Host, identity: Identity) -> Entry:

@@ -13,7 +13,6 @@ from jackfield.surfaces.mcp.schemas import Json, invocation_schema, result_of
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.manifest import ActionManifest, Effect, Manifest
-    from jackfield.surfaces.mcp.sight import Sight
 
 __all__ = ["action_tools", "annotated", "invocation_of"]
 
@@ -24,8 +23,8 @@ _NOT_AT_THE_TOP = frozenset({"$schema", "$id", "title", "allOf", "anyOf", "oneOf
 schema judges the call, and says what is missing."""
 
 
-def action_tools(catalog: Catalog, sight: Sight, after: str = "") -> Iterator[Tool]:
-    """The tools of all actions that the caller sees, by name; those whose names follow ``after``."""
+def action_tools(catalog: Catalog, after: str = "") -> Iterator[Tool]:
+    """The tools of all actions of a catalog, by name; those whose names follow ``after``."""
     for key in sorted(catalog, key="{}.".format):  # by the names of tools: '-' comes before '.'
         if f"{key}/" <= after:  # every name of this connector comes before: '/' follows '.'
             continue
@@ -33,7 +32,7 @@ def action_tools(catalog: Catalog, sight: Sight, after: str = "") -> Iterator[To
         if manifest is None:
             continue
         for name, action in sorted((f"{key}.{action.key}", action) for action in manifest.actions.values()):
-            if name > after and sight.allows(manifest, action):
+            if name > after:
                 yield _tool(name, manifest, action)
 
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mcp_types import CallToolResult, Tool
 
-from jackfield.access import Request, decide
+from jackfield.access import Request
 from jackfield.errors import Detail, InvalidInput
-from jackfield.pipe.admit import find_action
+from jackfield.pipe.asking import find_action
 from jackfield.surfaces.guides import guide
 from jackfield.surfaces.mcp.action_tools import annotated
 from jackfield.surfaces.mcp.answers import described
 from jackfield.surfaces.mcp.schemas import Json, closed, invocation_schema, listing, result_schema
-from jackfield.surfaces.mcp.sight import connection_rows, sight_of
+from jackfield.surfaces.searching import found_actions
 
 if TYPE_CHECKING:
     from jackfield.catalog.ranking import Found
-    from jackfield.surfaces.mcp.sight import Sight
+    from jackfield.pipe.connecting import ManagedConnections
     from jackfield.surfaces.mcp.visit import Visit
 
-__all__ = ["DISCOVERY", "EXECUTE", "found_by", "look"]
+__all__ = ["DISCOVERY", "EXECUTE", "look"]
 
 EXECUTE = "execute_action"
 """The tool that runs an action; every other one only looks."""
@@ -118,8 +118,7 @@ async def _search(visit: Visit, given: Mapping[str, Any]) -> tuple[Json, str]:
     cursor = given.get("cursor", "0")
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 9):  # noqa: PLR2004 (digits)
         raise _refused((Detail("/cursor", "is not what a page gave as nextCursor"),), 1)
-    sight = await visit.briefly(lambda: sight_of(visit))
-    rows, end = await visit.briefly(lambda: found_by(visit, sight, given, int(cursor)))
+    rows, end = await visit.briefly(lambda: _found(visit, given, int(cursor)))
     lines = [f"{row.connector}.{row.action}: {row.title} ({row.effect})" for row in rows] or ["No action fits."]
     near = next((place for place, row in enumerate(rows) if not row.exact), None)
     if near is not None:
@@ -127,52 +126,37 @@ async def _search(visit: Visit, given: Mapping[str, Any]) -> tuple[Json, str]:
     return {"items": [row.to_json() for row in rows], "nextCursor": None if end is None else str(end)}, "\n".join(lines)
 
 
-def found_by(visit: Visit, sight: Sight, given: Mapping[str, Any], start: int) -> tuple[list[Found], int | None]:
-    """The actions that fit and that the caller sees, from ``start`` on; and where to go on, None behind the last."""
-    found: list[Found] = []
+def _found(visit: Visit, given: Mapping[str, Any], start: int) -> tuple[list[Found], int | None]:
     limit = int(given["limit"])  # 2.0 is an integer, as JSON Schema has it
-    while True:
-        rows, more = visit.index.find(given["query"], given.get("connector"), given.get("effect"), start, limit)
-        for row in rows:
-            if len(found) == limit:
-                return found, start
-            start += 1
-            manifest = visit.panel.catalog.find(row.connector)
-            if sight.allows(manifest, manifest.actions[row.action]):
-                found.append(row)
-        if not more:
-            return found, None
-        if len(found) == limit:
-            return found, start
+    return found_actions(visit.index, visit.catalog, given["query"], given.get("connector"), given.get("effect"), start, limit)
 
 
 async def _guide(visit: Visit, given: Mapping[str, Any]) -> tuple[Json, str]:
-    manifest = visit.panel.catalog.find(given["connector"])
+    manifest = await visit.briefly(lambda: visit.catalog.find(given["connector"]))
     action = find_action(manifest, given["action"])
-    rules = await visit.briefly(lambda: visit.panel.permits.settings.rules)
     wish = Request(manifest.key, action.key, action.effect, given.get("connection"))
-    verdict = decide(rules, visit.caller.rules, visit.caller.scope, wish)
+    verdict = await visit.briefly(lambda: visit.panel.permits.authorizer(visit.caller).verdict(manifest, wish))
     about = {"connector": manifest.key, "connectorVersion": manifest.version, "action": action.key, "effect": action.effect}
     schemas = {"inputs": dict(action.inputs), "output": dict(action.output), "verdict": verdict.to_json()}
     return {**about, **schemas}, guide(manifest, action, verdict, visit.origin)
 
 
 async def _connections(visit: Visit, given: Mapping[str, Any]) -> tuple[Json, str]:
-    sight = await visit.briefly(lambda: sight_of(visit))
-    rows, cursor = await visit.briefly(lambda: _rows(visit, sight, given))
+    rows, cursor = await visit.briefly(lambda: _rows(visit, given))
     lines = [f"{row['name']} ({row['type']}): {row['status']}" for row in rows] or ["There is no connection."]
     return {"items": rows, "nextCursor": cursor}, "\n".join(lines)
 
 
-def _rows(visit: Visit, sight: Sight, given: Mapping[str, Any]) -> tuple[list[Json], str | None]:
-    connections, limit = visit.panel.connections, int(given["limit"])
+def _rows(visit: Visit, given: Mapping[str, Any]) -> tuple[list[Json], str | None]:
+    connections, limit = visit.panel.connections_of(visit.caller), int(given["limit"])
+    authorizer = visit.panel.permits.authorizer(visit.caller)
     if "connector" in given:
-        visit.panel.catalog.find(given["connector"])  # a name that is not there is not an empty list
+        visit.catalog.find(given["connector"])  # a name that is not there is not an empty list
     found: list[Json] = []
-    for row in connection_rows(connections, given.get("cursor"), limit + 1):
+    for row in _all(connections, given.get("cursor"), limit + 1):
         kind = connections.kinds.known(row["type"])
-        manifests = [] if kind is None else [item for item in kind.manifests if sight.allows_over(item, row["name"], row["type"])]
-        serves = [manifest.key for manifest in manifests]
+        manifests = kind.manifests if kind is not None else ()
+        serves = [manifest.key for manifest in manifests if authorizer.sees_connection(row["name"], row["type"], [manifest])]
         if not serves or given.get("connector", serves[0]) not in serves:
             continue
         if len(found) == limit:
@@ -180,6 +164,16 @@ def _rows(visit: Visit, sight: Sight, given: Mapping[str, Any]) -> tuple[list[Js
         account = {"account": row["account"]} if "account" in row else {}
         found.append({"name": row["name"], "type": row["type"], "connectors": serves, "status": row["status"], **account})
     return found, None
+
+
+def _all(connections: ManagedConnections, cursor: str | None, size: int) -> Iterator[dict[str, Any]]:
+    """The connections whose names follow ``cursor``, read ``size`` at a time; secrets are masked."""
+    while True:
+        page = connections.list(cursor, size)
+        yield from page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return
 
 
 _STEPS: Mapping[str, Callable[[Visit, Mapping[str, Any]], Awaitable[tuple[Json, str]]]] = {

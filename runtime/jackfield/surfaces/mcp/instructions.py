@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jackfield.surfaces.mcp.sight import sight_of
-
 if TYPE_CHECKING:
     from jackfield.surfaces.mcp.visit import Visit
 
@@ -25,12 +23,7 @@ person, and do not run it again. An error says where (a JSON Pointer) and what t
 
 def instructions(visit: Visit) -> str:
     """Write the instructions for a caller; asks the database where rules speak of connections."""
-    sight = sight_of(visit)
-    found = [
-        f"{manifest.title} ({manifest.key})"
-        for manifest in visit.panel.catalog.manifests()
-        if any(sight.allows(manifest, action) for action in manifest.actions.values())
-    ]
+    found = [f"{manifest.title} ({manifest.key})" for manifest in visit.catalog.manifests()]
     more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
     named = (
         f"jackfield runs actions of these connectors: {', '.join(found[:_MOST])}{more}." if found else "No connector can be used here yet."

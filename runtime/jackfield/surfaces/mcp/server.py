@@ -18,7 +18,6 @@ from jackfield.invocation import check_depth
 from jackfield.surfaces.mcp.action_tools import action_tools, invocation_of
 from jackfield.surfaces.mcp.answers import answered, failed
 from jackfield.surfaces.mcp.discovery import DISCOVERY, EXECUTE, look
-from jackfield.surfaces.mcp.sight import sight_of
 from jackfield.surfaces.refusals import refused
 from jackfield.surfaces.traces import traced
 
@@ -84,7 +83,7 @@ def _listed(visit: Visit, after: str) -> tuple[list[Tool], str | None]:
     first = [tool for tool in DISCOVERY if runs or tool.name != EXECUTE] if not after else []
     if visit.tools != "all" or not runs:
         return first, None
-    tools = action_tools(visit.panel.catalog, sight_of(visit), after)
+    tools = action_tools(visit.catalog, after)
     some = list(islice(tools, _PAGE - len(first)))
     more = next(tools, None) is not None
     return [*first, *some], some[-1].name if more else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
     from jackfield.catalog.index import ActionIndex
     from jackfield.invocation import Result
     from jackfield.pipe.executor import Jackfield
@@ -34,3 +35,8 @@ class Visit:
     briefly: Briefly
     tools: Tools = "discovery"
     origin: str | None = None
+
+    @property
+    def catalog(self) -> Catalog:
+        """The connectors and actions that the caller sees; asks the database for the rules."""
+        return self.panel.catalog_of(self.caller)

@@ -1,0 +1,109 @@
+"""The catalog as one caller sees it: connectors and actions that no rule leaves are as if they were not installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from jackfield.catalog import Catalog, Entry
+from jackfield.catalog.installed import unknown_connector
+from jackfield.errors import UnknownConnector
+
+if TYPE_CHECKING:
+    from jackfield.access.authorizer import Authorizer
+    from jackfield.manifest import ActionManifest, Manifest
+
+__all__ = ["SeenCatalog"]
+
+
+class SeenCatalog(Catalog):
+    """Part of a catalog. ``connection`` narrows it further, to what may be run over a connection of that name.
+
+    A broken connector is hidden: without its manifest nobody can say what the rules leave of it.
+    """
+
+    def __init__(self, whole: Catalog, authorizer: Authorizer, connection: str | None = None) -> None:
+        super().__init__(())
+        self._whole = whole
+        self._authorizer = authorizer
+        self._connection = connection
+        self._seen: dict[str, Manifest | None] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key in self._whole if self._part(key) is not None)
+
+    def look(self, key: str, *, load: bool = False) -> tuple[Entry, Manifest | None]:
+        """Return a connector's row and its manifest, as far as they are seen."""
+        part = self._part(key)
+        if part is None:
+            return Entry(key, key, None, (), str(self._unknown(key))), None
+        entry, _ = self._whole.look(key, load=load)
+        return replace(entry, actions=tuple(part.actions)), part
+
+    def manifests(self) -> list[Manifest]:
+        """Return the manifests of all connectors that are seen, by key."""
+        return [found for key in self._whole if (found := self._part(key)) is not None]
+
+    def find(self, key: str, version: str | None = None) -> Manifest:
+        """Return the manifest of a connector, with the actions that are seen.
+
+        :raises UnknownConnector: no such connector, a hidden or broken one, or no version that fits.
+        """
+        part = self._part(key)
+        if part is None:
+            raise self._unknown(key)
+        self._whole.find(key, version)
+        return part
+
+    def has(self, key: str, action: str) -> bool:
+        """Return whether an action is seen."""
+        part = self._part(key)
+        return part is not None and action in part.actions
+
+    def load(self, key: str) -> Any:  # noqa: ANN401 (as the catalog's own)
+        """Return the connector's code."""
+        self.find(key)
+        return self._whole.load(key)
+
+    def _unknown(self, key: str) -> UnknownConnector:
+        return unknown_connector(key, self)
+
+    def _part(self, key: str) -> Manifest | None:
+        if key not in self._seen:
+            self._seen[key] = self._cut(key)
+        return self._seen[key]
+
+    def _cut(self, key: str) -> Manifest | None:
+        try:
+            manifest = self._whole.find(key)
+        except UnknownConnector:
+            return None
+        actions = {name: action for name, action in manifest.actions.items() if self._sees(manifest, action)}
+        if len(actions) == len(manifest.actions):
+            return manifest
+        if not actions:
+            return None
+        serving = {key: kind for key, kind in manifest.connection_types.items() if any(kind.can_serve(name) for name in actions)}
+        return replace(manifest, actions=actions, connection_types=serving or manifest.connection_types, raw=_raw(manifest, actions))
+
+    def _sees(self, manifest: Manifest, action: ActionManifest) -> bool:
+        if self._connection is None:
+            return self._authorizer.sees_action(manifest, action)
+        return self._authorizer.permits(manifest, action, self._connection)
+
+
+def _raw(manifest: Manifest, actions: dict[str, Any]) -> dict[str, Any]:
+    """Return the published JSON without hidden actions, what serves only them, and aliases, which name all of them."""
+    raw = {name: value for name, value in manifest.raw.items() if name != "aliases"}
+    raw["actions"] = [item for item in raw.get("actions", ()) if item["key"] in actions]
+    serving = {kind.key for kind in manifest.connection_types.values() if any(kind.can_serve(name) for name in actions)}
+    raw["connectionTypes"] = [_type(item, actions) for item in raw.get("connectionTypes", ()) if item["key"] in serving]
+    return raw
+
+
+def _type(item: dict[str, Any], actions: dict[str, Any]) -> dict[str, Any]:
+    serves = item.get("serves")
+    if not serves:
+        return item
+    return {**item, "serves": {**serves, "actions": [name for name in serves["actions"] if name in actions]}}

@@ -1,0 +1,110 @@
+"""What an invocation names, as far as the rules let its caller know of it: how the first stage asks the authorizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from jackfield.errors import UnknownAction, UnknownConnection, UnknownName, did_you_mean
+
+if TYPE_CHECKING:
+    from jackfield.access import Authorizer, Request
+    from jackfield.catalog import Catalog
+    from jackfield.connections import Connections, StoredConnection
+    from jackfield.invocation import Invocation, Meta
+    from jackfield.manifest import ActionManifest, Manifest
+
+__all__ = ["find_action", "find_called", "permitted", "require_call", "seen_connection"]
+
+_MOST = 10_000
+"""Stored connections of a type among which those are looked for that the rules leave."""
+
+Note = Callable[[str], object]
+
+
+def find_action(manifest: Manifest, key: str) -> ActionManifest:
+    """The action called ``key``.
+
+    :raises UnknownAction: where the connector has none of that name.
+    """
+    found = manifest.actions.get(key)
+    if found is None:
+        tail = did_you_mean(key, manifest.actions)
+        hint = f"'{manifest.key}' has {', '.join(sorted(manifest.actions)) or 'no actions'}."
+        raise UnknownAction(f"'{manifest.key}' has no action '{key[:80]}'{tail}", hint=hint)
+    return found
+
+
+def find_called(
+    invocation: Invocation, catalog: Catalog, authorizer: Authorizer | None, meta: Meta, note: Note | None
+) -> tuple[Manifest, ActionManifest]:
+    """Find the connector and the action of a call, and note the connector's version.
+
+    :raises UnknownConnector: :raises UnknownAction: where there is none.
+    :raises NotAllowed: where the rules leave no way of running it, be it there or not.
+    """
+    if authorizer is None or not authorizer.is_bound:
+        manifest = catalog.find(invocation.connector, invocation.connector_version)
+        meta.connector_version = manifest.version
+        return manifest, find_action(manifest, invocation.action)
+    from jackfield.access.seen import SeenCatalog  # noqa: PLC0415 (only where something is ruled)
+
+    try:
+        manifest = SeenCatalog(catalog, authorizer).find(invocation.connector, invocation.connector_version)
+        meta.connector_version = manifest.version
+        return manifest, find_action(manifest, invocation.action)
+    except UnknownName:
+        whole = next((found for found in catalog.manifests() if found.key == invocation.connector), None)
+        authorizer.refuse_unknown(whole, _request(invocation, "write"), note, any_connection=invocation.connection is None)
+        raise
+
+
+def require_call(invocation: Invocation, manifest: Manifest, action: ActionManifest, authorizer: Authorizer, note: Note | None) -> None:
+    """Do nothing where the rules allow a call with the connection that it names, be that there or not.
+
+    :raises NotAllowed: where they forbid it. A call that names none is judged when its connection is chosen.
+    """
+    if invocation.connection is not None or not manifest.connection_types or not authorizer.is_bound:
+        authorizer.require(_request(invocation, action.effect), note)
+
+
+def _request(invocation: Invocation, effect: str) -> Request:
+    from jackfield.access.patterns import INLINE, Request  # noqa: PLC0415 (as above)
+
+    given = invocation.connection
+    return Request(invocation.connector, invocation.action, effect, given if given is None or isinstance(given, str) else INLINE)
+
+
+def permitted(
+    connections: Connections, manifest: Manifest, action: str, authorizer: Authorizer, note: Note | None
+) -> list[tuple[str, str]]:
+    """Return the connections that fit a call which names none, and that its caller may use.
+
+    :raises NotAllowed: where there is none, and rules forbid the action itself.
+    """
+    from jackfield.access.patterns import Request  # noqa: PLC0415 (as above)
+
+    about = manifest.actions[action]
+    found = [(name, kind) for name, kind in connections.fitting(manifest, _MOST) if authorizer.permits(manifest, about, name)]
+    if not found or not authorizer.decide(Request(manifest.key, action, about.effect, found[0][0])).allowed:
+        authorizer.require(Request(manifest.key, action, about.effect, found[0][0] if found else None), note)
+    return found
+
+
+def seen_connection(connections: Connections, name: str, manifest: Manifest, authorizer: Authorizer) -> StoredConnection:
+    """Find a connection that the rules let the caller use with the connector, by its name. One of another connector's may be hidden from
+    the caller, and is told of like one that is not there.
+
+    :raises UnknownConnection: where there is none.
+    """
+
+    def sees(other: str, kind: str) -> bool:
+        return authorizer.uses(manifest, other, kind)
+
+    try:
+        found = connections.find(name)
+    except UnknownConnection:
+        raise connections.unknown(name, sees) from None
+    if manifest.connection_type(found.type) is None:
+        raise connections.unknown(name, sees)
+    return found

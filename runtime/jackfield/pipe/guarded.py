@@ -1,0 +1,204 @@
+"""The connections of a workspace as one caller may see, use and change them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jackfield.access import INLINE, SeenCatalog
+from jackfield.errors import UnknownConnection
+from jackfield.invocation import DEFAULT_TIMEOUT
+from jackfield.pipe.connecting import ManagedConnections
+from jackfield.pipe.drafting import Giver
+from jackfield.pipe.kinds import Kinds
+
+if TYPE_CHECKING:
+    from jackfield.access import Actor, Audit, Authorizer
+    from jackfield.catalog import Catalog
+    from jackfield.clock import Clock
+    from jackfield.connections import Connections, StoredConnection
+    from jackfield.pipe.admit import Targets
+    from jackfield.pipe.open import OpenConnections
+
+__all__ = ["GuardedConnections"]
+
+_OPERATOR = Giver()
+
+
+class GuardedConnections(ManagedConnections):
+    """Managed connections under rules.
+
+    A connection is seen where some action may be run over it. One that is hidden is looked up like one that is not there. What would use
+    or change it is refused by its name alone, be it there or not.
+    """
+
+    def __init__(
+        self,
+        known: Connections,
+        catalog: Catalog,
+        opening: OpenConnections,
+        targets: Targets,
+        clock: Clock,
+        audit: Callable[[Actor], Audit] | None,
+        authorizer: Authorizer,
+    ) -> None:
+        super().__init__(known, catalog, opening, targets, clock, audit)
+        self._authorizer = authorizer
+        self._installed = self.kinds
+        self.kinds = Kinds(SeenCatalog(catalog, authorizer))
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Nothing: sentences about files may name what is hidden."""
+        return ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Nothing, as above."""
+        return ()
+
+    def sees(self, name: str, kind: str) -> bool:
+        """Return whether the caller sees a connection of this name and type."""
+        found = self._installed.known(kind)
+        return found is not None and self._authorizer.sees_connection(name, kind, found.manifests)
+
+    def find(self, name: str) -> StoredConnection:
+        """Find a connection that is seen, by its name.
+
+        :raises UnknownConnection: where there is none.
+        """
+        try:
+            found = super().find(name)
+        except UnknownConnection:
+            raise self.known.unknown(name, self.sees) from None
+        if not self.sees(found.name, found.type):
+            raise self.known.unknown(name, self.sees)
+        return found
+
+    def show(self, name: str) -> dict[str, Any]:
+        """Show a connection that is seen.
+
+        :raises UnknownConnection: where there is none.
+        """
+        try:
+            row = super().show(name)
+        except UnknownConnection:
+            raise self.known.unknown(name, self.sees) from None
+        if not self.sees(name, row["type"]):
+            raise self.known.unknown(name, self.sees)
+        return row
+
+    def add(
+        self,
+        name: str,
+        type: str,  # noqa: A002 (the contract's word)
+        values: Mapping[str, Any],
+        *,
+        test: bool = True,
+        force: bool = False,
+        giver: Giver = _OPERATOR,
+        timeout_seconds: float = DEFAULT_TIMEOUT,
+    ) -> dict[str, Any]:
+        """Add a connection under a name that the caller may use.
+
+        :raises NotAllowed: where rules forbid it.
+        """
+        self._require_use(name, type)
+        return super().add(name, type, values, test=test, force=force, giver=giver, timeout_seconds=timeout_seconds)
+
+    def replace(
+        self,
+        name: str,
+        values: Mapping[str, Any],
+        version: int | None = None,
+        *,
+        test: bool = True,
+        force: bool = False,
+        giver: Giver = _OPERATOR,
+        timeout_seconds: float = DEFAULT_TIMEOUT,
+    ) -> dict[str, Any]:
+        """Change a connection that the caller may use.
+
+        :raises NotAllowed: where rules forbid it.
+        """
+        self.require(name)
+        return super().replace(name, values, version, test=test, force=force, giver=giver, timeout_seconds=timeout_seconds)
+
+    def rename(self, name: str, new_name: str) -> dict[str, Any]:
+        """Rename a connection that the caller may use, to a name under which it may be used for no more than before.
+
+        :raises NotAllowed: where rules forbid it.
+        """
+        self.require(name)
+        row = self.show(name)
+        self._require_use(new_name, row["type"])
+        self._authorizer.require_rename(name, new_name, row["type"], self._installed.find(row["type"]).manifests)
+        return super().rename(name, new_name)
+
+    def remove(self, name: str) -> None:
+        """Remove a connection that the caller may use.
+
+        :raises NotAllowed: where rules forbid it.
+        """
+        self.require(name)
+        super().remove(name)
+
+    def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
+        """Test a connection with the connectors for which the caller may use it.
+
+        :raises NotAllowed: where rules forbid it.
+        """
+        self.require(name)
+        return super().test(name, timeout_seconds=timeout_seconds)
+
+    def test_draft(
+        self,
+        type: str,  # noqa: A002 (the contract's word)
+        values: Mapping[str, Any],
+        *,
+        name: str | None = None,
+        giver: Giver = _OPERATOR,
+        timeout_seconds: float = DEFAULT_TIMEOUT,
+    ) -> dict[str, Any]:
+        """Test values that are not kept: as an inline connection, or as the one that is to be added under ``name``.
+
+        :raises NotAllowed: where rules forbid it.
+        """
+        self._require_use(name or INLINE, type)
+        return super().test_draft(type, values, name=name, giver=giver, timeout_seconds=timeout_seconds)
+
+    def external_id(self, name: str) -> str | None:
+        """Return the External ID of a connection that is seen."""
+        self.find(name)
+        return super().external_id(name)
+
+    def export(self, names: Iterable[str] | None = None, *, secrets: bool = False) -> dict[str, Any]:
+        """Export connections that are seen.
+
+        :raises UnknownConnection: for one that is not.
+        """
+        wanted = [name for name, kind in self.known.named() if self.sees(name, kind)] if names is None else list(names)
+        return super().export([self.find(name).name for name in wanted], secrets=secrets)
+
+    def policy(self, name: str, actions: Sequence[str] | None = None, principal_arn: str | None = None) -> dict[str, Any]:
+        """Make the policies for a connection that is seen, of the actions that are seen."""
+        self.find(name)
+        return super().policy(name, actions, principal_arn)
+
+    def require(self, name: str) -> None:
+        """Do nothing where there is a connection of this name, and the caller may use it.
+
+        :raises NotAllowed: where rules forbid any use of the name, be it there or not.
+        :raises UnknownConnection: where rules allow the name and there is no connection, or one that is hidden for its type.
+        """
+        self._authorizer.require_connection(name, [(kind.full_name, kind.manifests) for kind in self._installed.all()])
+        self.find(name)
+
+    def _require_use(self, name: str, kind: str) -> None:
+        """The same for a connection that is to come. A type that is not installed is refused later, as such."""
+        found = self._installed.known(kind)
+        if found is not None:
+            self._authorizer.require_connection(name, [(found.full_name, found.manifests)])
+
+    def _catalog_for(self, stored: StoredConnection) -> Catalog:
+        return SeenCatalog(self._catalog, self._authorizer, stored.name)

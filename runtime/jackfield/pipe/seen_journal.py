@@ -1,0 +1,90 @@
+"""The journal of a workspace as one caller sees it: the entries whose calls the rules of the caller's token would allow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from jackfield.journal.journal import cursor_of, unknown_entry
+from jackfield.journal.samples import Sample, open_counts, samples
+
+if TYPE_CHECKING:
+    from jackfield.access import Authorizer
+    from jackfield.catalog import Catalog
+    from jackfield.journal import Entry, Journal
+    from jackfield.manifest import Manifest
+
+__all__ = ["SeenJournal"]
+
+_LOOKED_AT = 2000
+"""Entries that one page looks through for those that are seen; where more are hidden, the page is short and has a cursor."""
+
+_PAGE = 100
+
+
+class SeenJournal:
+    """Reads and settles entries that are seen; all others are as if they were not there."""
+
+    def __init__(self, journal: Journal, workspace: str, catalog: Catalog, authorizer: Authorizer) -> None:
+        self._journal = journal
+        self._workspace = workspace
+        self._authorizer = authorizer
+        self._catalog = catalog
+        self._manifests: dict[str, Manifest | None] = {}
+
+    def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:  # noqa: ANN401 (the journal's own)
+        """Entries that are seen, newest first, and the cursor of the next page; filters must all fit."""
+        if not self._authorizer.token:
+            return self._journal.entries(cursor=cursor, limit=limit, **filters)
+        found: list[Entry] = []
+        size = max(limit, _PAGE)
+        for _ in range(0, _LOOKED_AT, size):
+            page, cursor = self._journal.entries(cursor=cursor, limit=size, **filters)
+            for entry in page:
+                if len(found) == limit:
+                    return found, cursor_of(found[-1])
+                if self._sees(entry):
+                    found.append(self._told(entry))
+            if cursor is None:
+                return found, None
+        return found, cursor
+
+    def find(self, identifier: str) -> Entry:
+        """Find the entry of an invocation.
+
+        :raises InvalidInvocation: where there is none that is seen.
+        """
+        entry = self._journal.find(identifier)
+        if not self._sees(entry):
+            raise unknown_entry(identifier)
+        return self._told(entry)
+
+    def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str) -> Entry:
+        """Settle a doubt by a person's word, as the journal does.
+
+        :raises InvalidInvocation: where there is no such entry that is seen, or it is not in doubt.
+        """
+        self.find(identifier)
+        return self._told(self._journal.resolve(identifier, outcome, by))
+
+    def samples(self, since: float, limit: int) -> list[Sample]:
+        """Return what a dashboard counts: the newest invocations since a moment."""
+        return samples(self._journal.database, self._workspace, since, limit, None if not self._authorizer.token else self._sees)
+
+    def open_counts(self) -> Mapping[str, int]:
+        """Return how many invocations are queued, running and in doubt."""
+        return open_counts(self._journal.database, self._workspace, None if not self._authorizer.token else self._sees)
+
+    def _sees(self, entry: Any) -> bool:  # noqa: ANN401 (an entry, or a row with the same members)
+        manifest = self._manifest(entry.connector)
+        return self._authorizer.sees_entry(manifest, entry.connector, entry.action, entry.effect, entry.connection)
+
+    def _told(self, entry: Entry) -> Entry:
+        """Return the entry without the pattern that decided, which may name what is hidden."""
+        return replace(entry, rule=None) if self._authorizer.token else entry
+
+    def _manifest(self, key: str) -> Manifest | None:
+        if key not in self._manifests:
+            self._manifests[key] = self._catalog.look(key)[1]
+        return self._manifests[key]
