@@ -29,6 +29,9 @@ class _Place:
     value: str | None = None
     read_at: float = 0.0
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("secrets are not pickled")
+
 
 class ReadSecrets:
     """A cache of secrets by reference. For all threads."""

@@ -186,6 +186,9 @@ class OpenContext:
     leases: Leases
     guard: Guard = ANYWHERE
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an open context is not pickled: its environment and leases hold secrets")
+
     @property
     def invocation_id(self) -> str:
         """The id of the invocation; empty while a connection is tested."""

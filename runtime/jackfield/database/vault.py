@@ -35,6 +35,9 @@ class _DataKey:
     digest: HMAC
     """Of nothing yet: each use copies it, which is cheaper than to begin with the key."""
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a data key is not pickled")
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Known:

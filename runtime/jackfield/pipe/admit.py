@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.connections import Connections, Origin, StoredConnection, reference_paths
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, did_you_mean
@@ -16,6 +16,7 @@ from jackfield.manifest import ActionManifest, ConnectionTypeManifest, Manifest
 from jackfield.pipe.asking import find_action, permitted, seen_connection
 from jackfield.pipe.schemas import Schemas
 from jackfield.pipe.steps import Perform, Steps
+from jackfield.redaction import Redactor, confidential_values, secret_values
 
 if TYPE_CHECKING:
     from jackfield.access import Authorizer
@@ -42,6 +43,9 @@ class Target:
     chosen: tuple[str, ...] = ()
     """The External IDs that somebody over HTTP or MCP chose for an inline connection."""
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a target is not pickled: it holds secrets")
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Admitted:
@@ -51,6 +55,9 @@ class Admitted:
     manifest: Manifest
     action: ActionManifest
     target: Target | None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an admitted invocation is not pickled: it may hold secrets")
 
     @property
     def waived(self) -> tuple[str, ...]:
@@ -227,6 +234,8 @@ def check_values(
     faults = [fault for fault in checked.details if not f"{fault.path}/".startswith(references)] if references else checked.details
     if not faults:
         return values
+    secrets = secret_values(kind.schema, values) | confidential_values(kind.schema, values)
+    faults = [Detail(fault.path, text, fault.keyword) for fault, text in zip(faults, _cleaned(faults, secrets), strict=True)]
     number = checked.count - (len(checked.details) - len(faults))
     count = "1 value" if number == 1 else f"{number} values"
     which = f"the connection '{name}'" if name else "the inline connection"
@@ -235,6 +244,12 @@ def check_values(
         details=faults,
         hint=NextStep("connection_schema", connector=manifest.key, type=kind.key),
     )
+
+
+def _cleaned(faults: Sequence[Detail], secrets: frozenset[str]) -> list[str]:
+    """Return the messages without the connection's secrets: one may stand in another field, which its fault quotes."""
+    redactor = Redactor(secrets)
+    return [redactor.clean(fault.message) for fault in faults]
 
 
 def _takes(manifest: Manifest) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.connections import HostAccess, Origin, reference_paths
 from jackfield.connections.edited import edited, refuse_placeholders, refuse_redirected
@@ -43,6 +43,9 @@ class Drafted:
     draft: Draft
     made: tuple[str, ...]
     schemas: Schemas
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a draft is not pickled: it holds secrets")
 
     def find(self, _stored: StoredConnection, manifest: Manifest) -> Target:
         """The target that the draft makes: without a name, so that nothing of it is shared with the connection of that name.

@@ -12,7 +12,7 @@ from jackfield.clock import Clock, SystemClock
 from jackfield.clock import within as within_seconds
 from jackfield.connections import Secrets, sources_from
 from jackfield.connector.guard import Guard
-from jackfield.errors import Cancelled
+from jackfield.errors import Cancelled, JackfieldError
 from jackfield.hooks import Plugins
 from jackfield.invocation import DEFAULT_TIMEOUT, Meta, Result
 from jackfield.pipe.admit import Targets
@@ -20,7 +20,7 @@ from jackfield.pipe.choices import choices
 from jackfield.pipe.open import OpenConnections
 from jackfield.pipe.permit import LIBRARY, Caller, Permits
 from jackfield.pipe.schemas import Schemas
-from jackfield.pipe.settle import failed
+from jackfield.pipe.settle import failed, masked_error
 from jackfield.pipe.stages import Stages, required
 from jackfield.pipe.steps import LoopThread, Steps, adrive, drive
 from jackfield.pipe.storage import Storage
@@ -247,7 +247,10 @@ class Jackfield:
         :raises JackfieldError: where it is refused at once (no such action, inputs that are not valid, a key that is taken).
         """
         trace = Trace(None, caller, wait=False)
-        return drive(self._stages.enqueue(invocation, trace), self.clock, self._loop)
+        try:
+            return drive(self._stages.enqueue(invocation, trace), self.clock, self._loop)
+        except JackfieldError as error:
+            raise masked_error(error, trace.redactor) from None
 
     async def arun(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue."""

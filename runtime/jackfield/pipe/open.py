@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.connections import (
     ConnectionCache,
@@ -55,6 +55,9 @@ class Opening:
     """Judges the hosts that the values name; None for an operator's connection, which may reach any. Resolves names, so it takes time."""
     forget_secrets: Callable[[], None] = lambda: None
     """Has what the connection refers to read anew when it is next opened: the provider refused the credentials."""
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an opening is not pickled: it holds secrets")
 
     def client(self, call: Call) -> Any:  # noqa: ANN401 (the author's client)
         """A client for one try."""

@@ -50,6 +50,7 @@ class Record:
         self._unwritten: Callable[[], bool] = _written
         """Takes back the entry that says it runs; true where it was not written yet."""
         self.replayed = False
+        self._inline: object = None
         self.log: Sequence[Mapping[str, Any]] = ()
 
     def replay(self) -> Steps[Result | None]:
@@ -200,6 +201,10 @@ class Record:
         """Note the rule that refused the invocation."""
         self._draft.rule = text
 
+    def withhold(self, inline: object) -> None:
+        """Have no value of an inline connection stored with a failure (contract §2), secret or not."""
+        self._inline = inline
+
     def keep(self, inputs: bytes | None) -> None:
         """Have the inputs kept with the entry; they are sealed already. None: none of them."""
         self._draft.inputs = inputs
@@ -207,6 +212,8 @@ class Record:
     def _settling(self, result: Result) -> Unit:
         if self._claimed is not None and self._unbegun:
             return self._journal.giving_back(self._claimed)
+        if self._inline is not None and result.status == "failed":
+            result = _without(self._inline, result)
         if not self.started:
             self._draft.started_at = None  # what could not be recorded as begun was not begun
         if self._claimed is not None or (self.started and not self._unwritten()):
@@ -259,6 +266,13 @@ def draft_of(invocation: Invocation, meta: Meta, fingerprint: str, caller: str |
         dry_run=invocation.dry_run,
         context=invocation.context or None,
     )
+
+
+def _without(inline: object, result: Result) -> Result:
+    from jackfield.redaction import Redactor, leaves  # noqa: PLC0415 (only a failure pays for it)
+
+    told = result.to_json()
+    return Result.from_json({**told, "error": Redactor(leaves(inline)).clean_json(told["error"])})
 
 
 def _replayed(entry: Entry) -> Result:

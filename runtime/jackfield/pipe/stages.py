@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Clock, Deadline, within
-from jackfield.errors import Detail, Internal, InvalidInvocation, JackfieldError, Unauthenticated
+from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError, Unauthenticated
 from jackfield.invocation import Invocation, Result, check_depth, decode
 from jackfield.pipe.admit import Admitted, Targets, admitting
 from jackfield.pipe.asking import find_called, require_call
@@ -115,7 +115,8 @@ class Stages:
     def _failed(self, error: JackfieldError, trace: Trace) -> Result:
         if isinstance(error, Unauthenticated) and trace.opening is not None:
             trace.opening.forget_secrets()
-        return failed(trace.ended(), masked_error(self._logged(error, trace), trace.redactor))
+        judged = trace.target is None and isinstance(error, InvalidConnection)  # what judged the values has masked them, by their schema
+        return failed(trace.ended(), masked_error(self._logged(error, trace), None if judged else trace.redactor))
 
     def _torn_down(self, trace: Trace) -> None:
         """Tell the journal the truth while there is time: the caller or the process is going down (Ctrl-C, exit)."""
@@ -128,6 +129,7 @@ class Stages:
     def _stages(self, given: Mapping[str, Any] | str | bytes, trace: Trace) -> Steps[Result]:
         invocation, meta = _parsed(given), trace.meta
         trace.inputs = invocation.inputs
+        trace.inline = invocation.connection.get("values") if isinstance(invocation.connection, Mapping) else None
         meta.connector, meta.action, meta.dry_run = invocation.connector, invocation.action, invocation.dry_run
         deadline = Deadline.after(invocation.timeout_seconds, self.clock)
         with within(deadline.remaining()):
@@ -182,6 +184,7 @@ class Stages:
         if authorizer is not None:
             require_call(invocation, manifest, action, authorizer, note)
         admitted = yield from admitting(invocation, manifest, self.known, self.targets, trace.caller.origin, authorizer, note)
+        trace.target = admitted.target
         if record is not None:
             record.describe(admitted)
         return admitted
@@ -203,7 +206,9 @@ class Stages:
             return None
         fingerprint = fingerprinted(journal, invocation)
         draft = draft_of(invocation, trace.meta, fingerprint, trace.caller.name, self.clock)
-        return Record(journal, draft, deadline, self.clock, wait=trace.wait, claimed=trace.claimed)
+        record = Record(journal, draft, deadline, self.clock, wait=trace.wait, claimed=trace.claimed)
+        record.withhold(trace.inline)
+        return record
 
     def _run(self, admitted: Admitted, inputs: Mapping[str, Any], deadline: Deadline, trace: Trace) -> Run:
         from jackfield.pipe.run import Run  # noqa: PLC0415 (pydantic begins there; a refused invocation never pays for it)

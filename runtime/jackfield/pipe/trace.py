@@ -11,6 +11,7 @@ from jackfield.invocation import Meta, new_invocation_id
 
 if TYPE_CHECKING:
     from jackfield.journal import Claimed
+    from jackfield.pipe.admit import Target
     from jackfield.pipe.open import Opening
     from jackfield.pipe.permit import Caller
     from jackfield.pipe.record import Record
@@ -23,7 +24,7 @@ __all__ = ["Trace"]
 class Trace:
     """What the outermost boundary must know of a run that may have failed anywhere."""
 
-    __slots__ = ("caller", "cancelled", "claimed", "inputs", "meta", "opening", "record", "run", "started", "wait")
+    __slots__ = ("caller", "cancelled", "claimed", "inline", "inputs", "meta", "opening", "record", "run", "started", "target", "wait")
 
     def __init__(self, cancelled: threading.Event | None, caller: Caller, *, wait: bool | float, claimed: Claimed | None = None) -> None:
         self.meta = Meta(claimed.id if claimed is not None else new_invocation_id())
@@ -36,11 +37,26 @@ class Trace:
         self.run: Run | None = None
         self.opening: Opening | None = None
         self.inputs: Mapping[str, Any] = {}
+        self.inline: object = None
+        """The values of an inline connection as they came in."""
+        self.target: Target | None = None
 
     @property
     def redactor(self) -> Redactor | None:
-        """Masks the secrets of the connection; None before one is open."""
-        return self.opening.cache.redactor if self.opening is not None else None
+        """Masks the secrets of the connection: those of one that is open, else what is known of it by now; None where that is nothing.
+
+        The secret may stand in another value or in the inputs, too, which a refusal quotes.
+        """
+        if self.opening is not None:
+            return self.opening.cache.redactor
+        if self.target is None and self.inline is None:
+            return None
+        from jackfield.redaction import Redactor, confidential_values, leaves, secret_values  # noqa: PLC0415 (only a refusal pays for it)
+
+        if self.target is None:
+            return Redactor(leaves(self.inline))
+        schema, values = self.target.kind.schema, self.target.values
+        return Redactor(secret_values(schema, values) | confidential_values(schema, values))
 
     def ended(self) -> Meta:
         """The meta of a run that has ended now."""

@@ -18,7 +18,7 @@ from jackfield.exports import exports
 if TYPE_CHECKING:
     from jackfield.redaction.failures import safe_exception_text
     from jackfield.redaction.logs import LogRedaction, quiet_sdk_loggers
-    from jackfield.redaction.marks import confidential_values, secret_values
+    from jackfield.redaction.marks import confidential_values, leaves, secret_values
     from jackfield.redaction.redactor import MASK, Redactor
     from jackfield.redaction.scope import current_redactor, redacting
     from jackfield.redaction.showing import masked
@@ -29,6 +29,7 @@ __all__ = [
     "Redactor",
     "confidential_values",
     "current_redactor",
+    "leaves",
     "masked",
     "quiet_sdk_loggers",
     "redacting",
@@ -41,7 +42,7 @@ __getattr__, __dir__ = exports(
     {
         ".failures": ("safe_exception_text",),
         ".logs": ("LogRedaction", "quiet_sdk_loggers"),
-        ".marks": ("confidential_values", "secret_values"),
+        ".marks": ("confidential_values", "leaves", "secret_values"),
         ".redactor": ("MASK", "Redactor"),
         ".scope": ("current_redactor", "redacting"),
         ".showing": ("masked",),

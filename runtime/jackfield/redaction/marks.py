@@ -7,7 +7,7 @@ from typing import Any
 
 from jackfield.redaction.places import Nodes, Schema, is_reference, members, nodes
 
-__all__ = ["confidential_values", "is_secret", "keeps_last4", "secret_values"]
+__all__ = ["confidential_values", "is_secret", "keeps_last4", "leaves", "secret_values"]
 
 
 def secret_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
@@ -45,20 +45,21 @@ def _extension(node: Schema) -> Mapping[str, Any]:
 
 def _marked(root: Schema, applying: Nodes, value: object, has_mark: Callable[[Nodes], bool]) -> Iterator[str]:
     if has_mark(applying):
-        yield from _leaves(value)
+        yield from leaves(value)
         return
     for _, known, member in members(root, applying, value):
         yield from _marked(root, known or (), member, has_mark)
 
 
-def _leaves(value: object) -> Iterator[str]:
+def leaves(value: object) -> Iterator[str]:
+    """Yield the texts and numbers in a JSON value, without those of references."""
     if isinstance(value, str):
         yield from (value,) if value else ()
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield repr(value)
     elif isinstance(value, Mapping) and not is_reference(value):
         for member in value.values():
-            yield from _leaves(member)
+            yield from leaves(member)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _leaves(item)
+            yield from leaves(item)

@@ -7,6 +7,7 @@ some characters depend on the secret alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NoReturn
 
 from jackfield.redaction.spellings import as_characters, escaped, hexadecimal, in_json, line_forms, normal_forms, octets
 
@@ -35,6 +36,9 @@ class Needle:
         self.before = before
         self.after = after
         self.token = token
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a needle is not pickled: it is a secret")
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Where it lies in ``text``; places that overlap are one."""
@@ -80,6 +84,9 @@ class Form:
         least = len(bare) - (sum(map(bare.count, " \t|\r")) if self.lined else 0)
         self.size = least if bare.isascii() else max(least // 4, 1)
         self._needles: tuple[Needle, ...] | None = None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a form is not pickled: it holds a secret")
 
     @property
     def needles(self) -> Iterable[Needle]:

@@ -1,0 +1,105 @@
+"""A secret in the wrong field is masked in refusals before the connection is opened, and nothing that holds one pickles (finding 10)."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jackfield import Jackfield
+from jackfield.catalog import Catalog
+from jackfield.errors import InvalidConnection
+from jackfield.invocation import Invocation
+from jackfield.pipe.admit import Admitted, Target
+from jackfield.pipe.drafting import Giver
+from jackfield.redaction.needles import Form, Needle
+
+ODD = {
+    "plain": "wJalrXUtnFEMI/K7MDENG", "quotes": "a'b\"c'd", "percent": "%s%d%(x)s", "newline": "line1\nline2", "emoji": "s3cr\U0001f389et",
+    "escape": "e\x1b[31mred", "four": "Zq7v", "prefix": "Zq7vLonger", "base64": "c2VjcmV0LXZhbHVl", "url": "a%20b+c/d?e=f",
+    "html": "<b>&amp;</b>", "unicode": "ge\u0308heim\u6f22", "braces": "{secret}{0}", "backslash": "a\\b\\\\c",
+    "blank inside": "two words here", "long": "Zq7v" * 1250,
+}  # fmt: skip
+"""Secrets that are hard to find again in a text."""
+KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "region": "eu-west-1"}
+ROLE = {"roleARN": "arn:aws:iam::123456789012:role/acme", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "externalId": "acme-4711"}
+MAIL = {"awsRegion": "eu-west-1", "to": "ada@example.com", "sender": "s@example.com", "subject": "s", "text": "t"}
+
+
+@pytest.fixture
+def jackfield(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jackfield]:
+    """A runtime with a database and a stored connection for each odd secret."""
+    monkeypatch.setenv("JACKFIELD_HOME", str(tmp_path))
+    with Jackfield(connections=[], database_url=f"sqlite:///{tmp_path}/j.db") as opened:
+        yield opened
+
+
+def spellings(secret: str) -> list[str]:
+    """The secret as a text or a JSON document holds it."""
+    return [secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]]
+
+
+def told(jackfield: Jackfield, connection: Any, **inputs: Any) -> tuple[str, str, str]:
+    """The code of a refusal, what the caller is told, and what the journal holds."""
+    asked = {"connector": "aws-ses", "action": "sendEmail", "connection": connection, "inputs": {**MAIL, **inputs}}
+    result = jackfield.invoke(asked)
+    assert result.error is not None
+    entry = jackfield.journal.find(result.meta.invocation_id)  # type: ignore[union-attr]
+    texts = [json.dumps(found, ensure_ascii=False) for found in (result.to_json(), entry.to_json())]
+    return result.error.code, texts[0], texts[1]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_s10_a_secret_in_the_wrong_field_is_masked_in_refusals(jackfield: Jackfield, name: str) -> None:
+    """In another value of the connection, in an input, inline and stored: neither the Result nor the journal holds it."""
+    secret = ODD[name]
+    values, role = {**KEYS, "secretAccessKey": secret}, {**ROLE, "secretAccessKey": secret}
+    keys = {"type": "apiKeySecret", "values": values}
+    found = [
+        told(jackfield, {"type": "apiKeySecret", "values": {**values, "region": secret}}),
+        told(jackfield, {"type": "awsAssumeRole", "values": {**role, "roleARN": secret}}),
+        told(jackfield, keys, to=secret),
+        told(jackfield, keys, sender=secret, awsRegion=secret),
+        told(jackfield, {"type": secret[:100], "values": values}),
+    ]
+    if name not in ("newline", "escape"):  # no connection with one is ever stored
+        jackfield.connections.add("stored", "aws/apiKeySecret", values, test=False)
+        found.append(told(jackfield, "stored", to=[secret]))
+    assert {code for code, _, _ in found} <= {"invalid_connection", "invalid_input", "invalid_invocation"}
+    for _, result, entry in found:
+        assert not [text for text in spellings(secret) if text in result or text in entry]
+
+
+def test_s10_management_masks_it_too(jackfield: Jackfield) -> None:
+    """A connection that is refused when it is added does not quote its secret either."""
+    values = {**KEYS, "secretAccessKey": "wJalrXUtnFEMI", "region": "wJalrXUtnFEMI"}
+    with pytest.raises(InvalidConnection) as caught:
+        jackfield.connections.add("hall", "aws/apiKeySecret", values, test=False, giver=Giver())
+    assert "wJalrXUtnFEMI" not in json.dumps(caught.value.to_json())
+
+
+def test_s10_inline_values_are_not_stored(jackfield: Jackfield) -> None:
+    """The caller is told which value is wrong; the journal holds none of an inline connection, secret or not (contract §2)."""
+    values = {**KEYS, "secretAccessKey": "wJalrXUtnFEMI", "region": "atlantis-west-9"}
+    code, result, entry = told(jackfield, {"type": "apiKeySecret", "values": values})
+    assert code == "invalid_connection"
+    assert ("atlantis-west-9" in result, "atlantis-west-9" in entry) == (True, False)
+
+
+def test_s10_nothing_that_holds_a_secret_pickles() -> None:
+    """Targets, admitted invocations, and what looks for secrets refuse every protocol, and a deep copy."""
+    manifest = Catalog.installed().find("aws-ses")
+    kind = manifest.connection_types["apiKeySecret"]
+    target = Target(None, kind, {"secretAccessKey": "s3cret"})
+    asked = Invocation.from_json({"connector": "aws-ses", "action": "sendEmail", "inputs": {}})
+    for thing in (target, Admitted(asked, manifest, manifest.actions["sendEmail"], target), Form("s3cret"), Needle("s3cret")):
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            with pytest.raises(TypeError, match="not pickled"):
+                pickle.dumps(thing, protocol)
+        with pytest.raises(TypeError, match="not pickled"):
+            copy.deepcopy(thing)
