@@ -147,7 +147,7 @@ def test_secrets_of_the_environment_have_a_prefix(folder: Path) -> None:
     text = f"{store('local.env', prefix='MAIL_')}---\n{secret('{name: KEY}')}"
     assert connection(write(folder, "a.yaml", text), MAIL_KEY="s").values["secretAccessKey"] == "s"
     other = text.replace("{name: KEY}", "{name: KEY, key: other}")
-    assert connection(write(folder, "b.yaml", other), MAIL_KEY="s").type == "aws/awsDefault"
+    assert "has no secret 'KEY' with the key 'other'" in problem(write(folder, "b.yaml", other), MAIL_KEY="s")
 
 
 def test_a_value_goes_before_a_reference(folder: Path) -> None:
@@ -167,18 +167,16 @@ def test_the_sidecar_s_own_variables_are_not_read(folder: Path, name: str, caplo
 
 
 @pytest.mark.parametrize("reference", ["{name: absent}", '{name: a, key: "x"}'])
-def test_a_missing_secret_is_logged_and_left_out(folder: Path, reference: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A secret that is not in the store leaves its field empty, as at home; the log names it."""
+def test_a_missing_secret_is_refused(folder: Path, reference: str) -> None:
+    """A secret that is not in the store is an error that names both; the machine's identity never signs in for it."""
     write(folder, "secrets.json", '{"a": "s"}')
-    found = connection(write(folder, "a.yaml", f"{store(secretsFile='secrets.json')}---\n{secret(reference)}"))
-    assert found.type == "aws/awsDefault"
-    assert "does not have" in caplog.text
+    text = problem(write(folder, "a.yaml", f"{store(secretsFile='secrets.json')}---\n{secret(reference)}"))
+    assert "has no secret '" in text
 
 
-def test_a_secret_without_a_store_is_logged_and_left_out(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Without auth.secretStore a reference stays unresolved, as at home."""
-    assert connection(write(folder, "a.yaml", secret("{name: a}", auth=None))).type == "aws/awsDefault"
-    assert "needs 'auth.secretStore'" in caplog.text
+def test_a_secret_without_a_store_is_refused(folder: Path) -> None:
+    """Without auth.secretStore a reference cannot be resolved: an error, not the machine's identity."""
+    assert "auth.secretStore: it must name the secret store" in problem(write(folder, "a.yaml", secret("{name: a}", auth=None)))
 
 
 def test_d15_a_store_that_is_not_there_stops_the_start(folder: Path) -> None:
@@ -349,3 +347,15 @@ def test_a_component_works_under_any_name(folder: Path, aws: object) -> None:
 def _logged(caplog: pytest.LogCaptureFixture) -> None:
     """Have warnings of this package captured."""
     caplog.set_level(logging.INFO, "jackfield.connections")
+
+
+def test_f6_a_reason_is_told_once() -> None:
+    """Dapr's message does not repeat a detail without a place, and has no blank where the place would be."""
+    from jackfield import Result
+    from jackfield.errors import Detail, InvalidConnection
+    from jackfield.invocation import Meta
+    from jackfield.surfaces.dapr.bindings import _reason
+
+    text = "this machine has no AWS identity of its own"
+    error = InvalidConnection(text, details=[Detail("", text), Detail("/region", "is missing"), Detail("", "see the guide")])
+    assert _reason(Result("failed", Meta("x"), error=error)) == f"invalid_connection: {text} (/region is missing; see the guide)"

@@ -23,7 +23,7 @@ def account_steps(aws: AwsClients) -> Iterator[Step]:
     region = aws.region or _FALLBACK_REGION
     try:
         account = aws.client("sesv2", region).get_account()
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, OSError) as error:
         yield _unread(error, aws, region)
         return
     quota = account.get("SendQuota")
@@ -63,6 +63,8 @@ def _ends_it(error: JackfieldError | None) -> bool:
     """Whether sending would fail, too. What AWS names by a code of its own, and trouble on its side, may be about ``GetAccount`` alone."""
     if error is None or isinstance(error, Unauthenticated) or error.provider is None:
         return True
+    if error.provider.http_status == HTTPStatus.NOT_IMPLEMENTED:
+        return True  # no SES API v2, which sending needs
     return not error.provider.code and (error.provider.http_status or 0) < HTTPStatus.INTERNAL_SERVER_ERROR
 
 

@@ -34,6 +34,12 @@ SES_ERRORS = AWS_ERRORS.extended(
         ("Throttling", "Daily message quota"): _DAILY,
         ("TooManyRequests", "Daily message quota"): _DAILY,
         ("LimitExceeded", "Daily message quota"): _DAILY,
+        "501": Row(
+            Rejected,
+            "Connect to an endpoint that speaks SES API v2, which sending needs: AWS itself, or an emulator that has it (LocalStack "
+            "Community does not).",
+            "the endpoint does not speak SES v2: it does not implement {operation}",
+        ),
         "MessageRejected": Row(Rejected, "Read what Amazon SES says about the message, and change it.", "Amazon SES refused the message"),
         ("MessageRejected", "not verified"): _UNVERIFIED,
         ("MessageRejected", "failed the check"): _UNVERIFIED,

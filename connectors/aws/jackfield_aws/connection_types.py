@@ -242,7 +242,8 @@ class AwsDefault(ConnectionType):
         :raises InvalidConnection: where the machine has none, or not this profile.
         """
         identity = self._identity()
-        context.cached(("identity", identity), lambda: find_identity(identity))
+        region = self.region or context.inputs.get("awsRegion")
+        context.cached(("identity", identity, region), lambda: find_identity(identity, region))
         return AwsClients(context, identity, region=self.region, endpoint=self.endpoint)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:

@@ -7,12 +7,12 @@ from typing import Any
 
 from jackfield.connector import Detail, Inputs, JackfieldError, QuotaExceeded, RateLimited, Rejected, Sent, Unavailable, current_call
 from jackfield_aws.answers import Answer, read_answer
-from jackfield_aws.rows import AWS_ROWS, BY_STATUS, SERVER_FAULT, THROTTLED, Key, Row, Rows
+from jackfield_aws.rows import AWS_ROWS, BY_STATUS, NOT_IMPLEMENTED, SERVER_FAULT, THROTTLED, Key, Row, Rows
 from jackfield_aws.transport import explain_transport
 
 __all__ = ["AWS_ERRORS", "AwsErrors"]
 
-_BAD_REQUEST, _TOO_MANY, _SERVER = 400, 429, 500
+_BAD_REQUEST, _TOO_MANY, _SERVER, _NOT_IMPLEMENTED = 400, 429, 500, 501
 _OTHER = Row(Rejected)
 _UNCLEAR = Row(Unavailable, "A proxy or an endpoint that is not AWS may have answered.", "{operation} got no clear answer", Sent.UNKNOWN)
 
@@ -85,9 +85,11 @@ class AwsErrors:
 
     def find(self, answer: Answer) -> Row:
         """The row for an answer. What is no explicit refusal is in doubt whatever the code says (a 5xx, a redirect); a 429 is a throttle,
-        unless the row is about a quota."""
+        unless the row is about a quota. A 501 is a refusal: the endpoint does not have the operation (row ``501``)."""
         code, message = _short(answer.code), answer.message.casefold()
         row = next((row for phrase, row in self._phrases.get(code, ()) if phrase in message), None) or self._rows.get(code)
+        if answer.status == _NOT_IMPLEMENTED:
+            return self._rows.get(str(_NOT_IMPLEMENTED), NOT_IMPLEMENTED)
         if answer.status >= _SERVER:
             return SERVER_FAULT
         if 0 < answer.status < _BAD_REQUEST:

@@ -18,7 +18,7 @@ from jackfield.connector import (
     Unavailable,
 )
 
-__all__ = ["AWS_ROWS", "BY_STATUS", "SERVER_FAULT", "THROTTLED", "Key", "Row", "Rows"]
+__all__ = ["AWS_ROWS", "BY_STATUS", "NOT_IMPLEMENTED", "SERVER_FAULT", "THROTTLED", "Key", "Row", "Rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,10 @@ SERVER_FAULT = Row(
     Unavailable, "AWS failed on its side. See the AWS Health Dashboard for {region}.", "AWS failed at {operation}", Sent.UNKNOWN
 )
 """Any 5xx: AWS may have done what was asked before it failed."""
+NOT_IMPLEMENTED = Row(
+    Rejected, "Use an endpoint that has {operation}: AWS's own, or another emulator.", "the endpoint does not implement {operation}"
+)
+"""A 501: an emulator or a proxy that lacks the operation. Nothing was done."""
 BY_STATUS: Mapping[int, Row] = {
     401: Row(Forbidden, _DENIED),
     403: Row(Forbidden, _DENIED),

@@ -54,7 +54,7 @@ class ClientSpec:
 class _Shared:
     """A Session and the lock that its client creation needs (boto3 guide: Sessions are not thread-safe)."""
 
-    def __init__(self, ambient: Ambient | None) -> None:
+    def __init__(self, ambient: Ambient | None, region: str | None) -> None:
         import botocore.session  # noqa: PLC0415 (0.1 s that only a call to AWS pays for)
 
         self.lock = threading.RLock()
@@ -63,23 +63,28 @@ class _Shared:
         self.session = botocore.session.Session(session_vars=variables, profile=ambient.profile if ambient else None)
         # The contract asks for the regional STS endpoint, whatever AWS_STS_REGIONAL_ENDPOINTS says.
         self.session.set_config_variable("sts_regional_endpoints", "regional")
+        if region is not None:
+            # Role profiles and web identity ask STS on the way to the machine's credentials; botocore would take the region of the last
+            # client of this Session, which is made after the credentials were found, else the global endpoint.
+            self.session.set_config_variable("region", region)
         if ambient and ambient.disable_imds:
             # What AWS_EC2_METADATA_DISABLED does, for this Session alone: the environment belongs to the whole process.
             self.session.get_component("credential_provider").remove("iam-role")
 
 
 @functools.lru_cache(maxsize=64)
-def _shared(ambient: Ambient | None) -> _Shared:
-    # One Session per process and profile: a new one costs 80 ms, a further client on it 2 to 4 ms. It holds service models and the
+def _shared(ambient: Ambient | None, region: str | None) -> _Shared:
+    # One Session per process, profile and region: a new one costs 80 ms, a further client on it 2 to 4 ms. It holds service models and the
     # host's own identity, nothing of a tenant: tenants' keys are given to each client by itself. Clients with keys of their own (None)
     # do not share a lock with the ambient identity, whose search may wait for a metadata service that is not there.
-    return _Shared(ambient)
+    return _Shared(ambient, region)
 
 
 @contextmanager
-def shared_session(ambient: Ambient | None = None) -> Iterator[Any]:
-    """The process's botocore Session for an ambient identity, or for clients that bring keys; held alone."""
-    shared = _shared(ambient)
+def shared_session(ambient: Ambient | None = None, region: str | None = None) -> Iterator[Any]:
+    """Hold the process's botocore Session for an ambient identity, or for clients that bring keys. ``region`` is where an ambient identity
+    asks STS, where it has to."""
+    shared = _shared(ambient, region if ambient is not None else None)
     with shared.lock:
         yield shared.session
 
@@ -97,7 +102,7 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
     if not spec.guard.internal and spec.endpoint is not None:
         spec.guard.check(_host(spec.endpoint), _path(spec))
     ambient = spec.identity if isinstance(spec.identity, Ambient) else None
-    with shared_session(ambient) as session:
+    with shared_session(ambient, spec.region) as session:
         if ambient is not None:
             _check_identity(session, ambient)
         try:
@@ -120,17 +125,17 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
     return client
 
 
-def find_identity(ambient: Ambient) -> str:
-    """How the machine's identity was found (``env``, ``iam-role`` …), by botocore's name for it.
+def find_identity(ambient: Ambient, region: str | None = None) -> str:
+    """Tell how the machine's identity was found (``env``, ``iam-role`` …), by botocore's name for it.
 
     :raises JackfieldError: where there is none, or it cannot be read.
     """
     import botocore.exceptions  # noqa: PLC0415 (see above)
 
     try:
-        with shared_session(ambient) as session:
+        with shared_session(ambient, region) as session:
             return _check_identity(session, ambient)
-    except botocore.exceptions.BotoCoreError as error:
+    except (botocore.exceptions.BotoCoreError, OSError, ValueError) as error:
         raise explain_transport(error) or error from None
 
 

@@ -86,7 +86,7 @@ def _sts(caller: StsCaller, request: RoleRequest | None) -> Iterator[Any]:
             client = make_client(ClientSpec("sts", caller.region, caller.endpoint, caller.identity, caller.guard))
             watch(client, begins=False)
             yield client
-        except (BotoCoreError, ClientError, ResponseParserError) as error:
+        except (BotoCoreError, ClientError, ResponseParserError, OSError) as error:
             raise explain_sts(error, region=caller.region, identity=caller.identity, request=request) from None
         except (KeyError, TypeError, AttributeError):
             text = "STS answered something that is no STS answer"

@@ -77,6 +77,13 @@ _NO_IDENTITY = _Fault(InvalidConnection, "no AWS credentials were found", _IDENT
 _RETRIEVAL = _Fault(Unauthenticated, "this machine's AWS credentials could not be fetched", _CONFIG)
 _SIGNED_OUT = _Fault(Unauthenticated, "this machine's AWS sign-in has ended", _LOGIN)
 _BAD_CONFIG = _Fault(InvalidConnection, "this machine's AWS configuration cannot be used", _CONFIG, path="")
+_BAD_IDENTITY = _Fault(
+    InvalidConnection,
+    "this machine's AWS identity is set up wrongly: its role or web identity cannot be used",
+    "Check AWS_WEB_IDENTITY_TOKEN_FILE (the file must be readable and hold a token), AWS_ROLE_ARN and AWS_ROLE_SESSION_NAME (2 to 64 "
+    "characters), or the role of the profile in ~/.aws/config.",
+    path="",
+)
 _BUG = _Fault(Internal, "the connector asked AWS for something that its API does not have")
 
 _FAULTS: Mapping[str, _Fault] = {
@@ -132,6 +139,8 @@ def explain_transport(error: Exception) -> JackfieldError | None:
         return inner
     names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("botocore.")]
     fault = next((_FAULTS[name] for name in names if name in _FAULTS), _GARBLED if _broke_a_parser(error) else None)
+    if fault in (None, _BUG) and _found_credentials(error):
+        fault = _BAD_IDENTITY  # whatever it is, it is no request of the connector's
     if fault is None:
         return None
     seen, deadline = _sharpened(fault, error), current_deadline()
@@ -188,6 +197,16 @@ def _broke_a_parser(error: Exception) -> bool:
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
     return traceback is not None and traceback.tb_frame.f_globals.get("__name__") == "botocore.parsers"
+
+
+def _found_credentials(error: Exception) -> bool:
+    """Tell whether botocore failed while it looked for this machine's credentials (a missing token file, a session name too short)."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_globals.get("__name__") in ("botocore.credentials", "botocore.tokens"):
+            return True
+        traceback = traceback.tb_next
+    return False
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

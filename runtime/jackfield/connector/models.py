@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, ClassVar, NoReturn
 
 from pydantic import BaseModel, ConfigDict
@@ -91,6 +91,10 @@ class ConnectionType(BaseModel):
     def reads_host_at(self) -> str:
         """JSON Pointer to the value that makes it so, or that would make it not so."""
         return ""
+
+    def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
+        """Return those of the actions' permissions that are needed over this connection; all of them by default."""
+        return permissions
 
     def open(self, context: OpenContext) -> Any:  # noqa: ANN401 (the author's client)
         """Give a client for one try. Called for each try: keep what is dear with ``context.cached`` and ``context.lease``."""

@@ -43,7 +43,7 @@ def policies(
         text = f"connections of the type '{stored.type}' need no policies"
         raise InvalidConnection(text, details=[Detail("/type", text)], hint="The setup guide of the type says what it needs.")
     chosen = sorted(_chosen(stored, manifests, actions))
-    permissions = sorted({name for _, action in chosen for name in action.permissions.get(system, ())})
+    permissions = sorted(kind.needed_permissions({name for _, action in chosen for name in action.permissions.get(system, ())}))
     if not permissions:
         text = "the actions declare no permissions"
         raise InvalidInvocation(text, details=[Detail("/actions", text)], hint="Choose other actions, or ask the connector's author.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -26,6 +26,7 @@ TEMPORARY = "Amazon SES takes no temporary credentials over SMTP: give the acces
 """Why roles and session tokens cannot sign in (AWS, "Obtaining Amazon SES SMTP credentials")."""
 
 _HOST = {"minLength": 1, "maxLength": 253, "pattern": HOST_PATTERN}
+_SMTP_PERMISSION = "ses:SendRawEmail"
 _TEXT = {"minLength": 1}
 _LOG = logging.getLogger("jackfield.aws_ses")
 _TLS_PORTS = frozenset({465, 2465})
@@ -144,6 +145,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         """
         from jackfield_aws_ses.smtp.client import SmtpClient  # noqa: PLC0415 (as above)
 
+        self._note_region(context.inputs.get("awsRegion"), context)
         pool: Pool = context.cached("smtp-pool", lambda: self._pool(context))
         return SmtpClient(pool, context.call)
 
@@ -171,9 +173,13 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         derived = context.lease("smtp-password", lambda: _derived(secret, region))
         return Login(username, derived.value, derived=True)
 
+    def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
+        """Leave out what only the API asks for: SMTP needs nothing but ses:SendRawEmail."""
+        return {_SMTP_PERMISSION} & set(permissions)
+
     def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:  # noqa: ARG002 (as all types)
-        """The IAM policy that the user of these credentials needs: SMTP asks for nothing but ses:SendRawEmail."""
-        return {"identityPolicy": identity_policy(["ses:SendRawEmail"])}
+        """Make the IAM policy that the user of these credentials needs."""
+        return {"identityPolicy": identity_policy(permissions)}
 
     def _pool(self, context: OpenContext) -> Pool:
         from functools import partial  # noqa: PLC0415 (as below)
@@ -194,6 +200,18 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
 
         found: ssl.SSLContext = context.cached("smtp-trust", lambda: trust(context.environment))
         return found
+
+    def _note_region(self, asked: object, context: OpenContext) -> None:
+        """Warn, once for each region, where a caller asks for another one than the endpoint's: the endpoint decides."""
+        known = region_of(self.hostname) or self.aws_region
+        if isinstance(asked, str) and asked and known is not None and asked != known:
+
+            def told() -> bool:
+                _LOG.warning(text, context.connection, known, asked)
+                return True
+
+            text = "the connection '%s' sends through the SMTP endpoint of %s, not in %s as 'awsRegion' asks: leave it out"
+            context.cached(("smtp-region", asked), told)
 
     def _no_region(self) -> InvalidConnection:
         text = "is missing: the password is derived from the secret access key for one region, and the host name does not say which"

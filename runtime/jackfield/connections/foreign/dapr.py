@@ -88,7 +88,7 @@ class _Found:
         return ReadComponent(component, alias, fields, connection_of(alias, made, component.document, FORMAT, (component.name,)))
 
     def _values(self, component: Component) -> dict[str, str]:
-        """The component's metadata, by name as written; what cannot be read stays out, as it does in a sidecar."""
+        """The component's metadata, by name as written; a variable that cannot be read stays out, as it does in a sidecar."""
         templates = Templates(self.around.environment, component.namespace, self.around.app_id)
         found: dict[str, str] = {}
         for item in component.items:
@@ -107,16 +107,22 @@ class _Found:
             return None
         return self.around.environment.get(name)
 
-    def _secret(self, name: str, key: str, component: Component) -> str | None:
+    def _secret(self, name: str, key: str, component: Component) -> str:
+        """Resolve a ``secretKeyRef``.
+
+        :raises ForeignError: where it cannot be resolved: left empty, the machine's own identity would sign in, as another account.
+        """
         if not component.secret_store:
-            _LOG.warning("%s: component '%s': a secretKeyRef needs 'auth.secretStore'", component.place, component.name)
-            return None
+            raise ForeignError(
+                f"auth.secretStore: it must name the secret store of secretKeyRef '{name}', which is not resolved otherwise: "
+                "without the secret the component would use the identity of this machine"
+            )
         store = self.stores.get(component.secret_store)
         if store is None:
             raise ForeignError(f"auth.secretStore: there is no secret store '{component.secret_store}'")
         value = store.find(name, key)
         if value is None:
-            _LOG.warning("%s: component '%s': its secret store does not have '%s'", component.place, component.name, name)
+            raise ForeignError(f"auth.secretStore: the secret store '{component.secret_store}' has no secret '{name}' with the key '{key}'")
         return value
 
 
