@@ -64,9 +64,11 @@ def test_who_waits_is_answered_when_the_time_is_over(tmp_path: Path) -> None:
         answer = asked.result(30)
         assert (answer.status, answer.headers["content-type"]) == (504, "application/problem+json")
         assert "journal" in answer.json["detail"]
+        identifier = answer.json["invocationId"]
+        assert answer.headers["location"] == f"/v1/invocations/{identifier}"
         assert len(answer.headers["x-request-id"]) == 32
         assert server.process.wait(30) == 0
-    assert [item["status"] for item in _journal(server)] == ["in_doubt"]
+    assert [(item["invocationId"], item["status"]) for item in _journal(server)] == [(identifier, "in_doubt")]
     assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["VERBS"]
 
+_LOOKS = 32
+"""Threads for looks into the queue."""
+
 
 def _declare(parser: Parser) -> None:
     parser.add_argument("--concurrency", type=count(1, MOST_AT_ONCE), default=16, metavar="N", help="invocations that run at once")
@@ -64,9 +67,11 @@ async def _until_told(panels: Panels, concurrency: int, within: float, location:
     import asyncio  # noqa: PLC0415 (as above)
     import signal  # noqa: PLC0415 (as above)
 
+    from jackfield.pipe.threads import Threads  # noqa: PLC0415 (as above)
     from jackfield.queue import QueueWorkers  # noqa: PLC0415 (as above)
 
     told, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.set_default_executor(Threads(_LOOKS, "jackfield-looks"))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
     workers = QueueWorkers(panels, concurrency)

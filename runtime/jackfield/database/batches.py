@@ -83,8 +83,9 @@ class Batches:
         with self._mutex:
             self._check_open()
             if self._writer is None or not self._writer.is_alive():
-                self._writer = threading.Thread(target=self._write, name="jackfield-writer", daemon=True)
-                self._writer.start()
+                writer = threading.Thread(target=self._write, name="jackfield-writer", daemon=True)
+                writer.start()  # raises where the system has no thread left
+                self._writer = writer
             self._handed.append(item)
             wake, self._led = not self._led, True
         if wake:
@@ -111,12 +112,13 @@ class Batches:
 
         with self._mutex:
             self._check_open()
+            if self._flusher is None or not self._flusher.is_alive():
+                flusher = threading.Thread(target=self._flushes, name="jackfield-flusher", daemon=True)
+                flusher.start()  # as above
+                self._flusher = flusher
             self._put_off += 1
             item.waits = True
             self._later.append(item)
-            if self._flusher is None or not self._flusher.is_alive():
-                self._flusher = threading.Thread(target=self._flushes, name="jackfield-flusher", daemon=True)
-                self._flusher.start()
             self._due.set()
         return taken_back
 

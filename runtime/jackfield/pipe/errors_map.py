@@ -23,6 +23,7 @@ from jackfield.errors import (
     Unavailable,
     UnknownName,
 )
+from jackfield.pipe.shortage import exhausted
 
 if TYPE_CHECKING:
     from jackfield.connector import Connector, Inputs
@@ -67,7 +68,7 @@ def explained(connector: Connector, cause: Exception, client: Any, values: Input
             return _late(found, call)
     if isinstance(cause, OSError) and call.deadline.remaining() <= 0:
         return call.deadline.passed(Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING)
-    return Unmapped(cause)
+    return exhausted(cause) or Unmapped(cause)
 
 
 def _late(error: JackfieldError, call: Call) -> JackfieldError:

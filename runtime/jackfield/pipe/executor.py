@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from jackfield.catalog import Catalog, entry_points
@@ -28,7 +28,6 @@ from jackfield.pipe.trace import Trace
 
 if TYPE_CHECKING:
     import asyncio
-    from concurrent.futures import ThreadPoolExecutor
 
     from jackfield.access import Actor, Audit
     from jackfield.catalog import EntryPoint
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from jackfield.journal import Claimed, Journal
     from jackfield.pipe.connecting import ManagedConnections
     from jackfield.pipe.seen_journal import SeenJournal
+    from jackfield.pipe.threads import Threads
 
 __all__ = ["Jackfield"]
 
@@ -94,7 +94,7 @@ class Jackfield:
             lambda: self.journal, self._targets,
         )  # fmt: skip
         self._loop = LoopThread()
-        self._workers: ThreadPoolExecutor | None = None
+        self._workers: Threads | None = None
         self._tasks: set[asyncio.Task[Result]] = set()
         self._lock = threading.Lock()
         self._never = None if self.storage.enabled else threading.Event()  # nobody can cancel by an id that no journal has
@@ -206,14 +206,17 @@ class Jackfield:
         wait: bool | float = False,
         cancelled: threading.Event | None = None,
         caller: Caller = LIBRARY,
+        named: Callable[[str], None] = lambda _identifier: None,
     ) -> Result:
         """Run one invocation in this thread; JSON text or the object it describes. Bad input is a failed Result, never an exception.
 
         ``wait`` waits for an invocation with the same idempotency key that still runs, instead of refusing: up to the deadline, or so many
         seconds. ``cancelled`` may be set by another thread: what has not been sent yet is then not sent. ``caller`` is who asks, for the
-        journal and the rules.
+        journal and the rules; ``named`` gets the invocation's id before it is run.
         """
-        return drive(self._stages.run(invocation, Trace(cancelled or self._never, caller, wait=wait)), self.clock, self._loop)
+        trace = Trace(cancelled or self._never, caller, wait=wait)
+        named(trace.meta.invocation_id)
+        return drive(self._stages.run(invocation, trace), self.clock, self._loop)
 
     async def ainvoke(
         self,
@@ -237,9 +240,12 @@ class Jackfield:
         wait: bool | float = False,
         cancelled: threading.Event | None = None,
         caller: Caller = LIBRARY,
+        named: Callable[[str], None] = lambda _identifier: None,
     ) -> asyncio.Task[Result]:
-        """The same as a task of its own: whoever waits for it may leave without ending it."""
-        return self._started(self._stages.run(invocation, Trace(cancelled, caller, wait=wait)))
+        """The same as a task of its own: whoever waits for it may leave without ending it. ``named`` gets the invocation's id at once."""
+        trace = Trace(cancelled, caller, wait=wait)
+        named(trace.meta.invocation_id)
+        return self._started(self._stages.run(invocation, trace))
 
     def enqueue(self, invocation: Mapping[str, Any] | str | bytes, *, caller: Caller = LIBRARY) -> Result | str:
         """Leave an invocation to the workers: its id, once it is on the disk; or the Result that its key replays.
@@ -369,12 +375,12 @@ class Jackfield:
 
             refuse_foreign_ids(self.storage.database, self.workspace, schema, values)
 
-    def _threads(self) -> ThreadPoolExecutor:
+    def _threads(self) -> Threads:
         with self._lock:
             if self._workers is None:
-                from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (a synchronous call never pays for it)
+                from jackfield.pipe.threads import Threads  # noqa: PLC0415 (a synchronous call never pays for it)
 
-                self._workers = ThreadPoolExecutor(_WORKERS, "jackfield")
+                self._workers = Threads(_WORKERS, "jackfield")
             return self._workers
 
 

@@ -23,6 +23,7 @@ from jackfield.pipe.reasons import reason
 from jackfield.pipe.record import Record, draft_of, fingerprinted
 from jackfield.pipe.schemas import Schemas
 from jackfield.pipe.settle import check_output, failed, masked_error, masked_output, succeeded
+from jackfield.pipe.shortage import exhausted
 from jackfield.pipe.steps import Steps
 from jackfield.pipe.trace import Trace
 from jackfield.pipe.turns import turn
@@ -69,7 +70,7 @@ class Stages:
         except JackfieldError as error:
             result = self._failed(error, trace)
         except Exception as error:  # noqa: BLE001 (the outermost boundary: a bug of ours is a Result too)
-            result = failed(trace.ended(), self._internal(error, trace))
+            result = failed(trace.ended(), self._unexpected(error, trace))
         except BaseException:
             self._torn_down(trace)
             raise
@@ -254,9 +255,10 @@ class Stages:
                 self._log(getattr(known, "cause", known), trace)
         return self._bug(trace) if isinstance(error, Internal) else error
 
-    def _internal(self, error: Exception, trace: Trace) -> JackfieldError:
+    def _unexpected(self, error: Exception, trace: Trace) -> JackfieldError:
         self._log(error, trace)
-        return self._bug(trace)
+        short = exhausted(error) if trace.run is None or not trace.run.attempts else None  # a try that was begun may have sent
+        return short or self._bug(trace)
 
     @staticmethod
     def _bug(trace: Trace) -> Internal:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from jackfield.errors import JackfieldError
+from jackfield.pipe.shortage import exhausted
 from jackfield.surfaces.http.body import TooLarge
 from jackfield.surfaces.http.cors import Cors
 from jackfield.surfaces.http.dapr_routes import dapr_routes
@@ -57,7 +58,14 @@ def build_app(host: Host) -> Starlette:
         routes=_routes(host),
         middleware=middleware,
         lifespan=lambda _app: _lifespan(host),
-        exception_handlers={Problem: _refuse, HTTPException: _refuse_http, ClientDisconnect: _forget, Exception: _refuse_bug},
+        exception_handlers={
+            Problem: _refuse,
+            HTTPException: _refuse_http,
+            ClientDisconnect: _forget,
+            MemoryError: _refuse_shortage,
+            RuntimeError: _refuse_shortage,
+            Exception: _refuse_bug,
+        },
     )
     app.router.redirect_slashes = False
     app.state.host = host
@@ -129,6 +137,17 @@ async def _refuse_http(_request: Request, error: Exception) -> Response:
 
 async def _forget(_request: Request, _error: Exception) -> Response:
     return Response(status_code=400)  # nobody reads it
+
+
+async def _refuse_shortage(request: Request, error: Exception) -> Response:
+    """Answer where memory or threads ran out; the log says so once a minute, not with a traceback for each request."""
+    short = exhausted(error)
+    if short is None:
+        raise error
+    host: Host = request.app.state.host
+    if host.shortages.takes(short.message.encode()):
+        _LOG.error("%s: requests are answered with 503", short.message)
+    return problem(of_error(short))
 
 
 async def _refuse_bug(request: Request, error: Exception) -> Response:

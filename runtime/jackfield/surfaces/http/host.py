@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from jackfield import __version__
 from jackfield.catalog.index import ActionIndex
 from jackfield.connector.guard import Guard
+from jackfield.pipe.threads import Threads
 from jackfield.queue import Panels, QueueWorkers
 from jackfield.surfaces.http.body import dumps
 from jackfield.surfaces.http.budgets import Budgets
@@ -20,6 +20,7 @@ from jackfield.surfaces.http.guesses import Guesses
 from jackfield.surfaces.http.identity import Identities
 from jackfield.surfaces.http.metrics import Metrics
 from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.http.readiness import Readiness
 from jackfield.surfaces.http.room import Room
 from jackfield.surfaces.http.stopping import Stopping
 from jackfield.surfaces.http.tracing import Tracing
@@ -40,6 +41,8 @@ _LOG = logging.getLogger("jackfield.http")
 _BRIEF, _SLOW = 32, 64
 """Threads for looks into the database, and for what asks a provider: a slow provider must not keep anybody from signing in."""
 _SWEEP_EVERY = 600.0
+_SHORTAGES = 1 / 60
+"""Times a second that the log says that memory or threads ran out."""
 
 
 class Host:
@@ -64,16 +67,18 @@ class Host:
         self.metrics = Metrics(self.catalog)
         self.search = ActionIndex(self.catalog)
         self.identities = Identities(self.storage, self.clock, settings.jwt)
+        self.readiness = Readiness(self.storage, self.clock)
         self.room = Room(settings.max_bodies)
         self.files = Files(self.storage, settings, self.clock)
         self.guesses = Guesses(settings.guesses, self.clock)
+        self.shortages = Budgets(_SHORTAGES, self.clock)
         self._rates = Budgets(settings.rate, self.clock)
         self._stopping = stopping or Stopping(settings.stop_within, self.clock)
         self._described: bytes | None = None
         self._workers: QueueWorkers | None = None
         self._sweeper: asyncio.Task[None] | None = None
-        self._brief = ThreadPoolExecutor(_BRIEF, "jackfield-http")
-        self._slow = ThreadPoolExecutor(_SLOW, "jackfield-slow")
+        self._brief = Threads(_BRIEF, "jackfield-http")
+        self._slow = Threads(_SLOW, "jackfield-slow")
 
     @property
     def stopping(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
@@ -107,11 +108,17 @@ async def _run(
     cancelled = threading.Event()
     task: asyncio.Future[Result]
     if large:
-        task = asyncio.ensure_future(host.slowly(lambda: panel.invoke(body, wait=wait, cancelled=cancelled, caller=identity.caller)))
+        run = partial(panel.invoke, body, wait=wait, cancelled=cancelled, caller=identity.caller, named=partial(_name, request))
+        task = asyncio.ensure_future(host.slowly(run))
     else:
-        task = panel.begin(body, wait=wait, cancelled=cancelled, caller=identity.caller)
+        task = panel.begin(body, wait=wait, cancelled=cancelled, caller=identity.caller, named=partial(_name, request))
     with cancelling(request, cancelled):
         return await asyncio.shield(task)
+
+
+def _name(request: Request, identifier: str) -> None:
+    """Note the invocation's id while it runs: a server that stops before the Result is there answers with it."""
+    request.scope["jackfield.invocation_id"] = identifier
 
 
 async def _queued(body: Any, host: Host, panel: Jackfield, identity: Identity) -> Response:  # noqa: ANN401 (JSON)

@@ -92,9 +92,10 @@ class Jwts:
             wanted = kid not in self._keys
             due = wanted or now - self._fetched > _STALE
             if due and self._fetching is None and (self._next is None or now >= self._next):
-                self._fetching = Future()
-                self._fetching.set_running_or_notify_cancel()
-                threading.Thread(target=self._fetch, args=(self._fetching,), name="jackfield-jwks", daemon=True).start()
+                fetching = Future[None]()
+                fetching.set_running_or_notify_cancel()
+                threading.Thread(target=self._fetch, args=(fetching,), name="jackfield-jwks", daemon=True).start()
+                self._fetching = fetching
             return self._fetching if wanted else None
 
     def _fetch(self, fetching: Future[None]) -> None:

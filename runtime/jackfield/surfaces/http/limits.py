@@ -50,7 +50,7 @@ class Limits:
         except asyncio.CancelledError:
             if named.begun or not self._host.stopping:
                 raise
-            await problem(Problem(504, _STOPPED))(scope, receive, named)
+            await problem(_stopped(scope.get("jackfield.invocation_id")))(scope, receive, named)
         finally:
             self._running -= 1
             share.release()
@@ -63,6 +63,13 @@ class Limits:
         if sum(name == b"authorization" for name, _ in headers) > 1:
             return Problem(400, "the header 'Authorization' is given more than once")
         return None
+
+
+def _stopped(identifier: str | None) -> Problem:
+    """The refusal of a request that was still running when the time to stop was over, with the id under which the journal has it."""
+    if identifier is None:
+        return Problem(504, _STOPPED)
+    return Problem(504, _STOPPED, {"Location": f"/v1/invocations/{identifier}"}, invocationId=identifier)
 
 
 class _Named:

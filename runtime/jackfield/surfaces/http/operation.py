@@ -27,12 +27,12 @@ async def healthy(_request: Request, _host: Host, _identity: Identity) -> Respon
 
 
 async def ready(_request: Request, host: Host, _identity: Identity) -> Response:
-    """``GET /readyz``: the database can be reached, and its tables are up to date."""
+    """``GET /readyz``: the database can be written, and its tables are up to date."""
     if host.stopping:
         raise Problem(503, "the server is stopping")
-    pending = await asyncio.to_thread(host.storage.database.pending) if host.storage.enabled else []
-    if pending:
-        raise Problem(503, f"{len(pending)} migrations are pending: run 'jackfield db upgrade'")
+    fault = await host.readiness.fault()
+    if fault is not None:
+        raise Problem(503, fault, {"Retry-After": "1"})
     return answer({"status": "ok"})
 
 

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Bounded"]
 
+_PROBES = (b"/healthz", b"/readyz")
+_RESERVE = 32
+"""Connections beyond the limit that are for probes: they have little time for their head, and every other request is refused."""
+_PROBE_HEAD = 2.0
+_RETRY = ("retry-after: 1",)
+
 _LINGER = 2.0
 """Seconds for which the rest of a refused body is still taken, and dropped: closing at once would reset the connection, and the caller
 might never see the refusal (RFC 9112 §9.6)."""
@@ -34,16 +40,21 @@ class Bounded(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._leaving = False
+        self._for_probes = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody has connected; the head of a request is due."""
         super().connection_made(transport)
-        if len(self.connections) > self._limits.max_connections:
-            detail = f"the server has {self._limits.max_connections:,} connections already"
-            transport.write(raw_problem(503, detail, request_id(()), ("retry-after: 1",)))
+        over = len(self.connections) - self._limits.max_connections
+        if over > _RESERVE:
+            transport.write(raw_problem(503, self._full(), request_id(()), _RETRY))
             transport.close()
             return
-        self._wait(self._limits.head_within)
+        self._for_probes = over > 0
+        self._wait(_PROBE_HEAD if self._for_probes else self._limits.head_within)
+
+    def _full(self) -> str:
+        return f"the server has {self._limits.max_connections:,} connections already"
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
@@ -56,7 +67,10 @@ class Bounded(HttpToolsProtocol):
         if self._leaving:
             return
         self._received += len(data)
-        super().data_received(data)
+        try:
+            super().data_received(data)
+        except MemoryError:
+            self._refuse(503, "this process has no memory left", _RETRY)
         if self._gone():
             return
         if self._in_head and self._received > self._limits.max_head:
@@ -80,8 +94,13 @@ class Bounded(HttpToolsProtocol):
         if sum(name == b"host" for name, _ in self.headers) != 1 and self.parser.get_http_version() == "1.1":
             self._refuse(400, "a request of HTTP/1.1 has one header 'Host'")  # RFC 9112 §3.2
             return
+        if self._for_probes and self.url.partition(b"?")[0] not in _PROBES:
+            self._refuse(503, self._full(), _RETRY)
+            return
         self._received, self._body_since = 0, self.loop.time()
         super().on_headers_complete()
+        if self._for_probes:
+            self.cycle.keep_alive = False
         if not self._gone():
             self.cycle.transport = _Closing(self.transport, self.close_politely)  # type: ignore[assignment]
 
@@ -149,7 +168,7 @@ class Bounded(HttpToolsProtocol):
         else:
             self._abort()
 
-    def _refuse(self, status: int, detail: str) -> None:
+    def _refuse(self, status: int, detail: str, more: tuple[str, ...] = ()) -> None:
         if self._leaving or self.transport.is_closing():
             return
         if self._busy():
@@ -158,7 +177,7 @@ class Bounded(HttpToolsProtocol):
                 return
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        self.transport.write(raw_problem(status, detail, request_id(self.headers if self._begun else ())))
+        self.transport.write(raw_problem(status, detail, request_id(self.headers if self._begun else ()), more))
         self._leave()
 
     def _wait_for_reader(self) -> None:

@@ -7,7 +7,9 @@ import os
 import socket
 import ssl
 import sys
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -16,6 +18,7 @@ from uvicorn.supervisors import Multiprocess
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.queue import leave
+from jackfield.surfaces.http.fitting import fitted_bodies, fitted_connections
 from jackfield.surfaces.http.origins import check_origins
 from jackfield.surfaces.http.orphans import stop_with_parent
 from jackfield.surfaces.http.protocol import Bounded
@@ -32,6 +35,9 @@ _BACKLOG = 2048
 _SWITCH = 0.002
 """Seconds after which a thread that computes makes room for others: Python's own 5 ms, taken at each of the dozen turns of a small request,
 would let one busy action slow every answer down."""
+
+_STACK = 2 * 1024**2
+"""Bytes of a thread's stack: the system's 8 MiB each use up an address space that is limited, for good, since threads stay."""
 
 
 class ServerConfig(uvicorn.Config):
@@ -67,6 +73,7 @@ def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None]
     adopt_server_log()
     stop_with_parent(settings.stop_within)
     sys.setswitchinterval(_SWITCH)
+    threading.stack_size(_STACK)
     return build_app(Host(settings, os.environ, plugins=configured(os.environ), stopping=stopping))
 
 
@@ -131,6 +138,11 @@ def run(settings: Settings, prepare: Callable[[], None] = _nothing, announce: Ca
     :raises InvalidInvocation: where it is not safe to listen there, or somebody else does.
     """
     check_settings(settings)
+    settings = replace(
+        settings,
+        max_connections=fitted_connections(settings.max_connections),
+        max_bodies=fitted_bodies(settings.max_bodies, settings.max_body),
+    )
     with _listener(settings) as listener:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         announce(f"{'https' if settings.certificate else 'http'}://{host}:{listener.getsockname()[1]}")

@@ -1,0 +1,39 @@
+"""Worker threads that survive a process without further threads or memory."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+__all__ = ["Threads"]
+
+_LOG = logging.getLogger("jackfield.pipe")
+
+
+class Threads(ThreadPoolExecutor):
+    """Pool of worker threads that goes on with those that it has where no further one can be started.
+
+    Python's own queues the work and raises all the same: the caller is told of a failure, and later the work is done. The first thread
+    is started at once, so that there always is one.
+    """
+
+    def __init__(self, most: int, name: str) -> None:
+        super().__init__(most, name)
+        self._short = False
+        self.submit(_nothing)
+
+    def _adjust_thread_count(self) -> None:
+        try:
+            super()._adjust_thread_count()
+        except (RuntimeError, MemoryError):
+            if not self._threads:
+                raise
+            if not self._short:
+                _LOG.error("no further thread can be started: %d threads of '%s' do the work", len(self._threads), self._thread_name_prefix)
+            self._short = True
+        else:
+            self._short = False
+
+
+def _nothing() -> None:
+    """Do nothing, in the first thread."""

@@ -1,0 +1,85 @@
+"""Readiness of one process: the database can be written, which a database that can be read need not be."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from jackfield.clock import within
+from jackfield.errors import JackfieldError
+from jackfield.pipe.shortage import exhausted
+from jackfield.pipe.threads import Threads
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.pipe.storage import Storage
+
+__all__ = ["Readiness"]
+
+_FRESH = 2.0
+"""Seconds for which an outcome is taken as read: a probe costs one commit in that time, however many ask."""
+_LOCK_WAIT = 2.0
+_PATIENCE = 3.0
+_ROOM = 256 * 1024
+"""Bytes that a disk must have free: SQLite needs them for the next commits."""
+_PROBE = "UPDATE schema_migrations SET applied_at = applied_at WHERE version = 1"
+
+
+class Readiness:
+    """Answers whether the database takes writes. One look at a time, in a thread of its own: a database that hangs holds nobody else."""
+
+    def __init__(self, storage: Storage, clock: Clock) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._threads: Threads | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._until = 0.0
+        self._fault: str | None = None
+
+    async def fault(self) -> str | None:
+        """Return why the process is not ready; None where it is."""
+        if not self._storage.enabled:
+            return None
+        if self._looking is None and self._clock.monotonic() >= self._until:
+            self._looking = asyncio.ensure_future(self._look())
+        if self._looking is not None:
+            done, _ = await asyncio.wait({self._looking}, timeout=_PATIENCE)
+            if not done:
+                return f"the database did not answer within {_PATIENCE:g} seconds"
+        return self._fault
+
+    async def _look(self) -> None:
+        try:
+            if self._threads is None:
+                self._threads = Threads(1, "jackfield-ready")
+            self._fault = await asyncio.get_running_loop().run_in_executor(self._threads, self._found)
+        except (MemoryError, RuntimeError) as error:
+            self._fault = f"the database cannot be looked at: {exhausted(error) or error}"
+        finally:
+            self._until = self._clock.monotonic() + _FRESH
+            self._looking = None
+
+    def _found(self) -> str | None:
+        try:
+            with within(_LOCK_WAIT):
+                database = self._storage.database
+                pending = database.pending()
+                if pending:
+                    return f"{len(pending)} migrations are pending: run 'jackfield db upgrade'"
+                with database.write() as transaction:
+                    transaction.change(_PROBE, {})
+        except JackfieldError as error:
+            return error.message
+        return _full(getattr(database.dialect, "path", None))
+
+
+def _full(path: str | None) -> str | None:
+    if path is None or sys.platform == "win32":
+        return None
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return None  # the write has just succeeded
+    return "the disk of the database is full" if found.f_bavail * found.f_frsize < _ROOM else None

@@ -1,0 +1,151 @@
+"""A process that runs out of memory, threads or files, and a database that cannot be written: what callers and probes get meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import logging
+import os
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from http_stand import Client, clean, mint, standing
+from jackfield.pipe.threads import Threads
+from jackfield.surfaces.http import fitting, readiness
+
+_LISTENS = re.compile(r"listens on http://127\.0\.0\.1:(\d+)")
+
+
+def _no_thread(_thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_w8_no_thread_can_be_started(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """W8: without further threads those that are there do the work, or the caller is told to try again; one line is logged, and all is
+    well as soon as threads are back."""
+    with standing(tmp_path) as stand:
+        client = stand.client()
+        with mock.patch.object(threading.Thread, "start", _no_thread), caplog.at_level(logging.ERROR):
+            replies = [client.invoke("say", text=str(number)) for number in range(20)]
+            assert client.get("/readyz").status in {200, 503}
+        for reply in replies:
+            assert reply.status == 200 or (reply.status == 503 and reply.headers["retry-after"] == "1"), reply.body
+        assert len(caplog.records) <= 2 * len({record.getMessage() for record in caplog.records}) <= 6
+        assert [record for record in caplog.records if record.exc_info] == []
+        assert client.invoke("say", text="again").status == 200
+        assert client.get("/readyz").status in {200, 503}
+
+
+def test_w8_work_that_is_refused_is_not_done_later(caplog: pytest.LogCaptureFixture) -> None:
+    """W8: a pool that cannot grow does with its threads what it was given, and tells nobody that it failed."""
+    with Threads(8, "test") as pool, mock.patch.object(threading.Thread, "start", _no_thread):
+        gates = [threading.Event() for _ in range(3)]
+        found = [pool.submit(gate.wait, 30.0) for gate in gates]
+        for gate in gates:
+            gate.set()
+        assert [future.result(30) for future in found] == [True, True, True]
+    assert [record.getMessage() for record in caplog.records] == ["no further thread can be started: 1 threads of 'test' do the work"]
+
+
+@pytest.mark.parametrize("place", ["jackfield.surfaces.http.invocations.decoded", "jackfield.pipe.stages.check"])
+def test_w2_memory_that_is_used_up(tmp_path: Path, caplog: pytest.LogCaptureFixture, place: str) -> None:
+    """W2: a request that finds no memory, before or in the pipe, is told to try again, without a traceback; the next one is run."""
+    with standing(tmp_path) as stand:
+        client = stand.client()
+        with mock.patch(place, side_effect=MemoryError), caplog.at_level(logging.ERROR):
+            replies = [client.invoke("say", text="x") for _ in range(5)]
+        assert [(reply.status, reply.headers["retry-after"]) for reply in replies] == [(503, "1")] * 5
+        assert "this process has no memory left" in replies[0].body.decode()
+        assert [record for record in caplog.records if record.exc_info] == []
+        assert client.invoke("say", text="again").status == 200
+
+
+def test_w2_bodies_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """W2: the room for bodies is a share of the memory that the process may have, and never less than one body."""
+    mib = 1024**2
+    monkeypatch.setattr(fitting, "_of_group", lambda: 2048 * mib)
+    assert fitting.fitted_bodies(512 * mib, 64 * mib) == 128 * mib
+    monkeypatch.setattr(fitting, "_of_group", lambda: 256 * mib)
+    assert fitting.fitted_bodies(512 * mib, 64 * mib) == 64 * mib
+    monkeypatch.setattr(fitting, "_of_group", lambda: 0)
+    assert fitting.fitted_bodies(512 * mib, 64 * mib) == 512 * mib
+
+
+def test_w6_files_that_are_used_up(tmp_path: Path) -> None:
+    """W6: with 256 files and 400 idle connections probes are answered, and all is well when the idle ones are gone."""
+    home = tmp_path / "home"
+    token = mint(home)
+    command = ["sh", "-c", 'ulimit -n 256; exec "$@"', "sh", sys.executable, "-m", "jackfield", "serve", "--port", "0"]
+    with subprocess.Popen(command, env=clean(home), stderr=subprocess.PIPE, text=True) as server, contextlib.ExitStack() as idle:
+        assert server.stderr is not None
+        told = server.stderr.readline()
+        assert "a process takes 96 connections at most: it may have 256 files open" in told
+        found = _LISTENS.search(server.stderr.readline())
+        assert found is not None
+        client = Client(int(found[1]), token, timeout=60.0)
+        assert client.get("/readyz").status == 200
+        for _ in range(400):
+            idle.enter_context(socket.create_connection(("127.0.0.1", client.port), 10))
+        asked = [_tried(client, "/readyz"), _tried(client, "/healthz")]
+        idle.close()
+        assert asked == [200, 200]
+        assert _tried(client, "/v1/connections") == 200
+        server.terminate()
+        server.wait(60)
+
+
+def _tried(client: Client, path: str) -> int:
+    """The status after at most some tries, as a probe makes them."""
+    pause, status = threading.Event(), 0
+    for _ in range(50):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            status = client.get(path).status
+        if status == 200:
+            break
+        pause.wait(0.2)
+    return status
+
+
+def test_w5_a_database_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W5: while another process holds the database's lock, or its disk is full, a server is alive and not ready; then it is."""
+    monkeypatch.setattr(readiness, "_FRESH", 0.0)
+    monkeypatch.setattr(readiness, "_LOCK_WAIT", 0.2)
+    with standing(tmp_path) as stand:
+        client = stand.client()
+        assert client.get("/readyz").status == 200
+        with contextlib.closing(sqlite3.connect(tmp_path / "home" / "jackfield.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            locked = client.get("/readyz")
+            assert (locked.status, locked.headers["retry-after"], client.get("/healthz").status) == (503, "1", 200)
+            assert "locked" in locked.json["detail"] or "in time" in locked.json["detail"]
+            other.execute("COMMIT")
+        assert client.get("/readyz").status == 200
+        with mock.patch.object(os, "statvfs", return_value=mock.Mock(f_bavail=1, f_frsize=4096, f_flag=0)):
+            assert client.get("/readyz").json["detail"] == "the disk of the database is full"
+        assert client.get("/readyz").status == 200
+
+
+def test_w5_probes_are_cheap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W5: however many probes ask, one look is taken at a time, and its outcome holds for a while."""
+    looks = []
+    found = readiness.Readiness._found
+
+    def counted(self: readiness.Readiness) -> str | None:
+        looks.append(1)
+        return found(self)
+
+    with (
+        mock.patch.object(readiness, "_FRESH", 60.0),
+        mock.patch.object(readiness.Readiness, "_found", counted),
+        standing(tmp_path) as stand,
+    ):
+        assert [stand.client().get("/readyz").status for _ in range(20)] == [200] * 20
+    assert len(looks) == 1
