@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from jackfield.schema.mailboxes import email_fault, mailbox_fault, mailbox_list_fault
 
+ENCODED = "has an encoded word (RFC 2047) before the '@', which a mail server could read as another address"
 NO_SMTPUTF8 = "has 'ö' before the '@': only ASCII local parts can be delivered (no SMTPUTF8)"
 
 
@@ -43,6 +44,11 @@ def test_a_mailbox_that_can_be_delivered_to_is_taken(text: str) -> None:
         (f"a@{'d' * 64}.io", "is not an email address"),
         (f"{'l' * 64}@{'.'.join(['d' * 37] * 5)}.io", "is not an email address (more than 254 characters)"),
         ("jörg@x.io", NO_SMTPUTF8),
+        ("=?utf-8?q?y=40evil.com?=@example.com", ENCODED),
+        ('"=?utf-8?q?y=40evil.com?="@example.com', ENCODED),
+        ("x@exam\u00adple.com", "holds the invisible character U+00AD in its domain"),
+        ("Ada <x@exam\u200bple.com>", "holds the invisible character U+200B in its domain"),
+        ("x@example.com\ufe0f", "holds the invisible character U+FE0F in its domain"),
         ("Jörg <jörg@x.io>", NO_SMTPUTF8),
         ("jö rg@x.io", "is not an email address"),
         ("Ada\r\nBcc: eve@x.io <ada@x.io>", "holds the control character U+000D"),

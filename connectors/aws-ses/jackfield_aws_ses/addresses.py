@@ -19,8 +19,13 @@ _SHOWN = 100
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _DOTTED = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 _LABELS = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
-_PLAIN = re.compile(rf"(?=.{{3,{_MAX_ADDRESS}}}\Z)(?=.{{1,{_MAX_LOCAL}}}@)({_DOTTED})@({_LABELS})")  # nearly all addresses: one look
+_PLAIN = re.compile(
+    rf"(?=.{{3,{_MAX_ADDRESS}}}\Z)(?=.{{1,{_MAX_LOCAL}}}@)(?![^@]*=\?)({_DOTTED})@({_LABELS})"
+)  # nearly all addresses: one look
 _DOT_ATOM = re.compile(_DOTTED)
+_DROPPED = re.compile(
+    "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2064\u206a-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
+)  # invisible, and dropped by IDNA (UTS 46): the domain that is sent to would not be the one that was read
 _QUOTED_LOCAL = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])*"')
 _DOMAIN = re.compile(_LABELS)
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64}(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64})*")
@@ -220,6 +225,8 @@ def _check_printable(text: str, given: str) -> None:
 def _check_local(local: str, given: str) -> None:
     if len(local) > _MAX_LOCAL:
         raise AddressError(f"has more than {_MAX_LOCAL} characters before the '@' (RFC 5321)", given)
+    if "?=" in local.partition("=?")[2]:
+        raise AddressError("has an encoded word (RFC 2047) before the '@', which a mail server could read as another address", given)
     if _DOT_ATOM.fullmatch(local) or _QUOTED_LOCAL.fullmatch(local):
         return
     foreign = next((character for character in local if not character.isascii()), None)
@@ -252,6 +259,9 @@ def _domain_fault(domain: str) -> str:
 
 
 def _idna(domain: str, given: str) -> str:
+    dropped = _DROPPED.search(domain)
+    if dropped:
+        raise AddressError(f"holds the invisible character U+{ord(dropped[0]):04X} in its domain", given)
     import idna  # noqa: PLC0415 - its tables cost 15 ms, and most mail never needs them
 
     try:

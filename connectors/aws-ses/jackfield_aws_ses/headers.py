@@ -46,6 +46,12 @@ _DENIED = {
     "dkim-signature": f"{_BY_SES}, which signs for the sender's domain",
     "domainkey-signature": f"{_BY_SES}, which signs for the sender's domain",
     "authentication-results": "is written by the receiving server",
+    "apparently-to": "names recipients: use 'to'",
+    **dict.fromkeys(("errors-to", "return-receipt-to"), "names a return path, which is the sender's or the identity's in Amazon SES"),
+    **dict.fromkeys(
+        ("disposition-notification-to", "x-confirm-reading-to"),
+        "has receipts of the recipients sent to any address: use the configuration set's events instead",
+    ),
 }
 _DENIED_PREFIXES = {
     "mime-": _BY_PARTS,

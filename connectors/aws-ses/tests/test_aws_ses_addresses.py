@@ -16,6 +16,9 @@ LOCALS = st.from_regex(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}(\.[a-z0-9+]{1,9}){
 DOMAINS = st.sampled_from(["x.io", "EXAMPLE.com", "a-b.example", "xn--strae-oqa.de", "bücher.example", "localhost"])
 
 
+ENCODED = "has an encoded word (RFC 2047) before the '@', which a mail server could read as another address"
+
+
 @pytest.mark.parametrize(
     ("text", "name", "address", "header"),
     [
@@ -54,6 +57,10 @@ def test_mailbox_is_read_and_written(text: str, name: str | None, address: str, 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        ("=?utf-8?q?y=40evil.com?=@example.com", ENCODED),
+        ("Ada <=?utf-8?q?y=40evil.com?=@example.com>", ENCODED),
+        ("x@exam\u00adple.com", "holds the invisible character U+00AD in its domain"),
+        ("x@exam\u2060ple.com", "holds the invisible character U+2060 in its domain"),
         ("", "is not an email address"),
         ("ada", "is not an email address"),
         ("<>", "is not an email address"),

@@ -31,6 +31,10 @@ def test_free_names_pass(name: str) -> None:
     ("name", "instead"),
     [
         ("From", "use 'sender'"),
+        ("Apparently-To", "use 'to'"),
+        ("Errors-To", "names a return path"),
+        ("Return-Receipt-To", "names a return path"),
+        ("Disposition-Notification-To", "configuration set's events"),
         ("SENDER", "use 'sender'"),
         ("to", "use 'to'"),
         ("Cc", "use 'cc'"),

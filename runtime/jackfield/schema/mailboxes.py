@@ -47,6 +47,10 @@ _FOREIGN_DOT_ATOM = re.compile(rf"{_FOREIGN_ATOM}(?:\.{_FOREIGN_ATOM})*")
 _QUOTED = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])*"')
 _DOMAIN_LABEL = re.compile(rf"{_LETTER}(?:{_INNER}{{0,61}}{_LETTER})?")
 _DOTS = re.compile("[\u3002\uff0e\uff61]")
+_DROPPED = re.compile(
+    "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2064\u206a-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
+)
+"""Invisible characters that IDNA (UTS 46) drops: two domains that differ in them are the same one, and no reader sees a difference."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _RUN = re.compile(r'(?:[^,;"<(]++|"(?:[^"\\]++|\\.)*+"|<[^<>]*+>|\([^()]*+\)|[<(])*+', re.DOTALL)
 _UNQUOTED_RUN = re.compile(r"(?:[^,;<(]++|<[^<>]*+>|\([^()]*+\)|[<(])*+")
@@ -130,6 +134,8 @@ def _address_fault(text: str, *, foreign: bool) -> str | None:
 
 
 def _local_fault(local: str, *, foreign: bool) -> str | None:
+    if "?=" in local.partition("=?")[2]:
+        return "has an encoded word (RFC 2047) before the '@', which a mail server could read as another address"
     if (_FOREIGN_DOT_ATOM if foreign else _DOT_ATOM).fullmatch(local) or _QUOTED.fullmatch(local):
         return None
     letter = next((letter for letter in local if not letter.isascii()), None)
@@ -139,6 +145,9 @@ def _local_fault(local: str, *, foreign: bool) -> str | None:
 
 
 def _domain_fault(domain: str) -> str | None:
+    dropped = _DROPPED.search(domain)
+    if dropped:
+        return f"holds the invisible character U+{ord(dropped[0]):04X} in its domain"
     labels = _DOTS.sub(".", domain).split(".")
     if len(labels) == 1 and _DOMAIN_LABEL.fullmatch(domain):
         return f"{_NOT} (no dot in its domain)"
