@@ -132,7 +132,7 @@ def entry(log: list[dict[str, object]], **given: object) -> object:
          "attempts": len(log), "delivery": 0, "created_at": NOW, **given, "result": None}, None,
     )  # fmt: skip
     return type("Entry", (), {"attempt_log": log, "is_open": found.is_open, **{name: getattr(found, name) for name in
-                              ("created_at", "started_at", "settled_at", "attempts", "status")}})  # fmt: skip
+                              ("created_at", "started_at", "settled_at", "attempts", "status", "doubt")}})  # fmt: skip
 
 
 def test_tries_are_bars_and_rows() -> None:
@@ -152,7 +152,11 @@ def test_tries_are_bars_and_rows() -> None:
 
 @pytest.mark.parametrize(
     ("attempts", "status", "text"),
-    [(0, "succeeded", "Nothing was sent."), (0, "queued", "Nothing was sent yet."), (3, "failed", "Only their number was kept.")],
+    [
+        (0, "succeeded", "Nothing was sent."),
+        (0, "queued", "Nothing was sent yet."),
+        (3, "failed", "Only the number of tries was"),
+    ],
 )
 def test_no_tries(attempts: int, status: str, text: str) -> None:
     """Where there is nothing to draw, it is said why."""

@@ -19,6 +19,10 @@ pytest_plugins = ["browser"]
 
 PICTURES = {"overview-light", "overview-dark", "overview-phone", "tries-light"}
 """What the documentation shows, where pictures are asked for."""
+_NOT_COVERED = """() => {
+    const [copy, code] = ["button", "pre"].map((name) => document.querySelector(`#code-panel-1 ${name}`).getBoundingClientRect());
+    return copy.height > 0 && copy.bottom <= code.top;
+}"""
 SAY = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hello"}}
 
 
@@ -156,3 +160,47 @@ def test_the_keyboard_reaches_everything(visitor: Visitor) -> None:
     assert not page.get_by_role("tabpanel", name="JSON").is_visible()
     page.keyboard.press("End")
     assert page.get_by_role("tabpanel", name="CLI").is_visible()
+
+
+def test_l19_to_l23_the_small_things(browser: Browser, busy: Console) -> None:
+    """Controls of a filter are level (L19), nothing covers code (L20), charts have units, the reader's times and tables (L21), the
+    recommended type is first (L22), and no table has a heading without a text (L23)."""
+    visitor = Visitor(browser, busy)
+    visitor.sign_in()
+    page = visitor.page
+    for path in ("/connections", "/invocations"):
+        visitor.go(path)
+        tops = page.locator(".filters label").evaluate_all("(labels) => labels.map((label) => label.getBoundingClientRect().top)")
+        assert len(set(tops[:3])) == 1
+    visitor.go("/connectors/echo/actions/say")
+    page.get_by_role("tab", name="curl").click()
+    page.wait_for_function(_NOT_COVERED)
+    visitor.go("/")
+    page.get_by_role("heading", name="Invocations per hour").wait_for()
+    zone = page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone")
+    assert page.locator("[data-zone]").inner_text() == zone
+    assert page.locator(".charts figure + details table").count() == 3
+    assert page.locator("svg.chart.broad .label.end").count() >= 2
+    page.get_by_text("As a table").first.click()
+    page.evaluate("htmx.ajax('GET', '/?span=24h&live=1', { target: '#live', swap: 'innerMorph' })")
+    assert page.locator("[data-zone]").inner_text() == zone
+    assert page.get_by_role("table", name="Invocations over time").is_visible()
+    visitor.go("/new-connection")
+    assert page.locator(".cards h2").first.inner_text().split("\n")[0].startswith("AWS Role ARN")
+    assert page.locator(".cards h2").first.get_by_text("recommended").count() == 1
+    assert page.get_by_role("heading", name="AWS Default Credentials").count() == 0
+    visitor.go("/tokens")
+    assert all(text.strip() for text in page.locator("th[scope=col]").all_text_contents())
+    visitor.check()
+    visitor.close()
+
+
+def test_l16_explain_says_that_there_is_no_such_action(visitor: Visitor) -> None:
+    """L16: an action that does not exist is told as such, with the one that was meant; the fields suggest what there is."""
+    page = visitor.page
+    visitor.go("/workspace")
+    assert page.locator("#call-choices option[value='aws-ses/sendEmail']").count() == 1
+    page.get_by_label("Action").fill("aws-ses/sendMail")
+    page.get_by_role("button", name="Check").click()
+    page.locator("#verdict").get_by_text("has no action 'sendMail'").wait_for()
+    assert "sendEmail" in page.locator("#verdict").inner_text()

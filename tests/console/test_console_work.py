@@ -196,7 +196,7 @@ def test_a_token_is_shown_once(visitor: Visitor) -> None:
     page = visitor.page
     visitor.go("/tokens")
     visitor.field("Name").fill("The web shop")
-    page.get_by_role("button", name="Make the token").click()
+    page.get_by_role("button", name="Create token").click()
     text = page.get_by_role("region", name="The new token").inner_text()
     assert text.startswith("jf_")
     assert visitor.console.host.identities.find(text) is not None
@@ -220,7 +220,7 @@ def test_settings_are_changed_and_rules_explained(visitor: Visitor, console: Con
     page.get_by_text("The settings are saved.").wait_for()
     page.get_by_label("Action").fill("echo/post")
     page.get_by_label("Connection, if it needs one").fill("hall")
-    page.get_by_role("button", name="Ask").click()
+    page.get_by_role("button", name="Check").click()
     page.locator("#verdict .badge").wait_for()
     assert "refused" in page.locator("#verdict").inner_text()
     assert "effect:write & connection:hall" in page.locator("#verdict").inner_text()

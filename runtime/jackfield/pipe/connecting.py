@@ -141,6 +141,16 @@ class ManagedConnections:
             raise self.known.unknown(name)
         return shown_from_store(kept, self.kinds)
 
+    def needs_host(self, kind: Kind) -> bool:
+        """Tell whether a connection of this type can only sign in as the machine that jackfield runs on."""
+        if kind.schema.get("required"):
+            return False
+        try:
+            model = self._catalog.load(kind.manifests[0].key).connections[kind.about.key]
+            return bool(model.model_validate({}).reads_host)
+        except (JackfieldError, ValueError, KeyError):
+            return False
+
     def check(self, type: str, values: Mapping[str, Any], giver: Giver = _OPERATOR) -> None:  # noqa: A002 (the contract's word)
         """Do nothing where ``values`` would do for a new connection of that type; nothing is tried or kept.
 

@@ -14,11 +14,11 @@ __all__ = ["failure_chart", "latency_chart", "rate_chart"]
 
 _WIDTH = 640
 _BROAD = 1160
-_LEFT, _TOP, _PLOT, _FOOT = 48, 22, 170, 30
+_LEFT, _TOP, _PLOT, _FOOT = 48, 22, 170, 34
 _ROW, _NAME = 34, 150
 _STACK = (("succeeded", "good"), ("failed", "bad"), ("in_doubt", "warn"), ("running", "busy"), ("queued", "busy"))
 _MOST_ROWS = 12
-_HOUR, _DAY = 3600.0, 86_400.0
+_DAY = 86_400.0
 
 
 def rate_chart(buckets: Sequence[Bucket]) -> Markup:
@@ -32,7 +32,7 @@ def rate_chart(buckets: Sequence[Bucket]) -> Markup:
 
 
 def latency_chart(rows: Sequence[Row]) -> Markup:
-    """How long half and how long 95 of 100 took at most, for each connector."""
+    """Draw p50 and p95 of each connector."""
     shown = [row for row in rows if row.p95 is not None][:_MOST_ROWS]
     longest = max((row.p95 or 0.0 for row in shown), default=0.0) or 1.0
     drawn: list[Node] = []
@@ -102,16 +102,24 @@ def _lines(top: int) -> list[Markup]:
 
 
 def _times(buckets: Sequence[Bucket], wide: float) -> list[Markup]:
-    """The begin of every few parts; days where the span has several."""
+    """Label the begin of every few parts, and the end of the last; days where the span has several."""
     if not buckets:
         return []
     days = buckets[-1].end - buckets[0].begin > 2 * _DAY
     step = max(1, math.ceil(len(buckets) / 6))
-    return [
-        h.text(_day(bucket.begin) if days else _clock(bucket.begin), x=f"{_LEFT + place * wide:.1f}", y=_TOP + _PLOT + 16, class_="label")
+    begins = [
+        _time(bucket.begin, _LEFT + place * wide, "label", days=days)
         for place, bucket in enumerate(buckets)
-        if place % step == 0 and _LEFT + place * wide < _BROAD - 60
+        if place % step == 0 and _LEFT + place * wide < _BROAD - 130
     ]
+    return [*begins, _time(buckets[-1].end, _BROAD, "label end", days=days)]
+
+
+def _time(moment: float, x: float, kind: str, *, days: bool) -> Markup:
+    """Write a time in UTC; the page's script puts it into the reader's time zone."""
+    text = _day(moment) if days else _clock(moment)
+    when = datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+    return h.text(text, x=f"{x:.1f}", y=_TOP + _PLOT + 24, class_=kind, data_at=when, data_local="day" if days else "clock")
 
 
 def _name(text: str, y: int) -> Markup:

@@ -102,12 +102,19 @@ def _without_generated(schema: Mapping[str, Any], *, keep: bool) -> Mapping[str,
 
 
 def _fitting(visit: Visit) -> list[Kind]:
-    """The types of one connector, or all."""
+    """Find the types of one connector, or all, in their authors' order; none that the workspace may not use."""
     kinds, connector = visit.connections.kinds, visit.query.get("connector")
-    if connector is None:
-        return kinds.all()
-    manifest = visit.catalog.find(connector)
-    return [kinds.find(manifest.full_name(kind)) for kind in manifest.connection_types.values()]
+    manifests = list(visit.catalog.manifests()) if connector is None else [visit.catalog.find(connector)]
+    names = dict.fromkeys(manifest.full_name(kind) for manifest in manifests for kind in manifest.connection_types.values())
+    found = [kinds.find(name) for name in names]
+    known = visit.connections
+    return found if known.access().ambient else [kind for kind in found if not known.needs_host(kind)]
+
+
+def _is_recommended(kind: Kind) -> bool:
+    """Tell whether the author put this type first among several."""
+    manifest = kind.manifests[0]
+    return len(manifest.connection_types) > 1 and next(iter(manifest.connection_types.values())).key == kind.about.key
 
 
 def _choice(kinds: list[Kind], *, inside: bool) -> Markup:
@@ -122,7 +129,7 @@ def _choice(kinds: list[Kind], *, inside: bool) -> Markup:
     rest = len(kinds) - _CARDS
     cards = [
         h.li(
-            h.h2(icon_of(kind.manifests[0]), link(kind)),
+            h.h2(icon_of(kind.manifests[0]), link(kind), h.span("recommended", class_="badge good") if _is_recommended(kind) else None),
             h.p(line(kind.about.description)),
             h.p("For ", ", ".join(manifest.title for manifest in kind.manifests), class_="muted"),
             class_="card",

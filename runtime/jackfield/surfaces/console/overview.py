@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from jackfield.surfaces.console.charts import failure_chart, latency_chart, rate_chart
 from jackfield.surfaces.console.figures import SPANS, Figures, Span, figures
 from jackfield.surfaces.console.invocations import entries_table
 from jackfield.surfaces.console.markup import Markup, Node, h
-from jackfield.surfaces.console.pieces import heading, live, rows_table, span_text
+from jackfield.surfaces.console.pieces import heading, live, local_time, rows_table, span_text
 from jackfield.surfaces.console.shell import fragment, page
 
 if TYPE_CHECKING:
@@ -46,9 +47,22 @@ def _content(visit: Visit, span: Span) -> list[Node]:
         _tiles(visit, numbers),
         h.p(limited, class_="muted") if limited else None,
         h.div(
-            _card("Rate", rate_chart(numbers.buckets), _legend(), wide=True) if numbers.total else _nothing(),
-            _card("Latency by connector", latency_chart(numbers.rows), _key("Half of them · 95 of 100, at most")) if numbers.rows else None,
-            _card("Failures by connector", failure_chart(numbers.rows), _key("Failed, and in doubt, of all")) if numbers.rows else None,
+            _card(f"Invocations per {_part(span)}", rate_chart(numbers.buckets), _legend(), _rate_table(numbers), wide=True)
+            if numbers.total
+            else _nothing(),
+            _card(
+                "Latency by connector", latency_chart(numbers.rows), _marks((("accent", "p50"), ("soft", "p95"))), _latency_table(numbers)
+            )
+            if numbers.rows
+            else None,
+            _card(
+                "Failures by connector",
+                failure_chart(numbers.rows),
+                _marks((("bad", "failed"), ("warn", "in doubt"))),
+                _failure_table(numbers),
+            )
+            if numbers.rows
+            else None,
             class_="charts",
         ),
         _table(numbers) if numbers.rows else None,
@@ -64,7 +78,7 @@ def _tiles(visit: Visit, numbers: Figures) -> Markup:
     return h.ul(
         _tile("Invocations", f"{numbers.total:,}", None, "/invocations"),
         _tile("Succeeded", share, None, "/invocations?status=succeeded"),
-        _tile("Latency", span_text(numbers.p50), f"95 of 100 within {span_text(numbers.p95)}" if numbers.p95 is not None else None, None),
+        _tile("Latency, p50", span_text(numbers.p50), f"p95 {span_text(numbers.p95)}" if numbers.p95 is not None else None, None),
         _tile("Queued now", f"{counts['queued']:,}", f"{counts['running']:,} running", "/invocations?status=queued"),
         _tile("In doubt", f"{counts['in_doubt']:,}", "to be settled" if counts["in_doubt"] else None, "/invocations?status=in_doubt", alarm=bool(counts["in_doubt"])),
         _tile("Failing connections", f"{failing:,}", f"of {len(rows):,}", "/connections?status=failing", alarm=bool(failing)),
@@ -79,8 +93,40 @@ def _tile(title: str, value: str, below: str | None, address: str | None, *, ala
     )
 
 
-def _card(title: str, chart: Markup, below: Node, *, wide: bool = False) -> Markup:
-    return h.section(h.h2(title), h.figure(h.div(chart, class_="picture"), h.figcaption(below)), class_="card wide" if wide else "card")
+def _card(title: str, chart: Markup, below: Node, table: Markup, *, wide: bool = False) -> Markup:
+    figure = h.figure(h.div(chart, class_="picture"), h.figcaption(below))
+    numbers = h.details(h.summary("As a table"), table, class_="numbers", id=f"table-{title.partition(' ')[0].lower()}")
+    return h.section(h.h2(title), figure, numbers, class_="card wide" if wide else "card")
+
+
+def _part(span: Span) -> str:
+    """Name the unit of the rate: the length of one bar."""
+    minutes = span.seconds / span.count / 60
+    return f"{minutes:.0f} minutes" if minutes < 60 else "hour" if minutes == 60 else f"{minutes / 60:.0f} hours"  # noqa: PLR2004 (an hour)
+
+
+def _rate_table(numbers: Figures) -> Markup:
+    rows = [
+        (local_time(bucket.begin), *(f"{bucket.counts.get(status, 0):,}" for status in ("succeeded", "failed", "in_doubt")),
+         f"{bucket.counts.get('running', 0) + bucket.counts.get('queued', 0):,}")
+        for bucket in reversed(numbers.buckets) if bucket.counts
+    ]  # fmt: skip
+    return rows_table("Invocations over time", ("From", "Succeeded", "Failed", "In doubt", "Open"), rows)
+
+
+def _latency_table(numbers: Figures) -> Markup:
+    rows = [(row.connector, span_text(row.p50), span_text(row.p95)) for row in numbers.rows if row.p95 is not None]
+    return rows_table("Latency by connector", ("Connector", "p50", "p95"), rows)
+
+
+def _failure_table(numbers: Figures) -> Markup:
+    rows = [(row.connector, f"{row.count:,}", f"{row.failed:,}", f"{row.in_doubt:,}") for row in numbers.rows]
+    return rows_table("Failures by connector", ("Connector", "Invocations", "Failed", "In doubt"), rows)
+
+
+def _marks(marks: Iterable[tuple[str, str]], *further: Markup) -> Markup:
+    rows = [h.li(h.span(class_=f"mark {tone}", aria_hidden="true"), text) for tone, text in marks]
+    return h.ul(rows, further, class_="legend")
 
 
 def _nothing() -> Markup:
@@ -90,12 +136,8 @@ def _nothing() -> Markup:
 
 
 def _legend() -> Markup:
-    marks = (("good", "succeeded"), ("bad", "failed"), ("warn", "in doubt"), ("busy", "open"))
-    return h.ul([h.li(h.span(class_=f"mark {tone}", aria_hidden="true"), text) for tone, text in marks], class_="legend")
-
-
-def _key(text: str) -> Markup:
-    return h.p(text, class_="muted")
+    zone = h.li("Times: ", h.span("UTC", data_zone="1"), class_="zone")
+    return _marks((("good", "succeeded"), ("bad", "failed"), ("warn", "in doubt"), ("busy", "open")), zone)
 
 
 def _table(numbers: Figures) -> Markup:
@@ -111,7 +153,7 @@ def _table(numbers: Figures) -> Markup:
         )
         for row in numbers.rows
     ]
-    columns = ("Connector", "Invocations", "Failed", "In doubt", "Half within", "95 of 100 within", "Errors")
+    columns = ("Connector", "Invocations", "Failed", "In doubt", "p50", "p95", "Errors")
     return h.section(h.h2("By connector"), rows_table("By connector", columns, rows), class_="card")
 
 
@@ -119,5 +161,5 @@ def _recent(visit: Visit) -> Markup | None:
     entries, _ = visit.journal.entries(limit=_RECENT)
     if not entries:
         return None
-    table = entries_table(entries, visit.now, caption="The latest invocations", empty="")
-    return h.section(h.div(h.h2("The latest"), h.a("All invocations", href="/invocations"), class_="row"), table, class_="card")
+    table = entries_table(entries, visit.now, caption="Recent invocations", empty="")
+    return h.section(h.div(h.h2("Recent invocations"), h.a("All invocations", href="/invocations"), class_="row"), table, class_="card")

@@ -21,6 +21,7 @@ __all__ = [
     "heading",
     "json_text",
     "live",
+    "local_time",
     "more",
     "notice",
     "option_list",
@@ -76,6 +77,12 @@ def at(moment: float | None, now: float, *, whole: bool = False) -> Markup:
     shown = f"{when.day} {when:%b %Y, %H:%M:%S} UTC"
     text = f"{shown} ({ago(moment, now)})" if whole else ago(moment, now)
     return h.time(text, datetime=when.isoformat(timespec="milliseconds"), title=None if whole else shown)
+
+
+def local_time(moment: float) -> Markup:
+    """Show day and time: in UTC, until the page's script puts it into the reader's time zone."""
+    when = datetime.fromtimestamp(moment, UTC)
+    return h.time(f"{when.day} {when:%b, %H:%M}", datetime=when.isoformat(timespec="seconds"), data_local="both")
 
 
 def ago(moment: float, now: float) -> str:

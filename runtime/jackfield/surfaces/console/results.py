@@ -53,8 +53,10 @@ def _next_page(result: Mapping[str, Any], action: ActionManifest) -> Markup | No
     following: dict[str, Any] = dict(meta.get("next") or {})
     if not following and paging is not None and isinstance(output, Mapping) and output.get(paging.token_output):
         following = {paging.token_input: output[paging.token_output]}
-    if not following or meta.get("complete") is True:
+    if meta.get("complete") is True or (not following and meta.get("complete") is None):
         return None
+    if not following:
+        return h.p("There is more: the output has the token of the next page.", class_="muted")
     button = h.button("Next page", type="button", data_next=json.dumps(following))
     return h.p(button, " There is more: this is one page of the list.", class_="muted")
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import pprint
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 __all__ = ["as_command", "as_curl", "as_json", "as_python"]
 
-_WIDTH = 90
+_SHORT = 60
+"""Characters up to which a list or an object of a Python snippet stays in one line."""
 _OPTIONS = {
     "idempotencyKey": "--idempotency-key",
     "timeoutSeconds": "--timeout",
@@ -39,7 +39,7 @@ def as_curl(invocation: Mapping[str, Any], origin: str) -> str:
 def as_python(invocation: Mapping[str, Any]) -> str:
     """A program that runs it in its own process. Uploaded files are read from where they were."""
     local, files = _local(invocation)
-    text = pprint.pformat(local, width=_WIDTH, sort_dicts=False)
+    text = _literal(local, 0)
     imports = "from jackfield import Jackfield\n"
     if files:
         imports = f"from base64 import b64encode\nfrom pathlib import Path\n\n{imports}"
@@ -47,6 +47,19 @@ def as_python(invocation: Mapping[str, Any]) -> str:
             text = text.replace(repr(marker), f"b64encode(Path({name!r}).read_bytes()).decode()")
     indented = text.replace("\n", "\n    ")
     return f"{imports}\nwith Jackfield() as jackfield:\n    invocation = {indented}\n    result = jackfield.invoke(invocation)\n    print(result.unwrap())"
+
+
+def _literal(value: Any, depth: int) -> str:  # noqa: ANN401 (any JSON)
+    """Write a literal as a formatter would: short ones in one line, others with one item per line."""
+    flat = repr(value)
+    if not isinstance(value, dict | list) or not value or (depth and len(flat) <= _SHORT):
+        return flat
+    inner, outer = "    " * (depth + 1), "    " * depth
+    if isinstance(value, dict):
+        rows = [f"{inner}{name!r}: {_literal(item, depth + 1)},\n" for name, item in value.items()]
+        return f"{{\n{''.join(rows)}{outer}}}"
+    rows = [f"{inner}{_literal(item, depth + 1)},\n" for item in value]
+    return f"[\n{''.join(rows)}{outer}]"
 
 
 def as_command(invocation: Mapping[str, Any]) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["timeline", "timeline_title"]
 
 _WIDTH, _ROW, _PAD, _LABEL = 600, 26, 4, 90
+_OPEN = 12
+"""Requests up to which each is shown at once."""
 _LEAST = 3.0
 """Width in units below which a bar could not be seen."""
 _TONES = {"succeeded": "good", "in_doubt": "warn", "running": "busy"}
@@ -64,7 +66,9 @@ def timeline(entry: Entry) -> Markup:
     ]  # fmt: skip
     first = "Page" if paged else "Try"
     table = rows_table(timeline_title(entry), (first, "Outcome", "Began", "Took", "Request id"), rows)
-    return h.div(h.p(title, class_="muted"), h.div(picture, class_="picture"), table)
+    drawn = [h.div(picture, class_="picture"), table]
+    told = h.p(title, class_="muted")
+    return h.div(told, drawn if len(tries) <= _OPEN else h.details(h.summary("Show each"), drawn))
 
 
 def _tries(entry: Entry) -> Iterator[_Try]:

@@ -41,7 +41,7 @@ def listed(visit: Visit) -> Response:
     found, cursor = _listed(visit)
     lead = "A token is for a program that calls this workspace, and for a person who signs in here."
     rows = [_row(visit, token) for token in found]
-    columns = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "")
+    columns = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "Actions")
     table = h.section(h.h2("Tokens"), rows_table("Tokens", columns, rows, empty="There is no token yet."), class_="card")
     done = notice(_DONE[visit.query["done"]], tone="good") if visit.query.get("done") in _DONE else None
     older = more(f"/tokens?cursor={cursor}" if cursor else None)
@@ -120,7 +120,7 @@ def _making(visit: Visit) -> Markup | None:
         field("name", "Name", name, "Who will use it, and for what."),
         h.div(field("scope", "Scope", scope), field("expires", "Expires", expires), class_="pair"),
         h.details(h.summary("Rules"), _rule_fields(), class_="further"),
-        h.div(h.button("Make the token", class_="primary"), class_="actions"),
+        h.div(h.button("Create token", class_="primary"), class_="actions"),
         method="post", action="/tokens", hx_post="/tokens", hx_target="#made", hx_swap="innerHTML",
     )  # fmt: skip
     return h.section(h.h2("New token"), form, h.div(id="made", aria_live="polite"), class_="card")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access import RETENTION_DAYS, Request, Tokens
-from jackfield.errors import JackfieldError
+from jackfield.errors import JackfieldError, did_you_mean
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.pieces import badge, csrf_field, fault_of, field, heading, notice, option_list, rows_table, terms
 from jackfield.surfaces.console.shell import fragment, page, redirect
@@ -27,6 +27,9 @@ _OPERATORS = (
 )
 _REFERENCES = "Secrets of the host that connections made here may refer to"
 _DONE = {"changed": "The settings are saved. Processes that run follow within five seconds."}
+
+_SUGGESTED = 500
+"""Actions, and connections, that a field suggests at most."""
 
 
 def shown(visit: Visit) -> Response:
@@ -59,7 +62,9 @@ def explained(visit: Visit) -> Response:
     given = {name: visit.query.get(name, "").strip() for name in ("token", "call", "connection")}
     connector, slash, action = given["call"].partition("/")
     if not slash:
-        told: Node = fault_of("name an action as connector/action", "aws-ses/sendEmail is one.")
+        told: Node = fault_of("name an action as connector/action", "Choose one of the list.")
+    elif (unknown := _unknown(visit, connector, action)) is not None:
+        told = unknown
     else:
         told = _verdict(
             _decision(visit, Request(connector, action, _effect(visit, connector, action), given["connection"] or None), given["token"])
@@ -157,17 +162,41 @@ def _asking(visit: Visit, given: Mapping[str, str] | None = None, told: Node = N
         placeholder="aws-ses/sendEmail",
         autocomplete="off",
         spellcheck="false",
+        list="call-choices",
     )
     connection = h.input(
-        type="text", id="connection", name="connection", value=given.get("connection", ""), autocomplete="off", spellcheck="false"
-    )
+        type="text", id="connection", name="connection", value=given.get("connection", ""), autocomplete="off", spellcheck="false",
+        list="connection-choices",
+    )  # fmt: skip
     form = h.form(
         h.div(field("token", "Token", token), field("call", "Action", call), field("connection", "Connection, if it needs one", connection), class_="pair"),
-        h.button("Ask"),
+        _choices(visit),
+        h.button("Check"),
         action="/workspace/verdict", hx_get="/workspace/verdict", hx_target="#verdict", hx_swap="innerHTML",
     )  # fmt: skip
     lead = h.p("Would a call be allowed, and which rule says so?", class_="muted")
     return h.section(h.h2("Explain"), lead, form, h.div(told, id="verdict", aria_live="polite"), class_="card")
+
+
+def _choices(visit: Visit) -> list[Markup]:
+    """List the actions and connections that can be asked about, for the fields to suggest."""
+    actions = [f"{manifest.key}/{key}" for manifest in visit.catalog.manifests() for key in manifest.actions]
+    names = [str(row["name"]) for row in visit.connections.list(limit=_SUGGESTED).items]
+    return [
+        h.datalist([h.option(value=value) for value in actions[:_SUGGESTED]], id="call-choices"),
+        h.datalist([h.option(value=value) for value in names], id="connection-choices"),
+    ]
+
+
+def _unknown(visit: Visit, connector: str, action: str) -> Markup | None:
+    """Say that there is no such action, since no rule could fit it; None where there is one."""
+    try:
+        actions = visit.catalog.find(connector).actions
+    except JackfieldError as error:
+        return fault_of(error.message, "Choose an action of the list.")
+    if action in actions:
+        return None
+    return fault_of(f"'{connector}' has no action '{action[:80]}'{did_you_mean(action, actions)}", "Choose an action of the list.")
 
 
 def _effect(visit: Visit, connector: str, action: str) -> str:
@@ -188,5 +217,5 @@ def _decision(visit: Visit, request: Request, token: str) -> Decision:
 
 def _verdict(decision: Decision) -> Markup:
     rows = [(step.source, step.kind, h.code(step.pattern), "fits" if step.fits else "does not fit") for step in decision.trail]
-    trail = rows_table("Patterns looked at", ("Of the", "List", "Pattern", "It"), rows) if rows else None
+    trail = rows_table("Patterns looked at", ("Rules of the", "List", "Pattern", "Match"), rows) if rows else None
     return h.div(h.p(badge("allowed" if decision.allowed else "refused"), " ", decision.rule), trail, class_="notice plain", role="status")

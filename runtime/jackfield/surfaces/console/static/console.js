@@ -107,7 +107,27 @@
     shortcut(event);
   });
 
-  const prepare = () => document.dispatchEvent(new CustomEvent("console:content"));
+  const FORMS = {
+    clock: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
+    day: { day: "numeric", month: "short" },
+    both: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
+  };
+
+  /** Times of charts and their tables in the reader's time zone; without a script they are in UTC, and say so. */
+  const localize = () => {
+    for (const place of document.querySelectorAll("[data-local]")) {
+      const when = new Date(place.getAttribute("datetime") || place.dataset.at);
+      const text = new Intl.DateTimeFormat("en-GB", FORMS[place.dataset.local]).format(when);
+      if (place.textContent !== text) place.textContent = text;
+    }
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    for (const place of document.querySelectorAll("[data-zone]")) if (place.textContent !== zone) place.textContent = zone;
+  };
+
+  const prepare = () => {
+    localize();
+    document.dispatchEvent(new CustomEvent("console:content"));
+  };
   document.addEventListener("DOMContentLoaded", () => {
     showAll();
     // After a swap htmx's settle step puts the server's attributes back, so attributes are watched as well as children. The observer runs
@@ -118,4 +138,5 @@
     prepare();
   });
   document.addEventListener("htmx:after:swap", prepare);
+  htmx.config.morphIgnore = [...(htmx.config.morphIgnore || []), "open"]; // a refresh of a live part leaves open what the reader has opened
 })();
