@@ -67,10 +67,23 @@ def _options() -> Json:
         },
         "timeoutSeconds": {
             "type": "number",
-            "description": "How long it may take in all: waiting, signing in, retries and further pages.",
+            "description": "How long it may take in all: waiting, signing in, retries and further pages. A queued one's time starts "
+            "when it is begun.",
             "exclusiveMinimum": 0,
             "maximum": _number(MAX_TIMEOUT),
             "default": _number(DEFAULT_TIMEOUT),
+        },
+        "notBefore": {
+            "type": "string",
+            "description": "Queued invocations only: do not begin it earlier.",
+            "format": "date-time",
+            "examples": ["2026-01-31T08:30:00Z"],
+        },
+        "notAfter": {
+            "type": "string",
+            "description": "Queued invocations only: where it has not begun by then it fails with 'timeout', and is never sent.",
+            "format": "date-time",
+            "examples": ["2026-01-31T09:00:00Z"],
         },
         "dryRun": {
             "type": "boolean",

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from fake_aws import FakeAws
 from jackfield import Jackfield
-from jackfield.clock import SystemClock, within
+from jackfield.clock import SystemClock, iso, within
 from jackfield.database import open_database
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.journal import Claimed, Entry, Journal, Queue, process
@@ -328,6 +329,67 @@ def test_v8_nothing_is_owed_for_what_never_got_an_entry(aws: FakeAws, tmp_path: 
     other.execute("ROLLBACK")
     other.close()
     one.jackfield.close()
+
+
+def _move(process: Process, identifier: str, workspace: str) -> None:
+    statement = "UPDATE invocations SET workspace = :workspace WHERE id = :id"
+    process.database.record(lambda transaction: transaction.change(statement, {"workspace": workspace, "id": identifier}))
+
+
+def _at(seconds: float) -> str:
+    return str(iso(time.time() + seconds))
+
+
+def test_v8_a_queued_invocation_is_not_begun_after_its_moment(two: tuple[Process, Process], aws: FakeAws) -> None:
+    """One that has not begun by its 'notAfter' ends as a timeout and is never sent, whether a worker had claimed it or nobody looks."""
+    worker, other = two
+    waits = queued(other, {**mail("order-1"), "notAfter": _at(-1)})
+    assert worker.queue.claim(1) == []
+    claimed_late = queued(other, {**mail("order-2"), "notAfter": _at(60)})
+    (claimed,) = worker.queue.claim(1)
+    worker.database.record(lambda transaction: transaction.change("UPDATE invocations SET not_after = 1 WHERE owner IS NOT NULL", {}))
+    result = asyncio.run(worker.jackfield.arun(claimed))
+    assert result.error is not None
+    assert result.error.code == "timeout"
+    other.recovery.look()
+    for identifier in (waits, claimed_late):
+        assert (other.find(identifier).status, other.find(identifier).error_code) == ("failed", "timeout")
+    assert aws.messages == []
+
+
+def test_v8_a_queued_invocation_waits_for_its_moment(two: tuple[Process, Process]) -> None:
+    """One is not claimed before its 'notBefore', and does not hold up those behind it."""
+    worker, other = two
+    later = queued(other, {**mail("order-1"), "notBefore": _at(3600)})
+    now = queued(other, mail("order-2"))
+    assert [item.id for item in worker.queue.claim(5)] == [now]
+    assert "notBefore" in other.find(later).to_json()
+
+
+@pytest.mark.parametrize("members", [
+    {"notBefore": "2026-01-31T08:30:00Z"}, {"notAfter": "2026-01-31T08:30:00+01:00"}, {"notAfter": "tomorrow"}, {"notBefore": 5},
+    {"notBefore": "2026-01-31T08:30:00Z", "notAfter": "2026-01-31T08:30:00Z"}, {"notAfter": "2026-13-31T08:30:00Z"},
+])  # fmt: skip
+def test_v8_moments_are_for_the_queue(aws: FakeAws, members: dict[str, Any]) -> None:
+    """Without the queue, or where they are no moments, both are refused with their pointer."""
+    with Jackfield(connections=[connection(aws.url)], database_url="sqlite://") as jackfield:
+        error = jackfield.invoke({**READ, **members}).error
+    assert error is not None
+    assert error.code == "invalid_invocation"
+    assert error.details[-1].path.removeprefix("/") in members
+
+
+def test_w1_workspaces_are_served_in_turn(two: tuple[Process, Process]) -> None:
+    """One invocation of a tenant does not wait for the hundred that others queued before; and others' long ones do not hold all places."""
+    worker, other = two
+    crowd = [queued(other, mail(f"order-{number}")) for number in range(30)]
+    for workspace in ("acme", "globex"):
+        _move(other, queued(other, mail(workspace)), workspace)
+    first = worker.queue.claim(6)
+    assert Counter(item.workspace for item in first) == {"default": 4, "acme": 1, "globex": 1}
+    assert [item.id for item in first if item.workspace == "default"] == crowd[:4]
+    assert worker.queue.claim(16, {"default": 4}, 4) == []
+    assert len(worker.queue.claim(16, {"default": 4}, 14)) == 10
 
 
 def _claimed_when_due(process: Process) -> Claimed:

@@ -20,10 +20,11 @@ MAX_TIMEOUT = 900.0
 
 _MEMBERS = (
     "connector", "action", "connection", "inputs", "idempotencyKey", "timeoutSeconds", "dryRun",
-    "connectorVersion", "onDoubt", "context",
+    "connectorVersion", "onDoubt", "context", "notBefore", "notAfter",
 )  # fmt: skip
 _CONTEXT_MEMBERS = ("traceparent", "correlationId", "labels")
 _NO_NAME = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _SAYS_NO_NAME = "holds control characters or half a character, which no name does"
 _MOST = 100
 """Faults that are told of one invocation."""
@@ -44,6 +45,10 @@ class Invocation:
     connector_version: str | None = None
     on_doubt: Literal["report", "retry"] = "report"
     context: Mapping[str, Any] = field(default_factory=dict)
+    not_before: float | None = None
+    """Seconds since 1970 before which a queued invocation is not begun."""
+    not_after: float | None = None
+    """Seconds since 1970 from which on a queued invocation is not begun any more."""
 
     def __repr__(self) -> str:  # inputs and inline values stay out of logs
         return f"Invocation({self.connector!r}, {self.action!r})"
@@ -79,6 +84,8 @@ class Invocation:
             connector_version=data.get("connectorVersion"),
             on_doubt=data.get("onDoubt", "report"),
             context=data.get("context") or {},
+            not_before=_moment(data.get("notBefore")),
+            not_after=_moment(data.get("notAfter")),
         )
 
 
@@ -116,6 +123,7 @@ def _faults(data: Mapping[str, Any]) -> Iterator[Detail]:
         yield Detail("/inputs", f"must be an object, not {_json_type(data['inputs'])}", "type")
     yield from _connection_faults(data)
     yield from _option_faults(data)
+    yield from _moment_faults(data)
     yield from _context_faults(data.get("context", {}))
 
 
@@ -159,6 +167,28 @@ def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
         yield Detail("/connectorVersion", "must be a version specifier such as '>=1.2,<2'", "type")
     if data.get("onDoubt", "report") not in ("report", "retry"):
         yield Detail("/onDoubt", "must be 'report' or 'retry'", "enum")
+
+
+def _moment(text: object) -> float | None:
+    """Return RFC 3339 text as seconds since 1970; None where it is none."""
+    if not isinstance(text, str) or not _RFC_3339.fullmatch(text):
+        return None
+    from datetime import datetime  # noqa: PLC0415 (hardly any invocation names a moment)
+
+    try:
+        return datetime.fromisoformat(text.upper()).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _moment_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
+    moments = {name: _moment(data[name]) for name in ("notBefore", "notAfter") if name in data}
+    for name, moment in moments.items():
+        if moment is None:
+            yield Detail(f"/{name}", "must be a date and time with an offset (RFC 3339), such as '2026-01-31T08:30:00Z'", "format")
+    early, late = moments.get("notBefore"), moments.get("notAfter")
+    if early is not None and late is not None and late <= early:
+        yield Detail("/notAfter", "must be later than 'notBefore'", "minimum")
 
 
 def _context_faults(context: object) -> Iterator[Detail]:

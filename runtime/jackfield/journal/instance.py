@@ -27,7 +27,7 @@ __all__ = ["LEASE", "RENEWED", "Instance"]
 
 RENEWED = 2.0
 """Seconds between renewals of a lease."""
-LEASE = 8.0
+LEASE = 6.0
 """Seconds without a renewal after which a lease has expired."""
 _STEADY = 2 * RENEWED + 1
 _LOG = logging.getLogger("jackfield.journal")

@@ -36,7 +36,7 @@ _STALE = 60.0
 """Seconds by the time of day after which a process that has only just come counts a lease as expired: clocks may differ that much."""
 _STRANGERS_EVERY = 2 * LEASE
 _AT_ONCE = 200
-_LONGEST_PAUSE = 5.0
+_LONGEST_PAUSE = 4.0
 _UNIT = 50
 """Entries that are settled with one commit."""
 

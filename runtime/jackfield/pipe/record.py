@@ -265,6 +265,8 @@ def draft_of(invocation: Invocation, meta: Meta, fingerprint: str, caller: str |
         idempotency_key=None if invocation.dry_run else invocation.idempotency_key,
         dry_run=invocation.dry_run,
         context=invocation.context or None,
+        not_before=invocation.not_before,
+        not_after=invocation.not_after,
     )
 
 

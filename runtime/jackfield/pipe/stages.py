@@ -129,6 +129,8 @@ class Stages:
 
     def _stages(self, given: Mapping[str, Any] | str | bytes, trace: Trace) -> Steps[Result]:
         invocation, meta = _parsed(given), trace.meta
+        if trace.claimed is None:
+            _refuse_moments(invocation)
         trace.inputs = invocation.inputs
         trace.inline = invocation.connection.get("values") if isinstance(invocation.connection, Mapping) else None
         meta.connector, meta.action, meta.dry_run = invocation.connector, invocation.action, invocation.dry_run
@@ -292,6 +294,14 @@ def _parsed(given: object) -> Invocation:
         return Invocation.from_json(decode(given))
     check_depth(given)
     return Invocation.from_json(given)
+
+
+def _refuse_moments(invocation: Invocation) -> None:
+    moments = {"notBefore": invocation.not_before, "notAfter": invocation.not_after}
+    details = [Detail(f"/{name}", f"'{name}' is for queued invocations only") for name, at in moments.items() if at is not None]
+    if details:
+        count = "1 member of the invocation is" if len(details) == 1 else f"{len(details)} members of the invocation are"
+        raise InvalidInvocation(f"{count} not valid", details=details, hint="Queue it ('Prefer: respond-async'), or leave them out.")
 
 
 def _refuse_key(invocation: Invocation) -> None:

@@ -1,0 +1,28 @@
+"""Workers that are killed again and again under a queue; ``tests/support/queue_campaign.py`` runs the same in full."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from jackfield.database import open_database
+from queue_campaign import Campaign, may_unshare, run, small_disk
+
+SMALL = Campaign(invocations=80, seconds=8.0, kill_every=2.0, locked=2.0, full=1.0)
+
+
+def test_v1_to_v6_every_accepted_invocation_ends_truthfully(database_url: str, tmp_path: Path) -> None:
+    """Whatever worker is killed, wherever it runs, and though the database is locked and its disk full for a while: within 15 s all have
+    ended, nothing was sent twice, nothing that was accepted has failed, and whoever was not killed still runs."""
+    with ExitStack() as stack:
+        disk, url = None, database_url
+        if url.startswith("sqlite") and may_unshare():
+            disk = stack.enter_context(small_disk(24))
+            url = f"sqlite:///{disk}/queue.db"
+        open_database(url, migrate=True).close()
+        figures = run(SMALL, url, tmp_path, disk)
+    assert figures.open == []
+    assert figures.wrong == []
+    assert figures.died == []
+    assert figures.accepted + figures.refused == SMALL.invocations
+    assert figures.accepted > SMALL.invocations / 2

@@ -1,0 +1,387 @@
+"""Workers that are killed every second under a queue, with the database locked once and its disk full once: issue 9, acceptance 2.
+
+The suite runs it small (``tests/journal/test_journal_campaign.py``). In full, by hand and as root (two minutes for each database)::
+
+    PYTHONPATH=tests/support python tests/support/queue_campaign.py sqlite
+    PYTHONPATH=tests/support python tests/support/queue_campaign.py postgresql
+
+A server and two workers, one of them in UTS and PID namespaces of its own, share a database. The endpoint counts what it accepted; that
+ledger is the truth which the journal is held against.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from http_stand import Client, clean, mint
+from plugboard import make_connector
+
+__all__ = ["Campaign", "Figures", "may_unshare", "run", "small_disk"]
+
+_LEDGER = '''
+"""Sends to the ledger."""
+import http.client
+import os
+from jackfield.connector import Connector, Field, Inputs, Output
+
+class Item(Inputs):
+    """What to send."""
+    subject: str = Field(title="Subject")
+
+class Done(Output):
+    """Sent."""
+    subject: str
+
+connector = Connector("ledger", title="Ledger", version="1.0.0")
+
+def _sent(item, effect):
+    connection = http.client.HTTPConnection("127.0.0.1", int(os.environ["LEDGER_PORT"]), timeout=20)
+    connection.request("POST", "/" + effect, item.subject)
+    assert connection.getresponse().read() == b"accepted"
+    return Done(subject=item.subject)
+
+@connector.action("write", effect="write")
+def write(item: Item) -> Done:
+    """Send once."""
+    return _sent(item, "write")
+
+@connector.action("read", effect="read")
+def read(item: Item) -> Done:
+    """Read."""
+    return _sent(item, "read")
+
+@connector.action("put", effect="idempotent")
+def put(item: Item) -> Done:
+    """Send again and again."""
+    return _sent(item, "put")
+'''
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """How much is done for how long. Times in seconds; 0 leaves a fault out."""
+
+    invocations: int = 2000
+    seconds: float = 120.0
+    kill_every: float = 1.0
+    locked: float = 10.0
+    full: float = 5.0
+    latency: float = 0.3
+    patience: float = 15.0
+
+
+@dataclass
+class Figures:
+    """What came of it. ``open`` lists what had not ended in time, ``wrong`` what the journal says against the ledger."""
+
+    accepted: int = 0
+    refused: int = 0
+    kills: int = 0
+    ended_after: float = 0.0
+    arrivals: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
+    redelivered: int = 0
+    doubts_accepted: int = 0
+    open: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    died: list[str] = field(default_factory=list)
+
+
+class _Ledger(ThreadingHTTPServer):
+    """The endpoint: takes its time, and counts what it accepts before it answers."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, latency: float) -> None:
+        super().__init__(("127.0.0.1", 0), _Entry)
+        self.latency = latency
+        self.accepted: Counter[tuple[str, str]] = Counter()
+        self.lock = threading.Lock()
+        self.random = random.Random(9)
+
+
+class _Entry(BaseHTTPRequestHandler):
+    """One request to the endpoint."""
+
+    server: _Ledger
+
+    def do_POST(self) -> None:
+        """Accept in the middle of the time that it takes."""
+        subject = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        pause = threading.Event().wait
+        pause(self.server.random.uniform(0, self.server.latency))
+        with self.server.lock:
+            self.server.accepted[self.path[1:], subject] += 1
+        pause(self.server.random.uniform(0, self.server.latency))
+        with suppress(OSError):
+            self.send_response(200)
+            self.send_header("Content-Length", "8")
+            self.end_headers()
+            self.wfile.write(b"accepted")
+
+    def log_message(self, *_arguments: object) -> None:
+        """Stay silent."""
+
+
+def may_unshare() -> bool:
+    """Whether namespaces and mounts may be made here."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        return False
+    return subprocess.run(["unshare", "--uts", "--pid", "--fork", "--mount-proc", "true"], capture_output=True, check=False).returncode == 0
+
+
+class _Worker:
+    """A worker that is killed and started again; in namespaces of its own where a host name is given."""
+
+    def __init__(self, environment: dict[str, str], log: Path, host: str | None) -> None:
+        self._environment = environment
+        self._log = log.open("ab")
+        self._host = host
+        self.process = self._started()
+
+    def kill(self) -> None:
+        """Kill -9, and start anew."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = self._started()
+
+    def stop(self) -> None:
+        """End for good."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self._log.close()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "jackfield", "worker"]
+        if self._host is not None:
+            shell = f'hostname {self._host}; exec "$@"'
+            command = ["unshare", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", shell, "sh", *command]
+        return subprocess.Popen(command, env=self._environment, stderr=self._log, stdout=self._log, start_new_session=True)
+
+
+def run(campaign: Campaign, url: str, folder: Path, full_folder: Path | None = None) -> Figures:
+    """Run the campaign on a database; ``full_folder`` is the small file system that it lies on, and is filled once."""
+    figures = Figures()
+    with ExitStack() as stack:
+        ledger = _Ledger(campaign.latency)
+        threading.Thread(target=ledger.serve_forever, daemon=True).start()
+        stack.callback(ledger.server_close)
+        stack.callback(ledger.shutdown)
+        make_connector(folder / "plugs", "ledger", _LEDGER)
+        home = folder / "home"
+        more = {
+            "JACKFIELD_DATABASE_URL": url,
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(folder / "plugs"), os.environ.get("PYTHONPATH")])),
+            "LEDGER_PORT": str(ledger.server_address[1]),
+        }
+        token = mint(home, "manage", "default", **more)
+        environment = clean(home, **more)
+        server, port = _served(environment, folder, stack)
+        away = "host-b" if may_unshare() else None
+        workers = [_Worker(environment, folder / f"worker-{host}.log", host) for host in (None, away)]
+        for worker in workers:
+            stack.callback(worker.stop)
+        client = Client(port, token, timeout=60.0)
+        accepted: dict[str, tuple[str, str]] = {}
+        until = time.monotonic() + campaign.seconds
+        threads = [threading.Thread(target=_feeds, args=(campaign, client, accepted, figures, part)) for part in range(4)] + [
+            threading.Thread(target=_locks, args=(campaign, url)),
+            threading.Thread(target=_fills, args=(campaign, full_folder)),
+        ]
+        for thread in threads:
+            thread.start()
+        while time.monotonic() < until:
+            threading.Event().wait(campaign.kill_every)
+            workers[figures.kills % 2].kill()
+            figures.kills += 1
+        for thread in threads:
+            thread.join()
+        _wait(campaign, client, accepted, figures)
+        if server.poll() is not None:
+            figures.died.append("the server")
+        figures.died += [f"worker {place}" for place, worker in enumerate(workers) if worker.process.poll() is not None]
+        _judge(client, accepted, ledger, figures)
+    return figures
+
+
+def _served(environment: dict[str, str], folder: Path, stack: ExitStack) -> tuple[subprocess.Popen[str], int]:
+    command = [sys.executable, "-m", "jackfield", "serve", "--port", "0", "--queue-workers", "8"]
+    server = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    assert server.stderr is not None
+    stack.callback(server.stderr.close)
+    log = stack.enter_context((folder / "server.log").open("w", encoding="utf-8"))
+    copies = threading.Thread(target=shutil.copyfileobj, args=(server.stderr, log), daemon=True)
+
+    def stop() -> None:
+        server.kill()
+        server.wait()
+        copies.join()
+
+    stack.callback(stop)
+    for line in server.stderr:
+        if "http://" in line:
+            copies.start()
+            return server, int(line.partition("http://")[2].partition("/")[0].rpartition(":")[2].split()[0])
+    raise AssertionError("the server ended")
+
+
+def _feeds(campaign: Campaign, client: Client, accepted: dict[str, tuple[str, str]], figures: Figures, part: int) -> None:
+    """Queue a quarter of the invocations, spread over nine tenths of the time."""
+    count = campaign.invocations // 4
+    started = time.monotonic()
+    for number in range(count):
+        at = started + campaign.seconds * 0.9 * number / count
+        threading.Event().wait(max(0.0, at - time.monotonic()))
+        subject = f"s-{part}-{number}"
+        action = ("write", "write", "read", "put")[number % 4]
+        body: dict[str, Any] = {"connector": "ledger", "action": action, "inputs": {"subject": subject}}
+        if number % 8 >= 4:
+            body["idempotencyKey"] = subject
+        try:
+            reply = client.post("/v1/invocations", body, Prefer="respond-async")
+        except OSError:
+            figures.refused += 1
+            continue
+        if reply.status == 202:
+            accepted[reply.json["invocationId"]] = (action, subject)
+        else:
+            figures.refused += 1
+
+
+def _locks(campaign: Campaign, url: str) -> None:
+    """Lock the whole database once, at a third of the time."""
+    if not campaign.locked:
+        return
+    threading.Event().wait(campaign.seconds / 3)
+    if url.startswith("sqlite"):
+        connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=30)
+        connection.execute("BEGIN IMMEDIATE")
+        threading.Event().wait(campaign.locked)
+        connection.execute("ROLLBACK")
+        connection.close()
+        return
+    import psycopg
+
+    with psycopg.connect(url) as held:
+        held.execute("LOCK TABLE invocations, instances IN ACCESS EXCLUSIVE MODE")
+        threading.Event().wait(campaign.locked)
+
+
+def _fills(campaign: Campaign, folder: Path | None) -> None:
+    """Fill the disk of the database once, at two thirds of the time."""
+    if not campaign.full or folder is None:
+        return
+    threading.Event().wait(campaign.seconds * 2 / 3)
+    until = time.monotonic() + campaign.full
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file:
+        while time.monotonic() < until:
+            with suppress(OSError):
+                file.write(b"x" * 65536)
+                continue
+            with suppress(OSError):
+                file.write(b"x" * 512)
+                continue
+            threading.Event().wait(0.02)
+    filler.unlink()
+
+
+def _wait(campaign: Campaign, client: Client, accepted: dict[str, tuple[str, str]], figures: Figures) -> None:
+    """Wait until nothing is open any more, at most as long as the campaign has patience."""
+    started, found = time.monotonic(), ["all"]
+    while (now := time.monotonic()) - started < campaign.patience:
+        found = [
+            item["invocationId"]
+            for status in ("queued", "running")
+            for item in client.get(f"/v1/invocations?status={status}&limit=200").json["items"]
+            if item["invocationId"] in accepted
+        ]
+        figures.ended_after = round(now - started, 1)
+        if not found:
+            return
+        threading.Event().wait(0.2)
+    figures.open += found
+
+
+def _judge(client: Client, accepted: dict[str, tuple[str, str]], ledger: _Ledger, figures: Figures) -> None:
+    figures.accepted = len(accepted)
+    figures.arrivals = sum(ledger.accepted.values())
+    outcomes: Counter[str] = Counter()
+    for identifier, (action, subject) in accepted.items():
+        entry = client.get(f"/v1/invocations/{identifier}").json
+        status, sent = entry["status"], ledger.accepted[action, subject]
+        figures.redelivered += bool(entry.get("deliveries"))
+        code = entry.get("error", {}).get("code")
+        outcomes[f"{action} {status}{f' ({code})' if status == 'failed' else ''}"] += 1
+        if status in ("queued", "running"):
+            figures.open.append(json.dumps(entry))
+        if (status == "succeeded" and not sent) or (status == "failed" and sent and action == "write"):
+            figures.wrong.append(f"{identifier} {action} {status} ({code}), accepted {sent} times: {json.dumps(entry)}")
+        figures.doubts_accepted += status == "in_doubt" and sent > 0
+        if status == "in_doubt" and action != "write":
+            figures.wrong.append(f"{identifier} {action} is in doubt")
+    figures.wrong += [
+        f"{subject} was sent {count} times" for (action, subject), count in ledger.accepted.items() if action == "write" and count > 1
+    ]
+    figures.outcomes = dict(sorted(outcomes.items()))
+
+
+@contextmanager
+def small_disk(megabytes: int) -> Iterator[Path]:
+    """Mount a small file system of its own in memory; needs root."""
+    folder = Path(tempfile.mkdtemp(prefix="jackfield-disk-"))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=False)
+        folder.rmdir()
+
+
+def _main(kind: str, campaign: Campaign) -> None:
+    from jackfield.database import open_database
+    from postgres import running_server
+
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        disk = None
+        if kind == "sqlite":
+            disk = stack.enter_context(small_disk(24))
+            url = f"sqlite:///{disk}/queue.db"
+        else:
+            url = stack.enter_context(running_server()).create()
+        open_database(url, migrate=True).close()
+        figures = run(campaign, url, folder, disk)
+        sys.stdout.write(json.dumps(vars(figures), indent=2) + "\n")
+        for log in ("worker-None.log", "worker-host-b.log", "server.log"):
+            shutil.copy(folder / log, f"{tempfile.gettempdir()}/campaign-{kind}-{log}")
+
+
+def _campaign(arguments: list[str]) -> Campaign:
+    """Read ``name=value`` arguments."""
+    given: dict[str, Any] = dict(item.split("=") for item in arguments)
+    numbers: dict[str, Any] = {name: int(value) if name == "invocations" else float(value) for name, value in given.items()}
+    return Campaign(**numbers)
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1], _campaign(sys.argv[2:]))
