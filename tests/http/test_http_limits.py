@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
+import os
 import socket
 import threading
 import time
@@ -11,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -192,6 +195,42 @@ def test_files_have_caps(tmp_path: Path) -> None:
         refused(client.post("/v1/files", form, Content_Type="multipart/form-data; boundary=x"), 413)
         assert [client.post("/v1/files", b"x" * 90_000).status for _ in range(3)] == [201, 201, 507]
         assert len([path for path in folder.iterdir() if path.suffix != ".json"]) == 2
+
+
+def test_s10_uploads_are_encrypted_and_nobody_else_reads_them(tmp_path: Path) -> None:
+    """Files of no, one and several chunks come back as they were; on disk they are sealed, mode 0600, for their workspace and id alone."""
+    contents = [b"", b"pl4nted-in-a-file", b"pl4nted" * 400_000, bytes(1024 * 1024)]
+    with standing(tmp_path, replace(SETTINGS, max_file=4_000_000)) as stand:
+        client, folder = stand.client(), tmp_path / "home" / "files" / "default"
+        files = [client.post("/v1/files", content).json["file"] for content in contents]
+        for file, content in zip(files, contents, strict=True):
+            heard = client.invoke("say", text="x", picture={"file": file}).json["output"]["inputs"]["picture"]
+            assert base64.b64decode(heard["data"]) == content
+        for path in folder.iterdir():
+            assert path.stat().st_mode & 0o777 == 0o600
+            assert b"pl4nted" not in path.read_bytes()
+        (folder / files[0]).write_bytes((folder / files[1]).read_bytes())  # another file's content
+        (folder / files[2]).write_bytes((folder / files[2]).read_bytes()[: 1024 * 1024 + 16])  # cut off after a whole chunk
+        for file in (files[0], files[2]):
+            assert client.invoke("say", text="x", picture={"file": file}).status == 422
+
+
+def test_s10_files_are_limited_in_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty files count too, the folder is not looked through for each upload, and a sweep makes room again."""
+    looked: list[object] = []
+    scan = os.scandir
+
+    def noted(path: Any = ".") -> Any:
+        looked.append(path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", noted)
+    with standing(tmp_path, replace(SETTINGS, files_count=5, files_kept=-1.0)) as stand:
+        client = stand.client()
+        assert [client.post("/v1/files", b"").status for _ in range(7)] == [201] * 5 + [507] * 2
+        assert len([path for path in looked if str(path).endswith("default")]) == 1
+        assert stand.host.files.sweep() == 5
+        assert client.post("/v1/files", b"").status == 201
 
 
 def test_files_expire(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files uploaded once and referred to by id: on disk, per workspace, with caps and an expiry."""
+"""Files uploaded once and referred to by id: encrypted on disk, per workspace, with caps and an expiry."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ import hashlib
 import json
 import re
 import secrets
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
+from jackfield.database import SealBroken
 from jackfield.errors import Detail, InvalidInput
 from jackfield.pipe.storage import home
 from jackfield.surfaces.http.body import TooLarge
 from jackfield.surfaces.http.file_places import Place, file_places
 from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.http.sealed_files import CHUNK, SealedFile, Usages, create, opened
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -28,7 +30,6 @@ __all__ = ["Files"]
 
 _ID = re.compile(r"file_[A-Za-z0-9_-]{22}\Z")
 _SAFE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}\Z")
-_BATCH = 1024 * 1024
 _PARTIAL_KEPT = 3600.0
 
 
@@ -41,6 +42,9 @@ class Files:
 
     def __init__(self, storage: Storage, settings: Settings, clock: Clock) -> None:
         self._folder = Path(home(storage.environment)) / "files"
+        self._storage = storage
+        self._usages = Usages(clock)
+        self._count = settings.files_count
         self._limit = settings.max_file
         self._cap = settings.files_cap
         self._together = settings.max_body
@@ -53,20 +57,40 @@ class Files:
         :raises TooLarge: where it is over the cap; nothing of it is kept.
         :raises Problem: 507 where the workspace has no room for it, or the disk has none.
         """
-        path = self._owned(workspace) / f"file_{secrets.token_urlsafe(16)}"
+        folder, identifier = self._owned(workspace), f"file_{secrets.token_urlsafe(16)}"
+        size: int | None = None
+        try:
+            used = await asyncio.to_thread(self._usages.reserve, folder, self._count)
+        except OSError:
+            raise _no_disk() from None
+        if used is None:
+            raise Problem(507, f"the workspace may have {self._count:,} files", {"Connection": "close"})
+        try:
+            about = await self._kept_as(workspace, folder / identifier, pieces, self._cap - used, content_type)
+            size = about["size"]
+        except OSError:
+            raise _no_disk() from None
+        finally:
+            self._usages.settle(folder, size)
+        return {"file": identifier, **about}
+
+    async def _kept_as(self, workspace: str, path: Path, pieces: AsyncIterator[bytes], room: int, content_type: str) -> dict[str, Any]:
         partial = path.with_suffix(".part")
         try:
-            room = self._cap - await asyncio.to_thread(self._begin, path.parent)
-            with await asyncio.to_thread(partial.open, "xb") as file:
-                size = await self._write(file, pieces, room)
+            with await asyncio.to_thread(create, partial) as file:
+                sealed = SealedFile(file)
+                size = await self._write(sealed, pieces, room)
             about = {"size": size, "contentType": content_type, "expiresAt": self._clock.time() + self._kept}
-            await asyncio.to_thread(_finish, partial, path, about)
-        except OSError:
-            raise Problem(507, "the file cannot be kept: the disk is full or cannot be written") from None
+            await asyncio.to_thread(self._finish, workspace, partial, path, about, sealed.key)
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
-        return {"file": path.name, **about}
+        return about
+
+    def _finish(self, workspace: str, partial: Path, path: Path, about: Mapping[str, Any], key: bytes) -> None:
+        sealed = self._storage.vault.seal(workspace, ("file", path.name), key)
+        _written(path.with_suffix(".json"), {**about, "key": b64encode(sealed).decode("ascii")})
+        partial.replace(path)
 
     def filled(
         self,
@@ -117,9 +141,10 @@ class Files:
             with contextlib.suppress(OSError):
                 if partial.stat().st_mtime < now - _PARTIAL_KEPT:
                     partial.unlink()
+        self._usages.forget()
         return count
 
-    async def _write(self, file: BinaryIO, pieces: AsyncIterator[bytes], room: int) -> int:
+    async def _write(self, file: SealedFile, pieces: AsyncIterator[bytes], room: int) -> int:
         size, waiting = 0, bytearray()
         async for piece in pieces:
             size += len(piece)
@@ -128,26 +153,19 @@ class Files:
             if size > room:
                 raise Problem(507, f"the files of the workspace may have {self._cap:,} bytes together", {"Connection": "close"})
             waiting += piece
-            if len(waiting) >= _BATCH:
-                await asyncio.to_thread(file.write, bytes(waiting))
-                waiting.clear()
-        await asyncio.to_thread(file.write, waiting)
+            while len(waiting) > CHUNK:
+                await asyncio.to_thread(file.write, bytes(waiting[:CHUNK]))
+                del waiting[:CHUNK]
+        await asyncio.to_thread(file.write, bytes(waiting), last=True)
         return size
-
-    def _begin(self, folder: Path) -> int:
-        """Make the workspace's folder; the bytes in it."""
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return sum(path.stat().st_size for path in folder.iterdir() if path.suffix in ("", ".part"))
 
     def _size(self, workspace: str, identifier: str) -> int | None:
         """The bytes of a file; None where the workspace has none of this id, or no more."""
-        path = self._owned(workspace) / identifier
-        if not _ID.match(identifier) or _read(path.with_suffix(".json")).get("expiresAt", 0.0) < self._clock.time():
+        if not _ID.match(identifier):
             return None
-        try:
-            return path.stat().st_size
-        except OSError:
-            return None
+        about = _read(self._owned(workspace) / f"{identifier}.json")
+        size = about.get("size")
+        return size if about.get("expiresAt", 0.0) >= self._clock.time() and isinstance(size, int) else None
 
     def _content(self, workspace: str, identifier: str) -> dict[str, str] | None:
         """The file as an input takes it; None where there is none any more."""
@@ -156,10 +174,11 @@ class Files:
         if about.get("expiresAt", 0.0) < now:
             return None
         try:
-            content = (self._owned(workspace) / identifier).read_bytes()
+            key = self._storage.vault.open(workspace, ("file", identifier), b64decode(about.get("key", "")))
+            content = opened(self._owned(workspace) / identifier, key)
             if about["expiresAt"] < now + self._kept:
                 _written(path, {**about, "expiresAt": now + self._kept + _LONGER})
-        except OSError:
+        except (OSError, SealBroken):
             return None
         return {"data": b64encode(content).decode("ascii"), "contentType": about["contentType"]}
 
@@ -176,15 +195,15 @@ def _check_there(missing: list[Place]) -> None:
         raise InvalidInput(f"{count} not valid", details=details, hint="Upload it again: POST /v1/files.")
 
 
-def _finish(partial: Path, path: Path, about: Mapping[str, Any]) -> None:
-    path.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
-    partial.replace(path)
+def _no_disk() -> Problem:
+    return Problem(507, "the file cannot be kept: the disk is full or cannot be written")
 
 
 def _written(path: Path, about: dict[str, Any]) -> None:
     """Write what is known of a file at once, whoever reads it meanwhile."""
     fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    fresh.write_text(json.dumps(about), encoding="utf-8")
+    with create(fresh) as file:
+        file.write(json.dumps(about).encode())
     fresh.replace(path)
 
 

@@ -28,7 +28,8 @@ class Jwt:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Limits in bytes, seconds and counts. ``max_bodies`` is for the bodies of all requests under way in one
-    process, ``files_cap`` for all files of one workspace; a request's head must be there within
+    process, ``files_cap`` for all files of one workspace, of which there are at most
+    ``files_count``; a request's head must be there within
     ``head_within`` and have at most ``max_head``; its body must come at ``slowest`` bytes a second at least, after a start of
     ``body_within``; an answer must be read as fast, after ``unread_within``; ``guesses`` are unknown tokens a second from one
     address. ``rate`` is requests a second for each token, 0 for no limit; ``origins`` may call from browsers; ``allowed_hosts`` are
@@ -49,6 +50,7 @@ class Settings:
     max_file: int = MAX_BYTES
     files_kept: float = 24 * 3600.0
     files_cap: int = 4 * 1024**3
+    files_count: int = 10_000
     max_head: int = 64 * 1024
     max_connections: int = 5000
     head_within: float = 15.0
