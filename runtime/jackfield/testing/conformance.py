@@ -1,126 +1,48 @@
-"""The conformance suite: what every connector owes its callers, as tests to inherit."""
+"""The conformance suite: what every connector owes its callers, as tests to inherit. Each rule has a stable name."""
 
 from __future__ import annotations
 
-import json
-import typing
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pytest
 
-from jackfield.catalog import Catalog
-from jackfield.connector import ConnectionType, Connector, describe
-from jackfield.invocation import Invocation
-from jackfield.manifest import Manifest
-from jackfield.schema import compile_schema
+from jackfield.testing.behaviour import BEHAVIOUR
+from jackfield.testing.declarations import DECLARATIONS
+from jackfield.testing.driving import server_kind
+from jackfield.testing.subject import Rule, Subject
 
-__all__ = ["Conformance"]
+__all__ = ["RULES", "Conformance", "judged"]
+
+RULES: Mapping[str, Rule] = {rule.name: rule for rule in (*DECLARATIONS, *BEHAVIOUR)}
+"""All rules by name."""
+
+
+def judged(subject: Subject, rule: Rule) -> tuple[str, ...] | None:
+    """The faults that a rule finds; None where it does not apply, since no value of a connection names the server."""
+    if rule.drives and server_kind(subject) is None:
+        return None
+    return tuple(rule.check(subject))
 
 
 class Conformance:
-    """The suite. Inherit it in a class whose name pytest collects, and set ``key`` to the connector's key."""
+    """The suite. Inherit it in a class whose name pytest collects, and set ``key`` to the connector's key.
+
+    Rules that run actions need a connection type with a required value of the format ``uri``, to which they give the address of a provider
+    on loopback, and an example for each action, whose output that provider answers. ``answers`` says what it answers instead, by method and
+    path; ``values`` are values for the connection (``${url}`` stands for the address); ``safe_posts`` names actions that read by a POST.
+    """
 
     key: ClassVar[str]
+    values: ClassVar[Mapping[str, Any]] = {}
+    answers: ClassVar[Mapping[tuple[str, str], Any]] = {}
+    safe_posts: ClassVar[tuple[str, ...]] = ()
 
-    @pytest.fixture
-    def manifest(self) -> Manifest:
-        """The manifest as installed, read without importing the connector."""
-        return Catalog.installed().find(self.key)
-
-    @pytest.fixture
-    def connector(self) -> Connector:
-        """The connector's code."""
-        loaded: Connector = Catalog.installed().load(self.key)
-        return loaded
-
-    def test_the_manifest_is_what_the_code_declares(self, manifest: Manifest, connector: Connector) -> None:
-        """The committed connector.json equals what the code declares today."""
-        assert manifest.raw == json.loads(json.dumps(describe(connector)))
-
-    def test_the_manifest_lies_in_the_package(self, connector: Connector) -> None:
-        """connector.json is package data of the package that declares the connector."""
-        functions = [action.function for action in connector.actions.values()]
-        packages = {function.__module__.partition(".")[0] for function in functions}
-        assert len(packages) == 1
-        module = __import__(packages.pop())
-        assert (Path(str(module.__file__)).parent / "connector.json").is_file()
-
-    def test_every_schema_compiles_and_is_closed(self, manifest: Manifest) -> None:
-        """Inputs, outputs and connections have schemas that compile and refuse unknown members."""
-        for where, schema in _schemas(manifest):
-            compile_schema(schema)
-            assert schema.get("additionalProperties") is False, f"{where} is open"
-
-    def test_everything_is_explained(self, manifest: Manifest) -> None:
-        """Each action, connection type and input has a title, and each action, connection type and output member a description."""
-        for action in manifest.actions.values():
-            assert action.title and action.description, action.key  # noqa: PT018 (one sentence, one check)
-        for kind in manifest.connection_types.values():
-            assert kind.title and kind.description, kind.key  # noqa: PT018 (as above)
-        for where, schema in _schemas(manifest):
-            untitled = [name for name, field in schema.get("properties", {}).items() if not field.get("title")]
-            assert not untitled, f"{where}: {untitled} have no title"
-
-    def test_paging_names_exist(self, manifest: Manifest) -> None:
-        """Pagination names inputs and output members that the schemas have."""
-        for action in manifest.actions.values():
-            paging = action.pagination
-            if paging is not None:
-                inputs, output = action.inputs["properties"], action.output["properties"]
-                wanted = {paging.token_input, paging.all_input, paging.size_input} - {None}
-                assert wanted <= set(inputs), action.key
-                assert {paging.token_output, paging.items} <= set(output), action.key
-
-    def test_limits_of_connection_types_name_what_exists(self, manifest: Manifest, connector: Connector) -> None:
-        """What a connection type serves are actions; what it waives are inputs that can be missing in the models of these actions."""
-        for kind in manifest.connection_types.values():
-            served = [key for key in manifest.actions if kind.can_serve(key)]
-            assert kind.serves is None or set(kind.serves.actions) == set(served), kind.key
-            for name in kind.waives:
-                models = [connector.actions[key].inputs for key in served if name in manifest.actions[key].inputs["properties"]]
-                fields = [field for model in models for field in model.model_fields.values() if field.alias == name]
-                assert fields, f"{kind.key} waives '{name}', which no action of it has"
-                assert all(type(None) in typing.get_args(field.annotation) for field in fields), f"'{name}' cannot be None"
-
-    def test_examples_are_valid(self, manifest: Manifest) -> None:
-        """Each example is an invocation whose inputs the action's schema accepts, with a result whose output it promises."""
-        for action in manifest.raw["actions"]:
-            inputs, output = compile_schema(action["inputs"]), compile_schema(action["output"])
-            for example in action["examples"]:
-                invocation = Invocation.from_json(example["invocation"])
-                assert invocation.action == action["key"]
-                assert inputs.check(invocation.inputs).details == ()
-                assert output.judge(example["result"]["output"]) == ()
-
-    def test_secrets_are_marked(self, manifest: Manifest) -> None:
-        """A connection value whose name says that it is a secret is marked as one."""
-        telling = ("secret", "password", "token", "privatekey")
-        for kind in manifest.connection_types.values():
-            for name, field in kind.schema.get("properties", {}).items():
-                if any(word in name.lower() for word in telling) and field.get("type") == "string":
-                    assert field.get("writeOnly") is True, f"{kind.key}.{name}"
-                    assert field.get("format") == "password", f"{kind.key}.{name}"
-
-    def test_values_hold_their_secrets_back(self, connector: Connector) -> None:
-        """Neither repr nor pickle of connection values shows what is in them."""
-        for kind in connector.connections.values():
-            values = kind.model_construct(None, **dict.fromkeys(kind.model_fields, "planted-secret"))
-            assert "planted-secret" not in repr(values) + str(values)
-            with pytest.raises(TypeError):
-                _pickled(values)
-
-
-def _schemas(manifest: Manifest) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for action in manifest.actions.values():
-        yield f"inputs of {action.key}", action.inputs
-        yield f"output of {action.key}", action.output
-    for kind in manifest.connection_types.values():
-        yield f"connection type {kind.key}", kind.schema
-
-
-def _pickled(values: ConnectionType) -> bytes:
-    import pickle  # noqa: PLC0415 (to prove that it refuses)
-
-    return pickle.dumps(values)
+    @pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
+    def test_rule(self, rule: Rule) -> None:
+        """The connector keeps the rule."""
+        subject = Subject.installed(self.key, values=self.values, answers=self.answers, safe_posts=self.safe_posts)
+        faults = judged(subject, rule)
+        if faults is None:
+            pytest.skip("no required value of a connection type is a URI: give 'values' with '${url}' to have actions run")
+        assert not faults, f"{rule.says} " + "; ".join(faults)

@@ -1,0 +1,220 @@
+"""The rules that run a connector's actions against a provider on loopback, which refuses, resets and hangs on demand."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from jackfield.connector import Action, JackfieldError, Sent
+from jackfield.pipe.errors_map import Unmapped
+from jackfield.schema import compile_schema
+from jackfield.testing.driving import SECRET, Drive, drivable, drive, expected, server_kind
+from jackfield.testing.provider import HANG, RESET, Answer, Script
+from jackfield.testing.subject import Rule, Subject
+
+__all__ = ["BEHAVIOUR"]
+
+_REFUSALS = {400: None, 401: "unauthenticated", 403: "forbidden", 404: None, 409: None, 422: None, 429: "rate_limited"}
+_FAILURES = (500, 502, 503, 504)
+_RETRY_AFTER = 7
+_HURRIED = 0.4
+"""Seconds: the deadline of a try that hangs."""
+
+Judge = Callable[[Subject, Action, Mapping[str, Any]], Iterator[str]]
+
+
+def _each(judge: Judge, subject: Subject) -> Iterator[str]:
+    for action, example in drivable(subject):
+        yield from (f"'{action.key}' {fault}" for fault in judge(subject, action, example))
+
+
+def _well(subject: Subject, action: Action, example: Mapping[str, Any]) -> Drive:
+    return drive(subject, action, example, expected(subject, example))
+
+
+def _constant(answer: Any) -> Script:  # noqa: ANN401 (an Answer, HANG or RESET)
+    return lambda _number, _request: answer
+
+
+def _opens(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
+    found = _well(subject, action, example)
+    if found.client is None:
+        yield f"cannot be opened: {found.raised!r}"
+    if found.opened:
+        yield f"is sent {found.opened} requests by opening its connection"
+
+
+def _output_is_declared(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
+    found = _well(subject, action, example)
+    if found.raised is not None:
+        yield f"fails where its example's output is answered: {found.raised!r}"
+    elif not isinstance(found.output, action.output):
+        yield f"gives {type(found.output).__name__}, not {action.output.__name__}"
+    else:
+        output = found.output.model_dump(mode="json", by_alias=True, exclude_none=True)
+        faults = compile_schema(subject.manifest.actions[action.key].output).judge(output)
+        yield from (f"gives an output that breaks its schema at {fault.path or '/'}" for fault in faults)
+
+
+def _requests_are_announced(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
+    found, kind = _well(subject, action, example), server_kind(subject)
+    sent = len(found.requests) - found.opened
+    if kind is not None and kind.reports_begin and found.call.requests < sent:
+        yield f"sends {sent} requests and calls begin() {found.call.requests} times"
+
+
+def _safe_is_safe(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
+    found = _well(subject, action, example)
+    changing = [request.method for request in found.requests if request.changes]
+    if found.call.requests and changing and not found.call.changes and action.key not in subject.safe_posts:
+        yield f"calls begin(safe=True) for a {changing[0]}"
+
+
+def _effects_fit(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
+    methods = {request.method for request in _well(subject, action, example).requests if request.changes}
+    if action.effect == "read" and methods and action.key not in subject.safe_posts:
+        yield f"is declared a read and sends {', '.join(sorted(methods))}"
+    if action.effect == "idempotent" and "POST" in methods and action.idempotent_by is None and action.key not in subject.safe_posts:
+        yield "is declared idempotent and sends a POST, without idempotent_by"
+
+
+def _actions_are_quiet(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
+    found = _well(subject, action, example)
+    if found.printed:
+        yield f"prints {found.printed[:80]!r}"
+
+
+def _secrets_stay_inside(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
+    found = _well(subject, action, example)
+    if any(SECRET in request.path for request in found.requests):
+        yield "puts a secret into a URL, where proxies and logs keep it"
+    if SECRET in repr(found.client):
+        yield "has a client whose repr shows a secret"
+
+
+def _keys_are_passed_on(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
+    if action.idempotent_by != "key":
+        return
+    found = _well(subject, action, example)
+    key = found.call.key.value
+    texts = [" ".join((*request.headers.values(), request.path)) + request.body.decode("utf-8", "replace") for request in found.requests]
+    if not any(key in text for text in texts):
+        yield "is idempotent by its key, and does not send Call.idempotency_key"
+
+
+def _one_try_is_one(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
+    for what, answer in {"a 500": Answer(status=500), "a 429": Answer(status=429), "a reset": RESET}.items():
+        found = drive(subject, action, example, _constant(answer))
+        if len(found.requests) - found.opened > 1:
+            yield f"sends its request again after {what}: repeating is the runtime's"
+            return
+
+
+def _refusals_are_explained(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
+    for status, code in _REFUSALS.items():
+        error = drive(subject, action, example, _constant(Answer({"message": "no"}, status))).error
+        yield from _explained(error, f"a {status}", {Sent.REFUSED})
+        if error is not None and code is not None and not isinstance(error, Unmapped) and error.code != code:
+            yield f"takes a {status} for '{error.code}', not '{code}'"
+
+
+def _failures_are_explained(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
+    for status in _FAILURES:
+        error = drive(subject, action, example, _constant(Answer({"message": "oh"}, status))).error
+        yield from _explained(error, f"a {status}", {Sent.UNKNOWN})
+
+
+def _broken_connections_are_explained(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
+    yield from _explained(drive(subject, action, example, _constant(RESET)).error, "a reset", {Sent.UNKNOWN})
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    refused = drive(subject, action, example, _constant(RESET), port=url).error
+    yield from _explained(refused, "a refused connection", {Sent.NOTHING})
+
+
+def _explained(error: JackfieldError | None, what: str, sent: set[Sent]) -> Iterator[str]:
+    if error is None:
+        yield f"takes {what} for a success"
+    elif isinstance(error, Unmapped):
+        yield f"does not explain {what}: {type(error.cause).__name__}"
+    elif not error.tells_sent:
+        yield f"does not say 'sent' for {what}"
+    elif error.sent not in sent:
+        yield f"says of {what} that {error.sent.name} was sent"
+
+
+def _deadlines_are_kept(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
+    found = drive(subject, action, example, _constant(HANG), seconds=_HURRIED)
+    if not found.ended:
+        yield "goes on after its deadline where the provider hangs"
+    else:
+        yield from _explained(found.error, "a provider that hangs", {Sent.UNKNOWN})
+
+
+def _retry_after_is_read(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
+    error = drive(subject, action, example, _constant(Answer(status=429, headers={"Retry-After": str(_RETRY_AFTER)}))).error
+    if error is not None and error.retry_after != _RETRY_AFTER:
+        yield "does not pass on the Retry-After of a 429"
+
+
+def _error_map_holds(subject: Subject) -> Iterator[str]:
+    explain = subject.connector.explain
+    strange: tuple[Exception, ...] = (
+        ValueError("x"),
+        KeyError("x"),
+        OSError(5, "x"),
+        TimeoutError(),
+        ConnectionResetError(),
+        UnicodeDecodeError("utf-8", b"", 0, 1, "x"),
+    )
+    for cause in strange:
+        try:
+            if explain is not None:
+                explain(cause, None, None)
+        except Exception as error:  # noqa: BLE001 (the rule: whatever it raises is told)
+            yield _fault(cause, error)
+    for action, example in drivable(subject):
+        for status in (400, 422, 500):
+            faults = drive(subject, action, example, _constant(Answer({}, status))).map_faults
+            yield from (f"'{action.key}', a {status}: {fault}" for fault in faults)
+
+
+def _fault(cause: Exception, error: Exception) -> str:
+    return f"the error map raises {type(error).__name__} for a {type(cause).__name__}"
+
+
+def _tests_change_nothing(subject: Subject) -> Iterator[str]:
+    example: Mapping[str, Any] = next((example for _, example in drivable(subject)), {"result": {}})
+    for request in drive(subject, None, example, expected(subject, example)).requests:
+        if request.changes:
+            yield f"the connection test sends a {request.method}"
+
+
+def _rule(name: str, says: str, judge: Judge) -> Rule:
+    return Rule(name, says, partial(_each, judge), drives=True)
+
+
+BEHAVIOUR = (
+    _rule("opening-sends-nothing", "A connection opens, and opening sends nothing.", _opens),
+    _rule("output-is-declared", "An action gives its Output model.", _output_is_declared),
+    _rule("requests-are-announced", "A client that reports its begin does so for each request.", _requests_are_announced),
+    _rule("safe-is-safe", "begin(safe=True) is for requests that change nothing.", _safe_is_safe),
+    _rule("effects-fit-methods", "An action's effect fits the HTTP methods that it sends.", _effects_fit),
+    _rule("actions-are-quiet", "Actions print nothing.", _actions_are_quiet),
+    _rule("secrets-stay-inside", "No secret is in a URL, or in a client's repr.", _secrets_stay_inside),
+    _rule("keys-are-passed-on", "What is idempotent by its key sends the key.", _keys_are_passed_on),
+    _rule("one-try-is-one-request", "A client does not repeat requests by itself.", _one_try_is_one),
+    _rule("refusals-are-explained", "Each 4xx is a refusal with its code.", _refusals_are_explained),
+    _rule("failures-are-explained", "After a 5xx it is unknown what was done.", _failures_are_explained),
+    _rule(
+        "broken-connections-are-explained",
+        "A reset leaves it unknown; a refused connection sent nothing.",
+        _broken_connections_are_explained,
+    ),
+    _rule("deadlines-are-kept", "A try ends at its deadline, whatever the provider does.", _deadlines_are_kept),
+    _rule("retry-after-is-read", "The Retry-After of a throttle is passed on.", _retry_after_is_read),
+    Rule("error-map-holds", "The error map raises nothing.", _error_map_holds, drives=True),
+    Rule("tests-change-nothing", "The connection test sends safe requests only.", _tests_change_nothing, drives=True),
+)

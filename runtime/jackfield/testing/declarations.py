@@ -1,0 +1,198 @@
+"""The rules that look at what a connector declares, without running it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import pickle
+import re
+import socket
+import sys
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any
+from unittest import mock
+
+from jackfield.connector import describe
+from jackfield.errors import JackfieldError
+from jackfield.invocation import Invocation
+from jackfield.schema import compile_schema
+from jackfield.testing.subject import Rule, Subject
+
+__all__ = ["DECLARATIONS"]
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
+_SECRET = frozenset(
+    {"apikey", "credential", "credentials", "passphrase", "passwd", "password", "pin", "privatekey", "pwd", "secret", "token"}
+)
+_NO_SECRET = frozenset({"arn", "endpoint", "id", "name", "type", "uri", "url"})
+"""Last words of names that speak of a secret and are none: accessKeyId, tokenUrl."""
+_HOST = frozenset({"domain", "endpoint", "host", "hostname", "server", "url", "uri"})
+_HOST_FORMATS = frozenset({"uri", "hostname", "idn-hostname", "ipv4", "ipv6"})
+
+
+def _manifest_matches_code(subject: Subject) -> Iterator[str]:
+    if subject.manifest.raw != json.loads(json.dumps(describe(subject.connector))):
+        yield "connector.json is not what the code declares: make it again, and look at the difference"
+
+
+def _manifest_in_package(subject: Subject) -> Iterator[str]:
+    packages = {action.function.__module__.partition(".")[0] for action in subject.connector.actions.values()}
+    if len(packages) > 1:
+        yield f"its actions are in several packages: {', '.join(sorted(packages))}"
+    if not (subject.folder / "connector.json").is_file():
+        yield f"connector.json is not package data of '{subject.module}'"
+
+
+def _schemas_closed(subject: Subject) -> Iterator[str]:
+    for where, schema in _schemas(subject):
+        try:
+            compile_schema(schema)
+        except (ValueError, JackfieldError) as error:
+            yield f"{where} does not compile: {error}"
+        if schema.get("additionalProperties") is not False:
+            yield f"{where} is open"
+
+
+def _everything_explained(subject: Subject) -> Iterator[str]:
+    about = [(action.key, action.title, action.description) for action in subject.manifest.actions.values()]
+    about += [(kind.key, kind.title, kind.description) for kind in subject.manifest.connection_types.values()]
+    yield from (f"'{key}' has no title or no description" for key, title, description in about if not (title and description))
+    for action in subject.manifest.actions.values():
+        for name, field in action.inputs.get("properties", {}).items():
+            if not field.get("description"):
+                yield f"inputs of {action.key}: '{name}' has no description"
+
+
+def _examples_present(subject: Subject) -> Iterator[str]:
+    yield from (f"'{action['key']}' has no example" for action in subject.manifest.raw["actions"] if not action.get("examples"))
+
+
+def _examples_valid(subject: Subject) -> Iterator[str]:
+    for action in subject.manifest.raw["actions"]:
+        inputs, output = compile_schema(action["inputs"]), compile_schema(action["output"])
+        for example in action["examples"]:
+            invocation = Invocation.from_json(example["invocation"])
+            if invocation.action != action["key"]:
+                yield f"an example of '{action['key']}' is of '{invocation.action}'"
+            faults = (*inputs.check(invocation.inputs).details, *output.judge(example["result"]["output"]))
+            yield from (f"the example of '{action['key']}' at {fault.path or '/'}: {fault.message}" for fault in faults)
+
+
+def _paging_names_exist(subject: Subject) -> Iterator[str]:
+    for action in subject.manifest.actions.values():
+        paging = action.pagination
+        if paging is not None:
+            wanted = {paging.token_input, paging.all_input, paging.size_input} - {None} - {*action.inputs["properties"]}
+            wanted |= {paging.token_output, paging.items} - {*action.output["properties"]}
+            yield from (f"paging of '{action.key}' names '{name}', which is not there" for name in sorted(map(str, wanted)))
+
+
+def _limits_name_what_exists(subject: Subject) -> Iterator[str]:
+    for kind in subject.manifest.connection_types.values():
+        served = [key for key in subject.manifest.actions if kind.can_serve(key)]
+        if kind.serves is not None and {*kind.serves.actions} != {*served}:
+            yield f"'{kind.key}' serves actions that are not there"
+        for name in kind.waives:
+            models = [subject.connector.actions[key].inputs for key in served if name in subject.manifest.actions[key].inputs["properties"]]
+            fields = [field for model in models for field in model.model_fields.values() if field.alias == name]
+            if not fields or not all(type(None) in typing.get_args(field.annotation) for field in fields):
+                yield f"'{kind.key}' waives '{name}', which no action of it has, or which cannot be None"
+
+
+def _options_exist(subject: Subject) -> Iterator[str]:
+    known = {source["key"] for source in subject.manifest.raw.get("optionSources", ())}
+    for where, schema in _schemas(subject):
+        for name, field in schema.get("properties", {}).items():
+            source = field.get("x-jackfield", {}).get("options")
+            if source is not None and source not in known:
+                yield f"{where}: '{name}' takes its choices from '{source}', which is no option source"
+
+
+def _secrets_marked(subject: Subject) -> Iterator[str]:
+    for kind in subject.manifest.connection_types.values():
+        for name, field in kind.schema.get("properties", {}).items():
+            marked = field.get("writeOnly") is True and field.get("format") == "password"
+            if field.get("type") == "string" and not marked and _tells_of_a_secret(name):
+                yield f"the name of '{name}' of '{kind.key}' says that it is a secret, and it is not marked as one"
+
+
+def _tells_of_a_secret(name: str) -> bool:
+    words = [word.lower() for word in _WORDS.findall(name)]
+    if not words or words[-1] in _NO_SECRET:
+        return False
+    return bool(_SECRET.intersection(words)) or (words[-1] == "key" and words[-2:-1] != ["public"])
+
+
+def _destinations_marked(subject: Subject) -> Iterator[str]:
+    for kind in subject.manifest.connection_types.values():
+        for name, field in kind.schema.get("properties", {}).items():
+            words = {word.lower() for word in _WORDS.findall(name)}
+            names_host = field.get("format") in _HOST_FORMATS or (field.get("type") == "string" and _HOST.intersection(words))
+            if names_host and not field.get("x-jackfield", {}).get("destination"):
+                yield f"'{name}' of '{kind.key}' says where secrets are sent, and is not marked 'destination'"
+
+
+def _values_hold_secrets_back(subject: Subject) -> Iterator[str]:
+    for kind in subject.connector.connections.values():
+        values = kind.model_construct(None, **dict.fromkeys(kind.model_fields, "planted-secret"))
+        if "planted-secret" in repr(values) + str(values):
+            yield f"the text of '{kind.key}' shows its values"
+        with contextlib.suppress(TypeError):
+            pickle.dumps(values)
+            yield f"'{kind.key}' can be pickled"
+
+
+def _import_is_quiet(subject: Subject) -> Iterator[str]:
+    """Import the package once more, aside: nothing may be printed, nothing connected to."""
+    aside = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == subject.module}
+    reached: list[Any] = []
+
+    def refuse(_socket: object, address: object) -> None:
+        reached.append(address)
+        raise ConnectionRefusedError("importing a connector connects to nothing")
+
+    printed = io.StringIO()
+    try:
+        for name in aside:
+            del sys.modules[name]
+        with contextlib.redirect_stdout(printed), mock.patch.object(socket.socket, "connect", refuse):
+            try:
+                importlib.import_module(subject.module)
+            except OSError as error:
+                yield f"the import fails: {error}"
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == subject.module]:
+            del sys.modules[name]
+        sys.modules.update(aside)
+    if printed.getvalue():
+        yield f"the import prints: {printed.getvalue()[:80]!r}"
+    if reached:
+        yield f"the import connects to {reached[0]}"
+
+
+def _schemas(subject: Subject) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for action in subject.manifest.actions.values():
+        yield f"inputs of {action.key}", action.inputs
+        yield f"output of {action.key}", action.output
+    for kind in subject.manifest.connection_types.values():
+        yield f"connection type {kind.key}", kind.schema
+
+
+DECLARATIONS = (
+    Rule("manifest-matches-code", "The committed connector.json equals what the code declares.", _manifest_matches_code),
+    Rule("manifest-in-package", "connector.json is package data of the package that declares the connector.", _manifest_in_package),
+    Rule("schemas-closed", "Schemas compile and refuse unknown members.", _schemas_closed),
+    Rule("everything-explained", "Actions, connection types and inputs have descriptions.", _everything_explained),
+    Rule("examples-present", "Each action has an example.", _examples_present),
+    Rule("examples-valid", "Examples keep to the schemas.", _examples_valid),
+    Rule("paging-names-exist", "Pagination names members that the schemas have.", _paging_names_exist),
+    Rule("limits-name-what-exists", "Connection types serve and waive what there is.", _limits_name_what_exists),
+    Rule("options-exist", "Inputs take their choices from option sources that there are.", _options_exist),
+    Rule("secrets-marked", "A value whose name says that it is a secret is marked as one.", _secrets_marked),
+    Rule("destinations-marked", "A value that says where secrets are sent is marked 'destination'.", _destinations_marked),
+    Rule("values-hold-secrets-back", "Neither repr nor pickle of connection values shows them.", _values_hold_secrets_back),
+    Rule("import-is-quiet", "The import prints nothing and connects to nothing.", _import_is_quiet),
+)

@@ -1,0 +1,151 @@
+"""One try of an action against a provider on loopback, and all that can be seen of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jackfield.clock import Deadline, SystemClock
+from jackfield.connector import ANYWHERE, Action, Call, ConnectionType, JackfieldError, Minted, OpenContext
+from jackfield.connector.context import entered
+from jackfield.pipe.errors_map import explained
+from jackfield.schema import compile_schema
+from jackfield.testing.provider import Answer, Provider, Request, Script
+from jackfield.testing.subject import Subject
+
+__all__ = ["SECRET", "Drive", "drivable", "drive", "expected", "server_kind"]
+
+SECRET = "conformance-secret-4711"  # noqa: S105 (planted, to be looked for)
+_GRACE = 1.5
+"""Seconds beyond its deadline after which a try is given up."""
+
+
+@dataclass
+class Drive:
+    """What one try came to. ``ended`` is False where it did not end by its deadline; ``opened`` are the requests that opening sent."""
+
+    call: Call
+    output: Any = None
+    error: JackfieldError | None = None
+    raised: Exception | None = None
+    client: Any = None
+    opened: int = 0
+    printed: str = ""
+    ended: bool = True
+    map_faults: list[str] = field(default_factory=list)
+    requests: tuple[Request, ...] = ()
+
+
+class _Kept:
+    """Leases and kept objects of one try."""
+
+    def __init__(self) -> None:
+        self._objects: dict[object, Any] = {}
+
+    def lease(self, key: str, mint: Callable[[], Minted], _deadline: Deadline) -> Minted:
+        found: Minted = self._objects.setdefault(("lease", key), None) or mint()
+        self._objects["lease", key] = found
+        return found
+
+    def drop(self, key: str, _used: Minted) -> None:
+        self._objects.pop(("lease", key), None)
+
+    def cached(self, key: object, make: Callable[[], Any]) -> Any:  # noqa: ANN401 (whatever a connector keeps)
+        if key not in self._objects:
+            self._objects[key] = make()
+        return self._objects[key]
+
+
+def server_kind(subject: Subject) -> type[ConnectionType] | None:
+    """The connection type whose values name the server, so that the provider on loopback can stand in for it."""
+    for key, kind in subject.manifest.connection_types.items():
+        if subject.values or any(_is_server(kind.schema, name) for name in kind.schema.get("required", ())):
+            return subject.connector.connections[key]
+    return None
+
+
+def drivable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
+    """Each action that has an example and takes a client, with the example."""
+    for raw in subject.manifest.raw["actions"]:
+        action = subject.connector.actions.get(raw["key"])
+        if action is not None and action.takes_client and raw.get("examples"):
+            yield action, raw["examples"][0]
+
+
+def expected(subject: Subject, example: Mapping[str, Any]) -> Script:
+    """The script in which all goes well: what the author says, else the example's output, is answered."""
+    return lambda _number, request: Answer(
+        subject.answers.get((request.method, request.path.partition("?")[0]), example["result"].get("output", {}))
+    )
+
+
+def drive(
+    subject: Subject, action: Action | None, example: Mapping[str, Any], script: Script, *, seconds: float = 10.0, port: str | None = None
+) -> Drive:
+    """Open a connection and run one try of an action, or the type's own test where there is no action, in a thread with a time limit."""
+    found = Drive(Call(Deadline.after(seconds, SystemClock()), invocation_id="conformance"))
+    with Provider(script) as provider, contextlib.redirect_stdout(io.StringIO()) as printed:
+        thread = threading.Thread(target=_run, args=(subject, action, example, provider, port or provider.url, found), daemon=True)
+        thread.start()
+        thread.join(seconds + _GRACE)
+        found.ended = not thread.is_alive()
+        found.requests = tuple(provider.requests)
+    found.printed = printed.getvalue()
+    return found
+
+
+def _run(subject: Subject, action: Action | None, example: Mapping[str, Any], provider: Provider, url: str, found: Drive) -> None:
+    kind = server_kind(subject)
+    if kind is None:
+        return
+    inputs = compile_schema(subject.manifest.actions[action.key].inputs).check(example["invocation"]["inputs"]).value if action else {}
+    values = action.inputs.model_validate(inputs) if action is not None else None
+    schema = subject.manifest.connection_types[kind.key].schema
+    context = OpenContext("default", "conformance", subject.connector.key, inputs, {}, found.call, SystemClock(), {}, _Kept(), ANYWHERE)
+    tell = lambda text, fault: found.map_faults.append(f"{text}: {type(fault).__name__}")  # noqa: E731 (one line, used once)
+    try:
+        opened = kind.model_validate(_values(schema, url) | {name: _filled(value, url) for name, value in subject.values.items()})
+        with entered(found.call):
+            if action is None:
+                found.output = list(opened.test(context))
+                return
+            found.client = opened.open(context)
+            found.opened = len(provider.requests)
+            found.call.entered = True
+            output = action.function(values, found.client)
+            found.output = asyncio.run(output) if action.is_async else output
+    except Exception as cause:  # noqa: BLE001 (the action boundary: handed to the error map)
+        found.raised = cause
+        found.error = explained(subject.connector, cause, found.client, values, found.call, tell)
+
+
+def _values(schema: Mapping[str, Any], url: str) -> dict[str, Any]:
+    required = schema.get("required", ())
+    return {name: _sample(schema, name, url) for name in schema.get("properties", {}) if name in required}
+
+
+def _sample(schema: Mapping[str, Any], name: str, url: str) -> Any:  # noqa: ANN401 (any JSON)
+    field = schema["properties"][name]
+    if _is_server(schema, name):
+        return url
+    if field.get("writeOnly"):
+        return SECRET
+    known = [*field.get("examples", ()), *field.get("enum", ()), *([field["const"]] if "const" in field else ())]
+    if known:
+        return known[0]
+    return {"integer": field.get("minimum", 1), "number": 1, "boolean": False, "array": [], "object": {}}.get(
+        field.get("type"), "conformance"
+    )
+
+
+def _is_server(schema: Mapping[str, Any], name: str) -> bool:
+    return bool(schema["properties"][name].get("format") == "uri")
+
+
+def _filled(value: Any, url: str) -> Any:  # noqa: ANN401 (any JSON)
+    return value.replace("${url}", url) if isinstance(value, str) else value

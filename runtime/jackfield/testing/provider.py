@@ -1,0 +1,109 @@
+"""A provider on loopback that plays a script: it answers, refuses, resets or hangs at request N, and keeps what it was sent."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal, Self
+
+__all__ = ["HANG", "RESET", "Answer", "Provider", "Request"]
+
+HANG: Literal["hang"] = "hang"
+RESET: Literal["reset"] = "reset"
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that the provider was sent."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def changes(self) -> bool:
+        """Whether HTTP's method says that it may change something."""
+        return self.method not in SAFE
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer with a JSON body."""
+
+    body: Any = field(default_factory=dict)
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Script = Callable[[int, Request], "Answer | Literal['hang', 'reset']"]
+"""From the number of a request, the first is 1, and the request to what happens."""
+
+
+class Provider:
+    """The provider; a context manager. ``requests`` are all that it was sent."""
+
+    def __init__(self, script: Script) -> None:
+        self.requests: list[Request] = []
+        self._script = script
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._over.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def play(self, request: Request) -> Answer | None:
+        """Keep a request and give its answer; None where the connection is to be reset."""
+        with self._lock:
+            self.requests.append(request)
+            number = len(self.requests)
+        found = self._script(number, request)
+        if isinstance(found, Answer):
+            return found
+        if found == HANG:
+            self._over.wait()
+        return None
+
+
+def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        """Reads one request for each connection."""
+
+        def handle_one_request(self) -> None:
+            """Read, play, answer."""
+            self.close_connection = True
+            self.raw_requestline = self.rfile.readline(65537)
+            if not self.raw_requestline or not self.parse_request():
+                return
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            found = provider.play(Request(self.command, self.path, dict(self.headers.items()), body))
+            if found is None:  # a reset rather than an orderly end
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return
+            content = json.dumps(found.body).encode()
+            self.send_response(found.status)
+            for name, value in {"Content-Type": "application/json", "Connection": "close", **found.headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (http.server's own name)
+            """Say nothing."""
+
+    return Handler

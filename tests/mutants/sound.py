@@ -1,0 +1,180 @@
+"""The connector from which the mutants are made: every rule of the conformance suite holds for it."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from jackfield.connector import (
+    ConnectionType,
+    Connector,
+    Field,
+    Forbidden,
+    Guard,
+    Inputs,
+    JackfieldError,
+    OpenContext,
+    Option,
+    Output,
+    Provider,
+    RateLimited,
+    Rejected,
+    Sent,
+    Step,
+    Unauthenticated,
+    Unavailable,
+    current_call,
+)
+
+KINDS: dict[int, type[JackfieldError]] = {401: Unauthenticated, 403: Forbidden, 429: RateLimited}
+
+
+class Refused(Exception):
+    """The provider answered with a status that is no success."""
+
+    def __init__(self, status: int, retry_after: str | None) -> None:
+        super().__init__(status)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class Connection(http.client.HTTPConnection):
+    """Connects through the guard."""
+
+    def __init__(self, url: str, guard: Guard) -> None:
+        parts = urlsplit(url)
+        super().__init__(parts.hostname or "", parts.port)
+        self._guard = guard
+
+    def connect(self) -> None:
+        """Connect, and say so where nothing could be sent."""
+        call = current_call()
+        try:
+            self.sock = self._guard.connect(self.host, self.port, call.remaining() if call else 30, "/url")
+        except ConnectionRefusedError:
+            raise Unavailable("the server cannot be reached", sent=Sent.NOTHING) from None
+
+
+class Client:
+    """Calls one parcel server."""
+
+    def __init__(self, url: str, api_key: str, guard: Guard) -> None:
+        self.url = url
+        self._api_key = api_key
+        self._guard = guard
+
+    def __repr__(self) -> str:
+        return "Client()"
+
+    def call(self, method: str, path: str, body: object = None, step: str = "", **headers: str) -> Any:
+        """Send one request and read the answer."""
+        headers = {"Authorization": f"Bearer {self._api_key}", "Content-Type": "application/json", **headers}
+        connection = Connection(self.url, self._guard)
+        call = current_call()
+        if call is not None:
+            call.begin(step, safe=method == "GET")
+        try:
+            connection.request(method, path, json.dumps(body), headers)
+            connection.sock.settimeout(call.remaining() if call else 30)
+            answer = connection.getresponse()
+            content = answer.read()
+        finally:
+            connection.close()
+        if answer.status >= 300:
+            raise Refused(answer.status, answer.headers["Retry-After"])
+        found = json.loads(content)
+        if call is not None:
+            call.answered(found)
+        return found
+
+
+def explain(error: Exception, client: object, inputs: object) -> JackfieldError | None:
+    """Map an exception to an error with a code."""
+    if isinstance(error, Refused):
+        said = Provider(http_status=error.status)
+        if error.status >= 500:
+            return Unavailable("the server failed", sent=Sent.UNKNOWN, provider=said)
+        wait = float(error.retry_after) if error.retry_after else None
+        return KINDS.get(error.status, Rejected)("the server refused", sent=Sent.REFUSED, provider=said, retry_after=wait)
+    if isinstance(error, OSError | http.client.HTTPException):
+        return Unavailable("the connection broke", sent=Sent.UNKNOWN)
+    return None
+
+
+class ParcelKey(ConnectionType):
+    """A parcel server and a key for it."""
+
+    key: ClassVar[str] = "parcelKey"
+    title: ClassVar[str] = "Parcel Key"
+    auth: ClassVar[str] = "apiKey"
+    reports_begin: ClassVar[bool] = True
+
+    url: str = Field(title="Server", destination=True, schema={"format": "uri"})
+    api_key: str = Field(title="API Key", secret=True, schema={"minLength": 1})
+    passphrase: str | None = Field(None, title="Passphrase", secret=True)
+
+    def open(self, context: OpenContext) -> Client:
+        """Open a client; nothing is sent."""
+        return Client(self.url, self.api_key, context.guard)
+
+    def test(self, context: OpenContext) -> Iterator[Step]:
+        """Look at the account."""
+        self.open(context).call("GET", "/account")
+        yield Step("key", "The server knows the key", passed=True, message="It answered.")
+
+
+connector = Connector("parcel", title="Parcel", version="1.0.0", description="Sends parcels.", connections=[ParcelKey], explain=explain)
+
+
+@connector.options("sizes")
+def sizes() -> list[Option]:
+    """The sizes of parcels."""
+    return [Option("s", "Small"), Option("l", "Large")]
+
+
+class Parcel(Inputs):
+    """A parcel."""
+
+    name: str = Field(title="Name", description="To whom it goes.")
+    size: str = Field("s", title="Size", description="How large it is.", options="sizes")
+
+
+class Kept(Output):
+    """The parcel as the server has it."""
+
+    parcel_id: str = Field(alias="id", title="Parcel ID")
+
+
+def example(action: str, **inputs: str) -> Any:
+    """An example of an action."""
+    invocation = {"connector": "parcel", "action": action, "inputs": inputs}
+    result = {
+        "status": "succeeded",
+        "output": {"id": "p1"},
+        "meta": {"invocationId": "i", "attempts": 1, "durationMs": 1, "replayed": False},
+    }
+    return {"title": "One parcel", "invocation": invocation, "result": result}
+
+
+@connector.action("sendParcel", effect="write", examples=[example("sendParcel", name="ada")])
+def send_parcel(parcel: Parcel, client: Client) -> Kept:
+    """Make a parcel and have it fetched."""
+    made = client.call("POST", "/parcels", {"name": parcel.name, "size": parcel.size}, "make the parcel")
+    client.call("POST", f"/parcels/{made['id']}/fetch", {}, "have it fetched")
+    return Kept(parcel_id=made["id"])
+
+
+@connector.action("payParcel", effect="idempotent", idempotent_by="key", examples=[example("payParcel", name="ada")])
+def pay_parcel(parcel: Parcel, client: Client) -> Kept:
+    """Pay for a parcel once."""
+    call = current_call()
+    paid = client.call("POST", "/payments", {"name": parcel.name}, **{"Idempotency-Key": call.idempotency_key if call else ""})
+    return Kept(parcel_id=paid["id"])
+
+
+@connector.action("findParcel", effect="read", examples=[example("findParcel", name="ada")])
+def find_parcel(parcel: Parcel, client: Client) -> Kept:
+    """Find a parcel."""
+    found = client.call("GET", f"/parcels?name={parcel.name}")
+    return Kept(parcel_id=found["id"])

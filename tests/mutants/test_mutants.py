@@ -1,0 +1,67 @@
+"""B11: the conformance suite catches each mistake by the rule that is named for it, and finds nothing in a sound connector."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from jackfield.testing.conformance import RULES, judged
+from jackfield.testing.subject import Subject
+from plugboard import make_connector, plugged
+
+FOLDER = Path(__file__).parent
+SOUND = FOLDER.joinpath("sound.py").read_text(encoding="utf-8")
+Judge = Callable[[str, str], "tuple[str, ...] | None"]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A mistake: ``old`` stands in the sound connector's source, and ``new`` takes its place; ``stale`` leaves its manifest as it was."""
+
+    name: str
+    rule: str
+    old: str
+    new: str
+    stale: bool = False
+
+
+MUTANTS = [Mutant(name, **row) for name, row in yaml.safe_load(FOLDER.joinpath("mutants.yaml").read_text(encoding="utf-8")).items()]
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> Judge:
+    """What a rule finds in a connector of that source; ``stale``: whose manifest is the sound one's."""
+
+    def found(source: str, rule: str, *, stale: bool = False) -> tuple[str, ...] | None:
+        manifest = None
+        if stale:
+            text = make_connector(tmp_path / "sound", "parcel", SOUND).joinpath("connector.json").read_text(encoding="utf-8")
+            manifest = json.loads(text)
+        make_connector(tmp_path, "parcel", source, manifest)
+        with plugged(tmp_path):
+            return judged(Subject.installed("parcel"), RULES[rule])
+
+    return found
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_b11_the_sound_connector_keeps_every_rule(judge: Judge, rule: str) -> None:
+    """No rule finds a fault in it, and every rule applies."""
+    assert judge(SOUND, rule) == ()
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_b11_each_mutant_is_caught(judge: Callable[..., tuple[str, ...] | None], mutant: Mutant) -> None:
+    """The rule that is named for the mistake finds it."""
+    assert SOUND.count(mutant.old) >= 1
+    assert judge(SOUND.replace(mutant.old, mutant.new), mutant.rule, stale=mutant.stale)
+
+
+def test_b11_there_are_enough() -> None:
+    """The nine of the review and twelve more, each of its own kind."""
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 21
