@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jackfield.connector.context import Account, Answered, Call, Minted, OpenContext, Step, current_call
     from jackfield.connector.declare import Action, Connector, DeclarationError, Option
     from jackfield.connector.fields import Field
+    from jackfield.connector.files import File
     from jackfield.connector.guard import ANYWHERE, Guard
     from jackfield.connector.manifests import describe
     from jackfield.connector.models import ConnectionType, Inputs, Output
@@ -55,6 +56,7 @@ __all__ = [
     "DeclarationError",
     "Detail",
     "Field",
+    "File",
     "Forbidden",
     "Guard",
     "Inputs",
@@ -92,6 +94,7 @@ __getattr__, __dir__ = exports(
         ".context": ("Account", "Answered", "Call", "Minted", "OpenContext", "Step", "current_call"),
         ".declare": ("Action", "Connector", "DeclarationError", "Option"),
         ".fields": ("Field",),
+        ".files": ("File",),
         ".guard": ("ANYWHERE", "Guard"),
         ".manifests": ("describe",),
         ".models": ("ConnectionType", "Inputs", "Output"),
