@@ -18,6 +18,8 @@ def person(visit: Visit, identifier: str) -> Node:
     """Show who did something: a token's name with its id beside it, where the workspace has that token."""
     if identifier == "console":
         return "the operator, signed in with a one-time link"
+    if visit.identity.rules and identifier != visit.identity.id:
+        return h.code(identifier)  # the names of other tokens are not shown to a token with rules
     try:
         token = Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock).find(identifier)
     except JackfieldError:

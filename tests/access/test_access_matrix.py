@@ -1,0 +1,376 @@
+"""A token with rules against everything there is: each operation of the OpenAPI document, each MCP tool, each page of the console.
+
+The cases are made from what the server itself lists, so that an endpoint, a tool or a page without a case fails here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.routing import Route
+
+from console_client import Client as Browser
+from http_stand import SETTINGS, Client, Stand, say, standing
+from jackfield.access import Rules, Tokens, Workspaces
+from jackfield.surfaces import console
+from jackfield.surfaces.http.app import build_app
+from jackfield.surfaces.http.table import OPERATIONS
+from mcp_talk import call_of, message
+
+RULES = Rules(allow=("echo/say & connection:hall",))
+"""What the clerk may do: one action over one connection. Everything else that there is must stay hidden from them."""
+MARKS = (
+    "zanzibar",
+    "attic-of-echo",
+    "sayLater",
+    "Say Later",
+    "Post a Note",
+    "Amazon SES",
+    "listIdentities",
+    "List Identities",
+    "treasurer",
+)
+"""Words that stand in the workspace and that the clerk must not read."""
+NOBODYS_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
+
+
+@dataclass(frozen=True)
+class World:
+    """What a path or a body names. ``twin`` names the same with something in it that is nowhere."""
+
+    name: str = "hall"
+    id: str = ""
+    key: str = "echo"
+    action: str = "say"
+    source: str = "voices"
+    twin: World | None = None
+
+    def names(self) -> dict[str, str]:
+        """The values by the names that paths have."""
+        return {member: getattr(self, member) for member in ("name", "id", "key", "action", "source")}
+
+
+@dataclass(frozen=True)
+class Case:
+    """How one operation is called; ``{name}`` and the like are filled in. ``seen`` is what is answered for what the clerk may see."""
+
+    seen: int
+    body: Any = None
+    query: str = ""
+    shows: str = ""
+
+
+INVOCATION = {"connector": "{key}", "action": "{action}", "connection": "{name}", "inputs": {"text": "x"}}
+VALUES = {"token": "t-4711"}
+API: Mapping[str, Case] = {
+    "invoke": Case(200, INVOCATION),
+    "listInvocations": Case(200, shows="hall"),
+    "showInvocation": Case(200, shows="hall"),
+    "cancelInvocation": Case(409, {}),
+    "resolveInvocation": Case(409, {"as": "failed"}),
+    "listConnectors": Case(200, shows="echo"),
+    "showConnector": Case(200, shows='"say"'),
+    "showAction": Case(200, query="?connection={name}", shows="verdict"),
+    "showSchema": Case(200, shows="text"),
+    "listOptions": Case(200, {}, shows="alto"),
+    "searchActions": Case(200, shows='"say"'),
+    "listConnections": Case(200, shows="hall"),
+    "createConnection": Case(409, {"name": "{name}", "type": "echo/token", "values": VALUES}),
+    "testDraft": Case(200, {"name": "{name}", "type": "echo/token", "values": VALUES}),
+    "showConnection": Case(200, shows="hall"),
+    "replaceConnection": Case(200, {"values": VALUES}),
+    "removeConnection": Case(412),
+    "testConnection": Case(200, shows="hall"),
+    "showPolicy": Case(422),
+    "uploadFile": Case(201, b"a file"),
+    "listAudit": Case(403),
+    "metrics": Case(403),
+}
+PUBLIC = {"health", "readiness", "openapi", "docs"}
+"""Operations that need no token, and so tell the clerk what they tell anybody: what is installed, nothing of a workspace."""
+CALLS = {"invoke", "createConnection", "testDraft", "replaceConnection", "removeConnection", "testConnection"}
+"""Operations that would use or change what they name: refused by its name, be it there or not."""
+
+PAGES: Mapping[tuple[str, str], Case] = {
+    ("GET", "/"): Case(200, shows="Overview"),
+    ("GET", "/connectors"): Case(200, query="?q=say", shows="Say"),
+    ("GET", "/connectors/{key}"): Case(200, shows="Say"),
+    ("GET", "/connectors/{key}/actions/{action}"): Case(200, query="?again={id}", shows="Say"),
+    ("POST", "/connectors/{key}/actions/{action}/code"): Case(200, {"invocation": json.dumps({"connection": "hall"})}),
+    ("POST", "/connectors/{key}/actions/{action}/run"): Case(
+        200, {"invocation": '{"connection": "{name}", "inputs": {"text": "x"}}', "mode": "run"}, shows="Succeeded"
+    ),
+    ("GET", "/connectors/{key}/options/{source}"): Case(200, query="?connection={name}", shows="alto"),
+    ("GET", "/connections"): Case(200, shows="hall"),
+    ("POST", "/connections"): Case(200, {"name": "{name}", "type": "echo/token", "values": json.dumps(VALUES), "how": "untested"}),
+    ("GET", "/new-connection"): Case(200, query="?type={key}/token", shows="Token"),
+    ("GET", "/connections/{name}"): Case(200, shows="hall"),
+    ("POST", "/connections/{name}/values"): Case(303, {"values": json.dumps(VALUES), "how": "untested"}),
+    ("POST", "/connections/{name}/test"): Case(303, {}),
+    ("POST", "/connections/{name}/name"): Case(403, {"new": "zanzibar-of-mine"}),
+    ("POST", "/connections/{name}/removal"): Case(303, {}),
+    ("GET", "/invocations"): Case(200, shows="hall"),
+    ("GET", "/invocations/{id}"): Case(200, shows="hall"),
+    ("POST", "/invocations/{id}/cancel"): Case(303, {}),
+    ("POST", "/invocations/{id}/resolve"): Case(409, {"as": "failed"}),
+    ("POST", "/uploads"): Case(201, {}),
+    ("GET", "/tokens"): Case(200, shows="clerk"),
+    ("POST", "/tokens"): Case(403, {"scope": "manage"}),
+    ("POST", "/tokens/{id}/revocation"): Case(403, {}),
+    ("GET", "/audit"): Case(403),
+    ("GET", "/workspace"): Case(200, shows="Workspace"),
+    ("POST", "/workspace"): Case(403, {}),
+    ("GET", "/workspace/verdict"): Case(200, query="?call={key}/{action}&connection={name}", shows="allowed"),
+}
+OUTSIDE = {("GET", "/login"), ("POST", "/login"), ("POST", "/logout"), ("GET", "/assets/{digest}/{name:path}")}
+"""Pages before the sign-in."""
+
+TOOLS: Mapping[str, Mapping[str, Any]] = {
+    "search_actions": {},
+    "get_action_guide": {"connector": "{key}", "action": "{action}"},
+    "list_connections": {"connector": "{key}"},
+    "execute_action": INVOCATION,
+}
+
+
+@dataclass
+class Scene:
+    """A workspace with a few things of each kind, and the clerk, who may see few of them."""
+
+    stand: Stand
+    admin: Client
+    clerk: Client
+    worlds: dict[str, World]
+    treasurer: str
+    count: int = 0
+
+    def state(self) -> Any:
+        """Everything hidden, as the administrator sees it."""
+        hidden = [self.admin.get(f"/v1/connections/{name}").json for name in ("zanzibar", "attic-of-echo")]
+        entries = [self.admin.get(f"/v1/invocations/{world.id}").json for key, world in self.worlds.items() if key.startswith("entry")]
+        tokens = Tokens(self.stand.host.storage.database, "default", self.stand.host.clock)
+        names = sorted(row["name"] for row in self.admin.get("/v1/connections").json["items"])
+        rules = Workspaces(self.stand.host.storage.database, self.stand.host.storage.vault, self.stand.host.clock).find("default").settings
+        return hidden, entries, tokens.find(self.treasurer).revoked_at, [name for name in names if name != "hall"], rules
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """One server for the whole matrix."""
+    settings = replace(SETTINGS, mcp_tools="all")
+    with standing(tmp_path_factory.mktemp("matrix"), settings) as stand:
+        admin = stand.client(name="treasurer")
+        clerk = stand.client("manage", rules=RULES, name="clerk")
+        for name in ("hall", "zanzibar", "attic-of-echo"):
+            assert admin.post("/v1/connections", {"name": name, "type": "echo/token", "values": VALUES}).status == 201
+        ran = admin.post("/v1/invocations", say("say", "hall", text="x")).json["meta"]["invocationId"]
+        elsewhere = admin.post("/v1/invocations", say("say", "zanzibar", text="x", fault={"kind": "rejected"})).json["meta"]["invocationId"]
+        doubt = admin.post("/v1/invocations", say("post", "hall", text="x", fault={"kind": "reset"})).json["meta"]["invocationId"]
+        tokens, _ = Tokens(stand.host.storage.database, "default", stand.host.clock).list()
+        treasurer = next(token.id for token in tokens if token.name == "treasurer")
+        seen = World(id=ran)
+        worlds = {
+            "seen": seen,
+            "connection": replace(seen, name="zanzibar", twin=replace(seen, name="zanzibor")),
+            "action": replace(seen, action="sayLater", twin=replace(seen, action="sayLatex")),
+            "connector": replace(seen, key="aws-ses", action="sendEmail", twin=replace(seen, key="aws-sex", action="sendEmail")),
+            "entry over another connection": replace(seen, id=elsewhere, twin=replace(seen, id=NOBODYS_ID)),
+            "entry of another action": replace(seen, id=doubt, twin=replace(seen, id=NOBODYS_ID)),
+        }
+        yield Scene(stand, admin, clerk, worlds, treasurer)
+
+
+def filled(value: Any, world: World) -> Any:
+    """A path or a body with the names of a world in it."""
+    if isinstance(value, str):
+        return re.sub(r"\{(name|id|key|action|source)\}", lambda found: world.names()[found[1]], value)
+    return {name: filled(item, world) for name, item in value.items()} if isinstance(value, dict) else value
+
+
+def alike(text: str, world: World) -> str:
+    """An answer without what the request itself named, and without what differs from call to call."""
+    text = text.replace('placeholder="aws-ses/sendEmail"', "")  # the same on every server
+    for member, value in world.names().items():
+        if getattr(World(), member) != value:
+            text = text.replace(value, f"<{member}>")
+    text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "<uuid>", text)
+    text = re.sub(r"durationMs\W+[\d.]+", "", text)
+    return re.sub(r"[0-9a-f]{64}|\d\d:\d\d(:\d\d)?|\d+ seconds? ago|just now|\d+ ms", "<moment>", text)
+
+
+def varied(scene: Scene, *texts: Any) -> dict[str, World]:
+    """The worlds that differ in something which an endpoint names."""
+    named = set(re.findall(r"\{(name|id|key|action|source)\}", json.dumps([str(text) for text in texts])))
+    seen = scene.worlds["seen"]
+    different = {
+        key: {item for item, value in world.names().items() if value != getattr(seen, item)} for key, world in scene.worlds.items()
+    }
+    return {key: world for key, world in scene.worlds.items() if world.twin is not None and different[key] & named}
+
+
+def clean(text: str, world: World) -> None:
+    """Nothing hidden stands in an answer, but for what the request named."""
+    named = " ".join(world.names().values())
+    assert not [mark for mark in MARKS if mark in text and mark not in named], text[:2000]
+
+
+def api(scene: Scene, client: Client, name: str, world: World) -> Any:
+    """Call an operation of the HTTP API."""
+    operation = next(item for item in OPERATIONS if item.name == name)
+    case = API[name]
+    headers = {"If_Match": '"999"'} if name == "removeConnection" and world.name == "hall" else {}
+    scene.count += 1
+    return client.call(operation.method, filled(operation.path + case.query, world), filled(case.body, world), **headers)
+
+
+def operations(scene: Scene) -> set[str]:
+    """The operations of the OpenAPI document that need a token."""
+    document = scene.admin.get("/openapi.json").json
+    listed = {item["operationId"]: item for methods in document["paths"].values() for item in methods.values()}
+    assert {name for name, item in listed.items() if item.get("security") == []} == PUBLIC
+    return set(listed) - PUBLIC
+
+
+def test_h1_every_operation_of_the_api(scene: Scene) -> None:
+    """What is hidden is answered like what is not there, a call or a change of it is ``not_allowed``, and nothing of it changes."""
+    assert operations(scene) == set(API)
+    before, count = scene.state(), scene.count
+    for name, case in API.items():
+        operation = next(item for item in OPERATIONS if item.name == name)
+        answer = api(scene, scene.clerk, name, scene.worlds["seen"])
+        assert answer.status == case.seen, (name, answer.body)
+        assert case.shows in answer.body.decode(), name
+        clean(answer.body.decode(), scene.worlds["seen"])
+        for kind, world in varied(scene, operation.path + case.query, case.body).items():
+            assert world.twin is not None
+            hidden, missing = api(scene, scene.clerk, name, world), api(scene, scene.clerk, name, world.twin)
+            assert hidden.status == missing.status, (name, kind, hidden.body, missing.body)
+            assert alike(hidden.body.decode(), world) == alike(missing.body.decode(), world.twin), (name, kind)
+            if (name, kind) != ("showAction", "connection"):
+                assert hidden.status == (403 if name in CALLS else 404), (name, kind, hidden.body)
+            assert name not in CALLS or b"not_allowed" in hidden.body
+            clean(hidden.body.decode(), world)
+    assert scene.state() == before
+    assert scene.count - count >= 60  # calls that were made: the matrix is not empty
+
+
+def test_h1_every_tool_of_mcp(scene: Scene) -> None:
+    """The clerk is listed the tools for what they may run; every tool is called with what is hidden, and tells and does nothing of it."""
+    before, count = scene.state(), scene.count
+    every = {tool["name"] for tool in _asked(scene, scene.admin, message("tools/list"))["result"]["tools"]}
+    assert {name for name in every if "." not in name} == set(TOOLS)
+    listed = _asked(scene, scene.clerk, message("tools/list"))
+    assert {tool["name"] for tool in listed["result"]["tools"]} == {*TOOLS, "echo.say"}
+    clean(json.dumps(listed), scene.worlds["seen"])
+    for name, arguments in TOOLS.items():
+        answer = _asked(scene, scene.clerk, call_of(name, 1, **filled(arguments, scene.worlds["seen"])))
+        assert not answer["result"].get("isError"), answer
+        clean(json.dumps(answer), scene.worlds["seen"])
+        for kind, world in varied(scene, arguments).items():
+            assert world.twin is not None
+            asked = [_asked(scene, scene.clerk, call_of(name, 1, **filled(arguments, one))) for one in (world, world.twin)]
+            hidden, missing = (json.dumps(item["result"]) for item in asked)
+            assert alike(hidden, world) == alike(missing, world.twin), (name, kind)
+            assert "not_allowed" in hidden if name == "execute_action" else asked[0]["result"]["isError"], (name, kind)
+            clean(hidden, world)
+    for name in sorted(every - set(TOOLS)):
+        key, _, action = name.partition(".")
+        for connection in ("hall", "zanzibar"):
+            answer = _asked(scene, scene.clerk, call_of(name, 1, text="x", connection=connection))
+            refused = "not_allowed" in json.dumps(answer["result"])
+            assert refused is ((name, connection) != ("echo.say", "hall")), (name, answer)
+            clean(json.dumps(answer), World(name=connection, key=key, action=action))
+    assert scene.state() == before
+    assert scene.count - count >= 30  # calls that were made: the matrix is not empty
+
+
+def _asked(scene: Scene, client: Client, body: Any) -> Any:
+    scene.count += 1
+    answer = client.post("/mcp", body)
+    assert answer.status == 200, answer.body
+    return answer.json
+
+
+def test_h1_every_page_of_the_console(scene: Scene) -> None:
+    """Pages, forms and choices: what is hidden is not found, what would use or change it is refused, and nothing of it changes."""
+    listed = {(method, route.path) for route in console.routes(scene.stand.host) for method in _methods(route)}
+    assert listed - OUTSIDE == set(PAGES)
+    browser = Browser(build_app(scene.stand.host))
+    assert browser.change("/login", "/login", token=scene.clerk.token or "").status == 200
+    csrf = browser.get("/connections/hall").csrf
+    before, count = scene.state(), scene.count
+    last = ("POST", "/connections/{name}/removal")
+    for method, path in [*(one for one in PAGES if one != last), last]:
+        case = PAGES[method, path]
+        for kind, world in varied(scene, path + case.query, case.body).items():
+            assert world.twin is not None
+            hidden, missing = (_page(scene, browser, csrf, method, path, one) for one in (world, world.twin))
+            assert hidden.status == missing.status, (method, path, kind, hidden.words, missing.words)
+            assert alike(hidden.text, world) == alike(missing.text, world.twin), (method, path, kind)
+            clean(hidden.text, world)
+        answer = _page(scene, browser, csrf, method, path, scene.worlds["seen"])
+        assert answer.status == case.seen, (method, path, answer.words)
+        assert case.shows in answer.text, (method, path)
+        clean(answer.text.replace("zanzibar-of-mine", ""), scene.worlds["seen"])
+    assert scene.state() == before
+    assert scene.count - count >= 80  # calls that were made: the matrix is not empty
+
+
+def _methods(route: Route) -> set[str]:
+    return {method for method in route.methods or () if method != "HEAD"}
+
+
+def _page(scene: Scene, browser: Browser, csrf: str, method: str, path: str, world: World) -> Any:
+    case = PAGES[method, path]
+    scene.count += 1
+    address = filled(path + case.query, world)
+    return browser.get(address) if method == "GET" else browser.post(address, {"csrf": csrf, **filled(case.body, world)}, x_csrf_token=csrf)
+
+
+def test_s5_rules_are_asked_before_a_replay(scene: Scene) -> None:
+    """A key that another token used replays nothing to the clerk, run or queued; the refusal is in the journal with its rule."""
+    body = {**say("post", "zanzibar", text="once"), "idempotencyKey": "k-5"}
+    assert scene.admin.post("/v1/invocations", body).json["status"] == "succeeded"
+    for prefer in ("wait=1", "respond-async"):
+        answer = scene.clerk.post("/v1/invocations", body, Prefer=prefer)
+        assert (answer.status, answer.json["error"]["code"]) == (403, "not_allowed")
+        assert "output" not in answer.json
+    refused = scene.admin.get("/v1/invocations?status=failed&connection=zanzibar").json["items"]
+    assert any("no allow pattern of the token fits" in entry.get("rule", "") for entry in refused)
+
+
+def test_h2_the_only_connection_that_is_allowed_need_not_be_named(tmp_path: Path) -> None:
+    """A call that names none goes over the one that the rules leave; where they leave more, only those are named."""
+    with standing(tmp_path, SETTINGS) as stand:
+        admin = stand.client()
+        for name in ("hall", "annex", "zanzibar"):
+            assert admin.post("/v1/connections", {"name": name, "type": "echo/token", "values": VALUES}).status == 201
+        body = {"connector": "echo", "action": "say", "inputs": {"text": "x"}}
+        one = stand.client("invoke", rules=Rules(("connection:hall",))).post("/v1/invocations", body)
+        assert (one.status, one.json["status"]) == (200, "succeeded")
+        two = stand.client("invoke", rules=Rules(block=("connection:zanzibar",)))
+        told = two.post("/v1/invocations", body).json["error"]
+        assert ("2 connections fit" in told["details"][0]["message"], told["hint"]) == (True, "Name one of annex, hall.")
+        assert "did you mean" not in two.get("/v1/connections/zanzibor").json["detail"]
+        assert "'hall'" in two.get("/v1/connections/hal").json["detail"]
+        none = stand.client("invoke", rules=Rules(("connection:cellar",))).post("/v1/invocations", body)
+        assert (none.status, none.json["error"]["code"]) == (403, "not_allowed")
+
+
+def test_s6_a_rename_never_frees_from_a_rule(tmp_path: Path) -> None:
+    """Under its new name a connection may be used for no more than under its old one."""
+    with standing(tmp_path, SETTINGS) as stand:
+        admin = stand.client()
+        assert admin.post("/v1/connections", {"name": "prod-a", "type": "echo/token", "values": VALUES}).status == 201
+        token = stand.client("manage", rules=Rules(block=("connection:prod-* & effect:write",))).token
+        browser = Browser(build_app(stand.host))
+        assert browser.change("/login", "/login", token=token or "").status == 200
+        freed = browser.change("/connections/prod-a", "/connections/prod-a/name", new="dev-a")
+        assert (freed.status, "allow more over" in freed.words) == (403, True)
+        assert browser.change("/connections/prod-a", "/connections/prod-a/name", new="prod-b").status == 303
