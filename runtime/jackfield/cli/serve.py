@@ -27,6 +27,7 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--port", type=port, default=8080, metavar="N", help="the port; 0 takes a free one")
     parser.add_argument("--workers", type=count(1, _MOST_WORKERS), default=1, metavar="N", help="processes that share the database")
     parser.add_argument("--behind-proxy", action="store_true", help="a proxy in front speaks TLS")
+    parser.add_argument("--root-path", default="", metavar="PATH", help="the path below which a proxy serves this, such as /jackfield")
     parser.add_argument("--certificate", metavar="FILE", help="speak TLS with this certificate (PEM)")
     parser.add_argument("--key", metavar="FILE", help="the certificate's key (PEM)")
     parser.add_argument(
@@ -79,6 +80,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         port=arguments.port,
         workers=arguments.workers,
         behind_proxy=arguments.behind_proxy,
+        root_path=_root_path(arguments),
         certificate=arguments.certificate,
         key=arguments.key,
         origins=tuple(arguments.origin),
@@ -104,12 +106,22 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     # whoever reads this terminal may do everything here anyway; a log is read by others, too
     alone = settings.loopback and not settings.behind_proxy and not writes_json()
     link = arguments.console_link == "always" or (arguments.console_link == "auto" and alone)
-    return run(settings, configure, functools.partial(_announce, link=link))
+    return run(settings, configure, functools.partial(_announce, link=link, root_path=settings.root_path))
 
 
-def _announce(origin: str, *, link: bool) -> None:
+def _root_path(arguments: Namespace) -> str:
+    from jackfield.surfaces.http.prefix import checked_prefix  # noqa: PLC0415 (an extra)
+
+    found = checked_prefix(arguments.root_path)
+    if found is None:
+        raise InvalidInvocation(f"--root-path '{arguments.root_path[:200]}' is not a path", hint="Write it as /jackfield.")
+    return found
+
+
+def _announce(origin: str, *, link: bool, root_path: str = "") -> None:
     from jackfield.catalog import Catalog  # noqa: PLC0415 (only once the server listens)
 
+    origin += root_path
     announce(f"jackfield listens on {origin}", origin=origin)
     check_connection_files(os.environ, Catalog.installed())
     with _storage() as storage:

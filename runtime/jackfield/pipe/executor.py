@@ -40,8 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Jackfield"]
 
 _WORKERS = 64
-_OWED_WITHIN = 2.0
-"""Seconds for which a locked database is waited for at the end, to record what could not be recorded before."""
+_OWED_WITHIN = 2.0  # seconds for which a locked database is waited for at the end, to record what could not be recorded before
 
 
 class Jackfield:

@@ -138,7 +138,7 @@ async def _posted(visit: Visit, secret: str, function: Endpoint) -> Visit:
 
 
 def _to_sign_in(request: Request) -> Response:
-    path = request.url.path
+    path = request.scope["path"]
     if "hx-request" in request.headers:
         return fragment(status=401, headers={"HX-Redirect": "/login?why=expired"})
     if request.method != "GET":

@@ -7,6 +7,8 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING
 
+from jackfield.surfaces.http.prefix import current_prefix
+
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
@@ -24,10 +26,20 @@ class CookieJar:
 
     def __init__(self, settings: Settings) -> None:
         self._secure = settings.behind_proxy or settings.certificate is not None
-        suffix = "" if self._secure else f"_{settings.port}"
-        prefix = "__Host-" if self._secure else ""
-        self._session = f"{prefix}jackfield{suffix}"
-        self._visitor = f"{prefix}jackfield_visitor{suffix}"
+        self._suffix = "" if self._secure else f"_{settings.port}"
+
+    @property
+    def _session(self) -> str:
+        return f"{self._bound}jackfield{self._suffix}"
+
+    @property
+    def _visitor(self) -> str:
+        return f"{self._bound}jackfield_visitor{self._suffix}"
+
+    @property
+    def _bound(self) -> str:
+        """The name's prefix: below a path, browsers take ``__Secure-`` only, and another server may have another path of the host."""
+        return "" if not self._secure else "__Secure-" if current_prefix() else "__Host-"
 
     def session(self, request: Request) -> tuple[str, str] | None:
         """The workspace and the secret that a request brings along; None where it brings none."""
@@ -60,10 +72,10 @@ class CookieJar:
         return secret
 
     def _set(self, response: Response, name: str, value: str) -> None:
-        response.set_cookie(name, value, path="/", secure=self._secure, httponly=True, samesite="strict")
+        response.set_cookie(name, value, path=current_prefix() or "/", secure=self._secure, httponly=True, samesite="strict")
 
     def _drop(self, response: Response, name: str) -> None:
-        response.delete_cookie(name, path="/", secure=self._secure, httponly=True, samesite="strict")
+        response.delete_cookie(name, path=current_prefix() or "/", secure=self._secure, httponly=True, samesite="strict")
 
 
 def csrf_token(secret: str) -> str:

@@ -6,9 +6,13 @@ from collections.abc import Iterable
 from html import escape
 from typing import Protocol
 
+from jackfield.surfaces.http.prefix import below_prefix
+
 __all__ = ["Attribute", "Markup", "Node", "Tags", "element", "h", "join"]
 
 Attribute = str | int | float | bool | None
+_ADDRESSES = frozenset({"action", "data-options", "formaction", "href", "hx-get", "hx-post", "src"})
+"""Attributes that hold an address: of this server, where it begins with a slash."""
 _EMPTY = frozenset({"br", "hr", "img", "input", "link", "meta"})
 
 
@@ -55,6 +59,8 @@ def _attribute(key: str, value: Attribute) -> str:
     if value is None or value is False:
         return ""
     name = key.removesuffix("_").replace("_", "-")
+    if name in _ADDRESSES and isinstance(value, str):
+        value = below_prefix(value)
     return f" {name}" if value is True else f' {name}="{escape(str(value))}"'
 
 

@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jackfield.surfaces.console.assets import asset
 from jackfield.surfaces.console.markup import Markup, Node, element, h, join
+from jackfield.surfaces.http.prefix import current_prefix
 
 if TYPE_CHECKING:
     from jackfield.surfaces.console.visit import Visit
@@ -43,7 +44,7 @@ def document(title: str, *content: Node, scripts: tuple[str, ...] = ()) -> Marku
     metas += [h.meta(name="color-scheme", content="light dark"), h.meta(name="htmx-config", content=_HTMX)]
     code = [h.script(src=asset(name), defer=True) for name in ("vendor/htmx-4.0.1.min.js", "console.js", *scripts)]
     head = h.head(metas, h.title(f"{title} · jackfield"), links, code)
-    return join([Markup("<!doctype html>"), element("html", head, h.body(*content), lang="en")])
+    return join([Markup("<!doctype html>"), element("html", head, h.body(*content), lang="en", data_prefix=current_prefix() or None)])
 
 
 def page(visit: Visit, section: str, title: str, *content: Node, scripts: tuple[str, ...] = (), status: int = 200) -> Response:

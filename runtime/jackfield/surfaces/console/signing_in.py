@@ -15,6 +15,7 @@ from jackfield.surfaces.console.markup import Markup, element, h
 from jackfield.surfaces.console.pieces import fault_of
 from jackfield.surfaces.console.shell import LOGO, document, secured
 from jackfield.surfaces.http.body import TooLarge, read_form
+from jackfield.surfaces.http.prefix import below_prefix
 from jackfield.surfaces.http.problem import Problem
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class _Door:
     def _let_in(self, workspace: str, secret: str, address: str) -> Response:
         """A page that goes on by itself: a redirect from another site's link would not carry a SameSite=Strict cookie."""
         whole = document("Signed in", h.main(h.h1("Signed in"), h.p(h.a("Go on", href=address)), class_="alone"))
-        refresh = h.meta(http_equiv="refresh", content=f"0;url={address}")
+        refresh = h.meta(http_equiv="refresh", content=f"0;url={below_prefix(address)}")
         response = secured(HTMLResponse(whole.replace("</head>", f"{refresh}</head>", 1)))
         self._entrance.jar.begin(response, workspace, secret)
         return response

@@ -25,6 +25,7 @@ from jackfield.surfaces.http.identity import NOBODY, bearer
 from jackfield.surfaces.http.limits import Limits
 from jackfield.surfaces.http.mcp_route import mcp_operation
 from jackfield.surfaces.http.parameters import check_request
+from jackfield.surfaces.http.prefix import Prefixed
 from jackfield.surfaces.http.problem import Problem, of_error, problem
 from jackfield.surfaces.http.table import OPERATIONS, Operation
 
@@ -52,6 +53,8 @@ def build_app(host: Host) -> Starlette:
             allow_headers=_ALLOWED, expose_headers=_EXPOSED,
         )  # fmt: skip
         middleware.insert(0, cors)
+    if host.settings.root_path or host.settings.behind_proxy:
+        middleware.insert(0, Middleware(Prefixed, root_path=host.settings.root_path, forwarded=host.settings.behind_proxy))
     if host.settings.behind_proxy:
         middleware.insert(0, Middleware(Forwarded))
     app = Starlette(

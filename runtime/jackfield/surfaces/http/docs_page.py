@@ -40,7 +40,7 @@ def _parts(document: Mapping[str, Any]) -> Iterator[str]:
     title = f"{escape(info['title'])} {escape(info['version'])}: HTTP API"
     yield f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
     yield f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body><main><h1>{title}</h1>'
-    yield f'<p>{escape(info["description"])} The document itself: <a href="/openapi.json">openapi.json</a>.</p>'
+    yield f'<p>{escape(info["description"])} The document itself: <a href="openapi.json">openapi.json</a>.</p>'
     for tag, operations in _by_tag(document).items():
         yield f"<h2>{escape(tag)}</h2>"
         for method, path, operation in operations:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
+from jackfield.surfaces.http.prefix import current_prefix
 from jackfield.surfaces.http.tagged import tagged
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ __all__ = ["docs", "openapi"]
 
 async def openapi(request: Request, host: Host, _identity: Identity) -> Response:
     """``GET /openapi.json``."""
-    return tagged(request, await host.briefly(host.described))
+    text = await host.briefly(host.described)
+    # the document is one object: where it is served from stands before its other members
+    return tagged(request, b'{"servers":[{"url":"%s"}],' % (current_prefix() or "/").encode() + text[1:])
 
 
 async def docs(_request: Request, host: Host, _identity: Identity) -> Response:

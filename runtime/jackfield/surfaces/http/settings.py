@@ -40,6 +40,7 @@ class Settings:
     port: int = 8080
     workers: int = 1
     behind_proxy: bool = False
+    root_path: str = ""
     certificate: str | None = None
     key: str | None = None
     origins: tuple[str, ...] = ()

@@ -252,7 +252,7 @@
       for (const file of this.input.files) {
         this.state.textContent = `Uploading ${file.name}…`;
         try {
-          const answer = await fetch("/uploads", {
+          const answer = await fetch((document.documentElement.dataset.prefix ?? "") + "/uploads", {
             method: "POST", body: file,
             headers: { "X-CSRF-Token": document.querySelector('input[name="csrf"]').value, "Content-Type": file.type || "application/octet-stream" },
           });

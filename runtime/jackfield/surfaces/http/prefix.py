@@ -1,0 +1,78 @@
+"""Serving below a path of another host (``https://corp.example/jackfield/``): every address that leaves the server carries that prefix."""
+
+from __future__ import annotations
+
+import re
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["Prefixed", "below_prefix", "checked_prefix", "current_prefix"]
+
+_PREFIX: ContextVar[str] = ContextVar("jackfield_prefix", default="")
+_FORM = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*){1,8}\Z")
+_LONGEST = 200
+_ADDRESSES = frozenset({b"location", b"content-location", b"hx-redirect", b"hx-location", b"hx-push-url", b"hx-replace-url"})
+
+
+def current_prefix() -> str:
+    """Return the prefix of the request that is served here, such as ``/jackfield``; nothing where there is none."""
+    return _PREFIX.get()
+
+
+def below_prefix(address: str) -> str:
+    """Return an address of this server as its visitor's browser has to ask for it; leave any other address as it is."""
+    return f"{_PREFIX.get()}{address}" if address.startswith("/") and not address.startswith("//") else address
+
+
+def checked_prefix(text: str) -> str | None:
+    """Return a prefix without a slash at its end; None where ``text`` is not one."""
+    bare = text.strip().rstrip("/")
+    return bare if not bare or (len(bare) <= _LONGEST and _FORM.match(bare)) else None
+
+
+class Prefixed:
+    """ASGI middleware. ``root_path`` is the prefix that the operator names; ``forwarded`` takes it from ``X-Forwarded-Prefix`` as well.
+
+    The proxy may leave the prefix in the path or strip it, where the operator names it; a prefix that a header names was stripped.
+    """
+
+    def __init__(self, app: ASGIApp, root_path: str, *, forwarded: bool) -> None:
+        self._app = app
+        self._root_path = root_path
+        self._forwarded = forwarded
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        prefix = self._root_path or (self._named(scope) if self._forwarded else "")
+        if self._root_path and (scope["path"] + "/").startswith(f"{self._root_path}/"):
+            scope["path"] = scope["path"][len(self._root_path) :] or "/"
+        if not prefix:
+            await self._app(scope, receive, send)
+            return
+        scope["app_root_path"] = prefix  # base_url has it; routes do not
+
+        async def prefixed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [(name, _moved(name, value)) for name, value in message["headers"]]
+            await send(message)
+
+        before = _PREFIX.set(prefix)
+        try:
+            await self._app(scope, receive, prefixed)
+        finally:
+            _PREFIX.reset(before)
+
+    @staticmethod
+    def _named(scope: Scope) -> str:
+        values = [value for name, value in scope["headers"] if name == b"x-forwarded-prefix"]
+        return checked_prefix(bytes(values[-1]).decode("latin-1")) or "" if len(values) == 1 else ""
+
+
+def _moved(name: bytes, value: bytes) -> bytes:
+    return below_prefix(value.decode("latin-1")).encode("latin-1") if name.lower() in _ADDRESSES else value

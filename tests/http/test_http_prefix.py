@@ -1,0 +1,148 @@
+"""The server below a path of another host (M42), behind a proxy that strips the path, one that leaves it, and one that names it."""
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import urlencode
+
+import pytest
+
+from http_stand import SETTINGS, Client, Stand, say, standing
+from shell import Shell
+
+pytest_plugins = ["shell_fixture"]
+
+PREFIX = "/jackfield"
+OURS = re.compile(r'(?:href|src|action|hx-get|hx-post|data-options)="(/[^"]*)"')
+
+
+class _Proxy(http.server.BaseHTTPRequestHandler):
+    """Strips the prefix, and passes everything else on with the headers that a proxy adds."""
+
+    upstream = 0
+    named = False
+    cookies: ClassVar[dict[str, str]] = {}
+
+    def do_GET(self) -> None:
+        """Pass a request on."""
+        if not self.path.startswith(f"{PREFIX}/"):
+            self.send_error(404)
+            return
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        headers = {**dict(self.headers.items()), "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
+        if self.named:
+            headers["X-Forwarded-Prefix"] = f"{PREFIX}/"
+        with closing(http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=30)) as connection:
+            connection.request(self.command, self.path.removeprefix(PREFIX), body or None, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() == "set-cookie":
+                _keep(self.cookies, value)
+            if name.lower() not in ("transfer-encoding", "content-length"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_POST = do_GET  # noqa: N815 (the name that http.server asks for)
+
+    def log_message(self, *_: object) -> None:
+        """Write nothing."""
+
+
+@contextmanager
+def _proxied(stand: Stand, *, named: bool, cookies: dict[str, str]) -> Iterator[Client]:
+    """A client of the proxy in front of a server; ``cookies`` are those that the server sets."""
+    handler = type("Handler", (_Proxy,), {"upstream": stand.port, "named": named, "cookies": cookies})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield replace(stand.client(), port=proxy.server_address[1])
+        proxy.shutdown()
+        thread.join(10)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_m42_below_a_path(tmp_path: Path, named: bool) -> None:
+    """M42: signed in through the proxy, every address of each page works there; so do cookies, Location, OpenAPI and the code to copy."""
+    settings = replace(SETTINGS, behind_proxy=True, root_path="" if named else PREFIX)
+    cookies: dict[str, str] = {}
+    with standing(tmp_path, settings) as stand, _proxied(stand, named=named, cookies=cookies) as client:
+        nobody = replace(client, token=None)
+        away = nobody.get(f"{PREFIX}/connections?q=x")
+        assert (away.status, away.headers["location"]) == (303, f"{PREFIX}/login?next=%2Fconnections%3Fq%3Dx")
+        form = nobody.get(away.headers["location"])
+        fields = dict(re.findall(r'name="(csrf|next)" value="([^"]*)"', form.body.decode()))
+        head = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": _sent(cookies)}
+        inside = nobody.post(f"{PREFIX}/login", urlencode({**fields, "token": client.token}).encode(), **head)
+        assert f'content="0;url={PREFIX}/connections?q=x"' in inside.body.decode()
+        assert [name.startswith("__Secure-") for name in cookies] == [True] * len(cookies)
+        seen = {f"{PREFIX}/"}
+        waiting = list(seen)
+        while waiting and len(seen) < 60:
+            reply = nobody.get(waiting.pop(), Cookie=_sent(cookies))
+            assert reply.status == 200
+            text = reply.body.decode() if "html" in reply.headers["content-type"] else ""
+            for found in OURS.findall(text):
+                assert found.startswith(f"{PREFIX}/"), found
+                if found not in seen and "hx-" not in found and f'href="{found}"' in text:
+                    seen.add(found)
+                    waiting.append(found)
+        assert len(seen) > 10
+        queued = client.post(f"{PREFIX}/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t"}})
+        assert queued.status == 201
+        later = client.post(f"{PREFIX}/v1/invocations", say("say", "hall", text="x"), Prefer="respond-async")
+        assert later.headers["location"].startswith(f"{PREFIX}/v1/invocations/")
+        assert client.get(later.headers["location"]).status == 200
+        assert json.loads(client.get(f"{PREFIX}/openapi.json").body)["servers"] == [{"url": PREFIX}]
+        assert 'href="openapi.json"' in client.get(f"{PREFIX}/docs").body.decode()
+        guide = client.get(f"{PREFIX}/v1/connectors/echo/actions/say", Accept="text/markdown").body.decode()
+        assert "/v1/invocations" not in guide or f"{PREFIX}/v1/invocations" in guide
+
+
+def _keep(cookies: dict[str, str], header: str) -> None:
+    """Keep what the server sets, as a browser does."""
+    for name, morsel in SimpleCookie(header).items():
+        assert morsel["path"] == PREFIX
+        cookies[name] = morsel.value
+        if not morsel.value:
+            del cookies[name]
+
+
+def _sent(cookies: dict[str, str]) -> str:
+    return "; ".join(f"{name}={value}" for name, value in cookies.items())
+
+
+def test_m42_a_prefix_that_anybody_names(tmp_path: Path) -> None:
+    """M42: without --behind-proxy the header changes nothing, and a value that is not a path changes nothing either."""
+    with standing(tmp_path) as stand:
+        assert stand.client().get("/connections", X_Forwarded_Prefix=PREFIX).headers["location"].startswith("/login")
+    with standing(tmp_path / "proxy", replace(SETTINGS, behind_proxy=True)) as stand:
+        for value in ("//evil.example", "https://evil.example", "/a/../b", '/"><script>', "jackfield"):
+            assert stand.client().get("/connections", X_Forwarded_Prefix=value).headers["location"].startswith("/login")
+
+
+def test_m42_a_proxy_that_strips_nothing(tmp_path: Path) -> None:
+    """M42: with --root-path the path may still have the prefix, so that the server itself can be asked for it, too."""
+    with standing(tmp_path, replace(SETTINGS, root_path=PREFIX)) as stand:
+        client = stand.client()
+        assert [client.get(path).status for path in (f"{PREFIX}/healthz", "/healthz", PREFIX)] == [200, 200, 303]
+
+
+@pytest.mark.parametrize("path", ["jackfield", "//x", "/a/../b", "/a b", "https://corp.example/jackfield"])
+def test_m42_a_root_path_that_is_none(shell: Shell, path: str) -> None:
+    """M42: what is not a path is refused before anything is served."""
+    answer = shell.run("serve", "--port", "0", "--root-path", path)
+    assert (answer.code, "is not a path" in answer.json["error"]["message"]) == (2, True)
