@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +19,8 @@ import pytest
 from jackfield.database import CommitInDoubt, Contended, Database, DatabaseUnfit, Transaction, open_database
 from jackfield.database.check import check
 from jackfield.errors import Sent, Unavailable
+from queue_campaign import may_unshare
+from queue_campaign import small_disk as disk_of
 from sqlite_writer import writer
 from workspace_rows import names
 
@@ -360,3 +362,21 @@ def test_a_file_system_without_shared_memory_is_told(tmp_path: Path, plan: dict[
     with pytest.raises(DatabaseUnfit, match="no shared memory") as caught:
         open_database(f"sqlite:///{tmp_path / 'a.db'}")
     assert "local disk" in str(caught.value)
+
+
+@pytest.mark.skipif(not may_unshare(), reason="a small file system is mounted by root only")
+def test_w7_a_tiny_disk_is_not_filled_by_the_wal() -> None:
+    """On 3 MB of disk a small database is written again and again; once something else has filled the disk and gone, it goes on."""
+    with disk_of(3) as folder, open_database(f"sqlite:///{folder}/a.db", migrate=True) as database:
+        database.record(adding("acme", 100))
+        change = "UPDATE workspaces SET settings = :settings WHERE name = 'acme'"
+        for number in range(1500):
+            values = {"settings": "x" * (2000 + number % 7)}
+            database.record(lambda transaction, values=values: transaction.change(change, values))  # type: ignore[misc]
+        filler = folder / "filler"
+        with filler.open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(b"x" * 512):
+                pass
+        assert len(filled(database)) < 200
+        filler.unlink()
+        assert database.record(adding("after"))

@@ -4,6 +4,7 @@ The suite runs it small (``tests/journal/test_journal_campaign.py``). In full, b
 
     PYTHONPATH=tests/support python tests/support/queue_campaign.py sqlite
     PYTHONPATH=tests/support python tests/support/queue_campaign.py postgresql
+    PYTHONPATH=tests/support python tests/support/queue_campaign.py fair-sqlite        # acceptance 3; and fair-postgresql
 
 A server and two workers, one of them in UTS and PID namespaces of its own, share a database. The endpoint counts what it accepted; that
 ledger is the truth which the journal is held against.
@@ -223,8 +224,8 @@ def run(campaign: Campaign, url: str, folder: Path, full_folder: Path | None = N
     return figures
 
 
-def _served(environment: dict[str, str], folder: Path, stack: ExitStack) -> tuple[subprocess.Popen[str], int]:
-    command = [sys.executable, "-m", "jackfield", "serve", "--port", "0", "--queue-workers", "8"]
+def _served(environment: dict[str, str], folder: Path, stack: ExitStack, places: str = "8") -> tuple[subprocess.Popen[str], int]:
+    command = [sys.executable, "-m", "jackfield", "serve", "--port", "0", "--queue-workers", places]
     server = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     assert server.stderr is not None
     stack.callback(server.stderr.close)
@@ -358,6 +359,7 @@ def small_disk(megabytes: int) -> Iterator[Path]:
 
 
 def _main(kind: str, campaign: Campaign) -> None:
+    fairly, kind = kind.startswith("fair-"), kind.removeprefix("fair-")
     from jackfield.database import open_database
     from postgres import running_server
 
@@ -365,15 +367,60 @@ def _main(kind: str, campaign: Campaign) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         disk = None
         if kind == "sqlite":
-            disk = stack.enter_context(small_disk(24))
+            disk = folder if fairly else stack.enter_context(small_disk(24))
             url = f"sqlite:///{disk}/queue.db"
         else:
             url = stack.enter_context(running_server()).create()
         open_database(url, migrate=True).close()
+        if fairly:
+            sys.stdout.write(json.dumps(fair(20_000, url, folder)) + "\n")
+            return
         figures = run(campaign, url, folder, disk)
         sys.stdout.write(json.dumps(vars(figures), indent=2) + "\n")
         for log in ("worker-None.log", "worker-host-b.log", "server.log"):
             shutil.copy(folder / log, f"{tempfile.gettempdir()}/campaign-{kind}-{log}")
+
+
+def fair(crowd: int, url: str, folder: Path) -> dict[str, float]:
+    """Queue ``crowd`` invocations of one workspace, then one of another: how long until that one starts, three times, in milliseconds."""
+    from jackfield import Jackfield
+    from plugboard import plugged
+
+    found: dict[str, float] = {}
+    with ExitStack() as stack:
+        ledger = _Ledger(0.2)
+        threading.Thread(target=ledger.serve_forever, daemon=True).start()
+        stack.callback(ledger.server_close)
+        stack.callback(ledger.shutdown)
+        make_connector(folder / "plugs", "ledger", _LEDGER)
+        more = {"JACKFIELD_DATABASE_URL": url, "LEDGER_PORT": str(ledger.server_address[1])}
+        more["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder / "plugs"), os.environ.get("PYTHONPATH")]))
+        environment = clean(folder / "home", **more)
+        token = mint(folder / "home", "manage", "small", **more)
+        stack.enter_context(plugged(folder / "plugs"))
+        call = {"connector": "ledger", "action": "write"}
+        with Jackfield(database_url=url, environment=environment) as jackfield:
+            for number in range(crowd):
+                jackfield.enqueue({**call, "inputs": {"subject": f"crowd-{number}"}})
+        worker = _Worker(environment, folder / "worker.log", None)
+        stack.callback(worker.stop)
+        server, port = _served(environment, folder, stack, "0")
+        client = Client(port, token, timeout=60.0)
+        for name in ("first", "second", "third"):
+            while len(ledger.accepted) < 50 * (len(found) + 1):
+                threading.Event().wait(0.05)
+            assert client.get("/v1/invocations?limit=1").status == 200
+            assert client.post("/v1/invocations", {**call, "inputs": {"subject": name}}, Prefer="respond-async").status == 202
+            started = time.monotonic()
+            while True:
+                entries = client.get("/v1/invocations?limit=1").json["items"]
+                if entries[0]["status"] != "queued":
+                    break
+                threading.Event().wait(0.005)
+            found[name] = round((time.monotonic() - started) * 1000)
+        assert server.poll() is None
+        found["crowd left"] = crowd - sum(1 for _, subject in ledger.accepted if subject.startswith("crowd"))
+    return found
 
 
 def _campaign(arguments: list[str]) -> Campaign:

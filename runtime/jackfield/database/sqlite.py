@@ -44,6 +44,11 @@ _PAUSE = 0.005
 _CHECKED_FOR = 0.1
 """Seconds for which a look-up takes it that the file is where it was: to ask costs a tenth of a small call."""
 _LARGEST_WAL = 64 * 1024 * 1024
+_CHECKPOINT = 1000
+"""Pages of the WAL after which its content goes into the file (SQLite's default)."""
+_PAGE = 4096
+_SHARE = 8
+"""The WAL takes one of so many parts of the free disk before that, where the disk is small: a WAL that fills it could never be emptied."""
 _TROUBLES = {
     sqlite3.SQLITE_FULL: Trouble.FULL,
     sqlite3.SQLITE_READONLY: Trouble.READ_ONLY,
@@ -69,6 +74,7 @@ class SqliteSession:
         self._path = path
         self._wait = wait
         self._gone = False
+        self._full = False
         self._check_at = 0.0
         self.connection = sqlite3.connect(
             f"file:{quote(path)}?mode=rw",
@@ -150,6 +156,9 @@ class SqliteSession:
         with suppress(*_ERRORS):
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
+        if self._full:
+            self._full = False
+            self._empty_wal()
 
     def close(self) -> None:
         """Close the connection; raises nothing."""
@@ -182,6 +191,19 @@ class SqliteSession:
         self.execute(f"PRAGMA journal_size_limit = {_LARGEST_WAL}", {})
         if self.reads:
             self.execute("PRAGMA query_only = ON", {})
+        else:
+            self._bound_wal()
+
+    def _bound_wal(self) -> None:
+        """Have the WAL emptied before it fills a small disk."""
+        free = _free_pages(self._path)
+        self.execute(f"PRAGMA wal_autocheckpoint = {max(16, min(_CHECKPOINT, free // _SHARE))}", {})
+        if free < _CHECKPOINT:
+            self._empty_wal()
+
+    def _empty_wal(self) -> None:
+        with suppress(*_ERRORS):  # where somebody reads or the file cannot grow either, the next one may
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _refuse(self, fault: Exception, sql: str = "") -> NoReturn:
         code = _code(fault)
@@ -194,6 +216,7 @@ class SqliteSession:
             name = getattr(fault, "sqlite_errorname", type(fault).__name__)
             _log.error("the database refused a statement: %s: %s", name, sql)
             raise StatementInvalid(f"the database refused a statement ({name})") from None
+        self._full = trouble is Trouble.FULL
         kind = Contended if trouble is Trouble.LOCKED else Unavailable
         raise unavailable(_closer(trouble, self._path), kind=kind) from None
 
@@ -304,6 +327,14 @@ def _closer(trouble: Trouble, path: str) -> Trouble:
 
 def _code(fault: Exception) -> int:
     return getattr(fault, "sqlite_errorcode", 0)
+
+
+def _free_pages(path: str) -> int:
+    try:
+        found = os.statvfs(path)
+    except (OSError, AttributeError):  # not on Windows
+        return _CHECKPOINT * _SHARE
+    return found.f_bavail * found.f_frsize // _PAGE
 
 
 def _identity(path: str) -> tuple[int, int] | None:
