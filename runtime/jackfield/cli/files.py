@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from typing import IO
@@ -9,7 +11,7 @@ from typing import IO
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import MAX_BYTES
 
-__all__ = ["STDIN", "Files", "is_lines"]
+__all__ = ["STDIN", "Files", "count_lines", "is_lines"]
 
 STDIN = "-"
 """The path that means stdin."""
@@ -66,6 +68,13 @@ class Files:
 
         :raises InvalidInvocation: where the file cannot be opened; before the first line is asked for.
         """
+        return (line for _, line in self.numbered(path))
+
+    def numbered(self, path: str) -> Iterator[tuple[int, bytes | InvalidInvocation]]:
+        """Number the same lines: from 1 on, blank ones counted.
+
+        :raises InvalidInvocation: as ``lines``.
+        """
         return _lines(self._open(path, ""), path)
 
     def _open(self, path: str, at: str) -> IO[bytes]:
@@ -80,9 +89,22 @@ class Files:
             raise _unreadable(path, error, at) from None
 
 
-def _lines(file: IO[bytes], path: str) -> Iterator[bytes | InvalidInvocation]:
+def count_lines(path: str) -> int | None:
+    """Count the lines of a regular file that are not blank; None for anything else, which can be read only once."""
+    try:
+        if path == STDIN or not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 (a cold invoke saves pathlib's import)
+            return None
+        with open(path, "rb") as file:  # noqa: PTH123 (as above)
+            return sum(not line.isspace() for line in file)
+    except (OSError, ValueError):
+        return None
+
+
+def _lines(file: IO[bytes], path: str) -> Iterator[tuple[int, bytes | InvalidInvocation]]:
+    number = 0
     with file:
         while True:
+            number += 1
             try:
                 line = file.readline(MAX_BYTES + 1)
                 if not line:
@@ -91,10 +113,10 @@ def _lines(file: IO[bytes], path: str) -> Iterator[bytes | InvalidInvocation]:
                 while not rest.endswith(b"\n") and len(line) > MAX_BYTES:
                     rest = file.readline(_CHUNK) or b"\n"
             except OSError as error:
-                yield _unreadable(path, error, "")
+                yield number, _unreadable(path, error, "")
                 return
             if not line.isspace():
-                yield line
+                yield number, line
 
 
 def _guarded(file: IO[bytes], size: int, path: str, at: str) -> bytes:

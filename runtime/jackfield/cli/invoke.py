@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.cli.batch import Batch, run_one
+from jackfield.cli.batch import run_one
 from jackfield.cli.files import STDIN, Files, is_lines
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.opening import open_jackfield
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.person import person
-from jackfield.cli.progress import progress
 from jackfield.cli.quantities import count, duration
 from jackfield.errors import InvalidInvocation, UnknownConnector
-from jackfield.invocation import MAX_TIMEOUT, Meta, Result, new_invocation_id
+from jackfield.invocation import MAX_TIMEOUT, decode
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.pipe.executor import Jackfield
     from jackfield.pipe.permit import Caller
 
-__all__ = ["VERBS"]
+__all__ = ["VERBS", "changed", "the_caller"]
 
 _MEMBERS = {
     "connection": "connection",
@@ -35,7 +34,6 @@ _MEMBERS = {
 }
 """Options that are members of the invocation."""
 _MAX_CONCURRENCY = 256
-_FAILED = 1
 _YOUNG = 200_000
 """Objects that a single call may make before garbage is looked for: more than the modules and service models of a cold one."""
 
@@ -60,24 +58,39 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--wait", action="store_true", help="wait where the same idempotency key is running already")
     parser.add_argument("--file", metavar="FILE", help="a whole invocation as JSON ('-' = stdin); a .jsonl file: one on each line")
     parser.add_argument("--lines", action="store_true", help="each line of the file is an invocation, whatever its name")
+    parser.add_argument(
+        "--resume", metavar="N|RESULTS", help="go on with line N, or with the lines that RESULTS has no success or doubt of"
+    )
     parser.add_argument("--concurrency", metavar="N", type=count(1, _MAX_CONCURRENCY), default=1, help="lines to run at a time (default 1)")
 
 
 def _run(arguments: Namespace, output: Output) -> int:
     if arguments.file is None and not arguments.lines:
         return _run_words(arguments, output)
-    extra = [f"--{name.replace('_', '-')}" for name in (*_MEMBERS, "inputs", "dry_run") if getattr(arguments, name)]
+    extra = ["--inputs"] if arguments.inputs is not None else []
     extra += [word for word in (arguments.connector, arguments.action, *arguments.words) if word]
     if extra:
         message = f"a file holds the whole invocation; '{extra[0]}' cannot be added"
         raise UsageError(message, usage=arguments.usage, hint="Put it in the file.")
     path = STDIN if arguments.file is None else arguments.file
+    changes = _changes(arguments)
     if arguments.lines or is_lines(path):
-        return _run_lines(path, arguments, output)
+        if "idempotencyKey" in changes:
+            message = "one '--idempotency-key' cannot be the key of many invocations"
+            raise UsageError(message, usage=arguments.usage, hint="Give each line an 'idempotencyKey' of its own.")
+        from jackfield.cli.lines import run_lines  # noqa: PLC0415 (a single invocation needs none of it)
+
+        return run_lines(path, changes, arguments, output)
+    if arguments.resume is not None:
+        raise UsageError("'--resume' is for files of lines", usage=arguments.usage, hint="Add '--lines'.")
     content = Files().read_invocation(path)
+    if not content.strip():
+        what = "stdin" if path == STDIN else f"the file '{path[:200]}'"
+        raise InvalidInvocation(f"the invocation is not JSON: {what} is empty", hint="Give an invocation as JSON.")
+    invocation = changed(content, changes)
     _collect_seldom()
     with open_jackfield() as jackfield:
-        return _run_single(jackfield, content, arguments, output)
+        return _run_single(jackfield, invocation, arguments, output)
 
 
 def _run_words(arguments: Namespace, output: Output) -> int:
@@ -106,8 +119,24 @@ def _invocation(arguments: Namespace, catalog: Catalog) -> dict[str, Any]:
         files = Files()
         given = read_inputs_file(arguments.inputs, files) if arguments.inputs is not None else {}
         invocation["inputs"] = {**given, **read_inputs(arguments.words, schema, files)}
-    invocation |= {member: value for name, member in _MEMBERS.items() if (value := getattr(arguments, name)) is not None}
-    return {**invocation, "dryRun": True} if arguments.dry_run else invocation
+    return invocation | _changes(arguments)
+
+
+def _changes(arguments: Namespace) -> dict[str, Any]:
+    """Return the members of the invocation that options give."""
+    found = {member: value for name, member in _MEMBERS.items() if (value := getattr(arguments, name)) is not None}
+    return {**found, "dryRun": True} if arguments.dry_run else found
+
+
+def changed(content: bytes, changes: Mapping[str, Any]) -> bytes | dict[str, Any]:
+    """Apply members that options give to an invocation's JSON; options go before what the file says.
+
+    :raises InvalidInvocation: where it is not JSON.
+    """
+    if not changes:
+        return content
+    given = decode(content)
+    return {**given, **changes} if isinstance(given, Mapping) else content
 
 
 def _inputs_schema(catalog: Catalog, connector: str, action: str) -> Mapping[str, Any] | None:
@@ -119,45 +148,18 @@ def _inputs_schema(catalog: Catalog, connector: str, action: str) -> Mapping[str
 
 
 def _run_single(jackfield: Jackfield, invocation: Mapping[str, Any] | bytes, arguments: Namespace, output: Output) -> int:
-    cancelled, caller = threading.Event(), _caller()
+    cancelled, caller = threading.Event(), the_caller()
     with interruptible(cancelled.set):
         result = run_one(lambda left: jackfield.invoke(invocation, wait=arguments.wait, cancelled=left, caller=caller), cancelled)
         output.value(result.to_json("cli"))
     return result.exit_code
 
 
-def _caller() -> Caller:
-    """Who invokes, for the journal."""
+def the_caller() -> Caller:
+    """Tell who invokes, for the journal."""
     from jackfield.pipe.permit import Caller  # noqa: PLC0415 (the pipe: only here)
 
     return Caller(person())
-
-
-def _run_lines(path: str, arguments: Namespace, output: Output) -> int:
-    lines, caller = Files().lines(path), _caller()
-    worst = 0
-    with open_jackfield() as jackfield, progress(output.stream) as tell:
-
-        def run(line: bytes | InvalidInvocation, cancelled: threading.Event) -> Result:
-            if isinstance(line, InvalidInvocation):
-                return Result("failed", Meta(new_invocation_id()), error=line)
-            return jackfield.invoke(line, wait=arguments.wait, cancelled=cancelled, caller=caller)
-
-        batch = Batch(run, lines, arguments.concurrency)
-        with interruptible(batch.stop):
-            for result in _until_closed(batch, output):
-                output.line(result.to_json("cli"))
-                worst = max(worst, result.exit_code)
-                tell(failed=result.exit_code != 0)
-    # Results that nobody took are lost, whether their lines had run by then or not: which of them had is a matter of chance.
-    return worst if batch.complete and not output.closed else max(worst, _FAILED)
-
-
-def _until_closed(batch: Batch[bytes | InvalidInvocation, Result], output: Output) -> Iterator[Result]:
-    for result in batch.results():
-        yield result
-        if output.closed:
-            batch.stop()
 
 
 VERBS = {"": Verb("Run an action and print its Result.", _declare, _run)}

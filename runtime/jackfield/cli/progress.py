@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
@@ -18,24 +19,29 @@ class Progress(Protocol):
 
 
 @contextmanager
-def progress(stdout: TextIO) -> Iterator[Progress]:
-    """Show progress where stderr is a terminal and ``stdout`` is not (there, the Results themselves show it)."""
+def progress(stdout: TextIO, total: int | None = None) -> Iterator[Progress]:
+    """Show how many of ``total`` are done, how many a second, and the time left, where stderr is a terminal and ``stdout`` is not (there,
+    the Results themselves show it)."""
     if stdout.isatty() or not sys.stderr.isatty():
         yield _silent
         return
     from rich.console import Console  # noqa: PLC0415 (rich is imported only where something is drawn)
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415 (as above)
     from rich.progress import Progress as Bar  # noqa: PLC0415 (as above)
-    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 (as above)
 
     done = faults = 0
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    began = time.monotonic()
+    known = () if total is None else (BarColumn(), TextColumn("left:"), TimeRemainingColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), *known)
     with Bar(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False) as bar:
-        task = bar.add_task("no invocation done yet", total=None)
+        task = bar.add_task("no invocation done yet", total=total)
 
         def tell(*, failed: bool) -> None:
             nonlocal done, faults
             done, faults = done + 1, faults + failed
-            bar.update(task, description=f"{done:,} done, {faults:,} of them not succeeded")
+            rate = done / max(0.001, time.monotonic() - began)
+            of = f" of {total:,}" if total is not None else ""
+            bar.update(task, completed=done, description=f"{done:,}{of} done, {faults:,} of them not succeeded, {rate:,.1f}/s")
 
         yield tell
 

@@ -1,0 +1,197 @@
+"""Many invocations from the lines of a file: options for all of them, where to go on, and which line each Result belongs to."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from jackfield.cli.batch import Batch
+from jackfield.cli.files import STDIN, Files, count_lines
+from jackfield.cli.interrupt import interruptible
+from jackfield.cli.invoke import changed, the_caller
+from jackfield.cli.opening import open_jackfield
+from jackfield.cli.progress import progress
+from jackfield.errors import InvalidInvocation
+from jackfield.invocation import Meta, Result, decode, new_invocation_id
+
+if TYPE_CHECKING:
+    import threading
+
+    from jackfield.cli.output import Output
+    from jackfield.cli.parsing import Namespace
+
+__all__ = ["run_lines"]
+
+_FAILED = 1
+_FINAL = frozenset({"succeeded", "in_doubt"})
+"""Statuses of lines that are not run again: done, or perhaps done."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One invocation of a file, by the number of its line."""
+
+    number: int
+    content: bytes | InvalidInvocation
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Numbers of a run, for what is said at its end."""
+
+    given: int = 0
+    last: int = 0
+    worst: int = 0
+    cancelled: list[int] = field(default_factory=list)
+    replaced: dict[str, list[int]] = field(default_factory=dict)
+
+    def add(self, line: _Line, result: Result) -> None:
+        """Count a Result."""
+        self.given, self.last, self.worst = self.given + 1, line.number, max(self.worst, result.exit_code)
+        if result.error is not None and result.error.code == "cancelled":
+            self.cancelled.append(line.number)
+
+
+def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, output: Output) -> int:
+    """Run each line of a file and print its Result; the exit code is the largest, and at least 1 where it stopped early.
+
+    :raises InvalidInvocation: where the file, or the results to go on from, cannot be read.
+    """
+    skip = _Skip.read(arguments.resume)
+    lines = (_Line(number, content) for number, content in Files().numbered(path) if not skip.skips(number))
+    caller, tally = the_caller(), _Tally()
+    total = count_lines(path) if sys.stderr.isatty() and arguments.resume is None else None
+    with open_jackfield() as jackfield, progress(output.stream, total) as tell:
+
+        def run(line: _Line, cancelled: threading.Event) -> tuple[_Line, Result]:
+            try:
+                if isinstance(line.content, InvalidInvocation):
+                    raise line.content
+                given = changed(line.content, changes)
+            except InvalidInvocation as error:
+                return line, Result("failed", Meta(new_invocation_id()), error=error)
+            if not isinstance(given, bytes):
+                _note_replaced(line, changes, tally)
+            return line, jackfield.invoke(given, wait=arguments.wait, cancelled=cancelled, caller=caller)
+
+        batch = Batch(run, lines, arguments.concurrency)
+        with interruptible(batch.stop):
+            for line, result in _until_closed(batch, output):
+                output.line(_row(line, result))
+                tally.add(line, result)
+                tell(failed=result.exit_code != 0)
+    if not output.closed:
+        _say(path, tally, batch, skip)
+    # Results that nobody took are lost, whether their lines had run by then or not: which of them had is a matter of chance.
+    return tally.worst if batch.complete and not output.closed else max(tally.worst, _FAILED)
+
+
+def _until_closed(batch: Batch[_Line, tuple[_Line, Result]], output: Output) -> Iterator[tuple[_Line, Result]]:
+    for item in batch.results():
+        yield item
+        if output.closed:
+            batch.stop()
+
+
+def _row(line: _Line, result: Result) -> dict[str, Any]:
+    """Return the Result with the number of its line and, where it did not succeed, the caller's own ids of it."""
+    row = result.to_json("cli")
+    row["meta"]["line"] = line.number
+    if result.status != "succeeded":
+        row["meta"] |= _own_ids(line.content)
+    return row
+
+
+def _own_ids(content: bytes | InvalidInvocation) -> dict[str, str]:
+    try:
+        given = decode(content) if isinstance(content, bytes) else None
+    except InvalidInvocation:
+        return {}
+    if not isinstance(given, Mapping):
+        return {}
+    context = given.get("context")
+    found = {
+        "idempotencyKey": given.get("idempotencyKey"),
+        "correlationId": context.get("correlationId") if isinstance(context, Mapping) else None,
+    }
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+def _note_replaced(line: _Line, changes: Mapping[str, Any], tally: _Tally) -> None:
+    given = decode(line.content) if isinstance(line.content, bytes) else {}
+    for name, value in changes.items():
+        if isinstance(given, Mapping) and given.get(name, value) != value:
+            tally.replaced.setdefault(name, []).append(line.number)
+
+
+def _say(path: str, tally: _Tally, batch: Batch[_Line, tuple[_Line, Result]], skip: _Skip) -> None:
+    """Say on stderr what the Results do not: that there was nothing, what options replaced, and where to go on."""
+    name = "stdin" if path == STDIN else f"'{path[:200]}'"
+    if tally.given == 0 and batch.complete:
+        sys.stderr.write(f"jackfield: {name} has no line to run: it is empty, blank, or done\n")
+    for member, numbers in sorted(tally.replaced.items()):
+        sys.stderr.write(f"jackfield: an option went before '{member}' of {len(numbers):,} lines, the first is line {min(numbers)}\n")
+    if skip.doubtful:
+        sys.stderr.write(
+            f"jackfield: lines in doubt were not run again: {_listed(skip.doubtful)}; settle them with 'invocations resolve'\n"
+        )
+    total = count_lines(path) if not batch.complete else None
+    if total is not None:
+        left = sum(1 for number, _ in Files().numbered(path) if number > tally.last and not skip.skips(number))
+        sys.stderr.write(f"jackfield: {left:,} of {total:,} invocations were not begun; go on with '--resume {tally.last + 1}'\n")
+        if tally.cancelled:
+            told = _listed(tally.cancelled)
+            sys.stderr.write(f"jackfield: cancelled before they were sent: {told}; '--resume RESULTS' runs these as well\n")
+
+
+def _listed(numbers: Collection[int]) -> str:
+    first = ", ".join(map(str, sorted(numbers)[:10]))
+    return f"{first} and {len(numbers) - 10:,} more" if len(numbers) > 10 else first  # noqa: PLR2004 (as many as are listed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Skip:
+    """Lines that are not run: those before a number, or those that earlier Results say are done."""
+
+    before: int = 1
+    done: frozenset[int] = frozenset()
+    doubtful: frozenset[int] = frozenset()
+
+    def skips(self, number: int) -> bool:
+        """Whether a line is not run."""
+        return number < self.before or number in self.done
+
+    @classmethod
+    def read(cls, word: str | None) -> _Skip:
+        """Read ``--resume``: a line's number, or a file of Results that this command printed.
+
+        :raises InvalidInvocation: where it is neither.
+        """
+        if word is None:
+            return cls()
+        if word.isascii() and word.isdecimal():
+            return cls(before=int(word))
+        found = {number: status for number, row in Files().numbered(word) for number, status in _ended(row, word, number)}
+        done = frozenset(number for number, status in found.items() if status in _FINAL)
+        return cls(done=done, doubtful=frozenset(number for number in done if found[number] == "in_doubt"))
+
+
+def _ended(row: bytes | InvalidInvocation, word: str, at: int) -> Iterator[tuple[int, str]]:
+    """Give the line and the status of a Result that was printed; a last line that was cut off gives none."""
+    if isinstance(row, InvalidInvocation):
+        raise row
+    try:
+        found = json.loads(row)
+        number, status = found["meta"]["line"], found["status"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        if not row.endswith(b"\n"):
+            return
+        message = f"'{word[:200]}', line {at}, is no Result with the number of its line in 'meta.line'"
+        raise InvalidInvocation(
+            message, hint="Give the file that the Results were written to, or the number of the line to go on with."
+        ) from None
+    if not found["meta"].get("dryRun"):
+        yield number, status
