@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jackfield.testing.conformance import RULES, judged
-from jackfield.testing.subject import Subject
+from jackfield.testing import RULES, Subject, judged
 from plugboard import make_connector, plugged
 
 FOLDER = Path(__file__).parent
@@ -65,3 +64,10 @@ def test_b11_each_mutant_is_caught(judge: Callable[..., tuple[str, ...] | None],
 def test_b11_there_are_enough() -> None:
     """The nine of the review and twelve more, each of its own kind."""
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 21
+
+
+def test_b11_the_page_lists_every_rule() -> None:
+    """The reference names each rule as it is, with what it says: names are stable, since grades are computed from them."""
+    page = FOLDER.parents[1].joinpath("docs", "reference", "conformance.md").read_text(encoding="utf-8")
+    rows = [tuple(cell.strip(" `") for cell in line.split("|")[1:3]) for line in page.splitlines() if line.startswith("| `")]
+    assert rows == [(rule.name, rule.says) for rule in RULES.values()]

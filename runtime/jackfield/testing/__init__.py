@@ -1,5 +1,16 @@
-"""What connector authors test with: the conformance suite that any connector inherits."""
+"""What connector authors test with: the conformance suite that any connector inherits, and its rules by name."""
 
-from jackfield.testing.conformance import Conformance
+from __future__ import annotations
 
-__all__ = ["Conformance"]
+from typing import TYPE_CHECKING
+
+from jackfield.exports import exports
+
+if TYPE_CHECKING:
+    from jackfield.testing.conformance import Conformance
+    from jackfield.testing.rules import RULES, judged
+    from jackfield.testing.subject import Rule, Subject
+
+__all__ = ["RULES", "Conformance", "Rule", "Subject", "judged"]
+
+__getattr__, __dir__ = exports(__name__, {".conformance": ("Conformance",), ".rules": ("RULES", "judged"), ".subject": ("Rule", "Subject")})
