@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ from jackfield.connector import (
     Unavailable,
     current_call,
 )
+from jackfield.journal import Queue
 from jackfield.retry import TRIES
 from scripted import Script, Silent, invocation, panel, scripted
 
@@ -241,6 +243,22 @@ def test_a_repeat_that_is_declared_fine(tmp_path: Path) -> None:
     assert (result.status, result.output, result.meta.attempts) == ("succeeded", {}, 2)
     with panel(tmp_path / "first", scripted(Script(gone), **options)) as board:
         assert board.ask().status == "failed"
+
+
+def test_a_second_delivery_that_finds_it_done(tmp_path: Path) -> None:
+    """What a worker that was lost may have done is not a plain failure for the worker that takes over."""
+    gone = NotFound("gone", sent=Sent.REFUSED)
+    url = f"sqlite:///{tmp_path / 'journal.db'}"
+    with panel(tmp_path, scripted(Script(gone), effect="idempotent"), database_url=url) as board:
+        board.jackfield.enqueue(invocation())
+        queue = Queue(board.jackfield.storage.database)
+        (first,) = queue.claim(1)
+        queue.give_back(first)
+        (again,) = queue.claim(1)
+        assert again.delivery == 2
+        error = asyncio.run(board.jackfield.arun(again)).error
+    assert error is not None
+    assert error.message == "gone (an earlier try may have done it)"
 
 
 @pytest.mark.parametrize(

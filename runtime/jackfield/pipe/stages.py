@@ -233,6 +233,8 @@ class Stages:
             meta=trace.meta,
             pace=self._pace(admitted, trace.opening),
             backoff=self.backoff,
+            # an earlier delivery, whose process was lost, may have done what this one finds done
+            unclear=trace.claimed is not None and trace.claimed.delivery > 1 and action.effect == "idempotent",
         )
 
     def _pace(self, admitted: Admitted, opening: Opening | None) -> Pace | None:
