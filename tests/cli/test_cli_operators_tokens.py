@@ -54,6 +54,12 @@ def test_a_person_is_told_that_it_is_shown_once(operator: Shell) -> None:
     assert "only time" in answer.err
 
 
+def test_a_token_that_never_expires_is_warned_of(operator: Shell) -> None:
+    """A token without an end is made, with a warning; one with an end is made without."""
+    assert "the token never expires" in operator.run("tokens", "create", "--scope", "read").err
+    assert operator.run("tokens", "create", "--scope", "read", "--expires", "90d").err == ""
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

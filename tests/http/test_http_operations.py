@@ -82,6 +82,16 @@ def test_l45_an_origin_for_all_is_warned_of(tmp_path: Path) -> None:
     assert told.startswith("jackfield: --origin '*' lets the web pages of every site call")
 
 
+def test_pages_of_a_rebound_name_are_not_shown(tmp_path: Path) -> None:
+    """A server on loopback shows console and docs under the names of this machine only; its API has bearer tokens."""
+    with process(tmp_path) as server:
+        client = server.client
+        for path in ("/", "/login", "/docs", "/openapi.json"):
+            assert client.get(path, Host="evil.example").status == 403
+            assert client.get(path, Host="LOCALHOST:1234").status in {200, 303}
+        assert [client.get(path, Host="evil.example").status for path in ("/healthz", "/readyz", "/v1/actions")] == [200, 200, 200]
+
+
 @pytest.mark.parametrize("command", ["serve", "worker"])
 @pytest.mark.parametrize(("named", "reason"), [("/nope/x.yaml", "does not exist"), ("$NOPE", "is not set")])
 def test_l37_connection_files_that_are_not_there(shell: Shell, command: str, named: str, reason: str) -> None:

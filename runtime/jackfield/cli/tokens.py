@@ -14,6 +14,7 @@ __all__ = ["VERBS"]
 
 _COLUMNS = ("id", "name", "scope", "status", "createdAt", "expiresAt", "lastUsedAt")
 _REFUSED = 1
+_NEVER_EXPIRES = "jackfield: the token never expires; --expires 90d makes one that does\n"
 _SHOWN_ONCE = "jackfield: this is the only time that the token is shown\n"
 
 
@@ -38,6 +39,8 @@ def _create(arguments: Namespace, output: Output) -> int:
     output.value({"token": made.text, "id": made.token.id})
     if output.for_people:
         sys.stderr.write(_SHOWN_ONCE)
+    if expires is None:
+        sys.stderr.write(_NEVER_EXPIRES)
     return 0
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from jackfield.surfaces.http.origins import foreign_host
 from jackfield.surfaces.http.problem import Problem, problem
 from jackfield.surfaces.http.request_id import request_id
 from jackfield.surfaces.http.room import Share
@@ -21,6 +22,8 @@ _LOG = logging.getLogger("jackfield.http")
 _SAFE = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store")]
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"})
 _STOPPED = "the server stopped before the answer was there: its journal tells what became of it"
+_API = ("/v1/", "/v1.0/", "/mcp", "/metrics")
+"""What a bearer token guards; Dapr's API and MCP look at the host themselves. All else is pages for browsers."""
 _PROBES = ("/healthz", "/readyz")
 
 
@@ -62,7 +65,8 @@ class Limits:
             return Problem(503, f"the server answers {self._host.settings.concurrency} requests at once already", {"Retry-After": "1"})
         if sum(name == b"authorization" for name, _ in headers) > 1:
             return Problem(400, "the header 'Authorization' is given more than once")
-        return None
+        fault = None if scope["path"].startswith(_API) else foreign_host(headers, self._host.settings)
+        return Problem(403, fault) if fault is not None else None
 
 
 def _stopped(identifier: str | None) -> Problem:

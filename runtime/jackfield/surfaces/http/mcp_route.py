@@ -151,12 +151,16 @@ class _Call:
         return result
 
     async def _invoked(self, given: Mapping[str, Any]) -> Result:
-        how: dict[str, Any] = {"cancelled": self.cancelled, "caller": self._identity.caller}
+        how: dict[str, Any] = {"cancelled": self.cancelled, "caller": self._identity.caller, "named": self._name}
         if self._large:  # the thread and its event loop are this request's own
             return self._panel.invoke(given, **how)
         if self._files >= LARGE:
             return await asyncio.shield(self._host.slowly(lambda: self._panel.invoke(given, **how)))
         return await asyncio.shield(self._panel.begin(given, **how))
+
+    def _name(self, identifier: str) -> None:
+        """Note the invocation's id while it runs, for the answer of a server that stops."""
+        self._request.scope["jackfield.invocation_id"] = identifier
 
     def _weigh(self, size: int) -> None:
         """The files that inputs name take room as bodies do.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from jackfield.surfaces.http.settings import Settings
 
-__all__ = ["check_origin", "check_origins"]
+__all__ = ["check_origin", "check_origins", "foreign_host"]
 
 _DEFAULT = {"http": 80, "https": 443}
 _NEVER_SENT = {"http": ":80", "https": ":443"}
@@ -47,6 +47,15 @@ def check_origins(origins: Iterable[str]) -> None:
                 f"--origin '{origin[:200]}' is not an origin as browsers send it",
                 hint="Write scheme and host, and the port where it is not the scheme's own: https://app.example, http://localhost:3000.",
             )
+
+
+def foreign_host(headers: Iterable[tuple[bytes, bytes]], settings: Settings) -> str | None:
+    """Explain why a page is not shown under the host that was asked for; None where it is shown.
+
+    A server that only this machine can reach has no other name: a page of another one is there by DNS rebinding.
+    """
+    host = next((value.decode("latin-1") for name, value in headers if name == b"host"), "")
+    return page_fault((), "", host, allowed=(), local=settings.loopback and not settings.behind_proxy)
 
 
 def _own(request: Request, settings: Settings) -> set[str]:
