@@ -216,7 +216,7 @@ def test_who_hangs_up_before_it_is_sent_has_cancelled(stand: Stand, client: Clie
     with Gatekeeper() as gate:
         given = {**say("post", "hall", text="x", gate={"port": gate.port, "before": True}), "idempotencyKey": "hang-up"}
         body = json.dumps(call_of("execute_action", **given)).encode()
-        head = f"POST /mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.token}\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {client.token}\r\nContent-Length: {len(body)}\r\n\r\n"
         with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
             connection.sendall(head.encode() + body)
             gate.wait()
