@@ -56,6 +56,17 @@ def test_bindings_are_served_beside_the_api(tmp_path: Path, aws: FakeAws, compon
         assert stand.client("read").get("/v1/connectors").status == 200
 
 
+def test_h1_rules_of_the_workspace_bind_dapr_too(tmp_path: Path, aws: FakeAws, components: Components) -> None:
+    """What the workspace blocks is not sent; a Dapr caller is told whose rules forbid it, and no pattern."""
+    settings = replace(SETTINGS, components=components)
+    with standing(tmp_path, settings, AWS_ENDPOINT_URL=aws.url, DAPR_API_TOKEN="dapr-token") as stand:
+        workspaces = stand.host.panel("default").permits.workspaces
+        workspaces.set("default", {"rules": {"block": ["connection:out*"]}})
+        refused = Client(stand.port).post("/v1.0/bindings/outbox", REQUEST, dapr_api_token="dapr-token")
+        assert "not_allowed: not allowed: the rules of the workspace forbid aws-ses/sendEmail" in refused.json["message"]
+        assert ("out*" in refused.body.decode(), aws.messages) == (False, [])
+
+
 @pytest.mark.parametrize(
     ("first", "status"),
     [("POST /v1.0/bindings/outbox", 401), ("DELETE /v1.0/bindings/outbox", 405), ("POST /v1.0/actors", 404), ("POST /v1.0/healthz", 405)],

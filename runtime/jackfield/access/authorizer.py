@@ -30,17 +30,26 @@ class Authorizer:
     """Decides for one caller in one workspace.
 
     ``token`` and ``scope`` are None for the operator's own calls. ``names`` is asked only where a rule speaks of connections. ``ended``
-    says why the caller's token is not good any more; nothing is allowed then.
+    says why the caller's token is not good any more; nothing is allowed then. ``remote`` callers come over a network, without a token over
+    Dapr's API.
     """
 
     def __init__(
-        self, workspace: Rules, token: Rules | None, scope: Scope | None, names: Names = tuple, *, ended: str | None = None
+        self,
+        workspace: Rules,
+        token: Rules | None,
+        scope: Scope | None,
+        names: Names = tuple,
+        *,
+        ended: str | None = None,
+        remote: bool = False,
     ) -> None:
         self.workspace = workspace
         self.token = token or Rules()
         self.scope = scope
         self._names = names
         self._ended = ended
+        self._in_full = scope is None and not remote
         self._terms = _connection_terms(self.workspace, self.token)
 
     @property
@@ -65,19 +74,19 @@ class Authorizer:
             names = (INLINE, *(name for name, _ in self._samples))
             others = (self.decide(Request(request.connector, request.action, request.effect, name)) for name in names)
             decision = next((other for other in others if other.allowed), decision)
-        return decision if self.scope is None else decision.guarded()
+        return decision if self._in_full else decision.guarded()
 
     def require(self, request: Request, note: Callable[[str], object] | None = None) -> None:
         """Do nothing where the caller may run something. ``note`` takes the deciding rule for the journal.
 
-        :raises NotAllowed: where a rule forbids it. Callers with a token are told whose rule it is, the operator is told the rule.
+        :raises NotAllowed: where a rule forbids it. Callers over a network are told whose rule it is, the operator is told the rule.
         """
         decision = self.decide(request)
         if decision.allowed:
             return
         if note is not None:
             note(decision.rule)
-        raise decision.refusal(in_full=self.scope is None)
+        raise decision.refusal(in_full=self._in_full)
 
     def refuse_unknown(
         self, manifest: Manifest | None, request: Request, note: Callable[[str], object] | None = None, *, any_connection: bool

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from jackfield.cli import logs
@@ -67,6 +68,7 @@ def components_of(arguments: Namespace) -> Components:
 
 def _run(arguments: Namespace, output: Output) -> int:
     from jackfield.pipe.executor import Jackfield  # noqa: PLC0415 (dear; a wrong usage needs none of it)
+    from jackfield.pipe.permit import Caller  # noqa: PLC0415 (as above)
     from jackfield.surfaces.dapr import DaprApi, Sidecar  # noqa: PLC0415 (as above)
 
     logs.configure()
@@ -76,7 +78,8 @@ def _run(arguments: Namespace, output: Output) -> int:
     token = os.environ.get("DAPR_API_TOKEN") or None
     workspace = os.environ.get("JACKFIELD_WORKSPACE") or "default"
     with Jackfield(workspace, connections=[{"connections": dict(found.connections)}]) as jackfield, _told_to_stop() as stop:
-        api = DaprApi(found.by_name, jackfield.invoke, components.app_id, token, local=arguments.host in LOOPBACK)
+        invoke = partial(jackfield.invoke, caller=Caller(remote=True))
+        api = DaprApi(found.by_name, invoke, components.app_id, token, local=arguments.host in LOOPBACK)
         sidecar = Sidecar(api, arguments.host, arguments.http_port, _grpc_port(arguments))
         output.line(_ready(sidecar.ports, sorted(found.by_name)))
         stop.wait()

@@ -99,7 +99,7 @@ class Permits:
         """Make what decides for a caller; asks the database where the settings are older than a few seconds."""
         from jackfield.access.authorizer import Authorizer  # noqa: PLC0415 (as above)
 
-        return Authorizer(self.settings.rules, caller.rules, caller.scope, self._names, ended=caller.ended)
+        return Authorizer(self.settings.rules, caller.rules, caller.scope, self._names, ended=caller.ended, remote=caller.remote)
 
     def asked_for(self, caller: Caller) -> Authorizer | None:
         """Make what decides for a caller; None where nothing is ruled, so that a plain call pays for nothing."""

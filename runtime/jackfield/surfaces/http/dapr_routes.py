@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 from starlette.routing import Route
 
+from jackfield.pipe.permit import Caller
 from jackfield.surfaces.http.body import read_body
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def _api(host: Host) -> DaprApi | None:
     workspace = environment.get("JACKFIELD_WORKSPACE") or "default"
     panel = host.panels.beside(workspace, [{"connections": dict(found.connections)}])
     token, local = environment.get("DAPR_API_TOKEN") or None, host.settings.loopback and not host.settings.behind_proxy
-    return DaprApi(found.by_name, panel.invoke, components.app_id, token, host.settings.origins, local)
+    return DaprApi(found.by_name, partial(panel.invoke, caller=Caller(remote=True)), components.app_id, token, host.settings.origins, local)
 
 
 def _endpoint(host: Host, api: DaprApi) -> Callable[[Request], Awaitable[Response]]:
