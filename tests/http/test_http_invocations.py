@@ -138,6 +138,48 @@ def test_a_running_one_is_cancelled_before_it_is_sent(client: Client, threads: T
     assert (late.status, late.headers["content-type"]) == (409, "application/problem+json")
 
 
+def test_l26_the_journal_is_searched(client: Client) -> None:
+    """Time, key, correlation id, label, error code, caller and text narrow the list; what they hold is quoted, not a pattern."""
+    context = {"correlationId": "order_4711", "labels": {"team": "blue%", "kind": 'a"b'}}
+    made = client.post("/v1/invocations", {**say("put", "hall", key="l26", value="x"), "idempotencyKey": "key-l26", "context": context})
+    identifier, failed = made.json["meta"]["invocationId"], client.invoke("say", text=5).json["meta"]["invocationId"]
+    entry = until(client, identifier, is_settled)
+    until(client, failed, is_settled)
+
+    def found(query: str) -> list[str]:
+        return [item["invocationId"] for item in client.get(f"/v1/invocations?{query}").json["items"]]
+
+    for query in (
+        "idempotencyKey=key-l26",
+        "correlationId=order_4711",
+        "label=team",
+        "label=team%3Dblue%25",
+        "label=kind%3Da%22b",
+        "q=ORDER_47",
+    ):
+        assert found(query) == [identifier], query
+    for query in (
+        "correlationId=orderX4711",
+        "label=team%3Dblue",
+        "label=blue",
+        "q=zzz",
+        f"until={entry['createdAt']}&idempotencyKey=key-l26",
+    ):
+        assert found(query) == [], query
+    assert found(f"since={entry['createdAt']}&idempotencyKey=key-l26") == [identifier]
+    assert failed in found("errorCode=invalid_input")
+    assert identifier in found(f"caller={entry['caller']}&since=1h")
+    assert found("status=cancelled&errorCode=invalid_input") == []
+    assert client.get("/v1/invocations?since=soon").status == 400
+
+
+def test_l28_a_replay_is_told_in_a_header(client: Client) -> None:
+    """``Idempotency-Replayed: true`` is on a replayed Result only."""
+    body = {**say("put", "hall", key="l28", value="x"), "idempotencyKey": "key-l28"}
+    first, again = (client.post("/v1/invocations", body) for _ in range(2))
+    assert ("idempotency-replayed" in first.headers, again.headers["idempotency-replayed"]) == (False, "true")
+
+
 def test_m15_hints_are_requests_over_http(client: Client) -> None:
     """A refused invocation says which request shows more, not which command; problem documents likewise."""
     assert client.invoke("say", text=5).json["error"]["hint"].startswith("GET /v1/connectors/echo/actions/say/schema")

@@ -116,18 +116,56 @@ def shout(_inputs: Nothing, _client: object) -> Done:
     assert "HELLO" in err
 
 
-def test_lines_that_are_none_do_not_end_it(tmp_path: Path) -> None:
-    """What is no JSON-RPC is passed over; an unknown method is an error; the next request is answered."""
+def test_l38_lines_that_are_no_message_are_answered(tmp_path: Path) -> None:
+    """What is not JSON is -32700, what is no message -32600 with its id where it has one; a blank line is nothing; the next is answered."""
     with Lines(tmp_path) as lines:
         assert lines.greet()["result"]["serverInfo"]["name"] == "jackfield"
-        for line in (b"{", b"[]", b'"x"', b"\xff\xfe", b'{"jsonrpc": "1.0", "id": 5, "method": "ping"}'):
+        for line in (b"{", b"[]", b'"x"', b"\xff\xfe", b"", b'{"jsonrpc": "1.0", "id": 5, "method": "ping"}'):
             lines.say(line)
         lines.ask("no/such", 7)
         lines.ask("ping", 8)
-        heard = [lines.hear()]
-        while heard[-1].get("id") != 8:
-            heard.append(lines.hear())
-        assert next(line for line in heard if line.get("id") == 7)["error"]["code"] == -32601
+        heard = [lines.hear() for _ in range(7)]
+        refused = [(line["id"], line["error"]["code"]) for line in heard if "error" in line]
+        assert refused[:3] == [(None, -32700), (None, -32600), (None, -32600)]
+        assert sorted(map(str, refused[3:])) == ["(5, -32600)", "(7, -32601)", "(None, -32700)"]
+        assert lines.ended()[0] == 0
+
+
+def test_m33_inputs_may_be_json_text(tmp_path: Path) -> None:
+    """Inputs that a client sends as JSON text are read; text that holds no object is refused with its place."""
+    found = called(local(tmp_path), "execute_action", **{**say("say", text="hello"), "inputs": '{"text": "hello"}'})
+    assert found.structured_content["output"]["text"] == "hello", found
+    for text in ("hello", '{"text": "a", "text": "b"}'):
+        refused = called(local(tmp_path), "execute_action", **{**say("say", text="x"), "inputs": text}).structured_content["error"]
+        assert refused["details"][0]["path"] == "/inputs"
+
+
+def test_m34_what_runs_when_stdin_ends_is_answered(tmp_path: Path) -> None:
+    """``printf … | jackfield mcp`` sees its Results: calls that run when stdin ends are answered within the grace."""
+    with Gatekeeper() as gate, Lines(tmp_path) as lines:
+        lines.greet()
+        lines.call("execute_action", 1, **say("post", text="slow", gate={"port": gate.port}))
+        gate.wait()
+        lines.call("execute_action", 2, **say("say", text="quick"))
+        lines.close()
+        first = lines.hear()
+        gate.open()
+        second = lines.hear()
+        assert (first["id"], first["result"]["structuredContent"]["output"]["text"]) == (2, "quick")
+        assert (second["id"], second["result"]["structuredContent"]["status"]) == (1, "succeeded")
+        assert lines.process.wait(30) == 0
+
+
+def test_m35_a_line_has_sixty_four_mebibytes(tmp_path: Path) -> None:
+    """A message that is larger is refused by its id, and the next one is answered."""
+    with Lines(tmp_path) as lines:
+        lines.greet()
+        lines.call("execute_action", 3, **say("say", text="x" * (64 * 1024 * 1024)))
+        refused = lines.hear()
+        assert (refused["id"], refused["error"]["code"]) == (3, -32600)
+        assert "67,108,864 bytes" in refused["error"]["message"]
+        lines.ask("ping", 4)
+        assert lines.hear()["id"] == 4
         assert lines.ended()[0] == 0
 
 

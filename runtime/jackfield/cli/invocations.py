@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VERBS"]
 
-_STATUS = ("queued", "running", "succeeded", "failed", "in_doubt")
+_STATUS = ("queued", "running", "succeeded", "failed", "in_doubt", "cancelled")
 _COLUMNS = ("invocationId", "status", "connector", "action", "connection", "createdAt", "idempotencyKey")
 _STATS = ("connector", "action", "status", "invocations", "attempts", "meanSeconds", "longestSeconds")
 
@@ -39,24 +39,28 @@ def _declare_list(parser: Parser) -> None:
     parser.add_argument("--connector", metavar="CONNECTOR", help="those of this connector only")
     parser.add_argument("--action", metavar="ACTION", help="those of this action only")
     parser.add_argument("--connection", metavar="NAME", help="those with this connection only")
+    parser.add_argument("--since", metavar="WHEN", help="from a span ago, such as 7d, or from a date on")
+    parser.add_argument("--until", metavar="WHEN", help="before a span ago, or before a date")
+    parser.add_argument("--idempotency-key", metavar="KEY", help="those with this key only")
+    parser.add_argument("--correlation-id", metavar="ID", help="those with this correlation id only")
+    parser.add_argument("--label", metavar="NAME[=VALUE]", help="those with this label only")
+    parser.add_argument("--error-code", metavar="CODE", help="those that failed with this code only")
+    parser.add_argument("--caller", metavar="WHO", help="those of this token or user only")
+    parser.add_argument("--search", metavar="TEXT", help="those with this text in their ids, names, key, code or context only")
     declare_workspace(parser)
     declare_pages(parser)
 
 
 def _list(arguments: Namespace, output: Output) -> int:
+    filters = {
+        "status": arguments.status, "connector": arguments.connector, "action": arguments.action, "connection": arguments.connection,
+        "since": read_moment(arguments, "since", -1), "until": read_moment(arguments, "until", -1), "caller": arguments.caller,
+        "idempotencyKey": arguments.idempotency_key, "correlationId": arguments.correlation_id, "label": arguments.label,
+        "errorCode": arguments.error_code, "q": arguments.search,
+    }  # fmt: skip
     with open_storage() as storage:
         journal = _journal(arguments, storage)
-        found = pages(
-            arguments,
-            lambda cursor, limit: journal.entries(
-                status=arguments.status,
-                connector=arguments.connector,
-                action=arguments.action,
-                connection=arguments.connection,
-                cursor=cursor,
-                limit=limit,
-            ),
-        )
+        found = pages(arguments, lambda cursor, limit: journal.entries(**filters, cursor=cursor, limit=limit))
     output.rows([entry.to_json() for entry in found], _COLUMNS)
     for entry in found:
         if entry.damage is not None:

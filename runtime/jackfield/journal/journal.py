@@ -15,6 +15,7 @@ from jackfield.hints import NextStep
 from jackfield.journal import statements as sql
 from jackfield.journal.canonical import canonical
 from jackfield.journal.entry import Draft, Entry, damaged_entry, read_entry
+from jackfield.journal.filters import condition
 from jackfield.journal.instance import Instance
 
 if TYPE_CHECKING:
@@ -178,21 +179,10 @@ class Journal:
         queued = row.status == "queued" or row.inputs is None
         return self._entry(row, None if queued else self.opened_inputs(identifier, row.inputs))
 
-    def entries(
-        self,
-        *,
-        status: str | None = None,
-        connector: str | None = None,
-        action: str | None = None,
-        connection: str | None = None,
-        cursor: str | None = None,
-        limit: int = 50,
-    ) -> tuple[list[Entry], str | None]:
-        """Entries, newest first, and the cursor of the next page; filters must all fit."""
+    def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:  # noqa: ANN401 (text, or a moment)
+        """Entries, newest first, and the cursor of the next page; filters (``jackfield.journal.filters``) must all fit."""
         self.settle_owed()
-        filters = {"status": status, "connector": connector, "action": action, "connection": connection}
-        wanted = {name: value for name, value in filters.items() if value is not None}
-        where = "".join(f" AND {name} = :{name}" for name in wanted)
+        where, wanted = condition(filters)
         values: dict[str, Any] = {"workspace": self._workspace, "limit": limit + 1, **wanted}
         if cursor is not None:
             values["at"], values["after"] = _read_cursor(cursor)

@@ -40,7 +40,7 @@ __all__ = ["build_app"]
 _LOG = logging.getLogger("jackfield.http")
 _MCP = ["Mcp-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name"]
 _ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "X-Request-Id", "Traceparent", *_MCP]
-_EXPOSED = ["Location", "ETag", "Retry-After", "X-Request-Id", "Preference-Applied", "Mcp-Session-Id"]
+_EXPOSED = ["Location", "ETag", "Retry-After", "X-Request-Id", "Preference-Applied", "Idempotency-Replayed", "Mcp-Session-Id"]
 _WORDS = {404: "there is no such thing here", 405: "this method is not allowed here"}
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
+from jackfield.access import moment
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.invocation import Result
+from jackfield.journal.filters import FILTERS
 from jackfield.surfaces.http.body import LARGE, answer, decoded, members_of, read_body, take_room
 from jackfield.surfaces.http.leaving import cancelling
 from jackfield.surfaces.http.parameters import limit_of
@@ -38,6 +40,8 @@ _ASYNC = re.compile(r"(?:^|,)\s*respond-async\s*(?:[,;]|$)", re.IGNORECASE)
 def to_answer(result: Result, headers: dict[str, str] | None = None) -> Response:
     """A Result with the status of its error's code."""
     error, headers = result.error, headers or {}
+    if result.meta.replayed:
+        headers["Idempotency-Replayed"] = "true"
     if error is None:
         return answer(result.to_json("http"), headers=headers)
     if error.retryable and error.http_status in (409, 503, 504):
@@ -136,9 +140,11 @@ async def _queued(body: Any, host: Host, panel: Jackfield, identity: Identity) -
 async def listed(request: Request, host: Host, identity: Identity) -> Response:
     """``GET /v1/invocations``."""
     journal = await _journal(host, identity)
-    given = {name: request.query_params.get(name) for name in ("status", "connector", "action", "connection", "cursor")}
-    limit = limit_of(request)
+    given: dict[str, Any] = {name: request.query_params.get(name) for name in (*FILTERS, "cursor")}
+    limit, now = limit_of(request), host.clock.time()
     try:
+        for name in ("since", "until"):
+            given[name] = None if given[name] is None else moment(given[name], now, -1, f"the parameter '{name}'")
         entries, cursor = await host.briefly(lambda: journal.entries(**given, limit=limit))
     except InvalidInvocation as error:
         raise of_error(error, 400) from None
@@ -158,7 +164,8 @@ async def cancel(request: Request, host: Host, identity: Identity) -> Response:
     entry = await _entry(request, host, identity)
     if not done:
         raise Problem(409, f"it is too late to cancel: the invocation is {entry.status}")
-    return answer(entry.to_json(), 202)
+    asked = {"cancelRequested": True} if entry.status == "running" else {}  # what has been sent by now runs to its end
+    return answer({**entry.to_json(), **asked}, 202)
 
 
 async def resolve(request: Request, host: Host, identity: Identity) -> Response:

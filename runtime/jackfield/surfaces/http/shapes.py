@@ -64,6 +64,7 @@ def _entry(result: Mapping[str, Any]) -> Json:
         context=_ANY,
         rule=_STRING,
         resolvedBy=_STRING,
+        cancelRequested={"type": "boolean", "description": "What has been sent by the time of a cancellation runs to its end."},
         correctedAt=_MOMENT,
         notBefore=_MOMENT,
         notAfter=_MOMENT,

@@ -52,9 +52,15 @@ _FLAG: Schema = {"type": "string", "enum": ["true", "false"]}
 _CURSOR: Schema = {"type": "string", "description": "What a list gave as nextCursor."}
 _PAGE: Mapping[str, Schema] = {"limit": {"type": "integer", "minimum": 1, "maximum": 200}, "cursor": _CURSOR}
 _EFFECT: Schema = {"type": "string", "enum": ["read", "idempotent", "write"]}
-_STATUS: Schema = {"type": "string", "enum": ["queued", "running", "succeeded", "failed", "in_doubt"]}
+_STATUS: Schema = {"type": "string", "enum": ["queued", "running", "succeeded", "failed", "in_doubt", "cancelled"]}
+_WHEN: Schema = {"type": "string", "maxLength": 40, "description": "RFC 3339, a date, or a span ago: 2031-01-31T12:00:00Z, 2031-01-31, 7d."}
 _FORCE: Mapping[str, Schema] = {"force": {**_FLAG, "description": "Keep the connection even where its test fails."}, "test": _FLAG}
-_ENTRY_FILTERS: Mapping[str, Schema] = {"status": _STATUS, "connector": _TEXT, "action": _TEXT, "connection": _TEXT}
+_ENTRY_FILTERS: Mapping[str, Schema] = {
+    "status": _STATUS, "connector": _TEXT, "action": _TEXT, "connection": _TEXT, "since": _WHEN, "until": _WHEN, "caller": _TEXT,
+    "idempotencyKey": {"type": "string", "maxLength": 255}, "correlationId": _TEXT, "errorCode": _TEXT,
+    "label": {**_TEXT, "description": "A label's name, or name=value."},
+    "q": {**_TEXT, "description": "Text in the id, connector, action, connection, caller, key, error code, request id or context."},
+}  # fmt: skip
 _ACTION_FILTERS: Mapping[str, Schema] = {"q": _TEXT, "connector": _TEXT, "effect": _EFFECT}
 
 OPERATIONS: tuple[Operation, ...] = (

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["answered", "described", "failed"]
 
-_SHORT = 600
-"""Characters up to which an output is told in words, too."""
+_LONGEST = 32_000
+"""Characters of JSON text that stand beside structured content: enough for a model to read, and not so much that it fills its window."""
 _TOLD = 20
 """Faults that are told in words."""
 
@@ -25,8 +25,8 @@ _TOLD = 20
 def answered(result: Result, *, structured: bool) -> CallToolResult:
     """A Result. ``structured``: the client's version of the protocol has structured content; one without it gets the whole as text."""
     body = _encodable(result.to_json("mcp"))
-    text = _in_words(result, body) if structured else _dumped(body)
-    return _answer(body, text, structured=structured, is_error=result.error is not None)
+    text = _in_words(result) if structured else _dumped(body)
+    return _answer(body, text, structured=structured, is_error=result.error is not None, beside=True)
 
 
 def described(body: Mapping[str, Any], text: str, *, structured: bool) -> CallToolResult:
@@ -42,21 +42,30 @@ def failed(error: JackfieldError, *, structured: bool) -> CallToolResult:
     return _answer(body, _plain(text), structured=structured, is_error=True)
 
 
-def _answer(body: dict[str, Any], text: str, *, structured: bool, is_error: bool = False) -> CallToolResult:
-    words = TextContent(type="text", text=text)
-    return CallToolResult(content=[words], structured_content=body if structured else None, is_error=is_error)
+def _answer(body: dict[str, Any], text: str, *, structured: bool, is_error: bool = False, beside: bool = False) -> CallToolResult:
+    """The answer; ``beside``: with the JSON text of the structured content, for clients that show a model text only."""
+    texts = [text, *(_beside(body) if beside and structured else ())]
+    content: list[Any] = [TextContent(type="text", text=item) for item in texts]
+    return CallToolResult(content=content, structured_content=body if structured else None, is_error=is_error)
 
 
-def _in_words(result: Result, body: Mapping[str, Any]) -> str:
+def _beside(body: Mapping[str, Any]) -> list[str]:
+    whole = _dumped(body)
+    if len(whole) <= _LONGEST:
+        return [whole]
+    note = f"The JSON above is cut after {_LONGEST:,} of {len(whole):,} characters; the structured content has all of it."
+    return [whole[:_LONGEST], note]
+
+
+def _in_words(result: Result) -> str:
     name = f"{result.meta.connector}.{result.meta.action}" if result.meta.connector and result.meta.action else "The invocation"
     if result.error is not None:
         state = "is in doubt" if result.status == "in_doubt" else f"failed ({result.error.code})"
         return _plain(f"{name} {state}: {_failure(result.error)}")
     if result.meta.dry_run:
         return f"{name}: the dry run found nothing wrong. Nothing was done."
-    output = _dumped(body.get("output", {}))
     again = " This is the recorded Result of an earlier call with the same key." if result.meta.replayed else ""
-    return f"{name} succeeded.{again} " + (output if len(output) <= _SHORT else "The output is in the structured content.")
+    return f"{name} succeeded.{again}"
 
 
 def _failure(error: JackfieldError) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import itertools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +17,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, ListToolsR
 from jackfield import __version__
 from jackfield.access import may
 from jackfield.errors import JackfieldError, did_you_mean
-from jackfield.invocation import check_depth
+from jackfield.invocation import check_depth, decode
 from jackfield.surfaces.mcp.action_tools import action_tools, invocation_of
 from jackfield.surfaces.mcp.answers import answered, failed
 from jackfield.surfaces.mcp.discovery import DISCOVERY, EXECUTE, look
@@ -31,6 +34,10 @@ __all__ = ["build_server"]
 
 _LOG = logging.getLogger("jackfield.mcp")
 _PAGE = 200
+_OBJECTS = ("inputs", "connection", "context")
+"""Members of an invocation that may come as JSON text."""
+_EVERY = 5.0
+"""Seconds between two reports of progress."""
 _STRUCTURED_SINCE = "2025-06-18"
 """The version of the protocol that brought structured content."""
 Find = Callable[[Any], "Visit"]
@@ -103,7 +110,8 @@ async def _called(visit: Visit, context: ServerRequestContext[Any, Any], params:
     except JackfieldError as error:
         return answered(refused(error, None), structured=structured)
     try:
-        result = await visit.run(invocation, context.request_id)
+        async with _progress(visit, context):
+            result = await visit.run(invocation, context.request_id)
     except JackfieldError as error:
         result = refused(error, invocation)
     return answered(result, structured=structured)
@@ -115,8 +123,39 @@ def _invocation(visit: Visit, name: str, arguments: Mapping[str, Any]) -> Mappin
     :raises MCPError: where there is no such tool.
     """
     if name == EXECUTE:
-        return arguments
+        return {**arguments, **{member: _unpacked(arguments[member]) for member in _OBJECTS if member in arguments}}
     found = invocation_of(visit.panel.catalog, name, arguments) if visit.tools == "all" else None
     if found is None:
         raise MCPError(INVALID_PARAMS, f"Unknown tool: {name[:80]}{did_you_mean(name, [tool.name for tool in DISCOVERY])}")
     return found
+
+
+def _unpacked(value: object) -> object:
+    """Read an object that some clients and models send as JSON text; leave anything else for the runtime to judge."""
+    if not isinstance(value, str) or not value.lstrip().startswith("{"):
+        return value
+    try:
+        return decode(value)
+    except JackfieldError:
+        return value
+
+
+@contextlib.asynccontextmanager
+async def _progress(visit: Visit, context: ServerRequestContext[Any, Any]) -> AsyncIterator[None]:
+    """Report progress every few seconds to a client on stdio that asks for it, so that it waits for as long as the action takes."""
+    if visit.origin is not None or "progressToken" not in (context.meta or {}):
+        yield  # over HTTP there is one answer and no stream
+        return
+
+    async def report() -> None:
+        for number in itertools.count(1):
+            await asyncio.sleep(_EVERY)
+            await context.session.report_progress(number * _EVERY, message="The action runs.")
+
+    reporting = asyncio.ensure_future(report())
+    try:
+        yield
+    finally:
+        reporting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await reporting

@@ -11,11 +11,10 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mcp.server.stdio import stdio_server
-
 from jackfield.catalog.index import ActionIndex
 from jackfield.pipe.permit import LIBRARY
 from jackfield.surfaces.mcp.instructions import instructions
+from jackfield.surfaces.mcp.lines import wired
 from jackfield.surfaces.mcp.server import build_server
 from jackfield.surfaces.mcp.visit import Visit
 
@@ -30,7 +29,8 @@ _LOG = logging.getLogger("jackfield.mcp")
 
 
 def serve_stdio(panel: Jackfield, tools: Tools, grace: float) -> None:
-    """Serve until stdin ends, or SIGTERM or SIGINT comes. What was sent by then has ``grace`` seconds to end."""
+    """Serve until stdin ends, or SIGTERM or SIGINT comes. What runs when stdin ends is answered, and what was sent ends, within ``grace``
+    seconds."""
     index = ActionIndex(panel.catalog)
     index.start()
     calls = _Calls(panel)
@@ -86,8 +86,8 @@ async def _serve(visit: Visit, calls: _Calls, grace: float) -> None:
     server = build_server(lambda _context: visit, instructions(visit))
 
     async def talk() -> None:
-        async with stdio_server() as (read, write):
-            await server.run(read, write, server.create_initialization_options())
+        async with wired(grace) as wire:
+            await server.run(wire.read, wire.write, server.create_initialization_options())
 
     talking = asyncio.ensure_future(talk())
     leaving: list[asyncio.Future[None]] = []

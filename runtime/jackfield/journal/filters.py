@@ -1,0 +1,56 @@
+"""Filters of the journal's list, as SQL that SQLite and PostgreSQL both read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["FILTERS", "condition"]
+
+_EQUAL = {
+    "status": "status", "connector": "connector", "action": "action", "connection": "connection", "caller": "caller",
+    "idempotencyKey": "idempotency_key", "errorCode": "error_code",
+}  # fmt: skip
+_SEARCHED = ("id", "connector", "action", "connection", "caller", "idempotency_key", "error_code", "request_id", "context")
+FILTERS = (*_EQUAL, "since", "until", "correlationId", "label", "q")
+"""The names of all filters; ``since`` and ``until`` are seconds since 1970, ``label`` is a name or ``name=value``."""
+
+
+def condition(filters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Compose what a WHERE goes on with, and its values. Filters must all fit; None is no filter."""
+    given = {name: value for name, value in filters.items() if value is not None}
+    if given.get("status") == "cancelled":  # a failure with that code; the status itself is not stored
+        given |= {"status": "failed", "errorCode": given.get("errorCode", "cancelled")}
+        if given["errorCode"] != "cancelled":
+            return " AND 1 = 0", {}
+    parts: list[str] = []
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        values[f"by_{name}"] = value if name in _EQUAL or name in ("since", "until") else _pattern(name, value)
+        parts.append(_part(name))
+    return "".join(f" AND {part}" for part in parts), values
+
+
+def _part(name: str) -> str:
+    if name in _EQUAL:
+        return f"{_EQUAL[name]} = :by_{name}"
+    if name in ("since", "until"):
+        return f"created_at {'>=' if name == 'since' else '<'} :by_{name}"
+    if name == "q":
+        return "(" + " OR ".join(f"LOWER({column}) LIKE :by_q ESCAPE '!'" for column in _SEARCHED) + ")"
+    return f"context LIKE :by_{name} ESCAPE '!'"
+
+
+def _pattern(name: str, value: str) -> str:
+    """The pattern of a text, or of a member of the context, which is stored as JSON: quotes in a value cannot pass for its own."""
+    if name == "q":
+        return f"%{_literal(value.lower())}%"
+    if name == "correlationId":
+        return f'%"correlationId": {_literal(json.dumps(value))}%'
+    key, equals, wanted = value.partition("=")
+    return f'%"labels": {{%{_literal(json.dumps(key))}: {_literal(json.dumps(wanted)) if equals else ""}%'
+
+
+def _literal(text: str) -> str:
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
