@@ -54,7 +54,7 @@ def test_no_command(shell: Shell) -> None:
         (["connectors", "lst"], "'connectors' has no command 'lst'; did you mean 'list'?"),
         (["connectors", "show"], "the following arguments are required: CONNECTOR"),
         (["connectors", "list", "--nope"], "unrecognized arguments: --nope"),
-        (["connectors", "list", "--jso"], "unrecognized arguments: --jso"),
+        (["connectors", "list", "--jso"], "unrecognized arguments: --jso; did you mean '--json'?"),
         (["schema", "echo"], "give either an ACTION or --connection TYPE"),
         (["search"], "the following arguments are required: WORDS"),
     ],
@@ -85,7 +85,7 @@ def test_words_that_make_no_command(shell: Shell, words: list[str], said: str) -
         (["invoke", "echo", "say", "--on-doubt", "maybe"], "argument --on-doubt: invalid choice: 'maybe' (choose from 'report', 'retry')"),
         (["invoke", "--lines", "--concurrency", "0"], "argument --concurrency: must be a whole number from 1 to 256, not '0'"),
         (["invoke", "--lines", "--concurrency", "²"], "argument --concurrency: must be a whole number from 1 to 256, not '²'"),
-        (["invoke", "--file", "a.json", "--dry-run"], "a file holds the whole invocation; '--dry-run' cannot be added"),
+        (["invoke", "--file", "a.json", "--inputs", "b"], "a file holds the whole invocation; '--inputs' cannot be added"),
         (["invoke", "--file", "a.json", "echo"], "a file holds the whole invocation; 'echo' cannot be added"),
     ],
 )

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
     from jackfield.catalog import EntryPoint
 
-__all__ = ["BUILT_IN", "load_plugged", "plugged"]
+__all__ = ["BUILT_IN", "OURS", "load_plugged", "plugged"]
 
 BUILT_IN = {
     "invoke": "run an action: from arguments, from a file, or many from lines",
@@ -32,6 +32,8 @@ BUILT_IN = {
 }
 """Each built-in command and what it is for; its module is ``jackfield.cli.<name>``."""
 
+OURS = {"demo": "the guided tour on an embedded AWS"}
+"""Commands of our own packages, whose entry points cannot carry a description."""
 _GROUP = "jackfield.commands"
 
 

@@ -12,6 +12,7 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.person import actor
 from jackfield.cli.stores import declare_pages, pages
+from jackfield.errors import Detail, InvalidConnection
 
 if TYPE_CHECKING:
     from jackfield.pipe.connecting import ManagedConnections
@@ -32,6 +33,10 @@ def _list(arguments: Namespace, output: Output) -> int:
         connections = jackfield.connections
         rows = [_row(item) for item in pages(arguments, lambda cursor, limit: _page(connections, arguments, cursor, limit))]
         problems, warnings = connections.problems, connections.warnings
+    if problems and not rows:
+        raise InvalidConnection(
+            "no connection can be read", details=[Detail("", problem) for problem in problems], hint="Correct the files."
+        )
     output.rows(rows, ("name", "type", "status", "source"))
     damaged = [f"the connection '{row['name']}' cannot be used: {row['problem']}" for row in rows if "problem" in row]
     for sentence in (*problems, *damaged, *warnings):

@@ -10,7 +10,7 @@ import os
 import sys
 
 import jackfield
-from jackfield.cli.commands import BUILT_IN, load_plugged, plugged
+from jackfield.cli.commands import BUILT_IN, OURS, load_plugged, plugged
 
 TYPE_CHECKING = False  # typing's own would cost a cold --help as much as Python's start
 if TYPE_CHECKING:
@@ -76,6 +76,10 @@ def _dispatch(words: list[str], output: Output) -> int:
     for place, word in enumerate(words, start=1):
         if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
             raise UsageError(f"argument {place} is not valid text in this locale's encoding", usage=_USAGE, hint="Write it in UTF-8.")
+    if words and words[0] == "help":
+        words = [*[word for word in words[1:] if word != "--json"], "--help"]
+        if words == ["--help"]:
+            return _print(_help())
     if not words:
         raise UsageError("no command is given", usage=_help(), hint="See 'jackfield --help'.")
     name, *rest = words
@@ -134,7 +138,9 @@ def _refuse(command: str, error: JackfieldError, output: Output) -> int:
 
 def _help() -> str:
     rows = [f"  {name:<13} {summary}" for name, summary in BUILT_IN.items()]
-    rows += [f"  {name:<13} (added by {points[0].distribution})" for name, points in sorted(plugged().items())]
+    for name, points in sorted(plugged().items()):
+        about = f"{OURS[name]} " if name in OURS else ""
+        rows.append(f"  {name:<13} {about}(added by {points[0].distribution})")
     commands = "\n".join(rows)
     return f"""{_USAGE}
 
@@ -142,7 +148,7 @@ Run actions of installed connectors: JSON in, JSON out.
 
 {commands}
 
-  -h, --help    this text; 'jackfield COMMAND --help' says more
+  -h, --help    this text; 'jackfield help COMMAND' says more
   -V, --version
 
 Answers go to stdout as JSON, on one line with --json; all else goes to stderr.

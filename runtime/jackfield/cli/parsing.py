@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from jackfield.errors import InvalidInvocation
+from jackfield.errors import InvalidInvocation, did_you_mean
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -62,7 +62,13 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """What argparse calls on a mistake."""
-        raise UsageError(message, usage=self.format_usage(), hint=f"See '{self.prog} --help'.")
+        raise UsageError(f"{message}{self._meant(message)}", usage=self.format_usage(), hint=f"See '{self.prog} --help'.")
+
+    def _meant(self, message: str) -> str:
+        """Name the option that is nearest to the first one that is not known."""
+        _, _, words = message.partition("unrecognized arguments: ")
+        unknown = next((word.partition("=")[0] for word in words.split() if word.startswith("--")), None)
+        return did_you_mean(unknown, [flag for flag in self.flags if flag.startswith("--")]) if unknown else ""
 
 
 @dataclass(frozen=True, slots=True)

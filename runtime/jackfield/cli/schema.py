@@ -1,4 +1,4 @@
-"""``jackfield schema``: the JSON Schema of an action's inputs, of its output, or of a connection type."""
+"""``jackfield schema``: the JSON Schema of an action's inputs, of its output, of a connection type, of invocations or of Results."""
 
 from __future__ import annotations
 
@@ -12,14 +12,25 @@ __all__ = ["VERBS"]
 
 
 def _declare(parser: Parser) -> None:
-    parser.usage = "jackfield schema CONNECTOR ACTION [--output]\n       jackfield schema CONNECTOR --connection TYPE"
-    parser.add_argument("connector", metavar="CONNECTOR")
+    parser.usage = (
+        "jackfield schema CONNECTOR ACTION [--output]\n       jackfield schema CONNECTOR --connection TYPE\n"
+        "       jackfield schema --invocation | --result"
+    )
+    parser.add_argument("connector", nargs="?", metavar="CONNECTOR")
+    parser.add_argument("--invocation", action="store_const", const="invocation", dest="shape", help="what a whole invocation looks like")
+    parser.add_argument("--result", action="store_const", const="result", dest="shape", help="what a Result looks like")
     parser.add_argument("action", nargs="?", metavar="ACTION")
     parser.add_argument("--output", action="store_true", help="what the action gives, not what it takes")
     parser.add_argument("--connection", metavar="TYPE", help="what a connection type takes")
 
 
 def _run(arguments: Namespace, output: Output) -> int:
+    if arguments.shape is not None and arguments.connector is None:
+        output.value(_shape(arguments.shape))
+        return 0
+    if arguments.shape is not None or arguments.connector is None:
+        message = "give a CONNECTOR, --invocation or --result"
+        raise UsageError(message, usage=arguments.usage, hint="See 'jackfield schema --help'.")
     if (arguments.action is None) == (arguments.connection is None) or (arguments.output and arguments.action is None):
         raise UsageError("give either an ACTION or --connection TYPE", usage=arguments.usage, hint="See 'jackfield schema --help'.")
     manifest = Catalog.installed().find(arguments.connector)
@@ -33,6 +44,14 @@ def _run(arguments: Namespace, output: Output) -> int:
         action = find_action(manifest, arguments.action)
     output.value(action.output if arguments.output else action.inputs)
     return 0
+
+
+def _shape(name: str) -> object:
+    """Read the schema of invocations or of Results, as the HTTP API publishes it."""
+    import json  # noqa: PLC0415 (only here)
+    from importlib.resources import files  # noqa: PLC0415 (as above)
+
+    return json.loads(files("jackfield.surfaces.http").joinpath("schemas", f"{name}.schema.json").read_text(encoding="utf-8"))
 
 
 def _connection_schema(manifest: Manifest, name: str) -> object:

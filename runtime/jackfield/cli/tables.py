@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
@@ -25,10 +26,18 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], stdout: Tex
         return "(none)\n"
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        drawn.add_column(column.capitalize(), overflow="fold")
+        drawn.add_column(_heading(column), overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(_plain(row.get(column))) for column in columns))
     return _drawn(drawn, stdout) + "\n"
+
+
+def _heading(column: str) -> str:
+    """Word the heading of a member: ``createdAt`` is "Created", ``idempotencyKey`` "Idempotency key"."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column).lower().split()
+    while len(words) > 1 and words[-1] in {"id", "at"}:
+        words.pop()
+    return " ".join(words).capitalize()
 
 
 def _plain(value: object) -> str:

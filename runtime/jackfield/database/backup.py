@@ -13,7 +13,7 @@ from jackfield.database.check import Report, check
 from jackfield.database.dump import restore, write_dump
 from jackfield.database.durable import sync
 from jackfield.database.engine import Database
-from jackfield.database.faults import Trouble, unavailable
+from jackfield.database.faults import Trouble, UsageFault, unavailable
 from jackfield.database.sqlite import SqliteDialect, trouble_of
 from jackfield.errors import InvalidInvocation, Unavailable
 
@@ -36,7 +36,8 @@ def backup(database: Database, path: str | os.PathLike[str]) -> Backup:
     PostgreSQL it is JSON Lines, for ``restore``. The master key is in neither.
 
     :raises InvalidInvocation: where the path names no file.
-    :raises Unavailable: where the file is there already or cannot be written, or the database cannot be read.
+    :raises UsageFault: where the file is there already.
+    :raises Unavailable: where the file cannot be written, or the database cannot be read.
     """
     if not Path(path).name:
         raise InvalidInvocation(f"the backup's path '{path}' names no file", hint="Name a new file in a folder that can be written.")
@@ -55,14 +56,16 @@ def backup(database: Database, path: str | os.PathLike[str]) -> Backup:
 def _new_file(path: Path) -> Iterator[Path]:
     """A file beside ``path`` that gets the name ``path`` when the block ends well; nothing that is there is ever overwritten."""
     part = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    if path.exists():
+        raise _taken(path)
     try:
-        if path.exists():
-            raise FileExistsError(0, "the file is there already")
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         yield part
         sync(part)
         os.link(part, path)
         sync(path.parent)
+    except FileExistsError:
+        raise _taken(path) from None
     except OSError as fault:
         raise Unavailable(
             f"the backup '{path}' cannot be written: {fault.strerror}", hint="Name a new file in a folder that can be written."
@@ -70,6 +73,10 @@ def _new_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def _taken(path: Path) -> UsageFault:
+    return UsageFault(f"the backup '{path}' cannot be written: the file is there already", hint="Name a new file.")
 
 
 def _copy(dialect: SqliteDialect, part: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from jackfield.database.batches import Batches
 from jackfield.database.dialect import Dialect
-from jackfield.database.faults import DatabaseUnfit, StatementInvalid
+from jackfield.database.faults import DatabaseUnfit, StatementInvalid, UsageFault
 from jackfield.database.migrations import Migrations
 from jackfield.database.transaction import Mode, Transaction
 from jackfield.errors import Unavailable
@@ -274,7 +274,7 @@ def _dialect(url: str, wait: float) -> Dialect:
         except ImportError:
             raise DatabaseUnfit("PostgreSQL needs the extra 'postgres'", hint="Install it: pip install 'jackfield[postgres]'.") from None
         return PostgresDialect(url, wait=wait)
-    raise DatabaseUnfit("the database's URL is of no known kind", hint=_FORMS)
+    raise UsageFault("the database's URL is of no known kind", hint=_FORMS)
 
 
 def _path(rest: str) -> str:

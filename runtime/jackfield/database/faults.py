@@ -51,6 +51,14 @@ class DatabaseUnfit(Unavailable):
     retryable = False
 
 
+class UsageFault(DatabaseUnfit):
+    """The command or its environment names a database or a file that cannot be meant: nothing was tried."""
+
+    code = "invalid_invocation"
+    http_status = 400
+    exit_code = 2
+
+
 class WrongMasterKey(DatabaseUnfit):
     """The database's data keys were wrapped by a master key that is not at hand. Nothing was changed."""
 
