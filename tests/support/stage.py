@@ -116,17 +116,17 @@ def _write(path: Path, value: object) -> Path:
     return path
 
 
-def _own_identities() -> Callable[[Ambient | None], Any]:
+def _own_identities() -> Callable[[Ambient | None, str | None], Any]:
     """Sessions for one play: the process keeps its own AWS identity for good, and a vector brings another one."""
     kept = jackfield_aws.sessions._shared
-    made: dict[Ambient, Any] = {}
+    made: dict[tuple[Ambient, str | None], Any] = {}
 
-    def shared(ambient: Ambient | None) -> Any:
+    def shared(ambient: Ambient | None, region: str | None) -> Any:
         if ambient is None:
-            return kept(None)
-        if ambient not in made:
-            made[ambient] = kept.__wrapped__(ambient)
-        return made[ambient]
+            return kept(None, region)
+        if (ambient, region) not in made:
+            made[ambient, region] = kept.__wrapped__(ambient, region)
+        return made[ambient, region]
 
     return shared
 
