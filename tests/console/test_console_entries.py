@@ -128,3 +128,16 @@ def test_a_list_has_a_count_and_a_next_page(client: Client) -> None:
     shown = client.post("/connectors/echo/actions/list/run", last, hx_request="true")
     assert "5 items" in shown.words
     assert "Next page" not in shown.words
+
+
+def test_the_list_is_filtered_by_what_callers_gave(client: Client, place: Place) -> None:
+    """Time, key, correlation id, label, error code, caller and a search narrow the list; what does not fit is not in it."""
+    identifier = doubtful(place)
+    fitting = ("since=1h", "idempotencyKey=note-1", "correlationId=order-4711", "label=shop=berlin", "errorCode=in_doubt", "q=order-47")
+    for query in fitting:
+        assert identifier in client.get(f"/invocations?{query}").text, query
+    for query in ("idempotencyKey=note-2", "correlationId=order", "label=shop=rome", "errorCode=timeout", "q=nowhere", "caller=nobody"):
+        page = client.get(f"/invocations?{query}")
+        assert identifier not in page.text, query
+        assert "Nothing fits." in page.words
+    assert client.get("/invocations?since=nonsense").status == 200

@@ -140,7 +140,7 @@ def test_the_list_shows_what_comes_in(visitor: Visitor, console: Console) -> Non
     page.locator("#found tbody tr").wait_for()
     page.get_by_label("Status").select_option("failed")
     page.get_by_text("Nothing fits.").wait_for()
-    assert page.url.endswith("/invocations?status=failed&connector=&action=&connection=")
+    assert "status=failed" in page.url
     page.reload()
     assert page.get_by_label("Status").input_value() == "failed"
 

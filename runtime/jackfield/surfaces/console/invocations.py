@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from jackfield.access import Tokens
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.pieces import at, badge, heading, live, more, option_list, rows_table, span_text
 from jackfield.surfaces.console.shell import fragment, page
@@ -18,16 +19,27 @@ if TYPE_CHECKING:
 __all__ = ["entries_table", "listed"]
 
 _PAGE = 50
+_SUGGESTED = 200
 _EVERY = 3
 """Seconds between looks for news."""
-_FILTERS = ("status", "connector", "action", "connection")
+_TEXTS = (
+    ("connector", "Connector"), ("action", "Action"), ("connection", "Connection"), ("errorCode", "Error code"), ("caller", "Caller"),
+    ("idempotencyKey", "Idempotency key"), ("correlationId", "Correlation id"), ("label", "Label (name=value)"),
+)  # fmt: skip
+_FILTERS = ("q", "status", "since", *(name for name, _ in _TEXTS))
+_SINCE = {
+    "15m": (900.0, "Last 15 minutes"),
+    "1h": (3600.0, "Last hour"),
+    "24h": (86_400.0, "Last 24 hours"),
+    "7d": (604_800.0, "Last 7 days"),
+}
 _STATUSES = (
     ("", "Any status"), ("queued", "Queued"), ("running", "Running"), ("succeeded", "Succeeded"), ("failed", "Failed"), ("in_doubt", "In doubt"),
 )  # fmt: skip
 
 
 def listed(visit: Visit) -> Response:
-    """``GET /invocations``: ``?status=``, ``?connector=``, ``?action=``, ``?connection=`` and ``?cursor=``."""
+    """``GET /invocations``: the filters of ``GET /v1/invocations`` and ``?cursor=``; ``?since=`` is one of 15m, 1h, 24h, 7d."""
     visit.require("read")
     found = _found(visit)
     if visit.partial:
@@ -58,24 +70,42 @@ def _given(visit: Visit) -> dict[str, str]:
 
 def _filters(visit: Visit) -> Markup:
     given = _given(visit)
+    search = h.input(type="search", id="q", name="q", value=given.get("q", ""), autocomplete="off", placeholder="Id, key, error, label …")
     status = h.select(option_list(_STATUSES, given.get("status", "")), id="status", name="status")
+    spans = [("", "Any time"), *((key, title) for key, (_, title) in _SINCE.items())]
+    since = h.select(option_list(spans, given.get("since", "")), id="since", name="since")
     texts = [
         h.div(
             h.label(title, for_=name),
-            h.input(type="search", id=name, name=name, value=given.get(name, ""), autocomplete="off", spellcheck="false"),
+            h.input(
+                type="text", id=name, name=name, value=given.get(name, ""), autocomplete="off", spellcheck="false",
+                list="callers" if name == "caller" else None,
+            ),
         )
-        for name, title in (("connector", "Connector"), ("action", "Action"), ("connection", "Connection"))
-    ]
+        for name, title in _TEXTS
+    ]  # fmt: skip
+    opened = any(name in given for name, _ in _TEXTS)
     return h.form(
-        h.div(h.label("Status", for_="status"), status), texts, h.button("Filter"),
+        h.div(h.label("Search", for_="q"), search), h.div(h.label("Status", for_="status"), status), h.div(h.label("Time", for_="since"), since),
+        h.button("Filter"),
+        h.details(h.summary("More filters"), h.div(texts, _callers(visit), class_="filters"), open=opened, class_="more-filters"),
         action="/invocations", class_="filters", hx_get="/invocations", hx_trigger="input delay:300ms, submit", hx_target="#found",
         hx_replace_url="true", hx_sync="this:replace",
     )  # fmt: skip
 
 
+def _callers(visit: Visit) -> Markup:
+    """Suggest the workspace's tokens by name: the journal knows callers by the ids of their tokens."""
+    tokens, _ = Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock).list(limit=_SUGGESTED)
+    return h.datalist([h.option(token.name or token.id, value=token.id) for token in tokens], id="callers")
+
+
 def _found(visit: Visit) -> Markup:
     given, cursor = _given(visit), visit.query.get("cursor") or None
-    entries, following = visit.journal.entries(cursor=cursor, limit=_PAGE, **given)
+    wanted: dict[str, Any] = dict(given)
+    if "since" in wanted:
+        wanted["since"] = visit.now - _SINCE[wanted["since"]][0] if wanted["since"] in _SINCE else None
+    entries, following = visit.journal.entries(cursor=cursor, limit=_PAGE, **wanted)
     empty = "Nothing fits." if given else ["Nothing was invoked yet. ", h.a("Choose an action", href="/connectors"), " and run it."]
     content = [
         entries_table(entries, visit.now, caption="Invocations", empty=empty),
