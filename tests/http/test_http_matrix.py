@@ -20,7 +20,7 @@ BODIES = {
     "Resolution": {"as": "succeeded"},
     "NewConnection": {"name": "new", "type": "echo/token", "values": {"token": "a-secret"}},
     "DraftConnection": {"type": "echo/token", "values": {"token": "a-secret"}},
-    "ConnectionValues": {"values": {"token": "a-secret"}},
+    "ConnectionUpdate": {"values": {"token": "a-secret"}},
     "OptionsOver": {},
     "*/*": b"a file",
 }

@@ -39,6 +39,20 @@ def test_document_has_each_route_and_no_other(stand: Stand, document: Any) -> No
     assert {path for path in served if path.startswith("/v1/")} <= {path for path, _ in told}
 
 
+def test_m24_generators_can_name_every_schema(document: Any) -> None:
+    """No inline object is called like a component by generators (owner + member), and no boolean is a ``const``."""
+    components = document["components"]["schemas"]
+    inline = {
+        f"{name}{member[:1].upper()}{member[1:]}"
+        for name, schema in components.items()
+        for member, value in schema.get("properties", {}).items()
+        if isinstance(value, dict) and value.get("type") == "object"
+    }
+    assert inline & set(components) == set()
+    for name in ("Result", "Entry"):
+        assert components[name]["properties"]["meta"]["properties"]["dryRun"]["enum"] == [True]
+
+
 def test_references_lead_somewhere(document: Any) -> None:
     """Every ``$ref`` of the document has its target in it."""
     for reference in set(re.findall(r'"\$ref": "(#[^"]*)"', json.dumps(document))):

@@ -86,11 +86,11 @@ _TRIED: Any = {
     "lastTest": _object(("at", "steps"), at=_MOMENT, steps={"type": "array", "items": _STEP}),
 }
 _VALUES: Json = {"type": "object", "description": "As the connection type's schema has them; secrets go in, and never out."}
-_TYPE: Json = {"type": "string", "description": "The connection type: aws-ses/smtp, or aws/awsAssumeRole for a family."}
+_TYPE: Json = {"type": "string", "minLength": 1, "description": "The connection type: aws-ses/smtp, or aws/awsAssumeRole for a family."}
 _CONNECTIONS: dict[str, Json] = {
-    "NewConnection": _object(("name", "type", "values"), name=_STRING, type=_TYPE, values=_VALUES),
+    "NewConnection": _object(("name", "type", "values"), name=_NAME, type=_TYPE, values=_VALUES),
     "DraftConnection": _object(("type", "values"), name=_STRING, type=_TYPE, values=_VALUES),
-    "ConnectionValues": _object(("values",), name=_STRING, type=_TYPE, values=_VALUES),
+    "ConnectionUpdate": _object(("values",), name=_STRING, type=_TYPE, values=_VALUES),
     "Connection": _object(
         ("name", "type", "values", "version", "status"), closed=False,
         name=_NAME, type=_TYPE, values=_VALUES, version={"type": "integer"}, source=_STRING, problem=_STRING, **_TRIED,

@@ -129,7 +129,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "PUT", "/v1/connections/{name}", connections.replaced, "manage", "replaceConnection",
         "Give a connection other values. A secret that is left out or masked stays as it is.",
-        {200: "Connection"}, query=_FORCE, headers=("If-Match",), body="ConnectionValues", problems=(404, 409, 412, 413, 415, 422),
+        {200: "Connection"}, query=_FORCE, headers=("If-Match",), body="ConnectionUpdate", problems=(404, 409, 412, 413, 415, 422),
     ),
     Operation(
         "DELETE", "/v1/connections/{name}", connections.removed, "manage", "removeConnection", "Forget a connection and its secrets.",
