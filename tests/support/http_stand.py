@@ -39,7 +39,7 @@ from jackfield.surfaces.http.settings import Settings
 say = lambda origin: print("jackfield listens on", origin, file=sys.stderr, flush=True)
 sys.exit(run(Settings(**{"port": 0, **ast.literal_eval(sys.argv[1])}), configure, say))
 """
-_LISTENS = re.compile(r"listens on http://\[?(\S+?)\]?:(\d+)\b")
+_LISTENS = re.compile(r"listens on http://\[?(\S+?)\]?:(\d+)[\s\"]")
 SETTINGS = Settings(port=0, guesses=0.0, stop_within=5.0)
 
 

@@ -22,8 +22,8 @@ _LOG = logging.getLogger("jackfield.http")
 _SAFE = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store")]
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"})
 _STOPPED = "the server stopped before the answer was there: its journal tells what became of it"
-_API = ("/v1/", "/v1.0/", "/mcp", "/metrics")
-"""What a bearer token guards; Dapr's API and MCP look at the host themselves. All else is pages for browsers."""
+_PAGES = ("/login", "/docs", "/openapi.json", "/connectors", "/connections", "/invocations", "/tokens", "/workspace")
+"""Pages for browsers. The API has bearer tokens; Dapr's and MCP look at the host themselves."""
 _PROBES = ("/healthz", "/readyz")
 
 
@@ -65,7 +65,8 @@ class Limits:
             return Problem(503, f"the server answers {self._host.settings.concurrency} requests at once already", {"Retry-After": "1"})
         if sum(name == b"authorization" for name, _ in headers) > 1:
             return Problem(400, "the header 'Authorization' is given more than once")
-        fault = None if scope["path"].startswith(_API) else foreign_host(headers, self._host.settings)
+        page = scope["method"] == "GET" and (scope["path"] == "/" or scope["path"].startswith(_PAGES))
+        fault = foreign_host(headers, self._host.settings) if page else None
         return Problem(403, fault) if fault is not None else None
 
 
