@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from jackfield.cli.invocations import _shortened
 from operating import journalled, storage
 from shell import Shell
 
@@ -193,4 +194,17 @@ def test_a_table(operator: Shell) -> None:
     """The list is a table on a terminal."""
     operator.set(NO_COLOR="1", COLUMNS="200")
     (identifier,) = journalled("succeeded")
-    assert identifier in operator.on_terminal("invocations", "list").out
+    assert identifier[:13] in operator.on_terminal("invocations", "list").out
+
+
+def test_b12_a_prefix_of_an_id(operator: Shell) -> None:
+    """``show`` and ``resolve`` take the beginning of an id where only one invocation begins so; tables on a terminal show such ids."""
+    doubted, other = journalled("in_doubt", "succeeded")
+    common = next(size for size in range(36) if doubted[size] != other[size])
+    for whole in (doubted, other):
+        assert operator.run("invocations", "show", whole[: common + 1]).json["invocationId"] == whole
+    several = operator.run("invocations", "show", doubted[:8])
+    assert (several.code, "several invocations begin with" in several.json["error"]["message"]) == (2, True)
+    short = [row["invocationId"] for row in _shortened([{"invocationId": whole} for whole in (doubted, other)])]
+    assert [len(text) for text in short] == [max(13, common + 1)] * 2
+    assert operator.run("invocations", "resolve", doubted[: common + 1], "--as", "failed").code == 0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.person import person
 from jackfield.cli.stores import declare_pages, declare_workspace, open_storage, pages, read_moment, the_workspace
+from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
     from jackfield.journal import Journal
@@ -18,6 +20,11 @@ __all__ = ["VERBS"]
 
 _STATUS = ("queued", "running", "succeeded", "failed", "in_doubt", "cancelled")
 _COLUMNS = ("invocationId", "status", "connector", "action", "connection", "createdAt", "idempotencyKey")
+_SHORT, _WHOLE = 13, 36
+"""Characters of an id's part that holds the time, and of a whole id."""
+_PREFIX = re.compile(r"[0-9a-f-]{4,35}")
+_COMPARED = 200
+"""Entries among which a prefix is looked for."""
 _STATS = ("connector", "action", "status", "invocations", "attempts", "meanSeconds", "longestSeconds")
 
 
@@ -61,11 +68,33 @@ def _list(arguments: Namespace, output: Output) -> int:
     with open_storage() as storage:
         journal = _journal(arguments, storage)
         found = pages(arguments, lambda cursor, limit: journal.entries(**filters, cursor=cursor, limit=limit))
-    output.rows([entry.to_json() for entry in found], _COLUMNS)
+    rows = [entry.to_json() for entry in found]
+    output.rows(_shortened(rows) if output.for_people else rows, _COLUMNS)
     for entry in found:
         if entry.damage is not None:
             sys.stderr.write(f"jackfield: the invocation {entry.id} cannot be shown in whole: {entry.damage}\n")
     return 0
+
+
+def _shortened(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Shorten the ids for people to prefixes that tell the rows apart."""
+    ids = [row["invocationId"] for row in rows]
+    length = next((size for size in range(_SHORT, _WHOLE) if len({text[:size] for text in ids}) == len(ids)), _WHOLE)
+    return [{**row, "invocationId": row["invocationId"][:length]} for row in rows]
+
+
+def _identified(journal: Journal, text: str) -> str:
+    """Complete the prefix of an invocation's id.
+
+    :raises InvalidInvocation: where it fits several.
+    """
+    if not _PREFIX.fullmatch(text):
+        return text
+    found, more = journal.entries(q=text, limit=_COMPARED)
+    ids = [entry.id for entry in found if entry.id.startswith(text)]
+    if len(ids) > 1 or (ids and more is not None):
+        raise InvalidInvocation(f"several invocations begin with '{text}'", hint=f"Give more of the id, such as '{ids[0]}'.")
+    return ids[0] if ids else text
 
 
 def _declare_show(parser: Parser) -> None:
@@ -75,7 +104,8 @@ def _declare_show(parser: Parser) -> None:
 
 def _show(arguments: Namespace, output: Output) -> int:
     with open_storage() as storage:
-        output.value(_journal(arguments, storage).find(arguments.id).to_json())
+        journal = _journal(arguments, storage)
+        output.value(journal.find(_identified(journal, arguments.id)).to_json())
     return 0
 
 
@@ -100,7 +130,8 @@ def _declare_resolve(parser: Parser) -> None:
 
 def _resolve(arguments: Namespace, output: Output) -> int:
     with open_storage() as storage:
-        output.value(_journal(arguments, storage).resolve(arguments.id, arguments.outcome, person()).to_json())
+        journal = _journal(arguments, storage)
+        output.value(journal.resolve(_identified(journal, arguments.id), arguments.outcome, person()).to_json())
     return 0
 
 
