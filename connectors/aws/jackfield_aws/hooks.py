@@ -54,7 +54,7 @@ def _note_parsed(parsed: dict[str, Any], http_response: Any = None, **_: object)
     _note(parsed.get("ResponseMetadata", {}).get("RequestId"))
     call = current_call()
     if call is not None and http_response is not None and http_response.status_code < _REDIRECTED:
-        call.answered({name: value for name, value in parsed.items() if isinstance(value, str | int)} or None)
+        call.returned({name: value for name, value in parsed.items() if isinstance(value, str | int)})
 
 
 def _note(request_id: str | None) -> None:

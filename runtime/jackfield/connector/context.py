@@ -63,6 +63,7 @@ class Call:
     changes: bool = False
     entered: bool = False
     _unanswered: str | None = None
+    _returned: Any = None
 
     @property
     def idempotency_key(self) -> str:
@@ -90,13 +91,26 @@ class Call:
         self.requests += 1
         if not safe:
             self.changes = True
-            self._unanswered = step or f"request {self.requests}"
+            self._unanswered, self._returned = step or f"request {self.requests}", None
+
+    def returned(self, value: Any) -> None:  # noqa: ANN401 (any JSON)
+        """Keep what an answer with a good status returned, without taking it for a success yet.
+
+        A transport cannot tell a good answer from a garbled one. It counts as a success with the next request, or where the try fails in a
+        way that would otherwise count as not sent.
+        """
+        self._returned = value
 
     def answered(self, returned: Any = None) -> None:  # noqa: ANN401 (any JSON)
         """Note that the provider answered the request that was begun last with success, and what it returned (an id to find it by)."""
         if self._unanswered is not None:
-            self.done.append(Answered(self._unanswered, self.request_id, returned))
+            self.done.append(Answered(self._unanswered, self.request_id, self._returned if returned is None else returned))
             self._unanswered = None
+
+    def confirm(self) -> None:
+        """Count an answer that ``returned`` has kept as a success."""
+        if self._returned is not None:
+            self.answered()
 
     def remaining(self) -> float:
         """Seconds that the next request may take: a socket timeout, which is never 0 or less."""

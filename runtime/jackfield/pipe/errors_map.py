@@ -97,6 +97,8 @@ def weigh(error: JackfieldError, call: Call, *, reports: bool) -> None:
         error.sent = Sent.UNKNOWN if error.code in _NO_REFUSALS else Sent.REFUSED
     if reports and call.requests and not call.changes and error.sent is Sent.UNKNOWN:
         error.sent = Sent.NOTHING
+    if error.sent is not Sent.UNKNOWN:
+        call.confirm()
 
 
 def in_doubt(action: str, error: JackfieldError, done: Sequence[Answered]) -> InDoubt:
