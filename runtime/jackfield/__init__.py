@@ -8,7 +8,7 @@ TYPE_CHECKING = False  # typing's own would cost a cold --help as much as Python
 if TYPE_CHECKING:
     from jackfield.errors import InvocationFailed, JackfieldError
     from jackfield.invocation import Invocation, Result
-    from jackfield.pipe.executor import Jackfield
+    from jackfield.runtime import Jackfield
 
 __all__ = ["Invocation", "InvocationFailed", "Jackfield", "JackfieldError", "Result", "__version__"]
 
@@ -19,6 +19,6 @@ __getattr__, __dir__ = exports(
     {
         ".errors": ("InvocationFailed", "JackfieldError"),
         ".invocation": ("Invocation", "Result"),
-        ".pipe.executor": ("Jackfield",),
+        ".runtime": ("Jackfield",),
     },
 )

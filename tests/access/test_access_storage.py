@@ -13,9 +13,9 @@ import pytest
 
 from clocks import FakeClock
 from jackfield.database import DatabaseUnfit, MasterKey
+from jackfield.database.master_key_file import KeyFile, live_master_key, new_key_text
 from jackfield.errors import InvalidInvocation
-from jackfield.pipe.key_file import KeyFile, live_master_key, new_key_text
-from jackfield.pipe.storage import Storage, database_url, home
+from jackfield.resources.storage import Storage, database_url, home
 
 pytest_plugins = ["postgres"]
 

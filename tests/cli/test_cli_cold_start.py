@@ -54,7 +54,7 @@ LEFT_OUT = (
     "pluggy",
     "jackfield.cli.arguments",
     "jackfield.access.tokens",
-    "jackfield.pipe.connecting",
+    "jackfield.management.connections",
 )
 """What a whole invocation from a file, of a synchronous action, never needs."""
 
@@ -68,10 +68,10 @@ LEFT_OUT = (
                 *LEFT_OUT,
                 "sqlite3",
                 "cryptography",
-                "jackfield.access",
+                "jackfield.access.rules",
                 "jackfield.database",
                 "jackfield.journal",
-                "jackfield.connections.shared",
+                "jackfield.connections.shared_leases",
             ),
         ),
         ("", (*LEFT_OUT, "psycopg", "jackfield.database.postgres", "jackfield.connections.connection_store")),

@@ -11,7 +11,7 @@ import pytest
 from fake_aws import FakeAws
 from jackfield import Jackfield
 from jackfield.errors import InvalidConnection
-from jackfield.pipe.drafting import Giver
+from jackfield.management.drafts import Giver
 from plugboard import declare, plugged
 from shell import Shell
 from sidecars import component

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from jackfield.connections.connection_store import ConnectionStore, NameTaken, VersionConflict
-from jackfield.connections.kept import LARGEST, Outcome
+from jackfield.connections.stored_row import LARGEST, Outcome
 from jackfield.database import Database, UniqueViolation
 from jackfield.errors import InvalidConnection, UnknownConnection
 from stored_drafts import drafted

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from jackfield.connections.connection_store import ConnectionStore
-from jackfield.connections.kept import Draft
 from jackfield.connections.sealed_places import reseal
+from jackfield.connections.stored_row import Draft
 from jackfield.database import Database, Vault
 from jackfield.errors import InvalidConnection
-from jackfield.pipe.contents import Contents
+from jackfield.resources.verify import Contents
 
 pytest_plugins = ["store_fixture"]
 

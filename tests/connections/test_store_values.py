@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.connections.edited import edited, refuse_placeholders
+from jackfield.connections.edits import edited, refuse_placeholders
 from jackfield.connections.sealed_values import joined, parted, secret_places
 from jackfield.errors import InvalidConnection
 from jackfield.redaction import masked

@@ -15,9 +15,9 @@ from jackfield.journal.entry import read_entry
 from jackfield.journal.samples import Sample, open_counts, samples
 from jackfield.manifest import ActionManifest
 from jackfield.surfaces.console.charts import failure_chart, latency_chart, rate_chart
-from jackfield.surfaces.console.figures import SPANS, Figures, figures, percentile
-from jackfield.surfaces.console.pieces import ago, span_text
+from jackfield.surfaces.console.components import ago, span_text
 from jackfield.surfaces.console.results import result_shown
+from jackfield.surfaces.console.statistics import SPANS, Figures, figures, percentile
 from jackfield.surfaces.console.timeline import timeline
 
 NOW = 1_800_000_000.0

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from jackfield.clock import SystemClock
 from jackfield.database import Database, MasterKey, SealBroken, Vault, WrongMasterKey, open_database
-from jackfield.database.kept import Kept
+from jackfield.database.bounded_cache import Kept
 from jackfield.database.sealing import bound, cipher, key_id_of, seal, unseal
 from together import at_once
 

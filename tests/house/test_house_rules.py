@@ -222,7 +222,7 @@ def _keeps(handler: ast.ExceptHandler) -> bool:
 
 def test_broad_excepts_are_where_strangers_code_is_called() -> None:
     """Only what calls or imports other people's code swallows every Exception; others raise it again, hand it on or log it whole."""
-    boundaries = {"catalog", "cli", "pipe"}
+    boundaries = {"catalog", "cli", "management", "pipe"}
     assert found(r"except:", SHIPPED) == []
     handlers = [(path, node) for path in SHIPPED for node in ast.walk(tree(path)) if isinstance(node, ast.ExceptHandler)]
     broad = [(path, node) for path, node in handlers if isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")]

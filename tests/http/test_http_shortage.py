@@ -18,7 +18,7 @@ from unittest import mock
 import pytest
 
 from http_stand import Client, clean, mint, standing
-from jackfield.pipe.threads import Threads
+from jackfield.resources.threads import Threads
 from jackfield.surfaces.http import fitting, readiness
 
 _LISTENS = re.compile(r"listens on http://127\.0\.0\.1:(\d+)")
@@ -55,7 +55,7 @@ def test_w8_work_that_is_refused_is_not_done_later(caplog: pytest.LogCaptureFixt
     assert [record.getMessage() for record in caplog.records] == ["no further thread can be started: 1 threads of 'test' do the work"]
 
 
-@pytest.mark.parametrize("place", ["jackfield.surfaces.http.invocations.decoded", "jackfield.pipe.stages.check"])
+@pytest.mark.parametrize("place", ["jackfield.surfaces.http.invocations.decoded", "jackfield.pipe.pipeline.check"])
 def test_w2_memory_that_is_used_up(tmp_path: Path, caplog: pytest.LogCaptureFixture, place: str) -> None:
     """W2: a request that finds no memory, before or in the pipe, is told to try again, without a traceback; the next one is run."""
     with standing(tmp_path) as stand:

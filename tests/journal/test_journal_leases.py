@@ -21,7 +21,7 @@ from jackfield.invocation import Invocation, Meta, Result
 from jackfield.journal import Claimed, Entry, Journal, Queue, process
 from jackfield.journal.instance import LEASE, Instance
 from jackfield.journal.recovery import DELIVERIES, Recovery
-from jackfield.pipe.record import draft_of
+from jackfield.pipe.recorder import draft_of
 from nursery import connection, mail
 
 READ = {"connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses", "inputs": {"awsRegion": "eu-west-1"}}

@@ -15,7 +15,7 @@ from jackfield.connections import StoredConnection
 from jackfield.connector import Connector, Field, Inputs, OpenContext, Output, Sent, TimedOut, Unauthenticated, describe
 from jackfield.manifest import Manifest, Serves
 from jackfield.pipe.admit import Targets
-from jackfield.pipe.schemas import Schemas
+from jackfield.schema.cache import Schemas
 from scripted import Answer, Client, Key, Script, invocation, panel, scripted
 
 

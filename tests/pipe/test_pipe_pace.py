@@ -17,7 +17,7 @@ import pytest
 from jackfield import Result
 from jackfield.clock import SystemClock
 from jackfield.connector import RateLimited, Rejected, Sent
-from jackfield.pipe.pace import Pace
+from jackfield.pipe.rate import Pace
 from jackfield.retry import TRIES
 from scripted import Answer, Panel, Reply, Script, invocation, panel, scripted
 

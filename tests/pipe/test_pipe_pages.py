@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import jackfield.pipe.pages
+import jackfield.pipe.paging
 from clocks import FakeClock
 from jackfield import Result
 from jackfield.connector import Pagination, RateLimit, RateLimited, Rejected, Sent, Unavailable
@@ -120,7 +120,7 @@ def test_a_token_that_comes_again(tmp_path: Path, tokens: tuple[str, ...]) -> No
 
 def test_pages_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A list of too many pages is cut, with the token that resumes."""
-    monkeypatch.setattr(jackfield.pipe.pages, "MAX_PAGES", 5)
+    monkeypatch.setattr(jackfield.pipe.paging, "MAX_PAGES", 5)
 
     def endless() -> Page:
         return Page(items=(str(script.tries),), next_token=f"t{script.tries}")

@@ -9,7 +9,7 @@ import pytest
 
 from jackfield import Jackfield
 from jackfield.errors import InvalidConnection
-from jackfield.pipe.drafting import Giver
+from jackfield.management.drafts import Giver
 from managed import ROLE, paths, say, set_workspace
 
 pytest_plugins = ["store_fixture"]

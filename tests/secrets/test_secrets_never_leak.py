@@ -224,7 +224,7 @@ def test_command_line(found: Secrets, fault: str, role: bool, form: str) -> None
         path = rig.folder / "invocation.json"
         path.write_text(json.dumps(rig.mail(**inputs(found))), encoding="utf-8")
         out, err = io.StringIO(), io.StringIO()
-        patched = mock.patch("jackfield.pipe.executor.SystemClock", return_value=rig.clock)
+        patched = mock.patch("jackfield.runtime.SystemClock", return_value=rig.clock)
         with patched, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main(["invoke", "--file", str(path)])
             shown_code = main(["connections", "show", "acme"])

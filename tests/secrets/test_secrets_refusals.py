@@ -15,8 +15,8 @@ from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.errors import InvalidConnection
 from jackfield.invocation import Invocation
+from jackfield.management.drafts import Giver
 from jackfield.pipe.admit import Admitted, Target
-from jackfield.pipe.drafting import Giver
 from jackfield.redaction.needles import Form, Needle
 
 ODD = {

@@ -21,7 +21,7 @@ import uvicorn
 
 from jackfield.access import Rules, Scope, Tokens, Workspaces
 from jackfield.clock import Clock
-from jackfield.pipe.storage import Storage
+from jackfield.resources.storage import Storage
 from jackfield.surfaces.http.app import build_app
 from jackfield.surfaces.http.host import Host
 from jackfield.surfaces.http.serve import config

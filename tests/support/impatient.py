@@ -6,7 +6,7 @@ import os
 
 from jackfield.clock import SystemClock
 from jackfield.database import Database, open_database
-from jackfield.pipe.storage import Storage
+from jackfield.resources.storage import Storage
 
 __all__ = ["ImpatientStorage"]
 

@@ -14,7 +14,7 @@ from jackfield.clock import SystemClock
 from jackfield.errors import InDoubt, Sent, Unavailable
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.journal import Draft, Journal
-from jackfield.pipe.storage import Storage
+from jackfield.resources.storage import Storage
 from shell import Shell
 
 __all__ = ["journalled", "operator", "storage"]

@@ -122,5 +122,5 @@ class Rig:
 
     @contextlib.contextmanager
     def _on_clock(self) -> Iterator[None]:
-        with mock.patch("jackfield.pipe.executor.SystemClock", return_value=self.clock):
+        with mock.patch("jackfield.runtime.SystemClock", return_value=self.clock):
             yield

@@ -18,7 +18,7 @@ import jackfield_aws.sessions
 from clocks import FakeClock
 from corpus import Vector
 from fake_aws import FakeAws, Settings
-from jackfield.pipe.schemas import Schemas
+from jackfield.schema.cache import Schemas
 from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import Ambient, ClientSpec, make_client
 from plugboard import make_echo, plugged
@@ -94,7 +94,7 @@ def staged(vector: Vector) -> Iterator[Place]:
         environment["JACKFIELD_CONNECTIONS"] = os.pathsep.join(map(str, written))
         stack.enter_context(mock.patch.dict(os.environ, environment, clear=True))
         stack.enter_context(chdir(folder))
-        stack.enter_context(mock.patch("jackfield.pipe.executor.Schemas", _schemas))
+        stack.enter_context(mock.patch("jackfield.runtime.Schemas", _schemas))
         paths = make_echo(folder / "plugs") if vector.echo else ()
         stack.enter_context(plugged(*paths))
         if not _AMBIENT.isdisjoint(vector.environment):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield.connections.kept import Draft, Outcome
+from jackfield.connections.stored_row import Draft, Outcome
 
 __all__ = ["TOKEN_SCHEMA", "drafted"]
 

@@ -222,7 +222,7 @@ def _command(place: Place, *argv: str) -> Json:
 
 @contextlib.contextmanager
 def _on_clock(place: Place) -> Iterator[None]:
-    with mock.patch("jackfield.pipe.executor.SystemClock", return_value=place.clock):
+    with mock.patch("jackfield.runtime.SystemClock", return_value=place.clock):
         yield
 
 

@@ -128,9 +128,9 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Who the keys are, whether the role can be assumed, and whether it can be without the External ID. Sends nothing."""
-        from jackfield_aws import trial  # noqa: PLC0415 (an invocation never pays for it)
+        from jackfield_aws import connection_test  # noqa: PLC0415 (an invocation never pays for it)
 
-        return trial.try_role(context, self.assumption(context))
+        return connection_test.try_role(context, self.assumption(context))
 
     def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:
         """What the role's account needs: the policies of the role, of its trust and of the user who assumes it, and the role itself as a
@@ -185,9 +185,9 @@ class ApiKeySecret(ConnectionType):
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Whether AWS accepts the keys, and whose they are. Sends nothing."""
-        from jackfield_aws import trial  # noqa: PLC0415 (as above)
+        from jackfield_aws import connection_test  # noqa: PLC0415 (as above)
 
-        return trial.try_identity(context, self._identity(), region=self.region, endpoint=self.endpoint)
+        return connection_test.try_identity(context, self._identity(), region=self.region, endpoint=self.endpoint)
 
     def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:  # noqa: ARG002 (nobody is trusted here)
         """The IAM policy that the user of this key needs."""
@@ -248,9 +248,9 @@ class AwsDefault(ConnectionType):
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Whether the machine has an identity that AWS accepts, and whose it is. Sends nothing."""
-        from jackfield_aws import trial  # noqa: PLC0415 (as above)
+        from jackfield_aws import connection_test  # noqa: PLC0415 (as above)
 
-        return trial.try_identity(context, self._identity(), region=self.region, endpoint=self.endpoint)
+        return connection_test.try_identity(context, self._identity(), region=self.region, endpoint=self.endpoint)
 
     def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:  # noqa: ARG002 (nobody is trusted here)
         """The IAM policy that the machine's identity needs."""

@@ -19,7 +19,9 @@ def test_import_brings_no_sdk() -> None:
 
 def test_import_brings_no_sts() -> None:
     """What only a role or a connection's test needs is not imported with the connection types."""
-    code = "import sys, jackfield_aws; print([name for name in sys.modules if name in ('jackfield_aws.sts', 'jackfield_aws.trial')])"
+    code = (
+        "import sys, jackfield_aws; print([name for name in sys.modules if name in ('jackfield_aws.sts', 'jackfield_aws.connection_test')])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})
     assert done.stdout.strip() == "[]"
 

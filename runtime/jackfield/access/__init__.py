@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from jackfield.access.authorizer import Authorizer
     from jackfield.access.patterns import INLINE, PatternError, Request, Rule, rule
     from jackfield.access.rules import SCOPES, Decision, Rules, Scope, Source, Step, decide, may
-    from jackfield.access.seen import SeenCatalog
     from jackfield.access.settings import RETENTION_DAYS, Settings
     from jackfield.access.times import moment, seconds
     from jackfield.access.token import NewToken, Token, UnknownToken
     from jackfield.access.tokens import Tokens
+    from jackfield.access.visible_catalog import SeenCatalog
     from jackfield.access.workspaces import DEFAULT, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
 
 __all__ = [
@@ -71,7 +71,7 @@ __getattr__, __dir__ = exports(
         ".authorizer": ("Authorizer",),
         ".patterns": ("INLINE", "PatternError", "Request", "Rule", "rule"),
         ".rules": ("Decision", "Rules", "SCOPES", "Scope", "Source", "Step", "decide", "may"),
-        ".seen": ("SeenCatalog",),
+        ".visible_catalog": ("SeenCatalog",),
         ".settings": ("RETENTION_DAYS", "Settings"),
         ".times": ("moment", "seconds"),
         ".token": ("NewToken", "Token", "UnknownToken"),

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from jackfield.errors import Cancelled, Detail, InvalidConnection
 
 if TYPE_CHECKING:
-    from jackfield.pipe.executor import Jackfield
-    from jackfield.pipe.kinds import Kind
+    from jackfield.connections.connection_types import Kind
+    from jackfield.runtime import Jackfield
 
 __all__ = ["ask"]
 

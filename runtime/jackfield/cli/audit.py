@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from jackfield.access import Audit
     from jackfield.cli.output import Output
-    from jackfield.pipe.storage import Storage
+    from jackfield.resources.storage import Storage
 
 __all__ = ["VERBS"]
 

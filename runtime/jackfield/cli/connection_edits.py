@@ -16,8 +16,8 @@ from jackfield.cli.quantities import count
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
-    from jackfield.pipe.drafting import Giver
-    from jackfield.pipe.executor import Jackfield
+    from jackfield.management.drafts import Giver
+    from jackfield.runtime import Jackfield
 
 __all__ = ["EDITS"]
 
@@ -118,7 +118,7 @@ def _from_file(path: str) -> tuple[Mapping[str, Any], Giver]:
 
 
 def _giver(folder: str) -> Giver:
-    from jackfield.pipe.drafting import Giver  # noqa: PLC0415 (pydantic begins there)
+    from jackfield.management.drafts import Giver  # noqa: PLC0415 (pydantic begins there)
 
     return Giver(folder=folder)
 

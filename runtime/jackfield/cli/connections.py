@@ -15,7 +15,7 @@ from jackfield.cli.stores import declare_pages, pages
 from jackfield.errors import Detail, InvalidConnection
 
 if TYPE_CHECKING:
-    from jackfield.pipe.connecting import ManagedConnections
+    from jackfield.management.connections import ManagedConnections
 
 __all__ = ["VERBS"]
 

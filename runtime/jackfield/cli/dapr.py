@@ -67,8 +67,8 @@ def components_of(arguments: Namespace) -> Components:
 
 
 def _run(arguments: Namespace, output: Output) -> int:
-    from jackfield.pipe.executor import Jackfield  # noqa: PLC0415 (dear; a wrong usage needs none of it)
-    from jackfield.pipe.permit import Caller  # noqa: PLC0415 (as above)
+    from jackfield.access.workspace_access import Caller  # noqa: PLC0415 (as above)
+    from jackfield.runtime import Jackfield  # noqa: PLC0415 (dear; a wrong usage needs none of it)
     from jackfield.surfaces.dapr import DaprApi, Sidecar  # noqa: PLC0415 (as above)
 
     logs.configure()

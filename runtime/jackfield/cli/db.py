@@ -70,7 +70,7 @@ def _check(_arguments: Namespace, output: Output) -> int:
 
 def _with_contents(database: Database, report: Report) -> Report:
     """The report with what is wrong with single rows."""
-    from jackfield.pipe.contents import Contents  # noqa: PLC0415 (as above)
+    from jackfield.resources.verify import Contents  # noqa: PLC0415 (as above)
 
     with open_storage() as storage:
         contents = Contents(database, lambda: storage.vault)

@@ -14,7 +14,7 @@ from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
     from jackfield.journal import Journal
-    from jackfield.pipe.storage import Storage
+    from jackfield.resources.storage import Storage
 
 __all__ = ["VERBS"]
 
@@ -30,9 +30,9 @@ _STATS = ("connector", "action", "status", "invocations", "attempts", "meanSecon
 
 def _journal(arguments: Namespace, storage: Storage) -> Journal:
     """The workspace's journal, with what dead processes left behind settled."""
+    from jackfield.access.workspace_access import Permits  # noqa: PLC0415 (as above)
     from jackfield.clock import SystemClock  # noqa: PLC0415 (as everything that needs a database)
     from jackfield.journal import Journal  # noqa: PLC0415 (as above)
-    from jackfield.pipe.permit import Permits  # noqa: PLC0415 (as above)
 
     workspace = the_workspace(arguments, storage)
     permits = Permits(storage, workspace, SystemClock())

@@ -19,9 +19,9 @@ from jackfield.errors import InvalidInvocation, UnknownConnector
 from jackfield.invocation import MAX_TIMEOUT, decode
 
 if TYPE_CHECKING:
+    from jackfield.access.workspace_access import Caller
     from jackfield.catalog import Catalog
-    from jackfield.pipe.executor import Jackfield
-    from jackfield.pipe.permit import Caller
+    from jackfield.runtime import Jackfield
 
 __all__ = ["VERBS", "changed", "the_caller"]
 
@@ -157,7 +157,7 @@ def _run_single(jackfield: Jackfield, invocation: Mapping[str, Any] | bytes, arg
 
 def the_caller() -> Caller:
     """Tell who invokes, for the journal."""
-    from jackfield.pipe.permit import Caller  # noqa: PLC0415 (the pipe: only here)
+    from jackfield.access.workspace_access import Caller  # noqa: PLC0415 (the pipe: only here)
 
     return Caller(person())
 

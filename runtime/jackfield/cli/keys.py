@@ -32,8 +32,8 @@ def _rotate(arguments: Namespace, output: Output) -> int:
     from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
     from jackfield.connections.sealed_places import reseal  # noqa: PLC0415 (as above)
     from jackfield.database import MasterKey  # noqa: PLC0415 (as above)
-    from jackfield.pipe.key_file import KeyFile, new_key_text  # noqa: PLC0415 (as above)
-    from jackfield.pipe.storage import home  # noqa: PLC0415 (as above)
+    from jackfield.database.master_key_file import KeyFile, new_key_text  # noqa: PLC0415 (as above)
+    from jackfield.resources.storage import home  # noqa: PLC0415 (as above)
 
     given = _given()
     file = KeyFile.of(os.environ, home(os.environ))

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jackfield.pipe.executor import Jackfield
+    from jackfield.runtime import Jackfield
 
 __all__ = ["open_jackfield"]
 
@@ -17,7 +17,7 @@ def open_jackfield() -> Jackfield:
     :raises JackfieldError: where the environment names something that cannot be used.
     """
     from jackfield.cli import logs  # noqa: PLC0415 (logging, pydantic and the pipe: only commands that need them come here)
-    from jackfield.pipe.executor import Jackfield  # noqa: PLC0415 (as above)
+    from jackfield.runtime import Jackfield  # noqa: PLC0415 (as above)
 
     logs.configure()
     return Jackfield(os.environ.get("JACKFIELD_WORKSPACE") or "default")

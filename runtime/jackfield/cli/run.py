@@ -39,9 +39,9 @@ def _declare(parser: Parser) -> None:
 
 def _run(arguments: Namespace, output: Output) -> int:
     given = _given(arguments)
+    from jackfield.access.workspace_access import Caller  # noqa: PLC0415 (as above)
     from jackfield.connections import sources_from  # noqa: PLC0415 (dear; a wrong usage needs none of it)
-    from jackfield.pipe.executor import Jackfield  # noqa: PLC0415 (as above)
-    from jackfield.pipe.permit import Caller  # noqa: PLC0415 (as above)
+    from jackfield.runtime import Jackfield  # noqa: PLC0415 (as above)
     from jackfield.surfaces.workflow import find_workflow, prepare, read_workflows  # noqa: PLC0415 (as above)
 
     logs.configure()

@@ -39,7 +39,7 @@ def _run(arguments: Namespace, output: Output) -> int:
         return 0
     action = manifest.actions.get(arguments.action)
     if action is None:
-        from jackfield.pipe.asking import find_action  # noqa: PLC0415 (dear; only a wrong name needs its words)
+        from jackfield.pipe.visible_names import find_action  # noqa: PLC0415 (dear; only a wrong name needs its words)
 
         action = find_action(manifest, arguments.action)
     output.value(action.output if arguments.output else action.inputs)

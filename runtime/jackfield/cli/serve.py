@@ -15,7 +15,7 @@ from jackfield.cli.starting import check_connection_files, declare_migrate, prep
 from jackfield.errors import InvalidInvocation, JackfieldError
 
 if TYPE_CHECKING:
-    from jackfield.pipe.storage import Storage
+    from jackfield.resources.storage import Storage
 
 __all__ = ["VERBS"]
 
@@ -137,7 +137,7 @@ def _announce(origin: str, *, link: bool, root_path: str = "") -> None:
 
 def _storage() -> Storage:
     from jackfield.clock import SystemClock  # noqa: PLC0415 (only a server that starts)
-    from jackfield.pipe.storage import Storage  # noqa: PLC0415 (as above)
+    from jackfield.resources.storage import Storage  # noqa: PLC0415 (as above)
 
     return Storage(None, os.environ, SystemClock())
 

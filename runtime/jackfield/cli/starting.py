@@ -12,7 +12,7 @@ from jackfield.errors import InvalidInvocation
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.cli.parsing import Parser
-    from jackfield.pipe.storage import Storage
+    from jackfield.resources.storage import Storage
 
 __all__ = ["check_connection_files", "declare_migrate", "prepare_database", "require_connection_files"]
 

@@ -13,7 +13,7 @@ from jackfield.cli.quantities import count
 
 if TYPE_CHECKING:
     from jackfield.access import Workspaces
-    from jackfield.pipe.storage import Storage
+    from jackfield.resources.storage import Storage
 
 __all__ = ["declare_pages", "declare_workspace", "open_storage", "pages", "read_moment", "the_workspace", "workspaces_of"]
 
@@ -28,7 +28,7 @@ def open_storage() -> Storage:
     """The database and vault that the environment names; neither is opened before it is used. From here on there is something to log."""
     from jackfield.cli import logs  # noqa: PLC0415 (logging: only commands that need it come here)
     from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
-    from jackfield.pipe.storage import Storage  # noqa: PLC0415 (as above)
+    from jackfield.resources.storage import Storage  # noqa: PLC0415 (as above)
 
     logs.configure()
     return Storage(None, os.environ, SystemClock())

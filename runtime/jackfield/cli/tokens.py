@@ -87,7 +87,7 @@ def _explain(arguments: Namespace, output: Output) -> int:
     from jackfield.access import Request, Tokens  # noqa: PLC0415 (as above)
     from jackfield.catalog import Catalog  # noqa: PLC0415 (as above)
     from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
-    from jackfield.pipe.asking import find_action  # noqa: PLC0415 (as above)
+    from jackfield.pipe.visible_names import find_action  # noqa: PLC0415 (as above)
 
     connector, slash, action = arguments.action.partition("/")
     if not slash:

@@ -67,8 +67,8 @@ async def _until_told(panels: Panels, concurrency: int, within: float, location:
     import asyncio  # noqa: PLC0415 (as above)
     import signal  # noqa: PLC0415 (as above)
 
-    from jackfield.pipe.threads import Threads  # noqa: PLC0415 (as above)
     from jackfield.queue import QueueWorkers  # noqa: PLC0415 (as above)
+    from jackfield.resources.threads import Threads  # noqa: PLC0415 (as above)
 
     told, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_default_executor(Threads(_LOOKS, "jackfield-looks"))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jackfield.connections.host_access import HostAccess, refuse_ambient, refuse_external_ids, refuse_references
     from jackfield.connections.leases import ConnectionCache, ConnectionCaches
     from jackfield.connections.secrets import Secrets, reference_paths
-    from jackfield.connections.shared import SharedLeases
+    from jackfield.connections.shared_leases import SharedLeases
     from jackfield.connections.store import Connections, sources_from
     from jackfield.connections.stored import NAME, NAME_EXPECTED, STORE, Origin, StoredConnection
 
@@ -45,7 +45,7 @@ __getattr__, __dir__ = exports(
         ".host_access": ("HostAccess", "refuse_ambient", "refuse_external_ids", "refuse_references"),
         ".leases": ("ConnectionCache", "ConnectionCaches"),
         ".secrets": ("Secrets", "reference_paths"),
-        ".shared": ("SharedLeases",),
+        ".shared_leases": ("SharedLeases",),
         ".store": ("Connections", "sources_from"),
         ".stored": ("NAME", "NAME_EXPECTED", "Origin", "STORE", "StoredConnection"),
     },

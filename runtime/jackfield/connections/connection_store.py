@@ -11,12 +11,12 @@ from jackfield.clock import Clock
 from jackfield.connections import external_ids
 from jackfield.connections.file_tests import FileTests
 from jackfield.connections.host_access import HostAccess
-from jackfield.connections.kept import COLUMNS, Draft, KeptConnection, Outcome
 from jackfield.connections.sealed_places import OldSealing, binding, opened_secret, rebound, sealed_place, stored_secrets
 from jackfield.connections.sealed_values import Parts, joined
 from jackfield.connections.stored import NAME, NAME_EXPECTED, STORE, StoredConnection
+from jackfield.connections.stored_row import COLUMNS, Draft, KeptConnection, Outcome
 from jackfield.database import Database, SealBroken, Transaction, UniqueViolation
-from jackfield.database.kept import Kept
+from jackfield.database.bounded_cache import Kept
 from jackfield.errors import Detail, InvalidConnection, UnknownConnection
 from jackfield.hints import NextStep
 

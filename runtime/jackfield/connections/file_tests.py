@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from jackfield.connections.kept import Outcome
+from jackfield.connections.stored_row import Outcome
 from jackfield.errors import JackfieldError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from jackfield.errors import Cancelled, Sent, TimedOut
 from jackfield.redaction import Redactor
 
 if TYPE_CHECKING:
-    from jackfield.connections.shared import SharedLeases
+    from jackfield.connections.shared_leases import SharedLeases
 
 __all__ = ["AHEAD", "ConnectionCache", "ConnectionCaches"]
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from jackfield.connections.kept import COLUMNS, KeptConnection
+from jackfield.connections.stored_row import COLUMNS, KeptConnection
 from jackfield.database import Database, Row, SealBroken, Transaction
 
 __all__ = ["OldSealing", "binding", "opened_secret", "rebound", "reseal", "sealed_place", "stored_secrets"]

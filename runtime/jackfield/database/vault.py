@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from jackfield.clock import Clock, SystemClock
 from jackfield.database import sealing
+from jackfield.database.bounded_cache import Kept
 from jackfield.database.engine import Database
-from jackfield.database.kept import Kept
 from jackfield.database.keyring import MasterKey
 from jackfield.database.rows import Row
 from jackfield.database.transaction import Transaction

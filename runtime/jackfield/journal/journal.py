@@ -211,7 +211,7 @@ class Journal:
 
         :raises InvalidInvocation: where there is no such invocation, or it is not in doubt.
         """
-        from jackfield.journal.left import resolved  # noqa: PLC0415 (only a person's word needs it)
+        from jackfield.journal.abandoned import resolved  # noqa: PLC0415 (only a person's word needs it)
 
         entry, now = self.find(identifier), self._clock.time()
         result, code = resolved(entry, outcome, by, now)

@@ -18,9 +18,9 @@ from jackfield.errors import Internal
 from jackfield.invocation import Result
 from jackfield.journal import process
 from jackfield.journal import statements as sql
+from jackfield.journal.abandoned import expired, given_up, left_behind, tries_left
 from jackfield.journal.entry import Entry, damaged_entry, read_entry
 from jackfield.journal.instance import LEASE, Instance
-from jackfield.journal.left import expired, given_up, left_behind, tries_left
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock

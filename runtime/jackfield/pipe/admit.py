@@ -13,10 +13,10 @@ from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, did_y
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation
 from jackfield.manifest import ActionManifest, ConnectionTypeManifest, Manifest
-from jackfield.pipe.asking import find_action, permitted, seen_connection
-from jackfield.pipe.schemas import Schemas
-from jackfield.pipe.steps import Perform, Steps
+from jackfield.pipe.driver import Perform, Steps
+from jackfield.pipe.visible_names import find_action, permitted, seen_connection
 from jackfield.redaction import Redactor, confidential_values, secret_values
+from jackfield.schema.cache import Schemas
 
 if TYPE_CHECKING:
     from jackfield.access import Authorizer

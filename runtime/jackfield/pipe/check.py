@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.errors import Detail, InvalidInput
 from jackfield.hints import NextStep
 from jackfield.pipe.admit import Admitted
-from jackfield.pipe.schemas import Schemas
+from jackfield.schema.cache import Schemas
 from jackfield.schema.pointer import join
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from jackfield.errors import (
     Unavailable,
     UnknownName,
 )
-from jackfield.pipe.shortage import exhausted
+from jackfield.resources.shortage import exhausted
 
 if TYPE_CHECKING:
     from jackfield.connector import Connector, Inputs

@@ -27,9 +27,9 @@ from jackfield.errors import InvalidConnection
 from jackfield.pipe.admit import Admitted, Target, check_values
 from jackfield.pipe.check import model_faults
 from jackfield.pipe.hosts import judge_hosts, named_hosts
-from jackfield.pipe.schemas import Schemas
-from jackfield.pipe.storage import barred_paths
 from jackfield.redaction import confidential_values, secret_values
+from jackfield.resources.storage import barred_paths
+from jackfield.schema.cache import Schemas
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock

@@ -12,10 +12,10 @@ from jackfield.clock import Deadline
 from jackfield.connector.context import Answered, Call, IdempotencyKey, entered
 from jackfield.connector.models import Output
 from jackfield.errors import Cancelled, InvalidOutput, JackfieldError, RateLimited, Sent, Unavailable
+from jackfield.pipe.driver import Perform, Steps, Wait
 from jackfield.pipe.errors_map import AUTHORS, explained, in_doubt, repeated, weigh
-from jackfield.pipe.reasons import reason
-from jackfield.pipe.steps import Perform, Steps, Wait
-from jackfield.pipe.turns import turn
+from jackfield.pipe.rate import turn
+from jackfield.redaction.log_text import reason
 from jackfield.retry import BASE, Backoff, Tries, judge
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jackfield.invocation import Invocation, Meta
     from jackfield.manifest import Effect
     from jackfield.pipe.open import Opening
-    from jackfield.pipe.pace import Pace
+    from jackfield.pipe.rate import Pace
 
 __all__ = ["Run"]
 

@@ -11,8 +11,8 @@ from jackfield.invocation import Meta, Result
 
 if TYPE_CHECKING:
     from jackfield.manifest import ActionManifest
-    from jackfield.pipe.schemas import Schemas
     from jackfield.redaction import Redactor
+    from jackfield.schema.cache import Schemas
 
 __all__ = ["check_output", "failed", "masked_error", "masked_output", "succeeded"]
 

@@ -16,7 +16,7 @@ from jackfield.journal import Queue
 
 if TYPE_CHECKING:
     from jackfield.journal import Claimed
-    from jackfield.queue.panels import Panels
+    from jackfield.queue.runtime_pool import Panels
 
 __all__ = ["QueueWorkers"]
 

@@ -151,7 +151,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Connect, verify the certificate, sign in, leave. Sends nothing."""
-        from jackfield_aws_ses.smtp.trial import try_server  # noqa: PLC0415 (as above)
+        from jackfield_aws_ses.smtp.connection_test import try_server  # noqa: PLC0415 (as above)
 
         return try_server(self._guarded(context), self._trust(context), self.login(context), context.call.deadline)
 

@@ -12,17 +12,17 @@ from jackfield.invocation import decode
 from jackfield.surfaces.console import snippets
 from jackfield.surfaces.console.action_form import action_form, fitting_connections
 from jackfield.surfaces.console.catalogue import icon_of
+from jackfield.surfaces.console.components import badge, code_block, heading, json_text, notice, tabs, terms
 from jackfield.surfaces.console.kept_inputs import kept_inputs, still_in_doubt
 from jackfield.surfaces.console.markdown import guide
 from jackfield.surfaces.console.markup import Markup, Node, h
-from jackfield.surfaces.console.pieces import badge, code_block, heading, json_text, notice, tabs, terms
 from jackfield.surfaces.console.shell import fragment, page
 from jackfield.surfaces.http.body import answer
 from jackfield.surfaces.http.problem import Problem
 
 if TYPE_CHECKING:
     from jackfield.manifest import ActionManifest, Manifest
-    from jackfield.surfaces.console.visit import Visit
+    from jackfield.surfaces.console.page_request import Visit
 
 __all__ = ["FORM_SCRIPTS", "code", "found_action", "options", "shown"]
 

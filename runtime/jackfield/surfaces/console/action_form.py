@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.invocation import DEFAULT_TIMEOUT, MAX_TIMEOUT
+from jackfield.surfaces.console.components import csrf_field, field
 from jackfield.surfaces.console.form_schema import form_schema
 from jackfield.surfaces.console.markup import Markup, h
-from jackfield.surfaces.console.pieces import csrf_field, field
 
 if TYPE_CHECKING:
     from jackfield.manifest import ActionManifest, Manifest
-    from jackfield.surfaces.console.visit import Visit
+    from jackfield.surfaces.console.page_request import Visit
 
 __all__ = ["action_form", "fitting_connections"]
 

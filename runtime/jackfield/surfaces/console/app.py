@@ -29,12 +29,12 @@ from jackfield.surfaces.console import (
     workspace,
 )
 from jackfield.surfaces.console.assets import assets_route
+from jackfield.surfaces.console.components import fault_of, heading
 from jackfield.surfaces.console.cookies import csrf_token, same_token
 from jackfield.surfaces.console.entrance import Entrance
 from jackfield.surfaces.console.markup import h
-from jackfield.surfaces.console.pieces import fault_of, heading
+from jackfield.surfaces.console.page_request import Visit
 from jackfield.surfaces.console.shell import document, fragment, page, secured
-from jackfield.surfaces.console.visit import Visit
 from jackfield.surfaces.http.body import TooLarge, read_form
 from jackfield.surfaces.http.problem import Problem
 

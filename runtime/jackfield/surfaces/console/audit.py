@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from jackfield.access import Audit
+from jackfield.surfaces.console.components import at, heading, more, rows_table
 from jackfield.surfaces.console.markup import Markup, Node, h
-from jackfield.surfaces.console.pieces import at, heading, more, rows_table
 from jackfield.surfaces.console.shell import page
 from jackfield.surfaces.http.problem import Problem
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from jackfield.access import AuditEntry
-    from jackfield.surfaces.console.visit import Visit
+    from jackfield.surfaces.console.page_request import Visit
 
 __all__ = ["listed"]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from jackfield.errors import JackfieldError
+from jackfield.surfaces.console.components import badge, heading, notice, rows_table, terms
 from jackfield.surfaces.console.markdown import guide, line
 from jackfield.surfaces.console.markup import Markup, h
-from jackfield.surfaces.console.pieces import badge, heading, notice, rows_table, terms
 from jackfield.surfaces.console.shell import fragment, page
 from jackfield.surfaces.http.problem import Problem
 from jackfield.surfaces.searching import found_actions, listed_connectors
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from jackfield.catalog import Entry
     from jackfield.manifest import Manifest
-    from jackfield.surfaces.console.visit import Visit
+    from jackfield.surfaces.console.page_request import Visit
 
 __all__ = ["icon_of", "listed", "shown"]
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from jackfield.surfaces.console.figures import Bucket, Row
+from jackfield.surfaces.console.components import span_text
 from jackfield.surfaces.console.markup import Markup, Node, h
-from jackfield.surfaces.console.pieces import span_text
+from jackfield.surfaces.console.statistics import Bucket, Row
 
 __all__ = ["failure_chart", "latency_chart", "rate_chart"]
 

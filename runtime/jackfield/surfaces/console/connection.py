@@ -9,19 +9,19 @@ from jackfield.access import moment
 from jackfield.connections import STORE
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.console.action import FORM_SCRIPTS
+from jackfield.surfaces.console.components import at, badge, code_block, csrf_field, field, heading, json_text, notice, tabs, terms
 from jackfield.surfaces.console.connection_form import editor_of
 from jackfield.surfaces.console.connections import account_of, done_notice
 from jackfield.surfaces.console.cures import cure
 from jackfield.surfaces.console.markdown import guide
 from jackfield.surfaces.console.markup import Markup, Node, h
-from jackfield.surfaces.console.pieces import at, badge, code_block, csrf_field, field, heading, json_text, notice, tabs, terms
 from jackfield.surfaces.console.shell import fragment, page, redirect
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from jackfield.pipe.kinds import Kind
-    from jackfield.surfaces.console.visit import Visit
+    from jackfield.connections.connection_types import Kind
+    from jackfield.surfaces.console.page_request import Visit
 
 __all__ = ["removed", "renamed", "shown", "tested"]
 

@@ -10,21 +10,21 @@ from jackfield.connections.sealed_values import secret_places
 from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.hints import worded
 from jackfield.invocation import decode
-from jackfield.pipe.drafting import Giver
+from jackfield.management.drafts import Giver
 from jackfield.surfaces.console.action import FORM_SCRIPTS
 from jackfield.surfaces.console.catalogue import icon_of
+from jackfield.surfaces.console.components import csrf_field, fault_of, field, heading
 from jackfield.surfaces.console.form_schema import form_schema
 from jackfield.surfaces.console.markdown import guide, line
 from jackfield.surfaces.console.markup import Markup, Node, h
-from jackfield.surfaces.console.pieces import csrf_field, fault_of, field, heading
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.http.problem import Problem
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from jackfield.pipe.kinds import Kind
-    from jackfield.surfaces.console.visit import Visit
+    from jackfield.connections.connection_types import Kind
+    from jackfield.surfaces.console.page_request import Visit
 
 __all__ = ["changed", "created", "editor_of", "shown"]
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from jackfield.surfaces.console.components import badge, heading, more, notice, option_list, rows_table
 from jackfield.surfaces.console.markup import Markup, Node, h
-from jackfield.surfaces.console.pieces import badge, heading, more, notice, option_list, rows_table
 from jackfield.surfaces.console.shell import fragment, page
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from jackfield.surfaces.console.visit import Visit
+    from jackfield.surfaces.console.page_request import Visit
 
 __all__ = ["account_of", "done_notice", "listed"]
 

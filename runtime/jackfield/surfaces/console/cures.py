@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from jackfield.surfaces.console.components import code_block, json_text
 from jackfield.surfaces.console.markup import Markup, Node, h
-from jackfield.surfaces.console.pieces import code_block, json_text
 
 __all__ = ["cure"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jackfield.clock import Clock
-    from jackfield.pipe.storage import Storage
+    from jackfield.resources.storage import Storage
     from jackfield.surfaces.http.host import Host
 
 __all__ = ["Entrance", "one_time_link"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from jackfield.errors import JackfieldError
+from jackfield.surfaces.console.components import at, badge, code_block, csrf_field, heading, json_text, live, notice, span_text, terms
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.people import person
-from jackfield.surfaces.console.pieces import at, badge, code_block, csrf_field, heading, json_text, live, notice, span_text, terms
 from jackfield.surfaces.console.results import error_shown, output_shown
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.console.timeline import timeline, timeline_title
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from jackfield.journal import Entry
-    from jackfield.surfaces.console.visit import Visit
+    from jackfield.surfaces.console.page_request import Visit
 
 __all__ = ["cancelled", "resolved", "shown"]
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from jackfield.access import Tokens
+from jackfield.surfaces.console.components import at, badge, heading, live, more, option_list, rows_table, span_text
 from jackfield.surfaces.console.markup import Markup, Node, h
-from jackfield.surfaces.console.pieces import at, badge, heading, live, more, option_list, rows_table, span_text
 from jackfield.surfaces.console.shell import fragment, page
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from jackfield.journal import Entry
-    from jackfield.surfaces.console.visit import Visit
+    from jackfield.surfaces.console.page_request import Visit
 
 __all__ = ["entries_table", "listed"]
 

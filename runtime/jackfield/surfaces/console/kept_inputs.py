@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.errors import JackfieldError
 
 if TYPE_CHECKING:
-    from jackfield.surfaces.console.visit import Visit
+    from jackfield.surfaces.console.page_request import Visit
 
 __all__ = ["kept_inputs", "still_in_doubt"]
 

@@ -9,7 +9,7 @@ from jackfield.errors import JackfieldError
 from jackfield.surfaces.console.markup import Node, h
 
 if TYPE_CHECKING:
-    from jackfield.surfaces.console.visit import Visit
+    from jackfield.surfaces.console.page_request import Visit
 
 __all__ = ["person"]
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jackfield.surfaces.console.components import badge, code_block, fault_of, json_text, notice, rows_table, span_text, terms
 from jackfield.surfaces.console.markup import Markup, Node, h
-from jackfield.surfaces.console.pieces import badge, code_block, fault_of, json_text, notice, rows_table, span_text, terms
 
 if TYPE_CHECKING:
     from jackfield.manifest import ActionManifest

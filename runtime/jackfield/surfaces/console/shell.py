@@ -11,7 +11,7 @@ from jackfield.surfaces.console.markup import Markup, Node, element, h, join
 from jackfield.surfaces.http.prefix import current_prefix
 
 if TYPE_CHECKING:
-    from jackfield.surfaces.console.visit import Visit
+    from jackfield.surfaces.console.page_request import Visit
 
 __all__ = ["POLICY", "document", "fragment", "page", "redirect", "secured"]
 

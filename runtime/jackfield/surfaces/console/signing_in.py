@@ -10,9 +10,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from jackfield.errors import JackfieldError
+from jackfield.surfaces.console.components import fault_of
 from jackfield.surfaces.console.cookies import csrf_token, same_token
 from jackfield.surfaces.console.markup import Markup, element, h
-from jackfield.surfaces.console.pieces import fault_of
 from jackfield.surfaces.console.shell import LOGO, document, secured
 from jackfield.surfaces.http.body import TooLarge, read_form
 from jackfield.surfaces.http.prefix import below_prefix

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jackfield.surfaces.console.components import badge, rows_table, span_text
 from jackfield.surfaces.console.markup import Markup, h
-from jackfield.surfaces.console.pieces import badge, rows_table, span_text
 
 if TYPE_CHECKING:
     from jackfield.journal import Entry

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from jackfield.access import SCOPES, Rules, Tokens, moment
 from jackfield.errors import JackfieldError
-from jackfield.surfaces.console.markup import Markup, Node, h
-from jackfield.surfaces.console.pieces import (
+from jackfield.surfaces.console.components import (
     at,
     badge,
     code_block,
@@ -20,6 +19,7 @@ from jackfield.surfaces.console.pieces import (
     option_list,
     rows_table,
 )
+from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.http.problem import Problem
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from jackfield.access import Token
-    from jackfield.surfaces.console.visit import Visit
+    from jackfield.surfaces.console.page_request import Visit
 
 __all__ = ["created", "listed", "pattern_lines", "revoked", "rules_shown"]
 

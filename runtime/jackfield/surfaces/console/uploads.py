@@ -9,7 +9,7 @@ from jackfield.surfaces.http import uploads
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from jackfield.surfaces.console.visit import Visit
+    from jackfield.surfaces.console.page_request import Visit
 
 __all__ = ["upload"]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.access import RETENTION_DAYS, Request, Tokens
 from jackfield.errors import JackfieldError, did_you_mean
+from jackfield.surfaces.console.components import badge, csrf_field, fault_of, field, heading, notice, option_list, rows_table, terms
 from jackfield.surfaces.console.markup import Markup, Node, h
-from jackfield.surfaces.console.pieces import badge, csrf_field, fault_of, field, heading, notice, option_list, rows_table, terms
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.console.tokens import pattern_lines, rules_shown
 from jackfield.surfaces.http.problem import Problem
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from jackfield.access import Decision, Settings
-    from jackfield.surfaces.console.visit import Visit
+    from jackfield.surfaces.console.page_request import Visit
 
 __all__ = ["changed", "explained", "shown"]
 

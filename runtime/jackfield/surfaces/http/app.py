@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from jackfield.errors import JackfieldError
-from jackfield.pipe.shortage import exhausted
+from jackfield.resources.shortage import exhausted
 from jackfield.surfaces.http.body import TooLarge
 from jackfield.surfaces.http.cors import Cors
 from jackfield.surfaces.http.dapr_routes import dapr_routes

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from jackfield.connections.connection_store import NameTaken, VersionConflict
 from jackfield.errors import InvalidConnection, JackfieldError
-from jackfield.pipe.drafting import Giver
+from jackfield.management.drafts import Giver
 from jackfield.surfaces.http.body import answer, members_of
 from jackfield.surfaces.http.parameters import flag, limit_of
 from jackfield.surfaces.http.problem import Problem, of_error
@@ -17,7 +17,7 @@ from jackfield.surfaces.http.problem import Problem, of_error
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from jackfield.pipe.connecting import ManagedConnections
+    from jackfield.management.connections import ManagedConnections
     from jackfield.surfaces.http.host import Host
     from jackfield.surfaces.http.identity import Identity
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jackfield.pipe.permit import Caller
+from jackfield.access.workspace_access import Caller
 from jackfield.surfaces.http.body import read_body
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.database import SealBroken
 from jackfield.errors import Detail, InvalidInput
-from jackfield.pipe.storage import home
+from jackfield.resources.storage import home
 from jackfield.surfaces.http.body import TooLarge
 from jackfield.surfaces.http.file_places import Place, file_places
 from jackfield.surfaces.http.problem import Problem
@@ -23,7 +23,7 @@ from jackfield.surfaces.http.sealed_files import CHUNK, SealedFile, Usages, crea
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
-    from jackfield.pipe.storage import Storage
+    from jackfield.resources.storage import Storage
     from jackfield.surfaces.http.settings import Settings
 
 __all__ = ["Files"]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 from jackfield import __version__
 from jackfield.catalog.index import ActionIndex
 from jackfield.connector.guard import Guard
-from jackfield.pipe.threads import Threads
 from jackfield.queue import Panels, QueueWorkers
+from jackfield.resources.threads import Threads
 from jackfield.surfaces.http.body import dumps
 from jackfield.surfaces.http.budgets import Budgets
 from jackfield.surfaces.http.files import Files
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from jackfield.clock import Clock
-    from jackfield.pipe.executor import Jackfield
+    from jackfield.runtime import Jackfield
     from jackfield.surfaces.http.identity import Identity
     from jackfield.surfaces.http.settings import Settings
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from jackfield.access import DEFAULT, Actor, Rules, Scope, Tokens, UnknownWorkspace, Workspaces, may
-from jackfield.pipe.permit import Caller
+from jackfield.access.workspace_access import Caller
 from jackfield.surfaces.http.jwts import Jwts
 from jackfield.surfaces.http.problem import Problem
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jackfield.clock import Clock
-    from jackfield.pipe.storage import Storage
+    from jackfield.resources.storage import Storage
     from jackfield.surfaces.http.settings import Jwt
 
 __all__ = ["NOBODY", "Identities", "Identity", "bearer", "storable"]

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jackfield.journal import Entry
-    from jackfield.pipe.executor import Jackfield
-    from jackfield.pipe.seen_journal import SeenJournal
+    from jackfield.management.visible_journal import SeenJournal
+    from jackfield.runtime import Jackfield
     from jackfield.surfaces.http.host import Host
     from jackfield.surfaces.http.identity import Identity
 

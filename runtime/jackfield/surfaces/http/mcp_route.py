@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jackfield.invocation import Result
-    from jackfield.pipe.executor import Jackfield
+    from jackfield.runtime import Jackfield
     from jackfield.surfaces.http.host import Host
     from jackfield.surfaces.http.identity import Identity
-    from jackfield.surfaces.mcp.exchange import Answer, Exchange
+    from jackfield.surfaces.mcp.stateless_http import Answer, Exchange
 
 __all__ = ["mcp_operation"]
 
@@ -175,7 +175,7 @@ class _Call:
 
 
 def _load() -> Exchange:
-    from jackfield.surfaces.mcp.exchange import Exchange  # noqa: PLC0415 (an extra, and dear)
+    from jackfield.surfaces.mcp.stateless_http import Exchange  # noqa: PLC0415 (an extra, and dear)
 
     return Exchange()
 

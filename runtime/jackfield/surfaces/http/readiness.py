@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from jackfield.clock import within
 from jackfield.errors import JackfieldError
-from jackfield.pipe.shortage import exhausted
-from jackfield.pipe.threads import Threads
+from jackfield.resources.shortage import exhausted
+from jackfield.resources.threads import Threads
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
-    from jackfield.pipe.storage import Storage
+    from jackfield.resources.storage import Storage
 
 __all__ = ["Readiness"]
 

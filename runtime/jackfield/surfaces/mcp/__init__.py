@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from jackfield.exports import exports
 
 if TYPE_CHECKING:
-    from jackfield.surfaces.mcp.exchange import Exchange
+    from jackfield.surfaces.mcp.call_context import Tools, Visit
+    from jackfield.surfaces.mcp.stateless_http import Exchange
     from jackfield.surfaces.mcp.stdio import serve_stdio
-    from jackfield.surfaces.mcp.visit import Tools, Visit
 
 __all__ = ["Exchange", "Tools", "Visit", "serve_stdio"]
 
 __getattr__, __dir__ = exports(
     __name__,
     {
-        ".exchange": ("Exchange",),
+        ".stateless_http": ("Exchange",),
         ".stdio": ("serve_stdio",),
-        ".visit": ("Tools", "Visit"),
+        ".call_context": ("Tools", "Visit"),
     },
 )

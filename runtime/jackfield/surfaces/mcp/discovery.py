@@ -9,7 +9,7 @@ from mcp_types import CallToolResult, Tool
 
 from jackfield.access import Request
 from jackfield.errors import Detail, InvalidInput
-from jackfield.pipe.asking import find_action
+from jackfield.pipe.visible_names import find_action
 from jackfield.surfaces.guides import guide
 from jackfield.surfaces.mcp.action_tools import annotated
 from jackfield.surfaces.mcp.answers import described
@@ -18,8 +18,8 @@ from jackfield.surfaces.searching import found_actions
 
 if TYPE_CHECKING:
     from jackfield.catalog.ranking import Found
-    from jackfield.pipe.connecting import ManagedConnections
-    from jackfield.surfaces.mcp.visit import Visit
+    from jackfield.management.connections import ManagedConnections
+    from jackfield.surfaces.mcp.call_context import Visit
 
 __all__ = ["DISCOVERY", "EXECUTE", "look"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jackfield.surfaces.mcp.visit import Visit
+    from jackfield.surfaces.mcp.call_context import Visit
 
 __all__ = ["instructions"]
 

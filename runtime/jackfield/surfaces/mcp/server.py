@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
     from mcp_types import CallToolRequestParams, PaginatedRequestParams
 
-    from jackfield.surfaces.mcp.visit import Visit
+    from jackfield.surfaces.mcp.call_context import Visit
 
 __all__ = ["build_server"]
 

@@ -11,17 +11,17 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from jackfield.access.workspace_access import LIBRARY
 from jackfield.catalog.index import ActionIndex
-from jackfield.pipe.permit import LIBRARY
+from jackfield.surfaces.mcp.call_context import Visit
 from jackfield.surfaces.mcp.instructions import instructions
 from jackfield.surfaces.mcp.lines import wired
 from jackfield.surfaces.mcp.server import build_server
-from jackfield.surfaces.mcp.visit import Visit
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
-    from jackfield.pipe.executor import Jackfield
-    from jackfield.surfaces.mcp.visit import Tools
+    from jackfield.runtime import Jackfield
+    from jackfield.surfaces.mcp.call_context import Tools
 
 __all__ = ["serve_stdio"]
 

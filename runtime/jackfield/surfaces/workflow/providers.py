@@ -11,7 +11,7 @@ from jackfield.connections.stored import StoredConnection
 from jackfield.errors import InvalidInvocation, UnknownConnection
 
 if TYPE_CHECKING:
-    from jackfield.pipe.executor import Jackfield
+    from jackfield.runtime import Jackfield
 
 __all__ = ["Provider", "Providers"]
 

@@ -14,7 +14,7 @@ from jackfield.surfaces.workflow.providers import Provider, Providers
 from jackfield.surfaces.workflow.tasks import END, Task
 
 if TYPE_CHECKING:
-    from jackfield.pipe.executor import Jackfield
+    from jackfield.runtime import Jackfield
 
 __all__ = ["Outcome", "Run", "prepare"]
 

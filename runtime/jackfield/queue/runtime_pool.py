@@ -13,8 +13,8 @@ from jackfield.clock import Clock, SystemClock
 from jackfield.connector.guard import Guard
 from jackfield.journal.instance import Instance
 from jackfield.journal.recovery import Recovery
-from jackfield.pipe.executor import Jackfield
-from jackfield.pipe.storage import Storage
+from jackfield.resources.storage import Storage
+from jackfield.runtime import Jackfield
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result

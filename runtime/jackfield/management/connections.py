@@ -13,17 +13,16 @@ from jackfield.access import LIBRARY
 from jackfield.clock import Deadline
 from jackfield.connections import NAME, NAME_EXPECTED, HostAccess, StoredConnection
 from jackfield.connections.connection_store import ConnectionStore, conflict, taken
-from jackfield.connections.kept import Outcome
+from jackfield.connections.connection_types import Kind, Kinds
+from jackfield.connections.stored_row import Outcome
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
 from jackfield.hints import NextStep
 from jackfield.invocation import DEFAULT_TIMEOUT
-from jackfield.pipe.drafting import Drafted, Drafter, Giver
-from jackfield.pipe.exchange import exported, imported
-from jackfield.pipe.kinds import Kind, Kinds
-from jackfield.pipe.listing import page
-from jackfield.pipe.permitting import external_id, policies
-from jackfield.pipe.shown import ConnectionPage, shown_from_file, shown_from_store
-from jackfield.pipe.trial import Trial, try_connection
+from jackfield.management.connection_test import Trial, try_connection
+from jackfield.management.drafts import Drafted, Drafter, Giver
+from jackfield.management.policies import external_id, policies
+from jackfield.management.transfer import exported, imported
+from jackfield.management.views import ConnectionPage, page, shown_from_file, shown_from_store
 
 if TYPE_CHECKING:
     from jackfield.access import Actor, Audit

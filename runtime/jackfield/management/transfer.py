@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace as changed
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections import StoredConnection
 from jackfield.connections.documents import DocumentError, read_text
 from jackfield.connections.importing import read_document, read_folder
+from jackfield.connections.sealed_values import joined, parted
+from jackfield.connections.secrets import references
 from jackfield.errors import Detail, InvalidConnection, JackfieldError
-from jackfield.pipe.variables import without_secrets
 
 if TYPE_CHECKING:
-    from jackfield.connections import Connections
-    from jackfield.pipe.connecting import ManagedConnections
-    from jackfield.pipe.drafting import Giver
-    from jackfield.pipe.kinds import Kinds
+    from jackfield.connections import Connections, StoredConnection
+    from jackfield.connections.connection_types import Kinds
+    from jackfield.management.connections import ManagedConnections
+    from jackfield.management.drafts import Giver
 
-__all__ = ["exported", "imported"]
+__all__ = ["exported", "imported", "without_secrets"]
 
 _LOG = logging.getLogger("jackfield.connections")
 
@@ -134,3 +137,40 @@ def _names(known: Connections) -> Iterator[str]:
         if not page:
             return
         after = page[-1].name
+
+
+_PREFIX = "CONNECTION"
+
+
+def without_secrets(connections: Sequence[StoredConnection], kinds: Kinds) -> dict[str, Mapping[str, Any]]:
+    """The values of each connection, by its name, with a reference to an environment variable in the place of each secret: another one
+    for each, called after the connection and the field, the same whenever the same connections are exported.
+
+    :raises InvalidConnection: where a type is not installed, so that nobody knows what is secret.
+    """
+    parts = {item.name: parted(kinds.find(item.type).schema, item.values) for item in connections}
+    places = sorted((name, path) for name, part in parts.items() for path in part.secrets)
+    taken = {str(name) for part in parts.values() for _, kind, name in references(part.public) if kind == "$env"}
+    variables: dict[str, dict[str, bytes]] = {name: {} for name in parts}
+    for name, path in places:
+        variable = _free(_variable_name(name, path), taken)
+        taken.add(variable)
+        variables[name][path] = json.dumps({"$env": variable}).encode()
+    return {name: joined(dict(part.public), variables[name]) for name, part in parts.items()}
+
+
+def _variable_name(name: str, path: str) -> str:
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", f"{name}{path}")
+    variable = re.sub(r"[^A-Za-z0-9]+", "_", words).upper()
+    if variable[0].isalpha():
+        return variable
+    return f"{_PREFIX}_{variable.lstrip('_')}"  # no shell can set a variable that begins with a digit
+
+
+def _free(variable: str, taken: set[str]) -> str:
+    """``variable``, or with the first number behind it that makes it one of its own."""
+    free, number = variable, 1
+    while free in taken:
+        number += 1
+        free = f"{variable}_{number}"
+    return free

@@ -5,40 +5,91 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from jackfield.access.workspace_access import Permits
 from jackfield.clock import Clock, Deadline, within
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError, Unauthenticated
-from jackfield.invocation import Invocation, Result, check_depth, decode
+from jackfield.invocation import Invocation, Meta, Result, check_depth, decode, new_invocation_id
 from jackfield.pipe.admit import Admitted, Targets, admitting
-from jackfield.pipe.asking import find_called, require_call
 from jackfield.pipe.check import check, typed
+from jackfield.pipe.driver import Steps
 from jackfield.pipe.open import OpenConnections, Opening
-from jackfield.pipe.pace import Pace
-from jackfield.pipe.pages import collected, wants_all
-from jackfield.pipe.permit import Permits
-from jackfield.pipe.reasons import reason
-from jackfield.pipe.record import Record, draft_of, fingerprinted
-from jackfield.pipe.schemas import Schemas
+from jackfield.pipe.paging import collected, wants_all
+from jackfield.pipe.rate import Pace, turn
+from jackfield.pipe.recorder import Record, draft_of, fingerprinted
 from jackfield.pipe.settle import check_output, failed, masked_error, masked_output, succeeded
-from jackfield.pipe.shortage import exhausted
-from jackfield.pipe.steps import Steps
-from jackfield.pipe.trace import Trace
-from jackfield.pipe.turns import turn
-from jackfield.pipe.wrapping import Wrapping
+from jackfield.pipe.visible_names import find_called, require_call
+from jackfield.redaction.log_text import reason
+from jackfield.resources.shortage import exhausted
 from jackfield.retry import Backoff
+from jackfield.schema.cache import Schemas
 
 if TYPE_CHECKING:
+    from jackfield.access.workspace_access import Caller
     from jackfield.catalog import Catalog
     from jackfield.connections import Connections
     from jackfield.connector import Connector
     from jackfield.hooks import Plugins
-    from jackfield.journal import Journal
+    from jackfield.journal import Claimed, Journal
+    from jackfield.pipe.admit import Target
+    from jackfield.pipe.open import Opening
+    from jackfield.pipe.recorder import Record
     from jackfield.pipe.run import Run
+    from jackfield.redaction import Redactor
 
-__all__ = ["Stages", "required"]
+__all__ = ["Stages", "Trace", "Wrapping", "required"]
+
+
+class Trace:
+    """What the outermost boundary must know of a run that may have failed anywhere."""
+
+    __slots__ = ("caller", "cancelled", "claimed", "inline", "inputs", "meta", "opening", "record", "run", "started", "target", "wait")
+
+    def __init__(self, cancelled: threading.Event | None, caller: Caller, *, wait: bool | float, claimed: Claimed | None = None) -> None:
+        self.meta = Meta(claimed.id if claimed is not None else new_invocation_id())
+        self.claimed = claimed
+        self.cancelled = cancelled or threading.Event()
+        self.caller = caller
+        self.wait = wait
+        self.started = time.perf_counter()
+        self.record: Record | None = None
+        self.run: Run | None = None
+        self.opening: Opening | None = None
+        self.inputs: Mapping[str, Any] = {}
+        self.inline: object = None
+        """The values of an inline connection as they came in."""
+        self.target: Target | None = None
+
+    @property
+    def redactor(self) -> Redactor | None:
+        """Masks the secrets of the connection: those of one that is open, else what is known of it by now; None where that is nothing.
+
+        The secret may stand in another value or in the inputs, too, which a refusal quotes.
+        """
+        if self.opening is not None:
+            return self.opening.cache.redactor
+        if self.target is None and self.inline is None:
+            return None
+        from jackfield.redaction import Redactor, confidential_values, leaves, secret_values  # noqa: PLC0415 (only a refusal pays for it)
+
+        if self.target is None:
+            return Redactor(leaves(self.inline))
+        schema, values = self.target.kind.schema, self.target.values
+        return Redactor(secret_values(schema, values) | confidential_values(schema, values))
+
+    def ended(self) -> Meta:
+        """The meta of a run that has ended now."""
+        if self.run is not None:
+            self.meta.attempts = self.run.attempts
+        self.meta.duration_ms = round((time.perf_counter() - self.started) * 1000, 3)
+        return self.meta
+
 
 _LOG = logging.getLogger("jackfield.pipe")
 _LARGEST_KEPT = 256 * 1024
@@ -313,3 +364,31 @@ def _refuse_key(invocation: Invocation) -> None:
             details=[Detail("/idempotencyKey", "idempotency keys need a journal, and this runtime has none")],
             hint="Leave 'idempotencyKey' out.",
         )
+
+
+class Wrapping:
+    """The wrappers of one invocation. Entering one that raises refuses the invocation; those entered before it see the refusal.
+
+    Leaving them changes nothing any more, for what was done is done: what they raise then goes to ``log``, and a failure that they
+    swallow goes on.
+    """
+
+    def __init__(self, wrappers: Iterable[AbstractContextManager[Any]], log: Callable[[Exception], None]) -> None:
+        self._wrappers = wrappers
+        self._log = log
+        self._entered = ExitStack()
+
+    def __enter__(self) -> None:
+        try:
+            for wrapper in self._wrappers:
+                self._entered.enter_context(wrapper)
+        except BaseException as failure:
+            self.__exit__(type(failure), failure, failure.__traceback__)
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            self._entered.__exit__(kind, failure, trace)
+        except Exception as error:  # noqa: BLE001 (a plugin's bug is for the log; it must not turn what was sent into something else)
+            if error is not failure:
+                self._log(error)

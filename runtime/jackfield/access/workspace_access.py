@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from jackfield.access import Authorizer, Rules, Scope, Settings, Workspaces
     from jackfield.clock import Clock
-    from jackfield.connections import Origin
-    from jackfield.pipe.storage import Storage
+    from jackfield.database import Database, Vault
 
 __all__ = ["LIBRARY", "Caller", "Permits"]
 
@@ -30,7 +29,7 @@ class Caller:
     ended: str | None = None
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> Literal["operator", "remote"]:
         """Who gave the values of an inline connection."""
         return "remote" if self.remote else "operator"
 
@@ -41,6 +40,22 @@ class Caller:
 
 LIBRARY = Caller()
 """The process's own code."""
+
+
+class Storage(Protocol):
+    """The database of a process, and the vault on it; neither may be asked for unless ``enabled``."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is a database."""
+
+    @property
+    def database(self) -> Database:
+        """The database."""
+
+    @property
+    def vault(self) -> Vault:
+        """The vault on it."""
 
 
 class Permits:

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.connections import HostAccess, Origin, reference_paths
-from jackfield.connections.edited import edited, refuse_placeholders, refuse_redirected
+from jackfield.connections.edits import edited, refuse_placeholders, refuse_redirected
 from jackfield.connections.external_ids import generate, generated_fields
-from jackfield.connections.kept import Draft
+from jackfield.connections.stored_row import Draft
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.pipe.admit import Target, check_values
 
 if TYPE_CHECKING:
     from jackfield.connections import StoredConnection
+    from jackfield.connections.connection_types import Kind
     from jackfield.manifest import Manifest
-    from jackfield.pipe.kinds import Kind
-    from jackfield.pipe.schemas import Schemas
+    from jackfield.schema.cache import Schemas
 
 __all__ = ["Drafted", "Drafter", "Giver"]
 

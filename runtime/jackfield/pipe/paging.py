@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.manifest import Pagination
-from jackfield.pipe.steps import Steps
-from jackfield.pipe.turns import turn
+from jackfield.pipe.driver import Steps
+from jackfield.pipe.rate import turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable

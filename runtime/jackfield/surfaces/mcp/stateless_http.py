@@ -14,7 +14,7 @@ from jackfield.surfaces.mcp.instructions import instructions
 from jackfield.surfaces.mcp.server import build_server
 
 if TYPE_CHECKING:
-    from jackfield.surfaces.mcp.visit import Visit
+    from jackfield.surfaces.mcp.call_context import Visit
 
 __all__ = ["Answer", "Exchange"]
 

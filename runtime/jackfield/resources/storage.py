@@ -135,7 +135,7 @@ class Storage:
 
     def _unlocked(self) -> Vault:
         from jackfield.database import Vault  # noqa: PLC0415 (as above)
-        from jackfield.pipe.key_file import live_master_key  # noqa: PLC0415 (as above)
+        from jackfield.database.master_key_file import live_master_key  # noqa: PLC0415 (as above)
 
         with self._lock:
             if self._vault is None:

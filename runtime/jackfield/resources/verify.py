@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from jackfield.access.settings import Settings
 from jackfield.access.token import COLUMNS as TOKEN_COLUMNS
 from jackfield.access.token import read_token
-from jackfield.connections.kept import COLUMNS as CONNECTION_COLUMNS
-from jackfield.connections.kept import KeptConnection
 from jackfield.connections.sealed_places import OldSealing, opened_secret, stored_secrets
+from jackfield.connections.stored_row import COLUMNS as CONNECTION_COLUMNS
+from jackfield.connections.stored_row import KeptConnection
 from jackfield.database import DatabaseUnfit, Row
 from jackfield.errors import Internal
 from jackfield.journal.entry import COLUMNS as ENTRY_COLUMNS

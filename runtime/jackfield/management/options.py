@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 from jackfield.clock import Deadline
 from jackfield.connector.context import Call, entered
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, UnknownAction, did_you_mean
-from jackfield.pipe.asking import seen_connection
-from jackfield.pipe.reasons import reason
+from jackfield.pipe.visible_names import seen_connection
+from jackfield.redaction.log_text import reason
 
 if TYPE_CHECKING:
     from jackfield.access import Authorizer, Request
+    from jackfield.access.workspace_access import Caller
     from jackfield.catalog import Catalog
     from jackfield.connections import StoredConnection
     from jackfield.connector import Connector
     from jackfield.connector.declare import Explain, OptionSource
     from jackfield.manifest import Manifest
-    from jackfield.pipe.permit import Caller
-    from jackfield.pipe.stages import Stages
+    from jackfield.pipe.pipeline import Stages
 
 __all__ = ["choices"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.external_ids import generated_fields
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, UnknownAction, did_you_mean
-from jackfield.pipe.trial import serving
+from jackfield.management.connection_test import serving
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog

@@ -47,7 +47,7 @@ def find_called(
         manifest = catalog.find(invocation.connector, invocation.connector_version)
         meta.connector_version = manifest.version
         return manifest, find_action(manifest, invocation.action)
-    from jackfield.access.seen import SeenCatalog  # noqa: PLC0415 (only where something is ruled)
+    from jackfield.access.visible_catalog import SeenCatalog  # noqa: PLC0415 (only where something is ruled)
 
     try:
         manifest = SeenCatalog(catalog, authorizer).find(invocation.connector, invocation.connector_version)

@@ -11,7 +11,7 @@ from jackfield.clock import within
 from jackfield.errors import IdempotencyConflict, JackfieldError
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation, Meta, Result
-from jackfield.pipe.steps import Commit, Perform, Steps, Wait
+from jackfield.pipe.driver import Commit, Perform, Steps, Wait
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from jackfield.access.workspace_access import LIBRARY, Caller, Permits
 from jackfield.catalog import Catalog, entry_points
 from jackfield.clock import Clock, SystemClock
 from jackfield.clock import within as within_seconds
@@ -15,16 +16,14 @@ from jackfield.connector.guard import Guard
 from jackfield.errors import Cancelled, JackfieldError
 from jackfield.hooks import Plugins
 from jackfield.invocation import DEFAULT_TIMEOUT, Meta, Result
+from jackfield.management.options import choices
 from jackfield.pipe.admit import Targets
-from jackfield.pipe.choices import choices
+from jackfield.pipe.driver import LoopThread, Steps, adrive, drive
 from jackfield.pipe.open import OpenConnections
-from jackfield.pipe.permit import LIBRARY, Caller, Permits
-from jackfield.pipe.schemas import Schemas
+from jackfield.pipe.pipeline import Stages, Trace, required
 from jackfield.pipe.settle import failed, masked_error
-from jackfield.pipe.stages import Stages, required
-from jackfield.pipe.steps import LoopThread, Steps, adrive, drive
-from jackfield.pipe.storage import Storage
-from jackfield.pipe.trace import Trace
+from jackfield.resources.storage import Storage
+from jackfield.schema.cache import Schemas
 
 if TYPE_CHECKING:
     import asyncio
@@ -33,9 +32,9 @@ if TYPE_CHECKING:
     from jackfield.catalog import EntryPoint
     from jackfield.connections import SharedLeases, Source
     from jackfield.journal import Claimed, Journal
-    from jackfield.pipe.connecting import ManagedConnections
-    from jackfield.pipe.seen_journal import SeenJournal
-    from jackfield.pipe.threads import Threads
+    from jackfield.management.connections import ManagedConnections
+    from jackfield.management.visible_journal import SeenJournal
+    from jackfield.resources.threads import Threads
 
 __all__ = ["Jackfield"]
 
@@ -125,7 +124,7 @@ class Jackfield:
     def connections(self) -> ManagedConnections:
         """The workspace's connections, to look at and to change."""
         if self._managed is None:
-            from jackfield.pipe.connecting import ManagedConnections  # noqa: PLC0415 (an invocation never pays for it)
+            from jackfield.management.connections import ManagedConnections  # noqa: PLC0415 (an invocation never pays for it)
 
             self._managed = ManagedConnections(
                 self._known, self.catalog, self.open_connections, self._targets, self.clock, self._audit if self.storage.enabled else None
@@ -142,7 +141,7 @@ class Jackfield:
         authorizer = self.permits.asked_for(caller)
         if authorizer is None or not authorizer.is_bound:
             return self.connections
-        from jackfield.pipe.guarded import GuardedConnections  # noqa: PLC0415 (as above)
+        from jackfield.management.visible_connections import GuardedConnections  # noqa: PLC0415 (as above)
 
         audit = self._audit if self.storage.enabled else None
         return GuardedConnections(self._known, self.catalog, self.open_connections, self._targets, self.clock, audit, authorizer)
@@ -152,7 +151,7 @@ class Jackfield:
         authorizer = self.permits.asked_for(caller)
         if authorizer is None or not authorizer.is_bound:
             return self.catalog
-        from jackfield.access.seen import SeenCatalog  # noqa: PLC0415 (only where something is ruled)
+        from jackfield.access.visible_catalog import SeenCatalog  # noqa: PLC0415 (only where something is ruled)
 
         return SeenCatalog(self.catalog, authorizer)
 
@@ -161,7 +160,7 @@ class Jackfield:
 
         :raises InvalidInvocation: where there is none.
         """
-        from jackfield.pipe.seen_journal import SeenJournal  # noqa: PLC0415 (an invocation never pays for it)
+        from jackfield.management.visible_journal import SeenJournal  # noqa: PLC0415 (an invocation never pays for it)
 
         return SeenJournal(required(self.journal), self.workspace, self.catalog, self.permits.authorizer(caller))
 
@@ -377,7 +376,7 @@ class Jackfield:
     def _threads(self) -> Threads:
         with self._lock:
             if self._workers is None:
-                from jackfield.pipe.threads import Threads  # noqa: PLC0415 (a synchronous call never pays for it)
+                from jackfield.resources.threads import Threads  # noqa: PLC0415 (a synchronous call never pays for it)
 
                 self._workers = Threads(_WORKERS, "jackfield")
             return self._workers

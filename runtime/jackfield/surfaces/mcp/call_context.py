@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from jackfield.access.workspace_access import Caller
     from jackfield.catalog import Catalog
     from jackfield.catalog.index import ActionIndex
     from jackfield.invocation import Result
-    from jackfield.pipe.executor import Jackfield
-    from jackfield.pipe.permit import Caller
+    from jackfield.runtime import Jackfield
 
 __all__ = ["Briefly", "Run", "Tools", "Visit"]
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from jackfield.access import Scope
     from jackfield.catalog import Catalog
-    from jackfield.pipe.connecting import ManagedConnections
-    from jackfield.pipe.executor import Jackfield
-    from jackfield.pipe.seen_journal import SeenJournal
+    from jackfield.management.connections import ManagedConnections
+    from jackfield.management.visible_journal import SeenJournal
+    from jackfield.runtime import Jackfield
     from jackfield.surfaces.http.host import Host
     from jackfield.surfaces.http.identity import Identity
 

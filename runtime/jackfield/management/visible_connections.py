@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access import INLINE, SeenCatalog
+from jackfield.connections.connection_types import Kinds
 from jackfield.errors import UnknownConnection
 from jackfield.invocation import DEFAULT_TIMEOUT
-from jackfield.pipe.connecting import ManagedConnections
-from jackfield.pipe.drafting import Giver
-from jackfield.pipe.kinds import Kinds
+from jackfield.management.connections import ManagedConnections
+from jackfield.management.drafts import Giver
 
 if TYPE_CHECKING:
     from jackfield.access import Actor, Audit, Authorizer

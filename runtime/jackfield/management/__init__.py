@@ -1,0 +1,1 @@
+"""Connections as people manage them: drafts, tests, policies, import and export, views."""

@@ -1,0 +1,1 @@
+"""What one process works with, whatever it runs: database and vault, threads, memory."""
