@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import logging
@@ -12,16 +13,23 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
 
+from fake_aws import FakeAws
 from http_stand import Client, clean, mint, standing
+from jackfield.resources import memory
 from jackfield.resources.threads import Threads
 from jackfield.surfaces.http import fitting, readiness
+from jackfield.surfaces.http.protocol import Bounded
 
 _LISTENS = re.compile(r"listens on http://127\.0\.0\.1:(\d+)")
+SPACE, LARGE = 280_000_000, 4_000_000
+"""Bytes of address space of a server, and of an attachment."""
 
 
 def _no_thread(_thread: threading.Thread) -> None:
@@ -68,15 +76,88 @@ def test_w2_memory_that_is_used_up(tmp_path: Path, caplog: pytest.LogCaptureFixt
         assert client.invoke("say", text="again").status == 200
 
 
-def test_w2_bodies_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """W2: the room for bodies is a share of the memory that the process may have, and never less than one body."""
+def test_w2_bodies_fit_into_memory(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """W2: the room for bodies is a share of the memory that the process may have beyond its own; where it is less than one body may have,
+    bodies may have no more, and the log says so."""
     mib = 1024**2
-    monkeypatch.setattr(fitting, "_of_group", lambda: 2048 * mib)
-    assert fitting.fitted_bodies(512 * mib, 64 * mib) == 128 * mib
-    monkeypatch.setattr(fitting, "_of_group", lambda: 256 * mib)
-    assert fitting.fitted_bodies(512 * mib, 64 * mib) == 64 * mib
-    monkeypatch.setattr(fitting, "_of_group", lambda: 0)
-    assert fitting.fitted_bodies(512 * mib, 64 * mib) == 512 * mib
+    for limit, room, body in ((0, 512, 64), (16_384, 512, 64), (1152, 128, 64), (384, 32, 32), (100, 1, 1)):
+        monkeypatch.setattr(fitting, "memory_limit", lambda _processes, limit=limit: limit * mib)
+        caplog.clear()
+        assert fitting.fitted_bodies(512 * mib, 64 * mib, 1) == (room * mib, body * mib)
+        assert len(caplog.records) == (body < 64)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_w2_limits_of_control_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int) -> None:
+    """W2: the least limit of the process's control group and those around it counts, in parts where processes share it."""
+    root, groups = tmp_path / "cgroup", tmp_path / "groups"
+    name = "memory.max" if version == 2 else "memory.limit_in_bytes"
+    unit = (root if version == 2 else root / "memory") / "system.slice" / "jackfield.service"
+    unit.mkdir(parents=True)
+    monkeypatch.setattr(memory, "_ROOT", root)
+    monkeypatch.setattr(memory, "_GROUPS", groups)
+    monkeypatch.setattr(memory, "_address_space", lambda: -1)
+    assert memory.memory_limit() == 0
+    groups.write_text("0::/system.slice/jackfield.service\n" if version == 2 else "4:cpu,memory:/system.slice/jackfield.service\n0::/\n")
+    (unit / name).write_text("max\n" if version == 2 else "9223372036854771712\n")
+    assert memory.memory_limit() == 0
+    (unit.parent / name).write_text("800000000\n")
+    assert (memory.memory_limit(), memory.memory_limit(4)) == (800_000_000, 200_000_000)
+    monkeypatch.setattr(memory, "_address_space", lambda: 300_000_000)
+    assert (memory.memory_limit(), memory.memory_limit(4)) == (300_000_000, 200_000_000)
+
+
+def test_w2_an_address_space_that_large_mails_would_fill(tmp_path: Path) -> None:
+    """W2: of twelve mails with large attachments at once those that fit into the memory are sent, and the others are told to try again; the
+    process lives, and small mails are sent."""
+    home = tmp_path / "home"
+    token = mint(home)
+    data = base64.b64encode(os.urandom(LARGE)).decode()
+    command = ["sh", "-c", f'ulimit -v {SPACE // 1024}; exec "$@"', "sh", sys.executable, "-m", "jackfield", "serve", "--port", "0"]
+    with (
+        FakeAws(latency=0.2, message_bytes=False) as aws,
+        subprocess.Popen(command, env=clean(home), stderr=subprocess.PIPE, text=True) as server,
+        ThreadPoolExecutor(12) as pool,
+    ):
+        assert server.stderr is not None
+        told = server.stderr.readline()
+        assert "a request takes a body of" in told
+        found = _LISTENS.search(server.stderr.readline())
+        assert found is not None
+        client = Client(int(found[1]), token, timeout=120.0)
+        values = {"accessKeyId": "AKIA", "secretAccessKey": "s" * 20, "region": "eu-west-1", "endpoint": aws.url}
+        assert client.post("/v1/connections", {"name": "m", "type": "aws-ses/apiKeySecret", "values": values}).status == 201
+        for _ in range(2):
+            replies = list(pool.map(lambda _: client.post("/v1/invocations", _mail(data)), range(12)))
+            assert {reply.status for reply in replies} == {200, 503}, [reply.body for reply in replies]
+            assert {reply.headers.get("retry-after") for reply in replies if reply.status == 503} == {"1"}
+            assert [client.post("/v1/invocations", _mail()).status for _ in range(3)] == [200] * 3
+        server.terminate()
+        assert server.wait(60) == 0
+        assert "Traceback" not in server.stderr.read()
+
+
+def _mail(data: str | None = None) -> dict[str, Any]:
+    inputs: dict[str, Any] = {"to": ["a@example.com"], "sender": "b@example.com", "subject": "x", "text": "x"}
+    if data is not None:
+        inputs["attachments"] = {"large.bin": {"data": data}}
+    return {"connector": "aws-ses", "action": "sendEmail", "connection": "m", "inputs": inputs}
+
+
+@pytest.mark.parametrize("cause", [MemoryError(), None])
+def test_w2_memory_that_is_used_up_while_a_body_comes(tmp_path: Path, cause: MemoryError | None) -> None:
+    """W2: the parser of HTTP wraps a shortage of memory in an error of its own: the caller is told to try again."""
+
+    def used_up(_protocol: Bounded, _body: bytes) -> None:
+        raise cause or ValueError
+
+    with standing(tmp_path) as stand:
+        client = stand.client()
+        with mock.patch.object(Bounded, "on_body", used_up):
+            reply = client.invoke("say", text="x")
+        assert reply.status == (400 if cause is None else 503), reply.body
+        assert cause is None or reply.headers["retry-after"] == "1"
+        assert client.invoke("say", text="again").status == 200
 
 
 def test_w6_files_that_are_used_up(tmp_path: Path) -> None:

@@ -36,8 +36,10 @@ def _work(arguments: Namespace, _output: Output) -> int:
     import asyncio  # noqa: PLC0415 (as everything that runs)
 
     from jackfield.queue import Panels, leave  # noqa: PLC0415 (as above)
+    from jackfield.resources.memory import save_memory  # noqa: PLC0415 (as above)
 
     configure()
+    save_memory()
     require_connection_files(os.environ)
     from jackfield.connector.guard import Guard  # noqa: PLC0415 (as above)
 

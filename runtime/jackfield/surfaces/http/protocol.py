@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -21,6 +22,7 @@ _RESERVE = 32
 """Connections beyond the limit that are for probes: they have little time for their head, and every other request is refused."""
 _PROBE_HEAD = 2.0
 _RETRY = ("retry-after: 1",)
+_NO_MEMORY = "this process has no memory left"
 
 _LINGER = 2.0
 """Seconds for which the rest of a refused body is still taken, and dropped: closing at once would reset the connection, and the caller
@@ -70,7 +72,7 @@ class Bounded(HttpToolsProtocol):
         try:
             super().data_received(data)
         except MemoryError:
-            self._refuse(503, "this process has no memory left", _RETRY)
+            self._refuse(503, _NO_MEMORY, _RETRY)
         if self._gone():
             return
         if self._in_head and self._received > self._limits.max_head:
@@ -117,7 +119,11 @@ class Bounded(HttpToolsProtocol):
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """What is not HTTP is refused as everything else is."""
+        """What is not HTTP is refused as everything else is. The parser tells of a shortage of memory in its callbacks in the same way."""
+        fault = sys.exc_info()[1]
+        if fault is not None and isinstance(fault.__context__ or fault.__cause__, MemoryError):
+            self._refuse(503, _NO_MEMORY, _RETRY)
+            return
         self._refuse(400, "this is not HTTP" if msg.startswith("Invalid HTTP") else msg)
 
     def pause_writing(self) -> None:

@@ -18,6 +18,7 @@ from uvicorn.supervisors import Multiprocess
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.queue import leave
+from jackfield.resources.memory import save_memory
 from jackfield.surfaces.http.fitting import fitted_bodies, fitted_connections
 from jackfield.surfaces.http.origins import check_origins
 from jackfield.surfaces.http.orphans import stop_with_parent
@@ -74,6 +75,7 @@ def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None]
     stop_with_parent(settings.stop_within)
     sys.setswitchinterval(_SWITCH)
     threading.stack_size(_STACK)
+    save_memory()
     return build_app(Host(settings, os.environ, plugins=configured(os.environ), stopping=stopping))
 
 
@@ -138,11 +140,8 @@ def run(settings: Settings, prepare: Callable[[], None] = _nothing, announce: Ca
     :raises InvalidInvocation: where it is not safe to listen there, or somebody else does.
     """
     check_settings(settings)
-    settings = replace(
-        settings,
-        max_connections=fitted_connections(settings.max_connections),
-        max_bodies=fitted_bodies(settings.max_bodies, settings.max_body),
-    )
+    bodies, body = fitted_bodies(settings.max_bodies, settings.max_body, settings.workers)
+    settings = replace(settings, max_connections=fitted_connections(settings.max_connections), max_bodies=bodies, max_body=body)
     with _listener(settings) as listener:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         announce(f"{'https' if settings.certificate else 'http'}://{host}:{listener.getsockname()[1]}")
