@@ -59,26 +59,25 @@ def test_a_backup_without_a_file_name(operator: Shell, path: str) -> None:
     assert "names no file" in answer.json["error"]["message"]
 
 
-def test_restore(operator: Shell, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """A backup of PostgreSQL is read into an empty database of either kind; one of SQLite is a database in itself, and says so."""
-    if not str(request.node.callspec.params["database_url"]).startswith("postgresql"):
-        assert "copy it to the place of the database" in _refusal_of_sqlite(operator)
-        return
+def test_restore(operator: Shell, request: pytest.FixtureRequest) -> None:
+    """A backup of PostgreSQL is read into an empty database; one of SQLite is a database in itself, and says so."""
     identifier = operator.run("tokens", "create", "--scope", "read").json["id"]
-    operator.run("db", "backup", "dump.jsonl")
-    assert operator.run("db", "restore", "dump.jsonl").code == 1
-    operator.set(JACKFIELD_DATABASE_URL=f"sqlite:///{tmp_path / 'other.db'}")
-    answer = operator.run("db", "restore", "dump.jsonl")
-    assert (answer.code, answer.json["rows"] >= 1) == (0, True)
-    assert [row["id"] for row in operator.run("tokens", "list").json] == [identifier]
-
-
-def _refusal_of_sqlite(operator: Shell) -> str:
-    operator.run("db", "backup", "backup.db")
-    answer = operator.run("db", "restore", "backup.db")
-    assert answer.code == 1
-    hint: str = answer.json["error"]["hint"]
-    return hint
+    assert operator.run("db", "backup", "backup.db").code == 0
+    refused = operator.run("db", "restore", "backup.db")
+    assert refused.code == 1
+    if not str(request.node.callspec.params["database_url"]).startswith("postgresql"):
+        assert "copy the backup to the place of the database" in refused.json["error"]["hint"]
+        return
+    assert "is not empty" in refused.json["error"]["message"]
+    server = request.getfixturevalue("postgres_server")
+    url = server.create()
+    try:
+        operator.set(JACKFIELD_DATABASE_URL=url)
+        answer = operator.run("db", "restore", "backup.db")
+        assert (answer.code, answer.json["applied"]) == (0, [])
+        assert [row["id"] for row in operator.run("tokens", "list").json] == [identifier]
+    finally:
+        server.drop(url)
 
 
 def test_a_database_that_cannot_be_opened(shell: Shell) -> None:

