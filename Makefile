@@ -7,7 +7,7 @@ PROJECTS := pyproject.toml connectors/aws/pyproject.toml connectors/aws-ses/pypr
 CODE := runtime connectors tests benchmarks .ci
 WORKERS ?= 2
 
-.PHONY: help setup browser demo test format lint types layers drift unit coverage wheels docs bench generate fix clean
+.PHONY: help setup browser clients demo test format lint types layers drift unit coverage wheels docs bench generate fix clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,10 +28,13 @@ $(STAMP): $(PROJECTS) constraints.txt Makefile
 browser: setup
 	@.ci/apt
 
+clients: browser
+	@BIN=$(BIN) .ci/clients
+
 demo: setup ## run the main job on an embedded AWS
 	@$(BIN)/jackfield demo
 
-test: setup browser format lint types layers drift docs unit wheels ## everything that CI runs
+test: setup browser clients format lint types layers drift docs unit wheels ## everything that CI runs
 	@echo "all checks passed"
 
 format: setup

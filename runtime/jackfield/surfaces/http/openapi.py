@@ -61,10 +61,23 @@ def document(catalog: Catalog, version: str) -> Json:
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {"title": "jackfield", "version": version, "description": _ABOUT},
         "paths": paths,
-        "components": {"schemas": schemas, "securitySchemes": _SECURITY},
+        "components": {"schemas": _opened(schemas), "securitySchemes": _SECURITY},
         "security": [{"bearer": []}],
     }
 
+
+def _opened(value: Any) -> Any:  # noqa: ANN401 (JSON)
+    """Say of an object that no schema describes that it takes any members: openapi-typescript takes it for one that can have none."""
+    if isinstance(value, list):
+        return [_opened(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    opened = {name: item if name in _DATA else _opened(item) for name, item in value.items()}
+    return {**opened, "additionalProperties": True} if value.get("type") == "object" and not value.keys() & _SHAPED else opened
+
+
+_DATA = {"const", "default", "enum", "examples"}
+_SHAPED = {"properties", "additionalProperties", "patternProperties", "unevaluatedProperties", "$ref", "allOf", "anyOf", "oneOf"}
 
 _ABOUT = "Runs actions of connectors. Refusals are problem details (RFC 9457)."
 _BEARER = "A token of 'jackfield tokens create', or a JWT where the operator says so."
