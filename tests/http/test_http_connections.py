@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from http_stand import Client, Stand, say
+from http_stand import Client, Stand, say, standing
 
 VALUES = {"token": "s3cret-4711", "greeting": "hello"}
 
@@ -105,6 +107,46 @@ def test_a_connection_keeps_name_and_type(client: Client) -> None:
     made(client, "same")
     for other in ({"name": "other"}, {"type": "aws/awsDefault"}):
         assert client.call("PUT", "/v1/connections/same", {**other, "values": VALUES}).status == 409
+
+
+def test_l25_a_connection_of_a_file_is_409(tmp_path: Path) -> None:
+    """A connection of a file cannot be replaced or removed: the answer is 409, and says which file to edit."""
+    file = tmp_path / "connections.json"
+    file.write_text(json.dumps({"connections": {"filed": {"type": "echo/token", "values": {"token": "t"}}}}), encoding="utf-8")
+    with standing(tmp_path, JACKFIELD_CONNECTIONS=str(file)) as stand:
+        caller = stand.client()
+        assert caller.get("/v1/connections/filed").status == 200
+        for method, body in (("PUT", {"values": {"token": "u"}}), ("DELETE", None)):
+            refused = caller.call(method, "/v1/connections/filed", body)
+            assert (refused.status, "connections.json" in refused.json["detail"]) == (409, True)
+
+
+def test_l25_what_is_empty_is_400(client: Client) -> None:
+    """An empty name, type or ``If-Match`` is refused for its form, before anything is looked up."""
+    for body in ({"name": ""}, {"type": ""}):
+        assert client.call("PUT", "/v1/connections/nowhere", {**body, "values": {}}).status == 400
+        assert client.post("/v1/connections", {"name": "x", "type": "echo/token", "values": {}, **body}).status == 400
+    made(client, "matched")
+    assert client.call("DELETE", "/v1/connections/matched", If_Match="").status == 400
+
+
+def test_l25_parameters_are_refused_by_the_patterns_of_the_document(client: Client) -> None:
+    """The document has a pattern for each text in a query; what one takes is never refused for its form, and what none takes is 400."""
+    document = client.get("/openapi.json").json
+    for path, operation in ((path, item["get"]) for path, item in document["paths"].items() if path.startswith("/v1/") and "get" in item):
+        for parameter in (item for item in operation["parameters"] if item["in"] == "query" and item["schema"]["type"] == "string"):
+            schema, name = parameter["schema"], parameter["name"]
+            assert "enum" in schema or name in ("since", "until") or "pattern" in schema, (path, name)
+    for cursor in ("1.5~0", "0~01890a5d-ac96-774b-bcce-b302099a8057"):
+        assert client.get(f"/v1/invocations?cursor={cursor}").status == 200
+    for path in ("invocations?cursor=x~y", "audit?cursor=-1", "actions?cursor=1e3", "connectors?cursor=a/b"):
+        assert "must be what a list gave" in client.get(f"/v1/{path}").json["detail"]
+
+
+def test_l29_an_unknown_type_has_no_connections(client: Client) -> None:
+    """A filter by a type that is not installed gives an empty list."""
+    answer = client.get("/v1/connections?type=nowhere/unknown")
+    assert (answer.status, answer.json) == (200, {"items": [], "nextCursor": None})
 
 
 def test_a_test_answers_its_steps(client: Client) -> None:

@@ -20,7 +20,7 @@ from jackfield.database.bounded_cache import Kept
 from jackfield.errors import Detail, InvalidConnection, UnknownConnection
 from jackfield.hints import NextStep
 
-__all__ = ["ConnectionStore", "NameTaken", "VersionConflict", "conflict", "taken"]
+__all__ = ["ConnectionStore", "NameTaken", "NotStored", "VersionConflict", "conflict", "taken"]
 
 Also = Callable[[Transaction], None]
 """Further statements for the transaction of a change, such as its entry in the audit log."""
@@ -69,6 +69,12 @@ class Sealing(Protocol):
 
 class NameTaken(InvalidConnection):
     """The workspace has a connection of this name."""
+
+    http_status = 409
+
+
+class NotStored(InvalidConnection):
+    """A connection that stands in a file, and can only be changed there."""
 
     http_status = 409
 

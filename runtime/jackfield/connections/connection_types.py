@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.manifest import ConnectionTypeManifest, Manifest
 
-__all__ = ["Kind", "Kinds"]
+__all__ = ["Kind", "Kinds", "UnknownType"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,10 @@ class Kind:
     def schema(self) -> Mapping[str, Any]:
         """What the values must be."""
         return self.about.schema
+
+
+class UnknownType(InvalidConnection):
+    """A connection type that no installed connector has."""
 
 
 class Kinds:
@@ -78,9 +82,9 @@ class Kinds:
 
     def _unknown(self, name: str, meant: list[str]) -> InvalidConnection:
         names = [kind.full_name for kind in self.all()]
+        hint = f"There are {', '.join(names[:20])}." if names else NextStep("connectors")
         if meant:
             text = f"'{name[:80]}' may mean {' or '.join(meant)}"
-        else:
-            text = f"no installed connector has the connection type '{name[:80]}'" + did_you_mean(name, names)
-        hint = f"There are {', '.join(names[:20])}." if names else NextStep("connectors")
-        return InvalidConnection(text, details=[Detail("/type", text, "enum")], hint=hint)
+            return InvalidConnection(text, details=[Detail("/type", text, "enum")], hint=hint)
+        text = f"no installed connector has the connection type '{name[:80]}'" + did_you_mean(name, names)
+        return UnknownType(text, details=[Detail("/type", text, "enum")], hint=hint)

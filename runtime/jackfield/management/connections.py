@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.access import LIBRARY
 from jackfield.clock import Deadline
 from jackfield.connections import NAME, NAME_EXPECTED, HostAccess, StoredConnection
-from jackfield.connections.connection_store import ConnectionStore, conflict, taken
+from jackfield.connections.connection_store import ConnectionStore, NotStored, conflict, taken
 from jackfield.connections.connection_types import Kind, Kinds
 from jackfield.connections.stored_row import Outcome
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
@@ -374,7 +374,7 @@ class ManagedConnections:
         file = self.known.in_files(name)
         if file is None:
             return self.known.unknown(name)
-        return InvalidConnection(f"the connection '{name}' is one of {file.source}, not of the store", hint=f"Edit {file.source}.")
+        return NotStored(f"the connection '{name}' is one of {file.source}, not of the store", hint=f"Edit {file.source}.")
 
     def _tried(self, drafted: Drafted, name: str, *, test: bool, force: bool, timeout_seconds: float) -> Drafted:
         """The draft with the outcome of its test.

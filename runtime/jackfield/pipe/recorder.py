@@ -74,14 +74,15 @@ class Record:
             if not entry.is_open:
                 self.replayed = True
                 return _replayed(entry)
-            if self._wait_until - self._clock.monotonic() <= pause:
+            left = self._wait_until - self._clock.monotonic()
+            if left <= 0:
                 raise IdempotencyConflict(
                     f"the request with this idempotency key still runs, as invocation {entry.id}",
                     running=True,
                     hint=NextStep("wait"),
                     retry_after=1.0,
                 )
-            yield Wait(pause)
+            yield Wait(min(pause, left))
             pause = min(_LONGEST_POLL, pause * 2)
 
     def start(self) -> Steps[Result | None]:

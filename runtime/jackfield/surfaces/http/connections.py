@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from jackfield.connections.connection_store import NameTaken, VersionConflict
+from jackfield.connections.connection_store import NameTaken, NotStored, VersionConflict
+from jackfield.connections.connection_types import UnknownType
 from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.management.drafts import Giver
 from jackfield.surfaces.http.body import answer, members_of
@@ -29,11 +30,14 @@ _REMOTE = Giver("remote")
 async def listed(request: Request, host: Host, identity: Identity) -> Response:
     """``GET /v1/connections``."""
     given = request.query_params
-    page = await _done(
-        host, identity,
-        lambda known: known.list(given.get("cursor"), limit_of(request), type=given.get("type"), text=given.get("q")),
-    )  # fmt: skip
-    return answer(page.to_json())
+
+    def step(known: ManagedConnections) -> Any:  # noqa: ANN401 (JSON)
+        try:
+            return known.list(given.get("cursor"), limit_of(request), type=given.get("type"), text=given.get("q")).to_json()
+        except UnknownType:
+            return {"items": [], "nextCursor": None}
+
+    return answer(await _done(host, identity, step))
 
 
 async def created(request: Request, host: Host, identity: Identity) -> Response:
@@ -61,9 +65,9 @@ async def replaced(request: Request, host: Host, identity: Identity) -> Response
     def step(known: ManagedConnections) -> Any:  # noqa: ANN401 (JSON)
         known.require(name)
         found = known.show(name)
-        version = _matched(request, found)
         if body.get("name", name) != name or body.get("type", found["type"]) != found["type"]:
             raise Problem(409, "a connection keeps its name and its type: make another one")
+        version = _matched(request, found)
         return known.replace(name, body["values"], version, giver=_REMOTE, **how)
 
     return _with_version(await _done(host, identity, step, stale=412 if "if-match" in request.headers else 409))
@@ -109,7 +113,7 @@ async def _done(host: Host, identity: Identity, step: Callable[[ManagedConnectio
         return await host.slowly(lambda: step(host.panel(identity.workspace).connections_of(identity.caller).acting_as(identity.actor)))
     except VersionConflict as error:
         raise of_error(error, stale) from None
-    except NameTaken as error:
+    except (NameTaken, NotStored) as error:
         raise of_error(error, 409) from None
     except InvalidConnection as error:
         raise of_error(error, 422) from None
@@ -121,6 +125,8 @@ async def _members(request: Request, needed: set[str], optional: frozenset[str] 
     body = await members_of(request, needed, optional)
     if not isinstance(body["values"], dict) or not all(isinstance(body.get(name, ""), str) for name in ("name", "type")):
         raise Problem(400, "'name' and 'type' must be strings, 'values' an object")
+    if "" in (body.get("name"), body.get("type")):
+        raise Problem(400, "'name' and 'type' must not be empty")
     return body
 
 
@@ -137,8 +143,10 @@ def _tags(header: str, *, weak: bool = False) -> set[str]:
 def _matched(request: Request, found: dict[str, Any]) -> int | None:
     """The version that the caller has seen; None where it does not matter.
 
-    :raises Problem: 412 where the connection has another one by now.
+    :raises Problem: 412 where the connection has another one by now, 400 where the header is empty.
     """
+    if not request.headers.get("if-match", "*").strip():
+        raise Problem(400, "the header 'If-Match' is empty: give the ETag that was seen, or leave it out")
     tags = _tags(request.headers.get("if-match", "*"))
     if "*" in tags:
         return None

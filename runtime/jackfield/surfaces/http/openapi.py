@@ -31,7 +31,7 @@ _HEADERS: Mapping[str, Json] = {
         "schema": {"type": "string"},
         "description": "respond-async leaves it to the workers; wait=N waits so many seconds for the same key's invocation that runs.",
     },
-    "If-Match": {"schema": {"type": "string"}, "description": "The ETag that was seen; another version by now is 412."},
+    "If-Match": {"schema": {"type": "string", "minLength": 1}, "description": "The ETag that was seen; another version by now is 412."},
     "If-None-Match": {"schema": {"type": "string"}, "description": "ETags that the caller has; the same one by now is 304."},
 }
 _CONNECTION = ("showConnection", "replaceConnection", "removeConnection", "testConnection", "showPolicy")

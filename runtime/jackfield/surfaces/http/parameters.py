@@ -73,4 +73,6 @@ def _fault(schema: Mapping[str, Any], value: str) -> str | None:
         return f"must be one of {', '.join(schema['enum'])}"
     if len(value) > schema.get("maxLength", len(value)):
         return f"may have {schema['maxLength']} characters"
+    if not re.search(schema.get("pattern", ""), value):
+        return "must be what a list gave"
     return None

@@ -12,7 +12,7 @@ __all__ = ["shapes"]
 Json = dict[str, Any]
 
 _FOLDER = Path(__file__).parent / "schemas"
-_NAME: Json = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,100}$"}
+_NAME: Json = {"type": "string", "pattern": "^[._-]*[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 100}
 _MOMENT: Json = {"type": "string", "format": "date-time"}
 _STRING: Json = {"type": "string"}
 _ANY: Json = {"type": "object"}
@@ -86,11 +86,15 @@ _TRIED: Any = {
     "lastTest": _object(("at", "steps"), at=_MOMENT, steps={"type": "array", "items": _STEP}),
 }
 _VALUES: Json = {"type": "object", "description": "As the connection type's schema has them; secrets go in, and never out."}
-_TYPE: Json = {"type": "string", "minLength": 1, "description": "The connection type: aws-ses/smtp, or aws/awsAssumeRole for a family."}
+_TYPE: Json = {
+    "type": "string",
+    "pattern": "^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?$",
+    "description": "The connection type: aws-ses/smtp, or aws/awsAssumeRole for a family.",
+}
 _CONNECTIONS: dict[str, Json] = {
     "NewConnection": _object(("name", "type", "values"), name=_NAME, type=_TYPE, values=_VALUES),
-    "DraftConnection": _object(("type", "values"), name=_STRING, type=_TYPE, values=_VALUES),
-    "ConnectionUpdate": _object(("values",), name=_STRING, type=_TYPE, values=_VALUES),
+    "DraftConnection": _object(("type", "values"), name={"type": "string", "minLength": 1}, type=_TYPE, values=_VALUES),
+    "ConnectionUpdate": _object(("values",), name=_NAME, type=_TYPE, values=_VALUES),
     "Connection": _object(
         ("name", "type", "values", "version", "status"), closed=False,
         name=_NAME, type=_TYPE, values=_VALUES, version={"type": "integer"}, source=_STRING, problem=_STRING, **_TRIED,

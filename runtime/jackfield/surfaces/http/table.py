@@ -47,17 +47,26 @@ class Operation:
         return self.path.split("/")[2].partition(":")[0] if self.path.startswith("/v1/") else "server"
 
 
-_TEXT: Schema = {"type": "string", "maxLength": 200}
+_PLAIN = r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$"
+_TEXT: Schema = {"type": "string", "maxLength": 200, "pattern": _PLAIN}
+_LONG: Schema = {**_TEXT, "maxLength": 10_000}
 _FLAG: Schema = {"type": "string", "enum": ["true", "false"]}
-_CURSOR: Schema = {"type": "string", "description": "What a list gave as nextCursor."}
-_PAGE: Mapping[str, Schema] = {"limit": {"type": "integer", "minimum": 1, "maximum": 200}, "cursor": _CURSOR}
+_LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 200}
 _EFFECT: Schema = {"type": "string", "enum": ["read", "idempotent", "write"]}
 _STATUS: Schema = {"type": "string", "enum": ["queued", "running", "succeeded", "failed", "in_doubt", "cancelled"]}
 _WHEN: Schema = {"type": "string", "maxLength": 40, "description": "RFC 3339, a date, or a span ago: 2031-01-31T12:00:00Z, 2031-01-31, 7d."}
 _FORCE: Mapping[str, Schema] = {"force": {**_FLAG, "description": "Keep the connection even where its test fails."}, "test": _FLAG}
+
+
+def _page(cursor: str) -> Mapping[str, Schema]:
+    """The parameters of a list, with the pattern of its cursors."""
+    return {"limit": _LIMIT, "cursor": {"type": "string", "pattern": f"^{cursor}$", "description": "What the list gave as nextCursor."}}
+
+
+_BY_NUMBER, _BY_KEY, _BY_MOMENT = "[0-9]{1,9}", "[A-Za-z0-9._-]{0,100}", "[0-9]{1,12}([.][0-9]{1,20})?~[0-9a-f-]{1,36}"
 _ENTRY_FILTERS: Mapping[str, Schema] = {
     "status": _STATUS, "connector": _TEXT, "action": _TEXT, "connection": _TEXT, "since": _WHEN, "until": _WHEN, "caller": _TEXT,
-    "idempotencyKey": {"type": "string", "maxLength": 255}, "correlationId": _TEXT, "errorCode": _TEXT,
+    "idempotencyKey": {**_TEXT, "maxLength": 255}, "correlationId": _TEXT, "errorCode": _TEXT,
     "label": {**_TEXT, "description": "A label's name, or name=value."},
     "q": {**_TEXT, "description": "Text in the id, connector, action, connection, caller, key, error code, request id or context."},
 }  # fmt: skip
@@ -71,7 +80,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/invocations", invocations.listed, "read", "listInvocations", "The journal, newest first.", {200: "EntryList"},
-        query={**_ENTRY_FILTERS, **_PAGE},
+        query={**_ENTRY_FILTERS, **_page(_BY_MOMENT)},
     ),
     Operation(
         "GET", "/v1/invocations/{id}", invocations.shown, "read", "showInvocation", "An invocation and what it came to.",
@@ -87,7 +96,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/connectors", catalogue.connectors, "read", "listConnectors", "What is installed: manifests, or rows.",
-        {200: "ConnectorList", 304: ""}, query={"summary": _FLAG, **_PAGE}, headers=("If-None-Match",),
+        {200: "ConnectorList", 304: ""}, query={"summary": _FLAG, **_page(_BY_KEY)}, headers=("If-None-Match",),
     ),
     Operation(
         "GET", "/v1/connectors/{key}", catalogue.connector, "read", "showConnector", "A connector's manifest.",
@@ -108,11 +117,11 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/actions", catalogue.actions, "read", "searchActions", "The actions that fit some words, best first.",
-        {200: "ActionList"}, query={**_ACTION_FILTERS, **_PAGE},
+        {200: "ActionList"}, query={**_ACTION_FILTERS, **_page(_BY_NUMBER)},
     ),
     Operation(
         "GET", "/v1/connections", connections.listed, "read", "listConnections", "The connections by name, secrets masked.",
-        {200: "ConnectionList"}, query={"type": _TEXT, "q": _TEXT, **_PAGE}, problems=(422,),
+        {200: "ConnectionList"}, query={"type": _TEXT, "q": _TEXT, **_page(_BY_KEY)}, problems=(422,),
     ),
     Operation(
         "POST", "/v1/connections", connections.created, "manage", "createConnection", "Test a connection and keep it.",
@@ -133,7 +142,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "DELETE", "/v1/connections/{name}", connections.removed, "manage", "removeConnection", "Forget a connection and its secrets.",
-        {204: ""}, headers=("If-Match",), problems=(404, 412, 422),
+        {204: ""}, headers=("If-Match",), problems=(404, 409, 412, 422),
     ),
     Operation(
         "POST", "/v1/connections/{name}/test", connections.tested, "invoke", "testConnection", "Try a connection step by step.",
@@ -141,7 +150,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/connections/{name}/policy", connections.policy, "read", "showPolicy", "The policies that the provider must have.",
-        {200: "Policies"}, query={"actions": {"type": "string"}, "principal": {"type": "string"}}, problems=(404, 422),
+        {200: "Policies"}, query={"actions": _LONG, "principal": _LONG}, problems=(404, 422),
     ),
     Operation(
         "POST", "/v1/files", uploads.upload, "invoke", "uploadFile", "Keep a file, to be named in inputs by its id.",
@@ -149,7 +158,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/audit", audit.listed, "manage", "listAudit", "Who changed, tested, exported or signed in to what, newest first.",
-        {200: "AuditEntryList"}, query={"actor": _TEXT, "object": _TEXT, "event": _TEXT, **_PAGE}, problems=(503,),
+        {200: "AuditEntryList"}, query={"actor": _TEXT, "object": _TEXT, "event": _TEXT, **_page(_BY_NUMBER)}, problems=(503,),
     ),
     Operation("GET", "/healthz", operation.healthy, None, "health", "The process answers.", {200: "Healthy"}),
     Operation("GET", "/readyz", operation.ready, None, "readiness", "The database can be used.", {200: "Healthy"}, problems=(503,)),
