@@ -14,6 +14,8 @@ import pytest
 
 from gates import Gatekeeper
 from http_stand import Client, Stand, say
+from jackfield.journal.filters import condition
+from jackfield.journal.statements import SELECT
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +141,28 @@ def test_a_running_one_is_cancelled_before_it_is_sent(client: Client, threads: T
     assert (answer.status, answer.json["error"]["code"]) == (409, "cancelled")
     late = client.post(f"/v1/invocations/{answer.json['meta']['invocationId']}/cancel")
     assert (late.status, late.headers["content-type"]) == (409, "application/problem+json")
+
+
+def test_l27_a_cancellation_that_comes_too_late_says_so(client: Client, threads: ThreadPoolExecutor) -> None:
+    """What has been sent runs to its end: 202 says that it runs and that the cancellation was asked for, and the Result tells the truth."""
+    with Gatekeeper() as gate:
+        running = threads.submit(client.post, "/v1/invocations", say("post", "hall", text="sent", gate={"port": gate.port}))
+        gate.wait()
+        identifier = client.get("/v1/invocations?status=running").json["items"][0]["invocationId"]
+        asked = client.post(f"/v1/invocations/{identifier}/cancel")
+        assert (asked.status, asked.json["status"], asked.json["cancelRequested"]) == (202, "running", True)
+        gate.open()
+        assert running.result(30).json["status"] == "succeeded"
+    assert client.get(f"/v1/invocations/{identifier}").json["status"] == "succeeded"
+
+
+def test_l26_a_look_up_by_key_reads_an_index(stand: Stand) -> None:
+    """A list by idempotency key does not read the workspace's other entries, whichever way it goes on."""
+    where, values = condition({"idempotencyKey": "key-1"})
+    statement = f"EXPLAIN QUERY PLAN {SELECT}{where} ORDER BY created_at DESC, id DESC LIMIT 51"
+    with stand.host.storage.database.read() as transaction:
+        plan = [row.detail for row in transaction.execute(statement, {"workspace": "default", **values})]
+    assert [line for line in plan if "invocations_by_key (workspace=? AND idempotency_key=?)" in line] == plan
 
 
 def test_l26_the_journal_is_searched(client: Client) -> None:
