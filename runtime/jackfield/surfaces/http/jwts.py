@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import logging
 import threading
 from concurrent.futures import Future
@@ -20,10 +18,12 @@ __all__ = ["Jwts"]
 
 _LOG = logging.getLogger("jackfield.http")
 _ALGORITHMS = ["RS256", "ES256", "EdDSA", "PS256"]
-_TIMEOUT, _MOST = 4.0, 1024 * 1024
-"""Seconds and bytes that a provider's keys may take."""
+_TIMEOUT = 4.0
+"""Seconds for which a provider may be silent."""
 _PATIENCE = 5.0
-"""Seconds for which a request waits for keys that are being fetched."""
+"""Seconds that a fetch may take in all, and for which requests wait for it."""
+_LEFT = 3
+"""Fetches that were given up and may still run: a provider that sends a byte a second holds so many threads, and no request."""
 _WAITING = 100
 """Requests that may wait for keys: more would take the places of those that need none."""
 _AGAIN, _FAILED, _STALE = 30.0, 10.0, 300.0
@@ -41,6 +41,8 @@ class Jwts:
         self._lock = threading.Lock()
         self._keys: dict[str, Any] = {}
         self._fetching: Future[None] | None = None
+        self._begun = 0.0
+        self._given_up: list[Future[None]] = []
         self._next: float | None = None
         self._fetched = 0.0
         self._failing = False
@@ -54,8 +56,9 @@ class Jwts:
             return
         self._waiting += 1
         try:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(fetching)), _PATIENCE)
+            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(fetching)), _PATIENCE)
+        except TimeoutError:
+            self._give_up(fetching)
         finally:
             self._waiting -= 1
 
@@ -91,53 +94,60 @@ class Jwts:
             now = self._clock.monotonic()
             wanted = kid not in self._keys
             due = wanted or now - self._fetched > _STALE
-            if due and self._fetching is None and (self._next is None or now >= self._next):
+            if self._fetching is not None and now - self._begun > _PATIENCE:
+                self._abandoned(self._fetching)
+            if due and self._fetching is None and (self._next is None or now >= self._next) and self._may_fetch():
                 fetching = Future[None]()
                 fetching.set_running_or_notify_cancel()
                 threading.Thread(target=self._fetch, args=(fetching,), name="jackfield-jwks", daemon=True).start()
-                self._fetching = fetching
+                self._fetching, self._begun = fetching, now
             return self._fetching if wanted else None
+
+    def _may_fetch(self) -> bool:
+        self._given_up = [left for left in self._given_up if not left.done()]
+        return len(self._given_up) < _LEFT
+
+    def _give_up(self, fetching: Future[None]) -> None:
+        with self._lock:
+            self._abandoned(fetching)
+
+    def _abandoned(self, fetching: Future[None]) -> None:
+        """Let a fetch that takes too long run on alone; what it finds still counts."""
+        if self._fetching is fetching and not fetching.done():
+            self._given_up.append(fetching)
+            self._ended({}, f"they did not come within {_PATIENCE:g} seconds")
 
     def _fetch(self, fetching: Future[None]) -> None:
         keys, reason = dict[str, Any](), "an unexpected error"
         try:
             keys, reason = _found(self._settings.jwks_url)
-        finally:  # whoever waits must not wait for a thread that has ended
-            self._ended(keys, reason)
+        finally:  # nobody must wait for a thread that has ended
+            with self._lock:
+                if keys or self._fetching is fetching:
+                    self._ended(keys, reason)
             fetching.set_result(None)
 
     def _ended(self, keys: dict[str, Any], reason: str) -> None:
-        with self._lock:
-            now = self._clock.monotonic()
-            if keys:
-                self._keys, self._fetched = keys, now
-            elif not self._failing:
-                _LOG.warning("the keys of the identity provider cannot be fetched: %s", reason)
-            self._failing = not keys
-            self._next = now + (_AGAIN if keys else _FAILED)
-            self._fetching = None
+        now = self._clock.monotonic()
+        if keys:
+            self._keys, self._fetched = keys, now
+        elif not self._failing:
+            _LOG.warning("the keys of the identity provider cannot be fetched: %s", reason)
+        self._failing = not keys
+        self._next = now + (_AGAIN if keys else _FAILED)
+        self._fetching = None
 
 
 def _found(url: str) -> tuple[dict[str, Any], str]:
-    """The provider's keys, or why there are none."""
-    from http.client import HTTPException  # noqa: PLC0415 (only where an identity provider is set)
-
-    import jwt  # noqa: PLC0415 (as above)
+    """Fetch the provider's keys; or say why there are none. Requests have a cache and a pace of their own, so PyJWT keeps none."""
+    import jwt  # noqa: PLC0415 (only where an identity provider is set)
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 (as above)
 
     try:
-        return _published(url), "it publishes none for signatures"
-    except (jwt.PyJWTError, UnsupportedAlgorithm, OSError, HTTPException, *_FOREIGN) as error:
+        keys = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=_TIMEOUT).get_signing_keys()
+    except (jwt.PyJWTError, UnsupportedAlgorithm, OSError, *_FOREIGN) as error:
         return {}, f"{type(error).__name__}: {error}"[:300]
-
-
-def _published(url: str) -> dict[str, Any]:
-    import jwt  # noqa: PLC0415 (only where an identity provider is set)
-
-    from jackfield.surfaces.http.jwks import fetched  # noqa: PLC0415 (as above)
-
-    found = jwt.PyJWKSet.from_dict(json.loads(fetched(url, _TIMEOUT, _MOST)))
-    return {item.key_id: item.key for item in found.keys if item.key_id and item.public_key_use in ("sig", None)}
+    return {item.key_id: item.key for item in keys if item.key_id}, ""
 
 
 def _kid(text: str) -> str | None:
