@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -128,3 +129,27 @@ def test_a_worker_waits_for_no_action_that_hangs(tmp_path: Path, before: bool) -
         told = server.client.get("/v1/invocations").json["items"]
     assert took < 15, took
     assert [entry["status"] for entry in told] == ["queued" if before else "in_doubt"]
+
+
+def test_l46_a_stop_waits_for_no_lock_of_the_database(tmp_path: Path) -> None:
+    """L46: another process holds the database's lock while a server stops and three writes hang: it ends within the ten seconds that the
+    documentation names, not after a lock's time for each of them, and what had been sent is in doubt."""
+    with process(tmp_path, "--stop-within", "1") as server, Gatekeeper() as gate:
+        client = server.client
+        client.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t"}})
+        for _ in range(3):
+            assert (
+                client.post("/v1/invocations", say("post", "hall", text="x", gate={"port": gate.port}), Prefer="respond-async").status
+                == 202
+            )
+            gate.wait()
+        with contextlib.closing(sqlite3.connect(tmp_path / "home" / "jackfield.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            started = time.monotonic()
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(60) == 0
+            took = time.monotonic() - started
+            other.execute("ROLLBACK")
+        told = _journal(server)
+    assert took < 1 + 10, took
+    assert [entry["status"] for entry in told] == ["in_doubt"] * 3

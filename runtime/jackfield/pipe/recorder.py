@@ -26,6 +26,8 @@ _LOG = logging.getLogger("jackfield.journal")
 _FIRST_POLL = 0.01
 _LONGEST_POLL = 0.25
 _FOR_OUTCOMES = 5.0
+_FOR_TEAR_DOWN = 2.0
+"""Seconds for which a process that stops waits for a locked database: what is not recorded by then is tried once more at the end."""
 _FOR_REFUSALS = 0.5
 """Seconds for which a locked database is waited for past the deadline, to record what an invocation came to."""
 
@@ -162,7 +164,8 @@ class Record:
             return
         unit = self._settling(result)
         try:
-            self._journal.database.record(unit)
+            with within(0.0 if self._journal.owes else _FOR_TEAR_DOWN):  # one of them waits for a lock, not one after the other
+                self._journal.database.record(unit)
         except JackfieldError as error:
             self._lost(unit, result, error)
 
