@@ -90,11 +90,14 @@ API: Mapping[str, Case] = {
     "showPolicy": Case(422),
     "uploadFile": Case(201, b"a file"),
     "listAudit": Case(403),
+    "listTokens": Case(403),
+    "createToken": Case(403, {"scope": "manage"}),
+    "revokeToken": Case(403),
     "metrics": Case(403),
 }
 PUBLIC = {"health", "readiness", "openapi", "docs"}
 """Operations that need no token, and so tell the clerk what they tell anybody: what is installed, nothing of a workspace."""
-CALLS = {"invoke", "createConnection", "testDraft", "replaceConnection", "removeConnection", "testConnection"}
+CALLS = {"invoke", "createConnection", "testDraft", "replaceConnection", "removeConnection", "testConnection", "revokeToken"}
 """Operations that would use or change what they name: refused by its name, be it there or not."""
 
 PAGES: Mapping[tuple[str, str], Case] = {

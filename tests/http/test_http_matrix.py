@@ -22,6 +22,7 @@ BODIES = {
     "DraftConnection": {"type": "echo/token", "values": {"token": "a-secret"}},
     "ConnectionUpdate": {"values": {"token": "a-secret"}},
     "OptionsOver": {},
+    "NewToken": {"scope": "read"},
     "*/*": b"a file",
 }
 

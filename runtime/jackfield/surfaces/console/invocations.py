@@ -13,6 +13,7 @@ from jackfield.surfaces.console.shell import fragment, page
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from jackfield.access import Token
     from jackfield.journal import Entry
     from jackfield.surfaces.console.page_request import Visit
 
@@ -96,7 +97,9 @@ def _filters(visit: Visit) -> Markup:
 
 def _callers(visit: Visit) -> Markup:
     """Suggest the workspace's tokens by name: the journal knows callers by the ids of their tokens."""
-    tokens, _ = Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock).list(limit=_SUGGESTED)
+    tokens: list[Token] = []
+    if not visit.identity.rules:  # names of other tokens may tell what is hidden from one with rules
+        tokens, _ = Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock).list(limit=_SUGGESTED)
     return h.datalist([h.option(token.name or token.id, value=token.id) for token in tokens], id="callers")
 
 

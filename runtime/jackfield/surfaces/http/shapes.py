@@ -23,7 +23,7 @@ def shapes() -> dict[str, Json]:
     """All schemas, as OpenAPI components."""
     result = _published("result")
     found = {"Invocation": _published("invocation"), "Result": result, "Entry": _entry(result), **_CATALOGUE, **_CONNECTIONS, **_OTHERS}
-    for item in ("Entry", "Action", "AuditEntry", "Connection", "Option"):
+    for item in ("Entry", "Action", "AuditEntry", "Connection", "Option", "Token"):
         found[f"{item}List"] = _list(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
     found["ConnectorList"] = _list("#/components/schemas/Manifest", "#/components/schemas/Connector")
     return found
@@ -127,7 +127,21 @@ _CATALOGUE: dict[str, Json] = {
     ),
     "Option": _object(("value",), closed=False, value=_STRING),
 }  # fmt: skip
+_RULES: Json = {"$ref": "#/components/schemas/Rules"}
+_PATTERNS: Json = {"type": "array", "items": _STRING, "maxItems": 1000}
+_SCOPE: Json = {"enum": ["read", "invoke", "manage"]}
+_TOKEN: Mapping[str, Json] = {
+    "id": _STRING, "name": _STRING, "scope": _SCOPE, "status": {"enum": ["active", "expired", "revoked"]}, "rules": _RULES,
+    "createdAt": _MOMENT, **{key: {**_NULLABLE, "format": "date-time"} for key in ("expiresAt", "revokedAt", "lastUsedAt")},
+}  # fmt: skip
 _OTHERS: dict[str, Json] = {
+    "Rules": _object((), allow=_PATTERNS, block=_PATTERNS),
+    "NewToken": _object(
+        ("scope",), scope=_SCOPE, name={"type": "string", "maxLength": 200}, rules=_RULES,
+        expiresAt={**_NULLABLE, "maxLength": 40, "description": "RFC 3339, a date, or a span from now on, such as 90d."},
+    ),
+    "Token": _closed(tuple(_TOKEN), _TOKEN),
+    "CreatedToken": _closed(("token", *_TOKEN), {"token": {"type": "string", "description": "Shown once."}, **_TOKEN}),
     "OptionsOver": _object((), connection=_NULLABLE),
     "Queued": _object(("invocationId", "status"), invocationId=_STRING, status={"const": "queued"}),
     "Resolution": _closed(("as",), {"as": {"enum": ["succeeded", "failed"]}}),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from starlette.responses import Response
 
 from jackfield.access import Scope
-from jackfield.surfaces.http import audit, catalogue, connections, documents, guide, invocations, operation, uploads
+from jackfield.surfaces.http import audit, catalogue, connections, documents, guide, invocations, operation, tokens, uploads
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -159,6 +159,18 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/v1/audit", audit.listed, "manage", "listAudit", "Who changed, tested, exported or signed in to what, newest first.",
         {200: "AuditEntryList"}, query={"actor": _TEXT, "object": _TEXT, "event": _TEXT, **_page(_BY_NUMBER)}, problems=(503,),
+    ),
+    Operation(
+        "GET", "/v1/tokens", tokens.listed, "manage", "listTokens", "The workspace's tokens, newest first.",
+        {200: "TokenList"}, query=_page(_BY_MOMENT), problems=(503,),
+    ),
+    Operation(
+        "POST", "/v1/tokens", tokens.created, "manage", "createToken", "Make a token. Its text is in this answer and nowhere else.",
+        {201: "CreatedToken"}, body="NewToken", problems=(413, 415, 503),
+    ),
+    Operation(
+        "DELETE", "/v1/tokens/{id}", tokens.revoked, "manage", "revokeToken", "Refuse a token from now on.",
+        {204: ""}, problems=(404, 409, 503),
     ),
     Operation("GET", "/healthz", operation.healthy, None, "health", "The process answers.", {200: "Healthy"}),
     Operation("GET", "/readyz", operation.ready, None, "readiness", "The database can be used.", {200: "Healthy"}, problems=(503,)),

@@ -1,0 +1,86 @@
+"""``/v1/tokens``: the tokens of the caller's workspace, so that a platform can make and revoke them without a shell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from jackfield.access import Rules, Tokens, UnknownToken, moment
+from jackfield.errors import JackfieldError
+from jackfield.surfaces.http.body import answer, members_of
+from jackfield.surfaces.http.parameters import limit_of
+from jackfield.surfaces.http.problem import Problem, of_error
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from jackfield.surfaces.http.host import Host
+    from jackfield.surfaces.http.identity import Identity
+
+__all__ = ["created", "listed", "revoked"]
+
+_LONGEST_MOMENT = 40
+
+
+async def listed(request: Request, host: Host, identity: Identity) -> Response:
+    """``GET /v1/tokens``: revoked and expired ones too, newest first."""
+    cursor, limit = request.query_params.get("cursor"), limit_of(request)
+    found, after = await _done(host, identity, lambda tokens: tokens.list(cursor=cursor, limit=limit))
+    now = host.clock.time()
+    return answer({"items": [token.to_json(now) for token in found], "nextCursor": after})
+
+
+async def created(request: Request, host: Host, identity: Identity) -> Response:
+    """``POST /v1/tokens``: the token's text is in this answer and nowhere else."""
+    body = await members_of(request, {"scope"}, {"name", "rules", "expiresAt"})
+    scope, name, expires = body["scope"], body.get("name", ""), body.get("expiresAt")
+    if not isinstance(scope, str) or not isinstance(name, str) or not isinstance(expires, str | None):
+        raise Problem(400, "'scope', 'name' and 'expiresAt' must be strings")
+    allow, block = _patterns(body.get("rules", {}))
+    if len(expires or "") > _LONGEST_MOMENT:
+        raise Problem(400, f"'expiresAt' may have {_LONGEST_MOMENT} characters")
+
+    def step(tokens: Tokens) -> dict[str, Any]:
+        at = moment(expires, host.clock.time(), 1, "'expiresAt'") if expires is not None else None
+        made = tokens.create(scope, name, Rules.checked(allow, block), at)
+        return {"token": made.text, **made.token.to_json(host.clock.time())}
+
+    return answer(await _done(host, identity, step), 201, {"Cache-Control": "no-store"})
+
+
+async def revoked(request: Request, host: Host, identity: Identity) -> Response:
+    """``DELETE /v1/tokens/{id}``: revoke a token; one that is revoked already stays so."""
+    identifier = request.path_params["id"]
+    if identity.kind == "token" and identifier == identity.id:
+        raise Problem(409, "a token cannot revoke itself: use another one")
+    await _done(host, identity, lambda tokens: tokens.revoke(identifier))
+    return Response(status_code=204)
+
+
+async def _done(host: Host, identity: Identity, step: Callable[[Tokens], Any]) -> Any:  # noqa: ANN401 (what the step returns)
+    """Run a step in a thread.
+
+    :raises Problem: 403 for a token with rules, which could make one without; 404 and 400 for what the step refuses.
+    """
+    if identity.rules:
+        raise Problem(403, "a token with rules of its own cannot list, make or revoke tokens", code="not_allowed")
+    if not host.storage.enabled:
+        raise Problem(503, "this server has no database, and so no tokens")
+    tokens = Tokens(host.storage.database, identity.workspace, host.clock, identity.actor)
+    try:
+        return await host.briefly(lambda: step(tokens))
+    except UnknownToken as error:
+        raise Problem(404, error.message) from None
+    except JackfieldError as error:
+        raise of_error(error) from None
+
+
+def _patterns(rules: Any) -> tuple[list[str], list[str]]:  # noqa: ANN401 (JSON)
+    allow, block = (rules.get("allow", []), rules.get("block", [])) if isinstance(rules, dict) else (None, None)
+    if not isinstance(allow, list) or not isinstance(block, list) or rules.keys() - {"allow", "block"}:
+        raise Problem(400, '\'rules\' must be {"allow": [patterns], "block": [patterns]}')
+    if not all(isinstance(item, str) for item in (*allow, *block)):
+        raise Problem(400, "the patterns of 'rules' must be strings")
+    return allow, block

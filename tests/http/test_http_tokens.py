@@ -1,0 +1,60 @@
+"""``/v1/tokens``: made, used, listed without their text, revoked, and recorded."""
+
+from __future__ import annotations
+
+import pytest
+
+from http_stand import Client, Stand
+from jackfield.access import Rules
+
+
+def test_l30_a_token_is_made_used_and_revoked(stand: Stand, client: Client) -> None:
+    """The text is told once; the token may do what its scope and rules say; revoked it is gone from use, and the audit log has both."""
+    body = {"scope": "invoke", "name": "shop", "rules": {"allow": ["echo/say"]}, "expiresAt": "30d"}
+    made = client.post("/v1/tokens", body)
+    assert (made.status, made.headers["cache-control"]) == (201, "no-store")
+    assert (
+        made.json.items() >= {"name": "shop", "scope": "invoke", "status": "active", "rules": {"allow": ["echo/say"], "block": []}}.items()
+    )
+    shop = Client(stand.port, made.json["token"])
+    assert shop.invoke("say", text="x").status == 200
+    assert shop.invoke("post", text="x").status == 403
+    assert shop.get("/v1/tokens").status == 403
+    listed = client.get("/v1/tokens?limit=200")
+    assert made.json["id"] in [item["id"] for item in listed.json["items"]]
+    assert made.json["token"] not in listed.body.decode()
+    for _ in range(2):
+        assert client.call("DELETE", f"/v1/tokens/{made.json['id']}").status == 204
+    status = {item["id"]: item["status"] for item in client.get("/v1/tokens?limit=200").json["items"]}
+    assert status[made.json["id"]] == "revoked"
+    events = client.get(f"/v1/audit?object=token:{made.json['id']}").json["items"]
+    assert [item["event"] for item in events] == ["token.revoked", "token.created"]
+    assert {item["actor"]["kind"] for item in events} == {"token"}
+    assert made.json["token"] not in str(events)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"scope": "all"}, {"name": "x"}, {"scope": 1}, {"scope": "read", "rules": []}, {"scope": "read", "rules": {"allow": "x"}},
+        {"scope": "read", "rules": {"allow": [1]}}, {"scope": "read", "rules": {"deny": []}}, {"scope": "read", "rules": {"allow": ["&"]}},
+        {"scope": "read", "expiresAt": "soon"}, {"scope": "read", "expiresAt": "2001-01-31"}, {"scope": "read", "name": "x" * 201},
+        {"scope": "read", "workspace": "other"},
+    ],
+)  # fmt: skip
+def test_l30_what_is_no_token_is_400(client: Client, body: object) -> None:
+    """Scope, name, rules and expiry are judged; nothing is made."""
+    before = len(client.get("/v1/tokens?limit=200").json["items"])
+    assert client.post("/v1/tokens", body).status == 400
+    assert len(client.get("/v1/tokens?limit=200").json["items"]) == before
+
+
+def test_l30_a_token_with_rules_makes_none(stand: Stand) -> None:
+    """A token with rules could make one without: it may not list, make or revoke any. None revokes itself."""
+    ruled = stand.client("manage", rules=Rules(("echo/say",)))
+    for method, path, body in (("GET", "", None), ("POST", "", {"scope": "manage"}), ("DELETE", "/x", None)):
+        assert ruled.call(method, f"/v1/tokens{path}", body).status == 403
+    free = stand.client("manage", name="free")
+    mine = next(item["id"] for item in free.get("/v1/tokens?limit=200").json["items"] if item["name"] == "free")
+    assert free.call("DELETE", f"/v1/tokens/{mine}").status == 409
+    assert free.call("DELETE", "/v1/tokens/nowhere").status == 404
