@@ -21,7 +21,7 @@ $(STAMP): $(PROJECTS) constraints.txt Makefile
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@echo "setup: packages"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[all,dev]' -e connectors/aws -e 'connectors/aws-ses[demo]'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[all,dev]' -e connectors/aws -e connectors/aws-ses
 	@touch $@
 	@echo "setup: done; $(BIN)/jackfield is ready"
 

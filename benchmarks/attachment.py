@@ -19,7 +19,7 @@ SIZE = 7 * 1024 * 1024
 
 def lines() -> Iterator[Line]:
     """Time against EmailMessage and v1 SendRawEmail, and our own peak."""
-    with endpoint(blind=True, message_bytes=False) as aws:
+    with endpoint(blind=True) as aws:
         ours: list[dict[str, Any]] = []
 
         def run(who: str) -> float:

@@ -41,7 +41,7 @@ def lines() -> Iterator[Line]:
 
 
 def _invokes(folder: Path) -> Iterator[Line]:
-    with endpoint(blind=True, message_bytes=False) as aws:
+    with endpoint(blind=True) as aws:
         connections = folder / "connections.json"
         connections.write_text(json.dumps({"connections": static_connection(aws.url)}), encoding="utf-8")
         mail = folder / "mail.json"

@@ -85,7 +85,7 @@ def _sends(folder: Path, workers: int) -> Iterator[Line]:
 
     (folder / f"sends-{workers}").mkdir()
     with (
-        endpoint(latency=0.02, blind=True, message_bytes=False) as aws,
+        endpoint(latency=0.02, blind=True) as aws,
         process(folder / f"sends-{workers}", "--workers", str(workers)) as ours,
     ):
         values = {**KEYS, "endpoint": aws.url}

@@ -33,7 +33,7 @@ def lines() -> Iterator[Line]:
 def _sends(database: str, url: str, home: Path) -> Iterator[Line]:
     """With the connection in a file in both, so that the journal is all that differs; then with one that the database keeps, too."""
     with (
-        endpoint(blind=True, message_bytes=False) as aws,
+        endpoint(blind=True) as aws,
         runtime(static_connection(aws.url)) as bare,
         _journalled(url, home, aws.url) as kept,
     ):

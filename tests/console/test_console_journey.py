@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from http.client import HTTPConnection
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 from browsing import Visitor
-from jackfield_aws.keys import Keys
 from jackfield_aws.policies import trust_policy
-from jackfield_aws.sessions import ClientSpec, make_client
 from jackfield_aws_ses.demo.embedded import EmbeddedAws
 
 pytest_plugins = ["browser"]
@@ -30,18 +26,8 @@ def aws() -> Iterator[EmbeddedAws]:
 
 def trust(aws: EmbeddedAws, policy: str) -> None:
     """Give the role another trust policy, as its owner would in the IAM console."""
-    _moto(aws, "inf")
-    client = make_client(ClientSpec("iam", aws.region, aws.url, Keys("setup", "setup")))
-    client.update_assume_role_policy(RoleName=aws.role_arn.rpartition("/")[2], PolicyDocument=policy)
-    client.close()
-    _moto(aws, "0")
-
-
-def _moto(aws: EmbeddedAws, value: str) -> None:
-    connection = HTTPConnection(urlsplit(aws.url).netloc, timeout=10)
-    connection.request("POST", "/moto-api/reset-auth", body=value, headers={"Content-Type": "text/plain"})
-    connection.getresponse().read()
-    connection.close()
+    (statement,) = json.loads(policy)["Statement"]
+    aws.trust(statement["Principal"]["AWS"], statement["Condition"]["StringEquals"]["sts:ExternalId"])
 
 
 def connect(visitor: Visitor, aws: EmbeddedAws, name: str = "acme-ses") -> None:
@@ -101,7 +87,7 @@ def test_from_the_sign_in_to_a_sent_email(visitor: Visitor, aws: EmbeddedAws, tm
     assert visitor.run() == "succeeded"
     visitor.picture("send-email")
     sent = aws.sent[-1]
-    assert (sent.to, sent.subject, sent.text, sent.sender) == (
+    assert (sent.to, sent.subject, sent.text, sent.source) == (
         ("ada@example.org",),
         "The report",
         "Hello Ada,\nhere it is.",

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from boto_client import boto_client
-from fake_aws import FakeAws, Role, refused_url
+from fake_aws import FakeAws, refused_url
 
 RAW = (
     b"From: Ada <ada@example.com>\r\nTo: Bob <bob@example.org>, c@example.org\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
@@ -74,50 +74,32 @@ def test_raw_message_is_captured_and_parsed() -> None:
     with FakeAws() as aws:
         boto_client(aws.url, "sesv2").send_email(Content={"Raw": {"Data": RAW}})
         (message,) = aws.messages
-        shown = aws.state()["messages"][0]
-        raw = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{aws.url}/_fake/raw/{message.message_id}").read()
-    assert message.raw == raw == RAW
+    assert message.raw == RAW
     assert (message.source, message.to) == ("Ada <ada@example.com>", ("Bob <bob@example.org>", "c@example.org"))
     assert (message.subject, message.text, message.html, message.size) == ("Grüße", "Hello", None, len(RAW))
     assert [(item.name, item.content_type, item.data) for item in message.attachments] == [("r.pdf", "application/pdf", b"%PDF")]
-    assert message.message is not None
-    assert message.message["From"].addresses[0].addr_spec == "ada@example.com"
-    assert shown["sha256"] == hashlib.sha256(RAW).hexdigest()
 
 
-def test_v1_sends_are_captured() -> None:
-    """SES v1 SendEmail and SendRawEmail are read from their form: lists, tags, texts and escaped base64."""
+def test_v1_raw_send_is_captured() -> None:
+    """SendRawEmail of SES v1 is read from its form, escaped base64 and lists, and ends at 10,485,760 bytes."""
+    large = b"From: a@example.com\r\nTo: b@x.io\r\n\r\n" + (b"x" * 76 + b"\r\n") * 134_500
     with FakeAws() as aws:
-        ses = boto_client(aws.url, "ses")
-        first = ses.send_email(
-            Source="a@example.com",
-            Destination={"ToAddresses": ["b@x.io", "c@x.io"], "BccAddresses": ["d@x.io"]},
-            Message={"Subject": {"Data": "50 % & more"}, "Body": {"Html": {"Data": "<b>ü+1</b>", "Charset": "UTF-8"}}},
-            ReplyToAddresses=["r@x.io"],
-            Tags=[{"Name": "k", "Value": "v"}, {"Name": "l", "Value": "w"}],
-        )
-        second = ses.send_raw_email(Destinations=["z@x.io"], RawMessage={"Data": RAW * 1})
-        simple, raw = aws.messages
-    assert [simple.message_id, raw.message_id] == [first["MessageId"], second["MessageId"]]
-    assert (simple.to, simple.bcc, simple.reply_to, simple.tags) == (("b@x.io", "c@x.io"), ("d@x.io",), ("r@x.io",), {"k": "v", "l": "w"})
-    assert (simple.subject, simple.text, simple.html) == ("50 % & more", None, "<b>ü+1</b>")
-    assert (raw.raw, raw.to, raw.operation) == (RAW, ("z@x.io",), "SendRawEmail")
+        ses = boto_client(aws.url, "ses", timeout=20)
+        sent = ses.send_raw_email(Destinations=["z@x.io"], RawMessage={"Data": RAW})
+        with pytest.raises(ClientError, match=rf"Message length is more than 10485760 bytes long: '{len(large)}'"):
+            ses.send_raw_email(RawMessage={"Data": large})
+        (raw,) = aws.messages
+    assert (raw.message_id, raw.raw, raw.to, raw.service) == (sent["MessageId"], RAW, ("z@x.io",), "ses")
 
 
-def test_account_quota_and_verification() -> None:
-    """GetAccount, GetSendQuota, GetEmailIdentity and GetIdentityVerificationAttributes answer from the settings."""
-    pending = {"name": "p.io", "status": "PENDING"}
-    with FakeAws(identities=["example.com", pending], sandbox=True, quota={"max24HourSend": 200, "maxSendRate": 1}) as aws:
-        v1, v2 = boto_client(aws.url, "ses"), boto_client(aws.url, "sesv2")
+def test_account_answers_from_the_settings() -> None:
+    """GetAccount shows sandbox, quota and the recipients of the day."""
+    with FakeAws(sandbox=True, quota={"max24HourSend": 200, "sentLast24Hours": 7}) as aws:
+        v2 = boto_client(aws.url, "sesv2")
+        _send(v2)
         account = v2.get_account()
-        assert (account["ProductionAccessEnabled"], account["SendQuota"]["Max24HourSend"]) == (False, 200.0)
-        assert v1.get_send_quota()["MaxSendRate"] == 1.0
-        assert v2.get_email_identity(EmailIdentity="p.io")["VerificationStatus"] == "PENDING"
-        found = v1.get_identity_verification_attributes(Identities=["p.io", "example.com", "no.io"])["VerificationAttributes"]
-        assert {name: item["VerificationStatus"] for name, item in found.items()} == {"p.io": "Pending", "example.com": "Success"}
-        with pytest.raises(ClientError) as missing:
-            v2.get_email_identity(EmailIdentity="x@no.io")
-    assert _refusal(missing) == ("NotFoundException", "Email identity x@no.io does not exist.", 404)
+    assert (account["ProductionAccessEnabled"], account["SendQuota"]["Max24HourSend"]) == (False, 200.0)
+    assert account["SendQuota"]["SentLast24Hours"] == 8.0
 
 
 def test_v1_pages_2500_identities() -> None:
@@ -140,25 +122,6 @@ def test_v1_pages_2500_identities() -> None:
     assert _refusal(raised)[0] == "InvalidParameterValue"
 
 
-def test_v2_lists_identities_by_both_ways() -> None:
-    """ListEmailIdentities pages and filters; the older GET form gives the same; a bogus token is refused."""
-    with FakeAws(identities=["example.com", "a@x.io", {"name": "b@x.io", "status": "FAILED"}]) as aws:
-        v2 = boto_client(aws.url, "sesv2")
-        first = v2.list_email_identities(PageSize=2)
-        second = v2.list_email_identities(PageSize=2, NextToken=first["NextToken"])
-        names = [item["IdentityName"] for item in first["EmailIdentities"] + second["EmailIdentities"]]
-        assert (names, "NextToken" in second) == (["a@x.io", "b@x.io", "example.com"], False)
-        failed = v2.list_email_identities(Filter={"VERIFICATION_STATUS": "FAILED"})["EmailIdentities"]
-        assert failed == [
-            {"IdentityType": "EMAIL_ADDRESS", "IdentityName": "b@x.io", "SendingEnabled": False, "VerificationStatus": "FAILED"}
-        ]
-        older = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{aws.url}/v2/email/identities?PageSize=1").read()
-        assert b'"a@x.io"' in older
-        with pytest.raises(ClientError) as raised:
-            v2.list_email_identities(NextToken="bogus")
-    assert _refusal(raised)[0] == "InvalidNextTokenException"
-
-
 @pytest.mark.parametrize(
     ("options", "more", "code", "text"),
     [
@@ -173,7 +136,6 @@ def test_v2_lists_identities_by_both_ways() -> None:
         ({"paused": True}, {}, "SendingPausedException", "paused"),
         ({"quota": {"max24HourSend": 0}}, {}, "TooManyRequestsException", "Daily message quota exceeded"),
         ({"rates": {"SendEmail": 1}, "script": [{"do": "pass"}]}, {"twice": True}, "TooManyRequestsException", "Rate exceeded"),
-        ({"size_limit_v2": 500}, {}, "BadRequestException", "more than 500 bytes"),
     ],
 )
 def test_v2_refusals(options: Any, more: dict[str, Any], code: str, text: str) -> None:
@@ -187,27 +149,6 @@ def test_v2_refusals(options: Any, more: dict[str, Any], code: str, text: str) -
         assert (aws.received - twice, aws.accepted - twice) == (1, 0)
     assert (_refusal(raised)[0], text in _refusal(raised)[1]) == (code, True)
     assert isinstance(raised.value, getattr(v2.exceptions, code))
-
-
-@pytest.mark.parametrize(
-    ("options", "more", "code"),
-    [
-        ({"identities": []}, {}, "MessageRejected"),
-        ({}, {"Destination": {"ToAddresses": ["nobody"]}}, "InvalidParameterValue"),
-        ({}, {"ConfigurationSetName": "b"}, "ConfigurationSetDoesNotExist"),
-        ({"paused": True}, {}, "AccountSendingPausedException"),
-        ({"quota": {"max24HourSend": 0}}, {}, "Throttling"),
-        ({"size_limit_v1": 500}, {}, "InvalidParameterValue"),
-    ],
-)
-def test_v1_refusals(options: Any, more: dict[str, Any], code: str) -> None:
-    """Each rule of SES refuses with v1's own code in XML."""
-    message = {"Subject": {"Data": "Hi"}, "Body": {"Text": {"Data": "Hello"}}}
-    with FakeAws(configuration_sets=["a"], **options) as aws, pytest.raises(ClientError) as raised:
-        boto_client(aws.url, "ses").send_email(
-            **{"Source": "a@example.com", "Destination": {"ToAddresses": ["b@x.io"]}, "Message": message, **more}
-        )
-    assert (_refusal(raised)[0], _refusal(raised)[2]) == (code, 400)
 
 
 @pytest.mark.parametrize(
@@ -242,17 +183,16 @@ def test_log_names_calls_in_order() -> None:
         _send(v2)
         boto_client(aws.url, "ses").list_identities(IdentityType="Domain", MaxItems=7)
         assert aws.calls() == ["sts:GetCallerIdentity", "sesv2:SendEmail", "sesv2:SendEmail", "ses:ListIdentities"]
-        _, first, second, listing = aws.requests
+        _, first, _, listing = aws.requests
         assert (aws.connections, aws.received, aws.accepted, aws.counts["sesv2:SendEmail"]) == (3, 2, 2, 2)
-        assert (first.region, first.access_key_id, first.connection == second.connection) == ("us-west-2", "AKIAEXAMPLE", True)
+        assert (first.region, first.access_key_id) == ("us-west-2", "AKIAEXAMPLE")
         assert (sorted(first.parameters), listing.parameters["MaxItems"]) == (["Destination", "FromEmailAddress"], "7")
-        assert aws.state()["requests"][0]["headers"]["authorization"] == "***"
         aws.reset()
         assert (aws.calls(), aws.connections, aws.messages) == ([], 0, [])
 
 
-def test_from_json_reads_a_vector() -> None:
-    """The JSON form gives the same endpoint as the keyword arguments; a member that does not exist is named."""
+def test_renew_reads_a_vector() -> None:
+    """A vector's endpoint in camelCase replaces the options, and the fake is as new."""
     arn = "arn:aws:iam::111122223333:role/mail"
     endpoint = {
         "identities": ["example.com"],
@@ -260,53 +200,23 @@ def test_from_json_reads_a_vector() -> None:
         "roles": {arn: {"externalId": "x-1", "maxSessionDuration": 7200}},
         "users": {"AKIAEXAMPLE": {"secret": "secret", "allow": ["ses:*"]}},
         "script": [{"operation": "SendEmail", "do": "status", "status": 429}],
-        "sizeLimitV1": 1000,
     }
-    with FakeAws.from_json(endpoint) as aws:
+    with FakeAws(paused=True) as aws:
+        aws.renew(endpoint)
         with pytest.raises(ClientError) as raised:
             _send(boto_client(aws.url, "sesv2"))
         _send(boto_client(aws.url, "sesv2"))
         assert aws.calls() == ["sesv2:SendEmail"] * 2
     assert _refusal(raised)[0] == "TooManyRequestsException"
-    assert FakeAws(roles={arn: Role(external_id="x-1")}).calls() == []
 
 
 @pytest.mark.parametrize(
-    "endpoint",
-    [
-        {"identity": []},
-        {"roles": {"arn": {"extId": "x"}}},
-        {"script": [{"do": "nothing"}]},
-        {"script": [{"operation": "SendEmail"}]},
-        {"identities": [{"name": "a", "status": "?"}]},
-    ],
+    "endpoint", [{"identity": []}, {"roles": {"arn": {"extId": "x"}}}, {"script": [{"do": "nothing"}]}, {"script": [{"doo": "pass"}]}]
 )
-def test_wrong_vectors_are_told(endpoint: dict[str, Any]) -> None:
-    """A member, a fault or a status that does not exist is a ValueError that names it."""
-    with pytest.raises(ValueError, match=r"identity|ext_id|nothing|'do'|status"):
-        FakeAws.from_json(endpoint)
-
-
-def test_configure_takes_effect_at_once() -> None:
-    """Options may be changed while the fake runs."""
-    with FakeAws() as aws:
-        v2 = boto_client(aws.url, "sesv2")
-        _send(v2)
-        aws.configure(paused=True)
-        with pytest.raises(ClientError):
-            _send(v2)
-        assert aws.accepted == 1
-
-
-def test_without_message_bytes_contents_are_dropped() -> None:
-    """With message_bytes off a send is counted and its envelope kept, but neither texts nor bytes."""
-    with FakeAws(message_bytes=False) as aws:
-        v2 = boto_client(aws.url, "sesv2")
-        _send(v2)
-        v2.send_email(Content={"Raw": {"Data": RAW + b"\r\n" * 60_000}})
-        simple, raw = aws.messages
-    assert (simple.to, simple.text, raw.raw, raw.to[1]) == (("b@example.org",), None, b"", "c@example.org")
-    assert raw.size == len(RAW) + 120_000
+def test_wrong_vectors_are_refused(endpoint: dict[str, Any]) -> None:
+    """A member or a fault that does not exist is a ValueError that names it."""
+    with pytest.raises(ValueError, match=r"identity|ext_id|nothing|doo"):
+        FakeAws(**endpoint)
 
 
 def test_blind_mode_accepts_unread() -> None:

@@ -20,8 +20,7 @@ def _send(client: Any) -> Any:
 
 
 def _send_v1(client: Any) -> Any:
-    message = {"Subject": {"Data": "Hi"}, "Body": {"Text": {"Data": "Hello"}}}
-    return client.send_email(Source="a@example.com", Destination={"ToAddresses": ["b@x.io"]}, Message=message)
+    return client.send_raw_email(RawMessage={"Data": b"From: a@example.com\r\nTo: b@x.io\r\n\r\nHello"})
 
 
 @pytest.mark.parametrize("kind", ["reset", "close"])
@@ -35,14 +34,6 @@ def test_connection_dies_after_the_request(kind: str, *, accept: bool) -> None:
         assert (aws.received, aws.accepted) == (1, int(accept))
         assert _send(client)["MessageId"]
         assert (aws.received, aws.accepted, aws.connections) == (2, 1 + accept, 2)
-
-
-def test_boto3_repeats_what_aws_may_have_taken() -> None:
-    """With boto3's own retries on, one send that is reset is accepted three times: the fake makes double sends visible."""
-    with FakeAws(script=[{"operation": "SendEmail", "do": "reset", "always": True}]) as aws:
-        with pytest.raises(ConnectionClosedError):
-            _send(boto_client(aws.url, attempts=3))
-        assert (aws.received, aws.accepted) == (3, 3)
 
 
 def test_hang_ends_with_the_caller() -> None:
@@ -98,33 +89,6 @@ def test_status_speaks_the_protocol(fault: dict[str, Any], v1: str, v2: str) -> 
         assert (meta["HTTPStatusCode"], meta["HTTPHeaders"]["retry-after"]) == (fault["status"], "3")
 
 
-def test_status_in_sts() -> None:
-    """STS's faults are STS's XML, with their own typed errors."""
-    script = [{"operation": "sts:AssumeRole", "do": "status", "status": 403, "code": "RegionDisabledException"}]
-    with FakeAws(script=script) as aws:
-        sts = boto_client(aws.url, "sts")
-        with pytest.raises(sts.exceptions.RegionDisabledException):
-            sts.assume_role(RoleArn="arn:aws:iam::111122223333:role/mail", RoleSessionName="ab")
-
-
-@pytest.mark.parametrize("body", ["<html>Gateway</html>", "", {"Other": 1}])
-def test_body_fools_v2(body: object) -> None:
-    """A 200 that is HTML, empty or without MessageId is raised by nobody in v2: only the id is missing."""
-    with FakeAws(script=[{"do": "body", "body": body, "accept": True}]) as aws:
-        assert "MessageId" not in _send(boto_client(aws.url))
-        assert aws.accepted == 1
-
-
-def test_body_in_v1() -> None:
-    """The same in v1 is a KeyError for HTML and a ResponseParserError for an empty body."""
-    with FakeAws(script=[{"do": "body", "body": "<html>Gateway</html>"}, {"do": "body"}]) as aws:
-        with pytest.raises((KeyError, ResponseParserError)):
-            _send_v1(boto_client(aws.url, "ses"))
-        with pytest.raises((KeyError, ResponseParserError)):
-            _send_v1(boto_client(aws.url, "ses"))
-        assert (aws.received, aws.accepted) == (2, 0)
-
-
 @pytest.mark.parametrize("count", [0, 10, None])
 def test_cut_ends_early(count: int | None) -> None:
     """A cut answer announces more than it sends: v1 raises, v2 only lacks the id; both sends were accepted."""
@@ -132,19 +96,6 @@ def test_cut_ends_early(count: int | None) -> None:
         assert "MessageId" not in _send(boto_client(aws.url))
         with pytest.raises(ResponseParserError):
             _send_v1(boto_client(aws.url, "ses"))
-        assert (aws.received, aws.accepted) == (2, 2)
-
-
-def test_stopped_fake_refuses_and_comes_back() -> None:
-    """Between stop() and start() the port refuses connections; afterwards it serves as before."""
-    with FakeAws() as aws:
-        client = boto_client(aws.url)
-        _send(client)
-        aws.stop()
-        with pytest.raises(EndpointConnectionError):
-            _send(client)
-        aws.start()
-        _send(client)
         assert (aws.received, aws.accepted) == (2, 2)
 
 
@@ -166,21 +117,10 @@ def test_latency_of_answers_and_connections() -> None:
             started = time.monotonic()
             _send(client)
             times.append(time.monotonic() - started)
-        assert aws.state()["pendingFaults"] == 0
     assert times[0] >= 0.06
     assert times[1] >= 0.02
     assert times[2] >= 0.12
     assert times[3] >= 0.02
-
-
-def test_close_idle_is_noticed_by_the_next_request() -> None:
-    """A connection closed while idle loses nothing: boto3 opens another."""
-    with FakeAws(script=[{"do": "close_idle"}]) as aws:
-        client = boto_client(aws.url)
-        first = _send(client)["MessageId"]
-        assert aws.wait_until(lambda aws: aws.open_connections == 0)
-        assert _send(client)["MessageId"] != first
-        assert (aws.accepted, aws.connections) == (2, 2)
 
 
 def test_flaky_port() -> None:
@@ -192,16 +132,6 @@ def test_flaky_port() -> None:
                 _send(boto_client(aws.url))
         assert _send(boto_client(aws.url))["MessageId"]
         assert (aws.received, aws.accepted, aws.connections) == (1, 1, 3)
-
-
-def test_expire_fault() -> None:
-    """An expire fault ends the session of the very request that meets it."""
-    with FakeAws(script=[{"operation": "SendEmail", "do": "expire"}]) as aws:
-        keys = boto_client(aws.url, "sts").assume_role(RoleArn="arn:aws:iam::111122223333:role/mail", RoleSessionName="ab")["Credentials"]
-        client = boto_client(aws.url, credentials=keys)
-        with pytest.raises(ClientError) as raised:
-            _send(client)
-    assert raised.value.response["Error"]["Code"] == "ExpiredTokenException"
 
 
 def test_queue_is_ordered_and_apart_by_operation() -> None:
@@ -217,7 +147,7 @@ def test_queue_is_ordered_and_apart_by_operation() -> None:
         for call in (v2.get_account, ses.list_identities, v2.get_account):
             with pytest.raises(ClientError):
                 call()
-        assert (ses.list_identities()["Identities"], aws.state()["pendingFaults"]) == (["a.io", "b.io"], 0)
+        assert ses.list_identities()["Identities"] == ["a.io", "b.io"]
         aws.script([{"do": "status"}])
         with pytest.raises(ClientError) as raised:
             ses.list_identities()

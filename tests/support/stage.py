@@ -9,7 +9,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, chdir, contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,7 +17,7 @@ from unittest import mock
 import jackfield_aws.sessions
 from clocks import FakeClock
 from corpus import Vector
-from fake_aws import FakeAws, Settings
+from fake_aws import FakeAws
 from jackfield.schema.cache import Schemas
 from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import Ambient, ClientSpec, make_client
@@ -28,7 +28,6 @@ __all__ = ["Place", "clean_environment", "staged"]
 _HOSTS = ("AWS_", "JACKFIELD_", "NO_COLOR", "FORCE_COLOR")
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 _AMBIENT = frozenset({"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"})
-_DEFAULTS = {known.name: getattr(Settings(), known.name) for known in fields(Settings)}
 
 
 @dataclass(frozen=True)
@@ -82,8 +81,7 @@ def staged(vector: Vector) -> Iterator[Place]:
     """Set everything up as the vector says, and put it back afterwards."""
     aws = _aws()
     settle = functools.partial(_filled, url=aws.url)
-    aws.configure(**{**_DEFAULTS, **settle(vector.endpoint)})
-    aws.reset(sessions=True)
+    aws.renew(settle(vector.endpoint))
     with tempfile.TemporaryDirectory(prefix="jackfield-vector-") as name, ExitStack() as stack:
         folder = Path(name)
         documents = tuple(settle(document) for document in vector.documents)

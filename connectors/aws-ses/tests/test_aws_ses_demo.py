@@ -19,15 +19,13 @@ from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.connector import Unavailable
 from jackfield.errors import InvalidInvocation
+from jackfield_aws_ses.demo.aws.messages import Content, SentMessage
 from jackfield_aws_ses.demo.command import command
-from jackfield_aws_ses.demo.received import read_request
 from jackfield_aws_ses.demo.serving import serve
 from jackfield_aws_ses.demo.show import Show, folded
 from jackfield_aws_ses.demo.stage import EXAMPLES, Report, Stage, Step
 from jackfield_aws_ses.demo.steps import STEPS
 from jackfield_aws_ses.demo.tour import tour
-
-SIMPLE = {"Simple": {"Subject": {"Data": "Hello"}, "Body": {"Text": {"Data": "Hello Ada"}}}}
 
 
 @pytest.fixture
@@ -101,19 +99,6 @@ def test_a_step_that_goes_wrong_is_named(capsys: pytest.CaptureFixture[str]) -> 
     assert "2 of 3 steps did not come out as expected: 2 (wrong), 3 (broken)." in text
 
 
-@pytest.mark.parametrize("words", [[], ["--serve"], ["--json"]])
-def test_without_moto_the_command_says_what_to_install(
-    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the extra is missing, one sentence says so, and the exit code is 2."""
-    monkeypatch.setitem(sys.modules, "moto.moto_server.werkzeug_app", None)
-    assert command(words) == 2
-    said = "".join(capsys.readouterr())
-    assert said.count("\n") == 1
-    assert "pip install" in said
-    assert "jackfield-aws-ses[demo]" in said
-
-
 def test_words_that_the_command_does_not_take_are_refused() -> None:
     """A mistake is an error with a code, not a traceback."""
     with pytest.raises(InvalidInvocation, match="--fast"):
@@ -172,7 +157,17 @@ class Terminal(io.StringIO):
         return True
 
 
-MESSAGE = read_request({"FromEmailAddress": "a@x.io", "Content": SIMPLE}, "id-1")
+MESSAGE = SentMessage(
+    message_id="id-1",
+    service="sesv2",
+    region="eu-west-1",
+    access_key_id="",
+    session_name=None,
+    source="a@x.io",
+    to=(),
+    size=9,
+    simple=Content("Hello", "Hello Ada"),
+)
 
 
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])

@@ -275,7 +275,7 @@ def test_both_apis_come_to_the_same_codes(
         context = opener.context(awsRegion="eu-west-1")
         clients = ApiKeySecret.model_validate({"accessKeyId": KEY_ID, "secretAccessKey": SECRET} | values).open(context)
         with entered(context.call), pytest.raises(ClientError) as raised:
-            clients.client(service).list_identities() if service == "ses" else clients.client(service).list_email_identities()
+            clients.client(service).list_identities() if service == "ses" else clients.client(service).get_account()
         error = AWS_ERRORS(raised.value, clients)
     assert error is not None
     if fault == {"status": 404} and service == "ses":

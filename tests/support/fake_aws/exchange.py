@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+from jackfield_aws_ses.demo.aws.call import Call
+from jackfield_aws_ses.demo.aws.endpoint import answer
+from jackfield_aws_ses.demo.aws.exchange import JSON, Answer
+from jackfield_aws_ses.demo.aws.refusals import Refusal
 
-    from .call import Call
-    from .endpoint import Endpoint
-    from .faults import Fault
-    from .line import Line
+from .faults import Fault, raw_body
+from .line import Line
+from .state import State
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """A call that was read whole, with its fault and the line that it came on."""
 
-    endpoint: Endpoint
+    state: State
     line: Line
     call: Call
     fault: Fault
@@ -28,17 +29,48 @@ class Exchange:
         """The fault's own time."""
         return self.fault.seconds or 0.0
 
+    def answer(self) -> Answer:
+        """Return the true answer, once AWS took the request."""
+        return answer(self.state, self.call)
+
     def take(self) -> None:
         """Let AWS take the request, if the fault says that it did."""
         if self.fault.accepts:
-            self.endpoint.answer(self.call)
+            self.answer()
+
+    def scripted_error(self) -> Answer:
+        """Return the refusal that a `status` fault asks for."""
+        fault, service = self.fault, self.call.service
+        status = fault.status or 400
+        code = fault.code or _default_code(service, status)
+        return Refusal(code, fault.message or code, status, headers=tuple(fault.headers.items())).answer(service, self.call.request_id)
+
+    def scripted_body(self) -> Answer:
+        """Return the answer that a `body` fault asks for."""
+        body = raw_body(self.fault) or b""
+        kind = self.fault.content_type or ("text/html" if body.lstrip().startswith(b"<") else JSON)
+        return Answer(self.fault.status or 200, body, kind, tuple(self.fault.headers.items()))
 
 
-def honest(endpoint: Endpoint, line: Line, call: Call) -> bool:
+_CODES = {
+    403: ("AccessDenied", "AccessDeniedException"),
+    404: ("ValidationError", "NotFoundException"),
+    429: ("Throttling", "TooManyRequestsException"),
+    503: ("ServiceUnavailable", "ServiceUnavailableException"),
+}
+
+
+def _default_code(service: str, status: int) -> str:
+    """Return the code that a service most likely sends with a status, where a script names none."""
+    others = ("InternalFailure", "InternalServiceErrorException") if status >= 500 else ("ValidationError", "BadRequestException")
+    return _CODES.get(status, others)[service == "sesv2"]
+
+
+def honest(state: State, line: Line, call: Call) -> bool:
     """Answer as AWS would."""
-    answer = endpoint.answer(call)
+    found = answer(state, call)
     line.wait_due()
-    line.send(answer)
+    line.send(found)
     return call.http.headers.get("connection", "").lower() != "close"
 
 
@@ -48,11 +80,11 @@ def misbehave(exchange: Exchange) -> bool:
 
 
 def _pass(exchange: Exchange) -> bool:
-    return honest(exchange.endpoint, exchange.line, exchange.call)
+    return honest(exchange.state, exchange.line, exchange.call)
 
 
 def _expire(exchange: Exchange) -> bool:
-    exchange.endpoint.state.expire_sessions()
+    exchange.state.expire_sessions()
     return _pass(exchange)
 
 
@@ -76,9 +108,9 @@ def _close(exchange: Exchange) -> bool:
 
 
 def _hang(exchange: Exchange) -> bool:
-    answer = exchange.endpoint.answer(exchange.call) if exchange.fault.accepts else None
+    found = exchange.answer() if exchange.fault.accepts else None
     if exchange.line.hold(exchange.fault.seconds):
-        exchange.line.send(answer or exchange.endpoint.answer(exchange.call))
+        exchange.line.send(found or exchange.answer())
     exchange.line.close()
     return False
 
@@ -86,42 +118,42 @@ def _hang(exchange: Exchange) -> bool:
 def _status(exchange: Exchange) -> bool:
     exchange.take()
     exchange.line.wait_due(exchange.seconds)
-    exchange.line.send(exchange.endpoint.scripted_error(exchange.call, exchange.fault))
+    exchange.line.send(exchange.scripted_error())
     return True
 
 
 def _body(exchange: Exchange) -> bool:
     exchange.take()
     exchange.line.wait_due(exchange.seconds)
-    exchange.line.send(exchange.endpoint.scripted_body(exchange.fault))
+    exchange.line.send(exchange.scripted_body())
     return True
 
 
 def _cut(exchange: Exchange) -> bool:
     if exchange.fault.body is not None:
         exchange.take()
-        answer = exchange.endpoint.scripted_body(exchange.fault)
+        found = exchange.scripted_body()
     else:
-        answer = exchange.endpoint.answer(exchange.call)
-    count = exchange.fault.bytes if exchange.fault.bytes is not None else len(answer.body) // 2
+        found = exchange.answer()
+    count = exchange.fault.bytes if exchange.fault.bytes is not None else len(found.body) // 2
     exchange.line.wait_due(exchange.seconds)
-    exchange.line.cut(answer, count)
+    exchange.line.cut(found, count)
     exchange.line.close()
     return False
 
 
 def _drip(exchange: Exchange) -> bool:
     fault = exchange.fault
-    answer = exchange.endpoint.answer(exchange.call)
+    found = exchange.answer()
     exchange.line.wait_due()
-    exchange.line.drip(answer, 0.1 if fault.seconds is None else fault.seconds, fault.head)
+    exchange.line.drip(found, 0.1 if fault.seconds is None else fault.seconds, fault.head)
     return True
 
 
 def _close_idle(exchange: Exchange) -> bool:
-    answer = exchange.endpoint.answer(exchange.call)
+    found = exchange.answer()
     exchange.line.wait_due()
-    exchange.line.send(answer)
+    exchange.line.send(found)
     exchange.line.wait(exchange.seconds)
     exchange.line.close()
     return False

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self
 
-from .faults import Fault, parse_script
-from .options import Options, parse
+from jackfield_aws_ses.demo.aws.ledger import Session
+from jackfield_aws_ses.demo.aws.messages import SentMessage
+
+from .faults import Fault
+from .options import parse
 from .server import Server
-from .state import State
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from types import TracebackType
-
-    from .records import Request, SentMessage, Session
+from .state import Request, State
 
 
 class FakeAws:
@@ -25,24 +24,15 @@ class FakeAws:
     the package's docstring. ValueError for an option that does not exist.
     """
 
-    def __init__(
-        self, *, host: str = "127.0.0.1", port: int = 0, clock: Callable[[], float] = time.time, **options: Unpack[Options]
-    ) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.time, **options: Any) -> None:
         self._state = State(parse(options), clock)
-        self._host, self._port = host, port
+        self._port = 0
         self._server: Server | None = None
-
-    @classmethod
-    def from_json(cls, endpoint: Mapping[str, Any], *, clock: Callable[[], float] = time.time) -> Self:
-        """Return a fake from a test vector's `endpoint`: the options in camelCase."""
-        fake = cls(clock=clock)
-        fake._state = State(parse(endpoint), clock)
-        return fake
 
     def start(self) -> Self:
         """Open the port and serve; after stop() the same port again."""
         if self._server is None:
-            self._server = Server(self._state, self._host, self._port)
+            self._server = Server(self._state, self._port)
             self._server.start()
         return self
 
@@ -109,15 +99,20 @@ class FakeAws:
 
     def calls(self) -> list[str]:
         """`["sts:AssumeRole", "sesv2:SendEmail"]`: the names of the requests, in order."""
-        return self._state.calls()
+        return [request.name for request in self._state.requests]
 
     def script(self, faults: Iterable[Fault | Mapping[str, Any]]) -> None:
         """Append faults."""
-        self._state.script.extend(parse_script(faults))
+        self._state.script.extend(parse({"script": faults}).script)
 
-    def configure(self, **options: Unpack[Options]) -> None:
+    def configure(self, **options: Any) -> None:
         """Change options while the fake runs; a new script counts from the next reset()."""
-        self._state.settings = parse(options, self._state.settings)
+        self._state.configure(parse(options, self._state.settings))
+
+    def renew(self, endpoint: Mapping[str, Any]) -> None:
+        """Become as new, with a vector's endpoint for options."""
+        self._state.configure(parse(endpoint))
+        self._state.reset(sessions=True)
 
     def expire_sessions(self) -> None:
         """Every session made so far is over from now on."""
@@ -137,7 +132,7 @@ class FakeAws:
             self._server.release()
 
     def state(self) -> dict[str, Any]:
-        """Return what `GET /_fake/state` answers."""
+        """Return everything that happened, as JSON."""
         return self._state.as_json()
 
     def wait_until(self, condition: Callable[[FakeAws], bool], timeout: float = 5.0) -> bool:

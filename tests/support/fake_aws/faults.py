@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
-
-from .naming import from_camel
 
 KINDS = frozenset(
     {"pass", "reset", "close", "hang", "status", "body", "cut", "drip", "latency", "close_idle", "expire", "reset_before_read"}
@@ -42,15 +40,6 @@ class Fault:
         if self.do not in KINDS:
             raise ValueError(f"unknown fault {self.do!r}; one of {', '.join(sorted(KINDS))}")
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Fault:
-        """Read a fault from its JSON form; ValueError for a member or kind that does not exist."""
-        members = {from_camel(name): member for name, member in value.items()}
-        unknown = members.keys() - {known.name for known in fields(cls)}
-        if unknown or "do" not in members:
-            raise ValueError(f"a fault needs 'do' and knows no {', '.join(sorted(unknown)) or 'other form'}")
-        return cls(**members)
-
     @property
     def accepts(self) -> bool:
         """Whether AWS takes the request before it misbehaves."""
@@ -83,17 +72,6 @@ class Script:
             for fault in faults:
                 (self._standing if fault.always else self._queue).append(fault)
 
-    def clear(self) -> None:
-        """Forget every fault."""
-        with self._lock:
-            self._queue.clear()
-            self._standing.clear()
-
-    def pending(self) -> int:
-        """How many answers the queue will still spoil (standing faults not counted)."""
-        with self._lock:
-            return sum(fault.times for fault in self._queue)
-
     def take(self, service: str, operation: str) -> Fault | None:
         """Return the fault for this request, taken from the queue; None for an honest answer."""
         if not self._queue and not self._standing:
@@ -117,10 +95,3 @@ class Script:
                     del self._queue[position]
                 return fault
         return next((fault for fault in self._standing if wanted(fault)), None)
-
-
-def parse_script(value: Iterable[Fault | Mapping[str, Any]]) -> tuple[Fault, ...]:
-    """Read a script: faults, or their JSON forms."""
-    if isinstance(value, (str, Mapping)):
-        raise TypeError("a script is a list of faults")
-    return tuple(item if isinstance(item, Fault) else Fault.from_json(item) for item in value)

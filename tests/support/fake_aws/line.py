@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import threading
 import time
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import threading
+from jackfield_aws_ses.demo.aws.exchange import Answer
 
-    from .wire import Answer
+from .wire import head
 
 _SHORT = 0.25
 
@@ -42,19 +41,19 @@ class Line:
 
     def send(self, answer: Answer) -> None:
         """Send a whole answer."""
-        self.sock.sendall(answer.head() + answer.body)
+        self.sock.sendall(head(answer) + answer.body)
 
     def cut(self, answer: Answer, count: int) -> None:
         """Announce the whole body, send `count` bytes of it."""
-        self.sock.sendall(answer.head() + answer.body[:count])
+        self.sock.sendall(head(answer) + answer.body[:count])
 
-    def drip(self, answer: Answer, seconds: float, head: bool) -> None:
+    def drip(self, answer: Answer, seconds: float, with_head: bool) -> None:
         """Send the body, or all, a byte at a time, `seconds` before each."""
         slow = answer.body
-        if head:
-            slow = answer.head() + slow
+        if with_head:
+            slow = head(answer) + slow
         else:
-            self.sock.sendall(answer.head())
+            self.sock.sendall(head(answer))
         for position in range(len(slow)):
             self.wait(seconds)
             if self._stopping.is_set():

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
 
-from .control import CONTROL, control
-from .endpoint import Endpoint
+from jackfield_aws_ses.demo.aws.call import SEND_PATH, read_call
+from jackfield_aws_ses.demo.aws.exchange import Answer, HttpRequest
+
 from .exchange import Exchange, honest, misbehave
 from .line import Line
-from .wire import Answer, BadRequestError, HttpRequest, Reader
-
-if TYPE_CHECKING:
-    from .state import State
+from .state import State
+from .wire import BadRequestError, Reader
 
 _PATIENCE = 5.0
 
@@ -24,15 +21,13 @@ _PATIENCE = 5.0
 class Server:
     """Serves one endpoint on one port from start() to stop()."""
 
-    def __init__(self, state: State, host: str, port: int) -> None:
+    def __init__(self, state: State, port: int) -> None:
         self.state = state
-        self._endpoint = Endpoint(state)
         self._stopping = threading.Event()
         self._lines: set[Line] = set()
         self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
-        self._numbers = itertools.count(1)
-        self._listener = socket.create_server((host, port), backlog=512)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=512)
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
         self._acceptor = threading.Thread(target=self._accept, name="fake-aws", daemon=True)
 
@@ -79,13 +74,13 @@ class Server:
                 thread.start()
 
     def _serve(self, line: Line) -> None:
-        self.state.connected()
+        self.state.connected(1)
         try:
             if self.state.script.take_connection() is not None:
                 line.reset()
                 return
             line.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._converse(line, next(self._numbers))
+            self._converse(line)
         except BadRequestError as error:
             with contextlib.suppress(OSError):
                 line.send(Answer(400, str(error).encode(), "text/plain", (("Connection", "close"),)))
@@ -97,33 +92,28 @@ class Server:
             with self._lock:
                 self._lines.discard(line)
                 self._threads.discard(threading.current_thread())
-            self.state.disconnected()
+            self.state.connected(-1)
 
-    def _converse(self, line: Line, number: int) -> None:
+    def _converse(self, line: Line) -> None:
         reader, first = Reader(line.sock), True
         while (http := reader.read()) is not None and not self._stopping.is_set():
-            read_at = time.perf_counter()
-            if http.path.startswith(CONTROL):
-                if first:
-                    self.state.uncount()
-                first = False
-                line.send(control(self.state, self.release, http))
-                continue
             settings = self.state.settings
-            line.due = read_at + settings.latency + (settings.connect_latency if first else 0.0)
+            line.due = time.perf_counter() + settings.latency + (settings.connect_latency if first else 0.0)
             first = False
-            if not self._exchange(line, http, number):
+            if not self._exchange(line, http):
                 return
 
-    def _exchange(self, line: Line, http: HttpRequest, number: int) -> bool:
-        if (answer := self._endpoint.blind(http)) is not None:
+    def _exchange(self, line: Line, http: HttpRequest) -> bool:
+        state = self.state
+        if state.settings.blind and http.path == SEND_PATH:
+            state.accept_unread("sesv2:SendEmail")
             line.wait_due()
-            line.send(answer)
+            line.send(Answer(200, f'{{"MessageId":"{state.message_id()}"}}'.encode()))
             return True
-        call, fault = self._endpoint.begin(http, number)
+        call = read_call(http, state.request_id())
+        state.log(call)
+        fault = state.script.take(call.service, call.operation)
         try:
-            if fault is None:
-                return honest(self._endpoint, line, call)
-            return misbehave(Exchange(self._endpoint, line, call, fault))
+            return honest(state, line, call) if fault is None else misbehave(Exchange(state, line, call, fault))
         finally:
             call.drop_content()

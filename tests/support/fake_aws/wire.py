@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import socket
 
-if TYPE_CHECKING:
-    import socket
+from jackfield_aws_ses.demo.aws.exchange import Answer, HttpRequest
 
 MAX_HEAD = 65_536
 MAX_BODY = 256 * 1024 * 1024
-JSON = "application/json"
 
 _REASONS = {200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests", 500: "Internal Server Error"}
 
@@ -19,33 +16,13 @@ class BadRequestError(Exception):
     """Bytes that are no HTTP/1.1 request."""
 
 
-@dataclass(slots=True)
-class HttpRequest:
-    """One request; header names in lower case, `path` and `query` as they came (still percent-encoded)."""
-
-    method: str
-    path: str
-    query: str
-    headers: dict[str, str]
-    body: bytes | bytearray
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer, before it is put on the wire."""
-
-    status: int
-    body: bytes
-    content_type: str = JSON
-    headers: tuple[tuple[str, str], ...] = ()
-
-    def head(self) -> bytes:
-        """Return the status line and the headers, with the length of the whole body."""
-        more = "".join(f"{name}: {value}\r\n" for name, value in self.headers)
-        return (
-            f"HTTP/1.1 {self.status} {_REASONS.get(self.status, 'Status')}\r\nContent-Type: {self.content_type}\r\n"
-            f"{more}Content-Length: {len(self.body)}\r\n\r\n"
-        ).encode("latin-1", "replace")
+def head(answer: Answer) -> bytes:
+    """Return the status line and the headers, with the length of the whole body."""
+    more = "".join(f"{name}: {value}\r\n" for name, value in answer.headers)
+    return (
+        f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, 'Status')}\r\nContent-Type: {answer.content_type}\r\n"
+        f"{more}Content-Length: {len(answer.body)}\r\n\r\n"
+    ).encode("latin-1", "replace")
 
 
 class Reader:

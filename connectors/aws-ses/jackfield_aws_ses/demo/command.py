@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import NoReturn
 
 from jackfield.errors import InvalidInvocation
 
 __all__ = ["command"]
 
-_NOT_VALID = 2
-
 
 def command(argv: list[str]) -> int:
-    """Run the demo with the words after the command's name: 0 where all went as expected, 1 where it did not, 2 where it cannot run.
+    """Run the demo with the words after the command's name: 0 where all went as expected, else 1.
 
     :raises InvalidInvocation: for words that the command does not take.
     """
     arguments = _parser().parse_args(argv)
-    from jackfield_aws_ses.demo.holes import MotoMissing  # noqa: PLC0415 (--help imports nothing of the demo)
-    from jackfield_aws_ses.demo.serving import serve  # noqa: PLC0415 (as above)
+    from jackfield_aws_ses.demo.serving import serve  # noqa: PLC0415 (--help imports nothing of the demo)
     from jackfield_aws_ses.demo.show import Show  # noqa: PLC0415 (as above)
     from jackfield_aws_ses.demo.tour import tour  # noqa: PLC0415 (as above)
 
     show = Show(one_line=arguments.json)
-    try:
-        return serve(show) if arguments.serve else tour(show)
-    except MotoMissing as error:
-        if arguments.json:
-            show.line({"error": InvalidInvocation(str(error)).to_json()})
-        else:
-            sys.stderr.write(f"jackfield: {error}\n")
-        return _NOT_VALID
+    return serve(show) if arguments.serve else tour(show)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -7,8 +7,8 @@ import signal
 import threading
 from types import FrameType
 
+from jackfield_aws_ses.demo.aws.messages import SentMessage
 from jackfield_aws_ses.demo.embedded import EmbeddedAws
-from jackfield_aws_ses.demo.received import SentMessage
 from jackfield_aws_ses.demo.show import Show
 from jackfield_aws_ses.demo.stage import EXAMPLES
 
@@ -21,10 +21,7 @@ _POLL = 0.5
 
 
 def serve(show: Show) -> int:
-    """Run the embedded AWS until Ctrl-C or SIGTERM, and show each message that it accepts.
-
-    :raises MotoMissing: where the extra ``jackfield-aws-ses[demo]`` is not installed.
-    """
+    """Run the embedded AWS until Ctrl-C or SIGTERM, and show each message that it accepts."""
     over = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
@@ -50,7 +47,7 @@ def _announce(show: Show, aws: EmbeddedAws) -> None:
     if show.one_line:
         show.line({"url": aws.url, "environment": variables, "examples": str(EXAMPLES)})
         return
-    show.text(f"An AWS of moto's runs at {aws.url} until Ctrl-C. In another terminal:\n", "bold")
+    show.text(f"An embedded AWS runs at {aws.url} until Ctrl-C. In another terminal:\n", "bold")
     for name, value in variables.items():
         show.text(f"export {name}={shlex.quote(value)}")
     show.text(

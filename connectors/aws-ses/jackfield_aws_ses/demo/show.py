@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from jackfield.stdout import silence_stdout
-from jackfield_aws_ses.demo.received import Part, SentMessage
+from jackfield_aws_ses.demo.aws.messages import SentMessage
+from jackfield_aws_ses.demo.received import message_json, message_rows
 from jackfield_aws_ses.demo.stage import Report, Step
 
 if TYPE_CHECKING:
@@ -62,10 +63,10 @@ class Show:
     def message(self, message: SentMessage) -> None:
         """A message as AWS received it."""
         if self.one_line:
-            self.line({"received": message.to_json()})
+            self.line({"received": message_json(message)})
             return
-        self.text(f"received by AWS ({message.form} content)", "bold")
-        self.text("\n".join(f"  {label:<{_LABEL}}{value}" for label, value in _rows(message)))
+        self.text(f"received by AWS ({message.kind.title()} content)", "bold")
+        self.text("\n".join(f"  {label:<{_LABEL}}{value}" for label, value in message_rows(message)))
 
     def text(self, text: str, style: str = "") -> None:
         """Lines for people."""
@@ -114,26 +115,6 @@ def _console() -> Console | None:
     from rich.console import Console  # noqa: PLC0415 (as in text)
 
     return Console()
-
-
-def _rows(message: SentMessage) -> Iterable[tuple[str, str]]:
-    rows = (
-        ("From", message.sender),
-        ("To", "; ".join(message.to)),
-        ("Cc", "; ".join(message.cc)),
-        ("Bcc", "; ".join(message.bcc) and f"{'; '.join(message.bcc)}  (envelope only)"),
-        ("Reply-To", "; ".join(message.reply_to)),
-        ("Subject", message.subject),
-        *(("Part", _described(part)) for part in message.bodies),
-        *(("Attachment", _described(part)) for part in message.attachments),
-        ("MessageId", message.message_id),
-    )
-    return ((label, value) for label, value in rows if value)
-
-
-def _described(part: Part) -> str:
-    name = f"{part.name}, " if part.name else ""
-    return f"{name}{part.content_type}, {part.size:,} bytes"
 
 
 def folded(value: object, depth: int = 0) -> str:

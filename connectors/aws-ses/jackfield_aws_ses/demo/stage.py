@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from jackfield import Jackfield
+from jackfield_aws_ses.demo.aws.messages import SentMessage
 from jackfield_aws_ses.demo.embedded import EmbeddedAws
-from jackfield_aws_ses.demo.received import SentMessage
+from jackfield_aws_ses.demo.received import message_json
 
 __all__ = ["EXAMPLES", "Played", "Report", "Stage", "Step", "faults"]
 
@@ -28,7 +29,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """The members of a step's line."""
-        received = {"received": [message.to_json() for message in self.received]} if self.received else {}
+        received = {"received": [message_json(message) for message in self.received]} if self.received else {}
         return {"passed": not self.faults, **dict(self.shown), **received, **({"faults": list(self.faults)} if self.faults else {})}
 
 

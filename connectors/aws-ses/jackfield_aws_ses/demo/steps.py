@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield_aws_ses.demo.received import SentMessage
+from jackfield_aws_ses.demo.aws.messages import SentMessage
+from jackfield_aws_ses.demo.received import message_json
 from jackfield_aws_ses.demo.stage import Played, Report, Stage, Step, faults
 
 __all__ = ["STEPS"]
@@ -58,10 +59,11 @@ def _sent(stage: Stage) -> Report:
 def _whole(message: SentMessage | None, inputs: Mapping[str, Any]) -> dict[str, bool]:
     if message is None:
         return {}
+    received = message_json(message)
     return {
         "the subject is whole": message.subject == inputs["subject"],
         "both texts are whole": (message.text, message.html) == (inputs["text"], inputs["html"]),
-        "every recipient is in the envelope": [[*message.to], [*message.cc], [*message.bcc]] == [inputs["to"], inputs["cc"], inputs["bcc"]],
+        "every recipient is in the envelope": all(received[name] == inputs[name] for name in ("to", "cc", "bcc")),
         "the attachments arrived": [part.name for part in message.attachments] == [*inputs["attachments"]],
     }
 

@@ -22,15 +22,12 @@ What to try next
 
 
 def tour(show: Show, steps: tuple[Step, ...] = STEPS) -> int:
-    """Walk through ``steps`` on an AWS of its own; 0 where each came out as expected and could be shown, else 1.
-
-    :raises MotoMissing: where the extra ``jackfield-aws-ses[demo]`` is not installed.
-    """
+    """Walk through ``steps`` on an AWS of its own; 0 where each came out as expected and could be shown, else 1."""
     started = time.monotonic()
     failing: list[str] = []
     with EmbeddedAws() as aws, _connected(aws) as jackfield:
         if not show.one_line:
-            show.text(f"An AWS of moto's runs at {aws.url}: IAM, STS and SES, with authorisation enforced. No account, no network.")
+            show.text(f"An embedded AWS runs at {aws.url}: IAM, STS and SES, with authorisation enforced. No account, no network.")
         stage = Stage(jackfield, aws)
         for number, step in enumerate(steps, start=1):
             show.begin(number, step)

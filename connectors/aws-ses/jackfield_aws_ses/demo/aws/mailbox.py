@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from .errors import invalid
+from jackfield_aws_ses.demo.aws.refusals import invalid
+
+__all__ = ["address_of", "check_mailboxes", "split_mailboxes"]
 
 _DOMAIN = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f.:A-Za-z]+\]")
 _LOCAL = re.compile(r"[!-~]+")
@@ -34,13 +36,23 @@ def address_of(mailbox: str) -> str:
     return text[text.rfind("<") + 1 : -1].strip() if text.endswith(">") and "<" in text else text
 
 
-def check_address(address: str) -> None:
-    """AwsError InvalidParameterValue (BadRequestException in version 2) for an address that SES does not take."""
-    local, at, domain = address.rpartition("@")
-    if not at or not local or not domain:
+def check_mailboxes(text: str) -> int:
+    """Check every mailbox of one value and count them.
+
+    :raises Refusal: InvalidParameterValue (BadRequestException in version 2) for an address that SES does not take.
+    """
+    mailboxes = split_mailboxes(text)
+    for mailbox in mailboxes:
+        _check_address(address_of(mailbox))
+    return len(mailboxes)
+
+
+def _check_address(address: str) -> None:
+    local, _, domain = address.rpartition("@")
+    if not local or not domain:
         raise invalid("Missing final '@domain'")
-    if local.startswith('"') and local.endswith('"') and len(local) > 2:
-        local = local[1:-1].replace(" ", "")
+    if local.startswith('"') and local.endswith('"'):
+        local = local.strip('"').replace(" ", "")
     if not _LOCAL.fullmatch(local):
         raise invalid("Local address contains control or whitespace")
     if ".." in domain:
@@ -49,14 +61,3 @@ def check_address(address: str) -> None:
         raise invalid(f"Domain {'starts' if domain.startswith('.') else 'ends'} with dot")
     if not _DOMAIN.fullmatch(domain):
         raise invalid("Domain contains illegal character")
-
-
-def check_field(text: str) -> int:
-    """Check every mailbox of one value and count them."""
-    if text.isascii() and "," not in text and '"' not in text:
-        check_address(address_of(text))
-        return 1
-    mailboxes = split_mailboxes(text)
-    for mailbox in mailboxes:
-        check_address(address_of(mailbox))
-    return len(mailboxes)

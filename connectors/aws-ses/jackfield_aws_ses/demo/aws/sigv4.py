@@ -9,19 +9,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from calendar import timegm
 from dataclasses import dataclass
-from time import strptime
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-if TYPE_CHECKING:
-    from .wire import HttpRequest
+from jackfield_aws_ses.demo.aws.exchange import HttpRequest
 
-ALGORITHM = "AWS4-HMAC-SHA256"
+__all__ = ["Authorization", "is_signed_with", "parse_authorization"]
+
+_ALGORITHM = "AWS4-HMAC-SHA256"
 # An access key may hold anything, a slash too: the scope is read from its right end.
 _HEADER = re.compile(
-    ALGORITHM + r" +Credential=([^,]+)/(\d{8})/([^/,]+)/([^/,]+)/aws4_request, *SignedHeaders=([^,]+), *Signature=([0-9a-f]+)"
+    _ALGORITHM + r" +Credential=([^,]+)/(\d{8})/([^/,]+)/([^/,]+)/aws4_request, *SignedHeaders=([^,]+), *Signature=([0-9a-f]+)"
 )
 
 
@@ -49,7 +47,7 @@ def parse_authorization(value: str) -> Authorization | None:
 
 
 def is_signed_with(request: HttpRequest, authorization: Authorization, secret: str) -> bool:
-    """Whether the request's signature was made with the secret."""
+    """Compute the request's signature with the secret and compare it."""
     canonical = "\n".join(
         (
             request.method,
@@ -62,16 +60,8 @@ def is_signed_with(request: HttpRequest, authorization: Authorization, secret: s
         )
     )
     digest = hashlib.sha256(canonical.encode("latin-1", "replace")).hexdigest()
-    text = "\n".join((ALGORITHM, request.headers.get("x-amz-date", ""), authorization.scope, digest))
+    text = "\n".join((_ALGORITHM, request.headers.get("x-amz-date", ""), authorization.scope, digest))
     key = ("AWS4" + secret).encode()
     for part in (*authorization.scope.split("/"), text):
         key = hmac.digest(key, part.encode(), "sha256")
     return hmac.compare_digest(key.hex(), authorization.signature)
-
-
-def signed_at(request: HttpRequest) -> float | None:
-    """X-Amz-Date as seconds since the epoch; None where it is missing or malformed."""
-    try:
-        return float(timegm(strptime(request.headers.get("x-amz-date", ""), "%Y%m%dT%H%M%SZ")))
-    except ValueError:
-        return None

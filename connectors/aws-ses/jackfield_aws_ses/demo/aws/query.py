@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 from xml.sax.saxutils import escape
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+__all__ = ["element", "error_xml", "listed", "parse_form", "result_xml"]
 
-NAMESPACES = {
-    "ses": "http://ses.amazonaws.com/doc/2010-12-01/",
-    "sts": "https://sts.amazonaws.com/doc/2011-06-15/",
-}
+_NAMESPACES = {"ses": "http://ses.amazonaws.com/doc/2010-12-01/", "sts": "https://sts.amazonaws.com/doc/2011-06-15/"}
+_SERVER_ERROR = 500
 _LARGE = 4096
-# XML 1.0 has no form at all for these.
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""XML 1.0 has no form at all for these."""
 
 
 def parse_form(body: bytes | bytearray) -> dict[str, str]:
@@ -30,10 +27,7 @@ def parse_form(body: bytes | bytearray) -> dict[str, str]:
 
 
 def _decode(value: bytes) -> str:
-    if b"+" in value:
-        value = value.replace(b"+", b" ")
-    if b"%" not in value:
-        return value.decode("utf-8", "replace")
+    value = value.replace(b"+", b" ")
     if len(value) > _LARGE:
         # A base64 message of 13 MB is escapes of four kinds only; unquoting it piece by piece takes most of a second.
         for escaped, plain in ((b"%2B", b"+"), (b"%2F", b"/"), (b"%3D", b"="), (b"%0A", b"\n")):
@@ -41,8 +35,8 @@ def _decode(value: bytes) -> str:
     return unquote_to_bytes(value).decode("utf-8", "replace")
 
 
-def listed(form: dict[str, str], prefix: str) -> tuple[str, ...]:
-    """Return the values of `prefix.member.1`, `prefix.member.2` and so on."""
+def listed(form: Mapping[str, str], prefix: str) -> tuple[str, ...]:
+    """Return the values of ``prefix.member.1``, ``prefix.member.2`` and so on."""
     values: list[str] = []
     while (value := form.get(f"{prefix}.member.{len(values) + 1}")) is not None:
         values.append(value)
@@ -50,27 +44,22 @@ def listed(form: dict[str, str], prefix: str) -> tuple[str, ...]:
 
 
 def element(name: str, value: object) -> str:
-    """One XML element, its text escaped."""
+    """Return one XML element, its text escaped."""
     return f"<{name}>{escape(_NOT_XML.sub('?', str(value)))}</{name}>"
-
-
-def member_list(name: str, values: Iterable[str]) -> str:
-    """Return a list in the query protocol's form."""
-    return f"<{name}>{''.join(element('member', value) for value in values)}</{name}>"
 
 
 def result_xml(service: str, operation: str, inner: str, request_id: str) -> bytes:
     """Return a whole answer around the inner elements."""
     return (
-        f'<{operation}Response xmlns="{NAMESPACES[service]}"><{operation}Result>{inner}</{operation}Result>'
-        f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>\n"
+        f'<{operation}Response xmlns="{_NAMESPACES[service]}"><{operation}Result>{inner}</{operation}Result>'
+        f"<ResponseMetadata>{element('RequestId', request_id)}</ResponseMetadata></{operation}Response>\n"
     ).encode("utf-8", "xmlcharrefreplace")
 
 
 def error_xml(service: str, code: str, message: str, status: int, request_id: str) -> bytes:
     """Return a whole error answer."""
-    side = "Sender" if status < 500 else "Receiver"
+    side = "Sender" if status < _SERVER_ERROR else "Receiver"
     return (
-        f'<ErrorResponse xmlns="{NAMESPACES.get(service, NAMESPACES["ses"])}"><Error><Type>{side}</Type>'
-        f"{element('Code', code)}{element('Message', message)}</Error><RequestId>{request_id}</RequestId></ErrorResponse>\n"
+        f'<ErrorResponse xmlns="{_NAMESPACES[service]}"><Error><Type>{side}</Type>'
+        f"{element('Code', code)}{element('Message', message)}</Error>{element('RequestId', request_id)}</ErrorResponse>\n"
     ).encode("utf-8", "xmlcharrefreplace")

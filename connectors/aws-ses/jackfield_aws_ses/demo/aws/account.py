@@ -1,0 +1,148 @@
+"""The owner's side of an account: identities, roles, users, limits."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
+
+from jackfield_aws_ses.demo.aws.refusals import Refusal, invalid
+
+__all__ = ["NUMBER", "Account", "Identity", "Page", "Quota", "Role", "User", "page"]
+
+NUMBER = "123456789012"
+"""The account's number, in the ARNs that the model makes up."""
+_SIMULATOR = "simulator.amazonses.com"
+_LARGEST_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A verified domain or address; ``region`` None means that it is verified in every region."""
+
+    name: str
+    region: str | None = None
+
+    @property
+    def is_domain(self) -> bool:
+        """True for a domain, False for an address."""
+        return "@" not in self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role. ``allow`` None means every action, ``trust`` None every principal, no External ID that none is asked for.
+
+    ``external_id_like`` is a pattern of further External IDs, as ``StringLike`` compares them.
+    """
+
+    external_id: str | None = None
+    allow: frozenset[str] | None = None
+    trust: frozenset[str] | None = None
+    max_session_duration: int = 3600
+    external_id_like: str | None = None
+
+    def accepts(self, external_id: str | None) -> bool:
+        """Compare an External ID, None for none, with the role's condition."""
+        if self.external_id is None or external_id == self.external_id:
+            return True
+        return external_id is not None and self.external_id_like is not None and fnmatchcase(external_id, self.external_id_like)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A long-lived key or, with a session token, a temporary one. ``arn`` None is made up from the key."""
+
+    secret: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    arn: str | None = None
+    allow: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Recipients in 24 hours (-1 = unlimited), sends a second, and the recipients that count already."""
+
+    max24_hour_send: float = 50000.0
+    max_send_rate: float = 14.0
+    sent_last24_hours: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """An account as its owner set it up. None for identities, configuration sets, roles or users switches that check off.
+
+    ``rates`` are calls a second by operation; ``session_calls`` ends a session after so many calls of SES; ``strict_raw`` asks for
+    ``ses:SendRawEmail`` to send raw content over API version 2, where either send permission will do otherwise.
+    """
+
+    identities: tuple[Identity, ...] | None = None
+    configuration_sets: frozenset[str] | None = None
+    roles: Mapping[str, Role] | None = None
+    users: Mapping[str, User] | None = None
+    sandbox: bool = False
+    paused: bool = False
+    quota: Quota = Quota()
+    rates: Mapping[str, float] = field(default_factory=dict)
+    strict_raw: bool = False
+    verify_signatures: bool = False
+    session_calls: int | None = None
+
+    @cached_property
+    def _verified(self) -> frozenset[tuple[str, str | None]]:
+        return frozenset((_folded(identity.name), identity.region) for identity in self.identities or ())
+
+    def is_verified(self, address: str, region: str) -> bool:
+        """Look for the address, its domain or a parent domain among the identities; the mailbox simulator is always verified."""
+        if self.identities is None:
+            return True
+        name = _folded(address)
+        labels = name.rpartition("@")[2].split(".")
+        domains = [".".join(labels[start:]) for start in range(len(labels))]
+        if domains[0] == _SIMULATOR:
+            return True
+        return any((found, where) in self._verified for found in (name, *domains) for where in (None, region))
+
+    def identities_in(self, region: str) -> tuple[Identity, ...]:
+        """Return the identities of a region; none where they are not checked."""
+        return tuple(identity for identity in self.identities or () if identity.region in (None, region))
+
+
+def _folded(name: str) -> str:
+    local, at, domain = name.rpartition("@")
+    return local + at + domain.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list of identities; ``token`` is None on the last."""
+
+    names: tuple[str, ...]
+    token: str | None
+
+
+def page(identities: Iterable[Identity], scope: str, token: str | None, size: str) -> Page:
+    """Return one page, in the order of names. ``scope`` ties a token to the list that it was made for.
+
+    :raises Refusal: for a size out of bounds, or a token of another list.
+    """
+    wanted = int(size) if size.isascii() and size.isdigit() else 0
+    if not 1 <= wanted <= _LARGEST_PAGE:
+        raise invalid(f"The page size must be between 1 and {_LARGEST_PAGE}.")
+    names = sorted(identity.name for identity in identities)
+    start = 0 if token is None else _offset(token, scope)
+    following = start + wanted
+    more = base64.urlsafe_b64encode(f"{scope}|{following}".encode()).decode() if following < len(names) else None
+    return Page(tuple(names[start:following]), more)
+
+
+def _offset(token: str, scope: str) -> int:
+    try:
+        made_for, _, offset = base64.urlsafe_b64decode(token.encode()).decode().rpartition("|")
+        if made_for == scope:
+            return int(offset)
+    except ValueError:
+        pass
+    raise Refusal("InvalidNextToken", "The specified token is not valid.")

@@ -1,0 +1,30 @@
+"""One HTTP request and its answer, whatever carries them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["JSON", "Answer", "HttpRequest"]
+
+JSON = "application/json"
+
+
+@dataclass(slots=True)
+class HttpRequest:
+    """One request; header names in lower case, path and query as they came (still percent-encoded)."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes | bytearray
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()

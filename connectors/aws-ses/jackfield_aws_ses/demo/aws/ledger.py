@@ -1,0 +1,132 @@
+"""The history of an account: sessions, accepted messages, calls within the rates, and the clock by which sessions end."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from jackfield_aws_ses.demo.aws.account import Account
+from jackfield_aws_ses.demo.aws.messages import SentMessage
+
+__all__ = ["Ledger", "Session"]
+
+_JITTER = 0.95
+"""Share of a rate's window that must have passed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """One assumed role. ``policy`` is the text that came with AssumeRole; ``expires_at`` is a time of the ledger's clock."""
+
+    access_key_id: str
+    secret: str = field(repr=False)
+    token: str = field(repr=False)
+    arn: str
+    role_arn: str
+    session_name: str
+    external_id: str | None
+    duration_seconds: int
+    policy: str | None
+    region: str
+    expires_at: float
+
+    @property
+    def user_id(self) -> str:
+        """The unique id of the role, and the session's name."""
+        return f"AROA{self.access_key_id[4:]}:{self.session_name}"
+
+
+class Ledger:
+    """Everything that changes in one account. Every method is thread-safe; ``changed`` is notified at each message.
+
+    ``on_sent`` is called with each accepted message, before its sender has the answer.
+    """
+
+    def __init__(
+        self, account: Account, clock: Callable[[], float] = time.time, on_sent: Callable[[SentMessage], object] | None = None
+    ) -> None:
+        self.account = account
+        self._on_sent = on_sent
+        self.changed = threading.Condition()
+        self.messages: list[SentMessage] = []
+        self.sessions: dict[str, Session] = {}
+        """By their tokens."""
+        self._clock = clock
+        self._offset = 0.0
+        run = uuid.uuid4().hex
+        self._run = f"{run[:8]}-{run[8:12]}-4{run[13:16]}-8{run[17:20]}-"
+        self._numbers = itertools.count(1)
+        self._uses: Counter[str] = Counter()
+        self._recipients = 0
+        self._recent: dict[str, deque[float]] = {}
+
+    def now(self) -> float:
+        """Return the seconds since the epoch on the ledger's clock."""
+        return self._clock() + self._offset
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock on."""
+        self._offset += seconds
+
+    def request_id(self) -> str:
+        """Return a new request id, a UUID in form."""
+        return f"{self._run}{next(self._numbers):012x}"
+
+    def message_id(self) -> str:
+        """Return a new message id in SES's form."""
+        return f"0102{int(self.now() * 1000):012x}-{self.request_id()}-000000"
+
+    def accept(self, message: SentMessage) -> None:
+        """Record an accepted message."""
+        with self.changed:
+            self.messages.append(message)
+            self._recipients += len(message.recipients)
+            self.changed.notify_all()
+        if self._on_sent is not None:
+            self._on_sent(message)
+
+    def sent_today(self) -> float:
+        """Count the recipients of the last 24 hours, those that the quota starts with included."""
+        return self.account.quota.sent_last24_hours + self._recipients
+
+    def add_session(self, session: Session) -> None:
+        """Record an assumed role."""
+        with self.changed:
+            self.sessions[session.token] = session
+
+    def is_session_key(self, access_key_id: str) -> bool:
+        """Find out whether a key belongs to a session, and is worth nothing without its token."""
+        with self.changed:
+            return any(session.access_key_id == access_key_id for session in self.sessions.values())
+
+    def expire_sessions(self) -> None:
+        """End every session made so far."""
+        with self.changed:
+            over = self.now() - 1
+            self.sessions = {token: replace(session, expires_at=over) for token, session in self.sessions.items()}
+
+    def use_session(self, session: Session) -> bool:
+        """Count a call of SES by the session; return False where ``session_calls`` is used up."""
+        with self.changed:
+            self._uses[session.token] += 1
+            return self.account.session_calls is None or self._uses[session.token] <= self.account.session_calls
+
+    def is_too_fast(self, operation: str) -> bool:
+        """Compare a call with the operation's rate, 5 % of jitter forgiven; refused calls do not count."""
+        rate = self.account.rates.get(operation)
+        if rate is None:
+            return False
+        window, now = max(1.0, 1 / rate) * _JITTER, self.now()
+        with self.changed:
+            recent = self._recent.setdefault(operation, deque())
+            while recent and now - recent[0] >= window:
+                recent.popleft()
+            if len(recent) >= max(1, int(rate)):
+                return True
+            recent.append(now)
+            return False

@@ -1,0 +1,158 @@
+"""Messages as SES accepted them: the envelope as asked for, the content as a reader sees it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from email.message import Message
+from functools import cached_property
+
+__all__ = ["Attachment", "Content", "SentMessage", "decoded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One attachment, decoded."""
+
+    name: str
+    content_type: str
+    data: bytes = field(repr=False)
+    disposition: str = "ATTACHMENT"
+    content_id: str | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return len(self.data)
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the bytes."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Subject, texts, headers (those given besides for simple content, every one for raw) and attachments.
+
+    ``charsets`` are those that were given, by ``subject``, ``text`` and ``html``.
+    """
+
+    subject: str = ""
+    text: str | None = None
+    html: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    charsets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentMessage:
+    """One accepted message. ``simple`` is set for kind "simple", ``raw`` for kind "raw".
+
+    ``size`` is the encoded size in bytes, for simple content an estimate of SES's own encoding. SendRawEmail of version 1 has one list
+    of destinations: it stands in ``to``.
+    """
+
+    message_id: str
+    service: str
+    region: str
+    access_key_id: str
+    session_name: str | None
+    source: str
+    to: tuple[str, ...]
+    cc: tuple[str, ...] = ()
+    bcc: tuple[str, ...] = ()
+    reply_to: tuple[str, ...] = ()
+    configuration_set: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    feedback_address: str | None = None
+    identity_arn: str | None = None
+    size: int
+    simple: Content | None = None
+    raw: bytes = field(default=b"", repr=False)
+
+    @property
+    def kind(self) -> str:
+        """``simple`` or ``raw``."""
+        return "raw" if self.simple is None else "simple"
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """To, cc and bcc together."""
+        return self.to + self.cc + self.bcc
+
+    @cached_property
+    def content(self) -> Content:
+        """The content, read from the raw message where there is one."""
+        return self.simple or _read(self.raw)
+
+    @property
+    def subject(self) -> str:
+        """The subject, decoded."""
+        return self.content.subject
+
+    @property
+    def text(self) -> str | None:
+        """The plain text, decoded."""
+        return self.content.text
+
+    @property
+    def html(self) -> str | None:
+        """The HTML text, decoded."""
+        return self.content.html
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers of the content."""
+        return self.content.headers
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """The attachments, decoded."""
+        return self.content.attachments
+
+
+def decoded(value: object) -> str:
+    """Return a header's value without RFC 2047 words, which the parsers of ``email`` join with blanks of their own."""
+    text = str(value)
+    try:
+        return str(make_header(decode_header(text)))
+    except (HeaderParseError, LookupError, UnicodeError):
+        return text
+
+
+def _read(raw: bytes) -> Content:
+    message = message_from_bytes(raw)
+    texts: dict[str, str] = {}
+    attachments: list[Attachment] = []
+    for part in message.walk():
+        if part.is_multipart():
+            continue
+        kind, named = part.get_content_type(), part.get_filename()
+        if named is None and part.get_content_disposition() is None and kind.startswith("text/"):
+            texts.setdefault(kind, _text(part))
+        else:
+            disposition = (part.get_content_disposition() or "attachment").upper()
+            about = part.get("Content-ID")
+            attachments.append(
+                Attachment(decoded(named or ""), kind, _octets(part), disposition, str(about).strip("<> ") if about else None)
+            )
+    headers = tuple((name, decoded(value)) for name, value in message.items())
+    return Content(decoded(message.get("Subject", "")), texts.get("text/plain"), texts.get("text/html"), headers, tuple(attachments))
+
+
+def _octets(part: Message) -> bytes:
+    data = part.get_payload(decode=True)
+    return data if isinstance(data, bytes) else b""
+
+
+def _text(part: Message) -> str:
+    try:
+        return _octets(part).decode(part.get_content_charset("utf-8"), "replace")
+    except LookupError:  # a charset that Python does not know
+        return _octets(part).decode("utf-8", "replace")

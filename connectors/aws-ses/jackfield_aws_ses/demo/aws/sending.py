@@ -1,0 +1,204 @@
+"""Sends, raw or simple, in either version of the API: what SES checks, in one order, before it accepts a message.
+
+Limits from https://docs.aws.amazon.com/ses/latest/dg/quotas.html.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from jackfield_aws_ses.demo.aws import refusals
+from jackfield_aws_ses.demo.aws.access import Caller
+from jackfield_aws_ses.demo.aws.account import NUMBER
+from jackfield_aws_ses.demo.aws.call import Call
+from jackfield_aws_ses.demo.aws.ledger import Ledger
+from jackfield_aws_ses.demo.aws.mailbox import address_of, check_mailboxes, split_mailboxes
+from jackfield_aws_ses.demo.aws.messages import Attachment, Content, SentMessage
+from jackfield_aws_ses.demo.aws.query import listed
+from jackfield_aws_ses.demo.aws.refusals import Refusal, invalid
+
+__all__ = ["send", "send_raw_v1"]
+
+_RECIPIENTS = 50
+_LARGEST = {"ses": 10_485_760, "sesv2": 41_943_040}
+_HEADERS, _NAME_LENGTH, _LINE = 15, 255, 998
+_ONCE = frozenset(
+    {"from", "sender", "reply-to", "to", "cc", "bcc", "subject", "message-id", "date", "return-path"}
+    | {"mime-version", "content-type", "content-transfer-encoding"}
+)
+_FOLD = re.compile(r"\r?\n(?=[ \t])")
+_END = re.compile(rb"\r?\n\r?\n")
+_NOT_FOUND = 404
+
+
+def send(ledger: Ledger, call: Call, caller: Caller) -> dict[str, Any]:
+    """Check and accept a SendEmail of version 2.
+
+    :raises Refusal: for whatever SES refuses.
+    """
+    content = call.content.get("Content")
+    if not isinstance(content, dict) or len(content.keys() & {"Simple", "Raw"}) != 1:
+        raise invalid("Content must hold Simple or Raw")
+    given = call.parameters
+    source = str(given.get("FromEmailAddress") or "")
+    fields: dict[str, Any] = {
+        "reply_to": tuple(given.get("ReplyToAddresses") or ()),
+        "configuration_set": given.get("ConfigurationSetName"),
+        "tags": {tag.get("Name", ""): tag.get("Value", "") for tag in given.get("EmailTags") or ()},
+        "feedback_address": given.get("FeedbackForwardingEmailAddress"),
+        "identity_arn": given.get("FromEmailAddressIdentityArn"),
+    }
+    destination = given.get("Destination") or {}
+    lists = [destination.get(name) or () for name in ("ToAddresses", "CcAddresses", "BccAddresses")]
+    if "Raw" in content:
+        either = () if ledger.account.strict_raw else ("ses:SendEmail",)
+        raw = _blob(content["Raw"].get("Data"))
+        return {"MessageId": _send_raw(ledger, call, caller, raw, source, lists, ("ses:SendRawEmail", *either), fields)}
+    simple = _simple(content["Simple"])
+    caller.authorise(fields["identity_arn"] or _identity(call, source), "ses:SendEmail")
+    fields |= {"simple": simple, "size": _encoded_size(simple), **_envelope(lists, {})}
+    return {"MessageId": _accept(ledger, _draft(ledger, call, caller, source, fields), (source,))}
+
+
+def send_raw_v1(ledger: Ledger, call: Call, caller: Caller) -> str:
+    """Check and accept a SendRawEmail of version 1; return the message's id.
+
+    :raises Refusal: for whatever SES refuses.
+    """
+    form = call.parameters
+    lists = (listed(form, "Destinations"), (), ())
+    fields = {"configuration_set": form.get("ConfigurationSetName"), "identity_arn": form.get("SourceArn")}
+    return _send_raw(ledger, call, caller, _blob(call.content["Data"]), form.get("Source", ""), lists, ("ses:SendRawEmail",), fields)
+
+
+def _send_raw(
+    ledger: Ledger,
+    call: Call,
+    caller: Caller,
+    raw: bytes,
+    source: str,
+    lists: Sequence[Iterable[str]],
+    actions: tuple[str, ...],
+    fields: Mapping[str, Any],
+) -> str:
+    headers = _raw_headers(raw)
+    senders = tuple(dict.fromkeys(filter(None, (source, headers["from"]))))
+    source = source or headers["from"]
+    caller.authorise(fields["identity_arn"] or _identity(call, source), *actions)
+    fields = {**fields, "raw": raw, "size": len(raw), **_envelope(lists, headers)}
+    return _accept(ledger, _draft(ledger, call, caller, source, fields), senders)
+
+
+def _identity(call: Call, source: str) -> str:
+    """Return the ARN of the identity that a message is sent from."""
+    return f"arn:aws:ses:{call.region}:{NUMBER}:identity/{address_of(source)}"
+
+
+def _envelope(lists: Sequence[Iterable[str]], headers: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return to, cc and bcc: the lists as given, or, where all are empty, those of the raw message's headers."""
+    names = ("to", "cc", "bcc")
+    if any(lists):
+        return dict(zip(names, map(tuple, lists), strict=True))
+    return {name: tuple(split_mailboxes(headers[name])) if headers.get(name) else () for name in names}
+
+
+def _draft(ledger: Ledger, call: Call, caller: Caller, source: str, fields: Mapping[str, Any]) -> SentMessage:
+    return SentMessage(
+        message_id=ledger.message_id(),
+        service=call.service,
+        region=call.region,
+        access_key_id=call.access_key_id,
+        session_name=caller.session.session_name if caller.session else None,
+        source=source,
+        **fields,
+    )
+
+
+def _simple(given: Mapping[str, Any]) -> Content:
+    body = given.get("Body") or {}
+    parts = {"subject": given.get("Subject") or {}, "text": body.get("Text") or {}, "html": body.get("Html") or {}}
+    headers = tuple((item.get("Name", ""), item.get("Value", "")) for item in given.get("Headers") or ())
+    if len(headers) > _HEADERS:
+        raise invalid(f"A message takes at most {_HEADERS} headers.")
+    return Content(
+        subject=parts["subject"].get("Data", ""),
+        text=parts["text"].get("Data"),
+        html=parts["html"].get("Data"),
+        headers=headers,
+        attachments=tuple(_attachment(item) for item in given.get("Attachments") or ()),
+        charsets={name: part["Charset"] for name, part in parts.items() if "Charset" in part},
+    )
+
+
+def _attachment(item: Mapping[str, Any]) -> Attachment:
+    name = item.get("FileName", "")
+    if not 0 < len(name) <= _NAME_LENGTH:
+        raise invalid(f"An attachment's FileName has 1 to {_NAME_LENGTH} characters.")
+    data, disposition = _blob(item.get("RawContent")), item.get("ContentDisposition", "ATTACHMENT")
+    return Attachment(name, item.get("ContentType", ""), data, disposition, item.get("ContentId"))
+
+
+def _encoded_size(content: Content) -> int:
+    """Estimate the message that SES makes: base64 in lines of 76 characters and CRLF, and the headers of each part."""
+    texts = sum(len(text.encode("utf-8", "replace")) for text in (content.subject, content.text, content.html) if text)
+    return 1024 + texts + sum(-(-attachment.size // 57) * 78 + 300 for attachment in content.attachments)
+
+
+def _blob(text: object) -> bytes:
+    try:
+        return binascii.a2b_base64(text) if isinstance(text, str) else b""
+    except (binascii.Error, ValueError):
+        raise refusals.misshapen("A blob is not valid base64") from None
+
+
+def _raw_headers(raw: bytes) -> dict[str, str]:
+    """Return the raw message's own headers, names in lower case; refuse one that is missing or doubled, or a line that is too long."""
+    end = _END.search(raw)
+    block = _FOLD.sub("", (raw[: end.start()] if end else raw).decode("utf-8", "replace"))
+    pairs = [(name.strip().lower(), value.strip()) for name, colon, value in (line.partition(":") for line in block.splitlines()) if colon]
+    doubled = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1 and name in _ONCE]
+    if doubled:
+        raise invalid(f"Duplicate header '{doubled[0].title()}'.")
+    headers = dict(pairs)
+    if "from" not in headers:
+        raise invalid("Missing required header 'From'.")
+    if max(map(len, raw.split(b"\n"))) > _LINE + 1:
+        raise invalid("Line length exceeds the limit of 1000 characters.")
+    return headers
+
+
+def _accept(ledger: Ledger, message: SentMessage, senders: tuple[str, ...]) -> str:
+    """Check the message and record it; return its id. ``senders`` are all mailboxes that must be verified."""
+    account = ledger.account
+    if account.paused:
+        raise Refusal("AccountSendingPausedException", "Email sending is paused for this account.", v2_code="SendingPausedException")
+    name, known = message.configuration_set, account.configuration_sets
+    if name is not None and known is not None and name not in known:
+        text = f"Configuration set <{name}> does not exist."
+        raise Refusal("ConfigurationSetDoesNotExist", text, v2_code="NotFoundException", v2_status=_NOT_FOUND)
+    _check_envelope(message, senders)
+    if message.size > _LARGEST[message.service]:
+        raise invalid(f"Message length is more than {_LARGEST[message.service]} bytes long: '{message.size}'.")
+    asked = [address_of(text) for text in (*senders, *(message.recipients if account.sandbox else ()))]
+    failed = [address for address in dict.fromkeys(asked) if not account.is_verified(address, message.region)]
+    if failed:
+        where = f"The following identities failed the check in region {message.region.upper()}: {', '.join(failed)}"
+        raise Refusal("MessageRejected", f"Email address is not verified. {where}")
+    if 0 <= account.quota.max24_hour_send < ledger.sent_today() + len(message.recipients):
+        raise refusals.throttled("Daily message quota exceeded.")
+    ledger.accept(message)
+    return message.message_id
+
+
+def _check_envelope(message: SentMessage, senders: tuple[str, ...]) -> None:
+    if not message.recipients:
+        raise invalid("There are no recipients")
+    count = sum(map(check_mailboxes, message.recipients))
+    for text in (*senders, *message.reply_to, *filter(None, (message.feedback_address,))):
+        check_mailboxes(text)
+    if count > _RECIPIENTS:
+        raise invalid(f"Recipient count exceeds {_RECIPIENTS}.")

@@ -1,0 +1,60 @@
+"""The account served over HTTP on loopback."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from jackfield_aws_ses.demo.aws.call import Call, read_call
+from jackfield_aws_ses.demo.aws.endpoint import answer
+from jackfield_aws_ses.demo.aws.exchange import Answer, HttpRequest
+from jackfield_aws_ses.demo.aws.ledger import Ledger
+
+__all__ = ["serving"]
+
+_LOOPBACK = "127.0.0.1"
+_POLL = 0.02
+"""Seconds until the server notices that it should stop."""
+
+
+@contextmanager
+def serving(ledger: Ledger, on_answer: Callable[[Call, Answer], object]) -> Iterator[str]:
+    """Serve an account on a free port and yield its URL. ``on_answer`` hears of each answer before the caller has it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        """Answers each request of one connection."""
+
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = -1
+
+        def do_POST(self) -> None:
+            """Read the request whole, and answer it."""
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            path, _, query = self.path.partition("?")
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            call = read_call(HttpRequest(self.command, path, query, headers, body), ledger.request_id())
+            found = answer(ledger, call)
+            on_answer(call, found)
+            self.send_response(found.status)
+            for name, value in (("Content-Type", found.content_type), ("Content-Length", str(len(found.body))), *found.headers):
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(found.body)
+
+        do_GET = do_POST  # noqa: N815 (the names that http.server calls)
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    server = ThreadingHTTPServer((_LOOPBACK, 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(_POLL,), name="embedded-aws", daemon=True)
+    thread.start()
+    try:
+        yield f"http://{_LOOPBACK}:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
