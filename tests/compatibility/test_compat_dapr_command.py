@@ -143,6 +143,17 @@ def test_http_needs_no_grpc(folder: Path, aws: FakeAws, monkeypatch: pytest.Monk
         assert asked(ready["httpPort"], "POST", "/v1.0/bindings/outbox", {"operation": "create", "data": "x"})[0] == 204
 
 
+def test_without_the_server_the_extra_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """HTTP is served by uvicorn: without it the command says what to install."""
+    write(folder, "a.yaml", component())
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    for name in [name for name in sys.modules if name.startswith(("uvicorn.", "jackfield.surfaces.http.protocol"))]:
+        monkeypatch.delitem(sys.modules, name)
+    code, error = refused(capsys, "--components", ".")
+    assert code == 2
+    assert "jackfield[server]" in error["hint"]
+
+
 def test_a_sidecar_that_stops_waits_for_what_runs() -> None:
     """Stopping ends at once where nothing runs, and idle connections are not waited for."""
     api = DaprApi({}, lambda _invocation: pytest.fail("nothing is invoked"))

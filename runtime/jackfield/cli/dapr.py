@@ -20,6 +20,7 @@ from jackfield.surfaces.web_pages import LOOPBACK
 
 if TYPE_CHECKING:
     from jackfield.surfaces.dapr import Bindings, Components
+    from jackfield.surfaces.http.protocol import Bounded
 
 __all__ = ["VERBS", "check_token", "components_of", "declare_components", "told_bindings"]
 
@@ -80,11 +81,23 @@ def _run(arguments: Namespace, output: Output) -> int:
     with Jackfield(workspace, connections=[{"connections": dict(found.connections)}]) as jackfield, _told_to_stop() as stop:
         invoke = partial(jackfield.invoke, caller=Caller(remote=True))
         api = DaprApi(found.by_name, invoke, components.app_id, token, local=arguments.host in LOOPBACK)
-        sidecar = Sidecar(api, arguments.host, arguments.http_port, _grpc_port(arguments))
+        sidecar = Sidecar(api, arguments.host, arguments.http_port, _grpc_port(arguments), protocol=_protocol())
         output.line(_ready(sidecar.ports, sorted(found.by_name)))
         stop.wait()
         sidecar.stop(arguments.grace)
     return 0
+
+
+def _protocol() -> type[Bounded]:
+    """Return the HTTP protocol of ``jackfield serve``, with its limits.
+
+    :raises InvalidInvocation: where the extra ``server`` is missing.
+    """
+    try:
+        from jackfield.surfaces.http.protocol import Bounded  # noqa: PLC0415 (an extra)
+    except ImportError as error:
+        raise InvalidInvocation(f"the server is an extra, and '{error.name}' is missing", hint="pip install 'jackfield[server]'") from None
+    return Bounded
 
 
 def told_bindings(components: Components) -> Bindings:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from jackfield.errors import InvalidInvocation, Unavailable
 from jackfield.surfaces.dapr.api import DaprApi
-from jackfield.surfaces.dapr.http_server import HttpServer
 
 if TYPE_CHECKING:
     from jackfield.surfaces.dapr.grpc_server import GrpcServer
+    from jackfield.surfaces.dapr.http_server import HttpServer
 
 __all__ = ["Sidecar", "has_grpc"]
 
@@ -25,15 +25,25 @@ def has_grpc() -> bool:
 class Sidecar:
     """HTTP and, where ``grpc_port`` is given, gRPC on one host, from when it is made until it is stopped.
 
+    ``protocol`` is uvicorn's HTTP protocol.
+
     :raises InvalidInvocation: where gRPC is asked for and grpcio is not installed.
     :raises Unavailable: where a port cannot be had.
     """
 
-    def __init__(self, api: DaprApi, host: str = "127.0.0.1", http_port: int = 3500, grpc_port: int | None = None) -> None:
+    def __init__(
+        self,
+        api: DaprApi,
+        host: str = "127.0.0.1",
+        http_port: int = 3500,
+        grpc_port: int | None = None,
+        *,
+        protocol: Any = "auto",  # noqa: ANN401 (uvicorn takes a class or a name)
+    ) -> None:
         self.api = api
         self._servers: list[HttpServer | GrpcServer] = []
         try:
-            self._servers.append(HttpServer(self.api, host, http_port))
+            self._servers.append(_http_server(self.api, host, http_port, protocol))
             if grpc_port is not None:
                 self._servers.append(_grpc_server(self.api, host, grpc_port))
         except OSError as error:
@@ -64,6 +74,12 @@ class Sidecar:
         end = time.monotonic() + patience
         for server in reversed(self._servers):
             server.stop(max(0.0, end - time.monotonic()))
+
+
+def _http_server(api: DaprApi, host: str, port: int, protocol: Any) -> HttpServer:  # noqa: ANN401 (as above)
+    from jackfield.surfaces.dapr.http_server import HttpServer  # noqa: PLC0415 (an extra)
+
+    return HttpServer(api, host, port, protocol)
 
 
 def _grpc_server(api: DaprApi, host: str, port: int) -> GrpcServer:

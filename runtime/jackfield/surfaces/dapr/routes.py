@@ -1,0 +1,48 @@
+"""Dapr's HTTP API as a Starlette route: the same in a sidecar and beside the API of ``jackfield serve``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from jackfield.surfaces.dapr.api import DaprApi
+from jackfield.surfaces.dapr.http_api import Answer, answer, answer_to_head
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+__all__ = ["ReadBody", "Slowly", "dapr_route"]
+
+Slowly: TypeAlias = Callable[[Callable[[], Answer]], Awaitable[Answer]]
+"""Runs a step that asks a provider outside the event loop."""
+ReadBody: TypeAlias = "Callable[[Request], Awaitable[bytes]]"
+"""Reads a body within a limit; raises the server's own refusal."""
+_METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
+
+
+def dapr_route(path: str, api: DaprApi, slowly: Slowly, read_body: ReadBody) -> Route:
+    """Make the route of everything under ``path``. A body is read only from callers who may call."""
+
+    async def endpoint(request: Request) -> Response:
+        query = request.scope["query_string"].decode("ascii", "replace")
+        target = request.scope["raw_path"].decode("ascii", "replace") + (f"?{query}" if query else "")
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        known = answer_to_head(api, request.method, target, headers)
+        if known is not None:
+            return _response(known, {"connection": "close"} if _has_body(headers) else {})
+        body = await read_body(request)
+        return _response(await slowly(lambda: answer(api, request.method, target, headers, body)), {})
+
+    return Route(path, endpoint, methods=_METHODS)
+
+
+def _response(found: Answer, more: dict[str, str]) -> Response:
+    return Response(found.body, found.status, found.sent_headers() | more)
+
+
+def _has_body(headers: dict[str, str]) -> bool:
+    """Return True where a body is left unread, so that the connection cannot go on."""
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
