@@ -11,7 +11,7 @@ import pytest
 from clocks import FakeClock
 from jackfield.access import Actor, Audit, Rules, Tokens, Workspaces
 from jackfield.database import Database, Vault
-from jackfield.errors import InvalidInvocation
+from jackfield.errors import InvalidInvocation, Unavailable
 
 pytest_plugins = ["postgres"]
 
@@ -55,6 +55,8 @@ def test_an_untouched_log_is_whole(audit: Audit) -> None:
     assert audit.verify().entries == 4
 
 
+FORGED = """INSERT INTO audit_entries (workspace, sequence, actor, event, object, entry, digest)
+VALUES ('default', {sequence}, 'cli:root', 'connection.removed', 'connection:forged', '{{}}', 'ffff')"""
 TAMPERING = [
     ("UPDATE audit_entries SET entry = REPLACE(entry, 'ada', 'bob') WHERE sequence = 2", "entry 2 was changed"),
     ("UPDATE audit_entries SET actor = 'cli:bob' WHERE sequence = 2", "entry 2 has columns that differ"),
@@ -64,6 +66,10 @@ TAMPERING = [
     ("DELETE FROM audit_entries WHERE sequence >= 4", "entries at the end were removed"),
     ("DELETE FROM audit_entries", "entries at the end were removed"),
     ("DELETE FROM audit_heads", "its head is entry 0"),
+    (FORGED.format(sequence=5), "entry 5 was changed"),
+    (FORGED.format(sequence=9), "entry 9 was inserted"),
+    (FORGED.format(sequence=0), "entry 0 was inserted"),
+    (FORGED.format(sequence=-7), "entry -7 was inserted"),
 ]
 
 
@@ -75,6 +81,15 @@ def test_tampering_is_found(audit: Audit, database: Database, statement: str, fa
     with database.write() as transaction:
         transaction.change(statement)
     assert fault in str(audit.verify().fault)
+
+
+def test_a_forged_entry_in_the_way_is_named(audit: Audit, database: Database) -> None:
+    """An inserted entry that has the next number stops further changes with words that name it."""
+    audit.record("connection.created", "connection:c")
+    with database.write() as transaction:
+        transaction.change(FORGED.format(sequence=2))
+    with pytest.raises(Unavailable, match="entry 2 is there already"):
+        audit.record("connection.created", "connection:d")
 
 
 def test_a_rewritten_log_is_found_by_a_kept_head(audit: Audit, database: Database, clock: FakeClock) -> None:

@@ -53,7 +53,7 @@ def test_b12_what_cannot_apply_to_each_line_is_refused(shell: Shell, words: list
 def test_b12_nothing_to_do_is_told(shell: Shell) -> None:
     """Empty stdin and an empty file are told as such."""
     alone = shell.run("invoke", "--file", "-", stdin="")
-    assert (alone.code, alone.json["error"]["message"]) == (2, "the invocation is not JSON: stdin is empty")
+    assert (alone.code, alone.json["error"]["message"]) == (2, "the invocation is not JSON: it is empty")
     shell.write("none.jsonl", "\n")
     answer = shell.run("invoke", "--file", "none.jsonl")
     assert (answer.code, answer.out) == (0, "")

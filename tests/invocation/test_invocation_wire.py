@@ -110,7 +110,7 @@ def test_depth_is_judged_in_python_objects_too() -> None:
         ('{"a": NaN}', "NaN is not a JSON number"),
         ('{"a": Infinity}', "Infinity is not a JSON number"),
         ('{"a": -Infinity}', "-Infinity is not a JSON number"),
-        ("", "expected value at line 1, column 1"),
+        ("", "it is empty"),
         ('{"a": 1,\n "b" 2}', "expected ':' delimiter at line 2, column 6"),
         ('{"a": "b', "unterminated string starting at line 1, column 7"),
         ("{'a': 1}", "expected property name enclosed in double quotes at line 1, column 2"),

@@ -45,7 +45,7 @@ def test_fifty_callers_who_wait_share_one_send(upgraded: str) -> None:
 
 def test_those_who_do_not_wait_are_refused(upgraded: str) -> None:
     """Without waiting, all but one are told that the request still runs, and may come again."""
-    with FakeAws(latency=0.5) as aws, Jackfield(connections=[connection(aws.url)], database_url=upgraded) as jackfield:
+    with FakeAws(latency=3.0) as aws, Jackfield(connections=[connection(aws.url)], database_url=upgraded) as jackfield:
         with ThreadPoolExecutor(20) as pool:
             results = list(pool.map(lambda _: jackfield.invoke(mail("order-1")), range(20)))
         assert len(aws.messages) == 1

@@ -92,6 +92,19 @@ def test_b1_a_named_step_and_what_it_returned(tmp_path: Path) -> None:
     assert error["provider"] == {"code": "Slow", "message": "too many", "httpStatus": 429, "requestId": "r-1"}
 
 
+def test_b1_an_answer_counts_without_its_announcement(tmp_path: Path) -> None:
+    """B1: a client that forgets begin() and notes an answer has sent something: a write is not repeated then."""
+
+    def turn() -> Any:
+        now().answered({"jobId": "j-7"})
+        return LATER[0]
+
+    script = Script(turn, begins=False)
+    with panel(tmp_path, scripted(script)) as board:
+        result = board.ask()
+    assert (result.status, script.tries) == ("in_doubt", 1)
+
+
 @pytest.mark.parametrize("effect", ["read", "idempotent"])
 def test_b1_what_may_be_repeated_is(tmp_path: Path, effect: Any) -> None:
     """B1: a read or an idempotent action of several requests is repeated from its start."""

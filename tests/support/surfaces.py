@@ -197,12 +197,14 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-
 
 
 def comparable(result: Json) -> Json:
-    """A Result without what no two runs share: ids and durations."""
+    """Return a Result without what no two runs share (ids, durations) and without the words of its hint, which are each surface's own."""
     meta = {name: value for name, value in result["meta"].items() if name not in ("invocationId", "durationMs", "requestId")}
     shown: Json = json.loads(_ID.sub("<id>", json.dumps({**result, "meta": {**meta, "answered": "requestId" in result["meta"]}})))
     for place, name in ((shown.get("output"), "MessageId"), (shown.get("error", {}).get("provider"), "requestId")):
         if place and name in place:
             place[name] = "<id>"
+    if "hint" in shown.get("error", {}):
+        shown["error"]["hint"] = "<hint>"
     return shown
 
 

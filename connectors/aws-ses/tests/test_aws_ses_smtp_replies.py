@@ -90,6 +90,13 @@ def test_a_refused_sign_in_is_about_the_credentials() -> None:
     assert refused_login(Reply(334, ""), SERVER, derived=False).code == "unavailable"
 
 
+def test_a_throttle_is_repeated() -> None:
+    """A throttled MAIL is repeated until the server accepts it."""
+    with rig({"MAIL": ["454 Throttling failure: Maximum sending rate exceeded."] * 2}) as it:
+        result = it.send()
+        assert (result.status, result.meta.attempts, len(it.server.received)) == ("succeeded", 3, 1)
+
+
 @pytest.mark.parametrize(
     ("verb", "reply", "code", "tries"),
     [
@@ -97,7 +104,6 @@ def test_a_refused_sign_in_is_about_the_credentials() -> None:
         (".", "554 Message rejected: Email address is not verified.", "rejected", 1),
         ("DATA", "554 Transaction failed", "rejected", 1),
         (".", "552 Message is too long.", "rejected", 1),
-        ("MAIL", "454 Throttling failure: Maximum sending rate exceeded.", "rate_limited", 6),
         ("MAIL", "421 Too many concurrent SMTP connections", "unavailable", 6),
         ("AUTH", "535 Authentication Credentials Invalid", "unauthenticated", 1),
         ("GREETING", "554 Go away", "rejected", 1),

@@ -8,12 +8,13 @@ from there on. Whoever can rewrite the whole chain cannot be found by the databa
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.clock import iso
-from jackfield.errors import Detail, InvalidInvocation
+from jackfield.database.faults import UniqueViolation
+from jackfield.errors import Detail, InvalidInvocation, Unavailable
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -26,6 +27,8 @@ _FIRST = "0" * 64
 _NONE = (0, _FIRST)
 """The head of a log without entries."""
 _BATCH = 500
+_LOWEST = -(2**31)
+"""Below every sequence that a database takes, inserted ones included."""
 _COLUMNS = "sequence, actor, event, object, entry, digest"
 _NEXT = "UPDATE audit_heads SET sequence = sequence + 1 WHERE workspace = :workspace RETURNING sequence, digest"
 _BEGIN = "INSERT INTO audit_heads (workspace, sequence, digest) VALUES (:workspace, 0, :digest) ON CONFLICT DO NOTHING"
@@ -122,7 +125,11 @@ class Audit:
         entry = json.dumps(about | ({"details": dict(details)} if details else {}), sort_keys=True)
         digest = _chained(rows[0].digest, entry)
         columns = {"sequence": rows[0].sequence, "actor": self._actor.key, "event": event, "object": target}
-        transaction.change(_INSERT, {**place, **columns, "entry": entry, "digest": digest})
+        try:
+            transaction.change(_INSERT, {**place, **columns, "entry": entry, "digest": digest})
+        except UniqueViolation:
+            text = f"the audit log of '{self._workspace}' was altered in the database: entry {rows[0].sequence:,} is there already"
+            raise Unavailable(text, hint="Run 'jackfield audit verify', and find out who writes to the database.") from None
         transaction.change(_SET_HEAD, {**place, "digest": digest})
 
     def record(self, event: str, target: str, details: Mapping[str, Any] | None = None) -> None:
@@ -174,21 +181,22 @@ class Audit:
         :raises InvalidInvocation: if ``known_head`` is not ``sequence:digest``.
         """
         known = _read_head(known_head) if known_head is not None else None
-        with self._database.read(settled=False) as transaction:
-            row = transaction.find(_HEAD, {"workspace": self._workspace})
-        head = (row.sequence, row.digest) if row is not None else _NONE
+        before = self._head()
         last, count = _FIRST, 0
         for row in self._rows():
-            if head != _NONE and count == head[0]:  # written since the head was read
-                break
-            fault = _fault(row, count + 1, last, known)
+            fault = _fault(row, count + 1, last, [head for head in (known, before) if head is not None])
             if fault is not None:
                 return ChainState(count, f"{count}:{last}", fault)
             last, count = row.digest, count + 1
-        return ChainState(count, f"{count}:{last}", _head_fault((count, last), head, known))
+        return ChainState(count, f"{count}:{last}", _end_fault(count, last, before, self._head(), known))
+
+    def _head(self) -> tuple[int, str]:
+        with self._database.read(settled=False) as transaction:
+            row = transaction.find(_HEAD, {"workspace": self._workspace})
+        return (row.sequence, row.digest) if row is not None else _NONE
 
     def _rows(self) -> Iterator[Row]:
-        after = 0
+        after = _LOWEST
         while True:
             with self._database.read(settled=False) as transaction:
                 rows = transaction.execute(_OLDEST_FIRST, {"workspace": self._workspace, "after": after, "limit": _BATCH})
@@ -204,23 +212,25 @@ def _chained(before: str, entry: str) -> str:
     return hashlib.sha256(f"{before}\n{entry}".encode()).hexdigest()
 
 
-def _fault(row: Row, sequence: int, before: str, known: tuple[int, str] | None) -> str | None:
+def _fault(row: Row, sequence: int, before: str, heads: Iterable[tuple[int, str]]) -> str | None:
     if row.sequence != sequence:
-        return f"entry {sequence:,} is missing: it is followed by entry {row.sequence:,}"
+        return f"entry {sequence:,} is missing, or entry {row.sequence:,} was inserted"
     if row.digest != _chained(before, row.entry):
         return f"entry {sequence:,} was changed, or the one before it: its digest does not fit"
-    if known is not None and known[0] == sequence and known[1] != row.digest:
-        return f"entry {sequence:,} has another digest than the known head: the log was rewritten"
+    if any(head[0] == sequence and head[1] != row.digest for head in heads):
+        return f"entry {sequence:,} has another digest than its head: the log was rewritten"
     damage = _read(row).damage
     return None if damage is None else f"entry {sequence:,} {damage}"
 
 
-def _head_fault(found: tuple[int, str], head: tuple[int, str], known: tuple[int, str] | None) -> str | None:
-    if known is not None and known[0] > found[0]:
-        return f"entry {known[0]:,} is missing: the log ends with entry {found[0]:,}"
-    if head != found:
-        reason = "entries at the end were removed or changed" if head[0] >= found[0] else "the head was removed or changed"
-        return f"the log ends with entry {found[0]:,}, and its head is entry {head[0]:,}: {reason}"
+def _end_fault(count: int, last: str, before: tuple[int, str], after: tuple[int, str], known: tuple[int, str] | None) -> str | None:
+    """Compare the end of the chain with its head, read before and after the entries: others may have written meanwhile."""
+    if known is not None and known[0] > count:
+        return f"entry {known[0]:,} is missing: the log ends with entry {count:,}"
+    if count < before[0]:
+        return f"the log ends with entry {count:,}, and its head is entry {before[0]:,}: entries at the end were removed"
+    if count > after[0] or (count == after[0] and last != after[1]):
+        return f"the log ends with entry {count:,}, and its head is entry {after[0]:,}: an entry was inserted, or the head was changed"
     return None
 
 

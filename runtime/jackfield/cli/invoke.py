@@ -15,7 +15,7 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.person import person
 from jackfield.cli.quantities import count, duration
-from jackfield.errors import InvalidInvocation, UnknownConnector
+from jackfield.errors import UnknownConnector
 from jackfield.invocation import MAX_TIMEOUT, decode
 
 if TYPE_CHECKING:
@@ -84,9 +84,6 @@ def _run(arguments: Namespace, output: Output) -> int:
     if arguments.resume is not None:
         raise UsageError("'--resume' is for files of lines", usage=arguments.usage, hint="Add '--lines'.")
     content = Files().read_invocation(path)
-    if not content.strip():
-        what = "stdin" if path == STDIN else f"the file '{path[:200]}'"
-        raise InvalidInvocation(f"the invocation is not JSON: {what} is empty", hint="Give an invocation as JSON.")
     invocation = changed(content, changes)
     _collect_seldom()
     with open_jackfield() as jackfield:

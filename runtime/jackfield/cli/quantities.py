@@ -15,7 +15,7 @@ DAY = 86_400.0
 MOST_AT_ONCE = 1000
 """Queued invocations that one process may run at once."""
 _COUNT = re.compile(r"[0-9]{1,18}\Z")
-_NUMBER = re.compile(r"([0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(ms|[smhd]?)\Z")
+_NUMBER = re.compile(r"((?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:e-?[0-9]{1,2})?)(ms|[smhd]?)\Z")
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
 _HIGHEST_PORT = 65_535
 _FASTEST = 1_000_000

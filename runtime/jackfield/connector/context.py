@@ -82,7 +82,8 @@ class Call:
         :raises Cancelled: where the caller has left before anything was sent.
         :raises TimedOut: where the deadline has passed.
         """
-        self.answered()
+        if self.requests:
+            self.answered()
         if not self.begun:
             self.check()
         elif self.deadline.remaining() <= 0:
@@ -103,6 +104,9 @@ class Call:
 
     def answered(self, returned: Any = None) -> None:  # noqa: ANN401 (any JSON)
         """Note that the provider answered the request that was begun last with success, and what it returned (an id to find it by)."""
+        if self._unanswered is None and not self.requests:  # its author forgot begin(), and an answer says that a request was sent
+            self.begun = self.changes = True
+            self._unanswered = "a request that was not announced"
         if self._unanswered is not None:
             self.done.append(Answered(self._unanswered, self.request_id, self._returned if returned is None else returned))
             self._unanswered = None

@@ -174,6 +174,7 @@ class ManagedConnections:
             test that fails.
         :raises InvalidInvocation: where there is no database.
         """
+        self._store()  # a workspace that is not there is told before what its connection is
         store, drafted = self._judged(name, self.kinds.find(type), values, giver)
         tried = self._tried(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
         also = self._noted("connection.created", name, type=tried.draft.type)
