@@ -10,34 +10,27 @@ from jackfield.errors import JackfieldError, RateLimited, Sent
 if TYPE_CHECKING:
     from jackfield.manifest import Effect
 
-__all__ = ["BASE", "CAP", "TRIES", "Backoff", "Tries", "Verdict", "judge"]
+__all__ = ["BASE", "CAP", "TRIES", "Backoff", "Tries", "may_repeat"]
 
 BASE = 0.1
 """Seconds: the upper bound of the first wait."""
 CAP = 5.0
-"""Seconds: the longest wait that back-off asks for."""
+"""Seconds: the longest wait that back-off asks for; throttles, which have no limit of tries, reach it."""
 TRIES = 6
 """Tries of one page that were not throttled (the contract promises at least 5 within the deadline)."""
-
-Verdict = Literal["repeat", "final", "doubt"]
 
 
 class _Random(Protocol):
     def random(self) -> float: ...
 
 
-def judge(effect: Effect, error: JackfieldError, *, on_doubt: Literal["report", "retry"] = "report") -> Verdict:
-    """What to do about a failed try: repeat it, give it back, or say that it may have taken effect.
+def may_repeat(effect: Effect, error: JackfieldError, *, on_doubt: Literal["report", "retry"] = "report") -> bool:
+    """Return True where a failed try may be repeated; whether it is in doubt is for the run to say.
 
-    A refusal, and a failure before any byte left, never is in doubt. After bytes left without a clear answer a ``write`` is in doubt,
-    unless the caller prefers twice to not at all.
+    After bytes left without a clear answer a ``write`` is not repeated, unless the caller prefers twice to not at all.
     """
-    if error.sent is Sent.UNKNOWN and effect == "write" and on_doubt == "report":
-        return "doubt"
-    unsettled = error.sent is Sent.UNKNOWN and effect == "write"
-    if error.repeatable and (error.retryable or unsettled):
-        return "repeat"
-    return "doubt" if unsettled else "final"
+    in_doubt = error.sent is Sent.UNKNOWN and effect == "write"
+    return error.repeatable and (on_doubt == "retry" if in_doubt else error.retryable)
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from jackfield.connector import (
 )
 from jackfield.errors import InDoubt, Internal
 from jackfield.manifest import Effect
-from jackfield.retry import BASE, CAP, TRIES, Backoff, judge
+from jackfield.retry import BASE, CAP, TRIES, Backoff, may_repeat
 from scripted import Script, Silent, panel, scripted
 
 EFFECTS: tuple[Effect, ...] = ("read", "idempotent", "write")
@@ -55,7 +55,7 @@ def test_what_a_failure_comes_to(
     """A failure that goes away is repeated, given back or in doubt, by effect, by what was sent, by code and by the caller's wish."""
     verdict = contract(effect, sent, retryable=kind.retryable, repeatable=repeatable, on_doubt=on_doubt)
     error = kind("it went wrong", sent=sent, repeatable=repeatable, provider=Provider(code="X"))
-    assert judge(effect, error, on_doubt=on_doubt) == verdict
+    assert may_repeat(effect, error, on_doubt=on_doubt) is (verdict == "repeat")
     script = Script(error, "at last")
     with panel(tmp_path, scripted(script, effect=effect)) as board:
         result = board.ask(onDoubt=on_doubt)

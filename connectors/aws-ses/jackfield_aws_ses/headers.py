@@ -1,7 +1,7 @@
 """Header fields: which a caller may add, what they may hold, and how they are written (RFC 5322, 2047, 8058)."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
 from .addresses import AddressError, parse_mailbox
@@ -11,7 +11,6 @@ __all__ = [
     "HeaderError",
     "check_header_name",
     "check_header_value",
-    "check_headers",
     "fold",
     "list_unsubscribe_headers",
     "unstructured",
@@ -97,18 +96,6 @@ def check_header_value(name: str, value: str) -> str:
     if unprintable:
         raise HeaderError(f"has a value with the control character U+{ord(unprintable[0]):04X}", name)
     return value
-
-
-def check_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return a caller's header fields, checked, as pairs. A name given twice in two cases raises `HeaderError`."""
-    seen: set[str] = set()
-    pairs = []
-    for name, value in headers.items():
-        pairs.append((check_header_name(name), check_header_value(name, value)))
-        if name.lower() in seen:
-            raise HeaderError("is given twice", name)
-        seen.add(name.lower())
-    return tuple(pairs)
 
 
 def unstructured(value: str) -> tuple[str, ...]:

@@ -1,8 +1,11 @@
 """The message on the wire: RFC 5322 and MIME (RFC 2045, 2046), all of it 7-bit ASCII with CRLF.
 
-Written by hand: the standard library's EmailMessage costs more CPU than the whole call to Amazon SES. There is never a
-``Bcc`` field: hidden recipients belong into the envelope only. ``Date`` and ``Message-ID`` are left to Amazon SES, as
-it overwrites them; so the same message gives the same octets.
+Written by hand, measured for a mail of 400 characters as text and as HTML: 12 µs here, 300 to 480 by the standard library's
+MIMEMultipart and 1,000 by its EmailMessage, which is as much as boto3's whole call to Amazon SES (text alone: 8, 100 and 500).
+SES writes most messages itself (decision 0004), so this serves SMTP and what needs Raw; what counts there is that
+`transfer` encodes large attachments once and without copies. There is never a ``Bcc`` field: hidden recipients belong into
+the envelope only. ``Date`` and ``Message-ID`` are left to Amazon SES, as it overwrites them; so the same message gives the
+same octets.
 """
 
 import io

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _AUTHORS = logging.getLogger("jackfield.connector")
 
-__all__ = ["TargetSource", "Trial", "described", "serving", "try_connection"]
+__all__ = ["TargetSource", "Trial", "serving", "try_connection"]
 
 
 class TargetSource(Protocol):
@@ -137,12 +137,3 @@ def _cleaned(step: Step, redactor: Redactor) -> Step:
     hint = redactor.clean(step.hint) if step.hint else None
     principal = redactor.clean(step.principal) if step.principal else None
     return Step(step.key, step.title, step.passed, redactor.clean(step.message), step.mandatory, hint, principal)
-
-
-def described(
-    stored: StoredConnection, manifest: Manifest | None, masked: Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
-) -> dict[str, Any]:
-    """A connection for showing: its values masked by its type's schema; without a schema, by hiding all of them."""
-    kind = manifest.connection_type(stored.type) if manifest is not None else None
-    values = masked(kind.schema, stored.values) if kind is not None else dict.fromkeys(stored.values, "***")
-    return {"name": stored.name, "type": stored.type, "values": values, "version": stored.version, "source": stored.source}

@@ -16,7 +16,7 @@ from jackfield.pipe.driver import Perform, Steps, Wait
 from jackfield.pipe.errors_map import AUTHORS, explained, in_doubt, repeated, weigh
 from jackfield.pipe.rate import turn
 from jackfield.redaction.log_text import reason
-from jackfield.retry import BASE, Backoff, Tries, judge
+from jackfield.retry import BASE, Backoff, Tries, may_repeat
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -151,8 +151,7 @@ class Run:
             self.renewed = True
             client.renew()
             return
-        verdict = judge(effect, error, on_doubt=self.invocation.on_doubt)
-        if verdict == "repeat":
+        if may_repeat(effect, error, on_doubt=self.invocation.on_doubt):
             try:
                 yield from self._wait(tries, error)
             except JackfieldError as last:

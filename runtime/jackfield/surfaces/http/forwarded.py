@@ -1,4 +1,8 @@
-"""Who calls and how, as the proxy in front saw it: the last of what it forwards, since a caller may have written the rest."""
+"""The caller's address and scheme, as the proxy in front saw them: the last of what it forwards, since a caller may have written the rest.
+
+uvicorn's ``proxy_headers`` need the addresses of all proxies, which ``--behind-proxy`` does not ask for: told to trust every address, they
+take the first of the list, which the caller may have written.
+"""
 
 from __future__ import annotations
 

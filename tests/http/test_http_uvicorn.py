@@ -1,0 +1,92 @@
+"""The private parts of uvicorn that our protocol builds on (decision 0015): a new uvicorn that changes one fails here first."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from jackfield.surfaces.http.protocol import Bounded
+
+OWN = {"close_politely"}
+OF_THE_PROTOCOL = {"connections", "cycle", "flow", "headers", "loop", "parser", "transport", "url"}
+OF_THE_CYCLE = {"disconnected", "keep_alive", "message_event", "response_complete", "response_started", "transport"}
+OF_THE_FLOW = {"read_paused", "resume_reading"}
+OF_THE_TRANSPORT = {"close", "is_closing", "write"}
+"""What an answer may ask of its transport: our stand-in has no more."""
+
+
+class Line(asyncio.Transport):
+    """A transport that goes nowhere."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
+        self.written = b""
+
+    def write(self, data: Any) -> None:
+        """Keep what is written."""
+        self.written += bytes(data)
+
+    def is_closing(self) -> bool:
+        """It never closes."""
+        return False
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def pause_reading(self) -> None:
+        """Do nothing."""
+
+    def resume_reading(self) -> None:
+        """Do nothing."""
+
+
+def parameters(function: Callable[..., Any]) -> list[str]:
+    """The names of a function's parameters."""
+    return list(inspect.signature(function).parameters)
+
+
+def test_each_callback_of_ours_is_one_of_uvicorns() -> None:
+    """What we override is there and takes the same parameters."""
+    ours = {name: found for name, found in vars(Bounded).items() if inspect.isfunction(found) and not name.startswith("_")}
+    assert {name: parameters(found) for name, found in ours.items() if name not in OWN} == {
+        name: parameters(getattr(HttpToolsProtocol, name)) for name in ours if name not in OWN
+    }
+
+
+def test_an_answer_asks_no_more_of_its_transport_than_ours_has() -> None:
+    """The transport of an answer is our stand-in, which has three methods."""
+    assert set(re.findall(r"self\.transport\.(\w+)", inspect.getsource(RequestResponseCycle))) <= OF_THE_TRANSPORT
+
+
+def test_a_request_leaves_the_state_that_we_read() -> None:
+    """After the head of a request all that our limits look at is there, and the answer goes through our stand-in."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def serve() -> tuple[Bounded, Line]:
+        config = uvicorn.Config(app, http=Bounded, log_config=None, lifespan="off")
+        config.load()
+        state = ServerState()
+        protocol, line = Bounded(config=config, server_state=state, app_state={}), Line()
+        protocol.connection_made(line)
+        protocol.data_received(b"GET /healthz?a=b HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.gather(*state.tasks)
+        assert all(hasattr(protocol.cycle, name) for name in OF_THE_CYCLE)
+        assert type(protocol.cycle.transport).__name__ == "_Closing"
+        protocol.connection_lost(None)
+        return protocol, line
+
+    protocol, line = asyncio.run(serve())
+    assert set(vars(protocol)) >= OF_THE_PROTOCOL
+    assert all(hasattr(protocol.flow, name) for name in OF_THE_FLOW)
+    assert protocol.url == b"/healthz?a=b"
+    assert line.written.startswith(b"HTTP/1.1 204 ")
