@@ -115,7 +115,7 @@ def test_w2_an_address_space_that_large_mails_would_fill(tmp_path: Path) -> None
     data = base64.b64encode(os.urandom(LARGE)).decode()
     command = ["sh", "-c", f'ulimit -v {SPACE // 1024}; exec "$@"', "sh", sys.executable, "-m", "jackfield", "serve", "--port", "0"]
     with (
-        FakeAws(latency=0.2, message_bytes=False) as aws,
+        FakeAws(latency=0.2) as aws,
         subprocess.Popen(command, env=clean(home), stderr=subprocess.PIPE, text=True) as server,
         ThreadPoolExecutor(12) as pool,
     ):

@@ -24,7 +24,7 @@ from jackfield import Jackfield
 from jackfield.database import open_database
 from jackfield.database.backup import backup
 from leaks import Recording
-from postgres import missing, running_server
+from postgres import missing, running_server, use_programs
 
 PLANTED = 1000
 MARKER = 'Zq7"vJ/ü%9kW'
@@ -138,8 +138,9 @@ def test_no_planted_secret_is_readable_in_sqlites_files(tmp_path: Path, recordin
 
 
 @pytest.mark.skipif(missing() is not None, reason=str(missing()))
-def test_no_planted_secret_is_readable_in_postgresqls_files(tmp_path: Path, recording: Recording) -> None:
+def test_no_planted_secret_is_readable_in_postgresqls_files(tmp_path: Path, recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL: every file of the server, its write-ahead log and its own log included."""
+    use_programs(monkeypatch)
     with running_server() as server:
         url = server.create()
         open_database(url, migrate=True).close()

@@ -190,7 +190,7 @@ def postgres_database(postgres_server: Server) -> Iterator[str]:
 @pytest.fixture
 def postgres_url(postgres_server: Server, postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The URL of an empty database; emptied after the test, since to make one takes 20 times as long. The PATH has ``pg_dump``."""
-    monkeypatch.setenv("PATH", f"{_newest() / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    use_programs(monkeypatch)
     yield postgres_database
     postgres_server.empty(postgres_database)
 
@@ -202,6 +202,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'jackfield.db'}"
     url: str = request.getfixturevalue("postgres_url")
     return url
+
+
+def use_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the wheel's ``pg_dump`` and its kind first on the PATH: those of another version may refuse the server."""
+    monkeypatch.setenv("PATH", f"{_newest() / 'bin'}{os.pathsep}{os.environ['PATH']}")
 
 
 def _newest() -> Path:

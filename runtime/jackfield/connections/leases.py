@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -200,6 +202,15 @@ class ConnectionCaches:
         self._lock = threading.Lock()
         self.mints = {"leased": 0, "failed": 0}
         """Credentials that were asked of providers so far, by outcome."""
+        _ALIVE.add(self)
+
+    def forget(self) -> None:
+        """Drop every open client and lease, in a child of a fork: it would share the sockets of its parent and read the parent's answers.
+
+        Nothing is closed towards the providers. The lock is replaced, since a thread of the parent may have held it.
+        """
+        self._lock = threading.Lock()
+        self._caches = OrderedDict()
 
     def _count(self, outcome: str) -> None:
         with self._lock:
@@ -224,3 +235,15 @@ class ConnectionCaches:
 
     def __len__(self) -> int:
         return len(self._caches)
+
+
+_ALIVE: weakref.WeakSet[ConnectionCaches] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for caches in list(_ALIVE):
+        caches.forget()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_forget_all)

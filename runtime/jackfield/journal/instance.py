@@ -97,7 +97,7 @@ class Instance:
                 return
             try:
                 self._database.record(unit)
-            except Unavailable:
+            except (Unavailable, MemoryError, RuntimeError):
                 self._owed.appendleft(unit)
                 return
 

@@ -74,14 +74,25 @@ class Journal:
         return lambda transaction: transaction.change(sql.INSERT, row)
 
     def settling(
-        self, identifier: str, result: Result, log: Sequence[Mapping[str, Any]], inputs: bytes | None = None, delivery: int = 0
+        self,
+        identifier: str,
+        result: Result,
+        log: Sequence[Mapping[str, Any]],
+        inputs: bytes | None = None,
+        delivery: int = 0,
+        *,
+        effect: str | None = None,
     ) -> Unit:
         """The unit that records what an invocation came to; ``inputs`` take the place of those that waited with it in the queue.
+
+        A ``write`` that was carried out and whose output is invalid has failed, and keeps its key: repeating it would do it again.
 
         It changes an entry of this process's ``delivery`` only. Where another process has settled it meanwhile as lost, the entry is
         corrected; where it was given to another worker, nothing is changed.
         """
         outcome = self._outcome(identifier, result, log)
+        if effect == "write" and result.error is not None and result.error.code == "invalid_output":
+            outcome["key_held"] = 1
         values = {
             "workspace": self._workspace, "id": identifier, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome,
         }  # fmt: skip
@@ -106,7 +117,7 @@ class Journal:
         """The unit that records an invocation as queued; ``draft.inputs`` is the whole invocation, sealed."""
         row = {
             **self._row(draft, status="queued", key_held=int(draft.idempotency_key is not None)), "owner": None, "expires_at": None,
-            "available_at": draft.created_at if draft.not_before is None else draft.not_before, "not_after": draft.not_after,
+            "available_at": draft.not_before or 0.0, "not_after": draft.not_after,
         }  # fmt: skip
         return lambda transaction: transaction.change(sql.INSERT, row)
 

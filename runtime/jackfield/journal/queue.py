@@ -58,13 +58,13 @@ class Queue:
         return found
 
     def give_back(self, claimed: Claimed) -> None:
-        """Let another worker take an invocation of which nothing was sent; as soon as the database is back, where it is away."""
+        """Let another worker take an invocation that has not begun; as soon as the database is back, where it is away."""
         values = {
             "workspace": claimed.workspace, "id": claimed.id, "owner": Instance.of(self._database).owner, "delivery": claimed.delivery,
             "inputs": claimed.sealed,
         }  # fmt: skip
         instance = Instance.of(self._database)
-        instance.owe(lambda transaction: transaction.change(sql.UNCLAIM, values))
+        instance.owe(lambda transaction: transaction.change(sql.GIVE_BACK, values))
         instance.settle_owed()
 
     def release(self, workspace: str, identifier: str, delivery: int) -> None:

@@ -109,6 +109,8 @@ UNCLAIM = f"""
 UPDATE invocations SET status = 'queued', owner = NULL, started_at = NULL, expires_at = NULL, inputs = :inputs
 WHERE {_OURS} AND status IN ('queued', 'running')
 """
+GIVE_BACK = f"UPDATE invocations SET owner = NULL, inputs = :inputs WHERE {_OURS} AND status = 'queued'"
+"""Of what has not begun only: a run that has begun may have been sent."""
 RELEASE = f"UPDATE invocations SET owner = NULL WHERE {_OURS} AND status = 'queued'"
 UNCLAIM_ALL = "UPDATE invocations SET owner = NULL WHERE status = 'queued' AND owner = :owner"
 CLAIMED = "SELECT workspace, id, delivery FROM invocations WHERE status = 'queued' AND owner = :owner"

@@ -130,6 +130,8 @@ class Stages:
         if trace.record is not None:
             try:
                 yield from trace.record.settle(result)
+            except Exception as error:  # noqa: BLE001 (a shortage of memory or threads, mostly: what was sent must not be sent again for it)
+                trace.record.owe(result, error)
             except BaseException:
                 trace.record.settle_now(result)
                 raise

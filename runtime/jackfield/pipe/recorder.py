@@ -15,6 +15,7 @@ from jackfield.pipe.driver import Commit, Perform, Steps, Wait
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
+    from jackfield.database import Transaction
     from jackfield.journal import Claimed, Draft, Entry, Journal
     from jackfield.journal.journal import Unit
     from jackfield.manifest import ActionManifest, Manifest
@@ -158,6 +159,18 @@ class Record:
                 lost(error)
             self._journal.purge_if_due()
 
+    def owe(self, result: Result, error: Exception) -> None:
+        """Keep the outcome for later where this process has no memory or thread left to record it: the Result stands, and a run that has
+        begun must neither be given back nor stay open."""
+        if self.replayed:
+            return
+
+        def unit(transaction: Transaction) -> int:
+            """Make the statements when they are run: making them is what may have failed."""
+            return self._settling(result)(transaction)
+
+        self._lost(unit, result, error)
+
     def settle_now(self, result: Result) -> None:
         """The same at once, where the caller is being torn down and nothing can be waited for in steps."""
         if self.replayed:
@@ -221,7 +234,9 @@ class Record:
         if not self.started:
             self._draft.started_at = None  # what could not be recorded as begun was not begun
         if self._claimed is not None or (self.started and not self._unwritten()):
-            return self._journal.settling(self._draft.id, result, self.log, self._draft.inputs, self._draft.delivery)
+            return self._journal.settling(
+                self._draft.id, result, self.log, self._draft.inputs, self._draft.delivery, effect=self._draft.effect
+            )
         return self._journal.recording(self._draft, result, self.log)
 
     def _matters(self, result: Result) -> bool:
