@@ -17,6 +17,7 @@ from jackfield import Jackfield
 from jackfield.database import open_database
 from jackfield.invocation import Result
 from jackfield.journal import Journal, Queue
+from jackfield.pipe import pipeline
 from jackfield.queue import Panels, QueueWorkers
 from nursery import connection, mail
 
@@ -91,6 +92,21 @@ def test_f3_an_answered_write_that_cannot_be_recorded_is_answered(aws: FakeAws, 
         assert journal.find(result.meta.invocation_id).status == "succeeded"
         assert jackfield.invoke(mail("order-1")).meta.replayed
     assert short
+    assert len(aws.messages) == 1
+
+
+@pytest.mark.parametrize("place", ["check_output", "masked_output"])
+def test_f1_a_shortage_behind_the_answer_is_a_doubt(aws: FakeAws, database_url: str, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """A write that was answered and whose output cannot be worked on is in doubt, keeps its key, and is not sent again."""
+
+    def short(*_: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(pipeline, place, short)
+    with Jackfield(connections=[connection(aws.url)], database_url=_upgraded(database_url)) as jackfield:
+        assert jackfield.invoke(mail("order-1")).status == "in_doubt"
+        again = jackfield.invoke(mail("order-1"))
+        assert (again.status, again.meta.replayed) == ("in_doubt", True)
     assert len(aws.messages) == 1
 
 

@@ -19,6 +19,7 @@ from jackfield.invocation import Invocation, Meta, Result, check_depth, decode, 
 from jackfield.pipe.admit import Admitted, Targets, admitting
 from jackfield.pipe.check import check, typed
 from jackfield.pipe.driver import Steps
+from jackfield.pipe.errors_map import Unmapped, in_doubt
 from jackfield.pipe.open import OpenConnections, Opening
 from jackfield.pipe.paging import collected, wants_all
 from jackfield.pipe.rate import Pace, turn
@@ -314,6 +315,9 @@ class Stages:
 
     def _unexpected(self, error: Exception, trace: Trace) -> JackfieldError:
         self._log(error, trace)
+        run = trace.run
+        if run is not None and run.action.effect == "write" and (run.fetched or (run.current is not None and run.current.begun)):
+            return in_doubt(run.action.key, Unmapped(error), run.done)  # "failed" would free the key, and the next one would send again
         short = exhausted(error) if trace.run is None or not trace.run.attempts else None  # a try that was begun may have sent
         return short or self._bug(trace)
 
