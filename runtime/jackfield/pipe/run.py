@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.clock import Deadline
 from jackfield.connector.context import Answered, Call, IdempotencyKey, entered
 from jackfield.connector.models import Output
-from jackfield.errors import Cancelled, InvalidOutput, JackfieldError, RateLimited, Sent, Unavailable
+from jackfield.errors import Cancelled, InvalidOutput, JackfieldError, RateLimited, Sent, TimedOut, Unavailable
 from jackfield.pipe.driver import Perform, Steps, Wait
 from jackfield.pipe.errors_map import AUTHORS, explained, in_doubt, repeated, weigh
 from jackfield.pipe.rate import turn
@@ -79,7 +79,7 @@ class Run:
         """
         if self.opening is None:
             return None
-        tries = Tries()
+        tries, throttled = Tries(), None
         while True:
             tries.made += 1
             call = self._call_for(self._patience(tries))
@@ -89,6 +89,9 @@ class Run:
             except Exception as cause:  # noqa: BLE001 (the connection-open boundary: whatever a connection type raises gets a code)
                 error = explained(self.connector, cause, None, None, call, self._tell)
             error.sent = Sent.NOTHING  # a fault while opening is never in doubt
+            if throttled is not None and isinstance(error, TimedOut):
+                raise throttled  # the deadline passed because of the throttle, whichever of them the last try met
+            throttled = error if isinstance(error, RateLimited) else None
             yield from self._wait(tries, error)
 
     def page(self, values: Inputs) -> Steps[Mapping[str, Any]]:
