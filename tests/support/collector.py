@@ -32,6 +32,7 @@ class Collector:
                 collector.asked.set()
                 if hanging:
                     collector._leaving.wait(120)
+                    return  # whoever sent it has gone by now
                 told = ExportTraceServiceResponse().SerializeToString()
                 self.send_response(200 if self.path == "/v1/traces" else 404)
                 self.send_header("Content-Type", "application/x-protobuf")
