@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,10 @@ pytest.register_assert_rewrite("operating")  # a plugin that tests import, too: 
 
 
 def pytest_configure() -> None:
-    """No property test is timed: how long an example takes is the machine's doing."""
+    """Time no property test, for the machine decides how long it takes, and let Ctrl-C and hang-ups reach the programs that tests start."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:  # started in a background: children would inherit it
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     settings.register_profile("untimed", deadline=None)
     settings.load_profile("untimed")
 
