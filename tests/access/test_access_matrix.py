@@ -348,6 +348,24 @@ def test_s5_rules_are_asked_before_a_replay(scene: Scene) -> None:
     assert any("no allow pattern of the token fits" in entry.get("rule", "") for entry in refused)
 
 
+def test_h8_a_conflict_names_no_hidden_invocation(tmp_path: Path) -> None:
+    """Keys are the workspace's; who may not see the request that uses one is not told its invocation (second review)."""
+    with standing(tmp_path, SETTINGS) as stand:
+        admin, clerk = stand.client(), stand.client("invoke", rules=RULES)
+        for name in ("hall", "zanzibar"):
+            assert admin.post("/v1/connections", {"name": name, "type": "echo/token", "values": VALUES}).status == 201
+        hidden = admin.post("/v1/invocations", {**say("post", "zanzibar", text="once"), "idempotencyKey": "k-8"}).json
+        seen = admin.post("/v1/invocations", {**say("say", "hall", text="once"), "idempotencyKey": "k-8b"}).json
+        for prefer in ("wait=1", "respond-async"):
+            for key, shown in (("k-8", False), ("k-8b", True)):
+                other = {**say("say", "hall", text="other"), "idempotencyKey": key}
+                refused = clerk.post("/v1/invocations", other, Prefer=prefer)
+                assert (refused.status, refused.json["error"]["code"]) == (422, "idempotency_conflict")
+                assert "belongs to another request" in refused.json["error"]["message"]
+                assert hidden["meta"]["invocationId"] not in refused.body.decode()
+                assert (seen["meta"]["invocationId"] in refused.body.decode()) is shown
+
+
 def test_h2_the_only_connection_that_is_allowed_need_not_be_named(tmp_path: Path) -> None:
     """A call that names none goes over the one that the rules leave; where they leave more, only those are named."""
     with standing(tmp_path, SETTINGS) as stand:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from jackfield.pipe.paging import collected, wants_all
 from jackfield.pipe.rate import Pace, turn
 from jackfield.pipe.recorder import Record, draft_of, fingerprinted
 from jackfield.pipe.settle import check_output, failed, masked_error, masked_output, succeeded
-from jackfield.pipe.visible_names import find_called, require_call
+from jackfield.pipe.visible_names import find_called, require_call, sees_entry
 from jackfield.redaction.log_text import reason
 from jackfield.resources.shortage import exhausted
 from jackfield.retry import Backoff
@@ -240,6 +241,8 @@ class Stages:
             record.found(manifest, action)
         if authorizer is not None:
             require_call(invocation, manifest, action, authorizer, note)
+            if record is not None:
+                record.show_only(partial(sees_entry, authorizer, self.catalog))
         admitted = yield from admitting(invocation, manifest, self.known, self.targets, trace.caller.origin, authorizer, note)
         trace.target = admitted.target
         if record is not None:

@@ -54,6 +54,7 @@ class Record:
         """Takes back the entry that says it runs; true where it was not written yet."""
         self.replayed = False
         self._inline: object = None
+        self._sees: Callable[[Entry], bool] = _always
         self.log: Sequence[Mapping[str, Any]] = ()
 
     def replay(self) -> Steps[Result | None]:
@@ -70,8 +71,9 @@ class Record:
             if entry is None:
                 return None
             if entry.fingerprint != self._draft.fingerprint:
+                named = f", invocation {entry.id}" if self._sees(entry) else ""
                 raise IdempotencyConflict(
-                    f"the idempotency key belongs to another request, invocation {entry.id}",
+                    f"the idempotency key belongs to another request{named}",
                     hint="Use a new key for a new request, or send the very same request again.",
                 )
             if not entry.is_open:
@@ -222,6 +224,10 @@ class Record:
         """Have no value of an inline connection stored with a failure (contract §2), secret or not."""
         self._inline = inline
 
+    def show_only(self, sees: Callable[[Entry], bool]) -> None:
+        """Name the entry of another request in a conflict only where the caller may see it."""
+        self._sees = sees
+
     def keep(self, inputs: bytes | None) -> None:
         """Have the inputs kept with the entry; they are sealed already. None: none of them."""
         self._draft.inputs = inputs
@@ -251,6 +257,11 @@ class Record:
 def _written() -> bool:
     """The entry is on the disk, or on its way."""
     return False
+
+
+def _always(_entry: Entry) -> bool:
+    """Show every entry: no rules of a token bind the caller."""
+    return True
 
 
 def fingerprinted(journal: Journal, invocation: Invocation) -> str:

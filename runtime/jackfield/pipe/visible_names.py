@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections import Connections, StoredConnection
     from jackfield.invocation import Invocation, Meta
+    from jackfield.journal import Entry
     from jackfield.manifest import ActionManifest, Manifest
 
-__all__ = ["find_action", "find_called", "permitted", "require_call", "seen_connection"]
+__all__ = ["find_action", "find_called", "permitted", "require_call", "seen_connection", "sees_entry"]
 
 _MOST = 10_000
 """Stored connections of a type among which those are looked for that the rules leave."""
@@ -66,6 +67,14 @@ def require_call(invocation: Invocation, manifest: Manifest, action: ActionManif
     """
     if invocation.connection is not None or not manifest.connection_types or not authorizer.is_bound:
         authorizer.require(_request(invocation, action.effect), note)
+
+
+def sees_entry(authorizer: Authorizer, catalog: Catalog, entry: Entry) -> bool:
+    """Return whether the caller may see a journal entry."""
+    if not authorizer.token:
+        return True
+    manifest = catalog.look(entry.connector)[1]
+    return authorizer.sees_entry(manifest, entry.connector, entry.action, entry.effect, entry.connection)
 
 
 def _request(invocation: Invocation, effect: str) -> Request:
