@@ -93,6 +93,7 @@ def _options() -> Json:
         "connectorVersion": {
             "type": "string",
             "description": "A version specifier (PEP 440) that the installed connector must fit.",
+            "maxLength": 200,
             "pattern": r"\S",
             "examples": [">=1.2,<2"],
         },

@@ -311,6 +311,11 @@ def test_what_is_no_specifier(plugs: Path, version: str) -> None:
     assert refusal(read(plugs), "good", version) == f"'{version}' is not a version specifier"
 
 
+def test_h7_a_specifier_with_a_huge_number(plugs: Path) -> None:
+    """A number of more digits than int() reads is refused like any other fault of the specifier (second review)."""
+    assert refusal(read(plugs), "good", ">=" + "1" * 5000).endswith("is not a version specifier")
+
+
 def test_versions_before_a_release_and_versions_that_are_none(plugs: Path) -> None:
     """A pre-release counts as what is installed; what is no version at all fits no range."""
     make_connector(plugs, "early", SOURCE, {**MANIFEST, "key": "early", "version": "2.0.0rc1"})

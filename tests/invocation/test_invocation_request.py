@@ -34,6 +34,12 @@ def test_very_many_faults_are_told_in_part() -> None:
     assert caught.value.details[-1].message == "and there are more faults"
 
 
+def test_h7_a_version_specifier_has_a_length() -> None:
+    """200 characters are read and 201 are refused (second review): packaging takes half a second for 250 kB of them."""
+    assert Invocation.from_json({**LEAST, "connectorVersion": (">=1," * 50)}).connector_version
+    assert faults({**LEAST, "connectorVersion": ">=1," * 50 + ">"}) == {"/connectorVersion": "must have at most 200 characters"}
+
+
 def test_the_least_invocation_has_defaults() -> None:
     """Connector and action are enough: no inputs, no connection, sixty seconds, for real, and doubt is reported."""
     read = Invocation.from_json(LEAST)

@@ -194,11 +194,11 @@ def _reason(error: Exception) -> str:
 
 
 def _check_version(manifest: Manifest, version: str) -> None:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 (few invocations pin a version)
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 (few invocations pin a version)
 
     try:
         fits = SpecifierSet(version).contains(manifest.version, prereleases=True)
-    except InvalidSpecifier:
+    except ValueError:  # InvalidSpecifier, and what int() says to a number of too many digits
         raise UnknownConnector(
             f"'{version[:80]}' is not a version specifier",
             hint="Give a PEP 440 specifier such as '>=1.2,<2' as connectorVersion.",

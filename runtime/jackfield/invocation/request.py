@@ -26,6 +26,8 @@ _CONTEXT_MEMBERS = ("traceparent", "correlationId", "labels")
 _NO_NAME = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _SAYS_NO_NAME = "holds control characters or half a character, which no name does"
+_LONGEST_VERSION = 200
+"""Characters of a version specifier: packaging takes half a second for one of 250 kB."""
 _MOST = 100
 """Faults that are told of one invocation."""
 _SIMPLE = frozenset({"connector", "action", "connection", "inputs"})
@@ -165,6 +167,8 @@ def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
     version = data.get("connectorVersion", ">=0")
     if not isinstance(version, str) or not version.strip():
         yield Detail("/connectorVersion", "must be a version specifier such as '>=1.2,<2'", "type")
+    elif len(version) > _LONGEST_VERSION:
+        yield Detail("/connectorVersion", f"must have at most {_LONGEST_VERSION} characters", "maxLength")
     if data.get("onDoubt", "report") not in ("report", "retry"):
         yield Detail("/onDoubt", "must be 'report' or 'retry'", "enum")
 
