@@ -1,4 +1,4 @@
-"""Filters of the journal's list, as SQL that SQLite and PostgreSQL both read."""
+"""Filters of the journal's list: as SQL that SQLite and PostgreSQL both read, and for a row at hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["FILTERS", "condition"]
+__all__ = ["FILTERS", "condition", "fits"]
 
 _EQUAL = {
     "status": "status", "connector": "connector", "action": "action", "connection": "connection", "caller": "caller",
@@ -30,6 +30,37 @@ def condition(filters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         values[f"by_{name}"] = value if name in _EQUAL or name in ("since", "until") else _pattern(name, value)
         parts.append(_part(name))
     return "".join(f" AND {part}" for part in parts), values
+
+
+def fits(row: Any, filters: Mapping[str, Any]) -> bool:  # noqa: ANN401 (a row, with columns as members)
+    """Return whether a row passes all filters that are about what an entry says; ``since`` and ``until`` are left out."""
+    given = {name: value for name, value in filters.items() if value is not None and name not in ("since", "until")}
+    if given.get("status") == "cancelled":
+        del given["status"]
+        if (row.status, row.error_code) != ("failed", "cancelled"):
+            return False
+    return all(_passes(row, name, value) for name, value in given.items())
+
+
+def _passes(row: Any, name: str, value: str) -> bool:  # noqa: ANN401 (as above)
+    if name in _EQUAL:
+        return bool(getattr(row, _EQUAL[name]) == value)
+    if name == "q":
+        return any(value.lower() in (getattr(row, column) or "").lower() for column in _SEARCHED)
+    context = _context(row.context)
+    if name == "correlationId":
+        return bool(context.get("correlationId") == value)
+    labels = context.get("labels")
+    key, equals, wanted = value.partition("=")
+    return isinstance(labels, dict) and key in labels and (not equals or labels[key] == wanted)
+
+
+def _context(text: str | None) -> dict[str, Any]:
+    try:
+        context = json.loads(text or "{}")
+    except ValueError:  # damaged
+        return {}
+    return context if isinstance(context, dict) else {}
 
 
 def _part(name: str) -> str:

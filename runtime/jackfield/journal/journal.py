@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jackfield.journal.queue import Claimed
     from jackfield.journal.recovery import Recovery
 
-__all__ = ["DOUBT_KEPT", "KEPT", "KEY_KEPT", "Journal", "cursor_of", "unknown_entry"]
+__all__ = ["DOUBT_KEPT", "KEPT", "KEY_KEPT", "Journal", "unknown_entry"]
 
 KEY_KEPT = 24 * 3600.0
 """Seconds for which a settled key replays its Result."""
@@ -203,7 +203,28 @@ class Journal:
             rows = transaction.execute(statement, values)
         entries = [self._listed(row) for row in rows[:limit]]
         more = len(rows) > limit
-        return entries, cursor_of(entries[-1]) if more else None
+        return entries, _cursor_of(entries[-1]) if more else None
+
+    def seen_entries(
+        self,
+        sees: Callable[[Any], bool],
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
+        **filters: Any,  # noqa: ANN401 (as above)
+    ) -> tuple[list[Entry], str | None]:
+        """List entries of which ``sees`` says that the caller sees them; filters and cursor tell nothing of the others."""
+        from jackfield.journal.scanning import Scan  # noqa: PLC0415 (only callers with rules need it)
+
+        self.settle_owed()
+        found, cursor = Scan(self.database, self._vault, self._workspace, sees).page(cursor, limit, filters)
+        named = {f"id_{place}": identifier for place, identifier in enumerate(found)}
+        if not named:
+            return [], cursor
+        statement = f"{sql.SELECT} AND id IN ({', '.join(f':{name}' for name in named)}) ORDER BY created_at DESC, id DESC"
+        with self.database.read() as transaction:
+            rows = transaction.execute(statement, {"workspace": self._workspace, **named})
+        return [self._listed(row) for row in rows], cursor
 
     def stats(self, since: float = 0.0) -> list[dict[str, Any]]:
         """Counts and durations by connector, action and status, of entries made since a moment (seconds since 1970)."""
@@ -349,7 +370,7 @@ def unknown_entry(identifier: str) -> InvalidInvocation:
     return InvalidInvocation(f"there is no invocation '{identifier[:80]}'", hint=NextStep("invocations"))
 
 
-def cursor_of(entry: Entry) -> str:
+def _cursor_of(entry: Entry) -> str:
     """Return the cursor of the page that follows an entry."""
     return f"{entry.created_at!r}~{entry.id}"
 

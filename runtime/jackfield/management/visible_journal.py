@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from jackfield.journal.journal import cursor_of, unknown_entry
+from jackfield.journal.journal import unknown_entry
 from jackfield.journal.samples import Sample, open_counts, samples
 
 if TYPE_CHECKING:
@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from jackfield.manifest import Manifest
 
 __all__ = ["SeenJournal"]
-
-_LOOKED_AT = 2000
-"""Entries that one page looks through for those that are seen; where more are hidden, the page is short and has a cursor."""
-
-_PAGE = 100
 
 
 class SeenJournal:
@@ -34,21 +29,11 @@ class SeenJournal:
         self._manifests: dict[str, Manifest | None] = {}
 
     def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:  # noqa: ANN401 (the journal's own)
-        """Entries that are seen, newest first, and the cursor of the next page; filters must all fit."""
+        """List entries that are seen, newest first, and the cursor of the next page; filters must all fit."""
         if not self._authorizer.token:
             return self._journal.entries(cursor=cursor, limit=limit, **filters)
-        found: list[Entry] = []
-        size = max(limit, _PAGE)
-        for _ in range(0, _LOOKED_AT, size):
-            page, cursor = self._journal.entries(cursor=cursor, limit=size, **filters)
-            for entry in page:
-                if len(found) == limit:
-                    return found, cursor_of(found[-1])
-                if self._sees(entry):
-                    found.append(self._told(entry))
-            if cursor is None:
-                return found, None
-        return found, cursor
+        found, cursor = self._journal.seen_entries(self._sees, cursor=cursor, limit=limit, **filters)
+        return [self._told(entry) for entry in found], cursor
 
     def find(self, identifier: str) -> Entry:
         """Find the entry of an invocation.

@@ -64,6 +64,8 @@ def _page(cursor: str) -> Mapping[str, Schema]:
 
 
 _BY_NUMBER, _BY_KEY, _BY_MOMENT = "[0-9]{1,9}", "[A-Za-z0-9._-]{0,100}", "[0-9]{1,12}([.][0-9]{1,20})?~[0-9a-f-]{1,36}"
+_SEALED = "[A-Za-z0-9_-]{150,250}"
+"""Cursors of the journal for tokens with rules are encrypted."""
 _ENTRY_FILTERS: Mapping[str, Schema] = {
     "status": _STATUS, "connector": _TEXT, "action": _TEXT, "connection": _TEXT, "since": _WHEN, "until": _WHEN, "caller": _TEXT,
     "idempotencyKey": {**_TEXT, "maxLength": 255}, "correlationId": _TEXT, "errorCode": _TEXT,
@@ -80,7 +82,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/invocations", invocations.listed, "read", "listInvocations", "The journal, newest first.", {200: "EntryList"},
-        query={**_ENTRY_FILTERS, **_page(_BY_MOMENT)},
+        query={**_ENTRY_FILTERS, **_page(f"({_BY_MOMENT}|{_SEALED})")},
     ),
     Operation(
         "GET", "/v1/invocations/{id}", invocations.shown, "read", "showInvocation", "An invocation and what it came to.",
