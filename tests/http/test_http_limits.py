@@ -21,6 +21,9 @@ from clocks import FakeClock
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access.secret_text import new_text
+from jackfield.pipe import pipeline
+from jackfield.pipe.check import check
+from mcp_talk import call_of
 from replies import Reply
 
 TIGHT = replace(
@@ -447,6 +450,25 @@ def test_one_busy_action_does_not_stop_others(tmp_path: Path) -> None:
         assert time.monotonic() - started < 20
         gate.open()
         assert {item.result(30).status for item in held} == {200}
+
+
+def test_h7_many_values_are_judged_in_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small body of very many values does not hold the event loop while it is judged, over HTTP and MCP (second review)."""
+    threads = list[str]()
+
+    def noted(*given: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return check(*given)
+
+    monkeypatch.setattr(pipeline, "check", noted)
+    with standing(tmp_path) as stand:
+        client = stand.client()
+        crowd = {**say("say"), "inputs": {"text": [""] * 2000}}
+        for body in (say("say", text="x"), crowd, {**say("say"), "inputs": {"text": [[[{"a": [0] * 300}]] * 2]}}):
+            client.post("/v1/invocations", body)
+            assert client.post("/mcp", call_of("execute_action", 1, **body)).status == 200
+    loop = "test-server"
+    assert [name == loop for name in threads] == [True, True, False, False, False, False]
 
 
 def test_a_large_invocation_runs(tmp_path: Path) -> None:

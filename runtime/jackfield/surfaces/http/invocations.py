@@ -14,7 +14,7 @@ from jackfield.access import moment
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.invocation import Result
 from jackfield.journal.filters import FILTERS
-from jackfield.surfaces.http.body import LARGE, answer, decoded, members_of, read_body, take_room
+from jackfield.surfaces.http.body import LARGE, answer, crowded, decoded, members_of, read_body, take_room
 from jackfield.surfaces.http.leaving import cancelling
 from jackfield.surfaces.http.parameters import limit_of
 from jackfield.surfaces.http.problem import Problem, of_error
@@ -75,7 +75,8 @@ async def invoke(request: Request, host: Host, identity: Identity) -> Response:
     wait = float(waited[1]) if waited is not None else 0.0
     host.metrics.running.inc()
     try:
-        result = await _run(request, host, panel, body, identity, wait=wait, large=len(text) + sum(files) >= LARGE)
+        large = len(text) + sum(files) >= LARGE or crowded(body)
+        result = await _run(request, host, panel, body, identity, wait=wait, large=large)
     finally:
         host.metrics.running.dec()
     host.metrics.note(result)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from jackfield.errors import Unavailable
-from jackfield.surfaces.http.body import LARGE, read_body, take_room
+from jackfield.surfaces.http.body import LARGE, crowded, read_body, take_room
 from jackfield.surfaces.http.leaving import cancelling
 from jackfield.surfaces.http.origins import check_origin
 from jackfield.surfaces.http.problem import Problem
@@ -154,7 +154,7 @@ class _Call:
         how: dict[str, Any] = {"cancelled": self.cancelled, "caller": self._identity.caller, "named": self._name}
         if self._large:  # the thread and its event loop are this request's own
             return self._panel.invoke(given, **how)
-        if self._files >= LARGE:
+        if self._files >= LARGE or crowded(given):
             return await asyncio.shield(self._host.slowly(lambda: self._panel.invoke(given, **how)))
         return await asyncio.shield(self._panel.begin(given, **how))
 
