@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import select
-import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,6 +17,10 @@ from shell import Shell
 pytest_plugins = ["shell_fixture"]
 
 _PATIENCE = 60.0
+_ON_ITS_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
+"""Takes the terminal as the controlling one, which getpass asks on, in a process that was not forked from one with threads."""
 
 
 class Terminal:
@@ -26,11 +29,12 @@ class Terminal:
     def __init__(self, shell: Shell, *words: str) -> None:
         self.seen = ""
         self._at = 0
-        environment, folder = shell.environment(), shell.folder
-        self._pid, self._master = pty.fork()
-        if self._pid == 0:
-            os.chdir(folder)
-            os.execvpe(sys.executable, [sys.executable, "-m", "jackfield", *words], environment)
+        self._master, slave = os.openpty()
+        command = [sys.executable, "-c", _ON_ITS_TERMINAL, "-m", "jackfield", *words]
+        self._process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, cwd=shell.folder, env=shell.environment()
+        )
+        os.close(slave)
 
     def answer(self, prompt: str, text: str) -> None:
         """Wait until the terminal asks, then type a line."""
@@ -50,7 +54,7 @@ class Terminal:
         while self._read():
             pass
         os.close(self._master)
-        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        return self._process.wait(_PATIENCE)
 
     def hang_up(self) -> None:
         """Send end-of-file, as Ctrl-D does."""
@@ -58,11 +62,8 @@ class Terminal:
 
     def kill(self) -> None:
         """End what a failed test has left running."""
-        try:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
-        except (ProcessLookupError, ChildProcessError):
-            pass
+        self._process.kill()
+        self._process.wait(_PATIENCE)
 
     def _read(self) -> bool:
         ready, _, _ = select.select([self._master], [], [], _PATIENCE)

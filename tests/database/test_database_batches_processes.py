@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 
+from forking import alone, fork
 from jackfield.database import Transaction, open_database
 from workspace_rows import adding
 
@@ -83,31 +84,23 @@ def test_ctrl_c_leaves_nobody_waiting(database_url: str) -> None:
     assert run(INTERRUPTED, database_url).splitlines() == ["interrupted", "interrupted", "after leader other0 other1 other2"]
 
 
-FORKED = """
-import os, sys
-from jackfield.database import open_database
-
-def adding(name):
-    return lambda transaction: transaction.change("INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", {"name": name})
-
-database = open_database(sys.argv[1])
-database.record(adding("parent"))
-child = os.fork()
-if child == 0:
-    database.record(adding("child"))
-    database.close()
-    os._exit(0)
-_, status = os.waitpid(child, 0)
-database.record(adding("again"))
-with database.read() as transaction:
-    print(status, *[row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name")])
-database.close()
-"""
-
-
 def test_a_fork_has_its_own_connections(database_url: str) -> None:
     """A forked process uses the database with connections of its own, and its parent's stay good."""
-    assert run(FORKED, database_url).split() == ["0", "again", "child", "parent"]
+    assert alone(_recorded_by_both, database_url) == ["again", "child", "parent"]
+
+
+def _recorded_by_both(database_url: str) -> list[str]:
+    with open_database(database_url) as database:
+        database.record(adding("parent"))
+
+        def child() -> None:
+            database.record(adding("child"))
+            database.close()
+
+        fork(child).answer()
+        database.record(adding("again"))
+        with database.read() as transaction:
+            return [row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name", {})]
 
 
 COST = """

@@ -236,6 +236,12 @@ def test_nothing_in_tests_sleeps() -> None:
     assert found(r"\btime\.sleep\(|[^.\w]sleep\(\d", [path for path in TESTS if path.name.startswith(("test_", "conftest"))]) == []
 
 
+def test_no_test_forks_a_worker_of_pytest() -> None:
+    """Tests fork through ``forking``, in a process of their own; the nursery is one already. A child waited for has a limit there."""
+    own = {"tests/support/forking.py", "tests/support/nursery.py"}
+    assert found(r"\b(os|pty)\.(fork|forkpty|waitpid)[(]|preexec_fn[=]", [path for path in TESTS if name(path) not in own]) == []
+
+
 def test_warnings_are_errors() -> None:
     """A warning fails a test, and so does an unknown marker or an unexpected pass."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 
 from fake_aws import FakeAws
+from forking import alone, fork
 from jackfield import Jackfield
 from jackfield.clock import SystemClock, iso, within
 from jackfield.database import open_database
@@ -37,8 +40,8 @@ def aws() -> Iterator[FakeAws]:
 class Process:
     """One of several processes that share a database, as far as its lease is concerned. ``later`` is what its watch is ahead by."""
 
-    def __init__(self, aws: FakeAws, url: str) -> None:
-        self.jackfield = Jackfield(connections=[connection(aws.url)], database_url=url)
+    def __init__(self, aws_url: str, url: str) -> None:
+        self.jackfield = Jackfield(connections=[connection(aws_url)], database_url=url)
         assert self.jackfield.journal is not None
         self.journal: Journal = self.jackfield.journal
         self.database = self.jackfield.storage.database
@@ -83,7 +86,7 @@ class Process:
 def two(aws: FakeAws, database_url: str) -> Iterator[tuple[Process, Process]]:
     """A process that will be lost, and one that lives."""
     open_database(database_url, migrate=True).close()
-    lost, alive = Process(aws, database_url), Process(aws, database_url)
+    lost, alive = Process(aws.url, database_url), Process(aws.url, database_url)
     yield lost, alive
     for one in (lost, alive):
         one.jackfield.close()
@@ -234,22 +237,18 @@ def test_v5_waiting_in_the_queue_is_not_held_against_a_run(two: tuple[Process, P
     assert (entry.expires_at or 0) > time.time() - 60
 
 
-def test_v7_a_forked_child_has_a_lease_of_its_own(two: tuple[Process, Process]) -> None:
+def test_v7_a_forked_child_has_a_lease_of_its_own(aws: FakeAws, database_url: str) -> None:
     """What a forked child left running is settled by its parent when the key is looked up."""
-    parent, _ = two
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            parent.started("write", "order-1")
-            status = 0
-        finally:
-            os._exit(status)
-    assert os.waitpid(child, 0)[1] == 0
+    open_database(database_url, migrate=True).close()
+    assert alone(_left_by_a_child, aws.url, database_url) == {"own": False, "status": "in_doubt"}
+
+
+def _left_by_a_child(aws_url: str, database_url: str) -> dict[str, Any]:
+    parent = Process(aws_url, database_url)
+    fork(lambda: parent.started("write", "order-1")).answer()
     entry = parent.journal.held("order-1")
     assert entry is not None
-    assert entry.owner != parent.journal.owner
-    assert entry.status == "in_doubt"
+    return {"own": entry.owner == parent.journal.owner, "status": entry.status}
 
 
 def test_v6_a_process_id_is_looked_up_in_its_own_place_only() -> None:
@@ -257,18 +256,16 @@ def test_v6_a_process_id_is_looked_up_in_its_own_place_only() -> None:
     assert process.place() is not None
     assert not process.has_ended(os.getpid(), process.born(os.getpid()))
     assert process.has_ended(os.getpid(), 1)
-    child = os.fork()
-    if child == 0:
-        os._exit(0)
     born = process.born(os.getpid())
-    assert process.has_ended(child, born)  # a zombie
-    os.waitpid(child, 0)
-    assert process.has_ended(child, born)
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert process.has_ended(child.pid, born)  # a zombie
+    assert process.has_ended(child.pid, born)
 
 
 def test_v2_what_cannot_be_begun_is_given_back(aws: FakeAws, tmp_path: Path) -> None:
     """A lock that outlasts the deadline of a claimed invocation leaves it in the queue for the next worker, with all that it needs."""
-    worker = Process(aws, f"sqlite:///{tmp_path / 'a.db'}")
+    worker = Process(aws.url, f"sqlite:///{tmp_path / 'a.db'}")
     worker.jackfield.invoke(mail("before")).unwrap()
     identifier = queued(worker, {**mail("order-1"), "timeoutSeconds": 3})
     (claimed,) = worker.queue.claim(1)
@@ -320,7 +317,7 @@ def test_w9_a_claimed_invocation_can_be_cancelled(two: tuple[Process, Process], 
 
 def test_v8_nothing_is_owed_for_what_never_got_an_entry(aws: FakeAws, tmp_path: Path) -> None:
     """A synchronous call that a locked database refused leaves nothing behind to be recorded."""
-    one = Process(aws, f"sqlite:///{tmp_path / 'a.db'}")
+    one = Process(aws.url, f"sqlite:///{tmp_path / 'a.db'}")
     other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with within(0.2):

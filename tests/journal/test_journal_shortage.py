@@ -13,6 +13,7 @@ import pytest
 
 from clocks import FakeClock
 from fake_aws import FakeAws
+from forking import alone, fork
 from jackfield import Jackfield
 from jackfield.database import open_database
 from jackfield.invocation import Result
@@ -121,27 +122,20 @@ def test_f4_a_clock_that_differs_delays_nothing(aws: FakeAws, database_url: str)
 
 def test_f2_a_forked_child_shares_no_connection(aws: FakeAws) -> None:
     """Parent and child of a fork send over connections of their own, each gets its own answer, and nothing is sent twice."""
+    found = alone(_sent_by_both, aws.url)
+    assert len(set(found)) == 3
+    assert set(found) == {message.message_id for message in aws.messages}
+
+
+def _sent_by_both(aws_url: str) -> list[str]:
     plain = {name: value for name, value in mail("order-1").items() if name != "idempotencyKey"}
-    with Jackfield(connections=[connection(aws.url)], database_url="none") as jackfield:
-        jackfield.invoke(plain).unwrap()
-        caches = jackfield.open_connections._stored
-        assert len(caches) == 1
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            try:
-                empty = len(caches) == 0
-                found = jackfield.invoke(plain).unwrap()["MessageId"] if empty else "a shared connection"
-                os.write(writing, str(found).encode())
-            finally:
-                os._exit(0)
+    with Jackfield(connections=[connection(aws_url)], database_url="none") as jackfield:
+        first = jackfield.invoke(plain).unwrap()["MessageId"]
+        child = fork(lambda: [len(jackfield.open_connections._stored), jackfield.invoke(plain).unwrap()["MessageId"]])
         own = jackfield.invoke(plain).unwrap()["MessageId"]
-        os.waitpid(child, 0)
-        others = os.read(reading, 1000).decode()
-        assert len(caches) == 1
-    assert own != others
-    assert others not in ("", "a shared connection")
-    assert len(aws.messages) == 3
+        kept, others = child.answer()
+        assert (kept, len(jackfield.open_connections._stored)) == (0, 1)
+    return [first, own, others]
 
 
 def _upgraded(url: str) -> str:

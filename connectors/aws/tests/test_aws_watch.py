@@ -7,9 +7,11 @@ import os
 import socket
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
+from forking import alone, fork
 from jackfield.clock import SystemClock
 from jackfield.connector import Deadline
 from jackfield_aws import bounded
@@ -103,21 +105,25 @@ def test_ten_thousand_calls_leave_nothing_behind() -> None:
 
 def test_a_watch_begins_anew_in_a_forked_child() -> None:
     """A forked process, which has no copy of the thread, still ends what is due, and leaves its parent's sockets alone."""
+    assert alone(_watched_in_a_child) == {"child": [1, 0], "parent": [0, True]}
+
+
+def _watched_in_a_child() -> dict[str, Any]:
     watch = Watch()
     os.register_at_fork(after_in_child=watch.forget)
     held, held_peer = socket.socketpair()
     due, due_peer = socket.socketpair()
     with held, held_peer, due, due_peer:
+        due.settimeout(5)
         due_peer.settimeout(5)
         number = watch.add(held, Deadline.after(60, CLOCK))
-        child = os.fork()
-        if child == 0:  # pragma: no cover (runs in the child)
+
+        def child() -> list[int]:
             watch.add(due, Deadline.after(0.05, CLOCK))
-            due.settimeout(5)
-            os._exit(0 if (len(watch), due.recv(1)) == (1, b"") else 1)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        assert due_peer.recv(1) == b""
-        assert watch.remove(number)
+            return [len(watch), len(due.recv(1))]
+
+        found = fork(child).answer()
+        return {"child": found, "parent": [len(due_peer.recv(1)), watch.remove(number)]}
 
 
 @pytest.mark.parametrize("kind", [bounded._PlainConnection, bounded._TlsConnection])
