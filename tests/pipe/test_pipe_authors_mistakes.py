@@ -320,3 +320,31 @@ def test_b1_a_client_that_does_not_report_may_still_name_steps(tmp_path: Path) -
     assert (result.status, script.tries) == ("in_doubt", 1)
     assert result.error is not None
     assert "id-1" in result.error.details[0].message
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [Unavailable("it hung"), TimedOut("late"), ConnectionResetError("reset"), ValueError("garbled"), JackfieldError("odd")],
+    ids=str,
+)
+def test_n1_a_type_that_reports_nothing_has_begun_from_the_start(tmp_path: Path, failure: Exception) -> None:
+    """N1: over a type without reports_begin, a write that fails without a word about what was sent is in doubt and not repeated."""
+    script = Script(failure, "done", begins=False)
+    connections = {"front": {"type": "stage/silent", "values": {"token": "t"}}}
+    with panel(tmp_path, scripted(script, kinds=(Silent,)), connections=connections) as board:
+        result = board.ask()
+    assert (result.status, script.tries, result.meta.attempts) == ("in_doubt", 1, 1)
+
+
+@pytest.mark.parametrize("refusal", LATER[:2], ids=lambda error: error.message)
+@pytest.mark.parametrize("kind", ["key", "silent"])
+def test_n1_what_the_author_says_is_believed(tmp_path: Path, kind: str, refusal: JackfieldError) -> None:
+    """N1: an explicit REFUSED or NOTHING repeats a write whose earlier request nobody noted, as the docs say; one noted is kept."""
+    silent = Script(refusal, "done", begins=False)
+    noted = Script(steps(lambda: now().answered({"id": 1}), lambda: refusal), "done", begins=False)
+    connections = {"front": {"type": f"stage/{kind}", "values": {"token": "t"}}}
+    results = []
+    for number, script in enumerate((silent, noted)):
+        with panel(tmp_path / str(number), scripted(script), connections=connections) as board:
+            results.append((board.ask().status, script.tries))
+    assert results == [("succeeded", 2), ("in_doubt", 1)]

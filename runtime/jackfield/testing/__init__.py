@@ -8,9 +8,11 @@ from jackfield.exports import exports
 
 if TYPE_CHECKING:
     from jackfield.testing.conformance import Conformance
-    from jackfield.testing.rules import RULES, judged
+    from jackfield.testing.rules import RULES, judged, not_applicable
     from jackfield.testing.subject import Rule, Subject
 
-__all__ = ["RULES", "Conformance", "Rule", "Subject", "judged"]
+__all__ = ["RULES", "Conformance", "Rule", "Subject", "judged", "not_applicable"]
 
-__getattr__, __dir__ = exports(__name__, {".conformance": ("Conformance",), ".rules": ("RULES", "judged"), ".subject": ("Rule", "Subject")})
+__getattr__, __dir__ = exports(
+    __name__, {".conformance": ("Conformance",), ".rules": ("RULES", "judged", "not_applicable"), ".subject": ("Rule", "Subject")}
+)

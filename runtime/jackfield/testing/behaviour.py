@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from jackfield.connector import Action, JackfieldError, Sent
-from jackfield.pipe.errors_map import Unmapped
+from jackfield.connector import Action, Guard, JackfieldError, Sent
+from jackfield.pipe.errors_map import Unmapped, weigh
 from jackfield.schema import compile_schema
 from jackfield.testing.driving import SECRET, Drive, drivable, drive, expected, server_kind
 from jackfield.testing.provider import HANG, RESET, Answer, Script
@@ -21,6 +21,9 @@ _FAILURES = (500, 502, 503, 504)
 _RETRY_AFTER = 7
 _HURRIED = 0.4
 """Seconds: the deadline of a try that hangs."""
+_THROTTLE = Answer(status=429)
+_BROKEN = {"not JSON": Answer(content=b"<html>"), "cut": Answer(missing=100)}
+"""Answers to a request that the provider has accepted."""
 
 Judge = Callable[[Subject, Action, Mapping[str, Any]], Iterator[str]]
 
@@ -60,9 +63,57 @@ def _output_is_declared(subject: Subject, action: Action, example: Mapping[str, 
 
 def _requests_are_announced(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     found, kind = _well(subject, action, example), server_kind(subject)
-    sent = len(found.requests) - found.opened
-    if kind is not None and kind.reports_begin and found.call.requests < sent:
-        yield f"sends {sent} requests and calls begin() {found.call.requests} times"
+    sent = found.requests[found.opened :]
+    reports = kind is not None and kind.reports_begin
+    several = action.effect == "write" and any(request.changes for request in sent[:-1])
+    if (reports or several) and found.call.requests < len(sent):
+        text = f"sends {len(sent)} requests and calls begin() {found.call.requests} times"
+        yield text if reports else f"{text}: its connection type needs 'reports_begin', since a refusal of the last repeats the others"
+
+
+def _accepted_is_not_repeated(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
+    if action.effect != "write" or action.key in subject.safe_posts:
+        return
+    well = _well(subject, action, example)
+    changed = ""
+    for number, request in enumerate(well.requests[well.opened :], well.opened + 1):
+        name = f"{request.method} {request.path.partition('?')[0]}"
+        if changed and _would_repeat(subject, drive(subject, action, example, _at(number, _THROTTLE, expected(subject, example)))):
+            yield f"would repeat its accepted {changed} where a later request, {name}, is refused"
+        if not request.changes:
+            continue
+        changed = name
+        for text, answer in _BROKEN.items():
+            if _would_repeat(subject, drive(subject, action, example, _at(number, answer, expected(subject, example)))):
+                yield f"says of its accepted {name} that nothing was done, where the answer is {text}"
+
+
+def _would_repeat(subject: Subject, found: Drive) -> bool:
+    """Return True where the runtime would take the failed try for one that did nothing."""
+    kind = server_kind(subject)
+    if found.error is None or kind is None:
+        return False
+    weigh(found.error, found.call, reports=kind.reports_begin)
+    return found.error.sent is not Sent.UNKNOWN and not found.call.done
+
+
+def _at(number: int, answer: Answer, well: Script) -> Script:
+    """Play the script ``well``, but for one request."""
+    return lambda at, request: answer if at == number else well(at, request)
+
+
+class _Rebinding(Guard):
+    """Guard as a host sees it whose name was harmless when it was checked and is internal when it is connected to."""
+
+    __slots__ = ()
+
+    def check(self, host: str, path: str = "") -> None:
+        """Let every name pass."""
+
+
+def _guard_is_asked(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
+    if drive(subject, action, example, expected(subject, example), guard=_Rebinding()).requests:
+        yield "reaches an address that the guard refuses: connect with 'context.guard.connect', or to what 'guard.resolve' gives"
 
 
 def _safe_is_safe(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
@@ -199,7 +250,13 @@ def _rule(name: str, says: str, judge: Judge) -> Rule:
 BEHAVIOUR = (
     _rule("opening-sends-nothing", "A connection opens, and opening sends nothing.", _opens),
     _rule("output-is-declared", "An action gives its Output model.", _output_is_declared),
-    _rule("requests-are-announced", "A client that reports its begin does so for each request.", _requests_are_announced),
+    _rule(
+        "requests-are-announced",
+        "A write of several requests, or a client that reports its begin, announces each one.",
+        _requests_are_announced,
+    ),
+    _rule("accepted-is-not-repeated", "What the provider has accepted is neither called unsent nor repeated.", _accepted_is_not_repeated),
+    _rule("guard-is-asked", "A client connects only to addresses that the guard lets pass.", _guard_is_asked),
     _rule("safe-is-safe", "begin(safe=True) is for requests that change nothing.", _safe_is_safe),
     _rule("effects-fit-methods", "An action's effect fits the HTTP methods that it sends.", _effects_fit),
     _rule("actions-are-quiet", "Actions print nothing.", _actions_are_quiet),

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.clock import Deadline, SystemClock
-from jackfield.connector import ANYWHERE, Action, Call, ConnectionType, JackfieldError, Minted, OpenContext
+from jackfield.connector import ANYWHERE, Action, Call, ConnectionType, Guard, JackfieldError, Minted, OpenContext
 from jackfield.connector.context import entered
+from jackfield.manifest import Manifest
 from jackfield.pipe.errors_map import explained
 from jackfield.schema import compile_schema
 from jackfield.testing.provider import Answer, Provider, Request, Script
 from jackfield.testing.subject import Subject
 
-__all__ = ["SECRET", "Drive", "drivable", "drive", "expected", "server_kind"]
+__all__ = ["SECRET", "Drive", "drivable", "drive", "expected", "server_kind", "server_type"]
 
 SECRET = "conformance-secret-4711"  # noqa: S105 (planted, to be looked for)
 _GRACE = 1.5
@@ -61,12 +62,18 @@ class _Kept:
         return self._objects[key]
 
 
-def server_kind(subject: Subject) -> type[ConnectionType] | None:
-    """The connection type whose values name the server, so that the provider on loopback can stand in for it."""
-    for key, kind in subject.manifest.connection_types.items():
-        if subject.values or any(_is_server(kind.schema, name) for name in kind.schema.get("required", ())):
-            return subject.connector.connections[key]
+def server_type(manifest: Manifest, values: Mapping[str, Any]) -> str | None:
+    """Key of the connection type whose values name the server, so that the provider on loopback can stand in for it."""
+    for key, kind in manifest.connection_types.items():
+        if values or any(_is_server(kind.schema, name) for name in kind.schema.get("required", ())):
+            return key
     return None
+
+
+def server_kind(subject: Subject) -> type[ConnectionType] | None:
+    """Class of the connection type that ``server_type`` finds."""
+    key = server_type(subject.manifest, subject.values)
+    return None if key is None else subject.connector.connections[key]
 
 
 def drivable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
@@ -85,12 +92,19 @@ def expected(subject: Subject, example: Mapping[str, Any]) -> Script:
 
 
 def drive(
-    subject: Subject, action: Action | None, example: Mapping[str, Any], script: Script, *, seconds: float = 10.0, port: str | None = None
+    subject: Subject,
+    action: Action | None,
+    example: Mapping[str, Any],
+    script: Script,
+    *,
+    seconds: float = 10.0,
+    port: str | None = None,
+    guard: Guard = ANYWHERE,
 ) -> Drive:
     """Open a connection and run one try of an action, or the type's own test where there is no action, in a thread with a time limit."""
     found = Drive(Call(Deadline.after(seconds, SystemClock()), invocation_id="conformance"))
     with Provider(script) as provider, contextlib.redirect_stdout(io.StringIO()) as printed:
-        thread = threading.Thread(target=_run, args=(subject, action, example, provider, port or provider.url, found), daemon=True)
+        thread = threading.Thread(target=_run, args=(subject, action, example, provider, port or provider.url, guard, found), daemon=True)
         thread.start()
         thread.join(seconds + _GRACE)
         found.ended = not thread.is_alive()
@@ -99,14 +113,16 @@ def drive(
     return found
 
 
-def _run(subject: Subject, action: Action | None, example: Mapping[str, Any], provider: Provider, url: str, found: Drive) -> None:
+def _run(
+    subject: Subject, action: Action | None, example: Mapping[str, Any], provider: Provider, url: str, guard: Guard, found: Drive
+) -> None:
     kind = server_kind(subject)
     if kind is None:
         return
     inputs = compile_schema(subject.manifest.actions[action.key].inputs).check(example["invocation"]["inputs"]).value if action else {}
     values = action.inputs.model_validate(inputs) if action is not None else None
     schema = subject.manifest.connection_types[kind.key].schema
-    context = OpenContext("default", "conformance", subject.connector.key, inputs, {}, found.call, SystemClock(), {}, _Kept(), ANYWHERE)
+    context = OpenContext("default", "conformance", subject.connector.key, inputs, {}, found.call, SystemClock(), {}, _Kept(), guard)
     tell = lambda text, fault: found.map_faults.append(f"{text}: {type(fault).__name__}")  # noqa: E731 (one line, used once)
     try:
         opened = kind.model_validate(_values(schema, url) | {name: _filled(value, url) for name, value in subject.values.items()})
@@ -116,7 +132,7 @@ def _run(subject: Subject, action: Action | None, example: Mapping[str, Any], pr
                 return
             found.client = opened.open(context)
             found.opened = len(provider.requests)
-            found.call.entered = True
+            found.call.entered, found.call.begun = True, not kind.reports_begin  # as the runtime does
             output = action.function(values, found.client)
             found.output = asyncio.run(output) if action.is_async else output
     except Exception as cause:  # noqa: BLE001 (the action boundary: handed to the error map)

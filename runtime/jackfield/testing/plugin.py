@@ -1,7 +1,37 @@
-"""The pytest plugin: it makes the conformance suite's assertions readable, and is otherwise silent."""
+"""The pytest plugin: readable assertions of the conformance suite, and a list of the rules that do not apply to a connector."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
-__all__: list[str] = []
+__all__ = ["NOT_APPLICABLE", "pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
+
+NOT_APPLICABLE = pytest.StashKey[dict[str, dict[str, str]]]()
+"""Of each connector whose suite was collected: the rules that do not apply, with the reason."""
+_SENT = "jackfield_not_applicable"
+
 
 pytest.register_assert_rewrite("jackfield.testing.conformance")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Send the list from a worker of pytest-xdist to its controller."""
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[_SENT] = session.config.stash.get(NOT_APPLICABLE, {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 (a class of pytest-xdist, which need not be installed)
+    """Take the list of a worker over; all workers collect the same tests."""
+    node.config.stash.setdefault(NOT_APPLICABLE, {}).update(getattr(node, "workeroutput", {}).get(_SENT, {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """List the conformance rules that do not apply, and why."""
+    for key, rules in config.stash.get(NOT_APPLICABLE, {}).items():
+        for reason in dict.fromkeys(rules.values()):
+            names = ", ".join(name for name, why in rules.items() if why == reason)
+            terminalreporter.write_line(f"conformance of '{key}': not applicable: {reason}: {names}")

@@ -35,11 +35,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer with a JSON body."""
+    """An answer with a JSON body, or with ``content`` as it stands; ``missing`` octets more are announced and never sent."""
 
     body: Any = field(default_factory=dict)
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+    missing: int = 0
 
 
 Script = Callable[[int, Request], "Answer | Literal['hang', 'reset']"]
@@ -95,11 +97,11 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
             if found is None:  # a reset rather than an orderly end
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return
-            content = json.dumps(found.body).encode()
+            content = json.dumps(found.body).encode() if found.content is None else found.content
             self.send_response(found.status)
             for name, value in {"Content-Type": "application/json", "Connection": "close", **found.headers}.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Content-Length", str(len(content) + found.missing))
             self.end_headers()
             self.wfile.write(content)
 

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from jackfield.testing.behaviour import BEHAVIOUR
 from jackfield.testing.declarations import DECLARATIONS
-from jackfield.testing.driving import server_kind
+from jackfield.testing.driving import server_type
 from jackfield.testing.subject import Rule, Subject
 
-__all__ = ["RULES", "judged"]
+if TYPE_CHECKING:
+    from jackfield.manifest import Manifest
+
+__all__ = ["RULES", "judged", "not_applicable"]
 
 RULES: Mapping[str, Rule] = {rule.name: rule for rule in (*DECLARATIONS, *BEHAVIOUR)}
 """All rules by name."""
 
 
+def not_applicable(manifest: Manifest, values: Mapping[str, Any]) -> Mapping[str, str]:
+    """Map the name of each rule that cannot be asked of a connector to the reason; ``values`` are those of ``Conformance``."""
+    if server_type(manifest, values) is not None:
+        return {}
+    reason = "no required value of a connection type is a URI; give 'values' with '${url}' to have actions run"
+    return {rule.name: reason for rule in RULES.values() if rule.drives}
+
+
 def judged(subject: Subject, rule: Rule) -> tuple[str, ...] | None:
     """The faults that a rule finds; None where it does not apply, since no value of a connection names the server."""
-    if rule.drives and server_kind(subject) is None:
+    if rule.name in not_applicable(subject.manifest, subject.values):
         return None
     return tuple(rule.check(subject))
