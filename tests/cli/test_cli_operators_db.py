@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from operating import storage
 from shell import Shell
 
 pytest_plugins = ["shell_fixture", "postgres", "operating"]
@@ -20,6 +21,33 @@ def test_upgrade(shell: Shell, database_url: str, tmp_path: Path) -> None:
     assert first.json["applied"] == list(range(1, first.json["version"] + 1))
     again = shell.run("db", "upgrade")
     assert (again.json["version"], again.json["applied"]) == (first.json["version"], [])
+
+
+def test_h2_an_upgrade_seals_stored_connections(operator: Shell, tmp_path: Path) -> None:
+    """An upgrade seals the connections of an older database, without a question; where the master key is missing it changes nothing and
+    says so. A seal that is removed afterwards is not made again by anything: the connection is refused, and ``check`` names it."""
+    operator.run("connections", "add", "sealed", "--type", "echo/token", "--values", "-", "--no-test", stdin='{"token": "secret-4711"}')
+    with storage() as opened, opened.database.write() as transaction:
+        transaction.execute("ALTER TABLE connections DROP COLUMN seal")
+        transaction.change("DELETE FROM schema_migrations WHERE name = 'connection_seals'")
+    key = tmp_path / "home" / "master.key"
+    key.rename(tmp_path / "away.key")
+    refused = operator.run("db", "upgrade")
+    assert (refused.code, refused.json["error"]["code"]) == (1, "unavailable")
+    assert "master.key' is missing" in refused.json["error"]["message"]
+    (tmp_path / "away.key").rename(key)
+    answer = operator.run("db", "upgrade")
+    assert (answer.code, len(answer.json["applied"]), answer.json["sealed"]) == (0, 1, 1)
+    assert operator.run("db", "check").json["problems"] == []
+    tested = operator.run("connections", "test", "sealed")
+    assert tested.code == 0, tested.out
+    with storage() as opened, opened.database.write() as transaction:
+        transaction.change("UPDATE connections SET seal = NULL WHERE name = 'sealed'")
+    assert operator.run("keys", "rotate").code == 0
+    assert operator.run("db", "upgrade").json["applied"] == []
+    error = operator.run("connections", "test", "sealed").json["error"]
+    assert (error["code"], "'sealed' cannot be opened" in error["message"]) == ("invalid_connection", True)
+    assert any("of the connection 'sealed'" in text for text in operator.run("db", "check").json["problems"])
 
 
 def test_check(operator: Shell) -> None:

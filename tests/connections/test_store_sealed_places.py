@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from jackfield.connections.connection_store import ConnectionStore
-from jackfield.connections.sealed_places import reseal
+from jackfield.connections.sealed_places import MIGRATION, bind_all
 from jackfield.connections.stored_row import Draft
-from jackfield.database import Database, Vault
+from jackfield.database import Database, Transaction, Vault, WrongMasterKey
 from jackfield.errors import InvalidConnection
 from jackfield.resources.verify import Contents
 
@@ -53,7 +53,6 @@ def test_s10_redirected_secrets_are_refused(open_store: Opener, kept_database: D
     assert any("'/token' of the connection 'hall'" in text for text in problems)
     with pytest.raises(InvalidConnection, match="cannot be opened"):
         open_store("acme").rename("hall", "hallway")
-    assert reseal(kept_database, kept_vault) == 0
 
 
 def test_s10_a_renamed_connection_opens(open_store: Opener) -> None:
@@ -70,21 +69,94 @@ def test_s10_a_renamed_connection_opens(open_store: Opener) -> None:
     assert dict(found.values) == {"token": "s3cret", "endpoint": "https://new.example"}
 
 
-def test_s10_secrets_of_an_older_version_are_bound_once(open_store: Opener, kept_database: Database, kept_vault: Vault) -> None:
-    """They open as before, the check says that they are not bound, and sealing them anew binds them to what is there then."""
-    shown = open_store("acme").add("hall", drafted())
-    old = kept_vault.seal("acme", ("connection", shown.id, "/token", "1"), b'"s3cret"')
+OPEN = {"type": "object", "properties": {"region": {"type": "string"}, "file": {}}}
+OPEN_TAMPERING = {
+    "id": "UPDATE connections SET id = 'another' WHERE name = 'hall'",
+    "name": "UPDATE connections SET name = 'x' WHERE name = 'hall'; UPDATE connections SET name = 'hall' WHERE name = 'room'",
+    "type": "UPDATE connections SET type = 'test/other' WHERE name = 'hall'",
+    "version": "UPDATE connections SET version = 2 WHERE name = 'hall'",
+    "value": "UPDATE connections SET public_values = REPLACE(public_values, 'eu-west-1', 'us-east-1') WHERE name = 'hall'",
+    "origin": "UPDATE connections SET public_values = REPLACE(public_values, 'remote', 'operator') WHERE name = 'hall'",
+    "reference": """UPDATE connections SET public_values = REPLACE(public_values, '"eu-west-1"', '{"$file": "/key"}')""",
+    "seal removed": "UPDATE connections SET seal = NULL WHERE name = 'hall'",
+    "another's seal": "UPDATE connections SET seal = (SELECT seal FROM connections WHERE name = 'room') WHERE name = 'hall'",
+    "workspace": "DELETE FROM connections WHERE workspace = 'acme' AND name = 'hall'; "
+    "UPDATE connections SET workspace = 'acme' WHERE workspace = 'other'",
+}
+
+
+@pytest.mark.parametrize("tampering", OPEN_TAMPERING)
+def test_h2_a_connection_without_secrets_is_sealed(open_store: Opener, kept_database: Database, kept_vault: Vault, tampering: str) -> None:
+    """Whatever is changed in the row of a connection without secrets: it is refused by name, not renamed, and the check names it."""
+    store = open_store("acme")
+    for name, region in (("hall", "eu-west-1"), ("room", "eu-west-2")):
+        store.add(name, Draft("test/open", {"region": region}, OPEN, "remote"))
+    open_store("other").add("hall", Draft("test/open", {"region": "us-west-1"}, OPEN, "remote"))
+    assert list(Contents(kept_database, lambda: kept_vault).problems()) == []
     with kept_database.write() as transaction:
-        transaction.change("UPDATE connection_secrets SET sealed = :sealed", {"sealed": old})
+        for statement in OPEN_TAMPERING[tampering].split(";"):
+            assert transaction.change(statement)
+    for use in (lambda: open_store("acme").find("hall"), lambda: open_store("acme").rename("hall", "hallway")):
+        with pytest.raises(InvalidConnection, match="the connection 'hall' cannot be opened: its values") as caught:
+            use()
+        assert caught.value.code == "invalid_connection"
+    text = "damaged: the values of the connection 'hall', which are not those that were stored, of the workspace 'acme'"
+    assert text in list(Contents(kept_database, lambda: kept_vault).problems())
+    version = open_store("acme").list()[0].version
+    open_store("acme").replace("hall", Draft("test/open", {"region": "eu-west-3"}, OPEN), version)
     found = open_store("acme").find("hall")
     assert found is not None
-    assert found.values["token"] == "s3cret"
-    contents = Contents(kept_database, lambda: kept_vault)
-    assert list(contents.problems()) == []
-    assert "1 connection" in contents.not_checked[0]
-    assert [reseal(kept_database, kept_vault) for _ in range(2)] == [1, 0]
-    assert open_store("acme").find("hall") is not None
+    assert dict(found.values) == {"region": "eu-west-3"}
+
+
+def test_h2_a_secret_that_was_taken_away_is_missed(open_store: Opener, kept_database: Database, kept_vault: Vault) -> None:
+    """A secret whose place and sealed value are both gone from the database, or a changed list of places, is seen."""
+    open_store("acme").add("hall", drafted())
     with kept_database.write() as transaction:
-        transaction.change(TAMPERING["endpoint"])
-    with pytest.raises(InvalidConnection, match="cannot be opened"):
+        transaction.change("DELETE FROM connection_secrets")
+        transaction.change("""UPDATE connections SET public_values = REPLACE(public_values, '["/token"]', '[]')""")
+    with pytest.raises(InvalidConnection, match="not those that were stored"):
         open_store("acme").find("hall")
+    assert len(list(Contents(kept_database, lambda: kept_vault).problems())) == 1
+
+
+def before_seals(database: Database, old: bytes | None = None) -> None:
+    """Make ``database`` one of the jackfield before seals; ``old`` takes the place of all sealed secrets."""
+    with database.write() as transaction:
+        transaction.execute("ALTER TABLE connections DROP COLUMN seal")
+        transaction.change("DELETE FROM schema_migrations WHERE name = :name", {"name": MIGRATION})
+        if old is not None:
+            transaction.change("UPDATE connection_secrets SET sealed = :sealed", {"sealed": old})
+
+
+def test_h2_connections_of_an_older_version_are_sealed_once(open_store: Opener, kept_database: Database, kept_vault: Vault) -> None:
+    """The upgrade seals connections with and without secrets, those in the oldest form too; without the key nothing is upgraded, and a
+    seal that is removed later stays missing, whatever is run."""
+    shown = open_store("acme").add("hall", drafted())
+    open_store("acme").add("open", Draft("test/open", {"region": "eu-west-1"}, OPEN))
+    before_seals(kept_database, kept_vault.seal("acme", ("connection", shown.id, "/token", "1"), b'"s3cret"'))
+
+    def upgrade(fail: bool = False) -> list[int]:
+        def seal(transaction: Transaction, names: list[str]) -> None:
+            if fail:
+                raise WrongMasterKey("another key")
+            assert names == [MIGRATION]
+            assert bind_all(transaction, kept_vault) == 2
+
+        return kept_database.migrate(seal)
+
+    with pytest.raises(WrongMasterKey):
+        upgrade(fail=True)
+    assert len(kept_database.pending()) == 1
+    assert len(upgrade()) == 1
+    for name, value in (("hall", "s3cret"), ("open", "eu-west-1")):
+        found = open_store("acme").find(name)
+        assert found is not None
+        assert value in found.values.values()
+    assert list(Contents(kept_database, lambda: kept_vault).problems()) == []
+    with kept_database.write() as transaction:
+        transaction.change("UPDATE connections SET seal = NULL")
+    assert upgrade() == []
+    for name in ("hall", "open"):
+        with pytest.raises(InvalidConnection, match="not those that were stored"):
+            open_store("acme").find(name)

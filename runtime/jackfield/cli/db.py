@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from jackfield.cli.stores import open_storage
 if TYPE_CHECKING:
     from jackfield.database import Database
     from jackfield.database.check import Report
+    from jackfield.resources.storage import Storage
 
 __all__ = ["VERBS"]
 
@@ -21,11 +21,11 @@ _FAILED = 1
 
 
 @contextmanager
-def _as_it_is() -> Iterator[Database]:
+def _as_it_is() -> Iterator[tuple[Storage, Database]]:
     """The database that the environment names, its tables as they are."""
     storage = open_storage()
     with storage.opened(migrate=None) as database:
-        yield database
+        yield storage, database
 
 
 def _declare_nothing(_parser: Parser) -> None:
@@ -33,34 +33,17 @@ def _declare_nothing(_parser: Parser) -> None:
 
 
 def _upgrade(_arguments: Namespace, output: Output) -> int:
-    with _as_it_is() as database:
-        applied = database.migrate()
+    with _as_it_is() as (storage, database):
+        applied, sealed = storage.migrate(database)
         made = {"database": database.location, "version": database.version(), "applied": applied}
-        sealed = database.look_up("SELECT 1 AS one FROM connection_secrets LIMIT 1", {}) is not None
-    count = _resealed() if sealed else 0
-    output.value({**made, "resealed": count} if count else made)
+    output.value({**made, "sealed": sealed} if sealed else made)
     return 0
-
-
-def _resealed() -> int:
-    """Bind secrets that an older jackfield sealed to where they are sent; without the master key 'db check' goes on naming them."""
-    from jackfield.connections.sealed_places import reseal  # noqa: PLC0415 (as everything that needs a database)
-    from jackfield.database import DatabaseUnfit  # noqa: PLC0415 (as above)
-
-    with open_storage() as storage:
-        try:
-            vault = storage.vault
-            vault.verify()
-        except DatabaseUnfit as fault:
-            sys.stderr.write(f"jackfield: secrets of an older version were not sealed anew: {fault.message}\n")
-            return 0
-        return reseal(storage.database, vault)
 
 
 def _check(_arguments: Namespace, output: Output) -> int:
     from jackfield.database.check import check  # noqa: PLC0415 (as everything that needs a database)
 
-    with _as_it_is() as database:
+    with _as_it_is() as (_, database):
         report = check(database)
         if report.sound:
             report = _with_contents(database, report)
@@ -85,7 +68,7 @@ def _declare_path(parser: Parser) -> None:
 def _backup(arguments: Namespace, output: Output) -> int:
     from jackfield.database.backup import backup  # noqa: PLC0415 (as above)
 
-    with _as_it_is() as database:
+    with _as_it_is() as (_, database):
         made = backup(database, arguments.path)
     output.value({"path": made.path, "size": made.size, "version": made.version})
     return 0
@@ -94,8 +77,8 @@ def _backup(arguments: Namespace, output: Output) -> int:
 def _restore(arguments: Namespace, output: Output) -> int:
     from jackfield.database.backup import restore  # noqa: PLC0415 (as above)
 
-    with _as_it_is() as database:
-        applied = restore(database, arguments.path)
+    with _as_it_is() as (storage, database):
+        applied = restore(database, arguments.path, lambda restored: storage.migrate(restored).versions)
         output.value({"database": database.location, "version": database.version(), "applied": applied})
     return 0
 

@@ -30,7 +30,6 @@ def _declare_rotate(parser: Parser) -> None:
 def _rotate(arguments: Namespace, output: Output) -> int:
     from jackfield.access import DEFAULT, Audit  # noqa: PLC0415 (as everything that needs a database)
     from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
-    from jackfield.connections.sealed_places import reseal  # noqa: PLC0415 (as above)
     from jackfield.database import MasterKey  # noqa: PLC0415 (as above)
     from jackfield.database.master_key_file import KeyFile, new_key_text  # noqa: PLC0415 (as above)
     from jackfield.resources.storage import home  # noqa: PLC0415 (as above)
@@ -48,7 +47,6 @@ def _rotate(arguments: Namespace, output: Output) -> int:
                 new = MasterKey.from_text(text, _TEXT)
                 file.put_first(text)  # before anything is wrapped by it: whatever ends this process, the key is kept
             count = vault.rotate(new, data_keys=arguments.data_keys)
-            reseal(storage.database, vault)
         made = {"masterKey": new.id, "rewrapped": count, "newDataKeys": arguments.data_keys}
         Audit(storage.database, DEFAULT, SystemClock(), actor()).record("keys.rotated", "master-key", made)
     output.value(made if file is None else {**made, "keyFile": file.path})

@@ -11,7 +11,7 @@ from jackfield.clock import Clock
 from jackfield.connections import external_ids
 from jackfield.connections.file_tests import FileTests
 from jackfield.connections.host_access import HostAccess
-from jackfield.connections.sealed_places import OldSealing, binding, opened_secret, rebound, sealed_place, stored_secrets
+from jackfield.connections.sealed_places import binding, check_seal, opened_secret, rebound, sealed_place, sealed_whole, stored_secrets
 from jackfield.connections.sealed_values import Parts, joined
 from jackfield.connections.stored import NAME, NAME_EXPECTED, STORE, StoredConnection
 from jackfield.connections.stored_row import COLUMNS, Draft, KeptConnection, Outcome
@@ -41,12 +41,13 @@ _LIST = f"SELECT {COLUMNS} FROM connections WHERE workspace = :workspace AND nam
 _TEXT = "(LOWER(name) LIKE :text ESCAPE '!' OR LOWER(type) LIKE :text ESCAPE '!' OR LOWER(account_label) LIKE :text ESCAPE '!')"
 _INSERT = f"""
 INSERT INTO connections (workspace, {COLUMNS}, created_at, updated_at)
-VALUES (:workspace, :id, :name, :type, :version, :public_values, :status, :account_id, :account_label, :last_test, :now, :now)
+VALUES (:workspace, :id, :name, :type, :version, :public_values, :status, :account_id, :account_label, :last_test, :seal, :now, :now)
 """  # noqa: S608 (constants)
 _OUTCOME = "status = :status, account_id = :account_id, account_label = :account_label, last_test = :last_test"
 _BY_VERSION = "WHERE workspace = :workspace AND id = :id AND version = :version"
 _UPDATE = f"""
-UPDATE connections SET type = :type, version = version + 1, public_values = :public_values, {_OUTCOME}, updated_at = :now {_BY_VERSION}
+UPDATE connections
+SET type = :type, version = version + 1, public_values = :public_values, seal = :seal, {_OUTCOME}, updated_at = :now {_BY_VERSION}
 """  # noqa: S608 (constants)
 _TESTED = f"UPDATE connections SET {_OUTCOME} {_BY_VERSION}"  # noqa: S608 (constants)
 _SEAL = """
@@ -88,8 +89,8 @@ class VersionConflict(InvalidConnection):
 class ConnectionStore:
     """Stored connections of ``workspace``, and of no other: every statement carries it. Thread-safe.
 
-    Secrets are sealed one by one for their place (connection, field, version), so none can be moved to another. ``find`` gives the same
-    object while the connection's version is the same.
+    Secrets are sealed one by one for their place (connection, field, version), so none can be moved to another; each connection has a
+    seal over all its open values and the list of its secrets. ``find`` gives the same object while the connection's version is the same.
     """
 
     def __init__(self, database: Database, vault: Sealing, workspace: str, clock: Clock) -> None:
@@ -115,7 +116,7 @@ class ConnectionStore:
     def find(self, name: str) -> StoredConnection | None:
         """The connection called ``name``, its secrets opened; None where there is none.
 
-        :raises InvalidConnection: where a secret of it was changed or moved in the database.
+        :raises InvalidConnection: where a value or a secret of it was changed, moved or removed in the database.
         """
         row = self._database.look_up(_FIND, self._named(name))
         if row is None:
@@ -176,8 +177,10 @@ class ConnectionStore:
         """
         _check_name(name)
         identifier, parts = str(uuid.uuid4()), draft.parts()
-        row = {**self._row(identifier, 1, draft, parts), "name": name}
-        sealed = self._sealed(identifier, 1, parts, binding(name, draft.type, draft.origin, parts.public))
+        bound = binding(name, draft.type, draft.origin, parts.public)
+        whole = sealed_whole(self._vault, self.workspace, identifier, 1, bound, parts.secrets)
+        row = {**self._row(identifier, 1, draft, parts), "name": name, "seal": whole}
+        sealed = self._sealed(identifier, 1, parts, bound)
         try:
             with self._database.write() as transaction:
                 transaction.change(_INSERT, row)
@@ -200,8 +203,10 @@ class ConnectionStore:
             found = transaction.find(_FIND, self._named(name))
         if found is None:
             raise _gone(name)
-        sealed = self._sealed(found.id, version + 1, parts, binding(name, draft.type, draft.origin, parts.public))
-        row = self._row(found.id, version, draft, parts)
+        bound = binding(name, draft.type, draft.origin, parts.public)
+        whole = sealed_whole(self._vault, self.workspace, found.id, version + 1, bound, parts.secrets)
+        sealed = self._sealed(found.id, version + 1, parts, bound)
+        row = {**self._row(found.id, version, draft, parts), "seal": whole}
         with self._database.write() as transaction:
             if not transaction.change(_UPDATE, row):
                 raise conflict(name)
@@ -226,10 +231,12 @@ class ConnectionStore:
                 row = transaction.find(_READ, values)
                 changed = transaction.change(_RENAME, values)
                 if changed and row is not None:
-                    rebound(transaction, self._vault, self.workspace, KeptConnection.from_row(row), new_name)
+                    kept = KeptConnection.from_row(row)
+                    check_seal(self._vault, self.workspace, kept)
+                    rebound(transaction, self._vault, self.workspace, kept, new_name)
                     also(transaction)
         except SealBroken:
-            raise _unopened(name, []) from None
+            raise _altered(name) from None
         except UniqueViolation:
             raise taken(new_name) from None
         if not changed:
@@ -294,11 +301,13 @@ class ConnectionStore:
         for field in kept.sealed:
             try:
                 opened[field] = opened_secret(self._vault, self.workspace, kept, field, sealed[field])
-            except OldSealing as old:
-                opened[field] = old.text
             except (SealBroken, KeyError):
                 text = "the sealed value, or one that it is bound to (name, type, origin, endpoint, …), was changed in the database"
                 raise _unopened(kept.name, [Detail(field, text)]) from None
+        try:
+            check_seal(self._vault, self.workspace, kept)
+        except SealBroken:
+            raise _altered(kept.name) from None
         try:
             return joined(kept.public, opened)
         except (LookupError, TypeError, ValueError):
@@ -316,6 +325,13 @@ def _unopened(name: str, details: list[Detail]) -> InvalidConnection:
         f"a secret of the connection '{name}' cannot be opened",
         details=details,
         hint="Give the values and secrets again: 'jackfield connections replace'; and find out who writes to the database.",
+    )
+
+
+def _altered(name: str) -> InvalidConnection:
+    return InvalidConnection(
+        f"the connection '{name}' cannot be opened: its values in the database are not those that were stored",
+        hint="Give all its values again ('jackfield connections replace'), or restore a backup; and find out who writes to the database.",
     )
 
 

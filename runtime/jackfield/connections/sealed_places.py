@@ -1,21 +1,38 @@
-"""The place that a stored connection's secret is sealed for: connection, field, version, and everything that says where it is sent.
+"""What a stored connection and its secrets are sealed for: connection, field, version, and everything that says where a secret is sent.
 
 Whoever can write the database could otherwise point a connection at a host of their own and have the secrets sent there. Bound are the
 name, the type, the origin and all open values (``endpoint``, ``hostname``, …) rather than those that a schema marks as destinations: a
 schema changes with its connector, and a value that was not marked before must not keep the secret from being opened.
+
+A connection also has a seal of its own, over its open values and the list of its secrets: one without secrets, or one that lost a secret,
+would be bound by nothing otherwise. A connection without a seal is refused. Those of before get theirs in the transaction that makes
+the column (``bind_all``), and never later: a seal that is missing then was removed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from jackfield.connections.stored_row import COLUMNS, KeptConnection
-from jackfield.database import Database, Row, SealBroken, Transaction
+from jackfield.database import Row, SealBroken, Transaction
 
-__all__ = ["OldSealing", "binding", "opened_secret", "rebound", "reseal", "sealed_place", "stored_secrets"]
+__all__ = [
+    "MIGRATION",
+    "bind_all",
+    "binding",
+    "check_seal",
+    "opened_secret",
+    "rebound",
+    "sealed_place",
+    "sealed_whole",
+    "stored_secrets",
+]
+
+MIGRATION = "connection_seals"
+"""The migration in whose transaction ``bind_all`` runs."""
 
 _SECRETS = """
 SELECT field, sealed FROM connection_secrets
@@ -25,6 +42,7 @@ _RESEAL = """
 UPDATE connection_secrets SET sealed = :sealed
 WHERE workspace = :workspace AND connection_id = :id AND version = :version AND field = :field
 """
+_SET_SEAL = "UPDATE connections SET seal = :seal WHERE workspace = :workspace AND id = :id AND version = :version"
 _PAGE = 200
 
 
@@ -38,17 +56,6 @@ class Sealing(Protocol):
         """What was sealed for this place."""
 
 
-class OldSealing(Exception):
-    """The secret is sealed in the form of before, which binds no destinations: ``text`` is what it holds."""
-
-    def __init__(self, text: bytes) -> None:
-        super().__init__("sealed in the old form")
-        self.text = text
-
-    def __reduce__(self) -> Any:  # noqa: ANN401 (never returns)
-        raise TypeError("a secret is not pickled")
-
-
 def binding(name: str, type: str, origin: str, public: Mapping[str, Any]) -> str:  # noqa: A002 (the contract's word)
     """Return a digest of what a connection's secrets are bound to besides their place."""
     text = json.dumps([name, type, origin, public], sort_keys=True, separators=(",", ":"))
@@ -60,18 +67,29 @@ def sealed_place(identifier: str, field: str, version: int, bound: str) -> tuple
     return (*_old_place(identifier, field, version), bound)
 
 
+def sealed_whole(vault: Sealing, workspace: str, identifier: str, version: int, bound: str, fields: Iterable[str]) -> bytes:
+    """Seal a connection as a whole; ``bound`` is its ``binding``, ``fields`` are the places of its secrets."""
+    return vault.seal(workspace, _whole(identifier, version, bound, fields), b"")
+
+
+def check_seal(vault: Sealing, workspace: str, kept: KeptConnection) -> None:
+    """Do nothing where a connection is as it was stored.
+
+    :raises SealBroken: where it has no seal, or a value or the list of its secrets was changed in the database.
+    """
+    if kept.seal is None:
+        raise SealBroken(f"the connection '{kept.name}' has no seal")
+    bound = binding(kept.name, kept.type, kept.origin, kept.public)
+    vault.open(workspace, _whole(kept.id, kept.version, bound, kept.sealed), kept.seal)
+
+
 def opened_secret(vault: Sealing, workspace: str, kept: KeptConnection, field: str, sealed: bytes) -> bytes:
     """Open one secret of a stored connection.
 
-    :raises OldSealing: where it is sealed in the old form, and can be opened in it.
     :raises SealBroken: where it, or what it is bound to, was changed or moved in the database.
     """
     bound = binding(kept.name, kept.type, kept.origin, kept.public)
-    try:
-        return vault.open(workspace, sealed_place(kept.id, field, kept.version, bound), sealed)
-    except SealBroken:
-        text = vault.open(workspace, _old_place(kept.id, field, kept.version), sealed)
-    raise OldSealing(text)
+    return vault.open(workspace, sealed_place(kept.id, field, kept.version, bound), sealed)
 
 
 def stored_secrets(transaction: Transaction, workspace: str, kept: KeptConnection) -> dict[str, bytes]:
@@ -80,52 +98,57 @@ def stored_secrets(transaction: Transaction, workspace: str, kept: KeptConnectio
     return {found.field: found.sealed for found in transaction.execute(_SECRETS, place)}
 
 
-def rebound(transaction: Transaction, vault: Sealing, workspace: str, kept: KeptConnection, name: str) -> int:
-    """Seal the secrets of a connection anew for ``name``, which may be the one that it has. Return how many there are.
+def rebound(transaction: Transaction, vault: Sealing, workspace: str, kept: KeptConnection, name: str) -> None:
+    """Seal a connection and its secrets anew for ``name``, which may be the one that it has.
 
-    :raises SealBroken: where one cannot be opened.
+    :raises SealBroken: where a secret cannot be opened, or is missing.
     """
     bound = binding(name, kept.type, kept.origin, kept.public)
+    place = {"workspace": workspace, "id": kept.id, "version": kept.version}
     found = stored_secrets(transaction, workspace, kept)
-    for field, sealed in found.items():
-        try:
-            text = opened_secret(vault, workspace, kept, field, sealed)
-        except OldSealing as old:
-            text = old.text
+    for field in kept.sealed:
+        text = _opened_in_any_form(vault, workspace, kept, field, found.get(field, b""))
         anew = vault.seal(workspace, sealed_place(kept.id, field, kept.version, bound), text)
-        transaction.change(_RESEAL, {"workspace": workspace, "id": kept.id, "version": kept.version, "field": field, "sealed": anew})
-    return len(found)
+        transaction.change(_RESEAL, {**place, "field": field, "sealed": anew})
+    transaction.change(_SET_SEAL, {**place, "seal": sealed_whole(vault, workspace, kept.id, kept.version, bound, kept.sealed)})
 
 
-def reseal(database: Database, vault: Sealing) -> int:
-    """Bind what was sealed in the old form to the values that stand there now. Return the number of connections; run again at will."""
+def bind_all(transaction: Transaction, vault: Sealing) -> int:
+    """Seal all connections as they stand there now. Return their number; what is damaged stays without a seal, and is refused."""
     count, after = 0, ("", "")
     while True:
-        with database.write() as transaction:
-            rows = transaction.execute(
-                f"SELECT workspace, {COLUMNS} FROM connections WHERE workspace > :workspace OR (workspace = :workspace AND id > :id) "  # noqa: S608 (constants)
-                "ORDER BY workspace, id LIMIT :page",
-                {"workspace": after[0], "id": after[1], "page": _PAGE},
-            )
-            count += sum(_resealed(transaction, vault, row) for row in rows)
+        rows = transaction.execute(
+            f"SELECT workspace, {COLUMNS} FROM connections WHERE workspace > :workspace OR (workspace = :workspace AND id > :id) "  # noqa: S608 (constants)
+            "ORDER BY workspace, id LIMIT :page",
+            {"workspace": after[0], "id": after[1], "page": _PAGE},
+        )
+        count += sum(_bound(transaction, vault, row) for row in rows)
         if len(rows) < _PAGE:
             return count
         after = (rows[-1].workspace, rows[-1].id)
 
 
-def _resealed(transaction: Transaction, vault: Sealing, row: Row) -> bool:
+def _bound(transaction: Transaction, vault: Sealing, row: Row) -> bool:
     kept = KeptConnection.from_row(row)
+    if kept.damage is not None:
+        return False
     try:
-        for field, sealed in stored_secrets(transaction, row.workspace, kept).items() if kept.damage is None else ():
-            opened_secret(vault, row.workspace, kept, field, sealed)
-    except OldSealing:
-        try:
-            return rebound(transaction, vault, row.workspace, kept, kept.name) > 0
-        except SealBroken:
-            return False
+        rebound(transaction, vault, row.workspace, kept, kept.name)
     except SealBroken:  # 'db check' names it
         return False
-    return False
+    return True
+
+
+def _opened_in_any_form(vault: Sealing, workspace: str, kept: KeptConnection, field: str, sealed: bytes) -> bytes:
+    """Open a secret that may be sealed in the form of before, which binds no destinations."""
+    try:
+        return opened_secret(vault, workspace, kept, field, sealed)
+    except SealBroken:
+        return vault.open(workspace, _old_place(kept.id, field, kept.version), sealed)
+
+
+def _whole(identifier: str, version: int, bound: str, fields: Iterable[str]) -> tuple[str, ...]:
+    return (*sealed_place(identifier, "", version, bound), json.dumps(sorted(fields)))
 
 
 def _old_place(identifier: str, field: str, version: int) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from jackfield.errors import Detail, InvalidConnection
 __all__ = ["COLUMNS", "LARGEST", "Draft", "KeptConnection", "Outcome", "Status"]
 
 Status = Literal["untested", "ok", "failing", "expired"]
-COLUMNS = "id, name, type, version, public_values, status, account_id, account_label, last_test"
+COLUMNS = "id, name, type, version, public_values, status, account_id, account_label, last_test, seal"
 """The columns of which a ``KeptConnection`` is read."""
 _DAMAGED = "its row in the database is damaged"
 LARGEST = 256 * 1024
@@ -54,8 +54,8 @@ def _text(value: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class KeptConnection:
-    """A connection as the database shows it: ``public`` has a placeholder for each secret, whose places are ``sealed``. ``damage`` says
-    what cannot be read of the row; there are no values then."""
+    """A connection as the database shows it: ``public`` has a placeholder for each secret, whose places are ``sealed``. ``seal`` proves
+    both, to whoever has the key (``sealed_places``). ``damage`` says what cannot be read of the row; there are no values then."""
 
     id: str
     name: str
@@ -66,6 +66,7 @@ class KeptConnection:
     sealed: tuple[str, ...]
     outcome: Outcome
     damage: str | None = None
+    seal: bytes | None = None
 
     @classmethod
     def from_row(cls, row: Row) -> KeptConnection:
@@ -77,7 +78,8 @@ class KeptConnection:
             return cls(row.id, row.name, row.type, row.version, "remote", {}, (), failing, _DAMAGED)
         outcome = Outcome(row.status, row.account_id, row.account_label, last_test)
         origin: Origin = "operator" if document["origin"] == "operator" else "remote"
-        return cls(row.id, row.name, row.type, row.version, origin, document["values"], tuple(document["sealed"]), outcome)
+        sealed = tuple(document["sealed"])
+        return cls(row.id, row.name, row.type, row.version, origin, document["values"], sealed, outcome, seal=row.seal)
 
 
 def _documents(row: Row) -> tuple[dict[str, Any], dict[str, Any] | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,10 +55,10 @@ def backup(database: Database, path: str | os.PathLike[str]) -> Backup:
     return Backup(str(path), Path(path).stat().st_size, version)
 
 
-def restore(database: Database, path: str | os.PathLike[str]) -> list[int]:
+def restore(database: Database, path: str | os.PathLike[str], migrate: Callable[[Database], list[int]] = Database.migrate) -> list[int]:
     """Read a backup of PostgreSQL into ``database``, which must have no tables, and bring it up to date; all of it or nothing.
 
-    Return the migrations that an older backup needed.
+    Return the migrations that an older backup needed, which ``migrate`` applies.
 
     :raises DatabaseUnfit: where the database is SQLite or not empty, the file is no backup, or ``pg_restore`` is not on the PATH.
     :raises Unavailable: where ``pg_restore`` fails.
@@ -73,7 +73,7 @@ def restore(database: Database, path: str | os.PathLike[str]) -> list[int]:
     if tables:
         raise DatabaseUnfit(f"the database is not empty: it has the table '{tables[0].name}'", hint="Restore into a new database.")
     restore_dump(dialect, Path(path))
-    return database.migrate()
+    return migrate(database)
 
 
 @contextmanager

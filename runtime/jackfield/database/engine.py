@@ -210,12 +210,13 @@ class Database:
         """Whether so much was put off that who defers more should wait for a commit first."""
         return self._live().batches.is_behind
 
-    def migrate(self) -> list[int]:
-        """Bring the tables up to date, also when several processes do so at once; the versions that were applied.
+    def migrate(self, then: Callable[[Transaction, list[str]], None] | None = None) -> list[int]:
+        """Bring the tables up to date, also when several processes do so at once; the versions that were applied. ``then`` is called
+        within the transaction, with the names of what was applied.
 
         :raises DatabaseUnfit: where the database is of a newer jackfield.
         """
-        return self.migrations.apply()
+        return self.migrations.apply(then)
 
     def version(self) -> int:
         """The newest migration that was applied; 0 for an empty database."""

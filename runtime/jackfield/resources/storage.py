@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from jackfield.connections import Connections, Source
 from jackfield.errors import InvalidInvocation
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.clock import Clock
     from jackfield.connections.connection_store import ConnectionStore
-    from jackfield.database import Database, Vault
+    from jackfield.database import Database, Transaction, Vault
 
-__all__ = ["NONE", "Storage", "barred_paths", "database_url", "home"]
+__all__ = ["NONE", "Migrated", "Storage", "barred_paths", "database_url", "home"]
 
 NONE = "none"
 """The URL that stands for no database: no store, no journal, idempotency keys refused (contract §6)."""
@@ -43,6 +43,13 @@ def barred_paths(environment: Mapping[str, str]) -> tuple[str, ...]:
 def database_url(environment: Mapping[str, str]) -> str:
     """``JACKFIELD_DATABASE_URL``, else SQLite's ``jackfield.db`` in the home."""
     return environment.get("JACKFIELD_DATABASE_URL") or f"sqlite:///{os.path.join(home(environment), _FILE)}"  # noqa: PTH118 (as above)
+
+
+class Migrated(NamedTuple):
+    """The versions that an upgrade applied, and the number of connections that it sealed."""
+
+    versions: list[int]
+    sealed: int
 
 
 class Storage:
@@ -97,7 +104,33 @@ class Storage:
             raise InvalidInvocation("there is no database: JACKFIELD_DATABASE_URL is 'none'", hint="Unset it, or give it a database's URL.")
         from jackfield.database import open_database  # noqa: PLC0415 (only what is used is imported)
 
-        return open_database(self.url, migrate=migrate)
+        database = open_database(self.url, migrate=None if migrate else migrate)
+        try:
+            if migrate:
+                self.migrate(database)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def migrate(self, database: Database) -> Migrated:
+        """Bring the tables of ``database``, which is this one, up to date. Connections of an older jackfield are sealed as they are.
+
+        :raises DatabaseUnfit: where the database is of a newer jackfield, or has connections to seal and the master key is not at hand:
+            nothing was changed then.
+        """
+        sealed = 0
+
+        def seal(transaction: Transaction, names: list[str]) -> None:
+            from jackfield.connections.sealed_places import MIGRATION, bind_all  # noqa: PLC0415 (only an upgrade needs it)
+
+            nonlocal sealed
+            if MIGRATION in names and transaction.find("SELECT 1 AS one FROM connections LIMIT 1", {}) is not None:
+                vault = self._vault_on(database)
+                vault.verify()
+                sealed = bind_all(transaction, vault)
+
+        return Migrated(database.migrate(seal), sealed)
 
     def connections(self, sources: Iterable[Source] | Source, workspace: str, catalog: Catalog | None = None) -> Connections:
         """The connections of a workspace: those of files, and those that the database keeps, if there is one."""
@@ -134,15 +167,17 @@ class Storage:
             return self._database
 
     def _unlocked(self) -> Vault:
+        with self._lock:
+            if self._vault is None:
+                self._vault = self._vault_on(self.database)
+            return self._vault
+
+    def _vault_on(self, database: Database) -> Vault:
         from jackfield.database import Vault  # noqa: PLC0415 (as above)
         from jackfield.database.master_key_file import live_master_key  # noqa: PLC0415 (as above)
 
-        with self._lock:
-            if self._vault is None:
-                database = self.database
-                key = live_master_key(self.environment, home(self.environment), lambda: _sealed_by(database))
-                self._vault = Vault(database, key, self._clock)
-            return self._vault
+        key = live_master_key(self.environment, home(self.environment), lambda: _sealed_by(database))
+        return Vault(database, key, self._clock)
 
 
 class _Later:

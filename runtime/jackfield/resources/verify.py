@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.access.settings import Settings
 from jackfield.access.token import COLUMNS as TOKEN_COLUMNS
 from jackfield.access.token import read_token
-from jackfield.connections.sealed_places import OldSealing, opened_secret, stored_secrets
+from jackfield.connections.sealed_places import check_seal, opened_secret, stored_secrets
 from jackfield.connections.stored_row import COLUMNS as CONNECTION_COLUMNS
 from jackfield.connections.stored_row import KeptConnection
 from jackfield.database import DatabaseUnfit, Row
@@ -33,7 +33,6 @@ class Contents:
         self._database = database
         self._open_vault = open_vault
         self._vault: Vault | None = None
-        self._old: set[tuple[str, str]] = set()
         self.not_checked: tuple[str, ...] = ()
         """What could not be looked at, in sentences."""
 
@@ -48,10 +47,6 @@ class Contents:
                 yield f"damaged: the token {row.id} of the workspace '{row.workspace}'"
         for row in self._rows("connections", f"workspace, {CONNECTION_COLUMNS}"):
             yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._connection(row))
-        if self._old:
-            count = f"{len(self._old)} connection{'s' if len(self._old) > 1 else ''}"
-            text = f"where the secrets of {count} are sent: sealed by an older jackfield; 'jackfield db upgrade' binds them"
-            self.not_checked = (*self.not_checked, text)
         for row in self._rows("invocations", f"workspace, inputs, {', '.join(ENTRY_COLUMNS)}"):
             yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._invocation(row))
 
@@ -86,22 +81,20 @@ class Contents:
 
     def _connection(self, row: Row) -> Iterator[str]:
         kept = KeptConnection.from_row(row)
+        vault = self._vault
         if kept.damage is not None:
             yield f"the values of the connection '{kept.name}'"
-        if self._vault is None or not kept.sealed:
-            return
-        with self._database.read() as transaction:
-            sealed = stored_secrets(transaction, row.workspace, kept)
-        for field in kept.sealed:
-            if not self._opens_secret(self._vault, row.workspace, kept, field, sealed.get(field)):
-                yield f"the secret '{field}' of the connection '{kept.name}'"
+        elif vault is not None:
+            if not _reads(lambda: check_seal(vault, row.workspace, kept)):
+                yield f"the values of the connection '{kept.name}', which are not those that were stored,"
+            yield from self._secrets(vault, row.workspace, kept)
 
-    def _opens_secret(self, vault: Vault, workspace: str, kept: KeptConnection, field: str, sealed: bytes | None) -> bool:
-        try:
-            return sealed is not None and _reads(lambda: json.loads(opened_secret(vault, workspace, kept, field, sealed)))
-        except OldSealing:
-            self._old.add((workspace, kept.name))
-            return True
+    def _secrets(self, vault: Vault, workspace: str, kept: KeptConnection) -> Iterator[str]:
+        with self._database.read() as transaction:
+            sealed = stored_secrets(transaction, workspace, kept)
+        for field in kept.sealed:
+            if not _reads(lambda field=field: json.loads(opened_secret(vault, workspace, kept, field, sealed[field]))):  # type: ignore[misc]
+                yield f"the secret '{field}' of the connection '{kept.name}'"
 
     def _invocation(self, row: Row) -> Iterator[str]:
         if not _reads(lambda: read_entry(row.as_dict(), None)):

@@ -93,8 +93,9 @@ class Migrations:
             count = "1 migration is" if len(pending) == 1 else f"{len(pending)} migrations are"
             raise DatabaseUnfit(f"the database is not up to date: {count} pending", hint=_UPGRADE)
 
-    def apply(self) -> list[int]:
-        """Apply what is pending, all or nothing, and give the versions; processes that do so at once wait for each other."""
+    def apply(self, then: Callable[[Transaction, list[str]], None] | None = None) -> list[int]:
+        """Apply what is pending, all or nothing, and give the versions; processes that do so at once wait for each other. ``then`` gets
+        the names of what was applied, within the same transaction: for changes that SQL alone cannot make."""
         if not self.pending():
             return []
         with self._begin(Mode.MIGRATE) as transaction:
@@ -108,6 +109,8 @@ class Migrations:
                     "INSERT INTO schema_migrations (version, name, applied_at, checksum) VALUES (:version, :name, :now, :checksum)",
                     {"version": migration.version, "name": migration.name, "now": time.time(), "checksum": migration.checksum},
                 )
+            if then is not None:
+                then(transaction, [migration.name for migration in pending])
         return [migration.version for migration in pending]
 
     def altered(self) -> list[int]:
