@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from jackfield.connections.files import Source
     from jackfield.connections.host_access import HostAccess, refuse_ambient, refuse_external_ids, refuse_references
     from jackfield.connections.leases import ConnectionCache, ConnectionCaches
+    from jackfield.connections.reference_rules import ReferenceRules
     from jackfield.connections.secrets import Secrets, reference_paths
     from jackfield.connections.shared_leases import SharedLeases
     from jackfield.connections.store import Connections, sources_from
@@ -27,6 +28,7 @@ __all__ = [
     "Connections",
     "HostAccess",
     "Origin",
+    "ReferenceRules",
     "Secrets",
     "SharedLeases",
     "Source",
@@ -44,6 +46,7 @@ __getattr__, __dir__ = exports(
         ".files": ("Source",),
         ".host_access": ("HostAccess", "refuse_ambient", "refuse_external_ids", "refuse_references"),
         ".leases": ("ConnectionCache", "ConnectionCaches"),
+        ".reference_rules": ("ReferenceRules",),
         ".secrets": ("Secrets", "reference_paths"),
         ".shared_leases": ("SharedLeases",),
         ".store": ("Connections", "sources_from"),

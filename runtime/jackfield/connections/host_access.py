@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jackfield.connections.reference_rules import Allowed, reference_fault
+from jackfield.connections.reference_rules import Allowed, ReferenceRules
 from jackfield.connections.secrets import references
 from jackfield.errors import Detail, InvalidConnection
 
@@ -35,12 +35,12 @@ class HostAccess:
         return cls(patterns, settings.get("allowAmbient") is True, settings.get("allowOwnExternalId") is True)
 
 
-def refuse_references(values: Mapping[str, Any], folder: str, allowed: Allowed, barred: tuple[str, ...]) -> None:
-    """Refuse the secret references among ``values`` that are not allowed; ``barred`` are files and folders that never are.
+def refuse_references(values: Mapping[str, Any], folder: str, rules: ReferenceRules) -> None:
+    """Refuse the secret references among ``values`` that ``rules`` do not allow.
 
     :raises InvalidConnection: with a detail for each.
     """
-    faults = [(path, reference_fault(kind, target, folder, allowed, barred)) for path, kind, target in references(values)]
+    faults = [(path, rules.fault(kind, target, folder)) for path, kind, target in references(values)]
     details = [Detail(path, fault) for path, fault in faults if fault is not None]
     if details:
         which = "secret references" if len(details) == len(faults) else f"{len(details)} of its secret references"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-__all__ = ["Allowed", "reference_fault"]
+__all__ = ["Allowed", "ReferenceRules", "reference_fault"]
 
 Allowed = bool | tuple[str, ...]
 """A workspace's setting: nothing, everything that is not jackfield's own, or what one of the patterns fits."""
@@ -14,7 +15,57 @@ Allowed = bool | tuple[str, ...]
 _OWN = "is jackfield's own, which no connection made over HTTP or MCP may read"
 _READS_HOST = "a secret reference reads the host, which this connection may not"
 _KEY_FILE = "master.key"
+_CREDENTIALS = re.compile(r"AWS_|(DAPR|APP)_API_TOKEN\Z")
+_CREDENTIALS_NAMED = re.compile(r"env:(AWS_|DAPR_|APP_API)")
 _WILDCARD = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRules:
+    """What one workspace allows its connections made over HTTP or MCP to read. ``barred`` are files and folders that no pattern allows."""
+
+    allowed: Allowed
+    barred: tuple[str, ...]
+
+    def fault(self, kind: str, target: object, folder: str) -> str | None:
+        """Explain why a reference may not be read, None if it may. Of a file the path is judged; the file itself when it is opened."""
+        if not self.allowed:
+            return _READS_HOST
+        text = target if isinstance(target, str) else ""
+        if kind == "$file":
+            return self.path_fault(_real(folder, text))
+        if kind == "$env" and text.upper().startswith("JACKFIELD_"):
+            return f"'{text[:80]}' {_OWN}"
+        if kind == "$env" and _CREDENTIALS.match(text.upper()) and not self._names_credentials(text):
+            return f"'{text[:80]}' is a credential of the process that runs jackfield: only a pattern that begins with its name allows it"
+        return self._unfitting(kind, text)
+
+    def path_fault(self, resolved: str) -> str | None:
+        """Explain why the file at a path without links may not be read, None if it may."""
+        if not self.allowed:
+            return _READS_HOST
+        return f"the file {_OWN}" if _is_barred(resolved, self.barred) else self._unfitting("$file", resolved)
+
+    def opened_fault(self, found: os.stat_result) -> str | None:
+        """Explain why an open file may not be read, None if it may, whatever path led to it.
+
+        A file with further names (hard links) is refused, since one of them may be in the home, or another tenant's.
+        """
+        places = [place for path in self.barred for place in (path, os.path.join(path, _KEY_FILE))]  # noqa: PTH118 (no Path is needed)
+        if any(_is_file(place, found) for place in places) or found.st_dev == _device("/proc"):
+            return f"the file {_OWN}"
+        if found.st_nlink > 1:
+            return "the file has several names (hard links): a connection made over HTTP or MCP reads only files with one"
+        return None
+
+    def _unfitting(self, kind: str, text: str) -> str | None:
+        if self.allowed is True or (self.allowed and any(_fits(kind, text, pattern) for pattern in self.allowed)):
+            return None
+        return f"no pattern of the workspace's setting 'allowReferences' fits this '{kind[:40]}'"
+
+    def _names_credentials(self, text: str) -> bool:
+        patterns = () if isinstance(self.allowed, bool) else self.allowed
+        return any(_CREDENTIALS_NAMED.match(pattern) and _fits("$env", text, pattern) for pattern in patterns)
 
 
 def reference_fault(kind: str, target: object, folder: str, allowed: Allowed, barred: tuple[str, ...]) -> str | None:
@@ -23,18 +74,22 @@ def reference_fault(kind: str, target: object, folder: str, allowed: Allowed, ba
     Paths are compared after symbolic links and ``..`` are resolved. Processes' files under ``/proc`` hold environments and keys, so they
     are never read.
     """
-    if not allowed:
-        return _READS_HOST
-    text = target if isinstance(target, str) else ""
-    if kind == "$env" and text.upper().startswith("JACKFIELD_"):
-        return f"'{text[:80]}' {_OWN}"
-    if kind == "$file":
-        text = _real(folder, text)
-        if _is_barred(text, barred):
-            return f"the file {_OWN}"
-    if isinstance(allowed, bool) or any(_fits(kind, text, pattern) for pattern in allowed):
+    return ReferenceRules(allowed, barred).fault(kind, target, folder)
+
+
+def _is_file(path: str, found: os.stat_result) -> bool:
+    try:
+        there = os.stat(path)  # noqa: PTH116 (no Path is needed)
+    except (OSError, ValueError):
+        return False
+    return (there.st_dev, there.st_ino) == (found.st_dev, found.st_ino)
+
+
+def _device(path: str) -> int | None:
+    try:
+        return os.stat(path).st_dev  # noqa: PTH116 (no Path is needed)
+    except OSError:
         return None
-    return f"no pattern of the workspace's setting 'allowReferences' fits this '{kind[:40]}'"
 
 
 def _fits(kind: str, text: str, pattern: str) -> bool:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Clock, SystemClock
 from jackfield.connections.read_secrets import ReadSecrets
+from jackfield.connections.reference_files import read_reference
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.hooks import Plugins
 from jackfield.schema.pointer import child
 
-__all__ = ["Secrets", "reference_paths", "references"]
+if TYPE_CHECKING:
+    from jackfield.connections.reference_rules import ReferenceRules
 
-_MAX_FILE = 64 * 1024
+__all__ = ["Secrets", "reference_paths", "references"]
 
 
 def _is_reference(value: object) -> bool:
@@ -46,6 +47,10 @@ def _members(values: object, path: str) -> Iterator[tuple[str, Any]]:
             yield child(path, index), value
 
 
+_Place = tuple[str, "ReferenceRules | None"]
+"""The folder that relative paths start from, and the rules for what is opened."""
+
+
 class Secrets:
     """Reads what references point to: the environment, files, Vault, and the resolvers of plugins.
 
@@ -62,13 +67,14 @@ class Secrets:
         for _, kind, target in references(values):
             self._read_before.forget(kind, target)
 
-    def resolve(self, values: Mapping[str, Any], folder: str) -> Mapping[str, Any]:
-        """``values`` with each reference replaced by what it points to; ``values`` itself where there is none.
+    def resolve(self, values: Mapping[str, Any], folder: str, rules: ReferenceRules | None = None) -> Mapping[str, Any]:
+        """Replace each reference in ``values`` by what it points to; return ``values`` itself if there is none. ``rules`` judge each file
+        that is opened for a connection made over HTTP or MCP.
 
         :raises InvalidConnection: with a detail for each reference that cannot be read.
         """
         faults: list[Detail] = []
-        resolved: Mapping[str, Any] = self._resolved(values, folder, "", faults)
+        resolved: Mapping[str, Any] = self._resolved(values, (folder, rules), "", faults)
         if faults:
             count = "1 secret reference" if len(faults) == 1 else f"{len(faults)} secret references"
             raise InvalidConnection(
@@ -78,28 +84,28 @@ class Secrets:
             )
         return resolved
 
-    def _resolved(self, values: Any, folder: str, path: str, faults: list[Detail]) -> Any:  # noqa: ANN401 (an object or an array)
-        read = [self._found(value, folder, here, faults) for here, value in _members(values, path)]
+    def _resolved(self, values: Any, place: _Place, path: str, faults: list[Detail]) -> Any:  # noqa: ANN401 (an object or an array)
+        read = [self._found(value, place, here, faults) for here, value in _members(values, path)]
         members = list(values.values()) if isinstance(values, Mapping) else values
         if all(new is old for new, old in zip(read, members, strict=True)):
             return values
         return dict(zip(values, read, strict=True)) if isinstance(values, Mapping) else read
 
-    def _found(self, value: Any, folder: str, path: str, faults: list[Detail]) -> Any:  # noqa: ANN401 (any JSON)
+    def _found(self, value: Any, place: _Place, path: str, faults: list[Detail]) -> Any:  # noqa: ANN401 (any JSON)
         if not _is_reference(value):
-            return self._resolved(value, folder, path, faults) if isinstance(value, Mapping | list | tuple) else value
+            return self._resolved(value, place, path, faults) if isinstance(value, Mapping | list | tuple) else value
         ((kind, target),) = value.items()
         try:
-            return self._read(kind, target, folder)
+            return self._read(kind, target, place)
         except ValueError as fault:
             faults.append(Detail(path, str(fault)))
             return value
 
-    def _read(self, kind: str, target: object, folder: str) -> str:
+    def _read(self, kind: str, target: object, place: _Place) -> str:
         if kind == "$env":
             return self._from_environment(target)
         if kind == "$file":
-            return _from_file(target, folder)
+            return read_reference(target, *place)
         return self._read_before.find(kind, target, lambda: self._read_elsewhere(kind, target))
 
     def _read_elsewhere(self, kind: str, target: object) -> str:
@@ -119,20 +125,3 @@ class Secrets:
         if found is None:
             raise ValueError(f"the environment variable '{target[:80]}' is not set")
         return found
-
-
-def _from_file(target: object, folder: str) -> str:
-    if not isinstance(target, str) or not target or "\0" in target:
-        raise ValueError("'$file' takes the path of a file")
-    path = os.path.join(folder, os.path.expanduser(target))  # noqa: PTH111, PTH118 (a cold invoke saves pathlib's import)
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 (as above)
-            content = file.read(_MAX_FILE + 1)
-        text = content.decode("utf-8")
-    except OSError as error:
-        raise ValueError(f"the file '{target[:200]}' cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"the file '{target[:200]}' is not UTF-8 text") from None
-    if len(content) > _MAX_FILE:
-        raise ValueError(f"the file '{target[:200]}' is larger than {_MAX_FILE:,} bytes")
-    return text.removesuffix("\n").removesuffix("\r")

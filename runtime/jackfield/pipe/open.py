@@ -15,6 +15,7 @@ from jackfield.connections import (
     ConnectionCache,
     ConnectionCaches,
     HostAccess,
+    ReferenceRules,
     Secrets,
     reference_paths,
     refuse_ambient,
@@ -157,7 +158,7 @@ class OpenConnections:
         :raises InvalidConnection: with a detail for each.
         """
         if any(reference_paths(values)):
-            refuse_references(values, folder, self._access().references, barred_paths(self._environment))
+            refuse_references(values, folder, self._rules())
 
     def defaults(self, admitted: Admitted) -> Mapping[str, Any]:
         """The connection values that fill missing inputs; only those of them that are references are read."""
@@ -179,7 +180,10 @@ class OpenConnections:
             return values
         if target.origin == "remote":
             self.check_references(values, target.folder)
-        return self._secrets.resolve(values, target.folder)
+        return self._secrets.resolve(values, target.folder, self._rules() if target.origin == "remote" else None)
+
+    def _rules(self) -> ReferenceRules:
+        return ReferenceRules(self._access().references, barred_paths(self._environment))
 
     def _digest(self, values: Mapping[str, Any]) -> Hashable:
         text = json.dumps(values, sort_keys=True, separators=(",", ":"))
