@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,42 @@ def test_h1_a_link_put_there_after_the_judgement_is_not_followed(shelf: Path, sw
     assert "no pattern" in read(target, rules_for(shelf))
     monkeypatch.undo()
     assert read(shelf / "good", rules_for(shelf)) == "open"
+
+
+def mount(folder: Path, version: str, text: str) -> None:
+    """Write a version of a secret as Kubernetes does: the files into a folder of their own, to which one link is moved at once."""
+    (folder / version).mkdir(parents=True)
+    for name in ("acme-token", "other-token"):
+        (folder / version / name).write_text(f"{text}\n")
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(f"..data/{name}")
+    (folder / "..data_tmp").symlink_to(version)
+    (folder / "..data_tmp").rename(folder / "..data")
+
+
+@pytest.mark.parametrize("pattern", ["mnt/*", "mnt/acme-token", "mnt/acme-*", "m*/acme-*"])
+def test_h1_a_secret_that_kubernetes_mounts_is_read(tmp_path: Path, pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its links stay inside the folder, so any pattern that fits its name allows it, also while a new version takes its place."""
+    folder, resolve = tmp_path / "mnt", os.path.realpath
+    rules = ReferenceRules((f"file:{tmp_path}/{pattern}",), (str(tmp_path / "home"),))
+    mount(folder, "..2026_01", "first")
+    assert read(folder / "acme-token", rules) == "first"
+    assert ("no pattern" in read(folder / "other-token", rules)) is ("acme" in pattern)
+
+    def remount(path: str) -> str:
+        found = resolve(path)
+        if path == str(folder / "acme-token") and (folder / "..2026_01").exists():
+            mount(folder, "..2026_02", "second")
+            shutil.rmtree(folder / "..2026_01")
+        return found
+
+    monkeypatch.setattr(os.path, "realpath", remount)
+    assert read(folder / "acme-token", rules) == "second"
+    monkeypatch.undo()
+    (folder / "acme-token").unlink()
+    (folder / "acme-token").symlink_to(tmp_path / "acme-elsewhere")
+    (tmp_path / "acme-elsewhere").write_text("outside")
+    assert "no pattern" in read(folder / "acme-token", rules)
 
 
 @pytest.mark.parametrize("remote", [True, False])

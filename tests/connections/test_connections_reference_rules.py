@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.connections.reference_rules import reference_fault
+from jackfield.connections.reference_rules import ReferenceRules
+
+
+def reference_fault(kind: str, target: object, folder: str, allowed: bool | tuple[str, ...], barred: tuple[str, ...]) -> str | None:
+    """Judge a reference."""
+    return ReferenceRules(allowed, barred).fault(kind, target, folder)
 
 
 @pytest.fixture

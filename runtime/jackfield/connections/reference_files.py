@@ -56,17 +56,17 @@ def _opened(path: str, target: str) -> int:
 
 def _opened_by_rules(path: str, target: str, rules: ReferenceRules) -> int:
     """Open the resolved path, which the rules allow, without following any link that somebody puts there meanwhile."""
+    fault: str | None = None
     for left in reversed(range(_TRIES)):
-        resolved = os.path.realpath(path)
-        fault = rules.path_fault(resolved)
-        if fault is not None:
-            raise ValueError(fault)
         try:
-            return _opened_without_links(resolved, target)
+            resolved = os.path.realpath(path)
+            fault = rules.path_fault(resolved)
+            if fault is None:
+                return _opened_without_links(resolved, target)
         except OSError:
             if not left:
                 raise
-    raise AssertionError  # pragma: no cover (the last try returns or raises)
+    raise ValueError(fault)
 
 
 def _opened_without_links(resolved: str, target: str) -> int:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-__all__ = ["Allowed", "ReferenceRules", "reference_fault"]
+__all__ = ["Allowed", "ReferenceRules"]
 
 Allowed = bool | tuple[str, ...]
 """A workspace's setting: nothing, everything that is not jackfield's own, or what one of the patterns fits."""
@@ -17,6 +17,8 @@ _READS_HOST = "a secret reference reads the host, which this connection may not"
 _KEY_FILE = "master.key"
 _CREDENTIALS = re.compile(r"AWS_|(DAPR|APP)_API_TOKEN\Z")
 _CREDENTIALS_NAMED = re.compile(r"env:(AWS_|DAPR_|APP_API)")
+_KUBERNETES = re.compile(r"/\.\.[^/]+(?=/)")
+"""The folder of one version of a mounted secret: ``/etc/acme/token`` is a link to ``/etc/acme/..2026_01_31/token``."""
 _WILDCARD = re.compile(r"[*?\[]")
 
 
@@ -28,7 +30,11 @@ class ReferenceRules:
     barred: tuple[str, ...]
 
     def fault(self, kind: str, target: object, folder: str) -> str | None:
-        """Explain why a reference may not be read, None if it may. Of a file the path is judged; the file itself when it is opened."""
+        """Explain why a reference may not be read, None if it may. Of a file the path is judged; the file itself when it is opened.
+
+        Paths are compared after symbolic links and ``..`` are resolved. Processes' files under ``/proc`` hold environments and keys, so
+        they are never read.
+        """
         if not self.allowed:
             return _READS_HOST
         text = target if isinstance(target, str) else ""
@@ -44,7 +50,9 @@ class ReferenceRules:
         """Explain why the file at a path without links may not be read, None if it may."""
         if not self.allowed:
             return _READS_HOST
-        return f"the file {_OWN}" if _is_barred(resolved, self.barred) else self._unfitting("$file", resolved)
+        if _is_barred(resolved, self.barred):
+            return f"the file {_OWN}"
+        return self._unfitting("$file", resolved) and self._unfitting("$file", _KUBERNETES.sub("", resolved))
 
     def opened_fault(self, found: os.stat_result) -> str | None:
         """Explain why an open file may not be read, None if it may, whatever path led to it.
@@ -66,15 +74,6 @@ class ReferenceRules:
     def _names_credentials(self, text: str) -> bool:
         patterns = () if isinstance(self.allowed, bool) else self.allowed
         return any(_CREDENTIALS_NAMED.match(pattern) and _fits("$env", text, pattern) for pattern in patterns)
-
-
-def reference_fault(kind: str, target: object, folder: str, allowed: Allowed, barred: tuple[str, ...]) -> str | None:
-    """Explain why a reference may not be read, None if it may. ``barred`` are files and folders that no pattern allows.
-
-    Paths are compared after symbolic links and ``..`` are resolved. Processes' files under ``/proc`` hold environments and keys, so they
-    are never read.
-    """
-    return ReferenceRules(allowed, barred).fault(kind, target, folder)
 
 
 def _is_file(path: str, found: os.stat_result) -> bool:
@@ -114,9 +113,8 @@ def _real(folder: str, path: str) -> str:
 
 
 def _real_pattern(pattern: str) -> str:
-    """Resolve the part of a path before the first wildcard, since paths are compared resolved."""
+    """Resolve the folders before the first wildcard, since paths are compared resolved. A file's own name is taken as it is: it may be
+    a link that somebody else can point elsewhere."""
     wildcard = _WILDCARD.search(pattern)
-    if wildcard is None:
-        return _real("", pattern)
-    place, slash, rest = pattern[: wildcard.start()].rpartition(os.sep)
-    return _real("", place + slash).rstrip(os.sep) + os.sep + rest + pattern[wildcard.start() :]
+    place, slash, rest = pattern[: wildcard.start() if wildcard else len(pattern)].rpartition(os.sep)
+    return _real("", place + slash).rstrip(os.sep) + os.sep + rest + (pattern[wildcard.start() :] if wildcard else "")
