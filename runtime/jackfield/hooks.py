@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from jackfield.fork import at_fork
+
 if TYPE_CHECKING:
     from jackfield.invocation import Invocation, Meta
 
@@ -64,6 +66,7 @@ class Plugins:
         self._relays: dict[str, Any] = {}
         self._has: dict[str, bool] = {}
         self._lock = threading.Lock()
+        at_fork(self)
 
     def __bool__(self) -> bool:
         return bool(self._points or self._given)

@@ -14,6 +14,7 @@ from jackfield.clock import within as within_seconds
 from jackfield.connections import Secrets, sources_from
 from jackfield.connector.guard import Guard
 from jackfield.errors import Cancelled, JackfieldError
+from jackfield.fork import at_fork
 from jackfield.hooks import Plugins
 from jackfield.invocation import DEFAULT_TIMEOUT, Meta, Result
 from jackfield.management.options import choices
@@ -75,7 +76,6 @@ class Jackfield:
         sources = _files(workspace, environment) if connections is None else connections
         self._known = self.storage.connections(sources, workspace, self.catalog)
         self._managed: ManagedConnections | None = None
-        self._journal: Journal | None = None
         self.schemas = Schemas()
         self.clock = SystemClock() if clock is None else clock
         found = groups.get("jackfield.plugins", ()) if points is None else points
@@ -92,10 +92,17 @@ class Jackfield:
             lambda: self.journal, self._targets,
         )  # fmt: skip
         self._loop = LoopThread()
+        self._begin_anew()
+        at_fork(self, child=Jackfield._begin_anew)
+        self._never = None if self.storage.enabled else threading.Event()  # nobody can cancel by an id that no journal has
+
+    def _begin_anew(self) -> None:
+        """Run nothing yet, as a forked child: threads, tasks and the journal's lease are its parent's."""
         self._workers: Threads | None = None
         self._tasks: set[asyncio.Task[Result]] = set()
+        self._journal: Journal | None = None
+        self._stages.live.clear()
         self._lock = threading.Lock()
-        self._never = None if self.storage.enabled else threading.Event()  # nobody can cancel by an id that no journal has
 
     def __repr__(self) -> str:
         return f"<Jackfield workspace={self.workspace!r}>"

@@ -25,7 +25,6 @@ _LONGEST = 900.0
 """Seconds: the longest deadline there is; the watch ends what has a shorter one."""
 _WATCH = Watch()
 # One for the process: it holds sockets and moments, nothing of a tenant, and its thread must outlive every client.
-os.register_at_fork(after_in_child=_WATCH.forget)
 
 
 def bound(client: Any, guard: Guard = ANYWHERE, path: str = "") -> None:  # noqa: ANN401 (botocore is untyped)

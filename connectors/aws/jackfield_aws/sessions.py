@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection
+from jackfield.fork import at_fork
 from jackfield_aws.keys import Keys
 from jackfield_aws.quiet import hush
 from jackfield_aws.transport import explain_transport
@@ -78,6 +79,9 @@ def _shared(ambient: Ambient | None, region: str | None) -> _Shared:
     # host's own identity, nothing of a tenant: tenants' keys are given to each client by itself. Clients with keys of their own (None)
     # do not share a lock with the ambient identity, whose search may wait for a metadata service that is not there.
     return _Shared(ambient, region)
+
+
+at_fork(_shared, child=lambda shared: shared.cache_clear())  # another thread of the parent may hold a lock of theirs
 
 
 @contextmanager

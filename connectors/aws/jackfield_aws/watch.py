@@ -17,6 +17,7 @@ import weakref
 from typing import Any
 
 from jackfield.connector import Deadline
+from jackfield.fork import at_fork
 
 __all__ = ["Watch"]
 
@@ -25,16 +26,17 @@ class Watch:
     """Sockets and the moments at which they must be shut down. Its thread starts with the first socket."""
 
     def __init__(self) -> None:
-        self.forget()
+        self._begin_anew()
+        at_fork(self, child=Watch._begin_anew)
 
-    def forget(self) -> None:
-        """Begin anew, as a forked child must: it has neither the thread nor, for sure, a free lock, and the sockets are its parent's."""
+    def _begin_anew(self) -> None:
+        """Watch nothing yet, as a forked child: it has neither the thread nor, for sure, a free lock, and the sockets are its parent's."""
         self._changed = threading.Condition()
         self._active: dict[int, tuple[float, weakref.ref[Any], Deadline]] = {}
         self._looks_at = math.inf
         """When the thread looks next of its own accord."""
         self._next = 0
-        self._process = 0
+        self._thread: threading.Thread | None = None
 
     def __len__(self) -> int:
         """The sockets that are watched now."""
@@ -50,9 +52,10 @@ class Watch:
             self._next += 1
             number = self._next
             self._active[number] = (at, weakref.ref(sock), deadline)
-            if self._process != os.getpid():  # the first call, or the first one after a fork: threads do not survive it
-                self._process = os.getpid()
-                threading.Thread(target=self._run, name="aws-deadlines", daemon=True).start()
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="aws-deadlines", daemon=True)
+                thread.start()  # raises where the system has no thread left
+                self._thread = thread
             elif at < self._looks_at:
                 self._changed.notify()
             return number

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import socket
 import threading
 from dataclasses import dataclass
@@ -110,7 +109,6 @@ def test_a_watch_begins_anew_in_a_forked_child() -> None:
 
 def _watched_in_a_child() -> dict[str, Any]:
     watch = Watch()
-    os.register_at_fork(after_in_child=watch.forget)
     held, held_peer = socket.socketpair()
     due, due_peer = socket.socketpair()
     with held, held_peer, due, due_peer:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from jackfield.catalog.ranking import Found
 from jackfield.catalog.words import one_edit, query_words, stem, words_of
+from jackfield.fork import at_fork
 from jackfield.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -182,10 +183,16 @@ class ActionIndex:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._words = Words()
-        self._entries: list[Entry] = []
-        self._lock = threading.Lock()
         self._built = False
+        self._begin_anew()
+        at_fork(self, child=ActionIndex._begin_anew)
+
+    def _begin_anew(self) -> None:
+        """Leave out what the parent of a fork has built in part."""
+        self._lock = threading.Lock()
+        if not self._built:
+            self._words = Words()
+            self._entries: list[Entry] = []
 
     def start(self) -> None:
         """Begin to build."""

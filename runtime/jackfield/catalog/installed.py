@@ -15,6 +15,7 @@ from typing import Any
 from jackfield.catalog.comparing import difference
 from jackfield.catalog.discovery import EntryPoint, entry_points
 from jackfield.errors import UnknownConnector, did_you_mean
+from jackfield.fork import at_fork
 from jackfield.hints import NextStep
 from jackfield.manifest import Manifest, ManifestError
 
@@ -58,6 +59,7 @@ class Catalog:
         self._connectors: dict[str, Any] = {}
         self._failures: dict[str, str] = {}
         self._lock = threading.Lock()
+        at_fork(self)
 
     @classmethod
     def installed(cls, groups: Mapping[str, tuple[EntryPoint, ...]] | None = None) -> Catalog:

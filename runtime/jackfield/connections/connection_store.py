@@ -18,6 +18,7 @@ from jackfield.connections.stored_row import COLUMNS, Draft, KeptConnection, Out
 from jackfield.database import Database, SealBroken, Transaction, UniqueViolation
 from jackfield.database.bounded_cache import Kept
 from jackfield.errors import Detail, InvalidConnection, UnknownConnection
+from jackfield.fork import at_fork
 from jackfield.hints import NextStep
 
 __all__ = ["ConnectionStore", "NameTaken", "NotStored", "VersionConflict", "conflict", "taken"]
@@ -100,6 +101,7 @@ class ConnectionStore:
         self._clock = clock
         self._kept: Kept[str, StoredConnection] = Kept(_KEPT)
         self._lock = threading.Lock()
+        at_fork(self)
         self.file_tests = FileTests(database, vault, workspace)
 
     def __repr__(self) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.context import Minted
 from jackfield.errors import Cancelled, Sent, TimedOut
+from jackfield.fork import at_fork
 from jackfield.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -198,19 +197,18 @@ class ConnectionCaches:
     def __init__(self, clock: Clock, limit: int = 1000) -> None:
         self._clock = clock
         self._limit = limit
-        self._caches: OrderedDict[Hashable, ConnectionCache] = OrderedDict()
-        self._lock = threading.Lock()
+        self._begin_anew()
+        at_fork(self, child=ConnectionCaches._begin_anew)
         self.mints = {"leased": 0, "failed": 0}
         """Credentials that were asked of providers so far, by outcome."""
-        _ALIVE.add(self)
 
-    def forget(self) -> None:
-        """Drop every open client and lease, in a child of a fork: it would share the sockets of its parent and read the parent's answers.
+    def _begin_anew(self) -> None:
+        """Drop every open client and lease: a forked child would share the sockets of its parent and read the parent's answers.
 
-        Nothing is closed towards the providers. The lock is replaced, since a thread of the parent may have held it.
+        Nothing is closed towards the providers.
         """
         self._lock = threading.Lock()
-        self._caches = OrderedDict()
+        self._caches: OrderedDict[Hashable, ConnectionCache] = OrderedDict()
 
     def _count(self, outcome: str) -> None:
         with self._lock:
@@ -235,15 +233,3 @@ class ConnectionCaches:
 
     def __len__(self) -> int:
         return len(self._caches)
-
-
-_ALIVE: weakref.WeakSet[ConnectionCaches] = weakref.WeakSet()
-
-
-def _forget_all() -> None:
-    for caches in list(_ALIVE):
-        caches.forget()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_forget_all)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from jackfield.clock import Clock
+from jackfield.fork import at_fork
 
 __all__ = ["KEPT", "LIFE", "ReadSecrets"]
 
@@ -39,6 +40,11 @@ class ReadSecrets:
     def __init__(self, clock: Clock, limit: int = KEPT) -> None:
         self._clock = clock
         self._limit = limit
+        self._begin_anew()
+        at_fork(self, child=ReadSecrets._begin_anew)
+
+    def _begin_anew(self) -> None:
+        """Forget all secrets: in a forked child another thread's reading of one never ends."""
         self._places: OrderedDict[str, _Place] = OrderedDict()
         self._lock = threading.Lock()
 

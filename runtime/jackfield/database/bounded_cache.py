@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, NoReturn, TypeVar
 
+from jackfield.fork import at_fork
+
 __all__ = ["Kept"]
 
 K = TypeVar("K", bound=Hashable)
@@ -20,6 +22,7 @@ class Kept(Generic[K, V]):
         self._limit = limit
         self._values: OrderedDict[K, V] = OrderedDict()
         self._lock = threading.Lock()
+        at_fork(self)
 
     def __len__(self) -> int:
         return len(self._values)

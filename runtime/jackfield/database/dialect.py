@@ -54,6 +54,14 @@ class Dialect(ABC):
     def close(self) -> None:
         """Close all connections."""
 
+    def withdraw(self, until: float) -> bool:  # noqa: ARG002 (where a child may have copies of connections, nothing is to be done)
+        """Close every connection, before a fork, where a child must not have copies of them, and lend none before ``resume``; False where
+        one is in use until then (``time.monotonic``)."""
+        return True
+
+    def resume(self) -> None:  # noqa: B027 (as above)
+        """Lend connections again, if ``withdraw`` gave True."""
+
     def commit(self, session: Session) -> None:
         """Commit and take the connection back; where that fails, undo.
 

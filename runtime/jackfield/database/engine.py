@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from jackfield.database.batches import Batches
 from jackfield.database.dialect import Dialect
-from jackfield.database.faults import DatabaseUnfit, StatementInvalid, UsageFault
+from jackfield.database.faults import DatabaseUnfit, StatementInvalid, Trouble, UsageFault, unavailable
 from jackfield.database.migrations import Migrations
 from jackfield.database.transaction import Mode, Transaction
 from jackfield.errors import Unavailable
+from jackfield.fork import at_fork
 
 if TYPE_CHECKING:
     from jackfield.database.rows import Row
@@ -30,6 +32,8 @@ class _Attached(Protocol):
 T = TypeVar("T")
 A = TypeVar("A", bound=_Attached)
 
+_FOR_FORK = 5.0
+"""Seconds for which a fork waits for transactions of other threads."""
 _FORMS = "Write it as sqlite:///relative.db, sqlite:////absolute/path.db or postgresql://user:password@host:5432/name."
 
 
@@ -60,7 +64,6 @@ class _Process:
     """What belongs to one process: a fork must not use the connections and locks of its parent."""
 
     def __init__(self, connect: Callable[[], Dialect]) -> None:
-        self.pid = os.getpid()
         self.dialect = connect()
         self.batches = Batches(partial(self.begin, Mode.WRITE), self.dialect.batch, self.dialect.wait)
         self.migrations = Migrations(self.dialect, self.begin)
@@ -99,6 +102,9 @@ class Database:
         self._connect = connect
         self._process = _Process(connect)
         self._inherited: list[_Process] = []
+        self._lock = threading.Lock()
+        self._forked = self._withdrawn = self._unsound = False
+        at_fork(self, before=Database._withdraw, parent=Database._resume, child=Database._leave_to_parent)
 
     def __enter__(self) -> Self:
         return self
@@ -256,11 +262,31 @@ class Database:
         process.dialect.close()
 
     def _live(self) -> _Process:
-        process = self._process
-        if process.pid != os.getpid():
-            self._inherited.append(process)  # kept: closing them would end the parent's connections
-            process = self._process = _Process(self._connect)
-        return process
+        return self._renewed() if self._forked else self._process
+
+    def _renewed(self) -> _Process:
+        """Give a forked child connections of its own."""
+        with self._lock:
+            if self._unsound:
+                raise unavailable(Trouble.UNOPENED, "this process was forked during a transaction: fork when none is under way")
+            if self._forked:
+                self._inherited.append(self._process)  # kept: closing them would end the parent's connections
+                self._process = _Process(self._connect)
+                self._forked = False
+            return self._process
+
+    def _withdraw(self) -> None:
+        self._withdrawn = not self._forked and self._process.dialect.withdraw(time.monotonic() + _FOR_FORK)
+
+    def _resume(self) -> None:
+        if self._withdrawn:
+            self._process.dialect.resume()
+            self._withdrawn = False
+
+    def _leave_to_parent(self) -> None:
+        self._unsound = not self._forked and not self._withdrawn
+        self._forked, self._withdrawn = True, False
+        self._lock = threading.Lock()
 
 
 def _dialect(url: str, wait: float) -> Dialect:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
@@ -33,6 +34,7 @@ class Pool(Generic[P]):
     def __init__(self, connect: Callable[[], P], *, limit: int, wait: float, full: Trouble = Trouble.BUSY) -> None:
         self._connect = connect
         self._free = threading.Lock() if limit == 1 else threading.BoundedSemaphore(limit)  # a lock costs a tenth
+        self._limit = limit
         self._wait = wait
         self._full = full
         self._idle: list[P] = []
@@ -63,6 +65,19 @@ class Pool(Generic[P]):
         while (item := self._free_one()) is not None:
             item.close()
 
+    def withdraw(self, until: float) -> bool:
+        """Close all connections and lend none before ``resume``; False where one is still in use at ``until`` (``time.monotonic``)."""
+        for taken in range(self._limit):
+            if not self._free.acquire(timeout=max(0.0, until - time.monotonic())):
+                self._release(taken)
+                return False
+        self.drop_idle()
+        return True
+
+    def resume(self) -> None:
+        """Lend connections again."""
+        self._release(self._limit)
+
     def close(self) -> None:
         """Close what is not in use now, and the others when they come back."""
         self._closed = True
@@ -83,6 +98,10 @@ class Pool(Generic[P]):
         with suppress(IndexError):  # asking first would be too late where threads race
             return self._idle.pop()
         return None
+
+    def _release(self, count: int) -> None:
+        for _ in range(count):
+            self._free.release()
 
     def _keep(self, item: P) -> None:
         if item.usable and not self._closed:

@@ -303,6 +303,21 @@ class SqliteDialect(Dialect):
         if not self._durable:
             _forget(os.path.dirname(self.path), os.getpid())  # noqa: PTH120 (as everywhere here, a string)
 
+    def withdraw(self, until: float) -> bool:
+        """Close every connection before a fork. A child with a copy of one takes its parent's file locks for its own: what it commits is
+        lost when the parent closes the file (https://sqlite.org/howtocorrupt.html, 2.6)."""
+        if not self._writer.withdraw(until):
+            return False
+        if not self._readers.withdraw(until):
+            self._writer.resume()
+            return False
+        return True
+
+    def resume(self) -> None:
+        """Lend connections again."""
+        self._readers.resume()
+        self._writer.resume()
+
     def connect(self, *, reads: bool) -> SqliteSession:
         """A new connection to the file."""
         try:

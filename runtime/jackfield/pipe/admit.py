@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.connections import Connections, Origin, StoredConnection, reference_paths
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, did_you_mean
+from jackfield.fork import at_fork
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation
 from jackfield.manifest import ActionManifest, ConnectionTypeManifest, Manifest
@@ -186,6 +187,7 @@ class Targets:
         self._limit = limit
         self._kept: OrderedDict[tuple[str, str, str], tuple[StoredConnection, Target]] = OrderedDict()
         self._lock = threading.Lock()
+        at_fork(self)
 
     def find(self, stored: StoredConnection, manifest: Manifest) -> Target:
         """The target that a stored connection makes for this connector.

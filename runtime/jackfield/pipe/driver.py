@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.clock import Clock, patience
 from jackfield.errors import JackfieldError
+from jackfield.fork import at_fork
 
 if TYPE_CHECKING:
     import asyncio
@@ -71,10 +72,20 @@ class LoopThread:
     """An event loop in a thread of its own, started on first use: where a synchronous caller runs ``async def`` actions."""
 
     def __init__(self) -> None:
+        self._inherited: list[object] = []
+        self._begin_anew()
+        at_fork(self, child=LoopThread._leave_to_parent)
+
+    def _begin_anew(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._running: set[Future[Any]] = set()
         self._lock = threading.Lock()
+
+    def _leave_to_parent(self) -> None:
+        """Start a loop of this process's own when one is needed. The parent's is kept, unused: to close it would change its selector."""
+        self._inherited.append(self._loop)
+        self._begin_anew()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, from any other thread."""

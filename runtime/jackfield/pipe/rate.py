@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from jackfield.errors import Cancelled, JackfieldError, RateLimited
+from jackfield.fork import at_fork
 from jackfield.pipe.driver import Steps, Wait
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Pace:
         self._line: list[int] = []
         self._numbers = itertools.count()
         self._lock = threading.Lock()
+        at_fork(self)
 
     @property
     def is_declared(self) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.catalog import Catalog, entry_points
 from jackfield.clock import Clock, SystemClock
 from jackfield.connector.guard import Guard
+from jackfield.fork import at_fork
 from jackfield.journal.instance import Instance
 from jackfield.journal.recovery import Recovery
 from jackfield.resources.storage import Storage
@@ -49,6 +50,7 @@ class Panels:
         self._panels: OrderedDict[str, Jackfield] = OrderedDict()
         self._beside: list[Jackfield] = []
         self._lock = threading.Lock()
+        at_fork(self)
 
     def find(self, workspace: str) -> Jackfield:
         """The runtime of one workspace. Connections from files belong to the workspace ``default``."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from jackfield.connections import Connections, Source
 from jackfield.errors import InvalidInvocation
+from jackfield.fork import at_fork
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -65,6 +66,7 @@ class Storage:
         self._database: Database | None = None
         self._vault: Vault | None = None
         self._lock = threading.RLock()
+        at_fork(self)
 
     def __enter__(self) -> Self:
         return self

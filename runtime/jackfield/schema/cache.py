@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import UnknownConnector
+from jackfield.fork import at_fork
 from jackfield.schema import CompiledSchema, SchemaError, compile_schema
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Schemas:
         self._limit = limit
         self._compiled: OrderedDict[tuple[str, ...], CompiledSchema] = OrderedDict()
         self._lock = threading.Lock()
+        at_fork(self)
 
     def find(self, key: tuple[str, ...], schema: Mapping[str, Any], noun: str = "input") -> CompiledSchema:
         """The compiled form of ``schema``, which ``key`` names for good: connector, version, role, and the key of what plays it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -30,7 +29,6 @@ class Pool:
         self._clock = clock
         self._idle: list[tuple[Session, float]] = []
         self._lock = threading.Lock()
-        self._process = os.getpid()
         self._closing = weakref.finalize(self, _close, self._idle)
 
     def __reduce__(self) -> NoReturn:
@@ -40,10 +38,8 @@ class Pool:
         """The connection that was used last, for the time until ``deadline``; None where none is fresh enough."""
         now = self._clock.monotonic()
         with self._lock:
-            forked = self._process != os.getpid()  # a child must not talk over its parent's connections
-            self._process = os.getpid()
             stale = []
-            while self._idle and (forked or now - self._idle[0][1] >= IDLE_SECONDS):  # the oldest are in front
+            while self._idle and now - self._idle[0][1] >= IDLE_SECONDS:  # the oldest are in front
                 stale.append(self._idle.pop(0)[0])
             found = self._idle.pop()[0] if self._idle else None
         for session in stale:

@@ -6,6 +6,8 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from jackfield.fork import at_fork
+
 if TYPE_CHECKING:
     from jackfield.clock import Clock
 
@@ -22,6 +24,7 @@ class Budgets:
         self._clock = clock
         self._left: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
+        at_fork(self)
 
     def takes(self, key: bytes) -> bool:
         """Whether the bucket of ``key`` had one left, which is taken."""

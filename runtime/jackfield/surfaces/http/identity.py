@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from jackfield.access import DEFAULT, Actor, Rules, Scope, Tokens, UnknownWorkspace, Workspaces, may
 from jackfield.access.workspace_access import Caller
+from jackfield.fork import at_fork
 from jackfield.surfaces.http.jwts import Jwts
 from jackfield.surfaces.http.problem import Problem
 
@@ -70,6 +71,7 @@ class Identities:
         self._jwt = jwt
         self._known: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
         self._lock = threading.Lock()
+        at_fork(self)
         self._jwts = Jwts(jwt, clock) if jwt is not None else None
 
     async def prepare(self, text: str) -> None:

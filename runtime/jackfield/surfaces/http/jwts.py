@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
+from jackfield.fork import at_fork
 from jackfield.surfaces.http.problem import Problem
 
 if TYPE_CHECKING:
@@ -38,14 +39,19 @@ class Jwts:
     def __init__(self, settings: Jwt, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._lock = threading.Lock()
         self._keys: dict[str, Any] = {}
-        self._fetching: Future[None] | None = None
+        self._begin_anew()
+        at_fork(self, child=Jwts._begin_anew)
         self._begun = 0.0
-        self._given_up: list[Future[None]] = []
         self._next: float | None = None
         self._fetched = 0.0
         self._failing = False
+
+    def _begin_anew(self) -> None:
+        """Fetch for this process: a forked child has not the thread that its parent's fetch runs in."""
+        self._lock = threading.Lock()
+        self._fetching: Future[None] | None = None
+        self._given_up: list[Future[None]] = []
         self._waiting = 0
 
     async def ready(self, text: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from jackfield.fork import at_fork
+
 __all__ = ["Room", "Share"]
 
 
@@ -14,6 +16,7 @@ class Room:
         self.size = size
         self._used = 0
         self._lock = threading.Lock()
+        at_fork(self)
 
     def takes(self, size: int) -> bool:
         """Whether there was room for so many bytes more, which are taken; fewer than none are given back."""

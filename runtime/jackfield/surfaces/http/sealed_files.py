@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from jackfield.database.sealing import KEY_BYTES, cipher
+from jackfield.fork import at_fork
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -104,6 +105,7 @@ class Usages:
         self._clock = clock
         self._by_folder: dict[Path, _Usage] = {}
         self._lock = threading.Lock()
+        at_fork(self)
 
     def reserve(self, folder: Path, limit: int) -> int | None:
         """Count one file more. Return the bytes that the folder has by now, or None where it has ``limit`` files already."""

@@ -1,0 +1,73 @@
+"""``os.register_at_fork`` for objects, which are held weakly: locks, threads and connections belong to one process.
+
+A forked child has copies of its parent's sockets, and of locks that are held for ever by threads that it has not. Each object with such a
+thing registers here, and is made usable again before the child runs any other code.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+__all__ = ["at_fork", "new_locks"]
+
+T = TypeVar("T")
+_Hook = Callable[[Any], object]
+
+_KINDS: dict[type, Callable[[], object]] = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
+
+
+def new_locks(owner: object) -> None:
+    """Replace the locks among an object's attributes by free ones."""
+    for name, value in list(vars(owner).items()):
+        make = _KINDS.get(type(value))
+        if make is not None:
+            setattr(owner, name, make())
+
+
+def at_fork(
+    owner: T,
+    *,
+    child: Callable[[T], object] = new_locks,
+    before: Callable[[T], object] | None = None,
+    parent: Callable[[T], object] | None = None,
+) -> None:
+    """Call ``before(owner)`` and ``parent(owner)`` around each fork, and ``child(owner)`` in the child, for as long as the owner lives."""
+    _OWNERS[owner] = (before, parent, child)
+
+
+_OWNERS: WeakKeyDictionary[Any, tuple[_Hook | None, _Hook | None, _Hook]] = WeakKeyDictionary()
+_FORKING = threading.Lock()
+"""Held during a fork: two threads that fork at the same time must not wait for each other's half of what ``before`` takes."""
+
+
+def _call(place: int) -> None:
+    for reference in _OWNERS.keyrefs():  # a copy, made at once: other threads go on
+        owner = reference()
+        hook = _OWNERS.get(owner, (None, None, None))[place]
+        if hook is not None:
+            hook(owner)
+
+
+def _before() -> None:
+    _FORKING.acquire()
+    _call(0)
+
+
+def _in_parent() -> None:
+    try:
+        _call(1)
+    finally:
+        _FORKING.release()
+
+
+def _in_child() -> None:
+    _FORKING.release()  # by the thread that took it, the only one here
+    _call(2)
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
