@@ -18,6 +18,7 @@ from starlette.routing import Route
 from console_client import Client as Browser
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import Rules, Tokens, Workspaces
+from jackfield.cli.mounts import mounts
 from jackfield.surfaces import console
 from jackfield.surfaces.http.app import build_app
 from jackfield.surfaces.http.table import OPERATIONS
@@ -304,7 +305,7 @@ def test_h1_every_page_of_the_console(scene: Scene) -> None:
     """Pages, forms and choices: what is hidden is not found, what would use or change it is refused, and nothing of it changes."""
     listed = {(method, route.path) for route in console.routes(scene.stand.host) for method in _methods(route)}
     assert listed - OUTSIDE == set(PAGES)
-    browser = Browser(build_app(scene.stand.host))
+    browser = Browser(build_app(scene.stand.host, mounts()))
     assert browser.change("/login", "/login", token=scene.clerk.token or "").status == 200
     csrf = browser.get("/connections/hall").csrf
     before, count = scene.state(), scene.count
@@ -390,7 +391,7 @@ def test_s6_a_rename_never_frees_from_a_rule(tmp_path: Path) -> None:
         admin = stand.client()
         assert admin.post("/v1/connections", {"name": "prod-a", "type": "echo/token", "values": VALUES}).status == 201
         token = stand.client("manage", rules=Rules(block=("connection:prod-* & effect:write",))).token
-        browser = Browser(build_app(stand.host))
+        browser = Browser(build_app(stand.host, mounts()))
         assert browser.change("/login", "/login", token=token or "").status == 200
         freed = browser.change("/connections/prod-a", "/connections/prod-a/name", new="dev-a")
         assert (freed.status, "allow more over" in freed.words) == (403, True)

@@ -13,7 +13,7 @@ import pytest
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import Rules, Tokens, Workspaces
-from jackfield.surfaces.http.identity import Identities
+from jackfield.surfaces.shared.identity import Identities
 
 
 def settled(client: Client, identifier: str) -> Any:

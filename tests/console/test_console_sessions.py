@@ -17,10 +17,11 @@ from clocks import FakeClock
 from console_client import Client, Place, is_in, placed, token
 from jackfield.access import Rules, Tokens, Workspaces
 from jackfield.access.sessions import IDLE, LASTS, LINK_LASTS, Sessions
+from jackfield.cli.mounts import mounts
 from jackfield.cli.serve import _announce
 from jackfield.surfaces.http.app import build_app
-from jackfield.surfaces.http.host import Host
-from jackfield.surfaces.http.identity import Identity
+from jackfield.surfaces.shared.identity import Identity
+from jackfield.surfaces.shared.server_context import Host
 
 
 @pytest.fixture
@@ -327,7 +328,7 @@ def test_another_process_knows_the_session(place: Place) -> None:
     """A session that one process began is known to others on the same database."""
     client = place.signed_in()
     host = Host(place.host.settings, place.host.panels.environment, place.host.clock)
-    assert is_in(Client(build_app(host), dict(client.cookies)))
+    assert is_in(Client(build_app(host, mounts()), dict(client.cookies)))
     host.panels.close()
 
 

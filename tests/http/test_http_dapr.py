@@ -40,8 +40,7 @@ REQUEST = {"operation": "create", "data": "<p>late</p>", "metadata": {"emailTo":
 
 def test_bindings_are_served_beside_the_api(tmp_path: Path, aws: FakeAws, components: Components) -> None:
     """A Dapr caller sends a mail with Dapr's own token; our API and console are where they were, and the journal has the call."""
-    settings = replace(SETTINGS, components=components)
-    with standing(tmp_path, settings, AWS_ENDPOINT_URL=aws.url, DAPR_API_TOKEN="dapr-token") as stand:
+    with standing(tmp_path, components=components, AWS_ENDPOINT_URL=aws.url, DAPR_API_TOKEN="dapr-token") as stand:
         dapr = Client(stand.port)
         assert dapr.get("/v1.0/healthz").status == 204
         assert dapr.post("/v1.0/bindings/outbox", REQUEST).status == 401
@@ -58,8 +57,7 @@ def test_bindings_are_served_beside_the_api(tmp_path: Path, aws: FakeAws, compon
 
 def test_h1_rules_of_the_workspace_bind_dapr_too(tmp_path: Path, aws: FakeAws, components: Components) -> None:
     """What the workspace blocks is not sent; a Dapr caller is told whose rules forbid it, and no pattern."""
-    settings = replace(SETTINGS, components=components)
-    with standing(tmp_path, settings, AWS_ENDPOINT_URL=aws.url, DAPR_API_TOKEN="dapr-token") as stand:
+    with standing(tmp_path, components=components, AWS_ENDPOINT_URL=aws.url, DAPR_API_TOKEN="dapr-token") as stand:
         workspaces = stand.host.panel("default").permits.workspaces
         workspaces.set("default", {"rules": {"block": ["connection:out*"]}})
         refused = Client(stand.port).post("/v1.0/bindings/outbox", REQUEST, dapr_api_token="dapr-token")
@@ -74,7 +72,7 @@ def test_h1_rules_of_the_workspace_bind_dapr_too(tmp_path: Path, aws: FakeAws, c
 def test_who_may_not_is_refused_before_the_body(tmp_path: Path, components: Components, first: str, status: int) -> None:
     """A wrong token, method or path is answered although the body never comes."""
     told = "wrong" if status == 401 else "dapr-token"
-    with standing(tmp_path, replace(SETTINGS, components=components), DAPR_API_TOKEN="dapr-token") as stand:
+    with standing(tmp_path, components=components, DAPR_API_TOKEN="dapr-token") as stand:
         for length in ("Content-Length: 60000000", "Transfer-Encoding: chunked"):
             with socket.create_connection(("127.0.0.1", stand.port), timeout=5) as connection:
                 connection.sendall(f"{first} HTTP/1.1\r\nHost: x\r\ndapr-api-token: {told}\r\n{length}\r\n\r\n".encode())
@@ -93,7 +91,7 @@ EVIL = [
 @pytest.mark.parametrize("headers", EVIL)
 def test_s3_web_pages_send_nothing_through_dapr(tmp_path: Path, aws: FakeAws, components: Components, headers: dict[str, str]) -> None:
     """A cross-site request and a rebound name are refused before the body, metadata are not shown; programs on this machine go on."""
-    with standing(tmp_path, replace(SETTINGS, components=components), AWS_ENDPOINT_URL=aws.url) as stand:
+    with standing(tmp_path, components=components, AWS_ENDPOINT_URL=aws.url) as stand:
         dapr = Client(stand.port)
         assert dapr.post("/v1.0/bindings/outbox", REQUEST, **headers).status == 403
         assert dapr.get("/v1.0/metadata", **headers).status == 403
@@ -104,8 +102,8 @@ def test_s3_web_pages_send_nothing_through_dapr(tmp_path: Path, aws: FakeAws, co
 
 def test_s3_the_operators_pages_may_call_dapr(tmp_path: Path, aws: FakeAws, components: Components) -> None:
     """A page of ``--origin`` is let in."""
-    settings = replace(SETTINGS, components=components, origins=("https://app.example",))
-    with standing(tmp_path, settings, AWS_ENDPOINT_URL=aws.url) as stand:
+    settings = replace(SETTINGS, origins=("https://app.example",))
+    with standing(tmp_path, settings, components=components, AWS_ENDPOINT_URL=aws.url) as stand:
         page = {"Origin": "https://app.example", "Sec-Fetch-Site": "cross-site"}
         assert Client(stand.port).post("/v1.0/bindings/outbox", REQUEST, **page).status == 204
 

@@ -11,7 +11,8 @@ import pytest
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import SCOPES, Rules, Tokens, Workspaces, may
 from jackfield.access.secret_text import new_text
-from jackfield.surfaces.http.table import OPERATIONS, Operation
+from jackfield.surfaces.http.table import OPERATIONS
+from jackfield.surfaces.shared.operation import Operation
 from replies import Reply
 
 NOBODY = ("none", "basic", "garbage", "unknown", "expired", "revoked")

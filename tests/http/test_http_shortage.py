@@ -24,8 +24,9 @@ from fake_aws import FakeAws
 from http_stand import Client, clean, mint, standing
 from jackfield.resources import memory
 from jackfield.resources.threads import Threads
-from jackfield.surfaces.http import fitting, readiness
+from jackfield.surfaces.http import fitting
 from jackfield.surfaces.http.protocol import Bounded
+from jackfield.surfaces.shared import readiness
 
 _LISTENS = re.compile(r"listens on http://127\.0\.0\.1:(\d+)")
 SPACE, LARGE = 280_000_000, 4_000_000

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from collector import Collector
 from http_stand import SETTINGS, process, say, standing
 from jackfield.cli.logs import JsonLines
-from jackfield.surfaces.http.tracing import Tracing, configured
+from jackfield.surfaces.shared.tracing import Tracing, configured
 
 PARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 

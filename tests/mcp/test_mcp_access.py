@@ -12,9 +12,9 @@ import pytest
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import Rules, Tokens, Workspaces
 from jackfield.access.secret_text import new_text
-from jackfield.surfaces.http.origins import check_origin
-from jackfield.surfaces.http.problem import Problem
-from jackfield.surfaces.http.settings import Settings
+from jackfield.surfaces.shared.origins import check_origin
+from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.settings import Settings
 from mcp_talk import Server, call_of, called, message, remote, tool_names
 
 PAGE = "https://pages.example"

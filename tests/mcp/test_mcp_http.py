@@ -290,9 +290,10 @@ def test_calls_are_counted(client: Client, server: Server) -> None:
 def test_serving_does_not_import_the_sdk(client: Client) -> None:
     """The application is built without it; only a request to ``/mcp`` imports it."""
     code = (
-        "import sys, os\nfrom jackfield.surfaces.http.app import build_app\nfrom jackfield.surfaces.http.host import Host\n"
-        "from jackfield.surfaces.http.settings import Settings\nimport jackfield.cli.serve, jackfield.cli.mcp\n"
-        "build_app(Host(Settings(), os.environ))\n"
+        "import sys, os\nfrom jackfield.cli.mounts import mounts\nfrom jackfield.surfaces.http.app import build_app\n"
+        "from jackfield.surfaces.shared.server_context import Host\n"
+        "from jackfield.surfaces.shared.settings import Settings\nimport jackfield.cli.serve, jackfield.cli.mcp\n"
+        "build_app(Host(Settings(), os.environ), mounts())\n"
         "print(*sorted({'mcp', 'mcp_types', 'sse_starlette', 'httpx2'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
@@ -301,14 +302,15 @@ def test_serving_does_not_import_the_sdk(client: Client) -> None:
 
 def test_a_server_without_the_extra_says_what_to_install(stand: Stand, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """501, as a problem, with a token; 401 without."""
-    from jackfield.surfaces.http import mcp_route
+    from jackfield.cli.mounts import mounts
     from jackfield.surfaces.http.app import build_app
+    from jackfield.surfaces.mcp import http_route
 
     def missing() -> Any:
         raise ModuleNotFoundError("gone", name="mcp")
 
-    monkeypatch.setattr(mcp_route, "_load", missing)
-    app = build_app(stand.host)
+    monkeypatch.setattr(http_route, "_load", missing)
+    app = build_app(stand.host, mounts())
     for _ in range(2):
         status, body = answered(app, client)
         assert status == 501

@@ -18,11 +18,12 @@ from urllib.parse import urlencode, urlsplit
 from starlette.types import ASGIApp
 
 from jackfield.access import Rules, Tokens
+from jackfield.cli.mounts import mounts
 from jackfield.clock import Clock, SystemClock
 from jackfield.surfaces.console import one_time_link
 from jackfield.surfaces.http.app import build_app
-from jackfield.surfaces.http.host import Host
-from jackfield.surfaces.http.settings import Settings
+from jackfield.surfaces.shared.server_context import Host
+from jackfield.surfaces.shared.settings import Settings
 from plugboard import ECHO, declare, plugged
 
 __all__ = ["Answer", "Client", "Place", "is_in", "placed", "token"]
@@ -150,7 +151,7 @@ def placed(folder: Path, clock: Clock | None = None, **settings: Any) -> Iterato
     with plugged(site, ECHO):
         host = Host(Settings(**settings), {**os.environ, **known}, clock or SystemClock())
         try:
-            yield Place(host, build_app(host))
+            yield Place(host, build_app(host, mounts()))
         finally:
             host.panels.close()
 

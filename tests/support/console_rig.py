@@ -13,11 +13,12 @@ from pathlib import Path
 import uvicorn
 
 from jackfield.access import Rules, Tokens
+from jackfield.cli.mounts import mounts
 from jackfield.clock import Clock, SystemClock
 from jackfield.surfaces.console import one_time_link
 from jackfield.surfaces.http.app import build_app
-from jackfield.surfaces.http.host import Host
-from jackfield.surfaces.http.settings import Settings
+from jackfield.surfaces.shared.server_context import Host
+from jackfield.surfaces.shared.settings import Settings
 from plugboard import ECHO, declare, plugged
 
 __all__ = ["Console", "served"]
@@ -53,7 +54,7 @@ def served(folder: Path, environment: Mapping[str, str] | None = None, clock: Cl
     with plugged(site, ECHO), socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         host = Host(Settings(port=port, **settings), {**os.environ, **known, **(environment or {})}, clock or SystemClock())  # type: ignore[arg-type]
-        server = uvicorn.Server(uvicorn.Config(build_app(host), log_config=None, access_log=False, timeout_graceful_shutdown=2))
+        server = uvicorn.Server(uvicorn.Config(build_app(host, mounts()), log_config=None, access_log=False, timeout_graceful_shutdown=2))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="console", daemon=True)
         thread.start()
         pause = threading.Event()

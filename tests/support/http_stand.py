@@ -20,12 +20,14 @@ from unittest import mock
 import uvicorn
 
 from jackfield.access import Rules, Scope, Tokens, Workspaces
+from jackfield.cli.mounts import mounts
 from jackfield.clock import Clock
 from jackfield.resources.storage import Storage
+from jackfield.surfaces.dapr import Components
 from jackfield.surfaces.http.app import build_app
-from jackfield.surfaces.http.host import Host
 from jackfield.surfaces.http.serve import config
-from jackfield.surfaces.http.settings import Settings
+from jackfield.surfaces.shared.server_context import Host
+from jackfield.surfaces.shared.settings import Settings
 from plugboard import make_echo, plugged
 from replies import Reply
 
@@ -35,7 +37,7 @@ _SERVE = """
 import ast, sys
 from jackfield.cli.logs import configure
 from jackfield.surfaces.http.serve import run
-from jackfield.surfaces.http.settings import Settings
+from jackfield.surfaces.shared.settings import Settings
 say = lambda origin: print("jackfield listens on", origin, file=sys.stderr, flush=True)
 sys.exit(run(Settings(**{"port": 0, **ast.literal_eval(sys.argv[1])}), configure, say))
 """
@@ -114,6 +116,7 @@ def standing(
     clock: Clock | None = None,
     setup: Callable[[Host], object] = lambda _host: None,
     plugins: tuple[object, ...] = (),
+    components: Components | None = None,
     **more: str,
 ) -> Iterator[Stand]:
     """Serve from a thread until left; ``more`` goes into its environment."""
@@ -122,7 +125,7 @@ def standing(
         host = Host(settings, environment, clock, plugins)
         setup(host)
         found = config(replace(settings, host="127.0.0.1"))
-        found.app, found.factory = build_app(host), False
+        found.app, found.factory = build_app(host, mounts(components)), False
         server = uvicorn.Server(found)
         with _running(server, settings):
             yield Stand(host, server.servers[0].sockets[0].getsockname()[1], folder)

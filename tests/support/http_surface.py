@@ -14,13 +14,14 @@ import uvicorn
 
 from corpus import Vector
 from jackfield.access import Rules
+from jackfield.cli.mounts import mounts
 from jackfield.errors import CODES
 from jackfield.invocation import MAX_BYTES
 from jackfield.surfaces.http.app import build_app
-from jackfield.surfaces.http.host import Host
-from jackfield.surfaces.http.identity import Identity
 from jackfield.surfaces.http.serve import config
-from jackfield.surfaces.http.settings import Settings
+from jackfield.surfaces.shared.identity import Identity
+from jackfield.surfaces.shared.server_context import Host
+from jackfield.surfaces.shared.settings import Settings
 from stage import Place
 
 __all__ = ["over_http", "posted", "takes_http"]
@@ -56,7 +57,7 @@ def posted(place: Place, path: str, text: str, **headers: str) -> tuple[int, dic
     server = _server()
     host = Host(Settings(queue_workers=0), os.environ, place.clock)
     setattr(host.identities, "kept", lambda _request: _CALLER)  # noqa: B010 (without a database there are no tokens)
-    server.app = build_app(host)
+    server.app = build_app(host, mounts())
     sent = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:

@@ -16,7 +16,7 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import DAY, duration, port
 from jackfield.errors import InvalidInvocation
-from jackfield.surfaces.web_pages import LOOPBACK
+from jackfield.surfaces.shared.web_pages import LOOPBACK
 
 if TYPE_CHECKING:
     from jackfield.surfaces.dapr import Bindings, Components

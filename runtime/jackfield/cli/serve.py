@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from jackfield.cli.dapr import check_token, components_of, declare_components, told_bindings
 from jackfield.cli.logs import announce, configure, writes_json
+from jackfield.cli.mounts import mounts
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import DAY, MOST_AT_ONCE, count, duration, port, rate
@@ -67,7 +68,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     configure()
     try:
         from jackfield.surfaces.http.serve import check_settings, run  # noqa: PLC0415 (an extra)
-        from jackfield.surfaces.http.settings import Jwt, Settings  # noqa: PLC0415 (as above)
+        from jackfield.surfaces.shared.settings import Jwt, Settings  # noqa: PLC0415 (as above)
     except ImportError as error:
         raise InvalidInvocation(f"the server is an extra, and '{error.name}' is missing", hint="pip install 'jackfield[server]'") from None
     jwt = None
@@ -89,14 +90,14 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         queue_workers=arguments.queue_workers,
         stop_within=arguments.stop_within,
         jwt=jwt,
-        components=components_of(arguments) if arguments.components is not None else None,
         mcp_tools=arguments.mcp_tools,
     )
-    if settings.components is not None:
+    components = components_of(arguments) if arguments.components is not None else None
+    if components is not None:
         check_token(arguments, local=settings.loopback and not settings.behind_proxy)
     check_settings(settings)
-    if settings.components is not None:
-        told_bindings(settings.components)
+    if components is not None:
+        told_bindings(components)
     require_connection_files(os.environ)
     if "*" in settings.origins:
         announce("jackfield: --origin '*' lets the web pages of every site call the API with a token that they have")
@@ -106,11 +107,12 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     # whoever reads this terminal may do everything here anyway; a log is read by others, too
     alone = settings.loopback and not settings.behind_proxy and not writes_json()
     link = arguments.console_link == "always" or (arguments.console_link == "auto" and alone)
-    return run(settings, configure, functools.partial(_announce, link=link, root_path=settings.root_path))
+    told = functools.partial(_announce, link=link, root_path=settings.root_path)
+    return run(settings, configure, told, mounts(components))
 
 
 def _root_path(arguments: Namespace) -> str:
-    from jackfield.surfaces.http.prefix import checked_prefix  # noqa: PLC0415 (an extra)
+    from jackfield.surfaces.shared.prefix import checked_prefix  # noqa: PLC0415 (an extra)
 
     found = checked_prefix(arguments.root_path)
     if found is None:

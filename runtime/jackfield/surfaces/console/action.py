@@ -17,8 +17,8 @@ from jackfield.surfaces.console.kept_inputs import kept_inputs, still_in_doubt
 from jackfield.surfaces.console.markdown import guide
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.shell import fragment, page
-from jackfield.surfaces.http.body import answer
-from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.shared.body import answer
+from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from jackfield.manifest import ActionManifest, Manifest

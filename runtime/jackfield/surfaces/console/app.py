@@ -35,13 +35,13 @@ from jackfield.surfaces.console.entrance import Entrance
 from jackfield.surfaces.console.markup import h
 from jackfield.surfaces.console.page_request import Visit
 from jackfield.surfaces.console.shell import document, fragment, page, secured
-from jackfield.surfaces.http.body import TooLarge, read_form
-from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.shared.body import TooLarge, read_form
+from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from jackfield.surfaces.http.host import Host
+    from jackfield.surfaces.shared.server_context import Host
 
 __all__ = ["routes"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -12,7 +12,7 @@ from jackfield.access import Audit
 from jackfield.surfaces.console.components import at, heading, more, rows_table
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.shell import page
-from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from starlette.responses import Response

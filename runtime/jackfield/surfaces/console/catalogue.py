@@ -12,8 +12,8 @@ from jackfield.surfaces.console.components import badge, heading, notice, rows_t
 from jackfield.surfaces.console.markdown import guide, line
 from jackfield.surfaces.console.markup import Markup, h
 from jackfield.surfaces.console.shell import fragment, page
-from jackfield.surfaces.http.problem import Problem
-from jackfield.surfaces.searching import found_actions, listed_connectors
+from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.searching import found_actions, listed_connectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

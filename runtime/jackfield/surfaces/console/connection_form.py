@@ -18,7 +18,7 @@ from jackfield.surfaces.console.form_schema import form_schema
 from jackfield.surfaces.console.markdown import guide, line
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.shell import fragment, page, redirect
-from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from starlette.responses import Response

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from jackfield.access import DEFAULT, Audit, Rules, Tokens, UnknownToken
 from jackfield.access.sessions import LASTS, Sessions
 from jackfield.surfaces.console.cookies import CookieJar
-from jackfield.surfaces.http.identity import Identity
+from jackfield.surfaces.shared.identity import Identity
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jackfield.clock import Clock
     from jackfield.resources.storage import Storage
-    from jackfield.surfaces.http.host import Host
+    from jackfield.surfaces.shared.server_context import Host
 
 __all__ = ["Entrance", "one_time_link"]
 

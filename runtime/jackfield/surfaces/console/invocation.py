@@ -11,7 +11,7 @@ from jackfield.surfaces.console.people import person
 from jackfield.surfaces.console.results import error_shown, output_shown
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.console.timeline import timeline, timeline_title
-from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from starlette.responses import Response

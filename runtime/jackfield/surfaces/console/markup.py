@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Protocol
 
-from jackfield.surfaces.http.prefix import below_prefix
+from jackfield.surfaces.shared.prefix import below_prefix
 
 __all__ = ["Attribute", "Markup", "Node", "Tags", "element", "h", "join"]
 

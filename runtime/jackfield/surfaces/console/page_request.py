@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jackfield.access import may
-from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.visible_journal import SeenJournal
     from jackfield.runtime import Jackfield
-    from jackfield.surfaces.http.host import Host
-    from jackfield.surfaces.http.identity import Identity
+    from jackfield.surfaces.shared.identity import Identity
+    from jackfield.surfaces.shared.server_context import Host
 
 __all__ = ["Visit"]
 

@@ -13,7 +13,7 @@ from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.surfaces.console.action import found_action, read_invocation
 from jackfield.surfaces.console.results import result_shown
 from jackfield.surfaces.console.shell import fragment
-from jackfield.surfaces.http.body import take_room
+from jackfield.surfaces.shared.body import take_room
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jackfield.surfaces.console.assets import asset
 from jackfield.surfaces.console.markup import Markup, Node, element, h, join
-from jackfield.surfaces.http.prefix import current_prefix
+from jackfield.surfaces.shared.prefix import current_prefix
 
 if TYPE_CHECKING:
     from jackfield.surfaces.console.page_request import Visit

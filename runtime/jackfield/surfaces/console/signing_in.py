@@ -14,15 +14,15 @@ from jackfield.surfaces.console.components import fault_of
 from jackfield.surfaces.console.cookies import csrf_token, same_token
 from jackfield.surfaces.console.markup import Markup, element, h
 from jackfield.surfaces.console.shell import LOGO, document, secured
-from jackfield.surfaces.http.body import TooLarge, read_form
-from jackfield.surfaces.http.prefix import below_prefix
-from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.shared.body import TooLarge, read_form
+from jackfield.surfaces.shared.prefix import below_prefix
+from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jackfield.surfaces.console.entrance import Entrance
-    from jackfield.surfaces.http.host import Host
+    from jackfield.surfaces.shared.server_context import Host
 
 __all__ = ["routes", "safe_path"]
 

@@ -21,7 +21,7 @@ from jackfield.surfaces.console.components import (
 )
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.shell import fragment, page, redirect
-from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from starlette.responses import Response

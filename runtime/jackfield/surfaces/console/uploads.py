@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jackfield.surfaces.http import uploads
+from jackfield.surfaces.shared import uploads
 
 if TYPE_CHECKING:
     from starlette.responses import Response

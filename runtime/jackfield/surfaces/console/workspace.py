@@ -11,7 +11,7 @@ from jackfield.surfaces.console.components import badge, csrf_field, fault_of, f
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.console.tokens import pattern_lines, rules_shown
-from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from starlette.responses import Response

@@ -10,7 +10,7 @@ from typing import Any
 
 from jackfield.invocation import Result
 from jackfield.surfaces.dapr.bindings import Binding, BindingError, Request
-from jackfield.surfaces.web_pages import page_fault
+from jackfield.surfaces.shared.web_pages import page_fault
 
 __all__ = ["VERSION", "DaprApi", "Invoke"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -16,24 +16,24 @@ from starlette.routing import Route
 
 from jackfield.errors import JackfieldError
 from jackfield.resources.shortage import exhausted
-from jackfield.surfaces.http.body import TooLarge
 from jackfield.surfaces.http.cors import Cors
-from jackfield.surfaces.http.dapr_routes import dapr_routes
 from jackfield.surfaces.http.forwarded import Forwarded
 from jackfield.surfaces.http.gzipped import Gzipped
-from jackfield.surfaces.http.identity import NOBODY, bearer
 from jackfield.surfaces.http.limits import Limits
-from jackfield.surfaces.http.mcp_route import mcp_operation
 from jackfield.surfaces.http.parameters import check_request
-from jackfield.surfaces.http.prefix import Prefixed
-from jackfield.surfaces.http.problem import Problem, of_error, problem
-from jackfield.surfaces.http.table import OPERATIONS, Operation
+from jackfield.surfaces.http.table import OPERATIONS
+from jackfield.surfaces.shared.body import TooLarge
+from jackfield.surfaces.shared.identity import NOBODY, bearer
+from jackfield.surfaces.shared.operation import Operation
+from jackfield.surfaces.shared.prefix import Prefixed
+from jackfield.surfaces.shared.problem import Problem, of_error, problem
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from jackfield.surfaces.http.host import Host
-    from jackfield.surfaces.http.identity import Identity
+    from jackfield.surfaces.shared.identity import Identity
+    from jackfield.surfaces.shared.operation import Mount
+    from jackfield.surfaces.shared.server_context import Host
 
 __all__ = ["build_app"]
 
@@ -44,8 +44,8 @@ _EXPOSED = ["Location", "ETag", "Retry-After", "X-Request-Id", "Preference-Appli
 _WORDS = {404: "there is no such thing here", 405: "this method is not allowed here"}
 
 
-def build_app(host: Host) -> Starlette:
-    """The application of one process. Its lifespan starts and stops the queue's workers."""
+def build_app(host: Host, mounts: Iterable[Mount] = ()) -> Starlette:
+    """The application of one process, with the surfaces that are mounted on it. Its lifespan starts and stops the queue's workers."""
     middleware = [Middleware(Limits, host=host), Middleware(Gzipped, minimum_size=1024, compresslevel=4)]
     if host.settings.origins:
         cors = Middleware(
@@ -58,7 +58,7 @@ def build_app(host: Host) -> Starlette:
     if host.settings.behind_proxy:
         middleware.insert(0, Middleware(Forwarded))
     app = Starlette(
-        routes=_routes(host),
+        routes=_routes(host, mounts),
         middleware=middleware,
         lifespan=lambda _app: _lifespan(host),
         exception_handlers={
@@ -75,16 +75,14 @@ def build_app(host: Host) -> Starlette:
     return app
 
 
-def _routes(host: Host) -> list[Route]:
+def _routes(host: Host, mounts: Iterable[Mount]) -> list[Route]:
+    found: list[Operation | Route] = [*OPERATIONS, *(part for mount in mounts for part in mount(host))]
     paths: dict[str, dict[str, Operation]] = {}
-    for operation in OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.method] = operation
-    from jackfield.surfaces import console  # noqa: PLC0415 (the console knows the API, not the other way round)
-
-    api = [Route(path, _endpoint(host, methods), methods=list(methods)) for path, methods in paths.items()]
-    mcp = mcp_operation(host)
-    api.append(Route(mcp.path, _endpoint(host, {mcp.method: mcp}), methods=[mcp.method]))
-    return [*api, *dapr_routes(host), *console.routes(host)]
+    for part in found:
+        if isinstance(part, Operation):
+            paths.setdefault(part.path, {})[part.method] = part
+    guarded = [Route(path, _endpoint(host, methods), methods=list(methods)) for path, methods in paths.items()]
+    return [*guarded, *(part for part in found if isinstance(part, Route))]
 
 
 def _endpoint(host: Host, methods: dict[str, Operation]) -> Callable[[Request], Awaitable[Response]]:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from jackfield.access import Audit
 from jackfield.errors import JackfieldError
-from jackfield.surfaces.http.body import answer
 from jackfield.surfaces.http.parameters import limit_of
-from jackfield.surfaces.http.problem import Problem, of_error
+from jackfield.surfaces.shared.body import answer
+from jackfield.surfaces.shared.problem import Problem, of_error
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from jackfield.surfaces.http.host import Host
-    from jackfield.surfaces.http.identity import Identity
+    from jackfield.surfaces.shared.identity import Identity
+    from jackfield.surfaces.shared.server_context import Host
 
 __all__ = ["listed"]
 

@@ -7,12 +7,12 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import UnknownName
-from jackfield.surfaces.http.body import answer, decoded, read_body
-from jackfield.surfaces.http.identity import storable
 from jackfield.surfaces.http.parameters import flag, limit_of
-from jackfield.surfaces.http.problem import Problem, of_error
 from jackfield.surfaces.http.tagged import tagged
-from jackfield.surfaces.searching import found_actions, listed_connectors
+from jackfield.surfaces.shared.body import answer, decoded, read_body
+from jackfield.surfaces.shared.identity import storable
+from jackfield.surfaces.shared.problem import Problem, of_error
+from jackfield.surfaces.shared.searching import found_actions, listed_connectors
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from jackfield.catalog.ranking import Found
     from jackfield.manifest import ActionManifest, Manifest
-    from jackfield.surfaces.http.host import Host
-    from jackfield.surfaces.http.identity import Identity
+    from jackfield.surfaces.shared.identity import Identity
+    from jackfield.surfaces.shared.server_context import Host
 
 __all__ = ["action_of", "actions", "connector", "connectors", "manifest_of", "options", "schema"]
 

@@ -11,16 +11,16 @@ from jackfield.connections.connection_store import NameTaken, NotStored, Version
 from jackfield.connections.connection_types import UnknownType
 from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.management.drafts import Giver
-from jackfield.surfaces.http.body import answer, members_of
 from jackfield.surfaces.http.parameters import flag, limit_of
-from jackfield.surfaces.http.problem import Problem, of_error
+from jackfield.surfaces.shared.body import answer, members_of
+from jackfield.surfaces.shared.problem import Problem, of_error
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jackfield.management.connections import ManagedConnections
-    from jackfield.surfaces.http.host import Host
-    from jackfield.surfaces.http.identity import Identity
+    from jackfield.surfaces.shared.identity import Identity
+    from jackfield.surfaces.shared.server_context import Host
 
 __all__ = ["created", "drafted", "listed", "policy", "removed", "replaced", "shown", "tested"]
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from starlette.middleware.cors import CORSMiddleware
 
-from jackfield.surfaces.http.problem import Problem, problem
-from jackfield.surfaces.http.request_id import request_id
+from jackfield.surfaces.shared.problem import Problem, problem
+from jackfield.surfaces.shared.request_id import request_id
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from jackfield.access import Request as Wish
-from jackfield.surfaces.guides import guide
-from jackfield.surfaces.http.body import answer
 from jackfield.surfaces.http.catalogue import action_of, manifest_of
+from jackfield.surfaces.shared.body import answer
+from jackfield.surfaces.shared.guides import guide
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from jackfield.surfaces.http.host import Host
-    from jackfield.surfaces.http.identity import Identity
+    from jackfield.surfaces.shared.identity import Identity
+    from jackfield.surfaces.shared.server_context import Host
 
 __all__ = ["shown"]
 

@@ -14,13 +14,13 @@ from jackfield.access import moment
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.invocation import Result
 from jackfield.journal.filters import FILTERS
-from jackfield.surfaces.http.body import LARGE, answer, crowded, decoded, members_of, read_body, take_room
-from jackfield.surfaces.http.leaving import cancelling
 from jackfield.surfaces.http.parameters import limit_of
-from jackfield.surfaces.http.problem import Problem, of_error
-from jackfield.surfaces.http.uploaded import with_files
-from jackfield.surfaces.refusals import refused
-from jackfield.surfaces.traces import traced
+from jackfield.surfaces.shared.body import LARGE, answer, crowded, decoded, members_of, read_body, take_room
+from jackfield.surfaces.shared.disconnect import cancelling
+from jackfield.surfaces.shared.named_files import with_files
+from jackfield.surfaces.shared.problem import Problem, of_error
+from jackfield.surfaces.shared.refusals import refused
+from jackfield.surfaces.shared.trace_context import traced
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from jackfield.journal import Entry
     from jackfield.management.visible_journal import SeenJournal
     from jackfield.runtime import Jackfield
-    from jackfield.surfaces.http.host import Host
-    from jackfield.surfaces.http.identity import Identity
+    from jackfield.surfaces.shared.identity import Identity
+    from jackfield.surfaces.shared.server_context import Host
 
 __all__ = ["cancel", "invoke", "listed", "resolve", "shown", "to_answer"]
 

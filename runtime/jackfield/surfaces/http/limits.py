@@ -6,15 +6,15 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from jackfield.surfaces.http.origins import foreign_host
-from jackfield.surfaces.http.problem import Problem, problem
-from jackfield.surfaces.http.request_id import request_id
-from jackfield.surfaces.http.room import Share
+from jackfield.surfaces.shared.body_quota import Share
+from jackfield.surfaces.shared.origins import foreign_host
+from jackfield.surfaces.shared.problem import Problem, problem
+from jackfield.surfaces.shared.request_id import request_id
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from jackfield.surfaces.http.host import Host
+    from jackfield.surfaces.shared.server_context import Host
 
 __all__ = ["Limits"]
 

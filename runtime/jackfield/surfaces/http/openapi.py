@@ -8,7 +8,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from jackfield.surfaces.http.shapes import shapes
-from jackfield.surfaces.http.table import OPERATIONS, Operation
+from jackfield.surfaces.http.table import OPERATIONS
+from jackfield.surfaces.shared.operation import Operation
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog

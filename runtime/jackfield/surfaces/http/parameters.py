@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import did_you_mean
-from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from jackfield.surfaces.http.table import Operation
+    from jackfield.surfaces.shared.operation import Operation
 
 __all__ = ["check_request", "flag", "limit_of"]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from jackfield.surfaces.http.problem import raw_problem
-from jackfield.surfaces.http.request_id import request_id
-from jackfield.surfaces.http.settings import Settings
+from jackfield.surfaces.shared.problem import raw_problem
+from jackfield.surfaces.shared.request_id import request_id
+from jackfield.surfaces.shared.settings import Settings
 
 if TYPE_CHECKING:
     from uvicorn.config import Config

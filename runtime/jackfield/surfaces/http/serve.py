@@ -20,15 +20,17 @@ from jackfield.errors import InvalidInvocation
 from jackfield.queue import leave
 from jackfield.resources.memory import save_memory
 from jackfield.surfaces.http.fitting import fitted_bodies, fitted_connections
-from jackfield.surfaces.http.origins import check_origins
 from jackfield.surfaces.http.orphans import stop_with_parent
 from jackfield.surfaces.http.protocol import Bounded
 from jackfield.surfaces.http.server_log import adopt_server_log
-from jackfield.surfaces.http.settings import Settings
-from jackfield.surfaces.http.stopping import Polite, Stopping
+from jackfield.surfaces.shared.origins import check_origins
+from jackfield.surfaces.shared.settings import Settings
+from jackfield.surfaces.shared.stopping import Polite, Stopping
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+
+    from jackfield.surfaces.shared.operation import Mount
 
 __all__ = ["ServerConfig", "check_settings", "config", "make_app", "run"]
 
@@ -64,11 +66,11 @@ def _nothing() -> None:
     """Prepare nothing."""
 
 
-def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None] = _nothing) -> Starlette:
+def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None] = _nothing, mounts: tuple[Mount, ...] = ()) -> Starlette:
     """The application of this process, with the environment that it was started in. ``prepare`` sets its logging up."""
     from jackfield.surfaces.http.app import build_app  # noqa: PLC0415 (a parent of workers serves nothing)
-    from jackfield.surfaces.http.host import Host  # noqa: PLC0415 (as above)
-    from jackfield.surfaces.http.tracing import configured  # noqa: PLC0415 (as above)
+    from jackfield.surfaces.shared.server_context import Host  # noqa: PLC0415 (as above)
+    from jackfield.surfaces.shared.tracing import configured  # noqa: PLC0415 (as above)
 
     prepare()
     adopt_server_log()
@@ -76,7 +78,7 @@ def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None]
     sys.setswitchinterval(_SWITCH)
     threading.stack_size(_STACK)
     save_memory()
-    return build_app(Host(settings, os.environ, plugins=configured(os.environ), stopping=stopping))
+    return build_app(Host(settings, os.environ, plugins=configured(os.environ), stopping=stopping), mounts)
 
 
 def check_settings(settings: Settings) -> None:
@@ -109,13 +111,13 @@ def _check_tls(settings: Settings) -> None:
         ) from None
 
 
-def config(settings: Settings, prepare: Callable[[], None] = _nothing) -> ServerConfig:
+def config(settings: Settings, prepare: Callable[[], None] = _nothing, mounts: tuple[Mount, ...] = ()) -> ServerConfig:
     """Uvicorn's configuration: limits on headers, idle connections and stopping."""
     stopping = Stopping(settings.stop_within, SystemClock())
     return ServerConfig(
         settings,
         stopping,
-        functools.partial(make_app, settings, stopping, prepare),
+        functools.partial(make_app, settings, stopping, prepare, mounts),
         factory=True,
         host=settings.host,
         port=settings.port,
@@ -134,8 +136,13 @@ def config(settings: Settings, prepare: Callable[[], None] = _nothing) -> Server
     )
 
 
-def run(settings: Settings, prepare: Callable[[], None] = _nothing, announce: Callable[[str], None] = lambda _origin: None) -> int:
-    """Serve until told to stop. The exit code. ``announce`` is told where.
+def run(
+    settings: Settings,
+    prepare: Callable[[], None] = _nothing,
+    announce: Callable[[str], None] = lambda _origin: None,
+    mounts: tuple[Mount, ...] = (),
+) -> int:
+    """Serve until told to stop, and return the exit code. ``announce`` is told where. ``mounts`` reach each worker process pickled.
 
     :raises InvalidInvocation: where it is not safe to listen there, or somebody else does.
     """
@@ -146,12 +153,12 @@ def run(settings: Settings, prepare: Callable[[], None] = _nothing, announce: Ca
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         announce(f"{'https' if settings.certificate else 'http'}://{host}:{listener.getsockname()[1]}")
         if settings.workers > 1:
-            from jackfield.surfaces.http.metrics import shared  # noqa: PLC0415 (one process counts for itself)
+            from jackfield.surfaces.shared.metrics import shared  # noqa: PLC0415 (one process counts for itself)
 
             with shared():
-                Multiprocess(config(settings, prepare), [listener]).run()
+                Multiprocess(config(settings, prepare, mounts), [listener]).run()
             return 0
-        server = Polite(config(settings, prepare))
+        server = Polite(config(settings, prepare, mounts))
         server.run([listener])
     return leave(0 if server.started else 1)
 

@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
-from starlette.responses import Response
+from jackfield.surfaces.http import audit, catalogue, connections, documents, guide, invocations, probes, tokens
+from jackfield.surfaces.shared import uploads
+from jackfield.surfaces.shared.operation import Operation
 
-from jackfield.access import Scope
-from jackfield.surfaces.http import audit, catalogue, connections, documents, guide, invocations, operation, tokens, uploads
+__all__ = ["OPERATIONS"]
 
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from jackfield.surfaces.http.host import Host
-    from jackfield.surfaces.http.identity import Identity
-
-__all__ = ["OPERATIONS", "Endpoint", "Operation"]
-
-Endpoint = Callable[["Request", "Host", "Identity"], Awaitable[Response]]
 Schema = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One method of one path. ``scope`` is what a token needs, None where none is asked for; ``answers`` are the good answers, each with
-    the name of its schema (or media type, or nothing); ``results`` are statuses that come with a Result, ``problems`` with a problem."""
-
-    method: Literal["GET", "POST", "PUT", "DELETE"]
-    path: str
-    endpoint: Endpoint
-    scope: Scope | None
-    name: str
-    summary: str
-    answers: Mapping[int, str]
-    query: Mapping[str, Schema] = field(default_factory=dict)
-    headers: tuple[str, ...] = ()
-    body: str | None = None
-    results: tuple[int, ...] = ()
-    problems: tuple[int, ...] = ()
-
-    @property
-    def tag(self) -> str:
-        """The group that it is shown in: the first word of its path."""
-        return self.path.split("/")[2].partition(":")[0] if self.path.startswith("/v1/") else "server"
-
 
 _PLAIN = r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$"
 _TEXT: Schema = {"type": "string", "maxLength": 200, "pattern": _PLAIN}
@@ -174,9 +140,9 @@ OPERATIONS: tuple[Operation, ...] = (
         "DELETE", "/v1/tokens/{id}", tokens.revoked, "manage", "revokeToken", "Refuse a token from now on.",
         {204: ""}, problems=(404, 409, 503),
     ),
-    Operation("GET", "/healthz", operation.healthy, None, "health", "The process answers.", {200: "Healthy"}),
-    Operation("GET", "/readyz", operation.ready, None, "readiness", "The database can be used.", {200: "Healthy"}, problems=(503,)),
-    Operation("GET", "/metrics", operation.metrics, "read", "metrics", "Counters, for Prometheus.", {200: "text/plain"}),
+    Operation("GET", "/healthz", probes.healthy, None, "health", "The process answers.", {200: "Healthy"}),
+    Operation("GET", "/readyz", probes.ready, None, "readiness", "The database can be used.", {200: "Healthy"}, problems=(503,)),
+    Operation("GET", "/metrics", probes.metrics, "read", "metrics", "Counters, for Prometheus.", {200: "text/plain"}),
     Operation(
         "GET", "/openapi.json", documents.openapi, None, "openapi", "This document.", {200: "Schema", 304: ""}, headers=("If-None-Match",),
     ),

@@ -9,15 +9,15 @@ from starlette.responses import Response
 
 from jackfield.access import Rules, Tokens, UnknownToken, moment
 from jackfield.errors import JackfieldError
-from jackfield.surfaces.http.body import answer, members_of
 from jackfield.surfaces.http.parameters import limit_of
-from jackfield.surfaces.http.problem import Problem, of_error
+from jackfield.surfaces.shared.body import answer, members_of
+from jackfield.surfaces.shared.problem import Problem, of_error
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from jackfield.surfaces.http.host import Host
-    from jackfield.surfaces.http.identity import Identity
+    from jackfield.surfaces.shared.identity import Identity
+    from jackfield.surfaces.shared.server_context import Host
 
 __all__ = ["created", "listed", "revoked"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jackfield.access.workspace_access import Caller
@@ -12,11 +12,10 @@ if TYPE_CHECKING:
     from jackfield.catalog.index import ActionIndex
     from jackfield.invocation import Result
     from jackfield.runtime import Jackfield
+    from jackfield.surfaces.shared.settings import McpTools
 
-__all__ = ["Briefly", "Run", "Tools", "Visit"]
+__all__ = ["Briefly", "Run", "Visit"]
 
-Tools = Literal["discovery", "all"]
-"""Which tools are listed: those that find and run actions, or one for each action, too."""
 Briefly = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a step that waits for the database in a thread."""
 Run = Callable[[Mapping[str, Any], str | int | None], Awaitable["Result"]]
@@ -33,7 +32,7 @@ class Visit:
     index: ActionIndex
     run: Run
     briefly: Briefly
-    tools: Tools = "discovery"
+    tools: McpTools = "discovery"
     origin: str | None = None
 
     @property

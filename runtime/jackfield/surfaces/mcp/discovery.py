@@ -10,11 +10,11 @@ from mcp_types import CallToolResult, Tool
 from jackfield.access import Request
 from jackfield.errors import Detail, InvalidInput
 from jackfield.pipe.visible_names import find_action
-from jackfield.surfaces.guides import guide
 from jackfield.surfaces.mcp.action_tools import annotated
 from jackfield.surfaces.mcp.answers import described
 from jackfield.surfaces.mcp.schemas import Json, closed, invocation_schema, listing, result_schema
-from jackfield.surfaces.searching import found_actions
+from jackfield.surfaces.shared.guides import guide
+from jackfield.surfaces.shared.searching import found_actions
 
 if TYPE_CHECKING:
     from jackfield.catalog.ranking import Found

@@ -21,8 +21,8 @@ from jackfield.invocation import check_depth, decode
 from jackfield.surfaces.mcp.action_tools import action_tools, invocation_of
 from jackfield.surfaces.mcp.answers import answered, failed
 from jackfield.surfaces.mcp.discovery import DISCOVERY, EXECUTE, look
-from jackfield.surfaces.refusals import refused
-from jackfield.surfaces.traces import traced
+from jackfield.surfaces.shared.refusals import refused
+from jackfield.surfaces.shared.trace_context import traced
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext

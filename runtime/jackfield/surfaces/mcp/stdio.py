@@ -21,14 +21,14 @@ from jackfield.surfaces.mcp.server import build_server
 if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.runtime import Jackfield
-    from jackfield.surfaces.mcp.call_context import Tools
+    from jackfield.surfaces.shared.settings import McpTools
 
 __all__ = ["serve_stdio"]
 
 _LOG = logging.getLogger("jackfield.mcp")
 
 
-def serve_stdio(panel: Jackfield, tools: Tools, grace: float) -> None:
+def serve_stdio(panel: Jackfield, tools: McpTools, grace: float) -> None:
     """Serve until stdin ends, or SIGTERM or SIGINT comes. What runs when stdin ends is answered, and what was sent ends, within ``grace``
     seconds."""
     index = ActionIndex(panel.catalog)
@@ -65,9 +65,9 @@ def _filling(panel: Jackfield) -> Callable[[Mapping[str, Any]], Awaitable[Mappin
     """What puts the files in that an invocation names: those that ``jackfield serve`` keeps in the same home. Without the extra ``server``
     there are none."""
     try:
-        from jackfield.surfaces.http.files import Files  # noqa: PLC0415 (another extra)
-        from jackfield.surfaces.http.settings import Settings  # noqa: PLC0415 (as above)
-        from jackfield.surfaces.http.uploaded import with_files  # noqa: PLC0415 (as above)
+        from jackfield.surfaces.shared.files import Files  # noqa: PLC0415 (another extra)
+        from jackfield.surfaces.shared.named_files import with_files  # noqa: PLC0415 (as above)
+        from jackfield.surfaces.shared.settings import Settings  # noqa: PLC0415 (as above)
     except ImportError:
 
         async def as_it_is(invocation: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import Response
 
-from jackfield.surfaces.http.body import TooLarge, answer, bounded
-from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.shared.body import TooLarge, answer, bounded
+from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from starlette.datastructures import UploadFile
     from starlette.requests import Request
 
-    from jackfield.surfaces.http.host import Host
-    from jackfield.surfaces.http.identity import Identity
+    from jackfield.surfaces.shared.identity import Identity
+    from jackfield.surfaces.shared.server_context import Host
 
 __all__ = ["upload"]
 

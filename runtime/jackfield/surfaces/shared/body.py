@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from jackfield.surfaces.http.room import Share
+    from jackfield.surfaces.shared.body_quota import Share
 
 __all__ = ["LARGE", "TooLarge", "answer", "bounded", "crowded", "decoded", "dumps", "members_of", "read_body", "read_form", "take_room"]
 
@@ -98,7 +98,7 @@ def take_room(request: Request, more: int, size: int) -> None:
     share: Share | None = request.scope.get("jackfield.room")
     if size <= _SMALL or share is None or share.takes(more):
         return
-    from jackfield.surfaces.http.problem import Problem  # noqa: PLC0415 (it writes its bodies with this module)
+    from jackfield.surfaces.shared.problem import Problem  # noqa: PLC0415 (it writes its bodies with this module)
 
     detail = f"the bodies of the requests under way have {share.of:,} bytes together already"
     raise Problem(503, detail, {"Retry-After": "1", "Connection": "close"})
@@ -133,7 +133,7 @@ async def members_of(request: Request, needed: set[str], optional: frozenset[str
     :raises InvalidInvocation: where it is not JSON.
     :raises Problem: 400 where it is no such object.
     """
-    from jackfield.surfaces.http.problem import Problem  # noqa: PLC0415 (it writes its bodies with this module)
+    from jackfield.surfaces.shared.problem import Problem  # noqa: PLC0415 (it writes its bodies with this module)
 
     body = await decoded(await read_body(request, _MEMBERS))
     if not isinstance(body, dict) or not needed <= set(body) or not set(body) <= needed | optional:

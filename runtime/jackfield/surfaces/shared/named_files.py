@@ -9,7 +9,7 @@ from jackfield.errors import UnknownName
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
-    from jackfield.surfaces.http.files import Files
+    from jackfield.surfaces.shared.files import Files
 
 __all__ = ["with_files"]
 

@@ -1,4 +1,4 @@
-"""Dapr's HTTP API beside ours, where the server was given components."""
+"""Dapr's HTTP API mounted on the server, where it was given components."""
 
 from __future__ import annotations
 
@@ -6,35 +6,29 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jackfield.access.workspace_access import Caller
-from jackfield.surfaces.http.body import read_body
+from jackfield.surfaces.dapr.api import DaprApi
+from jackfield.surfaces.dapr.http_api import MAX_BODY
+from jackfield.surfaces.dapr.routes import ReadBody, dapr_route
+from jackfield.surfaces.shared.body import TooLarge, read_body
+from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import Route
 
-    from jackfield.surfaces.dapr import DaprApi
-    from jackfield.surfaces.dapr.routes import ReadBody
-    from jackfield.surfaces.http.host import Host
+    from jackfield.surfaces.dapr.loading import Components
+    from jackfield.surfaces.shared.server_context import Host
 
 __all__ = ["dapr_routes"]
 
 
-def dapr_routes(host: Host) -> list[Route]:
+def dapr_routes(components: Components, host: Host) -> list[Route]:
     """Everything under ``/v1.0``: callers know it by its own token, ``DAPR_API_TOKEN``, and its own errors."""
-    api = _api(host)
-    if api is None:
-        return []
-    from jackfield.surfaces.dapr.routes import dapr_route  # noqa: PLC0415 (as above)
-
+    api = _api(components, host)
     return [dapr_route("/v1.0/{rest:path}", api, host.slowly, _read(host, api))]
 
 
-def _api(host: Host) -> DaprApi | None:
-    components = host.settings.components
-    if components is None:
-        return None
-    from jackfield.surfaces.dapr import DaprApi  # noqa: PLC0415 (few servers have components)
-
+def _api(components: Components, host: Host) -> DaprApi:
     environment = host.panels.environment
     found = components.read(environment)
     workspace = environment.get("JACKFIELD_WORKSPACE") or "default"
@@ -44,10 +38,6 @@ def _api(host: Host) -> DaprApi | None:
 
 
 def _read(host: Host, api: DaprApi) -> ReadBody:
-    from jackfield.surfaces.dapr.http_api import MAX_BODY  # noqa: PLC0415 (as above)
-    from jackfield.surfaces.http.body import TooLarge  # noqa: PLC0415 (as above)
-    from jackfield.surfaces.http.problem import Problem  # noqa: PLC0415 (as above)
-
     async def read(request: Request) -> bytes:
         if host.stopping:
             api.stopping.set()

@@ -9,11 +9,11 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from jackfield.fork import at_fork
-from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
-    from jackfield.surfaces.http.settings import Jwt
+    from jackfield.surfaces.shared.settings import Jwt
 
 __all__ = ["Jwts"]
 

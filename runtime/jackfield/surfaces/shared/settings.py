@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from jackfield.invocation import MAX_BYTES
 
-if TYPE_CHECKING:
-    from jackfield.surfaces.dapr import Components
-    from jackfield.surfaces.mcp import Tools
+__all__ = ["Jwt", "McpTools", "Settings"]
 
-__all__ = ["Jwt", "Settings"]
+McpTools = Literal["discovery", "all"]
+"""Which tools MCP's clients see: those that find and run actions, or one for each action, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +32,7 @@ class Settings:
     ``head_within`` and have at most ``max_head``; its body must come at ``slowest`` bytes a second at least, after a start of
     ``body_within``; an answer must be read as fast, after ``unread_within``; ``guesses`` are unknown tokens a second from one
     address. ``rate`` is requests a second for each token, 0 for no limit; ``origins`` may call from browsers; ``allowed_hosts`` are
-    host names that connections' endpoints may point to although they are internal; ``components`` are those of Dapr whose bindings
-    are served too; ``mcp_tools`` says which tools MCP's clients see."""
+    host names that connections' endpoints may point to although they are internal; ``mcp_tools`` says which tools MCP's clients see."""
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -63,8 +61,7 @@ class Settings:
     guesses: float = 50.0
     queue_workers: int = 16
     stop_within: float = 30.0
-    components: Components | None = None
-    mcp_tools: Tools = "discovery"
+    mcp_tools: McpTools = "discovery"
 
     @property
     def loopback(self) -> bool:

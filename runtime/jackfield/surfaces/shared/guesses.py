@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
-from jackfield.surfaces.http.budgets import Budgets
-from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.rate_limiter import Budgets
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -9,14 +9,14 @@ from starlette.responses import Response
 
 from jackfield.access import DEFAULT
 from jackfield.journal import Queue
-from jackfield.surfaces.http.body import answer
-from jackfield.surfaces.http.problem import Problem
+from jackfield.surfaces.shared.body import answer
+from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from jackfield.surfaces.http.host import Host
-    from jackfield.surfaces.http.identity import Identity
+    from jackfield.surfaces.shared.identity import Identity
+    from jackfield.surfaces.shared.server_context import Host
 
 __all__ = ["healthy", "metrics", "ready"]
 

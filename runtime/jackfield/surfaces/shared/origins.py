@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from jackfield.errors import InvalidInvocation
-from jackfield.surfaces.http.problem import Problem
-from jackfield.surfaces.web_pages import page_fault
+from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.web_pages import page_fault
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from jackfield.surfaces.http.settings import Settings
+    from jackfield.surfaces.shared.settings import Settings
 
 __all__ = ["check_origin", "check_origins", "foreign_host"]
 

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 from jackfield.database import SealBroken
 from jackfield.errors import Detail, InvalidInput
 from jackfield.resources.storage import home
-from jackfield.surfaces.http.body import TooLarge
-from jackfield.surfaces.http.file_places import Place, file_places
-from jackfield.surfaces.http.problem import Problem
-from jackfield.surfaces.http.sealed_files import CHUNK, SealedFile, Usages, create, opened
+from jackfield.surfaces.shared.body import TooLarge
+from jackfield.surfaces.shared.file_places import Place, file_places
+from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.sealed_files import CHUNK, SealedFile, Usages, create, opened
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.resources.storage import Storage
-    from jackfield.surfaces.http.settings import Settings
+    from jackfield.surfaces.shared.settings import Settings
 
 __all__ = ["Files"]
 

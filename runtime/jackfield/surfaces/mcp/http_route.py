@@ -18,24 +18,24 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from jackfield.errors import Unavailable
-from jackfield.surfaces.http.body import LARGE, crowded, read_body, take_room
-from jackfield.surfaces.http.leaving import cancelling
-from jackfield.surfaces.http.origins import check_origin
-from jackfield.surfaces.http.problem import Problem
-from jackfield.surfaces.http.table import Operation
-from jackfield.surfaces.http.uploaded import with_files
-from jackfield.surfaces.traces import traced
+from jackfield.surfaces.shared.body import LARGE, crowded, read_body, take_room
+from jackfield.surfaces.shared.disconnect import cancelling
+from jackfield.surfaces.shared.named_files import with_files
+from jackfield.surfaces.shared.operation import Operation
+from jackfield.surfaces.shared.origins import check_origin
+from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.trace_context import traced
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jackfield.invocation import Result
     from jackfield.runtime import Jackfield
-    from jackfield.surfaces.http.host import Host
-    from jackfield.surfaces.http.identity import Identity
     from jackfield.surfaces.mcp.stateless_http import Answer, Exchange
+    from jackfield.surfaces.shared.identity import Identity
+    from jackfield.surfaces.shared.server_context import Host
 
-__all__ = ["mcp_operation"]
+__all__ = ["mcp_operations"]
 
 _CANCELLED = b"notifications/cancelled"
 _SESSION = re.compile(r"[0-9a-f]{32}\Z")
@@ -45,11 +45,10 @@ _SMALL = 64 * 1024
 Key = tuple[str, str, str, str | int]
 
 
-def mcp_operation(host: Host) -> Operation:
-    """The route, to be guarded as the table's are. It is not in OpenAPI, whose words cannot describe what it takes."""
-    return Operation(
-        "POST", "/mcp", Door(host).serve, "read", "mcp", "The Model Context Protocol.", {200: "Message", 202: ""}, body="Message",
-    )  # fmt: skip
+def mcp_operations(host: Host) -> list[Operation]:
+    """List the one operation, to be guarded as the table's are. It is not in OpenAPI, whose words cannot describe what it takes."""
+    summary = "The Model Context Protocol."
+    return [Operation("POST", "/mcp", Door(host).serve, "read", "mcp", summary, {200: "Message", 202: ""}, body="Message")]
 
 
 class Door:

@@ -8,30 +8,28 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from jackfield import __version__
 from jackfield.catalog.index import ActionIndex
 from jackfield.connector.guard import Guard
 from jackfield.queue import Panels, QueueWorkers
 from jackfield.resources.threads import Threads
-from jackfield.surfaces.http.body import dumps
-from jackfield.surfaces.http.budgets import Budgets
-from jackfield.surfaces.http.files import Files
-from jackfield.surfaces.http.guesses import Guesses
-from jackfield.surfaces.http.identity import Identities
-from jackfield.surfaces.http.metrics import Metrics
-from jackfield.surfaces.http.problem import Problem
-from jackfield.surfaces.http.readiness import Readiness
-from jackfield.surfaces.http.room import Room
-from jackfield.surfaces.http.stopping import Stopping
-from jackfield.surfaces.http.tracing import Tracing
+from jackfield.surfaces.shared.body_quota import Room
+from jackfield.surfaces.shared.files import Files
+from jackfield.surfaces.shared.guesses import Guesses
+from jackfield.surfaces.shared.identity import Identities
+from jackfield.surfaces.shared.metrics import Metrics
+from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.rate_limiter import Budgets
+from jackfield.surfaces.shared.readiness import Readiness
+from jackfield.surfaces.shared.stopping import Stopping
+from jackfield.surfaces.shared.tracing import Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from jackfield.clock import Clock
     from jackfield.runtime import Jackfield
-    from jackfield.surfaces.http.identity import Identity
-    from jackfield.surfaces.http.settings import Settings
+    from jackfield.surfaces.shared.identity import Identity
+    from jackfield.surfaces.shared.settings import Settings
 
 __all__ = ["Host"]
 
@@ -74,7 +72,8 @@ class Host:
         self.shortages = Budgets(_SHORTAGES, self.clock)
         self._rates = Budgets(settings.rate, self.clock)
         self._stopping = stopping or Stopping(settings.stop_within, self.clock)
-        self._described: bytes | None = None
+        self.document: bytes | None = None
+        """The OpenAPI document, kept by the endpoint that makes it."""
         self._workers: QueueWorkers | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._brief = Threads(_BRIEF, "jackfield-http")
@@ -109,14 +108,6 @@ class Host:
     async def slowly(self, step: Callable[[], T]) -> T:
         """Run a step that may ask a provider."""
         return await asyncio.get_running_loop().run_in_executor(self._slow, step)
-
-    def described(self) -> bytes:
-        """The OpenAPI document, made once."""
-        if self._described is None:
-            from jackfield.surfaces.http.openapi import document  # noqa: PLC0415 (it reads the table, which reads all endpoints)
-
-            self._described = dumps(document(self.catalog, __version__))
-        return self._described
 
     def start(self) -> None:
         """Begin to work on the queue; called in the event loop."""

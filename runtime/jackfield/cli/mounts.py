@@ -1,0 +1,42 @@
+"""The surfaces of one server: the HTTP API knows none of them, and they know neither it nor each other.
+
+Each is imported in the process that serves it: a parent of worker processes needs none, and sends them these functions pickled.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.routing import Route
+
+    from jackfield.surfaces.dapr import Components
+    from jackfield.surfaces.shared.operation import Mount, Operation
+    from jackfield.surfaces.shared.server_context import Host
+
+__all__ = ["mounts"]
+
+
+def mounts(components: Components | None = None) -> tuple[Mount, ...]:
+    """MCP, Dapr's bindings where there are components, and the console, in the order in which paths are compared."""
+    return (_mcp, _console) if components is None else (_mcp, functools.partial(_dapr, components), _console)
+
+
+def _mcp(host: Host) -> Sequence[Operation | Route]:
+    from jackfield.surfaces.mcp.http_route import mcp_operations  # noqa: PLC0415 (see above)
+
+    return mcp_operations(host)
+
+
+def _dapr(components: Components, host: Host) -> Sequence[Operation | Route]:
+    from jackfield.surfaces.dapr.mounted import dapr_routes  # noqa: PLC0415 (see above)
+
+    return dapr_routes(components, host)
+
+
+def _console(host: Host) -> Sequence[Operation | Route]:
+    from jackfield.surfaces.console import routes  # noqa: PLC0415 (see above)
+
+    return routes(host)

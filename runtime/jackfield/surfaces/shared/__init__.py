@@ -1,0 +1,1 @@
+"""Shared parts of the surfaces: problem documents, bodies, files, identity, and the context of one server process."""
