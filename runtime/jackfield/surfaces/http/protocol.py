@@ -96,6 +96,9 @@ class Bounded(HttpToolsProtocol):
         if sum(name == b"host" for name, _ in self.headers) != 1 and self.parser.get_http_version() == "1.1":
             self._refuse(400, "a request of HTTP/1.1 has one header 'Host'")  # RFC 9112 §3.2
             return
+        if any(name == b"transfer-encoding" and value.strip().lower() != b"chunked" for name, value in self.headers):
+            self._refuse(501, "the only transfer coding that is read is 'chunked'")  # RFC 9112 §6.1
+            return
         if self._for_probes and self.url.partition(b"?")[0] not in _PROBES:
             self._refuse(503, self._full(), _RETRY)
             return
