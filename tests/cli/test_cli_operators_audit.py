@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,7 @@ def _events(operator: Shell, *words: str) -> list[tuple[str, str]]:
 def test_what_commands_change_is_recorded(operator: Shell) -> None:
     """Adding, testing, replacing, renaming, exporting and removing a connection, and making a token, are recorded for the account that ran
     the command; no secret is in it."""
-    operator.set(LOGNAME="ada")
+    ours = pwd.getpwuid(os.getuid()).pw_name
     operator.run("connections", "add", "acme", "--type", "echo/token", "--values", "-", stdin=VALUES)
     operator.run("connections", "test", "acme")
     operator.run("connections", "replace", "acme", "--values", "-", stdin=json.dumps({"token": f"{SECRET}-2", "greeting": "hello"}))
@@ -37,13 +39,24 @@ def test_what_commands_change_is_recorded(operator: Shell) -> None:
         "connection.created", "connection.tested", "connection.replaced", "connection.renamed", "connection.exported", "connection.removed",
         "token.created",
     ]  # fmt: skip
-    assert {row["actor"]["kind"] + ":" + row["actor"]["id"] for row in listed.json} == {"cli:ada"}
+    assert {row["actor"]["kind"] + ":" + row["actor"]["id"] for row in listed.json} == {f"cli:{ours}"}
     replaced = next(row for row in listed.json if row["event"] == "connection.replaced")
     assert replaced["details"] == {"type": "echo/token", "fields": ["token"]}
     assert SECRET not in listed.out
     assert _events(operator, "--object", "connection:emca") == [("connection.removed", "connection:emca")]
     assert len(_events(operator, "--event", "connection.*")) == 6
     assert _events(operator, "--actor", "cli:bob") == []
+
+
+def test_h9_the_actor_is_the_account(operator: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables of the caller's do not say who acted; for root the log also names the one that sudo came from."""
+    operator.set(LOGNAME="mallory", USER="mallory", SUDO_USER="ada")
+    monkeypatch.setattr(pwd, "getpwuid", lambda number: pwd.struct_passwd((f"account-{number}", "", number, 0, "", "/", "")))
+    for number in (4711, 0):
+        monkeypatch.setattr(os, "getuid", lambda number=number: number)
+        operator.run("tokens", "create", "--scope", "read")
+    actors = [row["actor"] for row in operator.run("audit", "list").json]
+    assert actors == [{"kind": "cli", "id": "account-0", "name": "ada"}, {"kind": "cli", "id": "account-4711"}]
 
 
 def test_rotation_is_recorded(operator: Shell) -> None:

@@ -53,3 +53,42 @@ def test_damaged_rows(operator: Shell, tmp_path: Path) -> None:
     unsealed = operator.run("db", "check").json
     assert unsealed["problems"] == [f"damaged: the invocation {third} of the workspace 'default'"]
     assert "master.key' is missing" in unsealed["notChecked"][0]
+
+
+def test_h2_check_follows_the_audit_log(operator: Shell) -> None:
+    """An entry of the audit log that somebody has changed is named by ``check``, with its workspace."""
+    for name in ("acme", "umbrella"):
+        operator.run("workspaces", "create", name)
+        operator.run("tokens", "create", "--scope", "read", "--workspace", name)
+    assert operator.run("db", "check").json["problems"] == []
+    with storage() as opened, opened.database.write() as transaction:
+        text = "UPDATE audit_entries SET entry = REPLACE(entry, 'token.created', 'token.revoked') WHERE workspace = 'acme'"
+        assert transaction.change(text)
+    answer = operator.run("db", "check")
+    assert answer.code == 1
+    (problem,) = answer.json["problems"]
+    assert problem.startswith("damaged: the audit log of the workspace 'acme': entry ")
+    assert "was changed" in problem
+
+
+def test_h2_exchanged_data_keys_are_told(operator: Shell) -> None:
+    """Data keys that somebody has exchanged between workspaces: calls and rotation say so in a stable code, ``check`` names each."""
+    values = '{"token": "secret-4711"}'
+    operator.run("workspaces", "create", "acme")
+    for workspace in ("acme", "default"):
+        operator.set(JACKFIELD_WORKSPACE=workspace)
+        assert operator.run("connections", "add", "lock", "--type", "echo/token", "--values", "-", "--no-test", stdin=values).code == 0
+    with storage() as opened, opened.database.write() as transaction:
+        for before, after in (("default", "x"), ("acme", "default"), ("x", "acme")):
+            transaction.change("UPDATE data_keys SET workspace = :after WHERE workspace = :before", {"before": before, "after": after})
+    for words in (
+        ("connections", "add", "new", "--type", "echo/token", "--values", "-", "--no-test"),
+        ("invoke", "echo", "say", "--connection", "lock", "text=hello"),
+        ("keys", "rotate"),
+    ):
+        answer = operator.run(*words, stdin=values)
+        assert (answer.code, answer.json["error"]["code"]) == (1, "unavailable"), answer.out
+        assert "the data key '" in answer.json["error"]["message"]
+    problems = operator.run("db", "check").json["problems"]
+    assert [text for text in problems if text.startswith("damaged: the data key '")] == problems[:2]
+    assert ["of the workspace 'acme'" in problems[0], "of the workspace 'default'" in problems[1]] == [True, True]

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jackfield.clock import SystemClock
-from jackfield.database import Database, MasterKey, SealBroken, Vault, WrongMasterKey, open_database
+from jackfield.database import Database, DataKeyDamaged, MasterKey, SealBroken, Vault, WrongMasterKey, open_database
 from jackfield.database.bounded_cache import Kept
 from jackfield.database.sealing import bound, cipher, key_id_of, seal, unseal
 from together import at_once
@@ -122,7 +122,7 @@ def test_a_data_key_moved_between_workspaces_is_refused(database: Database, mast
             "INSERT INTO data_keys (workspace, key_id, wrapped, master_key_id, created_at)"
             " SELECT 'thief', key_id, wrapped, master_key_id, created_at FROM data_keys"
         )
-    with pytest.raises(SealBroken):
+    with pytest.raises(DataKeyDamaged, match="of the workspace 'thief'"):
         Vault(database, master).open("thief", PLACE, sealed)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
 import json
 import socket
 import threading
@@ -160,6 +161,15 @@ FORGED: dict[str, Callable[[Provider], str]] = {
     "a name that no text can be": lambda provider: provider.token(name="\udfff"),
     "a subject with a NUL": lambda provider: provider.token(sub="a\0"),
     "an end that is no number": lambda provider: provider.token(exp=float("inf")),
+    "an end that is text": lambda provider: provider.token(exp=str(int(time.time()) + 60)),
+    "an end that is true": lambda provider: provider.token(exp=True),
+    "an empty subject": lambda provider: provider.token(sub=""),
+    "a blank subject": lambda provider: provider.token(sub=" \u00a0"),
+    "a subject with a line feed": lambda provider: provider.token(sub="ada\nroot"),
+    "a subject that reads backwards": lambda provider: provider.token(sub="ada\u202etoor"),
+    "a subject with an invisible character": lambda provider: provider.token(sub="ada\u200b"),
+    "a subject of 201 characters": lambda provider: provider.token(sub="a" * 201),
+    "a subject that is a number": lambda provider: provider.token(sub=17),
     "garbage": lambda _provider: "a.b.c",
 }
 
@@ -256,6 +266,18 @@ EVIL: dict[str, Callable[[socket.socket], None]] = {
     "a head that trickles": lambda connection: _trickle(connection, b"HTTP/1.1 200 OK\r\nX-Long: "),
     "a body that trickles": lambda connection: _trickle(connection, LENGTHY),
 }
+UNFIT: dict[str, tuple[Callable[[socket.socket], None], str]] = {
+    "too large": (lambda connection: connection.sendall(LENGTHY + b" " * 1_100_000), "more than 1,048,576 bytes"),
+    "compressed": (
+        lambda connection: connection.sendall(
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n" + gzip.compress(b" " * 2_000_000)
+        ),
+        "compressed",
+    ),
+    "a body that trickles": (EVIL["a body that trickles"], "within 0.5 seconds"),
+    "no HTTP": (lambda connection: connection.sendall(b"nonsense\r\n\r\n"), "BadStatusLine"),
+    "no object": (lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"), "Error"),
+}
 
 
 @contextlib.contextmanager
@@ -291,6 +313,7 @@ def test_a_provider_that_does_not_end_holds_nobody_up(
     """Keys that come a byte at a time, or never: given up after a time, with one warning; others are served meanwhile, and such a provider
     is asked three times at most as long as it goes on."""
     monkeypatch.setattr("jackfield.surfaces.shared.jwts._PATIENCE", 0.5)
+    monkeypatch.setattr("jackfield.surfaces.shared.jwts._TIMEOUT", 30.0)
     clock = FakeClock()
     with evil(EVIL[name]) as (url, asked), standing(tmp_path, replace(SETTINGS, jwt=Jwt(url, ISSUER, AUDIENCE)), clock=clock) as stand:
         for _ in range(5):
@@ -303,6 +326,18 @@ def test_a_provider_that_does_not_end_holds_nobody_up(
     told = [record.getMessage() for record in caplog.records if "identity provider" in record.getMessage()]
     assert len(told) == 1
     assert "0.5 seconds" in told[0]
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_key_documents_are_bounded(
+    tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """Keys of more than 1 MiB, compressed ones, and those that are not there in time are not read on: 503, and the log says why."""
+    monkeypatch.setattr("jackfield.surfaces.shared.jwts._TIMEOUT", 0.5)
+    send, reason = UNFIT[name]
+    with evil(send) as (url, _), standing(tmp_path, replace(SETTINGS, jwt=Jwt(url, ISSUER, AUDIENCE))) as stand:
+        assert Client(stand.port, provider.token()).get("/v1/connectors").status == 503
+    assert [reason in record.getMessage() for record in caplog.records if "identity provider" in record.getMessage()] == [True]
 
 
 def test_keys_are_fetched_with_measure(tmp_path: Path, provider: Provider) -> None:

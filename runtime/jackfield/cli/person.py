@@ -11,28 +11,31 @@ if TYPE_CHECKING:
 
 __all__ = ["actor", "person"]
 
-_NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")
-
 
 def person() -> str:
-    """``cli:`` and the name of the account, as ``getpass.getuser`` finds it, whose import a cold call saves."""
-    name = next((found for variable in _NAMES if (found := os.environ.get(variable))), None) or _account()
+    """``cli:`` and the name of the account that this process runs as. Variables such as LOGNAME say what their user likes."""
+    name = _account()
     return f"cli:{name}" if name else "cli"
 
 
 def actor() -> Actor:
-    """Return whom the audit log names for what this command line does."""
+    """Return whom the audit log names for what this command line does: the account, and for root the account that ``sudo`` came from."""
     from jackfield.access import Actor  # noqa: PLC0415 (only commands that change something need it)
 
-    return Actor("cli", person().removeprefix("cli").removeprefix(":"))
+    return Actor("cli", _account() or "", _sudo_account())
 
 
 def _account() -> str | None:
     if sys.platform == "win32":
-        return None
+        return os.environ.get("USERNAME")
     import pwd  # noqa: PLC0415 (not everywhere)
 
     try:
         return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # an account without a name
-        return None
+    except KeyError:  # an account without a name, as containers have
+        return f"uid-{os.getuid()}"
+
+
+def _sudo_account() -> str:
+    """The account that ``sudo`` notes for root, which only root could have changed; nothing for everybody else."""
+    return os.environ.get("SUDO_USER", "") if sys.platform != "win32" and os.getuid() == 0 else ""

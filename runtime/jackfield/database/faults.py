@@ -6,7 +6,8 @@
     ├── Contended                    another transaction stood in the way; the same may work at once
     ├── CommitInDoubt                the connection was lost in the commit: it may have been done
     └── DatabaseUnfit                trying again does not help: bad URL, pending or newer schema
-        └── WrongMasterKey           the data keys were wrapped by another master key
+        ├── WrongMasterKey           the data keys were wrapped by another master key
+        └── DataKeyDamaged           the row of a data key was changed, or is another workspace's
     Internal (jackfield.errors)
     ├── StatementInvalid             a statement that the database does not understand: our bug
     └── SealBroken                   a sealed value was changed or moved to another place
@@ -26,6 +27,7 @@ __all__ = [
     "CommitInDoubt",
     "ConstraintViolation",
     "Contended",
+    "DataKeyDamaged",
     "DatabaseUnfit",
     "SealBroken",
     "StatementInvalid",
@@ -61,6 +63,10 @@ class UsageFault(DatabaseUnfit):
 
 class WrongMasterKey(DatabaseUnfit):
     """The database's data keys were wrapped by a master key that is not at hand. Nothing was changed."""
+
+
+class DataKeyDamaged(DatabaseUnfit):
+    """A data key cannot be unwrapped with the master key that wrapped it: its row was changed, or moved to another workspace."""
 
 
 class StatementInvalid(Internal):

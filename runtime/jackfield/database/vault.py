@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -10,6 +11,7 @@ from jackfield.clock import Clock, SystemClock
 from jackfield.database import sealing
 from jackfield.database.bounded_cache import Kept
 from jackfield.database.engine import Database
+from jackfield.database.faults import DataKeyDamaged, SealBroken
 from jackfield.database.keyring import MasterKey
 from jackfield.database.rows import Row
 from jackfield.database.transaction import Transaction
@@ -79,6 +81,7 @@ class Vault:
         """What was sealed for this place.
 
         :raises SealBroken: where it was changed, or sealed for another workspace or place.
+        :raises DataKeyDamaged: where the row of the data key was changed, or moved to another workspace.
         :raises WrongMasterKey: where the data key was wrapped by another master key.
         """
         key_id = sealing.key_id_of(ciphertext)
@@ -99,6 +102,16 @@ class Vault:
         """
         with self._database.read(settled=False) as transaction:
             _verify(transaction, self._master)
+
+    def damaged_keys(self) -> Iterator[DataKeyDamaged]:
+        """Try every data key; give an error for each that cannot be unwrapped."""
+        with self._database.read(settled=False) as transaction:
+            rows = transaction.execute(f"SELECT {_COLUMNS} FROM data_keys ORDER BY workspace, key_id")  # noqa: S608 (column names of our own)
+        for row in rows:
+            try:
+                _data_key(self._master, row)
+            except DataKeyDamaged as fault:
+                yield fault
 
     def rotate(self, new_master: MasterKey | None = None, *, data_keys: bool = False) -> int:
         """Wrap all data keys anew, by ``new_master`` or by the first of the present keys, while calls go on; with ``data_keys`` make
@@ -185,7 +198,7 @@ class Vault:
         found = self._keys.get((row.workspace, row.key_id))
         if found is not None:
             return found
-        key = self._master.unwrap(row.workspace, row.key_id, row.master_key_id, row.wrapped)
+        key = _data_key(self._master, row)
         return _DataKey(row.key_id, sealing.cipher(key), _digest(_derived(key, row.workspace)))
 
     def _rewrap(self, master: MasterKey) -> int:
@@ -220,8 +233,19 @@ def _verify(transaction: Transaction, master: MasterKey) -> None:
             raise master.wrong(row.master_key_id)
 
 
+def _data_key(master: MasterKey, row: Row) -> bytes:
+    try:
+        return master.unwrap(row.workspace, row.key_id, row.master_key_id, row.wrapped)
+    except SealBroken:
+        raise DataKeyDamaged(
+            f"the data key '{row.key_id}' of the workspace '{row.workspace}' cannot be unwrapped: its row in the database was changed, "
+            "or is another's",
+            hint="Run 'jackfield db check', restore a backup, and find out who writes to the database.",
+        ) from None
+
+
 def _rewrapped(transaction: Transaction, row: Row, master: MasterKey) -> int:
-    key = master.unwrap(row.workspace, row.key_id, row.master_key_id, row.wrapped)
+    key = _data_key(master, row)
     return transaction.change(
         "UPDATE data_keys SET wrapped = :wrapped, master_key_id = :id WHERE workspace = :workspace AND key_id = :key_id",
         {"wrapped": master.wrap(row.workspace, row.key_id, key), "id": master.id, "workspace": row.workspace, "key_id": row.key_id},

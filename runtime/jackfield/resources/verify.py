@@ -1,4 +1,4 @@
-"""Whether what the database holds can be read: every row parsed, every sealed value opened."""
+"""Whether what the database holds can be read: every row parsed, every sealed value opened, the audit log's chains followed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from jackfield.access.audit import Audit
 from jackfield.access.settings import Settings
 from jackfield.access.token import COLUMNS as TOKEN_COLUMNS
 from jackfield.access.token import read_token
+from jackfield.clock import SystemClock
 from jackfield.connections.sealed_places import check_seal, opened_secret, stored_secrets
 from jackfield.connections.stored_row import COLUMNS as CONNECTION_COLUMNS
 from jackfield.connections.stored_row import KeptConnection
-from jackfield.database import DatabaseUnfit, Row
+from jackfield.database import DatabaseUnfit, DataKeyDamaged, Row
 from jackfield.errors import Internal
 from jackfield.journal.entry import COLUMNS as ENTRY_COLUMNS
 from jackfield.journal.entry import read_entry
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Contents"]
 
 _PAGE = 500
-_FAULTS = (ValueError, TypeError, KeyError, AttributeError, Internal)
+_FAULTS = (ValueError, TypeError, KeyError, AttributeError, Internal, DataKeyDamaged)
 
 
 class Contents:
@@ -39,6 +41,8 @@ class Contents:
     def problems(self) -> Iterator[str]:
         """What is damaged, in sentences."""
         self._unlock()
+        yield from (f"damaged: {fault.message}" for fault in (self._vault.damaged_keys() if self._vault is not None else ()))
+        yield from self._audit()
         for row in self._rows("workspaces", "'' AS workspace, name AS id, settings"):
             if not _reads(lambda row=row: Settings.from_json(json.loads(row.settings))):  # type: ignore[misc]
                 yield f"damaged: the settings of the workspace '{row.id}'"
@@ -49,6 +53,15 @@ class Contents:
             yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._connection(row))
         for row in self._rows("invocations", f"workspace, inputs, {', '.join(ENTRY_COLUMNS)}"):
             yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._invocation(row))
+
+    def _audit(self) -> Iterator[str]:
+        """Follow the audit log's chain of every workspace that has, or had, entries."""
+        with self._database.read() as transaction:
+            rows = transaction.execute("SELECT workspace FROM audit_heads UNION SELECT workspace FROM audit_entries ORDER BY workspace")
+        for row in rows:
+            state = Audit(self._database, row.workspace, SystemClock()).verify()
+            if state.fault is not None:
+                yield f"damaged: the audit log of the workspace '{row.workspace}': {state.fault}"
 
     def _unlock(self) -> None:
         """Open the vault where anything is sealed."""

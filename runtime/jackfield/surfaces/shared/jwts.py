@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import threading
+import time
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +23,13 @@ __all__ = ["Jwts"]
 _LOG = logging.getLogger("jackfield.http")
 _ALGORITHMS = ["RS256", "ES256", "EdDSA", "PS256"]
 _TIMEOUT = 4.0
-"""Seconds for which a provider may be silent."""
+"""Seconds for which a provider may be silent, and in which its keys must be there."""
+_LARGEST = 1024 * 1024
+"""Bytes: the most that the provider's keys may have."""
+_LONGEST = 200
+"""Characters: the longest subject."""
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode categories of control, format (bidirectional ones among them) and line characters: they make one name look like another."""
 _PATIENCE = 5.0
 """Seconds that a fetch may take in all, and for which requests wait for it."""
 _LEFT = 3
@@ -92,7 +101,7 @@ class Jwts:
             )
         except (jwt.PyJWTError, UnsupportedAlgorithm, *_FOREIGN):
             return None
-        return found
+        return found if _is_fit(found) else None
 
     def _asked(self, kid: str) -> Future[None] | None:
         """The fetch that a request with this key should wait for; it is begun where it is time to."""
@@ -146,14 +155,49 @@ class Jwts:
 
 def _found(url: str) -> tuple[dict[str, Any], str]:
     """Fetch the provider's keys; or say why there are none. Requests have a cache and a pace of their own, so PyJWT keeps none."""
+    from http.client import HTTPException  # noqa: PLC0415 (as above)
+
     import jwt  # noqa: PLC0415 (only where an identity provider is set)
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 (as above)
 
     try:
-        keys = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=_TIMEOUT).get_signing_keys()
-    except (jwt.PyJWTError, UnsupportedAlgorithm, OSError, *_FOREIGN) as error:
+        keys = jwt.PyJWKSet.from_dict(_document(url)).keys
+    except (jwt.PyJWTError, UnsupportedAlgorithm, HTTPException, OSError, *_FOREIGN) as error:
         return {}, f"{type(error).__name__}: {error}"[:300]
-    return {item.key_id: item.key for item in keys if item.key_id}, ""
+    return {item.key_id: item.key for item in keys if item.key_id and item.public_key_use in {"sig", None}}, ""
+
+
+def _document(url: str) -> Any:  # noqa: ANN401 (JSON is Any)
+    """Fetch the provider's keys as JSON. PyJWT's own client reads without a limit, and for as long as a byte comes now and then.
+
+    :raises OSError: where they cannot be had in time.
+    :raises ValueError: where they are too large, compressed or no JSON.
+    """
+    from urllib.request import Request, urlopen  # noqa: PLC0415 (only where an identity provider is set)
+
+    ends, text = time.monotonic() + _TIMEOUT, bytearray()
+    asked = Request(url, headers={"Accept": "application/json", "Accept-Encoding": "identity"})  # noqa: S310 (the operator's URL)
+    with urlopen(asked, timeout=_TIMEOUT) as answer:  # noqa: S310 (as above)
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            raise ValueError("they are compressed, which was not asked for")
+        while piece := answer.read1(65_536):
+            text += piece
+            if len(text) > _LARGEST:
+                raise ValueError(f"they have more than {_LARGEST:,} bytes")
+            if time.monotonic() > ends:
+                raise TimeoutError(f"they did not come within {_TIMEOUT:g} seconds")
+    return json.loads(text)
+
+
+def _is_fit(claims: Mapping[str, Any]) -> bool:
+    """Whether the claims are of the types that RFC 7519 gives them (PyJWT reads ``"exp": "17"`` too), and the subject is one that can be
+    told from others in a list."""
+    from unicodedata import category  # noqa: PLC0415 (as above)
+
+    subject, times = claims["sub"], [claims[name] for name in ("exp", "nbf", "iat") if name in claims]
+    if not all(isinstance(moment, int | float) and not isinstance(moment, bool) for moment in times) or not isinstance(subject, str):
+        return False
+    return bool(subject.strip()) and len(subject) <= _LONGEST and _UNSEEN.isdisjoint(map(category, subject))
 
 
 def _kid(text: str) -> str | None:
