@@ -63,6 +63,16 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "Tell the person that it may have taken effect: only they can find out and resolve it. Do not run it again unasked.",
         "console": "Find out from the provider whether it took effect, then say so on the page of the invocation.",
     },
+    "in_doubt": {
+        "library": "Find out from the provider whether it took effect before you send it again;"
+        " onDoubt='retry' is for callers who prefer twice to not at all.",
+        "cli": "Find out from the provider whether it took effect, then 'jackfield invocations resolve' it;"
+        " '--on-doubt retry' is for callers who prefer twice to not at all.",
+        "http": "Find out from the provider whether it took effect, then POST /v1/invocations/{id}/resolve;"
+        " the member 'onDoubt': 'retry' is for callers who prefer twice to not at all.",
+        "mcp": "Tell the person that it may have taken effect: only they can find out and resolve it. Do not run it again unasked.",
+        "console": "Find out from the provider whether it took effect, then say so on the page of the invocation.",
+    },
     "invocations": {
         "library": "The journal lists the invocations of this workspace.",
         "cli": "'jackfield invocations list' shows them.",

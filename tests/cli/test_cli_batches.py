@@ -81,6 +81,28 @@ def test_b12_a_dry_run_is_not_done(shell: Shell) -> None:
     assert (refused.code, "no Result" in refused.json["error"]["message"]) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "hello",
+        line("a").strip(),
+        '{"status": "succeeded", "meta": {"line": "1"}}\n',
+        '{"status": "succeeded", "meta": {"line": true}}\n',
+        '{"status": "done", "meta": {"line": 1}}\n',
+        '{"status": ["succeeded"], "meta": {"line": 1}}\n',
+        '{"status": "succeeded", "meta": []}\n',
+        "[1]\n",
+    ],
+)
+def test_n7_what_is_no_result_is_refused_with_its_line(shell: Shell, content: str) -> None:
+    """A file to go on from that holds something else is refused, its last line included, and nothing is run."""
+    shell.write("many.jsonl", line("a"))
+    shell.write("results.jsonl", '\n{"status":"failed","meta":{"line":1}}\n' + content)
+    refused = shell.run("invoke", "--file", "many.jsonl", "--resume", "results.jsonl")
+    assert (refused.code, len(refused.lines)) == (2, 1)
+    assert "line 3, is no Result" in refused.json["error"]["message"]
+
+
 def test_b12_ctrl_c_says_what_was_not_begun(shell: Shell) -> None:
     """After Ctrl-C stderr says how many lines were not begun and where to go on, and which were cancelled."""
     with GateKeeper() as gate:
@@ -93,5 +115,5 @@ def test_b12_ctrl_c_says_what_was_not_begun(shell: Shell) -> None:
             assert process.stderr.readline().startswith(b"jackfield: stopping")
         answer = shell.ended(process)
     assert answer.code == 1
-    assert "50 of 52 invocations were not begun; go on with '--resume 4'" in answer.err
-    assert "cancelled before they were sent: 3; '--resume RESULTS'" in answer.err
+    assert "50 of 52 invocations were not begun, and cancelled before they were sent: 3; go on with '--resume RESULTS'" in answer.err
+    assert "('--resume 4' would leave the cancelled ones out)" in answer.err

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from console_client import Client, Place, placed, token
+from jackfield.access import Tokens
 from jackfield.errors import InDoubt
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.journal import Draft, Journal
@@ -140,4 +141,35 @@ def test_the_list_is_filtered_by_what_callers_gave(client: Client, place: Place)
         page = client.get(f"/invocations?{query}")
         assert identifier not in page.text, query
         assert "Nothing fits." in page.words
-    assert client.get("/invocations?since=nonsense").status == 200
+
+
+def test_n4_of_several_connections_none_is_preselected(client: Client, place: Place) -> None:
+    """N4: one connection is chosen in the form; of two a person chooses."""
+    address = "/connectors/echo/actions/post"
+    assert 'value="hall" selected' in client.get(address).text
+    place.host.panel("default").connections.add("attic", "echo/token", {"token": "sesame"})
+    picker = client.get(address).text.partition('id="connection"')[2].partition("</select>")[0]
+    assert picker.count(" selected") == 1
+    assert "selected>Choose a connection" in picker
+
+
+@pytest.mark.parametrize("query", ["status=done", "since=2h", "status=done&live=1"])
+def test_n9_a_filter_that_does_not_exist_is_refused(client: Client, query: str) -> None:
+    """N9: the list does not pass over a filter that it does not know."""
+    answer = client.get(f"/invocations?{query}")
+    assert answer.status == 400
+    assert "is one of" in answer.words
+
+
+def test_n9_callers_are_found_by_name(place: Place) -> None:
+    """N9: the filter for callers takes the name of a token, or its id; a name that two tokens have is refused."""
+    tokens = Tokens(place.host.storage.database, "default", place.host.clock)
+    ada, client = tokens.create("manage", "Ada").token, place.signed_in()
+    identifier = doubtful(place)
+    with journal(place).database.write() as transaction:
+        transaction.execute("UPDATE invocations SET caller = :caller WHERE id = :id", {"caller": ada.id, "id": identifier})
+    for name in ("Ada", ada.id):
+        assert identifier in client.get(f"/invocations?caller={name}").text
+    assert identifier not in client.get("/invocations?caller=Grace").text
+    tokens.create("read", "Ada")
+    assert client.get("/invocations?caller=Ada").status == 400

@@ -161,6 +161,8 @@ def test_m6_a_resolved_doubt_keeps_its_error_and_says_who_decided(upgraded: str,
         entry = jackfield.journal.resolve(doubt.meta.invocation_id, outcome, "ada")  # type: ignore[union-attr]  # it is there
         shown, before = entry.to_json(), doubt.to_json()
         assert (shown["resolvedBy"], shown["meta"]["resolution"]["by"]) == ("ada", "ada")
+        assert "output" not in shown  # N5: it is unknown
+        assert shown["resolvedAt"] == shown["meta"]["resolution"]["at"] >= shown["settledAt"]
         assert shown["meta"]["resolution"]["error"] == before["error"]
         assert shown["meta"].get("requestId") == before["meta"].get("requestId")
         assert shown["error"]["provider"] == before["error"]["provider"]

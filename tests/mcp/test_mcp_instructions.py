@@ -53,5 +53,14 @@ def test_b8_instructions_stay_short() -> None:
 
     manifests = [Many(title=f"T{number}", key=f"t{number}", actions={"a": None}) for number in range(25)]
     catalog = Many(manifests=lambda: manifests)
-    visit: Any = Many(catalog=catalog)
+    visit: Any = Many(catalog=catalog, caller=Many(scope=None))
     assert instructions(visit).splitlines()[0].endswith("T19 (t19) and 5 more.")
+
+
+def test_n12_who_may_only_look_is_told_so(stand: Stand) -> None:
+    """A token with the scope read has no tool that runs actions, and its instructions name none."""
+    text = stand.client("read").post("/mcp", HELLO).json["result"]["instructions"]
+    assert text.startswith("jackfield knows actions of these connectors: ")
+    assert "execute_action" not in text
+    assert "idempotencyKey" not in text
+    assert "the scope 'invoke'" in text

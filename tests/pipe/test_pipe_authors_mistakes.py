@@ -348,3 +348,21 @@ def test_n1_what_the_author_says_is_believed(tmp_path: Path, kind: str, refusal:
         with panel(tmp_path / str(number), scripted(script), connections=connections) as board:
             results.append((board.ask().status, script.tries))
     assert results == [("succeeded", 2), ("in_doubt", 1)]
+
+
+@pytest.mark.parametrize(
+    ("surface", "words"),
+    [
+        ("library", "onDoubt='retry'"),
+        ("cli", "'--on-doubt retry'"),
+        ("http", "'onDoubt': 'retry'"),
+        ("mcp", "Tell the person"),
+        ("console", "page"),
+    ],
+)
+def test_m15_a_doubt_names_the_surfaces_own_way_out(tmp_path: Path, surface: str, words: str) -> None:
+    """M15: the hint of a doubt speaks of the command line's option there, of the member over HTTP, and of neither to a model."""
+    with panel(tmp_path, scripted(Script(ConnectionResetError("reset")))) as board:
+        hint = board.ask().to_json(surface)["error"]["hint"]
+    assert words in hint
+    assert ("onDoubt" in hint) == (surface in {"library", "http"})

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["run_lines"]
 
 _FAILED = 1
+_STATUSES = frozenset({"succeeded", "failed", "in_doubt"})
+_START = b'{"status":'
+"""How each Result begins that this command prints."""
 _FINAL = frozenset({"succeeded", "in_doubt"})
 """Statuses of lines that are not run again: done, or perhaps done."""
 
@@ -141,10 +144,13 @@ def _say(path: str, tally: _Tally, batch: Batch[_Line, tuple[_Line, Result]], sk
     total = count_lines(path) if not batch.complete else None
     if total is not None:
         left = sum(1 for number, _ in Files().numbered(path) if number > tally.last and not skip.skips(number))
-        sys.stderr.write(f"jackfield: {left:,} of {total:,} invocations were not begun; go on with '--resume {tally.last + 1}'\n")
+        say = f"jackfield: {left:,} of {total:,} invocations were not begun"
         if tally.cancelled:
-            told = _listed(tally.cancelled)
-            sys.stderr.write(f"jackfield: cancelled before they were sent: {told}; '--resume RESULTS' runs these as well\n")
+            say += f", and cancelled before they were sent: {_listed(tally.cancelled)}; go on with '--resume RESULTS', where RESULTS"
+            say += f" is the file of these Results ('--resume {tally.last + 1}' would leave the cancelled ones out)"
+        else:
+            say += f"; go on with '--resume {tally.last + 1}'"
+        sys.stderr.write(f"{say}\n")
 
 
 def _listed(numbers: Collection[int]) -> str:
@@ -185,13 +191,15 @@ def _ended(row: bytes | InvalidInvocation, word: str, at: int) -> Iterator[tuple
         raise row
     try:
         found = json.loads(row)
-        number, status = found["meta"]["line"], found["status"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        if not row.endswith(b"\n"):
+        number, status, dry = found["meta"]["line"], found["status"], found["meta"].get("dryRun")
+        known = type(number) is int and number > 0 and status in _STATUSES
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        known = False
+    if not known:
+        start = row[: len(_START)]
+        if not row.endswith(b"\n") and _START.startswith(start):
             return
         message = f"'{word[:200]}', line {at}, is no Result with the number of its line in 'meta.line'"
-        raise InvalidInvocation(
-            message, hint="Give the file that the Results were written to, or the number of the line to go on with."
-        ) from None
-    if not found["meta"].get("dryRun"):
+        raise InvalidInvocation(message, hint="Give the file that the Results were written to, or the number of the line to go on with.")
+    if not dry:
         yield number, status

@@ -114,6 +114,7 @@ class Entry:
             "context": dict(self.context) or None,
             "rule": self.rule,
             "resolvedBy": self.resolved_by,
+            "resolvedAt": self._resolution.get("at"),
             "correctedAt": iso(self.corrected_at),
             "notBefore": iso(self.available_at) if self.status == "queued" and (self.available_at or 0.0) > self.created_at else None,
             "notAfter": iso(self.not_after),
@@ -124,15 +125,21 @@ class Entry:
         known = {name: value for name, value in members.items() if value is not None}
         if self.result is not None:
             known |= {name: self.result[name] for name in ("output", "error", "meta") if name in self.result}
-            if self.status == "succeeded" and self.doubt is not None:
-                known["error"] = self.doubt
+            if self.status == "succeeded" and self._resolution:
+                known.pop("output", None)  # empty in the Result, whose schema asks for one; the provider's answer is unknown
+                known |= {"error": self.doubt} if self.doubt is not None else {}
         return known
+
+    @property
+    def _resolution(self) -> Mapping[str, Any]:
+        """``meta.resolution``: who settled the doubt, when, and the error that had put it in doubt; empty where nobody did."""
+        found: Mapping[str, Any] = (self.result or {}).get("meta", {}).get("resolution", {})
+        return found
 
     @property
     def doubt(self) -> Mapping[str, Any] | None:
         """The error that had put the invocation in doubt, of one that a person has resolved since."""
-        found: Mapping[str, Any] | None = (self.result or {}).get("meta", {}).get("resolution", {}).get("error")
-        return found
+        return self._resolution.get("error")
 
 
 def _try(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from jackfield.errors import (
     Unavailable,
     UnknownName,
 )
+from jackfield.hints import NextStep
 from jackfield.resources.shortage import exhausted
 
 if TYPE_CHECKING:
@@ -104,13 +105,12 @@ def weigh(error: JackfieldError, call: Call, *, reports: bool) -> None:
 def in_doubt(action: str, error: JackfieldError, done: Sequence[Answered]) -> InDoubt:
     """Say that an action may have taken effect or, where a step of it was answered with success, that it has in part."""
     what = error.message if not isinstance(error, Unmapped) else f"an unexpected {type(error.cause).__name__}"
-    hint = "Find out from the provider whether it took effect before you send it again"
-    if not done:
-        text = f"'{action}' was sent and may have taken effect: {what}"
-        hint += "; 'onDoubt': 'retry' is for callers who prefer twice to not at all."
-    else:
+    hint: str = NextStep("in_doubt")
+    text = f"'{action}' was sent and may have taken effect: {what}"
+    if done:
         text = f"'{action}' has taken effect in part: after {_steps(done)} had succeeded, {what}"
-        hint += ": the details name what was done. It is not repeated, since that would be done twice."
+        hint = "Find out from the provider whether it took effect before you send it again: the details name what was done."
+        hint += " It is not repeated, since that would be done twice."
     provider = error.provider
     known = next((step.request_id for step in reversed(done) if step.request_id), None)
     if known is not None:  # of the step that succeeded: the one that has to be looked up

@@ -70,8 +70,10 @@ def _connection_field(visit: Visit, choices: list[dict[str, Any]], chosen: str) 
     manifest = visit.catalog.find(visit.path("key"))
     if not manifest.connection_types:
         return None
-    chosen = chosen if any(row["name"] == chosen for row in choices) else choices[0]["name"] if choices else ""
-    named = [
+    if not any(row["name"] == chosen for row in choices):
+        chosen = choices[0]["name"] if len(choices) == 1 else ""  # of several accounts, the person chooses
+    named = [] if chosen or not choices else [h.option("Choose a connection", value="", selected=True)]
+    named += [
         h.option(_label(row), value=row["name"], selected=row["name"] == chosen, data_values=json.dumps(row["values"])) for row in choices
     ]
     picker = h.select(

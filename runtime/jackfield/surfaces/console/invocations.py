@@ -9,6 +9,7 @@ from jackfield.access import Tokens
 from jackfield.surfaces.console.components import at, badge, heading, live, more, option_list, rows_table, span_text
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.shell import fragment, page
+from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -36,6 +37,7 @@ _SINCE = {
 }
 _STATUSES = (
     ("", "Any status"), ("queued", "Queued"), ("running", "Running"), ("succeeded", "Succeeded"), ("failed", "Failed"), ("in_doubt", "In doubt"),
+    ("cancelled", "Cancelled"),
 )  # fmt: skip
 
 
@@ -66,7 +68,32 @@ def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node
 
 
 def _given(visit: Visit) -> dict[str, str]:
-    return {name: visit.query[name].strip() for name in _FILTERS if visit.query.get(name, "").strip()}
+    """The filters of the address.
+
+    :raises Problem: 400 for a status or a time that there is not: a list that ignores a filter looks like its answer.
+    """
+    given = {name: visit.query[name].strip() for name in _FILTERS if visit.query.get(name, "").strip()}
+    for name, known in (("status", [status for status, _ in _STATUSES if status]), ("since", list(_SINCE))):
+        if name in given and given[name] not in known:
+            raise Problem(400, f"'{name}' is one of {', '.join(known)}, not '{given[name][:80]}'")
+    return given
+
+
+def _caller(visit: Visit, given: str) -> str:
+    """The id by which the journal knows a caller: of the token with that name, else what was given.
+
+    :raises Problem: 400 where several tokens have the name.
+    """
+    if visit.identity.rules:  # as in _callers
+        return given
+    found = {token.id for token in _tokens(visit) if token.name == given}
+    if len(found) > 1:
+        raise Problem(400, f"{len(found)} tokens are named '{given[:80]}'; give the id of one")
+    return next(iter(found), given)
+
+
+def _tokens(visit: Visit) -> list[Token]:
+    return Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock).list(limit=_SUGGESTED)[0]
 
 
 def _filters(visit: Visit) -> Markup:
@@ -97,9 +124,7 @@ def _filters(visit: Visit) -> Markup:
 
 def _callers(visit: Visit) -> Markup:
     """Suggest the workspace's tokens by name: the journal knows callers by the ids of their tokens."""
-    tokens: list[Token] = []
-    if not visit.identity.rules:  # names of other tokens may tell what is hidden from one with rules
-        tokens, _ = Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock).list(limit=_SUGGESTED)
+    tokens = [] if visit.identity.rules else _tokens(visit)  # names of other tokens may tell what is hidden from one with rules
     return h.datalist([h.option(token.name or token.id, value=token.id) for token in tokens], id="callers")
 
 
@@ -107,7 +132,9 @@ def _found(visit: Visit) -> Markup:
     given, cursor = _given(visit), visit.query.get("cursor") or None
     wanted: dict[str, Any] = dict(given)
     if "since" in wanted:
-        wanted["since"] = visit.now - _SINCE[wanted["since"]][0] if wanted["since"] in _SINCE else None
+        wanted["since"] = visit.now - _SINCE[wanted["since"]][0]
+    if "caller" in wanted:
+        wanted["caller"] = _caller(visit, wanted["caller"])
     entries, following = visit.journal.entries(cursor=cursor, limit=_PAGE, **wanted)
     empty = "Nothing fits." if given else ["Nothing was invoked yet. ", h.a("Choose an action", href="/connectors"), " and run it."]
     content = [

@@ -52,7 +52,7 @@ def _published(name: str) -> Json:
 def _entry(result: Mapping[str, Any]) -> Json:
     """A journal entry: what was asked, and its Result's members once there is one."""
     names = ("connector", "connectorVersion", "action", "connection", "caller", "idempotencyKey", "fingerprint")
-    own: Any = {**dict.fromkeys(names, _STRING), **dict.fromkeys(("createdAt", "startedAt", "settledAt"), _MOMENT)}
+    own: Any = {**dict.fromkeys(names, _STRING), **dict.fromkeys(("createdAt", "startedAt", "settledAt", "resolvedAt"), _MOMENT)}
     told: Any = {name: result["properties"][name] for name in ("output", "error", "meta")}
     return _object(
         ("invocationId", "status", "connector", "action", "createdAt"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jackfield.access import may
+
 if TYPE_CHECKING:
     from jackfield.surfaces.mcp.call_context import Visit
 
@@ -11,10 +13,14 @@ __all__ = ["instructions"]
 
 _MOST = 20
 """Connectors that are named; a model reads this text before each task."""
-_STEPS = """\
+_LOOK = """\
 1. search_actions finds the action for a task.
 2. get_action_guide says what it takes. Read it before the first call.
-3. list_connections names the accounts that it can be run over; needed where there are several.
+3. list_connections names the accounts that it can be run over; needed where there are several."""
+_ONLY_LOOK = (
+    "This token may look and run nothing: there is no tool for that. To run an action, the person needs a token with the scope 'invoke'."
+)
+_RUN = """\
 4. execute_action runs it and gives a Result: status, output or error, meta.
 Effects: read changes nothing; idempotent may be repeated; write must not be repeated unasked.
 Give an idempotencyKey with each write, and the same one when you ask again. Where the status is in_doubt it may have taken effect: tell the
@@ -28,4 +34,6 @@ def instructions(visit: Visit) -> str:
     named = (
         f"jackfield runs actions of these connectors: {', '.join(found[:_MOST])}{more}." if found else "No connector can be used here yet."
     )
-    return f"{named}\n{_STEPS}"
+    runs = visit.caller.scope is None or may(visit.caller.scope, "invoke")
+    does = "runs" if runs else "knows"
+    return f"{named.replace(' runs ', f' {does} ', 1)}\n{_LOOK}\n{_RUN if runs else _ONLY_LOOK}"
