@@ -19,7 +19,7 @@ $(STAMP): $(PROJECTS) constraints.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit("jackfield needs CPython 3.11 or newer") if sys.version_info < (3, 11) else None'
 	@echo "setup: virtual environment in $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install -qq --disable-pip-version-check uv
 	@echo "setup: packages"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[all,dev]' -e connectors/aws -e connectors/aws-ses
 	@touch $@

@@ -238,3 +238,23 @@ def test_an_inline_connection_cannot_choose_an_external_id_for_the_host(stand: S
         assert "chosen" not in sent()["message"]
     finally:
         workspaces.set("default", {"allowAmbient": False, "allowOwnExternalId": False})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "values"),
+    [
+        (
+            "aws/apiKeySecret",
+            "endpoint",
+            {"accessKeyId": "a", "secretAccessKey": "b", "region": "eu-west-1", "endpoint": "http://10.0.0.1:90"},
+        ),
+        ("aws-ses/smtp", "hostname", {"hostname": "10.0.0.1", "username": "a", "password": "b"}),
+    ],
+)
+def test_n11_a_refused_host_is_told_at_its_value(client: Client, kind: str, name: str, values: dict[str, str]) -> None:
+    """N11: a connection that is not saved because of an internal host points at the value that names it."""
+    refused = client.post("/v1/connections", {"name": "inside", "type": kind, "values": values})
+    assert (refused.status, refused.json["code"]) == (422, "invalid_connection")
+    (detail,) = refused.json["details"]
+    assert detail["path"] == f"/{name}"
+    assert "'10.0.0.1' is inside the operator's network" in detail["message"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from fake_aws import FakeAws
 from forking import alone, fork
 from jackfield import Jackfield
 from jackfield.database import open_database
+from jackfield.errors import Unavailable
 from jackfield.invocation import Result
 from jackfield.journal import Journal, Queue
 from jackfield.pipe import pipeline
@@ -141,3 +143,38 @@ def _sent_by_both(aws_url: str) -> list[str]:
 def _upgraded(url: str) -> str:
     open_database(url, migrate=True).close()
     return url
+
+
+def test_n8_a_fault_that_every_look_meets_is_logged_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """N8: workers on a database that is not up to date look on, and say so once a minute, not with every look."""
+    monkeypatch.setattr("jackfield.queue.workers._POLL", 0.001)
+    looks, enough = 0, threading.Event()
+
+    class Storage:
+        """A database whose tables are missing."""
+
+        enabled = True
+
+        @property
+        def database(self) -> None:
+            """Refuse, as the real one."""
+            nonlocal looks
+            looks += 1
+            if looks == 20:
+                enough.set()
+            raise Unavailable("the database is not up to date" if looks % 5 else "the database cannot be reached")
+
+    class Runtimes:
+        """As much of the runtimes as the first look needs."""
+
+        storage, clock = Storage(), FakeClock()
+
+    async def work() -> None:
+        workers = QueueWorkers(Runtimes(), 1)  # type: ignore[arg-type]  # as above
+        workers.start()
+        await asyncio.to_thread(enough.wait, 20.0)
+        await workers.stop(1.0)
+
+    asyncio.run(work())
+    told = [record.getMessage() for record in caplog.records if record.name == "jackfield.queue"]
+    assert told == [f"the queue cannot be read: the database {fault}" for fault in ("is not up to date", "cannot be reached")]

@@ -42,6 +42,8 @@ class Trial:
     at: str
     steps: list[Step] = field(default_factory=list)
     account: Account | None = None
+    faults: list[Detail] = field(default_factory=list)
+    """Faults of single values that ended the test, at their places."""
 
     @property
     def status(self) -> str:
@@ -82,28 +84,32 @@ def try_connection(
         target = targets.find(stored, manifest)
         connections.forget_secrets(target)
         opening = connections.find(target, manifest, connector, {})
-        for item in _steps(connector, opening, deadline, with_type=number == 0):
+        faults: list[Detail] = []
+        for item in _steps(connector, opening, deadline, faults, with_type=number == 0):
             if isinstance(item, Account):
                 trial.account = item
             else:
                 trial.steps.append(_cleaned(item, opening.cache.redactor))
+        trial.faults += [Detail(fault.path, opening.cache.redactor.clean(fault.message), fault.keyword) for fault in faults]
         if trial.status == "failing":
             break
     return trial
 
 
-def _steps(connector: Connector, opening: Opening, deadline: Deadline, *, with_type: bool) -> Iterator[Step | Account]:
+def _steps(
+    connector: Connector, opening: Opening, deadline: Deadline, faults: list[Detail], *, with_type: bool
+) -> Iterator[Step | Account]:
     call = Call(deadline, threading.Event())
     context = opening.context_for(call)
     with entered(call):
         passed = True
         if with_type:
-            for item in _guarded(lambda: _tested(opening, context), "open", connector):
+            for item in _guarded(lambda: _tested(opening, context), "open", connector, faults):
                 passed = passed and (isinstance(item, Account) or item.passed or not item.mandatory)
                 yield item
         if passed and connector.tests:
             for test in connector.tests:
-                yield from _guarded(lambda test=test: test(opening.client(call), context), connector.key, connector)  # type: ignore[misc]
+                yield from _guarded(lambda test=test: test(opening.client(call), context), connector.key, connector, faults)  # type: ignore[misc]
 
 
 def _tested(opening: Opening, context: OpenContext) -> Iterable[Step | Account]:
@@ -113,12 +119,16 @@ def _tested(opening: Opening, context: OpenContext) -> Iterable[Step | Account]:
     return opening.kind.test(context)
 
 
-def _guarded(make: Callable[[], Iterable[Step | Account]], key: str, connector: Connector) -> Iterator[Step | Account]:
-    """The steps, and a failed one where the test itself fails."""
+def _guarded(
+    make: Callable[[], Iterable[Step | Account]], key: str, connector: Connector, faults: list[Detail]
+) -> Iterator[Step | Account]:
+    """The steps, and a failed one where the test itself fails; ``faults`` then gets those of single values."""
     try:
         yield from make()
     except Exception as cause:  # noqa: BLE001 (the connection-open boundary: whatever a connection type raises becomes a step)
         error = _known(cause, connector)
+        if isinstance(error, InvalidConnection):
+            faults += [fault for fault in error.details if fault.path]
         message = error.message if error is not None else f"an unexpected {type(cause).__name__}"
         yield Step(key, f"Use the connection with {connector.title}", passed=False, message=message, hint=error.hint if error else None)
 

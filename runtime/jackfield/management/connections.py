@@ -424,6 +424,6 @@ def _failing(trial: Trial, drafted: Drafted) -> InvalidConnection:
         hint += "Its External ID was made just now, and no role knows it yet: save it untested, have its policies set up, then test it. "
     return InvalidConnection(
         f"the connection was not saved, since its test fails: {failed[0].message}",
-        details=[Detail("", f"{step.title}: {step.message}") for step in failed],
+        details=trial.faults or [Detail("", f"{step.title}: {step.message}") for step in failed],
         hint=f"{hint}To save it all the same, force it; to save it untested, leave the test out.",
     )

@@ -27,6 +27,8 @@ _POLL = 0.25
 """Seconds between looks for what other processes have queued."""
 _CHECK = 1.0
 """Seconds between looks for what is to be cancelled, and for claims that nothing here works on."""
+_TELL = 60.0
+"""Seconds between two lines of the log about the same fault."""
 _RESERVED = 8
 """One of so many places is kept for workspaces that have nothing running here: the others' long ones must not hold all."""
 
@@ -50,6 +52,7 @@ class QueueWorkers:
         self._running: dict[asyncio.Task[None], Claimed] = {}
         self._most = max(1, limit - -(-limit // _RESERVED))
         self._check_at = 0.0
+        self._tell_at: dict[str, float] = {}
         self._idle_claims: set[tuple[str, str, int]] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -112,11 +115,18 @@ class QueueWorkers:
         try:
             return await asyncio.to_thread(step)
         except JackfieldError as error:
-            _LOG.error("the queue cannot be read: %s", error.message)
+            self._tell(error.message)
         except (RuntimeError, MemoryError) as error:
-            _LOG.error("the queue cannot be read: %s", type(error).__name__)
+            self._tell(type(error).__name__)
         await asyncio.sleep(_POLL)
         return None
+
+    def _tell(self, reason: str) -> None:
+        """Log why the queue cannot be read; the same reason, met with every look, once a minute."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._tell_at.get(reason, now):
+            self._tell_at = {known: at for known, at in self._tell_at.items() if at > now} | {reason: now + _TELL}
+            _LOG.error("the queue cannot be read: %s", reason)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
