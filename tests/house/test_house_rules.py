@@ -236,6 +236,27 @@ def test_nothing_in_tests_sleeps() -> None:
     assert found(r"\btime\.sleep\(|[^.\w]sleep\(\d", [path for path in TESTS if path.name.startswith(("test_", "conftest"))]) == []
 
 
+OF_ONE_PROCESS = {
+    "runtime/jackfield/fork.py": "renews the others",
+    "runtime/jackfield/database/batches.py": "made anew by engine",
+    "runtime/jackfield/database/pool.py": "made anew by engine",
+    "runtime/jackfield/journal/instance.py": "attached to the database, made anew by engine",
+    "connectors/aws-ses/jackfield_aws_ses/smtp/pool.py": "dropped with the connection by leases",
+}
+"""Modules with locks or threads whose objects a forked child never uses."""
+_OF_ENDS = re.compile(r"runtime/jackfield/(cli|testing)/|runtime/jackfield/surfaces/|/demo/")
+"""Commands, servers and tests: a forked child goes on with none of them."""
+
+
+def test_what_holds_a_lock_is_renewed_in_a_forked_child() -> None:
+    """Each module that makes a lock or a thread registers with ``jackfield.fork``, or is listed with the reason why it need not."""
+    holding = found(r"threading\.(R?Lock|Condition|Semaphore|BoundedSemaphore|Thread)\(", SHIPPED)
+    paths = {line.partition(":")[0] for line in holding}
+    renewed = {line.partition(":")[0] for line in found(r"\bat_fork\(", SHIPPED)}
+    assert {path for path in paths - renewed - set(OF_ONE_PROCESS) if not _OF_ENDS.search(path)} == set()
+    assert set(OF_ONE_PROCESS) <= paths
+
+
 def test_no_test_forks_a_worker_of_pytest() -> None:
     """Tests fork through ``forking``, in a process of their own; the nursery is one already. A child waited for has a limit there."""
     own = {"tests/support/forking.py", "tests/support/nursery.py"}
