@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import decimal
 import enum
@@ -19,7 +20,6 @@ from jackfield.errors import Detail
 from jackfield.schema import Checked, compile_schema
 
 LONE = "holds a character that is not valid Unicode (a lone surrogate)"
-ENGINES: list[Any] = ["rs", "python"]
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -83,7 +83,6 @@ class Half(float):
     """A float of another class."""
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     ("value", "path", "message"),
     [
@@ -104,17 +103,16 @@ class Half(float):
     ],
     ids=lambda item: ascii(type(item))[:20],
 )
-def test_what_is_not_json_is_told_at_its_place(engine: Any, value: Any, path: str, message: str) -> None:
+def test_what_is_not_json_is_told_at_its_place(value: Any, path: str, message: str) -> None:
     """Lone surrogates, NaN, bytes and other objects are a Detail each, in ``check`` and ``judge`` alike."""
-    compiled = compile_schema({}, engine=engine)
+    compiled = compile_schema({})
     assert compiled.judge(value) == (Detail(path, message),)
     assert compiled.check(value).details == (Detail(path, message),)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_python_told_to_write_fewer_digits_judges_fewer(engine: Any) -> None:
+def test_a_python_told_to_write_fewer_digits_judges_fewer() -> None:
     """Where the interpreter's own limit is lower than ours, larger numbers are refused instead of judged wrongly by the engine."""
-    compiled = compile_schema({"properties": {"v": {"maximum": 5}}}, engine=engine)
+    compiled = compile_schema({"properties": {"v": {"maximum": 5}}})
     limit = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(640)
     try:
@@ -124,18 +122,16 @@ def test_a_python_told_to_write_fewer_digits_judges_fewer(engine: Any) -> None:
         sys.set_int_max_str_digits(limit)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_the_rest_is_judged_in_the_same_go(engine: Any) -> None:
+def test_the_rest_is_judged_in_the_same_go() -> None:
     """What is not JSON hides no other fault, and is not reported twice."""
     schema = {"properties": {"a": {"type": "string", "pattern": "^x"}, "b": {"type": "integer"}}, "required": ["c"]}
-    assert compile_schema(schema, engine=engine).check({"a": b"", "b": "x"}).details == (
+    assert set(compile_schema(schema).check({"a": b"", "b": "x"}).details) == {
         Detail("/a", "must be JSON: bytes are not; give base64 text"),
         Detail("/b", "must be a whole number, not a string", "type"),
         Detail("/c", "'c' is missing", "required"),
-    )
+    }
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     "rule",
     [
@@ -145,28 +141,24 @@ def test_the_rest_is_judged_in_the_same_go(engine: Any) -> None:
         {"anyOf": [{"contains": {"const": 1}}, {"contains": {"const": 2}}]},
     ],
 )
-def test_no_fault_follows_from_what_is_not_json(engine: Any, rule: Any) -> None:
+def test_no_fault_follows_from_what_is_not_json(rule: Any) -> None:
     """What holds something that is no JSON is not called wrong on top of it."""
-    compiled = compile_schema({"properties": {"v": rule}}, engine=engine)
+    compiled = compile_schema({"properties": {"v": rule}})
     assert [detail.path for detail in compiled.judge({"v": [b"a", b"b"]})] == ["/v/0", "/v/1"]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_subclasses_of_json_types_are_what_they_extend(engine: Any) -> None:
+def test_subclasses_of_json_types_are_what_they_extend() -> None:
     """Enumeration members, ordered dictionaries, tuples and other mappings are read as plain JSON."""
     value = OrderedDict(a=Colour.RED, b=Number.ONE, c=(1, Text("x")), d=UserDict({Text("k"): Half(1.5)}), e=10**30)
-    checked = compile_schema({}, engine=engine).check(value)
+    checked = compile_schema({}).check(value)
     assert checked == Checked({"a": "red", "b": 1, "c": [1, "x"], "d": {"k": 1.5}, "e": 10**30}, ())
     assert [type(item) for item in checked.value.values()] == [str, int, list, dict, int]
     assert type(checked.value["c"][1]) is str
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_the_depth_is_limited(engine: Any) -> None:
+def test_the_depth_is_limited() -> None:
     """A hundred levels are judged, more are refused, and a value that holds itself is seen."""
-    compiled = compile_schema(
-        {"$ref": "#/$defs/T", "$defs": {"T": {"type": ["array", "object"], "items": {"$ref": "#/$defs/T"}}}}, engine=engine
-    )
+    compiled = compile_schema({"$ref": "#/$defs/T", "$defs": {"T": {"type": ["array", "object"], "items": {"$ref": "#/$defs/T"}}}})
     value: Any = []
     for _ in range(99):
         value = [value]
@@ -182,35 +174,39 @@ def test_the_depth_is_limited(engine: Any) -> None:
 
 
 def test_a_stack_that_is_nearly_full_gives_a_detail() -> None:
-    """Where Python's stack ends while judging, that is said; no RecursionError leaves."""
-    schema = {"items": {"anyOf": [{"$ref": "#"}, False]}, "maxItems": 1, "additionalProperties": {"$ref": "#"}}
-    compiled = compile_schema(schema, engine="python")
-    value: Any = [1, 2]
-    for _ in range(98):
+    """Where Python's stack ends while explaining, that is said; no RecursionError leaves."""
+    item = {"anyOf": [{"type": "array", "items": {"$ref": "#/$defs/T"}}, {"type": "null"}]}
+    compiled = compile_schema({"items": {"$ref": "#/$defs/T"}, "additionalProperties": {"$ref": "#/$defs/T"}, "$defs": {"T": item}})
+    value: Any = [1]
+    for _ in range(97):
         value = [value]
+    assert compiled.judge(value) == (Detail("/0" * 98, "must be an array or null, not a number", "anyOf"),)
 
     def fall(depth: int) -> tuple[tuple[Detail, ...], tuple[Detail, ...]]:
         return (compiled.judge(value), compiled.check({"v": value}).details) if not depth else fall(depth - 1)
 
-    assert fall(600) == ((Detail("", "is nested too deeply to be judged"),),) * 2
+    answers: set[tuple[Detail, ...]] = set()
+    with contextlib.suppress(RecursionError):  # of the fall itself, in the end
+        for depth in range(sys.getrecursionlimit() - 700, sys.getrecursionlimit(), 10):
+            answers.update(fall(depth))
+    assert (Detail("", "is nested too deeply to be judged"),) in answers
+    assert {detail.message for (detail,) in answers} == {"is nested too deeply to be judged", "must be an array or null, not a number"}
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_nested_branches_cost_no_more_than_their_number(engine: Any) -> None:
+def test_nested_branches_cost_no_more_than_their_number() -> None:
     """Branches in branches are worked out once each: a deep value with a fault at its bottom is explained at once."""
     schema = {"$ref": "#/$defs/T", "$defs": {"T": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"$ref": "#/$defs/T"}}]}}}
     value: Any = [1]
     for _ in range(30):
         value = [value]
     started = time.perf_counter()
-    details = compile_schema(schema, engine=engine).judge(value)
+    details = compile_schema(schema).judge(value)
     assert details == (Detail("/0" * 31, "must be a string or an array, not a number", "anyOf"),)
     assert time.perf_counter() - started < 5
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("text", ["x" * 9_000_000, "é" * 9_000_000, "a@b.io, " * 1_000_000])
-def test_megabytes_are_judged_in_time_and_not_quoted(engine: Any, text: str) -> None:
+def test_megabytes_are_judged_in_time_and_not_quoted(text: str) -> None:
     """Nine megabytes that break every rule take no more than seconds, and no message holds a part of them."""
     rules = {
         "maxLength": 5,
@@ -221,7 +217,7 @@ def test_megabytes_are_judged_in_time_and_not_quoted(engine: Any, text: str) -> 
         "not": {"type": "string"},
         "minLength": 10**8,
     }
-    compiled = compile_schema({"properties": {"v": rules, "n": {"type": "integer"}}}, engine=engine)
+    compiled = compile_schema({"properties": {"v": rules, "n": {"type": "integer"}}})
     started = time.perf_counter()
     details = compiled.check({"v": text, "n": text}).details
     assert time.perf_counter() - started < 10
@@ -229,27 +225,43 @@ def test_megabytes_are_judged_in_time_and_not_quoted(engine: Any, text: str) -> 
     assert all(len(detail.message) < 100 for detail in details)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_name_of_megabytes_is_cut(engine: Any) -> None:
+def test_a_name_of_megabytes_is_cut() -> None:
     """A member whose name is a whole document is refused by the first characters of it."""
-    compiled = compile_schema({"properties": {"a": True}, "additionalProperties": False}, engine=engine)
+    compiled = compile_schema({"properties": {"a": True}, "additionalProperties": False})
     (detail,) = compiled.judge({"n" * 9_000_000: 1})
     assert (detail.path, detail.message) == (f"/{'n' * 80}…", f"'{'n' * 80}…' is not an input")
 
 
 def test_very_many_faults_are_counted_in_linear_time() -> None:
     """Of a hundred thousand items that are not JSON and as many wrong ones, a hundred are told and the others counted."""
-    started = time.perf_counter()
+    started = time.process_time()
     details = compile_schema({"items": {"type": "object"}}).judge([b"", 1] * 100_000)
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
     assert details[100:] == (Detail("", "and 199900 more faults"),)
     assert len(compile_schema({}).judge([b""] * 1000)) == 101
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_many_same_items_are_compared_in_linear_time(engine: Any) -> None:
+def test_a_very_large_value_is_told_its_first_fault() -> None:
+    """The engine copies a value into each of its errors, so beyond 32 MiB one fault is looked for, and the refusal says so."""
+    schema = {"properties": {"data": {"type": "string"}}, "required": ["a", "b", "c"]}
+    first, rest = compile_schema(schema).judge({"data": "x" * (33 << 20)})
+    assert first == Detail("/a", "'a' is missing", "required")
+    assert rest == Detail("", "may have more faults: in a value of this size only the first is looked for")
+
+
+def test_very_many_bad_names_are_told_in_linear_time() -> None:
+    """The engine copies an object into each of its errors; fifty thousand bad names make one error and not as many copies."""
+    compiled = compile_schema({"propertyNames": {"pattern": "^a"}})
+    started = time.process_time()
+    details = compiled.judge({f"b{number}": 1 for number in range(50_000)})
+    assert time.process_time() - started < 20
+    assert details[0] == Detail("/b0", "has a name that is not allowed: 'b0' does not match the pattern '^a'", "propertyNames")
+    assert details[100:] == (Detail("", "and 49900 more faults"),)
+
+
+def test_many_same_items_are_compared_in_linear_time() -> None:
     """A hundred thousand objects are told apart without comparing each with each."""
-    compiled = compile_schema({"uniqueItems": True}, engine=engine)
+    compiled = compile_schema({"uniqueItems": True})
     started = time.perf_counter()
     assert compiled.judge([{"n": number} for number in range(100_000)]) == ()
     assert len(compiled.judge([*({"n": number} for number in range(100_000)), {"n": 7.0}])) == 1
@@ -290,18 +302,14 @@ ANYTHING = st.recursive(
     ),
     max_leaves=15,
 )
-BOTH = [compile_schema(SCHEMA, engine=engine) for engine in ENGINES]
+COMPILED = compile_schema(SCHEMA)
 
 
 @settings(max_examples=1500, deadline=None, database=None)
 @given(ANYTHING | st.dictionaries(KEYS, ANYTHING, max_size=6), ANYTHING)
 def test_no_python_value_makes_an_exception(value: Any, default: Any) -> None:
-    """Any object at all is answered by Details that are valid Unicode, and both engines answer the same."""
+    """Any object at all is answered by Details that are valid Unicode."""
     value, default = real(value), real(default)
-    answers = [compiled.judge(value) for compiled in BOTH]
-    checks = [compiled.check(value, defaults={"a": default}) for compiled in BOTH]
-    assert answers[0] == answers[1]
-    assert checks[0] == checks[1]
-    for detail in (*answers[0], *checks[0].details):
+    for detail in (*COMPILED.judge(value), *COMPILED.check(value, defaults={"a": default}).details):
         assert detail.path.encode() or detail.path == ""
         assert detail.message.encode()

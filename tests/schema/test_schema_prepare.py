@@ -35,12 +35,11 @@ def prepared(member: Any, value: Any, **rest: Any) -> Any:
     return checked.value.get("v", "absent")
 
 
-@pytest.mark.parametrize("engine", ["rs", "python"])
-def test_texts_are_trimmed_and_lowered_where_the_schema_says_so(engine: Any) -> None:
+def test_texts_are_trimmed_and_lowered_where_the_schema_says_so() -> None:
     """``trim`` takes blanks off both ends, ``lowercase`` lowers; without them a string stays as it is."""
     schema = {"properties": {"region": REGION, "name": {"type": "string"}, "code": {"type": "string", "x-jackfield": {"lowercase": True}}}}
     value = {"region": " EU-West-1\n", "name": " Ada ", "code": " X "}
-    assert compile_schema(schema, engine=engine).check(value) == Checked({"region": "eu-west-1", "name": " Ada ", "code": " x "}, ())
+    assert compile_schema(schema).check(value) == Checked({"region": "eu-west-1", "name": " Ada ", "code": " x "}, ())
 
 
 @pytest.mark.parametrize("blank", ["", "  ", None, [], {}])
@@ -196,7 +195,7 @@ def test_anything_else_is_told_to_be_an_object() -> None:
 def test_judging_prepares_nothing() -> None:
     """An output is judged as it is: no string is read, no default filled in."""
     compiled = compile_schema({"properties": {"n": {"type": "integer"}, "r": {"default": 1}}, "required": ["r"]})
-    assert [detail.path for detail in compiled.judge({"n": "1"})] == ["/n", "/r"]
+    assert {detail.path for detail in compiled.judge({"n": "1"})} == {"/n", "/r"}
 
 
 @settings(max_examples=400, deadline=None, database=None)

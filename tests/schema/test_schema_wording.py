@@ -1,7 +1,8 @@
-"""What each keyword says, word for word, with either engine."""
+"""What each keyword says, word for word; in which order is the engine's affair."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -147,13 +148,12 @@ MEMBERS: list[tuple[Any, Any, list[tuple[str, str, str | None]]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("engine", ["rs", "python"])
 @pytest.mark.parametrize(("member", "value", "expected"), MEMBERS, ids=lambda item: str(item)[:40])
-def test_each_keyword_in_the_words_of_json(engine: Any, member: Any, value: Any, expected: list[tuple[str, str, str | None]]) -> None:
-    """A broken keyword is told at its place, in our words, the same with both engines."""
+def test_each_keyword_in_the_words_of_json(member: Any, value: Any, expected: list[tuple[str, str, str | None]]) -> None:
+    """A broken keyword is told at its place, in our words."""
     schema = {"properties": {"v": member}, "$defs": {"Name": {"$anchor": "name", "type": "string", "minLength": 1}}}
-    details = compile_schema(schema, engine=engine).judge({"v": value})
-    assert details == tuple(Detail(f"/v{path}", message, keyword) for path, message, keyword in expected)
+    details = compile_schema(schema).judge({"v": value})
+    assert Counter(details) == Counter(Detail(f"/v{path}", message, keyword) for path, message, keyword in expected)
 
 
 ABOUT_OTHERS: list[tuple[Any, Any]] = [
@@ -173,26 +173,24 @@ ABOUT_OTHERS: list[tuple[Any, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("engine", ["rs", "python"])
 @pytest.mark.parametrize(("member", "value"), ABOUT_OTHERS, ids=lambda item: str(item)[:40])
-def test_keywords_leave_other_types_alone(engine: Any, member: Any, value: Any) -> None:
+def test_keywords_leave_other_types_alone(member: Any, value: Any) -> None:
     """A limit for numbers says nothing about a string, and so on; what is right is not mentioned beside what is wrong."""
-    compiled = compile_schema({"properties": {"v": member, "w": False}}, engine=engine)
+    compiled = compile_schema({"properties": {"v": member, "w": False}})
     assert compiled.judge({"v": value, "w": 1}) == (Detail("/w", "is not allowed here"),)
 
 
-@pytest.mark.parametrize("engine", ["rs", "python"])
-def test_all_faults_are_told_at_once(engine: Any) -> None:
+def test_all_faults_are_told_at_once() -> None:
     """A missing, an unknown and a wrong member are three Details of one check, each at its own name."""
     schema = {
         "type": "object", "required": ["subject", "to"], "additionalProperties": False,
         "properties": {"subject": {"type": "string"}, "to": {"type": "array", "items": {"type": "string", "format": "mailbox"}}},
     }  # fmt: skip
-    assert compile_schema(schema, engine=engine).check({"subjct": "Hi", "to": ["ada"]}).details == (
+    assert set(compile_schema(schema).check({"subjct": "Hi", "to": ["ada"]}).details) == {
         Detail("/subject", "'subject' is missing", "required"),
         Detail("/subjct", "'subjct' is not an input; did you mean 'subject'?", "additionalProperties"),
         Detail("/to/0", "'ada' is not an email address", "format"),
-    )
+    }
 
 
 def test_the_noun_for_members_can_be_chosen() -> None:
@@ -264,8 +262,7 @@ def test_a_member_of_a_failing_base_is_not_called_unknown() -> None:
     assert compile_schema(schema).judge({"a": 1}) == (Detail("/a", "must be a string, not a number", "type"),)
 
 
-@pytest.mark.parametrize("engine", ["rs", "python"])
-def test_unevaluated_parts_follow_branches_and_conditions(engine: Any) -> None:
+def test_unevaluated_parts_follow_branches_and_conditions() -> None:
     """``unevaluatedProperties`` and ``unevaluatedItems`` see what fitting branches, conditions and dependents have looked at."""
     schema = {
         "properties": {"list": {"anyOf": [{"prefixItems": [{"type": "string"}]}, {"items": {"type": "null"}}], "unevaluatedItems": False}},
@@ -276,24 +273,22 @@ def test_unevaluated_parts_follow_branches_and_conditions(engine: Any) -> None:
         "allOf": [{"additionalProperties": True, "required": ["all"]}, {"unevaluatedProperties": True, "required": ["all"]}],
         "unevaluatedProperties": False,
     }  # fmt: skip
-    compiled = compile_schema(schema | {"allOf": [True]}, engine=engine)
+    compiled = compile_schema(schema | {"allOf": [True]})
     assert compiled.judge({"a": 1, "c": 1, "d": 1, "e": 1, "list": ["x"]}) == ()
     assert [detail.path for detail in compiled.judge({"a": 2, "c": 2, "d": 1, "list": ["x", 2]})] == ["/list", "/a", "/c", "/d"]
-    assert [detail.path for detail in compile_schema(schema, engine=engine).judge({"zzz": 1})] == ["/all"]
+    assert [detail.path for detail in compile_schema(schema).judge({"zzz": 1})] == ["/all"]
 
 
-@pytest.mark.parametrize("engine", ["rs", "python"])
-def test_nested_unevaluated_items_count(engine: Any) -> None:
+def test_nested_unevaluated_items_count() -> None:
     """A reference with its own ``unevaluatedItems`` has looked at all items."""
     schema = {"items": {"$ref": "#/$defs/All", "unevaluatedItems": False, "maxItems": 1}, "$defs": {"All": {"unevaluatedItems": True}}}
-    assert compile_schema(schema, engine=engine).judge([[1, 2]]) == (Detail("/0", "must be at most 1 item long, not 2", "maxItems"),)
+    assert compile_schema(schema).judge([[1, 2]]) == (Detail("/0", "must be at most 1 item long, not 2", "maxItems"),)
 
 
-@pytest.mark.parametrize("engine", ["rs", "python"])
-def test_dynamic_references_are_followed(engine: Any) -> None:
+def test_dynamic_references_are_followed() -> None:
     """Within one schema ``$dynamicRef`` points where ``$ref`` would."""
     schema = {"items": {"$dynamicRef": "#item"}, "$defs": {"item": {"$dynamicAnchor": "item", "type": "string"}}}
-    assert compile_schema(schema, engine=engine).judge([1]) == (Detail("/0", "must be a string, not a number", "type"),)
+    assert compile_schema(schema).judge([1]) == (Detail("/0", "must be a string, not a number", "type"),)
 
 
 def test_a_refusal_that_we_cannot_explain_still_gives_a_detail() -> None:

@@ -13,7 +13,7 @@ from jackfield.cli.attachments import file_value, kind_of, takes_list_only
 from jackfield.cli.files import STDIN, Files
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import decode
-from jackfield.schema.pointer import child
+from jackfield.json_pointer import child
 
 __all__ = ["read_inputs"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from jackfield.connections.sealed_values import PLACEHOLDER, secret_places
 from jackfield.errors import Detail, InvalidConnection
+from jackfield.json_pointer import child, names
 from jackfield.redaction import masked
-from jackfield.redaction.places import is_reference
-from jackfield.schema.pointer import child, names
+from jackfield.redaction.marks import is_reference
 
 __all__ = ["edited", "refuse_placeholders", "refuse_redirected"]
 

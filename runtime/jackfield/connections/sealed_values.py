@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from jackfield.redaction.marks import is_secret
-from jackfield.redaction.places import Nodes, Schema, is_reference, members, nodes
-from jackfield.schema.pointer import child, names
+from jackfield.json_pointer import child, names
+from jackfield.redaction.marks import is_reference, is_secret
+from jackfield.schema_walk import Nodes, Schema, members, nodes
 
 __all__ = ["PLACEHOLDER", "Parts", "joined", "parted", "secret_places"]
 

@@ -10,7 +10,7 @@ from jackfield.connections.read_secrets import ReadSecrets
 from jackfield.connections.reference_files import read_reference
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.hooks import Plugins
-from jackfield.schema.pointer import child
+from jackfield.json_pointer import child
 
 if TYPE_CHECKING:
     from jackfield.connections.reference_rules import ReferenceRules

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Detail, InvalidInput
 from jackfield.hints import NextStep
+from jackfield.json_pointer import join
 from jackfield.pipe.admit import Admitted
 from jackfield.schema.cache import Schemas
-from jackfield.schema.pointer import join
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jackfield.redaction.places import Nodes, Schema, is_reference, members, nodes
+from jackfield.schema_walk import Nodes, Schema, extension, members, nodes
+from jackfield.schema_walk import is_secret as marks_secret
 
-__all__ = ["confidential_values", "is_secret", "keeps_last4", "leaves", "secret_values"]
+__all__ = ["confidential_values", "is_reference", "is_secret", "keeps_last4", "leaves", "secret_values"]
+
+
+def is_reference(value: object) -> bool:
+    """Return True if the value names a secret instead of holding it: ``{"$env": "NAME"}``, ``{"$file": "path"}``."""
+    return isinstance(value, Mapping) and len(value) == 1 and all(str(name).startswith("$") for name in value)
 
 
 def secret_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
@@ -26,21 +32,16 @@ def confidential_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[
 
 def is_secret(applying: Nodes) -> bool:
     """Whether one of the schemas marks a secret."""
-    return any(node.get("writeOnly") is True or node.get("format") == "password" for node in applying)
+    return any(map(marks_secret, applying))
 
 
 def keeps_last4(applying: Nodes) -> bool:
     """Whether one of the schemas asks to show no more than the last 4 characters."""
-    return any(_extension(node).get("mask") == "last4" for node in applying)
+    return any(extension(node).get("mask") == "last4" for node in applying)
 
 
 def _is_sensitive(applying: Nodes) -> bool:
-    return any(_extension(node).get("sensitive") is True for node in applying)
-
-
-def _extension(node: Schema) -> Mapping[str, Any]:
-    found = node.get("x-jackfield")
-    return found if isinstance(found, Mapping) else {}
+    return any(extension(node).get("sensitive") is True for node in applying)
 
 
 def _marked(root: Schema, applying: Nodes, value: object, has_mark: Callable[[Nodes], bool]) -> Iterator[str]:

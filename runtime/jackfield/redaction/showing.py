@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.redaction.marks import is_secret, keeps_last4
-from jackfield.redaction.places import Nodes, Schema, is_reference, members, nodes
+from jackfield.redaction.marks import is_reference, is_secret, keeps_last4
 from jackfield.redaction.redactor import MASK
+from jackfield.schema_walk import Nodes, Schema, members, nodes
 
 __all__ = ["masked"]
 

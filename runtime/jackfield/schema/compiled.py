@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Detail
+from jackfield.schema.json_types import value_word
 from jackfield.schema.json_values import is_json, to_json
-from jackfield.schema.kinds import value_word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from jackfield.schema.kinds import Json
-    from jackfield.schema.known import Known
+    from jackfield.schema.facts import SchemaFacts
+    from jackfield.schema.json_types import Json
     from jackfield.schema.plan import Plan
 
 __all__ = ["MAX_DETAILS", "Checked", "CompiledSchema"]
@@ -47,13 +47,12 @@ class Checked:
 class CompiledSchema:
     """A JSON Schema ready for use; thread-safe, and it never raises for a value, whatever the value is."""
 
-    __slots__ = ("_is_valid", "_known", "_plan", "engine")
+    __slots__ = ("_facts", "_is_valid", "_plan")
 
-    def __init__(self, known: Known, plan: Plan, is_valid: Callable[[Json], bool], engine: Literal["rs", "python"]) -> None:
-        self._known = known
+    def __init__(self, facts: SchemaFacts, plan: Plan) -> None:
+        self._facts = facts
         self._plan = plan
-        self._is_valid = is_valid
-        self.engine = engine
+        self._is_valid = facts.validator.is_valid
 
     def check(self, value: Mapping[str, Any], *, defaults: Mapping[str, Any] = _NO_DEFAULTS) -> Checked:
         """Prepare an object and judge it.
@@ -85,14 +84,13 @@ class CompiledSchema:
             return (_STACK_IS_FULL,)
 
     def _explained(self, value: Json, faults: tuple[Detail, ...]) -> tuple[Detail, ...]:
-        from jackfield.schema.case import Case  # noqa: PLC0415 (a valid value never pays for it)
-        from jackfield.schema.rules import RULES  # noqa: PLC0415 (as above)
+        from jackfield.schema.sentences import explain  # noqa: PLC0415 (a valid value never pays for it)
 
-        found = Case(self._known, RULES, value).faults(self._known.root, value, "")
+        found = explain(self._facts, value)
         return (*faults, *_independent(found, faults)) or (Detail("", "is not what the schema describes"),)
 
 
-def _independent(found: tuple[Detail, ...], faults: tuple[Detail, ...]) -> Iterator[Detail]:
+def _independent(found: Iterable[Detail], faults: tuple[Detail, ...]) -> Iterator[Detail]:
     """Each fault once, without those that are there only because null stands in for what is not JSON, there or in a part of it."""
     told = {fault.path for fault in faults}
     above = {path[:end] for path in told for end in range(len(path)) if path[end] == "/"}

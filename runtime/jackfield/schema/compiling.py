@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.schema.compiled import CompiledSchema
-from jackfield.schema.engines import find
+from jackfield.schema.engine import ascii_edges, check_form, compile_part, compile_validator, for_engine, matcher
+from jackfield.schema.facts import SchemaFacts, is_sensitive
+from jackfield.schema.json_types import SchemaError
 from jackfield.schema.json_values import to_json
-from jackfield.schema.kinds import SchemaError
-from jackfield.schema.known import Known, is_sensitive
 from jackfield.schema.planner import plan_for
-from jackfield.schema.wellformed import check_schema
+from jackfield.schema.references import check_references
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from jackfield.schema.engines import Engine, EngineName
+    from collections.abc import Mapping
 
 __all__ = ["compiled_schema"]
 
 
-def compiled_schema(schema: Mapping[str, Any], engine: EngineName | None, noun: str) -> CompiledSchema:
+def compiled_schema(schema: Mapping[str, Any], noun: str) -> CompiledSchema:
     """Check the schema, then compile what judging, preparing and explaining need."""
-    root, faults = to_json(schema)
+    given, faults = to_json(schema)
     if faults:
         raise SchemaError(faults[0].path, faults[0].message)
-    outline = check_schema(root)
-    used = find(engine)
-    known = Known(
+    check_form(given)
+    patterns = check_references(given, check_form).patterns
+    root = for_engine(given)
+    outline = check_references(root, check_form)
+    validator = compile_validator(root)  # refuses patterns too
+    facts = SchemaFacts(
         root=root,
         targets=outline.targets,
-        matchers=_matchers(used, outline.patterns),
+        matchers={pattern: matcher(pattern) for pattern in outline.name_patterns},
+        patterns={ascii_edges(pattern): pattern for pattern in patterns},
         noun=noun,
         has_secrets=any(map(is_sensitive, outline.nodes)),
+        validator=validator,
+        compile_part=partial(compile_part, root),
     )
-    return CompiledSchema(known, plan_for(known), used.judge(root), used.name)
-
-
-def _matchers(engine: Engine, patterns: Mapping[str, str]) -> dict[str, Callable[[str], bool]]:
-    matchers: dict[str, Callable[[str], bool]] = {}
-    for pattern, place in patterns.items():
-        try:
-            matchers[pattern] = engine.matcher(pattern)
-        except ValueError:
-            raise SchemaError(place, "not a regular expression of ECMA-262") from None
-    return matchers
+    return CompiledSchema(facts, plan_for(facts))

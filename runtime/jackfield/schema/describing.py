@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jackfield.schema.facts import types_of
 from jackfield.schema.formats import FORMATS
-from jackfield.schema.kinds import ALL_KINDS, TYPES, type_words
-from jackfield.schema.known import types_of
+from jackfield.schema.json_types import ALL_KINDS, TYPES, type_words
 from jackfield.schema.wording import either, listed, name_of, one_of, quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jackfield.schema.kinds import Json, Node
-    from jackfield.schema.known import Known
+    from jackfield.schema.facts import SchemaFacts
+    from jackfield.schema.json_types import Json, Node
 
 __all__ = ["described", "described_each"]
 
 
-def described(known: Known, node: Node) -> str:
+def described(facts: SchemaFacts, node: Node) -> str:
     """A noun phrase for the values that a schema takes."""
     if isinstance(node, bool):
         return "any value" if node else "nothing"
@@ -29,21 +29,21 @@ def described(known: Known, node: Node) -> str:
     hint = node.get("x-jackfield", {}).get("expects")
     if hint:
         return str(hint)
-    for sub in known.references(node):
-        return described(known, sub)
-    return _by_shape(known, node)
+    for sub in facts.references(node):
+        return described(facts, sub)
+    return _by_shape(facts, node)
 
 
-def described_each(known: Known, nodes: list[Node]) -> str:
+def described_each(facts: SchemaFacts, nodes: list[Node]) -> str:
     """The choices between several schemas, each said once."""
-    return either(list(dict.fromkeys(described(known, node) for node in nodes)))
+    return either(list(dict.fromkeys(described(facts, node) for node in nodes)))
 
 
-def _by_shape(known: Known, node: Mapping[str, Json]) -> str:
-    judged = FORMATS.get(node.get("format", ""))
-    kinds = known.accepted(node)
-    if judged is not None and kinds == {"string"}:
-        return judged.noun
+def _by_shape(facts: SchemaFacts, node: Mapping[str, Json]) -> str:
+    noun = FORMATS.get(node.get("format", ""))
+    kinds = facts.accepted(node)
+    if noun is not None and kinds == {"string"}:
+        return noun
     if node.get("required") and kinds in ({"object"}, ALL_KINDS):
         return f"an object with {listed([name_of(name) for name in node['required']], 'and')}"
     if "type" in node:

@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from jackfield.errors import Detail
-from jackfield.schema.kinds import MAX_DEPTH, MAX_DIGITS, Json
-from jackfield.schema.pointer import child, cut, shown
+from jackfield.json_pointer import child, cut, shown
+from jackfield.schema.json_types import MAX_DEPTH, MAX_DIGITS, Json
 from jackfield.schema.wording import escaped
 
 if TYPE_CHECKING:

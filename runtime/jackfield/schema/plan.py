@@ -14,7 +14,7 @@ from jackfield.schema.reading import read_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from jackfield.schema.kinds import Json
+    from jackfield.schema.json_types import Json
 
 __all__ = ["ABSENT", "Items", "Members", "Plan", "text_step"]
 

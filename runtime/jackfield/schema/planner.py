@@ -9,8 +9,8 @@ from jackfield.schema.plan import ABSENT, Items, Members, Plan, text_step
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from jackfield.schema.kinds import Json, Node
-    from jackfield.schema.known import Known
+    from jackfield.schema.facts import SchemaFacts
+    from jackfield.schema.json_types import Json, Node
 
     Parts = Sequence[Mapping[str, Json]]
 
@@ -19,17 +19,17 @@ __all__ = ["plan_for"]
 _READABLE = frozenset({"boolean", "integer", "fraction"})
 
 
-def plan_for(known: Known) -> Plan:
+def plan_for(facts: SchemaFacts) -> Plan:
     """The plan of the whole schema."""
-    planner = _Planner(known)
-    plan = planner.plan([known.root])
+    planner = _Planner(facts)
+    plan = planner.plan([facts.root])
     planner.forget_idle()
     return plan
 
 
 class _Planner:
-    def __init__(self, known: Known) -> None:
-        self._known = known
+    def __init__(self, facts: SchemaFacts) -> None:
+        self._facts = facts
         self._plans: dict[tuple[int, ...], Plan] = {}
 
     def plan(self, nodes: Sequence[Node]) -> Plan:
@@ -51,7 +51,7 @@ class _Planner:
         """The schemas that apply to a value of any type."""
         for node in parts:
             yield node
-            subs = (*self._known.references(node), *node.get("allOf", ()))
+            subs = (*self._facts.references(node), *node.get("allOf", ()))
             yield from self._always([sub for sub in subs if not isinstance(sub, bool)])
 
     def _applied(self, parts: Parts, kind: str) -> Iterator[Mapping[str, Json]]:
@@ -59,7 +59,7 @@ class _Planner:
         for node in self._always(parts):
             yield node
             for keyword in ("anyOf", "oneOf"):
-                fitting = [sub for sub in node.get(keyword, ()) if kind in self._known.accepted(sub)]
+                fitting = [sub for sub in node.get(keyword, ()) if kind in self._facts.accepted(sub)]
                 if len(fitting) == 1 and not isinstance(fitting[0], bool):
                     yield from self._applied(fitting, kind)
 
@@ -75,9 +75,9 @@ class _Planner:
     def _text(self, parts: Parts) -> Callable[[str], Json] | None:
         hints = [node.get("x-jackfield", {}) for node in self._applied(parts, "string")]
         trim, lowercase = (any(hint.get(name) is True for hint in hints) for name in ("trim", "lowercase"))
-        kinds = frozenset[str]().union(*[self._known.accepted(node) for node in parts[:1]])
+        kinds = frozenset[str]().union(*[self._facts.accepted(node) for node in parts[:1]])
         for node in parts[1:]:
-            kinds &= self._known.accepted(node)
+            kinds &= self._facts.accepted(node)
         readable = frozenset() if "string" in kinds else kinds & _READABLE
         return text_step(trim=trim, lowercase=lowercase, kinds=readable)
 
@@ -90,7 +90,7 @@ class _Planner:
         names = dict.fromkeys(name for node in parts for name in node.get("properties", ()))
         by_name = {name: self._combined([sub for node in parts for sub in self._member_schemas(node, name)]) for name in names}
         patterns = [
-            (self._known.matchers[pattern], self._combined([sub]))
+            (self._facts.matchers[pattern], self._combined([sub]))
             for node in parts
             for pattern, sub in node.get("patternProperties", {}).items()
         ]
@@ -98,7 +98,7 @@ class _Planner:
 
     def _member_schemas(self, node: Mapping[str, Json], name: str) -> Iterator[Node]:
         found = [node["properties"][name]] if name in node.get("properties", {}) else []
-        found += [sub for pattern, sub in node.get("patternProperties", {}).items() if self._known.matches(pattern, name)]
+        found += [sub for pattern, sub in node.get("patternProperties", {}).items() if self._facts.matches(pattern, name)]
         yield from found or [node.get("additionalProperties", True)]
 
     def _combined(self, nodes: Sequence[Node]) -> Plan | None:

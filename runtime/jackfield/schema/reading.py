@@ -6,10 +6,10 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from jackfield.schema.kinds import MAX_DIGITS
+from jackfield.schema.json_types import MAX_DIGITS
 
 if TYPE_CHECKING:
-    from jackfield.schema.kinds import Json
+    from jackfield.schema.json_types import Json
 
 __all__ = ["read_text"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jackfield.schema.kinds import Json
+    from jackfield.schema.json_types import Json
 
 __all__ = ["count", "either", "escaped", "listed", "may_quote", "name_of", "one_of", "quote"]
 

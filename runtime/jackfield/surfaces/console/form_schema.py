@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from jackfield.schema.pointer import names
+from jackfield.json_pointer import names
 from jackfield.surfaces.console.markdown import line
 
 __all__ = ["form_schema"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jackfield.schema.pointer import join, names
+from jackfield.json_pointer import join, names
 
 __all__ = ["Place", "file_places"]
 

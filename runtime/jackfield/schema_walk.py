@@ -1,7 +1,8 @@
-"""Which parts of a JSON Schema speak about which part of a value.
+"""One walk over a JSON Schema beside a value: which schemas apply to which part of it, and which of these mark a secret.
 
-All branches count, whether or not the value fits them: where a value might be a secret it is treated as one. References
-are followed within the schema only (RFC 6901 pointers and ``$anchor``), since manifests hold no others.
+All branches count, whether or not the value fits them: where a value might be a secret it is treated as one. References are followed
+within the schema only (JSON Pointers and ``$anchor``), since manifests hold no others. A stranger's manifest may hold anything, so nothing
+here takes a schema's form for granted. The module lies below ``schema`` and ``redaction``, which do not know each other and both need it.
 """
 
 from __future__ import annotations
@@ -9,20 +10,33 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["Nodes", "Schema", "is_reference", "members", "nodes"]
+from jackfield.json_pointer import follow
+
+__all__ = ["Nodes", "Schema", "branches", "extension", "is_secret", "item_schemas", "member_schemas", "members", "nodes", "target"]
 
 Schema = Mapping[str, Any]
 Nodes = tuple[Schema, ...]
 """All schemas that apply to one value, references and combinations resolved."""
 
 
-def is_reference(value: object) -> bool:
-    """Whether the value names a secret instead of holding it: ``{"$env": "NAME"}``, ``{"$file": "path"}``."""
-    return isinstance(value, Mapping) and len(value) == 1 and all(str(name).startswith("$") for name in value)
+def extension(node: object) -> Mapping[str, Any]:
+    """Read a schema's ``x-jackfield``; empty where there is none."""
+    return _map(_map(node).get("x-jackfield"))
+
+
+def is_secret(node: Schema) -> bool:
+    """Return True if the schema marks its value as a secret (contract §5)."""
+    return node.get("writeOnly") is True or node.get("format") == "password"
+
+
+def branches(node: object, *keywords: str) -> Iterator[Schema]:
+    """List the schemas in the arrays of these keywords, without ``true`` and ``false``."""
+    for keyword in keywords or ("anyOf", "oneOf"):
+        yield from (sub for sub in _list(_map(node).get(keyword)) if isinstance(sub, Mapping))
 
 
 def nodes(root: Schema, *starts: object) -> Nodes:
-    """The schemas ``starts`` and all that they refer to or combine, each once."""
+    """Collect the schemas ``starts`` and all that they refer to or combine, each once."""
     found: dict[int, Schema] = {}
     waiting = list(starts)
     while waiting:
@@ -36,35 +50,24 @@ def nodes(root: Schema, *starts: object) -> Nodes:
 def _combined(root: Schema, node: Schema) -> Iterator[object]:
     for name in ("$ref", "$dynamicRef"):
         if isinstance(node.get(name), str):
-            yield _target(root, node[name])
-    for name in ("allOf", "anyOf", "oneOf"):
-        yield from _list(node.get(name))
-    for name in ("if", "then", "else"):
+            yield target(root, node[name])
+    yield from branches(node, "allOf", "anyOf", "oneOf")
+    for name in ("not", "if", "then", "else"):
         yield node.get(name)
     yield from _map(node.get("dependentSchemas")).values()
 
 
-def _target(root: Schema, reference: str) -> object:
-    if not reference.startswith("#"):
+def target(root: Schema, reference: str) -> object:
+    """Find what a reference points to, or None where it leaves the schema or points to nothing."""
+    base, _, fragment = reference.partition("#")
+    if base and base != root.get("$id"):
         return None
-    if reference == "#" or reference.startswith("#/"):
-        return _pointed(root, reference[1:])
-    return _anchored(root, reference[1:])
-
-
-def _pointed(root: Schema, pointer: str) -> object:
-    from urllib.parse import unquote  # noqa: PLC0415 (only a schema with references pays for it)
-
-    node: Any = root
-    for step in unquote(pointer).split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(node, Mapping):
-            node = node.get(name)
-        elif isinstance(node, list) and name.isdecimal() and int(name) < len(node):
-            node = node[int(name)]
-        else:
-            return None
-    return node
+    if fragment and not fragment.startswith("/"):
+        return _anchored(root, fragment)
+    try:
+        return follow(root, fragment)
+    except LookupError:
+        return None
 
 
 def _anchored(root: Schema, anchor: str) -> object:
@@ -81,20 +84,21 @@ def _anchored(root: Schema, anchor: str) -> object:
 
 
 def members(root: Schema, applying: Nodes, value: object) -> Iterator[tuple[Any, Nodes | None, Any]]:
-    """Each member of an object or item of an array: its name or index, the schemas that apply to it, and itself.
+    """List each member of an object or item of an array: its name or index, the schemas that apply to it, and itself.
 
     None stands for the schemas of a member that a closed object does not know.
     """
     if isinstance(value, Mapping):
         for name, member in value.items():
-            known = nodes(root, *(found for node in applying for found in _of_member(node, str(name))))
+            known = nodes(root, *(found for node in applying for found in member_schemas(node, str(name))))
             yield name, None if not known and _is_closed(applying, str(name)) else known, member
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            yield index, nodes(root, *(found for node in applying for found in _of_item(node, index))), item
+            yield index, nodes(root, *(found for node in applying for found in item_schemas(node, index))), item
 
 
-def _of_member(node: Schema, name: str) -> list[object]:
+def member_schemas(node: Schema, name: str) -> list[object]:
+    """List what a schema says of the member of that name."""
     properties = _map(node.get("properties"))
     found = [properties[name]] if name in properties else []
     found += [schema for pattern, schema in _map(node.get("patternProperties")).items() if _fits(pattern, name)]
@@ -102,12 +106,13 @@ def _of_member(node: Schema, name: str) -> list[object]:
 
 
 def _is_closed(applying: Nodes, name: str) -> bool:
-    """Whether some schema refuses the member and none knows it (a known one may have the schema ``true``)."""
-    spoken = [_of_member(node, name) for node in applying]
+    """Return True if some schema refuses the member and none knows it (a known one may have the schema ``true``)."""
+    spoken = [member_schemas(node, name) for node in applying]
     return any(False in found for found in spoken) and not any(True in found for found in spoken)
 
 
-def _of_item(node: Schema, index: int) -> list[object]:
+def item_schemas(node: Schema, index: int) -> list[object]:
+    """List what a schema says of the item at that index."""
     items = node.get("items")
     # Before 2020-12 the array form of "items" was what "prefixItems" is now.
     prefix = [*_list(node.get("prefixItems")), *_list(items)]
@@ -125,7 +130,7 @@ def _fits(pattern: str, name: str) -> bool:
 
 
 def _map(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, (dict, Mapping)) else {}  # dict first: asking an abstract class is slow
 
 
 def _list(value: object) -> Sequence[Any]:

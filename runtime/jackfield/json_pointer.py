@@ -1,14 +1,12 @@
-"""JSON Pointers (RFC 6901): built, shown, and followed into a schema."""
+"""JSON Pointers (RFC 6901): build, show and follow them."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from jackfield.schema.kinds import Json
 
 __all__ = ["child", "cut", "follow", "join", "names", "shown"]
 
@@ -21,13 +19,13 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def child(path: str, name: str | int) -> str:
-    """The pointer to a member or an item of what ``path`` points to."""
+    """Build the pointer to a member or an item of what ``path`` points to."""
     token = str(name).replace("~", "~0").replace("/", "~1")
     return f"{path}/{token}"
 
 
 def join(steps: Iterable[str | int]) -> str:
-    """The pointer made of these names and indexes."""
+    """Build a pointer from names and indexes."""
     path = ""
     for name in steps:
         path = child(path, name)
@@ -35,24 +33,24 @@ def join(steps: Iterable[str | int]) -> str:
 
 
 def names(path: str) -> list[str]:
-    """What the pointer is made of: the names and indexes from the root on."""
+    """Split a pointer into its names and indexes, from the root on."""
     return [token.replace("~1", "/").replace("~0", "~") for token in path.split("/")[1:]]
 
 
 def cut(name: str, limit: int = MAX_NAME) -> str:
-    """The name, at most ``limit`` characters of it, then an ellipsis."""
+    """Cut a name to ``limit`` characters and an ellipsis."""
     return name if len(name) <= limit else name[:limit] + "…"
 
 
 def shown(path: str) -> str:
-    """The pointer as a Detail carries it: valid Unicode, and no name in it longer than ``MAX_TOKEN``."""
+    """Make a pointer fit for a Detail: valid Unicode, and no name in it longer than ``MAX_TOKEN``."""
     if len(path) > MAX_TOKEN:
         path = "/".join(cut(token, MAX_TOKEN) for token in path.split("/"))
     return path if path.isascii() else _SURROGATE.sub("\ufffd", path)
 
 
-def follow(root: Json, pointer: str) -> Json:
-    """What a pointer points to in a schema; it may be percent-encoded, as in the fragment of a URI.
+def follow(root: Any, pointer: str) -> Any:  # noqa: ANN401 (any JSON value)
+    """Find what a pointer points to in a schema; it may be percent-encoded, as in the fragment of a URI.
 
     :raises LookupError: where it points to nothing.
     """

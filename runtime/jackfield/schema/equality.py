@@ -1,21 +1,18 @@
-"""When two JSON values are the same, and when a number is a multiple of another: exactly, without rounding.
+"""When two JSON values are the same (exactly, without rounding).
 
 Source: JSON Schema 2020-12 core §4.2.2 (1 and 1.0 are equal, true and 1 are not).
 """
 
 from __future__ import annotations
 
-from decimal import Context, Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from jackfield.schema.kinds import Json
+    from jackfield.schema.json_types import Json
 
-__all__ = ["first_twins", "is_multiple", "is_same", "lookup_key"]
-
-_EXACT = Context(prec=5_000, Emax=999_999, Emin=-999_999)
+__all__ = ["first_twins", "is_same", "lookup_key"]
 
 
 def lookup_key(value: Json) -> Hashable:
@@ -42,14 +39,3 @@ def first_twins(items: Sequence[Json]) -> tuple[int, int] | None:
         if earlier != index:
             return earlier, index
     return None
-
-
-def is_multiple(number: float, step: float) -> bool:
-    """Whether ``number`` is a multiple of ``step``, both as the decimals that they are written as: 0.3 is one of 0.1."""
-    if isinstance(number, int) and isinstance(step, int):
-        return number % step == 0
-    return _EXACT.remainder(_decimal(number), _decimal(step)) == 0
-
-
-def _decimal(number: float) -> Decimal:
-    return Decimal(number) if isinstance(number, int) else Decimal(repr(number))

@@ -1,0 +1,130 @@
+r"""The engine, ``jsonschema-rs``: it judges values, and reports what is wrong with them as typed errors.
+
+The schema that it compiles differs from the author's in two points. ``\b`` is spelt out, since the engine's is Unicode's and ECMA-262's is
+ASCII. And ``propertyNames`` becomes ``not not propertyNames``: the engine copies the object into each error, so one error for each bad name
+would take the square of their number.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import jsonschema_rs as rs
+
+from jackfield.json_pointer import join
+from jackfield.schema.formats import JUDGED_HERE
+from jackfield.schema.json_types import Json, SchemaError
+from jackfield.schema.references import SUBSCHEMA, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jackfield.schema.json_types import Node
+
+__all__ = ["Validator", "ascii_edges", "check_form", "compile_part", "compile_validator", "for_engine", "matcher", "names_rule"]
+
+Validator = rs.Draft202012Validator
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_NAME: Final = "jackfield:schema"
+_WORD = "0-9A-Za-z_"
+_EDGE = f"(?:(?<![{_WORD}])(?=[{_WORD}])|(?<=[{_WORD}])(?![{_WORD}]))"
+_EDGES = {"b": _EDGE, "B": f"(?!{_EDGE})"}
+_MARKS = re.compile(r"\\.|.", re.DOTALL)
+
+
+def check_form(schema: Json) -> None:
+    """Check a schema against the meta-schema of draft 2020-12.
+
+    :raises SchemaError: at the first fault.
+    """
+    dialect = schema.get("$schema", DIALECT) if isinstance(schema, dict) else DIALECT
+    if not isinstance(dialect, str) or dialect.rstrip("#") != DIALECT:
+        raise SchemaError("/$schema", f"must be {DIALECT}")
+    if not isinstance(schema, dict | bool):
+        raise SchemaError("", "a schema must be an object, true or false")
+    try:
+        rs.meta.validate(schema)
+    except rs.ValidationError as error:
+        raise _refusal(error) from None
+
+
+def compile_validator(schema: Json) -> Validator:
+    """Compile a schema.
+
+    :raises SchemaError: the engine refuses it.
+    """
+    return _compiled(schema, None)
+
+
+def compile_part(schema: Json, pointer: str) -> Validator:
+    """Compile a part of a schema, which may refer to other parts. Places in its errors are places of the whole schema."""
+    from urllib.parse import quote  # noqa: PLC0415 (few refusals need it)
+
+    return _compiled({"$ref": f"{_NAME}#{quote(pointer)}"}, rs.Registry([(_NAME, schema)]))
+
+
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """Compile a pattern, as it stands in a schema for the engine, to a function that finds it in a text."""
+    found: Callable[[str], bool] = Validator({"pattern": pattern}).is_valid
+    return found
+
+
+def _compiled(schema: Json, registry: rs.Registry | None) -> Validator:
+    formats = {name: judged.holds for name, judged in JUDGED_HERE.items()}
+    try:
+        # mask: an engine's own message must never hold a value, even in a log of somebody else's
+        return Validator(schema, validate_formats=True, formats=formats, mask="***", offline=True, registry=registry)
+    except ValueError as error:
+        raise _refusal(error) from None
+
+
+def _refusal(error: Any) -> SchemaError:  # noqa: ANN401 (the engine's)
+    pointer = join(getattr(error, "instance_path", ()))
+    if getattr(getattr(error, "kind", None), "name", "") == "format":
+        return SchemaError(pointer, "not a regular expression of ECMA-262")
+    return SchemaError(pointer, str(getattr(error, "message", error)).partition("\n")[0])
+
+
+def for_engine(node: Json) -> Json:
+    """Copy a schema for the engine; see the module's docstring."""
+    if not isinstance(node, dict):
+        return node
+    made = {keyword: _keyword(keyword, value) for keyword, value in node.items() if keyword != "propertyNames"}
+    if "propertyNames" in node:
+        names = {"not": {"not": {"propertyNames": for_engine(node["propertyNames"])}}}
+        made["allOf"] = [*made.get("allOf", ()), names]
+    return made
+
+
+def names_rule(node: Json) -> Node | None:
+    """The schema for names in what ``for_engine`` made of ``propertyNames``, or None."""
+    refused = node.get("not")
+    inner = refused.get("not") if isinstance(refused, dict) and len(node) == len(refused) == 1 else None
+    return inner["propertyNames"] if isinstance(inner, dict) and list(inner) == ["propertyNames"] else None
+
+
+def _keyword(keyword: str, value: Json) -> Json:
+    if keyword == "pattern":
+        return ascii_edges(value)
+    if keyword in SUBSCHEMA:
+        return for_engine(value)
+    if keyword in SUBSCHEMA_LISTS:
+        return [for_engine(sub) for sub in value]
+    if keyword in SUBSCHEMA_MAPS:
+        rename = ascii_edges if keyword == "patternProperties" else str
+        return {rename(name): for_engine(sub) for name, sub in value.items()}
+    return value
+
+
+def ascii_edges(pattern: str) -> str:
+    r"""Spell out ``\b`` and ``\B`` as ECMA-262 means them: between ASCII letters only; in a class ``\b`` is a backspace."""
+    if "\\b" not in pattern and "\\B" not in pattern:
+        return pattern
+    parts, in_class = [], False
+    for mark in _MARKS.findall(pattern):
+        edge = _EDGES.get(mark[1:]) if mark[0] == "\\" else None
+        parts.append(mark if edge is None else r"\x08" if in_class else edge)
+        in_class = mark != "]" if in_class else mark == "["
+    return "".join(parts)

@@ -1,0 +1,159 @@
+"""Why a value is not valid: one sentence of ours for each error of the engine.
+
+The engine says which keyword of which part of the schema refuses which part of the value, and keeps the errors of each branch. The
+sentences are ours, so that they hold no word of Python or Rust and never quote a secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from jackfield.errors import Detail
+from jackfield.json_pointer import join, shown
+from jackfield.schema.references import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS
+from jackfield.schema.secrets import is_secret_place
+from jackfield.schema.wording import may_quote, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from jackfield.schema.facts import SchemaFacts
+    from jackfield.schema.json_types import Json
+
+    Sentence: TypeAlias = Callable[["Explainer", "Fault"], Iterator[Detail]]
+
+__all__ = ["Explainer", "Fault"]
+
+_OF_NAMES = SUBSCHEMA_LISTS | SUBSCHEMA_MAPS
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One error of the engine and its place.
+
+    ``node`` is the schema that has the ``keyword``; None where a schema ``false`` refuses the value. ``path`` points to ``value``.
+    """
+
+    error: Any
+    keyword: str | None
+    node: Mapping[str, Json]
+    value: Json
+    path: str
+
+    def told(self, message: str) -> Detail:
+        """The fault in words."""
+        return Detail(shown(self.path), message, self.keyword)
+
+
+class Explainer:
+    """The errors of one value in words, by a table of sentences for keywords. ``base`` points to the value, where it is part of another."""
+
+    def __init__(
+        self,
+        facts: SchemaFacts,
+        sentences: Mapping[str | None, Sentence],
+        value: Json,
+        *,
+        base: str = "",
+        root_value: Json = None,
+        errors: Sequence[Any] = (),
+    ) -> None:
+        self.facts = facts
+        self._sentences = sentences
+        self._value = value
+        self._base = base
+        self._root_value = root_value if base else value
+        self._errors = errors
+
+    def details(self, errors: Iterable[Any]) -> Iterator[Detail]:
+        """Explain errors of the value, without those that would only repeat a wrong type."""
+        scope = Explainer(
+            self.facts, self._sentences, self._value, base=self._base, root_value=self._root_value, errors=_beside_types(list(errors))
+        )
+        for error in scope._errors:
+            fault = scope.fault(error)
+            yield from self._sentences[fault.keyword if fault.keyword in self._sentences else None](scope, fault)
+
+    def fault(self, error: Any) -> Fault:  # noqa: ANN401 (the engine's)
+        """Where an error is."""
+        place = error.schema_path
+        keyword = _keyword(place)
+        if error.kind.name == "falseSchema" and keyword not in ("items", "additionalProperties", "unevaluatedProperties"):
+            keyword = None
+        return Fault(error, keyword, self._node(place[:-1]), self.value_at(error.instance_path), self._base + join(error.instance_path))
+
+    def value_at(self, steps: Iterable[str | int]) -> Json:
+        """Find a part of the value."""
+        value = self._value
+        for step in steps:
+            value = value[step]
+        return value
+
+    def _node(self, place: Sequence[str | int]) -> Mapping[str, Json]:
+        node: Any = self.facts.root
+        try:
+            for step in place:
+                node = node[step]
+        except (LookupError, TypeError):
+            return {}
+        return node if isinstance(node, dict) else {}
+
+    def part(self, place: Sequence[str | int]) -> Any:  # noqa: ANN401 (the engine's)
+        """Compile the part of the schema at ``place``, once."""
+        return self.facts.validator_at(join(place))
+
+    def below(self, place: Sequence[str | int], value: Json, path: str) -> Iterator[Detail]:
+        """Explain a value by the part of the schema at ``place``."""
+        validator = self.part(place)
+        if not validator.is_valid(value):
+            part = Explainer(self.facts, self._sentences, value, base=path, root_value=self._root_value)
+            yield from part.details(validator.iter_errors(value))
+
+    def shown_value(self, fault: Fault) -> str | None:
+        """The value as a message may quote it, or None: it is long, a container, or marked as a secret at this place or above."""
+        return quote(fault.value) if may_quote(fault.value) and not self.is_secret(fault.path) else None
+
+    def is_secret(self, path: str) -> bool:
+        """Return True if any schema that applies to this place or one above marks it."""
+        return self.facts.has_secrets and is_secret_place(self.facts, self._root_value, path)
+
+    @cached_property
+    def failed(self) -> frozenset[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        """Where branches and conditions fail: their places by way of references, each with the values at which, or in which, they do."""
+        found: set[tuple[tuple[Any, ...], tuple[Any, ...]]] = set()
+        for error in self._errors:
+            way, values = tuple(error.evaluation_path), tuple(error.instance_path)
+            for end, keyword in enumerate(way, 1):
+                if keyword in ("anyOf", "oneOf", "then", "else"):
+                    found.update((way[:end], values[:depth]) for depth in range(len(values) + 1))
+        return frozenset(found)
+
+
+def _beside_types(errors: list[Any]) -> list[Any]:
+    """Drop what a schema says of a value besides that its type is wrong: the rest would only repeat it."""
+    if len(errors) == 1:
+        return errors
+    ways = {tuple(error.evaluation_path) for error in errors}
+    typed_ways = {way[:-1] for way in ways if way and way[-1] == "type"}
+    if not any(way[:end] in typed_ways for way in ways for end in range(len(way) - (way[-1:] == ("type",)))):
+        return errors  # nearly always
+    typed = {(tuple(error.evaluation_path[:-1]), tuple(error.instance_path)) for error in errors if error.kind.name == "type"}
+    return [error for error in errors if not _repeats(error, typed, typed_ways)]
+
+
+def _repeats(error: Any, typed: set[tuple[Any, Any]], ways: set[Any]) -> bool:  # noqa: ANN401 (the engine's)
+    way, values = tuple(error.evaluation_path), tuple(error.instance_path)
+    last = len(way) - 1 if error.kind.name == "type" else len(way)
+    return any(way[:end] in ways and any((way[:end], values[:depth]) in typed for depth in range(len(values) + 1)) for end in range(last))
+
+
+def _keyword(place: Sequence[str | int]) -> str | None:
+    """The keyword that a place in a schema ends with, or None where it ends with a name or an index."""
+    keyword: str | None = None
+    inside = False
+    for step in place:
+        keyword = None if inside else str(step)
+        inside = keyword in _OF_NAMES
+    return keyword

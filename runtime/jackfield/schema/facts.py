@@ -1,0 +1,108 @@
+"""Facts about one compiled schema: its references, its patterns, which JSON types each part takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from jackfield.schema.json_types import ALL_KINDS, TYPES, Json, Node, kind_of
+from jackfield.schema_walk import Nodes, extension, is_secret, nodes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["SchemaFacts", "is_sensitive", "types_of"]
+
+_NO_KINDS: frozenset[str] = frozenset()
+
+
+def is_sensitive(node: Mapping[str, Json]) -> bool:
+    """Return True if a schema marks its value as one that no message may quote."""
+    hints = extension(node)
+    return is_secret(node) or bool(hints.get("sensitive") or hints.get("mask"))
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaFacts:
+    """A checked schema, as the engine has it. ``noun`` is what its top-level members are called, ``compile_part`` compiles a part of it."""
+
+    root: Node
+    targets: Mapping[str, Node]
+    matchers: Mapping[str, Callable[[str], bool]]
+    patterns: Mapping[str, str]
+    noun: str
+    has_secrets: bool
+    validator: Any
+    compile_part: Callable[[str], Any]
+    _kinds: dict[int, frozenset[str]] = field(default_factory=dict)  # caches; two threads would write the same
+    _parts: dict[str, Any] = field(default_factory=dict)
+    _applying: dict[tuple[int, ...], tuple[Nodes, bool]] = field(default_factory=dict)
+
+    def applying(self, starts: tuple[object, ...]) -> tuple[Nodes, bool]:
+        """Collect the schemas and all that they refer to or combine, and say whether one of them marks a secret."""
+        key = tuple(map(id, starts))  # parts of the root, which lives as long as this does
+        found = self._applying.get(key)
+        if found is None:
+            applying = nodes(self.root if isinstance(self.root, Mapping) else {}, *starts)
+            found = self._applying[key] = (applying, any(map(is_sensitive, applying)))
+        return found
+
+    def validator_at(self, pointer: str) -> Any:  # noqa: ANN401 (the engine's)
+        """Compile the part that a pointer points to, once."""
+        found = self._parts.get(pointer)
+        if found is None:
+            found = self._parts[pointer] = self.compile_part(pointer)
+        return found
+
+    def first_error(self, value: Json) -> Any:  # noqa: ANN401 (the engine's)
+        """Find the first error in a value that is not valid."""
+        try:
+            self.validator.validate(value)
+        except ValueError as error:
+            return error
+        raise AssertionError("a valid value has no error")
+
+    def author_pattern(self, pattern: str) -> str:
+        """The pattern as its author wrote it."""
+        return self.patterns.get(pattern, pattern)
+
+    def matches(self, pattern: str, text: str) -> bool:
+        """Whether the pattern is found anywhere in the text."""
+        return self.matchers[pattern](text)
+
+    def references(self, node: Mapping[str, Json]) -> Iterator[Node]:
+        """What the schema refers to for the very same value."""
+        for keyword in ("$ref", "$dynamicRef"):
+            if keyword in node:
+                yield self.targets[node[keyword]]
+
+    def accepted(self, node: Node) -> frozenset[str]:
+        """The kinds of value that the schema can take at all, by its types, values and branches."""
+        if isinstance(node, bool):
+            return ALL_KINDS if node else _NO_KINDS
+        found = self._kinds.get(id(node))
+        if found is None:
+            found = self._kinds[id(node)] = self._accepted(node)
+        return found
+
+    def _accepted(self, node: Mapping[str, Json]) -> frozenset[str]:
+        kinds = ALL_KINDS
+        if "type" in node:
+            kinds &= _NO_KINDS.union(*(TYPES[name] for name in types_of(node)))
+        if "enum" in node:
+            kinds &= {kind_of(value) for value in node["enum"]}
+        if "const" in node:
+            kinds &= {kind_of(node["const"])}
+        for sub in (*self.references(node), *node.get("allOf", ())):
+            kinds &= self.accepted(sub)
+        for keyword in ("anyOf", "oneOf"):
+            if keyword in node:
+                kinds &= _NO_KINDS.union(*map(self.accepted, node[keyword]))
+        return kinds
+
+
+def types_of(node: Mapping[str, Json]) -> list[str]:
+    """The declared types, in the order of the schema."""
+    types = node["type"]
+    return [types] if isinstance(types, str) else types

@@ -1,0 +1,148 @@
+"""The schemas inside a schema, and what its references point to.
+
+The engine checks everything else about a schema. References are followed here, since preparing and explaining need their targets, and
+they are refused where they leave the schema or lead round in a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from jackfield.json_pointer import child, follow
+from jackfield.schema.json_types import Json, Node, SchemaError
+from jackfield.schema.wording import name_of
+
+__all__ = ["SUBSCHEMA", "SUBSCHEMA_LISTS", "SUBSCHEMA_MAPS", "Outline", "check_references", "in_place"]
+
+SUBSCHEMA = frozenset(
+    {"additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames", "then"}
+    | {"unevaluatedItems", "unevaluatedProperties"}
+)
+"""Keywords whose value is a schema."""
+SUBSCHEMA_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+"""Keywords whose value is an array of schemas."""
+SUBSCHEMA_MAPS = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
+"""Keywords whose value is an object of schemas."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The schemas in a schema, the target of each reference (``$ref``, ``$dynamicRef``), and its patterns, those for names apart."""
+
+    nodes: tuple[Mapping[str, Json], ...]
+    targets: Mapping[str, Node]
+    patterns: frozenset[str]
+    name_patterns: frozenset[str]
+
+
+def check_references(root: Json, check_form: Callable[[Json], None]) -> Outline:
+    """Find the schemas in a schema whose form is right, and the targets of its references, whose form is checked as they are found.
+
+    :raises SchemaError: at the first fault.
+    """
+    check = _Check(root, check_form)
+    check.schema(root, "")
+    check.resolve()
+    check.refuse_loops()
+    nodes = tuple(node for _, node in check.nodes)
+    return Outline(
+        nodes,
+        check.targets,
+        frozenset(node["pattern"] for node in nodes if "pattern" in node),
+        frozenset(pattern for node in nodes for pattern in node.get("patternProperties", ())),
+    )
+
+
+class _Check:
+    def __init__(self, root: Json, check_form: Callable[[Json], None]) -> None:
+        self.root = root
+        self.targets: dict[str, Node] = {}
+        self.nodes: list[tuple[str, Mapping[str, Json]]] = []
+        self._check_form = check_form
+        self._own_id = root.get("$id") if isinstance(root, dict) else None
+        self._seen: set[int] = set()
+        self._anchors: dict[str, Node] = {}
+        self._references: list[tuple[str, str]] = []
+
+    def schema(self, node: Json, place: str) -> None:
+        if isinstance(node, bool) or id(node) in self._seen:
+            return
+        self._seen.add(id(node))
+        self.nodes.append((place, node))
+        if not isinstance(node.get("x-jackfield", {}), dict):
+            raise SchemaError(child(place, "x-jackfield"), "'x-jackfield' must be an object")
+        if place and "$id" in node:
+            raise SchemaError(child(place, "$id"), "'$id' may stand at the root only")
+        for keyword, value in node.items():
+            if keyword in ("$anchor", "$dynamicAnchor"):
+                self._anchors[value] = node
+            elif keyword in ("$ref", "$dynamicRef"):
+                self._references.append((value, child(place, keyword)))
+            for below, sub in _subschemas(keyword, value):
+                self.schema(sub, child(place, keyword) + below)
+
+    def resolve(self) -> None:
+        for reference, place in self._references:  # grows while targets are checked that nothing else had reached
+            if reference not in self.targets:
+                self.targets[reference] = target = self._target(reference, place)
+                if id(target) not in self._seen:
+                    self._check_target(target, reference.partition("#")[2])
+
+    def _check_target(self, target: Json, place: str) -> None:
+        try:
+            self._check_form(target)
+        except SchemaError as error:
+            raise SchemaError(place + error.pointer, error.reason) from None
+        self.schema(target, place)
+
+    def _target(self, reference: str, place: str) -> Node:
+        base, _, fragment = reference.partition("#")
+        if base and base != self._own_id:
+            raise SchemaError(place, f"{name_of(reference)} points out of the schema; only references into it ('#/$defs/…') are followed")
+        if fragment in self._anchors:
+            return self._anchors[fragment]
+        try:
+            target: Node = follow(self.root, fragment)
+        except LookupError:
+            raise SchemaError(place, f"{name_of(reference)} points to nothing") from None
+        return target
+
+    def refuse_loops(self) -> None:
+        """Refuse a schema that refers to itself at the same place of the value: walking it would never end."""
+        done: set[int] = set()
+        for place, node in self.nodes:
+            self._walk(node, place, set(), done)
+
+    def _walk(self, node: Node, place: str, open_nodes: set[int], done: set[int]) -> None:
+        if id(node) in open_nodes:
+            raise SchemaError(place, "the schema refers to itself without end")
+        if id(node) in done or isinstance(node, bool):
+            return
+        open_nodes.add(id(node))
+        for sub in in_place(node, self.targets):
+            self._walk(sub, place, open_nodes, done)
+        open_nodes.discard(id(node))
+        done.add(id(node))
+
+
+def _subschemas(keyword: str, value: Json) -> Iterator[tuple[str, Json]]:
+    if keyword in SUBSCHEMA:
+        yield "", value
+    elif keyword in SUBSCHEMA_LISTS:
+        yield from ((child("", index), sub) for index, sub in enumerate(value))
+    elif keyword in SUBSCHEMA_MAPS:
+        yield from ((child("", name), sub) for name, sub in value.items())
+
+
+def in_place(node: Mapping[str, Json], targets: Mapping[str, Node]) -> Iterator[Node]:
+    """Find the schemas that a schema applies to the very value that it is applied to."""
+    for keyword in ("$ref", "$dynamicRef"):
+        if keyword in node:
+            yield targets[node[keyword]]
+    for keyword in ("allOf", "anyOf", "oneOf"):
+        yield from node.get(keyword, ())
+    for keyword in ("not", "if", "then", "else"):
+        if keyword in node:
+            yield node[keyword]
+    yield from node.get("dependentSchemas", {}).values()

@@ -1,0 +1,298 @@
+"""One sentence for each keyword that can refuse a value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.errors import Detail, nearest
+from jackfield.json_pointer import MAX_NAME, child, cut, shown
+from jackfield.schema.branches import any_of, not_this, one_of_them
+from jackfield.schema.describing import described
+from jackfield.schema.engine import names_rule
+from jackfield.schema.equality import first_twins
+from jackfield.schema.explain import Explainer
+from jackfield.schema.facts import types_of
+from jackfield.schema.formats import FORMATS, JUDGED_HERE
+from jackfield.schema.json_types import kind_of, type_words, value_word
+from jackfield.schema.wording import count, either, name_of, one_of, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from jackfield.schema.explain import Fault, Sentence
+    from jackfield.schema.facts import SchemaFacts
+    from jackfield.schema.json_types import Json
+
+__all__ = ["explain"]
+
+MAX_EXPLAINED = 32 << 20
+"""The largest value, in bytes of memory at a guess, of which all faults are looked for: the engine copies the value into each error."""
+_PART = 100
+"""About what the engine takes for a number, a name, or an array."""
+MAX_PATTERN = 200
+"""The longest pattern that a message shows whole."""
+MAX_SUGGESTED = 20
+"""For how many unknown names of one object the nearest known one is searched for."""
+
+
+def explain(facts: SchemaFacts, value: Json) -> Iterator[Detail]:
+    """Explain every fault of a value, in the engine's order; some may be equal. Of a very large value only the first is looked for."""
+    explainer = Explainer(facts, SENTENCES, value)
+    if not _is_large(value):
+        yield from explainer.details(facts.validator.iter_errors(value))
+        return
+    yield from explainer.details([facts.first_error(value)])
+    yield Detail("", "may have more faults: in a value of this size only the first is looked for")
+
+
+def _is_large(value: Json) -> bool:
+    size, pending = 0, [value]
+    while pending and size <= MAX_EXPLAINED:
+        part = pending.pop()
+        size += _PART + (len(part) if isinstance(part, str) else 0)
+        if isinstance(part, dict | list):
+            pending.extend(part.values() if isinstance(part, dict) else part)
+    return size > MAX_EXPLAINED
+
+
+def _type(scope: Explainer, fault: Fault) -> Iterator[Detail]:
+    types, fraction = types_of(fault.node), kind_of(fault.value) == "fraction" and "integer" in types_of(fault.node)
+    text = scope.shown_value(fault) if fraction else value_word(fault.value)
+    yield fault.told(f"must be {either(type_words(types))}{f', not {text}' if text else ''}")
+
+
+def _enum(scope: Explainer, fault: Fault) -> Iterator[Detail]:
+    allowed, text = fault.node["enum"], scope.shown_value(fault)
+    choice = "" if len(allowed) == 1 else "one of "
+    if text is None:
+        yield fault.told(f"must be {choice}{one_of(allowed)}")
+        return
+    near = None
+    if isinstance(fault.value, str) and len(fault.value) <= MAX_NAME:
+        near = nearest(fault.value, [item for item in allowed if isinstance(item, str)])
+    yield fault.told(f"{text} is not {choice}{one_of(allowed)}{f'; did you mean {quote(near)}?' if near is not None else ''}")
+
+
+def _limit(words: str) -> Sentence:
+    def sentence(scope: Explainer, fault: Fault) -> Iterator[Detail]:
+        text = scope.shown_value(fault)
+        yield fault.told(f"must be {words}{quote(fault.node[str(fault.keyword)])}{f', not {text}' if text else ''}")
+
+    return sentence
+
+
+def _length(noun: str, words: str, adjective: str = "") -> Sentence:
+    def sentence(scope: Explainer, fault: Fault) -> Iterator[Detail]:
+        limit, actual = fault.node[str(fault.keyword)], len(fault.value)
+        if not actual and limit == 1:
+            yield fault.told("must not be empty")
+            return
+        tail = "" if scope.is_secret(fault.path) else f", not {actual}"
+        yield fault.told(f"must {words} {count(limit, noun)}{adjective}{tail}")
+
+    return sentence
+
+
+def _pattern(scope: Explainer, fault: Fault) -> Iterator[Detail]:
+    expects = fault.node.get("x-jackfield", {}).get("expects")
+    text, pattern = scope.shown_value(fault), scope.facts.author_pattern(fault.node["pattern"])
+    phrase = f"is not {expects}" if expects else f"does not match the pattern '{cut(pattern, MAX_PATTERN)}'"
+    yield fault.told(f"{text} {phrase}" if text else phrase)
+
+
+def _format(scope: Explainer, fault: Fault) -> Iterator[Detail]:
+    name = fault.node["format"]
+    phrase, judged = f"is not {FORMATS.get(name) or f'of the format {name_of(name)}'}", JUDGED_HERE.get(name)
+    if judged is not None and not scope.is_secret(fault.path):
+        phrase = judged.fault(fault.value) or phrase
+    text = scope.shown_value(fault)
+    yield fault.told(f"{text} {phrase}" if text else phrase)
+
+
+def _no_more_items(scope: Explainer, fault: Fault) -> Iterator[Detail]:
+    """``items: false``: an error for each further item is one fault of the array."""
+    path, _, index = fault.path.rpartition("/")
+    array = scope.value_at(fault.error.instance_path[:-1])
+    yield from _too_many(scope, path, len(fault.node.get("prefixItems", ())), len(array), "items") if index else ()
+
+
+def _unseen_items(scope: Explainer, fault: Fault) -> Iterator[Detail]:
+    node, items = fault.node, fault.value
+    seen = list(_failed_parts(scope, fault))
+    if any("items" in sub or "unevaluatedItems" in sub for sub in seen):
+        return  # that part's own faults are told
+    first = max(len(sub.get("prefixItems", ())) for sub in (node, *seen))
+    if node["unevaluatedItems"] is False:
+        limit = max(first, len(items) - len(fault.error.kind.unexpected))
+        if len(items) > limit:
+            yield from _too_many(scope, fault.path, limit, len(items), "unevaluatedItems")
+        return
+    contains = [*fault.error.schema_path[:-1], "contains"] if "contains" in node else None
+    for index in range(first, len(items)):
+        if contains is None or not scope.part(contains).is_valid(items[index]):
+            yield from scope.below(fault.error.schema_path, items[index], child(fault.path, index))
+
+
+def _too_many(scope: Explainer, path: str, limit: int, actual: int, keyword: str) -> Iterator[Detail]:
+    tail = "" if scope.is_secret(path) else f", not {actual}"
+    yield Detail(shown(path), f"must be at most {count(limit, 'item')} long{tail}" if limit else "must be empty", keyword)
+
+
+def _unique(scope: Explainer, fault: Fault) -> Iterator[Detail]:
+    twins = None if scope.is_secret(fault.path) else first_twins(fault.value)
+    where = f": items {twins[0]} and {twins[1]} are the same" if twins else ""
+    yield fault.told(f"must not hold an item twice{where}")
+
+
+def _contains(scope: Explainer, fault: Fault) -> Iterator[Detail]:
+    node, most = fault.node, fault.keyword == "maxContains"
+    limit = node["maxContains"] if most else node.get("minContains", 1)
+    part = scope.part([*fault.error.schema_path[:-1], "contains"])
+    tail = "" if scope.is_secret(fault.path) else f", not {sum(map(part.is_valid, fault.value))}"
+    are = "is" if limit == 1 else "are each"
+    words = f"must hold at {'most' if most else 'least'} {count(limit, 'item')} that {are} {described(scope.facts, node['contains'])}{tail}"
+    yield Detail(shown(fault.path), words, "maxContains" if most else "contains")
+
+
+def _required(_scope: Explainer, fault: Fault) -> Iterator[Detail]:
+    """One Detail for each missing member, at its own name."""
+    name = fault.error.kind.property
+    yield Detail(shown(child(fault.path, name)), f"{name_of(name)} is missing", "required")
+
+
+def _dependent(_scope: Explainer, fault: Fault) -> Iterator[Detail]:
+    name = fault.error.kind.property
+    for trigger, needed in fault.node["dependentRequired"].items():
+        if trigger in fault.value and name in needed:
+            message = f"{name_of(name)} is missing: it is needed together with {name_of(trigger)}"
+            yield Detail(shown(child(fault.path, name)), message, "dependentRequired")
+
+
+def _additional(scope: Explainer, fault: Fault) -> Iterator[Detail]:
+    yield from _unknown(scope, fault, _unexpected(fault))
+
+
+def _unseen_members(scope: Explainer, fault: Fault) -> Iterator[Detail]:
+    parts = list(_failed_parts(scope, fault))
+    names = [name for name in _unexpected(fault) if not any(_looks_at(scope.facts, sub, name) for sub in parts)]
+    if fault.node["unevaluatedProperties"] is False:
+        yield from _unknown(scope, fault, names)
+        return
+    for name in names:
+        yield from scope.below(fault.error.schema_path, fault.value[name], child(fault.path, name))
+
+
+def _unexpected(fault: Fault) -> Iterable[str]:
+    """List the members that the schema does not know; where it knows none, the engine names none."""
+    kind = fault.error.kind
+    return list(kind.unexpected if hasattr(kind, "unexpected") else fault.value)
+
+
+def _unknown(scope: Explainer, fault: Fault, names: Iterable[str]) -> Iterator[Detail]:
+    noun = "a member of this object"
+    if not fault.path:
+        noun = f"{'an' if scope.facts.noun[:1] in 'aeiou' else 'a'} {scope.facts.noun}"
+    known = _known_names(scope.facts, fault.node)
+    for number, name in enumerate(names):
+        near = nearest(name, known) if number < MAX_SUGGESTED and len(name) <= MAX_NAME else None
+        hint = f"; did you mean {name_of(near)}?" if near else ""
+        yield Detail(shown(child(fault.path, cut(name))), f"{name_of(name)} is not {noun}{hint}", fault.keyword)
+
+
+def _known_names(facts: SchemaFacts, node: Mapping[str, Json]) -> tuple[str, ...]:
+    names = list(node.get("properties", ()))
+    for sub in (*facts.references(node), *(sub for keyword in ("allOf", "anyOf", "oneOf") for sub in node.get(keyword, ()))):
+        if not isinstance(sub, bool):
+            names.extend(_known_names(facts, sub))
+    return tuple(dict.fromkeys(names))
+
+
+def _looks_at(facts: SchemaFacts, node: Mapping[str, Json], name: str) -> bool:
+    if name in node.get("properties", ()) or "additionalProperties" in node or "unevaluatedProperties" in node:
+        return True
+    return any(facts.matches(pattern, name) for pattern in node.get("patternProperties", ()))
+
+
+def _failed_parts(scope: Explainer, fault: Fault) -> Iterator[Mapping[str, Json]]:
+    """Find the parts that apply in place and failed, whose members the engine calls unevaluated for that reason only.
+
+    Their own faults are told already; calling every member of them unknown as well would bury those.
+    """
+    values = tuple(fault.error.instance_path)
+    pending = [(tuple(fault.error.evaluation_path[:-1]), fault.node)]
+    while pending:
+        way, node = pending.pop()
+        for sub_way, sub in _in_place(scope, node, way, values, fault.value):
+            if isinstance(sub, dict):
+                yield sub
+                pending.append((sub_way, sub))
+
+
+def _in_place(
+    scope: Explainer, node: Mapping[str, Json], way: tuple[str | int, ...], values: tuple[str | int, ...], value: Json
+) -> Iterator[tuple[tuple[str | int, ...], Json]]:
+    for keyword in ("$ref", "$dynamicRef"):
+        if keyword in node:
+            yield (*way, keyword), scope.facts.targets[node[keyword]]
+    for keyword in ("allOf", "anyOf", "oneOf"):
+        if keyword == "allOf" or ((*way, keyword), values) in scope.failed:
+            yield from (((*way, keyword, index), sub) for index, sub in enumerate(node.get(keyword, ())))
+    if isinstance(value, dict):
+        yield from (((*way, "dependentSchemas", name), sub) for name, sub in node.get("dependentSchemas", {}).items() if name in value)
+    for keyword in ("then", "else"):
+        if ((*way, keyword), values) in scope.failed:
+            yield (*way, keyword), node.get(keyword)
+
+
+def _not(scope: Explainer, fault: Fault) -> Iterator[Detail]:
+    """``not``, and what stands for ``propertyNames``: each bad name at its own place."""
+    if names_rule(fault.node) is None:
+        yield from not_this(scope, fault)
+        return
+    rule = [*fault.error.schema_path, "not", "propertyNames"]
+    for name in fault.value:
+        for detail in scope.below(rule, name, child(fault.path, name)):
+            place = shown(child(fault.path, cut(name)))
+            yield Detail(place, f"has a name that is not allowed: {detail.message}", "propertyNames")
+
+
+def _not_allowed(_scope: Explainer, fault: Fault) -> Iterator[Detail]:
+    if fault.error.kind.name == "falseSchema":
+        yield Detail(shown(fault.path), "is not allowed here")
+    else:
+        yield fault.told("is not what the schema describes")
+
+
+SENTENCES: Mapping[str | None, Sentence] = {
+    None: _not_allowed,
+    "type": _type,
+    "enum": _enum,
+    "const": _limit(""),
+    "minimum": _limit("at least "),
+    "maximum": _limit("at most "),
+    "exclusiveMinimum": _limit("above "),
+    "exclusiveMaximum": _limit("below "),
+    "multipleOf": _limit("a multiple of "),
+    "minLength": _length("character", "be at least", " long"),
+    "maxLength": _length("character", "be at most", " long"),
+    "minItems": _length("item", "be at least", " long"),
+    "maxItems": _length("item", "be at most", " long"),
+    "minProperties": _length("member", "have at least"),
+    "maxProperties": _length("member", "have at most"),
+    "pattern": _pattern,
+    "format": _format,
+    "items": _no_more_items,
+    "unevaluatedItems": _unseen_items,
+    "uniqueItems": _unique,
+    "contains": _contains,
+    "minContains": _contains,
+    "maxContains": _contains,
+    "required": _required,
+    "dependentRequired": _dependent,
+    "additionalProperties": _additional,
+    "unevaluatedProperties": _unseen_members,
+    "anyOf": any_of,
+    "oneOf": one_of_them,
+    "not": _not,
+}
+"""The sentence for each keyword; None stands for ``false`` and for what has no sentence of its own."""
