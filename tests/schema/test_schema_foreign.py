@@ -6,6 +6,8 @@ import contextlib
 import datetime as dt
 import decimal
 import enum
+import json
+import subprocess
 import sys
 import time
 from collections import OrderedDict, UserDict
@@ -241,12 +243,41 @@ def test_very_many_faults_are_counted_in_linear_time() -> None:
     assert len(compile_schema({}).judge([b""] * 1000)) == 101
 
 
-def test_a_very_large_value_is_told_its_first_fault() -> None:
-    """The engine copies a value into each of its errors, so beyond 32 MiB one fault is looked for, and the refusal says so."""
-    schema = {"properties": {"data": {"type": "string"}}, "required": ["a", "b", "c"]}
-    first, rest = compile_schema(schema).judge({"data": "x" * (33 << 20)})
-    assert first == Detail("/a", "'a' is missing", "required")
-    assert rest == Detail("", "may have more faults: in a value of this size only the first is looked for")
+MORE = Detail("", "may have more faults: in a value of this size only the first is looked for")
+DEEP = {"anyOf": [{"properties": {"a": {"$ref": "#/$defs/deep"}}, "required": ["b"]}, {"type": "null"}]}
+BOUNDED: list[tuple[str, str, str, tuple[Detail | None, ...]]] = [
+    ("100,000 faults", "{'items': {'format': 'mailbox'}}", "['ada'] * 100_000", (None,) * 100 + (Detail("", "and 99900 more faults"),)),
+    ("60 MiB", "{'properties': {'data': {'maxLength': 9}}, 'required': ['a', 'b']}", "{'data': 'x' * (60 << 20)}",
+     (Detail("/a", "'a' is missing", "required"), MORE)),
+    ("many parts", "{'items': {'required': ['x', 'y']}}", "[{'q': 1}] * 100_000", (Detail("/0/x", "'x' is missing", "required"), MORE)),
+    ("many names", "{'propertyNames': {'maxLength': 1}}", "{f'n{number}': 1 for number in range(300_000)}", (None, MORE)),
+    ("30 MiB for each missing name", "{'required': [f'r{number}' for number in range(50)]}", "{'a': 'x' * (30 << 20)}",
+     (Detail("/r0", "'r0' is missing", "required"), MORE)),
+    ("30 MiB at each of 90 levels", f"{{'$ref': '#/$defs/deep', '$defs': {{'deep': {DEEP}}}}}",
+     "functools.reduce(lambda inner, _: {'a': inner}, range(90), 'x' * (30 << 20))",
+     (Detail("", "is not what the schema describes; it is too large to be told where"),)),
+]  # fmt: skip
+JUDGE = """
+import functools, json, resource, time
+from jackfield.schema import compile_schema
+compiled, value = compile_schema({schema}), {value}
+before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+details = compiled.judge(value)
+spent, after = time.process_time() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps([spent, (after - before) >> 10, [[detail.path, detail.message, detail.keyword] for detail in details]]))
+"""
+
+
+@pytest.mark.parametrize(("schema", "value", "expected"), [case[1:] for case in BOUNDED], ids=[case[0] for case in BOUNDED])
+def test_a_refusal_takes_bounded_memory_and_time(schema: str, value: str, expected: tuple[Detail | None, ...]) -> None:
+    """The engine copies values into its errors. Faults that are many, or in a large value, take at most 512 MiB, and omissions are told."""
+    code = JUDGE.format(schema=schema, value=value)
+    ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120)
+    spent, mebibytes, told = json.loads(ended.stdout)
+    assert len(told) == len(expected)
+    assert [(Detail(*one), wanted) for one, wanted in zip(told, expected, strict=True) if wanted not in (None, Detail(*one))] == []
+    assert mebibytes < 512
+    assert spent < 20
 
 
 def test_very_many_bad_names_are_told_in_linear_time() -> None:

@@ -36,6 +36,7 @@ def compiled_schema(schema: Mapping[str, Any], noun: str) -> CompiledSchema:
         patterns={ascii_edges(pattern): pattern for pattern in patterns},
         noun=noun,
         has_secrets=any(map(is_sensitive, outline.nodes)),
+        spread=max([1, *(sum(len(node.get(keyword, ())) for keyword in ("required", "anyOf", "oneOf")) for node in outline.nodes)]),
         validator=validator,
         compile_part=partial(compile_part, root),
     )

@@ -25,7 +25,11 @@ def is_sensitive(node: Mapping[str, Json]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SchemaFacts:
-    """A checked schema, as the engine has it. ``noun`` is what its top-level members are called, ``compile_part`` compiles a part of it."""
+    """A checked schema, as the engine has it.
+
+    ``noun`` is what its top-level members are called, ``spread`` about how many errors one part of a value may have, and ``compile_part``
+    compiles a part of the schema.
+    """
 
     root: Node
     targets: Mapping[str, Node]
@@ -33,6 +37,7 @@ class SchemaFacts:
     patterns: Mapping[str, str]
     noun: str
     has_secrets: bool
+    spread: int
     validator: Any
     compile_part: Callable[[str], Any]
     _kinds: dict[int, frozenset[str]] = field(default_factory=dict)  # caches; two threads would write the same

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from jackfield.errors import Detail, nearest
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = ["explain"]
 
-MAX_EXPLAINED = 32 << 20
-"""The largest value, in bytes of memory at a guess, of which all faults are looked for: the engine copies the value into each error."""
+MAX_PARTS = 1 << 18
+"""The most numbers, texts, arrays and objects, times the errors that one may have, of which all are looked for: each takes kilobytes."""
+MAX_TEXT = 32 << 20
+"""The most characters in such a value."""
+MAX_COPIED = 512 << 20
+"""The most bytes, at a guess, that the engine may copy into errors: a part for each level above it and each error there."""
 _PART = 100
 """About what the engine takes for a number, a name, or an array."""
 MAX_PATTERN = 200
@@ -38,21 +43,26 @@ MAX_SUGGESTED = 20
 def explain(facts: SchemaFacts, value: Json) -> Iterator[Detail]:
     """Explain every fault of a value, in the engine's order; some may be equal. Of a very large value only the first is looked for."""
     explainer = Explainer(facts, SENTENCES, value)
-    if not _is_large(value):
+    parts, text, copied = _extent(value)
+    if copied > MAX_COPIED:
+        yield Detail("", "is not what the schema describes; it is too large to be told where")
+    elif parts * facts.spread <= MAX_PARTS and text <= MAX_TEXT and copied * facts.spread <= MAX_COPIED:
         yield from explainer.details(facts.validator.iter_errors(value))
-        return
-    yield from explainer.details([facts.first_error(value)])
-    yield Detail("", "may have more faults: in a value of this size only the first is looked for")
+    else:
+        yield from islice(explainer.details([facts.first_error(value)]), 1)
+        yield Detail("", "may have more faults: in a value of this size only the first is looked for")
 
 
-def _is_large(value: Json) -> bool:
-    size, pending = 0, [value]
-    while pending and size <= MAX_EXPLAINED:
-        part = pending.pop()
-        size += _PART + (len(part) if isinstance(part, str) else 0)
-        if isinstance(part, dict | list):
-            pending.extend(part.values() if isinstance(part, dict) else part)
-    return size > MAX_EXPLAINED
+def _extent(value: Json) -> tuple[int, int, int]:
+    """Count a value's parts, its characters, and the bytes that are copied if there is a fault at each level above a part."""
+    parts = text = copied = depth = 0
+    level = [value]
+    while level and copied <= MAX_COPIED:
+        depth += 1
+        characters = sum(len(part) if isinstance(part, str) else sum(map(len, part)) for part in level if isinstance(part, str | dict))
+        parts, text, copied = parts + len(level), text + characters, copied + (len(level) * _PART + characters) * depth
+        level = [sub for part in level if isinstance(part, dict | list) for sub in (part.values() if isinstance(part, dict) else part)]
+    return parts, text, copied
 
 
 def _type(scope: Explainer, fault: Fault) -> Iterator[Detail]:

@@ -81,6 +81,43 @@ def _examples_valid(subject: Subject) -> Iterator[str]:
             yield from (f"the example of '{action['key']}' at {fault.path or '/'}: {fault.message}" for fault in faults)
 
 
+def _schemas_mean_the_same(subject: Subject) -> Iterator[str]:
+    """Ask another library about the schemas, and about each example, also with one member left out or of another type."""
+    try:
+        from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 (of the extra 'testing')
+    except ImportError:
+        yield "jsonschema is not installed: install jackfield[testing]"
+        return
+    for where, schema in _schemas(subject):
+        try:
+            Draft202012Validator.check_schema(schema)
+        except SchemaError as error:
+            yield f"{where} is no schema to jsonschema: {error.message}"
+    for where, schema, values in _example_values(subject):
+        ours, other = compile_schema(schema), Draft202012Validator(schema)
+        try:
+            if any(other.is_valid(value) is bool(ours.judge(value)) for value in _variants(values)):
+                yield f"{where}: jsonschema judges the example otherwise, or with a member left out or of another type"
+        except re.error as error:
+            yield f"{where}: Python cannot read one of its patterns: {error}"
+
+
+def _example_values(subject: Subject) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
+    for action in subject.manifest.raw["actions"]:
+        for example in action.get("examples", ()):
+            prepared = compile_schema(action["inputs"]).check(example["invocation"]["inputs"])
+            yield f"inputs of {action['key']}", action["inputs"], prepared.value
+            yield f"output of {action['key']}", action["output"], example["result"]["output"]
+
+
+def _variants(values: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    odd: tuple[Any, ...] = (None, True, 0, 0.5, [], {}, [None])
+    yield values
+    for name in values:
+        yield {other: value for other, value in values.items() if other != name}
+        yield from ({**values, name: value} for value in odd)
+
+
 def _paging_names_exist(subject: Subject) -> Iterator[str]:
     for action in subject.manifest.actions.values():
         paging = action.pagination
@@ -188,6 +225,7 @@ DECLARATIONS = (
     Rule("everything-explained", "Actions, connection types and inputs have descriptions.", _everything_explained),
     Rule("examples-present", "Each action has an example.", _examples_present),
     Rule("examples-valid", "Examples keep to the schemas.", _examples_valid),
+    Rule("schemas-mean-the-same", "Another validator judges the schemas and the examples alike.", _schemas_mean_the_same),
     Rule("paging-names-exist", "Pagination names members that the schemas have.", _paging_names_exist),
     Rule("limits-name-what-exists", "Connection types serve and waive what there is.", _limits_name_what_exists),
     Rule("options-exist", "Inputs take their choices from option sources that there are.", _options_exist),
