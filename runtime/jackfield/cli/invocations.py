@@ -23,8 +23,6 @@ _COLUMNS = ("invocationId", "status", "connector", "action", "connection", "crea
 _SHORT, _WHOLE = 13, 36
 """Characters of an id's part that holds the time, and of a whole id."""
 _PREFIX = re.compile(r"[0-9a-f-]{4,35}")
-_COMPARED = 200
-"""Entries among which a prefix is looked for."""
 _STATS = ("connector", "action", "status", "invocations", "attempts", "meanSeconds", "longestSeconds")
 
 
@@ -90,9 +88,8 @@ def _identified(journal: Journal, text: str) -> str:
     """
     if not _PREFIX.fullmatch(text):
         return text
-    found, more = journal.entries(q=text, limit=_COMPARED)
-    ids = [entry.id for entry in found if entry.id.startswith(text)]
-    if len(ids) > 1 or (ids and more is not None):
+    ids = journal.completions(text)
+    if len(ids) > 1:
         raise InvalidInvocation(f"several invocations begin with '{text}'", hint=f"Give more of the id, such as '{ids[0]}'.")
     return ids[0] if ids else text
 

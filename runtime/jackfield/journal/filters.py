@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["FILTERS", "condition", "fits"]
+__all__ = ["AFTER_CURSOR", "FILTERS", "condition", "fits", "indexed"]
 
 _EQUAL = {
     "status": "status", "connector": "connector", "action": "action", "connection": "connection", "caller": "caller",
@@ -15,6 +15,8 @@ _EQUAL = {
 _SEARCHED = ("id", "connector", "action", "connection", "caller", "idempotency_key", "error_code", "request_id", "context")
 FILTERS = (*_EQUAL, "since", "until", "correlationId", "label", "q")
 """The names of all filters; ``since`` and ``until`` are seconds since 1970, ``label`` is a name or ``name=value``."""
+AFTER_CURSOR = " AND (created_at, id) < (:at, :after)"
+"""SQL of the page that follows a cursor; both databases begin there in an index."""
 
 
 def condition(filters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -30,6 +32,13 @@ def condition(filters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         values[f"by_{name}"] = value if name in _EQUAL or name in ("since", "until") else _pattern(name, value)
         parts.append(_part(name))
     return "".join(f" AND {part}" for part in parts), values
+
+
+def indexed(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the filters that one index answers; entries are read one by one for the others."""
+    given = {name: value for name, value in filters.items() if value is not None}
+    first = "idempotencyKey" if "idempotencyKey" in given else "status" if given.get("status") != "cancelled" else ""
+    return {name: given[name] for name in ("since", "until", first) if name in given}
 
 
 def fits(row: Any, filters: Mapping[str, Any]) -> bool:  # noqa: ANN401 (a row, with columns as members)

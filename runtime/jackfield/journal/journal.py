@@ -15,8 +15,9 @@ from jackfield.hints import NextStep
 from jackfield.journal import statements as sql
 from jackfield.journal.canonical import canonical
 from jackfield.journal.entry import Draft, Entry, damaged_entry, read_entry
-from jackfield.journal.filters import condition
+from jackfield.journal.filters import AFTER_CURSOR, condition
 from jackfield.journal.instance import Instance
+from jackfield.journal.scanning import FROM_FLOOR, Scan, floor
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -191,19 +192,34 @@ class Journal:
         return self._entry(row, None if queued else self.opened_inputs(identifier, row.inputs))
 
     def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:  # noqa: ANN401 (text, or a moment)
-        """Entries, newest first, and the cursor of the next page; filters (``jackfield.journal.filters``) must all fit."""
+        """List entries, newest first, and the cursor of the next page; filters (``jackfield.journal.filters``) must all fit. A page that
+        filters leave short has a cursor all the same where it looked at many entries and more are left.
+        """
         self.settle_owed()
-        where, wanted = condition(filters)
-        values: dict[str, Any] = {"workspace": self._workspace, "limit": limit + 1, **wanted}
+        place: dict[str, Any] = {"workspace": self._workspace}
         if cursor is not None:
-            values["at"], values["after"] = _read_cursor(cursor)
-            where += " AND (created_at < :at OR (created_at = :at AND id < :after))"
-        statement = f"{sql.SELECT}{where} ORDER BY created_at DESC, id DESC LIMIT :limit"
+            place["at"], place["after"] = _read_cursor(cursor)
+            if (filters.get("until") or 0.0) > place["at"]:
+                del filters["until"]  # the cursor is the narrower bound, and an index is entered by one
         with self.database.read() as transaction:
-            rows = transaction.execute(statement, values)
+            last = floor(transaction, filters, place)
+            if last is not None:
+                place |= {"floor_at": last.created_at, "floor_id": last.id}
+                filters.pop("since", None)  # the floor is the narrower bound
+            where, values = condition(filters)
+            where += (AFTER_CURSOR if cursor is not None else "") + (FROM_FLOOR if last is not None else "")
+            statement = f"{sql.SELECT}{where} ORDER BY created_at DESC, id DESC LIMIT :limit"
+            rows = transaction.execute(statement, {**place, **values, "limit": limit + 1})
         entries = [self._listed(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        return entries, _cursor_of(entries[-1]) if more else None
+        if len(rows) > limit:
+            return entries, _cursor_of(entries[-1])
+        return entries, _cursor_of(last) if last is not None else None
+
+    def completions(self, prefix: str) -> list[str]:
+        """Return the ids that begin with a prefix, two at most."""
+        values = {"workspace": self._workspace, "low": prefix, "high": f"{prefix}~"}
+        with self.database.read() as transaction:
+            return [row.id for row in transaction.execute(sql.COMPLETIONS, values)]
 
     def seen_entries(
         self,
@@ -214,8 +230,6 @@ class Journal:
         **filters: Any,  # noqa: ANN401 (as above)
     ) -> tuple[list[Entry], str | None]:
         """List entries of which ``sees`` says that the caller sees them; filters and cursor tell nothing of the others."""
-        from jackfield.journal.scanning import Scan  # noqa: PLC0415 (only callers with rules need it)
-
         self.settle_owed()
         found, cursor = Scan(self.database, self._vault, self._workspace, sees).page(cursor, limit, filters)
         named = {f"id_{place}": identifier for place, identifier in enumerate(found)}
@@ -370,7 +384,7 @@ def unknown_entry(identifier: str) -> InvalidInvocation:
     return InvalidInvocation(f"there is no invocation '{identifier[:80]}'", hint=NextStep("invocations"))
 
 
-def _cursor_of(entry: Entry) -> str:
+def _cursor_of(entry: Entry | Row) -> str:
     """Return the cursor of the page that follows an entry."""
     return f"{entry.created_at!r}~{entry.id}"
 

@@ -1,4 +1,4 @@
-"""Scan of the journal for callers who see only a part of it.
+"""Scans of the journal: how far one page of a filtered list looks, and the list for callers who see only a part of it.
 
 Neither what a page holds, nor its cursor, nor the work that it takes may depend on what a filter matches among hidden entries. So the rules
 are asked first, of a fixed number of rows; the filters are applied to the rest; and the cursor is encrypted: it may name a hidden row.
@@ -13,21 +13,39 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.database.faults import SealBroken
 from jackfield.errors import InvalidInvocation
-from jackfield.journal.filters import condition, fits
+from jackfield.journal.filters import AFTER_CURSOR, condition, fits, indexed
 
 if TYPE_CHECKING:
-    from jackfield.database import Database, Row, Vault
+    from jackfield.database import Database, Row, Transaction, Vault
 
-__all__ = ["Scan"]
+__all__ = ["FROM_FLOOR", "Scan", "floor"]
 
 _LOOKED_AT = 2000
 """Rows that one page looks at; where that is not enough, the page is short and has a cursor."""
+_FILTERED = 20_000
+"""Rows that a page of a filtered list looks at for a caller without rules: 36 ms where ``q`` fits none of them."""
+FROM_FLOOR = " AND (created_at, id) >= (:floor_at, :floor_id)"
+_FLOOR = "SELECT created_at, id FROM invocations WHERE workspace = :workspace"
 _SELECT = """
 SELECT id, status, connector, action, effect, connection, caller, idempotency_key, error_code, request_id, context, created_at
 FROM invocations WHERE workspace = :workspace"""
 _WIDTH = 100
 """Bytes of every cursor before it is encrypted: their number says nothing."""
 _PLACE = ("invocations", "cursor")
+
+
+def floor(transaction: Transaction, filters: Mapping[str, Any], place: Mapping[str, Any]) -> Row | None:
+    """Return the last row that one page may look at, read from an index alone; None where no filter needs a bound, or fewer rows are left.
+
+    ``place`` is the workspace, and ``at`` and ``after`` of a cursor.
+    """
+    served = indexed(filters)
+    if all(name in served for name, value in filters.items() if value is not None):
+        return None
+    where, wanted = condition(served)
+    where += AFTER_CURSOR if "at" in place else ""
+    statement = f"{_FLOOR}{where} ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET :skipped"
+    return transaction.find(statement, {**place, **wanted, "skipped": _FILTERED - 1})
 
 
 class Scan:
@@ -57,7 +75,7 @@ class Scan:
         values |= {"workspace": self._workspace, "limit": _LOOKED_AT + 1}
         if cursor is not None:
             values["at"], values["after"] = self._opened(cursor)
-            where += " AND (created_at < :at OR (created_at = :at AND id < :after))"
+            where += AFTER_CURSOR
         statement = f"{_SELECT}{where} ORDER BY created_at DESC, id DESC LIMIT :limit"
         with self._database.read() as transaction:
             return list(transaction.execute(statement, values))

@@ -9,6 +9,7 @@ __all__ = [
     "CLAIM",
     "CLAIMABLE",
     "CLAIMED",
+    "COMPLETIONS",
     "CORRECT",
     "DEPTH",
     "END_QUEUED",
@@ -71,6 +72,7 @@ WHERE workspace = :workspace AND id = :id AND status = 'in_doubt'
 """
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM invocations WHERE workspace = :workspace"
 SELECT_ONE = f"{SELECT.replace(' FROM ', ', inputs FROM ')} AND id = :id"
+COMPLETIONS = "SELECT id FROM invocations WHERE workspace = :workspace AND id >= :low AND id < :high ORDER BY id LIMIT 2"
 HELD_KEY = f"{SELECT} AND idempotency_key = :key AND key_held = 1"
 FREE_EXPIRED_KEY = """
 UPDATE invocations SET key_held = 0

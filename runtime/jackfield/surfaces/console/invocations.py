@@ -136,7 +136,8 @@ def _found(visit: Visit) -> Markup:
     if "caller" in wanted:
         wanted["caller"] = _caller(visit, wanted["caller"])
     entries, following = visit.journal.entries(cursor=cursor, limit=_PAGE, **wanted)
-    empty = "Nothing fits." if given else ["Nothing was invoked yet. ", h.a("Choose an action", href="/connectors"), " and run it."]
+    fits = "Nothing fits so far: go on." if following else "Nothing fits."
+    empty = fits if given else ["Nothing was invoked yet. ", h.a("Choose an action", href="/connectors"), " and run it."]
     content = [
         entries_table(entries, visit.now, caption="Invocations", empty=empty),
         more(f"/invocations?{urlencode({**given, 'cursor': following})}" if following else None),
