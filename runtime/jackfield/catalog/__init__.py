@@ -10,8 +10,9 @@ from jackfield.exports import exports
 TYPE_CHECKING = False  # typing's own would cost a cold --help as much as Python's start
 if TYPE_CHECKING:
     from jackfield.catalog.discovery import EntryPoint, entry_points
+    from jackfield.catalog.found import Found
+    from jackfield.catalog.index import search
     from jackfield.catalog.installed import Catalog, Entry
-    from jackfield.catalog.ranking import Found, search
 
 __all__ = ["Catalog", "Entry", "EntryPoint", "Found", "entry_points", "search"]
 
@@ -20,6 +21,7 @@ __getattr__, __dir__ = exports(
     {
         ".discovery": ("EntryPoint", "entry_points"),
         ".installed": ("Catalog", "Entry"),
-        ".ranking": ("Found", "search"),
+        ".found": ("Found",),
+        ".index": ("search",),
     },
 )

@@ -11,7 +11,7 @@ from heapq import nsmallest
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
-from jackfield.catalog.ranking import Found
+from jackfield.catalog.found import Found
 from jackfield.catalog.words import one_edit, query_words, stem, words_of
 from jackfield.fork import at_fork
 from jackfield.manifest import Manifest
@@ -19,7 +19,7 @@ from jackfield.manifest import Manifest
 if TYPE_CHECKING:
     from jackfield.catalog.installed import Catalog, Entry
 
-__all__ = ["ActionIndex", "Words"]
+__all__ = ["ActionIndex", "Words", "search"]
 
 _KEY, _TITLE, _CONNECTOR, _DESCRIPTION = 8, 6, 4, 1
 """What a word counts in each field; twice that where it begins a word there."""
@@ -223,6 +223,18 @@ class ActionIndex:
                         self._words.add(manifest)
                 self._words.find("")
                 self._built = True
+
+
+def search(manifests: Iterable[Manifest], words: str, *, effect: str | None = None) -> list[Found]:
+    """The actions in which every word of the query occurs, best first; without words, all actions.
+
+    Case, stop words ("to", "a") and endings ("sending", "emails") do not matter; the beginning of a word counts more, and words of one or
+    two letters count only there. Where no action has every word, the nearest few are given, marked as not exact.
+    """
+    index = Words()
+    for manifest in manifests:
+        index.add(manifest)
+    return index.find(words, effect=effect)[0]
 
 
 def _common(hits: Sequence[Mapping[int, int]]) -> Iterable[int]:

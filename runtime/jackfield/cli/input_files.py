@@ -1,15 +1,16 @@
-"""The inputs of an action from one file, in JSON or YAML."""
+"""Inputs from a file, in JSON or YAML, and what options change in an invocation of a file."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from jackfield.cli.files import STDIN, Files
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import decode
 
-__all__ = ["read_inputs_file"]
+__all__ = ["changed", "read_inputs_file"]
 
 
 def read_inputs_file(path: str, files: Files) -> dict[str, Any]:
@@ -59,3 +60,14 @@ def _check_json(document: object, name: str) -> None:
 
 def _refusal(message: str, hint: str | None = None) -> InvalidInvocation:
     return InvalidInvocation(message, details=[Detail("/inputs", message)], hint=hint)
+
+
+def changed(content: bytes, changes: Mapping[str, Any]) -> bytes | dict[str, Any]:
+    """Apply members that options give to an invocation's JSON; options go before what the file says.
+
+    :raises InvalidInvocation: where it is not JSON.
+    """
+    if not changes:
+        return content
+    given = decode(content)
+    return {**given, **changes} if isinstance(given, Mapping) else content

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.batch import run_one
 from jackfield.cli.files import STDIN, Files, is_lines
+from jackfield.cli.input_files import changed
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.opening import open_jackfield
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.person import person
+from jackfield.cli.person import caller
 from jackfield.cli.quantities import count, duration
 from jackfield.errors import UnknownConnector
-from jackfield.invocation import MAX_TIMEOUT, decode
+from jackfield.invocation import MAX_TIMEOUT
 
 if TYPE_CHECKING:
-    from jackfield.access.workspace_access import Caller
     from jackfield.catalog import Catalog
     from jackfield.runtime import Jackfield
 
-__all__ = ["VERBS", "changed", "the_caller"]
+__all__ = ["VERBS"]
 
 _MEMBERS = {
     "connection": "connection",
@@ -125,17 +125,6 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
     return {**found, "dryRun": True} if arguments.dry_run else found
 
 
-def changed(content: bytes, changes: Mapping[str, Any]) -> bytes | dict[str, Any]:
-    """Apply members that options give to an invocation's JSON; options go before what the file says.
-
-    :raises InvalidInvocation: where it is not JSON.
-    """
-    if not changes:
-        return content
-    given = decode(content)
-    return {**given, **changes} if isinstance(given, Mapping) else content
-
-
 def _inputs_schema(catalog: Catalog, connector: str, action: str) -> Mapping[str, Any] | None:
     try:
         found = catalog.find(connector).actions.get(action)
@@ -145,18 +134,11 @@ def _inputs_schema(catalog: Catalog, connector: str, action: str) -> Mapping[str
 
 
 def _run_single(jackfield: Jackfield, invocation: Mapping[str, Any] | bytes, arguments: Namespace, output: Output) -> int:
-    cancelled, caller = threading.Event(), the_caller()
+    cancelled, invoker = threading.Event(), caller()
     with interruptible(cancelled.set):
-        result = run_one(lambda left: jackfield.invoke(invocation, wait=arguments.wait, cancelled=left, caller=caller), cancelled)
+        result = run_one(lambda left: jackfield.invoke(invocation, wait=arguments.wait, cancelled=left, caller=invoker), cancelled)
         output.value(result.to_json("cli"))
     return result.exit_code
-
-
-def the_caller() -> Caller:
-    """Tell who invokes, for the journal."""
-    from jackfield.access.workspace_access import Caller  # noqa: PLC0415 (the pipe: only here)
-
-    return Caller(person())
 
 
 VERBS = {"": Verb("Run an action and print its Result.", _declare, _run)}

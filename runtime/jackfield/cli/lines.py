@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.batch import Batch
 from jackfield.cli.files import STDIN, Files, count_lines
+from jackfield.cli.input_files import changed
 from jackfield.cli.interrupt import interruptible
-from jackfield.cli.invoke import changed, the_caller
 from jackfield.cli.opening import open_jackfield
+from jackfield.cli.person import caller
 from jackfield.cli.progress import progress
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Meta, Result, decode, new_invocation_id
@@ -65,7 +66,7 @@ def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, outpu
     """
     skip = _Skip.read(arguments.resume)
     lines = (_Line(number, content) for number, content in Files().numbered(path) if not skip.skips(number))
-    caller, tally = the_caller(), _Tally()
+    invoker, tally = caller(), _Tally()
     total = count_lines(path) if sys.stderr.isatty() and arguments.resume is None else None
     with open_jackfield() as jackfield, progress(output.stream, total) as tell:
 
@@ -78,7 +79,7 @@ def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, outpu
                 return line, Result("failed", Meta(new_invocation_id()), error=error)
             if not isinstance(given, bytes):
                 _note_replaced(line, changes, tally)
-            return line, jackfield.invoke(given, wait=arguments.wait, cancelled=cancelled, caller=caller)
+            return line, jackfield.invoke(given, wait=arguments.wait, cancelled=cancelled, caller=invoker)
 
         batch = Batch(run, lines, arguments.concurrency)
         with interruptible(batch.stop):

@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jackfield.access import Actor
+    from jackfield.access.workspace_access import Caller
 
-__all__ = ["actor", "person"]
+__all__ = ["actor", "caller", "person"]
 
 
 def person() -> str:
     """``cli:`` and the name of the account that this process runs as. Variables such as LOGNAME say what their user likes."""
     name = _account()
     return f"cli:{name}" if name else "cli"
+
+
+def caller() -> Caller:
+    """Tell who invokes, for the journal."""
+    from jackfield.access.workspace_access import Caller  # noqa: PLC0415 (the pipe: only here)
+
+    return Caller(person())
 
 
 def actor() -> Actor:

@@ -5,36 +5,21 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-__all__ = ["MAX_DEPTH", "MAX_DOCUMENTS", "MAX_FILE", "MAX_VALUES", "DocumentError", "Repeated", "documents", "parted", "read_text"]
+from jackfield.connections.document_limits import MAX_DEPTH, MAX_DOCUMENTS, MAX_VALUES, DocumentError, Repeated
+
+__all__ = ["MAX_FILE", "DocumentError", "documents", "parted", "read_text"]
 
 MAX_FILE = 8 * 1024 * 1024
 """Bytes: the largest connection file that is read."""
-MAX_VALUES = 200_000
-"""The most that a file may hold, and what its aliases may unfold to."""
-MAX_DOCUMENTS = 1000
-"""In one file."""
-MAX_DEPTH = 100
 _MAX_FAULTS = 10
 _BOUNDARY = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _NOTHING = re.compile(r"(?:[ \t]*(?:[#%].*)?(?:\r?\n|\Z))*\Z")
 _ENTRIES = ("connections", "providers", "workflows")
 """Members of a document whose own members stand for themselves: one that is given twice spoils no other."""
-
-
-class DocumentError(ValueError):
-    """The file cannot be read as YAML or JSON; the message says why and where."""
-
-
-class Repeated(dict[str, Any]):
-    """An object in which members occur twice; ``twice`` has a sentence for each."""
-
-    def __init__(self, twice: Mapping[str, str]) -> None:
-        super().__init__()
-        self.twice = twice
 
 
 def read_text(path: str) -> str:

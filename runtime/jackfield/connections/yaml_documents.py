@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from jackfield.connections.documents import MAX_DEPTH, MAX_DOCUMENTS, MAX_VALUES, DocumentError, Repeated
+from jackfield.connections.document_limits import MAX_DEPTH, MAX_DOCUMENTS, MAX_VALUES, DocumentError, Repeated
 
 __all__ = ["yaml_documents"]
 

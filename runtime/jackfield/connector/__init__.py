@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
     from jackfield.connector.answers import MAX_ANSWER, bounded_answer
     from jackfield.connector.context import Account, Answered, Call, Minted, OpenContext, Step, current_call
-    from jackfield.connector.declare import Action, Connector, DeclarationError, Option
+    from jackfield.connector.declaration_error import DeclarationError
+    from jackfield.connector.declare import Action, Connector, Option
     from jackfield.connector.fields import Field
     from jackfield.connector.files import File
     from jackfield.connector.guard import ANYWHERE, Guard
@@ -92,7 +93,8 @@ __getattr__, __dir__ = exports(
     {
         ".answers": ("MAX_ANSWER", "bounded_answer"),
         ".context": ("Account", "Answered", "Call", "Minted", "OpenContext", "Step", "current_call"),
-        ".declare": ("Action", "Connector", "DeclarationError", "Option"),
+        ".declaration_error": ("DeclarationError",),
+        ".declare": ("Action", "Connector", "Option"),
         ".fields": ("Field",),
         ".files": ("File",),
         ".guard": ("ANYWHERE", "Guard"),

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from jackfield.connector.context import OpenContext, Step
+from jackfield.connector.declaration_error import DeclarationError
 from jackfield.connector.models import ConnectionType, Inputs, Output, spelt_out
 from jackfield.errors import JackfieldError
 from jackfield.manifest import Effect, IdempotentBy, Pagination, RateLimit, RepeatOk
 
-__all__ = ["Action", "Connector", "DeclarationError", "Explain", "Option", "OptionSource"]
+__all__ = ["Action", "Connector", "Explain", "Option", "OptionSource"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,10 +23,6 @@ Explain = Callable[[Exception, Any, Inputs | None], JackfieldError | None]
 
 ConnectionTest = Callable[[Any, OpenContext], Iterable[Step]]
 """From the open client and the context to what this connector sees of the connection."""
-
-
-class DeclarationError(TypeError):
-    """The author's declaration cannot be: the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True)

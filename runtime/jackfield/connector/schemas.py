@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from jackfield.connector.declare import DeclarationError
+from jackfield.connector.declaration_error import DeclarationError
 from jackfield.connector.models import spelt_out
 
 __all__ = ["model_schema"]

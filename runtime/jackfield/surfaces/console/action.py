@@ -17,7 +17,7 @@ from jackfield.surfaces.console.kept_inputs import kept_inputs, still_in_doubt
 from jackfield.surfaces.console.markdown import guide
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.shell import fragment, page
-from jackfield.surfaces.shared.body import answer
+from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:

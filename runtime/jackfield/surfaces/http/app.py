@@ -72,6 +72,7 @@ def build_app(host: Host, mounts: Iterable[Mount] = ()) -> Starlette:
     )
     app.router.redirect_slashes = False
     app.state.host = host
+    app.state.operations = OPERATIONS
     return app
 
 

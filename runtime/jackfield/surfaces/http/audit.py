@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from jackfield.access import Audit
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.http.parameters import limit_of
-from jackfield.surfaces.shared.body import answer
+from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem, of_error
 
 if TYPE_CHECKING:

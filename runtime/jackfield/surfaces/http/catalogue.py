@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from jackfield.errors import UnknownName
 from jackfield.surfaces.http.parameters import flag, limit_of
 from jackfield.surfaces.http.tagged import tagged
-from jackfield.surfaces.shared.body import answer, decoded, read_body
+from jackfield.surfaces.shared.body import decoded, read_body
 from jackfield.surfaces.shared.identity import storable
+from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.searching import found_actions, listed_connectors
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from jackfield.catalog.ranking import Found
+    from jackfield.catalog.found import Found
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.surfaces.shared.identity import Identity
     from jackfield.surfaces.shared.server_context import Host

@@ -12,7 +12,8 @@ from jackfield.connections.connection_types import UnknownType
 from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.management.drafts import Giver
 from jackfield.surfaces.http.parameters import flag, limit_of
-from jackfield.surfaces.shared.body import answer, members_of
+from jackfield.surfaces.shared.body import members_of
+from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem, of_error
 
 if TYPE_CHECKING:

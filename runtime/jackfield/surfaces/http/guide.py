@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from jackfield.access import Request as Wish
 from jackfield.surfaces.http.catalogue import action_of, manifest_of
-from jackfield.surfaces.shared.body import answer
 from jackfield.surfaces.shared.guides import guide
+from jackfield.surfaces.shared.json_response import answer
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -15,8 +15,9 @@ from jackfield.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.invocation import Result
 from jackfield.journal.filters import FILTERS
 from jackfield.surfaces.http.parameters import limit_of
-from jackfield.surfaces.shared.body import LARGE, answer, crowded, decoded, members_of, read_body, take_room
+from jackfield.surfaces.shared.body import LARGE, crowded, decoded, members_of, read_body, take_room
 from jackfield.surfaces.shared.disconnect import cancelling
+from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.named_files import with_files
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.refusals import refused

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from jackfield.surfaces.http.shapes import shapes
-from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.operation import Operation
 
 if TYPE_CHECKING:
@@ -46,10 +45,10 @@ _LINKS: Mapping[tuple[str, int], tuple[str, str, tuple[str, ...]]] = {
 _CHOICE: Json = {"type": "object", "description": "What the chosen action takes: one of the components named <connector>.<action>."}
 
 
-def document(catalog: Catalog, version: str) -> Json:
+def document(catalog: Catalog, version: str, operations: Iterable[Operation]) -> Json:
     """The whole document."""
     paths: dict[str, Json] = {}
-    for operation in OPERATIONS:
+    for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
     schemas = shapes()
     schemas["Invocation"]["properties"]["inputs"] = {**_CHOICE}

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from jackfield.access import DEFAULT
 from jackfield.journal import Queue
-from jackfield.surfaces.shared.body import answer
+from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:

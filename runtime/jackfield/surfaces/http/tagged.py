@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from jackfield.surfaces.shared.body import dumps
+from jackfield.surfaces.shared.json_response import dumps
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from jackfield.access import Rules, Tokens, UnknownToken, moment
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.http.parameters import limit_of
-from jackfield.surfaces.shared.body import answer, members_of
+from jackfield.surfaces.shared.body import members_of
+from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem, of_error
 
 if TYPE_CHECKING:

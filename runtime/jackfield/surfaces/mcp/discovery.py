@@ -17,7 +17,7 @@ from jackfield.surfaces.shared.guides import guide
 from jackfield.surfaces.shared.searching import found_actions
 
 if TYPE_CHECKING:
-    from jackfield.catalog.ranking import Found
+    from jackfield.catalog.found import Found
     from jackfield.management.connections import ManagedConnections
     from jackfield.surfaces.mcp.call_context import Visit
 

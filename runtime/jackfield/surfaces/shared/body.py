@@ -1,4 +1,4 @@
-"""Bodies: read within a limit, written by orjson."""
+"""Bodies of requests, read within a limit."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-import orjson
-from starlette.responses import Response
-
 from jackfield.invocation import decode
+from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 
     from jackfield.surfaces.shared.body_quota import Share
 
-__all__ = ["LARGE", "TooLarge", "answer", "bounded", "crowded", "decoded", "dumps", "members_of", "read_body", "read_form", "take_room"]
+__all__ = ["LARGE", "TooLarge", "bounded", "crowded", "decoded", "members_of", "read_body", "read_form", "take_room"]
 
 LARGE = 256 * 1024
 """Bytes from which a body is worked on in a thread, so that others do not wait for it."""
@@ -98,8 +96,6 @@ def take_room(request: Request, more: int, size: int) -> None:
     share: Share | None = request.scope.get("jackfield.room")
     if size <= _SMALL or share is None or share.takes(more):
         return
-    from jackfield.surfaces.shared.problem import Problem  # noqa: PLC0415 (it writes its bodies with this module)
-
     detail = f"the bodies of the requests under way have {share.of:,} bytes together already"
     raise Problem(503, detail, {"Retry-After": "1", "Connection": "close"})
 
@@ -133,25 +129,8 @@ async def members_of(request: Request, needed: set[str], optional: frozenset[str
     :raises InvalidInvocation: where it is not JSON.
     :raises Problem: 400 where it is no such object.
     """
-    from jackfield.surfaces.shared.problem import Problem  # noqa: PLC0415 (it writes its bodies with this module)
-
     body = await decoded(await read_body(request, _MEMBERS))
     if not isinstance(body, dict) or not needed <= set(body) or not set(body) <= needed | optional:
         also = f", and may have {', '.join(sorted(optional))}" if optional else ""
         raise Problem(400, f"the body must be an object with {', '.join(sorted(needed))}{also}")
     return body
-
-
-def dumps(value: object) -> bytes:
-    """JSON as UTF-8. Lone surrogates, which no UTF-8 can hold, are replaced."""
-    try:
-        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
-    except TypeError:
-        import json  # noqa: PLC0415 (integers over 64 bits and surrogates only)
-
-        return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
-
-
-def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:  # noqa: ANN401 (any JSON)
-    """A JSON answer."""
-    return Response(dumps(value), status, headers, "application/json")

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.errors import JackfieldError
-from jackfield.surfaces.shared.body import dumps
+from jackfield.surfaces.shared.json_response import dumps
 
 __all__ = ["Problem", "of_error", "problem", "raw_problem"]
 

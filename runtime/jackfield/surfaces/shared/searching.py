@@ -8,8 +8,8 @@ from jackfield.access import SeenCatalog
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog, Entry
+    from jackfield.catalog.found import Found
     from jackfield.catalog.index import ActionIndex
-    from jackfield.catalog.ranking import Found
 
 __all__ = ["found_actions", "listed_connectors"]
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import Response
 
-from jackfield.surfaces.shared.body import TooLarge, answer, bounded
+from jackfield.surfaces.shared.body import TooLarge, bounded
+from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:

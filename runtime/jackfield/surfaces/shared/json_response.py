@@ -1,0 +1,25 @@
+"""JSON answers, written by orjson."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+__all__ = ["answer", "dumps"]
+
+
+def dumps(value: object) -> bytes:
+    """JSON as UTF-8. Lone surrogates, which no UTF-8 can hold, are replaced."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        import json  # noqa: PLC0415 (integers over 64 bits and surrogates only)
+
+        return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:  # noqa: ANN401 (any JSON)
+    """A JSON answer."""
+    return Response(dumps(value), status, headers, "application/json")

@@ -1,0 +1,94 @@
+"""No module imports itself over others: not when it is imported, not in a function, not through the names of a package."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+RUNTIME = Path(__file__).parents[2] / "runtime"
+
+
+def modules() -> dict[str, ast.Module]:
+    """Each module of the runtime, by its dotted name."""
+    found = {}
+    for path in sorted((RUNTIME / "jackfield").rglob("*.py")):
+        parts = path.relative_to(RUNTIME).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = ast.parse(path.read_text(encoding="utf-8"))
+    return found
+
+
+def imports(tree: ast.AST, *, typing: bool = False) -> Iterator[tuple[ast.ImportFrom, bool]]:
+    """Each ``from … import`` of a module, wherever it stands, and whether it is for type checkers only."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield node, typing
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            yield from imports(ast.Module(node.body, []), typing=True)
+        else:
+            yield from imports(node, typing=typing)
+
+
+class Graph:
+    """Which module imports which. A name that a package exports counts as the module that defines it."""
+
+    def __init__(self, trees: dict[str, ast.Module], packages: set[str]) -> None:
+        self._trees = trees
+        self._exports = {
+            package: {
+                alias.asname or alias.name: (node.module or "", alias.name) for node, _ in imports(trees[package]) for alias in node.names
+            }
+            for package in packages
+        }
+        self.edges = {name: set(self._imported(name)) for name in trees if name not in packages}
+
+    def _imported(self, name: str) -> Iterator[str]:
+        for node, typing in imports(self._trees[name]):
+            for alias in node.names:
+                target = self._defining(node.module or "", alias.name)
+                same_package = name.rpartition(".")[0] == target.rpartition(".")[0]
+                if target in self._trees and not (typing and same_package):
+                    yield target
+
+    def _defining(self, module: str, name: str) -> str:
+        if f"{module}.{name}" in self._trees:
+            return f"{module}.{name}"
+        origin = self._exports.get(module, {}).get(name)
+        return module if origin is None else self._defining(*origin)
+
+    def cycles(self) -> list[list[str]]:
+        """A cycle for each module that reaches itself, as the modules on the way."""
+        found = []
+        for start in self.edges:
+            ways, seen = [[start]], set[str]()
+            while ways:
+                way = ways.pop()
+                for target in self.edges.get(way[-1], ()):
+                    if target == start:
+                        found.append([*way, start])
+                        ways = []
+                        break
+                    if target not in seen:
+                        seen.add(target)
+                        ways.append([*way, target])
+        return found
+
+
+def test_no_module_imports_itself_over_others() -> None:
+    """Neither at import time, nor lazily, nor by a name of a package; type-only imports inside one package may."""
+    trees = modules()
+    packages = {name for name in trees if any(other.startswith(f"{name}.") for other in trees)}
+    graph = Graph(trees, packages)
+    assert len(graph.edges) > 250
+    assert graph.cycles() == []
+
+
+def test_a_cycle_would_be_seen() -> None:
+    """A lazy import, and one through the name that a package exports, close a cycle."""
+    trees = {
+        "a": ast.parse("from a.one import One"),
+        "a.one": ast.parse("from b import Two"),
+        "b": ast.parse("if TYPE_CHECKING:\n from b.two import Two"),
+        "b.two": ast.parse("def f():\n from a import One"),
+    }
+    assert sorted(Graph(trees, {"a", "b"}).cycles()) == [["a.one", "b.two", "a.one"], ["b.two", "a.one", "b.two"]]
