@@ -277,3 +277,22 @@ def test_m10_tests_of_file_connections_are_remembered(
     with open_database(database_url) as database, database.read() as transaction:
         (row,) = transaction.execute("SELECT * FROM file_connection_tests")
     assert "from-file" not in str(vars(row) if hasattr(row, "__dict__") else row)
+
+
+def test_m10_a_connection_that_was_used_is_not_untested(managed_jackfield: Jackfield, open_runtime: Callable[..., Jackfield]) -> None:
+    """M10: an action that succeeded over an untested connection says that it works; a dry run does not, and other values begin anew."""
+    managed_jackfield.connections.add("kept", "echo/token", {"token": "t"}, test=False)
+    call = {"connector": "echo", "action": "say", "inputs": {"text": "Hi"}}
+
+    def status() -> str:
+        managed_jackfield.storage.database.record(lambda _transaction: None)  # what was put off goes with this commit
+        found: str = open_runtime().connections.show("kept")["status"]
+        return found
+
+    assert managed_jackfield.invoke({**call, "connection": "kept", "dryRun": True}).status == "succeeded"
+    assert status() == "untested"
+    assert managed_jackfield.invoke({**call, "connection": "kept"}).status == "succeeded"
+    assert status() == "ok"
+    assert "lastTest" not in managed_jackfield.connections.show("kept")
+    managed_jackfield.connections.replace("kept", {"token": "u"}, test=False)
+    assert status() == "untested"

@@ -51,6 +51,7 @@ UPDATE connections
 SET type = :type, version = version + 1, public_values = :public_values, seal = :seal, {_OUTCOME}, updated_at = :now {_BY_VERSION}
 """  # noqa: S608 (constants)
 _TESTED = f"UPDATE connections SET {_OUTCOME} {_BY_VERSION}"  # noqa: S608 (constants)
+_USED = f"UPDATE connections SET status = 'ok' {_BY_VERSION} AND status = 'untested'"  # noqa: S608 (constants)
 _SEAL = """
 INSERT INTO connection_secrets (workspace, connection_id, field, version, sealed) VALUES (:workspace, :id, :field, :version, :sealed)
 """
@@ -267,6 +268,11 @@ class ConnectionStore:
         with self._database.write() as transaction:
             also(transaction)
             return transaction.change(_TESTED, {**place, **outcome.columns()}) > 0
+
+    def note_used(self, identifier: str, version: int) -> None:
+        """Have a connection count as working from the next commit on, unless this version of it was tested."""
+        place = {"workspace": self.workspace, "id": identifier, "version": version}
+        self._database.defer(lambda transaction: transaction.change(_USED, place), lambda _value, _error: None)
 
     def _named(self, name: str) -> dict[str, Any]:
         return {"workspace": self.workspace, "name": name}

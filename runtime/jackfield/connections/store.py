@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from jackfield.connections.files import Source, load
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.stored import StoredConnection
-from jackfield.errors import InvalidConnection, UnknownConnection, did_you_mean
+from jackfield.errors import InvalidConnection, JackfieldError, UnknownConnection, did_you_mean
 from jackfield.hints import NextStep
 
 if TYPE_CHECKING:
@@ -100,6 +101,18 @@ class Connections:
         if len(found) > 1:
             raise InvalidConnection(_twice(found), hint="Rename or remove all but one of them.")
         return found[0]
+
+    def note_used(self, identifier: str, version: int) -> bool:
+        """Count an untested connection of the database as working, since an action over it succeeded; written with the next commit.
+
+        Return False where it cannot be noted, which the action does not fail for.
+        """
+        with suppress(JackfieldError, MemoryError, RuntimeError):
+            store = self.store
+            if store is not None:
+                store.note_used(identifier, version)
+                return True
+        return False
 
     def asks_store(self, connection: object) -> bool:
         """Whether the database is asked for what an invocation gives as its connection."""

@@ -230,7 +230,14 @@ class Stages:
         output = yield from self._running(admitted, inputs, run)
         enter("settle")
         check_output(output, admitted.action, (manifest.key, manifest.version), self.schemas)
+        self._note_used(admitted.target, trace.opening)
         return succeeded(trace.ended(), masked_output(output, trace.redactor))
+
+    def _note_used(self, target: Target | None, opening: Opening | None) -> None:
+        """Have a connection of the database count as working: once for each version of it, in each process."""
+        if target is not None and opening is not None and target.id is not None:
+            identifier, version = target.id, target.version
+            opening.cache.cached(("used",), lambda: self.known.note_used(identifier, version))
 
     def _admitted(self, invocation: Invocation, trace: Trace, record: Record | None) -> Steps[Admitted]:
         """Find what the invocation names and ask the rules, before anything else of it is looked up: its key, its connection."""
