@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from browsing import Visitor
 from console_rig import Console
@@ -264,3 +265,18 @@ def test_a_session_that_ended_leads_to_the_sign_in(visitor: Visitor) -> None:
     assert page.get_by_role("button", name="Save").is_disabled()
     page.get_by_role("button", name="Sign out").click()
     page.get_by_text("You are signed out.").wait_for()
+
+
+def test_n10_all_times_are_in_the_readers_zone(browser: Browser, console: Console) -> None:
+    """N10: a page does not show UTC where its charts show the reader's own time, and each time names its zone."""
+    identifier = doubtful(console)
+    visitor = Visitor(browser, console, zone="Asia/Tokyo")
+    visitor.sign_in()
+    visitor.go(f"/invocations/{identifier}")
+    times = visitor.page.locator('time[data-moment="text"]').all_inner_texts()
+    assert times
+    assert all("GMT+9 (" in text for text in times)
+    visitor.go("/invocations")
+    assert "GMT+9" in str(visitor.page.locator('time[data-moment="title"]').first.get_attribute("title"))
+    visitor.check()
+    visitor.close()

@@ -37,9 +37,10 @@ _WIDE, _PHONE = {"width": 1360, "height": 900}, {"width": 375, "height": 720}
 class Visitor:
     """Somebody at a browser. Whatever a page does that it must not is noted, and ``check`` says so."""
 
-    def __init__(self, browser: Browser, console: Console, scheme: str = "light", *, phone: bool = False) -> None:
+    def __init__(self, browser: Browser, console: Console, scheme: str = "light", *, phone: bool = False, zone: str | None = None) -> None:
         self.console = console
-        self._context = browser.new_context(viewport=_PHONE if phone else _WIDE, color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        size = _PHONE if phone else _WIDE
+        self._context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce", timezone_id=zone)  # type: ignore[arg-type]
         self._context.add_init_script(_LISTEN)
         self.page: Page = self._context.new_page()
         self.page.set_default_timeout(15_000)

@@ -70,13 +70,18 @@ def fault_of(message: str, hint: str | None = None, details: Iterable[Mapping[st
 
 
 def at(moment: float | None, now: float, *, whole: bool = False) -> Markup:
-    """A moment, as a machine and as a person reads it; ``whole`` is date and time in words too."""
+    """Show a moment as a span from now, with the time as its title; ``whole`` shows both.
+
+    The time is in UTC until the page's script puts it into the reader's time zone, as it does in charts and their tables.
+    """
     if moment is None:
         return h.span("never", class_="muted")
-    when = datetime.fromtimestamp(moment, UTC)
+    when, span = datetime.fromtimestamp(moment, UTC), ago(moment, now)
     shown = f"{when.day} {when:%b %Y, %H:%M:%S} UTC"
-    text = f"{shown} ({ago(moment, now)})" if whole else ago(moment, now)
-    return h.time(text, datetime=when.isoformat(timespec="milliseconds"), title=None if whole else shown)
+    stamp = when.isoformat(timespec="milliseconds")
+    if whole:
+        return h.time(f"{shown} ({span})", datetime=stamp, data_moment="text", data_ago=span)
+    return h.time(span, datetime=stamp, title=shown, data_moment="title")
 
 
 def local_time(moment: float) -> Markup:

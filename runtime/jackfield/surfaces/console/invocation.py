@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from jackfield.errors import JackfieldError
@@ -156,7 +157,7 @@ def _resolution(visit: Visit, entry: Entry) -> Markup | None:
             [
                 ("Decision", decision),
                 ("Decided by", person(visit, str(settled["by"]))),
-                ("Decided", h.time(str(settled["at"]), datetime=str(settled["at"]))),
+                ("Decided", at(datetime.fromisoformat(str(settled["at"])).timestamp(), visit.now, whole=True)),
                 ("Request id", h.code(entry.request_id) if entry.request_id else None),
                 ("Output", "unknown: the provider's answer never arrived" if entry.status == "succeeded" else None),
             ]

@@ -111,14 +111,24 @@
     clock: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
     day: { day: "numeric", month: "short" },
     both: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
+    moment: {
+      day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
+      timeZoneName: "short",
+    },
   };
 
-  /** Times of charts and their tables in the reader's time zone; without a script they are in UTC, and say so. */
+  /** Times in the reader's time zone; without a script they are in UTC, and say so. */
   const localize = () => {
     for (const place of document.querySelectorAll("[data-local]")) {
       const when = new Date(place.getAttribute("datetime") || place.dataset.at);
       const text = new Intl.DateTimeFormat("en-GB", FORMS[place.dataset.local]).format(when);
       if (place.textContent !== text) place.textContent = text;
+    }
+    for (const place of document.querySelectorAll("[data-moment]")) {
+      const text = new Intl.DateTimeFormat("en-GB", FORMS.moment).format(new Date(place.getAttribute("datetime")));
+      const whole = `${text} (${place.dataset.ago})`;
+      if (place.dataset.moment === "title") place.title = text;
+      else if (place.textContent !== whole) place.textContent = whole;
     }
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     for (const place of document.querySelectorAll("[data-zone]")) if (place.textContent !== zone) place.textContent = zone;
