@@ -282,6 +282,7 @@ class Jackfield:
         journal = required(self.journal)
         entry = journal.find(identifier)
         if self.cancel_here(identifier):
+            journal.note_cancel(identifier)
             return True
         if entry.status == "queued":
             meta = Meta(entry.id, connector=entry.connector, connector_version=entry.connector_version, action=entry.action)

@@ -115,6 +115,9 @@ def test_explain(operator: Shell) -> None:
     _, identifier = _create(operator, "--scope", "invoke", "--allow", "echo/*", "--block", "connection:prod-*")
     allowed = operator.run("tokens", "explain", identifier, "--action", "echo/say", "--connection", "hall")
     assert allowed.code == 0
+    unknown = operator.run("tokens", "explain", identifier, "--action", "echo/say", "--connection", "wall")
+    assert "there is no connection 'wall'" in unknown.err  # L16
+    assert allowed.err == ""
     assert allowed.json["rule"] == "the token's allow pattern 'echo/*' fits echo/say with 'hall'"
     assert [step["fits"] for step in allowed.json["trail"]] == [False, True]
     refused = operator.run("tokens", "explain", identifier, "--action", "echo/say", "--connection", "prod-hall")

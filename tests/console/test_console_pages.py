@@ -204,3 +204,7 @@ def test_l16_explain_says_that_there_is_no_such_action(visitor: Visitor) -> None
     page.get_by_role("button", name="Check").click()
     page.locator("#verdict").get_by_text("has no action 'sendMail'").wait_for()
     assert "sendEmail" in page.locator("#verdict").inner_text()
+    page.get_by_label("Action").fill("aws-ses/sendEmail")
+    page.get_by_label("Connection, if it needs one").fill("nowhere")
+    page.get_by_role("button", name="Check").click()
+    page.locator("#verdict").get_by_text("there is no connection 'nowhere'").wait_for()

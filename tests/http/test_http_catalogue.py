@@ -89,6 +89,18 @@ def test_an_action_tells_the_callers_verdict(stand: Stand, client: Client) -> No
     assert (refused.status, refused.json["error"]["code"]) == (403, "not_allowed")
 
 
+def test_l16_a_connection_that_is_not_there_is_not_allowed(stand: Stand, client: Client) -> None:
+    """L16: rules that forbid nothing do not make a connection; for a token with rules a hidden one is not there either."""
+    assert client.post("/v1/connections", {"name": "l16", "type": "echo/token", "values": {"token": "t-4711"}}).status == 201
+    path = "/v1/connectors/echo/actions/say"
+    for name, allowed in (("l16", True), ("l61", False), ("@inline", True)):
+        verdict = client.get(f"{path}?connection={name}").json["verdict"]
+        assert (verdict["allowed"], "there is no connection 'l61'" in verdict["rule"]) == (allowed, not allowed)
+    assert "You may not run it" in client.get(f"{path}?connection=l61", Accept="text/markdown").body.decode()
+    bound = stand.client("invoke", rules=Rules(block=("connection:l16",)))
+    assert "l16" not in bound.get(f"{path}?connection=l61").json["verdict"]["rule"].replace("'l61'", "")
+
+
 def test_a_guide_is_markdown_that_can_be_run(client: Client) -> None:
     """Schema table, permissions, verdict, and snippets with the real origin, whose invocation is valid JSON for this action."""
     reply = client.get("/v1/connectors/aws-ses/actions/sendEmail", Accept="text/markdown")

@@ -151,9 +151,14 @@ def test_l27_a_cancellation_that_comes_too_late_says_so(client: Client, threads:
         identifier = client.get("/v1/invocations?status=running").json["items"][0]["invocationId"]
         asked = client.post(f"/v1/invocations/{identifier}/cancel")
         assert (asked.status, asked.json["status"], asked.json["cancelRequested"]) == (202, "running", True)
+        shown = client.get(f"/v1/invocations/{identifier}").json
+        assert (shown["status"], shown["cancelRequested"]) == ("running", True)
         gate.open()
         assert running.result(30).json["status"] == "succeeded"
-    assert client.get(f"/v1/invocations/{identifier}").json["status"] == "succeeded"
+    shown = client.get(f"/v1/invocations/{identifier}").json
+    assert (shown["status"], shown["cancelRequested"]) == ("succeeded", True)
+    listed = client.get("/v1/invocations?limit=1").json["items"][0]
+    assert (listed["invocationId"], listed["cancelRequested"]) == (identifier, True)
 
 
 def test_l26_a_look_up_by_key_reads_an_index(stand: Stand) -> None:

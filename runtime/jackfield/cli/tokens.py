@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.person import actor
 from jackfield.cli.stores import declare_pages, declare_workspace, open_storage, pages, read_moment, the_workspace
+
+if TYPE_CHECKING:
+    from jackfield.resources.storage import Storage
 
 __all__ = ["VERBS"]
 
@@ -95,10 +100,29 @@ def _explain(arguments: Namespace, output: Output) -> int:
     effect = find_action(Catalog.installed().find(connector), action).effect
     request = Request(connector, action, effect, arguments.connection)
     with open_storage() as storage:
-        decision = Tokens(storage.database, the_workspace(arguments, storage), SystemClock()).explain(arguments.id, request)
+        workspace = the_workspace(arguments, storage)
+        decision = Tokens(storage.database, workspace, SystemClock()).explain(arguments.id, request)
+        lost = _missing(storage, workspace, arguments.connection)
+    if lost is not None:
+        sys.stderr.write(f"jackfield: {lost}; this is what the rules would say\n")
     asked = {"id": arguments.id, "action": arguments.action, "effect": effect, "connection": arguments.connection}
     output.value({**{name: value for name, value in asked.items() if value is not None}, **decision.to_json()})
     return 0 if decision.allowed else _REFUSED
+
+
+def _missing(storage: Storage, workspace: str, name: str | None) -> str | None:
+    """Return the sentence that there is no connection of this name; None where there is one, or none is named."""
+    from jackfield.access.patterns import INLINE  # noqa: PLC0415 (as above)
+    from jackfield.connections import sources_from  # noqa: PLC0415 (as above)
+    from jackfield.errors import UnknownConnection  # noqa: PLC0415 (as above)
+
+    if name is None or name == INLINE:
+        return None
+    try:
+        storage.connections(sources_from(os.environ) if workspace == "default" else (), workspace).find(name)
+    except UnknownConnection as error:
+        return error.message
+    return None
 
 
 VERBS = {

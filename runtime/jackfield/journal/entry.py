@@ -15,7 +15,7 @@ COLUMNS = (
     "id", "status", "connector", "connector_version", "action", "effect", "connection", "caller", "idempotency_key", "key_held",
     "fingerprint", "dry_run", "error_code", "attempts", "attempt_log", "request_id", "created_at", "started_at", "settled_at",
     "expires_at", "owner", "result", "context", "rule", "resolved_by",
-    "delivery", "deliveries", "available_at", "not_after", "corrected_at",
+    "delivery", "deliveries", "available_at", "not_after", "corrected_at", "cancel_requested_at",
 )  # fmt: skip
 
 
@@ -81,6 +81,7 @@ class Entry:
     available_at: float | None
     not_after: float | None
     corrected_at: float | None
+    cancel_requested_at: float | None
     inputs: Mapping[str, Any] | None = None
     damage: str | None = None
     """What cannot be read of the row: there is no Result then, no list of tries and no context."""
@@ -116,6 +117,7 @@ class Entry:
             "resolvedBy": self.resolved_by,
             "resolvedAt": self._resolution.get("at"),
             "correctedAt": iso(self.corrected_at),
+            "cancelRequested": self.cancel_requested_at is not None or None,
             "notBefore": iso(self.available_at) if self.status == "queued" and (self.available_at or 0.0) > self.created_at else None,
             "notAfter": iso(self.not_after),
             "deliveries": [_try(item) for item in self.deliveries] or None,

@@ -161,6 +161,11 @@ class Journal:
         values = {"workspace": self._workspace, "id": identifier, "now": self._clock.time(), "owner": self.owner}
         return bool(self.database.record(lambda transaction: transaction.change(sql.ASK_TO_CANCEL, values)))
 
+    def note_cancel(self, identifier: str) -> None:
+        """Record that somebody asked to cancel an invocation that runs here."""
+        values = {"workspace": self._workspace, "id": identifier, "now": self._clock.time()}
+        self.database.record(lambda transaction: transaction.change(sql.NOTE_CANCEL, values))
+
     def held(self, key: str) -> Entry | None:
         """The entry that holds an idempotency key, settled by effect where its process has died."""
         self.settle_owed()

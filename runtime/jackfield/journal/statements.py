@@ -23,6 +23,7 @@ __all__ = [
     "INSTANCES",
     "LEFT_CLAIMED",
     "LEFT_RUNNING",
+    "NOTE_CANCEL",
     "OPEN",
     "OVERDUE",
     "PURGE",
@@ -126,8 +127,10 @@ UPDATE invocations SET status = 'failed', error_code = :error_code, settled_at =
 WHERE workspace = :workspace AND id = :id AND status = 'queued'
 """
 ASK_TO_CANCEL = """
-UPDATE invocations SET cancel_at = :now WHERE workspace = :workspace AND id = :id AND status = 'running' AND owner <> :owner
+UPDATE invocations SET cancel_at = :now, cancel_requested_at = :now
+WHERE workspace = :workspace AND id = :id AND status = 'running' AND owner <> :owner
 """
+NOTE_CANCEL = "UPDATE invocations SET cancel_requested_at = :now WHERE workspace = :workspace AND id = :id AND status = 'running'"
 ASKED_TO_CANCEL = "SELECT workspace, id FROM invocations WHERE owner = :owner AND cancel_at IS NOT NULL"
 TOLD_TO_CANCEL = "UPDATE invocations SET cancel_at = NULL WHERE workspace = :workspace AND id = :id"
 _WORKSPACES = "(SELECT name FROM workspaces UNION SELECT 'default' AS name) AS known"

@@ -11,6 +11,7 @@ from jackfield.surfaces.console.components import badge, csrf_field, fault_of, f
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.console.tokens import pattern_lines, rules_shown
+from jackfield.surfaces.shared.guides import missing
 from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def explained(visit: Visit) -> Response:
         told: Node = fault_of("name an action as connector/action", "Choose one of the list.")
     elif (unknown := _unknown(visit, connector, action)) is not None:
         told = unknown
+    elif (lost := missing(visit.connections, given["connection"] or None)) is not None:
+        told = fault_of(lost.message, "Choose a connection of the list, or leave it out.")
     else:
         told = _verdict(
             _decision(visit, Request(connector, action, _effect(visit, connector, action), given["connection"] or None), given["token"])

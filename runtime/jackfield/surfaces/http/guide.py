@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from jackfield.access import Request as Wish
 from jackfield.surfaces.http.catalogue import action_of, manifest_of
-from jackfield.surfaces.shared.guides import guide
+from jackfield.surfaces.shared.guides import guide, verdict_of
 from jackfield.surfaces.shared.json_response import answer
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ async def shown(request: Request, host: Host, identity: Identity) -> Response:
     action = action_of(request, manifest)
     panel = await host.opened(identity.workspace)
     wish = Wish(manifest.key, action.key, action.effect, request.query_params.get("connection"))
-    verdict = await host.briefly(lambda: panel.permits.authorizer(identity.caller).verdict(manifest, wish))
+    verdict = await host.briefly(lambda: verdict_of(panel, identity.caller, manifest, wish))
     if _wants_markdown(request.headers.get("accept", "")):
         origin = str(request.base_url).rstrip("/")
         text = guide(manifest, action, verdict, origin)

@@ -166,8 +166,7 @@ async def cancel(request: Request, host: Host, identity: Identity) -> Response:
     entry = await _entry(request, host, identity)
     if not done:
         raise Problem(409, f"it is too late to cancel: the invocation is {entry.status}")
-    asked = {"cancelRequested": True} if entry.status == "running" else {}  # what has been sent by now runs to its end
-    return answer({**entry.to_json(), **asked}, 202)
+    return answer(entry.to_json(), 202)
 
 
 async def resolve(request: Request, host: Host, identity: Identity) -> Response:

@@ -64,7 +64,10 @@ def _entry(result: Mapping[str, Any]) -> Json:
         context=_ANY,
         rule=_STRING,
         resolvedBy=_STRING,
-        cancelRequested={"type": "boolean", "description": "What has been sent by the time of a cancellation runs to its end."},
+        cancelRequested={
+            "type": "boolean",
+            "description": "Somebody asked to cancel it while it ran; what was sent by then runs on.",
+        },
         correctedAt=_MOMENT,
         notBefore=_MOMENT,
         notAfter=_MOMENT,

@@ -13,7 +13,7 @@ from jackfield.pipe.visible_names import find_action
 from jackfield.surfaces.mcp.action_tools import annotated
 from jackfield.surfaces.mcp.answers import described
 from jackfield.surfaces.mcp.schemas import Json, closed, invocation_schema, listing, result_schema
-from jackfield.surfaces.shared.guides import guide
+from jackfield.surfaces.shared.guides import guide, verdict_of
 from jackfield.surfaces.shared.searching import found_actions
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ async def _guide(visit: Visit, given: Mapping[str, Any]) -> tuple[Json, str]:
     manifest = await visit.briefly(lambda: visit.catalog.find(given["connector"]))
     action = find_action(manifest, given["action"])
     wish = Request(manifest.key, action.key, action.effect, given.get("connection"))
-    verdict = await visit.briefly(lambda: visit.panel.permits.authorizer(visit.caller).verdict(manifest, wish))
+    verdict = await visit.briefly(lambda: verdict_of(visit.panel, visit.caller, manifest, wish))
     about = {"connector": manifest.key, "connectorVersion": manifest.version, "action": action.key, "effect": action.effect}
     schemas = {"inputs": dict(action.inputs), "output": dict(action.output), "verdict": verdict.to_json()}
     return {**about, **schemas}, guide(manifest, action, verdict, visit.origin)

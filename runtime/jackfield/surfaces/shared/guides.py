@@ -6,13 +6,37 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from jackfield.access import Decision
+from jackfield.access.patterns import INLINE
+from jackfield.errors import UnknownConnection
+
 if TYPE_CHECKING:
-    from jackfield.access import Decision
+    from jackfield import Jackfield
+    from jackfield.access import Caller, Request
+    from jackfield.management.connections import ManagedConnections
     from jackfield.manifest import ActionManifest, Manifest
 
-__all__ = ["guide"]
+__all__ = ["guide", "missing", "verdict_of"]
 
 _SAMPLES = {"string": "…", "integer": 1, "number": 1, "boolean": True, "array": [], "object": {}}
+
+
+def verdict_of(panel: Jackfield, caller: Caller, manifest: Manifest, request: Request) -> Decision:
+    """Decide as a caller is told beforehand: nothing runs over a connection that is not there, or hidden, whatever the rules say."""
+    decision = panel.permits.authorizer(caller).verdict(manifest, request)
+    fault = missing(panel.connections_of(caller), request.connection) if decision.allowed else None
+    return Decision(False, fault.message, "default") if fault is not None else decision
+
+
+def missing(connections: ManagedConnections, name: str | None) -> UnknownConnection | None:
+    """Return the error of a call over a connection that is not there, or hidden; None where it is there, or none is named."""
+    if name is None or name == INLINE:
+        return None
+    try:
+        connections.find(name)
+    except UnknownConnection as error:
+        return error
+    return None
 
 
 def guide(manifest: Manifest, action: ActionManifest, verdict: Decision, origin: str | None) -> str:
