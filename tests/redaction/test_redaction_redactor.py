@@ -8,7 +8,9 @@ import json
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -244,3 +246,39 @@ def test_import_loads_nothing_heavy() -> None:
         env={"PYTHONPATH": ":".join(sys.path)},
     )
     assert found.stdout.strip() == "[]"
+
+
+FOLDED: dict[str, Callable[[str], str]] = {
+    "lower-cased": lambda secret: secret.lower(),
+    "upper-cased": lambda secret: secret.upper(),
+    "swapped": lambda secret: secret.swapcase(),
+    "in a host": lambda secret: f"https://email.{secret.lower()}.amazonaws.com:443/x",
+    "quoted and lower-cased": lambda secret: quote(secret, safe="").lower(),
+    "lower-cased and quoted": lambda secret: quote(secret.lower(), safe=""),
+    "behind a character that grows": lambda secret: f"\u0130\u0130 {secret.lower()} \u0130",
+    "in JSON": lambda secret: json.dumps({"k": f"\u00e4 {secret.upper()}"}),
+}
+
+
+@pytest.mark.parametrize("name", FOLDED)
+@pytest.mark.parametrize("secret", ["Eu-Secret-West-1", "wJalrXUtnFEMI/K7MDENG", 'p"Ass\\Word 42', "Zq7vLong" * 700])
+def test_h11_a_long_secret_is_masked_in_any_case(name: str, secret: str) -> None:
+    """Eight characters of ASCII or more: found however their case was changed, with all around them left alone; cleaned once for all."""
+    redactor, text = Redactor([secret]), f"before {FOLDED[name](secret)} behind"
+    cleaned = redactor.clean(text)
+    assert secret.lower() not in cleaned.lower()
+    assert quote(secret, safe="").lower() not in cleaned.lower()
+    assert (cleaned.startswith("before "), cleaned.endswith(" behind"), "***" in cleaned) == (True, True, True)
+    assert cleaned.count("\u0130") == text.count("\u0130")
+    assert (redactor.holds(text), redactor.holds(cleaned), redactor.clean(cleaned)) == (True, False, cleaned)
+
+
+def test_h11_short_secrets_keep_their_case() -> None:
+    """A secret of fewer than eight characters is masked as it is written: in any case it would take ordinary words away."""
+    assert Redactor(["Secret7"]).clean("Secret7 and secret7") == "*** and secret7"
+    assert Redactor(["Geheimnis-\u00e4"]).clean("GEHEIMNIS-\u00c4") == "GEHEIMNIS-\u00c4"
+
+
+def test_h11_json_pointers_are_masked() -> None:
+    """A secret as a member's name in a JSON Pointer, where slashes and tildes are escaped."""
+    assert Redactor(["a/b~c/d"]).clean("/values/a~1b~0c~1d/0") == "/values/***/0"

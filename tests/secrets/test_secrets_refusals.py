@@ -13,7 +13,7 @@ import pytest
 
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
-from jackfield.errors import InvalidConnection
+from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.invocation import Invocation
 from jackfield.management.drafts import Giver
 from jackfield.pipe.admit import Admitted, Target
@@ -89,6 +89,52 @@ def test_s10_inline_values_are_not_stored(jackfield: Jackfield) -> None:
     code, result, entry = told(jackfield, {"type": "apiKeySecret", "values": values})
     assert code == "invalid_connection"
     assert ("atlantis-west-9" in result, "atlantis-west-9" in entry) == (True, False)
+
+
+LONG = "FwoGZXIvYXdzEJr" * 30
+NAMED = {
+    "a secret": "wJalrXUtnFEMI/K7MDENG",
+    "in capitals": "wJalrXUtnFEMI/K7MDENG".upper(),
+    "a long one": LONG,
+    "in a name": f"send-{LONG}-mail",
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_h11_a_secret_in_the_place_of_a_name_is_masked(jackfield: Jackfield, name: str) -> None:
+    """A secret of an inline or a stored connection that stands where the connector or the action is named, whole, lower-cased or so long
+    that it is cut: neither the Result, the refusal of a queued invocation nor the journal holds any of it."""
+    secret = NAMED[name].removeprefix("send-").removesuffix("-mail")
+    values = {**KEYS, "secretAccessKey": secret if name != "in capitals" else secret.capitalize()}
+    jackfield.connections.add("stored", "aws/apiKeySecret", values, test=False)
+    for connection in ({"type": "apiKeySecret", "values": values}, "stored"):
+        for given in ({"connector": NAMED[name], "action": "sendEmail"}, {"connector": "aws-ses", "action": NAMED[name].lower()}):
+            asked = {**given, "connection": connection, "inputs": MAIL}
+            result = jackfield.invoke(asked)
+            assert result.error is not None
+            assert result.error.code in {"unknown_connector", "unknown_action"}
+            entry = jackfield.journal.find(result.meta.invocation_id)  # type: ignore[union-attr]
+            with pytest.raises(JackfieldError) as queued:
+                jackfield.enqueue(asked)
+            told = json.dumps([result.to_json(), entry.to_json(), queued.value.to_json()]).lower()
+            assert secret[:15].lower() not in told
+            assert "***" in result.error.message
+            if "aws-ses" in given.values():
+                assert result.meta.connector == "aws-ses"
+
+
+def test_h11_a_secret_as_a_member_name_is_masked(jackfield: Jackfield) -> None:
+    """The path of a fault, which escapes slashes and tildes, does not tell a secret that stands where a member is named."""
+    secret = "wJalrXUtnFEMI/K7~MDENG"
+    values = {**KEYS, "secretAccessKey": secret}
+    found = [
+        told(jackfield, {"type": "apiKeySecret", "values": {**values, secret: "x"}}),
+        told(jackfield, {"type": "apiKeySecret", "values": values}, attachments={secret: 4711}),
+        told(jackfield, {"type": "apiKeySecret", "values": values}, **{secret: "x"}),
+    ]
+    for code, result, entry in found:
+        assert code in {"invalid_connection", "invalid_input"}
+        assert "wJalrXUtnFEMI" not in result + entry
 
 
 def test_s10_nothing_that_holds_a_secret_pickles() -> None:

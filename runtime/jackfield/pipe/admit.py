@@ -237,7 +237,7 @@ def check_values(
     if not faults:
         return values
     secrets = secret_values(kind.schema, values) | confidential_values(kind.schema, values)
-    faults = [Detail(fault.path, text, fault.keyword) for fault, text in zip(faults, _cleaned(faults, secrets), strict=True)]
+    faults = _cleaned(faults, secrets)
     number = checked.count - (len(checked.details) - len(faults))
     count = "1 value" if number == 1 else f"{number} values"
     which = f"the connection '{name}'" if name else "the inline connection"
@@ -248,10 +248,10 @@ def check_values(
     )
 
 
-def _cleaned(faults: Sequence[Detail], secrets: frozenset[str]) -> list[str]:
-    """Return the messages without the connection's secrets: one may stand in another field, which its fault quotes."""
+def _cleaned(faults: Sequence[Detail], secrets: frozenset[str]) -> list[Detail]:
+    """Return the faults without the connection's secrets: one may stand in another field, which its fault quotes, or be a member's name."""
     redactor = Redactor(secrets)
-    return [redactor.clean(fault.message) for fault in faults]
+    return [Detail(redactor.clean(fault.path), redactor.clean(fault.message), fault.keyword) for fault in faults]
 
 
 def _takes(manifest: Manifest) -> str:

@@ -26,6 +26,7 @@ from jackfield.pipe.paging import collected, wants_all
 from jackfield.pipe.rate import Pace, turn
 from jackfield.pipe.recorder import Record, draft_of, fingerprinted
 from jackfield.pipe.settle import check_output, failed, masked_error, masked_output, succeeded
+from jackfield.pipe.unfound_names import covering, mask_names, stored_secrets
 from jackfield.pipe.visible_names import find_called, require_call, sees_entry
 from jackfield.redaction.log_text import reason
 from jackfield.resources.shortage import exhausted
@@ -51,7 +52,21 @@ __all__ = ["Stages", "Trace", "Wrapping", "required"]
 class Trace:
     """What the outermost boundary must know of a run that may have failed anywhere."""
 
-    __slots__ = ("caller", "cancelled", "claimed", "inline", "inputs", "meta", "opening", "record", "run", "started", "target", "wait")
+    __slots__ = (
+        "caller",
+        "cancelled",
+        "claimed",
+        "inline",
+        "inputs",
+        "meta",
+        "opening",
+        "record",
+        "run",
+        "started",
+        "target",
+        "unfound",
+        "wait",
+    )
 
     def __init__(self, cancelled: threading.Event | None, caller: Caller, *, wait: bool | float, claimed: Claimed | None = None) -> None:
         self.meta = Meta(claimed.id if claimed is not None else new_invocation_id())
@@ -67,6 +82,8 @@ class Trace:
         self.inline: object = None
         """The values of an inline connection as they came in."""
         self.target: Target | None = None
+        self.unfound: Callable[[], tuple[Invocation, Redactor | None]] | None = None
+        """The invocation, as long as its connector and action are not found, and what is known of the connection that it names."""
 
     @property
     def redactor(self) -> Redactor | None:
@@ -76,6 +93,13 @@ class Trace:
         """
         if self.opening is not None:
             return self.opening.cache.redactor
+        if self.unfound is not None:
+            invocation, known = self.unfound()
+            redactor = self._known_by_now() or known
+            return None if redactor is None else covering(redactor, invocation)
+        return self._known_by_now()
+
+    def _known_by_now(self) -> Redactor | None:
         if self.target is None and self.inline is None:
             return None
         from jackfield.redaction import Redactor, confidential_values, leaves, secret_values  # noqa: PLC0415 (only a refusal pays for it)
@@ -172,7 +196,12 @@ class Stages:
         if isinstance(error, Unauthenticated) and trace.opening is not None:
             trace.opening.forget_secrets()
         judged = trace.target is None and isinstance(error, InvalidConnection)  # what judged the values has masked them, by their schema
-        return failed(trace.ended(), masked_error(self._logged(error, trace), None if judged else trace.redactor))
+        redactor = None if judged else trace.redactor
+        if redactor is not None and trace.unfound is not None:
+            mask_names(trace.meta, redactor)
+            if trace.record is not None:
+                trace.record.name(trace.meta)
+        return failed(trace.ended(), masked_error(self._logged(error, trace), redactor))
 
     def _torn_down(self, trace: Trace) -> None:
         """Tell the journal the truth while there is time: the caller or the process is going down (Ctrl-C, exit)."""
@@ -243,7 +272,9 @@ class Stages:
         """Find what the invocation names and ask the rules, before anything else of it is looked up: its key, its connection."""
         authorizer = self.permits.asked_for(trace.caller)
         note = record.rule if record is not None else None
+        trace.unfound = lambda: (invocation, stored_secrets(invocation, self.known, self.catalog))
         manifest, action = find_called(invocation, self.catalog, authorizer, trace.meta, note)
+        trace.unfound = None
         if record is not None:
             record.found(manifest, action)
         if authorizer is not None:

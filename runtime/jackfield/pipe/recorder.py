@@ -210,6 +210,10 @@ class Record:
         """Note the connector and the action, before the rules are asked about them."""
         self._draft.connector_version, self._draft.effect = manifest.version, action.effect
 
+    def name(self, meta: Meta) -> None:
+        """Take the connector and the action as a Result tells them: where they were not found, secrets in them are masked."""
+        self._draft.connector, self._draft.action = (meta.connector or "")[:200], (meta.action or "")[:200]
+
     def describe(self, admitted: Admitted) -> None:
         """Note what was found of the invocation."""
         draft = self._draft

@@ -16,6 +16,9 @@ __all__ = ["SHORT", "Form"]
 SHORT = 4
 """A secret of fewer characters is masked as a whole token only, or it would destroy every text."""
 
+_FOLDED = 8
+"""A secret in ASCII of so many characters is found in any case: hosts and regions are lower-cased on their way (RFC 9110 §4.2.3)."""
+
 _LONG = 4096
 """Of a longer secret, a message text for one, the needles are made anew for each text that could hold it: they would fill memory."""
 
@@ -26,12 +29,13 @@ class Needle:
     """A text to look for. No dataclass: its ``repr`` would show the secret.
 
     ``before`` and ``after`` tell that the base64 character on that side holds some bits of the secret; ``token`` that
-    letters and digits on either side make it another word.
+    letters and digits on either side make it another word; ``folded`` that it is to be looked for in lower-cased texts.
     """
 
-    __slots__ = ("after", "before", "text", "token")
+    __slots__ = ("after", "before", "folded", "text", "token")
 
-    def __init__(self, text: str, *, before: bool = False, after: bool = False, token: bool = False) -> None:
+    def __init__(self, text: str, *, before: bool = False, after: bool = False, token: bool = False, folded: bool = False) -> None:
+        self.folded = folded
         self.text = text
         self.before = before
         self.after = after
@@ -73,7 +77,7 @@ class Form:
     ``size`` is the least number of characters in which it can show.
     """
 
-    __slots__ = ("_needles", "lined", "secret", "size", "spaced")
+    __slots__ = ("_needles", "_texts", "lined", "secret", "size", "spaced")
 
     def __init__(self, secret: str) -> None:
         bare = secret.strip()
@@ -84,6 +88,7 @@ class Form:
         least = len(bare) - (sum(map(bare.count, " \t|\r")) if self.lined else 0)
         self.size = least if bare.isascii() else max(least // 4, 1)
         self._needles: tuple[Needle, ...] | None = None
+        self._texts: tuple[list[str], list[str]] | None = None
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a form is not pickled: it holds a secret")
@@ -97,6 +102,17 @@ class Form:
             # UTF-16 can make asterisks of other characters: masking those would never end.
             self._needles = tuple(needle for needle in _needles(self.secret) if needle.text.strip("*"))
         return self._needles
+
+    @property
+    def texts(self) -> tuple[list[str], list[str]]:
+        """The texts of the needles: those to look for as they are, and those to look for in lower-cased texts."""
+        if self._texts is None:
+            needles = tuple(self.needles)
+            texts = [one.text for one in needles if not one.folded], [one.text for one in needles if one.folded]
+            if len(self.secret) > _LONG:
+                return texts
+            self._texts = texts
+        return self._texts
 
 
 def _needles(secret: str) -> Iterator[Needle]:
@@ -112,8 +128,11 @@ def _anywhere(text: str) -> Iterator[Needle]:
     if len(text) > _LONG:
         yield from _of_long(text)
         return
-    for form in dict.fromkeys((text, *escaped(text), *as_characters(text), *hexadecimal(text))):
-        yield Needle(form)
+    forms = dict.fromkeys((text, *escaped(text), *as_characters(text), *hexadecimal(text)))
+    if _is_folded(text):
+        yield from (Needle(form, folded=True) for form in dict.fromkeys(map(str.lower, forms)))
+    else:
+        yield from map(Needle, forms)
     raws = dict.fromkeys(map(octets, (text, *in_json(text))))
     if not text.isascii() and max(text) <= "\xff":
         raws[text.encode("latin-1")] = None
@@ -123,10 +142,15 @@ def _anywhere(text: str) -> Iterator[Needle]:
 
 def _of_long(text: str) -> Iterator[Needle]:
     """One at a time; without the escaped spellings, which the views of the searched text find as well."""
-    yield Needle(text)
+    yield Needle(text.lower(), folded=True) if _is_folded(text) else Needle(text)
     for forms in (as_characters, hexadecimal):
         yield from (Needle(form) for form in forms(text))
     yield from _base64(octets(text))
+
+
+def _is_folded(text: str) -> bool:
+    """Whether the text is looked for in any case: long enough, and in ASCII, whose letters keep their place when the case changes."""
+    return len(text) >= _FOLDED and text.isascii() and text.lower() != text.upper()
 
 
 def _tokens(text: str) -> Iterator[Needle]:

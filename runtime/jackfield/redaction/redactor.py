@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from jackfield.errors import CODES
 from jackfield.redaction.escapes import Family, families
 from jackfield.redaction.needles import Form
-from jackfield.redaction.views import View, views
+from jackfield.redaction.views import View, lowered, views
 
 __all__ = ["MASK", "Redactor"]
 
@@ -21,10 +21,11 @@ _ROUNDS = 8
 class Redactor:
     """Replaces secrets, and what they are encoded to, by ``***``. Immutable; ``repr`` shows a count, pickle refuses.
 
-    Found are: the secret itself, trimmed or not, in either Unicode normal form, with either line end, indented; escaped for URLs,
-    forms, JSON, ``repr``, HTML, XML or quoted-printable, whichever characters the encoder chose to escape, and twice where the
-    text has at most 256 Ki characters; hexadecimal; UTF-8 and UTF-16 octets; base64 at any offset of a longer run, line breaks
-    within. Secrets that overlap are masked as one, so no rest of a longer one remains.
+    Found are: the secret itself, trimmed or not, in either Unicode normal form, with either line end, indented, and in any case where
+    it has 8 characters of ASCII or more; escaped for URLs, forms, JSON, JSON Pointers, ``repr``, HTML, XML or quoted-printable,
+    whichever characters the encoder chose to escape, and twice where the text has at most 256 Ki characters; hexadecimal; UTF-8 and
+    UTF-16 octets; base64 at any offset of a longer run, line breaks within. Secrets that overlap are masked as one, so no rest of a
+    longer one remains.
 
     A secret of fewer than 4 characters is masked only as a whole token, that is between characters that are neither
     letters nor digits: ``a`` must not destroy every text. Blank secrets, and those of asterisks only, are ignored. A
@@ -104,9 +105,16 @@ class Redactor:
         for family in self._undone:
             if family.sign in text:
                 return True
+        small = text.lower()
+        if len(small) != size:
+            small = lowered(text)
         for form in forms:
-            for needle in form.needles:
-                if needle.text in text:
+            exact, folded = form.texts
+            for needle in exact:
+                if needle in text:
+                    return True
+            for needle in folded:
+                if needle in small:
                     return True
         return False
 
@@ -134,8 +142,9 @@ class Redactor:
             for form in self._forms.values():
                 if form.size <= room:
                     for needle in form.needles:
-                        if needle.text in view.text:
-                            yield from (view.origin(*span) for span in needle.spans(view.text))
+                        text = view.lowered if needle.folded else view.text
+                        if needle.text in text:
+                            yield from (view.origin(*span) for span in needle.spans(text))
 
     def _spans(self, text: str) -> list[tuple[int, int]]:
         """The places to mask, in order and apart from each other; none cuts an escape in two."""

@@ -40,7 +40,8 @@ def escaped(text: str) -> tuple[str, ...]:
     if text.isascii() and text.isalnum():
         return ()
     raw = octets(text)
-    written = (*in_json(text), *_in_python(text), *_in_urls(raw), *_in_html(text), *_quoted_printable(raw))
+    pointed = text.replace("~", "~0").replace("/", "~1")  # JSON Pointer, RFC 6901 §3
+    written = (*in_json(text), *_in_python(text), *_in_urls(raw), *_in_html(text), *_quoted_printable(raw), pointed)
     return tuple(form for form in dict.fromkeys(written) if form != text)
 
 

@@ -11,25 +11,39 @@ from collections.abc import Iterator
 
 from jackfield.redaction.escapes import Family
 
-__all__ = ["View", "views"]
+__all__ = ["View", "lowered", "views"]
 
 _DEEP = 256 * 1024
 """The largest text, in characters, that is searched for escapes within escapes: a bound on the work that a text can cause."""
 
 
+def lowered(text: str) -> str:
+    """The text in small letters, each character in its place: U+0130 alone becomes two characters when it is lower-cased."""
+    small = text.lower()
+    return small if len(small) == len(text) else text.replace("\u0130", "i").lower()
+
+
 class View:
     """A text and, where it was read from another, each escape's place in both."""
 
-    __slots__ = ("_after", "_at", "_ends", "_starts", "parent", "solid", "text")
+    __slots__ = ("_after", "_at", "_ends", "_lowered", "_starts", "parent", "solid", "text")
 
     def __init__(self, text: str, parent: View | None = None, *, solid: bool = False) -> None:
         self.text = text
         self.solid = solid
         self.parent = parent
+        self._lowered: str | None = None
         self._at: list[int] = []
         self._after: list[int] = []
         self._starts: list[int] = []
         self._ends: list[int] = []
+
+    @property
+    def lowered(self) -> str:
+        """The text in small letters."""
+        if self._lowered is None:
+            self._lowered = lowered(self.text)
+        return self._lowered
 
     def read(self, family: Family) -> View | None:
         """This view with one family of escapes undone, or None where it has none of them."""

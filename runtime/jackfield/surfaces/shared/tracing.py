@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import JackfieldError
+from jackfield.errors import JackfieldError, UnknownAction
 from jackfield.hooks import hookimpl
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Tracing:
         try:
             yield
         except BaseException as error:
+            span.set_attributes(_unknown(error, meta))
             spans.end(error)
             raise
         else:
@@ -90,6 +91,12 @@ class Tracing:
             _CURRENT.reset(token)
             span.set_attribute("jackfield.attempts", meta.attempts)
             span.end()
+
+
+def _unknown(error: BaseException, meta: Meta) -> dict[str, str]:
+    """The attributes of names that nothing has: they may be anything, a secret in the wrong field too."""
+    connector = {"jackfield.connector": "unknown"} if meta.connector_version is None else {}
+    return {**connector, "jackfield.action": "unknown"} if connector or isinstance(error, UnknownAction) else {}
 
 
 class _Spans:
