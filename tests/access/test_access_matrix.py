@@ -385,6 +385,23 @@ def test_h2_the_only_connection_that_is_allowed_need_not_be_named(tmp_path: Path
         assert (none.status, none.json["error"]["code"]) == (403, "not_allowed")
 
 
+def test_h_a_draft_is_an_inline_connection(tmp_path: Path) -> None:
+    """Who may bring no connection along tests no draft either, by the token's rules or the workspace's; under a name it is judged by that
+    (second review)."""
+    with standing(tmp_path, SETTINGS) as stand:
+        free, barred = stand.client(), stand.client(rules=Rules(block=("connection:@inline",)))
+        assert free.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": VALUES}).status == 201
+        draft = {"type": "echo/token", "values": VALUES}
+        for client, body, status in (
+            (free, draft, 200), (barred, draft, 403), (barred, {**draft, "name": "new"}, 200),
+            (stand.client(rules=Rules(block=("connection:new",))), {**draft, "name": "new"}, 403),
+        ):  # fmt: skip
+            answer = client.post("/v1/connections:test", body)
+            assert (answer.status, "not_allowed" in answer.body.decode()) == (status, status == 403)
+        stand.host.panel("default").permits.workspaces.set("default", {"rules": {"block": ["connection:@inline"]}})
+        assert free.post("/v1/connections:test", draft).status == 403
+
+
 def test_s6_a_rename_never_frees_from_a_rule(tmp_path: Path) -> None:
     """Under its new name a connection may be used for no more than under its old one."""
     with standing(tmp_path, SETTINGS) as stand:

@@ -75,6 +75,19 @@ def test_a_one_time_link_is_not_used_up_by_looking_ahead(place: Place) -> None:
     assert is_in(client)
 
 
+def test_h_a_one_time_link_is_opened_by_a_person(place: Place) -> None:
+    """A page of another site cannot use up the link by script or in a frame; a person who clicks it there can (second review)."""
+    link, client = place.link(), place.client()
+    for site in ("cross-site", "same-site"):
+        for more in ({}, {"sec_fetch_user": "?1", "sec_fetch_dest": "iframe"}, {"sec_fetch_dest": "document"}):
+            answer = client.get(link, sec_fetch_site=site, sec_fetch_mode="navigate", **more)
+            assert (answer.status, "still good" in answer.words) == (403, True)
+    assert not is_in(client)
+    person = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_user": "?1", "sec_fetch_dest": "document"}
+    assert client.get(link, **person).status == 200
+    assert is_in(client)
+
+
 def test_a_one_time_link_is_not_used_up_by_a_head(place: Place) -> None:
     """HEAD signs nobody in, and the link is still good."""
     link, client = place.link(), place.client()

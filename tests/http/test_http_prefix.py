@@ -134,6 +134,21 @@ def test_m42_a_prefix_that_anybody_names(tmp_path: Path) -> None:
             assert stand.client().get("/connections", X_Forwarded_Prefix=value).headers["location"].startswith("/login")
 
 
+def test_h_a_prefix_from_a_header_is_not_cached_for_others(tmp_path: Path) -> None:
+    """Answers vary with the header, and shared caches keep none of them (second review)."""
+    with standing(tmp_path, replace(SETTINGS, behind_proxy=True)) as stand:
+        client = stand.client()
+        assets = re.findall(r'(?:href|src)="(/[^"]+\.(?:css|js)[^"]*)"', client.get("/login").body.decode())
+        assert assets
+        for path in ("/login", "/v1/connectors", "/connections", *assets):
+            for headers in ({}, {"X_Forwarded_Prefix": PREFIX}):
+                answer = client.get(path, **headers)
+                assert "X-Forwarded-Prefix" in answer.headers["vary"], path
+                assert "public" not in answer.headers.get("cache-control", ""), path
+    with standing(tmp_path / "named", replace(SETTINGS, behind_proxy=True, root_path=PREFIX)) as stand:
+        assert "X-Forwarded-Prefix" not in stand.client().get("/login").headers.get("vary", "")
+
+
 def test_m42_a_proxy_that_strips_nothing(tmp_path: Path) -> None:
     """M42: with --root-path the path may still have the prefix, so that the server itself can be asked for it, too."""
     with standing(tmp_path, replace(SETTINGS, root_path=PREFIX)) as stand:

@@ -33,6 +33,7 @@ _REASONS = {
     "left": "You are signed out.",
 }
 _USED = "This link was used already, or is older than ten minutes. Start the server again for a new one, or paste a token."
+_NOT_OPENED = "Another page opened this link by itself. It is still good: click it, or paste it into the address bar."
 _UNKNOWN = "The token is not known, has expired or was revoked."
 _FOREIGN = "The form had grown old. Please try again."
 _NO_STORE = "This server has no database, so there are no tokens, and nobody can sign in. Set JACKFIELD_DATABASE_URL."
@@ -80,6 +81,8 @@ class _Door:
                 return secured(HTMLResponse(""))  # whoever only looks, such as a chat that makes previews, must not use the link up either
             if any(word in request.headers.get("sec-purpose", request.headers.get("purpose", "")) for word in _AHEAD):
                 return secured(Response(status_code=503))  # a browser that looks ahead must not use the link up
+            if not _opened_by_a_person(request):
+                return self._form(request, _NOT_OPENED, status=403)
             entered = await asyncio.to_thread(self._entrance.by_link, once[:200])
             return self._let_in(*entered, "/") if entered is not None else self._form(request, _USED, status=403)
         return self._form(request, _REASONS.get(request.query_params.get("why", "")))
@@ -131,6 +134,14 @@ class _Door:
         response.body = response.render(document("Sign in", content))
         response.headers["content-length"] = str(len(response.body))
         return secured(response)
+
+
+def _opened_by_a_person(request: Request) -> bool:
+    """Return whether a link was clicked or pasted, and not followed by a script, a redirect or a frame of another site."""
+    headers = request.headers
+    if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+        return True
+    return headers.get("sec-fetch-user") == "?1" and headers.get("sec-fetch-dest") == "document"
 
 
 async def _csrf(request: Request) -> str:

@@ -6,6 +6,8 @@ import re
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from starlette.datastructures import MutableHeaders
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -49,6 +51,8 @@ class Prefixed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if self._forwarded and not self._root_path:
+            send = _varied(send)
         prefix = self._root_path or (self._named(scope) if self._forwarded else "")
         if self._root_path and (scope["path"] + "/").startswith(f"{self._root_path}/"):
             scope["path"] = scope["path"][len(self._root_path) :] or "/"
@@ -72,6 +76,21 @@ class Prefixed:
     def _named(scope: Scope) -> str:
         values = [value for name, value in scope["headers"] if name == b"x-forwarded-prefix"]
         return checked_prefix(bytes(values[-1]).decode("latin-1")) or "" if len(values) == 1 else ""
+
+
+def _varied(send: Send) -> Send:
+    """Have no cache give one visitor an answer with another's prefix, which anybody who reaches the server directly can name."""
+
+    async def varied(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(raw=list(message["headers"]))
+            headers.add_vary_header("X-Forwarded-Prefix")
+            if "cache-control" in headers:
+                headers["cache-control"] = headers["cache-control"].replace("public", "private")
+            message["headers"] = headers.raw
+        await send(message)
+
+    return varied
 
 
 def _moved(name: bytes, value: bytes) -> bytes:
