@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -20,6 +20,7 @@ from forking import alone, fork
 from jackfield import Jackfield
 from jackfield.clock import SystemClock, iso, within
 from jackfield.database import open_database
+from jackfield.errors import InDoubt
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.journal import Claimed, Entry, Journal, Queue, process
 from jackfield.journal.instance import LEASE, Instance
@@ -73,9 +74,9 @@ class Process:
         draft.effect, draft.delivery = effect, claimed.delivery
         assert self.database.record(self.journal.beginning(draft)) == 1
 
-    def started(self, effect: str, key: str | None = None) -> str:
+    def started(self, effect: str, key: str | None = None, name: str = "sync") -> str:
         """Record a synchronous invocation as running, and send nothing; its id."""
-        meta = Meta.from_json({"invocationId": f"sync-{effect}-{key}"})
+        meta = Meta.from_json({"invocationId": f"{name}-{effect}-{key}"})
         draft = draft_of(Invocation.from_json({**READ, **({"idempotencyKey": key} if key else {})}), meta, "f", None, SystemClock())
         draft.effect = effect
         self.database.record(self.journal.starting(draft))
@@ -169,15 +170,100 @@ def test_the_truth_corrects_a_doubt(two: tuple[Process, Process]) -> None:
     assert alive.find(won).status == "succeeded"
 
 
-def test_a_person_s_word_is_not_corrected(two: tuple[Process, Process]) -> None:
-    """What a person has resolved stays as resolved."""
+def _resolved(two: tuple[Process, Process], word: Literal["succeeded", "failed"]) -> str:
+    """Lose a run, and let a person decide what it came to; its id."""
     lost, alive = two
-    identifier = lost.started("write")
+    identifier = lost.started("write", "order-1")
     lost.hangs()
     alive.look()
-    alive.journal.resolve(identifier, "failed", "ada")
-    lost.database.record(lost.journal.settling(identifier, Result("succeeded", Meta(identifier), output={}), []))
+    alive.journal.resolve(identifier, word, "ada")
+    return identifier
+
+
+def _comes_late(lost: Process, identifier: str) -> None:
+    lost.database.record(lost.journal.settling(identifier, Result("succeeded", Meta(identifier), output={"n": 1}), []))
+
+
+def test_a_late_truth_is_recorded_against_a_person_s_word(two: tuple[Process, Process]) -> None:
+    """A person's "failed" yields to the success that arrives later, and the key that it had freed replays that."""
+    lost, alive = two
+    identifier = _resolved(two, "failed")
+    assert alive.journal.held("order-1") is None
+    _comes_late(lost, identifier)
+    shown = alive.find(identifier).to_json()
+    assert (shown["status"], shown["resolvedBy"], shown["output"]) == ("succeeded", "ada", {"n": 1})
+    assert "correctedAt" in shown
+    held = alive.journal.held("order-1")
+    assert held is not None
+    assert held.id == identifier
+
+
+def test_a_late_truth_leaves_the_key_to_who_has_it_now(two: tuple[Process, Process]) -> None:
+    """Where another invocation has taken the key that a person had freed, it keeps it."""
+    lost, alive = two
+    identifier = _resolved(two, "failed")
+    other = alive.started("write", "order-1", name="other")
+    _comes_late(lost, identifier)
+    held = alive.journal.held("order-1")
+    assert held is not None
+    assert held.id == other
+    assert (alive.find(identifier).status, alive.find(identifier).key_held) == ("succeeded", False)
+
+
+def test_a_late_doubt_changes_nothing_that_a_person_decided(two: tuple[Process, Process]) -> None:
+    """A run that does not know what it came to knows no better than a person."""
+    lost, alive = two
+    identifier = _resolved(two, "failed")
+    lost.database.record(lost.journal.settling(identifier, Result("in_doubt", Meta(identifier), error=InDoubt("who knows")), []))
     assert alive.find(identifier).status == "failed"
+
+
+def test_what_is_not_changed_is_not_called_corrected(two: tuple[Process, Process]) -> None:
+    """A run settled as in doubt that ends in doubt says when it was corrected only if it was."""
+    lost, alive = two
+    identifier = lost.started("write", "order-1")
+    lost.hangs()
+    alive.look()
+    lost.database.record(lost.journal.settling(identifier, Result("in_doubt", Meta(identifier), error=InDoubt("who knows")), []))
+    shown = alive.find(identifier).to_json()
+    assert (shown["status"], shown["error"]["message"], "correctedAt" in shown) == ("in_doubt", "who knows", False)
+    assert alive.find(identifier).key_held
+
+
+class _Odd(SystemClock):
+    """The clock of a host that is hours off."""
+
+    def time(self) -> float:
+        """Return the time of day, and three hours."""
+        return super().time() + 10_800
+
+
+def test_clocks_that_differ_settle_no_live_run(two: tuple[Process, Process], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process whose clock is ahead, and that cannot see the other's processes, leaves what that one runs alone."""
+    holder, other = two
+    identifier = holder.started("write", "order-1")
+    with holder.database.write() as transaction:  # on another host
+        transaction.change("UPDATE instances SET place = 'elsewhere', pid = 1", {})
+    ahead = Journal(other.database, other.jackfield.storage.vault, "default", _Odd())
+    monkeypatch.setattr(time, "time", lambda: 0.0)  # the clock of the host that renews its lease
+    Instance.of(holder.database).renew()
+    monkeypatch.undo()
+    assert ahead.recover() == 0
+    entry = ahead.held("order-1")
+    assert entry is not None
+    assert (entry.id, entry.status) == (identifier, "running")
+
+
+def test_a_host_that_is_long_gone_is_found_at_a_look(two: tuple[Process, Process]) -> None:
+    """A process that has only just come settles what was not renewed for longer than any clock is set."""
+    holder, other = two
+    holder.started("write", "order-1")
+    holder.hangs()
+    with holder.database.write() as transaction:
+        transaction.change("UPDATE instances SET place = 'elsewhere', pid = 1, seen_at = seen_at - 120", {})
+    entry = other.journal.held("order-1")
+    assert entry is not None
+    assert entry.status == "in_doubt"
 
 
 def test_w3_a_queued_read_runs_again_elsewhere(two: tuple[Process, Process], aws: FakeAws) -> None:

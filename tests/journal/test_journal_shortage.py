@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -16,12 +18,15 @@ from clocks import FakeClock
 from fake_aws import FakeAws
 from forking import alone, fork
 from jackfield import Jackfield
-from jackfield.database import open_database
+from jackfield.database import Database, StatementInvalid, Transaction, open_database
 from jackfield.errors import Unavailable
 from jackfield.invocation import Result
 from jackfield.journal import Journal, Queue
+from jackfield.journal.instance import Instance
 from jackfield.pipe import pipeline
 from jackfield.queue import Panels, QueueWorkers
+from jackfield_aws import bounded
+from jackfield_aws.watch import Watch
 from nursery import connection, mail
 
 
@@ -138,6 +143,98 @@ def _sent_by_both(aws_url: str) -> list[str]:
         kept, others = child.answer()
         assert (kept, len(jackfield.open_connections._stored)) == (0, 1)
     return [first, own, others]
+
+
+def test_renewing_goes_on_where_memory_is_short(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A renewal without memory is one renewal less: it does not end the thread, without which all leases would expire."""
+    with open_database(_upgraded(database_url)) as database:
+        instance, whole = Instance.of(database), Database.record
+        shortages: list[BaseException] = [MemoryError(), RuntimeError("can't start new thread"), OSError(errno.EMFILE, "too many")]
+
+        def record(self: Database, unit: Any) -> Any:
+            if shortages:
+                raise shortages.pop()
+            return whole(self, unit)
+
+        monkeypatch.setattr(Database, "record", record)
+        for _ in range(3):
+            instance.renew()
+            assert instance.steady_since is None
+        instance.renew()
+        assert instance.steady_since is not None
+
+
+def test_no_owed_outcome_is_lost_to_an_error(database_url: str) -> None:
+    """An outcome that cannot be recorded is kept, whatever the error, and keeps neither the others nor its finder from going on."""
+    with open_database(_upgraded(database_url)) as database:
+        instance, recorded, faults = Instance.of(database), list[str](), [ValueError("odd"), StatementInvalid("odd"), MemoryError()]
+
+        def first(_transaction: Transaction) -> None:
+            if faults:
+                raise faults.pop()
+            recorded.append("first")
+
+        instance.owe(first)
+        instance.owe(lambda _transaction: recorded.append("second"))
+        for _ in range(4):
+            instance.settle_owed()
+        assert recorded == ["second", "first"]
+        assert not instance.owes
+
+
+def test_an_outcome_that_cannot_even_be_kept_at_once_leaves_no_run_open(
+    aws: FakeAws, database_url: str, short: list[Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where memory is too short to remember that an outcome is owed, that is tried again: the entry does not stay open."""
+    fails, whole = [MemoryError(), MemoryError()], Journal.owe
+
+    def owe(self: Journal, unit: Any) -> None:
+        if fails:
+            raise fails.pop()
+        whole(self, unit)
+
+    monkeypatch.setattr(Journal, "owe", owe)
+    with Jackfield(connections=[connection(aws.url)], database_url=_upgraded(database_url)) as jackfield:
+        assert jackfield.invoke(mail("order-1")).status == "succeeded"
+        journal = jackfield.journal
+        assert journal is not None
+        for _ in range(3):
+            journal.settle_owed()
+        held = journal.held("order-1")
+        assert held is not None
+        assert held.status == "succeeded"
+    assert short
+    assert not fails
+
+
+_SIGNING, _THREAD = "botocore.auth.SigV4Auth.add_auth", "jackfield_aws.watch.threading"
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        (_SIGNING, MemoryError()),
+        (_SIGNING, OSError(errno.EMFILE, "Too many open files")),
+        (_THREAD, RuntimeError("can't start new thread")),
+        ("jackfield_aws.bounded._addresses", MemoryError()),
+    ],
+)
+def test_a_shortage_before_the_first_byte_is_not_a_doubt(
+    aws: FakeAws, place: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that found no memory, thread or descriptor before it was sent has failed, can be sent again, and holds no key."""
+    plain = {**mail("order-1"), "timeoutSeconds": 2}
+    del plain["idempotencyKey"]
+    with Jackfield(connections=[connection(aws.url)], database_url="none") as jackfield:
+        if place == _THREAD:  # whose thread runs already otherwise
+            monkeypatch.setattr(bounded, "_WATCH", Watch())
+        broken = mock.Mock(side_effect=error)
+        broken.Thread.return_value.start.side_effect = error
+        with mock.patch(place, broken):
+            result = jackfield.invoke(plain)
+        assert (result.status, result.error.code if result.error else None) == ("failed", "unavailable")
+        assert aws.messages == []
+        assert jackfield.invoke(plain).status == "succeeded"
 
 
 def _upgraded(url: str) -> str:

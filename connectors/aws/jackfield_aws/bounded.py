@@ -13,7 +13,7 @@ from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTT
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 from urllib3.util.connection import allowed_gai_family
 
-from jackfield.connector import ANYWHERE, Deadline, Guard, Unavailable, bounded_answer
+from jackfield.connector import ANYWHERE, Deadline, Guard, Sent, Unavailable, bounded_answer, exhausted
 from jackfield_aws.limits import current_deadline
 from jackfield_aws.watch import Watch
 
@@ -88,9 +88,17 @@ class _Bounded:
                 return made
 
     def connect(self: Any) -> None:
-        super().connect()  # type: ignore[misc]
-        self.sock.settimeout(_LONGEST)
-        self._watch(self.sock)
+        """Nothing of a request is sent yet, so neither is it where memory, threads or descriptors are short."""
+        try:
+            super().connect()  # type: ignore[misc]
+            self.sock.settimeout(_LONGEST)
+            self._watch(self.sock)
+        except (MemoryError, RuntimeError, OSError) as error:
+            self.close()
+            short = exhausted(error, Sent.NOTHING)
+            if short is None:
+                raise
+            raise short from error
 
     def request(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (passed on as they are)
         self.ended = False

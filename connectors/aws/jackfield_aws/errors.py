@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from jackfield.connector import Detail, Inputs, JackfieldError, QuotaExceeded, RateLimited, Rejected, Sent, Unavailable, current_call
+from jackfield.connector import (
+    Detail,
+    Inputs,
+    JackfieldError,
+    QuotaExceeded,
+    RateLimited,
+    Rejected,
+    Sent,
+    Unavailable,
+    current_call,
+    exhausted,
+)
 from jackfield_aws.answers import Answer, read_answer
 from jackfield_aws.rows import AWS_ROWS, BY_STATUS, NOT_IMPLEMENTED, SERVER_FAULT, THROTTLED, Key, Row, Rows
 from jackfield_aws.transport import explain_transport
@@ -41,6 +52,9 @@ class AwsErrors:
         Where AWS does not say what is missing, the action's own permissions are named; outside of an action all of the connector's.
         """
         call = current_call()
+        short = exhausted(error, Sent.NOTHING) if call is not None and not call.begun else None
+        if short is not None:  # our clients announce every request (hooks.py)
+            return short
         needed = call.permissions.get("aws:iam", ()) if call is not None else ()
         return self.explain(
             error,

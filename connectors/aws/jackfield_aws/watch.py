@@ -16,7 +16,7 @@ import time
 import weakref
 from typing import Any
 
-from jackfield.connector import Deadline
+from jackfield.connector import Deadline, Sent, exhausted
 from jackfield.fork import at_fork
 
 __all__ = ["Watch"]
@@ -46,19 +46,33 @@ class Watch:
         """Shut ``sock`` down at ``deadline`` unless ``remove`` comes first; the number to remove it by.
 
         The socket is not kept alive for that: one that nobody holds any more is closed, and needs no end.
+
+        :raises Unavailable: where the thread cannot be started; nothing was sent over any socket then.
         """
         at = time.monotonic() + deadline.remaining()
         with self._changed:
+            started = self._started()
             self._next += 1
             number = self._next
             self._active[number] = (at, weakref.ref(sock), deadline)
-            if self._thread is None:
-                thread = threading.Thread(target=self._run, name="aws-deadlines", daemon=True)
-                thread.start()  # raises where the system has no thread left
-                self._thread = thread
-            elif at < self._looks_at:
+            if started or at < self._looks_at:
                 self._changed.notify()
             return number
+
+    def _started(self) -> bool:
+        """Start the thread where there is none; True where that was needed."""
+        if self._thread is not None:
+            return False
+        thread = threading.Thread(target=self._run, name="aws-deadlines", daemon=True)
+        try:
+            thread.start()
+        except (RuntimeError, MemoryError) as error:
+            short = exhausted(error, Sent.NOTHING)
+            if short is None:
+                raise
+            raise short from error
+        self._thread = thread
+        return True
 
     def remove(self, number: int) -> bool:
         """The socket has done its work, and may serve another call; False where it was shut down before."""

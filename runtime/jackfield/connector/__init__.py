@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jackfield.connector.guard import ANYWHERE, Guard
     from jackfield.connector.manifests import describe
     from jackfield.connector.models import ConnectionType, Inputs, Output
+    from jackfield.connector.shortage import exhausted
     from jackfield.errors import (
         Conflict,
         Detail,
@@ -85,6 +86,7 @@ __all__ = [
     "bounded_answer",
     "current_call",
     "describe",
+    "exhausted",
     "hookimpl",
 ]
 
@@ -100,6 +102,7 @@ __getattr__, __dir__ = exports(
         ".guard": ("ANYWHERE", "Guard"),
         ".manifests": ("describe",),
         ".models": ("ConnectionType", "Inputs", "Output"),
+        ".shortage": ("exhausted",),
         "jackfield.clock": ("Clock", "Deadline"),
         "jackfield.errors": (
             "Conflict",

@@ -27,6 +27,8 @@ class Dialect(ABC):
     """The statement that lists the names of all indexes, as ``name``."""
     skips_locked: ClassVar[str] = ""
     """The clause that has a SELECT take its rows for this transaction and pass over those that others have taken."""
+    now: ClassVar[str]
+    """The expression for the seconds since 1970, by the database's own clock."""
     wait: float
     """Seconds that a call waits at most for a lock or a free connection."""
     location: str

@@ -188,6 +188,7 @@ class PostgresDialect(Dialect):
     """A server and at most ten connections to it."""
 
     name = "postgresql"
+    now = "EXTRACT(EPOCH FROM clock_timestamp())::double precision"
     skips_locked = " FOR UPDATE SKIP LOCKED"
     types: ClassVar[Mapping[str, str]] = {
         "text": 'TEXT COLLATE "C"',  # sorted by code point, as SQLite sorts

@@ -261,6 +261,7 @@ class SqliteDialect(Dialect):
         "table": "STRICT",
     }
     batch = 256
+    now = "((julianday('now') - 2440587.5) * 86400.0)"
     tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     indexes = "SELECT name FROM sqlite_master WHERE type = 'index' AND name NOT LIKE 'sqlite_%'"
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import within
@@ -30,6 +31,8 @@ RENEWED = 2.0
 LEASE = 6.0
 """Seconds without a renewal after which a lease has expired."""
 _STEADY = 2 * RENEWED + 1
+_SHORT = (JackfieldError, MemoryError, RuntimeError, OSError)
+"""What a database that is away, and a process without memory, threads or descriptors, may raise."""
 _LOG = logging.getLogger("jackfield.journal")
 
 
@@ -89,26 +92,30 @@ class Instance:
         return bool(self._owed)
 
     def settle_owed(self) -> None:
-        """Record what could not be recorded when it was due, if the database is back."""
-        while self._owed:
+        """Record what could not be recorded when it was due, if the database is back; what cannot be recorded is kept for the next time."""
+        for _ in range(len(self._owed)):
             try:
                 unit = self._owed.popleft()
             except IndexError:  # another thread took it
                 return
             try:
                 self._database.record(unit)
-            except (Unavailable, MemoryError, RuntimeError):
-                self._owed.appendleft(unit)
-                return
+            except BaseException as error:  # whatever it is: the outcome that the unit records is known to nobody else
+                self._owed.append(unit)
+                if not isinstance(error, Exception):
+                    raise
+                _LOG.warning("an outcome cannot be recorded yet: %s", _reason(error))
+                if isinstance(error, (Unavailable, MemoryError)):  # the others would meet the same
+                    return
 
     def renew(self) -> None:
         """Renew the lease, and what was owed, then look for what others have left."""
         try:
             with within(RENEWED):
                 self._database.record(self._renewal())
-        except JackfieldError as error:
+        except _SHORT as error:
             self.steady_since = None
-            _LOG.warning("the lease of this process cannot be renewed: %s", error.message)
+            _LOG.warning("the lease of this process cannot be renewed: %s", _reason(error))
             return
         now = time.monotonic()
         if self.steady_since is None or self._renewed_at is None or now - self._renewed_at > _STEADY:
@@ -119,8 +126,8 @@ class Instance:
                 self.settle_owed()
                 if self._look is not None:
                     self._look()
-        except JackfieldError as error:
-            _LOG.warning("the journal cannot be looked through: %s", error.message)
+        except _SHORT as error:
+            _LOG.warning("the journal cannot be looked through: %s", _reason(error))
 
     def close(self) -> None:
         """Stop renewing, and give back what was claimed and not begun."""
@@ -137,8 +144,8 @@ class Instance:
         transaction.change(sql.FORGET_INSTANCE, {"id": self.id})
 
     def _renewal(self) -> Callable[[Transaction], int]:
-        values = {**self._about, "now": time.time()}
-        return lambda transaction: transaction.change(sql.RENEW_INSTANCE, values)
+        statement = sql.RENEW_INSTANCE.format(now=self._database.dialect.now)
+        return lambda transaction: transaction.change(statement, self._about)
 
     def _start(self) -> None:
         with self._lock:
@@ -153,4 +160,9 @@ class Instance:
 
     def _renews(self) -> None:
         while not self._stopped.wait(RENEWED):
-            self.renew()
+            with suppress(*_SHORT):  # what is logged may need memory, too; without this thread all leases expire
+                self.renew()
+
+
+def _reason(error: BaseException) -> str:
+    return error.message if isinstance(error, JackfieldError) else type(error).__name__

@@ -57,15 +57,18 @@ class Queue:
             self._last = found[-1].workspace
         return found
 
-    def give_back(self, claimed: Claimed) -> None:
-        """Let another worker take an invocation that has not begun; as soon as the database is back, where it is away."""
+    def give_back(self, claimed: Claimed) -> bool | None:
+        """Let another worker take an invocation that has not begun; False where it has, None where that will be seen when the database is
+        back."""
         values = {
             "workspace": claimed.workspace, "id": claimed.id, "owner": Instance.of(self._database).owner, "delivery": claimed.delivery,
             "inputs": claimed.sealed,
         }  # fmt: skip
         instance = Instance.of(self._database)
-        instance.owe(lambda transaction: transaction.change(sql.GIVE_BACK, values))
+        given: list[int] = []
+        instance.owe(lambda transaction: given.append(transaction.change(sql.GIVE_BACK, values)))
         instance.settle_owed()
+        return bool(given[-1]) if given else None
 
     def release(self, workspace: str, identifier: str, delivery: int) -> None:
         """Let another worker take a claimed invocation that nothing here works on."""

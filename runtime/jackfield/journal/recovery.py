@@ -1,6 +1,7 @@
 """Taking over what instances leave behind whose lease has expired, for all workspaces of a database.
 
-A lease is judged by whether it was renewed while this process looked on, not by its time of day: clocks of hosts differ and are set back.
+A lease is judged by whether it was renewed while this process looked on, not by its time of day: clocks of hosts differ and are set back. A
+process that cannot look on for so long asks the database, whose clock all instances renew their leases by.
 While this process could not write to the database itself, nobody's lease runs out.
 """
 
@@ -33,7 +34,7 @@ DELIVERIES = 5
 _UNBEGUN = 20
 """Deliveries that may be lost before they are begun: more, since most of them fell with a neighbour."""
 _STALE = 60.0
-"""Seconds by the time of day after which a process that has only just come counts a lease as expired: clocks may differ that much."""
+"""Seconds by the database's clock after which a process that has only just come counts a lease as expired: a clock may be set."""
 _STRANGERS_EVERY = 2 * LEASE
 _AT_ONCE = 200
 _LONGEST_PAUSE = 4.0
@@ -81,8 +82,12 @@ class Recovery:
         """Return True where an owner holds no lease any more, as far as a single look can tell."""
         if owner is None or owner == Instance.of(self._database).id:
             return False
-        row = self._database.look_up(sql.INSTANCE, {"id": owner})
-        return row is None or self._has_ended(row) or row.seen_at < self._clock.time() - _STALE
+        row = self._database.look_up(sql.INSTANCE.format(now=self._database.dialect.now), {"id": owner})
+        if row is None:
+            return True
+        if self._place is not None and row.place == self._place:
+            return self._has_ended(row)  # one that lives and does not renew its lease is found by looking on
+        return bool(row.age > _STALE)
 
     def settle(self, workspace: str, entry: Entry) -> bool:
         """Settle or give back one entry whose owner has lost its lease; False where somebody else was faster."""

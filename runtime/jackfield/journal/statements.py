@@ -59,13 +59,19 @@ UPDATE invocations SET status = :status, error_code = :error_code, attempts = :a
     inputs = CASE WHEN delivery > 0 THEN :inputs ELSE inputs END
 WHERE {_OURS} AND status IN ('queued', 'running')
 """
+_KEY_IS_FREE = """NOT EXISTS (SELECT 1 FROM invocations other WHERE other.workspace = invocations.workspace
+        AND other.idempotency_key = invocations.idempotency_key AND other.key_held = 1)"""
 CORRECT = f"""
 UPDATE invocations SET status = :status, error_code = :error_code, attempts = :attempts, attempt_log = :attempt_log,
-    request_id = :request_id, result = :result, corrected_at = :settled_at,
-    key_held = CASE WHEN status = 'in_doubt' AND key_held = 1 THEN :key_held ELSE 0 END
-WHERE {_OURS} AND status IN ('in_doubt', 'failed') AND recovered_at IS NOT NULL AND resolved_by IS NULL
+    request_id = :request_id, result = :result,
+    corrected_at = CASE WHEN status <> :status OR COALESCE(error_code, '') <> COALESCE(:error_code, '') THEN :settled_at
+        ELSE corrected_at END,
+    key_held = CASE WHEN key_held = 1 AND (status = 'in_doubt' OR resolved_by IS NOT NULL) THEN :key_held
+        WHEN resolved_by IS NOT NULL AND idempotency_key IS NOT NULL AND {_KEY_IS_FREE} THEN :key_held ELSE 0 END
+WHERE {_OURS} AND recovered_at IS NOT NULL
+    AND ((status IN ('in_doubt', 'failed') AND resolved_by IS NULL) OR (resolved_by IS NOT NULL AND :status <> 'in_doubt'))
 """
-# The outcome of a run that another process has settled as lost: only the run itself knows better.
+# The outcome of a run that another process has settled as lost: only the run itself knows better, also than the person who had to guess.
 RESOLVE = """
 UPDATE invocations SET status = :status, error_code = :error_code, result = :result, key_held = :key_held, resolved_by = :resolved_by,
     purge_after = :purge_after
@@ -159,13 +165,14 @@ UPDATE invocations SET status = :status, error_code = :error_code, attempts = :a
 WHERE {_OURS} AND status = :was
 """
 RENEW_INSTANCE = """
-INSERT INTO instances (id, host, pid, place, born, started_at, seen_at) VALUES (:id, :host, :pid, :place, :born, :now, :now)
+INSERT INTO instances (id, host, pid, place, born, started_at, seen_at) VALUES (:id, :host, :pid, :place, :born, {now}, {now})
 ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at
 """
 FORGET_INSTANCE = "DELETE FROM instances WHERE id = :id"
 FORGET_DEAD_INSTANCE = "DELETE FROM instances WHERE id = :id AND seen_at = :seen_at"
 INSTANCES = "SELECT id, host, pid, place, born, seen_at FROM instances"
-INSTANCE = f"{INSTANCES} WHERE id = :id"
+INSTANCE = "SELECT pid, place, born, {now} - seen_at AS age FROM instances WHERE id = :id"
+"""``{now}`` is the dialect's: clocks of hosts differ, and the database has one."""
 DEPTH = "SELECT workspace, COUNT(*) AS waiting FROM invocations WHERE status = 'queued' GROUP BY workspace"
 STATS = """
 SELECT connector, action, status, COUNT(*) AS invocations, SUM(attempts) AS attempts, AVG(settled_at - created_at) AS mean_seconds,

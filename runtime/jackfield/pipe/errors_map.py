@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import entered
+from jackfield.connector.shortage import exhausted
 from jackfield.errors import (
     Cancelled,
     Detail,
@@ -24,7 +25,6 @@ from jackfield.errors import (
     UnknownName,
 )
 from jackfield.hints import NextStep
-from jackfield.resources.shortage import exhausted
 
 if TYPE_CHECKING:
     from jackfield.connector import Connector, Inputs

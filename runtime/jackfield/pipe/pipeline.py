@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.access.workspace_access import Permits
 from jackfield.clock import Clock, Deadline, within
+from jackfield.connector.shortage import exhausted
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError, Unauthenticated
 from jackfield.invocation import Invocation, Meta, Result, check_depth, decode, new_invocation_id
 from jackfield.pipe.admit import Admitted, Targets, admitting
@@ -29,7 +30,6 @@ from jackfield.pipe.settle import check_output, failed, masked_error, masked_out
 from jackfield.pipe.unfound_names import covering, mask_names, stored_secrets
 from jackfield.pipe.visible_names import find_called, require_call, sees_entry
 from jackfield.redaction.log_text import reason
-from jackfield.resources.shortage import exhausted
 from jackfield.retry import Backoff
 from jackfield.schema.cache import Schemas
 

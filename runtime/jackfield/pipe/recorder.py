@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import within
@@ -29,6 +31,8 @@ _LONGEST_POLL = 0.25
 _FOR_OUTCOMES = 5.0
 _FOR_TEAR_DOWN = 2.0
 """Seconds for which a process that stops waits for a locked database: what is not recorded by then is tried once more at the end."""
+_TRIES, _PAUSE = 20, 0.05
+"""Tries, and seconds between them, to keep an outcome in memory for later where memory is short."""
 _FOR_REFUSALS = 0.5
 """Seconds for which a locked database is waited for past the deadline, to record what an invocation came to."""
 
@@ -171,18 +175,25 @@ class Record:
             """Make the statements when they are run: making them is what may have failed."""
             return self._settling(result)(transaction)
 
-        self._lost(unit, result, error)
+        for left in reversed(range(_TRIES)):
+            try:
+                self._lost(unit, result, error)
+            except MemoryError:
+                if not left:
+                    raise
+                time.sleep(_PAUSE)  # others give memory back
+            else:
+                return
 
     def settle_now(self, result: Result) -> None:
         """The same at once, where the caller is being torn down and nothing can be waited for in steps."""
         if self.replayed:
             return
-        unit = self._settling(result)
         try:
             with within(0.0 if self._journal.owes else _FOR_TEAR_DOWN):  # one of them waits for a lock, not one after the other
-                self._journal.database.record(unit)
-        except JackfieldError as error:
-            self._lost(unit, result, error)
+                self._journal.database.record(self._settling(result))
+        except (JackfieldError, MemoryError, RuntimeError, OSError) as error:
+            self.owe(result, error)
 
     def _patience(self, *, durable: bool) -> float:
         """Seconds for which the outcome may wait for the database: what was begun longer than what was refused, and longest where the
@@ -194,9 +205,10 @@ class Record:
     def _lost(self, unit: Unit, result: Result, error: Exception) -> None:
         """Log what could not be recorded. What has an entry is recorded when the database is back: else it would stay open for as long as
         this process lives."""
-        _LOG.error("invocation %s ended as %s, which could not be recorded: %s", self._draft.id, result.status, error)
         if self.started or self._unbegun or self._claimed is not None:
             self._journal.owe(unit)
+        with suppress(MemoryError):
+            _LOG.error("invocation %s ended as %s, which could not be recorded: %s", self._draft.id, result.status, error)
 
     def tear_down(self, result: Result | None) -> None:
         """Record the outcome of a run that is stopped in the middle. One from the queue of which nothing was sent goes back there."""

@@ -29,6 +29,11 @@ _CHECK = 1.0
 """Seconds between looks for what is to be cancelled, and for claims that nothing here works on."""
 _TELL = 60.0
 """Seconds between two lines of the log about the same fault."""
+_FATES: dict[bool | None, str] = {
+    True: "could not be begun, and goes back",
+    False: "was begun, and its worker could not go on; the journal tells what is known of it",
+    None: "was left, and goes back as soon as the database answers, unless it was begun",
+}
 _RESERVED = 8
 """One of so many places is kept for workspaces that have nothing running here: the others' long ones must not hold all."""
 
@@ -137,9 +142,9 @@ class QueueWorkers:
             panel = await asyncio.to_thread(self._panels.find, claimed.workspace)
             self._ended(await panel.arun(claimed))
         except (Unavailable, RuntimeError, MemoryError) as error:
-            _LOG.error("the queued invocation %s could not be begun, and goes back: %s", claimed.id, type(error).__name__)
             await asyncio.sleep(_CHECK)
-            await self._looked(lambda: queue.give_back(claimed))
+            given = await self._looked(lambda: queue.give_back(claimed))
+            _LOG.error("the queued invocation %s %s: %s", claimed.id, _FATES[given], type(error).__name__)
         except JackfieldError as error:
             _LOG.error("the queued invocation %s cannot be run: %s", claimed.id, error.message)
             given_up = Internal(f"the queued invocation {claimed.id} cannot be read; it was not sent", hint="The worker's log says why.")

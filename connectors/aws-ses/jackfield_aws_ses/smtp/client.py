@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import NoReturn
 
-from jackfield.connector import Call, Deadline, JackfieldError, Sent, TimedOut, Unavailable, current_call
+from jackfield.connector import Call, Deadline, JackfieldError, Sent, TimedOut, Unavailable, current_call, exhausted
 from jackfield_aws_ses.inputs import Email
 from jackfield_aws_ses.smtp.delivery import announce, deliver, forget
 from jackfield_aws_ses.smtp.envelope import Envelope, enveloped
@@ -57,7 +57,13 @@ class SmtpClient:
         envelope = enveloped(email, email.composed)
         call = current_call() or self._call
         call.begin()
-        session = self._announced(envelope, call)
+        try:
+            session = self._announced(envelope, call)
+        except (MemoryError, RuntimeError) as error:
+            short = exhausted(error, Sent.NOTHING)  # nothing is sent before the final dot
+            if short is None:
+                raise
+            raise short from error
         try:
             message_id = deliver(session, envelope, call)
         except JackfieldError as error:

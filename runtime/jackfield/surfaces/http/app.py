@@ -14,8 +14,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
+from jackfield.connector.shortage import exhausted
 from jackfield.errors import JackfieldError
-from jackfield.resources.shortage import exhausted
 from jackfield.surfaces.http.cors import Cors
 from jackfield.surfaces.http.forwarded import Forwarded
 from jackfield.surfaces.http.gzipped import Gzipped

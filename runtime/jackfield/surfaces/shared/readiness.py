@@ -8,8 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from jackfield.clock import within
+from jackfield.connector.shortage import exhausted
 from jackfield.errors import JackfieldError
-from jackfield.resources.shortage import exhausted
 from jackfield.resources.threads import Threads
 
 if TYPE_CHECKING:

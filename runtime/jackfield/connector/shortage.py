@@ -1,0 +1,28 @@
+"""Shortage of memory, threads or descriptors in this process, as an error that says to try again."""
+
+from __future__ import annotations
+
+import errno
+
+from jackfield.errors import Sent, Unavailable
+
+__all__ = ["exhausted"]
+
+_NO_THREAD = "can't start new thread"
+_ERRNOS = {errno.ENOMEM: "memory", errno.ENOBUFS: "memory", errno.EMFILE: "file descriptors", errno.ENFILE: "file descriptors"}
+
+
+def exhausted(error: BaseException, sent: Sent | None = None) -> Unavailable | None:
+    """Return the error for a shortage of memory, threads or descriptors in this process; None for any other exception.
+
+    ``sent`` is for those who know what of a try had been sent.
+    """
+    if isinstance(error, MemoryError):
+        what: str | None = "memory"
+    elif isinstance(error, OSError):
+        what = _ERRNOS.get(error.errno or 0)
+    else:
+        what = "threads" if isinstance(error, RuntimeError) and str(error) == _NO_THREAD else None
+    if what is None:
+        return None
+    return Unavailable(f"this process has no {what} left", hint="Try again in a moment, or give it more.", retry_after=1.0, sent=sent)
