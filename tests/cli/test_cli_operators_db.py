@@ -48,6 +48,29 @@ def test_h2_an_upgrade_seals_stored_connections(operator: Shell, tmp_path: Path)
     error = operator.run("connections", "test", "sealed").json["error"]
     assert (error["code"], "'sealed' cannot be opened" in error["message"]) == ("invalid_connection", True)
     assert any("of the connection 'sealed'" in text for text in operator.run("db", "check").json["problems"])
+    assert operator.run("connections", "remove", "sealed").code == 0
+    values = ("--values", "-", "--no-test")
+    assert operator.run("connections", "add", "sealed", "--type", "echo/token", *values, stdin='{"token": "secret-4711"}').code == 0
+    assert operator.run("connections", "test", "sealed").code == 0
+
+
+def test_h2_an_upgrade_seals_a_database_that_never_had_a_key(operator: Shell, tmp_path: Path) -> None:
+    """A database whose connections hold no secret, and that never sealed anything: the upgrade makes the master key and seals them."""
+    with storage() as opened, opened.database.write() as transaction:
+        transaction.execute("ALTER TABLE connections DROP COLUMN seal")
+        transaction.change("DELETE FROM schema_migrations WHERE name = 'connection_seals'")
+        transaction.change("DELETE FROM data_keys")
+        document = '{"origin": "operator", "sealed": [], "values": {"region": "eu-west-1"}}'
+        transaction.change(
+            "INSERT INTO connections (workspace, id, name, type, version, public_values, status, created_at, updated_at) "
+            "VALUES ('default', 'id', 'open', 'aws/awsDefault', 1, :document, 'untested', 0, 0)",
+            {"document": document},
+        )
+    (tmp_path / "home" / "master.key").unlink(missing_ok=True)
+    assert operator.run("db", "upgrade").json["sealed"] == 1
+    assert operator.run("db", "check").json["problems"] == []
+    with storage() as opened:
+        assert dict(opened.connections((), "default").find("open").values) == {"region": "eu-west-1"}
 
 
 def test_check(operator: Shell) -> None:

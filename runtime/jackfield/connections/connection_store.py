@@ -31,6 +31,7 @@ def _nothing(_transaction: Transaction) -> None:
     """Add no statement."""
 
 
+_RESTORE = "Remove it and add it again, or restore a backup; and find out who writes to the database."
 _KEPT = 2000
 """Connections whose values are kept in memory, those used last."""
 _BY_NAME = "WHERE workspace = :workspace AND name = :name"
@@ -332,14 +333,14 @@ def _unopened(name: str, details: list[Detail]) -> InvalidConnection:
     return InvalidConnection(
         f"a secret of the connection '{name}' cannot be opened",
         details=details,
-        hint="Give the values and secrets again: 'jackfield connections replace'; and find out who writes to the database.",
+        hint=_RESTORE,
     )
 
 
 def _altered(name: str) -> InvalidConnection:
     return InvalidConnection(
         f"the connection '{name}' cannot be opened: its values in the database are not those that were stored",
-        hint="Give all its values again ('jackfield connections replace'), or restore a backup; and find out who writes to the database.",
+        hint=_RESTORE,
     )
 
 
@@ -363,7 +364,7 @@ def damaged(name: str) -> InvalidConnection:
     """The error for a connection that somebody has changed in the database so that it cannot be read."""
     return InvalidConnection(
         f"the connection '{name[:100]}' cannot be read: its row in the database is damaged",
-        hint="Remove it and add it again, or restore a backup; and find out who writes to the database.",
+        hint=_RESTORE,
     )
 
 
