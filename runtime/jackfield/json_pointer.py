@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-__all__ = ["child", "cut", "follow", "join", "names", "shown"]
+__all__ = ["child", "cut", "follow", "names", "pointer", "shown"]
 
 MAX_TOKEN = 255
 """The most characters of one name that a shown pointer carries; a file's name fits."""
@@ -24,8 +21,8 @@ def child(path: str, name: str | int) -> str:
     return f"{path}/{token}"
 
 
-def join(steps: Iterable[str | int]) -> str:
-    """Build a pointer from names and indexes."""
+def pointer(*steps: str | int) -> str:
+    """Build a JSON Pointer from names and indexes: ``pointer("to", 0)`` is ``/to/0``."""
     path = ""
     for name in steps:
         path = child(path, name)
@@ -49,7 +46,7 @@ def shown(path: str) -> str:
     return path if path.isascii() else _SURROGATE.sub("\ufffd", path)
 
 
-def follow(root: Any, pointer: str) -> Any:  # noqa: ANN401 (any JSON value)
+def follow(root: Any, path: str) -> Any:  # noqa: ANN401 (any JSON value)
     """Find what a pointer points to in a schema; it may be percent-encoded, as in the fragment of a URI.
 
     :raises LookupError: where it points to nothing.
@@ -57,9 +54,9 @@ def follow(root: Any, pointer: str) -> Any:  # noqa: ANN401 (any JSON value)
     from urllib.parse import unquote  # noqa: PLC0415 (only schemas with references pay for it)
 
     found = root
-    path = unquote(pointer)
+    path = unquote(path)
     if path and not path.startswith("/"):
-        raise LookupError(pointer)
+        raise LookupError(path)
     for name in names(path):
         if isinstance(found, dict):
             found = found[name]

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote, unquote_to_bytes
 
+from jackfield.connector import pointer
+
 from .content_types import OCTETS, TEXT, clean_content_type, guess_content_type
 from .file_names import clean_file_name, extension, is_refused
 from .transfer import base64_length, canonical_base64, fold_base64
@@ -88,20 +90,18 @@ def parse_attachments(value: object) -> tuple[Attachment, ...]:
     Raises `AttachmentError` for the first one that is wrong.
     """
     found = []
-    for index, (pointer, name, file) in enumerate(_files(value)):
+    for index, (path, name, file) in enumerate(_files(value)):
         try:
             found.append(_read(name, file))
         except AttachmentError as error:
-            inner = error.pointer
-            raise AttachmentError(error.reason, error.name, index, pointer + inner) from None
+            raise AttachmentError(error.reason, error.name, index, path + error.pointer) from None
     return tuple(found)
 
 
 def _files(value: object) -> Iterator[tuple[str, str, object]]:
     if isinstance(value, Mapping):
         for name, file in value.items():
-            escaped = str(name).replace("~", "~0").replace("/", "~1")
-            yield f"/{escaped}", str(name), file
+            yield pointer(str(name)), str(name), file
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         for index, item in enumerate(value):
             if not isinstance(item, Mapping) or not isinstance(item.get("key"), str) or "value" not in item:

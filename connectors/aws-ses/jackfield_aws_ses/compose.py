@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jackfield.connector import Detail
+from jackfield.connector import Detail, pointer
 from jackfield_aws_ses.addresses import AddressError, Mailbox, parse_mailbox, parse_mailboxes, unique_recipients
 from jackfield_aws_ses.attachments import Attachment, AttachmentError, parse_attachments
 from jackfield_aws_ses.headers import HeaderError, check_header_name, check_header_value, list_unsubscribe_headers
@@ -40,7 +40,7 @@ def pairs(value: Mapping[str, str] | Iterable[Mapping[str, str]] | None) -> tupl
     if value is None:
         return ()
     if isinstance(value, Mapping):
-        return tuple((_pointer(name), name, item) for name, item in value.items())
+        return tuple((pointer(name), name, item) for name, item in value.items())
     return tuple((f"/{index}/value", item["key"], item["value"]) for index, item in enumerate(value))
 
 
@@ -99,13 +99,13 @@ class _Faults:
     def headers(self, email: Email) -> tuple[tuple[str, str], ...]:
         fields: list[tuple[str, str]] = []
         seen: set[str] = set()
-        for pointer, name, value in pairs(email.headers):
+        for path, name, value in pairs(email.headers):
             try:
                 fields.append((check_header_name(name), check_header_value(name, value)))
             except HeaderError as error:
-                self.add(f"/headers{pointer}", error.reason)
+                self.add(f"/headers{path}", error.reason)
             if name.lower() in seen:
-                self.add(f"/headers{pointer}", "occurs twice")
+                self.add(f"/headers{path}", "occurs twice")
             seen.add(name.lower())
         if email.list_unsubscribe:
             fields.extend(self.list_unsubscribe(email.list_unsubscribe, seen))
@@ -125,9 +125,9 @@ class _Faults:
     def tags(self, email: Email) -> tuple[tuple[str, str], ...]:
         fields: list[tuple[str, str]] = []
         seen: set[str] = set()
-        for pointer, name, value in pairs(email.tags):
+        for path, name, value in pairs(email.tags):
             if name in seen:
-                self.add(f"/tags{pointer.removesuffix('/value')}/key", "occurs twice")  # only a list can name one twice
+                self.add(f"/tags{path.removesuffix('/value')}/key", "occurs twice")  # only a list can name one twice
             seen.add(name)
             fields.append((name, value))
         if len(fields) > MAX_TAGS:
@@ -148,7 +148,3 @@ class _Faults:
 
 def _cut(text: str) -> str:
     return text if len(text) <= 60 else text[:60] + "…"  # noqa: PLR2004 (as schema messages do)
-
-
-def _pointer(name: str) -> str:
-    return "/" + name.replace("~", "~0").replace("/", "~1")

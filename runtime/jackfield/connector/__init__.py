@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from jackfield.hooks import hookimpl
+    from jackfield.json_pointer import pointer
     from jackfield.manifest import Pagination, RateLimit, Serves
 
 __all__ = [
@@ -88,6 +89,7 @@ __all__ = [
     "describe",
     "exhausted",
     "hookimpl",
+    "pointer",
 ]
 
 __getattr__, __dir__ = exports(
@@ -123,6 +125,7 @@ __getattr__, __dir__ = exports(
             "Unavailable",
         ),
         "jackfield.hooks": ("hookimpl",),
+        "jackfield.json_pointer": ("pointer",),
         "jackfield.manifest": ("Pagination", "RateLimit", "Serves"),
     },
 )

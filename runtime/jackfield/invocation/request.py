@@ -10,6 +10,7 @@ from typing import Any, Literal, NoReturn
 
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.hints import NextStep
+from jackfield.json_pointer import pointer
 
 __all__ = ["DEFAULT_TIMEOUT", "MAX_TIMEOUT", "Invocation"]
 
@@ -113,7 +114,7 @@ def _faults(data: Mapping[str, Any]) -> Iterator[Detail]:
     for name in data:
         if name not in _MEMBERS:
             tail = did_you_mean(str(name), _MEMBERS)
-            yield Detail(_pointer(str(name)), f"'{str(name)[:80]}' is not a member of an invocation{tail}", "additionalProperties")
+            yield Detail(pointer(str(name)), f"'{str(name)[:80]}' is not a member of an invocation{tail}", "additionalProperties")
     for name in ("connector", "action"):
         if name not in data:
             yield Detail(f"/{name}", f"'{name}' is missing", "required")
@@ -144,7 +145,7 @@ def _connection_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
         for name in given:
             if name not in ("type", "values"):
                 yield Detail(
-                    f"/connection{_pointer(str(name))}", f"'{str(name)[:80]}' is not a member of a connection", "additionalProperties"
+                    pointer("connection", str(name)), f"'{str(name)[:80]}' is not a member of a connection", "additionalProperties"
                 )
         if not isinstance(given.get("type"), str):
             yield Detail("/connection/type", "must name a connection type", "required" if "type" not in given else "type")
@@ -201,14 +202,10 @@ def _context_faults(context: object) -> Iterator[Detail]:
         return
     for name in context:
         if name not in _CONTEXT_MEMBERS:
-            yield Detail(f"/context{_pointer(str(name))}", f"'{str(name)[:80]}' is not a member of the context", "additionalProperties")
+            yield Detail(pointer("context", str(name)), f"'{str(name)[:80]}' is not a member of the context", "additionalProperties")
     for name in ("traceparent", "correlationId"):
         if not isinstance(context.get(name, ""), str):
             yield Detail(f"/context/{name}", "must be a string", "type")
     labels = context.get("labels", {})
     if not isinstance(labels, Mapping) or not all(isinstance(value, str) for value in labels.values()):
         yield Detail("/context/labels", "must be an object of strings", "type")
-
-
-def _pointer(name: str) -> str:
-    return "/" + name.replace("~", "~0").replace("/", "~1")

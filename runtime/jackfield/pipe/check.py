@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Detail, InvalidInput
 from jackfield.hints import NextStep
-from jackfield.json_pointer import join
+from jackfield.json_pointer import pointer
 from jackfield.pipe.admit import Admitted
 from jackfield.schema.cache import Schemas
 
@@ -67,7 +67,7 @@ def typed(admitted: Admitted, action: Action, values: Mapping[str, Any]) -> Inpu
 
 def model_faults(error: ValidationError) -> list[Detail]:
     """What an author's model says about values that their schema let through; no value is quoted."""
-    return [Detail(join(item["loc"]), _sentence(item)) for item in error.errors(include_url=False, include_input=False)]
+    return [Detail(pointer(*item["loc"]), _sentence(item)) for item in error.errors(include_url=False, include_input=False)]
 
 
 def _sentence(item: Mapping[str, Any]) -> str:

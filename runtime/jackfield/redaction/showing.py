@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from jackfield.redaction.marks import is_reference, is_secret, keeps_last4
 from jackfield.redaction.redactor import MASK
 from jackfield.schema_walk import Nodes, Schema, members, nodes
+from jackfield.url_passwords import without_password
 
 __all__ = ["masked"]
 
 _LEAST = 9
 """From this many characters on, the last 4 may be shown: fewer would give half of the value away."""
-_USER_INFO = re.compile(r"(?<!\S)((?>\S*?//))\S*@")
-"""The user name and password of a URL, with what may belong to a password that should have been escaped. Messages quote values without
-them by the same rule (``jackfield.schema``)."""
 
 
 def masked(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,7 +39,7 @@ def _shown(root: Schema, applying: Nodes | None, value: Any) -> Any:  # noqa: AN
         return {name: _shown(root, known, member) for name, known, member in members(root, applying, value)}
     if isinstance(value, list | tuple):
         return [_shown(root, known, item) for _, known, item in members(root, applying, value)]
-    return _USER_INFO.sub(rf"\1{MASK}@", value) if isinstance(value, str) else value
+    return without_password(value) if isinstance(value, str) else value
 
 
 def _covered(value: Any) -> Any:  # noqa: ANN401 (JSON is Any)

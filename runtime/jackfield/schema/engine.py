@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import jsonschema_rs as rs
 
-from jackfield.json_pointer import join
+from jackfield.json_pointer import pointer
 from jackfield.schema.formats import JUDGED_HERE
 from jackfield.schema.json_types import Json, SchemaError
 from jackfield.schema.references import SUBSCHEMA, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS
@@ -58,11 +58,11 @@ def compile_validator(schema: Json) -> Validator:
     return _compiled(schema, None)
 
 
-def compile_part(schema: Json, pointer: str) -> Validator:
+def compile_part(schema: Json, place: str) -> Validator:
     """Compile a part of a schema, which may refer to other parts. Places in its errors are places of the whole schema."""
     from urllib.parse import quote  # noqa: PLC0415 (few refusals need it)
 
-    return _compiled({"$ref": f"{_NAME}#{quote(pointer)}"}, rs.Registry([(_NAME, schema)]))
+    return _compiled({"$ref": f"{_NAME}#{quote(place)}"}, rs.Registry([(_NAME, schema)]))
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
@@ -81,10 +81,10 @@ def _compiled(schema: Json, registry: rs.Registry | None) -> Validator:
 
 
 def _refusal(error: Any) -> SchemaError:  # noqa: ANN401 (the engine's)
-    pointer = join(getattr(error, "instance_path", ()))
+    place = pointer(*getattr(error, "instance_path", ()))
     if getattr(getattr(error, "kind", None), "name", "") == "format":
-        return SchemaError(pointer, "not a regular expression of ECMA-262")
-    return SchemaError(pointer, str(getattr(error, "message", error)).partition("\n")[0])
+        return SchemaError(place, "not a regular expression of ECMA-262")
+    return SchemaError(place, str(getattr(error, "message", error)).partition("\n")[0])
 
 
 def for_engine(node: Json) -> Json:

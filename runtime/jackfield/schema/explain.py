@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jackfield.errors import Detail
-from jackfield.json_pointer import join, shown
+from jackfield.json_pointer import pointer, shown
 from jackfield.schema.references import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS
 from jackfield.schema.secrets import is_secret_place
 from jackfield.schema.wording import may_quote, quote
@@ -82,7 +82,7 @@ class Explainer:
         keyword = _keyword(place)
         if error.kind.name == "falseSchema" and keyword not in ("items", "additionalProperties", "unevaluatedProperties"):
             keyword = None
-        return Fault(error, keyword, self._node(place[:-1]), self.value_at(error.instance_path), self._base + join(error.instance_path))
+        return Fault(error, keyword, self._node(place[:-1]), self.value_at(error.instance_path), self._base + pointer(*error.instance_path))
 
     def value_at(self, steps: Iterable[str | int]) -> Json:
         """Find a part of the value."""
@@ -102,7 +102,7 @@ class Explainer:
 
     def part(self, place: Sequence[str | int]) -> Any:  # noqa: ANN401 (the engine's)
         """Compile the part of the schema at ``place``, once."""
-        return self.facts.validator_at(join(place))
+        return self.facts.validator_at(pointer(*place))
 
     def below(self, place: Sequence[str | int], value: Json, path: str) -> Iterator[Detail]:
         """Explain a value by the part of the schema at ``place``."""

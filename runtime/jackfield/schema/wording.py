@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
+
+from jackfield.url_passwords import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +21,6 @@ MAX_SHORT = 200
 MAX_LISTED = 10
 """The most allowed values that a message lists."""
 
-_USER_INFO = re.compile(r"(?<!\S)((?>\S*?//))\S*@")
-"""The user name and password of a URL, with what may belong to a password that should have been escaped. Connections are shown without
-them by the same rule (``jackfield.redaction``)."""
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -36,8 +34,7 @@ def escaped(text: str) -> str:
 def quote(value: Json) -> str:
     """A value as JSON has it, but strings in single quotes; at most ``MAX_QUOTED`` characters of it, and no password of a URL."""
     if isinstance(value, str):
-        if "@" in value:
-            value = _USER_INFO.sub(r"\1***@", value)
+        value = without_password(value)
         text = escaped(value[:MAX_QUOTED])
         return f"'{text}…'" if len(value) > MAX_QUOTED else f"'{text}'"
     text = escaped(json.dumps(value, ensure_ascii=False))

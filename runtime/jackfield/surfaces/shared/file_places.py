@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jackfield.json_pointer import join, names
+from jackfield.json_pointer import names, pointer
 
 __all__ = ["Place", "file_places"]
 
@@ -23,7 +23,7 @@ class Place:
     @property
     def path(self) -> str:
         """The JSON Pointer (RFC 6901)."""
-        return join(self.steps)
+        return pointer(*self.steps)
 
 
 def file_places(inputs: object, schema: Mapping[str, Any]) -> Iterator[Place]:

@@ -1,0 +1,15 @@
+"""URLs without their passwords, as messages quote them and connections are shown."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["without_password"]
+
+_USER_INFO = re.compile(r"(?<!\S)((?>\S*?//))\S*@")
+"""The user name and password of a URL, with what may belong to a password that should have been escaped."""
+
+
+def without_password(text: str) -> str:
+    """Mask the user name and password of each URL in a text."""
+    return _USER_INFO.sub(r"\1***@", text) if "@" in text else text
