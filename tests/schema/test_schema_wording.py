@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -283,6 +284,39 @@ def test_nested_unevaluated_items_count() -> None:
     """A reference with its own ``unevaluatedItems`` has looked at all items."""
     schema = {"items": {"$ref": "#/$defs/All", "unevaluatedItems": False, "maxItems": 1}, "$defs": {"All": {"unevaluatedItems": True}}}
     assert compile_schema(schema).judge([[1, 2]]) == (Detail("/0", "must be at most 1 item long, not 2", "maxItems"),)
+
+
+NUMBERED: list[tuple[Any, Any, list[tuple[str, str]]]] = [
+    ({"additionalProperties": {"type": "string"}}, {"0": 1}, [("/0", "must be a string, not a number")]),
+    ({"additionalProperties": {"type": "string"}}, {"007": 1, "+7": None, "7": "x"}, [
+        ("/007", "must be a string, not a number"), ("/+7", "must be a string, not null")]),
+    ({"anyOf": [{"type": "object", "additionalProperties": {"minLength": 3}}, {"type": "null"}]}, {"1": "xyz", "01": "b"},
+     [("/01", "must be at least 3 characters long, not 1")]),
+    ({"properties": {"00": {"contains": {"type": "string"}}}}, {"00": [1]}, [("/00", "must hold at least 1 item that is a string, not 0")]),
+    ({"properties": {"5": {"properties": {"06": True}, "unevaluatedProperties": {"maxLength": 1}}}}, {"5": {"07": "xy"}},
+     [("/5/07", "must be at most 1 character long, not 2")]),
+    ({"properties": {"05": {"items": False}, "06": False}}, {"05": [1], "06": 1},
+     [("/05", "must be empty"), ("/06", "is not allowed here")]),
+    ({"items": {"propertyNames": {"maxLength": 1}}}, [{"01": 1}], [
+        ("/0/01", "has a name that is not allowed: must be at most 1 character long, not 2")]),
+    ({"patternProperties": {"^0": {"required": ["12"], "dependentRequired": {"1": ["02"]}}}}, {"012": {"1": 1}},
+     [("/012/12", "'12' is missing"), ("/012/02", "'02' is missing: it is needed together with '1'")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "value", "expected"), NUMBERED, ids=lambda item: str(item)[:40])
+def test_a_member_named_by_a_number_is_told_by_its_name(schema: Any, value: Any, expected: list[tuple[str, str]]) -> None:
+    """The engine gives the names ``7``, ``007`` and ``+7`` as the number 7; the Detail has the name that is there."""
+    assert sorted((detail.path, detail.message) for detail in compile_schema(schema).judge(value)) == sorted(expected)
+
+
+def test_many_members_named_by_numbers_are_told_in_linear_time() -> None:
+    """Twenty thousand members that the engine names by other numbers do not search each other."""
+    compiled = compile_schema({"additionalProperties": {"type": "string"}})
+    started = time.process_time()
+    assert len(compiled.judge({f"{number:06}": number for number in range(20_000)})) == 101
+    assert compiled.judge({"0" * zeros: zeros for zeros in range(1, 5_000)})[0].path == "/0"
+    assert time.process_time() - started < 20
 
 
 def test_dynamic_references_are_followed() -> None:

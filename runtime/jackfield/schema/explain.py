@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jackfield.errors import Detail
 from jackfield.json_pointer import pointer, shown
+from jackfield.schema.equality import is_same
+from jackfield.schema.places import Places
 from jackfield.schema.references import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS
 from jackfield.schema.secrets import is_secret_place
 from jackfield.schema.wording import may_quote, quote
@@ -33,13 +35,16 @@ _OF_NAMES = SUBSCHEMA_LISTS | SUBSCHEMA_MAPS
 class Fault:
     """One error of the engine and its place.
 
-    ``node`` is the schema that has the ``keyword``; None where a schema ``false`` refuses the value. ``path`` points to ``value``.
+    ``node`` is the schema that has the ``keyword``, None where a schema ``false`` refuses the value, and ``place`` leads to it. ``path``
+    points to ``value``, to which ``steps`` lead.
     """
 
     error: Any
     keyword: str | None
     node: Mapping[str, Json]
+    place: tuple[str | int, ...]
     value: Json
+    steps: tuple[str | int, ...]
     path: str
 
     def told(self, message: str) -> Detail:
@@ -59,6 +64,7 @@ class Explainer:
         base: str = "",
         root_value: Json = None,
         errors: Sequence[Any] = (),
+        places: Places | None = None,
     ) -> None:
         self.facts = facts
         self._sentences = sentences
@@ -66,23 +72,31 @@ class Explainer:
         self._base = base
         self._root_value = root_value if base else value
         self._errors = errors
+        self._places = places or Places()
 
     def details(self, errors: Iterable[Any]) -> Iterator[Detail]:
         """Explain errors of the value, without those that would only repeat a wrong type."""
-        scope = Explainer(
-            self.facts, self._sentences, self._value, base=self._base, root_value=self._root_value, errors=_beside_types(list(errors))
-        )
-        for error in scope._errors:
+        told = _beside_types(list(errors))
+        scope = self._scope(self._value, self._base, told)
+        for error in told:
             fault = scope.fault(error)
             yield from self._sentences[fault.keyword if fault.keyword in self._sentences else None](scope, fault)
 
     def fault(self, error: Any) -> Fault:  # noqa: ANN401 (the engine's)
         """Where an error is."""
-        place = error.schema_path
-        keyword = _keyword(place)
+        keyword = _keyword(error.schema_path)
         if error.kind.name == "falseSchema" and keyword not in ("items", "additionalProperties", "unevaluatedProperties"):
             keyword = None
-        return Fault(error, keyword, self._node(place[:-1]), self.value_at(error.instance_path), self._base + pointer(*error.instance_path))
+        steps, value = self._located(error)
+        place, node = next(iter(self._places.readings(self.facts.root, error.schema_path[:-1])), ((), {}))
+        place = (*place, *error.schema_path[-1:])
+        return Fault(error, keyword, node if isinstance(node, dict) else {}, place, value, steps, self._base + pointer(*steps))
+
+    def _located(self, error: Any) -> tuple[tuple[str | int, ...], Json]:  # noqa: ANN401 (the engine's)
+        found = self._places.readings(self._value, error.instance_path)
+        if len(found) == 1:
+            return found[0]
+        return next((reading for reading in found if is_same(reading[1], error.instance)), found[0])
 
     def value_at(self, steps: Iterable[str | int]) -> Json:
         """Find a part of the value."""
@@ -90,15 +104,6 @@ class Explainer:
         for step in steps:
             value = value[step]
         return value
-
-    def _node(self, place: Sequence[str | int]) -> Mapping[str, Json]:
-        node: Any = self.facts.root
-        try:
-            for step in place:
-                node = node[step]
-        except (LookupError, TypeError):
-            return {}
-        return node if isinstance(node, dict) else {}
 
     def part(self, place: Sequence[str | int]) -> Any:  # noqa: ANN401 (the engine's)
         """Compile the part of the schema at ``place``, once."""
@@ -108,8 +113,10 @@ class Explainer:
         """Explain a value by the part of the schema at ``place``."""
         validator = self.part(place)
         if not validator.is_valid(value):
-            part = Explainer(self.facts, self._sentences, value, base=path, root_value=self._root_value)
-            yield from part.details(validator.iter_errors(value))
+            yield from self._scope(value, path).details(validator.iter_errors(value))
+
+    def _scope(self, value: Json, base: str, errors: Sequence[Any] = ()) -> Explainer:
+        return Explainer(self.facts, self._sentences, value, base=base, root_value=self._root_value, errors=errors, places=self._places)
 
     def shown_value(self, fault: Fault) -> str | None:
         """The value as a message may quote it, or None: it is long, a container, or marked as a secret at this place or above."""

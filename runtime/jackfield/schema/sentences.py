@@ -122,7 +122,7 @@ def _format(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 def _no_more_items(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     """``items: false``: an error for each further item is one fault of the array."""
     path, _, index = fault.path.rpartition("/")
-    array = scope.value_at(fault.error.instance_path[:-1])
+    array = scope.value_at(fault.steps[:-1])
     yield from _too_many(scope, path, len(fault.node.get("prefixItems", ())), len(array), "items") if index else ()
 
 
@@ -137,10 +137,10 @@ def _unseen_items(scope: Explainer, fault: Fault) -> Iterator[Detail]:
         if len(items) > limit:
             yield from _too_many(scope, fault.path, limit, len(items), "unevaluatedItems")
         return
-    contains = [*fault.error.schema_path[:-1], "contains"] if "contains" in node else None
+    contains = [*fault.place[:-1], "contains"] if "contains" in node else None
     for index in range(first, len(items)):
         if contains is None or not scope.part(contains).is_valid(items[index]):
-            yield from scope.below(fault.error.schema_path, items[index], child(fault.path, index))
+            yield from scope.below(fault.place, items[index], child(fault.path, index))
 
 
 def _too_many(scope: Explainer, path: str, limit: int, actual: int, keyword: str) -> Iterator[Detail]:
@@ -157,7 +157,7 @@ def _unique(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 def _contains(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     node, most = fault.node, fault.keyword == "maxContains"
     limit = node["maxContains"] if most else node.get("minContains", 1)
-    part = scope.part([*fault.error.schema_path[:-1], "contains"])
+    part = scope.part([*fault.place[:-1], "contains"])
     tail = "" if scope.is_secret(fault.path) else f", not {sum(map(part.is_valid, fault.value))}"
     are = "is" if limit == 1 else "are each"
     words = f"must hold at {'most' if most else 'least'} {count(limit, 'item')} that {are} {described(scope.facts, node['contains'])}{tail}"
@@ -189,7 +189,7 @@ def _unseen_members(scope: Explainer, fault: Fault) -> Iterator[Detail]:
         yield from _unknown(scope, fault, names)
         return
     for name in names:
-        yield from scope.below(fault.error.schema_path, fault.value[name], child(fault.path, name))
+        yield from scope.below(fault.place, fault.value[name], child(fault.path, name))
 
 
 def _unexpected(fault: Fault) -> Iterable[str]:
@@ -259,7 +259,7 @@ def _not(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     if names_rule(fault.node) is None:
         yield from not_this(scope, fault)
         return
-    rule = [*fault.error.schema_path, "not", "propertyNames"]
+    rule = [*fault.place, "not", "propertyNames"]
     for name in fault.value:
         for detail in scope.below(rule, name, child(fault.path, name)):
             place = shown(child(fault.path, cut(name)))
