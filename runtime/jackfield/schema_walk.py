@@ -12,7 +12,7 @@ from typing import Any
 
 from jackfield.json_pointer import follow
 
-__all__ = ["Nodes", "Schema", "branches", "extension", "is_secret", "item_schemas", "member_schemas", "members", "nodes", "target"]
+__all__ = ["Nodes", "Schema", "below", "branches", "extension", "is_secret", "item_schemas", "member_schemas", "members", "nodes", "target"]
 
 Schema = Mapping[str, Any]
 Nodes = tuple[Schema, ...]
@@ -90,11 +90,18 @@ def members(root: Schema, applying: Nodes, value: object) -> Iterator[tuple[Any,
     """
     if isinstance(value, Mapping):
         for name, member in value.items():
-            known = nodes(root, *(found for node in applying for found in member_schemas(node, str(name))))
+            known = below(root, applying, str(name))
             yield name, None if not known and _is_closed(applying, str(name)) else known, member
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            yield index, nodes(root, *(found for node in applying for found in item_schemas(node, index))), item
+            yield index, below(root, applying, index), item
+
+
+def below(root: Schema, applying: Nodes, step: str | int) -> Nodes:
+    """Collect the schemas that apply to the member of that name, or to the item at that index."""
+    if isinstance(step, str):
+        return nodes(root, *(found for node in applying for found in member_schemas(node, step)))
+    return nodes(root, *(found for node in applying for found in item_schemas(node, step)))
 
 
 def member_schemas(node: Schema, name: str) -> list[object]:

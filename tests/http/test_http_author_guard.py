@@ -126,7 +126,7 @@ def test_b3_a_guarded_socket(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_b3_hosts_are_found_wherever_they_stand() -> None:
-    """Nested values, lists, maps and branches of a schema are looked at; an unclear one is refused, an operator's is not."""
+    """Nested values, lists, maps, branches and references of a schema are looked at; an unclear one is refused, an operator's is not."""
     host = {"type": "string", "format": "hostname"}
     schema = {
         "type": "object",
@@ -135,10 +135,16 @@ def test_b3_hosts_are_found_wherever_they_stand() -> None:
             "either": {"anyOf": [{"type": "integer"}, host]},
             "map": {"type": "object", "additionalProperties": host},
             "plain": {"type": "string"},
+            "shared": {"$ref": "#/$defs/Host"},
+            "marked": {"type": "array", "items": {"type": "string"}, "x-jackfield": {"destination": True}},
         },
+        "$defs": {"Host": host},
     }
-    values = {"nested": {"a/b": "h1"}, "either": "h2", "map": {"x": "h3"}, "plain": "h4", "other": "h5"}
-    assert dict(named_hosts(schema, values)) == {"/nested/a~1b": "h1", "/either": "h2", "/map/x": "h3"}
+    values = {
+        "nested": {"a/b": "h1"}, "either": "h2", "map": {"x": "h3"}, "plain": "h4", "other": "h5", "shared": "h6", "marked": ["h7"],
+    }  # fmt: skip
+    found = {"/nested/a~1b": "h1", "/either": "h2", "/map/x": "h3", "/shared": "h6", "/marked/0": "h7"}
+    assert list(named_hosts(schema, values)) == list(found.items())
     for text in ("a b", "http://[::1", "a\x00b"):
         with pytest.raises(InvalidConnection) as refused:
             judge_hosts(Guard(), schema, {"either": text})

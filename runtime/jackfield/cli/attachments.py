@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import mimetypes
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
+
+from jackfield.schema_walk import nodes
 
 __all__ = ["Kind", "file_value", "kind_of", "takes_list_only"]
 
 Kind = Literal["map", "array", "file", "text"]
 """How an input takes files: by name (``{"a.pdf": FILE}``), as ``[{"key", "value": FILE}]``, as one FILE, or as text."""
 
-_DEPTH = 5
 _ENCODED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz", "compress": "application/x-compress"}
 _OFFICE = {
     suffix: f"application/vnd.openxmlformats-officedocument.{kind}"
@@ -27,7 +28,7 @@ _OFFICE = {
 
 def kind_of(schema: Mapping[str, Any]) -> Kind:
     """How the input that ``schema`` describes takes files; a FILE is an object with ``data`` and ``contentType``."""
-    branches = list(_branches(schema))
+    branches = nodes({}, schema)
     if any(_is_file(branch.get("additionalProperties")) for branch in branches):
         return "map"
     if any(_is_pair(branch.get("items")) for branch in branches):
@@ -37,7 +38,7 @@ def kind_of(schema: Mapping[str, Any]) -> Kind:
 
 def takes_list_only(schema: Mapping[str, Any]) -> bool:
     """Whether the input is a list and nothing else, so that one value on the command line means a list of one."""
-    alternatives = [branch for branch in _branches(schema) if "anyOf" not in branch and "oneOf" not in branch]
+    alternatives = [branch for branch in nodes({}, schema) if "anyOf" not in branch and "oneOf" not in branch]
     return bool(alternatives) and all(branch.get("type") == "array" for branch in alternatives)
 
 
@@ -55,25 +56,14 @@ def _content_type(path: str) -> str:
     return _OFFICE.get(suffix) or found or "application/octet-stream"
 
 
-def _branches(schema: object, depth: int = _DEPTH) -> Iterator[Mapping[str, Any]]:
-    """The schema and its alternatives. A stranger's manifest may hold anything, so nothing is taken for granted."""
-    if not isinstance(schema, dict) or depth == 0:
-        return
-    yield schema
-    for word in ("anyOf", "oneOf"):
-        branches = schema.get(word)
-        for branch in branches if isinstance(branches, list) else ():
-            yield from _branches(branch, depth - 1)
-
-
 def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     found = schema.get("properties")
     return found if isinstance(found, dict) else {}
 
 
 def _is_file(schema: object) -> bool:
-    return any({"data", "contentType"} <= _properties(branch).keys() for branch in _branches(schema))
+    return any({"data", "contentType"} <= _properties(branch).keys() for branch in nodes({}, schema))
 
 
 def _is_pair(schema: object) -> bool:
-    return any(_is_file(_properties(branch).get("value")) for branch in _branches(schema))
+    return any(_is_file(_properties(branch).get("value")) for branch in nodes({}, schema))

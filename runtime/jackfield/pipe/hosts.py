@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 from jackfield.connector.guard import Guard
 from jackfield.errors import Detail, InvalidConnection
+from jackfield.json_pointer import child
+from jackfield.schema_walk import Nodes, Schema, extension, members, nodes
 
 __all__ = ["judge_hosts", "named_hosts"]
 
@@ -16,7 +18,7 @@ _SCHEMES = ("http:", "https:", "ws:", "wss:", "ftp:", "ftps:")
 """Schemes for which clients make up for missing slashes."""
 
 
-def judge_hosts(guard: Guard, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+def judge_hosts(guard: Guard, schema: Schema, values: Mapping[str, Any]) -> None:
     """Do nothing where ``guard`` lets every host through that the values name.
 
     :raises InvalidConnection: at each value that names a host which may not be reached, or which two readers could read differently.
@@ -35,24 +37,18 @@ def judge_hosts(guard: Guard, schema: Mapping[str, Any], values: Mapping[str, An
         raise refused[0]
 
 
-def named_hosts(schema: Mapping[str, Any], values: object, path: str = "") -> Iterator[tuple[str, str]]:
-    """Each value that names a host, by its format or the mark ``destination``, with its JSON Pointer."""
-    if isinstance(values, str):
-        if schema.get("format") in _FORMATS or schema.get("x-jackfield", {}).get("destination"):
-            yield path, values
-    elif isinstance(values, Mapping):
-        fields = schema.get("properties", {})
-        for name, value in values.items():
-            field = fields.get(name, schema.get("additionalProperties"))
-            if isinstance(field, Mapping):
-                yield from named_hosts(field, value, f"{path}/{str(name).replace('~', '~0').replace('/', '~1')}")
-    elif isinstance(values, list | tuple):
-        items = schema.get("items")
-        item = {**(items if isinstance(items, Mapping) else {}), **{key: schema[key] for key in ("x-jackfield",) if key in schema}}
-        for number, value in enumerate(values):
-            yield from named_hosts(item, value, f"{path}/{number}")
-    for branch in (*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ())):
-        yield from named_hosts(branch, values, path)
+def named_hosts(schema: Schema, values: object) -> Iterator[tuple[str, str]]:
+    """Find each value that names a host, by its format or the mark ``destination``, with its JSON Pointer."""
+    return _named(schema, nodes(schema, schema), values, "", marked=False)
+
+
+def _named(root: Schema, applying: Nodes, value: object, path: str, *, marked: bool) -> Iterator[tuple[str, str]]:
+    marked = marked or any(extension(node).get("destination") for node in applying)
+    if isinstance(value, str) and (marked or any(node.get("format") in _FORMATS for node in applying)):
+        yield path, value
+    for name, known, member in members(root, applying, value):
+        # the items of a marked array are destinations too
+        yield from _named(root, known or (), member, child(path, name), marked=marked and isinstance(value, list | tuple))
 
 
 def _hosts(text: str, path: str) -> set[str]:

@@ -144,7 +144,7 @@ class OpenConnections:
                 self._workspace, name, connector.key, inputs, permissions, call, self._clock, self._environment, cache, guard
             )
 
-        judged = any(True for _ in named_hosts(schema, values)) and not guard.internal
+        judged = not guard.internal and cache.cached(("hosts",), lambda: any(True for _ in named_hosts(schema, values)))
         judge = (lambda: judge_hosts(guard, schema, values)) if judged else None
         return Opening(kind, cache, context_for, judge, lambda: self.forget_secrets(target))
 

@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from jackfield.json_pointer import names
+from jackfield.schema_walk import Schema, branches, extension, is_secret, target
 from jackfield.surfaces.console.markdown import line
 
 __all__ = ["form_schema"]
-
-Schema = Mapping[str, Any]
 
 _DEEPEST = 3
 _SHOWN = 10
 """Members that are shown at once; further ones that nobody must give are behind 'More fields'."""
 _RANKS = ("files", "file", "pairs", "list", "choice", "text", "textarea", "password", "boolean", "integer", "number", "object", "json")
 """Where a schema leaves a choice between kinds, the first of these is shown."""
+_TYPED = frozenset({"type", "$ref", "anyOf", "oneOf", "enum", "const"})
 _SCALARS = {"string": "text", "integer": "integer", "number": "number"}
 
 
@@ -39,7 +38,7 @@ def form_schema(schema: Schema, *, kept: Collection[str] = (), fixed: Collection
 def _object(node: Schema, root: Schema, depth: int) -> dict[str, Any]:
     members = node.get("properties", {})
     required = set(node.get("required", ()))
-    placed = sorted(enumerate(members.items()), key=lambda item: (_extension(item[1][1]).get("order", 1000), item[0]))
+    placed = sorted(enumerate(members.items()), key=lambda item: (extension(item[1][1]).get("order", 1000), item[0]))
     properties = {}
     for place, (_, (name, member)) in enumerate(placed):
         found = _member(name, member, root, depth)
@@ -76,13 +75,13 @@ def _control(kind: str, node: Schema, root: Schema) -> dict[str, Any]:
 
 def _hints(kind: str, told: Schema) -> dict[str, Any]:
     """What the author says about how the member is shown."""
-    extension, found = _extension(told), {}
+    marks, found = extension(told), {}
     if "default" in told:
         found["default"] = told["default"]
-    if "options" in extension:
-        found["optionsFrom"] = extension["options"]
-    if "fromConnection" in extension:
-        found["fromConnection"] = extension["fromConnection"]
+    if "options" in marks:
+        found["optionsFrom"] = marks["options"]
+    if "fromConnection" in marks:
+        found["fromConnection"] = marks["fromConnection"]
     examples = [item for item in told.get("examples", ()) if isinstance(item, str | int | float)]
     if examples and kind not in ("boolean", "choice"):
         found["placeholder"] = f"for example {examples[0]}"
@@ -118,9 +117,9 @@ def _plain_kind(node: Schema, root: Schema, depth: int) -> str:
 
 
 def _text_kind(node: Schema) -> str:
-    if node.get("writeOnly") is True or node.get("format") == "password":
+    if is_secret(node):
         return "password"
-    return "textarea" if _extension(node).get("multiline") else "text"
+    return "textarea" if extension(node).get("multiline") else "text"
 
 
 def _array_kind(node: Schema, root: Schema) -> str:
@@ -155,16 +154,8 @@ def _is_file(node: Schema, root: Schema) -> bool:
 
 
 def _branches(node: Schema) -> Iterator[Schema]:
-    for word in ("anyOf", "oneOf"):
-        yield from (
-            branch
-            for branch in node.get(word, ())
-            if isinstance(branch, Mapping) and ("type" in branch or "$ref" in branch or _branched(branch))
-        )
-
-
-def _branched(node: Schema) -> bool:
-    return "anyOf" in node or "oneOf" in node or "enum" in node or "const" in node
+    """The branches that say of which type the value is; others only say what must be there."""
+    return (branch for branch in branches(node) if not _TYPED.isdisjoint(branch))
 
 
 def _resolved(given: Any, root: Schema) -> Schema:  # noqa: ANN401 (a schema may be a boolean)
@@ -175,11 +166,9 @@ def _resolved(given: Any, root: Schema) -> Schema:  # noqa: ANN401 (a schema may
         if reference in seen or not reference.startswith("#/"):
             return {}
         seen.add(reference)
-        target: Any = root
-        for name in names(reference[1:]):
-            target = target.get(name, {}) if isinstance(target, Mapping) else {}
+        found = target(root, reference)
         rest = {key: value for key, value in node.items() if key != "$ref"}
-        node = {**(target if isinstance(target, Mapping) else {}), **rest}
+        node = {**(found if isinstance(found, Mapping) else {}), **rest}
     return node
 
 
@@ -188,8 +177,3 @@ def _type(node: Schema) -> str:
     if isinstance(kind, list):
         kind = next((name for name in kind if name != "null"), "null")
     return str(kind)
-
-
-def _extension(node: Any) -> Schema:  # noqa: ANN401 (a schema may be a boolean)
-    found = node.get("x-jackfield", {}) if isinstance(node, Mapping) else {}
-    return found if isinstance(found, Mapping) else {}

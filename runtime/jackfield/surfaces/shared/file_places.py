@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial, reduce
 
-from jackfield.json_pointer import names, pointer
+from jackfield.json_pointer import pointer
+from jackfield.schema_walk import Schema, below, nodes
 
 __all__ = ["Place", "file_places"]
 
@@ -26,54 +27,23 @@ class Place:
         return pointer(*self.steps)
 
 
-def file_places(inputs: object, schema: Mapping[str, Any]) -> Iterator[Place]:
-    """The files that ``inputs`` name."""
-    yield from _places(inputs, [schema], schema, ())
+def file_places(inputs: object, schema: Schema) -> Iterator[Place]:
+    """Find the files that ``inputs`` name."""
+    for place in _candidates(inputs, ()):
+        if any(map(_takes_file, reduce(partial(below, schema), place.steps, nodes(schema, schema)))):
+            yield place
 
 
-def _places(value: object, schemas: list[Any], root: Mapping[str, Any], steps: tuple[str | int, ...]) -> Iterator[Place]:
-    if not isinstance(value, dict | list) or not value or len(steps) > _DEPTH:
-        return
-    found = [item for schema in schemas for item in _alternatives(schema, root, 0)]
-    if isinstance(value, list):
-        inner = [item["items"] for item in found if "items" in item]
-        for number, item in enumerate(value):
-            yield from _places(item, inner, root, (*steps, number))
-    elif steps and value.keys() == {"file"} and isinstance(value["file"], str) and any(_takes_file(item) for item in found):
+def _candidates(value: object, steps: tuple[str | int, ...]) -> Iterator[Place]:
+    if steps and isinstance(value, dict) and value.keys() == {"file"} and isinstance(value["file"], str):
         yield Place(steps, value["file"])
-    else:
-        for name, item in value.items():
-            yield from _places(item, [_member(schema, name) for schema in found], root, (*steps, name))
+    elif isinstance(value, dict | list) and len(steps) <= _DEPTH:
+        for step, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(item, dict | list):
+                yield from _candidates(item, (*steps, step))
 
 
-def _alternatives(schema: Any, root: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:  # noqa: ANN401 (JSON Schema)
-    """A schema and all that it refers to for the same value."""
-    if not isinstance(schema, Mapping) or depth > _DEPTH:
-        return
-    yield schema
-    reference = schema.get("$ref")
-    if isinstance(reference, str) and reference.startswith("#/"):
-        yield from _alternatives(_looked_up(root, reference), root, depth + 1)
-    for member in ("anyOf", "oneOf", "allOf"):
-        for item in schema.get(member, ()):
-            yield from _alternatives(item, root, depth + 1)
-
-
-def _looked_up(root: Mapping[str, Any], reference: str) -> Any:  # noqa: ANN401 (JSON Schema)
-    found: Any = root
-    for name in names(reference.removeprefix("#")):
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found
-
-
-def _takes_file(schema: Mapping[str, Any]) -> bool:
+def _takes_file(schema: Schema) -> bool:
     """Whether the schema is that of a FILE in its long form, and has no ``file`` of its own."""
     properties = schema.get("properties")
     return isinstance(properties, Mapping) and {"data", "contentType"} <= properties.keys() and "file" not in properties
-
-
-def _member(schema: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 (JSON Schema)
-    properties = schema.get("properties")
-    if isinstance(properties, Mapping) and name in properties:
-        return properties[name]
-    return schema.get("additionalProperties")
