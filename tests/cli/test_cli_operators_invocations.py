@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import pwd
 import re
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +33,29 @@ def test_list(operator: Shell) -> None:
     assert _ids(operator, "--action", "say", "--status", "succeeded") == [succeeded]
     assert _ids(operator, "--connection", "hall", "--connector", "echo", "--limit", "1") == [shouted]
     assert _ids(operator, "--connector", "aws-ses") == []
+
+
+def test_l40_each_filter_is_a_flag(operator: Shell, tmp_path: Path) -> None:
+    """L40: key, correlation id, label, error code, caller, text and time narrow the list as they do over HTTP."""
+    context = {"correlationId": "c-1", "labels": {"team": "red"}}
+    about = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "hi"}, "idempotencyKey": "order-1"}
+    (tmp_path / "invocation.json").write_text(json.dumps({**about, "context": context}))
+    (tmp_path / "wrong.json").write_text(json.dumps({**about, "idempotencyKey": "order-2", "inputs": {"text": 5}}))
+    labelled = operator.run("invoke", "--file", str(tmp_path / "invocation.json")).json["meta"]["invocationId"]
+    refused = operator.run("invoke", "--file", str(tmp_path / "wrong.json")).json
+    (other,) = journalled("failed")
+    wrong, every = refused["meta"]["invocationId"], {labelled, refused["meta"]["invocationId"], other}
+    for words, expected in (
+        (("--idempotency-key", "order-1"), {labelled}), (("--idempotency-key", "order"), set()), (("--correlation-id", "c-1"), {labelled}),
+        (("--label", "team"), {labelled}), (("--label", "team=red"), {labelled}), (("--label", "team=blue"), set()),
+        (("--error-code", refused["error"]["code"]), {wrong}), (("--error-code", "unavailable"), {other}),
+        (("--caller", "test"), {other}), (("--caller", f"cli:{getpass.getuser()}"), {labelled, wrong}),
+        (("--search", "ORDER-"), {labelled, wrong}), (("--since", "1h"), every), (("--until", "1h"), set()),
+        (("--until", "2199-01-01", "--search", "order-2", "--caller", f"cli:{getpass.getuser()}"), {wrong}),
+    ):  # fmt: skip
+        assert set(_ids(operator, *words)) == expected, words
+    for words in (("--since", "yesterday"), ("--status", "lost")):
+        assert operator.run("invocations", "list", *words).code == 2
 
 
 def test_pages(operator: Shell) -> None:

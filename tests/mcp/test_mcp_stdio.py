@@ -17,6 +17,7 @@ from http_stand import clean, say, standing
 from jackfield import Jackfield
 from jackfield.cli.main import main
 from jackfield.journal import Entry
+from jackfield.surfaces.mcp import server
 from mcp_talk import MODES, Lines, call_of, called, local, message, refusal, talked, tool_names, trying
 from plugboard import make_connector, make_echo, plugged
 
@@ -306,8 +307,16 @@ class Pipes:
 
     def ask(self, request: dict[str, Any]) -> Any:
         """One request and its answer."""
+        self.say(request)
+        return self.hear()
+
+    def say(self, request: dict[str, Any]) -> None:
+        """Write a request."""
         self._to.write(json.dumps(request) + "\n")
         self._to.flush()
+
+    def hear(self) -> Any:
+        """Read the next line."""
         return json.loads(self._from.readline())
 
     def close(self) -> None:
@@ -343,3 +352,33 @@ def test_the_command_runs_in_a_process_of_others(tmp_path: Path, monkeypatch: py
     assert found["result"]["structuredContent"]["output"]["text"] == "hello"
     assert refused["result"]["structuredContent"]["error"]["details"][0]["path"] == "/picture/file"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_l40_progress_is_reported_to_who_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """L40: a call with a ``progressToken`` is told that its action runs, until it is answered, and not after that."""
+    monkeypatch.setenv("JACKFIELD_CONNECTIONS", "")
+    monkeypatch.setattr(server, "_EVERY", 0.02)
+    with plugged(*make_echo(tmp_path / "plugs")), ThreadPoolExecutor(1) as threads, Gatekeeper() as gate:
+        pipes = Pipes(monkeypatch)
+
+        def talk() -> list[Any]:
+            try:
+                pipes.ask(message("initialize", 1, protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "x", "version": "1"}))
+                arguments = say("post", text="hello", gate={"port": gate.port})
+                pipes.say(message("tools/call", 2, name="execute_action", arguments=arguments, _meta={"progressToken": "p-1"}))
+                gate.wait()
+                said = [pipes.hear(), pipes.hear()]
+                gate.open()
+                while "id" not in said[-1]:
+                    said.append(pipes.hear())
+                return [*said, pipes.ask(message("ping", 3))]
+            finally:
+                pipes.close()
+
+        talking = threads.submit(talk)
+        assert main(["mcp"]) == 0
+        *reports, answer, ping = talking.result()
+        pipes.closed()
+    assert {(report["method"], report["params"]["progressToken"]) for report in reports} == {("notifications/progress", "p-1")}
+    assert [report["params"]["progress"] for report in reports] == [pytest.approx(0.02 * number) for number in range(1, len(reports) + 1)]
+    assert (answer["id"], answer["result"]["structuredContent"]["output"]["text"], ping["id"]) == (2, "hello", 3)

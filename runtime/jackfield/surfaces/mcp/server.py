@@ -143,7 +143,7 @@ def _unpacked(value: object) -> object:
 @contextlib.asynccontextmanager
 async def _progress(visit: Visit, context: ServerRequestContext[Any, Any]) -> AsyncIterator[None]:
     """Report progress every few seconds to a client on stdio that asks for it, so that it waits for as long as the action takes."""
-    if visit.origin is not None or "progressToken" not in (context.meta or {}):
+    if visit.origin is not None or "progress_token" not in (context.meta or {}):
         yield  # over HTTP there is one answer and no stream
         return
 
