@@ -18,16 +18,19 @@ from clocks import FakeClock
 from fake_aws import FakeAws
 from forking import alone, fork
 from jackfield import Jackfield
+from jackfield.clock import SystemClock
 from jackfield.database import Database, StatementInvalid, Transaction, open_database
-from jackfield.errors import Unavailable
-from jackfield.invocation import Result
-from jackfield.journal import Journal, Queue
+from jackfield.errors import InvalidOutput, Unavailable
+from jackfield.invocation import Invocation, Meta, Result
+from jackfield.journal import Claimed, Journal, Queue
 from jackfield.journal.instance import Instance
 from jackfield.pipe import pipeline
-from jackfield.queue import Panels, QueueWorkers
+from jackfield.pipe.recorder import draft_of
+from jackfield.queue import Panels, QueueWorkers, workers
 from jackfield_aws import bounded
 from jackfield_aws.watch import Watch
 from nursery import connection, mail
+from smtp_rig import rig
 
 
 @pytest.fixture
@@ -205,6 +208,62 @@ def test_an_outcome_that_cannot_even_be_kept_at_once_leaves_no_run_open(
         assert held.status == "succeeded"
     assert short
     assert not fails
+
+
+@pytest.mark.parametrize(
+    ("begun", "said"), [(False, "could not be begun, and goes back"), (True, "was begun, and its worker could not go on")]
+)
+def test_a_worker_says_what_was_begun(
+    aws: FakeAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, begun: bool, said: str
+) -> None:
+    """A worker without memory gives back what was not begun, says so, and says so of nothing else."""
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    panels = Panels({"JACKFIELD_HOME": str(tmp_path)}, url=url)
+    journal = panels.find("default").journal
+    assert journal is not None
+    with Jackfield(connections=[connection(aws.url)], database_url=url) as caller:
+        identifier = caller.enqueue(mail("order-1"))
+    assert isinstance(identifier, str)
+    (claimed,) = Queue(panels.storage.database).claim(1)
+
+    async def arun(_self: Jackfield, claimed: Claimed) -> Result:
+        if begun:
+            draft = draft_of(Invocation.from_json(mail("order-1")), Meta(claimed.id), "", None, SystemClock())
+            draft.effect, draft.delivery = "write", claimed.delivery
+            assert journal.database.record(journal.beginning(draft)) == 1
+        raise MemoryError
+
+    monkeypatch.setattr(Jackfield, "arun", arun)
+    monkeypatch.setattr(workers, "_CHECK", 0.0)
+    asyncio.run(QueueWorkers(panels, 1)._run(claimed, Queue(panels.storage.database)))
+    entry = journal.find(identifier)
+    assert (entry.status, entry.owner is None) == (("running", False) if begun else ("queued", True))
+    assert [said in record.getMessage() for record in caplog.records if record.name == "jackfield.queue"] == [True]
+    panels.close()
+
+
+def test_a_key_stays_held_where_the_output_of_a_write_is_invalid(aws: FakeAws, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that was carried out and whose output is invalid has failed, and its key replays that instead of sending again."""
+    broken = InvalidOutput("the output does not fit its schema")
+    monkeypatch.setattr(pipeline, "check_output", mock.Mock(side_effect=broken))
+    with Jackfield(connections=[connection(aws.url)], database_url=_upgraded(database_url)) as jackfield:
+        first, again = jackfield.invoke(mail("order-1")), jackfield.invoke(mail("order-1"))
+    assert [(found.status, found.error and found.error.code, found.meta.replayed) for found in (first, again)] == [
+        ("failed", "invalid_output", False),
+        ("failed", "invalid_output", True),
+    ]
+    assert len(aws.messages) == 1
+
+
+@pytest.mark.parametrize("place", ["jackfield_aws_ses.smtp.client.enveloped", "jackfield_aws_ses.smtp.session.Session.sign_in"])
+def test_a_shortage_before_the_final_dot_is_not_a_doubt(place: str) -> None:
+    """A message for which no memory was left while its connection was made was not sent, and is sent by the next invocation."""
+    with rig() as stand:
+        with mock.patch(place, side_effect=MemoryError):
+            result = stand.send({"timeoutSeconds": 1})
+        assert (result.status, result.error.code if result.error else None) == ("failed", "unavailable")
+        assert stand.send().status == "succeeded"
+        assert len(stand.server.received) == 1
 
 
 _SIGNING, _THREAD = "botocore.auth.SigV4Auth.add_auth", "jackfield_aws.watch.threading"

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import WithJsonSchema
 
 from jackfield.connector import Detail, Field, Inputs
+from jackfield.fork import at_fork
 from jackfield_aws import REGION_EXPECTED, REGION_PATTERN
 from jackfield_aws_ses.compose import Composed, compose
 
@@ -148,6 +149,9 @@ class Email(Inputs):
     @cached_property
     def _outcome(self) -> tuple[Composed | None, tuple[Detail, ...]]:
         return compose(self)
+
+
+at_fork(Email.__dict__["_outcome"])  # Python 3.11 holds one lock for all while it is made
 
 
 class IdentityQuery(Inputs):

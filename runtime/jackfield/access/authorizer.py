@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from jackfield.access.patterns import INLINE, PatternError, Request, rule
 from jackfield.access.rules import Decision, Rules, Scope, decide
 from jackfield.errors import NotAllowed
+from jackfield.fork import at_fork
 from jackfield.hints import NextStep
 
 if TYPE_CHECKING:
@@ -172,6 +173,9 @@ class Authorizer:
     def _named(self) -> Iterator[tuple[str, str]]:
         if self._terms:
             yield from self._names()
+
+
+at_fork(Authorizer.__dict__["_samples"])  # Python 3.11 holds one lock for all while it is made
 
 
 def _refused(sentence: str) -> NotAllowed:

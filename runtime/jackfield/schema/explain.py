@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jackfield.errors import Detail
+from jackfield.fork import at_fork
 from jackfield.json_pointer import pointer, shown
 from jackfield.schema.equality import is_same
 from jackfield.schema.places import Places
@@ -136,6 +137,9 @@ class Explainer:
                 if keyword in ("anyOf", "oneOf", "then", "else"):
                     found.update((way[:end], values[:depth]) for depth in range(len(values) + 1))
         return frozenset(found)
+
+
+at_fork(Explainer.__dict__["failed"])  # Python 3.11 holds one lock for all while it is made
 
 
 def _beside_types(errors: list[Any]) -> list[Any]:

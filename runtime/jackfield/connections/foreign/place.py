@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.foreign.aliases import Aliases
+from jackfield.fork import at_fork
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -64,3 +65,6 @@ class Surroundings:
     def aliases(self) -> Aliases:
         """What foreign names stand for."""
         return Aliases.installed(self._catalog())
+
+
+at_fork(Surroundings.__dict__["aliases"])  # Python 3.11 holds one lock for all while it is made
