@@ -249,6 +249,8 @@ BOUNDED: list[tuple[str, str, str, tuple[Detail | None, ...]]] = [
     ("100,000 faults", "{'items': {'format': 'mailbox'}}", "['ada'] * 100_000", (None,) * 100 + (Detail("", "and 99900 more faults"),)),
     ("60 MiB", "{'properties': {'data': {'maxLength': 9}}, 'required': ['a', 'b']}", "{'data': 'x' * (60 << 20)}",
      (Detail("/a", "'a' is missing", "required"), MORE)),
+    ("1 MiB of a name above 1,000 faults", "{'additionalProperties': {'items': {'type': 'string'}}}", "{'n' * (1 << 20): [1] * 1000}",
+     (None, Detail("", "is not what the schema describes; it is too large to be told where"))[1:]),
     ("many parts", "{'items': {'required': ['x', 'y']}}", "[{'q': 1}] * 100_000", (Detail("/0/x", "'x' is missing", "required"), MORE)),
     ("many names", "{'propertyNames': {'maxLength': 1}}", "{f'n{number}': 1 for number in range(300_000)}", (None, MORE)),
     ("30 MiB for each missing name", "{'required': [f'r{number}' for number in range(50)]}", "{'a': 'x' * (30 << 20)}",

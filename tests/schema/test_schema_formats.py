@@ -96,7 +96,7 @@ def test_megabytes_cost_no_more_than_their_length(piece: str) -> None:
     """A text of a million characters, whatever it is made of, is judged by all formats together in seconds."""
     text = piece * (1_000_000 // len(piece))
     compiled = [compile_schema({"format": name}) for name in FORMATS]
-    started = time.perf_counter()
+    started = time.process_time()
     faults = [one.judge(text) for one in compiled]
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     assert any(faults)

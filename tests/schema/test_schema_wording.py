@@ -297,6 +297,14 @@ NUMBERED: list[tuple[Any, Any, list[tuple[str, str]]]] = [
      [("/5/07", "must be at most 1 character long, not 2")]),
     ({"properties": {"05": {"items": False}, "06": False}}, {"05": [1], "06": 1},
      [("/05", "must be empty"), ("/06", "is not allowed here")]),
+    ({"properties": {"": {"properties": {"": {"type": "string"}, "a/~b%41": {"minLength": 2}}}}, "additionalProperties": {"type": "null"}},
+     {"": {"": 1, "a/~b%41": "x"}, "a": 1}, [
+        ("//", "must be a string, not a number"), ("//a~1~0b%41", "must be at least 2 characters long, not 1"),
+        ("/a", "must be null, not a number")]),
+    ({"properties": {"7": {"minLength": 2}, "07": {"type": "string"}}}, {"7": "x", "07": 1}, [
+        ("/7", "must be at least 2 characters long, not 1"), ("/07", "must be a string, not a number")]),
+    ({"additionalProperties": {"type": "string"}}, {'a"]["7': 1, "7": "x"},
+     [('/a"]["7', "must be a string, not a number")]),
     ({"items": {"propertyNames": {"maxLength": 1}}}, [{"01": 1}], [
         ("/0/01", "has a name that is not allowed: must be at most 1 character long, not 2")]),
     ({"patternProperties": {"^0": {"required": ["12"], "dependentRequired": {"1": ["02"]}}}}, {"012": {"1": 1}},
@@ -306,7 +314,7 @@ NUMBERED: list[tuple[Any, Any, list[tuple[str, str]]]] = [
 
 @pytest.mark.parametrize(("schema", "value", "expected"), NUMBERED, ids=lambda item: str(item)[:40])
 def test_a_member_named_by_a_number_is_told_by_its_name(schema: Any, value: Any, expected: list[tuple[str, str]]) -> None:
-    """The engine gives the names ``7``, ``007`` and ``+7`` as the number 7; the Detail has the name that is there."""
+    """The engine gives the names ``7``, ``007`` and ``+7`` as the number 7, and leaves empty ones out; the Detail has the right one."""
     assert sorted((detail.path, detail.message) for detail in compile_schema(schema).judge(value)) == sorted(expected)
 
 

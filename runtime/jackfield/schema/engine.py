@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
     from jackfield.schema.json_types import Node
 
-__all__ = ["Validator", "ascii_edges", "check_form", "compile_part", "compile_validator", "for_engine", "matcher", "names_rule"]
+__all__ = ["MASK", "Validator", "ascii_edges", "check_form", "compile_part", "compile_validator", "for_engine", "matcher", "names_rule"]
 
 Validator = rs.Draft202012Validator
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-_NAME: Final = "jackfield:schema"
+MASK: Final = "***"
+_NAME: Final = "jackfield:///schema"
 _WORD = "0-9A-Za-z_"
 _EDGE = f"(?:(?<![{_WORD}])(?=[{_WORD}])|(?<=[{_WORD}])(?![{_WORD}]))"
 _EDGES = {"b": _EDGE, "B": f"(?!{_EDGE})"}
@@ -75,7 +76,9 @@ def _compiled(schema: Json, registry: rs.Registry | None) -> Validator:
     formats = {name: judged.holds for name, judged in JUDGED_HERE.items()}
     try:
         # mask: an engine's own message must never hold a value, even in a log of somebody else's
-        return Validator(schema, validate_formats=True, formats=formats, mask="***", offline=True, registry=registry)
+        # the base makes errors tell the place of their keyword; a part refers to the whole schema by that name
+        base = _NAME if registry is None else None
+        return Validator(schema, base_uri=base, validate_formats=True, formats=formats, mask=MASK, offline=True, registry=registry)
     except ValueError as error:
         raise _refusal(error) from None
 

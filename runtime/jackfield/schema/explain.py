@@ -6,16 +6,16 @@ sentences are ours, so that they hold no word of Python or Rust and never quote 
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jackfield.errors import Detail
 from jackfield.fork import at_fork
-from jackfield.json_pointer import pointer, shown
+from jackfield.json_pointer import names, pointer, shown
+from jackfield.schema.engine import MASK
 from jackfield.schema.equality import is_same
-from jackfield.schema.places import Places
-from jackfield.schema.references import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS
 from jackfield.schema.secrets import is_secret_place
 from jackfield.schema.wording import may_quote, quote
 
@@ -29,21 +29,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Explainer", "Fault"]
 
-_OF_NAMES = SUBSCHEMA_LISTS | SUBSCHEMA_MAPS
-
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One error of the engine and its place.
 
-    ``node`` is the schema that has the ``keyword``, None where a schema ``false`` refuses the value, and ``place`` leads to it. ``path``
+    ``node`` is the schema that has the ``keyword``, None where a schema ``false`` refuses the value, and ``place`` points to it. ``path``
     points to ``value``, to which ``steps`` lead.
     """
 
     error: Any
     keyword: str | None
     node: Mapping[str, Json]
-    place: tuple[str | int, ...]
+    place: str
     value: Json
     steps: tuple[str | int, ...]
     path: str
@@ -65,7 +63,7 @@ class Explainer:
         base: str = "",
         root_value: Json = None,
         errors: Sequence[Any] = (),
-        places: Places | None = None,
+        odd: bool = False,
     ) -> None:
         self.facts = facts
         self._sentences = sentences
@@ -73,31 +71,38 @@ class Explainer:
         self._base = base
         self._root_value = root_value if base else value
         self._errors = errors
-        self._places = places or Places()
+        self._odd = odd
 
     def details(self, errors: Iterable[Any]) -> Iterator[Detail]:
         """Explain errors of the value, without those that would only repeat a wrong type."""
-        told = _beside_types(list(errors))
+        told = _beside_types(list(errors), self._steps)
         scope = self._scope(self._value, self._base, told)
         for error in told:
             fault = scope.fault(error)
-            yield from self._sentences[fault.keyword if fault.keyword in self._sentences else None](scope, fault)
+            if fault is None:
+                yield Detail(shown(self._base), "is not what the schema describes")
+            else:
+                yield from self._sentences[fault.keyword if fault.keyword in self._sentences else None](scope, fault)
 
-    def fault(self, error: Any) -> Fault:  # noqa: ANN401 (the engine's)
-        """Where an error is."""
-        keyword = _keyword(error.schema_path)
+    def fault(self, error: Any) -> Fault | None:  # noqa: ANN401 (the engine's)
+        """Find where an error is; None where its path is not clear."""
+        keyword, place, node = self.facts.located(error.absolute_keyword_location)
         if error.kind.name == "falseSchema" and keyword not in ("items", "additionalProperties", "unevaluatedProperties"):
             keyword = None
-        steps, value = self._located(error)
-        place, node = next(iter(self._places.readings(self.facts.root, error.schema_path[:-1])), ((), {}))
-        place = (*place, *error.schema_path[-1:])
-        return Fault(error, keyword, node if isinstance(node, dict) else {}, place, value, steps, self._base + pointer(*steps))
+        steps = self._steps(error)
+        try:
+            value = self.value_at(steps)
+        except (LookupError, TypeError):
+            return None
+        if self._odd and not is_same(value, error.instance):
+            return None
+        return Fault(error, keyword, node, place, value, steps, self._base + pointer(*steps))
 
-    def _located(self, error: Any) -> tuple[tuple[str | int, ...], Json]:  # noqa: ANN401 (the engine's)
-        found = self._places.readings(self._value, error.instance_path)
-        if len(found) == 1:
-            return found[0]
-        return next((reading for reading in found if is_same(reading[1], error.instance)), found[0])
+    def _steps(self, error: Any) -> tuple[str | int, ...]:  # noqa: ANN401 (the engine's)
+        with contextlib.suppress(LookupError, TypeError, ValueError):
+            if self._odd:
+                return written_path(error.verbose_message, self._value)
+        return tuple(error.instance_path)
 
     def value_at(self, steps: Iterable[str | int]) -> Json:
         """Find a part of the value."""
@@ -106,18 +111,14 @@ class Explainer:
             value = value[step]
         return value
 
-    def part(self, place: Sequence[str | int]) -> Any:  # noqa: ANN401 (the engine's)
-        """Compile the part of the schema at ``place``, once."""
-        return self.facts.validator_at(pointer(*place))
-
-    def below(self, place: Sequence[str | int], value: Json, path: str) -> Iterator[Detail]:
+    def below(self, place: str, value: Json, path: str) -> Iterator[Detail]:
         """Explain a value by the part of the schema at ``place``."""
-        validator = self.part(place)
+        validator = self.facts.validator_at(place)
         if not validator.is_valid(value):
             yield from self._scope(value, path).details(validator.iter_errors(value))
 
     def _scope(self, value: Json, base: str, errors: Sequence[Any] = ()) -> Explainer:
-        return Explainer(self.facts, self._sentences, value, base=base, root_value=self._root_value, errors=errors, places=self._places)
+        return Explainer(self.facts, self._sentences, value, base=base, root_value=self._root_value, errors=errors, odd=self._odd)
 
     def shown_value(self, fault: Fault) -> str | None:
         """The value as a message may quote it, or None: it is long, a container, or marked as a secret at this place or above."""
@@ -142,7 +143,7 @@ class Explainer:
 at_fork(Explainer.__dict__["failed"])  # Python 3.11 holds one lock for all while it is made
 
 
-def _beside_types(errors: list[Any]) -> list[Any]:
+def _beside_types(errors: list[Any], steps: Callable[[Any], tuple[str | int, ...]]) -> list[Any]:
     """Drop what a schema says of a value besides that its type is wrong: the rest would only repeat it."""
     if len(errors) == 1:
         return errors
@@ -150,21 +151,31 @@ def _beside_types(errors: list[Any]) -> list[Any]:
     typed_ways = {way[:-1] for way in ways if way and way[-1] == "type"}
     if not any(way[:end] in typed_ways for way in ways for end in range(len(way) - (way[-1:] == ("type",)))):
         return errors  # nearly always
-    typed = {(tuple(error.evaluation_path[:-1]), tuple(error.instance_path)) for error in errors if error.kind.name == "type"}
-    return [error for error in errors if not _repeats(error, typed, typed_ways)]
+    typed = {(tuple(error.evaluation_path[:-1]), steps(error)) for error in errors if error.kind.name == "type"}
+    return [error for error in errors if not _repeats(error, steps(error), typed, typed_ways)]
 
 
-def _repeats(error: Any, typed: set[tuple[Any, Any]], ways: set[Any]) -> bool:  # noqa: ANN401 (the engine's)
-    way, values = tuple(error.evaluation_path), tuple(error.instance_path)
+def _repeats(error: Any, values: tuple[str | int, ...], typed: set[tuple[Any, Any]], ways: set[Any]) -> bool:  # noqa: ANN401 (as above)
+    way = tuple(error.evaluation_path)
     last = len(way) - 1 if error.kind.name == "type" else len(way)
     return any(way[:end] in ways and any((way[:end], values[:depth]) in typed for depth in range(len(values) + 1)) for end in range(last))
 
 
-def _keyword(place: Sequence[str | int]) -> str | None:
-    """The keyword that a place in a schema ends with, or None where it ends with a name or an index."""
-    keyword: str | None = None
-    inside = False
-    for step in place:
-        keyword = None if inside else str(step)
-        inside = keyword in _OF_NAMES
-    return keyword
+def written_path(message: str, value: Json) -> tuple[str | int, ...]:
+    """Read the path in an engine's message, as far as it leads into ``value``.
+
+    In ``instance_path`` names of digits are numbers (``007`` is 7), and empty names are missing.
+
+    :raises LookupError, TypeError, ValueError: for a path that leads nowhere, as do those with a name that holds a closing bracket.
+    """
+    rest = message.removesuffix(f":\n    {MASK}").rpartition("\n\nOn instance")[2]
+    steps: list[str | int] = []
+    while rest:
+        quotes = '"' if rest.startswith('["') else ""
+        token, closed, rest = rest[len(quotes) + 1 :].partition(f"{quotes}]")
+        if not closed:
+            raise LookupError(token)
+        (name,) = names(f"/{token}")
+        steps.append(int(name) if isinstance(value, list) else name)
+        value = value[steps[-1]]
+    return tuple(steps)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
+from jackfield.json_pointer import follow, names
 from jackfield.schema.json_types import ALL_KINDS, TYPES, Json, Node, kind_of
+from jackfield.schema.references import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS
 from jackfield.schema_walk import Nodes, extension, is_secret, nodes
 
 if TYPE_CHECKING:
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SchemaFacts", "is_sensitive", "types_of"]
 
+_OF_NAMES = SUBSCHEMA_LISTS | SUBSCHEMA_MAPS
 _NO_KINDS: frozenset[str] = frozenset()
 
 
@@ -42,6 +46,7 @@ class SchemaFacts:
     compile_part: Callable[[str], Any]
     _kinds: dict[int, frozenset[str]] = field(default_factory=dict)  # caches; two threads would write the same
     _parts: dict[str, Any] = field(default_factory=dict)
+    _locations: dict[str, tuple[str | None, str, Mapping[str, Json]]] = field(default_factory=dict)
     _applying: dict[tuple[int, ...], tuple[Nodes, bool]] = field(default_factory=dict)
 
     def applying(self, starts: tuple[object, ...]) -> tuple[Nodes, bool]:
@@ -58,6 +63,22 @@ class SchemaFacts:
         found = self._parts.get(pointer)
         if found is None:
             found = self._parts[pointer] = self.compile_part(pointer)
+        return found
+
+    def located(self, location: str) -> tuple[str | None, str, Mapping[str, Json]]:
+        """Split an error's location into the keyword, or None for a name or an index, the pointer to what has it, and that."""
+        found = self._locations.get(location)
+        if found is None:
+            keyword: str | None = None
+            pointer = unquote(location.partition("#")[2])
+            for step in names(pointer):
+                if keyword == "dependentRequired":  # an index follows that is the engine's own
+                    pointer = pointer.rpartition("/")[0]
+                else:
+                    keyword = None if keyword in _OF_NAMES else step
+            place = pointer.rpartition("/")[0]
+            node = follow(self.root, quote(place))
+            found = self._locations[location] = (keyword, place, node if isinstance(node, Mapping) else {})
         return found
 
     def first_error(self, value: Json) -> Any:  # noqa: ANN401 (the engine's)

@@ -42,27 +42,41 @@ MAX_SUGGESTED = 20
 
 def explain(facts: SchemaFacts, value: Json) -> Iterator[Detail]:
     """Explain every fault of a value, in the engine's order; some may be equal. Of a very large value only the first is looked for."""
-    explainer = Explainer(facts, SENTENCES, value)
-    parts, text, copied = _extent(value)
-    if copied > MAX_COPIED:
+    extent = _Extent(value)
+    explainer = Explainer(facts, SENTENCES, value, odd=extent.odd)
+    if extent.copied > MAX_COPIED:
         yield Detail("", "is not what the schema describes; it is too large to be told where")
-    elif parts * facts.spread <= MAX_PARTS and text <= MAX_TEXT and copied * facts.spread <= MAX_COPIED:
+    elif extent.parts * facts.spread <= MAX_PARTS and extent.text <= MAX_TEXT and extent.copied * facts.spread <= MAX_COPIED:
         yield from explainer.details(facts.validator.iter_errors(value))
     else:
         yield from islice(explainer.details([facts.first_error(value)]), 1)
         yield Detail("", "may have more faults: in a value of this size only the first is looked for")
 
 
-def _extent(value: Json) -> tuple[int, int, int]:
-    """Count a value's parts, its characters, and the bytes that are copied if there is a fault at each level above a part."""
-    parts = text = copied = depth = 0
-    level = [value]
-    while level and copied <= MAX_COPIED:
-        depth += 1
-        characters = sum(len(part) if isinstance(part, str) else sum(map(len, part)) for part in level if isinstance(part, str | dict))
-        parts, text, copied = parts + len(level), text + characters, copied + (len(level) * _PART + characters) * depth
-        level = [sub for part in level if isinstance(part, dict | list) for sub in (part.values() if isinstance(part, dict) else part)]
-    return parts, text, copied
+class _Extent:
+    """A value's parts, its characters, the bytes that are copied if there is an error at and above each part, and whether names are odd."""
+
+    def __init__(self, value: Json) -> None:
+        self.parts = self.text = self.copied = depth = 0
+        self.odd = False
+        level: list[tuple[Json, int]] = [(value, 0)]
+        while level and self.copied <= MAX_COPIED:
+            depth += 1
+            below: list[tuple[Json, int]] = []
+            for part, path in level:
+                size = 0
+                if isinstance(part, str):
+                    size = len(part)
+                elif isinstance(part, list):
+                    below += [(item, path) for item in part]
+                elif isinstance(part, dict):
+                    size = sum(map(len, part))
+                    self.odd = self.odd or any(not name or name.lstrip("+").isdigit() for name in part)
+                    below += [(member, path + len(name)) for name, member in part.items()]
+                self.text += size
+                self.copied += (_PART + size) * depth + path
+            self.parts += len(level)
+            level = below
 
 
 def _type(scope: Explainer, fault: Fault) -> Iterator[Detail]:
@@ -137,10 +151,10 @@ def _unseen_items(scope: Explainer, fault: Fault) -> Iterator[Detail]:
         if len(items) > limit:
             yield from _too_many(scope, fault.path, limit, len(items), "unevaluatedItems")
         return
-    contains = [*fault.place[:-1], "contains"] if "contains" in node else None
+    contains = f"{fault.place}/contains" if "contains" in node else None
     for index in range(first, len(items)):
-        if contains is None or not scope.part(contains).is_valid(items[index]):
-            yield from scope.below(fault.place, items[index], child(fault.path, index))
+        if contains is None or not scope.facts.validator_at(contains).is_valid(items[index]):
+            yield from scope.below(f"{fault.place}/unevaluatedItems", items[index], child(fault.path, index))
 
 
 def _too_many(scope: Explainer, path: str, limit: int, actual: int, keyword: str) -> Iterator[Detail]:
@@ -157,7 +171,7 @@ def _unique(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 def _contains(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     node, most = fault.node, fault.keyword == "maxContains"
     limit = node["maxContains"] if most else node.get("minContains", 1)
-    part = scope.part([*fault.place[:-1], "contains"])
+    part = scope.facts.validator_at(f"{fault.place}/contains")
     tail = "" if scope.is_secret(fault.path) else f", not {sum(map(part.is_valid, fault.value))}"
     are = "is" if limit == 1 else "are each"
     words = f"must hold at {'most' if most else 'least'} {count(limit, 'item')} that {are} {described(scope.facts, node['contains'])}{tail}"
@@ -189,7 +203,7 @@ def _unseen_members(scope: Explainer, fault: Fault) -> Iterator[Detail]:
         yield from _unknown(scope, fault, names)
         return
     for name in names:
-        yield from scope.below(fault.place, fault.value[name], child(fault.path, name))
+        yield from scope.below(f"{fault.place}/unevaluatedProperties", fault.value[name], child(fault.path, name))
 
 
 def _unexpected(fault: Fault) -> Iterable[str]:
@@ -259,7 +273,7 @@ def _not(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     if names_rule(fault.node) is None:
         yield from not_this(scope, fault)
         return
-    rule = [*fault.place, "not", "propertyNames"]
+    rule = f"{fault.place}/not/not/propertyNames"
     for name in fault.value:
         for detail in scope.below(rule, name, child(fault.path, name)):
             place = shown(child(fault.path, cut(name)))
