@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from http_stand import Client, Stand, say, standing
+from jackfield.access import Rules
 
 VALUES = {"token": "s3cret-4711", "greeting": "hello"}
 
@@ -258,3 +259,16 @@ def test_n11_a_refused_host_is_told_at_its_value(client: Client, kind: str, name
     (detail,) = refused.json["details"]
     assert detail["path"] == f"/{name}"
     assert "'10.0.0.1' is inside the operator's network" in detail["message"]
+
+
+def test_rules_that_name_a_connection_let_it_be_added_first(tmp_path: Path) -> None:
+    """Who may manage what is named ``hall`` adds it where there is no connection yet, under that name only, and then sees its actions."""
+    with standing(tmp_path) as stand:
+        client = stand.client(rules=Rules(("connection:hall",)))
+        draft = {"type": "echo/token", "values": {"token": "t-4711"}}
+        assert client.post("/v1/connections", {"name": "attic", **draft}).status == 403
+        assert client.post("/v1/connections:test", {"name": "hall", **draft}).status == 200
+        added = client.post("/v1/connections", {"name": "hall", **draft})
+        assert (added.status, added.json["type"], added.json["values"]["token"]) == (201, "echo/token", "***")
+        assert client.post("/v1/invocations", say("say", "hall", text="x")).status == 200
+        assert [row["key"] for row in client.get("/v1/connectors").json["items"]] == ["echo"]

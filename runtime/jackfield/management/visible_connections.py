@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access import INLINE, SeenCatalog
@@ -104,7 +105,8 @@ class GuardedConnections(ManagedConnections):
         :raises NotAllowed: where rules forbid it.
         """
         self._require_use(name, type)
-        return super().add(name, type, values, test=test, force=force, giver=giver, timeout_seconds=timeout_seconds)
+        add = super(GuardedConnections, self._for_new(name)).add
+        return add(name, type, values, test=test, force=force, giver=giver, timeout_seconds=timeout_seconds)
 
     def replace(
         self,
@@ -165,7 +167,8 @@ class GuardedConnections(ManagedConnections):
         :raises NotAllowed: where rules forbid it.
         """
         self._require_use(name or INLINE, type)
-        return super().test_draft(type, values, name=name, giver=giver, timeout_seconds=timeout_seconds)
+        test_draft = super(GuardedConnections, self._for_new(name or INLINE)).test_draft
+        return test_draft(type, values, name=name, giver=giver, timeout_seconds=timeout_seconds)
 
     def external_id(self, name: str) -> str | None:
         """Return the External ID of a connection that is seen."""
@@ -199,6 +202,12 @@ class GuardedConnections(ManagedConnections):
         found = self._installed.known(kind)
         if found is not None:
             self._authorizer.require_connection(name, [(found.full_name, found.manifests)])
+
+    def _for_new(self, name: str) -> GuardedConnections:
+        """Return the same with the types that a new connection of this name may have: no action runs over it yet, so none is seen."""
+        found = copy(self)
+        found.kinds = Kinds(SeenCatalog(self._catalog, self._authorizer, name))
+        return found
 
     def _catalog_for(self, stored: StoredConnection) -> Catalog:
         return SeenCatalog(self._catalog, self._authorizer, stored.name)
