@@ -108,7 +108,9 @@ def test_h11_a_secret_in_the_place_of_a_name_is_masked(jackfield: Jackfield, nam
     values = {**KEYS, "secretAccessKey": secret if name != "in capitals" else secret.capitalize()}
     jackfield.connections.add("stored", "aws/apiKeySecret", values, test=False)
     for connection in ({"type": "apiKeySecret", "values": values}, "stored"):
-        for given in ({"connector": NAMED[name], "action": "sendEmail"}, {"connector": "aws-ses", "action": NAMED[name].lower()}):
+        versioned = {"connector": "aws-ses", "action": "sendEmail", "connectorVersion": f"={secret}"}  # one of 100 characters at most
+        unknown = [{"connector": NAMED[name], "action": "sendEmail"}, {"connector": "aws-ses", "action": NAMED[name].lower()}]
+        for given in (*unknown, *([versioned] if len(secret) < 100 else ())):
             asked = {**given, "connection": connection, "inputs": MAIL}
             result = jackfield.invoke(asked)
             assert result.error is not None

@@ -37,7 +37,7 @@ def stored_secrets(invocation: Invocation, known: Connections, catalog: Catalog)
 
 def covering(redactor: Redactor, invocation: Invocation) -> Redactor:
     """Mask names that hold a secret also where they are cut."""
-    names = [name for name in (invocation.connector, invocation.action) if redactor.holds(name)]
+    names = [name for name in (invocation.connector, invocation.action, invocation.connector_version or "") if redactor.holds(name)]
     return redactor.extended(name[:size] for name in names for size in _CUT if len(name) > size) if names else redactor
 
 
