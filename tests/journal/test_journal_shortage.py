@@ -216,12 +216,13 @@ def test_an_outcome_that_cannot_even_be_kept_at_once_leaves_no_run_open(
 def test_a_worker_says_what_was_begun(
     aws: FakeAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, begun: bool, said: str
 ) -> None:
-    """A worker without memory gives back what was not begun, says so, and says so of nothing else."""
+    """A worker without memory gives back what was not begun, says so, and says so of nothing else; no run is left open."""
     url = f"sqlite:///{tmp_path / 'a.db'}"
-    panels = Panels({"JACKFIELD_HOME": str(tmp_path)}, url=url)
+    environment = {"JACKFIELD_HOME": str(tmp_path)}
+    panels = Panels(environment, url=url)
     journal = panels.find("default").journal
     assert journal is not None
-    with Jackfield(connections=[connection(aws.url)], database_url=url) as caller:
+    with Jackfield(connections=[connection(aws.url)], database_url=url, environment=environment) as caller:
         identifier = caller.enqueue(mail("order-1"))
     assert isinstance(identifier, str)
     (claimed,) = Queue(panels.storage.database).claim(1)
@@ -237,7 +238,7 @@ def test_a_worker_says_what_was_begun(
     monkeypatch.setattr(workers, "_CHECK", 0.0)
     asyncio.run(QueueWorkers(panels, 1)._run(claimed, Queue(panels.storage.database)))
     entry = journal.find(identifier)
-    assert (entry.status, entry.owner is None) == (("running", False) if begun else ("queued", True))
+    assert (entry.status, entry.owner is None) == (("in_doubt", False) if begun else ("queued", True))
     assert [said in record.getMessage() for record in caplog.records if record.name == "jackfield.queue"] == [True]
     panels.close()
 

@@ -96,6 +96,15 @@ class Panels:
         """End a claimed invocation that cannot be begun with a failure."""
         self._recovery().refuse(claimed.workspace, claimed.id, result)
 
+    def leave(self, claimed: Claimed) -> None:
+        """Settle by its effect, or give back, what was begun here and is not run any more; an outcome that is owed corrects that."""
+        journal = self.find(claimed.workspace).journal
+        if journal is None:
+            return
+        entry = journal.find(claimed.id)
+        if (entry.status, entry.owner, entry.delivery) == ("running", journal.owner, claimed.delivery):
+            journal.recovery.settle(claimed.workspace, entry)
+
     def _recovery(self) -> Recovery:
         return Recovery(self.storage.database, self.storage.vault, self.clock)
 

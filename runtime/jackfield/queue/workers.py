@@ -145,6 +145,8 @@ class QueueWorkers:
             await asyncio.sleep(_CHECK)
             given = await self._looked(lambda: queue.give_back(claimed))
             _LOG.error("the queued invocation %s %s: %s", claimed.id, _FATES[given], type(error).__name__)
+            if given is False:
+                await self._looked(lambda: self._panels.leave(claimed))
         except JackfieldError as error:
             _LOG.error("the queued invocation %s cannot be run: %s", claimed.id, error.message)
             given_up = Internal(f"the queued invocation {claimed.id} cannot be read; it was not sent", hint="The worker's log says why.")
