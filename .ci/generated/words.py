@@ -23,7 +23,7 @@ def document(name: str, title: str, description: str, body: Mapping[str, Any]) -
     return {"$schema": _DRAFT, "$id": f"{_HOME}/{name}/1", "title": title, "description": description, **body}
 
 
-def closed(properties: Mapping[str, Any], required: Iterable[str] = (), description: str | None = None, **more: Any) -> Json:  # noqa: ANN401 (JSON Schema keywords)
+def closed(properties: Mapping[str, Any], required: Iterable[str] = (), description: str | None = None, **more: Any) -> Json:
     """An object with these members and no others."""
     about = {"description": description} if description else {}
     needs = list(required)

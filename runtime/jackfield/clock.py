@@ -56,7 +56,7 @@ class SystemClock:
 
     async def asleep(self, seconds: float, until: threading.Event | None = None, /) -> None:
         """Wait in this task, at most until the event is set, which any thread may do: it is looked at four times a second."""
-        import asyncio  # noqa: PLC0415 (a synchronous process never pays for it)
+        import asyncio
 
         end = time.monotonic() + seconds
         while until is not None and not until.is_set() and end - time.monotonic() > _LOOK:  # noqa: ASYNC110 (the event is of threads: any of them may set it)
@@ -122,6 +122,6 @@ def iso(at: float | None) -> str | None:
     """Seconds since 1970 as RFC 3339 text in UTC, milliseconds included."""
     if at is None:
         return None
-    from datetime import UTC, datetime  # noqa: PLC0415 (an invocation never shows a time)
+    from datetime import UTC, datetime
 
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

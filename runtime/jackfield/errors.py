@@ -336,7 +336,7 @@ class IdempotencyConflict(JackfieldError):
     http_status = 422
     exit_code = 2
 
-    def __init__(self, message: str, *, running: bool = False, **rest: Any) -> None:  # noqa: ANN401 (passed on as it is)
+    def __init__(self, message: str, *, running: bool = False, **rest: Any) -> None:
         super().__init__(message, **rest)
         if running:
             self.retryable = True
@@ -369,7 +369,7 @@ CODES: dict[str, type[JackfieldError]] = {
 class InvocationFailed(Exception):
     """Raised by ``Result.unwrap()`` where a Result is not a success; ``result`` is the whole Result."""
 
-    def __init__(self, result: Any) -> None:  # noqa: ANN401 (a Result; naming it here would import upward)
+    def __init__(self, result: Any) -> None:
         super().__init__(result)
         self.result = result
 
@@ -379,7 +379,7 @@ class InvocationFailed(Exception):
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The name among ``names`` that ``name`` was most likely meant to be, or None."""
-    import difflib  # noqa: PLC0415 (only a misspelt name pays for it)
+    import difflib
 
     by_folded = {candidate.casefold(): candidate for candidate in names}
     if name.casefold() in by_folded:

@@ -15,18 +15,18 @@ def exports(package: str, homes: Mapping[str, Iterable[str]]) -> tuple[Callable[
     own."""
     found_in = {name: home for home, names in homes.items() for name in names}
 
-    def find(name: str) -> Any:  # noqa: ANN401 (whatever the name stands for)
+    def find(name: str) -> Any:
         if name not in found_in:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        import sys  # noqa: PLC0415 (as lazily as the names)
-        from importlib import import_module  # noqa: PLC0415 (as above)
+        import sys
+        from importlib import import_module
 
         found = getattr(import_module(found_in[name], package), name)
         setattr(sys.modules[package], name, found)  # the next one who asks finds it at once
         return found
 
     def names() -> list[str]:
-        import sys  # noqa: PLC0415 (as above)
+        import sys
 
         return sorted(sys.modules[package].__all__)
 

@@ -25,9 +25,9 @@ HOOKS = {"around": False, "resolve_secret": True, "stage": False}
 """The hooks, and whether the first answer is the only one."""
 
 
-def hookimpl(function: Any) -> Any:  # noqa: ANN401 (pluggy's own marker takes any function)
+def hookimpl(function: Any) -> Any:
     """Mark a function of a plugin as the implementation of the hook of its name."""
-    import pluggy  # noqa: PLC0415 (only a plugin's own module pays for it)
+    import pluggy
 
     return pluggy.HookimplMarker(_PROJECT)(function)
 
@@ -49,7 +49,7 @@ class Specifications:
         Must not raise, nor wait for anything.
         """
 
-    def resolve_secret(self, kind: str, reference: Any) -> str | None:  # noqa: ANN401 (whatever stands behind the reference's "$kind")
+    def resolve_secret(self, kind: str, reference: Any) -> str | None:
         """The secret that ``{"$kind": reference}`` means, or None where this plugin does not know the kind.
 
         What is found is kept for five minutes in this process, and read again sooner where the provider refuses the credentials. A
@@ -93,7 +93,7 @@ class Plugins:
         found: str | None = self._relay("resolve_secret").resolve_secret(kind=kind, reference=reference)
         return found
 
-    def _relay(self, hook: str) -> Any:  # noqa: ANN401 (pluggy's hook relay is dynamic)
+    def _relay(self, hook: str) -> Any:
         found = self._relays.get(hook)
         if found is None:
             with self._lock:
@@ -108,10 +108,10 @@ def _may_implement(name: str, hook: str) -> bool:
     return hook in named or not named <= HOOKS.keys() or not named
 
 
-def _relay(points: Iterable[tuple[str, str, str]], given: Iterable[object], hook: str) -> Any:  # noqa: ANN401 (pluggy is untyped here)
-    import importlib  # noqa: PLC0415 (as pluggy)
+def _relay(points: Iterable[tuple[str, str, str]], given: Iterable[object], hook: str) -> Any:
+    import importlib
 
-    import pluggy  # noqa: PLC0415 (a runtime without plugins never pays for it)
+    import pluggy
 
     spec = pluggy.HookspecMarker(_PROJECT)
     for known, first in HOOKS.items():

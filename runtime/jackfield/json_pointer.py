@@ -46,12 +46,12 @@ def shown(path: str) -> str:
     return path if path.isascii() else _SURROGATE.sub("\ufffd", path)
 
 
-def follow(root: Any, path: str) -> Any:  # noqa: ANN401 (any JSON value)
+def follow(root: Any, path: str) -> Any:
     """Find what a pointer points to in a schema; it may be percent-encoded, as in the fragment of a URI.
 
     :raises LookupError: where it points to nothing.
     """
-    from urllib.parse import unquote  # noqa: PLC0415 (only schemas with references pay for it)
+    from urllib.parse import unquote
 
     found = root
     path = unquote(path)

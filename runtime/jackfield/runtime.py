@@ -131,7 +131,7 @@ class Jackfield:
     def connections(self) -> ManagedConnections:
         """The workspace's connections, to look at and to change."""
         if self._managed is None:
-            from jackfield.management.connections import ManagedConnections  # noqa: PLC0415 (an invocation never pays for it)
+            from jackfield.management.connections import ManagedConnections
 
             self._managed = ManagedConnections(
                 self._known, self.catalog, self.open_connections, self._targets, self.clock, self._audit if self.storage.enabled else None
@@ -139,7 +139,7 @@ class Jackfield:
         return self._managed
 
     def _audit(self, actor: Actor) -> Audit:
-        from jackfield.access import Audit  # noqa: PLC0415 (only changes of connections are recorded)
+        from jackfield.access import Audit
 
         return Audit(self.storage.database, self.workspace, self.clock, actor)
 
@@ -148,7 +148,7 @@ class Jackfield:
         authorizer = self.permits.asked_for(caller)
         if authorizer is None or not authorizer.is_bound:
             return self.connections
-        from jackfield.management.visible_connections import GuardedConnections  # noqa: PLC0415 (as above)
+        from jackfield.management.visible_connections import GuardedConnections
 
         audit = self._audit if self.storage.enabled else None
         return GuardedConnections(self._known, self.catalog, self.open_connections, self._targets, self.clock, audit, authorizer)
@@ -158,7 +158,7 @@ class Jackfield:
         authorizer = self.permits.asked_for(caller)
         if authorizer is None or not authorizer.is_bound:
             return self.catalog
-        from jackfield.access.visible_catalog import SeenCatalog  # noqa: PLC0415 (only where something is ruled)
+        from jackfield.access.visible_catalog import SeenCatalog
 
         return SeenCatalog(self.catalog, authorizer)
 
@@ -167,7 +167,7 @@ class Jackfield:
 
         :raises InvalidInvocation: where there is none.
         """
-        from jackfield.management.visible_journal import SeenJournal  # noqa: PLC0415 (an invocation never pays for it)
+        from jackfield.management.visible_journal import SeenJournal
 
         return SeenJournal(required(self.journal), self.workspace, self.catalog, self.permits.authorizer(caller))
 
@@ -193,7 +193,7 @@ class Jackfield:
         if self._journal is None and self.storage.enabled:
             with self._lock:
                 if self._journal is None:
-                    from jackfield.journal import Journal  # noqa: PLC0415 (only with a database)
+                    from jackfield.journal import Journal
 
                     self.storage.require(self.workspace)
                     journal = Journal(
@@ -267,7 +267,7 @@ class Jackfield:
         """Run an invocation that was taken from the queue."""
         journal = required(self.journal)
         kept = journal.opened_inputs(claimed.id, claimed.sealed)
-        import asyncio  # noqa: PLC0415 (as above)
+        import asyncio
 
         caller = await asyncio.to_thread(lambda: self.permits.queued_by(kept))  # who may have lost the right since
         trace = Trace(None, caller, wait=False, claimed=claimed)
@@ -302,21 +302,21 @@ class Jackfield:
         many those are: their threads may still run."""
         left: set[asyncio.Task[Result]] = set()
         if self._tasks:
-            import asyncio  # noqa: PLC0415 (a synchronous process never pays for it)
+            import asyncio
 
             _, left = await asyncio.wait(self._tasks, timeout=within)
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
         if self._journal is not None and self._journal.owes:
-            import asyncio  # noqa: PLC0415 (as above)
+            import asyncio
 
             with within_seconds(_OWED_WITHIN):
                 await asyncio.to_thread(self._journal.settle_owed)
         return len(left)
 
     def _started(self, steps: Steps[Result]) -> asyncio.Task[Result]:
-        import asyncio  # noqa: PLC0415 (as above)
+        import asyncio
 
         task = asyncio.get_running_loop().create_task(adrive(steps, self.clock, self._threads()))
         self._tasks.add(task)
@@ -325,7 +325,7 @@ class Jackfield:
 
     @staticmethod
     async def _shielded(task: asyncio.Task[Result], trace: Trace) -> Result:
-        import asyncio  # noqa: PLC0415 (as above)
+        import asyncio
 
         try:
             return await asyncio.shield(task)
@@ -359,7 +359,7 @@ class Jackfield:
 
     def search(self, words: str, *, connector: str | None = None, effect: str | None = None) -> list[dict[str, Any]]:
         """The actions that fit ``words``, best first."""
-        from jackfield.catalog import search  # noqa: PLC0415 (an invocation never pays for it)
+        from jackfield.catalog import search
 
         manifests = [manifest for manifest in self.catalog.manifests() if connector in (None, manifest.key)]
         return [row.to_json() for row in search(manifests, words, effect=effect)]
@@ -369,7 +369,7 @@ class Jackfield:
         journal = self.journal
         if journal is None:
             return None
-        from jackfield.connections import SharedLeases  # noqa: PLC0415 (only with a database)
+        from jackfield.connections import SharedLeases
 
         version = journal.fingerprint({"name": name, "type": kind, "values": values})
         return SharedLeases(self.storage.database, self.storage.vault, self.workspace, version, self.clock)
@@ -377,14 +377,14 @@ class Jackfield:
     def _refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Refuse values with an External ID of another workspace's."""
         if self.storage.enabled:
-            from jackfield.connections.foreign_ids import refuse_foreign_ids  # noqa: PLC0415 (only with a database)
+            from jackfield.connections.foreign_ids import refuse_foreign_ids
 
             refuse_foreign_ids(self.storage.database, self.workspace, schema, values)
 
     def _threads(self) -> Threads:
         with self._lock:
             if self._workers is None:
-                from jackfield.resources.threads import Threads  # noqa: PLC0415 (a synchronous call never pays for it)
+                from jackfield.resources.threads import Threads
 
                 self._workers = Threads(_WORKERS, "jackfield")
             return self._workers
@@ -396,7 +396,7 @@ def _checked(workspace: str) -> str:
     :raises InvalidInvocation: where none may have it.
     """
     if workspace != "default":
-        from jackfield.access.workspaces import check_name  # noqa: PLC0415 (a call in the workspace ``default`` saves it)
+        from jackfield.access.workspaces import check_name
 
         check_name(workspace)
     return workspace

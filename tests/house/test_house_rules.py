@@ -191,6 +191,11 @@ def test_exceptions_to_the_linter_have_reasons() -> None:
     assert found(r"#\s*type:\s*ignore(?!\[[a-z-]+)", OURS) == []
 
 
+def test_few_rules_are_ignored_in_a_line() -> None:
+    """At most 120 times: a rule that the house breaks on purpose is turned off once, with its argument."""
+    assert len(found(r"#\s*noqa: ", OURS)) <= 120
+
+
 def test_ignored_rules_have_reasons() -> None:
     """Each rule that pyproject.toml turns off, for everything or for some files, has its reason on its line."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")

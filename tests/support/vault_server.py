@@ -88,7 +88,7 @@ def _handler(vault: VaultServer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (http.server's own name)
+        def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
     return Handler

@@ -18,7 +18,7 @@ _QUOTA = "Read the sending quota"
 def account_steps(aws: AwsClients) -> Iterator[Step]:
     """Read the account through ``GetAccount``; a role that may not is no failure, since sending does not need it. Credentials that are not
     known, and an endpoint that is not there or not SES's, are: nothing can be sent there."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 (a send never pays for it here)
+    from botocore.exceptions import BotoCoreError, ClientError
 
     region = aws.region or _FALLBACK_REGION
     try:

@@ -262,7 +262,7 @@ def _idna(domain: str, given: str) -> str:
     dropped = _DROPPED.search(domain)
     if dropped:
         raise AddressError(f"holds the invisible character U+{ord(dropped[0]):04X} in its domain", given)
-    import idna  # noqa: PLC0415 - its tables cost 15 ms, and most mail never needs them
+    import idna  # its tables cost 15 ms, and most mail never needs them
 
     try:
         return idna.encode(domain, uts46=True).decode("ascii").lower()

@@ -147,4 +147,4 @@ class _Faults:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= 60 else text[:60] + "…"  # noqa: PLR2004 (as schema messages do)
+    return text if len(text) <= 60 else text[:60] + "…"

@@ -78,7 +78,7 @@ SES_ERRORS = AWS_ERRORS.extended(
 """The codes of SES API v1 and v2 (their references, errors of SendEmail and ListIdentities)."""
 
 
-def explain(error: Exception, client: Any, inputs: Inputs | None) -> JackfieldError | None:  # noqa: ANN401 (the author's API)
+def explain(error: Exception, client: Any, inputs: Inputs | None) -> JackfieldError | None:
     """The error map of this connector; it names the identity that must be verified."""
     if isinstance(error, KeyError):  # botocore, where a v1 answer is well-formed and has no result in it
         return Unavailable("Amazon SES answered with something else than its protocol", sent=Sent.UNKNOWN)

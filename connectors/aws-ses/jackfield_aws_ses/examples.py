@@ -5,7 +5,7 @@ from typing import Any
 __all__ = ["LIST_IDENTITIES", "SEND_EMAIL"]
 
 
-def _result(action: str, output: dict[str, Any], **more: Any) -> dict[str, Any]:  # noqa: ANN401 (members of meta)
+def _result(action: str, output: dict[str, Any], **more: Any) -> dict[str, Any]:
     meta = {
         "invocationId": "01991c8e-7a8a-7c6e-8d1e-0f4f3a2b1c0d", "connector": "aws-ses", "connectorVersion": "1.0.0", "action": action,
         "attempts": 1, "durationMs": 41.7, "requestId": "3f1b7c52-8a0d-4a52-9b4e-0d4d6b8f5a10", "replayed": False, **more,

@@ -63,7 +63,7 @@ def principal_in(message: str) -> str | None:
     return found.group().rstrip(".,:;") if found else None
 
 
-def read_answer(error: Any) -> Answer:  # noqa: ANN401 (a ClientError, untyped)
+def read_answer(error: Any) -> Answer:
     """Read a ClientError. An XML answer to a JSON service has its code inside the message, and its status as the code."""
     response: dict[str, Any] = error.response
     fault, about = response.get("Error") or {}, response.get("ResponseMetadata") or {}

@@ -27,7 +27,7 @@ _WATCH = Watch()
 # One for the process: it holds sockets and moments, nothing of a tenant, and its thread must outlive every client.
 
 
-def bound(client: Any, guard: Guard = ANYWHERE, path: str = "") -> None:  # noqa: ANN401 (botocore is untyped)
+def bound(client: Any, guard: Guard = ANYWHERE, path: str = "") -> None:
     """Make a fresh client connect through bounded connections, and only to addresses that ``guard`` lets through.
 
     botocore has no public way to choose its connection class. This dictionary is the one that its pools, proxied ones included, look
@@ -100,14 +100,14 @@ class _Bounded:
                 raise
             raise short from error
 
-    def request(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (passed on as they are)
+    def request(self: Any, *args: Any, **kwargs: Any) -> None:
         self.ended = False
         if self.sock is not None:
             self.timeout = _LONGEST  # else urllib3 sends under the connect timeout
             self._watch(self.sock)
         super().request(*args, **kwargs)  # type: ignore[misc]
 
-    def getresponse(self: Any) -> Any:  # noqa: ANN401 (urllib3's own)
+    def getresponse(self: Any) -> Any:
         self.answering = True
         try:
             found = super().getresponse()  # type: ignore[misc]
@@ -123,13 +123,13 @@ class _Bounded:
             self.unwatch()
         super().close()  # type: ignore[misc]
 
-    def _watch(self, sock: Any) -> None:  # noqa: ANN401 (a plain or a TLS socket)
+    def _watch(self, sock: Any) -> None:
         self.unwatch()
         deadline = current_deadline()
         if deadline is not None:
             self.watched = _WATCH.add(sock, deadline)
 
-    def _watch_twin(self, sock: Any) -> None:  # noqa: ANN401 (a plain or a TLS socket)
+    def _watch_twin(self, sock: Any) -> None:
         twin = socket.socket(fileno=os.dup(sock.fileno()))
         self._watch(twin)
         self.twin = twin
@@ -144,7 +144,7 @@ class _Bounded:
             self.twin = None
 
 
-def _streamed(answer: Any, stream: Callable[..., Iterator[bytes]], *args: Any, **kwargs: Any) -> Iterator[bytes]:  # noqa: ANN401 (urllib3's own)
+def _streamed(answer: Any, stream: Callable[..., Iterator[bytes]], *args: Any, **kwargs: Any) -> Iterator[bytes]:
     """Read an answer that botocore parses whole; a file is read piece by piece by whoever asked for it, and another way."""
     try:
         yield from bounded_answer(stream(*args, **kwargs))
@@ -177,7 +177,7 @@ class _TlsConnection(_Bounded, AWSHTTPSConnection):  # type: ignore[misc]
 class _Released:
     """Mixed into botocore's pools: a connection that comes back has done its work."""
 
-    def _put_conn(self: Any, conn: Any) -> None:  # noqa: ANN401 (urllib3's own)
+    def _put_conn(self: Any, conn: Any) -> None:
         if conn is not None:
             conn.unwatch()
             if conn.ended:

@@ -38,7 +38,7 @@ class AwsClients:
         self.region: str | None = context.inputs.get("awsRegion") or region
         self.permissions = context.permissions.get("aws:iam", ())
 
-    def client(self, service: str, region: str | None = None, *, validates: bool = True) -> Any:  # noqa: ANN401 (botocore is untyped)
+    def client(self, service: str, region: str | None = None, *, validates: bool = True) -> Any:
         """The botocore client of ``service`` (``sesv2``) in ``region``, by default ``self.region``. Thread-safe; never retries by itself.
 
         ``validates=False`` has botocore not hold parameters against the service's model before it sends them: for a connector whose
@@ -74,7 +74,7 @@ class AwsClients:
         raise TypeError("AWS clients are not pickled: they hold secrets")
 
 
-def _watched(spec: ClientSpec) -> Any:  # noqa: ANN401 (botocore is untyped)
+def _watched(spec: ClientSpec) -> Any:
     client = make_client(_with_region(spec))
     watch(client, begins=True)
     return client

@@ -25,14 +25,14 @@ KEY_PAIR_TOGETHER: dict[str, Any] = {
 """JSON Schema: both parts of a key pair or neither, and no session token without them."""
 
 
-def access_key_id(default: Any = ..., about: str = "An AWS IAM Access Key ID") -> Any:  # noqa: ANN401 (pydantic's own signature)
+def access_key_id(default: Any = ..., about: str = "An AWS IAM Access Key ID") -> Any:
     """The public half of a key pair. Any text: test endpoints take what they like."""
     return Field(
         default, title="Access Key ID", description=about, trim=True, blank="absent", mask="last4", expects=_KEY_EXPECTED, schema=_KEY
     )
 
 
-def secret_access_key(default: Any = ...) -> Any:  # noqa: ANN401 (pydantic's own signature)
+def secret_access_key(default: Any = ...) -> Any:
     """The secret half of a key pair."""
     return Field(
         default,
@@ -46,7 +46,7 @@ def secret_access_key(default: Any = ...) -> Any:  # noqa: ANN401 (pydantic's ow
     )
 
 
-def session_token(about: str = "Only for temporary keys, which expire: the session token that came with them.") -> Any:  # noqa: ANN401 (pydantic's own signature)
+def session_token(about: str = "Only for temporary keys, which expire: the session token that came with them.") -> Any:
     """The third part of a temporary key."""
     return Field(
         None,
@@ -60,7 +60,7 @@ def session_token(about: str = "Only for temporary keys, which expire: the sessi
     )
 
 
-def region(about: str = "The region to use where an action names none, such as us-west-2 or eu-west-1.", example: str = "eu-west-1") -> Any:  # noqa: ANN401 (pydantic's own signature)
+def region(about: str = "The region to use where an action names none, such as us-west-2 or eu-west-1.", example: str = "eu-west-1") -> Any:
     """A region; by default the one for actions that name none in ``awsRegion``."""
     return Field(
         None,
@@ -76,7 +76,7 @@ def region(about: str = "The region to use where an action names none, such as u
     )
 
 
-def url(title: str, description: str, example: str) -> Any:  # noqa: ANN401 (pydantic's own signature)
+def url(title: str, description: str, example: str) -> Any:
     """An http or https URL that stands in for one of AWS's own."""
     return Field(
         None,
@@ -91,13 +91,13 @@ def url(title: str, description: str, example: str) -> Any:  # noqa: ANN401 (pyd
     )
 
 
-def endpoint() -> Any:  # noqa: ANN401 (pydantic's own signature)
+def endpoint() -> Any:
     """Where the connector's service is asked."""
     text = "The URL of the service, for a private or a test endpoint. Not used for STS. By default AWS's own for the region."
     return url("Endpoint", text, "https://email.eu-west-1.amazonaws.com")
 
 
-def sender() -> Any:  # noqa: ANN401 (pydantic's own signature)
+def sender() -> Any:
     """The default for an action's ``sender``."""
     return Field(
         None,

@@ -99,7 +99,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
 
         :raises InvalidConnection: where the Role ARN is none, or lies in another partition than the region.
         """
-        from jackfield_aws.leases import Assumption  # noqa: PLC0415 (STS: keys of their own never pay for it)
+        from jackfield_aws.leases import Assumption
 
         role = parse_role_arn(self.role_arn)
         role.check_region(self.region)
@@ -119,7 +119,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
 
         :raises JackfieldError: where the values do not fit together, or STS refuses; nothing was sent to the service.
         """
-        from jackfield_aws.leases import lease_role  # noqa: PLC0415 (as above)
+        from jackfield_aws.leases import lease_role
 
         # A try opens anew, and most opens only look a lease up: what follows from the values alone is worked out once.
         assumption = context.cached(("role", context.inputs.get("awsRegion")), lambda: self.assumption(context))
@@ -128,7 +128,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Who the keys are, whether the role can be assumed, and whether it can be without the External ID. Sends nothing."""
-        from jackfield_aws import connection_test  # noqa: PLC0415 (an invocation never pays for it)
+        from jackfield_aws import connection_test
 
         return connection_test.try_role(context, self.assumption(context))
 
@@ -139,9 +139,9 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         :raises InvalidConnection: where the Role ARN is none.
         :raises InvalidInput: where ``principal_arn`` names no account, user or role.
         """
-        from jackfield_aws.cloudformation import cloudformation_template  # noqa: PLC0415 (a call to AWS never pays for it)
-        from jackfield_aws.terraform import terraform_module  # noqa: PLC0415 (as above)
-        from jackfield_aws.wanted_role import WantedRole  # noqa: PLC0415 (as above)
+        from jackfield_aws.cloudformation import cloudformation_template
+        from jackfield_aws.terraform import terraform_module
+        from jackfield_aws.wanted_role import WantedRole
 
         wanted = WantedRole.of(self.role_arn, permissions, principal_arn, self.external_id, self.duration_seconds)
         return {
@@ -185,7 +185,7 @@ class ApiKeySecret(ConnectionType):
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Whether AWS accepts the keys, and whose they are. Sends nothing."""
-        from jackfield_aws import connection_test  # noqa: PLC0415 (as above)
+        from jackfield_aws import connection_test
 
         return connection_test.try_identity(context, self._identity(), region=self.region, endpoint=self.endpoint)
 
@@ -248,7 +248,7 @@ class AwsDefault(ConnectionType):
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Whether the machine has an identity that AWS accepts, and whose it is. Sends nothing."""
-        from jackfield_aws import connection_test  # noqa: PLC0415 (as above)
+        from jackfield_aws import connection_test
 
         return connection_test.try_identity(context, self._identity(), region=self.region, endpoint=self.endpoint)
 

@@ -46,7 +46,7 @@ class AwsErrors:
         new = {_plain(key): row for key, row in rows.items()}
         return AwsErrors({**new, **{key: row for key, row in self._rows.items() if key not in new}})
 
-    def __call__(self, error: Exception, client: Any, inputs: Inputs | None = None) -> JackfieldError | None:  # noqa: ANN401, ARG002 (author's API)
+    def __call__(self, error: Exception, client: Any, inputs: Inputs | None = None) -> JackfieldError | None:  # noqa: ARG002 (author's API)
         """What a Connector's ``explain`` is asked; ``client`` is the open AwsClients, or None.
 
         Where AWS does not say what is missing, the action's own permissions are named; outside of an action all of the connector's.

@@ -16,7 +16,7 @@ _REDIRECTED = 300
 """The first HTTP status that is no success."""
 
 
-def watch(client: Any, *, begins: bool) -> None:  # noqa: ANN401 (botocore is untyped)
+def watch(client: Any, *, begins: bool) -> None:
     """Hook into a fresh client. ``begins`` for the provider's operations; STS calls are never a try of one.
 
     ``before-send`` is botocore's last event before bytes leave, emitted in the caller's thread and after signing, so a credential
@@ -37,7 +37,7 @@ def _limit(**_: object) -> None:
         deadline.check()
 
 
-def _begin(request: Any, event_name: str = "", **_: object) -> None:  # noqa: ANN401 (botocore is untyped)
+def _begin(request: Any, event_name: str = "", **_: object) -> None:
     call = current_call()
     if call is not None:
         check_sendable(request.headers)
@@ -50,7 +50,7 @@ def _note_header(response_dict: dict[str, Any], **_: object) -> None:
     _note(response_dict["headers"].get("x-amzn-requestid"))
 
 
-def _note_parsed(parsed: dict[str, Any], http_response: Any = None, **_: object) -> None:  # noqa: ANN401 (botocore is untyped)
+def _note_parsed(parsed: dict[str, Any], http_response: Any = None, **_: object) -> None:
     _note(parsed.get("ResponseMetadata", {}).get("RequestId"))
     call = current_call()
     if call is not None and http_response is not None and http_response.status_code < _REDIRECTED:

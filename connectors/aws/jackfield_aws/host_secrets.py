@@ -57,7 +57,7 @@ def _wanted(kind: str, reference: object) -> Mapping[str, str]:
 
 
 def _answered(kind: str, wanted: Mapping[str, str], read: Callable[[Mapping[str, str]], str]) -> str:
-    from botocore.exceptions import BotoCoreError, ClientError, NoRegionError  # noqa: PLC0415 (0.1 s that only such a reference pays for)
+    from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
     name = f"'{wanted[_NAMED[kind]][:100]}'"
     try:

@@ -11,7 +11,7 @@ from botocore.loaders import Loader
 __all__ = ["ServiceModels", "find_by_name"]
 
 
-def find_by_name(session: Any) -> None:  # noqa: ANN401 (botocore is untyped)
+def find_by_name(session: Any) -> None:
     """Have the Session's clients made from ``ServiceModels``, where its own loader (``AWS_DATA_PATH`` included) looks."""
     loader = session.get_component("data_loader")
     if not isinstance(loader, ServiceModels):
@@ -24,10 +24,10 @@ class ServiceModels(Loader):  # type: ignore[misc]
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 (botocore's signature)
         """The names of all folders that may be a service's."""
-        folders = [path for path in self.search_paths if os.path.isdir(path)]  # noqa: PTH112 (as botocore, strings)
-        return sorted({name for path in folders for name in os.listdir(path) if "." not in name})  # noqa: PTH208 (as above)
+        folders = [path for path in self.search_paths if os.path.isdir(path)]
+        return sorted({name for path in folders for name in os.listdir(path) if "." not in name})
 
-    def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:  # noqa: ANN401 (JSON)
+    def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
         """A service's model of one kind.
 
         :raises UnknownServiceError: where there is none, which botocore's loader would have seen in its list.

@@ -63,7 +63,7 @@ def regions_for(service: str) -> list[tuple[str, str]]:
 
     Read from the data that botocore brings along: nothing is asked of AWS. A region newer than that data is missing here, yet taken.
     """
-    from jackfield_aws.sessions import shared_session  # noqa: PLC0415 (brings botocore in, which judging a name does not need)
+    from jackfield_aws.sessions import shared_session
 
     with shared_session() as session:
         names = {

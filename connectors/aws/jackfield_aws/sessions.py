@@ -56,7 +56,7 @@ class _Shared:
     """A Session and the lock that its client creation needs (boto3 guide: Sessions are not thread-safe)."""
 
     def __init__(self, ambient: Ambient | None, region: str | None) -> None:
-        import botocore.session  # noqa: PLC0415 (0.1 s that only a call to AWS pays for)
+        import botocore.session
 
         self.lock = threading.RLock()
         # Who brings keys has nothing to do with a profile that the environment names, which may not even exist.
@@ -93,13 +93,13 @@ def shared_session(ambient: Ambient | None = None, region: str | None = None) ->
         yield shared.session
 
 
-def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:  # noqa: ANN401 (botocore is untyped)
+def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
     """A new botocore client; SDK retries are off whatever the environment says, and every wait ends at the current deadline.
 
     :raises InvalidConnection: where the endpoint is no URL or may not be reached, or the machine has no identity of its own but needs one.
     """
-    from jackfield_aws.bounded import bound  # noqa: PLC0415 (brings botocore in)
-    from jackfield_aws.models import find_by_name  # noqa: PLC0415 (as above)
+    from jackfield_aws.bounded import bound
+    from jackfield_aws.models import find_by_name
 
     if spec.endpoint is not None and not _has_legal_port(spec.endpoint):
         raise _not_made(spec, ValueError())  # botocore would find it when it sends
@@ -134,7 +134,7 @@ def find_identity(ambient: Ambient, region: str | None = None) -> str:
 
     :raises JackfieldError: where there is none, or it cannot be read.
     """
-    import botocore.exceptions  # noqa: PLC0415 (see above)
+    import botocore.exceptions
 
     try:
         with shared_session(ambient, region) as session:
@@ -143,7 +143,7 @@ def find_identity(ambient: Ambient, region: str | None = None) -> str:
         raise explain_transport(error) or error from None
 
 
-def _check_identity(session: Any, ambient: Ambient) -> str:  # noqa: ANN401 (botocore is untyped)
+def _check_identity(session: Any, ambient: Ambient) -> str:
     found = session.get_credentials()
     if found is None:
         text = "this machine has no AWS identity of its own (environment, profile, container or instance role)"
@@ -190,9 +190,9 @@ def _credentials(identity: Keys | Ambient) -> dict[str, str | None]:
     }
 
 
-def _config(read_timeout: float, *, validates: bool) -> Any:  # noqa: ANN401 (botocore is untyped)
-    import botocore  # noqa: PLC0415 (see above)
-    from botocore.config import Config  # noqa: PLC0415 (see above)
+def _config(read_timeout: float, *, validates: bool) -> Any:
+    import botocore
+    from botocore.config import Config
 
     return Config(
         # A fixed text: composing botocore's own takes a third of a small call's CPU time.

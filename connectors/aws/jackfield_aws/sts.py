@@ -76,8 +76,8 @@ def caller_identity(caller: StsCaller) -> Account:
 @contextmanager
 def _sts(caller: StsCaller, request: RoleRequest | None) -> Iterator[Any]:
     """A client for one call: a role is assumed once an hour, so there is nothing to keep it for."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 (only a call to AWS pays for it)
-    from botocore.parsers import ResponseParserError  # noqa: PLC0415 (as above)
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     with within(caller.deadline):
         caller.deadline.check()

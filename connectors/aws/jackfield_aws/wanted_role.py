@@ -57,6 +57,6 @@ class WantedRole:
         """What the role may do."""
         return identity_policy(self.permissions)
 
-    def trust_policy(self, principal: Any = None) -> dict[str, Any]:  # noqa: ANN401 (an ARN, or how a template refers to one)
+    def trust_policy(self, principal: Any = None) -> dict[str, Any]:
         """Whom the role trusts; ``principal`` stands where none is known."""
         return trust_policy(self.principal or principal or PRINCIPAL_TO_FILL_IN, self.external_id)

@@ -42,7 +42,7 @@ class Watch:
         """The sockets that are watched now."""
         return len(self._active)
 
-    def add(self, sock: Any, deadline: Deadline) -> int:  # noqa: ANN401 (a plain or a TLS socket)
+    def add(self, sock: Any, deadline: Deadline) -> int:
         """Shut ``sock`` down at ``deadline`` unless ``remove`` comes first; the number to remove it by.
 
         The socket is not kept alive for that: one that nobody holds any more is closed, and needs no end.
@@ -101,7 +101,7 @@ class Watch:
         self._looks_at = min((at for at, _, _ in self._active.values()), default=math.inf)
 
 
-def _shut(sock: Any) -> None:  # noqa: ANN401 (a plain or a TLS socket, or None)
+def _shut(sock: Any) -> None:
     """Through a second descriptor: a TLS socket's own method would drop the TLS state that another thread is reading from."""
     if sock is not None:
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as twin:  # it may be closed already

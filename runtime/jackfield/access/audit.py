@@ -40,7 +40,7 @@ VALUES (:workspace, :sequence, :actor, :event, :object, :entry, :digest)
 _HEAD = "SELECT sequence, digest FROM audit_heads WHERE workspace = :workspace"
 _OLDEST_FIRST = f"""
 SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace AND sequence > :after ORDER BY sequence LIMIT :limit
-"""  # noqa: S608 (constants)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class Audit:
             wanted.append("sequence < :before")
             values["before"] = _read_cursor(cursor)
         further = "".join(f" AND {condition}" for condition in wanted)
-        statement = f"SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace{further} ORDER BY sequence DESC LIMIT :limit"  # noqa: S608 (names of our own)
+        statement = f"SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace{further} ORDER BY sequence DESC LIMIT :limit"
         with self._database.read(settled=False) as transaction:
             rows = transaction.execute(statement, values)
         found = [_read(row) for row in rows[:limit]]
@@ -207,7 +207,7 @@ class Audit:
 
 
 def _chained(before: str, entry: str) -> str:
-    import hashlib  # noqa: PLC0415 (OpenSSL costs a cold start 10 ms)
+    import hashlib
 
     return hashlib.sha256(f"{before}\n{entry}".encode()).hexdigest()
 
@@ -251,14 +251,14 @@ def _prefix(text: str) -> str:
 
 
 def _read_cursor(cursor: str) -> int:
-    if cursor.isascii() and cursor.isdigit() and len(cursor) <= 15:  # noqa: PLR2004 (a number that every database takes)
+    if cursor.isascii() and cursor.isdigit() and len(cursor) <= 15:
         return int(cursor)
     raise InvalidInvocation("the cursor is not one that a list gave", hint="Start again without a cursor.")
 
 
 def _read_head(text: str) -> tuple[int, str]:
     sequence, _, digest = text.partition(":")
-    if sequence.isascii() and sequence.isdigit() and len(sequence) <= 15 and len(digest) == len(_FIRST):  # noqa: PLR2004 (as above)
+    if sequence.isascii() and sequence.isdigit() and len(sequence) <= 15 and len(digest) == len(_FIRST):
         return int(sequence), digest
     fault = Detail("/head", "must be 'sequence:digest', as a verification prints it", "pattern")
     raise InvalidInvocation("the known head is not valid", details=[fault])

@@ -141,7 +141,7 @@ def _allowed(layers: list[tuple[Source, Rules]], request: Request, trail: list[S
             continue
         found = _first(source, "allow", rules.allow, request, trail)
         if found is None:
-            patterns = ", ".join(f"'{text}'" for text in rules.allow[:10]) + (", …" if len(rules.allow) > 10 else "")  # noqa: PLR2004 (as shown)
+            patterns = ", ".join(f"'{text}'" for text in rules.allow[:10]) + (", …" if len(rules.allow) > 10 else "")
             sentence = f"no allow pattern of the {source} fits {request}: it has {patterns}"
             return Decision(False, sentence, source, tuple(trail), _brief(source, request))
         last = source, found

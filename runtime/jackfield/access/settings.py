@@ -89,7 +89,7 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
             yield Detail(f"/{member}", "must be true or false", "type")
 
 
-def _frozen(value: Any) -> Any:  # noqa: ANN401 (JSON)
+def _frozen(value: Any) -> Any:
     """Return a list as a tuple, and an empty one as False: nothing is allowed."""
     return (tuple(value) or False) if isinstance(value, list) else value
 

@@ -26,8 +26,8 @@ _LOG = logging.getLogger("jackfield.access")
 _NOTED_EVERY = 60.0
 """Seconds between two records of a token's use."""
 _LONGEST_NAME = 200
-_FIND = f"SELECT {COLUMNS} FROM tokens WHERE workspace = :workspace AND id = :id"  # noqa: S608 (constant names)
-_BY_DIGEST = f"SELECT {COLUMNS}, digest FROM tokens WHERE digest = :digest"  # noqa: S608 (as above)
+_FIND = f"SELECT {COLUMNS} FROM tokens WHERE workspace = :workspace AND id = :id"
+_BY_DIGEST = f"SELECT {COLUMNS}, digest FROM tokens WHERE digest = :digest"
 """The one statement that names no workspace: the token is what says whose the caller is."""
 _INSERT = """
 INSERT INTO tokens (workspace, id, name, scope, digest, rules, created_at, expires_at)
@@ -81,7 +81,7 @@ class Tokens:
         where, values = "", {"workspace": self._workspace, "limit": limit + 1}
         if cursor is not None:
             where, values = " AND (created_at < :at OR (created_at = :at AND id < :id))", {**values, **_read_cursor(cursor)}
-        statement = f"SELECT {COLUMNS} FROM tokens WHERE workspace = :workspace{where} ORDER BY created_at DESC, id DESC LIMIT :limit"  # noqa: S608 (as above)
+        statement = f"SELECT {COLUMNS} FROM tokens WHERE workspace = :workspace{where} ORDER BY created_at DESC, id DESC LIMIT :limit"
         with self._database.read(settled=False) as transaction:
             rows = transaction.execute(statement, values)
         found = [read_token(row) for row in rows[:limit]]

@@ -71,8 +71,8 @@ class Permits:
     @property
     def settings(self) -> Settings:
         """What the workspace has set, read every few seconds; the defaults where there is no database or no such workspace."""
-        from jackfield.access.settings import Settings  # noqa: PLC0415 (a call without a database, and without rules, needs none)
-        from jackfield.access.workspaces import UnknownWorkspace  # noqa: PLC0415 (as above)
+        from jackfield.access.settings import Settings
+        from jackfield.access.workspaces import UnknownWorkspace
 
         if not self._storage.enabled:
             return Settings()
@@ -88,7 +88,7 @@ class Permits:
         :raises InvalidInvocation: where there is no database.
         """
         if self._workspaces is None:
-            from jackfield.access.workspaces import Workspaces  # noqa: PLC0415 (as above)
+            from jackfield.access.workspaces import Workspaces
 
             self._workspaces = Workspaces(self._storage.database, self._storage.vault, self._clock)
         return self._workspaces
@@ -98,7 +98,7 @@ class Permits:
 
         A JWT or a console session by link speaks for the moment of the request: only its scope and the workspace's rules are asked again.
         """
-        from jackfield.access import Tokens, UnknownToken  # noqa: PLC0415 (only workers pay for it)
+        from jackfield.access import Tokens, UnknownToken
 
         caller = Caller(kept["caller"], kept.get("scope"), remote=kept.get("remote", False))
         identifier = kept.get("token")
@@ -112,7 +112,7 @@ class Permits:
 
     def authorizer(self, caller: Caller) -> Authorizer:
         """Make what decides for a caller; asks the database where the settings are older than a few seconds."""
-        from jackfield.access.authorizer import Authorizer  # noqa: PLC0415 (as above)
+        from jackfield.access.authorizer import Authorizer
 
         return Authorizer(self.settings.rules, caller.rules, caller.scope, self._names, ended=caller.ended, remote=caller.remote)
 

@@ -61,7 +61,7 @@ class Workspaces:
     names."""
 
     def __init__(self, database: Database, vault: Vault, clock: Clock, actor: Actor = LIBRARY) -> None:
-        from jackfield.database.bounded_cache import Kept  # noqa: PLC0415 (with the database)
+        from jackfield.database.bounded_cache import Kept
 
         self._database = database
         self._vault = vault

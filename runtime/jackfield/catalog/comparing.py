@@ -47,7 +47,7 @@ def _keyed(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value not in ({}, [], None)}
 
 
-def _differences(published: Any, actual: Any, place: str, *, names: bool, prose: bool) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 (JSON)
+def _differences(published: Any, actual: Any, place: str, *, names: bool, prose: bool) -> Iterator[tuple[str, Any, Any]]:
     if not (isinstance(published, Mapping) and isinstance(actual, Mapping)):
         if published != actual or isinstance(published, bool) != isinstance(actual, bool):
             yield place, published, actual
@@ -66,4 +66,4 @@ def _short(value: object) -> str:
     if value is _ABSENT:
         return "nothing"
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else f"{text[:79]}…"  # noqa: PLR2004 (a line's worth)
+    return text if len(text) <= 80 else f"{text[:79]}…"

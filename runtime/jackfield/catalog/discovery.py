@@ -58,13 +58,13 @@ def entry_points(paths: Iterable[str] | None = None) -> Mapping[str, tuple[Entry
 
 def _distributions(folder: str) -> Iterator[tuple[str, str]]:
     try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208 (as below)
+        names = sorted(os.listdir(folder))
     except OSError:  # a path entry that is not a folder holds no distributions
         return
     for name in names:
-        stem, suffix = os.path.splitext(name)  # noqa: PTH122 (pathlib's import is dear here)
+        stem, suffix = os.path.splitext(name)
         if suffix in (".dist-info", ".egg-info"):
-            yield _normalised(stem.partition("-")[0]), os.path.join(folder, name)  # noqa: PTH118 (as above)
+            yield _normalised(stem.partition("-")[0]), os.path.join(folder, name)
 
 
 def _normalised(name: str) -> str:
@@ -74,7 +74,7 @@ def _normalised(name: str) -> str:
 
 def _read(path: str, distribution: str) -> Iterator[tuple[str, EntryPoint]]:
     try:
-        with open(os.path.join(path, "entry_points.txt"), encoding="utf-8") as file:  # noqa: PTH118, PTH123 (as above)
+        with open(os.path.join(path, "entry_points.txt"), encoding="utf-8") as file:
             text = file.read()
     except (OSError, UnicodeDecodeError):  # most distributions declare none
         return

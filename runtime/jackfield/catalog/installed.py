@@ -98,7 +98,7 @@ class Catalog:
             _check_version(manifest, version)
         return manifest
 
-    def load(self, key: str) -> Any:  # noqa: ANN401 (the author's Connector; naming it would import pydantic)
+    def load(self, key: str) -> Any:
         """The connector's code, imported on first use.
 
         :raises UnknownConnector: no such connector, or a broken one: the import fails, or it has not what its manifest says.
@@ -168,7 +168,7 @@ def _manifest_text(point: EntryPoint) -> str:
     folders = list(spec.submodule_search_locations or ()) if spec is not None else []
     if not folders:
         raise ManifestError(f"its package '{package}' is not installed")
-    with open(os.path.join(folders[0], "connector.json"), encoding="utf-8") as file:  # noqa: PTH118, PTH123 (pathlib's import is dear here)
+    with open(os.path.join(folders[0], "connector.json"), encoding="utf-8") as file:
         return file.read()
 
 
@@ -196,7 +196,7 @@ def _reason(error: Exception) -> str:
 
 
 def _check_version(manifest: Manifest, version: str) -> None:
-    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 (few invocations pin a version)
+    from packaging.specifiers import SpecifierSet
 
     try:
         fits = SpecifierSet(version).contains(manifest.version, prereleases=True)

@@ -46,7 +46,7 @@ def _read(word: str, schema: Mapping[str, Any], files: Files) -> tuple[str, Any]
     return name, _file(value[1:], name, at, _property(schema, name), files)
 
 
-def _json(value: str, name: str, at: str, files: Files) -> Any:  # noqa: ANN401 (JSON is Any)
+def _json(value: str, name: str, at: str, files: Files) -> Any:
     text = files.read_text(value[1:], at) if value.startswith("@") else value
     try:
         return decode(text)
@@ -56,7 +56,7 @@ def _json(value: str, name: str, at: str, files: Files) -> Any:  # noqa: ANN401 
         raise InvalidInvocation(reason, details=[Detail(at, reason)], hint=hint) from None
 
 
-def _file(path: str, name: str, at: str, schema: Mapping[str, Any], files: Files) -> Any:  # noqa: ANN401 (as the input takes it)
+def _file(path: str, name: str, at: str, schema: Mapping[str, Any], files: Files) -> Any:
     if not path:
         raise InvalidInvocation(f"'{name[:80]}=@' names no file", hint=f"{_FORMS} A value that starts with @ is written @@….")
     kind = kind_of(schema)
@@ -67,11 +67,11 @@ def _file(path: str, name: str, at: str, schema: Mapping[str, Any], files: Files
         return content
     if path == STDIN:
         raise InvalidInvocation(f"'{name[:80]}' takes files by name, and stdin has none", hint="Give the path of a file.")
-    key = os.path.basename(path)  # noqa: PTH119 (a cold invoke saves pathlib's import)
+    key = os.path.basename(path)
     return {key: content} if kind == "map" else [{"key": key, "value": content}]
 
 
-def _joined(name: str, values: list[Any], schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 (as the input takes it)
+def _joined(name: str, values: list[Any], schema: Mapping[str, Any]) -> Any:
     kind = kind_of(schema)
     if kind == "map" and len(values) > 1 and all(isinstance(value, dict) for value in values):
         return _merged(name, values)

@@ -19,7 +19,7 @@ _YES = {"y", "yes", "true"}
 _NO = {"n", "no", "false"}
 
 
-def ask(jackfield: Jackfield, type: str) -> dict[str, Any]:  # noqa: A002 (the contract's word)
+def ask(jackfield: Jackfield, type: str) -> dict[str, Any]:
     """The values of a connection of that type: each field is asked for, and again where its value is not valid.
 
     :raises InvalidConnection: for a type that is not installed.
@@ -53,7 +53,7 @@ def _asked(jackfield: Jackfield, kind: Kind, names: Iterable[str]) -> dict[str, 
     return {name: value for name, value in answers.items() if value is not None}
 
 
-def _answer(jackfield: Jackfield, kind: Kind, name: str, field: Mapping[str, Any], *, needed: bool) -> Any:  # noqa: ANN401 (as the field takes it)
+def _answer(jackfield: Jackfield, kind: Kind, name: str, field: Mapping[str, Any], *, needed: bool) -> Any:
     _say(_introduction(jackfield, kind, name, field, needed=needed))
     is_secret = field.get("writeOnly") is True or field.get("format") == "password"
     while True:
@@ -91,7 +91,7 @@ def _choices(jackfield: Jackfield, kind: Kind, field: Mapping[str, Any], marks: 
     return [option["value"] for option in jackfield.options(manifest.key, source["key"])]
 
 
-def _read(text: str, field: Mapping[str, Any]) -> Any:  # noqa: ANN401 (as the field takes it)
+def _read(text: str, field: Mapping[str, Any]) -> Any:
     """The answer as the field takes it: JSON where it takes more than text, numbers and booleans, which the schema reads from text."""
     types = {field.get("type"), *(branch.get("type") for branch in field.get("anyOf", ()) if isinstance(branch, dict))}
     word = text.strip().lower()
@@ -119,7 +119,7 @@ def _line(prompt: str) -> str:
 
 
 def _hidden(prompt: str) -> str:
-    import getpass  # noqa: PLC0415 (only where a secret is asked for)
+    import getpass
 
     try:
         return getpass.getpass(prompt, stream=sys.stderr)

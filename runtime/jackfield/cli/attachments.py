@@ -48,9 +48,9 @@ def file_value(content: bytes, path: str) -> dict[str, str]:
 
 
 def _content_type(path: str) -> str:
-    suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122 (a cold invoke saves pathlib's import)
+    suffix = os.path.splitext(path)[1].lower()
     # a table of our own makes the answer the same on every host; Python's module-level one reads the host's files
-    found, encoding = mimetypes.MimeTypes().guess_type(os.path.basename(path))  # noqa: PTH119 (as above)
+    found, encoding = mimetypes.MimeTypes().guess_type(os.path.basename(path))
     if encoding:
         return _ENCODED.get(encoding, "application/octet-stream")
     return _OFFICE.get(suffix) or found or "application/octet-stream"

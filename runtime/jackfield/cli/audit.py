@@ -25,8 +25,8 @@ _BROKEN = 1
 
 
 def _log(arguments: Namespace, storage: Storage) -> Audit:
-    from jackfield.access import Audit  # noqa: PLC0415 (as everything that needs a database)
-    from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
+    from jackfield.access import Audit
+    from jackfield.clock import SystemClock
 
     return Audit(storage.database, the_workspace(arguments, storage), SystemClock())
 

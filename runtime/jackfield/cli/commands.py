@@ -39,7 +39,7 @@ _GROUP = "jackfield.commands"
 
 def plugged() -> Mapping[str, Sequence[EntryPoint]]:
     """The commands that installed packages add, by name, with everyone who declares it. Nothing of theirs is imported."""
-    from jackfield.catalog.discovery import entry_points  # noqa: PLC0415 (a built-in command does not pay for the scan)
+    from jackfield.catalog.discovery import entry_points
 
     found: dict[str, list[EntryPoint]] = {}
     for point in entry_points().get(_GROUP, ()):
@@ -53,9 +53,9 @@ def load_plugged(points: Sequence[EntryPoint]) -> Callable[[list[str]], int | No
 
     :raises InvalidInvocation: where two packages declare it, or it cannot be imported.
     """
-    import importlib  # noqa: PLC0415 (a cold --help imports no command)
+    import importlib
 
-    from jackfield.errors import InvalidInvocation  # noqa: PLC0415 (as above)
+    from jackfield.errors import InvalidInvocation
 
     point, hint = points[0], "Reinstall, upgrade or remove the package that adds the command."
     if len(points) > 1:

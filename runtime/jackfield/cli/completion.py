@@ -57,7 +57,7 @@ def _candidates(before: Sequence[str], current: str) -> Candidates:
     name, *words = before
     if name not in BUILT_IN:
         return
-    import importlib  # noqa: PLC0415 (only what is completed is imported)
+    import importlib
 
     verbs: Verbs = importlib.import_module(f"jackfield.cli.{name}").VERBS
     if "" in verbs:
@@ -95,7 +95,7 @@ def _positional(parser: Parser, words: Sequence[str]) -> list[str]:
 
 
 def _connectors(words: Sequence[str]) -> Candidates:
-    from jackfield.catalog import Catalog  # noqa: PLC0415 (only what is completed is read)
+    from jackfield.catalog import Catalog
 
     catalog = Catalog.installed()
     if not words:
@@ -106,16 +106,16 @@ def _actions(words: Sequence[str]) -> Candidates:
     if len(words) != 1:
         yield from _connectors(words)
         return
-    from jackfield.catalog import Catalog  # noqa: PLC0415 (as above)
+    from jackfield.catalog import Catalog
 
     yield from ((action.key, action.title) for action in Catalog.installed().find(words[0]).actions.values())
 
 
 def _inputs(words: Sequence[str]) -> Candidates:
-    if len(words) < 2:  # noqa: PLR2004 (connector, action)
+    if len(words) < 2:
         yield from _actions(words)
         return
-    from jackfield.catalog import Catalog  # noqa: PLC0415 (as above)
+    from jackfield.catalog import Catalog
 
     action = Catalog.installed().find(words[0]).actions.get(words[1])
     properties = action.inputs.get("properties") if action is not None else None
@@ -131,23 +131,23 @@ def _option_sources(words: Sequence[str]) -> Candidates:
     if len(words) != 1:
         yield from _connectors(words)
         return
-    from jackfield.catalog import Catalog  # noqa: PLC0415 (as above)
+    from jackfield.catalog import Catalog
 
     for source in Catalog.installed().find(words[0]).raw.get("optionSources", ()):
         yield source["key"], source.get("title", "")
 
 
 def _connection_types(words: Sequence[str]) -> Candidates:
-    from jackfield.catalog import Catalog  # noqa: PLC0415 (as above)
+    from jackfield.catalog import Catalog
 
     if words:
         yield from ((kind.key, kind.title) for kind in Catalog.installed().find(words[0]).connection_types.values())
 
 
 def _connections(_words: Sequence[str]) -> Candidates:
-    import os  # noqa: PLC0415 (as above)
+    import os
 
-    from jackfield.connections import Connections, sources_from  # noqa: PLC0415 (as above)
+    from jackfield.connections import Connections, sources_from
 
     yield from ((item.name, item.type) for item in Connections(sources_from(os.environ)).files())
     if (os.environ.get("JACKFIELD_DATABASE_URL") or os.environ.get("JACKFIELD_HOME") or "none") != "none":
@@ -156,7 +156,7 @@ def _connections(_words: Sequence[str]) -> Candidates:
 
 def _stored_connections(workspace: str) -> Candidates:
     """Those of a database that is named: looking for the default one on each Tab would cost everybody the pipe's import."""
-    from jackfield.cli.stores import open_storage  # noqa: PLC0415 (as above)
+    from jackfield.cli.stores import open_storage
 
     with open_storage() as storage:
         store = storage.connections((), workspace).store

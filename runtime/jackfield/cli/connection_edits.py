@@ -95,7 +95,7 @@ def _asked(jackfield: Jackfield, arguments: Namespace) -> Mapping[str, Any]:
     if sys.stdin is None or not sys.stdin.isatty():
         hint = "Give them as --values FILE (- = stdin); only a terminal can be asked."
         raise UsageError("the values are missing", usage=arguments.usage, hint=hint)
-    from jackfield.cli.asking import ask  # noqa: PLC0415 (programs are never asked)
+    from jackfield.cli.asking import ask
 
     return ask(jackfield, arguments.type)
 
@@ -105,7 +105,7 @@ def _from_file(path: str) -> tuple[Mapping[str, Any], Giver]:
 
     :raises InvalidInvocation: where it cannot be read, or holds something else than one object.
     """
-    from jackfield.connections.documents import DocumentError, documents  # noqa: PLC0415 (only this command reads values)
+    from jackfield.connections.documents import DocumentError, documents
 
     name = "stdin" if path == STDIN else f"the file '{path[:200]}'"
     try:
@@ -114,11 +114,11 @@ def _from_file(path: str) -> tuple[Mapping[str, Any], Giver]:
         raise InvalidInvocation(f"{name}: {error}", hint="Write the values as JSON or YAML.") from None
     if len(found) != 1 or not isinstance(found[0], Mapping):
         raise InvalidInvocation(f"{name} must hold one object, each member a value", hint='Write {"roleARN": "…"} or "roleARN: …".')
-    return found[0], _giver("." if path == STDIN else os.path.dirname(path) or ".")  # noqa: PTH120 (as connection files are read)
+    return found[0], _giver("." if path == STDIN else os.path.dirname(path) or ".")
 
 
 def _giver(folder: str) -> Giver:
-    from jackfield.management.drafts import Giver  # noqa: PLC0415 (pydantic begins there)
+    from jackfield.management.drafts import Giver
 
     return Giver(folder=folder)
 

@@ -40,7 +40,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     return 0
 
 
-def _document(found: dict[str, Any], form: str) -> Any:  # noqa: ANN401 (a policy, a template or text)
+def _document(found: dict[str, Any], form: str) -> Any:
     member = _FORMATS[form]
     if member not in found:
         there = ", ".join(name for name, key in _FORMATS.items() if key in found)

@@ -44,7 +44,7 @@ def _checked(catalog: Catalog, entry: Entry) -> Entry:
 
 
 def _found(catalog: Catalog, key: str) -> Manifest:
-    from jackfield.schema.cache import check_schemas  # noqa: PLC0415 (a plain list compiles no schemas)
+    from jackfield.schema.cache import check_schemas
 
     manifest = catalog.find(key)
     check_schemas(manifest)

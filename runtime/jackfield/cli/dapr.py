@@ -61,16 +61,16 @@ def check_token(arguments: Namespace, *, local: bool) -> None:
 
 def components_of(arguments: Namespace) -> Components:
     """The components that the options name."""
-    from jackfield.surfaces.dapr import Components  # noqa: PLC0415 (dear; a wrong usage needs none of it)
+    from jackfield.surfaces.dapr import Components
 
     app_id = arguments.app_id if arguments.app_id is not None else os.environ.get("APP_ID", "")
     return Components(arguments.components, app_id, arguments.compat == "strict")
 
 
 def _run(arguments: Namespace, output: Output) -> int:
-    from jackfield.access.workspace_access import Caller  # noqa: PLC0415 (as above)
-    from jackfield.runtime import Jackfield  # noqa: PLC0415 (dear; a wrong usage needs none of it)
-    from jackfield.surfaces.dapr import DaprApi, Sidecar  # noqa: PLC0415 (as above)
+    from jackfield.access.workspace_access import Caller
+    from jackfield.runtime import Jackfield
+    from jackfield.surfaces.dapr import DaprApi, Sidecar
 
     logs.configure()
     check_token(arguments, local=arguments.host in LOOPBACK)
@@ -94,7 +94,7 @@ def _protocol() -> type[Bounded]:
     :raises InvalidInvocation: where the extra ``server`` is missing.
     """
     try:
-        from jackfield.surfaces.http.protocol import Bounded  # noqa: PLC0415 (an extra)
+        from jackfield.surfaces.http.protocol import Bounded
     except ImportError as error:
         raise InvalidInvocation(f"the server is an extra, and '{error.name}' is missing", hint="pip install 'jackfield[server]'") from None
     return Bounded
@@ -113,7 +113,7 @@ def told_bindings(components: Components) -> Bindings:
 
 
 def _grpc_port(arguments: Namespace) -> int | None:
-    from jackfield.surfaces.dapr import has_grpc  # noqa: PLC0415 (as above)
+    from jackfield.surfaces.dapr import has_grpc
 
     if arguments.grpc_port is not None or has_grpc():
         return arguments.grpc_port if arguments.grpc_port is not None else _GRPC_PORT

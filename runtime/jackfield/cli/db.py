@@ -41,7 +41,7 @@ def _upgrade(_arguments: Namespace, output: Output) -> int:
 
 
 def _check(_arguments: Namespace, output: Output) -> int:
-    from jackfield.database.check import check  # noqa: PLC0415 (as everything that needs a database)
+    from jackfield.database.check import check
 
     with _as_it_is() as (_, database):
         report = check(database)
@@ -53,7 +53,7 @@ def _check(_arguments: Namespace, output: Output) -> int:
 
 def _with_contents(database: Database, report: Report) -> Report:
     """The report with what is wrong with single rows."""
-    from jackfield.resources.verify import Contents  # noqa: PLC0415 (as above)
+    from jackfield.resources.verify import Contents
 
     with open_storage() as storage:
         contents = Contents(database, lambda: storage.vault)
@@ -66,7 +66,7 @@ def _declare_path(parser: Parser) -> None:
 
 
 def _backup(arguments: Namespace, output: Output) -> int:
-    from jackfield.database.backup import backup  # noqa: PLC0415 (as above)
+    from jackfield.database.backup import backup
 
     with _as_it_is() as (_, database):
         made = backup(database, arguments.path)
@@ -75,7 +75,7 @@ def _backup(arguments: Namespace, output: Output) -> int:
 
 
 def _restore(arguments: Namespace, output: Output) -> int:
-    from jackfield.database.backup import restore  # noqa: PLC0415 (as above)
+    from jackfield.database.backup import restore
 
     with _as_it_is() as (storage, database):
         applied = restore(database, arguments.path, lambda restored: storage.migrate(restored).versions)

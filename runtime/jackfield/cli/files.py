@@ -84,7 +84,7 @@ class Files:
             self._stdin_taken = True
             return _stdin()
         try:
-            return open(path, "rb")  # noqa: PTH123 (a cold invoke saves pathlib's import; the caller closes it)
+            return open(path, "rb")
         except (OSError, ValueError) as error:  # ValueError: a null character
             raise _unreadable(path, error, at) from None
 
@@ -92,9 +92,9 @@ class Files:
 def count_lines(path: str) -> int | None:
     """Count the lines of a regular file that are not blank; None for anything else, which can be read only once."""
     try:
-        if path == STDIN or not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 (a cold invoke saves pathlib's import)
+        if path == STDIN or not stat.S_ISREG(os.stat(path).st_mode):
             return None
-        with open(path, "rb") as file:  # noqa: PTH123 (as above)
+        with open(path, "rb") as file:
             return sum(not line.isspace() for line in file)
     except (OSError, ValueError):
         return None

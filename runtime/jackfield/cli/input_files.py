@@ -32,8 +32,8 @@ def read_inputs_file(path: str, files: Files) -> dict[str, Any]:
     return found
 
 
-def _from_yaml(text: str, name: str) -> Any:  # noqa: ANN401 (YAML is Any)
-    from jackfield.connections.documents import DocumentError, documents  # noqa: PLC0415 (only YAML pays for it)
+def _from_yaml(text: str, name: str) -> Any:
+    from jackfield.connections.documents import DocumentError, documents
 
     try:
         found = list(documents(text, "inputs.yaml"))

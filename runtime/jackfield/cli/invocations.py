@@ -28,9 +28,9 @@ _STATS = ("connector", "action", "status", "invocations", "attempts", "meanSecon
 
 def _journal(arguments: Namespace, storage: Storage) -> Journal:
     """The workspace's journal, with what dead processes left behind settled."""
-    from jackfield.access.workspace_access import Permits  # noqa: PLC0415 (as above)
-    from jackfield.clock import SystemClock  # noqa: PLC0415 (as everything that needs a database)
-    from jackfield.journal import Journal  # noqa: PLC0415 (as above)
+    from jackfield.access.workspace_access import Permits
+    from jackfield.clock import SystemClock
+    from jackfield.journal import Journal
 
     workspace = the_workspace(arguments, storage)
     permits = Permits(storage, workspace, SystemClock())

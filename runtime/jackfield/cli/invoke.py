@@ -78,7 +78,7 @@ def _run(arguments: Namespace, output: Output) -> int:
         if "idempotencyKey" in changes:
             message = "one '--idempotency-key' cannot be the key of many invocations"
             raise UsageError(message, usage=arguments.usage, hint="Give each line an 'idempotencyKey' of its own.")
-        from jackfield.cli.lines import run_lines  # noqa: PLC0415 (a single invocation needs none of it)
+        from jackfield.cli.lines import run_lines
 
         return run_lines(path, changes, arguments, output)
     if arguments.resume is not None:
@@ -110,8 +110,8 @@ def _invocation(arguments: Namespace, catalog: Catalog) -> dict[str, Any]:
     invocation: dict[str, Any] = {"connector": arguments.connector, "action": arguments.action}
     schema = _inputs_schema(catalog, arguments.connector, arguments.action)
     if schema is not None:  # otherwise the pipe says what is not there, and inputs do not matter
-        from jackfield.cli.arguments import read_inputs  # noqa: PLC0415 (a whole invocation needs neither)
-        from jackfield.cli.input_files import read_inputs_file  # noqa: PLC0415 (as above)
+        from jackfield.cli.arguments import read_inputs
+        from jackfield.cli.input_files import read_inputs_file
 
         files = Files()
         given = read_inputs_file(arguments.inputs, files) if arguments.inputs is not None else {}

@@ -28,11 +28,11 @@ def _declare_rotate(parser: Parser) -> None:
 
 
 def _rotate(arguments: Namespace, output: Output) -> int:
-    from jackfield.access import DEFAULT, Audit  # noqa: PLC0415 (as everything that needs a database)
-    from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
-    from jackfield.database import MasterKey  # noqa: PLC0415 (as above)
-    from jackfield.database.master_key_file import KeyFile, new_key_text  # noqa: PLC0415 (as above)
-    from jackfield.resources.storage import home  # noqa: PLC0415 (as above)
+    from jackfield.access import DEFAULT, Audit
+    from jackfield.clock import SystemClock
+    from jackfield.database import MasterKey
+    from jackfield.database.master_key_file import KeyFile, new_key_text
+    from jackfield.resources.storage import home
 
     given = _given()
     file = KeyFile.of(os.environ, home(os.environ))
@@ -57,7 +57,7 @@ def _rotate(arguments: Namespace, output: Output) -> int:
 
 def _of_environment(given: str | None, *, data_keys: bool) -> MasterKey:
     """The key that is to wrap where JACKFIELD_MASTER_KEY holds the keys."""
-    from jackfield.database import MasterKey  # noqa: PLC0415 (as above)
+    from jackfield.database import MasterKey
 
     if given:
         return MasterKey.from_text(given, _TEXT)
@@ -77,7 +77,7 @@ def _given() -> str | None:
     if text or not named:
         return text or None
     try:
-        with open(named, "rb") as file:  # noqa: PTH123 (as the rest of the command line)
+        with open(named, "rb") as file:
             return file.read(_LARGEST).decode("ascii")
     except (OSError, UnicodeError) as fault:
         reason = fault.strerror if isinstance(fault, OSError) else "it is not base64"

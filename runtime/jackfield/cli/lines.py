@@ -156,7 +156,7 @@ def _say(path: str, tally: _Tally, batch: Batch[_Line, tuple[_Line, Result]], sk
 
 def _listed(numbers: Collection[int]) -> str:
     first = ", ".join(map(str, sorted(numbers)[:10]))
-    return f"{first} and {len(numbers) - 10:,} more" if len(numbers) > 10 else first  # noqa: PLR2004 (as many as are listed)
+    return f"{first} and {len(numbers) - 10:,} more" if len(numbers) > 10 else first
 
 
 @dataclass(frozen=True, slots=True)

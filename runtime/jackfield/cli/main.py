@@ -55,11 +55,11 @@ def _run(words: list[str], *, for_good: bool) -> int:
     if first in {"-V", "--version"}:
         return _print(f"jackfield {jackfield.__version__}\n")
     if first == "__complete":
-        from jackfield.cli.completion import complete  # noqa: PLC0415 (its own command only)
+        from jackfield.cli.completion import complete
 
         return _print("".join(f"{line}\n" for line in complete(words[1:])))
-    from jackfield.cli.output import Output  # noqa: PLC0415 (a cold --help needs no JSON)
-    from jackfield.errors import JackfieldError  # noqa: PLC0415 (as above)
+    from jackfield.cli.output import Output
+    from jackfield.errors import JackfieldError
 
     output = Output(one_line="--json" in words, for_good=for_good)
     try:
@@ -70,8 +70,8 @@ def _run(words: list[str], *, for_good: bool) -> int:
 
 
 def _dispatch(words: list[str], output: Output) -> int:
-    from jackfield.cli.parsing import UsageError  # noqa: PLC0415 (a cold --help parses nothing)
-    from jackfield.errors import did_you_mean  # noqa: PLC0415 (as above)
+    from jackfield.cli.parsing import UsageError
+    from jackfield.errors import did_you_mean
 
     for place, word in enumerate(words, start=1):
         if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
@@ -93,10 +93,10 @@ def _dispatch(words: list[str], output: Output) -> int:
 
 
 def _built_in(name: str, words: list[str], output: Output) -> int:
-    import importlib  # noqa: PLC0415 (a cold --help imports no command)
+    import importlib
 
-    from jackfield.cli.parsing import UsageError  # noqa: PLC0415 (as above)
-    from jackfield.errors import did_you_mean  # noqa: PLC0415 (as above)
+    from jackfield.cli.parsing import UsageError
+    from jackfield.errors import did_you_mean
 
     verbs: Mapping[str, Verb] = importlib.import_module(f"jackfield.cli.{name}").VERBS
     if "" in verbs:
@@ -128,7 +128,7 @@ def _refuse(command: str, error: JackfieldError, output: Output) -> int:
     if usage:
         sys.stderr.write(f"{usage.rstrip()}\njackfield: {error.message}\n")
     if command == "invoke":
-        from jackfield.invocation import Meta, Result, new_invocation_id  # noqa: PLC0415 (only refusals pay for it)
+        from jackfield.invocation import Meta, Result, new_invocation_id
 
         output.value(Result("failed", Meta(new_invocation_id()), error=error).to_json("cli"))
     else:
@@ -166,7 +166,7 @@ def _print(text: str) -> int:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
-        from jackfield.cli.output import is_lost  # noqa: PLC0415 (a cold --help needs no JSON)
+        from jackfield.cli.output import is_lost
 
         return int(is_lost(error))
     return 0
@@ -176,7 +176,7 @@ def _speak_utf8() -> None:
     """Write UTF-8 whatever the locale; a lone surrogate becomes an escape, which JSON reads as what it was."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller (>&-)
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 (open until the process ends)
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (open until the process ends)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -37,7 +37,7 @@ def _run(arguments: Namespace, _output: Output) -> int:
 def _serve(arguments: Namespace) -> None:
     with open_jackfield() as jackfield:
         try:
-            from jackfield.surfaces.mcp import serve_stdio  # noqa: PLC0415 (an extra, and dear)
+            from jackfield.surfaces.mcp import serve_stdio
         except ImportError as error:
             raise InvalidInvocation(f"MCP is an extra, and '{error.name}' is missing", hint="pip install 'jackfield[mcp]'") from None
         check_connection_files(os.environ, jackfield.catalog)

@@ -25,18 +25,18 @@ def mounts(components: Components | None = None) -> tuple[Mount, ...]:
 
 
 def _mcp(host: Host) -> Sequence[Operation | Route]:
-    from jackfield.surfaces.mcp.http_route import mcp_operations  # noqa: PLC0415 (see above)
+    from jackfield.surfaces.mcp.http_route import mcp_operations
 
     return mcp_operations(host)
 
 
 def _dapr(components: Components, host: Host) -> Sequence[Operation | Route]:
-    from jackfield.surfaces.dapr.mounted import dapr_routes  # noqa: PLC0415 (see above)
+    from jackfield.surfaces.dapr.mounted import dapr_routes
 
     return dapr_routes(components, host)
 
 
 def _console(host: Host) -> Sequence[Operation | Route]:
-    from jackfield.surfaces.console import routes  # noqa: PLC0415 (see above)
+    from jackfield.surfaces.console import routes
 
     return routes(host)

@@ -16,8 +16,8 @@ def open_jackfield() -> Jackfield:
 
     :raises JackfieldError: where the environment names something that cannot be used.
     """
-    from jackfield.cli import logs  # noqa: PLC0415 (logging, pydantic and the pipe: only commands that need them come here)
-    from jackfield.runtime import Jackfield  # noqa: PLC0415 (as above)
+    from jackfield.cli import logs
+    from jackfield.runtime import Jackfield
 
     logs.configure()
     return Jackfield(os.environ.get("JACKFIELD_WORKSPACE") or "default")

@@ -69,7 +69,7 @@ class Output:
             return
         text = json.dumps(value, ensure_ascii=False, indent=2).translate(_CONTROLS)
         if not os.environ.get("NO_COLOR"):
-            from jackfield.cli.tables import coloured  # noqa: PLC0415 (rich is imported only where something is drawn)
+            from jackfield.cli.tables import coloured
 
             text = coloured(text, self.stream)
         self._write(text + "\n")
@@ -79,7 +79,7 @@ class Output:
         if not self.for_people:
             self.line(list(rows))
             return
-        from jackfield.cli.tables import table  # noqa: PLC0415 (as above)
+        from jackfield.cli.tables import table
 
         self._write(table(rows, columns, self.stream))
 

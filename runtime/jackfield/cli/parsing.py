@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(prog=f"jackfield {command}", description=description, allow_abbrev=False)
         self.add_argument("--json", action="store_true", help="answer on one line, also on a terminal")
 
-    def add_argument(self, *names: Any, **about: Any) -> argparse.Action:  # noqa: ANN401 (argparse's own signature)
+    def add_argument(self, *names: Any, **about: Any) -> argparse.Action:
         """Add an argument and remember its options. Numbers are parsed by ``jackfield.cli.quantities``."""
         action = super().add_argument(*names, **about)
         self.flags.update(dict.fromkeys(action.option_strings, action))
@@ -53,7 +53,7 @@ class Parser(argparse.ArgumentParser):
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:  # noqa: ARG002 (argparse's signature; help is an answer)
         """What argparse calls for ``--help``: its own way of writing swallows every fault, a full disk too."""
-        from jackfield.cli.output import Output  # noqa: PLC0415 (a command has it already)
+        from jackfield.cli.output import Output
 
         output = Output()
         output.text(self.format_help())

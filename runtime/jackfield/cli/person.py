@@ -21,14 +21,14 @@ def person() -> str:
 
 def caller() -> Caller:
     """Tell who invokes, for the journal."""
-    from jackfield.access.workspace_access import Caller  # noqa: PLC0415 (the pipe: only here)
+    from jackfield.access.workspace_access import Caller
 
     return Caller(person())
 
 
 def actor() -> Actor:
     """Return whom the audit log names for what this command line does: the account, and for root the account that ``sudo`` came from."""
-    from jackfield.access import Actor  # noqa: PLC0415 (only commands that change something need it)
+    from jackfield.access import Actor
 
     return Actor("cli", _account() or "", _sudo_account())
 
@@ -36,7 +36,7 @@ def actor() -> Actor:
 def _account() -> str | None:
     if sys.platform == "win32":
         return os.environ.get("USERNAME")
-    import pwd  # noqa: PLC0415 (not everywhere)
+    import pwd
 
     try:
         return pwd.getpwuid(os.getuid()).pw_name

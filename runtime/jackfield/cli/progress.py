@@ -25,9 +25,9 @@ def progress(stdout: TextIO, total: int | None = None) -> Iterator[Progress]:
     if stdout.isatty() or not sys.stderr.isatty():
         yield _silent
         return
-    from rich.console import Console  # noqa: PLC0415 (rich is imported only where something is drawn)
-    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415 (as above)
-    from rich.progress import Progress as Bar  # noqa: PLC0415 (as above)
+    from rich.console import Console
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
 
     done = faults = 0
     began = time.monotonic()

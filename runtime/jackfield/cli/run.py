@@ -39,10 +39,10 @@ def _declare(parser: Parser) -> None:
 
 def _run(arguments: Namespace, output: Output) -> int:
     given = _given(arguments)
-    from jackfield.access.workspace_access import Caller  # noqa: PLC0415 (as above)
-    from jackfield.connections import sources_from  # noqa: PLC0415 (dear; a wrong usage needs none of it)
-    from jackfield.runtime import Jackfield  # noqa: PLC0415 (as above)
-    from jackfield.surfaces.workflow import find_workflow, prepare, read_workflows  # noqa: PLC0415 (as above)
+    from jackfield.access.workspace_access import Caller
+    from jackfield.connections import sources_from
+    from jackfield.runtime import Jackfield
+    from jackfield.surfaces.workflow import find_workflow, prepare, read_workflows
 
     logs.configure()
     documents, faults = _documents(arguments.file)
@@ -94,11 +94,11 @@ def _documents(path: str) -> tuple[list[Document], list[str]]:
 
     :raises InvalidInvocation: where none can be read.
     """
-    from jackfield.connections.documents import DocumentError, parted  # noqa: PLC0415 (dear; see above)
-    from jackfield.connections.foreign import Document  # noqa: PLC0415 (as above)
+    from jackfield.connections.documents import DocumentError, parted
+    from jackfield.connections.foreign import Document
 
-    name = "stdin" if path == STDIN else os.path.basename(path)  # noqa: PTH119 (a cold call saves pathlib's import)
-    told = "stdin" if path == STDIN else os.path.expanduser(path)  # noqa: PTH111 (as above; as connection files tell it)
+    name = "stdin" if path == STDIN else os.path.basename(path)
+    told = "stdin" if path == STDIN else os.path.expanduser(path)
     found: list[Document] = []
     faults: list[str] = []
     for where, content in parted(Files().read_text(path), name):
@@ -114,7 +114,7 @@ def _documents(path: str) -> tuple[list[Document], list[str]]:
 
 
 def _same(source: str, path: str) -> bool:
-    return path != STDIN and os.path.realpath(os.path.expanduser(source)) == os.path.realpath(path)  # noqa: PTH111 (as above)
+    return path != STDIN and os.path.realpath(os.path.expanduser(source)) == os.path.realpath(path)
 
 
 VERBS = {"": Verb("Run a workflow and print what became of each of its tasks.", _declare, _run)}

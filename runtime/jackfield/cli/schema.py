@@ -39,7 +39,7 @@ def _run(arguments: Namespace, output: Output) -> int:
         return 0
     action = manifest.actions.get(arguments.action)
     if action is None:
-        from jackfield.pipe.visible_names import find_action  # noqa: PLC0415 (dear; only a wrong name needs its words)
+        from jackfield.pipe.visible_names import find_action
 
         action = find_action(manifest, arguments.action)
     output.value(action.output if arguments.output else action.inputs)
@@ -48,8 +48,8 @@ def _run(arguments: Namespace, output: Output) -> int:
 
 def _shape(name: str) -> object:
     """Read the schema of invocations or of Results, as the HTTP API publishes it."""
-    import json  # noqa: PLC0415 (only here)
-    from importlib.resources import files  # noqa: PLC0415 (as above)
+    import json
+    from importlib.resources import files
 
     return json.loads(files("jackfield.surfaces.http").joinpath("schemas", f"{name}.schema.json").read_text(encoding="utf-8"))
 

@@ -67,8 +67,8 @@ def _declare(parser: Parser) -> None:
 def _serve(arguments: Namespace, _output: Output) -> int:
     configure()
     try:
-        from jackfield.surfaces.http.serve import check_settings, run  # noqa: PLC0415 (an extra)
-        from jackfield.surfaces.shared.settings import Jwt, Settings  # noqa: PLC0415 (as above)
+        from jackfield.surfaces.http.serve import check_settings, run
+        from jackfield.surfaces.shared.settings import Jwt, Settings
     except ImportError as error:
         raise InvalidInvocation(f"the server is an extra, and '{error.name}' is missing", hint="pip install 'jackfield[server]'") from None
     jwt = None
@@ -112,7 +112,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
 
 
 def _root_path(arguments: Namespace) -> str:
-    from jackfield.surfaces.shared.prefix import checked_prefix  # noqa: PLC0415 (an extra)
+    from jackfield.surfaces.shared.prefix import checked_prefix
 
     found = checked_prefix(arguments.root_path)
     if found is None:
@@ -121,7 +121,7 @@ def _root_path(arguments: Namespace) -> str:
 
 
 def _announce(origin: str, *, link: bool, root_path: str = "") -> None:
-    from jackfield.catalog import Catalog  # noqa: PLC0415 (only once the server listens)
+    from jackfield.catalog import Catalog
 
     origin += root_path
     announce(f"jackfield listens on {origin}", origin=origin)
@@ -138,16 +138,16 @@ def _announce(origin: str, *, link: bool, root_path: str = "") -> None:
 
 
 def _storage() -> Storage:
-    from jackfield.clock import SystemClock  # noqa: PLC0415 (only a server that starts)
-    from jackfield.resources.storage import Storage  # noqa: PLC0415 (as above)
+    from jackfield.clock import SystemClock
+    from jackfield.resources.storage import Storage
 
     return Storage(None, os.environ, SystemClock())
 
 
 def _invitation(storage: Storage, origin: str) -> str:
     """Make the line that lets whoever started the server into the console."""
-    from jackfield.clock import SystemClock  # noqa: PLC0415 (only the server has a console)
-    from jackfield.surfaces.console import one_time_link  # noqa: PLC0415 (as above)
+    from jackfield.clock import SystemClock
+    from jackfield.surfaces.console import one_time_link
 
     try:
         return f"console, for one sign-in within ten minutes: {one_time_link(storage, SystemClock(), origin)}"

@@ -29,13 +29,13 @@ def require_connection_files(environment: Mapping[str, str]) -> None:
 
     :raises InvalidInvocation: for a file or folder that does not exist, or a variable that is not set.
     """
-    from jackfield.connections import sources_from  # noqa: PLC0415 (only commands that open connections)
+    from jackfield.connections import sources_from
 
     for source in sources_from(environment):
         if source.startswith("$"):
             missing, reason = source[1:] not in environment, "is not set"
         else:
-            missing, reason = not os.path.exists(os.path.expanduser(source)), "does not exist"  # noqa: PTH110, PTH111 (as in connections)
+            missing, reason = not os.path.exists(os.path.expanduser(source)), "does not exist"
         if missing:
             hint = "Correct JACKFIELD_CONNECTIONS, or unset it."
             raise InvalidInvocation(f"JACKFIELD_CONNECTIONS names '{source[:200]}', which {reason}", hint=hint)
@@ -43,7 +43,7 @@ def require_connection_files(environment: Mapping[str, str]) -> None:
 
 def check_connection_files(environment: Mapping[str, str], catalog: Catalog) -> None:
     """Log a warning for each part of the connection files that cannot be used."""
-    from jackfield.connections import Connections, sources_from  # noqa: PLC0415 (as above)
+    from jackfield.connections import Connections, sources_from
 
     for problem in Connections(sources_from(environment), catalog=catalog, environment=environment).problems:
         _LOG.warning("JACKFIELD_CONNECTIONS: %s", problem)

@@ -26,9 +26,9 @@ _PAGE = 1000
 
 def open_storage() -> Storage:
     """The database and vault that the environment names; neither is opened before it is used. From here on there is something to log."""
-    from jackfield.cli import logs  # noqa: PLC0415 (logging: only commands that need it come here)
-    from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
-    from jackfield.resources.storage import Storage  # noqa: PLC0415 (as above)
+    from jackfield.cli import logs
+    from jackfield.clock import SystemClock
+    from jackfield.resources.storage import Storage
 
     logs.configure()
     return Storage(None, os.environ, SystemClock())
@@ -41,8 +41,8 @@ def declare_workspace(parser: Parser) -> None:
 
 def workspaces_of(storage: Storage) -> Workspaces:
     """All workspaces of the database."""
-    from jackfield.access import Workspaces  # noqa: PLC0415 (the operator's commands only)
-    from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
+    from jackfield.access import Workspaces
+    from jackfield.clock import SystemClock
 
     return Workspaces(storage.database, storage.vault, SystemClock(), actor())
 
@@ -86,10 +86,10 @@ def read_moment(arguments: Namespace, option: str, direction: int) -> float | No
 
     :raises UsageError: where it is no moment.
     """
-    import time  # noqa: PLC0415 (only where a moment is given)
+    import time
 
-    from jackfield.access import moment  # noqa: PLC0415 (as above)
-    from jackfield.errors import InvalidInvocation  # noqa: PLC0415 (as above)
+    from jackfield.access import moment
+    from jackfield.errors import InvalidInvocation
 
     text: str | None = getattr(arguments, option)
     if text is None:

@@ -55,5 +55,5 @@ def _drawn(what: RenderableType, stdout: TextIO, *, soft_wrap: bool = False) -> 
     return captured.get().removesuffix("\n")
 
 
-def _colours(terminal: Console) -> Any:  # noqa: ANN401 (rich gives the name as str and takes it as a Literal)
+def _colours(terminal: Console) -> Any:
     return terminal.color_system

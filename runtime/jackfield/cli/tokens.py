@@ -33,8 +33,8 @@ def _declare_create(parser: Parser) -> None:
 
 
 def _create(arguments: Namespace, output: Output) -> int:
-    from jackfield.access import Rules, Tokens  # noqa: PLC0415 (as everything that needs a database)
-    from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
+    from jackfield.access import Rules, Tokens
+    from jackfield.clock import SystemClock
 
     expires = read_moment(arguments, "expires", 1)
     rules = Rules.checked(arguments.allow, arguments.block)
@@ -55,8 +55,8 @@ def _declare_list(parser: Parser) -> None:
 
 
 def _list(arguments: Namespace, output: Output) -> int:
-    from jackfield.access import Tokens  # noqa: PLC0415 (as above)
-    from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
+    from jackfield.access import Tokens
+    from jackfield.clock import SystemClock
 
     with open_storage() as storage:
         tokens = Tokens(storage.database, the_workspace(arguments, storage), SystemClock())
@@ -72,8 +72,8 @@ def _declare_revoke(parser: Parser) -> None:
 
 
 def _revoke(arguments: Namespace, output: Output) -> int:
-    from jackfield.access import Tokens  # noqa: PLC0415 (as above)
-    from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
+    from jackfield.access import Tokens
+    from jackfield.clock import SystemClock
 
     with open_storage() as storage:
         revoked = Tokens(storage.database, the_workspace(arguments, storage), SystemClock(), actor()).revoke(arguments.id)
@@ -89,10 +89,10 @@ def _declare_explain(parser: Parser) -> None:
 
 
 def _explain(arguments: Namespace, output: Output) -> int:
-    from jackfield.access import Request, Tokens  # noqa: PLC0415 (as above)
-    from jackfield.catalog import Catalog  # noqa: PLC0415 (as above)
-    from jackfield.clock import SystemClock  # noqa: PLC0415 (as above)
-    from jackfield.pipe.visible_names import find_action  # noqa: PLC0415 (as above)
+    from jackfield.access import Request, Tokens
+    from jackfield.catalog import Catalog
+    from jackfield.clock import SystemClock
+    from jackfield.pipe.visible_names import find_action
 
     connector, slash, action = arguments.action.partition("/")
     if not slash:
@@ -112,9 +112,9 @@ def _explain(arguments: Namespace, output: Output) -> int:
 
 def _missing(storage: Storage, workspace: str, name: str | None) -> str | None:
     """Return the sentence that there is no connection of this name; None where there is one, or none is named."""
-    from jackfield.access.patterns import INLINE  # noqa: PLC0415 (as above)
-    from jackfield.connections import sources_from  # noqa: PLC0415 (as above)
-    from jackfield.errors import UnknownConnection  # noqa: PLC0415 (as above)
+    from jackfield.access.patterns import INLINE
+    from jackfield.connections import sources_from
+    from jackfield.errors import UnknownConnection
 
     if name is None or name == INLINE:
         return None

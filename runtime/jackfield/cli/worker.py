@@ -33,15 +33,15 @@ def _declare(parser: Parser) -> None:
 
 
 def _work(arguments: Namespace, _output: Output) -> int:
-    import asyncio  # noqa: PLC0415 (as everything that runs)
+    import asyncio
 
-    from jackfield.queue import Panels, leave  # noqa: PLC0415 (as above)
-    from jackfield.resources.memory import save_memory  # noqa: PLC0415 (as above)
+    from jackfield.queue import Panels, leave
+    from jackfield.resources.memory import save_memory
 
     configure()
     save_memory()
     require_connection_files(os.environ)
-    from jackfield.connector.guard import Guard  # noqa: PLC0415 (as above)
+    from jackfield.connector.guard import Guard
 
     panels = Panels(os.environ, guard=Guard(allowed=tuple(arguments.allow_host)))
     if not panels.storage.enabled:
@@ -66,11 +66,11 @@ def _location(panels: Panels, *, migrate: bool) -> str:
 
 
 async def _until_told(panels: Panels, concurrency: int, within: float, location: str) -> None:
-    import asyncio  # noqa: PLC0415 (as above)
-    import signal  # noqa: PLC0415 (as above)
+    import asyncio
+    import signal
 
-    from jackfield.queue import QueueWorkers  # noqa: PLC0415 (as above)
-    from jackfield.resources.threads import Threads  # noqa: PLC0415 (as above)
+    from jackfield.queue import QueueWorkers
+    from jackfield.resources.threads import Threads
 
     told, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_default_executor(Threads(_LOOKS, "jackfield-looks"))

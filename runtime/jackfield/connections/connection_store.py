@@ -35,24 +35,24 @@ _RESTORE = "Remove it and add it again, or restore a backup; and find out who wr
 _KEPT = 2000
 """Connections whose values are kept in memory, those used last."""
 _BY_NAME = "WHERE workspace = :workspace AND name = :name"
-_FIND = f"SELECT id, version FROM connections {_BY_NAME}"  # noqa: S608 (a constant)
-_READ = f"SELECT {COLUMNS} FROM connections {_BY_NAME}"  # noqa: S608 (constants)
-_RENAME = f"UPDATE connections SET name = :new_name, updated_at = :now {_BY_NAME}"  # noqa: S608 (a constant)
-_REMOVE = f"DELETE FROM connections {_BY_NAME} RETURNING id"  # noqa: S608 (a constant)
-_LIST = f"SELECT {COLUMNS} FROM connections WHERE workspace = :workspace AND name > :after"  # noqa: S608 (constants)
+_FIND = f"SELECT id, version FROM connections {_BY_NAME}"
+_READ = f"SELECT {COLUMNS} FROM connections {_BY_NAME}"
+_RENAME = f"UPDATE connections SET name = :new_name, updated_at = :now {_BY_NAME}"
+_REMOVE = f"DELETE FROM connections {_BY_NAME} RETURNING id"
+_LIST = f"SELECT {COLUMNS} FROM connections WHERE workspace = :workspace AND name > :after"
 _TEXT = "(LOWER(name) LIKE :text ESCAPE '!' OR LOWER(type) LIKE :text ESCAPE '!' OR LOWER(account_label) LIKE :text ESCAPE '!')"
 _INSERT = f"""
 INSERT INTO connections (workspace, {COLUMNS}, created_at, updated_at)
 VALUES (:workspace, :id, :name, :type, :version, :public_values, :status, :account_id, :account_label, :last_test, :seal, :now, :now)
-"""  # noqa: S608 (constants)
+"""
 _OUTCOME = "status = :status, account_id = :account_id, account_label = :account_label, last_test = :last_test"
 _BY_VERSION = "WHERE workspace = :workspace AND id = :id AND version = :version"
 _UPDATE = f"""
 UPDATE connections
 SET type = :type, version = version + 1, public_values = :public_values, seal = :seal, {_OUTCOME}, updated_at = :now {_BY_VERSION}
-"""  # noqa: S608 (constants)
-_TESTED = f"UPDATE connections SET {_OUTCOME} {_BY_VERSION}"  # noqa: S608 (constants)
-_USED = f"UPDATE connections SET status = 'ok' {_BY_VERSION} AND status = 'untested'"  # noqa: S608 (constants)
+"""
+_TESTED = f"UPDATE connections SET {_OUTCOME} {_BY_VERSION}"
+_USED = f"UPDATE connections SET status = 'ok' {_BY_VERSION} AND status = 'untested'"
 _SEAL = """
 INSERT INTO connection_secrets (workspace, connection_id, field, version, sealed) VALUES (:workspace, :id, :field, :version, :sealed)
 """
@@ -142,7 +142,7 @@ class ConnectionStore:
         *,
         after: str = "",
         limit: int = 100,
-        type: str | None = None,  # noqa: A002 (the contract's word)
+        type: str | None = None,
         text: str | None = None,
     ) -> Sequence[KeptConnection]:
         """At most ``limit`` connections whose names follow ``after``, by name: those of a type, and those with ``text`` in their name,

@@ -28,7 +28,7 @@ def read_text(path: str) -> str:
     :raises DocumentError: where it cannot be read, is too large, or is not UTF-8.
     """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 (a cold invoke saves pathlib's import)
+        with open(path, "rb") as file:
             content = file.read(MAX_FILE + 1)
     except OSError as error:
         raise DocumentError(f"it cannot be read: {error.strerror}") from None
@@ -83,7 +83,7 @@ def _read(text: str, is_json: bool, line: int = 0, before: int = 0) -> Iterator[
     if is_json:
         found = iter([_json_document(text)])
     else:
-        from jackfield.connections.yaml_documents import yaml_documents  # noqa: PLC0415 (only YAML files pay for it)
+        from jackfield.connections.yaml_documents import yaml_documents
 
         found = yaml_documents(text, line, before)
     for document, repeats in found:
@@ -140,7 +140,7 @@ def _written(path: tuple[str | int, ...]) -> str:
 
 
 def _is_json(text: str, name: str) -> bool:
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 (a cold invoke saves pathlib's import)
+    suffix = os.path.splitext(name)[1].lower()
     return suffix == ".json" or (suffix not in (".yaml", ".yml") and text.lstrip().startswith(("{", "[")))
 
 

@@ -22,7 +22,7 @@ def edited(schema: Mapping[str, Any], old: Mapping[str, Any], given: Mapping[str
     return _edited(given, old, masked(schema, old), secret_places(schema, old), "")
 
 
-def _edited(given: Mapping[str, Any], old: Mapping[str, Any], shown: Any, secret: frozenset[str], path: str) -> Mapping[str, Any]:  # noqa: ANN401 (JSON is Any)
+def _edited(given: Mapping[str, Any], old: Mapping[str, Any], shown: Any, secret: frozenset[str], path: str) -> Mapping[str, Any]:
     values: dict[str, Any] = {}
     for name, value in given.items():
         here = child(path, name)
@@ -33,7 +33,7 @@ def _edited(given: Mapping[str, Any], old: Mapping[str, Any], shown: Any, secret
     return {**values, **left_out}
 
 
-def _kept(given: Any, old: Any, shown: Any, secret: frozenset[str], path: str) -> Any:  # noqa: ANN401 (JSON is Any)
+def _kept(given: Any, old: Any, shown: Any, secret: frozenset[str], path: str) -> Any:
     if given == shown or (given == PLACEHOLDER and path in secret):
         return old
     if isinstance(given, Mapping) and isinstance(old, Mapping) and not is_reference(given) and not is_reference(old):
@@ -80,14 +80,14 @@ def _destinations(schema: Mapping[str, Any]) -> list[str]:
     return marked + [name for name, field in fields.items() if field.get("format") in _HOSTS and name not in marked]
 
 
-def _given(values: Any, path: str) -> Any:  # noqa: ANN401 (JSON is Any)
+def _given(values: Any, path: str) -> Any:
     try:
         return _at(values, path)
     except (KeyError, IndexError, TypeError, ValueError):
         return None
 
 
-def _at(values: Any, path: str) -> Any:  # noqa: ANN401 (JSON is Any)
+def _at(values: Any, path: str) -> Any:
     for name in names(path):
         values = values[int(name)] if isinstance(values, list | tuple) else values[name]
     return values

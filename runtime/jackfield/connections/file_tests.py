@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["FileTests", "Fingerprints"]
 
 _COLUMNS = "name, fingerprint, status, account_id, account_label, last_test"
-_ALL = f"SELECT {_COLUMNS} FROM file_connection_tests WHERE workspace = :workspace"  # noqa: S608 (a constant)
+_ALL = f"SELECT {_COLUMNS} FROM file_connection_tests WHERE workspace = :workspace"
 _KEEP = f"""
 INSERT INTO file_connection_tests (workspace, {_COLUMNS})
 VALUES (:workspace, :name, :fingerprint, :status, :account_id, :account_label, :last_test)
 ON CONFLICT (workspace, name) DO UPDATE SET fingerprint = excluded.fingerprint, status = excluded.status,
     account_id = excluded.account_id, account_label = excluded.account_label, last_test = excluded.last_test
-"""  # noqa: S608 (constants)
+"""
 
 
 class Fingerprints(Protocol):

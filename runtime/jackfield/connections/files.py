@@ -81,8 +81,8 @@ def read_foreign(
 
     Where not ``reads_host``, documents may name no files of this host.
     """
-    from jackfield.catalog import Catalog as Installed  # noqa: PLC0415 (only other systems' files need their names explained)
-    from jackfield.connections import foreign  # noqa: PLC0415 (as above)
+    from jackfield.catalog import Catalog as Installed
+    from jackfield.connections import foreign
 
     around = foreign.Surroundings(lambda: catalog or Installed.installed(), environment, reads_files=reads_host)
     for item in foreign.read((foreign.Document(*document) for document in documents), around):
@@ -93,18 +93,18 @@ def _read(source: Source, environment: Mapping[str, str]) -> Iterator[StoredConn
     if isinstance(source, Mapping):
         yield from connections_of(source, _IN_CODE, ".") if _is_own(source) else [Foreign(source, _IN_CODE, _IN_CODE, ".")]
         return
-    path = os.path.expanduser(os.fspath(source))  # noqa: PTH111 (a cold invoke saves pathlib's import)
+    path = os.path.expanduser(os.fspath(source))
     if path.startswith("$"):
         yield from _from_variable(path, environment)
-    elif os.path.isdir(path):  # noqa: PTH112 (as above)
+    elif os.path.isdir(path):
         try:
-            names = sorted(os.listdir(path))  # noqa: PTH208 (as above)
+            names = sorted(os.listdir(path))
         except OSError as error:
             yield f"{path}: it cannot be read: {error.strerror}"
             return
         for name in names:
             if name.lower().endswith(_SUFFIXES):
-                yield from _from_file(os.path.join(path, name))  # noqa: PTH118 (as above)
+                yield from _from_file(os.path.join(path, name))
     else:
         yield from _from_file(path)
 
@@ -113,19 +113,19 @@ def _is_own(mapping: Mapping[str, Any]) -> bool:
     """Whether a mapping that is given in code is of our own shape; in doubt it is, so that faults are told in our own words."""
     if "connections" in mapping or all(isinstance(item, Mapping) and "type" in item for item in mapping.values()):
         return True
-    from jackfield.connections.foreign import recognise  # noqa: PLC0415 (few mappings are of other systems)
+    from jackfield.connections.foreign import recognise
 
     return recognise(mapping) is None
 
 
 def _from_file(path: str) -> Iterator[StoredConnection | Foreign | str]:
-    name = os.path.basename(path)  # noqa: PTH119 (a cold invoke saves pathlib's import)
+    name = os.path.basename(path)
     try:
         text = read_text(path)
     except DocumentError as error:
         yield f"{path}: {error}"
         return
-    yield from _from_text(text, name, path, os.path.dirname(path) or ".")  # noqa: PTH120 (as above)
+    yield from _from_text(text, name, path, os.path.dirname(path) or ".")
 
 
 def _from_variable(path: str, environment: Mapping[str, str]) -> Iterator[StoredConnection | Foreign | str]:

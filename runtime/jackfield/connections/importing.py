@@ -68,7 +68,7 @@ def read_document(
 
     :raises InvalidConnection: where the text is neither, or of no format that is known.
     """
-    from jackfield.connections import foreign  # noqa: PLC0415 (only imports need the names of other systems)
+    from jackfield.connections import foreign
 
     rows: list[StoredConnection | str] = []
     others: list[Foreign] = []

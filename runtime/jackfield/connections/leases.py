@@ -114,7 +114,7 @@ class ConnectionCache:
         if self._shared is not None:
             self._shared.drop(key, used)
 
-    def cached(self, key: object, make: Callable[[], Any]) -> Any:  # noqa: ANN401 (whatever a connector keeps)
+    def cached(self, key: object, make: Callable[[], Any]) -> Any:
         """The object under ``key``, made once; the least recently made ones go first."""
         found = self._objects.get(key)
         if found is not None:

@@ -25,7 +25,7 @@ def read_reference(target: object, folder: str, rules: ReferenceRules | None = N
     """
     if not isinstance(target, str) or not target or "\0" in target:
         raise ValueError("'$file' takes the path of a file")
-    path = os.path.join(folder, os.path.expanduser(target))  # noqa: PTH111, PTH118 (a cold invoke saves pathlib's import)
+    path = os.path.join(folder, os.path.expanduser(target))
     try:
         content = _content(path, target, rules)
         text = content.decode("utf-8")
@@ -40,7 +40,7 @@ def read_reference(target: object, folder: str, rules: ReferenceRules | None = N
 
 def _content(path: str, target: str, rules: ReferenceRules | None) -> bytes:
     descriptor = _opened(path, target) if rules is None else _opened_by_rules(path, target, rules)
-    with open(descriptor, "rb") as file:  # noqa: PTH123 (a descriptor)
+    with open(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         _require_regular(found, target)
         fault = rules.opened_fault(found) if rules is not None else None
@@ -50,7 +50,7 @@ def _content(path: str, target: str, rules: ReferenceRules | None) -> bytes:
 
 
 def _opened(path: str, target: str) -> int:
-    _require_regular(os.stat(path), target)  # noqa: PTH116 (as above): opening a device can have effects
+    _require_regular(os.stat(path), target)  # opening a device can have effects
     return os.open(path, _FLAGS)
 
 
@@ -73,7 +73,7 @@ def _opened_without_links(resolved: str, target: str) -> int:
     """Open an absolute path folder by folder: a link in any place is refused."""
     if os.open not in os.supports_dir_fd:
         return _opened(resolved, target)
-    *folders, name = [part for part in resolved.split(os.sep) if part] or ["."]  # noqa: PTH206 (no Path is needed)
+    *folders, name = [part for part in resolved.split(os.sep) if part] or ["."]
     place = os.open(os.sep, _STEP)
     try:
         for folder in folders:

@@ -59,7 +59,7 @@ class ReferenceRules:
 
         A file with further names (hard links) is refused, since one of them may be in the home, or another tenant's.
         """
-        places = [place for path in self.barred for place in (path, os.path.join(path, _KEY_FILE))]  # noqa: PTH118 (no Path is needed)
+        places = [place for path in self.barred for place in (path, os.path.join(path, _KEY_FILE))]
         if any(_is_file(place, found) for place in places) or found.st_dev == _device("/proc"):
             return f"the file {_OWN}"
         if found.st_nlink > 1:
@@ -78,7 +78,7 @@ class ReferenceRules:
 
 def _is_file(path: str, found: os.stat_result) -> bool:
     try:
-        there = os.stat(path)  # noqa: PTH116 (no Path is needed)
+        there = os.stat(path)
     except (OSError, ValueError):
         return False
     return (there.st_dev, there.st_ino) == (found.st_dev, found.st_ino)
@@ -86,7 +86,7 @@ def _is_file(path: str, found: os.stat_result) -> bool:
 
 def _device(path: str) -> int | None:
     try:
-        return os.stat(path).st_dev  # noqa: PTH116 (no Path is needed)
+        return os.stat(path).st_dev
     except OSError:
         return None
 
@@ -102,12 +102,12 @@ def _fits(kind: str, text: str, pattern: str) -> bool:
 
 def _is_barred(path: str, barred: tuple[str, ...]) -> bool:
     places = (*(_real("", place) for place in barred), "/proc")
-    return os.path.basename(path) == _KEY_FILE or any(path == place or path.startswith(place.rstrip(os.sep) + os.sep) for place in places)  # noqa: PTH119 (no Path is needed)
+    return os.path.basename(path) == _KEY_FILE or any(path == place or path.startswith(place.rstrip(os.sep) + os.sep) for place in places)
 
 
 def _real(folder: str, path: str) -> str:
     try:
-        return os.path.realpath(os.path.join(folder, os.path.expanduser(path)))  # noqa: PTH111, PTH118 (as ``Secrets`` reads it)
+        return os.path.realpath(os.path.join(folder, os.path.expanduser(path)))
     except ValueError:  # a NUL
         return ""
 

@@ -56,7 +56,7 @@ class Sealing(Protocol):
         """What was sealed for this place."""
 
 
-def binding(name: str, type: str, origin: str, public: Mapping[str, Any]) -> str:  # noqa: A002 (the contract's word)
+def binding(name: str, type: str, origin: str, public: Mapping[str, Any]) -> str:
     """Return a digest of what a connection's secrets are bound to besides their place."""
     text = json.dumps([name, type, origin, public], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -118,7 +118,7 @@ def bind_all(transaction: Transaction, vault: Sealing) -> int:
     count, after = 0, ("", "")
     while True:
         rows = transaction.execute(
-            f"SELECT workspace, {COLUMNS} FROM connections WHERE workspace > :workspace OR (workspace = :workspace AND id > :id) "  # noqa: S608 (constants)
+            f"SELECT workspace, {COLUMNS} FROM connections WHERE workspace > :workspace OR (workspace = :workspace AND id > :id) "
             "ORDER BY workspace, id LIMIT :page",
             {"workspace": after[0], "id": after[1], "page": _PAGE},
         )

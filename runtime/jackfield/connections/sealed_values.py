@@ -35,7 +35,7 @@ def parted(schema: Schema, values: Mapping[str, Any]) -> Parts:
     return Parts(_open_part(schema, nodes(schema, schema), values, "", secrets), secrets)
 
 
-def _open_part(root: Schema, applying: Nodes | None, value: Any, path: str, secrets: dict[str, bytes]) -> Any:  # noqa: ANN401 (JSON is Any)
+def _open_part(root: Schema, applying: Nodes | None, value: Any, path: str, secrets: dict[str, bytes]) -> Any:
     if is_reference(value) or value is None:
         return value
     if applying is None or is_secret(applying):
@@ -68,7 +68,7 @@ def secret_places(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(_secret(schema, nodes(schema, schema), values, ""))
 
 
-def _secret(root: Schema, applying: Nodes | None, value: Any, path: str) -> Iterator[str]:  # noqa: ANN401 (JSON is Any)
+def _secret(root: Schema, applying: Nodes | None, value: Any, path: str) -> Iterator[str]:
     if applying is None or is_secret(applying):
         yield path
     elif isinstance(value, Mapping | list | tuple) and not is_reference(value):

@@ -84,14 +84,14 @@ class Secrets:
             )
         return resolved
 
-    def _resolved(self, values: Any, place: _Place, path: str, faults: list[Detail]) -> Any:  # noqa: ANN401 (an object or an array)
+    def _resolved(self, values: Any, place: _Place, path: str, faults: list[Detail]) -> Any:
         read = [self._found(value, place, here, faults) for here, value in _members(values, path)]
         members = list(values.values()) if isinstance(values, Mapping) else values
         if all(new is old for new, old in zip(read, members, strict=True)):
             return values
         return dict(zip(values, read, strict=True)) if isinstance(values, Mapping) else read
 
-    def _found(self, value: Any, place: _Place, path: str, faults: list[Detail]) -> Any:  # noqa: ANN401 (any JSON)
+    def _found(self, value: Any, place: _Place, path: str, faults: list[Detail]) -> Any:
         if not _is_reference(value):
             return self._resolved(value, place, path, faults) if isinstance(value, Mapping | list | tuple) else value
         ((kind, target),) = value.items()
@@ -110,7 +110,7 @@ class Secrets:
 
     def _read_elsewhere(self, kind: str, target: object) -> str:
         if kind == "$vault":
-            from jackfield.connections.vault_kv import read_vault  # noqa: PLC0415 (few connections refer to Vault)
+            from jackfield.connections.vault_kv import read_vault
 
             return read_vault(target, self._environment)
         found = self._plugins.resolve_secret(kind[1:], target) if self._plugins.has("resolve_secret") else None

@@ -124,7 +124,7 @@ class SharedLeases:
         place = {**self._key, "lease": key}
         values = {**place, "holder": holder, "now": now, "until": now + HELD}
 
-        def unit(transaction: Any) -> int:  # noqa: ANN401 (the database's Transaction, imported for typing only)
+        def unit(transaction: Any) -> int:
             transaction.change(_INSERT, place)
             taken: int = transaction.change(_TAKE, values)
             return taken

@@ -154,5 +154,5 @@ class Connections:
 def _twice(found: Sequence[StoredConnection]) -> str:
     sources = [item.where for item in found]
     if len(set(sources)) < len(sources):  # files of the same name
-        sources = [os.path.join(item.folder, item.where) for item in found]  # noqa: PTH118 (a cold invoke saves pathlib's import)
+        sources = [os.path.join(item.folder, item.where) for item in found]
     return f"the connection '{found[0].name}' is defined more than once: in {' and '.join(sources)}"

@@ -82,7 +82,7 @@ def _token(environment: Mapping[str, str]) -> str:
     path = environment.get("VAULT_TOKEN_FILE")
     if not token and path:
         try:
-            with open(path, encoding="utf-8") as file:  # noqa: PTH123 (a cold invoke saves pathlib's import)
+            with open(path, encoding="utf-8") as file:
                 token = file.read(_LARGEST)
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"VAULT_TOKEN_FILE cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}") from None
@@ -94,7 +94,7 @@ def _token(environment: Mapping[str, str]) -> str:
     return token
 
 
-def _answer(url: str, headers: Mapping[str, str], authorities: str | None) -> Any:  # noqa: ANN401 (JSON is Any)
+def _answer(url: str, headers: Mapping[str, str], authorities: str | None) -> Any:
     for _ in range(_REDIRECTS + 1):
         try:
             status, location, body = _request(url, headers, authorities)
@@ -138,7 +138,7 @@ def _request(url: str, headers: Mapping[str, str], authorities: str | None) -> t
         connection.close()
 
 
-def _field(answer: Any, wanted: _Wanted) -> str:  # noqa: ANN401 (JSON is Any)
+def _field(answer: Any, wanted: _Wanted) -> str:
     outer = answer.get("data") if isinstance(answer, dict) else None
     fields = outer.get("data") if isinstance(outer, dict) else None
     if not isinstance(outer, dict) or not isinstance(fields, dict) or "metadata" not in outer:

@@ -48,7 +48,7 @@ def yaml_documents(text: str, line: int = 0, before: int = 0) -> Iterator[tuple[
         raise DocumentError(f"it is not YAML: {str(error)[:200]}") from None
 
 
-def _at(mark: Any, line: int = 0) -> str:  # noqa: ANN401 (PyYAML's marks are untyped)
+def _at(mark: Any, line: int = 0) -> str:
     return f"at line {line + mark.line + 1}, column {mark.column + 1}"
 
 
@@ -70,13 +70,13 @@ class _Outline:
     line: int
     open: list[_Open] = field(default_factory=list)
 
-    def start(self, event: Any, *, is_mapping: bool) -> None:  # noqa: ANN401 (PyYAML's events are untyped)
+    def start(self, event: Any, *, is_mapping: bool) -> None:
         self.node()
         if len(self.open) == MAX_DEPTH:
             raise DocumentError(f"it is nested deeper than {MAX_DEPTH} levels")
         self.open.append(_Open(is_mapping, event.anchor))
 
-    def alias(self, event: Any) -> None:  # noqa: ANN401 (PyYAML's events are untyped)
+    def alias(self, event: Any) -> None:
         self.node()
         if any(item.anchor == event.anchor for item in self.open):
             raise DocumentError(f"the alias '*{event.anchor[:80]}' refers to what it stands in, {_at(event.start_mark, self.line)}")
@@ -121,20 +121,20 @@ class _Loader(_BASE):  # type: ignore[misc]
     repeats = False
     line = 0
 
-    def construct_yaml_map(self, node: Any) -> Iterator[Any]:  # noqa: ANN401 (PyYAML's signature)
+    def construct_yaml_map(self, node: Any) -> Iterator[Any]:
         twice = self._keys(node)
         self.repeats |= bool(twice)
         made = Repeated(twice) if twice else {}
         yield made
         made.update(self.construct_mapping(node))
 
-    def flatten_mapping(self, node: Any) -> None:  # noqa: ANN401 (PyYAML's signature)
+    def flatten_mapping(self, node: Any) -> None:
         self._keys(node)  # a merged mapping may be flattened before it is made; its own keys may then be those that it merges, too
         super().flatten_mapping(node)
         if len(node.value) > MAX_VALUES:  # merges of merges unfold while they are read
             raise DocumentError(f"it unfolds to more than {MAX_VALUES:,} values (merges)")
 
-    def _keys(self, node: Any) -> dict[str, str]:  # noqa: ANN401 (as above)
+    def _keys(self, node: Any) -> dict[str, str]:
         """Make the mapping's keys text; those that occur twice, and where the second one stands."""
         if not isinstance(node, yaml.MappingNode):
             return {}

@@ -94,7 +94,7 @@ class Call:
             self.changes = True
             self._unanswered, self._returned = step or f"request {self.requests}", None
 
-    def returned(self, value: Any) -> None:  # noqa: ANN401 (any JSON)
+    def returned(self, value: Any) -> None:
         """Keep what an answer with a good status returned, without taking it for a success yet.
 
         A transport cannot tell a good answer from a garbled one. It counts as a success with the next request, or where the try fails in a
@@ -102,7 +102,7 @@ class Call:
         """
         self._returned = value
 
-    def answered(self, returned: Any = None) -> None:  # noqa: ANN401 (any JSON)
+    def answered(self, returned: Any = None) -> None:
         """Note that the provider answered the request that was begun last with success, and what it returned (an id to find it by)."""
         if self._unanswered is None and not self.requests:  # its author forgot begin(), and an answer says that a request was sent
             self.begun = self.changes = True
@@ -180,7 +180,7 @@ class Leases(Protocol):
     def drop(self, key: str, used: Minted) -> None:
         """Forget ``used``, since the provider says that it has expired."""
 
-    def cached(self, key: object, make: Callable[[], Any]) -> Any:  # noqa: ANN401 (whatever a connector keeps)
+    def cached(self, key: object, make: Callable[[], Any]) -> Any:
         """The object under ``key``, made on first use and kept with the connection."""
 
 

@@ -85,7 +85,7 @@ class Connector:
         icon: str | None = None,
         categories: Sequence[str] = (),
         documentation_url: str | None = None,
-        license: str | None = None,  # noqa: A002 (the manifest's word)
+        license: str | None = None,
         aliases: Mapping[str, Any] | None = None,
     ) -> None:
         self.key = key
@@ -182,7 +182,7 @@ class Connector:
 
     def describe(self) -> dict[str, Any]:
         """Describe the connector as its manifest does."""
-        from jackfield.connector.manifests import describe  # noqa: PLC0415 (a refused invocation describes nothing)
+        from jackfield.connector.manifests import describe
 
         return describe(self)
 
@@ -214,11 +214,11 @@ def _signature(function: Callable[..., Any], key: str) -> tuple[type[Inputs], ty
         hints = typing.get_type_hints(function)
     except NameError as error:
         raise DeclarationError(f"action '{key}': the annotation '{error.name}' is not defined in its module") from None
-    if not 1 <= len(parameters) <= 2:  # noqa: PLR2004 (inputs, client)
+    if not 1 <= len(parameters) <= 2:
         raise DeclarationError(f"action '{key}' must take its inputs, and the client if it needs one")
     inputs, output = hints.get(parameters[0].name), hints.get("return")
     if not (isinstance(inputs, type) and issubclass(inputs, Inputs)):
         raise DeclarationError(f"action '{key}': the first parameter must be annotated with an Inputs model")
     if not (isinstance(output, type) and issubclass(output, Output)):
         raise DeclarationError(f"action '{key}': the return value must be annotated with an Output model")
-    return inputs, output, len(parameters) == 2  # noqa: PLR2004 (inputs, client)
+    return inputs, output, len(parameters) == 2

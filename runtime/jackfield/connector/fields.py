@@ -12,7 +12,7 @@ __all__ = ["Field"]
 
 
 def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manifest)
-    default: Any = PydanticUndefined,  # noqa: ANN401 (of the field's type)
+    default: Any = PydanticUndefined,
     *,
     title: str | None = None,
     description: str | None = None,
@@ -32,7 +32,7 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     generated: Literal["externalId"] | None = None,
     destination: bool = False,
     schema: Mapping[str, Any] | None = None,
-) -> Any:  # noqa: ANN401 (pydantic's own signature)
+) -> Any:
     """Describe one field of inputs, output or connection values.
 
     ``secret`` marks a value that is never shown; ``sensitive`` one that stays out of logs and messages (a mail's text); ``mask`` shows

@@ -96,7 +96,7 @@ class ConnectionType(BaseModel):
         """Return those of the actions' permissions that are needed over this connection; all of them by default."""
         return permissions
 
-    def open(self, context: OpenContext) -> Any:  # noqa: ANN401 (the author's client)
+    def open(self, context: OpenContext) -> Any:
         """Give a client for one try. Called for each try: keep what is dear with ``context.cached`` and ``context.lease``."""
         raise NotImplementedError
 

@@ -35,7 +35,7 @@ def model_schema(model: type[BaseModel], extra: Mapping[str, Any] | None = None)
     return {"$schema": _DRAFT, **about, **schema, **(extra or {})}
 
 
-def _inlined(node: Any, definitions: Mapping[str, Any], inside: tuple[str, ...]) -> Any:  # noqa: ANN401 (a JSON Schema is any JSON)
+def _inlined(node: Any, definitions: Mapping[str, Any], inside: tuple[str, ...]) -> Any:
     if isinstance(node, list):
         return [_inlined(item, definitions, inside) for item in node]
     if not isinstance(node, dict):
@@ -49,7 +49,7 @@ def _inlined(node: Any, definitions: Mapping[str, Any], inside: tuple[str, ...])
     return {key: _inlined(value, definitions, inside) for key, value in node.items() if key != "discriminator"}
 
 
-def _cleaned(node: Any) -> Any:  # noqa: ANN401 (a JSON Schema is any JSON)
+def _cleaned(node: Any) -> Any:
     if isinstance(node, list):
         return [_cleaned(item) for item in node]
     if not isinstance(node, dict):

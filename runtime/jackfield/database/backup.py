@@ -49,7 +49,7 @@ def backup(database: Database, path: str | os.PathLike[str]) -> Backup:
         if isinstance(dialect, SqliteDialect):
             _copy(dialect, part)
         else:
-            from jackfield.database.postgres_programs import dump  # noqa: PLC0415 (an extra)
+            from jackfield.database.postgres_programs import dump
 
             dump(dialect, part, Path(path))
     return Backup(str(path), Path(path).stat().st_size, version)
@@ -66,7 +66,7 @@ def restore(database: Database, path: str | os.PathLike[str], migrate: Callable[
     dialect = database.dialect
     if isinstance(dialect, SqliteDialect):
         raise DatabaseUnfit("a backup of SQLite is a database in itself", hint=_COPY)
-    from jackfield.database.postgres_programs import restore_dump  # noqa: PLC0415 (an extra)
+    from jackfield.database.postgres_programs import restore_dump
 
     with database.read() as transaction:
         tables = transaction.execute(dialect.tables, {})

@@ -292,12 +292,12 @@ class Database:
 def _dialect(url: str, wait: float) -> Dialect:
     scheme, separator, rest = url.partition("://")
     if separator and scheme == "sqlite":
-        from jackfield.database.sqlite import SqliteDialect  # noqa: PLC0415 (only what is used is imported)
+        from jackfield.database.sqlite import SqliteDialect
 
         return SqliteDialect(_path(rest), wait=wait)
     if separator and scheme in {"postgresql", "postgres"}:
         try:
-            from jackfield.database.postgres import PostgresDialect  # noqa: PLC0415 (an extra)
+            from jackfield.database.postgres import PostgresDialect
         except ImportError:
             raise DatabaseUnfit("PostgreSQL needs the extra 'postgres'", hint="Install it: pip install 'jackfield[postgres]'.") from None
         return PostgresDialect(url, wait=wait)
@@ -313,7 +313,7 @@ def _path(rest: str) -> str:
         raise DatabaseUnfit("the database's URL names no file: after 'sqlite:///' stands a path, and no options", hint=_FORMS)
     if path == ":memory:":
         raise DatabaseUnfit("the database's URL names a file ':memory:'", hint="Write 'sqlite://' for a database of this process only.")
-    folder = os.path.dirname(path)  # noqa: PTH120 (what cannot be looked at raises nothing)
-    if folder.strip("/") and not path.startswith("/") and not os.path.lexists(folder) and os.path.isdir("/" + folder):  # noqa: PTH112 (as above)
+    folder = os.path.dirname(path)
+    if folder.strip("/") and not path.startswith("/") and not os.path.lexists(folder) and os.path.isdir("/" + folder):
         raise DatabaseUnfit(f"'sqlite:///{path}' is a relative path, and '{folder}' is not there", hint=f"Write 'sqlite:////{path}'.")
-    return os.path.abspath(path)  # noqa: PTH100 (as above)
+    return os.path.abspath(path)

@@ -124,7 +124,7 @@ class MasterKey:
 
 
 def _key_id(key: bytes) -> str:
-    from hashlib import sha256  # noqa: PLC0415 (OpenSSL costs a cold start 10 ms)
+    from hashlib import sha256
 
     return sha256(key).hexdigest()[:8]
 

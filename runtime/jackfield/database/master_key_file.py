@@ -32,13 +32,13 @@ class KeyFile:
         named = environment.get("JACKFIELD_MASTER_KEY_FILE")
         if named:
             return cls(os.path.realpath(named), private=False)  # a mounted secret may be a link
-        return cls(os.path.join(home, "master.key"), private=True)  # noqa: PTH118 (a cold invoke saves pathlib's import)
+        return cls(os.path.join(home, "master.key"), private=True)
 
     @property
     def is_missing(self) -> bool:
         """Whether there is no such file, rather than one that cannot be looked at."""
         try:
-            os.stat(self.path)  # noqa: PTH116 (as above)
+            os.stat(self.path)
         except FileNotFoundError:
             return True
         except OSError:
@@ -55,7 +55,7 @@ class KeyFile:
     def identity(self) -> tuple[int, int] | None:
         """What changes when the file does; None where it cannot be looked at."""
         with suppress(OSError):
-            found = os.stat(self.path)  # noqa: PTH116 (as above)
+            found = os.stat(self.path)
             return found.st_ino, found.st_mtime_ns
         return None
 
@@ -82,7 +82,7 @@ class KeyFile:
         :raises DatabaseUnfit: where the file cannot be written.
         """
         try:
-            with open(self.path, "rb") as file:  # noqa: PTH123 (as above)
+            with open(self.path, "rb") as file:
                 there = file.read().decode("ascii").replace(",", " ").split()
                 lines = dict.fromkeys([*key.replace(",", " ").split(), *there])
                 _replace(self.path, "".join(f"{line}\n" for line in lines).encode("ascii"), os.fstat(file.fileno()))
@@ -164,10 +164,10 @@ def _replace(path: str, content: bytes, before: os.stat_result) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(part, path)  # noqa: PTH105 (as above)
+        os.replace(part, path)
     except BaseException:
         with suppress(OSError):
-            os.unlink(part)  # noqa: PTH108 (as above)
+            os.unlink(part)
         raise
 
 
@@ -177,9 +177,9 @@ def _locked(path: str) -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
-    import fcntl  # noqa: PLC0415 (not everywhere)
+    import fcntl
 
-    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)  # noqa: PTH120 (as above)
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
         yield

@@ -26,7 +26,7 @@ class Row(tuple[Any, ...]):
 
     if TYPE_CHECKING:
 
-        def __getattr__(self, column: str) -> Any: ...  # noqa: ANN401 (whatever the column holds)
+        def __getattr__(self, column: str) -> Any: ...
 
 
 @lru_cache(maxsize=1024)

@@ -33,7 +33,7 @@ def bound(parts: Iterable[str]) -> bytes:
 
 def cipher(key: bytes) -> AESGCM:
     """The cipher of a key of 32 bytes."""
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 (only calls with secrets pay for it)
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     return AESGCM(key)
 
@@ -90,7 +90,7 @@ def _context(header: bytes, place: tuple[str, ...]) -> bytes:
 
 
 def _decrypted(aead: AESGCM, nonce: bytes, ciphertext: bytes, context: bytes) -> bytes:
-    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 (as above)
+    from cryptography.exceptions import InvalidTag
 
     try:
         return aead.decrypt(nonce, ciphertext, context)

@@ -302,7 +302,7 @@ class SqliteDialect(Dialect):
         self._readers.close()
         self._writer.close()
         if not self._durable:
-            _forget(os.path.dirname(self.path), os.getpid())  # noqa: PTH120 (as everywhere here, a string)
+            _forget(os.path.dirname(self.path), os.getpid())
 
     def withdraw(self, until: float) -> bool:
         """Close every connection before a fork. A child with a copy of one takes its parent's file locks for its own: what it commits is
@@ -355,7 +355,7 @@ def _free_pages(path: str) -> int:
 
 def _identity(path: str) -> tuple[int, int] | None:
     try:
-        found = os.stat(path)  # noqa: PTH116 (on the hot path)
+        found = os.stat(path)
     except OSError:
         return None
     return found.st_dev, found.st_ino
@@ -380,7 +380,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _temporary(owner: object) -> str:
-    from tempfile import mkdtemp  # noqa: PLC0415 (costs a cold start 5 ms)
+    from tempfile import mkdtemp
 
     folder = mkdtemp(prefix="jackfield-")
     weakref.finalize(owner, _forget, folder, os.getpid())
@@ -389,6 +389,6 @@ def _temporary(owner: object) -> str:
 
 def _forget(folder: str, pid: int) -> None:
     if os.getpid() == pid:  # a forked child's end is not the owner's
-        from shutil import rmtree  # noqa: PLC0415 (costs a cold start 5 ms)
+        from shutil import rmtree
 
         rmtree(folder, ignore_errors=True)

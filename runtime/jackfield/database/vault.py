@@ -106,7 +106,7 @@ class Vault:
     def damaged_keys(self) -> Iterator[DataKeyDamaged]:
         """Try every data key; give an error for each that cannot be unwrapped."""
         with self._database.read(settled=False) as transaction:
-            rows = transaction.execute(f"SELECT {_COLUMNS} FROM data_keys ORDER BY workspace, key_id")  # noqa: S608 (column names of our own)
+            rows = transaction.execute(f"SELECT {_COLUMNS} FROM data_keys ORDER BY workspace, key_id")
         for row in rows:
             try:
                 _data_key(self._master, row)
@@ -158,7 +158,7 @@ class Vault:
         """A new data key, unless another process has made one in this moment."""
         key_id, key = os.urandom(8).hex(), os.urandom(sealing.KEY_BYTES)
         transaction.change(
-            f"INSERT INTO data_keys ({_COLUMNS}) VALUES (:workspace, :key_id, :wrapped, :master_key_id, :created_at) "  # noqa: S608 (column names of our own)
+            f"INSERT INTO data_keys ({_COLUMNS}) VALUES (:workspace, :key_id, :wrapped, :master_key_id, :created_at) "
             "ON CONFLICT DO NOTHING",
             {
                 "workspace": workspace,
@@ -171,7 +171,7 @@ class Vault:
 
     def _all(self, transaction: Transaction, workspace: str) -> _Known | None:
         rows = transaction.execute(
-            f"SELECT {_COLUMNS} FROM data_keys WHERE workspace = :workspace AND (retired_at IS NULL OR created_at = "  # noqa: S608 (column names of our own)
+            f"SELECT {_COLUMNS} FROM data_keys WHERE workspace = :workspace AND (retired_at IS NULL OR created_at = "
             "(SELECT MIN(created_at) FROM data_keys WHERE workspace = :workspace)) ORDER BY created_at",
             {"workspace": workspace},
         )
@@ -184,7 +184,7 @@ class Vault:
         uncertain = self._database.writing  # what the transaction around may yet undo is not kept
         with self._database.read(settled=False) as transaction:
             row = transaction.find(
-                f"SELECT {_COLUMNS} FROM data_keys WHERE workspace = :workspace AND key_id = :key_id",  # noqa: S608 (column names of our own)
+                f"SELECT {_COLUMNS} FROM data_keys WHERE workspace = :workspace AND key_id = :key_id",
                 {"workspace": workspace, "key_id": key_id},
             )
         if row is None:
@@ -206,7 +206,7 @@ class Vault:
         while True:
             with self._database.write() as transaction:
                 rows = transaction.execute(
-                    f"SELECT {_COLUMNS} FROM data_keys WHERE master_key_id <> :id LIMIT :page",  # noqa: S608 (column names of our own)
+                    f"SELECT {_COLUMNS} FROM data_keys WHERE master_key_id <> :id LIMIT :page",
                     {"id": master.id, "page": _PAGE},
                 )
                 for row in rows:
@@ -253,13 +253,13 @@ def _rewrapped(transaction: Transaction, row: Row, master: MasterKey) -> int:
 
 
 def _digest(key: bytes) -> HMAC:
-    from hmac import HMAC  # noqa: PLC0415 (OpenSSL costs a cold start 10 ms)
+    from hmac import HMAC
 
     return HMAC(key, digestmod="sha256")
 
 
 def _derived(key: bytes, workspace: str) -> bytes:
-    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 (only calls with secrets pay for it)
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415 (as above)
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
     return HKDF(SHA256(), sealing.KEY_BYTES, salt=None, info=sealing.bound(("jackfield fingerprint", workspace))).derive(key)

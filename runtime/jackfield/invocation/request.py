@@ -156,7 +156,7 @@ def _connection_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
 def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
     if "idempotencyKey" in data:
         key = data["idempotencyKey"]
-        if not isinstance(key, str) or not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():  # noqa: PLR2004 (contract §2)
+        if not isinstance(key, str) or not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
             yield Detail("/idempotencyKey", "must be 1 to 255 printable ASCII characters", "pattern")
     if "timeoutSeconds" in data:
         limit = data["timeoutSeconds"]
@@ -178,7 +178,7 @@ def _moment(text: object) -> float | None:
     """Return RFC 3339 text as seconds since 1970; None where it is none."""
     if not isinstance(text, str) or not _RFC_3339.fullmatch(text):
         return None
-    from datetime import datetime  # noqa: PLC0415 (hardly any invocation names a moment)
+    from datetime import datetime
 
     try:
         return datetime.fromisoformat(text.upper()).timestamp()

@@ -16,7 +16,7 @@ MAX_DEPTH = 100
 _NESTING = (dict, list)
 
 
-def decode(text: str | bytes | bytearray) -> Any:  # noqa: ANN401 (JSON is Any)
+def decode(text: str | bytes | bytearray) -> Any:
     """Read JSON text within the limits.
 
     :raises InvalidInvocation: not JSON (RFC 8259: no NaN, no duplicate member), larger than ``MAX_BYTES`` or deeper than ``MAX_DEPTH``.
@@ -59,7 +59,7 @@ class _RefusedJson(ValueError):
     """JSON that Python would read and RFC 8259 does not allow."""
 
 
-def _no_constant(name: str) -> Any:  # noqa: ANN401 (the json module's signature)
+def _no_constant(name: str) -> Any:
     raise _RefusedJson(f"{name} is not a JSON number")
 
 

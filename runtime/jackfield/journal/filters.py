@@ -41,7 +41,7 @@ def indexed(filters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: given[name] for name in ("since", "until", first) if name in given}
 
 
-def fits(row: Any, filters: Mapping[str, Any]) -> bool:  # noqa: ANN401 (a row, with columns as members)
+def fits(row: Any, filters: Mapping[str, Any]) -> bool:
     """Return whether a row passes all filters that are about what an entry says; ``since`` and ``until`` are left out."""
     given = {name: value for name, value in filters.items() if value is not None and name not in ("since", "until")}
     if given.get("status") == "cancelled":
@@ -51,7 +51,7 @@ def fits(row: Any, filters: Mapping[str, Any]) -> bool:  # noqa: ANN401 (a row, 
     return all(_passes(row, name, value) for name, value in given.items())
 
 
-def _passes(row: Any, name: str, value: str) -> bool:  # noqa: ANN401 (as above)
+def _passes(row: Any, name: str, value: str) -> bool:
     if name in _EQUAL:
         return bool(getattr(row, _EQUAL[name]) == value)
     if name == "q":

@@ -110,7 +110,7 @@ class Journal:
         text = _JSON.encode(inputs).encode("utf-8", "surrogatepass")
         return self._vault.seal(self._workspace, ("invocation", identifier, "inputs"), text)
 
-    def opened_inputs(self, identifier: str, sealed: bytes) -> Any:  # noqa: ANN401 (JSON)
+    def opened_inputs(self, identifier: str, sealed: bytes) -> Any:
         """What ``sealed_inputs`` sealed."""
         return json.loads(self._vault.open(self._workspace, ("invocation", identifier, "inputs"), sealed))
 
@@ -196,7 +196,7 @@ class Journal:
         queued = row.status == "queued" or row.inputs is None
         return self._entry(row, None if queued else self.opened_inputs(identifier, row.inputs))
 
-    def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:  # noqa: ANN401 (text, or a moment)
+    def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
         """List entries, newest first, and the cursor of the next page; filters (``jackfield.journal.filters``) must all fit. A page that
         filters leave short has a cursor all the same where it looked at many entries and more are left.
         """
@@ -232,7 +232,7 @@ class Journal:
         *,
         cursor: str | None = None,
         limit: int = 50,
-        **filters: Any,  # noqa: ANN401 (as above)
+        **filters: Any,
     ) -> tuple[list[Entry], str | None]:
         """List entries of which ``sees`` says that the caller sees them; filters and cursor tell nothing of the others."""
         self.settle_owed()
@@ -262,7 +262,7 @@ class Journal:
 
         :raises InvalidInvocation: where there is no such invocation, or it is not in doubt.
         """
-        from jackfield.journal.abandoned import resolved  # noqa: PLC0415 (only a person's word needs it)
+        from jackfield.journal.abandoned import resolved
 
         entry, now = self.find(identifier), self._clock.time()
         result, code = resolved(entry, outcome, by, now)
@@ -289,7 +289,7 @@ class Journal:
     def recovery(self) -> Recovery:
         """Takes over what other processes have lost."""
         if self._recovery is None:
-            from jackfield.journal.recovery import Recovery  # noqa: PLC0415 (a short command never pays for it)
+            from jackfield.journal.recovery import Recovery
 
             self._recovery = Recovery(self.database, self._vault, self._clock)
         return self._recovery

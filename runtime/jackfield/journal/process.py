@@ -13,9 +13,9 @@ def place() -> str | None:
     None where /proc does not show this process's own namespace: a look-up there would be about other processes.
     """
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123 (a cold invoke saves pathlib's import)
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             boot = file.read().strip()
-        if os.readlink("/proc/self") != str(os.getpid()):  # noqa: PTH115 (as above)
+        if os.readlink("/proc/self") != str(os.getpid()):
             return None
         return "/".join((boot, _namespace("pid"), _namespace("time")))
     except OSError:
@@ -25,7 +25,7 @@ def place() -> str | None:
 def born(pid: int) -> int | None:
     """Clock ticks since boot at which a process started (proc(5), field 22); None where it has ended or cannot be seen."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 (as above)
+        with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return None
@@ -43,9 +43,9 @@ def has_ended(pid: int, started: int | None) -> bool:
         return True
     except PermissionError:
         return False
-    return os.path.exists(f"/proc/{pid}/stat")  # noqa: PTH110 (as above): a zombie
+    return os.path.exists(f"/proc/{pid}/stat")  # a zombie
 
 
 def _namespace(kind: str) -> str:
     path = f"/proc/self/ns/{kind}"
-    return os.readlink(path) if os.path.lexists(path) else ""  # noqa: PTH115 (as above)
+    return os.readlink(path) if os.path.lexists(path) else ""

@@ -32,7 +32,7 @@ class Queue:
     """The queue of a whole database: workers serve every workspace, so these statements alone name none; each row says whose it is."""
 
     def __init__(self, database: Database, clock: Clock | None = None) -> None:
-        from jackfield.clock import SystemClock  # noqa: PLC0415 (most callers have a clock)
+        from jackfield.clock import SystemClock
 
         self._database = database
         self._clock = clock or SystemClock()
@@ -131,5 +131,5 @@ class Queue:
         mine = [row for row in rows if transaction.change(sql.CLAIM, self._values(row))]
         return [Claimed(row.workspace, row.id, row.inputs, row.delivery + 1) for row in mine]
 
-    def _values(self, row: Any) -> dict[str, Any]:  # noqa: ANN401 (a row)
+    def _values(self, row: Any) -> dict[str, Any]:
         return {"workspace": row.workspace, "id": row.id, "owner": Instance.of(self._database).owner}

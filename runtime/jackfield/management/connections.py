@@ -103,7 +103,7 @@ class ManagedConnections:
         cursor: str | None = None,
         limit: int = _PAGE,
         *,
-        type: str | None = None,  # noqa: A002 (the contract's word)
+        type: str | None = None,
         text: str | None = None,
     ) -> ConnectionPage:
         """A page of at most ``limit`` connections, by name: those of a type, those with ``text`` in their name, type or account.
@@ -150,7 +150,7 @@ class ManagedConnections:
         except (JackfieldError, ValueError, KeyError):
             return False
 
-    def check(self, type: str, values: Mapping[str, Any], giver: Giver = _OPERATOR) -> None:  # noqa: A002 (the contract's word)
+    def check(self, type: str, values: Mapping[str, Any], giver: Giver = _OPERATOR) -> None:
         """Do nothing where ``values`` would do for a new connection of that type; nothing is tried or kept.
 
         :raises InvalidConnection: with every fault at once.
@@ -160,7 +160,7 @@ class ManagedConnections:
     def add(
         self,
         name: str,
-        type: str,  # noqa: A002 (the contract's word)
+        type: str,
         values: Mapping[str, Any],
         *,
         test: bool = True,
@@ -250,7 +250,7 @@ class ManagedConnections:
 
     def test_draft(
         self,
-        type: str,  # noqa: A002 (the contract's word)
+        type: str,
         values: Mapping[str, Any],
         *,
         name: str | None = None,
@@ -322,7 +322,7 @@ class ManagedConnections:
         except JackfieldError:
             return None
 
-    def _noted(self, event: str, name: str, **details: Any) -> Callable[[Transaction], None]:  # noqa: ANN401 (JSON)
+    def _noted(self, event: str, name: str, **details: Any) -> Callable[[Transaction], None]:
         """Return what adds an entry about the connection ``name`` to the transaction of a change."""
         open_audit, actor = self._open_audit, self._actor
 
@@ -332,7 +332,7 @@ class ManagedConnections:
 
         return also
 
-    def _record(self, event: str, name: str | None, **details: Any) -> None:  # noqa: ANN401 (JSON)
+    def _record(self, event: str, name: str | None, **details: Any) -> None:
         if self._open_audit is not None:
             self._open_audit(self._actor).record(event, "connections" if name is None else f"connection:{name}", details)
 

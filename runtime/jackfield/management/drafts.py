@@ -120,11 +120,11 @@ def _origin(giver: Giver, given: Mapping[str, Any], kept: Mapping[str, Any], old
     return giver.origin
 
 
-def _anchored(value: Any, folder: str) -> Any:  # noqa: ANN401 (JSON is Any)
+def _anchored(value: Any, folder: str) -> Any:
     """The value with ``$file`` references that do not depend on where the process is started."""
     if isinstance(value, Mapping):
         if len(value) == 1 and isinstance(value.get("$file"), str):
-            path = os.path.expanduser(value["$file"])  # noqa: PTH111 (as ``Secrets`` reads it)
-            return {"$file": os.path.abspath(os.path.join(folder, path))}  # noqa: PTH100, PTH118 (as above)
+            path = os.path.expanduser(value["$file"])
+            return {"$file": os.path.abspath(os.path.join(folder, path))}
         return {name: _anchored(member, folder) for name, member in value.items()}
     return [_anchored(item, folder) for item in value] if isinstance(value, list | tuple) else value

@@ -38,7 +38,7 @@ def choices(stages: Stages, connector_key: str, source: str, connection: str | N
     :raises NotAllowed: where rules forbid the caller the source over this connection.
     :raises JackfieldError: what the provider said.
     """
-    from jackfield.access import Request as Wish  # noqa: PLC0415 (an invocation never pays for it)
+    from jackfield.access import Request as Wish
 
     authorizer = stages.permits.authorizer(caller)
     wish = Wish(connector_key, source, "read", connection)  # as for an action that reads
@@ -65,7 +65,7 @@ def _manifest(catalog: Catalog, key: str, authorizer: Authorizer, wish: Request)
 
     :raises UnknownConnector: where there is none.
     """
-    from jackfield.access import SeenCatalog  # noqa: PLC0415 (as above)
+    from jackfield.access import SeenCatalog
 
     if authorizer.is_bound and not authorizer.decide(wish).allowed:
         return SeenCatalog(catalog, authorizer).find(key)

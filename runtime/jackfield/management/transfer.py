@@ -64,8 +64,8 @@ def _read(document: str | os.PathLike[str], giver: Giver) -> list[StoredConnecti
     if giver.origin != "operator":
         return read_document(str(document), "the document", ".", reads_host=False)
     if not (isinstance(document, str) and _is_text(document)):
-        path = os.path.expanduser(os.fspath(document))  # noqa: PTH111 (as connection files are read)
-        if os.path.isdir(path):  # noqa: PTH112 (as above)
+        path = os.path.expanduser(os.fspath(document))
+        if os.path.isdir(path):
             return read_folder(path)
     return read_document(*_text(document))
 
@@ -100,9 +100,9 @@ def _text(document: str | os.PathLike[str]) -> tuple[str, str, str]:
         return document, "the document", "."
     if isinstance(document, str) and document.startswith("$"):
         return _variable(document), document, "."
-    path = os.path.expanduser(os.fspath(document))  # noqa: PTH111 (as connection files are read)
+    path = os.path.expanduser(os.fspath(document))
     try:
-        return read_text(path), os.path.basename(path), os.path.dirname(path) or "."  # noqa: PTH119, PTH120 (as above)
+        return read_text(path), os.path.basename(path), os.path.dirname(path) or "."
     except DocumentError as error:
         raise InvalidConnection(f"{path[:200]}: {error}", hint="Check the path and its permissions.") from None
 

@@ -92,7 +92,7 @@ class GuardedConnections(ManagedConnections):
     def add(
         self,
         name: str,
-        type: str,  # noqa: A002 (the contract's word)
+        type: str,
         values: Mapping[str, Any],
         *,
         test: bool = True,
@@ -155,7 +155,7 @@ class GuardedConnections(ManagedConnections):
 
     def test_draft(
         self,
-        type: str,  # noqa: A002 (the contract's word)
+        type: str,
         values: Mapping[str, Any],
         *,
         name: str | None = None,

@@ -28,7 +28,7 @@ class SeenJournal:
         self._catalog = catalog
         self._manifests: dict[str, Manifest | None] = {}
 
-    def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:  # noqa: ANN401 (the journal's own)
+    def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
         """List entries that are seen, newest first, and the cursor of the next page; filters must all fit."""
         if not self._authorizer.token:
             return self._journal.entries(cursor=cursor, limit=limit, **filters)
@@ -61,7 +61,7 @@ class SeenJournal:
         """Return how many invocations are queued, running and in doubt."""
         return open_counts(self._journal.database, self._workspace, None if not self._authorizer.token else self._sees)
 
-    def _sees(self, entry: Any) -> bool:  # noqa: ANN401 (an entry, or a row with the same members)
+    def _sees(self, entry: Any) -> bool:
         manifest = self._manifest(entry.connector)
         return self._authorizer.sees_entry(manifest, entry.connector, entry.action, entry.effect, entry.connection)
 

@@ -146,7 +146,7 @@ def _target(
 
 
 def _chosen_external_ids(kind: ConnectionTypeManifest, values: Mapping[str, Any]) -> tuple[str, ...]:
-    from jackfield.connections.external_ids import generated_fields  # noqa: PLC0415 (only calls over a network pay for it)
+    from jackfield.connections.external_ids import generated_fields
 
     return tuple(field for field in generated_fields(kind.schema) if values.get(field))
 

@@ -54,7 +54,7 @@ def typed(admitted: Admitted, action: Action, values: Mapping[str, Any]) -> Inpu
     try:
         inputs = action.inputs.model_validate({**left_out, **values} if left_out else values)
     except ValueError as error:
-        from pydantic import ValidationError  # noqa: PLC0415 (one look-up less for each invocation that is valid)
+        from pydantic import ValidationError
 
         if not isinstance(error, ValidationError):
             raise

@@ -89,7 +89,7 @@ class LoopThread:
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, from any other thread."""
-        import asyncio  # noqa: PLC0415 (a synchronous action never pays for it)
+        import asyncio
 
         with self._lock:
             if self._loop is None:
@@ -108,8 +108,8 @@ class LoopThread:
         with self._lock:
             loop, self._loop = self._loop, None
         if loop is not None and self._thread is not None:
-            import asyncio  # noqa: PLC0415 (as above)
-            from concurrent.futures import wait  # noqa: PLC0415 (as above)
+            import asyncio
+            from concurrent.futures import wait
 
             wait(set(self._running))
             asyncio.run_coroutine_threadsafe(_cancel_others(), loop).result()
@@ -119,7 +119,7 @@ class LoopThread:
 
 
 async def _cancel_others() -> None:
-    import asyncio  # noqa: PLC0415 (as above)
+    import asyncio
 
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
@@ -149,7 +149,7 @@ def drive(steps: Steps[T], clock: Clock, loop: LoopThread) -> T:
 
 async def adrive(steps: Steps[T], clock: Clock, workers: Executor) -> T:
     """Run the steps in this task; what may block goes to a worker thread."""
-    import asyncio  # noqa: PLC0415 (as above)
+    import asyncio
 
     value: Any = None
     failure: BaseException | None = None
@@ -184,7 +184,7 @@ class _Raised:
     error: Exception
 
 
-def _caught(function: Callable[[], Any]) -> Any:  # noqa: ANN401 (whatever the step gives)
+def _caught(function: Callable[[], Any]) -> Any:
     """What ``function`` gives or raises, as a value: asyncio's futures do not take a StopIteration, and would never be done."""
     try:
         return function()
@@ -192,7 +192,7 @@ def _caught(function: Callable[[], Any]) -> Any:  # noqa: ANN401 (whatever the s
         return _Raised(error)
 
 
-def _commit(step: Commit) -> Any:  # noqa: ANN401 (what the unit gives)
+def _commit(step: Commit) -> Any:
     if step.durable:
         return step.database.record(step.unit)
     taken_back = step.database.defer(step.unit, step.ended)
@@ -202,7 +202,7 @@ def _commit(step: Commit) -> Any:  # noqa: ANN401 (what the unit gives)
     return taken_back
 
 
-async def _acommit(step: Commit, loop: asyncio.AbstractEventLoop) -> Any:  # noqa: ANN401 (what the unit gives)
+async def _acommit(step: Commit, loop: asyncio.AbstractEventLoop) -> Any:
     if step.durable:
         return await _recorded(step.database, step.unit, loop)
     taken_back = step.database.defer(step.unit, step.ended)
@@ -216,7 +216,7 @@ def _nothing(_transaction: Transaction) -> None:
     """The unit of a commit that is made for what was put off."""
 
 
-async def _recorded(database: Database, unit: Callable[[Transaction], Any], loop: asyncio.AbstractEventLoop) -> Any:  # noqa: ANN401 (what the unit gives)
+async def _recorded(database: Database, unit: Callable[[Transaction], Any], loop: asyncio.AbstractEventLoop) -> Any:
     future = loop.create_future()
 
     def done(value: object, error: Exception | None) -> None:
@@ -236,7 +236,7 @@ async def _recorded(database: Database, unit: Callable[[Transaction], Any], loop
 def _give_up(future: asyncio.Future[Any], taken_back: Callable[[], bool]) -> None:
     """The time of a commit is over: what still waits for its turn is taken back; what is under way is waited for."""
     if not future.done() and taken_back():
-        from jackfield.database.faults import late  # noqa: PLC0415 (hardly ever)
+        from jackfield.database.faults import late
 
         future.set_exception(late())
 

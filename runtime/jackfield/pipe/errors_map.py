@@ -52,7 +52,7 @@ class Unmapped(Internal):
         self.cause = cause
 
 
-def explained(connector: Connector, cause: Exception, client: Any, values: Inputs | None, call: Call, tell: Tell) -> JackfieldError:  # noqa: ANN401 (the author's client)
+def explained(connector: Connector, cause: Exception, client: Any, values: Inputs | None, call: Call, tell: Tell) -> JackfieldError:
     """Map an exception to an error: by the connector's error map, else by the client's; ``Unmapped`` where neither knows it."""
     if isinstance(cause, JackfieldError):
         return _late(cause, call)

@@ -60,7 +60,7 @@ class Opening:
     def __reduce__(self) -> NoReturn:
         raise TypeError("an opening is not pickled: it holds secrets")
 
-    def client(self, call: Call) -> Any:  # noqa: ANN401 (the author's client)
+    def client(self, call: Call) -> Any:
         """A client for one try."""
         started = time.perf_counter()
         try:
@@ -191,7 +191,7 @@ class OpenConnections:
 
 
 def _modelled(model: type[ConnectionType], values: Mapping[str, Any], target: Target) -> ConnectionType:
-    from pydantic import ValidationError  # noqa: PLC0415 (a refused invocation never pays for it)
+    from pydantic import ValidationError
 
     try:
         return model.model_validate(values)

@@ -102,7 +102,7 @@ class Trace:
     def _known_by_now(self) -> Redactor | None:
         if self.target is None and self.inline is None:
             return None
-        from jackfield.redaction import Redactor, confidential_values, leaves, secret_values  # noqa: PLC0415 (only a refusal pays for it)
+        from jackfield.redaction import Redactor, confidential_values, leaves, secret_values
 
         if self.target is None:
             return Redactor(leaves(self.inline))
@@ -289,7 +289,7 @@ class Stages:
 
     def _keep(self, admitted: Admitted, trace: Trace) -> None:
         """Have the journal keep the inputs, redacted; without the connection's secrets once it is open."""
-        from jackfield.redaction import masked  # noqa: PLC0415 (few workspaces keep inputs)
+        from jackfield.redaction import masked
 
         shown = masked(admitted.action.inputs, admitted.invocation.inputs)
         inputs = shown if trace.redactor is None else trace.redactor.clean_json(shown)
@@ -309,7 +309,7 @@ class Stages:
         return record
 
     def _run(self, admitted: Admitted, inputs: Mapping[str, Any], deadline: Deadline, trace: Trace) -> Run:
-        from jackfield.pipe.run import Run  # noqa: PLC0415 (pydantic begins there; a refused invocation never pays for it)
+        from jackfield.pipe.run import Run
 
         connector: Connector = self.catalog.load(admitted.manifest.key)
         action = connector.actions[admitted.action.key]

@@ -100,7 +100,7 @@ class Record:
         :returns: a Result to replay, where another caller with the same key was faster; else None.
         :raises Unavailable: where the journal cannot be written; nothing was sent then.
         """
-        from jackfield.database import CommitInDoubt, UniqueViolation  # noqa: PLC0415 (only with a journal)
+        from jackfield.database import CommitInDoubt, UniqueViolation
 
         draft = self._draft
         if self._journal.owes:
@@ -136,7 +136,7 @@ class Record:
 
         :returns: a Result to replay, where another caller with the same key was faster; else None.
         """
-        from jackfield.database import UniqueViolation  # noqa: PLC0415 (only with a journal)
+        from jackfield.database import UniqueViolation
 
         while True:
             try:
@@ -294,7 +294,7 @@ def fingerprinted(journal: Journal, invocation: Invocation) -> str:
 
 def draft_of(invocation: Invocation, meta: Meta, fingerprint: str, caller: str | None, clock: Clock) -> Draft:
     """What is known of an invocation when it comes in."""
-    from jackfield.journal import Draft  # noqa: PLC0415 (only with a journal)
+    from jackfield.journal import Draft
 
     now = clock.time()
     return Draft(
@@ -317,7 +317,7 @@ def draft_of(invocation: Invocation, meta: Meta, fingerprint: str, caller: str |
 
 
 def _without(inline: object, result: Result) -> Result:
-    from jackfield.redaction import Redactor, leaves  # noqa: PLC0415 (only a failure pays for it)
+    from jackfield.redaction import Redactor, leaves
 
     told = result.to_json()
     return Result.from_json({**told, "error": Redactor(leaves(inline)).clean_json(told["error"])})

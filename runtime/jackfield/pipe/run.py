@@ -136,7 +136,7 @@ class Run:
         elif self.pace is not None and isinstance(error, RateLimited):
             self.pace.throttled(began, self.clock.monotonic(), error.retry_after)
 
-    def _again(self, tries: Tries, error: JackfieldError, client: Any) -> Steps[None]:  # noqa: ANN401 (the author's client)
+    def _again(self, tries: Tries, error: JackfieldError, client: Any) -> Steps[None]:
         """Return where another try is due, after its wait.
 
         :raises JackfieldError: where this failure is the last.
@@ -222,7 +222,7 @@ class Run:
         least = min(now + _LEAST, self.deadline.at)
         return Deadline(self.clock, max(least, now + (self.deadline.at - now) / _SHARE), self.deadline.seconds)
 
-    def _step(self, values: Inputs, client: Any, call: Call) -> Perform:  # noqa: ANN401 (the author's client)
+    def _step(self, values: Inputs, client: Any, call: Call) -> Perform:
         arguments = (values, client) if self.action.takes_client else (values,)
         if self.action.is_async:
             return Perform(lambda: self._await(arguments, call), is_async=True)
@@ -235,7 +235,7 @@ class Run:
             call.begun = True
         call.entered = True
 
-    def _call(self, arguments: tuple[Any, ...], call: Call) -> Any:  # noqa: ANN401 (an Output)
+    def _call(self, arguments: tuple[Any, ...], call: Call) -> Any:
         with entered(call):
             self._enter(call)
             try:
@@ -243,8 +243,8 @@ class Run:
             except SystemExit as left:
                 raise _exited(left) from None
 
-    async def _await(self, arguments: tuple[Any, ...], call: Call) -> Any:  # noqa: ANN401 (an Output)
-        import asyncio  # noqa: PLC0415 (a synchronous process never pays for it)
+    async def _await(self, arguments: tuple[Any, ...], call: Call) -> Any:
+        import asyncio
 
         with entered(call):
             self._enter(call)
@@ -259,7 +259,7 @@ class Run:
                         raise
                     raise RuntimeError("the action cancelled itself") from None  # nobody asked it to
 
-    def _succeeded(self, call: Call, started: float, output: Any) -> Mapping[str, Any]:  # noqa: ANN401 (an Output, unless the author erred)
+    def _succeeded(self, call: Call, started: float, output: Any) -> Mapping[str, Any]:
         """Note a try that gave an output, which says that it had begun, and dump the output."""
         if not call.begun:
             self._blame_begin()
@@ -317,7 +317,7 @@ class Run:
         AUTHORS.error("invocation %s: %s: %s", self.meta.invocation_id, text, reason(fault, redactor, self.invocation.inputs))
 
 
-def _dumped(output: Any) -> Mapping[str, Any]:  # noqa: ANN401 (an Output, unless the author erred)
+def _dumped(output: Any) -> Mapping[str, Any]:
     if not isinstance(output, Output):
         raise InvalidOutput(
             f"the action returned {type(output).__name__} where it declares an Output", hint="Report it to the connector's author."

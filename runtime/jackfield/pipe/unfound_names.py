@@ -20,8 +20,8 @@ _CUT = (80, 200)
 
 def stored_secrets(invocation: Invocation, known: Connections, catalog: Catalog) -> Redactor | None:
     """Mask the secrets of the connection that an invocation names; None where there is none that can be read."""
-    from jackfield.connections.connection_types import Kinds  # noqa: PLC0415 (only a refusal pays for it)
-    from jackfield.redaction import Redactor, confidential_values, secret_values  # noqa: PLC0415 (as above)
+    from jackfield.connections.connection_types import Kinds
+    from jackfield.redaction import Redactor, confidential_values, secret_values
 
     if not isinstance(invocation.connection, str):
         return None

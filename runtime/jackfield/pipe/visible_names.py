@@ -48,7 +48,7 @@ def find_called(
         manifest = catalog.find(invocation.connector, invocation.connector_version)
         meta.connector_version = manifest.version
         return manifest, find_action(manifest, invocation.action)
-    from jackfield.access.visible_catalog import SeenCatalog  # noqa: PLC0415 (only where something is ruled)
+    from jackfield.access.visible_catalog import SeenCatalog
 
     try:
         manifest = SeenCatalog(catalog, authorizer).find(invocation.connector, invocation.connector_version)
@@ -78,7 +78,7 @@ def sees_entry(authorizer: Authorizer, catalog: Catalog, entry: Entry) -> bool:
 
 
 def _request(invocation: Invocation, effect: str) -> Request:
-    from jackfield.access.patterns import INLINE, Request  # noqa: PLC0415 (as above)
+    from jackfield.access.patterns import INLINE, Request
 
     given = invocation.connection
     return Request(invocation.connector, invocation.action, effect, given if given is None or isinstance(given, str) else INLINE)
@@ -91,7 +91,7 @@ def permitted(
 
     :raises NotAllowed: where there is none, and rules forbid the action itself.
     """
-    from jackfield.access.patterns import Request  # noqa: PLC0415 (as above)
+    from jackfield.access.patterns import Request
 
     about = manifest.actions[action]
     found = [(name, kind) for name, kind in connections.fitting(manifest, _MOST) if authorizer.permits(manifest, about, name)]

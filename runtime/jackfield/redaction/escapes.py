@@ -62,7 +62,7 @@ def _entity(escape: str) -> str | None:
         return _character(int(f"0{name[1:]}", 0))
     if name.startswith("#"):
         return _character(int(name[1:]))
-    from html.entities import html5  # noqa: PLC0415 (2,231 names; only a text with an entity pays for them)
+    from html.entities import html5
 
     found = html5.get(f"{name};")
     return found if found is not None and len(found) == 1 else None

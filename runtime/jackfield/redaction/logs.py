@@ -89,13 +89,13 @@ def _message(record: logging.LogRecord) -> str:
     return f"{template} (with arguments that do not fit: {arguments})"
 
 
-def _trace(error: Any) -> str:  # noqa: ANN401 (foreign code makes records by hand)
+def _trace(error: Any) -> str:
     if isinstance(error, BaseException):
         error = (type(error), error, error.__traceback__)
     return read(lambda: logging.Formatter().formatException(error)) or _UNREADABLE
 
 
-def _clean_extra(value: Any, redactor: Redactor) -> Any:  # noqa: ANN401 (extra may be anything)
+def _clean_extra(value: Any, redactor: Redactor) -> Any:
     if isinstance(value, str | list | dict):
         value = redactor.clean_json(value)
     if value is None or isinstance(value, str | int | float):

@@ -154,7 +154,7 @@ def _is_folded(text: str) -> bool:
 
 
 def _tokens(text: str) -> Iterator[Needle]:
-    from base64 import b64encode  # noqa: PLC0415 (an import that most processes have made by now)
+    from base64 import b64encode
 
     run = b64encode(octets(text)).decode()
     encoded = (*hexadecimal(text), run, run.rstrip("="), _url_safe(run), _url_safe(run.rstrip("=")))
@@ -169,7 +169,7 @@ def _url_safe(run: str) -> str:
 
 def _base64(raw: bytes) -> Iterator[Needle]:
     """The stable middle of ``raw`` at each offset, in both alphabets (RFC 4648 §4 and §5)."""
-    from base64 import b64encode  # noqa: PLC0415 (an import that most processes have made by now)
+    from base64 import b64encode
 
     for offset in range(3):
         bits = 8 * (offset + len(raw))

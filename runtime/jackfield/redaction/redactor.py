@@ -61,7 +61,7 @@ class Redactor:
             text = _replaced(text, spans)
         return MASK
 
-    def clean_json(self, value: Any) -> Any:  # noqa: ANN401 (JSON is Any)
+    def clean_json(self, value: Any) -> Any:
         """The JSON value with its texts and member names cleaned; the same object where it holds no secret.
 
         All types are kept, and numbers stay as they are. A member ``code`` that is a code of the contract stays too:

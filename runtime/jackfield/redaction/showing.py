@@ -28,7 +28,7 @@ def masked(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _shown(root: Schema, applying: Nodes | None, value: Any) -> Any:  # noqa: ANN401 (JSON is Any)
+def _shown(root: Schema, applying: Nodes | None, value: Any) -> Any:
     if is_reference(value):
         return _copied(value)
     if applying is None or is_secret(applying):
@@ -42,7 +42,7 @@ def _shown(root: Schema, applying: Nodes | None, value: Any) -> Any:  # noqa: AN
     return without_password(value) if isinstance(value, str) else value
 
 
-def _covered(value: Any) -> Any:  # noqa: ANN401 (JSON is Any)
+def _covered(value: Any) -> Any:
     if is_reference(value):
         return _copied(value)
     if isinstance(value, Mapping):
@@ -52,7 +52,7 @@ def _covered(value: Any) -> Any:  # noqa: ANN401 (JSON is Any)
     return None if value is None else MASK
 
 
-def _copied(value: Any) -> Any:  # noqa: ANN401 (JSON is Any)
+def _copied(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _copied(member) for name, member in value.items()}
     return [_copied(item) for item in value] if isinstance(value, list | tuple) else value

@@ -21,7 +21,7 @@ def normal_forms(text: str) -> tuple[str, ...]:
     """The text as it is and in both Unicode normal forms (UAX #15)."""
     if text.isascii():
         return (text,)
-    from unicodedata import normalize  # noqa: PLC0415 (only a text beyond ASCII pays for it)
+    from unicodedata import normalize
 
     return tuple(dict.fromkeys((text, normalize("NFC", text), normalize("NFD", text))))
 
@@ -49,7 +49,7 @@ def in_json(text: str) -> tuple[str, ...]:
     """The text within a JSON string, in ASCII and in Unicode."""
     if text.isascii() and text.isalnum():
         return ()
-    import json  # noqa: PLC0415 (only a text with other characters pays for it)
+    import json
 
     return json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]
 
@@ -62,7 +62,7 @@ def _in_python(text: str) -> Iterator[str]:
 
 
 def _in_urls(raw: bytes) -> Iterator[str]:
-    from urllib.parse import quote_from_bytes  # noqa: PLC0415 (only a text with other characters pays for it)
+    from urllib.parse import quote_from_bytes
 
     for safe in ("/", ""):
         quoted = quote_from_bytes(raw, safe)
@@ -73,7 +73,7 @@ def _in_urls(raw: bytes) -> Iterator[str]:
 
 def _in_html(text: str) -> Iterator[str]:
     if not set("&<>\"'").isdisjoint(text):
-        from html import escape  # noqa: PLC0415 (2,231 names of entities come with it)
+        from html import escape
 
         yield from (escape(text), escape(text, quote=False))
 

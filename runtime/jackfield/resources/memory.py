@@ -35,7 +35,7 @@ def save_memory() -> None:
     """
     if sys.platform != "linux" or not memory_limit():
         return
-    import ctypes  # noqa: PLC0415 (only where memory is limited)
+    import ctypes
 
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -49,7 +49,7 @@ def save_memory() -> None:
 def _address_space() -> int:
     if sys.platform == "win32":
         return 0
-    import resource  # noqa: PLC0415 (not everywhere)
+    import resource
 
     return resource.getrlimit(resource.RLIMIT_AS)[0]
 

@@ -31,19 +31,19 @@ def home(environment: Mapping[str, str]) -> str:
     XDG_DATA_HOME (XDG Base Directory Specification) on Linux, Application Support on macOS, LOCALAPPDATA on Windows."""
     named = environment.get("JACKFIELD_HOME")
     if named:
-        return os.path.abspath(os.path.expanduser(named))  # noqa: PTH100, PTH111 (a cold invoke saves pathlib's import)
-    return os.path.join(_user_data(environment, sys.platform), "jackfield")  # noqa: PTH118 (as above)
+        return os.path.abspath(os.path.expanduser(named))
+    return os.path.join(_user_data(environment, sys.platform), "jackfield")
 
 
 def barred_paths(environment: Mapping[str, str]) -> tuple[str, ...]:
     """List what no tenant's ``$file`` reference may read: the home and the key file."""
     named = environment.get("JACKFIELD_MASTER_KEY_FILE")
-    return (home(environment), os.path.expanduser(named)) if named else (home(environment),)  # noqa: PTH111 (as above)
+    return (home(environment), os.path.expanduser(named)) if named else (home(environment),)
 
 
 def database_url(environment: Mapping[str, str]) -> str:
     """``JACKFIELD_DATABASE_URL``, else SQLite's ``jackfield.db`` in the home."""
-    return environment.get("JACKFIELD_DATABASE_URL") or f"sqlite:///{os.path.join(home(environment), _FILE)}"  # noqa: PTH118 (as above)
+    return environment.get("JACKFIELD_DATABASE_URL") or f"sqlite:///{os.path.join(home(environment), _FILE)}"
 
 
 class Migrated(NamedTuple):
@@ -104,7 +104,7 @@ class Storage:
         """
         if not self.enabled:
             raise InvalidInvocation("there is no database: JACKFIELD_DATABASE_URL is 'none'", hint="Unset it, or give it a database's URL.")
-        from jackfield.database import open_database  # noqa: PLC0415 (only what is used is imported)
+        from jackfield.database import open_database
 
         database = open_database(self.url, migrate=None if migrate else migrate)
         try:
@@ -124,7 +124,7 @@ class Storage:
         sealed = 0
 
         def seal(transaction: Transaction, names: list[str]) -> None:
-            from jackfield.connections.sealed_places import MIGRATION, bind_all  # noqa: PLC0415 (only an upgrade needs it)
+            from jackfield.connections.sealed_places import MIGRATION, bind_all
 
             nonlocal sealed
             if MIGRATION in names and transaction.find("SELECT 1 AS one FROM connections LIMIT 1", {}) is not None:
@@ -138,7 +138,7 @@ class Storage:
         """The connections of a workspace: those of files, and those that the database keeps, if there is one."""
 
         def store() -> ConnectionStore:
-            from jackfield.connections.connection_store import ConnectionStore  # noqa: PLC0415 (only with a database)
+            from jackfield.connections.connection_store import ConnectionStore
 
             self.require(workspace)
             return ConnectionStore(self.database, _Later(self), workspace, self._clock)
@@ -151,7 +151,7 @@ class Storage:
         :raises UnknownWorkspace: where it has not.
         """
         if workspace != _ALWAYS:
-            from jackfield.access.workspaces import require  # noqa: PLC0415 (a call in the workspace ``default`` saves it)
+            from jackfield.access.workspaces import require
 
             require(self.database, workspace)
 
@@ -175,8 +175,8 @@ class Storage:
             return self._vault
 
     def _vault_on(self, database: Database) -> Vault:
-        from jackfield.database import Vault  # noqa: PLC0415 (as above)
-        from jackfield.database.master_key_file import live_master_key  # noqa: PLC0415 (as above)
+        from jackfield.database import Vault
+        from jackfield.database.master_key_file import live_master_key
 
         key = live_master_key(self.environment, home(self.environment), lambda: _sealed_by(database))
         return Vault(database, key, self._clock)
@@ -208,11 +208,11 @@ def _sealed_by(database: Database) -> str | None:
 
 
 def _user_data(environment: Mapping[str, str], platform: str) -> str:
-    user = os.path.expanduser("~")  # noqa: PTH111 (as above)
+    user = os.path.expanduser("~")
     if platform == "win32":
-        return environment.get("LOCALAPPDATA") or os.path.join(user, "AppData", "Local")  # noqa: PTH118 (as above)
+        return environment.get("LOCALAPPDATA") or os.path.join(user, "AppData", "Local")
     if platform == "darwin":
-        return os.path.join(user, "Library", "Application Support")  # noqa: PTH118 (as above)
+        return os.path.join(user, "Library", "Application Support")
     named = environment.get("XDG_DATA_HOME", "")
     # the specification has relative paths ignored
-    return named if os.path.isabs(named) else os.path.join(user, ".local", "share")  # noqa: PTH117, PTH118 (as above)
+    return named if os.path.isabs(named) else os.path.join(user, ".local", "share")

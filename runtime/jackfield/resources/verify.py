@@ -81,7 +81,7 @@ class Contents:
         place = "'' " if table == "workspaces" else "workspace"
         after: Mapping[str, Any] = {"after_workspace": "", "after": "", "page": _PAGE}
         statement = (
-            f"SELECT {columns} FROM {table} WHERE {place} > :after_workspace OR ({place} = :after_workspace AND {key} > :after) "  # noqa: S608 (names of our own)
+            f"SELECT {columns} FROM {table} WHERE {place} > :after_workspace OR ({place} = :after_workspace AND {key} > :after) "
             f"ORDER BY {key if table == 'workspaces' else f'workspace, {key}'} LIMIT :page"
         )
         while True:

@@ -36,6 +36,6 @@ def compile_schema(schema: Mapping[str, Any], *, noun: str = "input") -> Compile
 
     :raises SchemaError: the schema is not valid; with a JSON Pointer to the place.
     """
-    from jackfield.schema.compiling import compiled_schema  # noqa: PLC0415 (the engine, formats, plans: at the first schema only)
+    from jackfield.schema.compiling import compiled_schema
 
     return compiled_schema(schema, noun)

@@ -73,7 +73,7 @@ class CompiledSchema:
         except RecursionError:
             return _checked({}, (_STACK_IS_FULL,))
 
-    def judge(self, value: Any) -> tuple[Detail, ...]:  # noqa: ANN401 (any JSON value)
+    def judge(self, value: Any) -> tuple[Detail, ...]:
         """Everything that is wrong with a value as it is; empty: nothing. For outputs, where nothing may be read into."""
         faults: tuple[Detail, ...] = ()
         try:
@@ -84,7 +84,7 @@ class CompiledSchema:
             return (_STACK_IS_FULL,)
 
     def _explained(self, value: Json, faults: tuple[Detail, ...]) -> tuple[Detail, ...]:
-        from jackfield.schema.sentences import explain  # noqa: PLC0415 (a valid value never pays for it)
+        from jackfield.schema.sentences import explain
 
         found = explain(self._facts, value)
         return (*faults, *_independent(found, faults)) or (Detail("", "is not what the schema describes"),)

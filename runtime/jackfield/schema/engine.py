@@ -61,7 +61,7 @@ def compile_validator(schema: Json) -> Validator:
 
 def compile_part(schema: Json, place: str) -> Validator:
     """Compile a part of a schema, which may refer to other parts. Places in its errors are places of the whole schema."""
-    from urllib.parse import quote  # noqa: PLC0415 (few refusals need it)
+    from urllib.parse import quote
 
     return _compiled({"$ref": f"{_NAME}#{quote(place)}"}, rs.Registry([(_NAME, schema)]))
 
@@ -83,7 +83,7 @@ def _compiled(schema: Json, registry: rs.Registry | None) -> Validator:
         raise _refusal(error) from None
 
 
-def _refusal(error: Any) -> SchemaError:  # noqa: ANN401 (the engine's)
+def _refusal(error: Any) -> SchemaError:
     place = pointer(*getattr(error, "instance_path", ()))
     if getattr(getattr(error, "kind", None), "name", "") == "format":
         return SchemaError(place, "not a regular expression of ECMA-262")

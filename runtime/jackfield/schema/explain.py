@@ -84,7 +84,7 @@ class Explainer:
             else:
                 yield from self._sentences[fault.keyword if fault.keyword in self._sentences else None](scope, fault)
 
-    def fault(self, error: Any) -> Fault | None:  # noqa: ANN401 (the engine's)
+    def fault(self, error: Any) -> Fault | None:
         """Find where an error is; None where its path is not clear."""
         keyword, place, node = self.facts.located(error.absolute_keyword_location)
         if error.kind.name == "falseSchema" and keyword not in ("items", "additionalProperties", "unevaluatedProperties"):
@@ -98,7 +98,7 @@ class Explainer:
             return None
         return Fault(error, keyword, node, place, value, steps, self._base + pointer(*steps))
 
-    def _steps(self, error: Any) -> tuple[str | int, ...]:  # noqa: ANN401 (the engine's)
+    def _steps(self, error: Any) -> tuple[str | int, ...]:
         with contextlib.suppress(LookupError, TypeError, ValueError):
             if self._odd:
                 return written_path(error.verbose_message, self._value)
@@ -155,7 +155,7 @@ def _beside_types(errors: list[Any], steps: Callable[[Any], tuple[str | int, ...
     return [error for error in errors if not _repeats(error, steps(error), typed, typed_ways)]
 
 
-def _repeats(error: Any, values: tuple[str | int, ...], typed: set[tuple[Any, Any]], ways: set[Any]) -> bool:  # noqa: ANN401 (as above)
+def _repeats(error: Any, values: tuple[str | int, ...], typed: set[tuple[Any, Any]], ways: set[Any]) -> bool:
     way = tuple(error.evaluation_path)
     last = len(way) - 1 if error.kind.name == "type" else len(way)
     return any(way[:end] in ways and any((way[:end], values[:depth]) in typed for depth in range(len(values) + 1)) for end in range(last))

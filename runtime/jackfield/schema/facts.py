@@ -58,7 +58,7 @@ class SchemaFacts:
             found = self._applying[key] = (applying, any(map(is_sensitive, applying)))
         return found
 
-    def validator_at(self, pointer: str) -> Any:  # noqa: ANN401 (the engine's)
+    def validator_at(self, pointer: str) -> Any:
         """Compile the part that a pointer points to, once."""
         found = self._parts.get(pointer)
         if found is None:
@@ -81,7 +81,7 @@ class SchemaFacts:
             found = self._locations[location] = (keyword, place, node if isinstance(node, Mapping) else {})
         return found
 
-    def first_error(self, value: Json) -> Any:  # noqa: ANN401 (the engine's)
+    def first_error(self, value: Json) -> Any:
         """Find the first error in a value that is not valid."""
         try:
             self.validator.validate(value)

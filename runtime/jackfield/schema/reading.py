@@ -47,7 +47,7 @@ def _whole(text: str) -> int | None:
 
 
 def _fraction(text: str) -> float | None:
-    from decimal import Decimal  # noqa: PLC0415 (few inputs are fractions in strings)
+    from decimal import Decimal
 
     number = float(text)
     try:
@@ -57,7 +57,7 @@ def _fraction(text: str) -> float | None:
 
 
 def _whole_from_decimal(text: str) -> int | None:
-    from decimal import Decimal  # noqa: PLC0415 (few inputs are whole numbers written as fractions)
+    from decimal import Decimal
 
     try:
         number = Decimal(text)

@@ -37,7 +37,7 @@ def _well(subject: Subject, action: Action, example: Mapping[str, Any]) -> Drive
     return drive(subject, action, example, expected(subject, example))
 
 
-def _constant(answer: Any) -> Script:  # noqa: ANN401 (an Answer, HANG or RESET)
+def _constant(answer: Any) -> Script:
     return lambda _number, _request: answer
 
 

@@ -84,7 +84,7 @@ def _examples_valid(subject: Subject) -> Iterator[str]:
 def _schemas_mean_the_same(subject: Subject) -> Iterator[str]:
     """Ask another library about the schemas, and about each example, also with one member left out or of another type."""
     try:
-        from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 (of the extra 'testing')
+        from jsonschema import Draft202012Validator, SchemaError
     except ImportError:
         yield "jsonschema is not installed: install jackfield[testing]"
         return

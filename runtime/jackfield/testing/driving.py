@@ -56,7 +56,7 @@ class _Kept:
     def drop(self, key: str, _used: Minted) -> None:
         self._objects.pop(("lease", key), None)
 
-    def cached(self, key: object, make: Callable[[], Any]) -> Any:  # noqa: ANN401 (whatever a connector keeps)
+    def cached(self, key: object, make: Callable[[], Any]) -> Any:
         if key not in self._objects:
             self._objects[key] = make()
         return self._objects[key]
@@ -145,7 +145,7 @@ def _values(schema: Mapping[str, Any], url: str) -> dict[str, Any]:
     return {name: _sample(schema, name, url) for name in schema.get("properties", {}) if name in required}
 
 
-def _sample(schema: Mapping[str, Any], name: str, url: str) -> Any:  # noqa: ANN401 (any JSON)
+def _sample(schema: Mapping[str, Any], name: str, url: str) -> Any:
     field = schema["properties"][name]
     if _is_server(schema, name):
         return url
@@ -163,5 +163,5 @@ def _is_server(schema: Mapping[str, Any], name: str) -> bool:
     return bool(schema["properties"][name].get("format") == "uri")
 
 
-def _filled(value: Any, url: str) -> Any:  # noqa: ANN401 (any JSON)
+def _filled(value: Any, url: str) -> Any:
     return value.replace("${url}", url) if isinstance(value, str) else value

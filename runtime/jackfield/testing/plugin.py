@@ -24,7 +24,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 (a class of pytest-xdist, which need not be installed)
+def pytest_testnodedown(node: Any) -> None:
     """Take the list of a worker over; all workers collect the same tests."""
     node.config.stash.setdefault(NOT_APPLICABLE, {}).update(getattr(node, "workeroutput", {}).get(_SENT, {}))
 

@@ -31,7 +31,7 @@ class Subject:
     safe_posts: tuple[str, ...] = ()
 
     @classmethod
-    def installed(cls, key: str, **known: Any) -> Subject:  # noqa: ANN401 (the fields above)
+    def installed(cls, key: str, **known: Any) -> Subject:
         """Find the connector ``key`` of this environment; its code is imported though the manifest differs, which a rule tells."""
         manifest = Catalog.installed().find(key)
         point = next(point for point in entry_points()["jackfield.connectors"] if point.name == key)

@@ -16,9 +16,9 @@ def command(argv: list[str]) -> int:
     :raises InvalidInvocation: for words that the command does not take.
     """
     arguments = _parser().parse_args(argv)
-    from jackfield_aws_ses.demo.serving import serve  # noqa: PLC0415 (--help imports nothing of the demo)
-    from jackfield_aws_ses.demo.show import Show  # noqa: PLC0415 (as above)
-    from jackfield_aws_ses.demo.tour import tour  # noqa: PLC0415 (as above)
+    from jackfield_aws_ses.demo.serving import serve
+    from jackfield_aws_ses.demo.show import Show
+    from jackfield_aws_ses.demo.tour import tour
 
     show = Show(one_line=arguments.json)
     return serve(show) if arguments.serve else tour(show)

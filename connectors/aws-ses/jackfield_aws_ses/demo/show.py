@@ -73,7 +73,7 @@ class Show:
         if self._console is None:
             self._write(f"{text}\n")
             return
-        from rich.text import Text  # noqa: PLC0415 (only a terminal in colours needs it)
+        from rich.text import Text
 
         self._draw(Text(text, style))
 
@@ -86,7 +86,7 @@ class Show:
         if self._console is None:
             self._write(f"{text}\n")
             return
-        from rich.highlighter import JSONHighlighter  # noqa: PLC0415 (as in text)
+        from rich.highlighter import JSONHighlighter
 
         self._draw(JSONHighlighter()(text))
 
@@ -112,7 +112,7 @@ def _console() -> Console | None:
     """Rich's console where colours are wanted: on a terminal, and NO_COLOR is not set (no-color.org)."""
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return None
-    from rich.console import Console  # noqa: PLC0415 (as in text)
+    from rich.console import Console
 
     return Console()
 
@@ -146,7 +146,7 @@ def _filled(pieces: Iterable[str], width: int) -> Iterable[str]:
     yield line
 
 
-def _shortened(value: Any) -> Any:  # noqa: ANN401 (JSON is Any)
+def _shortened(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: item if name in {"message", "hint"} else _shortened(item) for name, item in value.items()}
     if isinstance(value, list):

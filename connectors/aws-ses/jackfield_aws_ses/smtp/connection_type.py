@@ -128,7 +128,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
     @property
     def server(self) -> Server:
         """The server that the values name."""
-        from jackfield_aws_ses.smtp.server import Server  # noqa: PLC0415 (brings ssl in, which a call over the API does not need)
+        from jackfield_aws_ses.smtp.server import Server
 
         return Server(
             hostname=self.hostname,
@@ -143,7 +143,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
 
         :raises InvalidConnection: where the credentials are temporary, or no password can be derived.
         """
-        from jackfield_aws_ses.smtp.client import SmtpClient  # noqa: PLC0415 (as above)
+        from jackfield_aws_ses.smtp.client import SmtpClient
 
         self._note_region(context.inputs.get("awsRegion"), context)
         pool: Pool = context.cached("smtp-pool", lambda: self._pool(context))
@@ -151,7 +151,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Connect, verify the certificate, sign in, leave. Sends nothing."""
-        from jackfield_aws_ses.smtp.connection_test import try_server  # noqa: PLC0415 (as above)
+        from jackfield_aws_ses.smtp.connection_test import try_server
 
         return try_server(self._guarded(context), self._trust(context), self.login(context), context.call.deadline)
 
@@ -160,7 +160,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
 
         :raises InvalidConnection: where the credentials are temporary, or the region is needed and not known.
         """
-        from jackfield_aws_ses.smtp.server import Login  # noqa: PLC0415 (as above)
+        from jackfield_aws_ses.smtp.server import Login
 
         username = self.username or self.access_key_id or ""
         if username.startswith("ASIA"):  # AWS's prefix for temporary keys (IAM, "Unique identifiers")
@@ -182,11 +182,11 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         return {"identityPolicy": identity_policy(permissions)}
 
     def _pool(self, context: OpenContext) -> Pool:
-        from functools import partial  # noqa: PLC0415 (as below)
+        from functools import partial
 
-        from jackfield_aws_ses.smtp.client import connect  # noqa: PLC0415 (as above)
-        from jackfield_aws_ses.smtp.pool import Pool  # noqa: PLC0415 (as above)
-        from jackfield_aws_ses.smtp.server import THROTTLED, THROTTLED_PORT  # noqa: PLC0415 (as above)
+        from jackfield_aws_ses.smtp.client import connect
+        from jackfield_aws_ses.smtp.pool import Pool
+        from jackfield_aws_ses.smtp.server import THROTTLED, THROTTLED_PORT
 
         if self.port == THROTTLED_PORT:  # here, since a pool is made once for a connection
             _LOG.warning("%s:%s: %s Use port 587 or 2587.", self.hostname, self.port, THROTTLED)
@@ -196,7 +196,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         return replace(self.server, guard=context.guard)
 
     def _trust(self, context: OpenContext) -> ssl.SSLContext:
-        from jackfield_aws_ses.smtp.server import trust  # noqa: PLC0415 (as above)
+        from jackfield_aws_ses.smtp.server import trust
 
         found: ssl.SSLContext = context.cached("smtp-trust", lambda: trust(context.environment))
         return found

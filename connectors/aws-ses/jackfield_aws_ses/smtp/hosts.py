@@ -24,6 +24,6 @@ def region_of(hostname: str) -> str | None:
     labels = hostname.lower().split(".")
     if labels[0].startswith("vpce-"):
         del labels[0]
-    if len(labels) < 4 or labels[0] not in _SERVICES:  # noqa: PLR2004 (service, region, and a domain of two labels)
+    if len(labels) < 4 or labels[0] not in _SERVICES:
         return None
     return labels[1] if partition_of(labels[1]) else None

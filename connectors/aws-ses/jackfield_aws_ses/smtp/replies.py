@@ -35,17 +35,17 @@ class Reply:
     @property
     def good(self) -> bool:
         """Whether the server did what was asked."""
-        return 200 <= self.code < 300  # noqa: PLR2004 (RFC 5321 §4.2.1)
+        return 200 <= self.code < 300
 
     @property
     def passing(self) -> bool:
         """Whether it is a refusal that may pass."""
-        return 400 <= self.code < 500  # noqa: PLR2004 (RFC 5321 §4.2.1)
+        return 400 <= self.code < 500
 
     @property
     def final(self) -> bool:
         """Whether it is a refusal for good."""
-        return 500 <= self.code < 600  # noqa: PLR2004 (RFC 5321 §4.2.1)
+        return 500 <= self.code < 600
 
     @property
     def provider(self) -> Provider:
@@ -184,5 +184,5 @@ def _row(reply: Reply) -> _Row:
 def _error(row: _Row, reply: Reply, server: Server, sent: Sent | None) -> JackfieldError:
     words = {"region": server.where, "place": server.place}
     # 421 closes the connection whatever was asked: nothing had been taken yet, unless it answers the message itself.
-    known = sent or (Sent.NOTHING if reply.code == 421 else Sent.REFUSED)  # noqa: PLR2004 (RFC 5321 §3.8)
+    known = sent or (Sent.NOTHING if reply.code == 421 else Sent.REFUSED)
     return row.kind(f"{row.says.format(**words)} ({reply.code})", hint=row.hint.format(**words), provider=reply.provider, sent=known)

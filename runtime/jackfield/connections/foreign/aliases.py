@@ -45,7 +45,7 @@ class Part:
     name: str
     pattern: re.Pattern[str] | None = None
 
-    def of(self, value: Any) -> Any:  # noqa: ANN401 (any JSON value)
+    def of(self, value: Any) -> Any:
         """What the field's value means for this connection value; None: nothing."""
         if self.pattern is None:
             return value
@@ -195,7 +195,7 @@ def _parts(value: object) -> Iterator[Part]:
         raise AliasError("a value must be a name, {name, pattern}, null, or a list of these")
 
 
-def _typed(data: Mapping[str, Any], name: str, kind: type[Any]) -> Any:  # noqa: ANN401 (of the kind that was asked for)
+def _typed(data: Mapping[str, Any], name: str, kind: type[Any]) -> Any:
     value = data.get(name)
     if value is None:
         return kind()

@@ -79,8 +79,8 @@ def _content(path: str, folder: str) -> Mapping[str, Any]:
     if not path or "\0" in path:
         raise ForeignError("spec.metadata: 'secretsFile' must be the path of a JSON file")
     # a sidecar starts from the folder that it was started in; a file that is carried along with the component works from anywhere
-    candidates = (path, os.path.join(folder, path))  # noqa: PTH118 (a cold invoke saves pathlib's import)
-    found = next((item for item in candidates if os.path.isfile(item)), path)  # noqa: PTH113 (as above)
+    candidates = (path, os.path.join(folder, path))
+    found = next((item for item in candidates if os.path.isfile(item)), path)
     try:
         content = next(documents(read_text(found), "secrets.json"))
     except DocumentError as error:

@@ -48,7 +48,7 @@ class ExpressionError(ValueError):
         return ExpressionError(self.reason, step + ("." if self.path and not self.path.startswith("[") else "") + self.path)
 
 
-def check(value: Any) -> None:  # noqa: ANN401 (any JSON value)
+def check(value: Any) -> None:
     """Read every expression in a value, and evaluate none.
 
     :raises ExpressionError: for one that cannot be read.
@@ -61,7 +61,7 @@ def check(value: Any) -> None:  # noqa: ANN401 (any JSON value)
     _each(value, one)
 
 
-def substitute(value: Any, given: Any, variables: Mapping[str, Any], *, embedded: bool = True) -> Any:  # noqa: ANN401 (any JSON value)
+def substitute(value: Any, given: Any, variables: Mapping[str, Any], *, embedded: bool = True) -> Any:
     """Replace each ``${ … }`` in ``value`` by its result: of any type where it is the whole text, else as text (``embedded``).
 
     ``given`` is the input, ``.``; ``variables`` are the values of ``$name``.
@@ -71,7 +71,7 @@ def substitute(value: Any, given: Any, variables: Mapping[str, Any], *, embedded
     return _each(value, lambda text: _filled(text, given, variables, embedded=embedded))
 
 
-def evaluate(text: str, given: Any, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401 (any JSON value)
+def evaluate(text: str, given: Any, variables: Mapping[str, Any]) -> Any:
     """Evaluate an expression, with or without ``${ }`` around it.
 
     :raises ExpressionError: where it cannot be read or evaluated, or gives no or several values.
@@ -88,7 +88,7 @@ def evaluate(text: str, given: Any, variables: Mapping[str, Any]) -> Any:  # noq
     return found[0]
 
 
-def _filled(text: str, given: Any, variables: Mapping[str, Any], *, embedded: bool) -> Any:  # noqa: ANN401 (any JSON value)
+def _filled(text: str, given: Any, variables: Mapping[str, Any], *, embedded: bool) -> Any:
     if _is_whole(text):
         return evaluate(text, given, variables)
     if not embedded or "${" not in text:
@@ -117,7 +117,7 @@ def _inside(text: str) -> str:
     return text.strip()[2:-1].strip()
 
 
-def _each(value: Any, change: Callable[[str], Any]) -> Any:  # noqa: ANN401 (any JSON value)
+def _each(value: Any, change: Callable[[str], Any]) -> Any:
     """Change each text in a value; a fault names the field."""
     if isinstance(value, str):
         return change(value)
@@ -128,7 +128,7 @@ def _each(value: Any, change: Callable[[str], Any]) -> Any:  # noqa: ANN401 (any
     return value
 
 
-def _member(name: str | int, value: Any, change: Callable[[str], Any]) -> Any:  # noqa: ANN401 (any JSON value)
+def _member(name: str | int, value: Any, change: Callable[[str], Any]) -> Any:
     try:
         return _each(value, change)
     except ExpressionError as error:
@@ -149,20 +149,20 @@ def _read(text: str) -> None:
     _compiled(text, tuple(dict.fromkeys(_VARIABLE.findall(text))))
 
 
-def _jq() -> Any:  # noqa: ANN401 (it has no types)
+def _jq() -> Any:
     """Import the package.
 
     :raises ExpressionError: where it is not installed.
     """
     try:
-        import jq  # noqa: PLC0415 (an extra)
+        import jq
     except ImportError:
         raise ExpressionError("expressions need the package 'jq': pip install 'jackfield[workflow]'") from None
     return jq
 
 
 @lru_cache(maxsize=256)
-def _compiled(text: str, names: tuple[str, ...]) -> Any:  # noqa: ANN401 (a program of the package, which has no types)
+def _compiled(text: str, names: tuple[str, ...]) -> Any:
     if len(text) > _MAX_LENGTH:
         raise ExpressionError(f"the expression '{text[:_SHOWN]}' has more than {_MAX_LENGTH:,} characters")
     jq = _jq()

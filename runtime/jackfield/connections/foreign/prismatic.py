@@ -40,7 +40,7 @@ def read(documents: Iterable[Document], around: Surroundings) -> Iterator[Stored
                     yield Problem(f"{document.place}: {at}: {error}")
 
 
-def _variables(content: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 (any JSON)
+def _variables(content: Any) -> Iterator[tuple[str, Any]]:
     """Where each configuration variable stands, and what it is."""
     if isinstance(content, list):
         yield from ((f"[{number}]", item) for number, item in enumerate(content))
@@ -127,7 +127,7 @@ def _inputs(given: object) -> dict[str, Any]:
     return found
 
 
-def _value(value: Any, at: str) -> Any:  # noqa: ANN401 (any JSON value)
+def _value(value: Any, at: str) -> Any:
     if not isinstance(value, Mapping) or "value" not in value:
         return value
     kind = str(value.get("type") or "value").lower()

@@ -112,7 +112,7 @@ def _alias(kind: str, config: Mapping[str, Any], around: Surroundings) -> Alias:
 
 def _told(variant: Alias, remark: str) -> Alias:
     """The variant, with a remark on how it was chosen behind what it says of missing fields."""
-    from dataclasses import replace  # noqa: PLC0415 (only where a variant was not named)
+    from dataclasses import replace
 
     said = variant.messages.get("missing", "these fields are missing: {fields}")
     return replace(variant, messages={**variant.messages, "missing": f"{said} ({remark})"})

@@ -41,7 +41,7 @@ class Migration:
     @property
     def checksum(self) -> str:
         """SHA-256 of the text, in hexadecimal."""
-        from hashlib import sha256  # noqa: PLC0415 (OpenSSL costs a cold start 10 ms, and is needed for an upgrade only)
+        from hashlib import sha256
 
         return sha256(self.text.encode()).hexdigest()
 

@@ -93,7 +93,7 @@ def options(visit: Visit) -> Response:
     try:
         found = visit.panel.options(visit.path("key"), visit.path("source"), connection=connection or None, caller=visit.identity.caller)
     except JackfieldError as error:
-        return answer({"items": [], "message": error.message}, 404 if error.http_status == 404 else 200)  # noqa: PLR2004 (not found)
+        return answer({"items": [], "message": error.message}, 404 if error.http_status == 404 else 200)
     return answer({"items": found[:_CHOICES]})
 
 

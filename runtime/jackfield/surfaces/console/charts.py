@@ -123,7 +123,7 @@ def _time(moment: float, x: float, kind: str, *, days: bool) -> Markup:
 
 
 def _name(text: str, y: int) -> Markup:
-    short = text if len(text) <= 20 else f"{text[:19]}…"  # noqa: PLR2004 (what fits)
+    short = text if len(text) <= 20 else f"{text[:19]}…"
     return h.text(short, h.title(text), x=0, y=y + 16, class_="label name")
 
 

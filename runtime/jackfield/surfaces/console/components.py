@@ -135,7 +135,7 @@ def rows_table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Nod
     return h.table(h.caption(caption, class_="unseen"), head, h.tbody(body), class_="rows")
 
 
-def json_text(value: Any) -> str:  # noqa: ANN401 (any JSON)
+def json_text(value: Any) -> str:
     """JSON as people read it."""
     return json.dumps(value, indent=2, ensure_ascii=False)
 

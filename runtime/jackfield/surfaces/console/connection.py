@@ -169,7 +169,7 @@ def _policies(visit: Visit, row: Mapping[str, Any], external: str | None, *, ane
     )  # fmt: skip
 
 
-def _document(made: Any) -> str:  # noqa: ANN401 (a policy, or a text)
+def _document(made: Any) -> str:
     return made if isinstance(made, str) else json_text(made)
 
 

@@ -66,7 +66,7 @@ class Entrance:
             return None
         noted: dict[str, Any] = {"by": "token", "id": identity.id}
         lasts = LASTS
-        if text.count(".") == 2:  # noqa: PLR2004 (a JWT's three parts)
+        if text.count(".") == 2:
             noted = {"by": "jwt", "id": identity.id, "scope": identity.scope, "name": identity.name}
             lasts = _expiry(text) - self._host.clock.time()
         self._record(identity, "session.started")

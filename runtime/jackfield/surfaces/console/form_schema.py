@@ -48,7 +48,7 @@ def _object(node: Schema, root: Schema, depth: int) -> dict[str, Any]:
     return {"type": "object", "properties": properties}
 
 
-def _member(name: str, given: Any, root: Schema, depth: int) -> dict[str, Any]:  # noqa: ANN401 (a schema may be a boolean)
+def _member(name: str, given: Any, root: Schema, depth: int) -> dict[str, Any]:
     given = given if isinstance(given, Mapping) else {}
     kind, node = _kind(given, root, depth)
     told = {**node, **{key: given[key] for key in ("title", "description", "default", "examples", "x-jackfield") if key in given}}
@@ -158,7 +158,7 @@ def _branches(node: Schema) -> Iterator[Schema]:
     return (branch for branch in branches(node) if not _TYPED.isdisjoint(branch))
 
 
-def _resolved(given: Any, root: Schema) -> Schema:  # noqa: ANN401 (a schema may be a boolean)
+def _resolved(given: Any, root: Schema) -> Schema:
     """The node with its reference to ``$defs`` followed; a reference that leads nowhere, or round in a circle, allows anything."""
     node, seen = given if isinstance(given, Mapping) else {}, set()
     while "$ref" in node:

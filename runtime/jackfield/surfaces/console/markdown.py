@@ -19,7 +19,7 @@ __all__ = ["guide", "line"]
 
 @cache
 def _reader() -> MarkdownIt:
-    from markdown_it import MarkdownIt  # noqa: PLC0415 (few pages show Markdown)
+    from markdown_it import MarkdownIt
 
     reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     reader.validateLink = _is_fine  # type: ignore[method-assign]

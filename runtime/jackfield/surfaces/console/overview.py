@@ -102,7 +102,7 @@ def _card(title: str, chart: Markup, below: Node, table: Markup, *, wide: bool =
 def _part(span: Span) -> str:
     """Name the unit of the rate: the length of one bar."""
     minutes = span.seconds / span.count / 60
-    return f"{minutes:.0f} minutes" if minutes < 60 else "hour" if minutes == 60 else f"{minutes / 60:.0f} hours"  # noqa: PLR2004 (an hour)
+    return f"{minutes:.0f} minutes" if minutes < 60 else "hour" if minutes == 60 else f"{minutes / 60:.0f} hours"
 
 
 def _rate_table(numbers: Figures) -> Markup:

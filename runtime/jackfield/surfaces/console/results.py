@@ -82,18 +82,18 @@ def error_shown(error: Mapping[str, Any]) -> Markup:
     return h.div(fault_of(str(error["message"]), error.get("hint"), error.get("details", ())), kind, words)
 
 
-def output_shown(output: Any) -> Markup:  # noqa: ANN401 (any JSON)
+def output_shown(output: Any) -> Markup:
     """The output: as a table where it is one, and always as JSON."""
     return h.div(h.h4("Output"), _shape(output), h.details(h.summary("As JSON"), code_block(json_text(output), "The output as JSON")))
 
 
-def _shape(output: Any) -> Node:  # noqa: ANN401 (any JSON)
+def _shape(output: Any) -> Node:
     if isinstance(output, Mapping) and not output:
         return h.p("It is empty.", class_="empty")
     return _value(output, 0)
 
 
-def _value(item: Any, depth: int) -> Node:  # noqa: ANN401 (any JSON)
+def _value(item: Any, depth: int) -> Node:
     if item is None or isinstance(item, bool):
         return h.code("null" if item is None else str(item).lower())
     if isinstance(item, str | int | float):

@@ -49,7 +49,7 @@ def as_python(invocation: Mapping[str, Any]) -> str:
     return f"{imports}\nwith Jackfield() as jackfield:\n    invocation = {indented}\n    result = jackfield.invoke(invocation)\n    print(result.unwrap())"
 
 
-def _literal(value: Any, depth: int) -> str:  # noqa: ANN401 (any JSON)
+def _literal(value: Any, depth: int) -> str:
     """Write a literal as a formatter would: short ones in one line, others with one item per line."""
     flat = repr(value)
     if not isinstance(value, dict | list) or not value or (depth and len(flat) <= _SHORT):
@@ -80,7 +80,7 @@ def as_command(invocation: Mapping[str, Any]) -> str:
     return " \\\n".join(lines)
 
 
-def _words(name: str, value: Any) -> Iterator[str]:  # noqa: ANN401 (any JSON)
+def _words(name: str, value: Any) -> Iterator[str]:
     if isinstance(value, str) and not value.startswith("@"):
         yield f"{name}={value}"
     elif names := _uploads(name, value):
@@ -93,7 +93,7 @@ def _local(invocation: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str
     """The invocation without uploads, and what stands for the content of which file in it."""
     files: dict[str, str] = {}
 
-    def replaced(value: Any, name: str) -> Any:  # noqa: ANN401 (any JSON)
+    def replaced(value: Any, name: str) -> Any:
         if _is_uploaded(value):
             marker = f"\0{len(files)}"
             files[marker] = name
@@ -106,7 +106,7 @@ def _local(invocation: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str
     return {name: replaced(value, name) for name, value in invocation.items()}, files
 
 
-def _uploads(name: str, value: Any) -> list[str]:  # noqa: ANN401 (any JSON)
+def _uploads(name: str, value: Any) -> list[str]:
     """The names of the files, where the value is uploaded files and nothing else."""
     if _is_uploaded(value):
         return [name]

@@ -83,7 +83,7 @@ def _changes(visit: Visit) -> dict[str, Any]:
     days = form.get("retentionDays", "").strip()
     changes: dict[str, Any] = {
         "keepInputs": form.get("keepInputs") == "on",
-        "retentionDays": int(days) if days.isascii() and days.isdigit() and len(days) < 6 else days,  # noqa: PLR2004 (no number is longer)
+        "retentionDays": int(days) if days.isascii() and days.isdigit() and len(days) < 6 else days,
     }  # fmt: skip
     if visit.operator:
         changes["rules"] = {"allow": pattern_lines(form.get("allow", "")), "block": pattern_lines(form.get("block", ""))}

@@ -15,14 +15,14 @@ _SUFFIXES = (".yaml", ".yml")
 
 def read_folder(path: str) -> Iterator[Document | Problem]:
     """The documents in a folder, or in one file; a broken one spoils only itself."""
-    path = os.path.expanduser(path)  # noqa: PTH111 (as connection files are read)
+    path = os.path.expanduser(path)
     try:
-        names = sorted(os.listdir(path)) if os.path.isdir(path) else [""]  # noqa: PTH112, PTH208 (as above)
+        names = sorted(os.listdir(path)) if os.path.isdir(path) else [""]
     except OSError as error:
         yield Problem(f"{path}: it cannot be read: {error.strerror}", fatal=True)
         return
     for name in names:
-        file = os.path.join(path, name) if name else path  # noqa: PTH118 (as above)
+        file = os.path.join(path, name) if name else path
         if name and not name.lower().endswith(_SUFFIXES):
             continue
         try:
@@ -32,12 +32,12 @@ def read_folder(path: str) -> Iterator[Document | Problem]:
 
 
 def _documents(file: str) -> Iterator[Document | Problem]:
-    name = os.path.basename(file)  # noqa: PTH119 (as above)
+    name = os.path.basename(file)
     for where, content in parted(read_text(file), name):
         place = f"{name}{where}"
         if isinstance(content, DocumentError):
             yield Problem(f"{place}: {content}")
         elif isinstance(content, dict):
-            yield Document(content, name, place, os.path.dirname(file) or ".")  # noqa: PTH120 (as above)
+            yield Document(content, name, place, os.path.dirname(file) or ".")
         else:
             yield Problem(f"{place}: must be a Component, not a {type(content).__name__}")

@@ -56,13 +56,13 @@ class _Dapr(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio is untyped
         self._api = api
         self._methods = {f"{_SERVICE}InvokeBinding": self._invoke, f"{_SERVICE}GetMetadata": self._metadata}
 
-    def service(self, handler_call_details: Any) -> Any:  # noqa: ANN401 (grpcio is untyped)
+    def service(self, handler_call_details: Any) -> Any:
         """The method that is called; None where there is none (UNIMPLEMENTED)."""
         method = self._methods.get(handler_call_details.method)
         return None if method is None else grpc.unary_unary_rpc_method_handler(self._guarded(method))
 
     def _guarded(self, method: Callable[[bytes, Any], bytes]) -> Callable[[bytes, Any], bytes]:
-        def call(octets: bytes, context: Any) -> bytes:  # noqa: ANN401 (grpcio is untyped)
+        def call(octets: bytes, context: Any) -> bytes:
             given = _header(context, "dapr-api-token")
             if not self._api.allows(given):
                 why = "api token mismatch" if given else "missing api token in request metadata"
@@ -73,7 +73,7 @@ class _Dapr(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio is untyped
 
         return call
 
-    def _invoke(self, octets: bytes, context: Any) -> bytes:  # noqa: ANN401 (grpcio is untyped)
+    def _invoke(self, octets: bytes, context: Any) -> bytes:
         try:
             asked = InvokeBinding.decode(octets)
         except WireError as error:
@@ -87,10 +87,10 @@ class _Dapr(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio is untyped
             context.abort(grpc.StatusCode.INTERNAL, str(error))
         raise AssertionError("abort raises")
 
-    def _metadata(self, _octets: bytes, _context: Any) -> bytes:  # noqa: ANN401 (grpcio is untyped)
+    def _metadata(self, _octets: bytes, _context: Any) -> bytes:
         return metadata_response(self._api.app_id, VERSION, self._api.components())
 
 
-def _header(context: Any, name: str) -> str | None:  # noqa: ANN401 (grpcio is untyped)
+def _header(context: Any, name: str) -> str | None:
     found = next((item.value for item in context.invocation_metadata() if item.key == name), None)
     return found if isinstance(found, str) else None

@@ -32,7 +32,7 @@ class HttpServer:
     :raises OSError: where the port cannot be had.
     """
 
-    def __init__(self, api: DaprApi, host: str, port: int, protocol: Any) -> None:  # noqa: ANN401 (uvicorn takes a class or a name)
+    def __init__(self, api: DaprApi, host: str, port: int, protocol: Any) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
         app = Starlette(routes=[dapr_route("/{rest:path}", api, _apart, _body)], exception_handlers={ClientDisconnect: _forget})

@@ -15,7 +15,7 @@ class PayloadError(ValueError):
     """The data is not what the binding takes."""
 
 
-def from_json(data: Any, members: Sequence[str], *, strict: bool) -> str | Mapping[str, Any]:  # noqa: ANN401 (any JSON value)
+def from_json(data: Any, members: Sequence[str], *, strict: bool) -> str | Mapping[str, Any]:
     """The body in the ``data`` of a JSON request: a text; or (lenient) an object of inputs named in ``members``.
 
     :raises PayloadError: for anything else, as in the original, which re-quotes the text and takes nothing but texts.
@@ -45,7 +45,7 @@ def from_octets(data: bytes, members: Sequence[str], *, strict: bool) -> str | M
     return text if value is None else from_json(value, members, strict=False)
 
 
-def _json(text: str) -> Any:  # noqa: ANN401 (any JSON value)
+def _json(text: str) -> Any:
     """The JSON text, object or list that a text is; None for everything else, numbers and words included."""
     trimmed = text.strip()
     if not trimmed.startswith(('"', "{", "[")):

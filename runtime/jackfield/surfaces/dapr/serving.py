@@ -17,7 +17,7 @@ __all__ = ["Sidecar", "has_grpc"]
 
 def has_grpc() -> bool:
     """Whether the extra ``dapr`` is installed, so that gRPC can be served."""
-    from importlib.util import find_spec  # noqa: PLC0415 (looked for only where a sidecar is started)
+    from importlib.util import find_spec
 
     return find_spec("grpc") is not None
 
@@ -38,7 +38,7 @@ class Sidecar:
         http_port: int = 3500,
         grpc_port: int | None = None,
         *,
-        protocol: Any = "auto",  # noqa: ANN401 (uvicorn takes a class or a name)
+        protocol: Any = "auto",
     ) -> None:
         self.api = api
         self._servers: list[HttpServer | GrpcServer] = []
@@ -76,15 +76,15 @@ class Sidecar:
             server.stop(max(0.0, end - time.monotonic()))
 
 
-def _http_server(api: DaprApi, host: str, port: int, protocol: Any) -> HttpServer:  # noqa: ANN401 (as above)
-    from jackfield.surfaces.dapr.http_server import HttpServer  # noqa: PLC0415 (an extra)
+def _http_server(api: DaprApi, host: str, port: int, protocol: Any) -> HttpServer:
+    from jackfield.surfaces.dapr.http_server import HttpServer
 
     return HttpServer(api, host, port, protocol)
 
 
 def _grpc_server(api: DaprApi, host: str, port: int) -> GrpcServer:
     try:
-        from jackfield.surfaces.dapr.grpc_server import GrpcServer  # noqa: PLC0415 (19 MB and 0.1 s that HTTP alone does not need)
+        from jackfield.surfaces.dapr.grpc_server import GrpcServer
     except ImportError:
         raise InvalidInvocation(
             "gRPC needs the package grpcio, which is not installed", hint="Install the extra: jackfield[dapr]; or leave --grpc-port out."

@@ -80,7 +80,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         octet = data[at]
         at += 1
         value |= (octet & 0x7F) << shift
-        if octet < 0x80:  # noqa: PLR2004 (the highest bit says that more follows)
+        if octet < 0x80:
             return value & 0xFFFFFFFFFFFFFFFF, at
         shift += 7
         if shift > _LAST_SHIFT:
@@ -89,7 +89,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 def _encoded(value: int) -> bytes:
     found = bytearray()
-    while value > 0x7F:  # noqa: PLR2004 (seven bits an octet)
+    while value > 0x7F:
         found.append(value & 0x7F | 0x80)
         value >>= 7
     found.append(value)

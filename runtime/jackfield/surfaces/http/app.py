@@ -113,7 +113,7 @@ async def _identified(request: Request, host: Host) -> Identity:
         try:
             return await host.briefly(lambda: host.identities.of(request))
         except Problem as refusal:
-            if refusal.status == 401:  # noqa: PLR2004 (nobody)
+            if refusal.status == 401:
                 host.guesses.note(request)
             raise
 

@@ -115,7 +115,7 @@ def action_of(request: Request, manifest: Manifest) -> ActionManifest:
 
     :raises Problem: 404 where the connector has none of that name.
     """
-    from jackfield.pipe.visible_names import find_action  # noqa: PLC0415 (it suggests the nearest name)
+    from jackfield.pipe.visible_names import find_action
 
     try:
         return find_action(manifest, request.path_params["action"])

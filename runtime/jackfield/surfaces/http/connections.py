@@ -32,7 +32,7 @@ async def listed(request: Request, host: Host, identity: Identity) -> Response:
     """``GET /v1/connections``."""
     given = request.query_params
 
-    def step(known: ManagedConnections) -> Any:  # noqa: ANN401 (JSON)
+    def step(known: ManagedConnections) -> Any:
         try:
             return known.list(given.get("cursor"), limit_of(request), type=given.get("type"), text=given.get("q")).to_json()
         except UnknownType:
@@ -63,7 +63,7 @@ async def replaced(request: Request, host: Host, identity: Identity) -> Response
     body = await _members(request, {"values"}, {"name", "type"})
     how = {"force": flag(request, "force"), "test": flag(request, "test", default=True)}
 
-    def step(known: ManagedConnections) -> Any:  # noqa: ANN401 (JSON)
+    def step(known: ManagedConnections) -> Any:
         known.require(name)
         found = known.show(name)
         if body.get("name", name) != name or body.get("type", found["type"]) != found["type"]:
@@ -108,7 +108,7 @@ async def policy(request: Request, host: Host, identity: Identity) -> Response:
     return answer(await _done(host, identity, lambda known: known.policy(request.path_params["name"], wanted, given.get("principal"))))
 
 
-async def _done(host: Host, identity: Identity, step: Callable[[ManagedConnections], Any], stale: int = 409) -> Any:  # noqa: ANN401 (what the step gives)
+async def _done(host: Host, identity: Identity, step: Callable[[ManagedConnections], Any], stale: int = 409) -> Any:
     """Run a step in a thread of those for what may take long; an error of ours becomes the API's refusal, with its details."""
     try:
         return await host.slowly(lambda: step(host.panel(identity.workspace).connections_of(identity.caller).acting_as(identity.actor)))

@@ -22,7 +22,7 @@ class Cors(CORSMiddleware):
     def preflight_response(self, request_headers: Headers) -> Response:
         """The answer to ``OPTIONS`` of a browser."""
         found = super().preflight_response(request_headers)
-        if found.status_code != 200:  # noqa: PLR2004 (refused)
+        if found.status_code != 200:
             kept = {name: value for name, value in found.headers.items() if not name.startswith("content-")}
             found = problem(Problem(found.status_code, bytes(found.body).decode(), kept))
         found.headers["X-Request-Id"] = request_id(request_headers.raw).decode()

@@ -26,7 +26,7 @@ def fitted_connections(wanted: int) -> int:
     """Raise the limit of open files (RLIMIT_NOFILE) as far as needed and allowed, and return how many connections fit into it."""
     if sys.platform == "win32":
         return wanted
-    import resource  # noqa: PLC0415 (not everywhere)
+    import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted * _EACH + _OWN

@@ -85,7 +85,7 @@ async def invoke(request: Request, host: Host, identity: Identity) -> Response:
     return to_answer(result, {"Preference-Applied": f"wait={waited[1]}"} if waited is not None else None)
 
 
-def _completed(body: Any, request: Request) -> Any:  # noqa: ANN401 (JSON)
+def _completed(body: Any, request: Request) -> Any:
     """The body with what the headers say: the key, and the trace that it belongs to (W3C Trace Context)."""
     if not isinstance(body, dict):
         return body
@@ -103,7 +103,7 @@ async def _run(
     request: Request,
     host: Host,
     panel: Jackfield,
-    body: Any,  # noqa: ANN401 (JSON)
+    body: Any,
     identity: Identity,
     *,
     wait: float,
@@ -127,7 +127,7 @@ def _name(request: Request, identifier: str) -> None:
     request.scope["jackfield.invocation_id"] = identifier
 
 
-async def _queued(body: Any, host: Host, panel: Jackfield, identity: Identity) -> Response:  # noqa: ANN401 (JSON)
+async def _queued(body: Any, host: Host, panel: Jackfield, identity: Identity) -> Response:
     try:
         found = await host.slowly(lambda: panel.enqueue(body, caller=identity.caller))
     except JackfieldError as error:

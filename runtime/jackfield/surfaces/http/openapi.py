@@ -66,7 +66,7 @@ def document(catalog: Catalog, version: str, operations: Iterable[Operation]) ->
     }
 
 
-def _opened(value: Any) -> Any:  # noqa: ANN401 (JSON)
+def _opened(value: Any) -> Any:
     """Say of an object that no schema describes that it takes any members: openapi-typescript takes it for one that can have none."""
     if isinstance(value, list):
         return [_opened(item) for item in value]
@@ -155,7 +155,7 @@ def _actions(manifest: Manifest) -> Iterator[tuple[str, Json]]:
         yield name, {"title": action.title, **_rooted(schema, f"{_COMPONENTS}{name}")}
 
 
-def _rooted(value: Any, root: str) -> Any:  # noqa: ANN401 (JSON)
+def _rooted(value: Any, root: str) -> Any:
     """The schema with its references (``#/$defs/…``) leading to where it stands in the document."""
     if isinstance(value, Mapping):
         found = {name: _rooted(item, root) for name, item in value.items()}

@@ -32,7 +32,7 @@ might never see the refusal (RFC 9112 §9.6)."""
 class Bounded(HttpToolsProtocol):
     """One connection. Its limits are those of ``config.settings``."""
 
-    def __init__(self, config: Config, *rest: Any, **more: Any) -> None:  # noqa: ANN401 (passed on as they are)
+    def __init__(self, config: Config, *rest: Any, **more: Any) -> None:
         super().__init__(config, *rest, **more)
         self._limits: Settings = getattr(config, "settings", None) or Settings()
         self._in_head = True
@@ -228,7 +228,7 @@ class _Closing:
 
     __slots__ = ("close", "is_closing", "write")
 
-    def __init__(self, transport: asyncio.Transport, close: Any) -> None:  # noqa: ANN401 (a bound method)
+    def __init__(self, transport: asyncio.Transport, close: Any) -> None:
         self.write = transport.write
         self.is_closing = transport.is_closing
         self.close = close

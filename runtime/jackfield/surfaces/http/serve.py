@@ -46,7 +46,7 @@ _STACK = 2 * 1024**2
 class ServerConfig(uvicorn.Config):
     """Uvicorn's configuration and our settings, which its connections read. Worker processes get it pickled."""
 
-    def __init__(self, settings: Settings, stopping: Stopping, app: Any, **rest: Any) -> None:  # noqa: ANN401 (uvicorn's own)
+    def __init__(self, settings: Settings, stopping: Stopping, app: Any, **rest: Any) -> None:
         self.settings = settings
         self._stopping = stopping
         super().__init__(app, **rest)
@@ -68,9 +68,9 @@ def _nothing() -> None:
 
 def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None] = _nothing, mounts: tuple[Mount, ...] = ()) -> Starlette:
     """The application of this process, with the environment that it was started in. ``prepare`` sets its logging up."""
-    from jackfield.surfaces.http.app import build_app  # noqa: PLC0415 (a parent of workers serves nothing)
-    from jackfield.surfaces.shared.server_context import Host  # noqa: PLC0415 (as above)
-    from jackfield.surfaces.shared.tracing import configured  # noqa: PLC0415 (as above)
+    from jackfield.surfaces.http.app import build_app
+    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.tracing import configured
 
     prepare()
     adopt_server_log()
@@ -153,7 +153,7 @@ def run(
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         announce(f"{'https' if settings.certificate else 'http'}://{host}:{listener.getsockname()[1]}")
         if settings.workers > 1:
-            from jackfield.surfaces.shared.metrics import shared  # noqa: PLC0415 (one process counts for itself)
+            from jackfield.surfaces.shared.metrics import shared
 
             with shared():
                 Multiprocess(config(settings, prepare, mounts), [listener]).run()

@@ -60,7 +60,7 @@ async def revoked(request: Request, host: Host, identity: Identity) -> Response:
     return Response(status_code=204)
 
 
-async def _done(host: Host, identity: Identity, step: Callable[[Tokens], Any]) -> Any:  # noqa: ANN401 (what the step returns)
+async def _done(host: Host, identity: Identity, step: Callable[[Tokens], Any]) -> Any:
     """Run a step in a thread.
 
     :raises Problem: 403 for a token with rules, which could make one without; 404 and 400 for what the step refuses.
@@ -78,7 +78,7 @@ async def _done(host: Host, identity: Identity, step: Callable[[Tokens], Any]) -
         raise of_error(error) from None
 
 
-def _patterns(rules: Any) -> tuple[list[str], list[str]]:  # noqa: ANN401 (JSON)
+def _patterns(rules: Any) -> tuple[list[str], list[str]]:
     allow, block = (rules.get("allow", []), rules.get("block", [])) if isinstance(rules, dict) else (None, None)
     if not isinstance(allow, list) or not isinstance(block, list) or rules.keys() - {"allow", "block"}:
         raise Problem(400, '\'rules\' must be {"allow": [patterns], "block": [patterns]}')

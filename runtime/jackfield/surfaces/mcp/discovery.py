@@ -116,7 +116,7 @@ def _refused(details: tuple[Detail, ...], count: int) -> InvalidInput:
 
 async def _search(visit: Visit, given: Mapping[str, Any]) -> tuple[Json, str]:
     cursor = given.get("cursor", "0")
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 9):  # noqa: PLR2004 (digits)
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 9):
         raise _refused((Detail("/cursor", "is not what a page gave as nextCursor"),), 1)
     rows, end = await visit.briefly(lambda: _found(visit, given, int(cursor)))
     lines = [f"{row.connector}.{row.action}: {row.title} ({row.effect})" for row in rows] or ["No action fits."]

@@ -126,7 +126,7 @@ class _Call:
 
     async def answered(self, exchange: Exchange, body: bytes) -> Answer:
         """What the SDK makes of the request. A large one is worked on in a thread from beginning to end, as elsewhere."""
-        from jackfield.surfaces.mcp import Visit  # noqa: PLC0415 (with the extra only)
+        from jackfield.surfaces.mcp import Visit
 
         host, origin = self._host, str(self._request.base_url).rstrip("/")
         visit = Visit(self._panel, self._identity.caller, host.search, self._run, host.briefly, host.settings.mcp_tools, origin)
@@ -174,7 +174,7 @@ class _Call:
 
 
 def _load() -> Exchange:
-    from jackfield.surfaces.mcp.stateless_http import Exchange  # noqa: PLC0415 (an extra, and dear)
+    from jackfield.surfaces.mcp.stateless_http import Exchange
 
     return Exchange()
 

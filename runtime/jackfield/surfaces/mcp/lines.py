@@ -34,7 +34,7 @@ _LAST = re.compile(_ID + rb'\s*(?:,\s*"jsonrpc":\s*"2\.0"\s*)?\}\s*\Z')
 class Wire:
     """The streams between one client and the protocol's server."""
 
-    def __init__(self, source: BinaryIO, write: Any, grace: float) -> None:  # noqa: ANN401 (the SDK's stream)
+    def __init__(self, source: BinaryIO, write: Any, grace: float) -> None:
         self._source = source
         self._write = write
         self._grace = grace
@@ -121,7 +121,7 @@ class Wire:
 @contextlib.asynccontextmanager
 async def wired(grace: float) -> AsyncIterator[Wire]:
     """Serve on this process's stdin and stdout; meanwhile actions and their children read an empty stdin, and print to stderr."""
-    with _stdin() as source, open(os.devnull, encoding="utf-8") as empty:  # noqa: PTH123, ASYNC230 (the SDK's part is stdout)
+    with _stdin() as source, open(os.devnull, encoding="utf-8") as empty:  # noqa: ASYNC230 (the SDK's part is stdout)
         async with stdio_server(stdin=anyio.wrap_file(empty)) as (unused, write):
             await unused.aclose()
             wire = Wire(source, write, grace)

@@ -70,7 +70,7 @@ def build_server(find: Find, instructions: str | None = None) -> Server[Any]:
     )
 
 
-async def _guarded(step: Callable[[], Any]) -> Any:  # noqa: ANN401 (whatever the step gives)
+async def _guarded(step: Callable[[], Any]) -> Any:
     """Run a step. A bug of ours goes to our log, and not to the caller.
 
     :raises MCPError: what MCP calls an error, which is no Result.

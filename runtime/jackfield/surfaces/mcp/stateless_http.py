@@ -62,7 +62,7 @@ class Exchange:
             await asyncio.get_running_loop().create_future()  # the caller's leaving is looked after elsewhere
             raise AssertionError
 
-        async def send(message: Any) -> None:  # noqa: ANN401 (ASGI's own)
+        async def send(message: Any) -> None:
             sent.append(message)
 
         server = self._server
@@ -74,7 +74,7 @@ class Exchange:
         return _answer(sent)
 
 
-def _visit(context: Any) -> Visit:  # noqa: ANN401 (the SDK's)
+def _visit(context: Any) -> Visit:
     found: Visit = context.request.scope[_VISIT]
     return found
 

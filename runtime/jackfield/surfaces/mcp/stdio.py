@@ -65,9 +65,9 @@ def _filling(panel: Jackfield) -> Callable[[Mapping[str, Any]], Awaitable[Mappin
     """What puts the files in that an invocation names: those that ``jackfield serve`` keeps in the same home. Without the extra ``server``
     there are none."""
     try:
-        from jackfield.surfaces.shared.files import Files  # noqa: PLC0415 (another extra)
-        from jackfield.surfaces.shared.named_files import with_files  # noqa: PLC0415 (as above)
-        from jackfield.surfaces.shared.settings import Settings  # noqa: PLC0415 (as above)
+        from jackfield.surfaces.shared.files import Files
+        from jackfield.surfaces.shared.named_files import with_files
+        from jackfield.surfaces.shared.settings import Settings
     except ImportError:
 
         async def as_it_is(invocation: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -100,7 +100,7 @@ def take_room(request: Request, more: int, size: int) -> None:
     raise Problem(503, detail, {"Retry-After": "1", "Connection": "close"})
 
 
-async def decoded(text: bytes) -> Any:  # noqa: ANN401 (JSON)
+async def decoded(text: bytes) -> Any:
     """What a body says.
 
     :raises InvalidInvocation: where it is not JSON.

@@ -95,10 +95,10 @@ class Files:
     def filled(
         self,
         workspace: str,
-        inputs: Any,  # noqa: ANN401 (any JSON)
+        inputs: Any,
         schema: Mapping[str, Any],
         weigh: Callable[[int], None] = lambda _size: None,
-    ) -> Any:  # noqa: ANN401 (any JSON)
+    ) -> Any:
         """``inputs`` with each ``{"file": id}`` that stands where ``schema`` takes a FILE replaced by ``{"data", "contentType"}``; the same
         object where there is none. ``weigh`` is told how many bytes they have together, before they are read.
 

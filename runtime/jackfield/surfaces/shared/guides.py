@@ -108,7 +108,7 @@ def _sample(manifest: Manifest, action: ActionManifest) -> dict[str, Any]:
     return {"connector": manifest.key, "action": action.key, **connection, "inputs": inputs}
 
 
-def _value(schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 (JSON)
+def _value(schema: Mapping[str, Any]) -> Any:
     for member in ("examples", "enum"):
         if schema.get(member):
             return schema[member][0]
@@ -129,6 +129,6 @@ def _snippets(sample: Mapping[str, Any], origin: str | None) -> Iterator[str]:
 
 
 def _python(value: object) -> str:
-    from pprint import pformat  # noqa: PLC0415 (guides only)
+    from pprint import pformat
 
     return pformat(value, width=100, sort_dicts=False).replace("\n", "\n        ")

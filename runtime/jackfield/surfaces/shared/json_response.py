@@ -15,11 +15,11 @@ def dumps(value: object) -> bytes:
     try:
         return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:
-        import json  # noqa: PLC0415 (integers over 64 bits and surrogates only)
+        import json
 
         return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:  # noqa: ANN401 (any JSON)
+def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON answer."""
     return Response(dumps(value), status, headers, "application/json")

@@ -82,8 +82,8 @@ class Jwts:
 
         :raises Problem: 503 where no keys are known.
         """
-        import jwt  # noqa: PLC0415 (only where an identity provider is set)
-        from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 (as above)
+        import jwt
+        from cryptography.exceptions import UnsupportedAlgorithm
 
         kid = _kid(text)
         if kid is None:
@@ -155,10 +155,10 @@ class Jwts:
 
 def _found(url: str) -> tuple[dict[str, Any], str]:
     """Fetch the provider's keys; or say why there are none. Requests have a cache and a pace of their own, so PyJWT keeps none."""
-    from http.client import HTTPException  # noqa: PLC0415 (as above)
+    from http.client import HTTPException
 
-    import jwt  # noqa: PLC0415 (only where an identity provider is set)
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 (as above)
+    import jwt
+    from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
         keys = jwt.PyJWKSet.from_dict(_document(url)).keys
@@ -167,13 +167,13 @@ def _found(url: str) -> tuple[dict[str, Any], str]:
     return {item.key_id: item.key for item in keys if item.key_id and item.public_key_use in {"sig", None}}, ""
 
 
-def _document(url: str) -> Any:  # noqa: ANN401 (JSON is Any)
+def _document(url: str) -> Any:
     """Fetch the provider's keys as JSON. PyJWT's own client reads without a limit, and for as long as a byte comes now and then.
 
     :raises OSError: where they cannot be had in time.
     :raises ValueError: where they are too large, compressed or no JSON.
     """
-    from urllib.request import Request, urlopen  # noqa: PLC0415 (only where an identity provider is set)
+    from urllib.request import Request, urlopen
 
     ends, text = time.monotonic() + _TIMEOUT, bytearray()
     asked = Request(url, headers={"Accept": "application/json", "Accept-Encoding": "identity"})  # noqa: S310 (the operator's URL)
@@ -192,7 +192,7 @@ def _document(url: str) -> Any:  # noqa: ANN401 (JSON is Any)
 def _is_fit(claims: Mapping[str, Any]) -> bool:
     """Whether the claims are of the types that RFC 7519 gives them (PyJWT reads ``"exp": "17"`` too), and the subject is one that can be
     told from others in a list."""
-    from unicodedata import category  # noqa: PLC0415 (as above)
+    from unicodedata import category
 
     subject, times = claims["sub"], [claims[name] for name in ("exp", "nbf", "iat") if name in claims]
     if not all(isinstance(moment, int | float) and not isinstance(moment, bool) for moment in times) or not isinstance(subject, str):
@@ -202,7 +202,7 @@ def _is_fit(claims: Mapping[str, Any]) -> bool:
 
 def _kid(text: str) -> str | None:
     """The key that a token names; None where it cannot be one that we take, so that nobody is asked for it."""
-    import jwt  # noqa: PLC0415 (only where an identity provider is set)
+    import jwt
 
     try:
         head = jwt.get_unverified_header(text)

@@ -74,7 +74,7 @@ class Metrics:
             return "unknown", "unknown"
         return connector, action if known and action is not None else "unknown"
 
-    def _child(self, metric: Counter | Histogram, labels: tuple[str | None, ...]) -> Any:  # noqa: ANN401 (a counter, or a histogram)
+    def _child(self, metric: Counter | Histogram, labels: tuple[str | None, ...]) -> Any:
         """The metric of these labels: looking it up ourselves takes a tenth of the library's time."""
         key = (metric, labels)
         found = self._children.get(key)

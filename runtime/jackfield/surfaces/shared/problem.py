@@ -16,7 +16,7 @@ __all__ = ["Problem", "of_error", "problem", "raw_problem"]
 class Problem(Exception):
     """A request that the API refuses before it becomes an invocation."""
 
-    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None, **members: Any) -> None:  # noqa: ANN401 (extension members)
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None, **members: Any) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail

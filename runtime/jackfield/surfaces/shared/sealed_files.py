@@ -59,7 +59,7 @@ def opened(path: Path, key: bytes) -> bytes:
 
     :raises OSError: where it cannot be read, or was changed or cut off.
     """
-    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 (only calls with files pay for it)
+    from cryptography.exceptions import InvalidTag
 
     with path.open("rb") as file:
         try:

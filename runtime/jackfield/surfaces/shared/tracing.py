@@ -32,10 +32,10 @@ def configured(environment: Mapping[str, str]) -> Sequence[object]:
         return ()
     if importlib.util.find_spec("opentelemetry.sdk") is None:
         return ()
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 (an extra)
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 (as above)
-    from opentelemetry.sdk.trace import TracerProvider as Provider  # noqa: PLC0415 (as above)
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 (as above)
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider as Provider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     resource = Resource.create({"service.name": environment.get("OTEL_SERVICE_NAME") or "jackfield"})
     provider = Provider(resource=resource, shutdown_on_exit=False)  # a signal ends the process before anything is done at its exit
@@ -57,7 +57,7 @@ class Tracing:
         closing.join(_LAST_WITHIN)
 
     @hookimpl
-    def around(self, invocation: Invocation, workspace: str, meta: Meta) -> Any:  # noqa: ANN401 (a context manager)
+    def around(self, invocation: Invocation, workspace: str, meta: Meta) -> Any:
         """The span of one invocation."""
         return self._spanned(invocation, workspace, meta)
 
@@ -109,7 +109,7 @@ class _Spans:
 
     def begin(self, name: str) -> None:
         """Go on to another stage."""
-        from opentelemetry.trace import set_span_in_context  # noqa: PLC0415 (an extra)
+        from opentelemetry.trace import set_span_in_context
 
         if self._stage is not None:
             self._stage.end()
@@ -117,7 +117,7 @@ class _Spans:
 
     def end(self, error: BaseException | None) -> None:
         """The invocation has ended; of an error its code is told, never its text."""
-        from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 (as above)
+        from opentelemetry.trace import Status, StatusCode
 
         for span in (self._stage, self._whole):
             if span is not None and error is not None:
@@ -128,7 +128,7 @@ class _Spans:
             self._stage.end()
 
 
-def _parent(traceparent: object) -> Any:  # noqa: ANN401 (OpenTelemetry's context)
-    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415 (an extra)
+def _parent(traceparent: object) -> Any:
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     return TraceContextTextMapPropagator().extract({"traceparent": traceparent}) if isinstance(traceparent, str) else None

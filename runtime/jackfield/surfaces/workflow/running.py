@@ -143,7 +143,7 @@ class Run:
         found: dict[str, Any] = substitute(words, self._input(), {"context": self.context}, embedded=not self.strict)
         return found
 
-    def _value(self, expression: str) -> Any:  # noqa: ANN401 (any JSON value)
+    def _value(self, expression: str) -> Any:
         return evaluate(expression, self._input(), {"context": self.context})
 
     def _input(self) -> dict[str, Any]:

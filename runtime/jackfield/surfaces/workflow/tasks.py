@@ -126,7 +126,7 @@ def _task(
     words: Mapping[str, Any],
     at: str,
     *,
-    type: str | None = None,  # noqa: A002 (the format's word)
+    type: str | None = None,
     cases: tuple[tuple[str, str | None, str], ...] = (),
 ) -> Task:
     then = task.get("then")
