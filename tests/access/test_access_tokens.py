@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from clocks import FakeClock
 from jackfield.access import Request, Rules, Tokens, UnknownToken, Workspaces
-from jackfield.access.secret_text import digest, is_well_formed, new_text
+from jackfield.access.tokens import digest, is_well_formed, new_text
 from jackfield.database import Database
 from jackfield.errors import InvalidInvocation, Unavailable
 

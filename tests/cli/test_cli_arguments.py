@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.cli.arguments import read_inputs
-from jackfield.cli.attachments import file_value, kind_of, takes_list_only
+from jackfield.cli.arguments import file_value, kind_of, read_inputs, takes_list_only
 from jackfield.cli.files import Files
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation import MAX_BYTES

@@ -10,9 +10,8 @@ from dapr.proto.runtime.v1 import binding_pb2, metadata_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.surfaces.dapr.messages import InvokeBinding, binding_response, metadata_response
-from jackfield.surfaces.dapr.payload import PayloadError, from_octets
-from jackfield.surfaces.dapr.quoting import QuotingError, unquote
+from jackfield.surfaces.dapr.grpc_server import InvokeBinding, binding_response, metadata_response
+from jackfield.surfaces.dapr.payload import PayloadError, QuotingError, from_octets, unquote
 from jackfield.surfaces.dapr.wire import WireError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)

@@ -9,7 +9,7 @@ import pytest
 
 from jackfield.connections.connection_store import ConnectionStore
 from jackfield.connections.external_ids import generate, generated_fields
-from jackfield.connector.schemas import model_schema
+from jackfield.connector.manifests import model_schema
 from jackfield.database import Database
 from jackfield.errors import InvalidConnection
 from jackfield_aws import AwsAssumeRole

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from jackfield.connector import Field, File, Inputs
-from jackfield.connector.schemas import model_schema
+from jackfield.connector.manifests import model_schema
 from jackfield.schema import compile_schema
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from http_stand import Stand, standing
 from jackfield.connector import ANYWHERE, Guard, InvalidConnection
-from jackfield.pipe.hosts import judge_hosts, named_hosts
+from jackfield.pipe.open import judge_hosts, named_hosts
 from plugboard import make_connector, plugged
 
 PLAIN = '''

@@ -20,7 +20,7 @@ import pytest
 from clocks import FakeClock
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.access.secret_text import new_text
+from jackfield.access.tokens import new_text
 from jackfield.pipe import pipeline
 from jackfield.pipe.check import check
 from jackfield.surfaces.http import documents

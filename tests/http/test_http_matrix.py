@@ -10,7 +10,7 @@ import pytest
 
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import SCOPES, Rules, Tokens, Workspaces, may
-from jackfield.access.secret_text import new_text
+from jackfield.access.tokens import new_text
 from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.operation import Operation
 from replies import Reply

@@ -28,7 +28,7 @@ from jackfield.pipe import pipeline
 from jackfield.pipe.recorder import draft_of
 from jackfield.queue import Panels, QueueWorkers, workers
 from jackfield_aws import bounded
-from jackfield_aws.watch import Watch
+from jackfield_aws.bounded import Watch
 from nursery import connection, mail
 from smtp_rig import rig
 
@@ -267,7 +267,7 @@ def test_a_shortage_before_the_final_dot_is_not_a_doubt(place: str) -> None:
         assert len(stand.server.received) == 1
 
 
-_SIGNING, _THREAD = "botocore.auth.SigV4Auth.add_auth", "jackfield_aws.watch.threading"
+_SIGNING, _THREAD = "botocore.auth.SigV4Auth.add_auth", "jackfield_aws.bounded.threading"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import Rules, Tokens, Workspaces
-from jackfield.access.secret_text import new_text
+from jackfield.access.tokens import new_text
 from jackfield.surfaces.shared.origins import check_origin
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.settings import Settings

@@ -12,7 +12,7 @@ import pytest
 
 from growth import grows_faster_than_linear
 from jackfield.schema.mailboxes import mailbox_fault, mailbox_list_fault
-from jackfield.surfaces.workflow.message import recipients
+from jackfield.surfaces.workflow.notifying import recipients
 from jackfield_aws_ses.addresses import AddressError, parse_mailboxes
 from shipped_patterns import Shipped, hard_texts, shipped_patterns
 

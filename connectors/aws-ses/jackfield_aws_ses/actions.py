@@ -1,21 +1,83 @@
 """The connector ``aws-ses``: send email and list identities through Amazon SES."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Any
 
-from jackfield.connector import Connector, OpenContext, Option, Pagination, RateLimit, Step, Unavailable
+from jackfield.connector import Connector, Field, OpenContext, Option, Output, Pagination, RateLimit, Step, Unavailable
 from jackfield.connector import Sent as Known
 from jackfield_aws import ApiKeySecret, AwsAssumeRole, AwsClients, AwsDefault, regions_for
 from jackfield_aws_ses.account import account_steps
 from jackfield_aws_ses.aliases import ALIASES
 from jackfield_aws_ses.errors import explain
-from jackfield_aws_ses.examples import LIST_IDENTITIES, SEND_EMAIL
 from jackfield_aws_ses.inputs import Email, IdentityQuery
-from jackfield_aws_ses.outputs import Identities, Sent
 from jackfield_aws_ses.sending import Transport, send
 from jackfield_aws_ses.smtp import Smtp
 
-__all__ = ["connector", "list_identities", "send_email"]
+__all__ = ["LIST_IDENTITIES", "SEND_EMAIL", "Identities", "Sent", "connector", "list_identities", "send_email"]
+
+
+def _result(action: str, output: dict[str, Any], **more: Any) -> dict[str, Any]:
+    meta = {
+        "invocationId": "01991c8e-7a8a-7c6e-8d1e-0f4f3a2b1c0d", "connector": "aws-ses", "connectorVersion": "1.0.0", "action": action,
+        "attempts": 1, "durationMs": 41.7, "requestId": "3f1b7c52-8a0d-4a52-9b4e-0d4d6b8f5a10", "replayed": False, **more,
+    }  # fmt: skip
+    return {"status": "succeeded", "output": output, "meta": meta}
+
+
+SEND_EMAIL: tuple[dict[str, Any], ...] = (
+    {
+        "title": "A text to one recipient",
+        "invocation": {
+            "connector": "aws-ses",
+            "action": "sendEmail",
+            "connection": "acme-ses",
+            "inputs": {
+                "awsRegion": "eu-west-1",
+                "to": ["ada@example.com"],
+                "sender": "noreply@example.com",
+                "subject": "Hello",
+                "text": "Hello Ada",
+            },
+        },
+        "result": _result("sendEmail", {"MessageId": "0102018f6b1c2d3e-4f5a6b7c-8d9e-4f0a-b1c2-d3e4f5a6b7c8-000000"}),
+    },
+)
+LIST_IDENTITIES: tuple[dict[str, Any], ...] = (
+    {
+        "title": "All domains",
+        "invocation": {
+            "connector": "aws-ses",
+            "action": "listIdentities",
+            "connection": "acme-ses",
+            "inputs": {"awsRegion": "eu-west-1", "identityType": "Domain", "fetchAll": True},
+        },
+        "result": _result("listIdentities", {"Identities": ["example.com", "example.org"]}, complete=True),
+    },
+)
+
+
+class Sent(Output):
+    """Proof that SES accepted the message."""
+
+    message_id: str = Field(
+        alias="MessageId",
+        title="Message ID",
+        description="The id that SES gave the message. In the message's header it stands before '@email.amazonses.com' in us-east-1, and "
+        "before '@<region>.amazonses.com' elsewhere.",
+        schema={"minLength": 1},
+    )
+
+
+class Identities(Output):
+    """A page of identities, or all of them."""
+
+    identities: list[str] = Field(alias="Identities", title="Identities", description="Email addresses or domains.")
+    next_token: str | None = Field(
+        None, alias="NextToken", title="Next Token", description="There are more: give it as 'Next Token' to go on."
+    )
+
 
 VERSION = "1.0.0"
 _ICON = (

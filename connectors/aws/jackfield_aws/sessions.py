@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +14,28 @@ from urllib.parse import urlsplit
 from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection
 from jackfield.fork import at_fork
 from jackfield_aws.keys import Keys
-from jackfield_aws.quiet import hush
+from jackfield_aws.limits import current_deadline
 from jackfield_aws.transport import explain_transport
 from jackfield_aws.version import VERSION
 
-__all__ = ["CONNECT_TIMEOUT", "READ_TIMEOUT", "Ambient", "ClientSpec", "find_identity", "make_client", "shared_session"]
+__all__ = ["CONNECT_TIMEOUT", "READ_TIMEOUT", "Ambient", "ClientSpec", "find_identity", "hush", "make_client", "shared_session"]
+
+
+class _Hush(logging.Filter):
+    """Refuses what is below WARNING while a call of jackfield's runs in this thread; other users of botocore keep their log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING or current_deadline() is None
+
+
+_HUSH = _Hush()
+
+
+def hush() -> None:
+    """Put the filter on all of botocore's loggers that there are; a logger's filters do not see the records of those below it."""
+    for name in [name for name in logging.Logger.manager.loggerDict if name.partition(".")[0] == "botocore"]:
+        logging.getLogger(name).addFilter(_HUSH)
+
 
 CONNECT_TIMEOUT = 3.0
 """Seconds to wait for a connection: a host that is up answers within one, so three leave time for another try."""

@@ -14,7 +14,7 @@ from forking import alone, fork
 from jackfield.clock import SystemClock
 from jackfield.connector import Deadline
 from jackfield_aws import bounded
-from jackfield_aws.watch import Watch
+from jackfield_aws.bounded import Watch
 
 CLOCK = SystemClock()
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 import logging
+import secrets
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access.audit import LIBRARY, Actor, Audit
 from jackfield.access.patterns import Request
 from jackfield.access.rules import SCOPES, Decision, Rules, Scope, decide
-from jackfield.access.secret_text import digest, is_well_formed, new_text
 from jackfield.access.settings import Settings
 from jackfield.access.token import COLUMNS, NewToken, Token, UnknownToken, read_token
 from jackfield.clock import Clock, iso
@@ -20,7 +22,44 @@ from jackfield.invocation import new_invocation_id
 if TYPE_CHECKING:
     from jackfield.database import Database, Transaction
 
-__all__ = ["Tokens"]
+__all__ = ["Tokens", "digest", "is_well_formed", "new_text"]
+
+_PREFIX = "jf_"
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_BITS = 256
+_RANDOM, _CHECK = 43, 6
+"""62**43 > 2**256, 62**6 > 2**32."""
+
+
+def new_text() -> str:
+    """A new token's text."""
+    body = _PREFIX + _base62(secrets.randbits(_BITS), _RANDOM)
+    return body + _checksum(body)
+
+
+def is_well_formed(text: str) -> bool:
+    """Whether ``text`` can be a token: its form and its checksum are right."""
+    if len(text) != len(_PREFIX) + _RANDOM + _CHECK or not text.isascii() or not text.startswith(_PREFIX):
+        return False
+    return _checksum(text[:-_CHECK]) == text[-_CHECK:]
+
+
+def digest(text: str) -> str:
+    """What is stored of a token: SHA-256, in hexadecimal. 256 random bits need no slow hash: there is nothing to guess from."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _checksum(body: str) -> str:
+    return _base62(zlib.crc32(body.encode()), _CHECK)
+
+
+def _base62(number: int, width: int) -> str:
+    digits = []
+    for _ in range(width):
+        number, digit = divmod(number, len(_DIGITS))
+        digits.append(_DIGITS[digit])
+    return "".join(reversed(digits))
+
 
 _LOG = logging.getLogger("jackfield.access")
 _NOTED_EVERY = 60.0

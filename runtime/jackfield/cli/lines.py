@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from jackfield.cli.batch import Batch
 from jackfield.cli.files import STDIN, Files, count_lines
@@ -14,7 +16,6 @@ from jackfield.cli.input_files import changed
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.opening import open_jackfield
 from jackfield.cli.person import caller
-from jackfield.cli.progress import progress
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Meta, Result, decode, new_invocation_id
 
@@ -24,7 +25,47 @@ if TYPE_CHECKING:
     from jackfield.cli.output import Output
     from jackfield.cli.parsing import Namespace
 
-__all__ = ["run_lines"]
+__all__ = ["Progress", "progress", "run_lines"]
+
+
+class Progress(Protocol):
+    """What is told of each Result."""
+
+    def __call__(self, *, failed: bool) -> None:
+        """One more Result is there."""
+
+
+@contextmanager
+def progress(stdout: TextIO, total: int | None = None) -> Iterator[Progress]:
+    """Show how many of ``total`` are done, how many a second, and the time left, where stderr is a terminal and ``stdout`` is not (there,
+    the Results themselves show it)."""
+    if stdout.isatty() or not sys.stderr.isatty():
+        yield _silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    done = faults = 0
+    began = time.monotonic()
+    known = () if total is None else (BarColumn(), TextColumn("left:"), TimeRemainingColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), *known)
+    with Bar(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False) as bar:
+        task = bar.add_task("no invocation done yet", total=total)
+
+        def tell(*, failed: bool) -> None:
+            nonlocal done, faults
+            done, faults = done + 1, faults + failed
+            rate = done / max(0.001, time.monotonic() - began)
+            of = f" of {total:,}" if total is not None else ""
+            bar.update(task, completed=done, description=f"{done:,}{of} done, {faults:,} of them not succeeded, {rate:,.1f}/s")
+
+        yield tell
+
+
+def _silent(*, failed: bool) -> None:
+    """Show nothing."""
+
 
 _FAILED = 1
 _STATUSES = frozenset({"succeeded", "failed", "in_doubt"})

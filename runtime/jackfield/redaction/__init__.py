@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 from jackfield.exports import exports
 
 if TYPE_CHECKING:
-    from jackfield.redaction.failures import safe_exception_text
-    from jackfield.redaction.logs import LogRedaction, quiet_sdk_loggers
+    from jackfield.redaction.logs import LogRedaction, quiet_sdk_loggers, safe_exception_text
     from jackfield.redaction.marks import confidential_values, leaves, secret_values
     from jackfield.redaction.redactor import MASK, Redactor
     from jackfield.redaction.scope import current_redactor, redacting
@@ -40,8 +39,7 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
-        ".failures": ("safe_exception_text",),
-        ".logs": ("LogRedaction", "quiet_sdk_loggers"),
+        ".logs": ("LogRedaction", "quiet_sdk_loggers", "safe_exception_text"),
         ".marks": ("confidential_values", "leaves", "secret_values"),
         ".redactor": ("MASK", "Redactor"),
         ".scope": ("current_redactor", "redacting"),

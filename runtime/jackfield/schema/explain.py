@@ -16,8 +16,8 @@ from jackfield.fork import at_fork
 from jackfield.json_pointer import names, pointer, shown
 from jackfield.schema.engine import MASK
 from jackfield.schema.equality import is_same
-from jackfield.schema.secrets import is_secret_place
 from jackfield.schema.wording import may_quote, quote
+from jackfield.schema_walk import item_schemas, member_schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,7 +27,25 @@ if TYPE_CHECKING:
 
     Sentence: TypeAlias = Callable[["Explainer", "Fault"], Iterator[Detail]]
 
-__all__ = ["Explainer", "Fault"]
+__all__ = ["Explainer", "Fault", "is_secret_place"]
+
+
+def is_secret_place(facts: SchemaFacts, value: Json, path: str) -> bool:
+    """Return True if any schema that applies to the place or to one above it marks it; branches that do not apply count too."""
+    applying, marked = facts.applying((facts.root,))
+    for token in names(path):
+        if marked:
+            return True
+        if isinstance(value, list):
+            starts = [sub for node in applying for sub in item_schemas(node, int(token))]
+            value = value[int(token)]
+        elif isinstance(value, dict) and token in value:
+            starts = [sub for node in applying for sub in member_schemas(node, token)]
+            value = value[token]
+        else:
+            return False
+        applying, marked = facts.applying(tuple(starts))
+    return marked
 
 
 @dataclass(frozen=True, slots=True)

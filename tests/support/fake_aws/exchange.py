@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from jackfield_aws_ses.demo.aws.call import Call
-from jackfield_aws_ses.demo.aws.endpoint import answer
 from jackfield_aws_ses.demo.aws.exchange import JSON, Answer
 from jackfield_aws_ses.demo.aws.refusals import Refusal
+from jackfield_aws_ses.demo.aws.server import answer
 
 from .faults import Fault, raw_body
 from .line import Line

@@ -13,7 +13,6 @@ from jackfield.surfaces.console import snippets
 from jackfield.surfaces.console.action_form import action_form, fitting_connections
 from jackfield.surfaces.console.catalogue import icon_of
 from jackfield.surfaces.console.components import badge, code_block, heading, json_text, notice, tabs, terms
-from jackfield.surfaces.console.kept_inputs import kept_inputs, still_in_doubt
 from jackfield.surfaces.console.markdown import guide
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.shell import fragment, page
@@ -24,7 +23,26 @@ if TYPE_CHECKING:
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.surfaces.console.page_request import Visit
 
-__all__ = ["FORM_SCRIPTS", "code", "found_action", "options", "shown"]
+__all__ = ["FORM_SCRIPTS", "code", "found_action", "kept_inputs", "options", "shown", "still_in_doubt"]
+
+
+def still_in_doubt(visit: Visit, identifier: str) -> bool:
+    """Tell whether nobody knows yet if an earlier invocation took effect."""
+    try:
+        return visit.journal.find(identifier).status == "in_doubt"
+    except JackfieldError:
+        return False
+
+
+def kept_inputs(visit: Visit, identifier: str) -> Mapping[str, Any]:
+    """``inputs`` and ``connection`` of an earlier invocation, as far as they were kept; a wrong id gives nothing."""
+    try:
+        entry = visit.journal.find(identifier)
+    except JackfieldError:
+        return {}
+    found: dict[str, Any] = {} if entry.connection is None else {"connection": entry.connection}
+    return found if entry.inputs is None else {**found, "inputs": entry.inputs}
+
 
 FORM_SCRIPTS = ("vendor/jsoneditor-2.17.2.js", "editors.js", "form.js")
 _CHOICES = 1000

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access import moment
@@ -12,7 +13,6 @@ from jackfield.surfaces.console.action import FORM_SCRIPTS
 from jackfield.surfaces.console.components import at, badge, code_block, csrf_field, field, heading, json_text, notice, tabs, terms
 from jackfield.surfaces.console.connection_form import editor_of
 from jackfield.surfaces.console.connections import account_of, done_notice
-from jackfield.surfaces.console.cures import cure
 from jackfield.surfaces.console.markdown import guide
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.shell import fragment, page, redirect
@@ -23,7 +23,38 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind
     from jackfield.surfaces.console.page_request import Visit
 
-__all__ = ["removed", "renamed", "shown", "tested"]
+__all__ = ["cure", "removed", "renamed", "shown", "tested"]
+
+_EXTERNAL_ID = "<the External ID of this connection>"
+"""The placeholder in hints, which are journaled and logged; a connection's own page shows the value."""
+
+
+def cure(hint: str, external_id: str | None = None) -> Markup:
+    """Show a hint; ``external_id`` replaces the placeholder for it."""
+    text = hint.replace(_EXTERNAL_ID, external_id) if external_id else hint
+    return h.div([_shown(part) for part in _parts(text)], class_="hint-next stack")
+
+
+def _shown(part: object) -> Node:
+    return h.p(part) if isinstance(part, str) else code_block(json_text(part), "What is needed")
+
+
+def _parts(text: str) -> Iterator[object]:
+    """Yield the text around the first JSON object, and the object."""
+    decoder, begin = json.JSONDecoder(), text.find("{")
+    try:
+        found, end = decoder.raw_decode(text, begin) if begin >= 0 else ({}, -1)
+    except (ValueError, RecursionError):
+        found = {}
+    if not found:
+        yield f"What to do: {text}"
+        return
+    yield f"What to do: {text[:begin].strip()}"
+    yield found
+    rest = text[end:].strip()
+    if rest:
+        yield rest
+
 
 _DONE = {
     "created": "The connection is saved.",

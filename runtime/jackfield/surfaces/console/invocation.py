@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from jackfield.access import Tokens
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.console.components import at, badge, code_block, csrf_field, heading, json_text, live, notice, span_text, terms
 from jackfield.surfaces.console.markup import Markup, Node, h
-from jackfield.surfaces.console.people import person
 from jackfield.surfaces.console.results import error_shown, output_shown
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.console.timeline import timeline, timeline_title
@@ -20,7 +20,23 @@ if TYPE_CHECKING:
     from jackfield.journal import Entry
     from jackfield.surfaces.console.page_request import Visit
 
-__all__ = ["cancelled", "resolved", "shown"]
+__all__ = ["cancelled", "person", "resolved", "shown"]
+
+
+def person(visit: Visit, identifier: str) -> Node:
+    """Show who did something: a token's name with its id beside it, where the workspace has that token."""
+    if identifier == "console":
+        return "the operator, signed in with a one-time link"
+    if visit.identity.rules and identifier != visit.identity.id:
+        return h.code(identifier)  # the names of other tokens are not shown to a token with rules
+    try:
+        token = Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock).find(identifier)
+    except JackfieldError:
+        return h.code(identifier)
+    if not token.name:
+        return h.code(identifier)
+    return [h.strong(token.name), " ", h.code(identifier, class_="small")]
+
 
 _EVERY = 2
 """Seconds between looks for news of one that is not settled."""

@@ -16,10 +16,8 @@ from starlette.routing import Route
 
 from jackfield.connector.shortage import exhausted
 from jackfield.errors import JackfieldError
-from jackfield.surfaces.http.cors import Cors
-from jackfield.surfaces.http.forwarded import Forwarded
-from jackfield.surfaces.http.gzipped import Gzipped
 from jackfield.surfaces.http.limits import Limits
+from jackfield.surfaces.http.middleware import Cors, Forwarded, Gzipped
 from jackfield.surfaces.http.parameters import check_request
 from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.body import TooLarge

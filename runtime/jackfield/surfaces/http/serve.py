@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import logging
+import multiprocessing
 import os
+import signal
 import socket
 import ssl
 import sys
@@ -20,9 +23,7 @@ from jackfield.errors import InvalidInvocation
 from jackfield.queue import leave
 from jackfield.resources.memory import save_memory
 from jackfield.surfaces.http.fitting import fitted_bodies, fitted_connections
-from jackfield.surfaces.http.orphans import stop_with_parent
 from jackfield.surfaces.http.protocol import Bounded
-from jackfield.surfaces.http.server_log import adopt_server_log
 from jackfield.surfaces.shared.origins import check_origins
 from jackfield.surfaces.shared.settings import Settings
 from jackfield.surfaces.shared.stopping import Polite, Stopping
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from jackfield.surfaces.shared.operation import Mount
 
-__all__ = ["ServerConfig", "check_settings", "config", "make_app", "run"]
+__all__ = ["ServerConfig", "adopt_server_log", "check_settings", "config", "make_app", "run", "stop_with_parent"]
 
 _BACKLOG = 2048
 _SWITCH = 0.002
@@ -172,3 +173,50 @@ def _listener(settings: Settings) -> socket.socket:
         raise InvalidInvocation(
             f"cannot listen on {settings.host}:{settings.port}: {reason}", hint="Choose another --port; 0 takes a free one."
         ) from None
+
+
+_EXTRA = 10.0
+"""Seconds beyond ``--stop-within`` after which an orphan that hangs ends all the same."""
+
+
+def stop_with_parent(stop_within: float) -> None:
+    """Send this worker SIGTERM as soon as its parent is gone, and end it where that takes too long. Do nothing outside of a worker.
+
+    ``multiprocessing`` holds a pipe whose other end closes with the parent, however that ends: this works without Linux's
+    PR_SET_PDEATHSIG, which also fires where only the thread that made the child ends.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Event().wait(stop_within + _EXTRA)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="jackfield-parent", daemon=True).start()
+
+
+_LOG = logging.getLogger("jackfield.http")
+
+
+class _Regular(logging.Filter):
+    """Pass everything but the record of a stop whose time is over, which is logged as the event that it is."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is an error."""
+        if not record.msg.startswith("Cancel %s running task(s)"):
+            return True
+        _LOG.info("the time to stop is over: %s requests were given up, and the journal holds their outcome", *(record.args or (0,)))
+        return False
+
+
+def adopt_server_log() -> None:
+    """Send uvicorn's errors to our log."""
+    uvicorns = logging.getLogger("uvicorn")
+    uvicorns.parent, uvicorns.propagate = logging.getLogger("jackfield.http"), True
+    uvicorns.setLevel(logging.ERROR)
+    errors = logging.getLogger("uvicorn.error")
+    if not any(isinstance(found, _Regular) for found in errors.filters):
+        errors.addFilter(_Regular())

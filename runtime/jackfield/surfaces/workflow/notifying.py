@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +12,60 @@ from typing import Any
 from jackfield.connections.foreign.translating import inputs_of
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Result
-from jackfield.surfaces.workflow.message import SUBJECT, body, recipients
+from jackfield.schema.mailboxes import split_mailboxes
 from jackfield.surfaces.workflow.providers import Provider
 
-__all__ = ["Delivery", "Invoke", "invocations", "notify"]
+__all__ = ["SUBJECT", "Delivery", "Invoke", "body", "invocations", "notify", "page", "recipients"]
+
+SUBJECT = "Workflow Notification"
+"""The subject where none is given."""
+
+_PAGE = """<!DOCTYPE html>
+<html>
+<body>
+<p>{text}</p>
+</body>
+</html>
+"""
+
+
+def recipients(given: object) -> list[str]:
+    """The recipients in ``to``: the texts of a list, or a text with commas between them."""
+    if isinstance(given, str):
+        return _split(given)
+    return [item.strip() for item in given if isinstance(item, str) and item.strip()] if isinstance(given, list) else []
+
+
+def body(words: Mapping[str, Any]) -> dict[str, Any]:
+    """The texts of a message: ``body`` (``text``, ``html``, or one text), or a plain ``message``, of which a page is made too."""
+    found = {name: words[name] for name in ("text", "html") if words.get(name)}
+    given = words.get("body")
+    if isinstance(given, Mapping):
+        found = {**{name: given[name] for name in ("text", "html") if given.get(name)}, **found}
+    message = words.get("message") or (given if isinstance(given, str) else None)
+    if message is None or message == "":
+        return found
+    text = message if isinstance(message, str) else str(message)
+    return {"text": text, "html": page(text), **found}
+
+
+def page(text: str) -> str:
+    """A plain text as a page: whatever it holds is shown and means nothing in HTML."""
+    return _PAGE.replace("{text}", html.escape(text).replace("\r\n", "\n").replace("\n", "<br>\n"))
+
+
+def _split(text: str) -> list[str]:
+    """The addresses of a text; a comma in a quoted name does not part, and one in a bare name (``Ada, Countess <a@x.io>``) neither."""
+    found: list[str] = []
+    waiting: list[str] = []
+    for part, separator in split_mailboxes(text):
+        if part:
+            waiting += (part, f"{separator} ")
+        if waiting and "@" in part:
+            found.append("".join(waiting[:-1]))
+            waiting = []
+    return [*found, "".join(waiting[:-1])] if waiting else found
+
 
 _LOG = logging.getLogger("jackfield.workflow")
 _AT_ONCE = 8

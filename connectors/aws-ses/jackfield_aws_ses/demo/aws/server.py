@@ -3,16 +3,48 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from jackfield_aws_ses.demo.aws import ses, sts
+from jackfield_aws_ses.demo.aws.access import Caller, authenticate
 from jackfield_aws_ses.demo.aws.call import Call, read_call
-from jackfield_aws_ses.demo.aws.endpoint import answer
 from jackfield_aws_ses.demo.aws.exchange import Answer, HttpRequest
 from jackfield_aws_ses.demo.aws.ledger import Ledger
+from jackfield_aws_ses.demo.aws.query import result_xml
+from jackfield_aws_ses.demo.aws.refusals import Refusal, misshapen, throttled
 
-__all__ = ["serving"]
+__all__ = ["answer", "serving"]
+
+_OK = 200
+_QUERY_OPERATIONS: Mapping[str, Mapping[str, Callable[[Ledger, Call, Caller], str]]] = {
+    "ses": ses.QUERY_OPERATIONS,
+    "sts": sts.QUERY_OPERATIONS,
+}
+
+
+def answer(ledger: Ledger, call: Call) -> Answer:
+    """Answer a call; a refusal is an answer, too."""
+    try:
+        caller = authenticate(ledger, call)
+        if ledger.is_too_fast(call.operation):
+            raise throttled()
+        return ses.answer_v2(ledger, call, caller) if call.service == "sesv2" else _query(ledger, call, caller)
+    except Refusal as refusal:
+        return refusal.answer(call.service, call.request_id)
+    except (AttributeError, KeyError, TypeError):
+        # Members of the wrong JSON type: operations read them as the service's model has them.
+        return misshapen().answer(call.service, call.request_id)
+
+
+def _query(ledger: Ledger, call: Call, caller: Caller) -> Answer:
+    operation = _QUERY_OPERATIONS[call.service].get(call.operation)
+    if operation is None:
+        raise Refusal("InvalidAction", f"Could not find operation {call.operation}")
+    body = result_xml(call.service, call.operation, operation(ledger, call, caller), call.request_id)
+    return Answer(_OK, body, "text/xml", (("x-amzn-RequestId", call.request_id),))
+
 
 _LOOPBACK = "127.0.0.1"
 _POLL = 0.02
