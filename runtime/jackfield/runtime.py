@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from jackfield.access.workspace_access import LIBRARY, Caller, Permits
+from jackfield.access.workspace_access import LIBRARY, Caller, WorkspaceAccess
 from jackfield.catalog import Catalog, entry_points
 from jackfield.clock import Clock, SystemClock
 from jackfield.clock import within as within_seconds
@@ -20,8 +20,8 @@ from jackfield.invocation import DEFAULT_TIMEOUT, Meta, Result
 from jackfield.management.options import choices
 from jackfield.pipe.admit import Targets
 from jackfield.pipe.driver import LoopThread, Steps, adrive, drive
-from jackfield.pipe.open import OpenConnections
-from jackfield.pipe.pipeline import Stages, Trace, required
+from jackfield.pipe.open import Opener
+from jackfield.pipe.pipeline import Pipeline, RunState, required
 from jackfield.pipe.settle import failed, masked_error
 from jackfield.resources.storage import Storage
 from jackfield.schema.cache import Schemas
@@ -81,14 +81,14 @@ class Jackfield:
         found = groups.get("jackfield.plugins", ()) if points is None else points
         self._plugins = Plugins([(point.name, point.module, point.attribute) for point in found], tuple(plugins))
         secrets = Secrets(environment, self._plugins, self.clock)
-        self.open_connections = OpenConnections(
+        self.open_connections = Opener(
             workspace, self.clock, environment, secrets, self.schemas, self._shared, self._known.access,
             guard or Guard(loopback=True), self._refuse_foreign,
         )  # fmt: skip
         self._targets = Targets(self.schemas)
-        self.permits = Permits(self.storage, workspace, self.clock, self._known.named)
-        self._stages = Stages(
-            workspace, self.catalog, self._known, self.schemas, self.open_connections, self._plugins, self.permits, self.clock,
+        self.access = WorkspaceAccess(self.storage, workspace, self.clock, self._known.named)
+        self._pipeline = Pipeline(
+            workspace, self.catalog, self._known, self.schemas, self.open_connections, self._plugins, self.access, self.clock,
             lambda: self.journal, self._targets,
         )  # fmt: skip
         self._loop = LoopThread()
@@ -101,7 +101,7 @@ class Jackfield:
         self._workers: Threads | None = None
         self._tasks: set[asyncio.Task[Result]] = set()
         self._journal: Journal | None = None
-        self._stages.live.clear()
+        self._pipeline.live.clear()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -145,7 +145,7 @@ class Jackfield:
 
     def connections_of(self, caller: Caller) -> ManagedConnections:
         """The workspace's connections as a caller may see and change them; asks the database for the rules."""
-        authorizer = self.permits.asked_for(caller)
+        authorizer = self.access.asked_for(caller)
         if authorizer is None or not authorizer.is_bound:
             return self.connections
         from jackfield.management.visible_connections import GuardedConnections
@@ -155,7 +155,7 @@ class Jackfield:
 
     def catalog_of(self, caller: Caller) -> Catalog:
         """The connectors and actions that a caller sees; asks the database for the rules."""
-        authorizer = self.permits.asked_for(caller)
+        authorizer = self.access.asked_for(caller)
         if authorizer is None or not authorizer.is_bound:
             return self.catalog
         from jackfield.access.visible_catalog import SeenCatalog
@@ -169,7 +169,7 @@ class Jackfield:
         """
         from jackfield.management.visible_journal import SeenJournal
 
-        return SeenJournal(required(self.journal), self.workspace, self.catalog, self.permits.authorizer(caller))
+        return SeenJournal(required(self.journal), self.workspace, self.catalog, self.access.authorizer(caller))
 
     @property
     def is_open(self) -> bool:
@@ -197,7 +197,7 @@ class Jackfield:
 
                     self.storage.require(self.workspace)
                     journal = Journal(
-                        self.storage.database, self.storage.vault, self.workspace, self.clock, kept=lambda: self.permits.settings.retention
+                        self.storage.database, self.storage.vault, self.workspace, self.clock, kept=lambda: self.access.settings.retention
                     )
                     journal.recover()
                     journal.watch()
@@ -219,9 +219,9 @@ class Jackfield:
         seconds. ``cancelled`` may be set by another thread: what has not been sent yet is then not sent. ``caller`` is who asks, for the
         journal and the rules; ``named`` gets the invocation's id before it is run.
         """
-        trace = Trace(cancelled or self._never, caller, wait=wait)
+        trace = RunState(cancelled or self._never, caller, wait=wait)
         named(trace.meta.invocation_id)
-        return drive(self._stages.run(invocation, trace), self.clock, self._loop)
+        return drive(self._pipeline.run(invocation, trace), self.clock, self._loop)
 
     async def ainvoke(
         self,
@@ -235,8 +235,8 @@ class Jackfield:
 
         A cancelled caller cancels what has not been sent; what has been sent runs to its end.
         """
-        trace = Trace(cancelled, caller, wait=wait)
-        return await self._shielded(self._started(self._stages.run(invocation, trace)), trace)
+        trace = RunState(cancelled, caller, wait=wait)
+        return await self._shielded(self._started(self._pipeline.run(invocation, trace)), trace)
 
     def begin(
         self,
@@ -248,18 +248,18 @@ class Jackfield:
         named: Callable[[str], None] = lambda _identifier: None,
     ) -> asyncio.Task[Result]:
         """The same as a task of its own: whoever waits for it may leave without ending it. ``named`` gets the invocation's id at once."""
-        trace = Trace(cancelled, caller, wait=wait)
+        trace = RunState(cancelled, caller, wait=wait)
         named(trace.meta.invocation_id)
-        return self._started(self._stages.run(invocation, trace))
+        return self._started(self._pipeline.run(invocation, trace))
 
     def enqueue(self, invocation: Mapping[str, Any] | str | bytes, *, caller: Caller = LIBRARY) -> Result | str:
         """Leave an invocation to the workers: its id, once it is on the disk; or the Result that its key replays.
 
         :raises JackfieldError: where it is refused at once (no such action, inputs that are not valid, a key that is taken).
         """
-        trace = Trace(None, caller, wait=False)
+        trace = RunState(None, caller, wait=False)
         try:
-            return drive(self._stages.enqueue(invocation, trace), self.clock, self._loop)
+            return drive(self._pipeline.enqueue(invocation, trace), self.clock, self._loop)
         except JackfieldError as error:
             raise masked_error(error, trace.redactor) from None
 
@@ -269,9 +269,9 @@ class Jackfield:
         kept = journal.opened_inputs(claimed.id, claimed.sealed)
         import asyncio
 
-        caller = await asyncio.to_thread(lambda: self.permits.queued_by(kept))  # who may have lost the right since
-        trace = Trace(None, caller, wait=False, claimed=claimed)
-        return await self._shielded(self._started(self._stages.run(kept["invocation"], trace)), trace)
+        caller = await asyncio.to_thread(lambda: self.access.queued_by(kept))  # who may have lost the right since
+        trace = RunState(None, caller, wait=False, claimed=claimed)
+        return await self._shielded(self._started(self._pipeline.run(kept["invocation"], trace)), trace)
 
     def cancel(self, identifier: str) -> bool:
         """Cancel an invocation that has not been sent: one that waits in the queue, or one that runs. One that runs in another process is
@@ -292,7 +292,7 @@ class Jackfield:
 
     def cancel_here(self, identifier: str) -> bool:
         """Cancel an invocation that runs here and has not been sent; False where it does not run here."""
-        event = self._stages.live.get(identifier)
+        event = self._pipeline.live.get(identifier)
         if event is not None:
             event.set()
         return event is not None
@@ -324,7 +324,7 @@ class Jackfield:
         return task
 
     @staticmethod
-    async def _shielded(task: asyncio.Task[Result], trace: Trace) -> Result:
+    async def _shielded(task: asyncio.Task[Result], trace: RunState) -> Result:
         import asyncio
 
         try:
@@ -355,7 +355,7 @@ class Jackfield:
         :raises UnknownAction: no such option source.
         :raises JackfieldError: what a live source came to.
         """
-        return choices(self._stages, connector, source, connection, caller)
+        return choices(self._pipeline, connector, source, connection, caller)
 
     def search(self, words: str, *, connector: str | None = None, effect: str | None = None) -> list[dict[str, Any]]:
         """The actions that fit ``words``, best first."""

@@ -398,7 +398,7 @@ def test_h_a_draft_is_an_inline_connection(tmp_path: Path) -> None:
         ):  # fmt: skip
             answer = client.post("/v1/connections:test", body)
             assert (answer.status, "not_allowed" in answer.body.decode()) == (status, status == 403)
-        stand.host.panel("default").permits.workspaces.set("default", {"rules": {"block": ["connection:@inline"]}})
+        stand.host.runtime("default").access.workspaces.set("default", {"rules": {"block": ["connection:@inline"]}})
         assert free.post("/v1/connections:test", draft).status == 403
 
 

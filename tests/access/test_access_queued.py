@@ -65,7 +65,7 @@ def test_s10_a_queued_call_does_not_outlive_its_token(tmp_path: Path, change: Ca
         identity = Identities(stand.host.storage, stand.host.clock, None).find(client.token or "")
         assert identity is not None
         change(stand, identity.id)
-        stand.host.panel("default").permits.workspaces.find("default")
+        stand.host.runtime("default").access.workspaces.find("default")
         gate.open()
         entry = settled(other, late)
         assert (entry["status"], entry["error"]["code"], entry["meta"]["attempts"]) == ("failed", "not_allowed", 0)

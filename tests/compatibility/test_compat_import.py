@@ -11,7 +11,7 @@ import pytest
 from fake_aws import FakeAws
 from jackfield import Jackfield
 from jackfield.errors import InvalidConnection
-from jackfield.management.drafts import Giver
+from jackfield.management.drafts import Provenance
 from plugboard import declare, plugged
 from shell import Shell
 from sidecars import component
@@ -120,7 +120,7 @@ def test_a_document_from_afar_reads_nothing_of_the_host(kept: Shell, sample: str
     text = texts[sample] if sample in texts else (SAMPLES / sample).read_text()
     with Jackfield() as jackfield:
         try:
-            rows = jackfield.connections.import_document(text, test=False, giver=Giver("remote"))
+            rows = jackfield.connections.import_document(text, test=False, giver=Provenance("remote"))
         except InvalidConnection:
             rows = []
         kept_values = [jackfield.connections.known.find(row["name"]).values for row in rows if row["result"] == "added"]

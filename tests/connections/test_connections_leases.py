@@ -15,7 +15,7 @@ from jackfield.clock import Deadline
 from jackfield.connections import ConnectionCache, ConnectionCaches
 from jackfield.connector import Forbidden, Minted, OpenContext, TimedOut, Unavailable
 from jackfield.errors import Cancelled
-from scripted import Client, Gate, Key, Script, panel, scripted
+from scripted import Client, Gate, Key, Script, runtime, scripted
 
 PATIENCE = 20.0
 
@@ -360,7 +360,7 @@ def test_invocations_share_a_lease(tmp_path: Path, clock: FakeClock, mint: Mint,
     monkeypatch.setattr(Key, "open", opened)
     script = Script()
     values = {"type": "stage/key", "values": {"token": "t"}}
-    with panel(tmp_path, scripted(script), connections={"one": values, "two": values}, clock=clock) as board:
+    with runtime(tmp_path, scripted(script), connections={"one": values, "two": values}, clock=clock) as board:
         Crowd(20, lambda: board.ask(connection="one")).ended()
         assert (script.tries, mint.made) == (20, 1)
         board.ask(connection="two")
@@ -380,7 +380,7 @@ def test_waiting_for_a_lease_keeps_to_the_invocation_s_deadline(
 
     monkeypatch.setattr(Key, "open", opened)
     mint.gate = Gate()
-    with panel(tmp_path, scripted(Script()), clock=clock) as board:
+    with runtime(tmp_path, scripted(Script()), clock=clock) as board:
         leader = Crowd(1, board.ask)
         assert mint.gate.reached.wait(PATIENCE)
         late = board.ask(timeoutSeconds=0.2)

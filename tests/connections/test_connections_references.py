@@ -11,7 +11,7 @@ import pytest
 from jackfield import JackfieldError, Result
 from jackfield.connector import Forbidden
 from jackfield.hooks import hookimpl
-from scripted import Panel, Script, panel, scripted
+from scripted import Panel, Script, runtime, scripted
 
 
 def used(script: Script) -> Any:
@@ -35,7 +35,7 @@ def inline(**values: Any) -> dict[str, Any]:
 def test_the_environment(tmp_path: Path) -> None:
     """``$env`` names a variable of the environment that the runtime was given; it is read at each invocation."""
     script, environment = Script(), {"TOKEN": "first", "EMPTY": ""}
-    with panel(tmp_path, scripted(script), environment=environment) as board:
+    with runtime(tmp_path, scripted(script), environment=environment) as board:
         assert board.ask(connection=inline(token={"$env": "TOKEN"})).status == "succeeded"
         assert used(script).token == "first"
         environment["TOKEN"] = "second"
@@ -57,7 +57,7 @@ def test_files_are_found_from_their_connection_file(tmp_path: Path, content: byt
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "token").write_bytes(content)
     script = Script()
-    with panel(tmp_path / "plugs", scripted(script), sources=[stored(tmp_path, {"token": {"$file": "secrets/token"}})]) as board:
+    with runtime(tmp_path / "plugs", scripted(script), sources=[stored(tmp_path, {"token": {"$file": "secrets/token"}})]) as board:
         assert board.ask().status == "succeeded"
     assert used(script).token == token
 
@@ -67,7 +67,7 @@ def test_files_by_absolute_path_and_home(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "token").write_text("from file", encoding="utf-8")
     script = Script()
-    with panel(tmp_path / "plugs", scripted(script)) as board:
+    with runtime(tmp_path / "plugs", scripted(script)) as board:
         for path in (str(tmp_path / "token"), "~/token"):
             assert board.ask(connection=inline(token={"$file": path})).status == "succeeded"
             assert used(script).token == "from file"
@@ -77,7 +77,7 @@ def test_references_within_objects_and_arrays(tmp_path: Path) -> None:
     """A reference may stand anywhere in the values; what is beside it stays."""
     script = Script()
     values = {"token": "t", "more": {"a": {"$env": "A"}, "b/c": {"d": {"$env": "A"}, "e": 1}}, "tokens": ["x", {"$env": "A"}]}
-    with panel(tmp_path, scripted(script), environment={"A": "secret A"}) as board:
+    with runtime(tmp_path, scripted(script), environment={"A": "secret A"}) as board:
         assert board.ask(connection=inline(**values)).status == "succeeded"
     assert used(script).more == {"a": "secret A", "b/c": {"d": "secret A", "e": 1}}
     assert used(script).tokens == ("x", "secret A")
@@ -106,7 +106,7 @@ def test_a_reference_that_cannot_be_read(tmp_path: Path, reference: dict[str, An
     (tmp_path / "large").write_bytes(b"x" * 65_537)
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     script = Script()
-    with panel(tmp_path / "plugs", scripted(script), sources=[stored(tmp_path, {"token": reference})], environment={}) as board:
+    with runtime(tmp_path / "plugs", scripted(script), sources=[stored(tmp_path, {"token": reference})], environment={}) as board:
         assert faults(board.ask()) == {"/token": words}
         assert (board.ask(dryRun=True).error or Forbidden("x")).code == "invalid_connection"
     assert script.tries == 0
@@ -115,7 +115,7 @@ def test_a_reference_that_cannot_be_read(tmp_path: Path, reference: dict[str, An
 def test_all_references_are_told_at_once(tmp_path: Path) -> None:
     """One refusal names every reference that cannot be read."""
     values = {"token": {"$env": "A"}, "more": {"a/b": {"$env": "B"}}, "tokens": [{"$env": "C"}]}
-    with panel(tmp_path, scripted(Script()), environment={}) as board:
+    with runtime(tmp_path, scripted(Script()), environment={}) as board:
         result = board.ask(connection=inline(**values))
     assert faults(result).keys() == {"/token", "/more/a~1b", "/tokens/0"}
     assert "3 secret references" in (result.error or Forbidden("x")).message
@@ -124,14 +124,14 @@ def test_all_references_are_told_at_once(tmp_path: Path) -> None:
 def test_a_reference_beside_a_fault(tmp_path: Path) -> None:
     """What is wrong beside a reference is told before anything is read, also where its name begins like the reference's."""
     values = {"token": {"$env": "NOT_SET"}, "tokenn": "s3cret", "greeting": 5}
-    with panel(tmp_path, scripted(Script()), environment={}) as board:
+    with runtime(tmp_path, scripted(Script()), environment={}) as board:
         assert faults(board.ask(connection=inline(**values))).keys() == {"/tokenn", "/greeting"}
 
 
 def test_what_a_reference_holds_is_judged(tmp_path: Path) -> None:
     """The value behind a reference must fit the schema, and the refusal does not quote it."""
     values = {"token": "t", "more": {"$env": "A"}}
-    with panel(tmp_path, scripted(Script()), environment={"A": "s3cret-text"}) as board:
+    with runtime(tmp_path, scripted(Script()), environment={"A": "s3cret-text"}) as board:
         result = board.ask(connection=inline(**values))
     assert faults(result).keys() == {"/more"}
     assert "s3cret" not in json.dumps(result.to_json())
@@ -140,7 +140,7 @@ def test_what_a_reference_holds_is_judged(tmp_path: Path) -> None:
 def test_an_object_with_more_members_is_no_reference(tmp_path: Path) -> None:
     """A reference has one member; another object beside ``$env`` is what it is."""
     script = Script()
-    with panel(tmp_path, scripted(script), environment={}) as board:
+    with runtime(tmp_path, scripted(script), environment={}) as board:
         assert board.ask(connection=inline(token="t", more={"a": {"$env": "A", "b": 1}})).status == "succeeded"
     assert used(script).more == {"a": {"$env": "A", "b": 1}}
 
@@ -148,7 +148,7 @@ def test_an_object_with_more_members_is_no_reference(tmp_path: Path) -> None:
 def test_values_of_python_s_own(tmp_path: Path) -> None:
     """Values from code that are no JSON are told, keys that are no strings too; nothing is raised."""
     values: dict[Any, Any] = {"token": "t", 5: "x", "greeting": object(), "more": {7: {"$env": "A"}}}
-    with panel(tmp_path, scripted(Script()), connections={"front": {"type": "stage/key", "values": values}}, environment={}) as board:
+    with runtime(tmp_path, scripted(Script()), connections={"front": {"type": "stage/key", "values": values}}, environment={}) as board:
         assert "/greeting" in faults(board.ask())
 
 
@@ -181,7 +181,7 @@ def test_plugins_resolve_other_kinds(tmp_path: Path) -> None:
     """A plugin reads references of its kind, whatever stands behind them; the first that knows the kind answers."""
     script = Script()
     keepers = [Keeper("custom", "one"), Keeper("other", "two")]
-    with panel(tmp_path, scripted(script), plugins=keepers) as board:
+    with runtime(tmp_path, scripted(script), plugins=keepers) as board:
         assert ask(board, {"$custom": {"path": "a", "field": 1}}).status == "succeeded"
         assert used(script).token == "one"
         assert ask(board, {"$other": "b"}).status == "succeeded"
@@ -192,7 +192,7 @@ def test_plugins_resolve_other_kinds(tmp_path: Path) -> None:
 
 def test_resolved_secrets_are_masked(tmp_path: Path) -> None:
     """What a reference gave is a secret like any other: it does not come out again."""
-    with panel(tmp_path, scripted(Script("told plugin-s3cret")), plugins=[Keeper("custom", "plugin-s3cret")]) as board:
+    with runtime(tmp_path, scripted(Script("told plugin-s3cret")), plugins=[Keeper("custom", "plugin-s3cret")]) as board:
         assert ask(board, {"$custom": 1}).output == {"Text": "told ***"}
 
 
@@ -208,7 +208,7 @@ def test_resolved_secrets_are_masked(tmp_path: Path) -> None:
 def test_a_plugin_that_cannot_read(tmp_path: Path, answer: Any, code: str, words: str) -> None:
     """A ValueError tells why at the reference's place, a JackfieldError keeps its code, anything else is a bug, told by id."""
     script = Script()
-    with panel(tmp_path, scripted(script), plugins=[Keeper("custom", answer)]) as board:
+    with runtime(tmp_path, scripted(script), plugins=[Keeper("custom", answer)]) as board:
         result = ask(board, {"$custom": 1})
     error: JackfieldError | None = result.error
     assert error is not None

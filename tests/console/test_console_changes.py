@@ -67,9 +67,9 @@ def test_a_token_with_rules_makes_no_other(place: Place) -> None:
 def test_another_workspaces_things_are_not_there(place: Place) -> None:
     """Connections, invocations and tokens of another workspace are not found, as if they were not there."""
     Workspaces(place.host.storage.database, place.host.storage.vault, place.host.clock).create("acme")
-    panel = place.host.panel("default")
-    panel.connections.add("hall", "echo/token", {"token": "sesame"})
-    identifier = panel.invoke({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hi"}}).meta.invocation_id
+    runtime = place.host.runtime("default")
+    runtime.connections.add("hall", "echo/token", {"token": "sesame"})
+    identifier = runtime.invoke({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hi"}}).meta.invocation_id
     text = token(place, "manage")
     other = place.signed_in(token(place, "manage", "acme"))
     csrf = other.get("/").csrf
@@ -89,7 +89,7 @@ def test_another_workspaces_things_are_not_there(place: Place) -> None:
 def test_a_connection_that_rules_name_is_not_renamed(place: Place) -> None:
     """With another name a connection could be freed from the rule that names it."""
     keys = {"accessKeyId": "A", "secretAccessKey": "B"}
-    place.host.panel("default").connections.add("prod-ses", "aws-ses/apiKeySecret", keys, test=False)
+    place.host.runtime("default").connections.add("prod-ses", "aws-ses/apiKeySecret", keys, test=False)
     for blocked, status in ((Rules(block=("connection:prod-*",)), 403), (Rules(), 303)):
         client = place.signed_in(token(place, "manage", rules=blocked))
         assert client.change("/connections/prod-ses", "/connections/prod-ses/name", new="freed").status == status

@@ -19,13 +19,13 @@ _SETTLED = """() => {
 @pytest.fixture(autouse=True)
 def hall(console: Console) -> None:
     """A connection to the echo."""
-    console.host.panel("default").connections.add("hall", "echo/token", {"token": "sesame"})
+    console.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame"})
 
 
 def shown(visitor: Visitor) -> list[str]:
     """The names of the code panels that can be seen."""
-    panels = visitor.page.get_by_role("tabpanel")
-    return [str(panels.nth(place).get_attribute("id")) for place in range(panels.count()) if panels.nth(place).is_visible()]
+    runtimes = visitor.page.get_by_role("tabpanel")
+    return [str(runtimes.nth(place).get_attribute("id")) for place in range(runtimes.count()) if runtimes.nth(place).is_visible()]
 
 
 def typed(visitor: Visitor, text: str) -> None:

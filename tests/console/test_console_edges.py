@@ -20,7 +20,7 @@ CALL = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {
 def place(tmp_path: Path) -> Iterator[Place]:
     """A console with a connection to the echo."""
     with placed(tmp_path, max_body=20_000) as found:
-        found.host.panel("default").connections.add("hall", "echo/token", {"token": "sesame"})
+        found.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame"})
         yield found
 
 
@@ -104,9 +104,9 @@ def test_connections_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_lists_with_many_pages(place: Place, client: Client) -> None:
     """Lists are shown page by page, and every entry is on one of them, once."""
-    panel = place.host.panel("default")
+    runtime = place.host.runtime("default")
     for _ in range(60):
-        panel.invoke(CALL)
+        runtime.invoke(CALL)
     first = client.get("/invocations?status=succeeded")
     older = first.text.rpartition('class="more"')[2].partition('href="')[2].partition('"')[0].replace("&amp;", "&")
     second = client.get(older)
@@ -117,8 +117,8 @@ def test_lists_with_many_pages(place: Place, client: Client) -> None:
 
 def test_entries_that_are_not_settled(place: Place, client: Client) -> None:
     """An entry that waits looks for news by itself, reloads its page when it is settled, and cannot be cancelled once it was begun."""
-    panel = place.host.panel("default")
-    identifier = panel.enqueue(CALL)
+    runtime = place.host.runtime("default")
+    identifier = runtime.enqueue(CALL)
     page = client.get(f"/invocations/{identifier}")
     assert "It waits for a worker." in page.words
     assert f'hx-get="/invocations/{identifier}?live=1"' in page.text
@@ -129,7 +129,7 @@ def test_entries_that_are_not_settled(place: Place, client: Client) -> None:
     late = client.post(f"/invocations/{identifier}/cancel", {"csrf": client.get("/").csrf})
     assert late.headers["location"].endswith("?done=late")
     assert "It was too late" in client.get(late.headers["location"]).words
-    settled = panel.invoke(CALL).meta.invocation_id
+    settled = runtime.invoke(CALL).meta.invocation_id
     assert client.get(f"/invocations/{settled}?live=1", hx_request="true").headers["hx-refresh"] == "true"
     csrf = client.get("/").csrf
     assert client.post(f"/invocations/{settled}/resolve", {"csrf": csrf, "as": "failed"}).status == 409
@@ -138,7 +138,7 @@ def test_entries_that_are_not_settled(place: Place, client: Client) -> None:
 
 def test_what_is_not_installed_any_more(place: Place, client: Client) -> None:
     """An entry of a connector that is gone is shown without a way to run it again."""
-    result = place.host.panel("default").invoke({"connector": "gone", "action": "away", "inputs": {}})
+    result = place.host.runtime("default").invoke({"connector": "gone", "action": "away", "inputs": {}})
     page = client.get(f"/invocations/{result.meta.invocation_id}")
     assert page.status == 200
     assert "Run again" not in page.words
@@ -166,7 +166,7 @@ def test_choices_that_the_provider_knows(place: Place, client: Client) -> None:
 
 def test_a_reader_sees_and_changes_nothing(place: Place) -> None:
     """With the scope `read` every page is shown, and what cannot be done is not offered."""
-    place.host.panel("default").invoke({**CALL, "inputs": {"text": "Hi", "fault": {"kind": "reset"}}})
+    place.host.runtime("default").invoke({**CALL, "inputs": {"text": "Hi", "fault": {"kind": "reset"}}})
     text = Tokens(place.host.storage.database, "default", place.host.clock).create("read").text
     client = place.signed_in(text)
     identifier = client.get("/invocations").text.partition('href="/invocations/')[2][:36]
@@ -192,7 +192,7 @@ def test_pages_without_scripts(place: Place, client: Client) -> None:
     assert client.change("/tokens", "/tokens", scope="nonsense").status == 400
     assert client.change("/workspace", "/workspace", retentionDays="7", keepInputs="on").headers["location"] == "/workspace?done=changed"
     assert client.change("/workspace", "/workspace", retentionDays="x").status == 400
-    settings = place.host.panel("default").permits.settings
+    settings = place.host.runtime("default").access.settings
     assert (settings.retention_days, settings.keep_inputs) == (7, True)
     token = Tokens(place.host.storage.database, "default", place.host.clock).list()[0][0].id
     assert "may see things and run none" in client.get(f"/workspace/verdict?call=echo/say&token={token}").words

@@ -21,7 +21,7 @@ POST = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {
 def place(tmp_path: Path) -> Iterator[Place]:
     """A console with a connection to the echo."""
     with placed(tmp_path) as found:
-        found.host.panel("default").connections.add("hall", "echo/token", {"token": "sesame"})
+        found.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame"})
         yield found
 
 
@@ -33,7 +33,7 @@ def client(place: Place) -> Client:
 
 def journal(place: Place) -> Journal:
     """The journal of the workspace."""
-    found = place.host.panel("default").journal
+    found = place.host.runtime("default").journal
     assert found is not None
     return found
 
@@ -42,7 +42,7 @@ def doubtful(place: Place) -> str:
     """The id of an invocation in doubt, with everything that a caller can give it to be recognised by."""
     context = {"correlationId": "order-4711", "labels": {"shop": "berlin"}}
     asked = {**POST, "inputs": {"text": "Hello", "fault": {"kind": "reset"}}, "idempotencyKey": "note-1", "context": context}
-    result = place.host.panel("default").invoke(asked)
+    result = place.host.runtime("default").invoke(asked)
     assert result.status == "in_doubt"
     return result.meta.invocation_id
 
@@ -50,7 +50,7 @@ def doubtful(place: Place) -> str:
 def test_m7_pages_are_not_called_tries(client: Client, place: Place) -> None:
     """M7: three pages are three pages in one try; a page that took a second try says so."""
     listed: dict[str, Any] = {"connector": "echo", "action": "list", "connection": "hall", "inputs": {"fetchAll": True, "total": 250}}
-    result = place.host.panel("default").invoke(listed)
+    result = place.host.runtime("default").invoke(listed)
     page = client.get(f"/invocations/{result.meta.invocation_id}").words
     assert result.meta.attempts == 1
     assert "Pages and tries" in page
@@ -58,7 +58,7 @@ def test_m7_pages_are_not_called_tries(client: Client, place: Place) -> None:
     assert "3 pages in" in page
     assert "Try 2" not in page
     fault: dict[str, Any] = {"kind": "throttled", "tries": 1, "name": "m7"}
-    result = place.host.panel("default").invoke({**listed, "inputs": {**listed["inputs"], "fault": fault}})
+    result = place.host.runtime("default").invoke({**listed, "inputs": {**listed["inputs"], "fault": fault}})
     page = client.get(f"/invocations/{result.meta.invocation_id}").words
     assert "Page 1, try 2" in page
     assert "1 of the requests repeated" in page
@@ -147,7 +147,7 @@ def test_n4_of_several_connections_none_is_preselected(client: Client, place: Pl
     """N4: one connection is chosen in the form; of two a person chooses."""
     address = "/connectors/echo/actions/post"
     assert 'value="hall" selected' in client.get(address).text
-    place.host.panel("default").connections.add("attic", "echo/token", {"token": "sesame"})
+    place.host.runtime("default").connections.add("attic", "echo/token", {"token": "sesame"})
     picker = client.get(address).text.partition('id="connection"')[2].partition("</select>")[0]
     assert picker.count(" selected") == 1
     assert "selected>Choose a connection" in picker

@@ -28,7 +28,7 @@ HOUR, DAY, WEEK = SPANS
 def place(tmp_path: Path) -> Iterator[Place]:
     """A console with a connection."""
     with placed(tmp_path) as found:
-        found.host.panel("default").connections.add("hall", "echo/token", {"token": "sesame"})
+        found.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame"})
         yield found
 
 
@@ -86,11 +86,11 @@ def test_charts_are_drawn_of_anything(found: list[Sample], span: object) -> None
 
 def test_the_journal_is_read(place: Place) -> None:
     """Samples are those of the workspace, newest first, with their durations; open ones are counted."""
-    panel = place.host.panel("default")
+    runtime = place.host.runtime("default")
     call = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hi"}}
-    panel.invoke(call)
-    panel.invoke({**call, "inputs": {"text": "Hi", "fault": {"kind": "reset"}}})
-    panel.enqueue(call)
+    runtime.invoke(call)
+    runtime.invoke({**call, "inputs": {"text": "Hi", "fault": {"kind": "reset"}}})
+    runtime.enqueue(call)
     database = place.host.storage.database
     found = samples(database, "default", 0, 10)
     assert [one.status for one in found] == ["queued", "in_doubt", "succeeded"]
@@ -105,11 +105,11 @@ def test_the_journal_is_read(place: Place) -> None:
 
 def test_the_overview_says_it_in_words_too(place: Place) -> None:
     """What the charts show is in a table as well, and what needs somebody is said."""
-    panel, client = place.host.panel("default"), place.signed_in()
+    runtime, client = place.host.runtime("default"), place.signed_in()
     assert "Nothing was invoked in this time" in client.get("/").words
     call = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hi", "fault": {"kind": "reset"}}}
-    panel.invoke(call)
-    panel.connections.add("closed", "echo/token", {"token": "bad"}, force=True)
+    runtime.invoke(call)
+    runtime.connections.add("closed", "echo/token", {"token": "bad"}, force=True)
     words = client.get("/?span=1h").words
     assert "In doubt 1 to be settled" in words
     assert "Failing connections 1 of 2" in words

@@ -113,11 +113,13 @@ def harmless(answer: Answer) -> None:
 
 def test_no_page_runs_what_it_shows(place: Place) -> None:
     """On no page does a hostile connector, connection, error or token name become markup; all of it is shown as text."""
-    client, panel = place.signed_in(), place.host.panel("default")
-    panel.connections.add("door", "hostile/door", {"word": EVENT}, force=True)
+    client, runtime = place.signed_in(), place.host.runtime("default")
+    runtime.connections.add("door", "hostile/door", {"word": EVENT}, force=True)
     call = {"connector": "hostile", "action": "echo", "connection": "door"}
-    good = panel.invoke({**call, "inputs": {"text": EVIL}}).meta.invocation_id
-    bad = panel.invoke({**call, "inputs": {"text": "fail"}, "idempotencyKey": EVENT, "context": {"correlationId": EVIL}}).meta.invocation_id
+    good = runtime.invoke({**call, "inputs": {"text": EVIL}}).meta.invocation_id
+    bad = runtime.invoke(
+        {**call, "inputs": {"text": "fail"}, "idempotencyKey": EVENT, "context": {"correlationId": EVIL}}
+    ).meta.invocation_id
     Tokens(place.host.storage.database, "default", place.host.clock).create("read", EVENT)
     pages = [
         "/", "/connectors", f"/connectors?q={EVIL}", "/connectors/hostile", "/connectors/hostile/actions/echo", "/connections",
@@ -147,8 +149,8 @@ def test_no_page_runs_what_it_shows(place: Place) -> None:
 
 def test_no_answer_runs_what_it_shows(place: Place) -> None:
     """Nor does it in the parts of pages that are loaded later: results, code, refusals."""
-    client, panel = place.signed_in(), place.host.panel("default")
-    panel.connections.add("door", "hostile/door", {"word": "x"}, force=True)
+    client, runtime = place.signed_in(), place.host.runtime("default")
+    runtime.connections.add("door", "hostile/door", {"word": "x"}, force=True)
     csrf = client.get("/").csrf
     for text in (EVIL, EVENT, "fail"):
         fields = {"csrf": csrf, "invocation": json.dumps({"connection": "door", "inputs": {"text": text, EVIL: EVENT}})}
@@ -166,9 +168,9 @@ def test_no_answer_runs_what_it_shows(place: Place) -> None:
 
 def test_no_secret_is_in_a_page(place: Place) -> None:
     """Secrets go in and never come out: not in the pages of a connection, nor in the entry of a call that quoted one."""
-    client, panel = place.signed_in(), place.host.panel("default")
-    panel.connections.add("hall", "echo/token", {"token": "sesame-4711"})
-    said = panel.invoke({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hi", "reveal": True}})
+    client, runtime = place.signed_in(), place.host.runtime("default")
+    runtime.connections.add("hall", "echo/token", {"token": "sesame-4711"})
+    said = runtime.invoke({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hi", "reveal": True}})
     for page in ("/connections", "/connections/hall", "/connectors/echo/actions/say", f"/invocations/{said.meta.invocation_id}", "/"):
         answer = client.get(page)
         assert answer.status == 200
@@ -176,7 +178,7 @@ def test_no_secret_is_in_a_page(place: Place) -> None:
     csrf = client.get("/").csrf
     fields = {"csrf": csrf, "values": json.dumps({"token": "sesame-0815"}), "how": "untested"}
     assert "sesame-0815" not in client.post("/connections/hall/values", fields, hx_request="true").text
-    assert panel.connections.find("hall").values["token"] == "sesame-0815"
+    assert runtime.connections.find("hall").values["token"] == "sesame-0815"
 
 
 def test_every_answer_carries_the_policy(place: Place) -> None:

@@ -186,6 +186,6 @@ def test_a_broken_connection_is_repaired_in_place(visitor: Visitor, aws: Embedde
     page.locator("#outcome .notice").wait_for()
     page.get_by_role("button", name="Save it all the same").click()
     page.wait_for_url("**?done=changed")
-    stored = visitor.console.host.panel("default").connections.find("acme-ses")
+    stored = visitor.console.host.runtime("default").connections.find("acme-ses")
     assert stored.values["sender"] == "hello@example.com"
     assert stored.values["secretAccessKey"] == aws.secret_access_key

@@ -29,16 +29,16 @@ SAY = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"t
 @pytest.fixture
 def busy(console: Console) -> Console:
     """A console with something on every page."""
-    panel = console.host.panel("default")
-    panel.connections.add("hall", "echo/token", {"token": "sesame", "greeting": "Hi"})
-    panel.connections.add("closed", "echo/token", {"token": "bad"}, force=True)
+    runtime = console.host.runtime("default")
+    runtime.connections.add("hall", "echo/token", {"token": "sesame", "greeting": "Hi"})
+    runtime.connections.add("closed", "echo/token", {"token": "bad"}, force=True)
     role = {"roleARN": "arn:aws:iam::123456789012:role/acme-ses", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "secret"}
-    panel.connections.add("acme-ses", "aws/awsAssumeRole", role, test=False)
+    runtime.connections.add("acme-ses", "aws/awsAssumeRole", role, test=False)
     for times in (1, 2, 3):
-        panel.invoke({**SAY, "inputs": {"text": "Hello", "times": times}})
+        runtime.invoke({**SAY, "inputs": {"text": "Hello", "times": times}})
     for kind, tries in (("rejected", None), ("throttled", 2)):
-        panel.invoke({**SAY, "inputs": {"text": "Hello", "fault": {"kind": kind, "tries": tries, "name": kind}}})
-    panel.invoke({**SAY, "action": "post", "inputs": {"text": "Hello", "fault": {"kind": "reset"}}, "idempotencyKey": "note-1"})
+        runtime.invoke({**SAY, "inputs": {"text": "Hello", "fault": {"kind": kind, "tries": tries, "name": kind}}})
+    runtime.invoke({**SAY, "action": "post", "inputs": {"text": "Hello", "fault": {"kind": "reset"}}, "idempotencyKey": "note-1"})
     a_day(console)
     console.token("invoke", name="The web shop", rules=Rules(allow=("echo/*",), block=("effect:write & connection:prod-*",)))
     return console
@@ -46,7 +46,7 @@ def busy(console: Console) -> Console:
 
 def a_day(console: Console) -> None:
     """Put what two connectors did in the last day into the journal."""
-    journal = console.host.panel("default").journal
+    journal = console.host.runtime("default").journal
     assert journal is not None
     now, chance = console.host.clock.time(), random.Random(5)
     with journal.database.write() as transaction:
@@ -77,7 +77,7 @@ def a_day(console: Console) -> None:
 
 def pages(console: Console) -> dict[str, str]:
     """Every kind of page, by the name of its picture."""
-    journal = console.host.panel("default").journal
+    journal = console.host.runtime("default").journal
     assert journal is not None
     doubt = journal.entries(status="in_doubt")[0][0].id
     retried = next(entry.id for entry in journal.entries()[0] if entry.attempts > 1)

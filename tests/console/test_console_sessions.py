@@ -21,7 +21,7 @@ from jackfield.cli.mounts import mounts
 from jackfield.cli.serve import _announce
 from jackfield.surfaces.http.app import build_app
 from jackfield.surfaces.shared.identity import Identity
-from jackfield.surfaces.shared.server_context import Host
+from jackfield.surfaces.shared.server_context import ServerContext
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_a_jwt_signs_in_for_as_long_as_it_lasts(place: Place, clock: FakeClock, 
 
 def test_serve_prints_the_way_in(place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """On a machine of its own the server prints a link that signs in; else it prints none, and without a database it says why."""
-    for name, value in place.host.panels.environment.items():
+    for name, value in place.host.runtimes.environment.items():
         monkeypatch.setenv(name, value)
     _announce("http://127.0.0.1:8080", link=True)
     link = re.search(r"http://127\.0\.0\.1:8080(/login\?once=\S+)", capsys.readouterr().err)
@@ -340,9 +340,9 @@ def test_a_session_is_of_its_workspace(place: Place) -> None:
 def test_another_process_knows_the_session(place: Place) -> None:
     """A session that one process began is known to others on the same database."""
     client = place.signed_in()
-    host = Host(place.host.settings, place.host.panels.environment, place.host.clock)
+    host = ServerContext(place.host.settings, place.host.runtimes.environment, place.host.clock)
     assert is_in(Client(build_app(host, mounts()), dict(client.cookies)))
-    host.panels.close()
+    host.runtimes.close()
 
 
 def test_what_is_kept_signs_nobody_in(place: Place) -> None:

@@ -20,13 +20,13 @@ POST = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {
 @pytest.fixture(autouse=True)
 def hall(console: Console) -> None:
     """A connection to the echo."""
-    console.host.panel("default").connections.add("hall", "echo/token", {"token": "sesame", "greeting": "Good morning"})
+    console.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame", "greeting": "Good morning"})
 
 
 def doubtful(console: Console) -> str:
     """The id of an invocation of which nobody knows whether it took effect."""
     fault = {"kind": "reset"}
-    result = console.host.panel("default").invoke({**POST, "inputs": {"text": "Hello", "fault": fault}, "idempotencyKey": "note-1"})
+    result = console.host.runtime("default").invoke({**POST, "inputs": {"text": "Hello", "fault": fault}, "idempotencyKey": "note-1"})
     assert result.status == "in_doubt"
     return result.meta.invocation_id
 
@@ -116,7 +116,7 @@ def test_a_doubt_is_settled(visitor: Visitor, console: Console) -> None:
     visitor.picture("in-doubt")
     page.get_by_role("button", name="It took effect").click()
     page.get_by_text("Settled by your word.").wait_for()
-    journal = console.host.panel("default").journal
+    journal = console.host.runtime("default").journal
     assert journal is not None
     entry = journal.find(identifier)
     assert (entry.status, entry.resolved_by, entry.key_held) == ("succeeded", "console", True)
@@ -129,7 +129,7 @@ def test_it_did_not_take_effect(visitor: Visitor, console: Console) -> None:
     visitor.go(f"/invocations/{identifier}")
     visitor.page.get_by_role("button", name="It did not").click()
     visitor.page.get_by_text("Settled by your word.").wait_for()
-    assert console.host.panel("default").invoke({**POST, "idempotencyKey": "note-1"}).status == "succeeded"
+    assert console.host.runtime("default").invoke({**POST, "idempotencyKey": "note-1"}).status == "succeeded"
 
 
 def test_the_list_shows_what_comes_in(visitor: Visitor, console: Console) -> None:
@@ -137,7 +137,7 @@ def test_the_list_shows_what_comes_in(visitor: Visitor, console: Console) -> Non
     page = visitor.page
     visitor.go("/invocations")
     assert "Nothing was invoked yet" in page.locator("#found").inner_text()
-    console.host.panel("default").invoke(POST)
+    console.host.runtime("default").invoke(POST)
     page.locator("#found tbody tr").wait_for()
     page.get_by_label("Status").select_option("failed")
     page.get_by_text("Nothing fits.").wait_for()
@@ -148,10 +148,10 @@ def test_the_list_shows_what_comes_in(visitor: Visitor, console: Console) -> Non
 
 def test_what_waits_can_be_cancelled(visitor: Visitor, console: Console) -> None:
     """A queued invocation is shown as such and cancelled by a click; nothing was sent."""
-    panel = console.host.panel("default")
-    journal = panel.journal
+    runtime = console.host.runtime("default")
+    journal = runtime.journal
     assert journal is not None
-    identifier = panel.enqueue(POST)
+    identifier = runtime.enqueue(POST)
     assert isinstance(identifier, str)
     visitor.go(f"/invocations/{identifier}")
     visitor.page.get_by_role("button", name="Cancel it").click()
@@ -162,10 +162,10 @@ def test_what_waits_can_be_cancelled(visitor: Visitor, console: Console) -> None
 def test_it_is_run_again(visitor: Visitor, console: Console) -> None:
     """From an entry whose inputs were kept the form is filled in again; from another one it is empty and says why."""
     page = visitor.page
-    panel = console.host.panel("default")
-    panel.permits.workspaces.set("default", {"keepInputs": True})
-    kept = panel.invoke({**POST, "inputs": {"text": "Hello again", "words": ["one", "two"]}})
-    panel.permits.workspaces.set("default", {"keepInputs": False})
+    runtime = console.host.runtime("default")
+    runtime.access.workspaces.set("default", {"keepInputs": True})
+    kept = runtime.invoke({**POST, "inputs": {"text": "Hello again", "words": ["one", "two"]}})
+    runtime.access.workspaces.set("default", {"keepInputs": False})
     visitor.go(f"/invocations/{kept.meta.invocation_id}")
     page.get_by_role("link", name="Run again").click()
     visitor.settle()
@@ -248,7 +248,7 @@ def test_a_connection_is_renamed_and_removed(visitor: Visitor, console: Console)
     page.locator("summary", has_text="Remove").click()
     page.get_by_role("button", name="Remove lobby").click()
     page.get_by_text("The connection is removed").wait_for()
-    assert console.host.panel("default").connections.list().items == ()
+    assert console.host.runtime("default").connections.list().items == ()
 
 
 def test_a_session_that_ended_leads_to_the_sign_in(visitor: Visitor) -> None:

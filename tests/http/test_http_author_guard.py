@@ -60,7 +60,7 @@ def look(inputs: Nothing, client: object) -> Done:
 def stand(tmp_path: Path) -> Any:
     """A server with that connector, which guards as one does that is not on loopback."""
     make_connector(tmp_path / "plugs", "parcel", PLAIN)
-    with plugged(tmp_path / "plugs"), standing(tmp_path, setup=lambda host: setattr(host.panels, "guard", Guard())) as found:
+    with plugged(tmp_path / "plugs"), standing(tmp_path, setup=lambda host: setattr(host.runtimes, "guard", Guard())) as found:
         yield found
 
 

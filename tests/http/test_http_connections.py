@@ -229,7 +229,7 @@ def test_an_inline_connection_cannot_choose_an_external_id_for_the_host(stand: S
         mail = {"connector": "aws-ses", "action": "sendEmail", "connection": inline, "inputs": inputs, "timeoutSeconds": 1}
         return client.post("/v1/invocations", mail).json["error"]
 
-    workspaces = stand.host.panel("default").permits.workspaces
+    workspaces = stand.host.runtime("default").access.workspaces
     try:
         workspaces.set("default", {"allowAmbient": True})
         refused = sent()

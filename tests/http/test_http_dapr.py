@@ -58,7 +58,7 @@ def test_bindings_are_served_beside_the_api(tmp_path: Path, aws: FakeAws, compon
 def test_h1_rules_of_the_workspace_bind_dapr_too(tmp_path: Path, aws: FakeAws, components: Components) -> None:
     """What the workspace blocks is not sent; a Dapr caller is told whose rules forbid it, and no pattern."""
     with standing(tmp_path, components=components, AWS_ENDPOINT_URL=aws.url, DAPR_API_TOKEN="dapr-token") as stand:
-        workspaces = stand.host.panel("default").permits.workspaces
+        workspaces = stand.host.runtime("default").access.workspaces
         workspaces.set("default", {"rules": {"block": ["connection:out*"]}})
         refused = Client(stand.port).post("/v1.0/bindings/outbox", REQUEST, dapr_api_token="dapr-token")
         assert "not_allowed: not allowed: the rules of the workspace forbid aws-ses/sendEmail" in refused.json["message"]
@@ -97,7 +97,9 @@ def test_s3_web_pages_send_nothing_through_dapr(tmp_path: Path, aws: FakeAws, co
         assert dapr.get("/v1.0/metadata", **headers).status == 403
         assert aws.received == 0
         assert dapr.get("/v1.0/healthz", **headers).status == 204
-        assert dapr.post("/v1.0/bindings/outbox", REQUEST, Host=f"localhost:{stand.port}", **{"Sec-Fetch-Site": "none"}).status == 204
+        assert (
+            dapr.post("/v1.0/bindings/outbox", REQUEST, ServerContext=f"localhost:{stand.port}", **{"Sec-Fetch-Site": "none"}).status == 204
+        )
 
 
 def test_s3_the_operators_pages_may_call_dapr(tmp_path: Path, aws: FakeAws, components: Components) -> None:

@@ -122,7 +122,7 @@ def sent(stand: Stand, endpoint: str, kind: str = "apiKeySecret", **values: Any)
 
 def strict(tmp_path: Path, *allowed: str) -> Callable[[Any], None]:
     """A set-up that guards as a server does that is not on loopback."""
-    return lambda host: setattr(host.panels, "guard", Guard(allowed=allowed))
+    return lambda host: setattr(host.runtimes, "guard", Guard(allowed=allowed))
 
 
 def test_loopback_is_fine_in_development(tmp_path: Path, aws: FakeAws) -> None:

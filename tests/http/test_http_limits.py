@@ -254,7 +254,7 @@ def test_a_file_that_is_used_outlives_the_key_of_its_invocation(tmp_path: Path) 
     with standing(tmp_path, clock=clock) as stand:
         client = stand.client()
         file = client.post("/v1/files", b"new").json["file"]
-        stand.host.panel("default").connections.add("hall", "echo/token", {"token": "t"})
+        stand.host.runtime("default").connections.add("hall", "echo/token", {"token": "t"})
         body = {**say("say", "hall", text="x", picture={"file": file}), "idempotencyKey": "order-1"}
         clock.advance(23 * 3600)
         first = client.post("/v1/invocations", body).json

@@ -42,7 +42,7 @@ def jackfield(database_url: str, aws: FakeAws, clock: FakeClock) -> Iterator[Jac
 
 def setting(jackfield: Jackfield, **changes: Any) -> None:
     """Change what the workspace wants."""
-    workspaces: Workspaces = jackfield.permits.workspaces
+    workspaces: Workspaces = jackfield.access.workspaces
     workspaces.set("default", changes)
 
 

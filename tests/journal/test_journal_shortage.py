@@ -26,7 +26,7 @@ from jackfield.journal import Claimed, Journal, Queue
 from jackfield.journal.instance import Instance
 from jackfield.pipe import pipeline
 from jackfield.pipe.recorder import draft_of
-from jackfield.queue import Panels, QueueWorkers, workers
+from jackfield.queue import QueueWorkers, RuntimePool, workers
 from jackfield_aws import bounded
 from jackfield_aws.bounded import Watch
 from nursery import connection, mail
@@ -67,15 +67,15 @@ def test_f1_a_queued_write_that_cannot_be_recorded_is_sent_once(
         "JACKFIELD_DATABASE_URL": _upgraded(database_url),
         "JACKFIELD_CONNECTIONS": str(tmp_path / "connections.json"),
     }
-    panels = Panels(environment)
-    jackfield = panels.find("default")
+    runtimes = RuntimePool(environment)
+    jackfield = runtimes.find("default")
     journal = jackfield.journal
     assert journal is not None
     identifier = jackfield.enqueue(mail("order-1"))
     assert isinstance(identifier, str)
 
     async def work() -> str:
-        workers = QueueWorkers(panels, 1, lambda _result: None, lambda: False)
+        workers = QueueWorkers(runtimes, 1, lambda _result: None, lambda: False)
         workers.start()
         for _ in range(400):
             if not (await asyncio.to_thread(journal.find, identifier)).is_open:
@@ -86,7 +86,7 @@ def test_f1_a_queued_write_that_cannot_be_recorded_is_sent_once(
         return (await asyncio.to_thread(journal.find, identifier)).status
 
     assert asyncio.run(work()) == "succeeded"
-    panels.storage.close()
+    runtimes.storage.close()
     assert short
     assert len(aws.messages) == 1
 
@@ -219,13 +219,13 @@ def test_a_worker_says_what_was_begun(
     """A worker without memory gives back what was not begun, says so, and says so of nothing else; no run is left open."""
     url = f"sqlite:///{tmp_path / 'a.db'}"
     environment = {"JACKFIELD_HOME": str(tmp_path)}
-    panels = Panels(environment, url=url)
-    journal = panels.find("default").journal
+    runtimes = RuntimePool(environment, url=url)
+    journal = runtimes.find("default").journal
     assert journal is not None
     with Jackfield(connections=[connection(aws.url)], database_url=url, environment=environment) as caller:
         identifier = caller.enqueue(mail("order-1"))
     assert isinstance(identifier, str)
-    (claimed,) = Queue(panels.storage.database).claim(1)
+    (claimed,) = Queue(runtimes.storage.database).claim(1)
 
     async def arun(_self: Jackfield, claimed: Claimed) -> Result:
         if begun:
@@ -236,11 +236,11 @@ def test_a_worker_says_what_was_begun(
 
     monkeypatch.setattr(Jackfield, "arun", arun)
     monkeypatch.setattr(workers, "_CHECK", 0.0)
-    asyncio.run(QueueWorkers(panels, 1)._run(claimed, Queue(panels.storage.database)))
+    asyncio.run(QueueWorkers(runtimes, 1)._run(claimed, Queue(runtimes.storage.database)))
     entry = journal.find(identifier)
     assert (entry.status, entry.owner is None) == (("in_doubt", False) if begun else ("queued", True))
     assert [said in record.getMessage() for record in caplog.records if record.name == "jackfield.queue"] == [True]
-    panels.close()
+    runtimes.close()
 
 
 def test_a_key_stays_held_where_the_output_of_a_write_is_invalid(aws: FakeAws, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

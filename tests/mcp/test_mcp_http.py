@@ -57,7 +57,7 @@ def server(client: Client) -> Server:
 
 def entries(stand: Stand, workspace: str = "default") -> list[Entry]:
     """The journal, newest first."""
-    journal = stand.host.panel(workspace).journal
+    journal = stand.host.runtime(workspace).journal
     assert journal is not None
     return journal.entries()[0]
 
@@ -183,7 +183,7 @@ def wait_for_cancel(stand: Stand) -> None:
     """Until no invocation that runs is left uncancelled."""
     pause = threading.Event()
     for _ in range(500):
-        live = stand.host.panel("default")._stages.live
+        live = stand.host.runtime("default")._pipeline.live
         if all(event.is_set() for event in list(live.values())):
             return
         pause.wait(0.02)
@@ -291,9 +291,9 @@ def test_serving_does_not_import_the_sdk(client: Client) -> None:
     """The application is built without it; only a request to ``/mcp`` imports it."""
     code = (
         "import sys, os\nfrom jackfield.cli.mounts import mounts\nfrom jackfield.surfaces.http.app import build_app\n"
-        "from jackfield.surfaces.shared.server_context import Host\n"
+        "from jackfield.surfaces.shared.server_context import ServerContext\n"
         "from jackfield.surfaces.shared.settings import Settings\nimport jackfield.cli.serve, jackfield.cli.mcp\n"
-        "build_app(Host(Settings(), os.environ), mounts())\n"
+        "build_app(ServerContext(Settings(), os.environ), mounts())\n"
         "print(*sorted({'mcp', 'mcp_types', 'sse_starlette', 'httpx2'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, model_validator
 
 from jackfield import JackfieldError, Result
 from jackfield.connector import Connector, Detail, Field, Inputs, OpenContext, describe
-from scripted import Answer, Client, Key, Script, Silent, invocation, panel, scripted
+from scripted import Answer, Client, Key, Script, Silent, invocation, runtime, scripted
 
 
 def refusal(result: Result, code: str) -> JackfieldError:
@@ -44,7 +44,7 @@ def places(error: JackfieldError) -> dict[str, str]:
 )
 def test_what_is_no_invocation(tmp_path: Path, given: Any, words: str) -> None:
     """Bad input is a failed Result with an id, whatever it is; never an exception."""
-    with panel(tmp_path, scripted(Script())) as board:
+    with runtime(tmp_path, scripted(Script())) as board:
         result = board.jackfield.invoke(given)
     assert result.error is not None
     assert (result.status, result.error.code) == ("failed", "invalid_invocation")
@@ -54,7 +54,7 @@ def test_what_is_no_invocation(tmp_path: Path, given: Any, words: str) -> None:
 
 def test_text_bytes_and_objects_are_the_same(tmp_path: Path) -> None:
     """An invocation may come as JSON text, as bytes, or as the object that it describes."""
-    with panel(tmp_path, scripted(Script("yes"))) as board:
+    with runtime(tmp_path, scripted(Script("yes"))) as board:
         text = json.dumps(invocation())
         given: tuple[Any, ...] = (text, text.encode(), bytearray(text.encode()), invocation())
         outputs = [board.jackfield.invoke(one).output for one in given]
@@ -63,7 +63,7 @@ def test_text_bytes_and_objects_are_the_same(tmp_path: Path) -> None:
 
 def test_unknown_names_suggest_the_nearest(tmp_path: Path) -> None:
     """Connector, action and connection are looked for in this order, and each refusal suggests what was meant."""
-    with panel(tmp_path, scripted(Script())) as board:
+    with runtime(tmp_path, scripted(Script())) as board:
         connector = refusal(board.ask(connector="scriptde", action="ak"), "unknown_connector")
         action = refusal(board.ask(action="aks", connection="none"), "unknown_action")
         connection = refusal(board.ask(connection="fornt"), "unknown_connection")
@@ -78,7 +78,7 @@ def test_unknown_names_suggest_the_nearest(tmp_path: Path) -> None:
 def test_names_that_are_like_no_other(tmp_path: Path) -> None:
     """Where no name is near, none is suggested, and a long one is cut."""
     empty = Connector("empty", title="Empty", version="1.0.0")
-    with panel(tmp_path, scripted(Script()), empty) as board:
+    with runtime(tmp_path, scripted(Script()), empty) as board:
         action = refusal(board.ask(action="z" * 5000), "unknown_action")
         nothing = refusal(board.ask(connector="empty"), "unknown_action")
     assert "did you mean" not in action.message
@@ -88,7 +88,7 @@ def test_names_that_are_like_no_other(tmp_path: Path) -> None:
 
 def test_meta_tells_what_was_found(tmp_path: Path) -> None:
     """Connector and action are told as asked for; the version once the connector is found."""
-    with panel(tmp_path, scripted(Script())) as board:
+    with runtime(tmp_path, scripted(Script())) as board:
         unknown = board.ask(connector="nobody").meta.to_json()
         found = board.ask(action="nothing").meta.to_json()
     assert (unknown["connector"], unknown["action"]) == ("nobody", "ask")
@@ -102,7 +102,7 @@ KEY = {"type": "stage/key", "values": {"token": "t"}}
 def test_the_only_connection_need_not_be_named(tmp_path: Path) -> None:
     """Where one connection fits, it is used; others of other types do not count."""
     script = Script()
-    with panel(tmp_path, scripted(script), connections={"mine": KEY, "other": {"type": "aws/awsDefault", "values": {}}}) as board:
+    with runtime(tmp_path, scripted(script), connections={"mine": KEY, "other": {"type": "aws/awsDefault", "values": {}}}) as board:
         result = board.jackfield.invoke({"connector": "scripted", "action": "ask"})
     assert result.status == "succeeded"
     assert script.clients[0].context.connection == "mine"
@@ -118,7 +118,7 @@ def test_the_only_connection_need_not_be_named(tmp_path: Path) -> None:
 )
 def test_a_connection_that_cannot_be_guessed(tmp_path: Path, connections: dict[str, Any], words: str, hint: str) -> None:
     """Where none or several fit, the caller is told which there are."""
-    with panel(tmp_path, scripted(Script()), connections=connections) as board:
+    with runtime(tmp_path, scripted(Script()), connections=connections) as board:
         error = refusal(board.jackfield.invoke({"connector": "scripted", "action": "ask"}), "invalid_invocation")
     assert words in places(error)["/connection"]
     assert hint in (error.hint or "")
@@ -128,7 +128,7 @@ def test_connection_files_that_could_not_be_read_are_mentioned(tmp_path: Path) -
     """Whoever misses a connection is told that a file of connections is broken."""
     broken = tmp_path / "broken.yaml"
     broken.write_text("connections: [", encoding="utf-8")
-    with panel(tmp_path / "plugs", scripted(Script()), sources=[broken]) as board:
+    with runtime(tmp_path / "plugs", scripted(Script()), sources=[broken]) as board:
         missing = refusal(board.jackfield.invoke({"connector": "scripted", "action": "ask"}), "invalid_invocation")
         unknown = refusal(board.ask(connection="mine"), "unknown_connection")
     assert "broken.yaml" in (missing.hint or "")
@@ -137,7 +137,7 @@ def test_connection_files_that_could_not_be_read_are_mentioned(tmp_path: Path) -
 
 def test_a_connector_without_connections(tmp_path: Path) -> None:
     """An action that needs no connection runs without one, and refuses one that is given."""
-    with panel(tmp_path, scripted(Script("alone"), kinds=())) as board:
+    with runtime(tmp_path, scripted(Script("alone"), kinds=())) as board:
         assert board.jackfield.invoke({"connector": "scripted", "action": "ask"}).output == {"Text": "alone"}
         named = refusal(board.ask(), "invalid_invocation")
         inline = refusal(board.ask(connection={"type": "key", "values": {}}), "invalid_invocation")
@@ -147,7 +147,7 @@ def test_a_connector_without_connections(tmp_path: Path) -> None:
 def test_inline_connections(tmp_path: Path) -> None:
     """Values may come with the invocation; equal ones share what is kept, others do not, and the name is not known."""
     script = Script()
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         for token in ("one", "one", "two"):
             for name in ("key", "stage/key", "scripted/key"):
                 assert board.ask(connection={"type": name, "values": {"token": token}}).status == "succeeded"
@@ -160,7 +160,7 @@ def test_inline_connections(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "close"), [("kee", "key"), ("other/key", "key"), ("aws/awsDefault", None)])
 def test_an_unknown_inline_type(tmp_path: Path, name: str, close: str | None) -> None:
     """An inline type that the connector does not take is a fault of the invocation, at its place."""
-    with panel(tmp_path, scripted(Script())) as board:
+    with runtime(tmp_path, scripted(Script())) as board:
         error = refusal(board.ask(connection={"type": name, "values": {}}), "invalid_invocation")
     message = places(error)["/connection/type"]
     assert f"has no connection type '{name}'" in message
@@ -170,7 +170,7 @@ def test_an_unknown_inline_type(tmp_path: Path, name: str, close: str | None) ->
 
 def test_a_stored_connection_of_another_type(tmp_path: Path) -> None:
     """A connection that is there but cannot serve the connector is not valid for it."""
-    with panel(tmp_path, scripted(Script()), connections={"front": {"type": "aws/awsDefault", "values": {}}}) as board:
+    with runtime(tmp_path, scripted(Script()), connections={"front": {"type": "aws/awsDefault", "values": {}}}) as board:
         error = refusal(board.ask(), "invalid_connection")
     assert "of type 'aws/awsDefault', which cannot serve 'scripted'" in error.message
 
@@ -180,7 +180,7 @@ def test_values_that_are_not_valid(tmp_path: Path, inline: bool) -> None:
     """Every fault of the connection's values is told at once, at its place, without quoting a secret."""
     values = {"token": "", "greeting": 5, "tokenn": "s3cret-misspelt", "tokens": ["s3cret-a", 7]}
     connections = {"front": {"type": "stage/key", "values": values}}
-    with panel(tmp_path, scripted(Script()), connections=connections) as board:
+    with runtime(tmp_path, scripted(Script()), connections=connections) as board:
         result = board.ask(connection={"type": "key", "values": values}) if inline else board.ask()
     error = refusal(result, "invalid_connection")
     assert places(error).keys() == {"/token", "/greeting", "/tokenn", "/tokens/1"}
@@ -191,7 +191,7 @@ def test_values_that_are_not_valid(tmp_path: Path, inline: bool) -> None:
 
 def test_one_value_that_is_not_valid(tmp_path: Path) -> None:
     """One fault is told in the singular, and the hint says how to see what the connection takes."""
-    with panel(tmp_path, scripted(Script()), connections={"front": {"type": "stage/key", "values": {}}}) as board:
+    with runtime(tmp_path, scripted(Script()), connections={"front": {"type": "stage/key", "values": {}}}) as board:
         error = refusal(board.ask(), "invalid_connection")
     assert error.message == "1 value of the connection 'front' (key) is not valid"
     assert error.hint == "The schema of the connection type scripted/key says what the connection takes."
@@ -214,7 +214,7 @@ class Paired(Key):
 def test_values_that_break_their_author_s_rule(tmp_path: Path, connection: Any) -> None:
     """What the schema lets through and the author's model refuses is not valid either, in the author's words."""
     stored = {"paired": {"type": "stage/paired", "values": {"token": "s3cret", "greeting": "a"}}}
-    with panel(tmp_path, scripted(Script(), kinds=(Paired,)), connections=stored) as board:
+    with runtime(tmp_path, scripted(Script(), kinds=(Paired,)), connections=stored) as board:
         result = board.ask(connection=connection)
     error = refusal(result, "invalid_connection")
     assert places(error) == {"": "greeting and sender come together"}
@@ -278,7 +278,7 @@ def ruled() -> Connector:
 )
 def test_inputs_that_are_not_valid(tmp_path: Path, inputs: dict[Any, Any], faults: dict[str, str]) -> None:
     """The schema's faults come first, all at once; then the model's, then the author's rules; what is no JSON is told as such."""
-    with panel(tmp_path, ruled()) as board:
+    with runtime(tmp_path, ruled()) as board:
         error = refusal(board.jackfield.invoke({"connector": "scripted", "action": "ask", "inputs": inputs}), "invalid_input")
     found = places(error)
     assert found.keys() == faults.keys()
@@ -290,7 +290,7 @@ def test_inputs_that_are_not_valid(tmp_path: Path, inputs: dict[Any, Any], fault
 def test_strings_are_read_where_nothing_is_lost(tmp_path: Path) -> None:
     """Forms send strings: a whole number in a string is one, and the caller's own object is left as it was."""
     inputs = {"start": "3", "end": " 12 "}
-    with panel(tmp_path, ruled()) as board:
+    with runtime(tmp_path, ruled()) as board:
         result = board.jackfield.invoke({"connector": "scripted", "action": "ask", "inputs": inputs})
     assert result.output == {"Text": "3 to 12"}
     assert inputs == {"start": "3", "end": " 12 "}
@@ -313,7 +313,7 @@ def test_a_dry_run_stops_before_the_action(tmp_path: Path, effect: Any) -> None:
             return super().open(context)
 
     connections = {"watched": {"type": "stage/watched", "values": {"token": "t"}}}
-    with panel(tmp_path, scripted(script, effect=effect, kinds=(Watched,)), connections=connections) as board:
+    with runtime(tmp_path, scripted(script, effect=effect, kinds=(Watched,)), connections=connections) as board:
         result = board.jackfield.invoke({"connector": "scripted", "action": "ask", "dryRun": True, "idempotencyKey": "ignored"})
     assert (result.status, result.output, result.error, script.tries) == ("succeeded", None, None, 0)
     assert (result.meta.dry_run, result.meta.attempts) == (True, 0)
@@ -324,14 +324,14 @@ def test_a_dry_run_stops_before_the_action(tmp_path: Path, effect: Any) -> None:
 
 def test_a_dry_run_refuses_what_a_run_refuses(tmp_path: Path) -> None:
     """Inputs, connection and connector are judged as in a real run."""
-    with panel(tmp_path, ruled(), scripted(Script(), key="other")) as board:
+    with runtime(tmp_path, ruled(), scripted(Script(), key="other")) as board:
         refusal(board.jackfield.invoke({"connector": "scripted", "action": "ask", "dryRun": True}), "invalid_input")
         refusal(board.ask(connector="other", connection="nobody", dryRun=True), "unknown_connection")
 
 
 def test_a_key_needs_a_journal(tmp_path: Path) -> None:
     """Without a database an idempotency key cannot be kept, so it is refused."""
-    with panel(tmp_path, scripted(Script())) as board:
+    with runtime(tmp_path, scripted(Script())) as board:
         error = refusal(board.ask(idempotencyKey="order-4711"), "invalid_invocation")
     assert places(error).keys() == {"/idempotencyKey"}
 
@@ -353,7 +353,7 @@ def test_inputs_that_the_connection_fills(
     """A missing input comes from the connection's value that the action names, references included; what the caller gave stands."""
     script = Script()
     connections = {"front": {"type": "stage/key", "values": {"token": "t", **values}}}
-    with panel(tmp_path, scripted(script), connections=connections, environment={"SENDER": "from the environment"}) as board:
+    with runtime(tmp_path, scripted(script), connections=connections, environment={"SENDER": "from the environment"}) as board:
         assert board.ask(inputs=inputs).status == "succeeded"
     assert (script.inputs[0].text, script.inputs[0].sender) == (text, sender)
 
@@ -361,7 +361,7 @@ def test_inputs_that_the_connection_fills(
 def test_a_default_that_cannot_be_read(tmp_path: Path) -> None:
     """A connection's value behind a reference that cannot be read is the connection's fault."""
     connections = {"front": {"type": "stage/key", "values": {"token": "t", "sender": {"$env": "NOT_SET"}}}}
-    with panel(tmp_path, scripted(Script()), connections=connections, environment={}) as board:
+    with runtime(tmp_path, scripted(Script()), connections=connections, environment={}) as board:
         error = refusal(board.ask(), "invalid_connection")
     assert places(error) == {"/sender": "the environment variable 'NOT_SET' is not set"}
 
@@ -371,7 +371,7 @@ def test_a_schema_that_is_none_breaks_its_connector_only(tmp_path: Path) -> None
     bad = scripted(Script(), key="bad")
     manifests: dict[str, Any] = {"bad": json.loads(json.dumps(describe(bad)))}
     manifests["bad"]["actions"][0]["inputs"]["pattern"] = "((("
-    with panel(tmp_path, scripted(Script()), bad, manifests=manifests) as board:
+    with runtime(tmp_path, scripted(Script()), bad, manifests=manifests) as board:
         error = refusal(board.ask(connector="bad"), "unknown_connector")
         assert board.ask().status == "succeeded"
     assert error.message.startswith("the connector 'bad' has a broken manifest: the schema of inputs ask")
@@ -380,6 +380,6 @@ def test_a_schema_that_is_none_breaks_its_connector_only(tmp_path: Path) -> None
 def test_silent_keys_are_kinds_of_their_own(tmp_path: Path) -> None:
     """A connection is opened as the type that it is stored as."""
     script = Script()
-    with panel(tmp_path, scripted(script), connections={"front": {"type": "scripted/silent", "values": {"token": "t"}}}) as board:
+    with runtime(tmp_path, scripted(script), connections={"front": {"type": "scripted/silent", "values": {"token": "t"}}}) as board:
         assert board.ask().status == "succeeded"
     assert isinstance(script.clients[0].key, Silent)

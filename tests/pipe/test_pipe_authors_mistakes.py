@@ -28,7 +28,7 @@ from jackfield.connector import (
 )
 from jackfield.journal import Queue
 from jackfield.retry import TRIES
-from scripted import Script, Silent, invocation, panel, scripted
+from scripted import Script, Silent, invocation, runtime, scripted
 
 LATER: list[JackfieldError] = [
     RateLimited("slow", sent=Sent.REFUSED, provider=Provider(code="Slow", http_status=429, request_id="later")),
@@ -61,7 +61,7 @@ def steps(*each: Callable[[], Any]) -> Callable[[], Any]:
 def test_b1_after_a_first_request_nothing_is_repeated(tmp_path: Path, later: JackfieldError, on_doubt: str) -> None:
     """B1: a second begin says that the first request was answered; whatever fails then, the write is in doubt and is not repeated."""
     script = Script(steps(lambda: now().begin(safe=True), lambda: later))
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         result = board.ask(onDoubt=on_doubt)
     assert (result.status, script.tries, result.meta.attempts) == ("in_doubt", 1, 1)
     assert result.error is not None
@@ -83,7 +83,7 @@ def test_b1_a_named_step_and_what_it_returned(tmp_path: Path) -> None:
         return later
 
     script = Script(turn, begins=False)
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         error = board.ask().to_json()["error"]
     assert script.tries == 1
     assert error["message"] == "'ask' has taken effect in part: after 'create the job' had succeeded, slow down"
@@ -100,7 +100,7 @@ def test_b1_an_answer_counts_without_its_announcement(tmp_path: Path) -> None:
         return LATER[0]
 
     script = Script(turn, begins=False)
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         result = board.ask()
     assert (result.status, script.tries) == ("in_doubt", 1)
 
@@ -109,7 +109,7 @@ def test_b1_an_answer_counts_without_its_announcement(tmp_path: Path) -> None:
 def test_b1_what_may_be_repeated_is(tmp_path: Path, effect: Any) -> None:
     """B1: a read or an idempotent action of several requests is repeated from its start."""
     script = Script(steps(lambda: now().begin(), lambda: LATER[0]), "done")
-    with panel(tmp_path, scripted(script, effect=effect)) as board:
+    with runtime(tmp_path, scripted(script, effect=effect)) as board:
         assert (board.ask().status, script.tries) == ("succeeded", 2)
 
 
@@ -121,7 +121,7 @@ def test_b1_safe_requests_come_first(tmp_path: Path) -> None:
         "done",
         begins=False,
     )
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         result = board.ask()
     assert (result.status, script.tries, result.meta.attempts) == ("succeeded", 3, 3)
 
@@ -144,7 +144,7 @@ def test_b2_a_client_that_forgets_begin(
 ) -> None:
     """B2: a try that ends without begin had begun; nothing is repeated for it, it is counted, and the author is told once."""
     script = Script(failure, begins=False)
-    with panel(tmp_path, scripted(script)) as board, caplog.at_level(logging.ERROR, "jackfield.connector"):
+    with runtime(tmp_path, scripted(script)) as board, caplog.at_level(logging.ERROR, "jackfield.connector"):
         result = board.ask()
         assert (result.status, script.tries, result.meta.attempts) == (status, tries, tries)
         board.ask()
@@ -157,7 +157,7 @@ def test_b2_a_client_that_forgets_begin(
 def test_b2_an_output_says_that_it_had_begun(tmp_path: Path, given: Any, status: str) -> None:
     """B2, B12: where the action ran, it is an attempt, even where it returned a wrong type."""
     script = Script(lambda: given, begins=False)
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         result = board.ask()
     assert (result.status, result.meta.attempts) == (status, 1)
 
@@ -165,7 +165,7 @@ def test_b2_an_output_says_that_it_had_begun(tmp_path: Path, given: Any, status:
 def test_b2_nothing_sent_is_believed(tmp_path: Path) -> None:
     """B2: an explicit "nothing was sent" wins: it is repeated, and is no attempt."""
     script = Script(Unavailable("refused", sent=Sent.NOTHING), begins=False)
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         result = board.ask()
     assert (result.status, script.tries, result.meta.attempts) == ("failed", TRIES, 0)
 
@@ -175,7 +175,7 @@ def test_b4_each_begin_looks_at_the_deadline(tmp_path: Path, effect: Any, status
     """B4: a request that would begin after the deadline does not; a read ends as a timeout, not as our bug."""
     clock = FakeClock()
     script = Script(steps(lambda: clock.advance(61), lambda: now().begin(), lambda: "never"))
-    with panel(tmp_path, scripted(script, effect=effect), clock=clock) as board:
+    with runtime(tmp_path, scripted(script, effect=effect), clock=clock) as board:
         result = board.ask()
     assert (result.status, result.error and result.error.code, script.tries) == (status, code, 1)
 
@@ -189,7 +189,7 @@ def test_b4_what_is_left_is_never_negative(tmp_path: Path) -> None:
         seen.extend((now().deadline.remaining(), now().remaining()))
         return BlockingIOError("would block")
 
-    with panel(tmp_path, scripted(Script(turn), effect="read"), clock=clock) as board:
+    with runtime(tmp_path, scripted(Script(turn), effect="read"), clock=clock) as board:
         result = board.ask()
     assert (result.error and result.error.code, seen[0]) == ("timeout", 0.0)
     assert 0 < seen[1] < 0.1
@@ -207,7 +207,7 @@ def test_b6_one_key_for_all_tries(tmp_path: Path, given: str | None) -> None:
 
     script = Script(turn)
     url = f"sqlite:///{tmp_path / 'journal.db'}"
-    with panel(tmp_path, scripted(script), database_url=url) as board:
+    with runtime(tmp_path, scripted(script), database_url=url) as board:
         first = board.ask(**({"idempotencyKey": given} if given else {}))
         board.jackfield.invoke(invocation())
     expected = given or first.meta.invocation_id
@@ -225,7 +225,7 @@ def test_b6_idempotent_by_its_key(tmp_path: Path, caplog: pytest.LogCaptureFixtu
         return Unavailable("cut", sent=Sent.UNKNOWN)
 
     script = Script(turn, "done")
-    with panel(tmp_path, scripted(script, effect="idempotent", idempotent_by="key")) as board:
+    with runtime(tmp_path, scripted(script, effect="idempotent", idempotent_by="key")) as board:
         assert (board.ask().status, script.tries) == (status, tries)
     assert ("idempotency_key" in caplog.text) is not passes
 
@@ -236,12 +236,12 @@ def test_b6_idempotent_by_its_key(tmp_path: Path, caplog: pytest.LogCaptureFixtu
 def test_a_repeat_that_finds_it_done(tmp_path: Path, refusal: JackfieldError) -> None:
     """After an unclear try, "not found" or "conflict" says that the earlier try may have done it; on a first try it does not."""
     cut = Unavailable("cut", sent=Sent.UNKNOWN)
-    with panel(tmp_path, scripted(Script(cut, refusal), effect="idempotent")) as board:
+    with runtime(tmp_path, scripted(Script(cut, refusal), effect="idempotent")) as board:
         error = board.ask().error
     assert error is not None
     assert (error.code, "an earlier try may have done it" in error.message, bool(error.details)) == (refusal.code, True, True)
     plain = type(refusal)("plain", sent=Sent.REFUSED)
-    with panel(tmp_path / "plain", scripted(Script(RateLimited("slow", sent=Sent.REFUSED), plain), effect="idempotent")) as board:
+    with runtime(tmp_path / "plain", scripted(Script(RateLimited("slow", sent=Sent.REFUSED), plain), effect="idempotent")) as board:
         error = board.ask().error
     assert error is not None
     assert error.message == "plain"
@@ -251,10 +251,10 @@ def test_a_repeat_that_is_declared_fine(tmp_path: Path) -> None:
     """With ``repeat_ok`` such an answer is the success that the earlier try had; on a first try it is what it says."""
     gone = NotFound("gone", sent=Sent.REFUSED)
     options: Any = {"effect": "idempotent", "repeat_ok": ("not_found",), "gives_nothing": True}
-    with panel(tmp_path, scripted(Script(Unavailable("cut", sent=Sent.UNKNOWN), gone), **options)) as board:
+    with runtime(tmp_path, scripted(Script(Unavailable("cut", sent=Sent.UNKNOWN), gone), **options)) as board:
         result = board.ask()
     assert (result.status, result.output, result.meta.attempts) == ("succeeded", {}, 2)
-    with panel(tmp_path / "first", scripted(Script(gone), **options)) as board:
+    with runtime(tmp_path / "first", scripted(Script(gone), **options)) as board:
         assert board.ask().status == "failed"
 
 
@@ -262,7 +262,7 @@ def test_a_second_delivery_that_finds_it_done(tmp_path: Path) -> None:
     """What a worker that was lost may have done is not a plain failure for the worker that takes over."""
     gone = NotFound("gone", sent=Sent.REFUSED)
     url = f"sqlite:///{tmp_path / 'journal.db'}"
-    with panel(tmp_path, scripted(Script(gone), effect="idempotent"), database_url=url) as board:
+    with runtime(tmp_path, scripted(Script(gone), effect="idempotent"), database_url=url) as board:
         board.jackfield.enqueue(invocation())
         queue = Queue(board.jackfield.storage.database)
         (first,) = queue.claim(1)
@@ -296,7 +296,7 @@ def test_b12_an_error_map_that_fails_is_logged(tmp_path: Path, caplog: pytest.Lo
     def explain(_error: Exception, _client: object, _inputs: object) -> JackfieldError | None:
         raise KeyError("no s3cret-token here")
 
-    with panel(tmp_path, scripted(Script(ValueError("x")), explain=explain)) as board:
+    with runtime(tmp_path, scripted(Script(ValueError("x")), explain=explain)) as board:
         result = board.ask()
     assert result.status == "in_doubt"
     (record,) = [record for record in caplog.records if record.name == "jackfield.connector"]
@@ -315,7 +315,7 @@ def test_b1_a_client_that_does_not_report_may_still_name_steps(tmp_path: Path) -
 
     script = Script(turn, begins=False)
     connections = {"front": {"type": "stage/silent", "values": {"token": "t"}}}
-    with panel(tmp_path, scripted(script, kinds=(Silent,)), connections=connections) as board:
+    with runtime(tmp_path, scripted(script, kinds=(Silent,)), connections=connections) as board:
         result = board.ask()
     assert (result.status, script.tries) == ("in_doubt", 1)
     assert result.error is not None
@@ -331,7 +331,7 @@ def test_n1_a_type_that_reports_nothing_has_begun_from_the_start(tmp_path: Path,
     """N1: over a type without reports_begin, a write that fails without a word about what was sent is in doubt and not repeated."""
     script = Script(failure, "done", begins=False)
     connections = {"front": {"type": "stage/silent", "values": {"token": "t"}}}
-    with panel(tmp_path, scripted(script, kinds=(Silent,)), connections=connections) as board:
+    with runtime(tmp_path, scripted(script, kinds=(Silent,)), connections=connections) as board:
         result = board.ask()
     assert (result.status, script.tries, result.meta.attempts) == ("in_doubt", 1, 1)
 
@@ -345,7 +345,7 @@ def test_n1_what_the_author_says_is_believed(tmp_path: Path, kind: str, refusal:
     connections = {"front": {"type": f"stage/{kind}", "values": {"token": "t"}}}
     results = []
     for number, script in enumerate((silent, noted)):
-        with panel(tmp_path / str(number), scripted(script), connections=connections) as board:
+        with runtime(tmp_path / str(number), scripted(script), connections=connections) as board:
             results.append((board.ask().status, script.tries))
     assert results == [("succeeded", 2), ("in_doubt", 1)]
 
@@ -362,7 +362,7 @@ def test_n1_what_the_author_says_is_believed(tmp_path: Path, kind: str, refusal:
 )
 def test_m15_a_doubt_names_the_surfaces_own_way_out(tmp_path: Path, surface: str, words: str) -> None:
     """M15: the hint of a doubt speaks of the command line's option there, and of the page on the console; all of them name the member."""
-    with panel(tmp_path, scripted(Script(ConnectionResetError("reset")))) as board:
+    with runtime(tmp_path, scripted(Script(ConnectionResetError("reset")))) as board:
         hint = board.ask().to_json(surface)["error"]["hint"]
     assert words in hint
     assert "onDoubt" in hint

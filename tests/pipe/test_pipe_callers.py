@@ -14,7 +14,7 @@ import pytest
 
 from jackfield import Result
 from jackfield.connector import Connector, Rejected, Sent, Unavailable
-from scripted import Answer, Panel, Reply, Script, invocation, panel, scripted
+from scripted import Answer, Panel, Reply, Script, invocation, runtime, scripted
 
 PATIENCE = 20.0
 
@@ -55,7 +55,7 @@ def test_both_kinds_of_actions_for_both_kinds_of_callers(tmp_path: Path, is_asyn
         lambda board: asyncio.run(tasks(board)),
     )
     for number, way in enumerate(ways):
-        with panel(tmp_path / str(number), scripted(script(), is_async=is_async)) as board:
+        with runtime(tmp_path / str(number), scripted(script(), is_async=is_async)) as board:
             assert told(way(board)) == expected
             assert len(board.clock.slept) == 1
 
@@ -70,14 +70,14 @@ def test_an_async_action_that_never_ends(tmp_path: Path, effect: Any, status: st
         raise AssertionError
 
     members = invocation(timeoutSeconds=0.3)
-    with panel(tmp_path, scripted(Script(for_ever), effect=effect, is_async=True)) as board:
+    with runtime(tmp_path, scripted(Script(for_ever), effect=effect, is_async=True)) as board:
         result = asyncio.run(board.jackfield.ainvoke(members)) if through_loop else board.jackfield.invoke(members)
     assert (result.status, result.error and result.error.code) == (status, code)
 
 
 def test_a_timeout_of_the_action_s_own(tmp_path: Path) -> None:
     """A TimeoutError that an ``async def`` action raises itself in good time is not the deadline's."""
-    with panel(tmp_path, scripted(awaited(TimeoutError("of my own")), effect="read", is_async=True)) as board:
+    with runtime(tmp_path, scripted(awaited(TimeoutError("of my own")), effect="read", is_async=True)) as board:
         result = board.ask()
     assert (result.error and result.error.code) == "internal"
 
@@ -85,7 +85,7 @@ def test_a_timeout_of_the_action_s_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("raised", [StopIteration("end"), StopAsyncIteration("end"), TimeoutError("of my own"), KeyError("x")])
 def test_exceptions_that_loops_take_badly(tmp_path: Path, raised: Exception) -> None:
     """What ends generators and futures elsewhere is an exception like any other here, in tasks too: nothing hangs."""
-    with panel(tmp_path, scripted(Script(raised), effect="read")) as board:
+    with runtime(tmp_path, scripted(Script(raised), effect="read")) as board:
 
         async def run() -> Result:
             async with asyncio.timeout(PATIENCE):
@@ -107,7 +107,7 @@ def test_tasks_carry_their_context_into_threads(tmp_path: Path) -> None:
         return await board.jackfield.ainvoke(invocation(connector=connector))
 
     plain = scripted(Script(lambda: Answer(text=variable.get())))
-    with panel(tmp_path, plain, scripted(Script(read), key="async", is_async=True)) as board:
+    with runtime(tmp_path, plain, scripted(Script(read), key="async", is_async=True)) as board:
         outputs = [asyncio.run(run(board, name)).output for name in ("scripted", "async")]
         context = contextvars.copy_context()
         context.run(variable.set, "yours")
@@ -124,7 +124,7 @@ def test_an_action_that_exits_ends_only_itself(tmp_path: Path, is_async: bool) -
         raise error
 
     turns = [(lambda error=error: leave(error)) if is_async else error for error in raised for _ in range(2)]
-    with panel(tmp_path, scripted(Script(*turns), effect="read", is_async=is_async)) as board:
+    with runtime(tmp_path, scripted(Script(*turns), effect="read", is_async=is_async)) as board:
         results = []
         for _ in raised:
             results += [board.ask(), asyncio.run(board.jackfield.ainvoke(invocation()))]
@@ -134,7 +134,7 @@ def test_an_action_that_exits_ends_only_itself(tmp_path: Path, is_async: bool) -
 def test_an_interrupt_passes_through(tmp_path: Path) -> None:
     """Ctrl-C in the caller's thread ends the call there; the runtime stays usable."""
     script = Script(KeyboardInterrupt(), "done")
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         with pytest.raises(KeyboardInterrupt):
             board.ask()
         assert board.ask().output == {"Text": "done"}
@@ -174,7 +174,7 @@ def test_two_hundred_at_once(tmp_path: Path) -> None:
     async def tasks(board: Panel) -> list[Result]:
         return list(await asyncio.gather(*(board.jackfield.ainvoke(mixed(number)) for number in range(100))))
 
-    with panel(tmp_path, echoing("scripted", is_async=False), echoing("async", is_async=True)) as board, ThreadPoolExecutor(20) as pool:
+    with runtime(tmp_path, echoing("scripted", is_async=False), echoing("async", is_async=True)) as board, ThreadPoolExecutor(20) as pool:
         waiting = pool.map(lambda number: board.jackfield.invoke(mixed(number)), range(100))
         results = asyncio.run(tasks(board)) + list(waiting)
     expected = []

@@ -25,7 +25,7 @@ from jackfield.connector import (
 from jackfield.errors import InDoubt, Internal
 from jackfield.manifest import Effect
 from jackfield.retry import BASE, CAP, TRIES, Backoff, may_repeat
-from scripted import Script, Silent, panel, scripted
+from scripted import Script, Silent, runtime, scripted
 
 EFFECTS: tuple[Effect, ...] = ("read", "idempotent", "write")
 ON_DOUBT: tuple[Literal["report", "retry"], ...] = ("report", "retry")
@@ -57,7 +57,7 @@ def test_what_a_failure_comes_to(
     error = kind("it went wrong", sent=sent, repeatable=repeatable, provider=Provider(code="X"))
     assert may_repeat(effect, error, on_doubt=on_doubt) is (verdict == "repeat")
     script = Script(error, "at last")
-    with panel(tmp_path, scripted(script, effect=effect)) as board:
+    with runtime(tmp_path, scripted(script, effect=effect)) as board:
         result = board.ask(onDoubt=on_doubt)
     statuses = {"repeat": "succeeded", "final": "failed", "doubt": "in_doubt"}
     tries = 2 if verdict == "repeat" else 1
@@ -72,7 +72,7 @@ def test_what_never_goes_away(tmp_path: Path, effect: Effect, sent: Sent, on_dou
     """What may be repeated is tried six times at most; a write of which a try may have arrived ends in doubt, all else fails."""
     unclear = sent is Sent.UNKNOWN and effect == "write"
     script = Script(Unavailable("it is down", sent=sent))
-    with panel(tmp_path, scripted(script, effect=effect)) as board:
+    with runtime(tmp_path, scripted(script, effect=effect)) as board:
         result = board.ask(onDoubt=on_doubt)
     expected = 1 if unclear and on_doubt == "report" else TRIES
     assert script.tries == result.meta.attempts == expected
@@ -92,7 +92,7 @@ def test_what_never_goes_away(tmp_path: Path, effect: Effect, sent: Sent, on_dou
 def test_an_error_that_does_not_say_what_was_sent(tmp_path: Path, effect: Effect, kind: type[JackfieldError], unknown: bool) -> None:
     """An author who leaves ``sent`` out is on the safe side: after the begin only a refusal counts as one, and a write is not repeated."""
     script = Script(kind("no more is known"))
-    with panel(tmp_path, scripted(script, effect=effect)) as board:
+    with runtime(tmp_path, scripted(script, effect=effect)) as board:
         result = board.ask()
     doubt = unknown and effect == "write"
     repeated = kind.retryable and not doubt
@@ -104,7 +104,7 @@ def test_an_error_that_does_not_say_what_was_sent(tmp_path: Path, effect: Effect
 def test_before_the_begin_nothing_is_in_doubt(tmp_path: Path, kind: type[JackfieldError]) -> None:
     """What fails before bytes left, and says so, is no doubt; no attempt is counted."""
     script = Script(kind("failed early", sent=Sent.NOTHING), begins=False)
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         result = board.ask()
     assert (result.status, result.meta.attempts) == ("failed", 0)
     assert script.tries == (TRIES if kind.retryable else 1)
@@ -117,7 +117,7 @@ def test_a_client_that_does_not_tell_counts_as_sent(tmp_path: Path, connection: 
     kinds = (Silent,) if connection else ()
     members = {"connection": "quiet"} if connection else {}
     connections = {"quiet": {"type": "stage/silent", "values": {"token": "t"}}} if connection else {}
-    with panel(tmp_path, scripted(script, kinds=kinds), connections=connections) as board:
+    with runtime(tmp_path, scripted(script, kinds=kinds), connections=connections) as board:
         result = board.jackfield.invoke({"connector": "scripted", "action": "ask", **members})
     assert (result.status, result.meta.attempts, script.tries) == ("in_doubt", 1, 1)
 
@@ -131,7 +131,7 @@ def test_a_client_that_does_not_tell_counts_as_sent(tmp_path: Path, connection: 
 def test_an_exception_that_nobody_maps(tmp_path: Path, effect: Effect, status: str, code: str, raised: Exception) -> None:
     """After the begin it leaves a write in doubt; of a read it is our bug, not repeated, and its text is not told."""
     script = Script(raised)
-    with panel(tmp_path, scripted(script, effect=effect)) as board:
+    with runtime(tmp_path, scripted(script, effect=effect)) as board:
         result = board.ask()
     assert result.error is not None
     assert (result.status, result.error.code, script.tries) == (status, code, 1)
@@ -143,7 +143,7 @@ def test_an_exception_that_nobody_maps(tmp_path: Path, effect: Effect, status: s
 
 def test_an_exception_before_the_begin(tmp_path: Path) -> None:
     """An exception that nobody maps, of a client that announced nothing, leaves a write in doubt: it may have forgotten to."""
-    with panel(tmp_path, scripted(Script(RuntimeError("boom"), begins=False))) as board:
+    with runtime(tmp_path, scripted(Script(RuntimeError("boom"), begins=False))) as board:
         result = board.ask()
     assert (result.status, result.error and result.error.code, result.meta.attempts) == ("in_doubt", "in_doubt", 1)
 
@@ -162,7 +162,7 @@ def test_an_exception_before_the_begin(tmp_path: Path) -> None:
 def test_a_doubt_outlives_later_refusals(tmp_path: Path, later: Exception) -> None:
     """A caller who prefers twice gets the doubt back where a later try is refused: the first one may still have arrived."""
     script = Script(Unavailable("cut off", sent=Sent.UNKNOWN), later)
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         result = board.ask(onDoubt="retry")
     assert isinstance(result.error, InDoubt)
     assert (result.status, result.exit_code) == ("in_doubt", 3)
@@ -186,7 +186,7 @@ def test_a_doubt_outlives_a_connection_that_no_longer_opens(tmp_path: Path, monk
         return opened(self, context)
 
     monkeypatch.setattr(kind, "open", once)
-    with panel(tmp_path, connector) as board:
+    with runtime(tmp_path, connector) as board:
         result = board.ask(onDoubt="retry")
     assert (result.status, len(opens), result.meta.attempts) == ("in_doubt", 2, 1)
     assert result.error is not None
@@ -196,7 +196,7 @@ def test_a_doubt_outlives_a_connection_that_no_longer_opens(tmp_path: Path, monk
 def test_a_doubt_that_a_later_try_settles(tmp_path: Path) -> None:
     """A later success is a success: the caller said that twice is better than not at all."""
     script = Script(Unavailable("cut off", sent=Sent.UNKNOWN), RuntimeError("odd"), "done")
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         result = board.ask(onDoubt="retry")
     assert (result.status, result.meta.attempts, result.meta.request_id) == ("succeeded", 3, "request-3")
 
@@ -229,7 +229,7 @@ def test_back_off(tries: int, asked: float | None, seconds: float) -> None:
 
 def test_waits_between_tries(tmp_path: Path) -> None:
     """Between six tries there are five waits, each within its bound of full jitter."""
-    with panel(tmp_path, scripted(Script(Unavailable("away", sent=Sent.NOTHING)))) as board:
+    with runtime(tmp_path, scripted(Script(Unavailable("away", sent=Sent.NOTHING)))) as board:
         board.ask()
     assert len(board.clock.slept) == TRIES - 1
     assert all(0 <= wait <= BASE * 2**number for number, wait in enumerate(board.clock.slept))

@@ -18,7 +18,7 @@ from jackfield.connector import Forbidden, Rejected, Sent, current_call
 from jackfield.hooks import Plugins, hookimpl
 from jackfield.invocation import Meta
 from plugboard import declare, plugged
-from scripted import Answer, Script, invocation, panel, scripted
+from scripted import Answer, Script, invocation, runtime, scripted
 
 
 class Wrapper:
@@ -67,7 +67,7 @@ def test_wrappers_nest(tmp_path: Path) -> None:
         return Answer(text="x")
 
     plugins = [Wrapper("inner", seen), Wrapper("outer", seen)]
-    with panel(tmp_path, scripted(Script(turn)), plugins=plugins, workspace="acme") as board:
+    with runtime(tmp_path, scripted(Script(turn)), plugins=plugins, workspace="acme") as board:
         assert board.ask().status == "succeeded"
     assert seen == ["outer in acme scripted/ask", "inner in acme scripted/ask", "runs", "inner out True", "outer out True"]
 
@@ -75,7 +75,7 @@ def test_wrappers_nest(tmp_path: Path) -> None:
 def test_wrappers_see_failures(tmp_path: Path) -> None:
     """The failure of an invocation, of admission too, passes through every wrapper; what is no invocation reaches none."""
     seen: list[str] = []
-    with panel(tmp_path, scripted(Script(Rejected("no", sent=Sent.REFUSED))), plugins=[Wrapper("one", seen)]) as board:
+    with runtime(tmp_path, scripted(Script(Rejected("no", sent=Sent.REFUSED))), plugins=[Wrapper("one", seen)]) as board:
         board.ask()
         board.ask(connector="nobody")
         board.jackfield.invoke("{")
@@ -94,7 +94,7 @@ def test_a_plugin_refuses(tmp_path: Path, on_entry: bool) -> None:
 
     entered = type("Refusing", (), {"__enter__": refuse, "__exit__": lambda *_: None})
     plugins = [Around(lambda _meta: entered() if on_entry else refuse()), Wrapper("outer", seen)]
-    with panel(tmp_path, scripted(script), plugins=plugins) as board:
+    with runtime(tmp_path, scripted(script), plugins=plugins) as board:
         result = board.ask()
     assert result.error is not None
     assert (result.status, result.error.code, result.error.message, script.tries) == ("failed", "forbidden", "not on Sundays", 0)
@@ -103,7 +103,7 @@ def test_a_plugin_refuses(tmp_path: Path, on_entry: bool) -> None:
 
 def test_a_plugin_may_have_nothing_to_say(tmp_path: Path) -> None:
     """A hook that returns None wraps nothing."""
-    with panel(tmp_path, scripted(Script()), plugins=[Around(lambda _meta: None)]) as board:
+    with runtime(tmp_path, scripted(Script()), plugins=[Around(lambda _meta: None)]) as board:
         assert board.ask().status == "succeeded"
 
 
@@ -111,7 +111,7 @@ def test_a_plugin_may_have_nothing_to_say(tmp_path: Path) -> None:
 def test_a_broken_plugin_sends_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: Any) -> None:
     """A plugin that fails before the run stops it (it may be the one that authorises): our bug by id, its reason in the log."""
     script = Script()
-    with caplog.at_level(logging.ERROR, "jackfield"), panel(tmp_path, scripted(script), plugins=[Around(broken)]) as board:
+    with caplog.at_level(logging.ERROR, "jackfield"), runtime(tmp_path, scripted(script), plugins=[Around(broken)]) as board:
         result = board.ask()
     assert (result.error and result.error.code, script.tries) == ("internal", 0)
     assert result.meta.invocation_id in caplog.text
@@ -127,7 +127,7 @@ def test_a_plugin_that_breaks_on_exit_changes_nothing(tmp_path: Path, caplog: py
             stack.callback(lambda: 1 / 0)
             yield
 
-    with caplog.at_level(logging.ERROR, "jackfield"), panel(tmp_path, scripted(Script(turn)), plugins=[Around(late)]) as board:
+    with caplog.at_level(logging.ERROR, "jackfield"), runtime(tmp_path, scripted(Script(turn)), plugins=[Around(late)]) as board:
         result = board.ask()
     assert (result.status, result.meta.attempts) == (status, 1)
     assert "ZeroDivisionError" in caplog.text
@@ -135,7 +135,9 @@ def test_a_plugin_that_breaks_on_exit_changes_nothing(tmp_path: Path, caplog: py
 
 def test_a_plugin_cannot_swallow_a_failure(tmp_path: Path) -> None:
     """A wrapper that suppresses exceptions does not make a success of a failure."""
-    with panel(tmp_path, scripted(Script(Rejected("no", sent=Sent.REFUSED))), plugins=[Around(lambda _meta: suppress(Exception))]) as board:
+    with runtime(
+        tmp_path, scripted(Script(Rejected("no", sent=Sent.REFUSED))), plugins=[Around(lambda _meta: suppress(Exception))]
+    ) as board:
         result = board.ask()
     assert (result.status, result.error and result.error.code) == ("failed", "rejected")
 
@@ -169,7 +171,7 @@ def test_wrappers_span_await(tmp_path: Path, is_async: bool) -> None:
         assert current.get() == "nobody"
 
     script = Script(look_later if is_async else look)
-    with panel(tmp_path, scripted(script, is_async=is_async), plugins=[Around(traced)]) as board:
+    with runtime(tmp_path, scripted(script, is_async=is_async), plugins=[Around(traced)]) as board:
         asyncio.run(many(board.jackfield))
         one = board.ask()
         seen.append((one.meta.invocation_id, (one.output or {})["Text"]))

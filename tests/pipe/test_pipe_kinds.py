@@ -16,7 +16,7 @@ from jackfield.connector import Connector, Field, Inputs, OpenContext, Output, S
 from jackfield.manifest import Manifest, Serves
 from jackfield.pipe.admit import Targets
 from jackfield.schema.cache import Schemas
-from scripted import Answer, Client, Key, Script, invocation, panel, scripted
+from scripted import Answer, Client, Key, Script, invocation, runtime, scripted
 
 
 class Narrow(Key):
@@ -62,7 +62,7 @@ def told(result: Any) -> Any:
 
 def test_a_type_that_cannot_serve_an_action(tmp_path: Path) -> None:
     """A connection whose type does not serve the action is not valid for it, and the reason is told; others are."""
-    with panel(tmp_path, placed(), connections=CONNECTIONS) as board:
+    with runtime(tmp_path, placed(), connections=CONNECTIONS) as board:
         refused = board.ask(connection="thin", inputs={"place": "x"})
         assert refused.error is not None
         assert (refused.error.code, refused.meta.attempts) == ("invalid_connection", 0)
@@ -77,16 +77,16 @@ def test_a_type_that_cannot_serve_an_action(tmp_path: Path) -> None:
 def test_a_connection_that_can_serve_is_chosen(tmp_path: Path) -> None:
     """Where the connection is left out, those that cannot serve the action do not count, unless there is no other."""
     given = {"connector": "scripted", "action": "ask", "inputs": {"place": "x"}}
-    with panel(tmp_path / "both", placed(), connections=CONNECTIONS) as board:
+    with runtime(tmp_path / "both", placed(), connections=CONNECTIONS) as board:
         assert told(board.jackfield.invoke(given)) == "hi at x"
         assert told(board.jackfield.invoke({**given, "action": "tell"})) == "invalid_invocation"
-    with panel(tmp_path / "thin", placed(), connections={"thin": CONNECTIONS["thin"]}) as board:
+    with runtime(tmp_path / "thin", placed(), connections={"thin": CONNECTIONS["thin"]}) as board:
         assert told(board.jackfield.invoke(given)) == "invalid_connection"
 
 
 def test_an_input_that_a_type_waives(tmp_path: Path) -> None:
     """What the type waives may be left out over it, and over no other; where it is given it counts."""
-    with panel(tmp_path, placed(), connections=CONNECTIONS) as board:
+    with runtime(tmp_path, placed(), connections=CONNECTIONS) as board:
         assert told(board.ask(action="tell", connection="thin")) == "hi at None"
         assert told(board.ask(action="tell", connection="thin", inputs={"place": "home"})) == "hi at home"
         assert told(board.ask(action="tell", connection="thin", inputs={"place": 5})) == "invalid_input"
@@ -98,7 +98,7 @@ def test_nothing_of_the_inputs_is_logged(tmp_path: Path, caplog: pytest.LogCaptu
     with caplog.at_level(logging.ERROR, "jackfield"):
         for number, text in enumerate(("ada@example.com", "ada@example.com " * 5000)):
             script = Script(ValueError(f"cannot send to {text}"))
-            with panel(tmp_path / str(number), scripted(script, effect="read")) as board:
+            with runtime(tmp_path / str(number), scripted(script, effect="read")) as board:
                 board.ask(inputs={"text": text})
     assert len(caplog.records) == 2
     assert "ValueError" in caplog.text
@@ -111,7 +111,7 @@ def test_refused_credentials_have_secrets_read_anew(tmp_path: Path) -> None:
     environment = {"TOKEN": "old"}
     connections = {"front": {"type": "stage/key", "values": {"token": {"$env": "TOKEN"}}}}
     script = Script(Unauthenticated("unknown key", sent=Sent.REFUSED), "done")
-    with panel(tmp_path, scripted(script), connections=connections, environment=environment) as board:
+    with runtime(tmp_path, scripted(script), connections=connections, environment=environment) as board:
         assert told(board.ask()) == "unauthenticated"
         environment["TOKEN"] = "new"
         assert told(board.ask()) == "done"
@@ -135,7 +135,7 @@ def test_lists_within_lists_are_masked(tmp_path: Path) -> None:
 
     manifest = json.loads(json.dumps(describe(connector)))
     del manifest["actions"][0]["output"]
-    with panel(tmp_path, connector, manifests={"scripted": manifest}) as board:
+    with runtime(tmp_path, connector, manifests={"scripted": manifest}) as board:
         assert board.ask(inputs={"place": "x"}).output == {"Table": [["a", "***"], ["the ***"]]}
 
 
@@ -171,7 +171,7 @@ def test_opening_has_the_invocation_s_deadline(tmp_path: Path) -> None:
     """Opening may take no longer than the invocation may."""
     seen.clear()
     connections = {"front": {"type": "stage/patient", "values": {"token": "t"}}}
-    with panel(tmp_path, scripted(Script(), kinds=(Patient,)), connections=connections) as board:
+    with runtime(tmp_path, scripted(Script(), kinds=(Patient,)), connections=connections) as board:
         board.jackfield.invoke(invocation(timeoutSeconds=20))
         board.jackfield.test("front", timeout_seconds=10)
     assert 0 < seen[0] <= 20

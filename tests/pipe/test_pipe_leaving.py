@@ -15,7 +15,7 @@ from clocks import FakeClock
 from jackfield import Jackfield, Result
 from jackfield.connector import OpenContext, RateLimited, Sent, Unavailable, current_call
 from jackfield.errors import Cancelled
-from scripted import Answer, Client, Gate, Key, Panel, Script, invocation, panel, scripted
+from scripted import Answer, Client, Gate, Key, Panel, Script, invocation, runtime, scripted
 
 PATIENCE = 20.0
 
@@ -40,7 +40,7 @@ def test_a_caller_who_left_before_it_began(tmp_path: Path) -> None:
     """What was cancelled before is not sent: cancelled, not retryable, no attempt."""
     cancelled, script = threading.Event(), Script()
     cancelled.set()
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         result = board.jackfield.invoke(invocation(), cancelled=cancelled)
     assert isinstance(result.error, Cancelled)
     assert (result.status, result.error.code, result.meta.attempts, result.exit_code) == ("failed", "cancelled", 0, 1)
@@ -62,7 +62,7 @@ def test_a_caller_who_leaves_while_the_connection_opens(tmp_path: Path) -> None:
             return super().open(context)
 
     connections = {"front": {"type": "stage/slow", "values": {"token": "t"}}}
-    with panel(tmp_path, scripted(Script(), kinds=(Slow,)), connections=connections) as board:
+    with runtime(tmp_path, scripted(Script(), kinds=(Slow,)), connections=connections) as board:
         thread, results = later(board, cancelled=cancelled)
         assert gate.reached.wait(PATIENCE)
         cancelled.set()
@@ -79,7 +79,7 @@ def test_a_caller_who_leaves_after_it_began(tmp_path: Path) -> None:
         gate()
         return "done"
 
-    with panel(tmp_path, scripted(Script(turn))) as board:
+    with runtime(tmp_path, scripted(Script(turn))) as board:
         thread, results = later(board, cancelled=cancelled)
         assert gate.reached.wait(PATIENCE)
         cancelled.set()
@@ -104,7 +104,7 @@ def test_a_caller_who_leaves_between_tries(tmp_path: Path, fault: Exception, mem
         return fault
 
     script = Script(turn)
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         result = board.jackfield.invoke(invocation(**members), cancelled=cancelled)
     assert (result.status, result.error and result.error.code, script.tries) == (status, code, 1)
 
@@ -125,7 +125,7 @@ class Leaving(FakeClock):
 def test_a_caller_who_leaves_during_the_wait(tmp_path: Path) -> None:
     """Who leaves while the next try is waited for gets no further try."""
     cancelled, script = threading.Event(), Script(RateLimited("slow", sent=Sent.REFUSED))
-    with panel(tmp_path, scripted(script), clock=Leaving(cancelled)) as board:
+    with runtime(tmp_path, scripted(script), clock=Leaving(cancelled)) as board:
         result = board.jackfield.invoke(invocation(), cancelled=cancelled)
     assert (result.error and result.error.code, result.meta.attempts) == ("cancelled", 1)
 
@@ -156,7 +156,7 @@ def test_a_cancelled_task_after_the_begin(tmp_path: Path) -> None:
         gate.open.set()
         assert await asyncio.to_thread(done.wait, PATIENCE)
 
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         asyncio.run(leave(board))
     assert script.tries == 1
 
@@ -186,7 +186,7 @@ def test_a_cancelled_task_before_the_begin(tmp_path: Path) -> None:
         gate.open.set()
         assert await asyncio.to_thread(ends.wait, PATIENCE)
 
-    with panel(tmp_path, scripted(Script(turn, begins=False))) as board:
+    with runtime(tmp_path, scripted(Script(turn, begins=False))) as board:
         asyncio.run(leave(board))
     assert began == [False]
 
@@ -218,7 +218,7 @@ def test_a_cancelled_task_with_an_async_action(tmp_path: Path) -> None:
             moments.go_on.set()
             await moments.ended.wait()
 
-    with panel(tmp_path, scripted(Script(wait), is_async=True)) as board:
+    with runtime(tmp_path, scripted(Script(wait), is_async=True)) as board:
         asyncio.run(leave(board))
     assert moments.ended.is_set()
 
@@ -236,7 +236,7 @@ def test_close_lets_what_runs_end(tmp_path: Path) -> None:
         await go_on.wait()
         return Answer(text="ended")
 
-    with panel(tmp_path, scripted(Script(wait), is_async=True)) as board:
+    with runtime(tmp_path, scripted(Script(wait), is_async=True)) as board:
         thread, results = later(board)
         assert began.wait(PATIENCE)
         closing = threading.Thread(target=board.jackfield.close)
@@ -261,14 +261,14 @@ def test_close_cancels_what_an_action_left_behind(tmp_path: Path) -> None:
         forgotten.append(asyncio.ensure_future(asyncio.Event().wait()))
         return Answer(text="started")
 
-    with panel(tmp_path, scripted(Script(start), is_async=True)) as board:
+    with runtime(tmp_path, scripted(Script(start), is_async=True)) as board:
         assert board.ask().status == "succeeded"
     assert forgotten[0].cancelled()
 
 
 def test_closing_twice_and_closing_what_was_not_used(tmp_path: Path) -> None:
     """Closing is for once, but does no harm again, and needs nothing to have run."""
-    with panel(tmp_path, scripted(Script())) as board:
+    with runtime(tmp_path, scripted(Script())) as board:
         board.jackfield.close()
         board.jackfield.close()
         asyncio.run(board.jackfield.ainvoke(invocation()))

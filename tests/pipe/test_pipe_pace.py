@@ -19,7 +19,7 @@ from jackfield.clock import SystemClock
 from jackfield.connector import RateLimited, Rejected, Sent
 from jackfield.pipe.rate import Pace
 from jackfield.retry import TRIES
-from scripted import Answer, Panel, Reply, Script, invocation, panel, scripted
+from scripted import Answer, Panel, Reply, Script, invocation, runtime, scripted
 
 THROTTLED = RateLimited("slow down", sent=Sent.REFUSED)
 
@@ -51,7 +51,7 @@ class Limited:
 @contextmanager
 def limited(folder: Path, provider: Limited, **options: Any) -> Iterator[Panel]:
     """A runtime on real time, over a connection to the provider."""
-    with panel(folder, scripted(Script(Reply(provider)), **options), clock=SystemClock()) as board:
+    with runtime(folder, scripted(Script(Reply(provider)), **options), clock=SystemClock()) as board:
         yield board
 
 
@@ -88,7 +88,7 @@ def test_f1_thirty_writes_from_tasks_are_all_delivered(tmp_path: Path) -> None:
 def test_f1_a_throttle_is_repeated_until_the_deadline(tmp_path: Path, effect: Any) -> None:
     """20 throttles in a row are no failure while there is time, for any effect."""
     script = Script(*[THROTTLED] * 20, "done")
-    with panel(tmp_path, scripted(script, effect=effect)) as board:
+    with runtime(tmp_path, scripted(script, effect=effect)) as board:
         result = board.ask(timeoutSeconds=300)
     assert (result.status, result.meta.attempts) == ("succeeded", 21)
 
@@ -96,7 +96,7 @@ def test_f1_a_throttle_is_repeated_until_the_deadline(tmp_path: Path, effect: An
 def test_f1_a_throttle_that_stays_ends_near_the_deadline(tmp_path: Path) -> None:
     """A provider that throttles for ever is asked until the deadline, at most every 5 s then."""
     script = Script(THROTTLED)
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         result = board.ask(timeoutSeconds=60)
     assert (result.error and result.error.code, result.status) == ("rate_limited", "failed")
     assert TRIES < script.tries < 60
@@ -114,7 +114,7 @@ def test_other_faults_are_counted_apart_from_throttles(tmp_path: Path) -> None:
 
         return Unavailable("refused", sent=Sent.NOTHING) if isinstance(error, ConnectionRefusedError) else None
 
-    with panel(tmp_path, scripted(script, explain=explain)) as board:
+    with runtime(tmp_path, scripted(script, explain=explain)) as board:
         assert board.ask(timeoutSeconds=300).status == "succeeded"
 
 
@@ -122,7 +122,7 @@ def test_the_first_try_keeps_to_the_pace(tmp_path: Path) -> None:
     """After a throttle the next invocation waits for its turn, too; over another connection nobody waits."""
     given = {name: {"type": "stage/key", "values": {"token": name}} for name in ("front", "back")}
     script = Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=7), "one", "two", "three")
-    with panel(tmp_path, scripted(script), connections=given) as board:
+    with runtime(tmp_path, scripted(script), connections=given) as board:
         assert board.ask(timeoutSeconds=5).status == "failed"
         assert board.ask(connection="back").status == "succeeded"
         assert board.clock.slept == ()
@@ -133,7 +133,7 @@ def test_the_first_try_keeps_to_the_pace(tmp_path: Path) -> None:
 def test_a_deadline_before_the_turn(tmp_path: Path) -> None:
     """Who cannot have a turn within the deadline is told so at once, as throttled: nothing was sent."""
     script = Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=40), "done")
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         board.ask(timeoutSeconds=5)
         result = board.ask(timeoutSeconds=5)
     assert result.error is not None
@@ -146,7 +146,7 @@ def test_a_deadline_before_the_turn(tmp_path: Path) -> None:
 def test_a_caller_who_leaves_while_waiting_for_a_turn(tmp_path: Path, through_loop: bool) -> None:
     """Cancelling ends the wait for a turn, in threads and in tasks: nothing is sent, and the line moves on."""
     script, cancelled = Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=30), "done"), threading.Event()
-    with panel(tmp_path, scripted(script), clock=SystemClock()) as board:
+    with runtime(tmp_path, scripted(script), clock=SystemClock()) as board:
         board.ask(timeoutSeconds=5)
         threading.Timer(0.05, cancelled.set).start()
 
@@ -161,7 +161,7 @@ def test_a_caller_who_leaves_while_waiting_for_a_turn(tmp_path: Path, through_lo
 
 def test_a_refusal_is_no_throttle(tmp_path: Path) -> None:
     """Other refusals start no pace."""
-    with panel(tmp_path, scripted(Script(Rejected("no", sent=Sent.REFUSED), "done"))) as board:
+    with runtime(tmp_path, scripted(Script(Rejected("no", sent=Sent.REFUSED), "done"))) as board:
         assert [board.ask().status, board.ask().status, board.clock.slept] == ["failed", "succeeded", ()]
 
 

@@ -12,7 +12,7 @@ from clocks import FakeClock
 from jackfield import Result
 from jackfield.connector import Pagination, RateLimit, RateLimited, Rejected, Sent, Unavailable
 from jackfield.retry import TRIES
-from scripted import Page, Panel, Script, panel, scripted
+from scripted import Page, Panel, Script, runtime, scripted
 
 PAGES = Pagination("nextToken", "NextToken", "Items", all_input="fetchAll", size_input="pageSize", max_size=50)
 DOWN = Unavailable("it is down", sent=Sent.UNKNOWN)
@@ -27,7 +27,7 @@ def fetch(board: Panel, **inputs: Any) -> Result:
 def test_pages_are_merged(tmp_path: Path) -> None:
     """Every page is fetched by the token of the one before, and the items are one list; it is complete, and counts as one attempt."""
     script = Script(FIRST, SECOND, LAST)
-    with panel(tmp_path, scripted(script, effect="read", pages=PAGES)) as board:
+    with runtime(tmp_path, scripted(script, effect="read", pages=PAGES)) as board:
         result = fetch(board)
     assert result.output == {"Items": ["a", "b", "c", "d"]}
     assert (result.meta.complete, result.meta.attempts, result.meta.request_id) == (True, 1, "request-3")
@@ -37,7 +37,7 @@ def test_pages_are_merged(tmp_path: Path) -> None:
 def test_one_page(tmp_path: Path) -> None:
     """Who does not ask for all gets one page with its token, and is told whether there is more."""
     script = Script(SECOND, LAST)
-    with panel(tmp_path, scripted(script, effect="read", pages=PAGES)) as board:
+    with runtime(tmp_path, scripted(script, effect="read", pages=PAGES)) as board:
         more, last = board.ask(inputs={"nextToken": "2"}), board.ask()
     assert (more.output, more.meta.complete) == ({"Items": ["c"], "NextToken": "3"}, False)
     assert (last.output, last.meta.complete) == ({"Items": ["d"]}, True)
@@ -47,7 +47,7 @@ def test_one_page(tmp_path: Path) -> None:
 def test_all_pages_begin_with_the_first(tmp_path: Path) -> None:
     """Asking for all passes a token over, and keeps the page size that the caller wants."""
     script = Script(FIRST, LAST)
-    with panel(tmp_path, scripted(script, effect="read", pages=PAGES)) as board:
+    with runtime(tmp_path, scripted(script, effect="read", pages=PAGES)) as board:
         fetch(board, nextToken="7", pageSize=2)
     assert [(asked.next_token, asked.page_size) for asked in script.inputs] == [(None, 2), ("2", 2)]
 
@@ -55,7 +55,7 @@ def test_all_pages_begin_with_the_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("pages", [(Page(next_token="2"), LAST), (FIRST, Page(), LAST), (Page(items=()),)])
 def test_pages_without_items(tmp_path: Path, pages: tuple[Page, ...]) -> None:
     """A page may be empty, or not have its list at all."""
-    with panel(tmp_path, scripted(Script(*pages), effect="read", pages=PAGES)) as board:
+    with runtime(tmp_path, scripted(Script(*pages), effect="read", pages=PAGES)) as board:
         result = fetch(board)
     assert result.status == "succeeded"
     assert result.meta.complete
@@ -64,7 +64,7 @@ def test_pages_without_items(tmp_path: Path, pages: tuple[Page, ...]) -> None:
 def test_a_page_is_tried_again(tmp_path: Path) -> None:
     """A failing page is repeated by itself, as often as a first one is: nothing is fetched twice and nothing is lost."""
     script = Script(FIRST, DOWN, DOWN, DOWN, SECOND, DOWN, DOWN, DOWN, LAST)
-    with panel(tmp_path, scripted(script, effect="read", pages=PAGES)) as board:
+    with runtime(tmp_path, scripted(script, effect="read", pages=PAGES)) as board:
         result = fetch(board)
     assert result.output == {"Items": ["a", "b", "c", "d"]}
     assert (result.meta.complete, result.meta.attempts) == (True, 7)
@@ -75,7 +75,7 @@ def test_a_page_is_tried_again(tmp_path: Path) -> None:
 def test_what_was_fetched_is_kept(tmp_path: Path, fault: Exception) -> None:
     """Where a later page cannot be had, the pages before it are the output, with the token that resumes."""
     script = Script(FIRST, SECOND, fault)
-    with panel(tmp_path, scripted(script, effect="read", pages=PAGES)) as board:
+    with runtime(tmp_path, scripted(script, effect="read", pages=PAGES)) as board:
         result = fetch(board)
     assert (result.status, result.error) == ("succeeded", None)
     assert result.output == {"Items": ["a", "b", "c"], "NextToken": "3"}
@@ -93,7 +93,7 @@ def test_the_deadline_keeps_what_was_fetched(tmp_path: Path) -> None:
         return FIRST if script.tries == 1 else SECOND
 
     script = Script(slow)
-    with panel(tmp_path, scripted(script, effect="read", pages=PAGES), clock=clock) as board:
+    with runtime(tmp_path, scripted(script, effect="read", pages=PAGES), clock=clock) as board:
         result = fetch(board)
     assert (result.status, result.meta.complete, script.tries) == ("succeeded", False, 2)
     assert result.output == {"Items": ["a", "b", "c"], "NextToken": "3"}
@@ -102,7 +102,7 @@ def test_the_deadline_keeps_what_was_fetched(tmp_path: Path) -> None:
 @pytest.mark.parametrize("turns", [(DOWN,), (Rejected("no", sent=Sent.REFUSED),), (FIRST, Rejected("no", sent=Sent.REFUSED))])
 def test_what_fails_for_good(tmp_path: Path, turns: tuple[Any, ...]) -> None:
     """Where the first page fails, or a later one for good, the whole fails."""
-    with panel(tmp_path, scripted(Script(*turns), effect="read", pages=PAGES)) as board:
+    with runtime(tmp_path, scripted(Script(*turns), effect="read", pages=PAGES)) as board:
         result = fetch(board)
     assert (result.status, result.output, result.meta.complete) == ("failed", None, False)
 
@@ -111,7 +111,7 @@ def test_what_fails_for_good(tmp_path: Path, turns: tuple[Any, ...]) -> None:
 def test_a_token_that_comes_again(tmp_path: Path, tokens: tuple[str, ...]) -> None:
     """A token that was there before would go on for ever: the list has no end, and that is said."""
     script = Script(*(Page(items=("x",), next_token=token) for token in tokens))
-    with panel(tmp_path, scripted(script, effect="read", pages=PAGES)) as board:
+    with runtime(tmp_path, scripted(script, effect="read", pages=PAGES)) as board:
         result = fetch(board)
     assert result.error is not None
     assert (result.error.code, script.tries) == ("unavailable", len(tokens))
@@ -126,14 +126,14 @@ def test_pages_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         return Page(items=(str(script.tries),), next_token=f"t{script.tries}")
 
     script = Script(endless)
-    with panel(tmp_path, scripted(script, effect="read", pages=PAGES)) as board:
+    with runtime(tmp_path, scripted(script, effect="read", pages=PAGES)) as board:
         result = fetch(board)
     assert (result.output, result.meta.complete) == ({"Items": list("12345"), "NextToken": "t5"}, False)
 
 
 def test_pages_keep_to_the_rate(tmp_path: Path) -> None:
     """Pages after the first come no faster than the declared rate, over all invocations with that connection."""
-    with panel(
+    with runtime(
         tmp_path, scripted(Script(FIRST, SECOND, LAST, FIRST, LAST), effect="read", pages=PAGES, rate_limit=RateLimit(0.5))
     ) as board:
         fetch(board)
@@ -143,7 +143,7 @@ def test_pages_keep_to_the_rate(tmp_path: Path) -> None:
 
 def test_a_rate_that_the_deadline_does_not_allow(tmp_path: Path) -> None:
     """Where the slot of the next page lies behind the deadline, what was fetched is the output, without a wait."""
-    with panel(tmp_path, scripted(Script(FIRST, LAST), effect="read", pages=PAGES, rate_limit=RateLimit(0.01))) as board:
+    with runtime(tmp_path, scripted(Script(FIRST, LAST), effect="read", pages=PAGES, rate_limit=RateLimit(0.01))) as board:
         result = fetch(board)
         assert (result.status, result.meta.complete, board.clock.slept) == ("succeeded", False, ())
     assert result.output == {"Items": ["a", "b"], "NextToken": "2"}
@@ -152,6 +152,6 @@ def test_a_rate_that_the_deadline_does_not_allow(tmp_path: Path) -> None:
 def test_a_token_that_the_inputs_do_not_take(tmp_path: Path) -> None:
     """Page tokens go back as they came, whatever pattern the caller's token must have."""
     script = Script(Page(items=("a",), next_token=" odd\n/~token "), LAST)
-    with panel(tmp_path, scripted(script, effect="read", pages=PAGES)) as board:
+    with runtime(tmp_path, scripted(script, effect="read", pages=PAGES)) as board:
         assert fetch(board).meta.complete
     assert script.inputs[1].next_token == " odd\n/~token "

@@ -11,7 +11,7 @@ import pytest
 
 from jackfield.connector import Account, Connector, JackfieldError, OpenContext, Option, Step, Unauthenticated
 from jackfield.errors import InvalidConnection, UnknownAction, UnknownConnection, UnknownConnector
-from scripted import Client, Key, Panel, Script, panel, scripted
+from scripted import Client, Key, Panel, Script, runtime, scripted
 
 
 class Stepped(Key):
@@ -45,7 +45,7 @@ def steps(found: dict[str, Any]) -> dict[str, bool]:
 def test_show_masks_secrets(tmp_path: Path) -> None:
     """A connection is shown with its type, version and source, secrets masked and references as they are."""
     connector = scripted(Script(), kinds=(Stepped,))
-    with panel(tmp_path, connector, **board_of(connector, greeting="hello", sender={"$env": "SENDER"}, tokens=["a-s3cret"])) as board:
+    with runtime(tmp_path, connector, **board_of(connector, greeting="hello", sender={"$env": "SENDER"}, tokens=["a-s3cret"])) as board:
         shown = board.jackfield.show("front")
     assert {name: shown[name] for name in ("name", "type", "version", "source")} == {
         "name": "front", "type": "stage/stepped", "version": 1, "source": "given in code",
@@ -56,7 +56,7 @@ def test_show_masks_secrets(tmp_path: Path) -> None:
 
 def test_show_what_no_connector_takes(tmp_path: Path) -> None:
     """Without a schema nobody knows what is secret: all values are masked. A name that there is not is refused."""
-    with panel(tmp_path, scripted(Script()), connections={"old": {"type": "gone/token", "values": {"token": "t", "url": "u"}}}) as board:
+    with runtime(tmp_path, scripted(Script()), connections={"old": {"type": "gone/token", "values": {"token": "t", "url": "u"}}}) as board:
         assert board.jackfield.show("old")["values"] == {"token": "***", "url": "***"}
         with pytest.raises(UnknownConnection, match="did you mean 'old'"):
             board.jackfield.show("Old")
@@ -65,7 +65,7 @@ def test_show_what_no_connector_takes(tmp_path: Path) -> None:
 def test_a_test_that_passes(tmp_path: Path) -> None:
     """Mandatory steps that pass make a connection ok, whatever the others say; the account is told, and when it was, in UTC."""
     connector = scripted(Script(), kinds=(Stepped,))
-    with panel(tmp_path, connector, **board_of(connector)) as board:
+    with runtime(tmp_path, connector, **board_of(connector)) as board:
         found = board.jackfield.test("front")
     assert (found["status"], found["account"], steps(found)) == ("ok", {"id": "1", "label": "One"}, {"sign": True, "extra": False})
     assert found["lastTest"]["at"].endswith("Z")
@@ -87,7 +87,7 @@ def test_a_test_that_fails(tmp_path: Path) -> None:
         asked.append(client)
         return ()
 
-    with panel(tmp_path, connector, **board_of(connector, "bad")) as board:
+    with runtime(tmp_path, connector, **board_of(connector, "bad")) as board:
         found = board.jackfield.test("front")
     assert (found["status"], asked, "account" in found) == ("failing", [], False)
 
@@ -104,7 +104,7 @@ def test_connectors_see_more_of_a_connection(tmp_path: Path) -> None:
 
     for connector in family:
         connector.test(seen(connector.key))
-    with panel(tmp_path, *family, **board_of(family[0])) as board:
+    with runtime(tmp_path, *family, **board_of(family[0])) as board:
         found = board.jackfield.test("front")
     assert steps(found) == {"sign": True, "extra": False, "one": True, "two": True}
     assert [step["message"] for step in found["lastTest"]["steps"]][2:] == ["one", "two"]
@@ -131,7 +131,7 @@ def test_a_test_that_breaks(tmp_path: Path, raised: Exception, message: str, hin
     def see(_client: Client, _context: OpenContext) -> Iterable[Step]:
         raise raised
 
-    with panel(tmp_path, connector, **board_of(connector)) as board:
+    with runtime(tmp_path, connector, **board_of(connector)) as board:
         found = board.jackfield.test("front")
     last = found["lastTest"]["steps"][-1]
     assert (found["status"], last["key"], last["title"]) == ("failing", "scripted", "Use the connection with Scripted")
@@ -141,14 +141,14 @@ def test_a_test_that_breaks(tmp_path: Path, raised: Exception, message: str, hin
 def test_a_type_whose_test_breaks(tmp_path: Path) -> None:
     """Where the type's own test raises, opening is what failed."""
     connector = scripted(Script(), kinds=(Stepped,))
-    with panel(tmp_path, connector, **board_of(connector, "worse")) as board:
+    with runtime(tmp_path, connector, **board_of(connector, "worse")) as board:
         found = board.jackfield.test("front")
     assert (found["status"], steps(found)) == ("failing", {"open": False})
 
 
 def test_the_default_test_opens(tmp_path: Path) -> None:
     """A type without a test of its own is ok where it opens."""
-    with panel(tmp_path, scripted(Script())) as board:
+    with runtime(tmp_path, scripted(Script())) as board:
         found = board.jackfield.test("front")
     assert (found["status"], steps(found)) == ("ok", {"open": True})
 
@@ -156,7 +156,7 @@ def test_the_default_test_opens(tmp_path: Path) -> None:
 @pytest.mark.parametrize("entry", [{"type": "gone/token"}, {"type": "stage/key", "values": {}}])
 def test_a_connection_that_cannot_be_tested(tmp_path: Path, entry: dict[str, Any]) -> None:
     """A type that nobody takes and values that are not valid are refused, and nothing is tried."""
-    with panel(tmp_path, scripted(Script()), connections={"front": entry}) as board:
+    with runtime(tmp_path, scripted(Script()), connections={"front": entry}) as board:
         with pytest.raises(InvalidConnection):
             board.jackfield.test("front")
         with pytest.raises(UnknownConnection):
@@ -182,7 +182,7 @@ def choices(board: Panel, connector: str, source: str) -> Any:
 
 def test_options(tmp_path: Path) -> None:
     """An option source gives its choices; unknown sources and connectors are refused with the nearest name."""
-    with panel(tmp_path, with_voices(), scripted(Script(), key="plain")) as board:
+    with runtime(tmp_path, with_voices(), scripted(Script(), key="plain")) as board:
         assert choices(board, "scripted", "voices") == [{"value": "alto", "label": "Alto"}, {"value": "bass", "label": "Bass"}]
         with pytest.raises(UnknownAction, match="did you mean 'voices'") as caught:
             choices(board, "scripted", "voicse")
@@ -198,7 +198,7 @@ def test_search(tmp_path: Path) -> None:
     """A search goes over all connectors that are whole, or over one, and may keep to an effect."""
     manifests: dict[str, Any] = {"broken": {"manifestVersion": 0}}
     reading, broken = scripted(Script(), key="reading", effect="read"), scripted(Script(), key="broken")
-    with panel(tmp_path, scripted(Script()), reading, broken, manifests=manifests) as board:
+    with runtime(tmp_path, scripted(Script()), reading, broken, manifests=manifests) as board:
         found = board.jackfield.search
         assert [row["connector"] for row in found("ask")] == ["reading", "scripted"]
         assert [row["connector"] for row in found("ask", connector="scripted")] == ["scripted"]

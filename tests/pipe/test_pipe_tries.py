@@ -25,7 +25,7 @@ from jackfield.connector import (
     Unavailable,
 )
 from jackfield.retry import TRIES
-from scripted import Answer, Client, Key, Page, Script, panel, scripted
+from scripted import Answer, Client, Key, Page, Script, runtime, scripted
 
 THROTTLED = RateLimited("slow down", sent=Sent.REFUSED)
 BOOM = Unavailable("it broke", sent=Sent.UNKNOWN)
@@ -33,7 +33,7 @@ BOOM = Unavailable("it broke", sent=Sent.UNKNOWN)
 
 def test_attempts_count_tries_that_began(tmp_path: Path) -> None:
     """Each try of the provider's operation counts, failed ones and the last one; ids and times are told with them."""
-    with panel(tmp_path, scripted(Script(BOOM, THROTTLED, "done"), effect="read")) as board:
+    with runtime(tmp_path, scripted(Script(BOOM, THROTTLED, "done"), effect="read")) as board:
         result = board.ask()
     meta = result.to_json()["meta"]
     assert result.output == {"Text": "done"}
@@ -44,7 +44,7 @@ def test_attempts_count_tries_that_began(tmp_path: Path) -> None:
 
 def test_the_request_id_of_a_failure(tmp_path: Path) -> None:
     """A failure tells the provider's id of the last try that had one."""
-    with panel(tmp_path, scripted(Script(Rejected("no", sent=Sent.REFUSED, provider=Provider("X", "y", 400, "r"))))) as board:
+    with runtime(tmp_path, scripted(Script(Rejected("no", sent=Sent.REFUSED, provider=Provider("X", "y", 400, "r"))))) as board:
         result = board.ask().to_json()
     assert result["meta"]["requestId"] == "request-1"
     assert result["error"]["provider"] == {"code": "X", "message": "y", "httpStatus": 400, "requestId": "r"}
@@ -52,7 +52,7 @@ def test_the_request_id_of_a_failure(tmp_path: Path) -> None:
 
 def test_retry_after_is_honoured(tmp_path: Path) -> None:
     """What the provider asks for is waited, not less."""
-    with panel(tmp_path, scripted(Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=7.5), "done"))) as board:
+    with runtime(tmp_path, scripted(Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=7.5), "done"))) as board:
         assert board.ask().status == "succeeded"
         assert board.clock.slept == (7.5,)
 
@@ -60,7 +60,7 @@ def test_retry_after_is_honoured(tmp_path: Path) -> None:
 def test_retry_after_beyond_the_deadline(tmp_path: Path) -> None:
     """Where the provider asks for more time than there is, its refusal comes back at once, and nobody waits."""
     script = Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=31))
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         result = board.ask(timeoutSeconds=30)
         assert (result.error and result.error.code, script.tries, board.clock.slept) == ("rate_limited", 1, ())
 
@@ -86,7 +86,7 @@ def test_the_deadline_passes_while_the_connection_opens(tmp_path: Path, monkeypa
         return opened(self, context)
 
     monkeypatch.setattr(connector.connections["key"], "open", slow)
-    with panel(tmp_path, connector, clock=clock) as board:
+    with runtime(tmp_path, connector, clock=clock) as board:
         result = board.ask(timeoutSeconds=30)
     assert result.error is not None
     assert (result.status, result.error.code, result.meta.attempts, script.tries) == ("failed", "timeout", 0, 0)
@@ -99,7 +99,7 @@ def test_the_deadline_passes_while_the_action_runs(tmp_path: Path, effect: Any, 
     """A try that loses its connection because time is up is the deadline's doing; of a write nobody knows whether it arrived."""
     clock = FakeClock()
     script = Script(later(clock, 61, Unavailable("closed", sent=Sent.UNKNOWN)))
-    with panel(tmp_path, scripted(script, effect=effect), clock=clock) as board:
+    with runtime(tmp_path, scripted(script, effect=effect), clock=clock) as board:
         result = board.ask()
     assert result.error is not None
     assert (result.status, result.error.code, script.tries) == (status, code, 1)
@@ -116,7 +116,7 @@ def test_a_hanging_try_leaves_time_for_others(tmp_path: Path) -> None:
         return Unavailable("timed out", sent=Sent.UNKNOWN)
 
     script = Script(hang, hang, "done")
-    with panel(tmp_path, scripted(script, effect="read"), clock=clock) as board:
+    with runtime(tmp_path, scripted(script, effect="read"), clock=clock) as board:
         result = board.ask(timeoutSeconds=60)
     assert (result.status, result.meta.attempts) == ("succeeded", 3)
     assert clock.waited < 60
@@ -125,7 +125,7 @@ def test_a_hanging_try_leaves_time_for_others(tmp_path: Path) -> None:
 def test_an_answer_after_the_deadline_is_an_answer(tmp_path: Path) -> None:
     """What succeeded late has succeeded."""
     clock = FakeClock()
-    with panel(tmp_path, scripted(Script(later(clock, 100, "late"))), clock=clock) as board:
+    with runtime(tmp_path, scripted(Script(later(clock, 100, "late"))), clock=clock) as board:
         assert board.ask().output == {"Text": "late"}
 
 
@@ -141,7 +141,7 @@ def test_opening_is_repeated_and_does_not_count(tmp_path: Path, monkeypatch: pyt
 
     connector = scripted(Script())
     monkeypatch.setattr(connector.connections["key"], "open", flaky)
-    with panel(tmp_path, connector) as board:
+    with runtime(tmp_path, connector) as board:
         result = board.ask()
         assert (result.status, result.meta.attempts, len(board.clock.slept)) == ("succeeded", 1, 3)
 
@@ -168,7 +168,7 @@ def test_what_cannot_be_opened_is_never_in_doubt(
 
     connector = scripted(Script())
     monkeypatch.setattr(connector.connections["key"], "open", refuse)
-    with panel(tmp_path, connector) as board:
+    with runtime(tmp_path, connector) as board:
         result = board.ask()
     assert (result.status, result.error and result.error.code, len(opens), result.meta.attempts) == ("failed", code, tries, 0)
 
@@ -179,7 +179,7 @@ EXPIRED = Unauthenticated("token expired", sent=Sent.REFUSED, stale_credentials=
 def test_stale_credentials_are_renewed_once(tmp_path: Path) -> None:
     """A refusal that a refresh can cure is answered with a new lease and one resend, without a wait; a write too."""
     script = Script(EXPIRED, "done")
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         result = board.ask()
         assert (result.status, result.meta.attempts, board.clock.slept) == ("succeeded", 2, ())
     first, second = (client.lease for client in script.clients)
@@ -189,7 +189,7 @@ def test_stale_credentials_are_renewed_once(tmp_path: Path) -> None:
 def test_credentials_that_stay_stale(tmp_path: Path) -> None:
     """After one refresh the refusal stands."""
     script = Script(EXPIRED)
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         result = board.ask()
     assert (result.status, result.error and result.error.code, script.tries) == ("failed", "unauthenticated", 2)
 
@@ -197,7 +197,7 @@ def test_credentials_that_stay_stale(tmp_path: Path) -> None:
 def test_stale_credentials_without_an_answer_are_a_doubt(tmp_path: Path) -> None:
     """Only an explicit refusal is resent; where nobody knows what arrived, a write is not."""
     script = Script(Unauthenticated("who knows", sent=Sent.UNKNOWN, stale_credentials=True))
-    with panel(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script)) as board:
         assert (board.ask().status, script.tries) == ("in_doubt", 1)
 
 
@@ -206,7 +206,7 @@ def test_a_client_that_cannot_renew(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     connector, script = scripted(Script(EXPIRED)), Script(EXPIRED)
     connector = scripted(script)
     monkeypatch.setattr(connector.connections["key"], "open", lambda _self, _context: object())
-    with panel(tmp_path, connector) as board:
+    with runtime(tmp_path, connector) as board:
         assert (board.ask().error or EXPIRED).code == "unauthenticated"
     assert script.tries == 1
 
@@ -214,7 +214,7 @@ def test_a_client_that_cannot_renew(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_rate_budget_spreads_tries_after_a_throttle(tmp_path: Path) -> None:
     """Once throttled, an action keeps to its declared rate: tries come no closer than it allows."""
     script = Script(THROTTLED, THROTTLED, THROTTLED, "done")
-    with panel(tmp_path, scripted(script, rate_limit=RateLimit(0.2))) as board:
+    with runtime(tmp_path, scripted(script, rate_limit=RateLimit(0.2))) as board:
         assert board.ask().status == "succeeded"
         first, *others = board.clock.slept
         assert first < 5
@@ -223,7 +223,7 @@ def test_a_rate_budget_spreads_tries_after_a_throttle(tmp_path: Path) -> None:
 
 def test_a_rate_budget_that_the_deadline_does_not_allow(tmp_path: Path) -> None:
     """Where the next slot lies behind the deadline, the throttling comes back at once."""
-    with panel(tmp_path, scripted(Script(THROTTLED), rate_limit=RateLimit(0.01))) as board:
+    with runtime(tmp_path, scripted(Script(THROTTLED), rate_limit=RateLimit(0.01))) as board:
         result = board.ask(timeoutSeconds=30)
         assert result.error is not None
         assert (result.error.code, result.meta.attempts) == ("rate_limited", 2)
@@ -242,7 +242,7 @@ def test_a_rate_budget_that_the_deadline_does_not_allow(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 def test_an_output_that_is_not_what_was_declared(tmp_path: Path, given: object, words: str) -> None:
     """A connector that returns something else has a bug: ``invalid_output``, which names members and never values."""
-    with panel(tmp_path, scripted(Script(lambda: given))) as board:
+    with runtime(tmp_path, scripted(Script(lambda: given))) as board:
         result = board.ask()
     assert result.error is not None
     assert (result.status, result.error.code, result.meta.attempts, result.output) == ("failed", "invalid_output", 1, None)
@@ -266,7 +266,7 @@ def mapped(error: Exception, client: Client | None, _inputs: object) -> Jackfiel
 )
 def test_the_connector_maps_its_exceptions(tmp_path: Path, raised: Exception, status: str, told: str) -> None:
     """What the map knows gets its code; what it does not know, or trips over, is an unmapped exception."""
-    with panel(tmp_path, scripted(Script(raised), explain=mapped)) as board:
+    with runtime(tmp_path, scripted(Script(raised), explain=mapped)) as board:
         result = board.ask()
     assert result.error is not None
     assert (result.status, result.error.message.endswith(told)) == (status, True)
@@ -276,7 +276,7 @@ def test_a_client_maps_its_exceptions(tmp_path: Path, monkeypatch: pytest.Monkey
     """Where the connector does not know an exception, its client is asked; an answer that is no error is none."""
     answers: dict[type[Exception], object] = {KeyError: Rejected("the client knows", sent=Sent.REFUSED), OSError: "a text"}
     monkeypatch.setattr(Client, "explain", lambda _self, error, _client, _inputs: answers.get(type(error)), raising=False)
-    with panel(tmp_path, scripted(Script(KeyError("x"), OSError("y")))) as board:
+    with runtime(tmp_path, scripted(Script(KeyError("x"), OSError("y")))) as board:
         first, second = board.ask(), board.ask()
     assert (first.error and first.error.message) == "the client knows"
     assert second.status == "in_doubt"
@@ -287,7 +287,7 @@ def test_a_client_maps_its_exceptions(tmp_path: Path, monkeypatch: pytest.Monkey
 )
 def test_a_bug_is_told_by_id_and_logged_without_secrets(tmp_path: Path, caplog: pytest.LogCaptureFixture, raised: Exception) -> None:
     """Who asks gets the invocation's id; the log has one line under it, with the reason and no secret."""
-    with caplog.at_level(logging.DEBUG, "jackfield"), panel(tmp_path, scripted(Script(raised), effect="read")) as board:
+    with caplog.at_level(logging.DEBUG, "jackfield"), runtime(tmp_path, scripted(Script(raised), effect="read")) as board:
         result = board.ask()
     assert result.error is not None
     assert result.error.message == f"an unexpected error; the invocation is {result.meta.invocation_id}"
@@ -301,7 +301,7 @@ def test_a_bug_is_told_by_id_and_logged_without_secrets(tmp_path: Path, caplog: 
 
 def test_a_doubt_from_a_bug_is_logged_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The reason of a doubt that nobody mapped is in the log, for whoever has to find out."""
-    with panel(tmp_path, scripted(Script(RuntimeError("boom s3cret-token")))) as board:
+    with runtime(tmp_path, scripted(Script(RuntimeError("boom s3cret-token")))) as board:
         result = board.ask()
     assert result.status == "in_doubt"
     assert "RuntimeError: boom ***" in caplog.text
@@ -318,7 +318,7 @@ def test_secrets_of_leases_are_masked(tmp_path: Path, monkeypatch: pytest.Monkey
     )
     connector = scripted(Script("the s3cret-token and session-s3cret", telling))
     monkeypatch.setattr(connector.connections["key"], "open", leased)
-    with panel(tmp_path, connector) as board:
+    with runtime(tmp_path, connector) as board:
         told, refused = board.ask(), board.ask()
     assert told.output == {"Text": "the *** and ***"}
     assert refused.to_json()["error"] == {

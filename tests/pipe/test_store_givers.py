@@ -9,12 +9,12 @@ import pytest
 
 from jackfield import Jackfield
 from jackfield.errors import InvalidConnection
-from jackfield.management.drafts import Giver
+from jackfield.management.drafts import Provenance
 from managed import ROLE, paths, say, set_workspace
 
 pytest_plugins = ["store_fixture"]
 
-REMOTE = Giver("remote")
+REMOTE = Provenance("remote")
 
 
 # Who gives the values
@@ -136,7 +136,7 @@ def test_remote_ones_are_made(managed_jackfield: Jackfield, database_url: str) -
     assert managed_jackfield.connections.replace("one", sent_back, giver=REMOTE, test=False)["values"]["externalId"] == made["externalId"]
     with pytest.raises(InvalidConnection):
         managed_jackfield.connections.replace("one", {**sent_back, "externalId": "chosen"}, giver=REMOTE, test=False)
-    allowed = Giver("remote", own_external_id=True)
+    allowed = Provenance("remote", own_external_id=True)
     assert (
         managed_jackfield.connections.add("two", "aws/awsAssumeRole", {**ROLE, "externalId": "chosen"}, giver=allowed, test=False)[
             "version"
@@ -144,7 +144,7 @@ def test_remote_ones_are_made(managed_jackfield: Jackfield, database_url: str) -
         == 1
     )
     with pytest.raises(InvalidConnection):
-        managed_jackfield.connections.check("aws/awsAssumeRole", {**ROLE, "externalId": "x1"}, Giver(own_external_id=False))
+        managed_jackfield.connections.check("aws/awsAssumeRole", {**ROLE, "externalId": "x1"}, Provenance(own_external_id=False))
     set_workspace(database_url, allowOwnExternalId=True)
     managed_jackfield.connections.check("aws/awsAssumeRole", {**ROLE, "externalId": "x1"}, REMOTE)
 

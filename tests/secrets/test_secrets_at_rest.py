@@ -56,7 +56,7 @@ def spellings() -> list[bytes]:
 
 def planted(jackfield: Jackfield, plant: Plant, aws: FakeAws) -> None:
     """Put secrets wherever the runtime keeps anything."""
-    jackfield.permits.workspaces.set("default", {"keepInputs": True})
+    jackfield.access.workspaces.set("default", {"keepInputs": True})
     for number in range(300):
         keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": plant.secret(), "region": "eu-west-1"}
         jackfield.connections.add(f"key-{number}", "aws-ses/apiKeySecret", keys, test=False)

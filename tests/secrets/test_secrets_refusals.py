@@ -15,7 +15,7 @@ from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.invocation import Invocation
-from jackfield.management.drafts import Giver
+from jackfield.management.drafts import Provenance
 from jackfield.pipe.admit import Admitted, Target
 from jackfield.redaction.needles import Form, Needle
 
@@ -79,7 +79,7 @@ def test_s10_management_masks_it_too(jackfield: Jackfield) -> None:
     """A connection that is refused when it is added does not quote its secret either."""
     values = {**KEYS, "secretAccessKey": "wJalrXUtnFEMI", "region": "wJalrXUtnFEMI"}
     with pytest.raises(InvalidConnection) as caught:
-        jackfield.connections.add("hall", "aws/apiKeySecret", values, test=False, giver=Giver())
+        jackfield.connections.add("hall", "aws/apiKeySecret", values, test=False, giver=Provenance())
     assert "wJalrXUtnFEMI" not in json.dumps(caught.value.to_json())
 
 

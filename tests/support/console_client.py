@@ -22,7 +22,7 @@ from jackfield.cli.mounts import mounts
 from jackfield.clock import Clock, SystemClock
 from jackfield.surfaces.console import one_time_link
 from jackfield.surfaces.http.app import build_app
-from jackfield.surfaces.shared.server_context import Host
+from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.surfaces.shared.settings import Settings
 from plugboard import ECHO, declare, plugged
 
@@ -121,7 +121,7 @@ class Client:
 class Place:
     """A host with its application, that nobody listens for."""
 
-    host: Host
+    host: ServerContext
     app: ASGIApp
 
     def client(self) -> Client:
@@ -149,11 +149,11 @@ def placed(folder: Path, clock: Clock | None = None, **settings: Any) -> Iterato
     declare(site, "jackfield-echo", "jackfield.connectors", {"echo": "jackfield_echo:connector"})
     known = {"JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": f"sqlite:///{folder / 'console.db'}"}
     with plugged(site, ECHO):
-        host = Host(Settings(**settings), {**os.environ, **known}, clock or SystemClock())
+        host = ServerContext(Settings(**settings), {**os.environ, **known}, clock or SystemClock())
         try:
             yield Place(host, build_app(host, mounts()))
         finally:
-            host.panels.close()
+            host.runtimes.close()
 
 
 def token(place: Place, scope: str, workspace: str = "default", rules: Rules | None = None, expires_at: float | None = None) -> str:

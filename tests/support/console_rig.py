@@ -17,7 +17,7 @@ from jackfield.cli.mounts import mounts
 from jackfield.clock import Clock, SystemClock
 from jackfield.surfaces.console import one_time_link
 from jackfield.surfaces.http.app import build_app
-from jackfield.surfaces.shared.server_context import Host
+from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.surfaces.shared.settings import Settings
 from plugboard import ECHO, declare, plugged
 
@@ -30,7 +30,7 @@ _PATIENCE = 20.0
 class Console:
     """A console that runs: ``origin`` is its address."""
 
-    host: Host
+    host: ServerContext
     origin: str
 
     def link(self) -> str:
@@ -53,7 +53,7 @@ def served(folder: Path, environment: Mapping[str, str] | None = None, clock: Cl
     known = {"JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": f"sqlite:///{folder / 'console.db'}"}
     with plugged(site, ECHO), socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        host = Host(Settings(port=port, **settings), {**os.environ, **known, **(environment or {})}, clock or SystemClock())  # type: ignore[arg-type]
+        host = ServerContext(Settings(port=port, **settings), {**os.environ, **known, **(environment or {})}, clock or SystemClock())  # type: ignore[arg-type]
         server = uvicorn.Server(uvicorn.Config(build_app(host, mounts()), log_config=None, access_log=False, timeout_graceful_shutdown=2))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="console", daemon=True)
         thread.start()

@@ -26,7 +26,7 @@ from jackfield.resources.storage import Storage
 from jackfield.surfaces.dapr import Components
 from jackfield.surfaces.http.app import build_app
 from jackfield.surfaces.http.serve import config
-from jackfield.surfaces.shared.server_context import Host
+from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.surfaces.shared.settings import Settings
 from plugboard import make_echo, plugged
 from replies import Reply
@@ -90,7 +90,7 @@ def say(action: str, connection: Any = None, **inputs: Any) -> dict[str, Any]:
 class Stand:
     """A server in this process."""
 
-    host: Host
+    host: ServerContext
     port: int
     folder: Path
     clients: dict[str, Client] = field(default_factory=dict)
@@ -114,7 +114,7 @@ def standing(
     settings: Settings = SETTINGS,
     *,
     clock: Clock | None = None,
-    setup: Callable[[Host], object] = lambda _host: None,
+    setup: Callable[[ServerContext], object] = lambda _host: None,
     plugins: tuple[object, ...] = (),
     components: Components | None = None,
     **more: str,
@@ -122,7 +122,7 @@ def standing(
     """Serve from a thread until left; ``more`` goes into its environment."""
     environment = clean(folder / "home", **more)
     with mock.patch.dict(os.environ, environment, clear=True), plugged(*make_echo(folder / "plugs")):
-        host = Host(settings, environment, clock, plugins)
+        host = ServerContext(settings, environment, clock, plugins)
         setup(host)
         found = config(replace(settings, host="127.0.0.1"))
         found.app, found.factory = build_app(host, mounts(components)), False

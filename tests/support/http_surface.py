@@ -20,7 +20,7 @@ from jackfield.invocation import MAX_BYTES
 from jackfield.surfaces.http.app import build_app
 from jackfield.surfaces.http.serve import config
 from jackfield.surfaces.shared.identity import Identity
-from jackfield.surfaces.shared.server_context import Host
+from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.surfaces.shared.settings import Settings
 from stage import Place
 
@@ -55,7 +55,7 @@ def over_http(_vector: Vector, place: Place) -> dict[str, Any]:
 def posted(place: Place, path: str, text: str, **headers: str) -> tuple[int, dict[str, Any]]:
     """The status and the JSON of the answer to one request, of an application with the play's own clock."""
     server = _server()
-    host = Host(Settings(queue_workers=0), os.environ, place.clock)
+    host = ServerContext(Settings(queue_workers=0), os.environ, place.clock)
     setattr(host.identities, "kept", lambda _request: _CALLER)  # noqa: B010 (without a database there are no tokens)
     server.app = build_app(host, mounts())
     sent = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
@@ -66,9 +66,9 @@ def posted(place: Place, path: str, text: str, **headers: str) -> tuple[int, dic
         found: dict[str, Any] = json.loads(answer.read())
     finally:
         connection.close()
-        panel = host.panels.known("default")
-        if panel is not None:
-            panel.close()
+        runtime = host.runtimes.known("default")
+        if runtime is not None:
+            runtime.close()
     assert answer.headers["Content-Type"] == "application/json", found
     return answer.status, found
 

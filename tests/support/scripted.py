@@ -41,7 +41,7 @@ __all__ = [
     "Script",
     "Silent",
     "invocation",
-    "panel",
+    "runtime",
     "scripted",
 ]
 
@@ -238,7 +238,7 @@ class Panel:
 
 
 @contextmanager
-def panel(
+def runtime(
     folder: Path,
     *connectors: Connector,
     connections: Mapping[str, Any] | None = None,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.database import Database, Vault
 
-__all__ = ["LIBRARY", "Caller", "Permits"]
+__all__ = ["LIBRARY", "Caller", "WorkspaceAccess"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Storage(Protocol):
         """The vault on it."""
 
 
-class Permits:
+class WorkspaceAccess:
     """The settings of one workspace, and what decides there. ``names`` gives the names and types of its connections."""
 
     def __init__(self, storage: Storage, workspace: str, clock: Clock, names: Callable[[], Iterable[tuple[str, str]]] = tuple) -> None:

@@ -16,7 +16,7 @@ from jackfield.cli.quantities import count
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
-    from jackfield.management.drafts import Giver
+    from jackfield.management.drafts import Provenance
     from jackfield.runtime import Jackfield
 
 __all__ = ["EDITS"]
@@ -100,7 +100,7 @@ def _asked(jackfield: Jackfield, arguments: Namespace) -> Mapping[str, Any]:
     return ask(jackfield, arguments.type)
 
 
-def _from_file(path: str) -> tuple[Mapping[str, Any], Giver]:
+def _from_file(path: str) -> tuple[Mapping[str, Any], Provenance]:
     """The values in a file, and where their relative ``$file`` references start.
 
     :raises InvalidInvocation: where it cannot be read, or holds something else than one object.
@@ -117,10 +117,10 @@ def _from_file(path: str) -> tuple[Mapping[str, Any], Giver]:
     return found[0], _giver("." if path == STDIN else os.path.dirname(path) or ".")
 
 
-def _giver(folder: str) -> Giver:
-    from jackfield.management.drafts import Giver
+def _giver(folder: str) -> Provenance:
+    from jackfield.management.drafts import Provenance
 
-    return Giver(folder=folder)
+    return Provenance(folder=folder)
 
 
 EDITS = {

@@ -28,13 +28,13 @@ _STATS = ("connector", "action", "status", "invocations", "attempts", "meanSecon
 
 def _journal(arguments: Namespace, storage: Storage) -> Journal:
     """The workspace's journal, with what dead processes left behind settled."""
-    from jackfield.access.workspace_access import Permits
+    from jackfield.access.workspace_access import WorkspaceAccess
     from jackfield.clock import SystemClock
     from jackfield.journal import Journal
 
     workspace = the_workspace(arguments, storage)
-    permits = Permits(storage, workspace, SystemClock())
-    journal = Journal(storage.database, storage.vault, workspace, SystemClock(), kept=lambda: permits.settings.retention)
+    access = WorkspaceAccess(storage, workspace, SystemClock())
+    journal = Journal(storage.database, storage.vault, workspace, SystemClock(), kept=lambda: access.settings.retention)
     journal.recover()
     return journal
 

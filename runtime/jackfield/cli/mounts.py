@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from jackfield.surfaces.dapr import Components
     from jackfield.surfaces.shared.operation import Mount, Operation
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["mounts"]
 
@@ -24,19 +24,19 @@ def mounts(components: Components | None = None) -> tuple[Mount, ...]:
     return (_mcp, _console) if components is None else (_mcp, functools.partial(_dapr, components), _console)
 
 
-def _mcp(host: Host) -> Sequence[Operation | Route]:
+def _mcp(server: ServerContext) -> Sequence[Operation | Route]:
     from jackfield.surfaces.mcp.http_route import mcp_operations
 
-    return mcp_operations(host)
+    return mcp_operations(server)
 
 
-def _dapr(components: Components, host: Host) -> Sequence[Operation | Route]:
+def _dapr(components: Components, server: ServerContext) -> Sequence[Operation | Route]:
     from jackfield.surfaces.dapr.mounted import dapr_routes
 
-    return dapr_routes(components, host)
+    return dapr_routes(components, server)
 
 
-def _console(host: Host) -> Sequence[Operation | Route]:
+def _console(server: ServerContext) -> Sequence[Operation | Route]:
     from jackfield.surfaces.console import routes
 
-    return routes(host)
+    return routes(server)

@@ -13,7 +13,7 @@ from jackfield.cli.starting import check_connection_files, declare_migrate, prep
 from jackfield.errors import InvalidInvocation, Unavailable
 
 if TYPE_CHECKING:
-    from jackfield.queue import Panels
+    from jackfield.queue import RuntimePool
 
 __all__ = ["VERBS"]
 
@@ -35,7 +35,7 @@ def _declare(parser: Parser) -> None:
 def _work(arguments: Namespace, _output: Output) -> int:
     import asyncio
 
-    from jackfield.queue import Panels, leave
+    from jackfield.queue import RuntimePool, leave
     from jackfield.resources.memory import save_memory
 
     configure()
@@ -43,21 +43,21 @@ def _work(arguments: Namespace, _output: Output) -> int:
     require_connection_files(os.environ)
     from jackfield.connector.guard import Guard
 
-    panels = Panels(os.environ, guard=Guard(allowed=tuple(arguments.allow_host)))
-    if not panels.storage.enabled:
+    runtimes = RuntimePool(os.environ, guard=Guard(allowed=tuple(arguments.allow_host)))
+    if not runtimes.storage.enabled:
         raise InvalidInvocation(
             "there is no queue: JACKFIELD_DATABASE_URL is 'none'", hint="Give the database that 'jackfield serve' uses."
         )
-    location = _location(panels, migrate=arguments.migrate)
-    check_connection_files(os.environ, panels.catalog)
-    asyncio.run(_until_told(panels, arguments.concurrency, arguments.stop_within, location))
+    location = _location(runtimes, migrate=arguments.migrate)
+    check_connection_files(os.environ, runtimes.catalog)
+    asyncio.run(_until_told(runtimes, arguments.concurrency, arguments.stop_within, location))
     return leave(0)
 
 
-def _location(panels: Panels, *, migrate: bool) -> str:
+def _location(runtimes: RuntimePool, *, migrate: bool) -> str:
     """Prepare the database; one that cannot be reached yet is waited for, as one that goes away later is."""
     try:
-        return prepare_database(panels.storage, migrate=migrate)
+        return prepare_database(runtimes.storage, migrate=migrate)
     except Unavailable as error:
         if migrate or not error.retryable:
             raise
@@ -65,7 +65,7 @@ def _location(panels: Panels, *, migrate: bool) -> str:
         return "the database, once it can be reached"
 
 
-async def _until_told(panels: Panels, concurrency: int, within: float, location: str) -> None:
+async def _until_told(runtimes: RuntimePool, concurrency: int, within: float, location: str) -> None:
     import asyncio
     import signal
 
@@ -76,15 +76,15 @@ async def _until_told(panels: Panels, concurrency: int, within: float, location:
     loop.set_default_executor(Threads(_LOOKS, "jackfield-looks"))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
-    workers = QueueWorkers(panels, concurrency)
+    workers = QueueWorkers(runtimes, concurrency)
     workers.start()
     announce(
         f"jackfield worker takes up to {concurrency} queued invocations at once from {location}", concurrency=concurrency, database=location
     )
     await told.wait()
     await workers.stop(within)
-    await panels.drained(0.0)
-    await asyncio.to_thread(panels.storage.close)
+    await runtimes.drained(0.0)
+    await asyncio.to_thread(runtimes.storage.close)
 
 
 VERBS = {"": Verb("take queued invocations", _declare, _work)}

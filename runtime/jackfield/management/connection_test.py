@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jackfield.clock import Deadline
     from jackfield.connections import StoredConnection
     from jackfield.connector import Connector
-    from jackfield.pipe.open import OpenConnections, Opening
+    from jackfield.pipe.open import OpenConnection, Opener
     from jackfield.redaction import Redactor
 
 _AUTHORS = logging.getLogger("jackfield.connector")
@@ -71,9 +71,7 @@ def serving(catalog: Catalog, stored: StoredConnection) -> list[Manifest]:
     return fitting
 
 
-def try_connection(
-    stored: StoredConnection, catalog: Catalog, connections: OpenConnections, targets: TargetSource, deadline: Deadline
-) -> Trial:
+def try_connection(stored: StoredConnection, catalog: Catalog, connections: Opener, targets: TargetSource, deadline: Deadline) -> Trial:
     """Test a connection: first its type's own test, then what each connector that it serves sees of it. Secrets are read anew.
 
     :raises InvalidConnection: where its values break the schema; nothing was sent then.
@@ -97,7 +95,7 @@ def try_connection(
 
 
 def _steps(
-    connector: Connector, opening: Opening, deadline: Deadline, faults: list[Detail], *, with_type: bool
+    connector: Connector, opening: OpenConnection, deadline: Deadline, faults: list[Detail], *, with_type: bool
 ) -> Iterator[Step | Account]:
     call = Call(deadline, threading.Event())
     context = opening.context_for(call)
@@ -112,7 +110,7 @@ def _steps(
                 yield from _guarded(lambda test=test: test(opening.client(call), context), connector.key, connector, faults)  # type: ignore[misc]
 
 
-def _tested(opening: Opening, context: OpenContext) -> Iterable[Step | Account]:
+def _tested(opening: OpenConnection, context: OpenContext) -> Iterable[Step | Account]:
     """Run the type's own test, once the hosts that its values name may be reached."""
     if opening.judge is not None:
         opening.judge()

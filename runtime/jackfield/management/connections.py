@@ -19,7 +19,7 @@ from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, Jackf
 from jackfield.hints import NextStep
 from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.management.connection_test import Trial, try_connection
-from jackfield.management.drafts import Drafted, Drafter, Giver
+from jackfield.management.drafts import ConnectionDraft, Drafter, Provenance
 from jackfield.management.policies import external_id, policies
 from jackfield.management.transfer import exported, imported
 from jackfield.management.views import ConnectionPage, page, shown_from_file, shown_from_store
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from jackfield.connections import Connections
     from jackfield.database import Transaction
     from jackfield.pipe.admit import Targets
-    from jackfield.pipe.open import OpenConnections
+    from jackfield.pipe.open import Opener
 
 __all__ = ["ManagedConnections"]
 
@@ -39,7 +39,7 @@ _PAGE = 100
 _LARGEST_PAGE = 1000
 _CURSOR = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 """A name, an older one too, which could be nothing but marks."""
-_OPERATOR = Giver()
+_OPERATOR = Provenance()
 _INLINE = "@inline"
 """The name of values that are tried and not kept, for the rules."""
 
@@ -56,7 +56,7 @@ class ManagedConnections:
         self,
         known: Connections,
         catalog: Catalog,
-        opening: OpenConnections,
+        opening: Opener,
         targets: Targets,
         clock: Clock,
         audit: Callable[[Actor], Audit] | None = None,
@@ -150,7 +150,7 @@ class ManagedConnections:
         except (JackfieldError, ValueError, KeyError):
             return False
 
-    def check(self, type: str, values: Mapping[str, Any], giver: Giver = _OPERATOR) -> None:
+    def check(self, type: str, values: Mapping[str, Any], giver: Provenance = _OPERATOR) -> None:
         """Do nothing where ``values`` would do for a new connection of that type; nothing is tried or kept.
 
         :raises InvalidConnection: with every fault at once.
@@ -165,7 +165,7 @@ class ManagedConnections:
         *,
         test: bool = True,
         force: bool = False,
-        giver: Giver = _OPERATOR,
+        giver: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
         """Judge the values, test the connection and keep it; it is shown as ``show`` shows it. ``force`` keeps one whose test fails too.
@@ -188,7 +188,7 @@ class ManagedConnections:
         *,
         test: bool = True,
         force: bool = False,
-        giver: Giver = _OPERATOR,
+        giver: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
         """Give a stored connection other values. Secrets that are left out, and what is given as it is shown masked, keep their old
@@ -254,7 +254,7 @@ class ManagedConnections:
         values: Mapping[str, Any],
         *,
         name: str | None = None,
-        giver: Giver = _OPERATOR,
+        giver: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
         """Try values that are not kept: ``status``, ``account`` and ``lastTest`` as a connection has them. ``name`` is the one under which
@@ -273,7 +273,7 @@ class ManagedConnections:
         replace: bool = False,
         test: bool = True,
         force: bool = False,
-        giver: Giver = _OPERATOR,
+        giver: Provenance = _OPERATOR,
     ) -> Sequence[dict[str, Any]]:
         """Keep the connections of a document: the path of a file or a folder, or its text where it has a line break or begins with a
         brace. One row for each: ``{"name", "type", "result": "added" | "replaced" | "refused"}``, with its ``status`` or its ``error``.
@@ -342,7 +342,7 @@ class ManagedConnections:
             raise InvalidInvocation("this runtime has no database to keep connections in", hint=NextStep("no_store"))
         return store
 
-    def _changeable(self, name: str, giver: Giver = _OPERATOR) -> ConnectionStore:
+    def _changeable(self, name: str, giver: Provenance = _OPERATOR) -> ConnectionStore:
         """The store, where it can take a connection of that name."""
         store = self._store()
         if not NAME.match(name):
@@ -353,7 +353,7 @@ class ManagedConnections:
             raise InvalidConnection(text, details=[Detail("/name", text)], hint="Choose another name, or remove that one.")
         return store
 
-    def _judged(self, name: str, kind: Kind, values: Mapping[str, Any], giver: Giver) -> tuple[ConnectionStore, Drafted]:
+    def _judged(self, name: str, kind: Kind, values: Mapping[str, Any], giver: Provenance) -> tuple[ConnectionStore, ConnectionDraft]:
         """Judge the name and the values of a new connection together.
 
         :raises InvalidConnection: with the faults of both at once.
@@ -377,7 +377,7 @@ class ManagedConnections:
             return self.known.unknown(name)
         return NotStored(f"the connection '{name}' is one of {file.source}, not of the store", hint=f"Edit {file.source}.")
 
-    def _tried(self, drafted: Drafted, name: str, *, test: bool, force: bool, timeout_seconds: float) -> Drafted:
+    def _tried(self, drafted: ConnectionDraft, name: str, *, test: bool, force: bool, timeout_seconds: float) -> ConnectionDraft:
         """The draft with the outcome of its test.
 
         :raises InvalidConnection: where the test fails and nothing forces it.
@@ -392,7 +392,7 @@ class ManagedConnections:
             raise _failing(trial, drafted)
         return replace(drafted, draft=replace(drafted.draft, outcome=_outcome(trial)))
 
-    def _trial(self, drafted: Drafted, name: str, timeout_seconds: float) -> Trial:
+    def _trial(self, drafted: ConnectionDraft, name: str, timeout_seconds: float) -> Trial:
         deadline, stored = Deadline.after(timeout_seconds, self._clock), _stored(name, drafted)
         return try_connection(stored, self._catalog_for(stored), self._opening, drafted, deadline)
 
@@ -406,7 +406,7 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
 
 
-def _stored(name: str, drafted: Drafted) -> StoredConnection:
+def _stored(name: str, drafted: ConnectionDraft) -> StoredConnection:
     draft = drafted.draft
     return StoredConnection(name, draft.type, draft.values, "draft", origin=draft.origin)
 
@@ -417,7 +417,7 @@ def _outcome(trial: Trial) -> Outcome:
     return Outcome("ok" if trial.status == "ok" else "failing", identifier, label, trial.to_json()["lastTest"])
 
 
-def _failing(trial: Trial, drafted: Drafted) -> InvalidConnection:
+def _failing(trial: Trial, drafted: ConnectionDraft) -> InvalidConnection:
     failed = [step for step in trial.steps if step.mandatory and not step.passed]
     hint = f"{failed[0].hint} " if failed[0].hint else ""
     if drafted.made:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from jackfield.manifest import Manifest
     from jackfield.schema.cache import Schemas
 
-__all__ = ["Drafted", "Drafter", "Giver"]
+__all__ = ["ConnectionDraft", "Drafter", "Provenance"]
 
 
 @dataclass(frozen=True, slots=True)
-class Giver:
+class Provenance:
     """Who gives values. ``own_external_id``: whether an External ID may be brought along; None leaves it to the origin, and over HTTP or
     MCP to the workspace's settings. ``folder`` is where relative ``$file`` references start. ``source`` is the file that they are
     imported from: it may go on hiding what is stored of it."""
@@ -36,7 +36,7 @@ class Giver:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Drafted:
+class ConnectionDraft:
     """A draft that was judged, and the fields for which an External ID was made."""
 
     kind: Kind
@@ -65,7 +65,9 @@ class Drafter:
         self._access = access
         self._check_references = check_references
 
-    def draft(self, kind: Kind, given: object, giver: Giver, *, name: str | None = None, old: StoredConnection | None = None) -> Drafted:
+    def draft(
+        self, kind: Kind, given: object, giver: Provenance, *, name: str | None = None, old: StoredConnection | None = None
+    ) -> ConnectionDraft:
         """Judge ``given`` as the values of a new connection, or as the edited ones of ``old``.
 
         :raises InvalidConnection: with every fault at once, each with a JSON Pointer into the values.
@@ -84,10 +86,10 @@ class Drafter:
             self._check_references(kept)
         else:
             kept = {field: _anchored(value, giver.folder) for field, value in kept.items()}
-        return Drafted(kind, Draft(kind.full_name, kept, kind.schema, origin), made, self._schemas)
+        return ConnectionDraft(kind, Draft(kind.full_name, kept, kind.schema, origin), made, self._schemas)
 
     def _completed(
-        self, kind: Kind, values: Mapping[str, Any], giver: Giver, old: StoredConnection | None
+        self, kind: Kind, values: Mapping[str, Any], giver: Provenance, old: StoredConnection | None
     ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
         """The values with an External ID where the type takes one and none is given or was there."""
         completed, made, refused = dict(values), [], []
@@ -102,7 +104,7 @@ class Drafter:
             raise InvalidConnection("the External ID cannot be chosen", details=refused, hint="Leave it out; it is shown when it is made.")
         return completed, tuple(made)
 
-    def _may_choose(self, giver: Giver) -> bool:
+    def _may_choose(self, giver: Provenance) -> bool:
         if giver.own_external_id is not None:
             return giver.own_external_id
         return giver.origin == "operator" or self._access().own_external_id
@@ -112,7 +114,7 @@ def _is_blank(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _origin(giver: Giver, given: Mapping[str, Any], kept: Mapping[str, Any], old: StoredConnection | None) -> Origin:
+def _origin(giver: Provenance, given: Mapping[str, Any], kept: Mapping[str, Any], old: StoredConnection | None) -> Origin:
     """The giver's; but what somebody over HTTP or MCP refers to does not become the operator's because the operator edits the rest."""
     was_remote = old is not None and old.origin == "remote"
     if was_remote and not set(reference_paths(kept)) <= set(reference_paths(given)):

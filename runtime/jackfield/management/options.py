@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jackfield.connector import Connector
     from jackfield.connector.declare import Explain, OptionSource
     from jackfield.manifest import Manifest
-    from jackfield.pipe.pipeline import Stages
+    from jackfield.pipe.pipeline import Pipeline
 
 __all__ = ["choices"]
 
@@ -29,7 +29,7 @@ _SECONDS = 30.0
 """How long a live source may take: a person waits for it in front of a form."""
 
 
-def choices(stages: Stages, connector_key: str, source: str, connection: str | None, caller: Caller) -> list[dict[str, str]]:
+def choices(stages: Pipeline, connector_key: str, source: str, connection: str | None, caller: Caller) -> list[dict[str, str]]:
     """What the option source gives ``caller``. One that asks the provider does so over ``connection``.
 
     :raises UnknownConnector: no such connector, or one that rules hide from the caller.
@@ -40,7 +40,7 @@ def choices(stages: Stages, connector_key: str, source: str, connection: str | N
     """
     from jackfield.access import Request as Wish
 
-    authorizer = stages.permits.authorizer(caller)
+    authorizer = stages.access.authorizer(caller)
     wish = Wish(connector_key, source, "read", connection)  # as for an action that reads
     manifest = _manifest(stages.catalog, connector_key, authorizer, wish)
     connector: Connector = stages.catalog.load(manifest.key)
@@ -72,7 +72,9 @@ def _manifest(catalog: Catalog, key: str, authorizer: Authorizer, wish: Request)
     return catalog.find(key) if not authorizer.is_bound or key in catalog else SeenCatalog(catalog, authorizer).find(key)
 
 
-def _live(stages: Stages, manifest: Manifest, connector: Connector, found: OptionSource, stored: StoredConnection) -> list[dict[str, str]]:
+def _live(
+    stages: Pipeline, manifest: Manifest, connector: Connector, found: OptionSource, stored: StoredConnection
+) -> list[dict[str, str]]:
     target = stages.targets.find(stored, manifest)
     opening = stages.opening.find(target, manifest, connector, {})
     call, client = Call(Deadline.after(_SECONDS, stages.clock), threading.Event()), None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jackfield.connector import Connector
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Targets
-    from jackfield.pipe.open import OpenConnections
+    from jackfield.pipe.open import Opener
 
 __all__ = ["external_id", "policies"]
 
@@ -23,7 +23,7 @@ __all__ = ["external_id", "policies"]
 def policies(
     stored: StoredConnection,
     catalog: Catalog,
-    opening: OpenConnections,
+    opening: Opener,
     targets: Targets,
     actions: Sequence[str] | None,
     principal_arn: str | None,
@@ -51,7 +51,7 @@ def policies(
     return {**about, **make(permissions, principal_arn)}
 
 
-def external_id(stored: StoredConnection, catalog: Catalog, opening: OpenConnections, targets: Targets) -> str | None:
+def external_id(stored: StoredConnection, catalog: Catalog, opening: Opener, targets: Targets) -> str | None:
     """Return the External ID of a connection, its reference resolved; None where its type or the connection has none.
 
     :raises InvalidConnection: where the reference cannot be read.

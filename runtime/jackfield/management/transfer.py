@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jackfield.connections import Connections, StoredConnection
     from jackfield.connections.connection_types import Kinds
     from jackfield.management.connections import ManagedConnections
-    from jackfield.management.drafts import Giver
+    from jackfield.management.drafts import Provenance
 
 __all__ = ["exported", "imported", "without_secrets"]
 
@@ -29,7 +29,7 @@ _LOG = logging.getLogger("jackfield.connections")
 
 
 def imported(
-    connections: ManagedConnections, document: str | os.PathLike[str], *, replace: bool, test: bool, force: bool, giver: Giver
+    connections: ManagedConnections, document: str | os.PathLike[str], *, replace: bool, test: bool, force: bool, giver: Provenance
 ) -> list[dict[str, Any]]:
     """Keep the connections of a document, one by one: what is refused leaves the others alone. A row for each.
 
@@ -59,7 +59,7 @@ def imported(
     return rows
 
 
-def _read(document: str | os.PathLike[str], giver: Giver) -> list[StoredConnection | str]:
+def _read(document: str | os.PathLike[str], giver: Provenance) -> list[StoredConnection | str]:
     """What is in the document; only the operator's may be a path, or name files and variables of this host."""
     if giver.origin != "operator":
         return read_document(str(document), "the document", ".", reads_host=False)
@@ -83,7 +83,7 @@ def _tell_hidden(connections: ManagedConnections, item: StoredConnection, source
 
 
 def _kept(
-    connections: ManagedConnections, item: StoredConnection, giver: Giver, *, replace: bool, test: bool, force: bool
+    connections: ManagedConnections, item: StoredConnection, giver: Provenance, *, replace: bool, test: bool, force: bool
 ) -> dict[str, Any]:
     store = connections.known.store
     there = store.show(item.name) if store is not None else None

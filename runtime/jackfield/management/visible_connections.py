@@ -11,7 +11,7 @@ from jackfield.connections.connection_types import Kinds
 from jackfield.errors import UnknownConnection
 from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.management.connections import ManagedConnections
-from jackfield.management.drafts import Giver
+from jackfield.management.drafts import Provenance
 
 if TYPE_CHECKING:
     from jackfield.access import Actor, Audit, Authorizer
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.connections import Connections, StoredConnection
     from jackfield.pipe.admit import Targets
-    from jackfield.pipe.open import OpenConnections
+    from jackfield.pipe.open import Opener
 
 __all__ = ["GuardedConnections"]
 
-_OPERATOR = Giver()
+_OPERATOR = Provenance()
 
 
 class GuardedConnections(ManagedConnections):
@@ -37,7 +37,7 @@ class GuardedConnections(ManagedConnections):
         self,
         known: Connections,
         catalog: Catalog,
-        opening: OpenConnections,
+        opening: Opener,
         targets: Targets,
         clock: Clock,
         audit: Callable[[Actor], Audit] | None,
@@ -97,7 +97,7 @@ class GuardedConnections(ManagedConnections):
         *,
         test: bool = True,
         force: bool = False,
-        giver: Giver = _OPERATOR,
+        giver: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
         """Add a connection under a name that the caller may use.
@@ -116,7 +116,7 @@ class GuardedConnections(ManagedConnections):
         *,
         test: bool = True,
         force: bool = False,
-        giver: Giver = _OPERATOR,
+        giver: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
         """Change a connection that the caller may use.
@@ -159,7 +159,7 @@ class GuardedConnections(ManagedConnections):
         values: Mapping[str, Any],
         *,
         name: str | None = None,
-        giver: Giver = _OPERATOR,
+        giver: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
         """Test values that are not kept: as an inline connection, or as the one that is to be added under ``name``.

@@ -14,7 +14,7 @@ from jackfield.fork import at_fork
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation
 from jackfield.manifest import ActionManifest, ConnectionTypeManifest, Manifest
-from jackfield.pipe.driver import Perform, Steps
+from jackfield.pipe.driver import Execute, Steps
 from jackfield.pipe.visible_names import find_action, permitted, seen_connection
 from jackfield.redaction import Redactor, confidential_values, secret_values
 from jackfield.schema.cache import Schemas
@@ -108,8 +108,8 @@ def admitting(
 ) -> Steps[Admitted]:
     """The same in steps: an event loop does not wait for the database."""
     if connections.asks_store(invocation.connection):
-        found: Admitted = yield Perform(
-            lambda: admit(invocation, manifest, connections, targets, origin, authorizer, note), swift=connections.is_near
+        found: Admitted = yield Execute(
+            lambda: admit(invocation, manifest, connections, targets, origin, authorizer, note), inline_ok=connections.is_near
         )
         return found
     return admit(invocation, manifest, connections, targets, origin, authorizer, note)

@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
     from jackfield.database import Database, Transaction
 
-__all__ = ["Commit", "LoopThread", "Perform", "Step", "Steps", "Wait", "adrive", "drive"]
+__all__ = ["Commit", "Execute", "LoopThread", "Step", "Steps", "Wait", "adrive", "drive"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Perform:
-    """Call ``function``: in this thread, or in a worker thread under an event loop; a coroutine function is awaited. ``swift``: it takes
-    less than going to a thread does, and is called in the loop."""
+class Execute:
+    """Call ``function``: in this thread, or in a worker thread under an event loop; a coroutine function is awaited. ``inline_ok``: it
+    takes less than going to a thread does, and is called in the loop."""
 
     function: Callable[[], Any]
     is_async: bool = False
-    swift: bool = False
+    inline_ok: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Commit:
             logging.getLogger("jackfield.journal").error("an entry could not be recorded: %s", error)
 
 
-Step = Perform | Wait | Commit
+Step = Execute | Wait | Commit
 Steps = Generator[Step, Any, T]
 
 
@@ -167,7 +167,7 @@ async def adrive(steps: Steps[T], clock: Clock, workers: Executor) -> T:
         try:
             if isinstance(step, Commit):
                 value = await _acommit(step, loop)
-            elif step.swift:
+            elif step.inline_ok:
                 value = _caught(step.function)
             else:
                 value = await (

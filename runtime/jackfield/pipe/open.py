@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from jackfield.connector import Call, ConnectionType, Connector
     from jackfield.manifest import Manifest
 
-__all__ = ["OpenConnections", "Opening", "judge_hosts", "named_hosts"]
+__all__ = ["OpenConnection", "Opener", "judge_hosts", "named_hosts"]
 
 _FORMATS = frozenset({"uri", "uri-reference", "iri", "iri-reference", "hostname", "idn-hostname", "ipv4", "ipv6"})
 _SCHEMES = ("http:", "https:", "ws:", "wss:", "ftp:", "ftps:")
@@ -109,7 +109,7 @@ _SWIFT = 0.002
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Opening:
+class OpenConnection:
     """A connection whose secrets are resolved: ready to give a client for each try."""
 
     kind: ConnectionType
@@ -135,12 +135,12 @@ class Opening:
             self.cache.opened_in = time.perf_counter() - started
 
     @property
-    def is_swift(self) -> bool:
+    def is_inline_ok(self) -> bool:
         """Whether opening will most likely only look up what is kept: it did the last time, and no lease is due."""
         return self.judge is None and self.cache.opened_in < _SWIFT and self.cache.is_fresh
 
 
-class OpenConnections:
+class Opener:
     """Opens connections for one runtime and workspace, and keeps what is dear."""
 
     def __init__(
@@ -173,7 +173,7 @@ class OpenConnections:
         """Credentials that were asked of providers so far, by outcome: ``leased``, ``failed``."""
         return {outcome: count + self._inline.mints[outcome] for outcome, count in self._stored.mints.items()}
 
-    def find(self, target: Target, manifest: Manifest, connector: Connector, inputs: Mapping[str, Any]) -> Opening:
+    def find(self, target: Target, manifest: Manifest, connector: Connector, inputs: Mapping[str, Any]) -> OpenConnection:
         """Resolve the target's secrets and find what is kept for it.
 
         :raises InvalidConnection: where a reference cannot be read or is not allowed, what it holds breaks the schema, its External ID is
@@ -210,7 +210,7 @@ class OpenConnections:
 
         judged = not guard.internal and cache.cached(("hosts",), lambda: any(True for _ in named_hosts(schema, values)))
         judge = (lambda: judge_hosts(guard, schema, values)) if judged else None
-        return Opening(kind, cache, context_for, judge, lambda: self.forget_secrets(target))
+        return OpenConnection(kind, cache, context_for, judge, lambda: self.forget_secrets(target))
 
     def forget_secrets(self, target: Target) -> None:
         """Read what the target refers to anew when it is next opened, rather than from memory."""

@@ -13,7 +13,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from jackfield.access.workspace_access import Permits
+from jackfield.access.workspace_access import WorkspaceAccess
 from jackfield.clock import Clock, Deadline, within
 from jackfield.connector.shortage import exhausted
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError, Unauthenticated
@@ -22,7 +22,7 @@ from jackfield.pipe.admit import Admitted, Targets, admitting
 from jackfield.pipe.check import check, typed
 from jackfield.pipe.driver import Steps
 from jackfield.pipe.errors_map import Unmapped, in_doubt
-from jackfield.pipe.open import OpenConnections, Opening
+from jackfield.pipe.open import OpenConnection, Opener
 from jackfield.pipe.paging import collected, wants_all
 from jackfield.pipe.rate import Pace, turn
 from jackfield.pipe.recorder import Record, draft_of, fingerprinted
@@ -41,15 +41,15 @@ if TYPE_CHECKING:
     from jackfield.hooks import Plugins
     from jackfield.journal import Claimed, Journal
     from jackfield.pipe.admit import Target
-    from jackfield.pipe.open import Opening
+    from jackfield.pipe.open import OpenConnection
     from jackfield.pipe.recorder import Record
     from jackfield.pipe.run import Run
     from jackfield.redaction import Redactor
 
-__all__ = ["Stages", "Trace", "Wrapping", "required"]
+__all__ = ["Pipeline", "RunState", "Wrapping", "required"]
 
 
-class Trace:
+class RunState:
     """What the outermost boundary must know of a run that may have failed anywhere."""
 
     __slots__ = (
@@ -77,7 +77,7 @@ class Trace:
         self.started = time.perf_counter()
         self.record: Record | None = None
         self.run: Run | None = None
-        self.opening: Opening | None = None
+        self.opening: OpenConnection | None = None
         self.inputs: Mapping[str, Any] = {}
         self.inline: object = None
         """The values of an inline connection as they came in."""
@@ -123,27 +123,27 @@ _LARGEST_KEPT = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Stages:
+class Pipeline:
     """One workspace's pipe. ``journal`` gives its journal, or None; ``live`` has what runs now, by id, to cancel it."""
 
     workspace: str
     catalog: Catalog
     known: Connections
     schemas: Schemas
-    opening: OpenConnections
+    opening: Opener
     plugins: Plugins
-    permits: Permits
+    access: WorkspaceAccess
     clock: Clock
     journal: Callable[[], Journal | None]
     targets: Targets
     live: dict[str, threading.Event] = field(default_factory=dict)
     backoff: Backoff = field(default_factory=lambda: Backoff(random.Random()))  # noqa: S311 (jitter, not a secret)
 
-    def run(self, given: Mapping[str, Any] | str | bytes, trace: Trace) -> Steps[Result]:
+    def run(self, given: Mapping[str, Any] | str | bytes, trace: RunState) -> Steps[Result]:
         """One invocation from admitted to settled; whatever goes wrong is a Result."""
         self.live[trace.meta.invocation_id] = trace.cancelled
         try:
-            result = yield from self._stages(given, trace)
+            result = yield from self._pipeline(given, trace)
         except JackfieldError as error:
             result = self._failed(error, trace)
         except Exception as error:  # noqa: BLE001 (the outermost boundary: a bug of ours is a Result too)
@@ -163,7 +163,7 @@ class Stages:
                 raise
         return result
 
-    def enqueue(self, given: Mapping[str, Any] | str | bytes, trace: Trace) -> Steps[Result | str]:
+    def enqueue(self, given: Mapping[str, Any] | str | bytes, trace: RunState) -> Steps[Result | str]:
         """Admit and check an invocation, and leave the rest to a worker: its id, or the Result that its key replays.
 
         :raises JackfieldError: where it is refused at once.
@@ -192,7 +192,7 @@ class Stages:
             found = yield from record.queue()
             return meta.invocation_id if found is None else found
 
-    def _failed(self, error: JackfieldError, trace: Trace) -> Result:
+    def _failed(self, error: JackfieldError, trace: RunState) -> Result:
         if isinstance(error, Unauthenticated) and trace.opening is not None:
             trace.opening.forget_secrets()
         judged = trace.target is None and isinstance(error, InvalidConnection)  # what judged the values has masked them, by their schema
@@ -203,7 +203,7 @@ class Stages:
                 trace.record.name(trace.meta)
         return failed(trace.ended(), masked_error(self._logged(error, trace), redactor))
 
-    def _torn_down(self, trace: Trace) -> None:
+    def _torn_down(self, trace: RunState) -> None:
         """Tell the journal the truth while there is time: the caller or the process is going down (Ctrl-C, exit)."""
         if trace.record is None:
             return
@@ -211,7 +211,7 @@ class Stages:
             trace.cancelled.set()  # a thread that is still at it sends nothing any more
         trace.record.tear_down(None if trace.run is None else self._failed(trace.run.torn_down(), trace))
 
-    def _stages(self, given: Mapping[str, Any] | str | bytes, trace: Trace) -> Steps[Result]:
+    def _pipeline(self, given: Mapping[str, Any] | str | bytes, trace: RunState) -> Steps[Result]:
         invocation, meta = _parsed(given), trace.meta
         if trace.claimed is None:
             _refuse_moments(invocation)
@@ -225,7 +225,7 @@ class Stages:
             with Wrapping(self.plugins.around(invocation, self.workspace, meta), lambda error: self._log(error, trace)):
                 return (yield from self._through(invocation, deadline, trace))
 
-    def _through(self, invocation: Invocation, deadline: Deadline, trace: Trace) -> Steps[Result]:
+    def _through(self, invocation: Invocation, deadline: Deadline, trace: RunState) -> Steps[Result]:
         enter = self.plugins.stage if self.plugins.has("stage") else _unwatched
         enter("admit")
         record = trace.record = self._recorded(invocation, trace, deadline)
@@ -235,7 +235,7 @@ class Stages:
             replayed = yield from record.replay()
             if replayed is not None:
                 return replayed
-        keeps = record is not None and self.permits.settings.keep_inputs
+        keeps = record is not None and self.access.settings.keep_inputs
         if keeps:
             self._keep(admitted, trace)
         enter("check")
@@ -262,15 +262,15 @@ class Stages:
         self._note_used(admitted.target, trace.opening)
         return succeeded(trace.ended(), masked_output(output, trace.redactor))
 
-    def _note_used(self, target: Target | None, opening: Opening | None) -> None:
+    def _note_used(self, target: Target | None, opening: OpenConnection | None) -> None:
         """Have a connection of the database count as working: once for each version of it, in each process."""
         if target is not None and opening is not None and target.id is not None:
             identifier, version = target.id, target.version
             opening.cache.cached(("used",), lambda: self.known.note_used(identifier, version))
 
-    def _admitted(self, invocation: Invocation, trace: Trace, record: Record | None) -> Steps[Admitted]:
+    def _admitted(self, invocation: Invocation, trace: RunState, record: Record | None) -> Steps[Admitted]:
         """Find what the invocation names and ask the rules, before anything else of it is looked up: its key, its connection."""
-        authorizer = self.permits.asked_for(trace.caller)
+        authorizer = self.access.asked_for(trace.caller)
         note = record.rule if record is not None else None
         trace.unfound = lambda: (invocation, stored_secrets(invocation, self.known, self.catalog))
         manifest, action = find_called(invocation, self.catalog, authorizer, trace.meta, note)
@@ -287,7 +287,7 @@ class Stages:
             record.describe(admitted)
         return admitted
 
-    def _keep(self, admitted: Admitted, trace: Trace) -> None:
+    def _keep(self, admitted: Admitted, trace: RunState) -> None:
         """Have the journal keep the inputs, redacted; without the connection's secrets once it is open."""
         from jackfield.redaction import masked
 
@@ -297,7 +297,7 @@ class Stages:
         if trace.record is not None:
             trace.record.keep(sealed if len(sealed) <= _LARGEST_KEPT else None)
 
-    def _recorded(self, invocation: Invocation, trace: Trace, deadline: Deadline) -> Record | None:
+    def _recorded(self, invocation: Invocation, trace: RunState, deadline: Deadline) -> Record | None:
         journal = self.journal()
         if journal is None:
             _refuse_key(invocation)
@@ -308,7 +308,7 @@ class Stages:
         record.withhold(trace.inline)
         return record
 
-    def _run(self, admitted: Admitted, inputs: Mapping[str, Any], deadline: Deadline, trace: Trace) -> Run:
+    def _run(self, admitted: Admitted, inputs: Mapping[str, Any], deadline: Deadline, trace: RunState) -> Run:
         from jackfield.pipe.run import Run
 
         connector: Connector = self.catalog.load(admitted.manifest.key)
@@ -332,7 +332,7 @@ class Stages:
             unclear=trace.claimed is not None and trace.claimed.delivery > 1 and action.effect == "idempotent",
         )
 
-    def _pace(self, admitted: Admitted, opening: Opening | None) -> Pace | None:
+    def _pace(self, admitted: Admitted, opening: OpenConnection | None) -> Pace | None:
         if opening is None:
             return None
         limit, key = admitted.action.rate_limit, ("pace", admitted.manifest.key, admitted.action.key)
@@ -348,13 +348,13 @@ class Stages:
             run.meta.complete = not output.get(paging.token_output)
         return output
 
-    def _logged(self, error: JackfieldError, trace: Trace) -> JackfieldError:
+    def _logged(self, error: JackfieldError, trace: RunState) -> JackfieldError:
         for known in (error, error.__cause__):
             if isinstance(known, Internal):
                 self._log(getattr(known, "cause", known), trace)
         return self._bug(trace) if isinstance(error, Internal) else error
 
-    def _unexpected(self, error: Exception, trace: Trace) -> JackfieldError:
+    def _unexpected(self, error: Exception, trace: RunState) -> JackfieldError:
         self._log(error, trace)
         run = trace.run
         if run is not None and run.action.effect == "write" and (run.fetched or (run.current is not None and run.current.begun)):
@@ -363,14 +363,14 @@ class Stages:
         return short or self._bug(trace)
 
     @staticmethod
-    def _bug(trace: Trace) -> Internal:
+    def _bug(trace: RunState) -> Internal:
         # A new one: the old one holds the exception that it was made from, which a pickle would tell.
         return Internal(
             f"an unexpected error; the invocation is {trace.meta.invocation_id}",
             hint="The log of this process has the reason under that id.",
         )
 
-    def _log(self, error: Exception, trace: Trace) -> None:
+    def _log(self, error: Exception, trace: RunState) -> None:
         meta, text = trace.meta, reason(error, trace.redactor, trace.inputs)
         _LOG.error("invocation %s of workspace %s: %s/%s: %s", meta.invocation_id, self.workspace, meta.connector, meta.action, text)
 

@@ -13,7 +13,7 @@ from jackfield.clock import within
 from jackfield.errors import IdempotencyConflict, JackfieldError
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation, Meta, Result
-from jackfield.pipe.driver import Commit, Perform, Steps, Wait
+from jackfield.pipe.driver import Commit, Execute, Steps, Wait
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
@@ -71,7 +71,7 @@ class Record:
             return None
         pause = _FIRST_POLL
         while True:
-            entry: Entry | None = yield Perform(lambda: self._journal.held(key))
+            entry: Entry | None = yield Execute(lambda: self._journal.held(key))
             if entry is None:
                 return None
             if entry.fingerprint != self._draft.fingerprint:
@@ -104,7 +104,7 @@ class Record:
 
         draft = self._draft
         if self._journal.owes:
-            yield Perform(self._journal.settle_owed)
+            yield Execute(self._journal.settle_owed)
         durable = draft.effect == "write" or draft.idempotency_key is not None
         if self._claimed is not None:
             try:
@@ -113,7 +113,7 @@ class Record:
                 self._unbegun = True
                 raise
             if not begun:
-                raise (yield Perform(lambda: self._journal.not_begun(draft.id)))
+                raise (yield Execute(lambda: self._journal.not_begun(draft.id)))
             self.started = True
             return None
         while True:

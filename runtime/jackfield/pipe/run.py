@@ -12,7 +12,7 @@ from jackfield.clock import Deadline
 from jackfield.connector.context import Answered, Call, IdempotencyKey, entered
 from jackfield.connector.models import Output
 from jackfield.errors import Cancelled, InvalidOutput, JackfieldError, RateLimited, Sent, TimedOut, Unavailable
-from jackfield.pipe.driver import Perform, Steps, Wait
+from jackfield.pipe.driver import Execute, Steps, Wait
 from jackfield.pipe.errors_map import AUTHORS, explained, in_doubt, repeated, weigh
 from jackfield.pipe.rate import turn
 from jackfield.redaction.log_text import reason
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jackfield.connector import Action, Connector, Inputs
     from jackfield.invocation import Invocation, Meta
     from jackfield.manifest import Effect
-    from jackfield.pipe.open import Opening
+    from jackfield.pipe.open import OpenConnection
     from jackfield.pipe.rate import Pace
 
 __all__ = ["Run"]
@@ -46,7 +46,7 @@ class Run:
     connector: Connector
     action: Action
     values: Inputs
-    opening: Opening | None
+    opening: OpenConnection | None
     deadline: Deadline
     cancelled: threading.Event
     clock: Clock
@@ -85,7 +85,7 @@ class Run:
             call = self._call_for(self._patience(tries))
             try:
                 self.deadline.check()
-                return (yield Perform(partial(self.opening.client, call), swift=self.opening.is_swift))
+                return (yield Execute(partial(self.opening.client, call), inline_ok=self.opening.is_inline_ok))
             except Exception as cause:  # noqa: BLE001 (the connection-open boundary: whatever a connection type raises gets a code)
                 error = explained(self.connector, cause, None, None, call, self._tell)
             error.sent = Sent.NOTHING  # a fault while opening is never in doubt
@@ -222,11 +222,11 @@ class Run:
         least = min(now + _LEAST, self.deadline.at)
         return Deadline(self.clock, max(least, now + (self.deadline.at - now) / _SHARE), self.deadline.seconds)
 
-    def _step(self, values: Inputs, client: Any, call: Call) -> Perform:
+    def _step(self, values: Inputs, client: Any, call: Call) -> Execute:
         arguments = (values, client) if self.action.takes_client else (values,)
         if self.action.is_async:
-            return Perform(lambda: self._await(arguments, call), is_async=True)
-        return Perform(lambda: self._call(arguments, call))
+            return Execute(lambda: self._await(arguments, call), is_async=True)
+        return Execute(lambda: self._call(arguments, call))
 
     def _enter(self, call: Call) -> None:
         """Where the client does not announce its requests, entering the action counts as sent."""

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.journal import Claimed
 
-__all__ = ["Panels"]
+__all__ = ["RuntimePool"]
 
 _KEPT = 500
 """Workspaces whose open connections one process keeps."""
 
 
-class Panels:
+class RuntimePool:
     """Gives the runtime of a workspace, made on first use; all share the catalog and the database. ``guard`` judges the hosts that
     connections which were made over HTTP or MCP name; ``plugins`` are those besides the installed ones."""
 
@@ -47,22 +47,22 @@ class Panels:
         self.catalog = Catalog.installed(groups)
         self._points = groups.get("jackfield.plugins", ())
         self._plugins = tuple(plugins)
-        self._panels: OrderedDict[str, Jackfield] = OrderedDict()
+        self._runtimes: OrderedDict[str, Jackfield] = OrderedDict()
         self._beside: list[Jackfield] = []
         self._lock = threading.Lock()
         at_fork(self)
 
     def find(self, workspace: str) -> Jackfield:
         """The runtime of one workspace. Connections from files belong to the workspace ``default``."""
-        found = self._panels.get(workspace)
+        found = self._runtimes.get(workspace)
         if found is not None:
             return found
         with self._lock:
-            found = self._panels.get(workspace)
+            found = self._runtimes.get(workspace)
             if found is None:
-                found = self._panels[workspace] = self._made(workspace, None if workspace == "default" else ())
-                if len(self._panels) > _KEPT:
-                    self._panels.popitem(last=False)
+                found = self._runtimes[workspace] = self._made(workspace, None if workspace == "default" else ())
+                if len(self._runtimes) > _KEPT:
+                    self._runtimes.popitem(last=False)
         return found
 
     def beside(self, workspace: str, connections: Iterable[Any] | None) -> Jackfield:
@@ -80,8 +80,8 @@ class Panels:
     def mints(self) -> dict[str, int]:
         """Credentials that this process has asked of providers, by outcome."""
         found = {"leased": 0, "failed": 0}
-        for panel in [*self._panels.values(), *self._beside]:
-            for outcome, count in panel.open_connections.mints.items():
+        for runtime in [*self._runtimes.values(), *self._beside]:
+            for outcome, count in runtime.open_connections.mints.items():
                 found[outcome] += count
         return found
 
@@ -110,20 +110,20 @@ class Panels:
 
     def cancel(self, workspace: str, identifier: str) -> None:
         """Cancel what runs in this process and has not been sent."""
-        for panel in [*self._panels.values(), *self._beside]:
-            if panel.workspace == workspace:
-                panel.cancel_here(identifier)
+        for runtime in [*self._runtimes.values(), *self._beside]:
+            if runtime.workspace == workspace:
+                runtime.cancel_here(identifier)
 
     def known(self, workspace: str) -> Jackfield | None:
         """The runtime of a workspace that was used before."""
-        return self._panels.get(workspace)
+        return self._runtimes.get(workspace)
 
     async def drained(self, within: float) -> None:
         """Let what runs in this event loop end, at most ``within`` seconds; of the rest the journals then tell what is known."""
-        await asyncio.gather(*(panel.drained(within) for panel in [*self._panels.values(), *self._beside]))
+        await asyncio.gather(*(runtime.drained(within) for runtime in [*self._runtimes.values(), *self._beside]))
 
     def close(self) -> None:
         """Let what runs end, and close the database."""
-        for panel in [*self._panels.values(), *self._beside]:
-            panel.close()
+        for runtime in [*self._runtimes.values(), *self._beside]:
+            runtime.close()
         self.storage.close()

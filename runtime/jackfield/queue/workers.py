@@ -19,7 +19,7 @@ from jackfield.journal import Queue
 
 if TYPE_CHECKING:
     from jackfield.journal import Claimed
-    from jackfield.queue.runtime_pool import Panels
+    from jackfield.queue.runtime_pool import RuntimePool
 
 __all__ = ["QueueWorkers", "leave"]
 
@@ -47,12 +47,12 @@ class QueueWorkers:
 
     def __init__(
         self,
-        panels: Panels,
+        runtimes: RuntimePool,
         limit: int,
         ended: Callable[[Result], None] = lambda _result: None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._panels = panels
+        self._runtimes = runtimes
         self._limit = limit
         self._ended = ended
         self._stopping = stopping
@@ -66,7 +66,7 @@ class QueueWorkers:
 
     def start(self) -> None:
         """Begin to look, where there is a database."""
-        if self._panels.storage.enabled:
+        if self._runtimes.storage.enabled:
             self._task = asyncio.ensure_future(self._serve())
 
     def wake(self) -> None:
@@ -83,10 +83,10 @@ class QueueWorkers:
             await asyncio.wait(self._running, timeout=within)
 
     async def _serve(self) -> None:
-        storage = self._panels.storage
-        while (queue := await self._looked(lambda: Queue(storage.database, self._panels.clock))) is None:
+        storage = self._runtimes.storage
+        while (queue := await self._looked(lambda: Queue(storage.database, self._runtimes.clock))) is None:
             pass
-        await self._looked(self._panels.watch)
+        await self._looked(self._runtimes.watch)
         while True:
             await self._check(queue)
             claimed = await self._claimed(queue)
@@ -106,7 +106,7 @@ class QueueWorkers:
             return
         self._check_at = now + _CHECK
         for workspace, identifier in await self._looked(queue.asked_to_cancel) or ():
-            self._panels.cancel(workspace, identifier)
+            self._runtimes.cancel(workspace, identifier)
         busy = {(item.workspace, item.id, item.delivery) for item in self._running.values()}
         idle = {item for item in await self._looked(queue.held) or () if item not in busy}
         for claim in idle & self._idle_claims:
@@ -142,19 +142,19 @@ class QueueWorkers:
 
     async def _run(self, claimed: Claimed, queue: Queue) -> None:
         try:
-            panel = await asyncio.to_thread(self._panels.find, claimed.workspace)
-            self._ended(await panel.arun(claimed))
+            runtime = await asyncio.to_thread(self._runtimes.find, claimed.workspace)
+            self._ended(await runtime.arun(claimed))
         except (Unavailable, RuntimeError, MemoryError) as error:
             await asyncio.sleep(_CHECK)
             given = await self._looked(lambda: queue.give_back(claimed))
             _LOG.error("the queued invocation %s %s: %s", claimed.id, _FATES[given], type(error).__name__)
             if given is False:
-                await self._looked(lambda: self._panels.leave(claimed))
+                await self._looked(lambda: self._runtimes.leave(claimed))
         except JackfieldError as error:
             _LOG.error("the queued invocation %s cannot be run: %s", claimed.id, error.message)
             given_up = Internal(f"the queued invocation {claimed.id} cannot be read; it was not sent", hint="The worker's log says why.")
             result = Result("failed", Meta(claimed.id), error=given_up)
-            await self._looked(lambda: self._panels.refuse(claimed, result))
+            await self._looked(lambda: self._runtimes.refuse(claimed, result))
 
 
 def leave(code: int) -> int:

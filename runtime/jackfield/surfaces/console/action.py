@@ -21,12 +21,12 @@ from jackfield.surfaces.shared.problem import Problem
 
 if TYPE_CHECKING:
     from jackfield.manifest import ActionManifest, Manifest
-    from jackfield.surfaces.console.page_request import Visit
+    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["FORM_SCRIPTS", "code", "found_action", "kept_inputs", "options", "shown", "still_in_doubt"]
 
 
-def still_in_doubt(visit: Visit, identifier: str) -> bool:
+def still_in_doubt(visit: PageRequest, identifier: str) -> bool:
     """Tell whether nobody knows yet if an earlier invocation took effect."""
     try:
         return visit.journal.find(identifier).status == "in_doubt"
@@ -34,7 +34,7 @@ def still_in_doubt(visit: Visit, identifier: str) -> bool:
         return False
 
 
-def kept_inputs(visit: Visit, identifier: str) -> Mapping[str, Any]:
+def kept_inputs(visit: PageRequest, identifier: str) -> Mapping[str, Any]:
     """``inputs`` and ``connection`` of an earlier invocation, as far as they were kept; a wrong id gives nothing."""
     try:
         entry = visit.journal.find(identifier)
@@ -53,7 +53,7 @@ _EFFECTS = {
 }
 
 
-def found_action(visit: Visit) -> tuple[Manifest, ActionManifest]:
+def found_action(visit: PageRequest) -> tuple[Manifest, ActionManifest]:
     """The connector and the action of the address.
 
     :raises Problem: 404 where there is none.
@@ -68,7 +68,7 @@ def found_action(visit: Visit) -> tuple[Manifest, ActionManifest]:
     return manifest, found
 
 
-def shown(visit: Visit) -> Response:
+def shown(visit: PageRequest) -> Response:
     """``GET /connectors/{key}/actions/{action}``; ``?again=`` begins with the inputs of an invocation, ``?example=`` with an example's."""
     visit.require("read")
     manifest, action = found_action(visit)
@@ -97,25 +97,25 @@ def shown(visit: Visit) -> Response:
     )  # fmt: skip
 
 
-def code(visit: Visit) -> Response:
+def code(visit: PageRequest) -> Response:
     """``POST …/code``: the form's invocation in four languages."""
     visit.require("read")
     manifest, action = found_action(visit)
     return fragment(_code(visit, read_invocation(visit, manifest, action)))
 
 
-def options(visit: Visit) -> Response:
+def options(visit: PageRequest) -> Response:
     """``GET /connectors/{key}/options/{source}?connection=``: choices for a field, as JSON. Who may not invoke asks no provider."""
     visit.require("read")
     connection = visit.query.get("connection") if visit.may("invoke") else None
     try:
-        found = visit.panel.options(visit.path("key"), visit.path("source"), connection=connection or None, caller=visit.identity.caller)
+        found = visit.runtime.options(visit.path("key"), visit.path("source"), connection=connection or None, caller=visit.identity.caller)
     except JackfieldError as error:
         return answer({"items": [], "message": error.message}, 404 if error.http_status == 404 else 200)
     return answer({"items": found[:_CHOICES]})
 
 
-def read_invocation(visit: Visit, manifest: Manifest, action: ActionManifest) -> dict[str, Any]:
+def read_invocation(visit: PageRequest, manifest: Manifest, action: ActionManifest) -> dict[str, Any]:
     """The invocation that the form describes. Connector and action are the page's, whatever the form says.
 
     :raises Problem: 400 where it is not one JSON object.
@@ -133,13 +133,13 @@ def read_invocation(visit: Visit, manifest: Manifest, action: ActionManifest) ->
     }
 
 
-def _again(visit: Visit) -> Mapping[str, Any] | None:
+def _again(visit: PageRequest) -> Mapping[str, Any] | None:
     """The invocation that is to be run again, as far as it was kept; empty where nothing was."""
     identifier = visit.query.get("again")
     return kept_inputs(visit, identifier) if identifier else None
 
 
-def _told(visit: Visit, again: Mapping[str, Any] | None) -> Markup | None:
+def _told(visit: PageRequest, again: Mapping[str, Any] | None) -> Markup | None:
     if again is None:
         return None
     entry = h.a("the earlier invocation", href=f"/invocations/{visit.query['again']}")
@@ -158,7 +158,7 @@ def _example(manifest: Manifest, action: ActionManifest) -> Mapping[str, Any]:
     return {"inputs": found.get("inputs", {})} if isinstance(found, Mapping) else {}
 
 
-def _code_holder(visit: Visit, manifest: Manifest, action: ActionManifest, begin: Mapping[str, Any], address: str) -> Markup:
+def _code_holder(visit: PageRequest, manifest: Manifest, action: ActionManifest, begin: Mapping[str, Any], address: str) -> Markup:
     first = {"connector": manifest.key, "action": action.key, **begin}
     return h.div(
         _code(visit, first),
@@ -171,14 +171,14 @@ def _code_holder(visit: Visit, manifest: Manifest, action: ActionManifest, begin
     )
 
 
-def _code(visit: Visit, invocation: Mapping[str, Any]) -> Markup:
-    panels: list[tuple[str, Node]] = [
+def _code(visit: PageRequest, invocation: Mapping[str, Any]) -> Markup:
+    runtimes: list[tuple[str, Node]] = [
         ("JSON", code_block(snippets.as_json(invocation), "The invocation as JSON")),
         ("curl", code_block(snippets.as_curl(invocation, visit.origin), "The call with curl")),
         ("Python", code_block(snippets.as_python(invocation), "The call from Python")),
         ("CLI", code_block(snippets.as_command(invocation), "The call from a shell")),
     ]
-    return tabs("code", panels)
+    return tabs("code", runtimes)
 
 
 def _about(manifest: Manifest, action: ActionManifest) -> Markup:

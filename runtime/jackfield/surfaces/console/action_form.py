@@ -13,7 +13,7 @@ from jackfield.surfaces.console.markup import Markup, h
 
 if TYPE_CHECKING:
     from jackfield.manifest import ActionManifest, Manifest
-    from jackfield.surfaces.console.page_request import Visit
+    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["action_form", "fitting_connections"]
 
@@ -21,7 +21,7 @@ _MOST = 1000
 _SHORT = 30
 
 
-def fitting_connections(visit: Visit, manifest: Manifest, action: ActionManifest) -> list[dict[str, Any]]:
+def fitting_connections(visit: PageRequest, manifest: Manifest, action: ActionManifest) -> list[dict[str, Any]]:
     """The connections that can serve the action."""
     if not manifest.connection_types:
         return []
@@ -34,7 +34,7 @@ def fitting_connections(visit: Visit, manifest: Manifest, action: ActionManifest
 
 
 def action_form(
-    visit: Visit, action: ActionManifest, begin: Mapping[str, Any], choices: list[dict[str, Any]], address: str, *, has_example: bool
+    visit: PageRequest, action: ActionManifest, begin: Mapping[str, Any], choices: list[dict[str, Any]], address: str, *, has_example: bool
 ) -> Markup:
     """Build the whole form; ``begin`` is what it holds at first, ``choices`` are the connections that can serve the action."""
     schema = form_schema(action.inputs)
@@ -66,7 +66,7 @@ def action_form(
     )  # fmt: skip
 
 
-def _connection_field(visit: Visit, choices: list[dict[str, Any]], chosen: str) -> Markup | None:
+def _connection_field(visit: PageRequest, choices: list[dict[str, Any]], chosen: str) -> Markup | None:
     manifest = visit.catalog.find(visit.path("key"))
     if not manifest.connection_types:
         return None

@@ -33,7 +33,7 @@ from jackfield.surfaces.console.components import fault_of, heading
 from jackfield.surfaces.console.cookies import csrf_token, same_token
 from jackfield.surfaces.console.entrance import Entrance
 from jackfield.surfaces.console.markup import h
-from jackfield.surfaces.console.page_request import Visit
+from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import document, fragment, page, secured
 from jackfield.surfaces.shared.body import TooLarge, read_form
 from jackfield.surfaces.shared.problem import Problem
@@ -41,11 +41,11 @@ from jackfield.surfaces.shared.problem import Problem
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["routes"]
 
-Endpoint = Callable[[Visit], Any]
+Endpoint = Callable[[PageRequest], Any]
 
 _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/", overview.shown, "GET"),
@@ -81,14 +81,14 @@ _STREAMED = (uploads.upload,)
 _MOST_FIELDS = 200
 
 
-def routes(host: Host) -> list[Route]:
+def routes(server: ServerContext) -> list[Route]:
     """The routes of the console, mounted at ``/``."""
-    entrance = Entrance(host)
-    pages = [Route(path, _page(host, entrance, function), methods=[method]) for path, function, method in _PAGES]
-    return [*pages, *signing_in.routes(host, entrance), assets_route()]
+    entrance = Entrance(server)
+    pages = [Route(path, _page(server, entrance, function), methods=[method]) for path, function, method in _PAGES]
+    return [*pages, *signing_in.routes(server, entrance), assets_route()]
 
 
-def _page(host: Host, entrance: Entrance, function: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+def _page(server: ServerContext, entrance: Entrance, function: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         touch = request.query_params.get("live") != "1"  # a page that looks for news is no sign of a person
         try:
@@ -98,10 +98,10 @@ def _page(host: Host, entrance: Entrance, function: Endpoint) -> Callable[[Reque
         if found is None:
             return _to_sign_in(request)
         identity, secret, operator = found
-        visit = Visit(request, host, identity, csrf_token(secret), operator)
+        visit = PageRequest(request, server, identity, csrf_token(secret), operator)
         try:
             if not operator:
-                host.pace(identity)
+                server.pace(identity)
             if request.method == "POST":
                 visit = await _posted(visit, secret, function)
             if inspect.iscoroutinefunction(function):
@@ -117,7 +117,7 @@ def _page(host: Host, entrance: Entrance, function: Endpoint) -> Callable[[Reque
     return endpoint
 
 
-async def _posted(visit: Visit, secret: str, function: Endpoint) -> Visit:
+async def _posted(visit: PageRequest, secret: str, function: Endpoint) -> PageRequest:
     """The visit with the form's fields.
 
     :raises Problem: where the form is not one of this session's, or too large.
@@ -126,7 +126,7 @@ async def _posted(visit: Visit, secret: str, function: Endpoint) -> Visit:
     form: dict[str, str] = {}
     if function not in _STREAMED:
         try:
-            form = await read_form(request, visit.host.settings.max_body, _MOST_FIELDS)
+            form = await read_form(request, visit.server.settings.max_body, _MOST_FIELDS)
         except TooLarge as error:
             raise Problem(413, str(error), {"Connection": "close"}) from None
         except ValueError:
@@ -134,7 +134,7 @@ async def _posted(visit: Visit, secret: str, function: Endpoint) -> Visit:
     given = form.pop("csrf", "") or request.headers.get("x-csrf-token", "")
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") or not same_token(given, secret):
         raise Problem(403, "the form is not one of this session: load the page again, and send it from there")
-    return Visit(request, visit.host, visit.identity, visit.csrf, visit.operator, form)
+    return PageRequest(request, visit.server, visit.identity, visit.csrf, visit.operator, form)
 
 
 def _to_sign_in(request: Request) -> Response:
@@ -147,7 +147,7 @@ def _to_sign_in(request: Request) -> Response:
     return secured(RedirectResponse("/login" if path == "/" else f"/login?next={quote(path + query, safe='')}", 303))
 
 
-def _refused(visit: Visit, status: int, message: str, headers: dict[str, str] | None = None, *, hint: str | None = None) -> Response:
+def _refused(visit: PageRequest, status: int, message: str, headers: dict[str, str] | None = None, *, hint: str | None = None) -> Response:
     """A refusal as a page, or as the part of a page that was asked for; htmx shows the latter where the answer would have been."""
     if visit.partial:
         return fragment(fault_of(message, hint), status=status, headers=headers)

@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from jackfield.access import AuditEntry
-    from jackfield.surfaces.console.page_request import Visit
+    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["listed"]
 
 _FILTERS = (("actor", "Actor", "token:… or cli:…"), ("object", "Object", "connection:*"), ("event", "Event", "connection.created"))
 
 
-def listed(visit: Visit) -> Response:
+def listed(visit: PageRequest) -> Response:
     """``GET /audit``."""
     visit.require("manage")
     if visit.identity.rules:
         raise Problem(403, "a token with rules of its own cannot read the audit log")
     given = {name: visit.query.get(name, "").strip()[:200] for name, _, _ in _FILTERS}
-    log = Audit(visit.host.storage.database, visit.identity.workspace, visit.host.clock)
+    log = Audit(visit.server.storage.database, visit.identity.workspace, visit.server.clock)
     found, cursor = log.list(
         actor=given["actor"] or None, target=given["object"] or None, event=given["event"] or None, cursor=visit.query.get("cursor") or None
     )
@@ -66,7 +66,7 @@ def _filters(given: Mapping[str, str]) -> Markup:
     return h.form(fields, h.button("Apply"), action="/audit", class_="filters")
 
 
-def _row(visit: Visit, entry: AuditEntry) -> tuple[Node, ...]:
+def _row(visit: PageRequest, entry: AuditEntry) -> tuple[Node, ...]:
     if entry.damage is not None:
         return "unknown", "unknown", h.strong(f"Entry {entry.sequence} {entry.damage}"), "", ""
     about = entry.about

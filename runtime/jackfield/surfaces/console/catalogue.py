@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from jackfield.catalog import Entry
     from jackfield.manifest import Manifest
-    from jackfield.surfaces.console.page_request import Visit
+    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["icon_of", "listed", "shown"]
 
@@ -45,7 +45,7 @@ def _letters(title: str) -> Markup:
     return h.span(text.upper(), class_="icon letters", aria_hidden="true")
 
 
-def listed(visit: Visit) -> Response:
+def listed(visit: PageRequest) -> Response:
     """``GET /connectors``: the catalogue; ``?q=`` searches connectors and actions."""
     visit.require("read")
     words = visit.query.get("q", "").strip()
@@ -65,8 +65,8 @@ def listed(visit: Visit) -> Response:
     return page(visit, "connectors", "Connectors", heading("Connectors", lead=lead), search, h.div(found, id="found", aria_live="polite"))
 
 
-def _found(visit: Visit, words: str) -> Markup:
-    entries = listed_connectors(visit.host.search, visit.catalog)
+def _found(visit: PageRequest, words: str) -> Markup:
+    entries = listed_connectors(visit.server.search, visit.catalog)
     if not words:
         shown = [_card(visit, entry) for entry in entries[:_CARDS]]
         rest = len(entries) - len(shown)
@@ -78,7 +78,7 @@ def _found(visit: Visit, words: str) -> Markup:
         )
     wanted = words.casefold().split()
     connectors = [entry for entry in entries if all(word in f"{entry.key} {entry.title}".casefold() for word in wanted)]
-    actions, _ = found_actions(visit.host.search, visit.catalog, words, None, None, 0, _FOUND)
+    actions, _ = found_actions(visit.server.search, visit.catalog, words, None, None, 0, _FOUND)
     table = rows_table(
         "Actions that fit",
         ("Action", "Connector", "Effect", "What it does"),
@@ -96,7 +96,7 @@ def _found(visit: Visit, words: str) -> Markup:
     )
 
 
-def _card(visit: Visit, entry: Entry) -> Markup:
+def _card(visit: PageRequest, entry: Entry) -> Markup:
     if entry.error is not None:
         return h.li(h.h2(_letters(entry.key), entry.key), h.p(badge("broken"), " ", entry.error), class_="card")
     manifest = visit.catalog.find(entry.key)
@@ -109,7 +109,7 @@ def _card(visit: Visit, entry: Entry) -> Markup:
     )
 
 
-def shown(visit: Visit) -> Response:
+def shown(visit: PageRequest) -> Response:
     """``GET /connectors/{key}``."""
     visit.require("read")
     try:
@@ -147,13 +147,13 @@ def _first(text: str) -> str:
     return text.partition("\n")[0]
 
 
-def _types(visit: Visit, manifest: Manifest) -> list[Markup]:
+def _types(visit: PageRequest, manifest: Manifest) -> list[Markup]:
     if not manifest.connection_types:
         return [h.h2("Connections"), notice("Its actions need no connection.")]
     return [h.h2("Connection types"), h.ul(_type_cards(visit, manifest), class_="cards wide")]
 
 
-def _type_cards(visit: Visit, manifest: Manifest) -> Iterable[Markup]:
+def _type_cards(visit: PageRequest, manifest: Manifest) -> Iterable[Markup]:
     for kind in manifest.connection_types.values():
         name = manifest.full_name(kind)
         counted: Mapping[str, Any] = visit.connections.list(limit=100, type=name).to_json()

@@ -146,18 +146,18 @@ def code_block(text: str, label: str, *, short: bool = False) -> Markup:
     return h.div(copy, h.pre(h.code(text), tabindex="0", role="region", aria_label=label), class_="code short" if short else "code")
 
 
-def tabs(name: str, panels: Sequence[tuple[str, Node]]) -> Markup:
+def tabs(name: str, runtimes: Sequence[tuple[str, Node]]) -> Markup:
     """Panels of which one is seen at a time; all of them where no script runs."""
     buttons = [
         h.button(
             title, type="button", role="tab", id=f"{name}-tab-{place}", aria_controls=f"{name}-panel-{place}",
             aria_selected="true" if place == 0 else "false", tabindex="0" if place == 0 else "-1",
         )
-        for place, (title, _) in enumerate(panels)
+        for place, (title, _) in enumerate(runtimes)
     ]  # fmt: skip
     bodies = [
         h.div(content, role="tabpanel", id=f"{name}-panel-{place}", aria_labelledby=f"{name}-tab-{place}")
-        for place, (_, content) in enumerate(panels)
+        for place, (_, content) in enumerate(runtimes)
     ]
     return h.div(h.div(buttons, role="tablist", aria_label=name.replace("-", " ")), bodies, class_="tabs", id=f"{name}-tabs")
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from jackfield.connections.connection_types import Kind
-    from jackfield.surfaces.console.page_request import Visit
+    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["cure", "removed", "renamed", "shown", "tested"]
 
@@ -70,7 +70,7 @@ _DOCUMENTS = (
 )
 
 
-def shown(visit: Visit) -> Response:
+def shown(visit: PageRequest) -> Response:
     """``GET /connections/{name}``."""
     visit.require("read")
     row = visit.connections.show(visit.path("name"))
@@ -94,7 +94,7 @@ def shown(visit: Visit) -> Response:
     return page(visit, "connections", str(row["name"]), *content, scripts=FORM_SCRIPTS)
 
 
-def tested(visit: Visit) -> Response:
+def tested(visit: PageRequest) -> Response:
     """``POST /connections/{name}/test``: try it now; the card with its steps."""
     visit.require("invoke")
     row = visit.connections.test(visit.path("name"))
@@ -105,14 +105,14 @@ def tested(visit: Visit) -> Response:
     return fragment(_test_card(visit, row, external_id), _title(row, anew=True), policies)
 
 
-def renamed(visit: Visit) -> Response:
+def renamed(visit: PageRequest) -> Response:
     """``POST /connections/{name}/name``."""
     visit.require("manage")
     row = visit.connections.rename(visit.path("name"), visit.form.get("new", "").strip())
     return redirect(visit, f"/connections/{row['name']}?done=renamed")
 
 
-def removed(visit: Visit) -> Response:
+def removed(visit: PageRequest) -> Response:
     """``POST /connections/{name}/removal``."""
     visit.require("manage")
     visit.connections.remove(visit.path("name"))
@@ -129,7 +129,7 @@ def _serves(kind: Kind | None) -> Node:
     return [[h.a(manifest.title, href=f"/connectors/{manifest.key}"), " "] for manifest in kind.manifests]
 
 
-def _test_card(visit: Visit, row: Mapping[str, Any], external_id: str | None) -> Markup:
+def _test_card(visit: PageRequest, row: Mapping[str, Any], external_id: str | None) -> Markup:
     """Show the last test step by step, with what to do about each step that failed."""
     last: Mapping[str, Any] = row.get("lastTest") or {}
     when = moment(str(last["at"]), visit.now, -1, "at") if last.get("at") else None
@@ -154,7 +154,7 @@ def _step(item: Mapping[str, Any], external_id: str | None) -> Markup:
     return h.li(h.div(h.strong(item["title"]), " ", badge(word)), h.p(item.get("message", "")), hint, class_=f"step {word}")
 
 
-def _external_id(visit: Visit, row: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def _external_id(visit: PageRequest, row: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Find the External ID, resolved where the connection refers to it; or why it cannot be read."""
     try:
         return visit.connections.external_id(str(row["name"])), None
@@ -168,7 +168,7 @@ def _tested_principal(row: Mapping[str, Any]) -> str | None:
     return next((str(step["principal"]) for step in steps if step.get("principal")), None)
 
 
-def _policies(visit: Visit, row: Mapping[str, Any], external: str | None, *, anew: bool = False) -> Markup | None:
+def _policies(visit: PageRequest, row: Mapping[str, Any], external: str | None, *, anew: bool = False) -> Markup | None:
     """Show what the account must allow, to copy; nothing for types that make no policies. ``anew``: in place of what the page shows."""
     principal = visit.query.get("principal", "").strip() or _tested_principal(row)
     try:
@@ -178,8 +178,8 @@ def _policies(visit: Visit, row: Mapping[str, Any], external: str | None, *, ane
         if principal is None:
             return None
         made, fault = visit.connections.policy(str(row["name"])), error
-    panels = [(title, code_block(_document(made[key]), title)) for key, title in _DOCUMENTS if key in made]
-    if not panels:
+    runtimes = [(title, code_block(_document(made[key]), title)) for key, title in _DOCUMENTS if key in made]
+    if not runtimes:
         return None
     who = h.input(
         type="text", id="principal", name="principal", value=principal, autocomplete="off", spellcheck="false",
@@ -195,7 +195,7 @@ def _policies(visit: Visit, row: Mapping[str, Any], external: str | None, *, ane
         [h.h3("External ID"), code_block(external, "External ID", short=True)] if external else None,
         ask if "trustPolicy" in made else None,
         notice(fault.message, tone="bad") if fault else None,
-        tabs("policies", panels),
+        tabs("policies", runtimes),
         class_="card stack", id="policy-card", hx_swap_oob="true" if anew else None,
     )  # fmt: skip
 
@@ -204,7 +204,7 @@ def _document(made: Any) -> str:
     return made if isinstance(made, str) else json_text(made)
 
 
-def _repair(visit: Visit, row: Mapping[str, Any], kind: Kind, *, stored: bool, opened: bool) -> Markup:
+def _repair(visit: PageRequest, row: Mapping[str, Any], kind: Kind, *, stored: bool, opened: bool) -> Markup:
     if not stored or not visit.may("manage"):
         reason = f"It is kept in {row.get('source')}: edit it there." if not stored else "Your token may not change it."
         values = [(name, h.code(value if isinstance(value, str) else json_text(value))) for name, value in row["values"].items()]
@@ -234,7 +234,7 @@ def _guide(kind: Kind) -> Markup | None:
     return h.details(h.summary(h.h2("How to set it up")), h.div(guide(kind.about.setup), class_="prose"), class_="card")
 
 
-def _rename(visit: Visit, row: Mapping[str, Any]) -> Markup:
+def _rename(visit: PageRequest, row: Mapping[str, Any]) -> Markup:
     new = h.input(
         type="text", id="new", name="new", value=row["name"], required=True, maxlength=100, autocomplete="off", aria_describedby="new-hint"
     )
@@ -245,7 +245,7 @@ def _rename(visit: Visit, row: Mapping[str, Any]) -> Markup:
     return h.details(h.summary(h.h2("Rename")), form, class_="card")
 
 
-def _remove(visit: Visit, row: Mapping[str, Any]) -> Markup:
+def _remove(visit: PageRequest, row: Mapping[str, Any]) -> Markup:
     form = h.form(
         csrf_field(visit.csrf),
         h.p("Its secrets are forgotten at once, and actions that name it fail. This cannot be undone."),

@@ -10,7 +10,7 @@ from jackfield.connections.sealed_values import secret_places
 from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.hints import worded
 from jackfield.invocation import decode
-from jackfield.management.drafts import Giver
+from jackfield.management.drafts import Provenance
 from jackfield.surfaces.console.action import FORM_SCRIPTS
 from jackfield.surfaces.console.catalogue import icon_of
 from jackfield.surfaces.console.components import csrf_field, fault_of, field, heading
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from jackfield.connections.connection_types import Kind
-    from jackfield.surfaces.console.page_request import Visit
+    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["changed", "created", "editor_of", "shown"]
 
-_REMOTE = Giver("remote")
+_REMOTE = Provenance("remote")
 _CARDS = 60
 """Types to choose among that are shown at once."""
 _NAME = "Letters, digits, dots, underscores and hyphens."
 
 
-def shown(visit: Visit) -> Response:
+def shown(visit: PageRequest) -> Response:
     """``GET /new-connection``: ``?type=`` chosen already, ``?connector=`` to choose among its types, ``?inside=1`` for a dialog."""
     visit.require("manage")
     inside = "inside" in visit.query
@@ -50,7 +50,7 @@ def shown(visit: Visit) -> Response:
     return page(visit, "connections", title, heading(title, lead=lead), content, scripts=FORM_SCRIPTS)
 
 
-def created(visit: Visit) -> Response:
+def created(visit: PageRequest) -> Response:
     """``POST /connections``; ``how`` is ``test``, ``untested`` or ``force``."""
     visit.require("manage")
     name, kind = visit.form.get("name", "").strip(), visit.form.get("type", "")
@@ -61,7 +61,7 @@ def created(visit: Visit) -> Response:
     return _saved(visit, add, f"/connections/{name}?done=created")
 
 
-def changed(visit: Visit) -> Response:
+def changed(visit: PageRequest) -> Response:
     """``POST /connections/{name}/values``: other values for a stored connection."""
     visit.require("manage")
     name, version = visit.path("name"), visit.form.get("version", "")
@@ -101,7 +101,7 @@ def _without_generated(schema: Mapping[str, Any], *, keep: bool) -> Mapping[str,
     return {**schema, "properties": {key: member for key, member in schema.get("properties", {}).items() if key not in made}}
 
 
-def _fitting(visit: Visit) -> list[Kind]:
+def _fitting(visit: PageRequest) -> list[Kind]:
     """Find the types of one connector, or all, in their authors' order; none that the workspace may not use."""
     kinds, connector = visit.connections.kinds, visit.query.get("connector")
     manifests = list(visit.catalog.manifests()) if connector is None else [visit.catalog.find(connector)]
@@ -140,7 +140,7 @@ def _choice(kinds: list[Kind], *, inside: bool) -> Markup:
     return h.div(h.ul(cards, class_="cards"), more)
 
 
-def _form(visit: Visit, kind: Kind, *, inside: bool) -> Markup:
+def _form(visit: PageRequest, kind: Kind, *, inside: bool) -> Markup:
     own = visit.connections.access().own_external_id
     made = _generated(kind.schema) if not own else []
     name = h.input(
@@ -189,7 +189,7 @@ def _guide(kind: Kind) -> Markup | None:
     return h.section(h.h2("How to set it up"), h.div(guide(kind.about.setup), class_="prose"), class_="card beside-form")
 
 
-def _saved(visit: Visit, save: Callable[..., dict[str, Any]], address: str) -> Response:
+def _saved(visit: PageRequest, save: Callable[..., dict[str, Any]], address: str) -> Response:
     """Save the values that the form brings, as its button says; where that is refused, say so beside the form."""
     how = visit.form.get("how", "test")
     try:

@@ -13,7 +13,7 @@ from jackfield.surfaces.console.shell import fragment, page
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from jackfield.surfaces.console.page_request import Visit
+    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["account_of", "done_notice", "listed"]
 
@@ -22,7 +22,7 @@ _MOST = 1000
 _DONE = {"removed": "The connection is removed, and its secrets are forgotten."}
 
 
-def listed(visit: Visit) -> Response:
+def listed(visit: PageRequest) -> Response:
     """``GET /connections``: ``?text=``, ``?type=`` and ``?cursor=``."""
     visit.require("read")
     found = _found(visit)
@@ -45,18 +45,18 @@ def account_of(row: Mapping[str, Any]) -> Node:
     return [label or identifier, h.span(f" ({identifier})", class_="muted") if label and identifier and identifier not in label else None]
 
 
-def done_notice(visit: Visit, texts: Mapping[str, str]) -> Markup | None:
+def done_notice(visit: PageRequest, texts: Mapping[str, str]) -> Markup | None:
     """What was done on the page before; only texts of our own."""
     text = texts.get(visit.query.get("done", ""))
     return notice(text, tone="good") if text else None
 
 
-def _problems(visit: Visit) -> list[Markup]:
+def _problems(visit: PageRequest) -> list[Markup]:
     known = visit.connections
     return [notice(text, tone="warn") for text in (*known.problems, *known.warnings)]
 
 
-def _filters(visit: Visit) -> Markup:
+def _filters(visit: PageRequest) -> Markup:
     there = sorted({str(row["type"]) for row in visit.connections.list(limit=_MOST).items})
     types = [(name, f"{found.about.title} ({name})" if (found := visit.connections.kinds.known(name)) else name) for name in there]
     text = h.input(
@@ -75,7 +75,7 @@ def _filters(visit: Visit) -> Markup:
     )  # fmt: skip
 
 
-def _found(visit: Visit) -> Markup:
+def _found(visit: PageRequest) -> Markup:
     given, status = visit.query, visit.query.get("status")
     limit = _MOST if status else _PAGE  # the status is not looked for in the database
     page_ = visit.connections.list(given.get("cursor"), limit, type=given.get("type") or None, text=given.get("text") or None)
@@ -88,7 +88,7 @@ def _found(visit: Visit) -> Markup:
     return h.div(table, more(address, "More"))
 
 
-def _first(visit: Visit) -> Node:
+def _first(visit: PageRequest) -> Node:
     make = h.a("Make the first one", href="/new-connection") if visit.may("manage") else "Ask whoever manages the workspace for one"
     return ["There is no connection yet. ", make, "."]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from jackfield.clock import Clock
     from jackfield.resources.storage import Storage
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["Entrance", "one_time_link"]
 
@@ -36,14 +36,14 @@ def one_time_link(storage: Storage, clock: Clock, origin: str) -> str:
 class Entrance:
     """Lets people in and out."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self.jar = CookieJar(host.settings)
+    def __init__(self, server: ServerContext) -> None:
+        self._server = server
+        self.jar = CookieJar(server.settings)
 
     def find(self, request: Request, *, touch: bool) -> tuple[Identity, str, bool] | None:
         """Who visits, the session's secret, and whether they came by a one-time link; None where nobody is signed in."""
         found = self.jar.session(request)
-        if found is None or not self._host.storage.enabled:
+        if found is None or not self._server.storage.enabled:
             return None
         workspace, secret = found
         session = self._sessions(workspace).find(secret, touch=touch)
@@ -54,28 +54,28 @@ class Entrance:
 
     def by_link(self, secret: str) -> tuple[str, str] | None:
         """The workspace and secret of a new session for a one-time link; None where it is used up."""
-        if not self._host.storage.enabled or not self._sessions(DEFAULT).spend_link(secret):
+        if not self._server.storage.enabled or not self._sessions(DEFAULT).spend_link(secret):
             return None
         self._record(_OPERATOR, "session.started")
         return DEFAULT, self._sessions(DEFAULT).begin({"by": "link"})
 
     def by_token(self, text: str) -> tuple[str, str] | None:
         """The same for a token of ours, or a JWT of the operator's identity provider."""
-        identity = self._host.identities.find(text) if self._host.storage.enabled else None
+        identity = self._server.identities.find(text) if self._server.storage.enabled else None
         if identity is None:
             return None
         noted: dict[str, Any] = {"by": "token", "id": identity.id}
         lasts = LASTS
         if text.count(".") == 2:
             noted = {"by": "jwt", "id": identity.id, "scope": identity.scope, "name": identity.name}
-            lasts = _expiry(text) - self._host.clock.time()
+            lasts = _expiry(text) - self._server.clock.time()
         self._record(identity, "session.started")
         return identity.workspace, self._sessions(identity.workspace).begin(noted, lasts)
 
     def leave(self, request: Request) -> None:
         """End the visitor's session."""
         found = self.jar.session(request)
-        if found is None or not self._host.storage.enabled:
+        if found is None or not self._server.storage.enabled:
             return
         visitor = self.find(request, touch=False)
         self._sessions(found[0]).end(found[1])
@@ -83,7 +83,7 @@ class Entrance:
             self._record(visitor[0], "session.ended")
 
     def _record(self, identity: Identity, event: str) -> None:
-        log = Audit(self._host.storage.database, identity.workspace, self._host.clock, identity.actor)
+        log = Audit(self._server.storage.database, identity.workspace, self._server.clock, identity.actor)
         log.record(event, "console", {"scope": identity.scope})
 
     def _identity(self, workspace: str, noted: Mapping[str, Any]) -> Identity | None:
@@ -92,15 +92,15 @@ class Entrance:
         if noted["by"] == "jwt":
             return Identity(workspace, noted["id"], noted["scope"], Rules(), noted["name"], "user")
         try:
-            token = Tokens(self._host.storage.database, workspace, self._host.clock).find(noted["id"])
+            token = Tokens(self._server.storage.database, workspace, self._server.clock).find(noted["id"])
         except UnknownToken:
             return None
-        if token.status(self._host.clock.time()) != "active":
+        if token.status(self._server.clock.time()) != "active":
             return None
         return Identity(workspace, token.id, token.scope, token.rules, token.name)
 
     def _sessions(self, workspace: str) -> Sessions:
-        return Sessions(self._host.storage.database, workspace, self._host.clock)
+        return Sessions(self._server.storage.database, workspace, self._server.clock)
 
 
 def _expiry(jwt: str) -> float:

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from jackfield.journal import Entry
-    from jackfield.surfaces.console.page_request import Visit
+    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["cancelled", "person", "resolved", "shown"]
 
 
-def person(visit: Visit, identifier: str) -> Node:
+def person(visit: PageRequest, identifier: str) -> Node:
     """Show who did something: a token's name with its id beside it, where the workspace has that token."""
     if identifier == "console":
         return "the operator, signed in with a one-time link"
     if visit.identity.rules and identifier != visit.identity.id:
         return h.code(identifier)  # the names of other tokens are not shown to a token with rules
     try:
-        token = Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock).find(identifier)
+        token = Tokens(visit.server.storage.database, visit.identity.workspace, visit.server.clock).find(identifier)
     except JackfieldError:
         return h.code(identifier)
     if not token.name:
@@ -47,7 +47,7 @@ _DONE = {
 }
 
 
-def shown(visit: Visit) -> Response:
+def shown(visit: PageRequest) -> Response:
     """``GET /invocations/{id}``."""
     visit.require("read")
     entry = _entry(visit)
@@ -70,15 +70,15 @@ def _again(entry: Entry) -> Markup:
     return h.a("Run again", href=f"/connectors/{entry.connector}/actions/{entry.action}?again={entry.id}", class_="button")
 
 
-def cancelled(visit: Visit) -> Response:
+def cancelled(visit: PageRequest) -> Response:
     """``POST /invocations/{id}/cancel``."""
     visit.require("invoke")
     entry = _entry(visit)
-    done = visit.panel.cancel(entry.id)
+    done = visit.runtime.cancel(entry.id)
     return redirect(visit, f"/invocations/{entry.id}?done={'cancelled' if done else 'late'}")
 
 
-def resolved(visit: Visit) -> Response:
+def resolved(visit: PageRequest) -> Response:
     """``POST /invocations/{id}/resolve``; ``as`` is ``succeeded`` or ``failed``."""
     visit.require("manage")
     entry, outcome = _entry(visit), visit.form.get("as")
@@ -91,21 +91,21 @@ def resolved(visit: Visit) -> Response:
     return redirect(visit, f"/invocations/{entry.id}?done=resolved")
 
 
-def _entry(visit: Visit) -> Entry:
+def _entry(visit: PageRequest) -> Entry:
     try:
         return visit.journal.find(visit.path("id"))
     except JackfieldError as error:
         raise Problem(404, error.message) from None
 
 
-def _installed(visit: Visit, entry: Entry) -> bool:
+def _installed(visit: PageRequest, entry: Entry) -> bool:
     try:
         return entry.action in visit.catalog.find(entry.connector).actions
     except JackfieldError:
         return False
 
 
-def _content(visit: Visit, entry: Entry) -> list[Node]:
+def _content(visit: PageRequest, entry: Entry) -> list[Node]:
     result: dict[str, Any] = dict(entry.result or {})
     told = error_shown(result["error"]) if "error" in result else None
     output = output_shown(result["output"]) if "output" in result and (result["output"] or entry.doubt is None) else None
@@ -115,7 +115,7 @@ def _content(visit: Visit, entry: Entry) -> list[Node]:
     return [_doubt(visit, entry), _resolution(visit, entry), _waiting(visit, entry), _facts(visit, entry), came, tries, whole]
 
 
-def _facts(visit: Visit, entry: Entry) -> Markup:
+def _facts(visit: PageRequest, entry: Entry) -> Markup:
     return h.section(
         h.h2("What was asked"),
         terms(
@@ -133,7 +133,7 @@ def _facts(visit: Visit, entry: Entry) -> Markup:
                 ("Settled", at(entry.settled_at, visit.now, whole=True) if entry.settled_at is not None else "not yet"),
                 ("Took", span_text(entry.settled_at - entry.created_at if entry.settled_at is not None else None)),
                 ("Request id", h.code(entry.request_id) if entry.request_id else None),
-                ("Trace", h.code(entry.context["traceparent"]) if entry.context.get("traceparent") else None),
+                ("RunState", h.code(entry.context["traceparent"]) if entry.context.get("traceparent") else None),
                 ("Deciding rule", entry.rule),
                 ("Settled by", person(visit, entry.resolved_by) if entry.resolved_by else None),
                 ("Inputs", _inputs(visit, entry)),
@@ -154,14 +154,14 @@ def _marks(entry: Entry) -> list[tuple[str, Node]]:
     ]
 
 
-def _inputs(visit: Visit, entry: Entry) -> Node:
+def _inputs(visit: PageRequest, entry: Entry) -> Node:
     if entry.inputs is not None:
         return h.details(h.summary("Show"), code_block(json_text(entry.inputs), "The inputs"))
     setting = ["; ", h.a("the workspace's settings", href="/workspace"), " can keep those of later ones"] if visit.may("manage") else None
     return ["not kept", setting]
 
 
-def _resolution(visit: Visit, entry: Entry) -> Markup | None:
+def _resolution(visit: PageRequest, entry: Entry) -> Markup | None:
     """Say who settled a doubt, and keep in sight what had put it in doubt."""
     settled: Any = (entry.result or {}).get("meta", {}).get("resolution")
     if not settled:
@@ -183,7 +183,7 @@ def _resolution(visit: Visit, entry: Entry) -> Markup | None:
     )
 
 
-def _doubt(visit: Visit, entry: Entry) -> Markup | None:
+def _doubt(visit: PageRequest, entry: Entry) -> Markup | None:
     """The way out of a doubt, for a person who has found out."""
     if entry.status != "in_doubt":
         return None
@@ -220,7 +220,7 @@ def _doubt(visit: Visit, entry: Entry) -> Markup | None:
     )
 
 
-def _waiting(visit: Visit, entry: Entry) -> Markup | None:
+def _waiting(visit: PageRequest, entry: Entry) -> Markup | None:
     if not entry.is_open:
         return None
     word = "It waits for a worker." if entry.status == "queued" else "It runs."

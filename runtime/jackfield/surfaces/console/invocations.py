@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from jackfield.access import Token
     from jackfield.journal import Entry
-    from jackfield.surfaces.console.page_request import Visit
+    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["entries_table", "listed"]
 
@@ -41,7 +41,7 @@ _STATUSES = (
 )  # fmt: skip
 
 
-def listed(visit: Visit) -> Response:
+def listed(visit: PageRequest) -> Response:
     """``GET /invocations``: the filters of ``GET /v1/invocations`` and ``?cursor=``; ``?since=`` is one of 15m, 1h, 24h, 7d."""
     visit.require("read")
     found = _found(visit)
@@ -67,7 +67,7 @@ def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node
     return rows_table(caption, ("When", "What", "Status", "Connection", "Tries", "Took"), rows, empty=empty)
 
 
-def _given(visit: Visit) -> dict[str, str]:
+def _given(visit: PageRequest) -> dict[str, str]:
     """The filters of the address.
 
     :raises Problem: 400 for a status or a time that there is not: a list that ignores a filter looks like its answer.
@@ -79,7 +79,7 @@ def _given(visit: Visit) -> dict[str, str]:
     return given
 
 
-def _caller(visit: Visit, given: str) -> str:
+def _caller(visit: PageRequest, given: str) -> str:
     """The id by which the journal knows a caller: of the token with that name, else what was given.
 
     :raises Problem: 400 where several tokens have the name.
@@ -92,11 +92,11 @@ def _caller(visit: Visit, given: str) -> str:
     return next(iter(found), given)
 
 
-def _tokens(visit: Visit) -> list[Token]:
-    return Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock).list(limit=_SUGGESTED)[0]
+def _tokens(visit: PageRequest) -> list[Token]:
+    return Tokens(visit.server.storage.database, visit.identity.workspace, visit.server.clock).list(limit=_SUGGESTED)[0]
 
 
-def _filters(visit: Visit) -> Markup:
+def _filters(visit: PageRequest) -> Markup:
     given = _given(visit)
     search = h.input(type="search", id="q", name="q", value=given.get("q", ""), autocomplete="off", placeholder="Id, key, error, label …")
     status = h.select(option_list(_STATUSES, given.get("status", "")), id="status", name="status")
@@ -122,13 +122,13 @@ def _filters(visit: Visit) -> Markup:
     )  # fmt: skip
 
 
-def _callers(visit: Visit) -> Markup:
+def _callers(visit: PageRequest) -> Markup:
     """Suggest the workspace's tokens by name: the journal knows callers by the ids of their tokens."""
     tokens = [] if visit.identity.rules else _tokens(visit)  # names of other tokens may tell what is hidden from one with rules
     return h.datalist([h.option(token.name or token.id, value=token.id) for token in tokens], id="callers")
 
 
-def _found(visit: Visit) -> Markup:
+def _found(visit: PageRequest) -> Markup:
     given, cursor = _given(visit), visit.query.get("cursor") or None
     wanted: dict[str, Any] = dict(given)
     if "since" in wanted:

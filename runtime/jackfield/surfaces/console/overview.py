@@ -15,7 +15,7 @@ from jackfield.surfaces.console.statistics import SPANS, Figures, Span, figures
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from jackfield.surfaces.console.page_request import Visit
+    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["shown"]
 
@@ -25,7 +25,7 @@ _CONNECTIONS = 1000
 _RECENT = 6
 
 
-def shown(visit: Visit) -> Response:
+def shown(visit: PageRequest) -> Response:
     """``GET /``: ``?span=`` is one of 1h, 24h, 7d."""
     visit.require("read")
     span = next((one for one in SPANS if one.key == visit.query.get("span")), SPANS[1])
@@ -39,7 +39,7 @@ def shown(visit: Visit) -> Response:
     return page(visit, "overview", "Overview", title, live(f"/?span={span.key}&live=1", _EVERY, "live", content))
 
 
-def _content(visit: Visit, span: Span) -> list[Node]:
+def _content(visit: PageRequest, span: Span) -> list[Node]:
     found = visit.journal.samples(visit.now - span.seconds, _MOST)
     numbers = figures(found, span, visit.now)
     limited = f"Of the newest {_MOST:,} invocations." if len(found) == _MOST else None
@@ -70,7 +70,7 @@ def _content(visit: Visit, span: Span) -> list[Node]:
     ]
 
 
-def _tiles(visit: Visit, numbers: Figures) -> Markup:
+def _tiles(visit: PageRequest, numbers: Figures) -> Markup:
     counts = visit.journal.open_counts()
     rows = visit.connections.list(limit=_CONNECTIONS).items
     failing = sum(row.get("status") in ("failing", "expired") for row in rows)
@@ -157,7 +157,7 @@ def _table(numbers: Figures) -> Markup:
     return h.section(h.h2("By connector"), rows_table("By connector", columns, rows), class_="card")
 
 
-def _recent(visit: Visit) -> Markup | None:
+def _recent(visit: PageRequest) -> Markup | None:
     entries, _ = visit.journal.entries(limit=_RECENT)
     if not entries:
         return None

@@ -18,36 +18,36 @@ if TYPE_CHECKING:
     from jackfield.management.visible_journal import SeenJournal
     from jackfield.runtime import Jackfield
     from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
-__all__ = ["Visit"]
+__all__ = ["PageRequest"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Visit:
+class PageRequest:
     """``form`` has the fields of a POST, ``csrf`` is what its forms carry, ``operator`` whether it began with a one-time link."""
 
     request: Request
-    host: Host
+    server: ServerContext
     identity: Identity
     csrf: str
     operator: bool = False
     form: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def panel(self) -> Jackfield:
+    def runtime(self) -> Jackfield:
         """The runtime of the visitor's workspace."""
-        return self.host.panel(self.identity.workspace)
+        return self.server.runtime(self.identity.workspace)
 
     @property
     def connections(self) -> ManagedConnections:
         """The connections that the visitor may see, changed in the visitor's name."""
-        return self.panel.connections_of(self.identity.caller).acting_as(self.identity.actor)
+        return self.runtime.connections_of(self.identity.caller).acting_as(self.identity.actor)
 
     @property
     def catalog(self) -> Catalog:
         """The connectors and actions that the visitor sees."""
-        return self.panel.catalog_of(self.identity.caller)
+        return self.runtime.catalog_of(self.identity.caller)
 
     @property
     def journal(self) -> SeenJournal:
@@ -55,9 +55,9 @@ class Visit:
 
         :raises Problem: where there is none.
         """
-        if self.panel.journal is None:
+        if self.runtime.journal is None:
             raise Problem(503, "this server has no journal")
-        return self.panel.journal_of(self.identity.caller)
+        return self.runtime.journal_of(self.identity.caller)
 
     @property
     def query(self) -> Mapping[str, str]:
@@ -67,7 +67,7 @@ class Visit:
     @property
     def now(self) -> float:
         """Seconds since 1970."""
-        return self.host.clock.time()
+        return self.server.clock.time()
 
     @property
     def origin(self) -> str:

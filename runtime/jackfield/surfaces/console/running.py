@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jackfield.manifest import ActionManifest
-    from jackfield.surfaces.console.page_request import Visit
+    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["run"]
 
 
-async def run(visit: Visit) -> Response:
+async def run(visit: PageRequest) -> Response:
     """``POST /connectors/{key}/actions/{action}/run``; ``mode`` is ``run`` or ``dry``."""
     visit.require("invoke")
     manifest, action = found_action(visit)
@@ -34,15 +34,15 @@ async def run(visit: Visit) -> Response:
     if visit.form.get("mode") == "dry":
         invocation["dryRun"] = True
     result = await _result(visit, invocation, action)
-    visit.host.metrics.note(result)
+    visit.server.metrics.note(result)
     return fragment(result_shown(result.to_json("console"), action))
 
 
-async def _result(visit: Visit, invocation: dict[str, Any], action: ActionManifest) -> Result:
+async def _result(visit: PageRequest, invocation: dict[str, Any], action: ActionManifest) -> Result:
     given = invocation.get("inputs", {})
     try:
         inputs = await asyncio.to_thread(
-            visit.host.files.filled, visit.identity.workspace, given, action.inputs, lambda size: take_room(visit.request, size, size)
+            visit.server.files.filled, visit.identity.workspace, given, action.inputs, lambda size: take_room(visit.request, size, size)
         )
     except JackfieldError as error:
         meta = Meta(new_invocation_id(), connector=invocation["connector"], action=invocation["action"])
@@ -50,10 +50,10 @@ async def _result(visit: Visit, invocation: dict[str, Any], action: ActionManife
     return await _run(visit, {**invocation, "inputs": inputs})
 
 
-async def _run(visit: Visit, invocation: Mapping[str, Any]) -> Result:
+async def _run(visit: PageRequest, invocation: Mapping[str, Any]) -> Result:
     """Run it; where the visitor leaves before anything was sent, it is cancelled, and after that it runs to its end."""
     cancelled = threading.Event()
-    task = asyncio.ensure_future(visit.panel.ainvoke(invocation, cancelled=cancelled, caller=visit.identity.caller))
+    task = asyncio.ensure_future(visit.runtime.ainvoke(invocation, cancelled=cancelled, caller=visit.identity.caller))
     gone = asyncio.ensure_future(_left(visit.request))
     try:
         await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)

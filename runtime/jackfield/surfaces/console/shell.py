@@ -11,7 +11,7 @@ from jackfield.surfaces.console.markup import Markup, Node, element, h, join
 from jackfield.surfaces.shared.prefix import current_prefix
 
 if TYPE_CHECKING:
-    from jackfield.surfaces.console.page_request import Visit
+    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["POLICY", "document", "fragment", "page", "redirect", "secured"]
 
@@ -47,7 +47,7 @@ def document(title: str, *content: Node, scripts: tuple[str, ...] = ()) -> Marku
     return join([Markup("<!doctype html>"), element("html", head, h.body(*content), lang="en", data_prefix=current_prefix() or None)])
 
 
-def page(visit: Visit, section: str, title: str, *content: Node, scripts: tuple[str, ...] = (), status: int = 200) -> Response:
+def page(visit: PageRequest, section: str, title: str, *content: Node, scripts: tuple[str, ...] = (), status: int = 200) -> Response:
     """A page of the console with its navigation; ``section`` is the one that it belongs to."""
     whole = document(
         title,
@@ -64,7 +64,7 @@ def fragment(*content: Node, status: int = 200, headers: dict[str, str] | None =
     return secured(HTMLResponse(join(content), status, headers))
 
 
-def redirect(visit: Visit, address: str) -> Response:
+def redirect(visit: PageRequest, address: str) -> Response:
     """Go to another page of the console."""
     if visit.partial:
         return fragment(headers={"HX-Redirect": address})
@@ -77,7 +77,7 @@ def secured(response: Response) -> Response:
     return response
 
 
-def _side(visit: Visit, section: str) -> Markup:
+def _side(visit: PageRequest, section: str) -> Markup:
     links = [
         h.li(h.a(title, href=address, aria_current="page" if key == section else None))
         for key, address, title in _SECTIONS

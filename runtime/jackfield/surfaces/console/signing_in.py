@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jackfield.surfaces.console.entrance import Entrance
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["routes", "safe_path"]
 
@@ -40,9 +40,9 @@ _NO_STORE = "This server has no database, so there are no tokens, and nobody can
 _AHEAD = ("prefetch", "prerender")
 
 
-def routes(host: Host, entrance: Entrance) -> list[Route]:
+def routes(server: ServerContext, entrance: Entrance) -> list[Route]:
     """``/login`` and ``/logout``."""
-    door = _Door(host, entrance)
+    door = _Door(server, entrance)
     return [
         Route("/login", _told(door.shown), methods=["GET"]),
         Route("/login", _told(door.entered), methods=["POST"]),
@@ -70,8 +70,8 @@ def _told(function: Callable[[Request], Awaitable[Response]]) -> Callable[[Reque
 
 
 class _Door:
-    def __init__(self, host: Host, entrance: Entrance) -> None:
-        self._host = host
+    def __init__(self, server: ServerContext, entrance: Entrance) -> None:
+        self._server = server
         self._entrance = entrance
 
     async def shown(self, request: Request) -> Response:
@@ -98,11 +98,11 @@ class _Door:
             return self._form(request, _FOREIGN, status=403)
         token = fields.get("token", "").strip()
         try:
-            await self._host.identities.prepare(token)
-            async with self._host.guesses.turn(request):
+            await self._server.identities.prepare(token)
+            async with self._server.guesses.turn(request):
                 entered = await asyncio.to_thread(self._entrance.by_token, token)
             if entered is None:
-                self._host.guesses.note(request)
+                self._server.guesses.note(request)
         except Problem as refusal:  # too many guesses, or no keys of the identity provider
             return self._form(request, f"{refusal.detail[:1].upper()}{refusal.detail[1:]}. Try again.", refusal.status)
         if entered is None:
@@ -129,7 +129,7 @@ class _Door:
     def _form(self, request: Request, notice: str | None, status: int = 200) -> Response:
         response = HTMLResponse("", status)
         secret = self._entrance.jar.greet(response, self._entrance.jar.visitor(request))
-        notice = notice if self._host.storage.enabled else _NO_STORE
+        notice = notice if self._server.storage.enabled else _NO_STORE
         content = _sign_in(csrf_token(secret), safe_path(request.query_params.get("next", "/")), notice)
         response.body = response.render(document("Sign in", content))
         response.headers["content-length"] = str(len(response.body))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from jackfield.access import Token
-    from jackfield.surfaces.console.page_request import Visit
+    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["created", "listed", "pattern_lines", "revoked", "rules_shown"]
 
@@ -35,7 +35,7 @@ _DONE = {"revoked": "The token is revoked, and refused from now on."}
 _MEANT = {"read": "read: see things", "invoke": "invoke: see things, and run actions", "manage": "manage: everything"}
 
 
-def listed(visit: Visit) -> Response:
+def listed(visit: PageRequest) -> Response:
     """``GET /tokens``."""
     visit.require("read")
     found, cursor = _listed(visit)
@@ -48,7 +48,7 @@ def listed(visit: Visit) -> Response:
     return page(visit, "tokens", "Tokens", heading("Tokens", lead=lead), done, _making(visit), table, older)
 
 
-def created(visit: Visit) -> Response:
+def created(visit: PageRequest) -> Response:
     """``POST /tokens``: the token's text is in this answer and nowhere else."""
     visit.require("manage")
     _require_free(visit)
@@ -69,7 +69,7 @@ def created(visit: Visit) -> Response:
     return fragment(told) if visit.partial else page(visit, "tokens", "Tokens", heading("Tokens"), told)
 
 
-def revoked(visit: Visit) -> Response:
+def revoked(visit: PageRequest) -> Response:
     """``POST /tokens/{id}/revocation``."""
     visit.require("manage")
     _require_free(visit)
@@ -88,18 +88,18 @@ def rules_shown(rules: Rules) -> list[Node]:
     return [[h.code(text), h.br()] for text in texts]
 
 
-def _listed(visit: Visit) -> tuple[list[Token], str | None]:
+def _listed(visit: PageRequest) -> tuple[list[Token], str | None]:
     """The tokens of the workspace; for a token with rules only itself, since others' names and rules may tell what is hidden from it."""
     if visit.identity.rules:
         return [_tokens(visit).find(visit.identity.id)], None
     return _tokens(visit).list(cursor=visit.query.get("cursor") or None)
 
 
-def _tokens(visit: Visit) -> Tokens:
-    return Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock, visit.identity.actor)
+def _tokens(visit: PageRequest) -> Tokens:
+    return Tokens(visit.server.storage.database, visit.identity.workspace, visit.server.clock, visit.identity.actor)
 
 
-def _require_free(visit: Visit) -> None:
+def _require_free(visit: PageRequest) -> None:
     """A token that has rules must not make one that has none.
 
     :raises Problem: 403.
@@ -108,7 +108,7 @@ def _require_free(visit: Visit) -> None:
         raise Problem(403, "a token with rules of its own cannot make or revoke tokens")
 
 
-def _making(visit: Visit) -> Markup | None:
+def _making(visit: PageRequest) -> Markup | None:
     if not visit.may("manage") or visit.identity.rules:
         return notice("Your token may not make or revoke tokens.")
     name = h.input(type="text", id="name", name="name", maxlength=200, autocomplete="off", aria_describedby="name-hint")
@@ -138,7 +138,7 @@ def _rule_fields() -> Markup:
     )
 
 
-def _row(visit: Visit, token: Token) -> tuple[Node, ...]:
+def _row(visit: PageRequest, token: Token) -> tuple[Node, ...]:
     status = token.status(visit.now)
     revoke: Node = None
     if status == "active" and visit.may("manage") and not visit.identity.rules:

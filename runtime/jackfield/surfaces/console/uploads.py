@@ -9,11 +9,11 @@ from jackfield.surfaces.shared import uploads
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from jackfield.surfaces.console.page_request import Visit
+    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["upload"]
 
 
-async def upload(visit: Visit) -> Response:
+async def upload(visit: PageRequest) -> Response:
     """``POST /uploads``: what ``POST /v1/files`` does, for the session's workspace."""
-    return await uploads.upload(visit.request, visit.host, visit.identity)
+    return await uploads.upload(visit.request, visit.server, visit.identity)

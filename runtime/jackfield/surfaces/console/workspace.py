@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from jackfield.access import Decision, Settings
-    from jackfield.surfaces.console.page_request import Visit
+    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["changed", "explained", "shown"]
 
@@ -33,22 +33,22 @@ _SUGGESTED = 500
 """Actions, and connections, that a field suggests at most."""
 
 
-def shown(visit: Visit) -> Response:
+def shown(visit: PageRequest) -> Response:
     """``GET /workspace``."""
     visit.require("read")
-    settings = visit.panel.permits.settings
+    settings = visit.runtime.access.settings
     done = notice(_DONE[visit.query["done"]], tone="good") if visit.query.get("done") in _DONE else None
     title = heading("Workspace", lead=[h.strong(visit.identity.workspace), ": one tenant, with its connections, tokens and invocations."])
     return page(visit, "workspace", "Workspace", title, done, _settings(visit, settings), _asking(visit))
 
 
-def changed(visit: Visit) -> Response:
+def changed(visit: PageRequest) -> Response:
     """``POST /workspace``: the operator changes all settings; who manages the workspace, what only concerns the workspace itself."""
     visit.require("manage")
     if visit.identity.rules:
         raise Problem(403, "a token with rules of its own cannot change the workspace")
     try:
-        visit.panel.permits.workspaces.acting_as(visit.identity.actor).set(visit.identity.workspace, _changes(visit))
+        visit.runtime.access.workspaces.acting_as(visit.identity.actor).set(visit.identity.workspace, _changes(visit))
     except JackfieldError as error:
         told = fault_of(error.message, error.hint, [item.to_json() for item in error.details])
         if visit.partial:
@@ -57,7 +57,7 @@ def changed(visit: Visit) -> Response:
     return redirect(visit, "/workspace?done=changed")
 
 
-def explained(visit: Visit) -> Response:
+def explained(visit: PageRequest) -> Response:
     """``GET /workspace/verdict``: whether a token may run an action with a connection, and every rule that was looked at."""
     visit.require("read")
     given = {name: visit.query.get(name, "").strip() for name in ("token", "call", "connection")}
@@ -74,11 +74,11 @@ def explained(visit: Visit) -> Response:
         )
     if visit.partial:
         return fragment(told)
-    settings = visit.panel.permits.settings
+    settings = visit.runtime.access.settings
     return page(visit, "workspace", "Workspace", heading("Workspace"), _settings(visit, settings), _asking(visit, given, told))
 
 
-def _changes(visit: Visit) -> dict[str, Any]:
+def _changes(visit: PageRequest) -> dict[str, Any]:
     form = visit.form
     days = form.get("retentionDays", "").strip()
     changes: dict[str, Any] = {
@@ -92,7 +92,7 @@ def _changes(visit: Visit) -> dict[str, Any]:
     return changes
 
 
-def _settings(visit: Visit, settings: Settings) -> Markup:
+def _settings(visit: PageRequest, settings: Settings) -> Markup:
     changes = visit.may("manage") and not visit.identity.rules
     days = h.input(
         type="text", inputmode="numeric", id="retentionDays", name="retentionDays", value=settings.retention_days, disabled=not changes,
@@ -110,7 +110,7 @@ def _settings(visit: Visit, settings: Settings) -> Markup:
     return h.section(h.h2("Settings"), form, class_="card")
 
 
-def _operators(visit: Visit, settings: Settings) -> Markup:
+def _operators(visit: PageRequest, settings: Settings) -> Markup:
     """Rules and what concerns the host: who runs jackfield sets them, so that no tenant frees itself."""
     rules = settings.rules
     if visit.identity.rules:
@@ -151,10 +151,10 @@ def _checkbox(name: str, title: str, on: bool, hint: str | None, *, changes: boo
     return h.div(h.label(box, " ", title, for_=name), h.p(hint, class_="hint", id=f"{name}-hint") if hint else None, class_="field check")
 
 
-def _asking(visit: Visit, given: Mapping[str, str] | None = None, told: Node = None) -> Markup:
+def _asking(visit: PageRequest, given: Mapping[str, str] | None = None, told: Node = None) -> Markup:
     given = given or {}
     bound = bool(visit.identity.rules)
-    tokens = [] if bound else Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock).list(limit=200)[0]
+    tokens = [] if bound else Tokens(visit.server.storage.database, visit.identity.workspace, visit.server.clock).list(limit=200)[0]
     choices = [("", "Your own"), *((token.id, f"{token.name or token.id} ({token.scope})") for token in tokens)]
     token = h.select(option_list(choices, given.get("token", "")), id="token", name="token")
     call = h.input(
@@ -181,7 +181,7 @@ def _asking(visit: Visit, given: Mapping[str, str] | None = None, told: Node = N
     return h.section(h.h2("Explain"), lead, form, h.div(told, id="verdict", aria_live="polite"), class_="card")
 
 
-def _choices(visit: Visit) -> list[Markup]:
+def _choices(visit: PageRequest) -> list[Markup]:
     """List the actions and connections that can be asked about, for the fields to suggest."""
     actions = [f"{manifest.key}/{key}" for manifest in visit.catalog.manifests() for key in manifest.actions]
     names = [str(row["name"]) for row in visit.connections.list(limit=_SUGGESTED).items]
@@ -191,7 +191,7 @@ def _choices(visit: Visit) -> list[Markup]:
     ]
 
 
-def _unknown(visit: Visit, connector: str, action: str) -> Markup | None:
+def _unknown(visit: PageRequest, connector: str, action: str) -> Markup | None:
     """Say that there is no such action, since no rule could fit it; None where there is one."""
     try:
         actions = visit.catalog.find(connector).actions
@@ -202,7 +202,7 @@ def _unknown(visit: Visit, connector: str, action: str) -> Markup | None:
     return fault_of(f"'{connector}' has no action '{action[:80]}'{did_you_mean(action, actions)}", "Choose an action of the list.")
 
 
-def _effect(visit: Visit, connector: str, action: str) -> str:
+def _effect(visit: PageRequest, connector: str, action: str) -> str:
     try:
         found = visit.catalog.find(connector).actions.get(action)
     except JackfieldError:
@@ -210,12 +210,12 @@ def _effect(visit: Visit, connector: str, action: str) -> str:
     return found.effect if found is not None else "write"
 
 
-def _decision(visit: Visit, request: Request, token: str) -> Decision:
+def _decision(visit: PageRequest, request: Request, token: str) -> Decision:
     if visit.identity.rules:  # patterns of others may name what is hidden from the visitor
-        return visit.panel.permits.authorizer(visit.identity.caller).decide(request).guarded()
+        return visit.runtime.access.authorizer(visit.identity.caller).decide(request).guarded()
     if token:
-        return Tokens(visit.host.storage.database, visit.identity.workspace, visit.host.clock).explain(token, request)
-    return visit.panel.permits.authorizer(visit.identity.caller).decide(request)
+        return Tokens(visit.server.storage.database, visit.identity.workspace, visit.server.clock).explain(token, request)
+    return visit.runtime.access.authorizer(visit.identity.caller).decide(request)
 
 
 def _verdict(decision: Decision) -> Markup:

@@ -17,29 +17,31 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from jackfield.surfaces.dapr.loading import Components
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["dapr_routes"]
 
 
-def dapr_routes(components: Components, host: Host) -> list[Route]:
+def dapr_routes(components: Components, server: ServerContext) -> list[Route]:
     """Everything under ``/v1.0``: callers know it by its own token, ``DAPR_API_TOKEN``, and its own errors."""
-    api = _api(components, host)
-    return [dapr_route("/v1.0/{rest:path}", api, host.slowly, _read(host, api))]
+    api = _api(components, server)
+    return [dapr_route("/v1.0/{rest:path}", api, server.slowly, _read(server, api))]
 
 
-def _api(components: Components, host: Host) -> DaprApi:
-    environment = host.panels.environment
+def _api(components: Components, server: ServerContext) -> DaprApi:
+    environment = server.runtimes.environment
     found = components.read(environment)
     workspace = environment.get("JACKFIELD_WORKSPACE") or "default"
-    panel = host.panels.beside(workspace, [{"connections": dict(found.connections)}])
-    token, local = environment.get("DAPR_API_TOKEN") or None, host.settings.loopback and not host.settings.behind_proxy
-    return DaprApi(found.by_name, partial(panel.invoke, caller=Caller(remote=True)), components.app_id, token, host.settings.origins, local)
+    runtime = server.runtimes.beside(workspace, [{"connections": dict(found.connections)}])
+    token, local = environment.get("DAPR_API_TOKEN") or None, server.settings.loopback and not server.settings.behind_proxy
+    return DaprApi(
+        found.by_name, partial(runtime.invoke, caller=Caller(remote=True)), components.app_id, token, server.settings.origins, local
+    )
 
 
-def _read(host: Host, api: DaprApi) -> ReadBody:
+def _read(server: ServerContext, api: DaprApi) -> ReadBody:
     async def read(request: Request) -> bytes:
-        if host.stopping:
+        if server.stopping:
             api.stopping.set()
         try:
             return await read_body(request, MAX_BODY)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from jackfield.surfaces.shared.identity import Identity
     from jackfield.surfaces.shared.operation import Mount
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["build_app"]
 
@@ -42,23 +42,23 @@ _EXPOSED = ["Location", "ETag", "Retry-After", "X-Request-Id", "Preference-Appli
 _WORDS = {404: "there is no such thing here", 405: "this method is not allowed here"}
 
 
-def build_app(host: Host, mounts: Iterable[Mount] = ()) -> Starlette:
+def build_app(server: ServerContext, mounts: Iterable[Mount] = ()) -> Starlette:
     """The application of one process, with the surfaces that are mounted on it. Its lifespan starts and stops the queue's workers."""
-    middleware = [Middleware(Limits, host=host), Middleware(Gzipped, minimum_size=1024, compresslevel=4)]
-    if host.settings.origins:
+    middleware = [Middleware(Limits, server=server), Middleware(Gzipped, minimum_size=1024, compresslevel=4)]
+    if server.settings.origins:
         cors = Middleware(
-            Cors, allow_origins=list(host.settings.origins), allow_methods=["GET", "POST", "PUT", "DELETE"],
+            Cors, allow_origins=list(server.settings.origins), allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=_ALLOWED, expose_headers=_EXPOSED,
         )  # fmt: skip
         middleware.insert(0, cors)
-    if host.settings.root_path or host.settings.behind_proxy:
-        middleware.insert(0, Middleware(Prefixed, root_path=host.settings.root_path, forwarded=host.settings.behind_proxy))
-    if host.settings.behind_proxy:
+    if server.settings.root_path or server.settings.behind_proxy:
+        middleware.insert(0, Middleware(Prefixed, root_path=server.settings.root_path, forwarded=server.settings.behind_proxy))
+    if server.settings.behind_proxy:
         middleware.insert(0, Middleware(Forwarded))
     app = Starlette(
-        routes=_routes(host, mounts),
+        routes=_routes(server, mounts),
         middleware=middleware,
-        lifespan=lambda _app: _lifespan(host),
+        lifespan=lambda _app: _lifespan(server),
         exception_handlers={
             Problem: _refuse,
             HTTPException: _refuse_http,
@@ -69,33 +69,33 @@ def build_app(host: Host, mounts: Iterable[Mount] = ()) -> Starlette:
         },
     )
     app.router.redirect_slashes = False
-    app.state.host = host
+    app.state.server = server
     app.state.operations = OPERATIONS
     return app
 
 
-def _routes(host: Host, mounts: Iterable[Mount]) -> list[Route]:
-    found: list[Operation | Route] = [*OPERATIONS, *(part for mount in mounts for part in mount(host))]
+def _routes(server: ServerContext, mounts: Iterable[Mount]) -> list[Route]:
+    found: list[Operation | Route] = [*OPERATIONS, *(part for mount in mounts for part in mount(server))]
     paths: dict[str, dict[str, Operation]] = {}
     for part in found:
         if isinstance(part, Operation):
             paths.setdefault(part.path, {})[part.method] = part
-    guarded = [Route(path, _endpoint(host, methods), methods=list(methods)) for path, methods in paths.items()]
+    guarded = [Route(path, _endpoint(server, methods), methods=list(methods)) for path, methods in paths.items()]
     return [*guarded, *(part for part in found if isinstance(part, Route))]
 
 
-def _endpoint(host: Host, methods: dict[str, Operation]) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         operation = methods["GET" if request.method == "HEAD" else request.method]
         try:
             identity = NOBODY
             if operation.scope is not None:
-                identity = host.identities.kept(request) or await _identified(request, host)
-                host.pace(identity)
+                identity = server.identities.kept(request) or await _identified(request, server)
+                server.pace(identity)
                 identity.require(operation.scope)
             request.scope["jackfield.workspace"] = identity.workspace
             check_request(request, operation)
-            return await operation.endpoint(request, host, identity)
+            return await operation.endpoint(request, server, identity)
         except TooLarge as error:
             raise Problem(413, str(error), {"Connection": "close"}) from None
         except JackfieldError as error:
@@ -104,25 +104,25 @@ def _endpoint(host: Host, methods: dict[str, Operation]) -> Callable[[Request], 
     return endpoint
 
 
-async def _identified(request: Request, host: Host) -> Identity:
+async def _identified(request: Request, server: ServerContext) -> Identity:
     """Find out who asks, where that is not known yet. A token is looked up before it counts as a guess."""
-    await host.identities.prepare(bearer(request))
-    async with host.guesses.turn(request):
+    await server.identities.prepare(bearer(request))
+    async with server.guesses.turn(request):
         try:
-            return await host.briefly(lambda: host.identities.of(request))
+            return await server.briefly(lambda: server.identities.of(request))
         except Problem as refusal:
             if refusal.status == 401:
-                host.guesses.note(request)
+                server.guesses.note(request)
             raise
 
 
 @contextlib.asynccontextmanager
-async def _lifespan(host: Host) -> AsyncIterator[None]:
-    host.start()
+async def _lifespan(server: ServerContext) -> AsyncIterator[None]:
+    server.start()
     try:
         yield
     finally:
-        await host.stop()
+        await server.stop()
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:
@@ -144,8 +144,8 @@ async def _refuse_shortage(request: Request, error: Exception) -> Response:
     short = exhausted(error)
     if short is None:
         raise error
-    host: Host = request.app.state.host
-    if host.shortages.takes(short.message.encode()):
+    server: ServerContext = request.app.state.server
+    if server.shortages.takes(short.message.encode()):
         _LOG.error("%s: requests are answered with 503", short.message)
     return problem(of_error(short))
 

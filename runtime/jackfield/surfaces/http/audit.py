@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["listed"]
 
 
-async def listed(request: Request, host: Host, identity: Identity) -> Response:
+async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``GET /v1/audit``: the entries of the caller's workspace, newest first.
 
     :raises Problem: 403 for a token with rules, which would see what its rules hide.
     """
     if identity.rules:
         raise Problem(403, "a token with rules of its own cannot read the audit log")
-    if not host.storage.enabled:
+    if not server.storage.enabled:
         raise Problem(503, "this server has no database, and so no audit log")
     given = request.query_params
-    log = Audit(host.storage.database, identity.workspace, host.clock)
+    log = Audit(server.storage.database, identity.workspace, server.clock)
     wanted = {"actor": given.get("actor"), "target": given.get("object"), "event": given.get("event")}
     try:
-        found, cursor = await host.briefly(lambda: log.list(**wanted, cursor=given.get("cursor"), limit=limit_of(request)))
+        found, cursor = await server.briefly(lambda: log.list(**wanted, cursor=given.get("cursor"), limit=limit_of(request)))
     except JackfieldError as error:
         raise of_error(error) from None
     return answer({"items": [entry.to_json() for entry in found], "nextCursor": cursor})

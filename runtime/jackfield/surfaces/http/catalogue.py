@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jackfield.catalog.found import Found
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["action_of", "actions", "connector", "connectors", "manifest_of", "options", "schema"]
 
@@ -30,13 +30,13 @@ __all__ = ["action_of", "actions", "connector", "connectors", "manifest_of", "op
 _LARGEST = 64 * 1024
 
 
-async def connectors(request: Request, host: Host, identity: Identity) -> Response:
+async def connectors(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``GET /v1/connectors``: the manifests; with ``?summary=true`` a row for each, broken ones too."""
     start, limit, summary = request.query_params.get("cursor", ""), limit_of(request), flag(request, "summary")
 
     def page() -> dict[str, Any]:
-        catalog = host.panel(identity.workspace).catalog_of(identity.caller)
-        rows = [entry for entry in listed_connectors(host.search, catalog) if summary or entry.error is None]
+        catalog = server.runtime(identity.workspace).catalog_of(identity.caller)
+        rows = [entry for entry in listed_connectors(server.search, catalog) if summary or entry.error is None]
         first = bisect_right(rows, start, key=lambda row: row.key)
         some = rows[first : first + limit]
         more = len(rows) > first + limit
@@ -49,36 +49,36 @@ async def connectors(request: Request, host: Host, identity: Identity) -> Respon
     return tagged(request, await asyncio.to_thread(page))
 
 
-async def connector(request: Request, host: Host, identity: Identity) -> Response:
+async def connector(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``GET /v1/connectors/{key}``."""
-    return tagged(request, (await manifest_of(request, host, identity)).raw)
+    return tagged(request, (await manifest_of(request, server, identity)).raw)
 
 
-async def schema(request: Request, host: Host, identity: Identity) -> Response:
+async def schema(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``GET /v1/connectors/{key}/actions/{action}/schema``."""
-    return tagged(request, action_of(request, await manifest_of(request, host, identity)).inputs)
+    return tagged(request, action_of(request, await manifest_of(request, server, identity)).inputs)
 
 
-async def options(request: Request, host: Host, identity: Identity) -> Response:
+async def options(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``POST /v1/connectors/{key}/options/{source}``: choices for a form field; with ``{"connection": name}`` over that connection."""
     key, source = request.path_params["key"], request.path_params["source"]
     connection = await _connection(request)
     if connection is not None:
         identity.require("invoke")  # a source that asks the provider does so with the connection's credentials
-    panel = host.panel(identity.workspace)
-    found = await host.slowly(lambda: panel.options(key, source, connection=connection, caller=identity.caller))
+    runtime = server.runtime(identity.workspace)
+    found = await server.slowly(lambda: runtime.options(key, source, connection=connection, caller=identity.caller))
     return answer({"items": found, "nextCursor": None})
 
 
-async def actions(request: Request, host: Host, identity: Identity) -> Response:
+async def actions(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``GET /v1/actions?q=&connector=&effect=&cursor=&limit=``: search, best first."""
     given, limit = request.query_params, limit_of(request)
     cursor = given.get("cursor", "0")
 
     def page() -> tuple[list[Found], int | None]:
-        catalog = host.panel(identity.workspace).catalog_of(identity.caller)
+        catalog = server.runtime(identity.workspace).catalog_of(identity.caller)
         how = (given.get("q", ""), given.get("connector"), given.get("effect"), int(cursor), limit)
-        return found_actions(host.search, catalog, *how)
+        return found_actions(server.search, catalog, *how)
 
     rows, end = await asyncio.to_thread(page)
     return answer({"items": [row.to_json() for row in rows], "nextCursor": None if end is None else str(end)})
@@ -98,14 +98,14 @@ async def _connection(request: Request) -> str | None:
     return connection
 
 
-async def manifest_of(request: Request, host: Host, identity: Identity) -> Manifest:
+async def manifest_of(request: Request, server: ServerContext, identity: Identity) -> Manifest:
     """The manifest of the connector that the path names, as far as the caller sees it.
 
     :raises Problem: 404 where there is none.
     """
-    panel = await host.opened(identity.workspace)
+    runtime = await server.opened(identity.workspace)
     try:
-        return await host.briefly(lambda: panel.catalog_of(identity.caller).find(request.path_params["key"]))
+        return await server.briefly(lambda: runtime.catalog_of(identity.caller).find(request.path_params["key"]))
     except UnknownName as error:
         raise of_error(error) from None
 

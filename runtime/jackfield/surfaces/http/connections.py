@@ -10,7 +10,7 @@ from starlette.responses import Response
 from jackfield.connections.connection_store import NameTaken, NotStored, VersionConflict
 from jackfield.connections.connection_types import UnknownType
 from jackfield.errors import InvalidConnection, JackfieldError
-from jackfield.management.drafts import Giver
+from jackfield.management.drafts import Provenance
 from jackfield.surfaces.http.parameters import flag, limit_of
 from jackfield.surfaces.shared.body import members_of
 from jackfield.surfaces.shared.json_response import answer
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from jackfield.management.connections import ManagedConnections
     from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["created", "drafted", "listed", "policy", "removed", "replaced", "shown", "tested"]
 
-_REMOTE = Giver("remote")
+_REMOTE = Provenance("remote")
 
 
-async def listed(request: Request, host: Host, identity: Identity) -> Response:
+async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``GET /v1/connections``."""
     given = request.query_params
 
@@ -38,26 +38,26 @@ async def listed(request: Request, host: Host, identity: Identity) -> Response:
         except UnknownType:
             return {"items": [], "nextCursor": None}
 
-    return answer(await _done(host, identity, step))
+    return answer(await _done(server, identity, step))
 
 
-async def created(request: Request, host: Host, identity: Identity) -> Response:
+async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``POST /v1/connections``; ``?force=true`` keeps one whose test fails, ``?test=false`` keeps it untested."""
     body = await _members(request, {"name", "type", "values"})
     how = {"force": flag(request, "force"), "test": flag(request, "test", default=True)}
-    made = await _done(host, identity, lambda known: known.add(body["name"], body["type"], body["values"], giver=_REMOTE, **how))
+    made = await _done(server, identity, lambda known: known.add(body["name"], body["type"], body["values"], giver=_REMOTE, **how))
     return _with_version(made, 201, {"Location": f"/v1/connections/{made['name']}"})
 
 
-async def shown(request: Request, host: Host, identity: Identity) -> Response:
+async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``GET /v1/connections/{name}``."""
-    found = await _done(host, identity, lambda known: known.show(request.path_params["name"]))
+    found = await _done(server, identity, lambda known: known.show(request.path_params["name"]))
     if {_etag(found), "*"} & _tags(request.headers.get("if-none-match", ""), weak=True):
         return Response(status_code=304, headers={"ETag": _etag(found)})
     return _with_version(found)
 
 
-async def replaced(request: Request, host: Host, identity: Identity) -> Response:
+async def replaced(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``PUT /v1/connections/{name}``; ``If-Match`` has the version that was seen."""
     name = request.path_params["name"]
     body = await _members(request, {"values"}, {"name", "type"})
@@ -71,10 +71,10 @@ async def replaced(request: Request, host: Host, identity: Identity) -> Response
         version = _matched(request, found)
         return known.replace(name, body["values"], version, giver=_REMOTE, **how)
 
-    return _with_version(await _done(host, identity, step, stale=412 if "if-match" in request.headers else 409))
+    return _with_version(await _done(server, identity, step, stale=412 if "if-match" in request.headers else 409))
 
 
-async def removed(request: Request, host: Host, identity: Identity) -> Response:
+async def removed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``DELETE /v1/connections/{name}``."""
     name = request.path_params["name"]
 
@@ -84,34 +84,36 @@ async def removed(request: Request, host: Host, identity: Identity) -> Response:
             _matched(request, known.show(name))
         known.remove(name)
 
-    await _done(host, identity, step)
+    await _done(server, identity, step)
     return Response(status_code=204)
 
 
-async def tested(request: Request, host: Host, identity: Identity) -> Response:
+async def tested(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``POST /v1/connections/{name}/test``."""
-    return answer(await _done(host, identity, lambda known: known.test(request.path_params["name"])))
+    return answer(await _done(server, identity, lambda known: known.test(request.path_params["name"])))
 
 
-async def drafted(request: Request, host: Host, identity: Identity) -> Response:
+async def drafted(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``POST /v1/connections:test``: a draft that is not kept."""
     body = await _members(request, {"type", "values"}, {"name"})
     return answer(
-        await _done(host, identity, lambda known: known.test_draft(body["type"], body["values"], name=body.get("name"), giver=_REMOTE))
+        await _done(server, identity, lambda known: known.test_draft(body["type"], body["values"], name=body.get("name"), giver=_REMOTE))
     )
 
 
-async def policy(request: Request, host: Host, identity: Identity) -> Response:
+async def policy(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``GET /v1/connections/{name}/policy``; ``?actions=`` names the actions, with commas between."""
     given = request.query_params
     wanted = given["actions"].split(",") if given.get("actions") else None
-    return answer(await _done(host, identity, lambda known: known.policy(request.path_params["name"], wanted, given.get("principal"))))
+    return answer(await _done(server, identity, lambda known: known.policy(request.path_params["name"], wanted, given.get("principal"))))
 
 
-async def _done(host: Host, identity: Identity, step: Callable[[ManagedConnections], Any], stale: int = 409) -> Any:
+async def _done(server: ServerContext, identity: Identity, step: Callable[[ManagedConnections], Any], stale: int = 409) -> Any:
     """Run a step in a thread of those for what may take long; an error of ours becomes the API's refusal, with its details."""
     try:
-        return await host.slowly(lambda: step(host.panel(identity.workspace).connections_of(identity.caller).acting_as(identity.actor)))
+        return await server.slowly(
+            lambda: step(server.runtime(identity.workspace).connections_of(identity.caller).acting_as(identity.actor))
+        )
     except VersionConflict as error:
         raise of_error(error, stale) from None
     except (NameTaken, NotStored) as error:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["POLICY", "docs", "openapi", "page"]
 
@@ -99,20 +99,20 @@ def _link(schema: Mapping[str, Any]) -> str:
     return f'<a href="#{name}">{name}</a>' if name else ""
 
 
-async def openapi(request: Request, host: Host, _identity: Identity) -> Response:
+async def openapi(request: Request, server: ServerContext, _identity: Identity) -> Response:
     """``GET /openapi.json``."""
-    text = await host.briefly(lambda: _described(request, host))
+    text = await server.briefly(lambda: _described(request, server))
     # the document is one object: where it is served from stands before its other members
     return tagged(request, b'{"servers":[{"url":"%s"}],' % (current_prefix() or "/").encode() + text[1:])
 
 
-async def docs(request: Request, host: Host, _identity: Identity) -> Response:
+async def docs(request: Request, server: ServerContext, _identity: Identity) -> Response:
     """``GET /docs``: nothing on the page comes from elsewhere, and nothing runs on it."""
-    text = await host.briefly(lambda: page(_described(request, host)))
+    text = await server.briefly(lambda: page(_described(request, server)))
     return Response(text, 200, {"Content-Security-Policy": POLICY, "X-Frame-Options": "DENY"}, "text/html; charset=utf-8")
 
 
-def _described(request: Request, host: Host) -> bytes:
-    if host.document is None:
-        host.document = dumps(document(host.catalog, __version__, request.app.state.operations))
-    return host.document
+def _described(request: Request, server: ServerContext) -> bytes:
+    if server.document is None:
+        server.document = dumps(document(server.catalog, __version__, request.app.state.operations))
+    return server.document

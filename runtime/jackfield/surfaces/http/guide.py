@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["shown"]
 
 
-async def shown(request: Request, host: Host, identity: Identity) -> Response:
+async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
     """The action with the caller's verdict; as JSON, or as a guide with ``Accept: text/markdown``."""
-    manifest = await manifest_of(request, host, identity)
+    manifest = await manifest_of(request, server, identity)
     action = action_of(request, manifest)
-    panel = await host.opened(identity.workspace)
+    runtime = await server.opened(identity.workspace)
     wish = Wish(manifest.key, action.key, action.effect, request.query_params.get("connection"))
-    verdict = await host.briefly(lambda: verdict_of(panel, identity.caller, manifest, wish))
+    verdict = await server.briefly(lambda: verdict_of(runtime, identity.caller, manifest, wish))
     if _wants_markdown(request.headers.get("accept", "")):
         origin = str(request.base_url).rstrip("/")
         text = guide(manifest, action, verdict, origin)

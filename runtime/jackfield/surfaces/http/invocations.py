@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from jackfield.management.visible_journal import SeenJournal
     from jackfield.runtime import Jackfield
     from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["cancel", "invoke", "listed", "resolve", "shown", "to_answer"]
 
@@ -50,11 +50,11 @@ def to_answer(result: Result, headers: dict[str, str] | None = None) -> Response
     return answer(result.to_json("http"), error.http_status, headers)
 
 
-async def invoke(request: Request, host: Host, identity: Identity) -> Response:
+async def invoke(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``POST /v1/invocations``."""
-    panel = await host.opened(identity.workspace)
+    runtime = await server.opened(identity.workspace)
     prefer = ",".join(request.headers.getlist("prefer"))
-    text = await read_body(request, host.settings.max_body)
+    text = await read_body(request, server.settings.max_body)
     body: Any = None
     files = list[int]()
 
@@ -65,22 +65,22 @@ async def invoke(request: Request, host: Host, identity: Identity) -> Response:
     try:
         body = _completed(await decoded(text), request)
         if isinstance(body, dict):
-            body = await with_files(body, host.catalog, host.files, identity.workspace, host.briefly, weigh)
+            body = await with_files(body, server.catalog, server.files, identity.workspace, server.briefly, weigh)
         else:
             body = text  # a string would be taken for JSON text
     except JackfieldError as error:
         return to_answer(refused(error, body))
     if _ASYNC.search(prefer):
-        return await _queued(body, host, panel, identity)
+        return await _queued(body, server, runtime, identity)
     waited = _WAIT.search(prefer)
     wait = float(waited[1]) if waited is not None else 0.0
-    host.metrics.running.inc()
+    server.metrics.running.inc()
     try:
         large = len(text) + sum(files) >= LARGE or crowded(body)
-        result = await _run(request, host, panel, body, identity, wait=wait, large=large)
+        result = await _run(request, server, runtime, body, identity, wait=wait, large=large)
     finally:
-        host.metrics.running.dec()
-    host.metrics.note(result)
+        server.metrics.running.dec()
+    server.metrics.note(result)
     request.scope["jackfield.invocation_id"] = result.meta.invocation_id
     return to_answer(result, {"Preference-Applied": f"wait={waited[1]}"} if waited is not None else None)
 
@@ -101,8 +101,8 @@ def _completed(body: Any, request: Request) -> Any:
 
 async def _run(
     request: Request,
-    host: Host,
-    panel: Jackfield,
+    server: ServerContext,
+    runtime: Jackfield,
     body: Any,
     identity: Identity,
     *,
@@ -114,10 +114,10 @@ async def _run(
     cancelled = threading.Event()
     task: asyncio.Future[Result]
     if large:
-        run = partial(panel.invoke, body, wait=wait, cancelled=cancelled, caller=identity.caller, named=partial(_name, request))
-        task = asyncio.ensure_future(host.slowly(run))
+        run = partial(runtime.invoke, body, wait=wait, cancelled=cancelled, caller=identity.caller, named=partial(_name, request))
+        task = asyncio.ensure_future(server.slowly(run))
     else:
-        task = panel.begin(body, wait=wait, cancelled=cancelled, caller=identity.caller, named=partial(_name, request))
+        task = runtime.begin(body, wait=wait, cancelled=cancelled, caller=identity.caller, named=partial(_name, request))
     with cancelling(request, cancelled):
         return await asyncio.shield(task)
 
@@ -127,72 +127,72 @@ def _name(request: Request, identifier: str) -> None:
     request.scope["jackfield.invocation_id"] = identifier
 
 
-async def _queued(body: Any, host: Host, panel: Jackfield, identity: Identity) -> Response:
+async def _queued(body: Any, server: ServerContext, runtime: Jackfield, identity: Identity) -> Response:
     try:
-        found = await host.slowly(lambda: panel.enqueue(body, caller=identity.caller))
+        found = await server.slowly(lambda: runtime.enqueue(body, caller=identity.caller))
     except JackfieldError as error:
         return to_answer(refused(error, body))
     if isinstance(found, Result):
         return to_answer(found)
-    host.wake()
+    server.wake()
     headers = {"Location": f"/v1/invocations/{found}", "Preference-Applied": "respond-async"}
     return answer({"invocationId": found, "status": "queued"}, 202, headers)
 
 
-async def listed(request: Request, host: Host, identity: Identity) -> Response:
+async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``GET /v1/invocations``."""
-    journal = await _journal(host, identity)
+    journal = await _journal(server, identity)
     given: dict[str, Any] = {name: request.query_params.get(name) for name in (*FILTERS, "cursor")}
-    limit, now = limit_of(request), host.clock.time()
+    limit, now = limit_of(request), server.clock.time()
     try:
         for name in ("since", "until"):
             given[name] = None if given[name] is None else moment(given[name], now, -1, f"the parameter '{name}'")
-        entries, cursor = await host.briefly(lambda: journal.entries(**given, limit=limit))
+        entries, cursor = await server.briefly(lambda: journal.entries(**given, limit=limit))
     except InvalidInvocation as error:
         raise of_error(error, 400) from None
     return answer({"items": [entry.to_json() for entry in entries], "nextCursor": cursor})
 
 
-async def shown(request: Request, host: Host, identity: Identity) -> Response:
+async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``GET /v1/invocations/{id}``."""
-    return answer((await _entry(request, host, identity)).to_json())
+    return answer((await _entry(request, server, identity)).to_json())
 
 
-async def cancel(request: Request, host: Host, identity: Identity) -> Response:
+async def cancel(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``POST /v1/invocations/{id}/cancel``."""
-    await _entry(request, host, identity)
-    panel, identifier = host.panel(identity.workspace), request.path_params["id"]
-    done = await host.briefly(lambda: panel.cancel(identifier))
-    entry = await _entry(request, host, identity)
+    await _entry(request, server, identity)
+    runtime, identifier = server.runtime(identity.workspace), request.path_params["id"]
+    done = await server.briefly(lambda: runtime.cancel(identifier))
+    entry = await _entry(request, server, identity)
     if not done:
         raise Problem(409, f"it is too late to cancel: the invocation is {entry.status}")
     return answer(entry.to_json(), 202)
 
 
-async def resolve(request: Request, host: Host, identity: Identity) -> Response:
+async def resolve(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``POST /v1/invocations/{id}/resolve`` with ``{"as": "succeeded" | "failed"}``."""
     outcome = (await members_of(request, {"as"}))["as"]
     if outcome not in ("succeeded", "failed"):
         raise Problem(400, "'as' must be succeeded or failed")
-    await _entry(request, host, identity)
-    journal = await _journal(host, identity)
+    await _entry(request, server, identity)
+    journal = await _journal(server, identity)
     try:
-        entry = await host.briefly(lambda: journal.resolve(request.path_params["id"], outcome, identity.id))
+        entry = await server.briefly(lambda: journal.resolve(request.path_params["id"], outcome, identity.id))
     except InvalidInvocation as error:
         raise of_error(error, 409) from None
     return answer(entry.to_json())
 
 
-async def _journal(host: Host, identity: Identity) -> SeenJournal:
-    panel = await host.opened(identity.workspace)
-    if panel.journal is None:
+async def _journal(server: ServerContext, identity: Identity) -> SeenJournal:
+    runtime = await server.opened(identity.workspace)
+    if runtime.journal is None:
         raise Problem(503, "this server has no journal")
-    return await host.briefly(lambda: panel.journal_of(identity.caller))
+    return await server.briefly(lambda: runtime.journal_of(identity.caller))
 
 
-async def _entry(request: Request, host: Host, identity: Identity) -> Entry:
-    journal = await _journal(host, identity)
+async def _entry(request: Request, server: ServerContext, identity: Identity) -> Entry:
+    journal = await _journal(server, identity)
     try:
-        return await host.briefly(lambda: journal.find(request.path_params["id"]))
+        return await server.briefly(lambda: journal.find(request.path_params["id"]))
     except InvalidInvocation:
         raise Problem(404, f"there is no invocation '{request.path_params['id'][:80]}'") from None

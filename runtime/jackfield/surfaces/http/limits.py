@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from jackfield.surfaces.shared.body_quota import Share
+from jackfield.surfaces.shared.body_quota import BodyShare
 from jackfield.surfaces.shared.origins import foreign_host
 from jackfield.surfaces.shared.problem import Problem, problem
 from jackfield.surfaces.shared.request_id import request_id
@@ -14,7 +14,7 @@ from jackfield.surfaces.shared.request_id import request_id
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["Limits"]
 
@@ -30,9 +30,9 @@ _PROBES = ("/healthz", "/readyz")
 class Limits:
     """ASGI middleware: counts what runs and what it has sent, names each request and logs it."""
 
-    def __init__(self, app: ASGIApp, host: Host) -> None:
+    def __init__(self, app: ASGIApp, server: ServerContext) -> None:
         self._app = app
-        self._host = host
+        self._server = server
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,13 +45,13 @@ class Limits:
         scope["jackfield.request_id"] = identifier.decode()
         refusal = self._refusal(scope, headers)
         app: Any = problem(refusal) if refusal is not None else self._app
-        share = scope["jackfield.room"] = Share(self._host.room)
+        share = scope["jackfield.room"] = BodyShare(self._server.room)
         self._running += 1
-        named = _Named(self._host, scope, identifier, send)
+        named = _Named(self._server, scope, identifier, send)
         try:
             await app(scope, receive, named)
         except asyncio.CancelledError:
-            if named.begun or not self._host.stopping:
+            if named.begun or not self._server.stopping:
                 raise
             await problem(_stopped(scope.get("jackfield.invocation_id")))(scope, receive, named)
         finally:
@@ -61,12 +61,12 @@ class Limits:
     def _refusal(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> Problem | None:
         if scope["path"] in _PROBES:
             return None
-        if self._running >= self._host.settings.concurrency:
-            return Problem(503, f"the server answers {self._host.settings.concurrency} requests at once already", {"Retry-After": "1"})
+        if self._running >= self._server.settings.concurrency:
+            return Problem(503, f"the server answers {self._server.settings.concurrency} requests at once already", {"Retry-After": "1"})
         if sum(name == b"authorization" for name, _ in headers) > 1:
             return Problem(400, "the header 'Authorization' is given more than once")
         page = scope["method"] == "GET" and (scope["path"] == "/" or scope["path"].startswith(_PAGES))
-        fault = foreign_host(headers, self._host.settings) if page else None
+        fault = foreign_host(headers, self._server.settings) if page else None
         return Problem(403, fault) if fault is not None else None
 
 
@@ -80,15 +80,15 @@ def _stopped(identifier: str | None) -> Problem:
 class _Named:
     """``send`` with the headers that every answer carries; it counts and logs the answer."""
 
-    __slots__ = ("_host", "_identifier", "_scope", "_send", "_started", "begun")
+    __slots__ = ("_identifier", "_scope", "_send", "_server", "_started", "begun")
 
-    def __init__(self, host: Host, scope: Scope, identifier: bytes, send: Send) -> None:
-        self._host = host
+    def __init__(self, server: ServerContext, scope: Scope, identifier: bytes, send: Send) -> None:
+        self._server = server
         self._scope = scope
         self._identifier = identifier
         self._send = send
         self.begun = False
-        self._started = host.clock.monotonic()
+        self._started = server.clock.monotonic()
 
     async def __call__(self, message: Message) -> None:
         """Pass a message on."""
@@ -103,12 +103,12 @@ class _Named:
     def _note(self, status: int) -> None:
         scope = self._scope
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._host.metrics.note_request(method, status)
+        self._server.metrics.note_request(method, status)
         if _LOG.isEnabledFor(logging.INFO) and scope["path"] not in _PROBES:
             about = {
                 "requestId": self._identifier.decode(), "method": scope["method"], "path": scope["path"][:200], "status": status,
                 "workspace": scope.get("jackfield.workspace") or None, "invocationId": scope.get("jackfield.invocation_id"),
-                "durationMs": round((self._host.clock.monotonic() - self._started) * 1000, 1),
+                "durationMs": round((self._server.clock.monotonic() - self._started) * 1000, 1),
             }  # fmt: skip
             told = {name: value for name, value in about.items() if value is not None}
             _LOG.info("%s %s %d", scope["method"], scope["path"][:200], status, extra=told)

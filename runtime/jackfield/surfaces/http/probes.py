@@ -16,32 +16,32 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["healthy", "metrics", "ready"]
 
 
-async def healthy(_request: Request, _host: Host, _identity: Identity) -> Response:
+async def healthy(_request: Request, _server: ServerContext, _identity: Identity) -> Response:
     """``GET /healthz``."""
     return answer({"status": "ok"})
 
 
-async def ready(_request: Request, host: Host, _identity: Identity) -> Response:
+async def ready(_request: Request, server: ServerContext, _identity: Identity) -> Response:
     """``GET /readyz``: the database can be written, and its tables are up to date."""
-    if host.stopping:
+    if server.stopping:
         raise Problem(503, "the server is stopping")
-    fault = await host.readiness.fault()
+    fault = await server.readiness.fault()
     if fault is not None:
         raise Problem(503, fault, {"Retry-After": "1"})
     return answer({"status": "ok"})
 
 
-async def metrics(_request: Request, host: Host, identity: Identity) -> Response:
+async def metrics(_request: Request, server: ServerContext, identity: Identity) -> Response:
     """``GET /metrics``: of all workspaces and actions, so for a token of the operator's own workspace that no rules bind."""
     if identity.workspace != DEFAULT or identity.rules:
         raise Problem(403, f"this needs a token of the workspace '{DEFAULT}' that has no rules")
-    if host.storage.enabled:
-        depth = await asyncio.to_thread(lambda: Queue(host.storage.database).depth())
-        host.metrics.queued.set(sum(depth.values()))
-    host.metrics.note_leases(host.panels.mints())
-    return Response(host.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    if server.storage.enabled:
+        depth = await asyncio.to_thread(lambda: Queue(server.storage.database).depth())
+        server.metrics.queued.set(sum(depth.values()))
+    server.metrics.note_leases(server.runtimes.mints())
+    return Response(server.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

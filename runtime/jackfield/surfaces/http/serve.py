@@ -26,7 +26,7 @@ from jackfield.surfaces.http.fitting import fitted_bodies, fitted_connections
 from jackfield.surfaces.http.protocol import Bounded
 from jackfield.surfaces.shared.origins import check_origins
 from jackfield.surfaces.shared.settings import Settings
-from jackfield.surfaces.shared.stopping import Polite, Stopping
+from jackfield.surfaces.shared.stopping import GracefulServer, Stopping
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -70,7 +70,7 @@ def _nothing() -> None:
 def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None] = _nothing, mounts: tuple[Mount, ...] = ()) -> Starlette:
     """The application of this process, with the environment that it was started in. ``prepare`` sets its logging up."""
     from jackfield.surfaces.http.app import build_app
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
     from jackfield.surfaces.shared.tracing import configured
 
     prepare()
@@ -79,7 +79,7 @@ def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None]
     sys.setswitchinterval(_SWITCH)
     threading.stack_size(_STACK)
     save_memory()
-    return build_app(Host(settings, os.environ, plugins=configured(os.environ), stopping=stopping), mounts)
+    return build_app(ServerContext(settings, os.environ, plugins=configured(os.environ), stopping=stopping), mounts)
 
 
 def check_settings(settings: Settings) -> None:
@@ -159,7 +159,7 @@ def run(
             with shared():
                 Multiprocess(config(settings, prepare, mounts), [listener]).run()
             return 0
-        server = Polite(config(settings, prepare, mounts))
+        server = GracefulServer(config(settings, prepare, mounts))
         server.run([listener])
     return leave(0 if server.started else 1)
 

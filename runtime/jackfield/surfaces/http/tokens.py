@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["created", "listed", "revoked"]
 
 _LONGEST_MOMENT = 40
 
 
-async def listed(request: Request, host: Host, identity: Identity) -> Response:
+async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``GET /v1/tokens``: revoked and expired ones too, newest first."""
     cursor, limit = request.query_params.get("cursor"), limit_of(request)
-    found, after = await _done(host, identity, lambda tokens: tokens.list(cursor=cursor, limit=limit))
-    now = host.clock.time()
+    found, after = await _done(server, identity, lambda tokens: tokens.list(cursor=cursor, limit=limit))
+    now = server.clock.time()
     return answer({"items": [token.to_json(now) for token in found], "nextCursor": after})
 
 
-async def created(request: Request, host: Host, identity: Identity) -> Response:
+async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``POST /v1/tokens``: the token's text is in this answer and nowhere else."""
     body = await members_of(request, {"scope"}, {"name", "rules", "expiresAt"})
     scope, name, expires = body["scope"], body.get("name", ""), body.get("expiresAt")
@@ -44,34 +44,34 @@ async def created(request: Request, host: Host, identity: Identity) -> Response:
         raise Problem(400, f"'expiresAt' may have {_LONGEST_MOMENT} characters")
 
     def step(tokens: Tokens) -> dict[str, Any]:
-        at = moment(expires, host.clock.time(), 1, "'expiresAt'") if expires is not None else None
+        at = moment(expires, server.clock.time(), 1, "'expiresAt'") if expires is not None else None
         made = tokens.create(scope, name, Rules.checked(allow, block), at)
-        return {"token": made.text, **made.token.to_json(host.clock.time())}
+        return {"token": made.text, **made.token.to_json(server.clock.time())}
 
-    return answer(await _done(host, identity, step), 201, {"Cache-Control": "no-store"})
+    return answer(await _done(server, identity, step), 201, {"Cache-Control": "no-store"})
 
 
-async def revoked(request: Request, host: Host, identity: Identity) -> Response:
+async def revoked(request: Request, server: ServerContext, identity: Identity) -> Response:
     """``DELETE /v1/tokens/{id}``: revoke a token; one that is revoked already stays so."""
     identifier = request.path_params["id"]
     if identity.kind == "token" and identifier == identity.id:
         raise Problem(409, "a token cannot revoke itself: use another one")
-    await _done(host, identity, lambda tokens: tokens.revoke(identifier))
+    await _done(server, identity, lambda tokens: tokens.revoke(identifier))
     return Response(status_code=204)
 
 
-async def _done(host: Host, identity: Identity, step: Callable[[Tokens], Any]) -> Any:
+async def _done(server: ServerContext, identity: Identity, step: Callable[[Tokens], Any]) -> Any:
     """Run a step in a thread.
 
     :raises Problem: 403 for a token with rules, which could make one without; 404 and 400 for what the step refuses.
     """
     if identity.rules:
         raise Problem(403, "a token with rules of its own cannot list, make or revoke tokens", code="not_allowed")
-    if not host.storage.enabled:
+    if not server.storage.enabled:
         raise Problem(503, "this server has no database, and so no tokens")
-    tokens = Tokens(host.storage.database, identity.workspace, host.clock, identity.actor)
+    tokens = Tokens(server.storage.database, identity.workspace, server.clock, identity.actor)
     try:
-        return await host.briefly(lambda: step(tokens))
+        return await server.briefly(lambda: step(tokens))
     except UnknownToken as error:
         raise Problem(404, error.message) from None
     except JackfieldError as error:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from jackfield.exports import exports
 
 if TYPE_CHECKING:
-    from jackfield.surfaces.mcp.call_context import Visit
+    from jackfield.surfaces.mcp.call_context import CallContext
     from jackfield.surfaces.mcp.stateless_http import Exchange
     from jackfield.surfaces.mcp.stdio import serve_stdio
 
-__all__ = ["Exchange", "Visit", "serve_stdio"]
+__all__ = ["CallContext", "Exchange", "serve_stdio"]
 
 __getattr__, __dir__ = exports(
     __name__,
     {
         ".stateless_http": ("Exchange",),
         ".stdio": ("serve_stdio",),
-        ".call_context": ("Visit",),
+        ".call_context": ("CallContext",),
     },
 )

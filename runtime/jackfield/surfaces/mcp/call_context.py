@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jackfield.runtime import Jackfield
     from jackfield.surfaces.shared.settings import McpTools
 
-__all__ = ["Briefly", "Run", "Visit"]
+__all__ = ["Briefly", "CallContext", "Run"]
 
 Briefly = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a step that waits for the database in a thread."""
@@ -24,10 +24,10 @@ it waits has left: what was not sent is then not sent (contract §4)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class CallContext:
     """One caller at the runtime of one workspace. ``origin`` is where the HTTP API is; None where there is none."""
 
-    panel: Jackfield
+    runtime: Jackfield
     caller: Caller
     index: ActionIndex
     run: Run
@@ -38,4 +38,4 @@ class Visit:
     @property
     def catalog(self) -> Catalog:
         """The connectors and actions that the caller sees; asks the database for the rules."""
-        return self.panel.catalog_of(self.caller)
+        return self.runtime.catalog_of(self.caller)

@@ -19,7 +19,7 @@ from jackfield.surfaces.shared.searching import found_actions
 if TYPE_CHECKING:
     from jackfield.catalog.found import Found
     from jackfield.management.connections import ManagedConnections
-    from jackfield.surfaces.mcp.call_context import Visit
+    from jackfield.surfaces.mcp.call_context import CallContext
 
 __all__ = ["DISCOVERY", "EXECUTE", "look"]
 
@@ -93,7 +93,7 @@ DISCOVERY: tuple[Tool, ...] = (
 )  # fmt: skip
 
 
-async def look(visit: Visit, name: str, arguments: Mapping[str, Any], *, structured: bool) -> CallToolResult | None:
+async def look(visit: CallContext, name: str, arguments: Mapping[str, Any], *, structured: bool) -> CallToolResult | None:
     """What one of the tools that only look answers; None where there is none of that name.
 
     :raises JackfieldError: for arguments that are not valid, and names that are not there.
@@ -102,7 +102,7 @@ async def look(visit: Visit, name: str, arguments: Mapping[str, Any], *, structu
     if step is None:
         return None
     schema = next(tool.input_schema for tool in DISCOVERY if tool.name == name)
-    checked = visit.panel.schemas.find(("jackfield", "mcp", "arguments", name), schema, "argument").check(arguments)
+    checked = visit.runtime.schemas.find(("jackfield", "mcp", "arguments", name), schema, "argument").check(arguments)
     if checked.details:
         raise _refused(checked.details, checked.count)
     body, text = await step(visit, checked.value)
@@ -114,7 +114,7 @@ def _refused(details: tuple[Detail, ...], count: int) -> InvalidInput:
     return InvalidInput(text, details=details, hint="The tool's inputSchema says what it takes.")
 
 
-async def _search(visit: Visit, given: Mapping[str, Any]) -> tuple[Json, str]:
+async def _search(visit: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
     cursor = given.get("cursor", "0")
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 9):
         raise _refused((Detail("/cursor", "is not what a page gave as nextCursor"),), 1)
@@ -126,30 +126,30 @@ async def _search(visit: Visit, given: Mapping[str, Any]) -> tuple[Json, str]:
     return {"items": [row.to_json() for row in rows], "nextCursor": None if end is None else str(end)}, "\n".join(lines)
 
 
-def _found(visit: Visit, given: Mapping[str, Any], start: int) -> tuple[list[Found], int | None]:
+def _found(visit: CallContext, given: Mapping[str, Any], start: int) -> tuple[list[Found], int | None]:
     limit = int(given["limit"])  # 2.0 is an integer, as JSON Schema has it
     return found_actions(visit.index, visit.catalog, given["query"], given.get("connector"), given.get("effect"), start, limit)
 
 
-async def _guide(visit: Visit, given: Mapping[str, Any]) -> tuple[Json, str]:
+async def _guide(visit: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
     manifest = await visit.briefly(lambda: visit.catalog.find(given["connector"]))
     action = find_action(manifest, given["action"])
     wish = Request(manifest.key, action.key, action.effect, given.get("connection"))
-    verdict = await visit.briefly(lambda: verdict_of(visit.panel, visit.caller, manifest, wish))
+    verdict = await visit.briefly(lambda: verdict_of(visit.runtime, visit.caller, manifest, wish))
     about = {"connector": manifest.key, "connectorVersion": manifest.version, "action": action.key, "effect": action.effect}
     schemas = {"inputs": dict(action.inputs), "output": dict(action.output), "verdict": verdict.to_json()}
     return {**about, **schemas}, guide(manifest, action, verdict, visit.origin)
 
 
-async def _connections(visit: Visit, given: Mapping[str, Any]) -> tuple[Json, str]:
+async def _connections(visit: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
     rows, cursor = await visit.briefly(lambda: _rows(visit, given))
     lines = [f"{row['name']} ({row['type']}): {row['status']}" for row in rows] or ["There is no connection."]
     return {"items": rows, "nextCursor": cursor}, "\n".join(lines)
 
 
-def _rows(visit: Visit, given: Mapping[str, Any]) -> tuple[list[Json], str | None]:
-    connections, limit = visit.panel.connections_of(visit.caller), int(given["limit"])
-    authorizer = visit.panel.permits.authorizer(visit.caller)
+def _rows(visit: CallContext, given: Mapping[str, Any]) -> tuple[list[Json], str | None]:
+    connections, limit = visit.runtime.connections_of(visit.caller), int(given["limit"])
+    authorizer = visit.runtime.access.authorizer(visit.caller)
     if "connector" in given:
         visit.catalog.find(given["connector"])  # a name that is not there is not an empty list
     found: list[Json] = []
@@ -176,7 +176,7 @@ def _all(connections: ManagedConnections, cursor: str | None, size: int) -> Iter
             return
 
 
-_STEPS: Mapping[str, Callable[[Visit, Mapping[str, Any]], Awaitable[tuple[Json, str]]]] = {
+_STEPS: Mapping[str, Callable[[CallContext, Mapping[str, Any]], Awaitable[tuple[Json, str]]]] = {
     "search_actions": _search,
     "get_action_guide": _guide,
     "list_connections": _connections,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from jackfield.runtime import Jackfield
     from jackfield.surfaces.mcp.stateless_http import Answer, Exchange
     from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["mcp_operations"]
 
@@ -45,31 +45,31 @@ _SMALL = 64 * 1024
 Key = tuple[str, str, str, str | int]
 
 
-def mcp_operations(host: Host) -> list[Operation]:
+def mcp_operations(server: ServerContext) -> list[Operation]:
     """List the one operation, to be guarded as the table's are. It is not in OpenAPI, whose words cannot describe what it takes."""
     summary = "The Model Context Protocol."
-    return [Operation("POST", "/mcp", Door(host).serve, "read", "mcp", summary, {200: "Message", 202: ""}, body="Message")]
+    return [Operation("POST", "/mcp", Door(server).serve, "read", "mcp", summary, {200: "Message", 202: ""}, body="Message")]
 
 
 class Door:
     """Lets MCP's requests in. Knows which of them run here, so that an older client can cancel one by another request."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, server: ServerContext) -> None:
+        self._server = server
         self._loading: asyncio.Future[Exchange] | None = None
         self._running: dict[Key, threading.Event] = {}
 
-    async def serve(self, request: Request, host: Host, identity: Identity) -> Response:
+    async def serve(self, request: Request, server: ServerContext, identity: Identity) -> Response:
         """``POST /mcp``."""
-        check_origin(request, host.settings)
+        check_origin(request, server.settings)
         exchange = await self._loaded()
-        panel = await host.opened(identity.workspace)
-        body = await read_body(request, host.settings.max_body)
+        runtime = await server.opened(identity.workspace)
+        body = await read_body(request, server.settings.max_body)
         message = _peeked(body)
         if message.get("method") == _CANCELLED.decode() and "id" not in message:
             self._cancel(request, identity, message)
             return Response(status_code=202)
-        call = _Call(self, host, panel, identity, request, large=len(body) >= LARGE)
+        call = _Call(self, server, runtime, identity, request, large=len(body) >= LARGE)
         with cancelling(request, call.cancelled):
             found = await call.answered(exchange, body)
         headers = dict(found.headers)
@@ -83,7 +83,7 @@ class Door:
         :raises Problem: 501 where it is not installed.
         """
         if self._loading is None:
-            self._loading = asyncio.ensure_future(self._host.slowly(_load))
+            self._loading = asyncio.ensure_future(self._server.slowly(_load))
         try:
             return await asyncio.shield(self._loading)
         except ImportError as error:
@@ -113,11 +113,11 @@ class Door:
 class _Call:
     """One request on its way."""
 
-    def __init__(self, door: Door, host: Host, panel: Jackfield, identity: Identity, request: Request, *, large: bool) -> None:
+    def __init__(self, door: Door, server: ServerContext, runtime: Jackfield, identity: Identity, request: Request, *, large: bool) -> None:
         self.cancelled = threading.Event()
         self._door = door
-        self._host = host
-        self._panel = panel
+        self._server = server
+        self._runtime = runtime
         self._identity = identity
         self._request = request
         self._large = large
@@ -126,17 +126,17 @@ class _Call:
 
     async def answered(self, exchange: Exchange, body: bytes) -> Answer:
         """What the SDK makes of the request. A large one is worked on in a thread from beginning to end, as elsewhere."""
-        from jackfield.surfaces.mcp import Visit
+        from jackfield.surfaces.mcp import CallContext
 
-        host, origin = self._host, str(self._request.base_url).rstrip("/")
-        visit = Visit(self._panel, self._identity.caller, host.search, self._run, host.briefly, host.settings.mcp_tools, origin)
+        host, origin = self._server, str(self._request.base_url).rstrip("/")
+        visit = CallContext(self._runtime, self._identity.caller, host.search, self._run, host.briefly, host.settings.mcp_tools, origin)
         headers = self._request.scope["headers"]
         if self._large:
             return await asyncio.shield(host.slowly(lambda: asyncio.run(exchange.answer(visit, headers, body))))
         return await exchange.answer(visit, headers, body)
 
     async def _run(self, invocation: Mapping[str, Any], identifier: str | int | None) -> Result:
-        host, identity = self._host, self._identity
+        host, identity = self._server, self._identity
         given = traced(invocation, self._request.headers.get("traceparent"))
         given = await with_files(given, host.catalog, host.files, identity.workspace, host.briefly, self._weigh)
         host.metrics.running.inc()
@@ -152,10 +152,10 @@ class _Call:
     async def _invoked(self, given: Mapping[str, Any]) -> Result:
         how: dict[str, Any] = {"cancelled": self.cancelled, "caller": self._identity.caller, "named": self._name}
         if self._large:  # the thread and its event loop are this request's own
-            return self._panel.invoke(given, **how)
+            return self._runtime.invoke(given, **how)
         if self._files >= LARGE or crowded(given):
-            return await asyncio.shield(self._host.slowly(lambda: self._panel.invoke(given, **how)))
-        return await asyncio.shield(self._panel.begin(given, **how))
+            return await asyncio.shield(self._server.slowly(lambda: self._runtime.invoke(given, **how)))
+        return await asyncio.shield(self._runtime.begin(given, **how))
 
     def _name(self, identifier: str) -> None:
         """Note the invocation's id while it runs, for the answer of a server that stops."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from jackfield.access import may
 
 if TYPE_CHECKING:
-    from jackfield.surfaces.mcp.call_context import Visit
+    from jackfield.surfaces.mcp.call_context import CallContext
 
 __all__ = ["instructions"]
 
@@ -27,7 +27,7 @@ Give an idempotencyKey with each write, and the same one when you ask again. Whe
 person, and do not run it again. An error says where (a JSON Pointer) and what to do next (hint)."""
 
 
-def instructions(visit: Visit) -> str:
+def instructions(visit: CallContext) -> str:
     """Write the instructions for a caller; asks the database where rules speak of connections."""
     found = [f"{manifest.title} ({manifest.key})" for manifest in visit.catalog.manifests()]
     more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""

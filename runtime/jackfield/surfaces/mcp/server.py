@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
     from mcp_types import CallToolRequestParams, PaginatedRequestParams
 
-    from jackfield.surfaces.mcp.call_context import Visit
+    from jackfield.surfaces.mcp.call_context import CallContext
 
 __all__ = ["build_server"]
 
@@ -40,7 +40,7 @@ _EVERY = 5.0
 """Seconds between two reports of progress."""
 _STRUCTURED_SINCE = "2025-06-18"
 """The version of the protocol that brought structured content."""
-Find = Callable[[Any], "Visit"]
+Find = Callable[[Any], "CallContext"]
 
 
 def build_server(find: Find, instructions: str | None = None) -> Server[Any]:
@@ -84,7 +84,7 @@ async def _guarded(step: Callable[[], Any]) -> Any:
         raise MCPError(INTERNAL_ERROR, "an unexpected error") from None
 
 
-def _listed(visit: Visit, after: str) -> tuple[list[Tool], str | None]:
+def _listed(visit: CallContext, after: str) -> tuple[list[Tool], str | None]:
     """A page of the tools that the caller may call; the cursor is the last one's name."""
     runs = visit.caller.scope is None or may(visit.caller.scope, "invoke")
     first = [tool for tool in DISCOVERY if runs or tool.name != EXECUTE] if not after else []
@@ -96,7 +96,7 @@ def _listed(visit: Visit, after: str) -> tuple[list[Tool], str | None]:
     return [*first, *some], some[-1].name if more else None
 
 
-async def _called(visit: Visit, context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> CallToolResult:
+async def _called(visit: CallContext, context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> CallToolResult:
     arguments, structured = params.arguments or {}, context.protocol_version >= _STRUCTURED_SINCE
     try:
         found = await look(visit, params.name, arguments, structured=structured)
@@ -117,14 +117,14 @@ async def _called(visit: Visit, context: ServerRequestContext[Any, Any], params:
     return answered(result, structured=structured)
 
 
-def _invocation(visit: Visit, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+def _invocation(visit: CallContext, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a call stands for.
 
     :raises MCPError: where there is no such tool.
     """
     if name == EXECUTE:
         return {**arguments, **{member: _unpacked(arguments[member]) for member in _OBJECTS if member in arguments}}
-    found = invocation_of(visit.panel.catalog, name, arguments) if visit.tools == "all" else None
+    found = invocation_of(visit.runtime.catalog, name, arguments) if visit.tools == "all" else None
     if found is None:
         raise MCPError(INVALID_PARAMS, f"Unknown tool: {name[:80]}{did_you_mean(name, [tool.name for tool in DISCOVERY])}")
     return found
@@ -141,7 +141,7 @@ def _unpacked(value: object) -> object:
 
 
 @contextlib.asynccontextmanager
-async def _progress(visit: Visit, context: ServerRequestContext[Any, Any]) -> AsyncIterator[None]:
+async def _progress(visit: CallContext, context: ServerRequestContext[Any, Any]) -> AsyncIterator[None]:
     """Report progress every few seconds to a client on stdio that asks for it, so that it waits for as long as the action takes."""
     if visit.origin is not None or "progress_token" not in (context.meta or {}):
         yield  # over HTTP there is one answer and no stream

@@ -14,7 +14,7 @@ from jackfield.surfaces.mcp.instructions import instructions
 from jackfield.surfaces.mcp.server import build_server
 
 if TYPE_CHECKING:
-    from jackfield.surfaces.mcp.call_context import Visit
+    from jackfield.surfaces.mcp.call_context import CallContext
 
 __all__ = ["Answer", "Exchange"]
 
@@ -47,7 +47,7 @@ class Exchange:
     def __init__(self) -> None:
         self._server = build_server(_visit)
 
-    async def answer(self, visit: Visit, headers: list[tuple[bytes, bytes]], body: bytes) -> Answer:
+    async def answer(self, visit: CallContext, headers: list[tuple[bytes, bytes]], body: bytes) -> Answer:
         """The answer to one POST: JSON, never a stream. May run in any event loop, since it shares nothing with another one."""
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/mcp",
@@ -74,8 +74,8 @@ class Exchange:
         return _answer(sent)
 
 
-def _visit(context: Any) -> Visit:
-    found: Visit = context.request.scope[_VISIT]
+def _visit(context: Any) -> CallContext:
+    found: CallContext = context.request.scope[_VISIT]
     return found
 
 

@@ -22,7 +22,7 @@ from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, JSO
 from jackfield.access.workspace_access import LIBRARY
 from jackfield.catalog.index import ActionIndex
 from jackfield.invocation.wire import MAX_BYTES
-from jackfield.surfaces.mcp.call_context import Visit
+from jackfield.surfaces.mcp.call_context import CallContext
 from jackfield.surfaces.mcp.instructions import instructions
 from jackfield.surfaces.mcp.server import build_server
 
@@ -184,22 +184,22 @@ def _id_of(line: bytes) -> str | int | None:
 _LOG = logging.getLogger("jackfield.mcp")
 
 
-def serve_stdio(panel: Jackfield, tools: McpTools, grace: float) -> None:
+def serve_stdio(runtime: Jackfield, tools: McpTools, grace: float) -> None:
     """Serve until stdin ends, or SIGTERM or SIGINT comes. What runs when stdin ends is answered, and what was sent ends, within ``grace``
     seconds."""
-    index = ActionIndex(panel.catalog)
+    index = ActionIndex(runtime.catalog)
     index.start()
-    calls = _Calls(panel)
-    visit = Visit(panel, LIBRARY, index, calls.run, asyncio.to_thread, tools)
+    calls = _Calls(runtime)
+    visit = CallContext(runtime, LIBRARY, index, calls.run, asyncio.to_thread, tools)
     asyncio.run(_serve(visit, calls, grace))
 
 
 class _Calls:
     """The invocations that run: each may be cancelled by its client, and all of them by a signal."""
 
-    def __init__(self, panel: Jackfield) -> None:
-        self._panel = panel
-        self._filled = _filling(panel)
+    def __init__(self, runtime: Jackfield) -> None:
+        self._runtime = runtime
+        self._filled = _filling(runtime)
         self._running: set[threading.Event] = set()
 
     async def run(self, invocation: Mapping[str, Any], _request: str | int | None) -> Result:
@@ -207,7 +207,7 @@ class _Calls:
         given, cancelled = await self._filled(invocation), threading.Event()
         self._running.add(cancelled)
         try:
-            return await self._panel.ainvoke(given, cancelled=cancelled, caller=LIBRARY)
+            return await self._runtime.ainvoke(given, cancelled=cancelled, caller=LIBRARY)
         finally:
             self._running.discard(cancelled)
 
@@ -217,7 +217,7 @@ class _Calls:
             cancelled.set()
 
 
-def _filling(panel: Jackfield) -> Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]:
+def _filling(runtime: Jackfield) -> Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]:
     """What puts the files in that an invocation names: those that ``jackfield serve`` keeps in the same home. Without the extra ``server``
     there are none."""
     try:
@@ -230,15 +230,15 @@ def _filling(panel: Jackfield) -> Callable[[Mapping[str, Any]], Awaitable[Mappin
             return invocation
 
         return as_it_is
-    files = Files(panel.storage, Settings(), panel.clock)
+    files = Files(runtime.storage, Settings(), runtime.clock)
 
     async def filled(invocation: Mapping[str, Any]) -> Mapping[str, Any]:
-        return await with_files(invocation, panel.catalog, files, panel.workspace, asyncio.to_thread)
+        return await with_files(invocation, runtime.catalog, files, runtime.workspace, asyncio.to_thread)
 
     return filled
 
 
-async def _serve(visit: Visit, calls: _Calls, grace: float) -> None:
+async def _serve(visit: CallContext, calls: _Calls, grace: float) -> None:
     server = build_server(lambda _context: visit, instructions(visit))
 
     async def talk() -> None:
@@ -252,7 +252,7 @@ async def _serve(visit: Visit, calls: _Calls, grace: float) -> None:
         calls.leave()
         _LOG.info("told to stop: what was sent may take %g seconds to end", grace)
         if not leaving:
-            leaving.append(asyncio.ensure_future(_left(visit.panel, talking, grace)))
+            leaving.append(asyncio.ensure_future(_left(visit.runtime, talking, grace)))
 
     with contextlib.suppress(NotImplementedError):  # Windows has no signals for event loops
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -261,18 +261,18 @@ async def _serve(visit: Visit, calls: _Calls, grace: float) -> None:
         await talking
     if leaving:
         await leaving[0]
-    if await visit.panel.drained(grace):
-        await _exit(visit.panel)
+    if await visit.runtime.drained(grace):
+        await _exit(visit.runtime)
 
 
-async def _left(panel: Jackfield, talking: asyncio.Future[None], grace: float) -> None:
+async def _left(runtime: Jackfield, talking: asyncio.Future[None], grace: float) -> None:
     """Leave although stdin is open: a thread waits for its next line."""
     talking.cancel()
-    await panel.drained(grace)
-    await _exit(panel)
+    await runtime.drained(grace)
+    await _exit(runtime)
 
 
-async def _exit(panel: Jackfield) -> None:
+async def _exit(runtime: Jackfield) -> None:
     """End the process at once: threads that wait for stdin, or for an action that does not end, would keep it."""
-    await asyncio.to_thread(panel.storage.close)
+    await asyncio.to_thread(runtime.storage.close)
     os._exit(0)

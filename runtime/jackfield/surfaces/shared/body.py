@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from jackfield.surfaces.shared.body_quota import Share
+    from jackfield.surfaces.shared.body_quota import BodyShare
 
 __all__ = ["LARGE", "TooLarge", "bounded", "crowded", "decoded", "members_of", "read_body", "read_form", "take_room"]
 
@@ -93,7 +93,7 @@ def take_room(request: Request, more: int, size: int) -> None:
 
     :raises Problem: 503 where the bodies of all requests under way would have too many bytes together.
     """
-    share: Share | None = request.scope.get("jackfield.room")
+    share: BodyShare | None = request.scope.get("jackfield.room")
     if size <= _SMALL or share is None or share.takes(more):
         return
     detail = f"the bodies of the requests under way have {share.of:,} bytes together already"

@@ -6,10 +6,10 @@ import threading
 
 from jackfield.fork import at_fork
 
-__all__ = ["Room", "Share"]
+__all__ = ["BodyQuota", "BodyShare"]
 
 
-class Room:
+class BodyQuota:
     """So many bytes for one process."""
 
     def __init__(self, size: int) -> None:
@@ -26,12 +26,12 @@ class Room:
         return taken
 
 
-class Share:
+class BodyShare:
     """What one request has of the room: its body stays in memory until it was answered."""
 
     __slots__ = ("_held", "_room")
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: BodyQuota) -> None:
         self._room = room
         self._held = 0
 

@@ -9,7 +9,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from jackfield.surfaces.shared.problem import Problem
-from jackfield.surfaces.shared.rate_limiter import Budgets
+from jackfield.surfaces.shared.rate_limiter import RateLimiter
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -31,7 +31,7 @@ class Guesses:
     """
 
     def __init__(self, rate: float, clock: Clock) -> None:
-        self._budgets = Budgets(rate, clock)
+        self._budgets = RateLimiter(rate, clock)
         self._one = asyncio.Semaphore(1)
 
     @contextlib.asynccontextmanager

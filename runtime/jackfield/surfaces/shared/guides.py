@@ -21,10 +21,10 @@ __all__ = ["guide", "missing", "verdict_of"]
 _SAMPLES = {"string": "…", "integer": 1, "number": 1, "boolean": True, "array": [], "object": {}}
 
 
-def verdict_of(panel: Jackfield, caller: Caller, manifest: Manifest, request: Request) -> Decision:
+def verdict_of(runtime: Jackfield, caller: Caller, manifest: Manifest, request: Request) -> Decision:
     """Decide as a caller is told beforehand: nothing runs over a connection that is not there, or hidden, whatever the rules say."""
-    decision = panel.permits.authorizer(caller).verdict(manifest, request)
-    fault = missing(panel.connections_of(caller), request.connection) if decision.allowed else None
+    decision = runtime.access.authorizer(caller).verdict(manifest, request)
+    fault = missing(runtime.connections_of(caller), request.connection) if decision.allowed else None
     return Decision(False, fault.message, "default") if fault is not None else decision
 
 

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["Endpoint", "Mount", "Operation"]
 
-Endpoint = Callable[["Request", "Host", "Identity"], Awaitable[Response]]
-Mount = Callable[["Host"], "Sequence[Operation | Route]"]
+Endpoint = Callable[["Request", "ServerContext", "Identity"], Awaitable[Response]]
+Mount = Callable[["ServerContext"], "Sequence[Operation | Route]"]
 """Makes what a surface serves in one process. The application guards an operation by its token and scope; a route guards itself."""
 
 

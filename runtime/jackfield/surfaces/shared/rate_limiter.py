@@ -11,12 +11,12 @@ from jackfield.fork import at_fork
 if TYPE_CHECKING:
     from jackfield.clock import Clock
 
-__all__ = ["Budgets"]
+__all__ = ["RateLimiter"]
 
 _KEPT = 10_000
 
 
-class Budgets:
+class RateLimiter:
     """A bucket for each key: it holds a second's worth (one at least) and is filled as time goes by. ``rate`` 0 is no limit."""
 
     def __init__(self, rate: float, clock: Clock) -> None:

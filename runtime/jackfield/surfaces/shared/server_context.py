@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from jackfield.catalog.index import ActionIndex
 from jackfield.connector.guard import Guard
-from jackfield.queue import Panels, QueueWorkers
+from jackfield.queue import QueueWorkers, RuntimePool
 from jackfield.resources.threads import Threads
-from jackfield.surfaces.shared.body_quota import Room
+from jackfield.surfaces.shared.body_quota import BodyQuota
 from jackfield.surfaces.shared.files import Files
 from jackfield.surfaces.shared.guesses import Guesses
 from jackfield.surfaces.shared.identity import Identities
 from jackfield.surfaces.shared.metrics import Metrics
 from jackfield.surfaces.shared.problem import Problem
-from jackfield.surfaces.shared.rate_limiter import Budgets
+from jackfield.surfaces.shared.rate_limiter import RateLimiter
 from jackfield.surfaces.shared.readiness import Readiness
 from jackfield.surfaces.shared.stopping import Stopping
 from jackfield.surfaces.shared.tracing import Tracing
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from jackfield.surfaces.shared.identity import Identity
     from jackfield.surfaces.shared.settings import Settings
 
-__all__ = ["Host"]
+__all__ = ["ServerContext"]
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ _SHORTAGES = 1 / 60
 """Times a second that the log says that memory or threads ran out."""
 
 
-class Host:
+class ServerContext:
     """Shared by all requests of a process."""
 
     def __init__(
@@ -58,19 +58,19 @@ class Host:
         guard = Guard(loopback=settings.loopback and not settings.behind_proxy, allowed=settings.allowed_hosts)
         plugins = tuple(plugins)
         self._tracing = [plugin for plugin in plugins if isinstance(plugin, Tracing)]
-        self.panels = Panels(environment, clock, guard=guard, plugins=plugins)
-        self.storage = self.panels.storage
-        self.catalog = self.panels.catalog
-        self.clock = self.panels.clock
+        self.runtimes = RuntimePool(environment, clock, guard=guard, plugins=plugins)
+        self.storage = self.runtimes.storage
+        self.catalog = self.runtimes.catalog
+        self.clock = self.runtimes.clock
         self.metrics = Metrics(self.catalog)
         self.search = ActionIndex(self.catalog)
         self.identities = Identities(self.storage, self.clock, settings.jwt)
         self.readiness = Readiness(self.storage, self.clock)
-        self.room = Room(settings.max_bodies)
+        self.room = BodyQuota(settings.max_bodies)
         self.files = Files(self.storage, settings, self.clock)
         self.guesses = Guesses(settings.guesses, self.clock)
-        self.shortages = Budgets(_SHORTAGES, self.clock)
-        self._rates = Budgets(settings.rate, self.clock)
+        self.shortages = RateLimiter(_SHORTAGES, self.clock)
+        self._rates = RateLimiter(settings.rate, self.clock)
         self._stopping = stopping or Stopping(settings.stop_within, self.clock)
         self.document: bytes | None = None
         """The OpenAPI document, kept by the endpoint that makes it."""
@@ -84,9 +84,9 @@ class Host:
         """Whether this process was told to stop."""
         return self._stopping.begun
 
-    def panel(self, workspace: str) -> Jackfield:
+    def runtime(self, workspace: str) -> Jackfield:
         """The runtime of one workspace."""
-        return self.panels.find(workspace)
+        return self.runtimes.find(workspace)
 
     def pace(self, identity: Identity) -> None:
         """Take one from the budget of whoever asks: all requests of a token share it, and those of the sessions that it began.
@@ -98,8 +98,8 @@ class Host:
 
     async def opened(self, workspace: str) -> Jackfield:
         """The same, with its journal open: what takes long the first time is done in a thread."""
-        known = self.panels.known(workspace)
-        return known if known is not None and known.is_open else await self.briefly(lambda: _opened(self.panels.find(workspace)))
+        known = self.runtimes.known(workspace)
+        return known if known is not None and known.is_open else await self.briefly(lambda: _opened(self.runtimes.find(workspace)))
 
     async def briefly(self, step: Callable[[], T]) -> T:
         """Run a step that waits for nobody but the database."""
@@ -113,7 +113,7 @@ class Host:
         """Begin to work on the queue; called in the event loop."""
         asyncio.get_running_loop().set_default_executor(self._brief)
         self.search.start()
-        self._workers = QueueWorkers(self.panels, self.settings.queue_workers, self.metrics.note, lambda: self.stopping)
+        self._workers = QueueWorkers(self.runtimes, self.settings.queue_workers, self.metrics.note, lambda: self.stopping)
         self._workers.start()
         self._sweeper = asyncio.ensure_future(self._sweep())
 
@@ -131,7 +131,7 @@ class Host:
                 await self._sweeper
         if self._workers is not None:
             await self._workers.stop(self._stopping.left)
-        await self.panels.drained(self._stopping.left)
+        await self.runtimes.drained(self._stopping.left)
         await self.slowly(self.storage.close)
         for tracing in self._tracing:
             await self.slowly(tracing.close)
@@ -146,6 +146,6 @@ class Host:
             await asyncio.sleep(_SWEEP_EVERY)
 
 
-def _opened(panel: Jackfield) -> Jackfield:
-    panel.open()
-    return panel
+def _opened(runtime: Jackfield) -> Jackfield:
+    runtime.open()
+    return runtime

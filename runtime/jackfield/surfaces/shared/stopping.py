@@ -13,7 +13,7 @@ import uvicorn
 if TYPE_CHECKING:
     from jackfield.clock import Clock
 
-__all__ = ["Polite", "Stopping"]
+__all__ = ["GracefulServer", "Stopping"]
 
 
 class Stopping:
@@ -40,7 +40,7 @@ class Stopping:
         return self.within if self._until is None else max(0.0, self._until - self._clock.monotonic())
 
 
-class Polite(uvicorn.Server):
+class GracefulServer(uvicorn.Server):
     """A server whose process goes on after it has stopped. Uvicorn raises the signal once more, which would make a failure of a stop that
     went well."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import Host
+    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["upload"]
 
@@ -29,24 +29,26 @@ _FORM = 64 * 1024
 """Bytes that a form may have around its file."""
 
 
-async def upload(request: Request, host: Host, identity: Identity) -> Response:
+async def upload(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Stream one file to disk; its id is a FILE wherever one is taken, in this workspace, until it expires."""
     announced = request.headers.get("content-length", "")
-    limit = host.settings.max_file
+    limit = server.settings.max_file
     if announced.isdigit() and int(announced) > limit + _FORM:
         raise TooLarge(limit)
     given = request.headers.get("content-type", "application/octet-stream")
     if given.lower().startswith("multipart/form-data"):
-        kept = await _from_form(request, host, identity)
+        kept = await _from_form(request, server, identity)
     else:
-        kept = await host.files.keep(identity.workspace, request.stream(), _content_type(given))
+        kept = await server.files.keep(identity.workspace, request.stream(), _content_type(given))
     expires = datetime.fromtimestamp(kept["expiresAt"], UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return answer({**kept, "expiresAt": expires}, 201)
 
 
-async def _from_form(request: Request, host: Host, identity: Identity) -> dict[str, Any]:
+async def _from_form(request: Request, server: ServerContext, identity: Identity) -> dict[str, Any]:
     try:
-        form = await MultiPartParser(request.headers, bounded(request, host.settings.max_file + _FORM), max_files=1, max_fields=10).parse()
+        form = await MultiPartParser(
+            request.headers, bounded(request, server.settings.max_file + _FORM), max_files=1, max_fields=10
+        ).parse()
     except (MultiPartException, KeyError, ValueError) as error:  # a boundary that is missing is a KeyError there
         reason = error.message if isinstance(error, MultiPartException) else "it has no boundary"
         raise Problem(400, f"the form cannot be read: {reason}") from None
@@ -54,7 +56,7 @@ async def _from_form(request: Request, host: Host, identity: Identity) -> dict[s
         files = [item for _, item in form.multi_items() if not isinstance(item, str)]
         if len(files) != 1:
             raise Problem(400, "the form must hold one file")
-        return await host.files.keep(identity.workspace, _pieces(files[0]), _content_type(files[0].content_type or ""))
+        return await server.files.keep(identity.workspace, _pieces(files[0]), _content_type(files[0].content_type or ""))
     finally:
         await form.close()
 
