@@ -97,9 +97,7 @@ def test_s3_web_pages_send_nothing_through_dapr(tmp_path: Path, aws: FakeAws, co
         assert dapr.get("/v1.0/metadata", **headers).status == 403
         assert aws.received == 0
         assert dapr.get("/v1.0/healthz", **headers).status == 204
-        assert (
-            dapr.post("/v1.0/bindings/outbox", REQUEST, ServerContext=f"localhost:{stand.port}", **{"Sec-Fetch-Site": "none"}).status == 204
-        )
+        assert dapr.post("/v1.0/bindings/outbox", REQUEST, Host=f"localhost:{stand.port}", **{"Sec-Fetch-Site": "none"}).status == 204
 
 
 def test_s3_the_operators_pages_may_call_dapr(tmp_path: Path, aws: FakeAws, components: Components) -> None:

@@ -87,9 +87,9 @@ def test_pages_of_a_rebound_name_are_not_shown(tmp_path: Path) -> None:
     with process(tmp_path) as server:
         client = server.client
         for path in ("/", "/login", "/docs", "/openapi.json"):
-            assert client.get(path, ServerContext="evil.example").status == 403
-            assert client.get(path, ServerContext="LOCALHOST:1234").status in {200, 303}
-        assert [client.get(path, ServerContext="evil.example").status for path in ("/healthz", "/readyz", "/v1/actions")] == [200, 200, 200]
+            assert client.get(path, Host="evil.example").status == 403
+            assert client.get(path, Host="LOCALHOST:1234").status in {200, 303}
+        assert [client.get(path, Host="evil.example").status for path in ("/healthz", "/readyz", "/v1/actions")] == [200, 200, 200]
 
 
 @pytest.mark.parametrize("command", ["serve", "worker"])

@@ -22,6 +22,7 @@ import pytest
 
 from fake_aws import FakeAws
 from http_stand import Client, clean, mint, standing
+from jackfield.catalog.index import ActionIndex
 from jackfield.resources import memory
 from jackfield.resources.threads import Threads
 from jackfield.surfaces.http import fitting
@@ -212,6 +213,27 @@ def test_w5_a_database_that_cannot_be_written(tmp_path: Path, monkeypatch: pytes
         assert client.get("/readyz").status == 200
         with mock.patch.object(os, "statvfs", return_value=mock.Mock(f_bavail=1, f_frsize=4096, f_flag=0)):
             assert client.get("/readyz").json["detail"] == "the disk of the database is full"
+        assert client.get("/readyz").status == 200
+
+
+def test_a_process_is_ready_once_the_catalog_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``/readyz`` is 503 until the first call would wait for nothing; the process is alive meanwhile."""
+    monkeypatch.setattr(readiness, "_PATIENCE", 0.1)
+    monkeypatch.setattr(readiness, "_FRESH", 0.0)
+    may = threading.Event()
+    build = ActionIndex.build
+
+    def late(index: ActionIndex) -> None:
+        assert may.wait(30)
+        build(index)
+
+    with mock.patch.object(ActionIndex, "build", late), standing(tmp_path) as stand:
+        client = stand.client()
+        unread = client.get("/readyz")
+        assert (unread.status, unread.json["detail"], client.get("/healthz").status) == (503, "the catalog is being read", 200)
+        may.set()
+        assert stand.host.readiness.warm.wait(30)
+        monkeypatch.setattr(readiness, "_PATIENCE", 3.0)
         assert client.get("/readyz").status == 200
 
 

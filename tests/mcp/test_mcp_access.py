@@ -157,7 +157,7 @@ def test_our_own_pages_and_the_operators_may(client: Client, origin: str) -> Non
 def test_a_name_that_was_bound_to_us_is_not_ours(client: Client) -> None:
     """DNS rebinding: the page's host is the request's own, and no name of ours."""
     host = f"evil.example:{client.port}"
-    assert client.post("/mcp", LIST, Origin=f"http://{host}", ServerContext=host).status == 403
+    assert client.post("/mcp", LIST, Origin=f"http://{host}", Host=host).status == 403
 
 
 @pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Host": "evil.example"}])

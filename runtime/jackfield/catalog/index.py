@@ -227,8 +227,7 @@ class Words:
 
 
 class ActionIndex:
-    """The actions of a catalog; a broken connector is left out. Built in a thread of its own, so that a start does not wait for it: who
-    asks before it is there does."""
+    """Index of a catalog's actions, without broken connectors. A search that comes before ``build`` has ended waits for it."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -243,24 +242,21 @@ class ActionIndex:
             self._words = Words()
             self._entries: list[Entry] = []
 
-    def start(self) -> None:
-        """Begin to build."""
-        threading.Thread(target=self._ready, name="jackfield-index", daemon=True).start()
-
     def find(
         self, words: str, connector: str | None = None, effect: str | None = None, start: int = 0, limit: int | None = None
     ) -> tuple[list[Found], bool]:
         """The actions that fit, best first, from ``start`` on, at most ``limit``, and whether there are more; ``connector`` and ``effect``
         narrow them."""
-        self._ready()
+        self.build()
         return self._words.find(words, connector, effect, start, limit)
 
     def entries(self) -> list[Entry]:
         """The rows of the catalog, as they were when the index was built."""
-        self._ready()
+        self.build()
         return self._entries
 
-    def _ready(self) -> None:
+    def build(self) -> None:
+        """Read all manifests, once."""
         if self._built:
             return
         with self._lock:

@@ -188,7 +188,7 @@ def serve_stdio(runtime: Jackfield, tools: McpTools, grace: float) -> None:
     """Serve until stdin ends, or SIGTERM or SIGINT comes. What runs when stdin ends is answered, and what was sent ends, within ``grace``
     seconds."""
     index = ActionIndex(runtime.catalog)
-    index.start()
+    threading.Thread(target=index.build, name="jackfield-index", daemon=True).start()
     calls = _Calls(runtime)
     visit = CallContext(runtime, LIBRARY, index, calls.run, asyncio.to_thread, tools)
     asyncio.run(_serve(visit, calls, grace))

@@ -1,11 +1,14 @@
-"""Readiness of one process: the database can be written, which a database that can be read need not be."""
+"""Readiness of one process: the catalog is read, and the database can be written, which one that can be read need not be."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from jackfield.clock import within
 from jackfield.connector.shortage import exhausted
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from jackfield.resources.storage import Storage
 
 __all__ = ["Readiness"]
+
+T = TypeVar("T")
 
 _FRESH = 2.0
 """Seconds for which an outcome is taken as read: a probe costs one commit in that time, however many ask."""
@@ -31,6 +36,8 @@ class Readiness:
     """Answers whether the database takes writes. One look at a time, in a thread of its own: a database that hangs holds nobody else."""
 
     def __init__(self, storage: Storage, clock: Clock) -> None:
+        self.warm = threading.Event()
+        """Set once the process has loaded what its first call needs."""
         self._storage = storage
         self._clock = clock
         self._threads: Threads | None = None
@@ -39,7 +46,9 @@ class Readiness:
         self._fault: str | None = None
 
     async def fault(self) -> str | None:
-        """Return why the process is not ready; None where it is."""
+        """Return why the process is not ready; None if it is. Waits a moment for a process that has just started."""
+        if not self.warm.is_set() and not await self._in_thread(partial(self.warm.wait, _PATIENCE)):
+            return "the catalog is being read"
         if not self._storage.enabled:
             return None
         if self._looking is None and self._clock.monotonic() >= self._until:
@@ -52,14 +61,17 @@ class Readiness:
 
     async def _look(self) -> None:
         try:
-            if self._threads is None:
-                self._threads = Threads(1, "jackfield-ready")
-            self._fault = await asyncio.get_running_loop().run_in_executor(self._threads, self._found)
+            self._fault = await self._in_thread(self._found)
         except (MemoryError, RuntimeError) as error:
             self._fault = f"the database cannot be looked at: {exhausted(error) or error}"
         finally:
             self._until = self._clock.monotonic() + _FRESH
             self._looking = None
+
+    async def _in_thread(self, step: Callable[[], T]) -> T:
+        if self._threads is None:
+            self._threads = Threads(1, "jackfield-ready")
+        return await asyncio.get_running_loop().run_in_executor(self._threads, step)
 
     def _found(self) -> str | None:
         try:

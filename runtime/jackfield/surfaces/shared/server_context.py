@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -39,6 +40,16 @@ _LOG = logging.getLogger("jackfield.http")
 _BRIEF, _SLOW = 32, 64
 """Threads for looks into the database, and for what asks a provider: a slow provider must not keep anybody from signing in."""
 _SWEEP_EVERY = 600.0
+_FIRST_CALL = (
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "jackfield.connector.manifests",
+    "jackfield.management.visible_connections",
+    "jackfield.pipe.run",
+    "jackfield.schema.compiling",
+    "pydantic.main",
+    "pydantic.type_adapter",
+)
+"""Modules that take a first call 80 ms to import."""
 _SHORTAGES = 1 / 60
 """Times a second that the log says that memory or threads ran out."""
 
@@ -112,10 +123,21 @@ class ServerContext:
     def start(self) -> None:
         """Begin to work on the queue; called in the event loop."""
         asyncio.get_running_loop().set_default_executor(self._brief)
-        self.search.start()
+        self._slow.submit(self._warm_up)
         self._workers = QueueWorkers(self.runtimes, self.settings.queue_workers, self.metrics.note, lambda: self.stopping)
         self._workers.start()
         self._sweeper = asyncio.ensure_future(self._sweep())
+
+    def _warm_up(self) -> None:
+        """Read the catalog and import what the first call needs, so that no caller waits for it."""
+        try:
+            self.search.build()
+            for name in _FIRST_CALL:
+                importlib.import_module(name)
+        except MemoryError as error:  # the calls that need it will say so
+            _LOG.warning("not everything that the first call needs could be loaded: %s", error)
+        finally:
+            self.readiness.warm.set()
 
     def wake(self) -> None:
         """Something was queued."""
