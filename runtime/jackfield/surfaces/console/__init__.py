@@ -1,6 +1,6 @@
-"""The web console: what a person sees of a workspace. Server-rendered; forms, tables and charts work without any other network.
+"""The web console of a workspace. Server-rendered; forms, tables and charts load nothing from other hosts.
 
-``routes(host)`` is mounted at ``/``; ``one_time_link`` is what ``jackfield serve`` prints.
+``routes(server)`` is mounted at ``/``; ``jackfield serve`` prints a ``one_time_link``.
 """
 
 from jackfield.surfaces.console.app import routes

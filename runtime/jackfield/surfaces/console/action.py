@@ -1,4 +1,4 @@
-"""An action: the form made from its schema, its documentation, and the same call as code."""
+"""Page of an action: a form generated from its schema, its documentation, and the call as code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["FORM_SCRIPTS", "code", "found_action", "kept_inputs", "options", "sh
 
 
 def still_in_doubt(visit: PageRequest, identifier: str) -> bool:
-    """Tell whether nobody knows yet if an earlier invocation took effect."""
+    """Return whether an earlier invocation is still in doubt."""
     try:
         return visit.journal.find(identifier).status == "in_doubt"
     except JackfieldError:
@@ -35,7 +35,7 @@ def still_in_doubt(visit: PageRequest, identifier: str) -> bool:
 
 
 def kept_inputs(visit: PageRequest, identifier: str) -> Mapping[str, Any]:
-    """``inputs`` and ``connection`` of an earlier invocation, as far as they were kept; a wrong id gives nothing."""
+    """Return the recorded ``inputs`` and ``connection`` of an earlier invocation; an unknown id gives an empty mapping."""
     try:
         entry = visit.journal.find(identifier)
     except JackfieldError:
@@ -54,9 +54,9 @@ _EFFECTS = {
 
 
 def found_action(visit: PageRequest) -> tuple[Manifest, ActionManifest]:
-    """The connector and the action of the address.
+    """Find the connector and the action that the path names.
 
-    :raises Problem: 404 where there is none.
+    :raises Problem: 404 if either does not exist.
     """
     try:
         manifest = visit.catalog.find(visit.path("key"))
@@ -69,7 +69,7 @@ def found_action(visit: PageRequest) -> tuple[Manifest, ActionManifest]:
 
 
 def shown(visit: PageRequest) -> Response:
-    """``GET /connectors/{key}/actions/{action}``; ``?again=`` begins with the inputs of an invocation, ``?example=`` with an example's."""
+    """``GET /connectors/{key}/actions/{action}``; ``?again=`` prefills the inputs of an invocation, ``?example=`` those of an example."""
     visit.require("read")
     manifest, action = found_action(visit)
     again = _again(visit)
@@ -92,20 +92,20 @@ def shown(visit: PageRequest) -> Response:
         class_="beside-form",
     )
     return page(
-        visit, "connectors", f"{action.title} · {manifest.title}", title, _told(visit, again), h.div(form, aside, class_="workbench"), _dialog(),
+        visit, "connectors", f"{action.title} · {manifest.title}", title, _again_notice(visit, again), h.div(form, aside, class_="workbench"), _dialog(),
         scripts=FORM_SCRIPTS,
     )  # fmt: skip
 
 
 def code(visit: PageRequest) -> Response:
-    """``POST …/code``: the form's invocation in four languages."""
+    """``POST …/code``: render the form's invocation as JSON, curl, Python and CLI."""
     visit.require("read")
     manifest, action = found_action(visit)
     return fragment(_code(visit, read_invocation(visit, manifest, action)))
 
 
 def options(visit: PageRequest) -> Response:
-    """``GET /connectors/{key}/options/{source}?connection=``: choices for a field, as JSON. Who may not invoke asks no provider."""
+    """``GET /connectors/{key}/options/{source}?connection=``: choices for a field, as JSON. Only the scope ``invoke`` queries providers."""
     visit.require("read")
     connection = visit.query.get("connection") if visit.may("invoke") else None
     try:
@@ -116,9 +116,9 @@ def options(visit: PageRequest) -> Response:
 
 
 def read_invocation(visit: PageRequest, manifest: Manifest, action: ActionManifest) -> dict[str, Any]:
-    """The invocation that the form describes. Connector and action are the page's, whatever the form says.
+    """Decode the form's invocation. Connector and action always come from the path, never from the form.
 
-    :raises Problem: 400 where it is not one JSON object.
+    :raises Problem: 400 if it is not a JSON object.
     """
     try:
         given = decode(visit.form.get("invocation", "{}"))
@@ -134,12 +134,12 @@ def read_invocation(visit: PageRequest, manifest: Manifest, action: ActionManife
 
 
 def _again(visit: PageRequest) -> Mapping[str, Any] | None:
-    """The invocation that is to be run again, as far as it was kept; empty where nothing was."""
+    """Return what was recorded of the invocation in ``?again=``; None without that parameter."""
     identifier = visit.query.get("again")
     return kept_inputs(visit, identifier) if identifier else None
 
 
-def _told(visit: PageRequest, again: Mapping[str, Any] | None) -> Markup | None:
+def _again_notice(visit: PageRequest, again: Mapping[str, Any] | None) -> Markup | None:
     if again is None:
         return None
     entry = h.a("the earlier invocation", href=f"/invocations/{visit.query['again']}")
@@ -172,13 +172,13 @@ def _code_holder(visit: PageRequest, manifest: Manifest, action: ActionManifest,
 
 
 def _code(visit: PageRequest, invocation: Mapping[str, Any]) -> Markup:
-    runtimes: list[tuple[str, Node]] = [
+    panels: list[tuple[str, Node]] = [
         ("JSON", code_block(snippets.as_json(invocation), "The invocation as JSON")),
         ("curl", code_block(snippets.as_curl(invocation, visit.origin), "The call with curl")),
         ("Python", code_block(snippets.as_python(invocation), "The call from Python")),
         ("CLI", code_block(snippets.as_command(invocation), "The call from a shell")),
     ]
-    return tabs("code", runtimes)
+    return tabs("code", panels)
 
 
 def _about(manifest: Manifest, action: ActionManifest) -> Markup:

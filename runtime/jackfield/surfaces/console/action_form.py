@@ -1,4 +1,4 @@
-"""The form of an action: with which connection, which inputs, and how it is run."""
+"""Form of an action: connection, inputs, idempotency key and timeout."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHORT = 30
 
 
 def fitting_connections(visit: PageRequest, manifest: Manifest, action: ActionManifest) -> list[dict[str, Any]]:
-    """The connections that can serve the action."""
+    """List the connections whose type can serve the action."""
     if not manifest.connection_types:
         return []
     found = []
@@ -36,7 +36,7 @@ def fitting_connections(visit: PageRequest, manifest: Manifest, action: ActionMa
 def action_form(
     visit: PageRequest, action: ActionManifest, begin: Mapping[str, Any], choices: list[dict[str, Any]], address: str, *, has_example: bool
 ) -> Markup:
-    """Build the whole form; ``begin`` is what it holds at first, ``choices`` are the connections that can serve the action."""
+    """Build the form; ``begin`` holds its initial values, ``choices`` the connections that can serve the action."""
     schema = form_schema(action.inputs)
     runs = visit.may("invoke")
     buttons = [
@@ -71,7 +71,7 @@ def _connection_field(visit: PageRequest, choices: list[dict[str, Any]], chosen:
     if not manifest.connection_types:
         return None
     if not any(row["name"] == chosen for row in choices):
-        chosen = choices[0]["name"] if len(choices) == 1 else ""  # of several accounts, the person chooses
+        chosen = choices[0]["name"] if len(choices) == 1 else ""  # never preselect one of several accounts
     named = [] if chosen or not choices else [h.option("Choose a connection", value="", selected=True)]
     named += [
         h.option(_label(row), value=row["name"], selected=row["name"] == chosen, data_values=json.dumps(row["values"])) for row in choices
@@ -79,19 +79,19 @@ def _connection_field(visit: PageRequest, choices: list[dict[str, Any]], chosen:
     picker = h.select(
         named or h.option("There is none yet", value=""), id="connection", name="connection", aria_describedby="connection-hint"
     )
-    fresh = h.button(
+    create = h.button(
         "New connection", type="button", data_dialog="new-connection", hx_get=f"/new-connection?connector={manifest.key}&inside=1",
         hx_target="#new-connection-body", disabled=not visit.may("manage"),
     )  # fmt: skip
     hint = h.p("With which account it runs.", class_="hint", id="connection-hint")
-    return h.div(h.label("Connection", for_="connection"), hint, h.div(picker, fresh, class_="joined"), class_="field")
+    return h.div(h.label("Connection", for_="connection"), hint, h.div(picker, create, class_="joined"), class_="field")
 
 
 def _label(row: Mapping[str, Any]) -> str:
     account = row.get("account") or {}
     known = [str(account[name]) for name in ("label", "id") if account.get(name)]
-    whose = next((text for text in known if len(text) <= _SHORT), row["type"])  # a whole ARN would not fit
-    return f"{row['name']}, {whose}" + (" (failing)" if row.get("status") == "failing" else "")
+    account_text = next((text for text in known if len(text) <= _SHORT), row["type"])  # an ARN would not fit
+    return f"{row['name']}, {account_text}" + (" (failing)" if row.get("status") == "failing" else "")
 
 
 def _settings() -> Markup:

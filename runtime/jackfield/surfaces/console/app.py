@@ -1,4 +1,4 @@
-"""The console's routes: each page behind the session, each change behind the token of its form."""
+"""Routes of the console: every page requires a session, every POST a CSRF token."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/workspace/verdict", workspace.explained, "GET"),
 )
 _STREAMED = (uploads.upload,)
-"""What reads the body itself; its form's token is in a header."""
+"""Handlers that read the body themselves; they get the CSRF token in a header."""
 _MOST_FIELDS = 200
 
 
 def routes(server: ServerContext) -> list[Route]:
-    """The routes of the console, mounted at ``/``."""
+    """Return the routes of the console, to be mounted at ``/``."""
     entrance = Entrance(server)
     pages = [Route(path, _page(server, entrance, function), methods=[method]) for path, function, method in _PAGES]
     return [*pages, *signing_in.routes(server, entrance), assets_route()]
@@ -90,7 +90,7 @@ def routes(server: ServerContext) -> list[Route]:
 
 def _page(server: ServerContext, entrance: Entrance, function: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        touch = request.query_params.get("live") != "1"  # a page that looks for news is no sign of a person
+        touch = request.query_params.get("live") != "1"  # polling does not count as user activity
         try:
             found = await asyncio.to_thread(entrance.find, request, touch=touch)
         except JackfieldError as error:
@@ -118,9 +118,9 @@ def _page(server: ServerContext, entrance: Entrance, function: Endpoint) -> Call
 
 
 async def _posted(visit: PageRequest, secret: str, function: Endpoint) -> PageRequest:
-    """The visit with the form's fields.
+    """Add the form's fields to the request, after checking its CSRF token.
 
-    :raises Problem: where the form is not one of this session's, or too large.
+    :raises Problem: if the form belongs to another session, or is too large.
     """
     request = visit.request
     form: dict[str, str] = {}
@@ -148,7 +148,7 @@ def _to_sign_in(request: Request) -> Response:
 
 
 def _refused(visit: PageRequest, status: int, message: str, headers: dict[str, str] | None = None, *, hint: str | None = None) -> Response:
-    """A refusal as a page, or as the part of a page that was asked for; htmx shows the latter where the answer would have been."""
+    """Render an error as a page, or as a fragment for htmx, which shows it in place of the requested part."""
     if visit.partial:
         return fragment(fault_of(message, hint), status=status, headers=headers)
     titles = {403: "Not allowed", 404: "Not found", 409: "Too late"}

@@ -1,4 +1,4 @@
-"""Scripts, style sheets and pictures of the console: all from this package, none from anywhere else."""
+"""Static files of the console: scripts, style sheets and images, all from this package, none from a CDN."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Asset:
 
 @cache
 def _assets() -> dict[str, _Asset]:
-    """All files, by their path below ``static``: what is not in here cannot be asked for."""
+    """Load all files, keyed by their path below ``static``; requests can reach nothing else."""
     found = {}
     for path in sorted(_FOLDER.rglob("*")):
         media_type = _TYPES.get(path.suffix)
@@ -50,12 +50,12 @@ def _assets() -> dict[str, _Asset]:
 
 @cache
 def asset(name: str) -> str:
-    """The address of a file; another one when its content is another."""
+    """Return the URL of a file; it contains a digest of the content, so it can be cached for ever."""
     return f"/assets/{_assets()[name].digest}/{name}"
 
 
 def assets_route() -> Route:
-    """Serves the files; nobody needs to be signed in."""
+    """Serve the files, without a session."""
     return Route("/assets/{digest}/{name:path}", _serve, methods=["GET"])
 
 

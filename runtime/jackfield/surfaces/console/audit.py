@@ -1,4 +1,4 @@
-"""The audit log of the workspace: who changed, tested, exported or signed in to what."""
+"""Audit log of the workspace: changes, tests, exports and sign-ins, with their actors."""
 
 from __future__ import annotations
 

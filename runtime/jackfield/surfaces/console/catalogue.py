@@ -1,4 +1,4 @@
-"""The connectors: what is installed, and what each can do."""
+"""Pages of the installed connectors and their actions."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 __all__ = ["icon_of", "listed", "shown"]
 
 _FOUND = 60
-"""Actions that a search shows."""
+"""Maximum number of actions in a search result."""
 _CARDS = 200
-"""Connectors that are shown without a search."""
+"""Maximum number of connectors listed without a search."""
 _LONGEST_ICON = 20_000
 
 
 def icon_of(manifest: Manifest) -> Markup:
-    """The connector's picture; two letters of its title where it has none, or one from elsewhere."""
+    """Return the connector's icon, or two letters of its title if it has none or refers to another host."""
     picture = manifest.raw.get("icon")
     if isinstance(picture, str) and picture.startswith("data:image/") and len(picture) <= _LONGEST_ICON:
         return h.img(src=picture, alt="", class_="icon", width=32, height=32)
@@ -46,7 +46,7 @@ def _letters(title: str) -> Markup:
 
 
 def listed(visit: PageRequest) -> Response:
-    """``GET /connectors``: the catalogue; ``?q=`` searches connectors and actions."""
+    """``GET /connectors``: list the connectors; ``?q=`` searches connectors and actions."""
     visit.require("read")
     words = visit.query.get("q", "").strip()
     found = _found(visit, words)

@@ -1,4 +1,4 @@
-"""Charts as SVG, drawn here: colours come from the style sheet, and beside each picture the same stands in words or in a table."""
+"""Server-rendered SVG charts. Colours come from the style sheet; each chart has the same data as a table beside it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DAY = 86_400.0
 
 
 def rate_chart(buckets: Sequence[Bucket]) -> Markup:
-    """How many were invoked in each part of the span, by what became of them."""
+    """Draw the number of invocations in each bucket, stacked by status."""
     top = _round_up(max((sum(bucket.counts.values()) for bucket in buckets), default=0))
     wide = (_BROAD - _LEFT) / max(len(buckets), 1)
     bars = [_stack(bucket, _LEFT + place * wide, wide, top) for place, bucket in enumerate(buckets)]
@@ -48,7 +48,7 @@ def latency_chart(rows: Sequence[Row]) -> Markup:
 
 
 def failure_chart(rows: Sequence[Row]) -> Markup:
-    """How many of each connector's invocations failed or are in doubt."""
+    """Draw the share of each connector's invocations that failed or are in doubt."""
     shown = rows[:_MOST_ROWS]
     drawn: list[Node] = []
     for place, row in enumerate(shown):
@@ -102,7 +102,7 @@ def _lines(top: int) -> list[Markup]:
 
 
 def _times(buckets: Sequence[Bucket], wide: float) -> list[Markup]:
-    """Label the begin of every few parts, and the end of the last; days where the span has several."""
+    """Label the start of every few buckets and the end of the last; with days if the span is longer than two."""
     if not buckets:
         return []
     days = buckets[-1].end - buckets[0].begin > 2 * _DAY
@@ -116,7 +116,7 @@ def _times(buckets: Sequence[Bucket], wide: float) -> list[Markup]:
 
 
 def _time(moment: float, x: float, kind: str, *, days: bool) -> Markup:
-    """Write a time in UTC; the page's script puts it into the reader's time zone."""
+    """Write a time in UTC; the page's script converts it to the reader's time zone."""
     text = _day(moment) if days else _clock(moment)
     when = datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
     return h.text(text, x=f"{x:.1f}", y=_TOP + _PLOT + 24, class_=kind, data_at=when, data_local="day" if days else "clock")
@@ -137,7 +137,7 @@ def _day(moment: float) -> str:
 
 
 def _round_up(value: int) -> int:
-    """The next number of 1, 2, 3, 4, 6, 8 times a power of ten."""
+    """Round up to 1, 2, 3, 4, 6 or 8 times a power of ten."""
     if value <= 1:
         return max(value, 1)
     power = int(10 ** math.floor(math.log10(value)))

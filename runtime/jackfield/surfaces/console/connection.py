@@ -1,4 +1,4 @@
-"""One connection: whose it is, whether it works, how to repair it, and what its account must allow."""
+"""Page of a connection: account, test results, values to edit, and the policies that the account needs."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["cure", "removed", "renamed", "shown", "tested"]
 
 _EXTERNAL_ID = "<the External ID of this connection>"
-"""The placeholder in hints, which are journaled and logged; a connection's own page shows the value."""
+"""Placeholder in hints, since those are journaled and logged; only the connection's own page shows the value."""
 
 
 def cure(hint: str, external_id: str | None = None) -> Markup:
-    """Show a hint; ``external_id`` replaces the placeholder for it."""
+    """Render a hint; ``external_id`` replaces its placeholder."""
     text = hint.replace(_EXTERNAL_ID, external_id) if external_id else hint
     return h.div([_shown(part) for part in _parts(text)], class_="hint-next stack")
 
@@ -40,7 +40,7 @@ def _shown(part: object) -> Node:
 
 
 def _parts(text: str) -> Iterator[object]:
-    """Yield the text around the first JSON object, and the object."""
+    """Split a hint into the text around its first JSON object, and that object."""
     decoder, begin = json.JSONDecoder(), text.find("{")
     try:
         found, end = decoder.raw_decode(text, begin) if begin >= 0 else ({}, -1)
@@ -95,7 +95,7 @@ def shown(visit: PageRequest) -> Response:
 
 
 def tested(visit: PageRequest) -> Response:
-    """``POST /connections/{name}/test``: try it now; the card with its steps."""
+    """``POST /connections/{name}/test``: run the test and return the card with its steps."""
     visit.require("invoke")
     row = visit.connections.test(visit.path("name"))
     if not visit.partial:
@@ -130,11 +130,11 @@ def _serves(kind: Kind | None) -> Node:
 
 
 def _test_card(visit: PageRequest, row: Mapping[str, Any], external_id: str | None) -> Markup:
-    """Show the last test step by step, with what to do about each step that failed."""
+    """Render the last test step by step, with a hint for each failed step."""
     last: Mapping[str, Any] = row.get("lastTest") or {}
     when = moment(str(last["at"]), visit.now, -1, "at") if last.get("at") else None
     steps = [_step(item, external_id) for item in last.get("steps", ())]
-    told = (
+    status_line = (
         h.p("Tested ", at(when, visit.now), class_="muted")
         if last
         else h.p("It was not tested yet. A test signs in and reads; it changes nothing.")
@@ -144,7 +144,7 @@ def _test_card(visit: PageRequest, row: Mapping[str, Any], external_id: str | No
         method="post", action=f"/connections/{row['name']}/test", hx_post=f"/connections/{row['name']}/test", hx_target="#test", hx_swap="outerHTML",
     )  # fmt: skip
     top = h.div(h.h2("Test"), badge(str(row.get("status", "untested"))), class_="row")
-    return h.section(top, told, h.ol(steps, class_="steps") if steps else None, form, id="test", class_="card", aria_live="polite")
+    return h.section(top, status_line, h.ol(steps, class_="steps") if steps else None, form, id="test", class_="card", aria_live="polite")
 
 
 def _step(item: Mapping[str, Any], external_id: str | None) -> Markup:
@@ -155,7 +155,7 @@ def _step(item: Mapping[str, Any], external_id: str | None) -> Markup:
 
 
 def _external_id(visit: PageRequest, row: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Find the External ID, resolved where the connection refers to it; or why it cannot be read."""
+    """Return the External ID, with references resolved, or the reason why it cannot be read."""
     try:
         return visit.connections.external_id(str(row["name"])), None
     except JackfieldError as error:
@@ -163,13 +163,13 @@ def _external_id(visit: PageRequest, row: Mapping[str, Any]) -> tuple[str | None
 
 
 def _tested_principal(row: Mapping[str, Any]) -> str | None:
-    """Find the identity that signed in when the connection was last tested."""
+    """Return the identity that signed in during the last test."""
     steps: Any = (row.get("lastTest") or {}).get("steps", ())
     return next((str(step["principal"]) for step in steps if step.get("principal")), None)
 
 
 def _policies(visit: PageRequest, row: Mapping[str, Any], external: str | None, *, anew: bool = False) -> Markup | None:
-    """Show what the account must allow, to copy; nothing for types that make no policies. ``anew``: in place of what the page shows."""
+    """Render the policies to copy; None for types without policies. ``anew`` replaces the current card in an htmx swap."""
     principal = visit.query.get("principal", "").strip() or _tested_principal(row)
     try:
         made = visit.connections.policy(str(row["name"]), None, principal)
@@ -178,8 +178,8 @@ def _policies(visit: PageRequest, row: Mapping[str, Any], external: str | None, 
         if principal is None:
             return None
         made, fault = visit.connections.policy(str(row["name"])), error
-    runtimes = [(title, code_block(_document(made[key]), title)) for key, title in _DOCUMENTS if key in made]
-    if not runtimes:
+    panels = [(title, code_block(_document(made[key]), title)) for key, title in _DOCUMENTS if key in made]
+    if not panels:
         return None
     who = h.input(
         type="text", id="principal", name="principal", value=principal, autocomplete="off", spellcheck="false",
@@ -195,7 +195,7 @@ def _policies(visit: PageRequest, row: Mapping[str, Any], external: str | None, 
         [h.h3("External ID"), code_block(external, "External ID", short=True)] if external else None,
         ask if "trustPolicy" in made else None,
         notice(fault.message, tone="bad") if fault else None,
-        tabs("policies", runtimes),
+        tabs("policies", panels),
         class_="card stack", id="policy-card", hx_swap_oob="true" if anew else None,
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Make a connection, and repair one: the form of its type, with the guide beside it; it is tested when it is saved."""
+"""Forms that create and edit connections, with the setup guide of the type beside them; saving tests the connection."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ __all__ = ["changed", "created", "editor_of", "shown"]
 
 _REMOTE = Provenance("remote")
 _CARDS = 60
-"""Types to choose among that are shown at once."""
+"""Maximum number of connection types offered at once."""
 _NAME = "Letters, digits, dots, underscores and hyphens."
 
 
 def shown(visit: PageRequest) -> Response:
-    """``GET /new-connection``: ``?type=`` chosen already, ``?connector=`` to choose among its types, ``?inside=1`` for a dialog."""
+    """``GET /new-connection``: ``?type=`` selects a type, ``?connector=`` offers that connector's types, ``?inside=1`` is for a dialog."""
     visit.require("manage")
     inside = "inside" in visit.query
     kinds, wanted = visit.connections.kinds, visit.query.get("type")
@@ -62,7 +62,7 @@ def created(visit: PageRequest) -> Response:
 
 
 def changed(visit: PageRequest) -> Response:
-    """``POST /connections/{name}/values``: other values for a stored connection."""
+    """``POST /connections/{name}/values``: replace the values of a stored connection."""
     visit.require("manage")
     name, version = visit.path("name"), visit.form.get("version", "")
 
@@ -74,7 +74,7 @@ def changed(visit: PageRequest) -> Response:
 
 
 def editor_of(kind: Kind, values: Mapping[str, Any], *, own_external_id: bool, fresh: bool) -> Markup:
-    """The form of a type's values. Secrets that are there are not in it: left out, they stay as they are."""
+    """Build the form of a type's values. Stored secrets are never sent to the browser; an empty field keeps them."""
     secret = {path[1:] for path in secret_places(kind.schema, values)}
     schema = kind.schema
     if fresh or not own_external_id:
@@ -102,7 +102,7 @@ def _without_generated(schema: Mapping[str, Any], *, keep: bool) -> Mapping[str,
 
 
 def _fitting(visit: PageRequest) -> list[Kind]:
-    """Find the types of one connector, or all, in their authors' order; none that the workspace may not use."""
+    """List the types of one connector or of all, in their authors' order, without those that the workspace may not use."""
     kinds, connector = visit.connections.kinds, visit.query.get("connector")
     manifests = list(visit.catalog.manifests()) if connector is None else [visit.catalog.find(connector)]
     names = dict.fromkeys(manifest.full_name(kind) for manifest in manifests for kind in manifest.connection_types.values())
@@ -112,7 +112,7 @@ def _fitting(visit: PageRequest) -> list[Kind]:
 
 
 def _is_recommended(kind: Kind) -> bool:
-    """Tell whether the author put this type first among several."""
+    """Return whether this is the first of several types, which is the author's recommendation."""
     manifest = kind.manifests[0]
     return len(manifest.connection_types) > 1 and next(iter(manifest.connection_types.values())).key == kind.about.key
 
@@ -190,7 +190,7 @@ def _guide(kind: Kind) -> Markup | None:
 
 
 def _saved(visit: PageRequest, save: Callable[..., dict[str, Any]], address: str) -> Response:
-    """Save the values that the form brings, as its button says; where that is refused, say so beside the form."""
+    """Save the form's values in the way that its button selects; render a refusal beside the form."""
     how = visit.form.get("how", "test")
     try:
         values = decode(visit.form.get("values", "{}"))
@@ -208,8 +208,8 @@ def _saved(visit: PageRequest, save: Callable[..., dict[str, Any]], address: str
 
 def _refused(error: InvalidConnection) -> list[Node]:
     details = [item.to_json() for item in error.details]
-    tried = bool(details) and all(item["path"] == "" for item in details)
-    if not tried:
+    test_failed = bool(details) and all(item["path"] == "" for item in details)
+    if not test_failed:
         return [fault_of(error.message, error.hint, details)]
     failed = h.ul([h.li(item["message"]) for item in details], class_="faults")
     hint = (worded(error.hint, "console") or "").partition("To save it all the same")[0].strip()
@@ -219,7 +219,7 @@ def _refused(error: InvalidConnection) -> list[Node]:
 
 
 def _inside(row: Mapping[str, Any]) -> Markup:
-    """The end of the dialog: the page below takes the new connection."""
+    """Close the dialog: the page behind it selects the new connection."""
     name = str(row["name"])
     label = f"{name}, {row['type']}"
     more = h.p("See ", h.a("its page", href=f"/connections/{name}"), " for the policies that it needs.")

@@ -1,4 +1,4 @@
-"""The workspace's connections, and the way to a new one."""
+"""List of the workspace's connections, with the link to create one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def listed(visit: PageRequest) -> Response:
 
 
 def account_of(row: Mapping[str, Any]) -> Node:
-    """Whose the account is, as the last test found out."""
+    """Render the account that the last test found."""
     account = row.get("account") or {}
     label, identifier = account.get("label"), account.get("id")
     if not label and not identifier:
@@ -46,7 +46,7 @@ def account_of(row: Mapping[str, Any]) -> Node:
 
 
 def done_notice(visit: PageRequest, texts: Mapping[str, str]) -> Markup | None:
-    """What was done on the page before; only texts of our own."""
+    """Render the outcome of the previous request; ``?done=`` only selects one of ``texts``, so a link cannot inject text."""
     text = texts.get(visit.query.get("done", ""))
     return notice(text, tone="good") if text else None
 
@@ -77,7 +77,7 @@ def _filters(visit: PageRequest) -> Markup:
 
 def _found(visit: PageRequest) -> Markup:
     given, status = visit.query, visit.query.get("status")
-    limit = _MOST if status else _PAGE  # the status is not looked for in the database
+    limit = _MOST if status else _PAGE  # the database cannot filter by status
     page_ = visit.connections.list(given.get("cursor"), limit, type=given.get("type") or None, text=given.get("text") or None)
     rows = [_row(row) for row in page_.items if not status or row.get("status") == status]
     narrowed = any(given.get(name) for name in ("text", "type", "status"))

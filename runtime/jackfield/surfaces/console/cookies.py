@@ -1,4 +1,4 @@
-"""The session's cookie, and the tokens that forms carry against requests from other sites."""
+"""Session cookies, and CSRF tokens for forms."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class CookieJar:
 
     @property
     def _bound(self) -> str:
-        """The name's prefix: below a path, browsers take ``__Secure-`` only, and another server may have another path of the host."""
+        """Prefix of cookie names: ``__Host-`` requires the path ``/``, so below a path only ``__Secure-`` works."""
         return "" if not self._secure else "__Secure-" if current_prefix() else "__Host-"
 
     def session(self, request: Request) -> tuple[str, str] | None:
-        """The workspace and the secret that a request brings along; None where it brings none."""
+        """Return the workspace and the secret in the request's session cookie; None without one."""
         owner, dot, secret = request.cookies.get(self._session, "")[:_LONGEST].partition(".")
         if not dot or not secret:
             return None
@@ -52,21 +52,21 @@ class CookieJar:
             return None
 
     def begin(self, response: Response, workspace: str, secret: str) -> None:
-        """Have the browser keep a session, until it is closed."""
+        """Set the session cookie, which lasts until the browser is closed."""
         owner = urlsafe_b64encode(workspace.encode()).decode().rstrip("=")
         self._set(response, self._session, f"{owner}.{secret}")
         self._drop(response, self._visitor)
 
     def end(self, response: Response) -> None:
-        """Have the browser forget the session."""
+        """Delete the session cookie."""
         self._drop(response, self._session)
 
     def visitor(self, request: Request) -> str | None:
-        """What was given to somebody who is not signed in yet, for the token of the sign-in form."""
+        """Return the secret that a visitor has before signing in, which the CSRF token of the sign-in form is derived from."""
         return request.cookies.get(self._visitor, "")[:_LONGEST] or None
 
     def greet(self, response: Response, visitor: str | None) -> str:
-        """Have the browser keep a visitor's secret, and give it."""
+        """Set the visitor's secret, a new one unless given, and return it."""
         secret = visitor or secrets.token_urlsafe(32)
         self._set(response, self._visitor, secret)
         return secret
@@ -79,10 +79,10 @@ class CookieJar:
 
 
 def csrf_token(secret: str) -> str:
-    """The token that every form of a session carries: nobody makes it up who does not know the cookie."""
+    """Derive the CSRF token of a session's forms; it cannot be computed without the cookie's secret."""
     return hmac.digest(secret.encode("utf-8", "replace"), b"jackfield console form", "sha256").hex()
 
 
 def same_token(given: str, secret: str) -> bool:
-    """Whether a form brought the token of its session."""
+    """Return whether a form's CSRF token is that of the session; compared in constant time."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), csrf_token(secret).encode())

@@ -1,4 +1,4 @@
-"""Who visits: from the cookie of a session to an identity, asked anew for each request, so that a revoked token ends its sessions."""
+"""Sign-in to the console. The session's identity is looked up again for each request, so revoking a token ends its sessions."""
 
 from __future__ import annotations
 
@@ -22,26 +22,29 @@ if TYPE_CHECKING:
 __all__ = ["Entrance", "one_time_link"]
 
 _OPERATOR = Identity(DEFAULT, "console", "manage", Rules(), "one-time link", "link")
-"""Whom a one-time link lets in."""
+"""Identity that a one-time link signs in as."""
 
 
 def one_time_link(storage: Storage, clock: Clock, origin: str) -> str:
-    """An address that signs its first visitor in, within ten minutes, with the scope ``manage`` on the workspace ``default``.
+    """Create a URL that signs in once, within ten minutes, with the scope ``manage`` on the workspace ``default``.
 
-    :raises JackfieldError: where there is no database, or it cannot be written.
+    :raises JackfieldError: if there is no database, or it cannot be written.
     """
     return f"{origin}/login?once={Sessions(storage.database, DEFAULT, clock).make_link()}"
 
 
 class Entrance:
-    """Lets people in and out."""
+    """Sign-in and sign-out, by one-time link, token or JWT."""
 
     def __init__(self, server: ServerContext) -> None:
         self._server = server
         self.jar = CookieJar(server.settings)
 
     def find(self, request: Request, *, touch: bool) -> tuple[Identity, str, bool] | None:
-        """Who visits, the session's secret, and whether they came by a one-time link; None where nobody is signed in."""
+        """Return the request's identity, session secret, and whether a one-time link began the session; None if not signed in.
+
+        ``touch`` counts the request as activity, which postpones the session's expiry.
+        """
         found = self.jar.session(request)
         if found is None or not self._server.storage.enabled:
             return None
@@ -53,14 +56,14 @@ class Entrance:
         return identity, secret, session.identity["by"] == "link"
 
     def by_link(self, secret: str) -> tuple[str, str] | None:
-        """The workspace and secret of a new session for a one-time link; None where it is used up."""
+        """Spend a one-time link and begin a session; return its workspace and secret, or None if the link is spent or expired."""
         if not self._server.storage.enabled or not self._sessions(DEFAULT).spend_link(secret):
             return None
         self._record(_OPERATOR, "session.started")
         return DEFAULT, self._sessions(DEFAULT).begin({"by": "link"})
 
     def by_token(self, text: str) -> tuple[str, str] | None:
-        """The same for a token of ours, or a JWT of the operator's identity provider."""
+        """Begin a session for a jackfield token or a JWT; return its workspace and secret, or None if the token is invalid."""
         identity = self._server.identities.find(text) if self._server.storage.enabled else None
         if identity is None:
             return None
@@ -104,6 +107,6 @@ class Entrance:
 
 
 def _expiry(jwt: str) -> float:
-    """When a JWT that was verified before runs out (RFC 7519 §4.1.4)."""
+    """Read the expiry of a JWT that has been verified (RFC 7519 §4.1.4)."""
     payload = jwt.split(".")[1]
     return float(json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["exp"])

@@ -1,6 +1,6 @@
-"""From a JSON Schema to what the form shows: one control for each member, of the few kinds that ``static/form.js`` knows.
+"""Translation of a JSON Schema to a form: one control per member, of the few kinds that ``static/editors.js`` implements.
 
-The form takes what is given and judges nothing: the runtime does, by the schema itself, and its faults are shown at the fields.
+The form does not validate. The runtime does, by the schema itself, and the page shows its errors at the fields.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ __all__ = ["form_schema"]
 
 _DEEPEST = 3
 _SHOWN = 10
-"""Members that are shown at once; further ones that nobody must give are behind 'More fields'."""
+"""Members shown at once; further optional ones are behind 'More fields'."""
 _RANKS = ("files", "file", "pairs", "list", "choice", "text", "textarea", "password", "boolean", "integer", "number", "object", "json")
-"""Where a schema leaves a choice between kinds, the first of these is shown."""
+"""Kinds of controls by precedence: when a schema allows several, the first one is used."""
 _TYPED = frozenset({"type", "$ref", "anyOf", "oneOf", "enum", "const"})
 _SCALARS = {"string": "text", "integer": "integer", "number": "number"}
 
 
 def form_schema(schema: Schema, *, kept: Collection[str] = (), fixed: Collection[str] = ()) -> dict[str, Any]:
-    """What json-editor is given for an object's schema. ``kept`` are secrets that have a value already, ``fixed`` members that only the
-    runtime sets."""
+    """Build json-editor's schema of an object. ``kept`` are secrets with a stored value, ``fixed`` members that only the runtime sets."""
     form = _object(schema, schema, 0)
     for name, member in form["properties"].items():
         if name in kept:
@@ -51,19 +50,19 @@ def _object(node: Schema, root: Schema, depth: int) -> dict[str, Any]:
 def _member(name: str, given: Any, root: Schema, depth: int) -> dict[str, Any]:
     given = given if isinstance(given, Mapping) else {}
     kind, node = _kind(given, root, depth)
-    told = {**node, **{key: given[key] for key in ("title", "description", "default", "examples", "x-jackfield") if key in given}}
+    about = {**node, **{key: given[key] for key in ("title", "description", "default", "examples", "x-jackfield") if key in given}}
     options: dict[str, Any] = {"kind": kind}
-    if told.get("description"):
-        options["hint"] = line(str(told["description"]))
-    options |= _control(kind, node, root) | _hints(kind, told)
-    field: dict[str, Any] = {"title": str(told.get("title") or name), "options": options}
+    if about.get("description"):
+        options["hint"] = line(str(about["description"]))
+    options |= _control(kind, node, root) | _hints(kind, about)
+    field: dict[str, Any] = {"title": str(about.get("title") or name), "options": options}
     if kind == "object":
         field |= _object(node, root, depth + 1)
     return field
 
 
 def _control(kind: str, node: Schema, root: Schema) -> dict[str, Any]:
-    """What a kind of control needs to know of its schema."""
+    """Return the options that this kind of control takes from its schema."""
     if kind == "choice":
         return {"choices": node["enum"] if "enum" in node else [node["const"]]}
     if kind == "list":
@@ -73,16 +72,16 @@ def _control(kind: str, node: Schema, root: Schema) -> dict[str, Any]:
     return {}
 
 
-def _hints(kind: str, told: Schema) -> dict[str, Any]:
-    """What the author says about how the member is shown."""
-    marks, found = extension(told), {}
-    if "default" in told:
-        found["default"] = told["default"]
+def _hints(kind: str, about: Schema) -> dict[str, Any]:
+    """Return the author's presentation hints: default, option source, example as placeholder."""
+    marks, found = extension(about), {}
+    if "default" in about:
+        found["default"] = about["default"]
     if "options" in marks:
         found["optionsFrom"] = marks["options"]
     if "fromConnection" in marks:
         found["fromConnection"] = marks["fromConnection"]
-    examples = [item for item in told.get("examples", ()) if isinstance(item, str | int | float)]
+    examples = [item for item in about.get("examples", ()) if isinstance(item, str | int | float)]
     if examples and kind not in ("boolean", "choice"):
         found["placeholder"] = f"for example {examples[0]}"
     elif found.get("default") not in (None, "") and kind in ("text", "integer", "number"):
@@ -91,7 +90,7 @@ def _hints(kind: str, told: Schema) -> dict[str, Any]:
 
 
 def _kind(given: Schema, root: Schema, depth: int) -> tuple[str, Schema]:
-    """The kind of control for a node, and the branch of the node that it is for."""
+    """Choose the kind of control for a node, and return it with the branch of the node that it edits."""
     node = _resolved(given, root)
     if _is_file(node, root):
         return "file", node
@@ -147,19 +146,19 @@ def _pair_kind(value: Schema, root: Schema) -> str:
 
 
 def _is_file(node: Schema, root: Schema) -> bool:
-    """Whether a node is a FILE (contract §9): a text, or an object with ``data``."""
+    """Return whether a node is a FILE (contract §9): a string, or an object with ``data``."""
     branches = [_resolved(branch, root) for branch in _branches(node)]
     texts = any(_type(branch) == "string" for branch in branches)
     return texts and any("data" in branch.get("properties", {}) and "data" in branch.get("required", ()) for branch in branches)
 
 
 def _branches(node: Schema) -> Iterator[Schema]:
-    """The branches that say of which type the value is; others only say what must be there."""
+    """Select the branches that declare a type; the others only constrain which members are present."""
     return (branch for branch in branches(node) if not _TYPED.isdisjoint(branch))
 
 
 def _resolved(given: Any, root: Schema) -> Schema:
-    """The node with its reference to ``$defs`` followed; a reference that leads nowhere, or round in a circle, allows anything."""
+    """Resolve the node's ``$ref``; a dangling or circular reference allows anything."""
     node, seen = given if isinstance(given, Mapping) else {}, set()
     while "$ref" in node:
         reference = str(node["$ref"])

@@ -1,4 +1,4 @@
-"""One invocation: what was asked, each try, what became of it; and what a person can do about it."""
+"""Page of an invocation: request, attempts, Result, and the actions of an operator: cancel, resolve, run again."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ __all__ = ["cancelled", "person", "resolved", "shown"]
 
 
 def person(visit: PageRequest, identifier: str) -> Node:
-    """Show who did something: a token's name with its id beside it, where the workspace has that token."""
+    """Render a caller's id, with the token's name if the workspace has that token."""
     if identifier == "console":
         return "the operator, signed in with a one-time link"
     if visit.identity.rules and identifier != visit.identity.id:
-        return h.code(identifier)  # the names of other tokens are not shown to a token with rules
+        return h.code(identifier)  # hide names of other tokens from a token with rules
     try:
         token = Tokens(visit.server.storage.database, visit.identity.workspace, visit.server.clock).find(identifier)
     except JackfieldError:
@@ -39,7 +39,7 @@ def person(visit: PageRequest, identifier: str) -> Node:
 
 
 _EVERY = 2
-"""Seconds between looks for news of one that is not settled."""
+"""Polling interval in seconds while the invocation is open."""
 _DONE = {
     "resolved": "Settled by your word.",
     "cancelled": "It is cancelled. Nothing was sent.",
@@ -61,9 +61,9 @@ def shown(visit: PageRequest) -> Response:
         lead=[at(entry.created_at, visit.now), " · ", h.code(entry.id)],
     )  # fmt: skip
     done = visit.query.get("done", "")
-    told = notice(_DONE[done], tone="warn" if done == "late" else "good") if done in _DONE else None
+    outcome = notice(_DONE[done], tone="warn" if done == "late" else "good") if done in _DONE else None
     body = live(f"/invocations/{entry.id}?live=1", _EVERY, "live", content) if entry.is_open else content
-    return page(visit, "invocations", f"{entry.connector} {entry.action}", title, told, body)
+    return page(visit, "invocations", f"{entry.connector} {entry.action}", title, outcome, body)
 
 
 def _again(entry: Entry) -> Markup:
@@ -107,12 +107,12 @@ def _installed(visit: PageRequest, entry: Entry) -> bool:
 
 def _content(visit: PageRequest, entry: Entry) -> list[Node]:
     result: dict[str, Any] = dict(entry.result or {})
-    told = error_shown(result["error"]) if "error" in result else None
+    error = error_shown(result["error"]) if "error" in result else None
     output = output_shown(result["output"]) if "output" in result and (result["output"] or entry.doubt is None) else None
-    came = h.section(h.h2("Result"), told, output, class_="card") if told or output else None
+    answer = h.section(h.h2("Result"), error, output, class_="card") if error or output else None
     tries = h.section(h.h2(timeline_title(entry)), timeline(entry), class_="card")
     whole = h.details(h.summary("The whole entry as JSON"), code_block(json_text(entry.to_json()), "The entry as JSON"), class_="card")
-    return [_doubt(visit, entry), _resolution(visit, entry), _waiting(visit, entry), _facts(visit, entry), came, tries, whole]
+    return [_doubt(visit, entry), _resolution(visit, entry), _waiting(visit, entry), _facts(visit, entry), answer, tries, whole]
 
 
 def _facts(visit: PageRequest, entry: Entry) -> Markup:
@@ -144,7 +144,7 @@ def _facts(visit: PageRequest, entry: Entry) -> Markup:
 
 
 def _marks(entry: Entry) -> list[tuple[str, Node]]:
-    """List what the caller gave to recognise the invocation by."""
+    """List the caller's own ids of the invocation: idempotency key, correlation id, labels."""
     labels: Any = entry.context.get("labels") or {}
     correlation = entry.context.get("correlationId")
     return [
@@ -162,7 +162,7 @@ def _inputs(visit: PageRequest, entry: Entry) -> Node:
 
 
 def _resolution(visit: PageRequest, entry: Entry) -> Markup | None:
-    """Say who settled a doubt, and keep in sight what had put it in doubt."""
+    """Show who resolved the doubt and how, with the error that had caused it."""
     settled: Any = (entry.result or {}).get("meta", {}).get("resolution")
     if not settled:
         return None
@@ -184,7 +184,7 @@ def _resolution(visit: PageRequest, entry: Entry) -> Markup | None:
 
 
 def _doubt(visit: PageRequest, entry: Entry) -> Markup | None:
-    """The way out of a doubt, for a person who has found out."""
+    """Render the form that resolves an invocation in doubt."""
     if entry.status != "in_doubt":
         return None
     if not visit.may("manage"):

@@ -1,4 +1,4 @@
-"""The invocations of the workspace, newest first, as they come in."""
+"""Live list of the workspace's invocations, newest first."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["entries_table", "listed"]
 _PAGE = 50
 _SUGGESTED = 200
 _EVERY = 3
-"""Seconds between looks for news."""
+"""Polling interval in seconds."""
 _TEXTS = (
     ("connector", "Connector"), ("action", "Action"), ("connection", "Connection"), ("errorCode", "Error code"), ("caller", "Caller"),
     ("idempotencyKey", "Idempotency key"), ("correlationId", "Correlation id"), ("label", "Label (name=value)"),
@@ -42,7 +42,7 @@ _STATUSES = (
 
 
 def listed(visit: PageRequest) -> Response:
-    """``GET /invocations``: the filters of ``GET /v1/invocations`` and ``?cursor=``; ``?since=`` is one of 15m, 1h, 24h, 7d."""
+    """``GET /invocations``: takes the filters of ``GET /v1/invocations`` and ``?cursor=``; ``?since=`` is one of 15m, 1h, 24h, 7d."""
     visit.require("read")
     found = _found(visit)
     if visit.partial:
@@ -52,7 +52,7 @@ def listed(visit: PageRequest) -> Response:
 
 
 def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node) -> Markup:
-    """Entries as rows."""
+    """Render journal entries as a table."""
     rows = [
         (
             h.a(at(entry.created_at, now), href=f"/invocations/{entry.id}"),
@@ -68,9 +68,9 @@ def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node
 
 
 def _given(visit: PageRequest) -> dict[str, str]:
-    """The filters of the address.
+    """Read the filters of the query.
 
-    :raises Problem: 400 for a status or a time that there is not: a list that ignores a filter looks like its answer.
+    :raises Problem: 400 for an unknown status or span: ignoring a filter would show a misleading list.
     """
     given = {name: visit.query[name].strip() for name in _FILTERS if visit.query.get(name, "").strip()}
     for name, known in (("status", [status for status, _ in _STATUSES if status]), ("since", list(_SINCE))):
@@ -80,9 +80,9 @@ def _given(visit: PageRequest) -> dict[str, str]:
 
 
 def _caller(visit: PageRequest, given: str) -> str:
-    """The id by which the journal knows a caller: of the token with that name, else what was given.
+    """Return the id of the token with that name, or the text itself: the journal stores ids.
 
-    :raises Problem: 400 where several tokens have the name.
+    :raises Problem: 400 if several tokens have the name.
     """
     if visit.identity.rules:  # as in _callers
         return given
@@ -123,8 +123,8 @@ def _filters(visit: PageRequest) -> Markup:
 
 
 def _callers(visit: PageRequest) -> Markup:
-    """Suggest the workspace's tokens by name: the journal knows callers by the ids of their tokens."""
-    tokens = [] if visit.identity.rules else _tokens(visit)  # names of other tokens may tell what is hidden from one with rules
+    """Suggest the workspace's tokens by name, since the journal stores their ids."""
+    tokens = [] if visit.identity.rules else _tokens(visit)  # names of other tokens may reveal what rules hide
     return h.datalist([h.option(token.name or token.id, value=token.id) for token in tokens], id="callers")
 
 

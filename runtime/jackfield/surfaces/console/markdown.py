@@ -1,4 +1,4 @@
-"""Markdown of connectors, as HTML that cannot do anything: no HTML of its own, no picture, links to https only."""
+"""Safe rendering of connectors' Markdown: raw HTML and images are disabled, links may be http, https or mailto."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _is_fine(url: str) -> bool:
 
 
 def guide(text: str) -> Markup:
-    """A whole text. Its headings begin below those of the page that it is put into."""
+    """Render a document, with its headings one level lower, below those of the page."""
     reader = _reader()
     tokens = reader.parse(text)
     for token in tokens:
@@ -44,7 +44,7 @@ def guide(text: str) -> Markup:
 
 
 def line(text: str) -> Markup:
-    """A line or two, without paragraphs: the description of a field."""
+    """Render inline text without paragraphs, such as the description of a field."""
     reader = _reader()
     tokens = reader.parseInline(text)
     for token in tokens:

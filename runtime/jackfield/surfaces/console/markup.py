@@ -1,4 +1,4 @@
-"""HTML made of values. What is not markup already is escaped, so that no page can forget to."""
+"""HTML builder. Everything that is not ``Markup`` is escaped, so no page can forget to."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ __all__ = ["Attribute", "Markup", "Node", "Tags", "element", "h", "join"]
 
 Attribute = str | int | float | bool | None
 _ADDRESSES = frozenset({"action", "data-options", "formaction", "href", "hx-get", "hx-post", "src"})
-"""Attributes that hold an address: of this server, where it begins with a slash."""
+"""Attributes that hold a URL; a leading slash means this server."""
 _EMPTY = frozenset({"br", "hr", "img", "input", "link", "meta"})
 
 
 class Markup(str):
-    """Text that is HTML already. Only this module, the Markdown renderer and our own constants make it."""
+    """Text that is already HTML. Only this module, the Markdown renderer and constants in the code create it."""
 
     __slots__ = ()
 
 
 Node = str | int | float | Iterable["Node"] | None
-"""What an element may hold: text, numbers, elements, lists of these; None and empty lists are nothing."""
+"""Content of an element: text, numbers, elements, or lists of these; None and empty lists render nothing."""
 
 
 class Tag(Protocol):
-    """Makes one kind of element."""
+    """Factory of one kind of element."""
 
     def __call__(self, *children: Node, **attributes: Attribute) -> Markup:
-        """The element."""
+        """Build the element."""
 
 
 def element(name: str, /, *children: Node, **attributes: Attribute) -> Markup:
-    """An element. Attributes: a trailing underscore is dropped, others become hyphens (``class_``, ``aria_label``); True is an attribute
-    without value, False and None are none."""
+    """Build an element. In attribute names, a trailing underscore is dropped and others become hyphens (``class_``, ``aria_label``).
+    True renders an attribute without a value; False and None render none."""
     opened = f"<{name}{''.join(_attribute(key, value) for key, value in attributes.items())}>"
     return Markup(opened if name in _EMPTY else f"{opened}{join(children)}</{name}>")
 
 
 def join(nodes: Iterable[Node]) -> Markup:
-    """Nodes behind each other."""
+    """Concatenate nodes."""
     return Markup("".join(_text(node) for node in nodes))
 
 
@@ -65,7 +65,7 @@ def _attribute(key: str, value: Attribute) -> str:
 
 
 class Tags:
-    """``h.p("text", class_="note")`` is ``element("p", "text", class_="note")``."""
+    """Shorthand for elements: ``h.p("text", class_="note")`` is ``element("p", "text", class_="note")``."""
 
     def __getattr__(self, name: str) -> Tag:
         def tag(*children: Node, **attributes: Attribute) -> Markup:

@@ -1,4 +1,4 @@
-"""The overview: how much is going on, how well it goes, and what needs somebody."""
+"""Overview page: rate, latency, failures, and what needs attention."""
 
 from __future__ import annotations
 

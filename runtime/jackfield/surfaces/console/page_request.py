@@ -1,4 +1,4 @@
-"""One request of somebody who is signed in: who, where, and what they sent."""
+"""Authenticated request to a page of the console, with its identity, workspace and form."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ __all__ = ["PageRequest"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PageRequest:
-    """``form`` has the fields of a POST, ``csrf`` is what its forms carry, ``operator`` whether it began with a one-time link."""
+    """Authenticated request. ``form`` has the fields of a POST, ``csrf`` is the token for the page's forms, ``operator`` is true for
+    sessions that began with a one-time link."""
 
     request: Request
     server: ServerContext
@@ -36,24 +37,24 @@ class PageRequest:
 
     @property
     def runtime(self) -> Jackfield:
-        """The runtime of the visitor's workspace."""
+        """Runtime of the caller's workspace."""
         return self.server.runtime(self.identity.workspace)
 
     @property
     def connections(self) -> ManagedConnections:
-        """The connections that the visitor may see, changed in the visitor's name."""
+        """Connections that the caller may see; changes are audited in the caller's name."""
         return self.runtime.connections_of(self.identity.caller).acting_as(self.identity.actor)
 
     @property
     def catalog(self) -> Catalog:
-        """The connectors and actions that the visitor sees."""
+        """Connectors and actions that the caller may see."""
         return self.runtime.catalog_of(self.identity.caller)
 
     @property
     def journal(self) -> SeenJournal:
-        """The journal of the visitor's workspace, as far as the visitor may see it.
+        """Entries of the workspace's journal that the caller may see.
 
-        :raises Problem: where there is none.
+        :raises Problem: 503 if the server has no journal.
         """
         if self.runtime.journal is None:
             raise Problem(503, "this server has no journal")
@@ -61,7 +62,7 @@ class PageRequest:
 
     @property
     def query(self) -> Mapping[str, str]:
-        """What stands behind the question mark."""
+        """Query parameters."""
         return self.request.query_params
 
     @property
@@ -71,25 +72,25 @@ class PageRequest:
 
     @property
     def origin(self) -> str:
-        """Where the server is, as its visitor sees it: ``https://jackfield.example.com``."""
+        """Base URL of the server as the browser sees it: ``https://jackfield.example.com``."""
         return str(self.request.base_url).rstrip("/")
 
     @property
     def partial(self) -> bool:
-        """Whether a part of a page was asked for, not a page."""
+        """True if htmx asks for a fragment instead of a page."""
         return "hx-request" in self.request.headers
 
     def may(self, scope: Scope) -> bool:
-        """Whether the visitor's scope is enough."""
+        """Return whether the caller's scope includes ``scope``."""
         return may(self.identity.scope, scope)
 
     def require(self, scope: Scope) -> None:
-        """Do nothing where the visitor's scope is enough.
+        """Require a scope.
 
-        :raises Problem: 403 where it is not.
+        :raises Problem: 403 if the caller's scope does not include it.
         """
         self.identity.require(scope)
 
     def path(self, name: str) -> str:
-        """A part of the address."""
+        """Return a path parameter."""
         return str(self.request.path_params[name])

@@ -1,4 +1,4 @@
-"""A Result as people read it: what came of it, where it is wrong, what to do, and the provider's own words."""
+"""Rendering of a Result: output or error, details, hint, and the provider's own message."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MOST_ROWS = 200
 _MOST_COLUMNS = 8
 _DEEPEST = 3
 _LONG = 15
-"""Items of a list beyond which it scrolls in a box of its own."""
+"""Longer lists scroll in a box of their own."""
 _WORDS = {"succeeded": "Succeeded", "failed": "Failed", "in_doubt": "In doubt"}
 
 
 def result_shown(result: Mapping[str, Any], action: ActionManifest) -> Markup:
-    """The Result of a run, with the way to its entry in the journal."""
+    """Render the Result of a run, with a link to its journal entry."""
     meta, status = result["meta"], str(result["status"])
     word = "Would run" if meta.get("dryRun") and status == "succeeded" else _WORDS[status]
     entry = h.a("Journal entry", href=f"/invocations/{meta['invocationId']}")
@@ -48,7 +48,7 @@ def result_shown(result: Mapping[str, Any], action: ActionManifest) -> Markup:
 
 
 def _next_page(result: Mapping[str, Any], action: ActionManifest) -> Markup | None:
-    """Offer the next page of a paginated action: the same form with the token filled in."""
+    """Offer the next page of a paginated action: the button fills the page token into the form and runs it."""
     meta, paging, output = result["meta"], action.pagination, result.get("output")
     following: dict[str, Any] = dict(meta.get("next") or {})
     if not following and paging is not None and isinstance(output, Mapping) and output.get(paging.token_output):
@@ -68,7 +68,7 @@ def _dry(meta: Mapping[str, Any], status: str, action: ActionManifest) -> Markup
 
 
 def error_shown(error: Mapping[str, Any]) -> Markup:
-    """An error of a Result."""
+    """Render the error of a Result."""
     provider = error.get("provider") or {}
     said = [
         ("Code", h.code(provider["code"]) if provider.get("code") else None),
@@ -83,7 +83,7 @@ def error_shown(error: Mapping[str, Any]) -> Markup:
 
 
 def output_shown(output: Any) -> Markup:
-    """The output: as a table where it is one, and always as JSON."""
+    """Render the output: lists of objects as a table, and always the whole as JSON."""
     return h.div(h.h4("Output"), _shape(output), h.details(h.summary("As JSON"), code_block(json_text(output), "The output as JSON")))
 
 

@@ -1,4 +1,4 @@
-"""Run what the form describes, and show what came of it."""
+"""Handler that runs an action's form and renders the Result."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def _result(visit: PageRequest, invocation: dict[str, Any], action: Action
 
 
 async def _run(visit: PageRequest, invocation: Mapping[str, Any]) -> Result:
-    """Run it; where the visitor leaves before anything was sent, it is cancelled, and after that it runs to its end."""
+    """Run the invocation. If the client disconnects before anything was sent, cancel it; after that it runs to its end."""
     cancelled = threading.Event()
     task = asyncio.ensure_future(visit.runtime.ainvoke(invocation, cancelled=cancelled, caller=visit.identity.caller))
     gone = asyncio.ensure_future(_left(visit.request))

@@ -1,4 +1,4 @@
-"""What is around every page: head, navigation, foot; and the headers that every answer of the console carries."""
+"""Frame of every page (head, navigation, account), and the security headers of every response."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LOGO = Markup(
 
 
 def document(title: str, *content: Node, scripts: tuple[str, ...] = ()) -> Markup:
-    """A whole document. Scripts run once the document is read, in this order."""
+    """Render a document. Scripts are deferred and run in the given order."""
     links = [h.link(rel="stylesheet", href=asset("console.css")), h.link(rel="icon", href=asset("icon.svg"), type="image/svg+xml")]
     metas = [h.meta(charset="utf-8"), h.meta(name="viewport", content="width=device-width, initial-scale=1")]
     metas += [h.meta(name="color-scheme", content="light dark"), h.meta(name="htmx-config", content=_HTMX)]
@@ -48,7 +48,7 @@ def document(title: str, *content: Node, scripts: tuple[str, ...] = ()) -> Marku
 
 
 def page(visit: PageRequest, section: str, title: str, *content: Node, scripts: tuple[str, ...] = (), status: int = 200) -> Response:
-    """A page of the console with its navigation; ``section`` is the one that it belongs to."""
+    """Render a page with the navigation, in which ``section`` is marked as current."""
     whole = document(
         title,
         h.a("Skip to the content", href="#content", class_="skip"),
@@ -60,19 +60,19 @@ def page(visit: PageRequest, section: str, title: str, *content: Node, scripts: 
 
 
 def fragment(*content: Node, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A part of a page, for htmx."""
+    """Render a part of a page for htmx."""
     return secured(HTMLResponse(join(content), status, headers))
 
 
 def redirect(visit: PageRequest, address: str) -> Response:
-    """Go to another page of the console."""
+    """Redirect to another page of the console, for htmx by its own header."""
     if visit.partial:
         return fragment(headers={"HX-Redirect": address})
     return secured(RedirectResponse(address, 303))
 
 
 def secured(response: Response) -> Response:
-    """The response with the headers of the console."""
+    """Add the console's security headers to a response."""
     response.headers.update(_HEADERS)
     return response
 

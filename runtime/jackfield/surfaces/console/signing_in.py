@@ -41,22 +41,22 @@ _AHEAD = ("prefetch", "prerender")
 
 
 def routes(server: ServerContext, entrance: Entrance) -> list[Route]:
-    """``/login`` and ``/logout``."""
-    door = _Door(server, entrance)
+    """Return the routes ``/login`` and ``/logout``."""
+    pages = _SignIn(server, entrance)
     return [
-        Route("/login", _told(door.shown), methods=["GET"]),
-        Route("/login", _told(door.entered), methods=["POST"]),
-        Route("/logout", _told(door.left), methods=["POST"]),
+        Route("/login", _with_error_page(pages.shown), methods=["GET"]),
+        Route("/login", _with_error_page(pages.entered), methods=["POST"]),
+        Route("/logout", _with_error_page(pages.left), methods=["POST"]),
     ]
 
 
 def safe_path(given: str) -> str:
-    """Where to go after the sign-in: a path of this server, else the first page."""
-    fine = given.startswith("/") and not given.startswith(("//", "/\\")) and given.isprintable()
-    return given if fine else "/"
+    """Return ``given`` if it is a path on this server, else ``/``: prevents open redirects after the sign-in."""
+    safe = given.startswith("/") and not given.startswith(("//", "/\\")) and given.isprintable()
+    return given if safe else "/"
 
 
-def _told(function: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+def _with_error_page(function: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
             return await function(request)
@@ -69,7 +69,7 @@ def _told(function: Callable[[Request], Awaitable[Response]]) -> Callable[[Reque
     return endpoint
 
 
-class _Door:
+class _SignIn:
     def __init__(self, server: ServerContext, entrance: Entrance) -> None:
         self._server = server
         self._entrance = entrance
@@ -78,9 +78,9 @@ class _Door:
         once = request.query_params.get("once")
         if once is not None:
             if request.method == "HEAD":
-                return secured(HTMLResponse(""))  # whoever only looks, such as a chat that makes previews, must not use the link up either
+                return secured(HTMLResponse(""))  # link previews of chat clients must not spend the link
             if any(word in request.headers.get("sec-purpose", request.headers.get("purpose", "")) for word in _AHEAD):
-                return secured(Response(status_code=503))  # a browser that looks ahead must not use the link up
+                return secured(Response(status_code=503))  # prefetching browsers must not spend the link
             if not _opened_by_a_person(request):
                 return self._form(request, _NOT_OPENED, status=403)
             entered = await asyncio.to_thread(self._entrance.by_link, once[:200])
@@ -103,7 +103,7 @@ class _Door:
                 entered = await asyncio.to_thread(self._entrance.by_token, token)
             if entered is None:
                 self._server.guesses.note(request)
-        except Problem as refusal:  # too many guesses, or no keys of the identity provider
+        except Problem as refusal:  # too many attempts, or the identity provider's keys cannot be fetched
             return self._form(request, f"{refusal.detail[:1].upper()}{refusal.detail[1:]}. Try again.", refusal.status)
         if entered is None:
             return self._form(request, _UNKNOWN, status=403)
@@ -119,7 +119,7 @@ class _Door:
         return response
 
     def _let_in(self, workspace: str, secret: str, address: str) -> Response:
-        """A page that goes on by itself: a redirect from another site's link would not carry a SameSite=Strict cookie."""
+        """Render a page that refreshes to ``address``: a redirect of another site's link would not carry a SameSite=Strict cookie."""
         whole = document("Signed in", h.main(h.h1("Signed in"), h.p(h.a("Go on", href=address)), class_="alone"))
         refresh = h.meta(http_equiv="refresh", content=f"0;url={below_prefix(address)}")
         response = secured(HTMLResponse(whole.replace("</head>", f"{refresh}</head>", 1)))
@@ -137,7 +137,7 @@ class _Door:
 
 
 def _opened_by_a_person(request: Request) -> bool:
-    """Return whether a link was clicked or pasted, and not followed by a script, a redirect or a frame of another site."""
+    """Return whether a link was clicked or pasted, rather than opened by a script, a redirect or a frame of another site."""
     headers = request.headers
     if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
         return True
@@ -175,5 +175,7 @@ def _sign_in(csrf: str, address: str, notice: str | None) -> Markup:
         h.code("jackfield tokens create --scope manage"),
         " makes a token.",
     )
-    told = h.p(notice, class_="notice", role="status") if notice else None
-    return element("main", h.p(LOGO, h.span("jackfield"), class_="brand"), h.h1("Sign in"), told, form, where, class_="alone", id="content")
+    shown = h.p(notice, class_="notice", role="status") if notice else None
+    return element(
+        "main", h.p(LOGO, h.span("jackfield"), class_="brand"), h.h1("Sign in"), shown, form, where, class_="alone", id="content"
+    )

@@ -1,4 +1,4 @@
-"""The same invocation as JSON, curl, Python and a command line: what is shown beside the form, to run elsewhere."""
+"""Code snippets of an invocation for JSON, curl, Python and the CLI, shown beside the form."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 __all__ = ["as_command", "as_curl", "as_json", "as_python"]
 
 _SHORT = 60
-"""Characters up to which a list or an object of a Python snippet stays in one line."""
+"""Maximum length of a list or an object that a Python snippet writes on one line."""
 _OPTIONS = {
     "idempotencyKey": "--idempotency-key",
     "timeoutSeconds": "--timeout",
@@ -20,13 +20,13 @@ _OPTIONS = {
 
 
 def as_json(invocation: Mapping[str, Any]) -> str:
-    """The invocation itself (contract §2)."""
+    """Format the invocation as JSON (contract §2)."""
     return json.dumps(invocation, indent=2, ensure_ascii=False)
 
 
 def as_curl(invocation: Mapping[str, Any], origin: str) -> str:
-    """A request to this server; the token is in a variable."""
-    # a shell's quotes end at a quote alone, so that is all that must be written otherwise
+    """Write the curl request to this server; the token is in a variable."""
+    # inside single quotes only a single quote needs escaping
     body = as_json(invocation).replace("'", "'\\''")
     return (
         f"curl --fail-with-body {shlex.quote(f'{origin}/v1/invocations')} \\\n"
@@ -37,7 +37,7 @@ def as_curl(invocation: Mapping[str, Any], origin: str) -> str:
 
 
 def as_python(invocation: Mapping[str, Any]) -> str:
-    """A program that runs it in its own process. Uploaded files are read from where they were."""
+    """Write a Python program that runs it in-process. Uploaded files become reads of local files with the same name."""
     local, files = _local(invocation)
     text = _literal(local, 0)
     imports = "from jackfield import Jackfield\n"
@@ -50,7 +50,7 @@ def as_python(invocation: Mapping[str, Any]) -> str:
 
 
 def _literal(value: Any, depth: int) -> str:
-    """Write a literal as a formatter would: short ones in one line, others with one item per line."""
+    """Format a literal: short ones on one line, others with one item per line."""
     flat = repr(value)
     if not isinstance(value, dict | list) or not value or (depth and len(flat) <= _SHORT):
         return flat
@@ -63,7 +63,7 @@ def _literal(value: Any, depth: int) -> str:
 
 
 def as_command(invocation: Mapping[str, Any]) -> str:
-    """A call of the command line."""
+    """Write the ``jackfield invoke`` command."""
     words = ["jackfield", "invoke", str(invocation["connector"]), str(invocation["action"])]
     if isinstance(invocation.get("connection"), str):
         words += ["--connection", invocation["connection"]]
@@ -90,7 +90,7 @@ def _words(name: str, value: Any) -> Iterator[str]:
 
 
 def _local(invocation: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The invocation without uploads, and what stands for the content of which file in it."""
+    """Replace uploads in the invocation by markers; return it with the file name of each marker."""
     files: dict[str, str] = {}
 
     def replaced(value: Any, name: str) -> Any:
@@ -107,7 +107,7 @@ def _local(invocation: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str
 
 
 def _uploads(name: str, value: Any) -> list[str]:
-    """The names of the files, where the value is uploaded files and nothing else."""
+    """Return the names of the files if the value consists of uploads only, else an empty list."""
     if _is_uploaded(value):
         return [name]
     pairs = list(value.items()) if isinstance(value, Mapping) else []

@@ -1,4 +1,4 @@
-"""What the overview says in numbers: rate, latency and failures of a span of time, by connector. Pure: samples in, numbers out."""
+"""Figures of the overview: rate, latency and failures by connector within a span. Pure functions of journal samples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATUSES = ("succeeded", "failed", "in_doubt")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """How far an overview looks back: ``seconds``, in ``count`` equal parts."""
+    """Period that an overview covers: ``seconds``, divided into ``count`` equal buckets."""
 
     key: str
     title: str
@@ -31,7 +31,7 @@ SPANS = (Span("1h", "Last hour", 3600.0, 30), Span("24h", "Last 24 hours", 86_40
 
 @dataclass(slots=True)
 class Bucket:
-    """What was asked in one part of the span: ``counts`` by status."""
+    """Number of invocations by status in one part of the span."""
 
     begin: float
     end: float
@@ -40,7 +40,8 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One connector. Percentiles are in seconds, of those that ended; None where none did. ``codes`` are its errors, commonest first."""
+    """Figures of one connector. Percentiles are in seconds, over ended invocations, None without any; ``codes`` are its most
+    frequent errors."""
 
     connector: str
     count: int
@@ -53,7 +54,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A span of time in numbers."""
+    """Figures of a span."""
 
     total: int
     succeeded: int
@@ -65,7 +66,7 @@ class Figures:
 
 
 def figures(found: Sequence[Sample], span: Span, now: float) -> Figures:
-    """The numbers of all samples that lie in the span before ``now``."""
+    """Compute the figures of the samples within the span that ends at ``now``."""
     part = span.seconds / span.count
     first = now - span.seconds
     buckets = [Bucket(first + place * part, first + (place + 1) * part) for place in range(span.count)]
@@ -89,7 +90,7 @@ def figures(found: Sequence[Sample], span: Span, now: float) -> Figures:
 
 
 def percentile(ordered: Sequence[float], share: int) -> float | None:
-    """The smallest value that ``share`` percent of all are no larger than (nearest rank); None of nothing."""
+    """Return a percentile of sorted values by the nearest-rank method; None if there are no values."""
     return ordered[max(0, math.ceil(len(ordered) * share / 100) - 1)] if ordered else None
 
 

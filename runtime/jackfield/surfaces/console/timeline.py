@@ -1,4 +1,4 @@
-"""The tries of an invocation on one line of time; of a paginated action, its pages and the tries of each."""
+"""Timeline of an invocation's attempts; for a paginated action, of its pages and their attempts."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["timeline", "timeline_title"]
 
 _WIDTH, _ROW, _PAD, _LABEL = 600, 26, 4, 90
 _OPEN = 12
-"""Requests up to which each is shown at once."""
+"""Up to this many requests are expanded by default."""
 _LEAST = 3.0
-"""Width in units below which a bar could not be seen."""
+"""Minimum width of a bar in SVG units, so that it stays visible."""
 _TONES = {"succeeded": "good", "in_doubt": "warn", "running": "busy"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """One request as logged. ``page`` counts from 1; ``number`` counts the tries of that page."""
+    """Logged request. ``page`` counts from 1; ``number`` counts the attempts within that page."""
 
     page: int
     number: int
@@ -34,19 +34,19 @@ class _Try:
     request_id: str | None
 
     def label(self, *, paged: bool) -> str:
-        """Name the try; of a paginated action, by its page, and by its try only where the page took several."""
+        """Name the attempt; for a paginated action by its page, plus the attempt if the page was retried."""
         if not paged:
             return f"Try {self.number}"
         return f"Page {self.page}" if self.number == 1 else f"Page {self.page}, try {self.number}"
 
 
 def timeline_title(entry: Entry) -> str:
-    """Name the section: pages are no tries."""
+    """Return the section's title, which mentions pages for a paginated action."""
     return "Pages and tries" if _is_paged([*_tries(entry)]) else "Tries"
 
 
 def timeline(entry: Entry) -> Markup:
-    """Draw a bar for each try, with a table of the same. Back-off is the gap between the bars."""
+    """Draw a bar for each attempt, with the same data as a table. Gaps between the bars are back-off."""
     tries = [*_tries(entry)]
     if not tries:
         return h.p(_none(entry), class_="empty")
@@ -67,12 +67,12 @@ def timeline(entry: Entry) -> Markup:
     first = "Page" if paged else "Try"
     table = rows_table(timeline_title(entry), (first, "Outcome", "Began", "Took", "Request id"), rows)
     drawn = [h.div(picture, class_="picture"), table]
-    told = h.p(title, class_="muted")
-    return h.div(told, drawn if len(tries) <= _OPEN else h.details(h.summary("Show each"), drawn))
+    summary = h.p(title, class_="muted")
+    return h.div(summary, drawn if len(tries) <= _OPEN else h.details(h.summary("Show each"), drawn))
 
 
 def _tries(entry: Entry) -> Iterator[_Try]:
-    """Number the logged requests: a success ends a page, so what follows belongs to the next one."""
+    """Number the logged requests: a success ends a page, so the next request belongs to the next page."""
     page, number = 1, 0
     for item in entry.attempt_log:
         number += 1

@@ -1,4 +1,4 @@
-"""The workspace's tokens: make one, which is shown once, and revoke one."""
+"""Page of the workspace's tokens: create one, which is shown once, list and revoke them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def listed(visit: PageRequest) -> Response:
 
 
 def created(visit: PageRequest) -> Response:
-    """``POST /tokens``: the token's text is in this answer and nowhere else."""
+    """``POST /tokens``: create a token; only this response contains its text."""
     visit.require("manage")
     _require_free(visit)
     form = visit.form
@@ -78,18 +78,18 @@ def revoked(visit: PageRequest) -> Response:
 
 
 def pattern_lines(text: str) -> list[str]:
-    """One pattern a line; empty lines are none."""
+    """Split a text field into patterns, one per line; skip empty lines."""
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def rules_shown(rules: Rules) -> list[Node]:
-    """Patterns, one below the other; nothing where there are none."""
+    """Render rules as one pattern per line; an empty list if there are none."""
     texts = [*(f"allow {text}" for text in rules.allow), *(f"block {text}" for text in rules.block)]
     return [[h.code(text), h.br()] for text in texts]
 
 
 def _listed(visit: PageRequest) -> tuple[list[Token], str | None]:
-    """The tokens of the workspace; for a token with rules only itself, since others' names and rules may tell what is hidden from it."""
+    """List the workspace's tokens; a token with rules sees only itself, since other tokens' names and rules may reveal what is hidden."""
     if visit.identity.rules:
         return [_tokens(visit).find(visit.identity.id)], None
     return _tokens(visit).list(cursor=visit.query.get("cursor") or None)
@@ -100,9 +100,9 @@ def _tokens(visit: PageRequest) -> Tokens:
 
 
 def _require_free(visit: PageRequest) -> None:
-    """A token that has rules must not make one that has none.
+    """Reject callers with rules: they could otherwise create a token without rules.
 
-    :raises Problem: 403.
+    :raises Problem: 403 if the caller's token has rules.
     """
     if visit.identity.rules:
         raise Problem(403, "a token with rules of its own cannot make or revoke tokens")

@@ -1,4 +1,4 @@
-"""Files that a form sends ahead: each is uploaded once and named by its id in the invocation."""
+"""File uploads of forms: each file is uploaded on selection, and the invocation refers to it by id."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ __all__ = ["upload"]
 
 
 async def upload(visit: PageRequest) -> Response:
-    """``POST /uploads``: what ``POST /v1/files`` does, for the session's workspace."""
+    """``POST /uploads``: like ``POST /v1/files``, for the session's workspace."""
     return await uploads.upload(visit.request, visit.server, visit.identity)

@@ -1,4 +1,4 @@
-"""The workspace: its settings, and which rule would decide about a call."""
+"""Page of the workspace: settings, and a check of which rule would decide a call."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _REFERENCES = "Secrets of the host that connections made here may refer to"
 _DONE = {"changed": "The settings are saved. Processes that run follow within five seconds."}
 
 _SUGGESTED = 500
-"""Actions, and connections, that a field suggests at most."""
+"""Maximum number of actions, and of connections, that a field suggests."""
 
 
 def shown(visit: PageRequest) -> Response:
@@ -43,7 +43,7 @@ def shown(visit: PageRequest) -> Response:
 
 
 def changed(visit: PageRequest) -> Response:
-    """``POST /workspace``: the operator changes all settings; who manages the workspace, what only concerns the workspace itself."""
+    """``POST /workspace``: the operator may change all settings; the scope ``manage``, only input recording and retention."""
     visit.require("manage")
     if visit.identity.rules:
         raise Problem(403, "a token with rules of its own cannot change the workspace")
@@ -58,7 +58,7 @@ def changed(visit: PageRequest) -> Response:
 
 
 def explained(visit: PageRequest) -> Response:
-    """``GET /workspace/verdict``: whether a token may run an action with a connection, and every rule that was looked at."""
+    """``GET /workspace/verdict``: explain whether a token may run an action with a connection, with every pattern evaluated."""
     visit.require("read")
     given = {name: visit.query.get(name, "").strip() for name in ("token", "call", "connection")}
     connector, slash, action = given["call"].partition("/")
@@ -111,7 +111,7 @@ def _settings(visit: PageRequest, settings: Settings) -> Markup:
 
 
 def _operators(visit: PageRequest, settings: Settings) -> Markup:
-    """Rules and what concerns the host: who runs jackfield sets them, so that no tenant frees itself."""
+    """Render rules and host permissions. Only the operator may change them, so that no tenant can lift its own limits."""
     rules = settings.rules
     if visit.identity.rules:
         return h.p("Rules and what concerns the host are not shown to a token with rules of its own.", class_="muted")
@@ -182,7 +182,7 @@ def _asking(visit: PageRequest, given: Mapping[str, str] | None = None, told: No
 
 
 def _choices(visit: PageRequest) -> list[Markup]:
-    """List the actions and connections that can be asked about, for the fields to suggest."""
+    """List actions and connections as suggestions for the fields."""
     actions = [f"{manifest.key}/{key}" for manifest in visit.catalog.manifests() for key in manifest.actions]
     names = [str(row["name"]) for row in visit.connections.list(limit=_SUGGESTED).items]
     return [
@@ -192,7 +192,7 @@ def _choices(visit: PageRequest) -> list[Markup]:
 
 
 def _unknown(visit: PageRequest, connector: str, action: str) -> Markup | None:
-    """Say that there is no such action, since no rule could fit it; None where there is one."""
+    """Render the error for an unknown action, since no rule could match it; None if it exists."""
     try:
         actions = visit.catalog.find(connector).actions
     except JackfieldError as error:
@@ -211,7 +211,7 @@ def _effect(visit: PageRequest, connector: str, action: str) -> str:
 
 
 def _decision(visit: PageRequest, request: Request, token: str) -> Decision:
-    if visit.identity.rules:  # patterns of others may name what is hidden from the visitor
+    if visit.identity.rules:  # other patterns may name what is hidden from this token
         return visit.runtime.access.authorizer(visit.identity.caller).decide(request).guarded()
     if token:
         return Tokens(visit.server.storage.database, visit.identity.workspace, visit.server.clock).explain(token, request)
