@@ -1,4 +1,4 @@
-"""The bound on what a provider may answer: a hostile or broken endpoint must not fill this process's memory, or keep a parser busy."""
+"""Size limit for provider responses: a hostile or broken endpoint must not exhaust memory or keep a parser busy."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from jackfield.errors import Sent, Unavailable
 __all__ = ["MAX_ANSWER", "bounded_answer"]
 
 MAX_ANSWER = 32 * 1024 * 1024
-"""Bytes of an answer that are read before it is refused; files that an action streams have their own limits."""
+"""Bytes of a response that are read before it is refused. Files that an action streams have their own limits."""
 
 
 def bounded_answer(chunks: Iterable[bytes], *, limit: int = MAX_ANSWER) -> Iterator[bytes]:
-    """Yield the chunks of an answer while it is read, before anything parses it.
+    """Yield the chunks of a response, up to ``limit`` bytes. Wrap the stream before anything parses it.
 
-    :raises Unavailable: once more than ``limit`` bytes have come. The provider did answer, so a ``write`` is in doubt.
+    :raises Unavailable: once more than ``limit`` bytes have arrived. The provider did respond, so a ``write`` is in doubt.
     """
     size = 0
     for chunk in chunks:

@@ -1,4 +1,4 @@
-"""What the runtime hands to a connection when it opens, and what a client tells the runtime about each try."""
+"""The context that the runtime passes to a connection when it opens, and the ``Call`` in which a client reports each try's progress."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ __all__ = ["Account", "Answered", "Call", "IdempotencyKey", "Minted", "OpenConte
 T = TypeVar("T")
 
 _SHORTEST = 0.001
-"""Seconds: a socket timeout of 0 would mean "do not block"."""
+"""Seconds. A socket timeout of 0 would mean "do not block"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A request of a try that changed something: the provider answered it with success, or must have, since another one followed it.
+    """Successful request of a try that changed something at the provider.
 
-    ``returned`` is what the provider returned, as the author notes it; it stands in the error of a later step, cleaned of secrets.
+    The provider answered it with success, or must have, because another request followed. ``returned`` is what the provider returned, as
+    noted by the author; it appears in the error of a later step, with secrets redacted.
     """
 
     step: str
@@ -35,7 +36,7 @@ class Answered:
 
 @dataclass(slots=True)
 class IdempotencyKey:
-    """The key under which a provider may recognise a repeated request; ``used`` once anybody has asked for it."""
+    """Key by which a provider can recognise a repeated request. ``used`` is set once a client has read the key."""
 
     value: str = field(default_factory=lambda: str(uuid4()))
     used: bool = False
@@ -45,10 +46,10 @@ class IdempotencyKey:
 class Call:
     """One try of an action, as its client sees it.
 
-    A client that talks to the network calls ``begin()`` right before the first byte of each request leaves, and notes the provider's
-    ``request_id``. What fails before the first ``begin()`` cannot be in doubt. ``permissions`` are what the action needs, by system, for
-    error maps that say what to allow; empty outside of an action. ``done`` are the requests that changed something by now: once there is
-    one, a ``write`` is neither repeated nor called "not sent". ``entered`` once the action's function runs.
+    A client that talks to the network calls ``begin()`` right before it sends the first byte of each request, and sets ``request_id`` from
+    the response. A failure before the first ``begin()`` is never in doubt. ``permissions`` are those that the action needs, by system, for
+    errors that say what to allow; empty outside an action. ``done`` lists the successful requests that changed something: once it has an
+    entry, a ``write`` is neither retried nor reported as "not sent". ``entered`` is set once the action's function runs.
     """
 
     deadline: Deadline
@@ -67,20 +68,20 @@ class Call:
 
     @property
     def idempotency_key(self) -> str:
-        """The caller's idempotency key, else one derived from the invocation: all tries of an invocation have the same one.
+        """The caller's idempotency key, or one derived from the invocation. All tries of an invocation share it.
 
-        Pass it on to a provider that takes such keys. An action of several requests adds the step's name for each.
+        Pass it on to a provider that accepts idempotency keys. An action that sends several requests appends the step's name for each.
         """
         self.key.used = True
         return self.key.value
 
     def begin(self, step: str = "", *, safe: bool = False) -> None:
-        """Announce that a request is about to be sent. Another one in the same try says that the request before it was answered.
+        """Report that a request is about to be sent. A second request in the same try implies that the first one was answered.
 
-        ``step`` names it in errors. ``safe`` says that it changes nothing at the provider (HTTP's GET and HEAD).
+        ``step`` names the request in errors. ``safe`` means that it changes nothing at the provider (HTTP GET and HEAD).
 
-        :raises Cancelled: where the caller has left before anything was sent.
-        :raises TimedOut: where the deadline has passed.
+        :raises Cancelled: if the caller has left before anything was sent.
+        :raises TimedOut: if the deadline has passed.
         """
         if self.requests:
             self.answered()
@@ -95,16 +96,16 @@ class Call:
             self._unanswered, self._returned = step or f"request {self.requests}", None
 
     def returned(self, value: Any) -> None:
-        """Keep what an answer with a good status returned, without taking it for a success yet.
+        """Store the body of a response with a good status, without counting it as a success yet.
 
-        A transport cannot tell a good answer from a garbled one. It counts as a success with the next request, or where the try fails in a
-        way that would otherwise count as not sent.
+        A transport cannot tell a valid response from a garbled one. The response counts as a success when the next request begins, or when
+        the try fails in a way that would otherwise count as not sent.
         """
         self._returned = value
 
     def answered(self, returned: Any = None) -> None:
-        """Note that the provider answered the request that was begun last with success, and what it returned (an id to find it by)."""
-        if self._unanswered is None and not self.requests:  # its author forgot begin(), and an answer says that a request was sent
+        """Record that the last request succeeded, and optionally what the provider returned (an id to find the result by)."""
+        if self._unanswered is None and not self.requests:  # the author forgot begin(), but a response proves that a request was sent
             self.begun = self.changes = True
             self._unanswered = "a request that was not announced"
         if self._unanswered is not None:
@@ -112,19 +113,19 @@ class Call:
             self._unanswered = None
 
     def confirm(self) -> None:
-        """Count an answer that ``returned`` has kept as a success."""
+        """Count the response stored by ``returned`` as a success."""
         if self._returned is not None:
             self.answered()
 
     def remaining(self) -> float:
-        """Seconds that the next request may take: a socket timeout, which is never 0 or less."""
+        """Return the seconds left for the next request. Usable as a socket timeout: always greater than 0."""
         return max(_SHORTEST, self.deadline.remaining())
 
     def check(self) -> None:
-        """Do nothing while the operation may go on; for clients that need several steps before it takes effect.
+        """Check that the operation may go on. For clients that need several steps before the operation takes effect.
 
-        :raises Cancelled: where the caller has left in the meantime.
-        :raises TimedOut: where the deadline has passed.
+        :raises Cancelled: if the caller has left in the meantime.
+        :raises TimedOut: if the deadline has passed.
         """
         if self.cancelled.is_set():
             raise Cancelled("the invocation was cancelled before anything was sent", sent=Sent.NOTHING)
@@ -135,12 +136,12 @@ _CURRENT: ContextVar[Call | None] = ContextVar("jackfield_call", default=None)
 
 
 def current_call() -> Call | None:
-    """The try that this thread or task is in, for hooks deep inside a client; None outside of one."""
+    """Return the try that this thread or task runs, for hooks deep inside a client; None outside a try."""
     return _CURRENT.get()
 
 
-class entered:  # noqa: N801 (called like the function that contextlib would make of a generator, at three times the cost)
-    """Make ``call`` the current one for this thread or task."""
+class entered:  # noqa: N801 (named like the function that contextlib's decorator would need, which costs three times as much)
+    """Context manager that makes ``call`` current for this thread or task."""
 
     __slots__ = ("_call", "_token")
 
@@ -157,10 +158,10 @@ class entered:  # noqa: N801 (called like the function that contextlib would mak
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Minted:
-    """A credential fresh from its maker.
+    """Newly issued credential.
 
-    ``value`` must be JSON, since processes share it through the database. ``expires_at`` is in seconds since 1970, None for one that does
-    not expire; ``secrets`` are the strings in it that must never be shown.
+    ``value`` must be JSON, because processes share it through the database. ``expires_at`` is in seconds since 1970, or None if the
+    credential does not expire. ``secrets`` are the strings in ``value`` that must never be shown.
     """
 
     value: Any
@@ -172,25 +173,25 @@ class Minted:
 
 
 class Leases(Protocol):
-    """Where leased credentials and open clients are kept, for one connection of one workspace."""
+    """Store of leased credentials and open clients, for one connection of one workspace."""
 
     def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline) -> Minted:
-        """The credential under ``key``, minted once however many ask, refreshed ahead of its expiry."""
+        """Return the credential under ``key``. Concurrent callers share one ``mint``; it is refreshed before it expires."""
 
     def drop(self, key: str, used: Minted) -> None:
-        """Forget ``used``, since the provider says that it has expired."""
+        """Remove ``used``, which the provider reported as expired."""
 
     def cached(self, key: object, make: Callable[[], Any]) -> Any:
-        """The object under ``key``, made on first use and kept with the connection."""
+        """Return the object under ``key``. It is made on first use and lives as long as the connection's cache entry."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class OpenContext:
-    """What a connection type knows while it opens: for whom, for what, and where to lease and keep things.
+    """Everything that a connection type gets to open a client: identity, inputs, permissions, leases and caches.
 
-    ``connection`` is None for inline values. ``inputs`` are the checked inputs of the action, empty for a connection test.
-    ``permissions`` are those of all the connector's actions, by system, for session policies. ``guard`` judges the hosts that the
-    connection's own values name: connect with ``guard.connect``, or ask it for the address that is connected to.
+    ``connection`` is None for inline values. ``inputs`` are the validated inputs of the action, empty for a connection test.
+    ``permissions`` are those of all actions of the connector, by system, for session policies. ``guard`` checks hosts that come from the
+    connection's own values: connect with ``guard.connect``, or have it check the address before connecting.
     """
 
     workspace: str
@@ -209,32 +210,34 @@ class OpenContext:
 
     @property
     def invocation_id(self) -> str:
-        """The id of the invocation; empty while a connection is tested."""
+        """Id of the invocation; empty during a connection test."""
         return self.call.invocation_id
 
     @property
     def idempotency_key(self) -> str:
-        """The key that ``Call.idempotency_key`` gives. A client that is kept with ``cached`` asks ``current_call()`` for each request."""
+        """Same key as ``Call.idempotency_key``. A client stored with ``cached`` must read ``current_call()`` for each request instead."""
         return self.call.idempotency_key
 
     def lease(self, key: str, mint: Callable[[], Minted]) -> Minted:
-        """A credential: minted once for all who wait, kept while fresh, never shared with another connection or tenant."""
+        """Return a credential, minted once for all concurrent callers and reused while fresh. Connections and tenants never share one."""
         return self.leases.lease(key, mint, self.call.deadline)
 
     def drop(self, key: str, used: Minted) -> None:
-        """Forget a leased credential that the provider calls expired."""
+        """Remove a leased credential that the provider reported as expired."""
         self.leases.drop(key, used)
 
     def cached(self, key: object, make: Callable[[], T]) -> T:
-        """An object that is dear to make, kept with this connection version."""
+        """Return an object that is expensive to make, cached with this version of the connection."""
         found: T = self.leases.cached(key, make)
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a connection test: what was tried, whether it passed, what it means and what to do. ``principal`` is the identity that
-    signed in, as a policy names it, where the step found it out."""
+    """One step of a connection test: title, outcome, message and a hint what to do.
+
+    ``principal`` is the authenticated identity, in the notation of policies, if the step learned it.
+    """
 
     key: str
     title: str
@@ -245,7 +248,7 @@ class Step:
     principal: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the step as contract §7 shows it."""
+        """Return the step as JSON (contract §7)."""
         row: dict[str, Any] = {
             "key": self.key, "title": self.title, "passed": self.passed, "mandatory": self.mandatory, "message": self.message,
         }  # fmt: skip
@@ -255,7 +258,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whose connection it is: a stable id and a label that a person recognises."""
+    """Owner of a connection: a stable id, and a label that people recognise."""
 
     id: str
     label: str

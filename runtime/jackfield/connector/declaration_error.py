@@ -1,4 +1,4 @@
-"""An author's mistake in what a connector declares."""
+"""The error for an author's mistake in a connector's declarations."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ __all__ = ["DeclarationError"]
 
 
 class DeclarationError(TypeError):
-    """The author's declaration cannot be: the message says which and why."""
+    """Invalid declaration by a connector's author. The message names the declaration and the reason."""

@@ -1,4 +1,4 @@
-"""A connector: its connections, its actions, and the option sources of its forms."""
+"""Declaration of a connector: its connection types, its actions and the option sources of its forms."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["Action", "Connector", "Explain", "Option", "OptionSource"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 Explain = Callable[[Exception, Any, Inputs | None], JackfieldError | None]
-"""From an exception, the open client and the inputs to an error with a code; None where it is not known."""
+"""Maps an exception, the open client and the inputs to an error with a code, or to None if the exception is unknown."""
 
 ConnectionTest = Callable[[Any, OpenContext], Iterable[Step]]
-"""From the open client and the context to what this connector sees of the connection."""
+"""Maps the open client and the context to the steps that this connector adds to a connection test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,13 @@ class Option:
     label: str
 
     def to_json(self) -> dict[str, str]:
-        """The choice as JSON."""
+        """Return the choice as JSON."""
         return {"value": self.value, "label": self.label}
 
 
 @dataclass(frozen=True, slots=True)
 class OptionSource:
-    """Where a form field's choices come from. ``takes_client`` where the function asks the provider."""
+    """Source of a form field's choices. ``takes_client`` is True if the function queries the provider."""
 
     key: str
     title: str
@@ -50,7 +50,7 @@ class OptionSource:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A declared action: the function, its models, and what the runtime must know of it."""
+    """Declared action: its function, its models, and the properties that the runtime needs."""
 
     key: str
     title: str
@@ -71,7 +71,7 @@ class Action:
 
 
 class Connector:
-    """One system, as its author declares it. ``explain`` maps the client's exceptions to errors with codes."""
+    """One external system, as declared by its author. ``explain`` maps the client's exceptions to errors with codes."""
 
     def __init__(
         self,
@@ -121,17 +121,17 @@ class Connector:
         repeat_ok: Sequence[RepeatOk] = (),
         schema: Mapping[str, Any] | None = None,
     ) -> Callable[[F], F]:
-        """Declare the decorated function as an action; it stays a plain function.
+        """Declare the decorated function as an action. The function itself is returned unchanged.
 
-        Its first parameter is the inputs, the second (if any) the open client; it returns an Output. ``schema`` adds JSON Schema
-        keywords to the inputs as a whole (``anyOf`` over required members). An undeclared effect is ``write``.
+        Its first parameter takes the inputs, the second (if any) the open client; it returns an Output. ``schema`` adds JSON Schema
+        keywords to the inputs as a whole (``anyOf`` over required members). The default effect is ``write``.
 
-        Two words go with the effect ``idempotent``. ``idempotent_by="key"``: it is so because the provider knows a repeated request by
-        ``Call.idempotency_key``; a try that did not ask for that key counts as a ``write``. ``repeat_ok``: where an earlier try may have
-        done it, these answers to a repeat (``not_found``, ``conflict``) mean that it did; the output is then the model's defaults.
+        Two parameters refine the effect ``idempotent``. ``idempotent_by="key"``: the provider recognises a repeated request by
+        ``Call.idempotency_key``; a try that did not read that key counts as a ``write``. ``repeat_ok``: when an earlier try may have
+        succeeded, these error codes of a retry (``not_found``, ``conflict``) mean that it did; the output then consists of the model's
+        defaults.
 
-        :raises DeclarationError: for a key that is taken, an effect that is none, a word that does not go with it, or a signature that is
-            not this.
+        :raises DeclarationError: for a duplicate key, an unknown effect, a parameter that does not fit the effect, or a wrong signature.
         """
 
         def declare(function: F) -> F:
@@ -164,7 +164,7 @@ class Connector:
         return declare
 
     def options(self, key: str, *, title: str | None = None) -> Callable[[F], F]:
-        """Declare the decorated function as an option source: it returns Options, and takes the open client if it needs one."""
+        """Declare the decorated function as an option source. It returns Options, and takes the open client if it needs one."""
 
         def declare(function: F) -> F:
             takes_client = bool(inspect.signature(function).parameters)
@@ -175,19 +175,21 @@ class Connector:
         return declare
 
     def test(self, function: ConnectionTest) -> ConnectionTest:
-        """Declare the decorated function as a part of the connection test: it takes the open client and the context, changes nothing,
-        and yields Steps."""
+        """Declare the decorated function as part of the connection test.
+
+        It takes the open client and the context, yields Steps, and must not change anything.
+        """
         self.tests.append(function)
         return function
 
     def describe(self) -> dict[str, Any]:
-        """Describe the connector as its manifest does."""
+        """Return the connector's manifest."""
         from jackfield.connector.manifests import describe
 
         return describe(self)
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """What all actions together need, by system."""
+        """Return the permissions that all actions together need, by system."""
         union: dict[str, set[str]] = {}
         for action in self.actions.values():
             for system, names in action.permissions.items():

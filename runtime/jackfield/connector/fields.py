@@ -1,4 +1,4 @@
-"""One function to describe a field: what JSON Schema has a word for, and what forms need besides."""
+"""``Field``: describes a field of a model by JSON Schema keywords, plus the hints that forms need."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
 ) -> Any:
     """Describe one field of inputs, output or connection values.
 
-    ``secret`` marks a value that is never shown; ``sensitive`` one that stays out of logs and messages (a mail's text); ``mask`` shows
-    the last four characters only. ``multiline``, ``language`` and ``options`` (the key of an option source) are for forms. ``trim``,
-    ``lowercase`` and ``blank="absent"`` say how strings are read. ``from_connection`` names the connection value that fills a missing
-    input. ``expects`` completes "… is not" where a pattern fails ("an AWS region such as eu-west-1"). ``generated`` has the store make a
-    value where a connection that it keeps has none. ``destination`` marks a connection value that says where its secrets are sent (a host,
-    an endpoint): whoever changes it over HTTP gives the secrets anew. ``schema`` adds JSON Schema keywords.
+    ``secret`` marks a value that is never shown; ``sensitive`` keeps a value out of logs and messages (an email's text); ``mask`` shows
+    only the last four characters. ``multiline``, ``language`` and ``options`` (the key of an option source) are hints for forms. ``trim``,
+    ``lowercase`` and ``blank="absent"`` normalize strings. ``from_connection`` names the connection value that fills a missing input.
+    ``expects`` completes "… is not" in the message for a failed pattern ("an AWS region such as eu-west-1"). ``generated`` makes the store
+    generate a value that a stored connection lacks. ``destination`` marks a connection value that determines where secrets are sent (a
+    host, an endpoint): changing it over HTTP requires entering the secrets again. ``schema`` adds JSON Schema keywords.
     """
     marks = {
         "sensitive": sensitive, "mask": mask, "multiline": multiline, "language": language, "options": options, "trim": trim,

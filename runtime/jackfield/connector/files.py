@@ -1,4 +1,4 @@
-"""Files as inputs: one type for every form in which a caller gives one."""
+"""File inputs: one type for all forms in which a caller can pass a file."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _OCTETS = "application/octet-stream"
 
 
 class File:
-    """A file that a caller gives: its octets and its media type. For fields of ``Inputs``.
+    """File passed by a caller: content and media type. For fields of ``Inputs``.
 
-    In JSON it is a text (UTF-8), a ``data:`` URL, or ``{"data": base64, "contentType": …}``; the CLI reads ``name=@path``, the HTTP API and
-    MCP take uploads (``{"file": id}``), and the console shows a file picker.
+    In JSON it is a text (UTF-8), a ``data:`` URL, or ``{"data": base64, "contentType": …}``. The CLI reads ``name=@path``, the HTTP API and
+    MCP accept uploads (``{"file": id}``), and the console shows a file picker.
     """
 
     __slots__ = ("content", "content_type")
@@ -29,7 +29,7 @@ class File:
         self.content = content
         self.content_type = content_type
 
-    def __repr__(self) -> str:  # what callers send stays out of logs
+    def __repr__(self) -> str:  # content from callers stays out of logs
         return f"File({len(self.content)} bytes, {self.content_type!r})"
 
     @classmethod
@@ -55,16 +55,16 @@ class File:
 
 
 def _read(value: object) -> File:
-    """Read a file from its JSON.
+    """Parse a file from its JSON form.
 
-    :raises ValueError: where it is not base64, or not a file at all.
+    :raises ValueError: for invalid base64, or if the value is no file at all.
     """
     if isinstance(value, File):
         return value
     if isinstance(value, Mapping) and isinstance(value.get("data"), str):
         return File(_decoded(value["data"]), value.get("contentType") or _OCTETS)
     if not isinstance(value, str):
-        raise ValueError("is neither text nor an object with 'data'")  # noqa: TRY004 (pydantic reads ValueErrors only)
+        raise ValueError("is neither text nor an object with 'data'")  # noqa: TRY004 (pydantic only handles ValueError)
     head, comma, rest = value.partition(",")
     if value[:5].lower() != "data:" or not comma:
         return File(value.encode("utf-8", "surrogatepass"), _TEXT)

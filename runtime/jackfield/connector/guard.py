@@ -1,4 +1,8 @@
-"""Where a connection may connect to: an operator's anywhere, one that was made over HTTP or MCP not into the operator's own network."""
+"""Check of the addresses that a connection may reach.
+
+The operator's own connections may reach any address. A connection created over HTTP or MCP must not reach into the operator's network
+(SSRF).
+"""
 
 from __future__ import annotations
 
@@ -17,11 +21,11 @@ _METADATA = frozenset(
     ip_address(text)
     for text in (
         "169.254.169.254",  # AWS, Azure, Google Cloud, Oracle Cloud and others: instance metadata
-        "fd00:ec2::254",  # AWS, the same over IPv6
+        "fd00:ec2::254",  # AWS: instance metadata over IPv6
         "169.254.170.2", "169.254.170.23", "fd00:ec2::23",  # AWS: credentials of ECS tasks and EKS pods
         "100.100.100.200",  # Alibaba Cloud
         "168.63.129.16",  # Azure's platform
-        "192.0.0.192",  # Oracle Cloud, the older one
+        "192.0.0.192",  # Oracle Cloud: former address
     )
 )  # fmt: skip
 _LAST = tuple(
@@ -32,25 +36,30 @@ _LAST = tuple(
         "::/96",  # RFC 4291 §2.5.5.1: IPv4-compatible
     )
 )
-"""Where the last 32 bits are an IPv4 address."""
+"""Networks whose last 32 bits hold an IPv4 address."""
 _LOCAL_NAT64 = ip_network("64:ff9b:1::/48")
-"""RFC 8215: NAT64 of the operator's own network. Where the IPv4 address stands is the translator's business (RFC 6052 §2.2)."""
+"""RFC 8215: NAT64 inside the operator's network. The translator decides where the IPv4 address is embedded (RFC 6052 §2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Judges addresses. ``internal``: every address will do. Else only public ones, loopback where ``loopback`` says so, and the hosts of
-    ``allowed``: names (``*.corp.example`` too), addresses or networks. Cloud metadata services are then refused whatever is allowed."""
+    """Address filter for outgoing connections.
+
+    ``internal`` permits every address. Otherwise only public addresses are permitted, loopback if ``loopback`` is set, and the hosts in
+    ``allowed``: names (``*.corp.example`` too), addresses or networks. Cloud metadata services are then refused even if ``allowed`` matches
+    them.
+    """
 
     internal: bool = False
     loopback: bool = False
     allowed: tuple[str, ...] = ()
 
     def check(self, host: str, path: str = "") -> None:
-        """Resolve ``host`` and judge every address; a name that does not resolve is left to whoever connects. ``path`` points at the
-        connection's value that names it.
+        """Resolve ``host`` and check every address. An unresolvable name passes: connecting to it will fail.
 
-        :raises InvalidConnection: where one of them may not be reached.
+        ``path`` points at the connection value that names the host.
+
+        :raises InvalidConnection: if one of the addresses is not permitted.
         """
         if self.internal:
             return
@@ -62,9 +71,9 @@ class Guard:
             self.check_address(host, str(entry[4][0]), path)
 
     def check_address(self, host: str, address: str, path: str = "") -> None:
-        """Judge one address that ``host`` resolved to, right before it is connected to.
+        """Check one address that ``host`` resolved to, right before connecting to it.
 
-        :raises InvalidConnection: where it may not be reached.
+        :raises InvalidConnection: if the address is not permitted.
         """
         if not self.internal and not self._permits(host.strip("[]").rstrip(".").lower(), _plain(address)):
             text = f"'{host[:200]}' is inside the operator's network, which this connection may not reach"
@@ -75,12 +84,12 @@ class Guard:
             )
 
     def resolve(self, host: str, port: int, path: str = "") -> list[tuple[int, tuple[Any, ...]]]:
-        """Resolve ``host`` once and judge what it resolves to: (address family, address) for ``socket.connect``.
+        """Resolve ``host`` once, check every address, and return pairs of address family and address for ``socket.connect``.
 
-        Connect to these addresses, not to the name: it may resolve to others by then.
+        Connect to these addresses, not to the name: by then it may resolve to others (DNS rebinding).
 
-        :raises InvalidConnection: where one of them may not be reached.
-        :raises OSError: where the name does not resolve.
+        :raises InvalidConnection: if one of the addresses is not permitted.
+        :raises OSError: if the name does not resolve.
         """
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
         for entry in found:
@@ -88,10 +97,10 @@ class Guard:
         return [(int(entry[0]), entry[4]) for entry in found]
 
     def connect(self, host: str, port: int, timeout: float | None = None, path: str = "") -> socket.socket:
-        """Open a TCP connection to ``host``, by the addresses that ``resolve`` gives: what ``socket.create_connection`` does, judged.
+        """Open a TCP connection to ``host`` via ``resolve``: a checked ``socket.create_connection``.
 
-        :raises InvalidConnection: where the host may not be reached.
-        :raises OSError: where none of its addresses answers.
+        :raises InvalidConnection: if the host is not permitted.
+        :raises OSError: if none of its addresses accepts the connection.
         """
         failure = OSError(f"'{host[:200]}' has no address")
         for family, address in self.resolve(host, port, path):
@@ -115,11 +124,11 @@ class Guard:
 
 
 ANYWHERE = Guard(internal=True)
-"""The guard of the operator's own connections."""
+"""Guard for the operator's own connections."""
 
 
 def _plain(address: str) -> IPv4Address | IPv6Address | None:
-    """The address; of an IPv6 one that stands for an IPv4 address, that one."""
+    """Parse an address. An IPv6 address that embeds an IPv4 address yields the IPv4 address."""
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:
@@ -132,11 +141,11 @@ def _plain(address: str) -> IPv4Address | IPv6Address | None:
 
 
 def _translated(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
-    """What a translator of the operator's own may make of an address, for each length that its prefix can have."""
+    """Return the IPv4 addresses that a local NAT64 translator may extract, one for each possible prefix length."""
     if address not in _LOCAL_NAT64:
         return ()
     bits = int(address)
-    squeezed = bits >> 64 << 56 | bits & (1 << 56) - 1  # without the octet of zeros, bits 64 to 71
+    squeezed = bits >> 64 << 56 | bits & (1 << 56) - 1  # drop bits 64 to 71, the zero octet
     return IPv4Address(bits & 0xFFFFFFFF), *(IPv4Address(squeezed >> shift & 0xFFFFFFFF) for shift in (40, 32, 24))
 
 

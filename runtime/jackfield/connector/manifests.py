@@ -1,4 +1,4 @@
-"""From a declared connector to its manifest, the JSON that is committed as ``connector.json``."""
+"""Conversion of a declared connector to its manifest, the JSON committed as ``connector.json``."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def model_schema(model: type[BaseModel], extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The JSON Schema 2020-12 of a model: an object with ``properties`` in the order of the fields.
+    """Return the JSON Schema 2020-12 of a model: an object whose ``properties`` are in field order.
 
-    An optional field (``X | None = None``) becomes ``X``, left out when absent. ``extra`` adds keywords to the whole.
+    An optional field (``X | None = None``) becomes an ``X`` that may be absent. ``extra`` adds keywords to the object.
 
-    :raises DeclarationError: for a model that holds itself, which no form could show.
+    :raises DeclarationError: for a recursive model, which no form could show.
     """
     generated = model.model_json_schema(by_alias=True, mode="validation")
     definitions = generated.pop("$defs", {})
     for named in (generated, *definitions.values()):
-        named.pop("title", None)  # the name of a class is no title
+        named.pop("title", None)  # pydantic uses the class name as title
     schema = _cleaned(_inlined(generated, definitions, ()))
     for order, (name, field) in enumerate(schema.get("properties", {}).items(), start=1):
         field.setdefault("title", spelt_out(name))
@@ -77,7 +77,7 @@ def _without_null(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def describe(connector: Connector) -> dict[str, Any]:
-    """The manifest of a connector, after contract §5. Members without a value are left out."""
+    """Return the manifest of a connector (contract §5), without members that have no value."""
     about = {name: value for name, value in connector.about.items() if value}
     manifest: dict[str, Any] = {
         "manifestVersion": MANIFEST_VERSION,

@@ -1,4 +1,4 @@
-"""The three models that an author writes: the inputs and the output of an action, the values of a connection."""
+"""The three models that an author subclasses: inputs and output of an action, and the values of a connection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NEW_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def spelt_out(key: str) -> str:
-    """The title of what has none: ``zipCode`` and ``zip_code`` are a Zip Code."""
+    """Return a title derived from a key: both ``zipCode`` and ``zip_code`` become "Zip Code"."""
     words = _NEW_WORD.sub(" ", key).replace("_", " ").split()
     return " ".join(word[:1].upper() + word[1:] for word in words)
 
@@ -36,12 +36,15 @@ _CLOSED = ConfigDict(
 
 
 class Inputs(BaseModel):
-    """What an action takes. Field names are snake_case here and camelCase in JSON; the docstring says what it is."""
+    """Inputs of an action. Field names are snake_case in Python and camelCase in JSON.
+
+    A subclass's docstring describes the inputs as a whole.
+    """
 
     model_config = _CLOSED
 
     def rules(self) -> Iterable[Detail]:
-        """What a schema cannot say about the inputs: a Detail for each fault, before anything is sent. By default: nothing."""
+        """Yield a Detail for each fault that a schema cannot express. Runs before anything is sent; the default finds none."""
         return ()
 
     def __repr__(self) -> str:  # inputs stay out of logs
@@ -54,20 +57,20 @@ class Inputs(BaseModel):
 
 
 class Output(BaseModel):
-    """What an action gives back, under the provider's own member names (by ``alias``)."""
+    """Output of an action, under the provider's own member names (by ``alias``)."""
 
     model_config = _CLOSED
 
 
 class ConnectionType(BaseModel):
-    """What a connector needs to sign in: the values as fields, and how to open them into a client.
+    """Values that a connector needs to authenticate, as fields, and the code that opens a client with them.
 
-    ``key``, ``title``, ``auth`` (how it signs in: ``aws``, ``apiKey``, ``oauth2`` …), ``family`` and ``setup`` (a guide in Markdown) are
-    class attributes. ``reports_begin`` says that its clients call ``Call.begin()``; otherwise entering the action counts as sent.
-    ``permission_system`` names the system of its actions' permissions (``aws:iam``) from which the type can make policies: it then has
-    a method ``policies(permissions, principal_arn=None)`` that gives documents by name. ``serves`` limits the type to some actions, with
-    the reason. ``waives`` names inputs (in JSON's spelling) that actions do not require over it: they are None then, so the models of these
-    actions declare them as ``X | None`` without a default.
+    ``key``, ``title``, ``auth`` (the method: ``aws``, ``apiKey``, ``oauth2`` …), ``family`` and ``setup`` (a guide in Markdown) are class
+    attributes. ``reports_begin`` declares that the type's clients call ``Call.begin()``; otherwise entering the action counts as sent.
+    ``permission_system`` names the system of the actions' permissions (``aws:iam``) for which the type can generate policies: it then has a
+    method ``policies(permissions, principal_arn=None)`` that returns documents by name. ``serves`` restricts the type to some actions and
+    states the reason. ``waives`` names inputs (in JSON spelling) that actions do not require with this type: they are then None, so the
+    models of these actions declare them as ``X | None`` without a default.
     """
 
     model_config = _CLOSED
@@ -84,24 +87,24 @@ class ConnectionType(BaseModel):
 
     @property
     def reads_host(self) -> bool:
-        """Whether opening reads an identity of the machine that jackfield runs on, which an operator must allow (contract §2)."""
+        """True if opening uses an identity of the machine that jackfield runs on. An operator must allow it (contract §2)."""
         return False
 
     @property
     def reads_host_at(self) -> str:
-        """JSON Pointer to the value that makes it so, or that would make it not so."""
+        """JSON Pointer to the value that decides ``reads_host``."""
         return ""
 
     def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
-        """Return those of the actions' permissions that are needed over this connection; all of them by default."""
+        """Return those of the actions' permissions that this connection needs; by default all of them."""
         return permissions
 
     def open(self, context: OpenContext) -> Any:
-        """Give a client for one try. Called for each try: keep what is dear with ``context.cached`` and ``context.lease``."""
+        """Return a client for one try. Runs for each try: store expensive objects with ``context.cached`` and ``context.lease``."""
         raise NotImplementedError
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """Try the connection without changing anything; each step says what it found. By default: open it."""
+        """Test the connection without changing anything, and yield a Step for each finding. The default opens it."""
         self.open(context)
         yield Step("open", "Open the connection", passed=True, message="The values were accepted.")
 

@@ -1,4 +1,4 @@
-"""Shortage of memory, threads or descriptors in this process, as an error that says to try again."""
+"""Mapping from exhausted memory, threads or descriptors of this process to an error that suggests a retry."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _ERRNOS = {errno.ENOMEM: "memory", errno.ENOBUFS: "memory", errno.EMFILE: "file 
 
 
 def exhausted(error: BaseException, sent: Sent | None = None) -> Unavailable | None:
-    """Return the error for a shortage of memory, threads or descriptors in this process; None for any other exception.
+    """Return the error for exhausted memory, threads or descriptors in this process; None for any other exception.
 
-    ``sent`` is for those who know what of a try had been sent.
+    ``sent`` is for callers that know how much of a try was sent.
     """
     if isinstance(error, MemoryError):
         what: str | None = "memory"

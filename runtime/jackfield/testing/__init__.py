@@ -1,4 +1,4 @@
-"""What connector authors test with: the conformance suite that any connector inherits, and its rules by name."""
+"""Test support for connector authors: the conformance suite to inherit, and its rules by name."""
 
 from __future__ import annotations
 

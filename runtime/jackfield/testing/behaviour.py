@@ -1,4 +1,4 @@
-"""The rules that run a connector's actions against a provider on loopback, which refuses, resets and hangs on demand."""
+"""Conformance rules that run a connector's actions against a loopback provider, which refuses, resets and hangs on demand."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _REFUSALS = {400: None, 401: "unauthenticated", 403: "forbidden", 404: None, 409
 _FAILURES = (500, 502, 503, 504)
 _RETRY_AFTER = 7
 _HURRIED = 0.4
-"""Seconds: the deadline of a try that hangs."""
+"""Seconds. Deadline of a try that hangs."""
 _THROTTLE = Answer(status=429)
 _BROKEN = {"not JSON": Answer(content=b"<html>"), "cut": Answer(missing=100)}
-"""Answers to a request that the provider has accepted."""
+"""Broken responses to a request that the provider has accepted."""
 
 Judge = Callable[[Subject, Action, Mapping[str, Any]], Iterator[str]]
 
@@ -89,7 +89,7 @@ def _accepted_is_not_repeated(subject: Subject, action: Action, example: Mapping
 
 
 def _would_repeat(subject: Subject, found: Drive) -> bool:
-    """Return True where the runtime would take the failed try for one that did nothing."""
+    """Return True if the runtime would treat the failed try as one without effect."""
     kind = server_kind(subject)
     if found.error is None or kind is None:
         return False
@@ -98,17 +98,17 @@ def _would_repeat(subject: Subject, found: Drive) -> bool:
 
 
 def _at(number: int, answer: Answer, well: Script) -> Script:
-    """Play the script ``well``, but for one request."""
+    """Play the script ``well``, except for request ``number``."""
     return lambda at, request: answer if at == number else well(at, request)
 
 
 class _Rebinding(Guard):
-    """Guard as a host sees it whose name was harmless when it was checked and is internal when it is connected to."""
+    """Guard during DNS rebinding: the name was harmless when checked, and is internal when connected to."""
 
     __slots__ = ()
 
     def check(self, host: str, path: str = "") -> None:
-        """Let every name pass."""
+        """Accept every name."""
 
 
 def _guard_is_asked(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
@@ -224,7 +224,7 @@ def _error_map_holds(subject: Subject) -> Iterator[str]:
         try:
             if explain is not None:
                 explain(cause, None, None)
-        except Exception as error:  # noqa: BLE001 (the rule: whatever it raises is told)
+        except Exception as error:  # noqa: BLE001 (the rule reports whatever the map raises)
             yield _fault(cause, error)
     for action, example in drivable(subject):
         for status in (400, 422, 500):

@@ -1,4 +1,4 @@
-"""The conformance suite: what every connector owes its callers, as tests to inherit. Each rule has a stable name."""
+"""The conformance suite: requirements on every connector, as tests to inherit. Each rule has a stable name."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["Conformance"]
 
 
 class Conformance:
-    """The suite. Inherit it in a class whose name pytest collects, and set ``key`` to the connector's key.
+    """Conformance suite. Inherit from it in a class that pytest collects, and set ``key`` to the connector's key.
 
-    Rules that run actions need a connection type with a required value of the format ``uri``, to which they give the address of a provider
-    on loopback, and an example for each action, whose output that provider answers. ``answers`` says what it answers instead, by method and
-    path; ``values`` are values for the connection (``${url}`` stands for the address); ``safe_posts`` names actions that read by a POST.
-    Rules that do not apply to the connector make no test: pytest's summary lists them with the reason.
+    Rules that run actions need a connection type with a required value of format ``uri``, which is set to the address of a loopback
+    provider, and an example for each action, whose output that provider returns. ``answers`` overrides the responses by method and path;
+    ``values`` are values for the connection (``${url}`` stands for the address); ``safe_posts`` names actions that read through a POST.
+    Rules that do not apply to the connector produce no test: pytest's summary lists them with the reason.
     """
 
     key: ClassVar[str]
@@ -30,7 +30,7 @@ class Conformance:
     safe_posts: ClassVar[tuple[str, ...]] = ()
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Make a test of each rule that applies; those that do not are listed at the end of the run, since a skip would hide them."""
+        """Create a test for each rule that applies. The others are listed at the end of the run, because a skip would hide them."""
         if "rule" not in metafunc.fixturenames:
             return
         inapplicable = not_applicable(Catalog.installed().find(self.key), self.values)
@@ -39,7 +39,7 @@ class Conformance:
         metafunc.parametrize("rule", rules, ids=[rule.name for rule in rules])
 
     def test_rule(self, rule: Rule) -> None:
-        """The connector keeps the rule."""
+        """Assert that the connector satisfies the rule."""
         subject = Subject.installed(self.key, values=self.values, answers=self.answers, safe_posts=self.safe_posts)
         faults = judged(subject, rule)
         assert not faults, f"{rule.says} " + "; ".join(faults or ())

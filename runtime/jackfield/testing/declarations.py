@@ -1,4 +1,4 @@
-"""The rules that look at what a connector declares, without running it."""
+"""Conformance rules that inspect a connector's declarations without running it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SECRET = frozenset(
     {"apikey", "credential", "credentials", "passphrase", "passwd", "password", "pin", "privatekey", "pwd", "secret", "token"}
 )
 _NO_SECRET = frozenset({"arn", "endpoint", "id", "name", "type", "uri", "url"})
-"""Last words of names that speak of a secret and are none: accessKeyId, tokenUrl."""
+"""Last words of names that mention a secret but hold none: accessKeyId, tokenUrl."""
 _HOST = frozenset({"domain", "endpoint", "host", "hostname", "server", "url", "uri"})
 _HOST_FORMATS = frozenset({"uri", "hostname", "idn-hostname", "ipv4", "ipv6"})
 
@@ -82,7 +82,7 @@ def _examples_valid(subject: Subject) -> Iterator[str]:
 
 
 def _schemas_mean_the_same(subject: Subject) -> Iterator[str]:
-    """Ask another library about the schemas, and about each example, also with one member left out or of another type."""
+    """Compare with a second library: validate the schemas, and each example, also with one member missing or of another type."""
     try:
         from jsonschema import Draft202012Validator, SchemaError
     except ImportError:
@@ -183,7 +183,7 @@ def _values_hold_secrets_back(subject: Subject) -> Iterator[str]:
 
 
 def _import_is_quiet(subject: Subject) -> Iterator[str]:
-    """Import the package once more, aside: nothing may be printed, nothing connected to."""
+    """Import the package again in isolation, and report anything that it prints or connects to."""
     aside = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == subject.module}
     reached: list[Any] = []
 

@@ -1,4 +1,4 @@
-"""One try of an action against a provider on loopback, and all that can be seen of it."""
+"""One try of an action against a loopback provider, with everything observable about it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from jackfield.testing.subject import Subject
 
 __all__ = ["SECRET", "Drive", "drivable", "drive", "expected", "server_kind", "server_type"]
 
-SECRET = "conformance-secret-4711"  # noqa: S105 (planted, to be looked for)
+SECRET = "conformance-secret-4711"  # noqa: S105 (planted; the rules search for it)
 _GRACE = 1.5
-"""Seconds beyond its deadline after which a try is given up."""
+"""Seconds beyond its deadline after which a try is abandoned."""
 
 
 @dataclass
 class Drive:
-    """What one try came to. ``ended`` is False where it did not end by its deadline; ``opened`` are the requests that opening sent."""
+    """Outcome of one try. ``ended`` is False if it overran its deadline; ``opened`` counts the requests sent by opening."""
 
     call: Call
     output: Any = None
@@ -43,7 +43,7 @@ class Drive:
 
 
 class _Kept:
-    """Leases and kept objects of one try."""
+    """Leases and cached objects of one try."""
 
     def __init__(self) -> None:
         self._objects: dict[object, Any] = {}
@@ -63,7 +63,7 @@ class _Kept:
 
 
 def server_type(manifest: Manifest, values: Mapping[str, Any]) -> str | None:
-    """Key of the connection type whose values name the server, so that the provider on loopback can stand in for it."""
+    """Return the key of the connection type whose values name the server, for which the loopback provider can stand in."""
     for key, kind in manifest.connection_types.items():
         if values or any(_is_server(kind.schema, name) for name in kind.schema.get("required", ())):
             return key
@@ -71,13 +71,13 @@ def server_type(manifest: Manifest, values: Mapping[str, Any]) -> str | None:
 
 
 def server_kind(subject: Subject) -> type[ConnectionType] | None:
-    """Class of the connection type that ``server_type`` finds."""
+    """Return the class of the connection type that ``server_type`` finds."""
     key = server_type(subject.manifest, subject.values)
     return None if key is None else subject.connector.connections[key]
 
 
 def drivable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
-    """Each action that has an example and takes a client, with the example."""
+    """Yield each action that has an example and takes a client, with its first example."""
     for raw in subject.manifest.raw["actions"]:
         action = subject.connector.actions.get(raw["key"])
         if action is not None and action.takes_client and raw.get("examples"):
@@ -85,7 +85,7 @@ def drivable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
 
 
 def expected(subject: Subject, example: Mapping[str, Any]) -> Script:
-    """The script in which all goes well: what the author says, else the example's output, is answered."""
+    """Return the script without failures. Responses come from the author's ``answers``, or else from the example's output."""
     return lambda _number, request: Answer(
         subject.answers.get((request.method, request.path.partition("?")[0]), example["result"].get("output", {}))
     )
@@ -101,7 +101,7 @@ def drive(
     port: str | None = None,
     guard: Guard = ANYWHERE,
 ) -> Drive:
-    """Open a connection and run one try of an action, or the type's own test where there is no action, in a thread with a time limit."""
+    """Open a connection and run one try of an action in a thread with a time limit. Without an action, run the type's own test."""
     found = Drive(Call(Deadline.after(seconds, SystemClock()), invocation_id="conformance"))
     with Provider(script) as provider, contextlib.redirect_stdout(io.StringIO()) as printed:
         thread = threading.Thread(target=_run, args=(subject, action, example, provider, port or provider.url, guard, found), daemon=True)
@@ -132,10 +132,10 @@ def _run(
                 return
             found.client = opened.open(context)
             found.opened = len(provider.requests)
-            found.call.entered, found.call.begun = True, not kind.reports_begin  # as the runtime does
+            found.call.entered, found.call.begun = True, not kind.reports_begin  # the runtime does likewise
             output = action.function(values, found.client)
             found.output = asyncio.run(output) if action.is_async else output
-    except Exception as cause:  # noqa: BLE001 (the action boundary: handed to the error map)
+    except Exception as cause:  # noqa: BLE001 (action boundary: the error map gets the exception)
         found.raised = cause
         found.error = explained(subject.connector, cause, found.client, values, found.call, tell)
 

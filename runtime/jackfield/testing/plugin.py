@@ -1,4 +1,4 @@
-"""The pytest plugin: readable assertions of the conformance suite, and a list of the rules that do not apply to a connector."""
+"""The pytest plugin: readable assertions for the conformance suite, and a list of the rules that do not apply to a connector."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 __all__ = ["NOT_APPLICABLE", "pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
 
 NOT_APPLICABLE = pytest.StashKey[dict[str, dict[str, str]]]()
-"""Of each connector whose suite was collected: the rules that do not apply, with the reason."""
+"""Rules that do not apply, with the reason, for each connector whose suite was collected."""
 _SENT = "jackfield_not_applicable"
 
 
@@ -17,7 +17,7 @@ pytest.register_assert_rewrite("jackfield.testing.conformance")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Send the list from a worker of pytest-xdist to its controller."""
+    """Send the list from a pytest-xdist worker to its controller."""
     output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
         output[_SENT] = session.config.stash.get(NOT_APPLICABLE, {})
@@ -25,7 +25,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take the list of a worker over; all workers collect the same tests."""
+    """Merge the list of a worker; all workers collect identical tests."""
     node.config.stash.setdefault(NOT_APPLICABLE, {}).update(getattr(node, "workeroutput", {}).get(_SENT, {}))
 
 

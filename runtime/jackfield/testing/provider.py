@@ -1,4 +1,4 @@
-"""A provider on loopback that plays a script: it answers, refuses, resets or hangs at request N, and keeps what it was sent."""
+"""A scripted loopback provider: it answers, refuses, resets or hangs at request N, and records the requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True)
 class Request:
-    """A request that the provider was sent."""
+    """Request received by the provider."""
 
     method: str
     path: str
@@ -29,13 +29,13 @@ class Request:
 
     @property
     def changes(self) -> bool:
-        """Whether HTTP's method says that it may change something."""
+        """True if the HTTP method may change something."""
         return self.method not in SAFE
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer with a JSON body, or with ``content`` as it stands; ``missing`` octets more are announced and never sent."""
+    """Response with a JSON body, or with raw ``content``. ``missing`` octets are announced in addition, but never sent."""
 
     body: Any = field(default_factory=dict)
     status: int = 200
@@ -45,11 +45,11 @@ class Answer:
 
 
 Script = Callable[[int, Request], "Answer | Literal['hang', 'reset']"]
-"""From the number of a request, the first is 1, and the request to what happens."""
+"""Maps a request's number (from 1) and the request to what happens."""
 
 
 class Provider:
-    """The provider; a context manager. ``requests`` are all that it was sent."""
+    """Provider; a context manager. ``requests`` are all requests received."""
 
     def __init__(self, script: Script) -> None:
         self.requests: list[Request] = []
@@ -70,7 +70,7 @@ class Provider:
         self._server.server_close()
 
     def play(self, request: Request) -> Answer | None:
-        """Keep a request and give its answer; None where the connection is to be reset."""
+        """Record a request and return its answer; None if the connection is to be reset."""
         with self._lock:
             self.requests.append(request)
             number = len(self.requests)
@@ -84,17 +84,17 @@ class Provider:
 
 def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        """Reads one request for each connection."""
+        """Handler of one request per connection."""
 
         def handle_one_request(self) -> None:
-            """Read, play, answer."""
+            """Read the request, play the script and send the answer."""
             self.close_connection = True
             self.raw_requestline = self.rfile.readline(65537)
             if not self.raw_requestline or not self.parse_request():
                 return
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             found = provider.play(Request(self.command, self.path, dict(self.headers.items()), body))
-            if found is None:  # a reset rather than an orderly end
+            if found is None:  # send a reset rather than an orderly close
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return
             content = json.dumps(found.body).encode() if found.content is None else found.content
@@ -106,6 +106,6 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""All rules of the conformance suite by name, for the tests and for reports; without pytest."""
+"""All rules of the conformance suite by name, for tests and reports. Does not import pytest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RULES: Mapping[str, Rule] = {rule.name: rule for rule in (*DECLARATIONS, *BEHAVI
 
 
 def not_applicable(manifest: Manifest, values: Mapping[str, Any]) -> Mapping[str, str]:
-    """Map the name of each rule that cannot be asked of a connector to the reason; ``values`` are those of ``Conformance``."""
+    """Map the name of each rule that does not apply to a connector to the reason. ``values`` are those of ``Conformance``."""
     if server_type(manifest, values) is not None:
         return {}
     reason = "no required value of a connection type is a URI; give 'values' with '${url}' to have actions run"
@@ -28,7 +28,7 @@ def not_applicable(manifest: Manifest, values: Mapping[str, Any]) -> Mapping[str
 
 
 def judged(subject: Subject, rule: Rule) -> tuple[str, ...] | None:
-    """The faults that a rule finds; None where it does not apply, since no value of a connection names the server."""
+    """Return the faults that a rule finds; None if it does not apply because no connection value names the server."""
     if rule.name in not_applicable(subject.manifest, subject.values):
         return None
     return tuple(rule.check(subject))

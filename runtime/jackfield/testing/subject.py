@@ -1,4 +1,4 @@
-"""What a conformance rule is asked about, and how a rule is declared. Names of rules are stable: reports and grades are made from them."""
+"""The subject of a conformance rule, and the declaration of a rule. Names of rules are stable: reports and grades use them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ __all__ = ["Rule", "Subject"]
 
 @dataclass(frozen=True)
 class Subject:
-    """A connector under test. ``values`` and ``answers`` are what its author knows better than the suite: values for its connection, and
-    the JSON that its provider answers to a method and a path. ``safe_posts`` are actions that read although they send a POST."""
+    """Connector under test.
+
+    ``values`` (for its connection) and ``answers`` (JSON responses by method and path) override the suite's guesses. ``safe_posts`` are
+    actions that read although they send a POST.
+    """
 
     connector: Connector
     manifest: Manifest
@@ -32,7 +35,7 @@ class Subject:
 
     @classmethod
     def installed(cls, key: str, **known: Any) -> Subject:
-        """Find the connector ``key`` of this environment; its code is imported though the manifest differs, which a rule tells."""
+        """Find the installed connector ``key``. Its code is imported even if the manifest differs; a rule reports that."""
         manifest = Catalog.installed().find(key)
         point = next(point for point in entry_points()["jackfield.connectors"] if point.name == key)
         module = importlib.import_module(point.module)
@@ -43,9 +46,9 @@ class Subject:
 
 @dataclass(frozen=True)
 class Rule:
-    """One thing that every connector owes its callers. ``check`` gives a sentence for each fault.
+    """Requirement on every connector. ``check`` yields a sentence for each fault.
 
-    ``drives`` says that it runs actions against a provider on loopback: it applies where a value of a connection names the server.
+    ``drives`` marks a rule that runs actions against a loopback provider: it applies only if a connection value names the server.
     """
 
     name: str
