@@ -1,12 +1,11 @@
-"""Schemas compiled once, values checked often, faults explained in the words of JSON.
+"""JSON Schemas: compiled once, checked often, with faults explained in terms of JSON.
 
 ::
 
     value ─► to plain JSON ─► prepare (hints, lossless reading, defaults) ─► engine: valid? ─► no: its errors ─► sentences ─► Details
 
-The engine (jsonschema-rs) gives the verdict and reports each fault; the sentences are ours, so that they hold no word of Python or Rust
-and never quote a secret. Importing this package imports no engine; its names are imported when they are first asked for
-(PEP 562).
+The engine (jsonschema-rs) decides and reports each fault. jackfield writes the sentences, so that they contain no terms of Python or Rust
+and never quote a secret. The package does not load the engine until a name that needs it is first accessed (PEP 562).
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ __getattr__, __dir__ = exports(
 def compile_schema(schema: Mapping[str, Any], *, noun: str = "input") -> CompiledSchema:
     """Compile a JSON Schema (draft 2020-12). Later changes to ``schema`` have no effect.
 
-    ``noun`` is what a top-level member is called in messages ("'subjct' is not an input").
+    ``noun`` denotes a top-level member in messages ("'subjct' is not an input").
 
-    :raises SchemaError: the schema is not valid; with a JSON Pointer to the place.
+    :raises SchemaError: if the schema is invalid; with a JSON Pointer to the place.
     """
     from jackfield.schema.compiling import compiled_schema
 

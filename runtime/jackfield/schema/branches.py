@@ -1,4 +1,4 @@
-"""What to say where none of several branches fits, or too many do."""
+"""Explanations for a value that fits none of several branches, or too many."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def any_of(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 
 def one_of_them(scope: Explainer, fault: Fault) -> Iterator[Detail]:
-    """Explain why no branch fits, or which of those that fit exclude each other."""
+    """Explain why no branch fits, or which of the fitting branches exclude each other."""
     branches = fault.node["oneOf"]
     fitting = [sub for sub, errors in zip(branches, fault.error.kind.context, strict=True) if not errors]
     if not fitting:
@@ -52,7 +52,7 @@ def one_of_them(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 def _missing_names(scope: Explainer, branches: Sequence[Node], fault: Fault) -> Iterator[Detail]:
     complete = [index for index, sub in enumerate(branches) if all(name in fault.value for name in _required(sub))]
-    if complete:  # nothing is missing; what is there is not right
+    if complete:  # no member is missing; those present are invalid
         for index in complete:
             yield from scope.details(fault.error.kind.context[index])
         return
@@ -61,7 +61,7 @@ def _missing_names(scope: Explainer, branches: Sequence[Node], fault: Fault) -> 
 
 
 def _only_names(branches: Sequence[Node]) -> bool:
-    """Whether the branches differ in what must be there only; members with fixed values tell branches apart in another way."""
+    """Return True if the branches differ only in required members. Constants in members would tell branches apart in another way."""
     return all(
         not isinstance(sub, bool)
         and sub.get("required")
@@ -85,7 +85,7 @@ def _name_list(branches: Sequence[Node]) -> str:
 
 
 def _likely(facts: SchemaFacts, branches: Sequence[Node], value: Json) -> list[int]:
-    """Find the branches that the caller may have meant: by the value's type, then by its constants, then by the members that are there."""
+    """Return the branches that the caller probably meant: by the value's type, then by constants, then by the members present."""
     likely = [index for index, sub in enumerate(branches) if kind_of(value) in facts.accepted(sub)]
     if isinstance(value, dict):
         for narrow in (_constants_fit, _names_are_there):
@@ -114,9 +114,9 @@ def _parts(facts: SchemaFacts, node: Node) -> Iterator[Mapping[str, Json]]:
 
 
 def not_this(scope: Explainer, fault: Fault) -> Iterator[Detail]:
-    """Say what the value must not be."""
+    """Explain that the value matches a ``not``."""
     refused = fault.node["not"]
-    if isinstance(refused, bool) or not refused or scope.is_secret(fault.path):  # what it must not be is what it is
+    if isinstance(refused, bool) or not refused or scope.is_secret(fault.path):  # naming the refused value would quote the secret
         message = "is not allowed here"
     elif _only_names([refused]) and "properties" not in refused:
         names = list(map(name_of, _required(refused)))

@@ -1,4 +1,4 @@
-"""Compiled schemas, each compiled once."""
+"""Cache of compiled schemas."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Schemas", "check_schemas"]
 
 
 class Schemas:
-    """The compiled schemas of one runtime, bounded: the least recently used go first."""
+    """Compiled schemas of one runtime: a bounded LRU cache."""
 
     def __init__(self, limit: int = 512) -> None:
         self._limit = limit
@@ -27,9 +27,9 @@ class Schemas:
         at_fork(self)
 
     def find(self, key: tuple[str, ...], schema: Mapping[str, Any], noun: str = "input") -> CompiledSchema:
-        """The compiled form of ``schema``, which ``key`` names for good: connector, version, role, and the key of what plays it.
+        """Return the compiled ``schema``. ``key`` identifies it for good: connector, version, role, and the key of the action or type.
 
-        :raises UnknownConnector: where it is no schema; the connector is broken then.
+        :raises UnknownConnector: if it is no valid schema, which means that the connector is broken.
         """
         with self._lock:
             found = self._compiled.get(key)
@@ -43,9 +43,9 @@ class Schemas:
 
 
 def check_schemas(manifest: Manifest) -> None:
-    """Do nothing where every schema of a manifest is one: that takes a millisecond, so a list of all connectors looks less closely.
+    """Check every schema of a manifest. This takes a millisecond, so listing all connectors skips it.
 
-    :raises UnknownConnector: the connector is broken.
+    :raises UnknownConnector: if a schema is invalid, which means that the connector is broken.
     """
     version = manifest.version
     for action in manifest.actions.values():

@@ -1,4 +1,4 @@
-"""A compiled schema: prepare, judge, explain."""
+"""A compiled schema: it prepares, validates and explains values."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 __all__ = ["MAX_DETAILS", "Checked", "CompiledSchema"]
 
 MAX_DETAILS = 100
-"""The most faults that are told of one value; one more Detail says how many there are besides."""
+"""Limit of faults reported for one value; one more Detail states how many were left out."""
 
 _ABOUT_CONTENT = frozenset({"anyOf", "oneOf", "not", "enum", "const", "contains", "maxContains", "uniqueItems"})
-"""Keywords that judge an array or an object by what is in it."""
+"""Keywords that validate an array or an object by its contents."""
 _STACK_IS_FULL = Detail("", "is nested too deeply to be judged")
 _NO_DEFAULTS: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """``value`` as prepared, to be used where ``details`` is empty; else ``details`` says everything that is wrong with it.
+    """Result of a check: the prepared ``value``, usable if ``details`` is empty; otherwise ``details`` lists its faults.
 
-    ``untold`` are the faults for all of which the last Detail stands.
+    ``untold`` is the number of faults that the last Detail summarises.
     """
 
     value: dict[str, Any]
@@ -40,12 +40,12 @@ class Checked:
 
     @property
     def count(self) -> int:
-        """How many faults there are, told or not."""
+        """Total number of faults, including those left out."""
         return MAX_DETAILS + self.untold if self.untold else len(self.details)
 
 
 class CompiledSchema:
-    """A JSON Schema ready for use; thread-safe, and it never raises for a value, whatever the value is."""
+    """JSON Schema ready for use. Thread-safe; no value makes it raise."""
 
     __slots__ = ("_facts", "_is_valid", "_plan")
 
@@ -55,10 +55,10 @@ class CompiledSchema:
         self._is_valid = facts.validator.is_valid
 
     def check(self, value: Mapping[str, Any], *, defaults: Mapping[str, Any] = _NO_DEFAULTS) -> Checked:
-        """Prepare an object and judge it.
+        """Prepare an object and validate it.
 
         ``defaults`` are the connection's values, which fill missing members marked ``fromConnection``. The caller's objects are never
-        written to; the prepared value shares with them what did not change.
+        modified; the prepared value shares their unchanged parts.
         """
         faults: tuple[Detail, ...] = ()
         plain: Json = value
@@ -74,7 +74,7 @@ class CompiledSchema:
             return _checked({}, (_STACK_IS_FULL,))
 
     def judge(self, value: Any) -> tuple[Detail, ...]:
-        """Everything that is wrong with a value as it is; empty: nothing. For outputs, where nothing may be read into."""
+        """Return all faults of a value as it is, without preparing it first. For outputs, which must not be interpreted."""
         faults: tuple[Detail, ...] = ()
         try:
             if not is_json(value):
@@ -91,7 +91,7 @@ class CompiledSchema:
 
 
 def _independent(found: Iterable[Detail], faults: tuple[Detail, ...]) -> Iterator[Detail]:
-    """Each fault once, without those that are there only because null stands in for what is not JSON, there or in a part of it."""
+    """Yield each fault once, without those caused only by the null that replaces something that is not JSON, there or below."""
     told = {fault.path for fault in faults}
     above = {path[:end] for path in told for end in range(len(path)) if path[end] == "/"}
     for detail in dict.fromkeys(found):

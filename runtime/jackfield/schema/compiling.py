@@ -1,4 +1,4 @@
-"""From a schema to a compiled one."""
+"""Compilation of a schema."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["compiled_schema"]
 
 
 def compiled_schema(schema: Mapping[str, Any], noun: str) -> CompiledSchema:
-    """Check the schema, then compile what judging, preparing and explaining need."""
+    """Check a schema, then compile what preparing, validating and explaining need."""
     given, faults = to_json(schema)
     if faults:
         raise SchemaError(faults[0].path, faults[0].message)
@@ -28,7 +28,7 @@ def compiled_schema(schema: Mapping[str, Any], noun: str) -> CompiledSchema:
     patterns = check_references(given, check_form).patterns
     root = for_engine(given)
     outline = check_references(root, check_form)
-    validator = compile_validator(root)  # refuses patterns too
+    validator = compile_validator(root)  # refuses invalid patterns too
     facts = SchemaFacts(
         root=root,
         targets=outline.targets,

@@ -1,4 +1,4 @@
-"""What a schema takes, in a few words: "a string, or an array", "an object with 'data'"."""
+"""Short descriptions of what a schema accepts: "a string, or an array", "an object with 'data'"."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["described", "described_each"]
 
 
 def described(facts: SchemaFacts, node: Node) -> str:
-    """A noun phrase for the values that a schema takes."""
+    """Return a noun phrase for the values that a schema accepts."""
     if isinstance(node, bool):
         return "any value" if node else "nothing"
     if "const" in node:
@@ -35,7 +35,7 @@ def described(facts: SchemaFacts, node: Node) -> str:
 
 
 def described_each(facts: SchemaFacts, nodes: list[Node]) -> str:
-    """The choices between several schemas, each said once."""
+    """Return the alternatives among several schemas, without duplicates."""
     return either(list(dict.fromkeys(described(facts, node) for node in nodes)))
 
 

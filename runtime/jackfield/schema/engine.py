@@ -1,8 +1,8 @@
-r"""The engine, ``jsonschema-rs``: it judges values, and reports what is wrong with them as typed errors.
+r"""The engine, ``jsonschema-rs``: it validates values and reports faults as typed errors.
 
-The schema that it compiles differs from the author's in two points. ``\b`` is spelt out, since the engine's is Unicode's and ECMA-262's is
-ASCII. And ``propertyNames`` becomes ``not not propertyNames``: the engine copies the object into each error, so one error for each bad name
-would take the square of their number.
+The schema that it compiles differs from the author's in two points. ``\b`` is spelt out, because the engine uses Unicode word boundaries
+and ECMA-262 ASCII ones. And ``propertyNames`` becomes ``not not propertyNames``: the engine copies the object into each error, so one error
+per bad name would take quadratic space.
 """
 
 from __future__ import annotations
@@ -54,20 +54,20 @@ def check_form(schema: Json) -> None:
 def compile_validator(schema: Json) -> Validator:
     """Compile a schema.
 
-    :raises SchemaError: the engine refuses it.
+    :raises SchemaError: if the engine refuses it.
     """
     return _compiled(schema, None)
 
 
 def compile_part(schema: Json, place: str) -> Validator:
-    """Compile a part of a schema, which may refer to other parts. Places in its errors are places of the whole schema."""
+    """Compile a part of a schema, which may refer to other parts. Its errors give places in the whole schema."""
     from urllib.parse import quote
 
     return _compiled({"$ref": f"{_NAME}#{quote(place)}"}, rs.Registry([(_NAME, schema)]))
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
-    """Compile a pattern, as it stands in a schema for the engine, to a function that finds it in a text."""
+    """Compile a pattern of an engine schema to a function that searches a text for it."""
     found: Callable[[str], bool] = Validator({"pattern": pattern}).is_valid
     return found
 
@@ -75,8 +75,8 @@ def matcher(pattern: str) -> Callable[[str], bool]:
 def _compiled(schema: Json, registry: rs.Registry | None) -> Validator:
     formats = {name: judged.holds for name, judged in JUDGED_HERE.items()}
     try:
-        # mask: an engine's own message must never hold a value, even in a log of somebody else's
-        # the base makes errors tell the place of their keyword; a part refers to the whole schema by that name
+        # mask: the engine's own messages must never contain a value, not even in another library's log. The base URI makes errors report
+        # the place of their keyword; a part refers to the whole schema by that name.
         base = _NAME if registry is None else None
         return Validator(schema, base_uri=base, validate_formats=True, formats=formats, mask=MASK, offline=True, registry=registry)
     except ValueError as error:
@@ -91,7 +91,7 @@ def _refusal(error: Any) -> SchemaError:
 
 
 def for_engine(node: Json) -> Json:
-    """Copy a schema for the engine; see the module's docstring."""
+    """Copy a schema and adapt it to the engine; see the module's docstring."""
     if not isinstance(node, dict):
         return node
     made = {keyword: _keyword(keyword, value) for keyword, value in node.items() if keyword != "propertyNames"}
@@ -102,7 +102,7 @@ def for_engine(node: Json) -> Json:
 
 
 def names_rule(node: Json) -> Node | None:
-    """The schema for names in what ``for_engine`` made of ``propertyNames``, or None."""
+    """Return the schema for names from the form into which ``for_engine`` brings ``propertyNames``, or None for other nodes."""
     refused = node.get("not")
     inner = refused.get("not") if isinstance(refused, dict) and len(node) == len(refused) == 1 else None
     return inner["propertyNames"] if isinstance(inner, dict) and list(inner) == ["propertyNames"] else None
@@ -122,7 +122,7 @@ def _keyword(keyword: str, value: Json) -> Json:
 
 
 def ascii_edges(pattern: str) -> str:
-    r"""Spell out ``\b`` and ``\B`` as ECMA-262 means them: between ASCII letters only; in a class ``\b`` is a backspace."""
+    r"""Spell out ``\b`` and ``\B`` with ECMA-262's meaning: between ASCII letters only; in a class ``\b`` is a backspace."""
     if "\\b" not in pattern and "\\B" not in pattern:
         return pattern
     parts, in_class = [], False

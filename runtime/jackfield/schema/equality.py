@@ -1,6 +1,6 @@
-"""When two JSON values are the same (exactly, without rounding).
+"""Equality of JSON values: exact, without rounding.
 
-Source: JSON Schema 2020-12 core §4.2.2 (1 and 1.0 are equal, true and 1 are not).
+Source: JSON Schema 2020-12 core §4.2.2 (1 equals 1.0, true does not equal 1).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["first_twins", "is_same", "lookup_key"]
 
 
 def lookup_key(value: Json) -> Hashable:
-    """A key that is equal for two values exactly where JSON Schema calls them equal."""
+    """Return a key that is equal for two values if and only if JSON Schema considers them equal."""
     if isinstance(value, bool):
         return ("bool", value)
     if isinstance(value, dict):
@@ -27,12 +27,12 @@ def lookup_key(value: Json) -> Hashable:
 
 
 def is_same(one: Json, other: Json) -> bool:
-    """Whether two values are equal as JSON."""
+    """Return whether two values are equal as JSON."""
     return lookup_key(one) == lookup_key(other)
 
 
 def first_twins(items: Sequence[Json]) -> tuple[int, int] | None:
-    """The indexes of the first item that occurs again and of its twin, or None; in linear time."""
+    """Return the indexes of the first item that occurs again and of its duplicate, or None. Takes linear time."""
     seen: dict[Hashable, int] = {}
     for index, item in enumerate(items):
         earlier = seen.setdefault(lookup_key(item), index)

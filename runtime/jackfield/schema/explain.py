@@ -1,7 +1,7 @@
-"""Why a value is not valid: one sentence of ours for each error of the engine.
+"""Explanation of invalid values: one sentence for each error of the engine.
 
-The engine says which keyword of which part of the schema refuses which part of the value, and keeps the errors of each branch. The
-sentences are ours, so that they hold no word of Python or Rust and never quote a secret.
+The engine reports which keyword of which part of the schema refuses which part of the value, and the errors of each branch. jackfield
+writes the sentences, so that they contain no terms of Python or Rust and never quote a secret.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["Explainer", "Fault", "is_secret_place"]
 
 
 def is_secret_place(facts: SchemaFacts, value: Json, path: str) -> bool:
-    """Return True if any schema that applies to the place or to one above it marks it; branches that do not apply count too."""
+    """Return True if any schema that applies to the place or above it marks it as secret, including branches that do not match."""
     applying, marked = facts.applying((facts.root,))
     for token in names(path):
         if marked:
@@ -52,8 +52,8 @@ def is_secret_place(facts: SchemaFacts, value: Json, path: str) -> bool:
 class Fault:
     """One error of the engine and its place.
 
-    ``node`` is the schema that has the ``keyword``, None where a schema ``false`` refuses the value, and ``place`` points to it. ``path``
-    points to ``value``, to which ``steps`` lead.
+    ``node`` is the schema with the ``keyword``, None if a schema ``false`` refuses the value; ``place`` points to it. ``path`` points to
+    ``value``, and ``steps`` lead to it.
     """
 
     error: Any
@@ -65,12 +65,12 @@ class Fault:
     path: str
 
     def told(self, message: str) -> Detail:
-        """The fault in words."""
+        """Return the fault as a Detail with the given message."""
         return Detail(shown(self.path), message, self.keyword)
 
 
 class Explainer:
-    """The errors of one value in words, by a table of sentences for keywords. ``base`` points to the value, where it is part of another."""
+    """Translator of the errors of one value, with a table of sentences by keyword. ``base`` points to a value that is part of another."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class Explainer:
                 yield from self._sentences[fault.keyword if fault.keyword in self._sentences else None](scope, fault)
 
     def fault(self, error: Any) -> Fault | None:
-        """Find where an error is; None where its path is not clear."""
+        """Locate an error; None if its path is ambiguous."""
         keyword, place, node = self.facts.located(error.absolute_keyword_location)
         if error.kind.name == "falseSchema" and keyword not in ("items", "additionalProperties", "unevaluatedProperties"):
             keyword = None
@@ -123,7 +123,7 @@ class Explainer:
         return tuple(error.instance_path)
 
     def value_at(self, steps: Iterable[str | int]) -> Json:
-        """Find a part of the value."""
+        """Return a part of the value."""
         value = self._value
         for step in steps:
             value = value[step]
@@ -139,16 +139,16 @@ class Explainer:
         return Explainer(self.facts, self._sentences, value, base=base, root_value=self._root_value, errors=errors, odd=self._odd)
 
     def shown_value(self, fault: Fault) -> str | None:
-        """The value as a message may quote it, or None: it is long, a container, or marked as a secret at this place or above."""
+        """Return the value as a message may quote it; None if it is long, a container, or marked as secret here or above."""
         return quote(fault.value) if may_quote(fault.value) and not self.is_secret(fault.path) else None
 
     def is_secret(self, path: str) -> bool:
-        """Return True if any schema that applies to this place or one above marks it."""
+        """Return True if any schema that applies to this place or above marks it as secret."""
         return self.facts.has_secrets and is_secret_place(self.facts, self._root_value, path)
 
     @cached_property
     def failed(self) -> frozenset[tuple[tuple[Any, ...], tuple[Any, ...]]]:
-        """Where branches and conditions fail: their places by way of references, each with the values at which, or in which, they do."""
+        """Failed branches and conditions: their places by way of references, each with the values at which, or inside which, they fail."""
         found: set[tuple[tuple[Any, ...], tuple[Any, ...]]] = set()
         for error in self._errors:
             way, values = tuple(error.evaluation_path), tuple(error.instance_path)
@@ -158,17 +158,17 @@ class Explainer:
         return frozenset(found)
 
 
-at_fork(Explainer.__dict__["failed"])  # Python 3.11 holds one lock for all while it is made
+at_fork(Explainer.__dict__["failed"])  # Python 3.11 holds one lock for all instances while it computes the property
 
 
 def _beside_types(errors: list[Any], steps: Callable[[Any], tuple[str | int, ...]]) -> list[Any]:
-    """Drop what a schema says of a value besides that its type is wrong: the rest would only repeat it."""
+    """Drop errors that accompany a wrong type: they would only repeat it."""
     if len(errors) == 1:
         return errors
     ways = {tuple(error.evaluation_path) for error in errors}
     typed_ways = {way[:-1] for way in ways if way and way[-1] == "type"}
     if not any(way[:end] in typed_ways for way in ways for end in range(len(way) - (way[-1:] == ("type",)))):
-        return errors  # nearly always
+        return errors  # the common case
     typed = {(tuple(error.evaluation_path[:-1]), steps(error)) for error in errors if error.kind.name == "type"}
     return [error for error in errors if not _repeats(error, steps(error), typed, typed_ways)]
 
@@ -180,11 +180,11 @@ def _repeats(error: Any, values: tuple[str | int, ...], typed: set[tuple[Any, An
 
 
 def written_path(message: str, value: Json) -> tuple[str | int, ...]:
-    """Read the path in an engine's message, as far as it leads into ``value``.
+    """Parse the path from an engine's message, as far as it leads into ``value``.
 
-    In ``instance_path`` names of digits are numbers (``007`` is 7), and empty names are missing.
+    ``instance_path`` is no substitute: it turns names of digits into numbers (``007`` becomes 7) and lacks empty names.
 
-    :raises LookupError, TypeError, ValueError: for a path that leads nowhere, as do those with a name that holds a closing bracket.
+    :raises LookupError, TypeError, ValueError: if the path leads nowhere, for example when a name contains a closing bracket.
     """
     rest = message.removesuffix(f":\n    {MASK}").rpartition("\n\nOn instance")[2]
     steps: list[str | int] = []

@@ -1,4 +1,4 @@
-"""Facts about one compiled schema: its references, its patterns, which JSON types each part takes."""
+"""Facts about one compiled schema: its references, its patterns, and the JSON types that each part accepts."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def is_sensitive(node: Mapping[str, Json]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SchemaFacts:
-    """A checked schema, as the engine has it.
+    """Checked schema, in the form compiled for the engine.
 
-    ``noun`` is what its top-level members are called, ``spread`` about how many errors one part of a value may have, and ``compile_part``
-    compiles a part of the schema.
+    ``noun`` denotes its top-level members in messages; ``spread`` is roughly the number of errors that one part of a value can have;
+    ``compile_part`` compiles a part of the schema.
     """
 
     root: Node
@@ -44,14 +44,14 @@ class SchemaFacts:
     spread: int
     validator: Any
     compile_part: Callable[[str], Any]
-    _kinds: dict[int, frozenset[str]] = field(default_factory=dict)  # caches; two threads would write the same
+    _kinds: dict[int, frozenset[str]] = field(default_factory=dict)  # caches; concurrent threads would store equal values
     _parts: dict[str, Any] = field(default_factory=dict)
     _locations: dict[str, tuple[str | None, str, Mapping[str, Json]]] = field(default_factory=dict)
     _applying: dict[tuple[int, ...], tuple[Nodes, bool]] = field(default_factory=dict)
 
     def applying(self, starts: tuple[object, ...]) -> tuple[Nodes, bool]:
-        """Collect the schemas and all that they refer to or combine, and say whether one of them marks a secret."""
-        key = tuple(map(id, starts))  # parts of the root, which lives as long as this does
+        """Collect the schemas with all that they refer to or combine, and report whether one of them marks a secret."""
+        key = tuple(map(id, starts))  # parts of the root, which lives as long as this object
         found = self._applying.get(key)
         if found is None:
             applying = nodes(self.root if isinstance(self.root, Mapping) else {}, *starts)
@@ -59,20 +59,20 @@ class SchemaFacts:
         return found
 
     def validator_at(self, pointer: str) -> Any:
-        """Compile the part that a pointer points to, once."""
+        """Return the compiled part at a pointer; each is compiled once."""
         found = self._parts.get(pointer)
         if found is None:
             found = self._parts[pointer] = self.compile_part(pointer)
         return found
 
     def located(self, location: str) -> tuple[str | None, str, Mapping[str, Json]]:
-        """Split an error's location into the keyword, or None for a name or an index, the pointer to what has it, and that."""
+        """Split an error's location into the keyword (None for a name or an index), the pointer to its schema, and that schema."""
         found = self._locations.get(location)
         if found is None:
             keyword: str | None = None
             pointer = unquote(location.partition("#")[2])
             for step in names(pointer):
-                if keyword == "dependentRequired":  # an index follows that is the engine's own
+                if keyword == "dependentRequired":  # the index that follows is the engine's own
                     pointer = pointer.rpartition("/")[0]
                 else:
                     keyword = None if keyword in _OF_NAMES else step
@@ -82,7 +82,7 @@ class SchemaFacts:
         return found
 
     def first_error(self, value: Json) -> Any:
-        """Find the first error in a value that is not valid."""
+        """Return the first error of an invalid value."""
         try:
             self.validator.validate(value)
         except ValueError as error:
@@ -90,21 +90,21 @@ class SchemaFacts:
         raise AssertionError("a valid value has no error")
 
     def author_pattern(self, pattern: str) -> str:
-        """The pattern as its author wrote it."""
+        """Return the pattern as its author wrote it."""
         return self.patterns.get(pattern, pattern)
 
     def matches(self, pattern: str, text: str) -> bool:
-        """Whether the pattern is found anywhere in the text."""
+        """Return whether the pattern occurs anywhere in the text."""
         return self.matchers[pattern](text)
 
     def references(self, node: Mapping[str, Json]) -> Iterator[Node]:
-        """What the schema refers to for the very same value."""
+        """Yield the schemas that the schema refers to for the same value."""
         for keyword in ("$ref", "$dynamicRef"):
             if keyword in node:
                 yield self.targets[node[keyword]]
 
     def accepted(self, node: Node) -> frozenset[str]:
-        """The kinds of value that the schema can take at all, by its types, values and branches."""
+        """Return the kinds of value that the schema can accept, by its types, values and branches."""
         if isinstance(node, bool):
             return ALL_KINDS if node else _NO_KINDS
         found = self._kinds.get(id(node))
@@ -129,6 +129,6 @@ class SchemaFacts:
 
 
 def types_of(node: Mapping[str, Json]) -> list[str]:
-    """The declared types, in the order of the schema."""
+    """Return the declared types, in the order of the schema."""
     types = node["type"]
     return [types] if isinstance(types, str) else types

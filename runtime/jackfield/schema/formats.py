@@ -1,7 +1,7 @@
-"""The formats that a refusal has words for, and those that are judged here instead of by the engine.
+"""The formats that messages have words for, and those that jackfield validates instead of the engine.
 
-Addresses are judged here since the contract takes more (and says more) than RFC 5321's ``email``, and ``byte`` since the engine has none.
-A format that is not asserted at all (``password``, ``html``, …) says how a value is shown.
+jackfield validates addresses because the contract accepts more (and explains more) than RFC 5321's ``email``, and ``byte`` because the
+engine lacks it. A format that is not asserted at all (``password``, ``html``, …) is a hint for display.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format that is judged here. ``quick`` matches most strings that are fine.
+    """Format validated by jackfield. ``quick`` matches most valid strings.
 
-    ``fault`` gives None for a string that is fine, else what is wrong: a predicate after the value. It may quote parts of the value; for
-    secrets use the format's noun.
+    ``fault`` returns None for a valid string, otherwise the fault as a predicate ("is …") of the value. It may quote parts of the value;
+    use the format's noun for secrets.
     """
 
     fault: Callable[[str], str | None]
@@ -33,7 +33,7 @@ class Format:
 
     @property
     def holds(self) -> Callable[[str], bool]:
-        """The format as the engine calls it."""
+        """Predicate for the engine."""
         fault, quick = self.fault, self.quick
         if quick is None:
             return lambda text: fault(text) is None
@@ -46,7 +46,7 @@ def _byte_fault(text: str) -> str | None:
 
 
 def _is_base64(text: str) -> bool:
-    """RFC 4648 §4, padded. No copy is decoded: an attachment has megabytes."""
+    """Check for padded Base64 (RFC 4648 §4), without decoding a copy: an attachment has megabytes."""
     if len(text) % 4 or not text.isascii():
         return False
     padding = text.encode("ascii").translate(None, _BASE64)
@@ -60,7 +60,7 @@ JUDGED_HERE: Mapping[str, Format] = {
     "idn-email": Format(idn_email_fault, PLAIN),
     "byte": Format(_byte_fault),
 }
-"""The formats that are registered with the engine as ours."""
+"""Formats registered with the engine as jackfield's own."""
 
 FORMATS: Mapping[str, str] = {
     "email": "an email address",
@@ -86,4 +86,4 @@ FORMATS: Mapping[str, str] = {
     "relative-json-pointer": "a relative JSON Pointer such as 1/a",
     "byte": "base64 text",
 }
-"""A noun phrase for each format that is asserted: it completes "is not …"."""
+"""Noun phrase for each asserted format; completes "is not …"."""

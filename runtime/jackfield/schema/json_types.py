@@ -1,4 +1,4 @@
-"""The types of JSON, as judged and as said aloud."""
+"""The types of JSON values, and their names in messages."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["ALL_KINDS", "MAX_DEPTH", "MAX_DIGITS", "TYPES", "Json", "Node", "Sch
 Json: TypeAlias = Any
 """Any JSON value: None, bool, int, float, str, list or dict with string keys."""
 Node: TypeAlias = bool | Mapping[str, Any]
-"""A JSON Schema or subschema."""
+"""JSON Schema or subschema."""
 
 MAX_DEPTH = 100
-"""The deepest nesting of arrays and objects (contract §2)."""
+"""Maximum nesting of arrays and objects (contract §2)."""
 MAX_DIGITS = 4000
-"""The most digits of a whole number that is read or judged; Python's own limit for reading one from text is 4,300."""
+"""Maximum digits of an integer. Python's own limit for parsing one from text is 4,300."""
 
 TYPES: Mapping[str, frozenset[str]] = {
     "null": frozenset({"null"}),
@@ -26,7 +26,7 @@ TYPES: Mapping[str, frozenset[str]] = {
     "array": frozenset({"array"}),
     "object": frozenset({"object"}),
 }
-"""Each type of JSON Schema and the kinds of value that it takes. ``fraction`` is a number that is not whole."""
+"""The kinds of value that each type of JSON Schema accepts. ``fraction`` is a number that is not an integer."""
 ALL_KINDS: frozenset[str] = frozenset().union(*TYPES.values())
 
 _KINDS: Mapping[type, str] = {str: "string", dict: "object", list: "array", bool: "boolean", int: "integer", type(None): "null"}
@@ -42,7 +42,7 @@ _TYPE_WORDS = {
 
 
 class SchemaError(ValueError):
-    """The schema itself is not valid. ``pointer`` is a JSON Pointer to the place in the schema, ``reason`` what is wrong there."""
+    """Invalid schema. ``pointer`` is a JSON Pointer to the fault in the schema, ``reason`` describes it."""
 
     def __init__(self, pointer: str, reason: str) -> None:
         super().__init__(pointer, reason)
@@ -54,18 +54,18 @@ class SchemaError(ValueError):
 
 
 def kind_of(value: Json) -> str:
-    """The kind of a JSON value. 1.0 is whole, as JSON Schema has it (draft 2020-12 §4.2.3)."""
+    """Return the kind of a JSON value. 1.0 is an integer, as in JSON Schema (draft 2020-12 §4.2.3)."""
     if type(value) is float:
         return "integer" if value.is_integer() else "fraction"
     return _KINDS[type(value)]
 
 
 def value_word(value: Json) -> str:
-    """What a value is, for "…, not a number"."""
+    """Return the noun for a value's type, for "…, not a number"."""
     kind = kind_of(value)
     return _TYPE_WORDS["number" if kind in ("integer", "fraction") else kind]
 
 
 def type_words(types: Iterable[str]) -> list[str]:
-    """The words for types of JSON Schema, each once, in the order given."""
+    """Return the nouns for types of JSON Schema, without duplicates, in the given order."""
     return [_TYPE_WORDS[name] for name in dict.fromkeys(types)]

@@ -1,7 +1,7 @@
-"""Whether Python objects are JSON, and what to judge where they are not.
+"""Check that Python objects are JSON, and conversion of those that are not.
 
-Callers of the library may hand in anything. The engines differ in what they do with it (one raises at a lone surrogate, passes NaN),
-so nothing but plain JSON reaches them.
+Callers of the library may pass any object. Engines differ in how they treat it (one raises at a lone surrogate but passes NaN), so they
+only get plain JSON.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _WORDS: Mapping[type, str] = {
 
 
 def is_json(value: Json, depth: int = MAX_DEPTH) -> bool:
-    """Whether this is plain JSON: exact types, valid Unicode, finite numbers, at most ``depth`` levels. It never raises."""
+    """Return whether this is plain JSON: exact types, valid Unicode, finite numbers, at most ``depth`` levels. Never raises."""
     kind = type(value)
     if kind is str:
         return value.isascii() or _is_unicode(value)
@@ -56,7 +56,7 @@ def _is_json_object(value: dict[str, Json], depth: int) -> bool:
         if type(name) is not str or not (name.isascii() or _is_unicode(name)):
             return False
         kind = type(item)
-        if kind is str:  # told apart here to spare the most frequent values a call
+        if kind is str:  # checked here to save a call for the most frequent type
             if not (item.isascii() or _is_unicode(item)):
                 return False
         elif kind not in _PLAIN and not is_json(item, depth):
@@ -65,7 +65,7 @@ def _is_json_object(value: dict[str, Json], depth: int) -> bool:
 
 
 def _is_json_array(value: list[Json], depth: int) -> bool:
-    if {*map(type, value)} == {str}:  # long arrays are arrays of strings
+    if {*map(type, value)} == {str}:  # long arrays mostly hold strings
         whole = "".join(value)
         return whole.isascii() or all(map(_is_unicode, value))
     for item in value:
@@ -78,7 +78,7 @@ def _is_json_array(value: list[Json], depth: int) -> bool:
 
 
 def _most_digits() -> int:
-    """At most as many as this Python turns into text, for the engines do that: beyond it jsonschema-rs gives a wrong verdict."""
+    """Return the limit of digits: at most what this Python converts to text, beyond which jsonschema-rs gives a wrong verdict."""
     return min(MAX_DIGITS, sys.get_int_max_str_digits() or MAX_DIGITS)
 
 
@@ -89,17 +89,17 @@ def _too_large(digits: int) -> int:
 
 def _is_unicode(text: str) -> bool:
     try:
-        text.encode()  # far faster than a search for surrogates
+        text.encode()  # far faster than searching for surrogates
     except UnicodeEncodeError:
         return False
     return True
 
 
 def to_json(value: object) -> tuple[Json, tuple[Detail, ...]]:
-    """The value as plain JSON, and one Detail for whatever in it is not.
+    """Convert a value to plain JSON, with one Detail for each part that is not JSON.
 
-    Tuples become arrays, mappings objects, subclasses of str, int, float, list and dict what they extend. What is not JSON is replaced
-    by null, a lone surrogate by U+FFFD, so that the rest can be judged in the same go.
+    Tuples become arrays, mappings objects; subclasses of str, int, float, list and dict become their base. Everything else is replaced by
+    null, a lone surrogate by U+FFFD, so that the rest can be validated in the same pass.
     """
     faults: list[Detail] = []
     return _Reader(faults).read(value, "", MAX_DEPTH), tuple(faults)
@@ -188,7 +188,7 @@ class _Reader:
 
 
 _READERS: tuple[tuple[type, Callable[..., Json]], ...] = (
-    (str, _Reader._text),  # noqa: SLF001 (this module's own)
+    (str, _Reader._text),  # noqa: SLF001 (this module's own class)
     (int, _Reader._whole),  # noqa: SLF001 (this module's own class)
     (float, _Reader._number),  # noqa: SLF001 (this module's own class)
     (dict, _Reader._object),  # noqa: SLF001 (this module's own class)

@@ -1,7 +1,7 @@
-"""Email addresses as a schema judges them: the shape only, and never refusing one that can be delivered to.
+"""Validation of email addresses in schemas: by shape only, so that no deliverable address is refused.
 
-Sources: RFC 5321 §4.5.3.1 (lengths), RFC 5322 §3.4 (display names, quoted local parts, comments). Amazon SES and most providers deliver
-to ASCII local parts only (no SMTPUTF8, RFC 6531), while any letter may stand in a domain (IDNA).
+Sources: RFC 5321 §4.5.3.1 (lengths), RFC 5322 §3.4 (display names, quoted local parts, comments). Amazon SES and most providers deliver to
+ASCII local parts only (no SMTPUTF8, RFC 6531), but a domain may contain any letter (IDNA).
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ __all__ = [
 ]
 
 MAX_LOCAL = 64
-"""The most characters before the ``@`` (RFC 5321 §4.5.3.1.1)."""
+"""Maximum characters before the ``@`` (RFC 5321 §4.5.3.1.1)."""
 MAX_ADDRESS = 254
-"""The most characters of an address: a path of 256 without its ``<`` and ``>`` (RFC 5321 §4.5.3.1.3)."""
+"""Maximum characters of an address: a path of 256 without its ``<`` and ``>`` (RFC 5321 §4.5.3.1.3)."""
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LETTER = r"[^\x00-/:-@\[-\x60\x7b-\xa0\s]"  # ASCII letters and digits, and whatever is neither ASCII nor blank
-_INNER = r"[^\x00-,./:-@\[-\x60\x7b-\xa0\s]"  # the same and the hyphen
+_LETTER = r"[^\x00-/:-@\[-\x60\x7b-\xa0\s]"  # ASCII letters and digits, and all that is neither ASCII nor blank
+_INNER = r"[^\x00-,./:-@\[-\x60\x7b-\xa0\s]"  # _LETTER and the hyphen
 _FOREIGN_ATOM = r'[^\x00-\x20"(),.:;<>@\[\\\]\x7f-\xa0\s]+'  # an atom's characters, and letters of any script
 _QUICK = r"[\w+-]++(?:\.[\w+-]++)*+@(?:[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*+\.)+[A-Za-z]{2,}+"
 _QUICK_MAILBOX = rf"(?:(?=[^,;<>]{{5,64}}(?:[,;]|\Z)){_QUICK}|[\w .]*+<(?=[^>]{{5,64}}>){_QUICK}>)"
 PLAIN = re.compile(rf"(?=.{{5,64}}\Z){_QUICK}", re.ASCII)
-"""The address that nearly everybody has: a quick yes. A no means only that it must be looked at closely."""
+"""Fast path: most common addresses match. Without a match the address needs the full check."""
 PLAIN_MAILBOX = re.compile(_QUICK_MAILBOX, re.ASCII)
-"""The same, with or without a display name of words."""
+"""A ``PLAIN`` address, with or without a display name of words."""
 PLAIN_LIST = re.compile(rf"{_QUICK_MAILBOX}(?:[,;] ?{_QUICK_MAILBOX})*+", re.ASCII)
-"""One or several of these."""
+"""One or more addresses that match ``PLAIN_MAILBOX``."""
 _DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _FOREIGN_DOT_ATOM = re.compile(rf"{_FOREIGN_ATOM}(?:\.{_FOREIGN_ATOM})*")
 _QUOTED = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])*"')
@@ -50,7 +50,7 @@ _DOTS = re.compile("[\u3002\uff0e\uff61]")
 _DROPPED = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2064\u206a-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
 )
-"""Invisible characters that IDNA (UTS 46) drops: two domains that differ in them are the same one, and no reader sees a difference."""
+"""Invisible characters that IDNA (UTS 46) drops. Domains that differ only in them are equal, and readers see no difference."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _RUN = re.compile(r'(?:[^,;"<(]++|"(?:[^"\\]++|\\.)*+"|<[^<>]*+>|\([^()]*+\)|[<(])*+', re.DOTALL)
 _UNQUOTED_RUN = re.compile(r"(?:[^,;<(]++|<[^<>]*+>|\([^()]*+\)|[<(])*+")
@@ -59,17 +59,17 @@ _NOT = "is not an email address"
 
 
 def email_fault(text: str) -> str | None:
-    """One bare address, ``local@domain.tld``."""
+    """Check one bare address, ``local@domain.tld``."""
     return _address_fault(text, foreign=False)
 
 
 def idn_email_fault(text: str) -> str | None:
-    """One bare address; letters of any script before the ``@`` too."""
+    """Check one bare address, with letters of any script before the ``@`` too."""
     return _address_fault(text, foreign=True)
 
 
 def mailbox_fault(text: str) -> str | None:
-    """One address, with or without a display name; all before the last ``<`` is the name, quoted or not."""
+    """Check one address with an optional display name: everything before the last ``<``, quoted or not."""
     text = text.strip()
     control = _CONTROL.search(text)
     if control:
@@ -82,7 +82,7 @@ def mailbox_fault(text: str) -> str | None:
 
 
 def mailbox_list_fault(text: str) -> str | None:
-    """Any number of mailboxes, at least one, between commas or semicolons that stand outside quotes, ``<>`` and comments."""
+    """Check one or more mailboxes, separated by commas or semicolons outside quotes, ``<>`` and comments."""
     found = False
     for parts in _mailboxes(text):
         fault = mailbox_fault(", ".join(parts)) and mailbox_fault(parts[0])
@@ -95,8 +95,8 @@ def mailbox_list_fault(text: str) -> str | None:
 def split_mailboxes(text: str) -> Iterator[tuple[str, str]]:
     """Split a list at the commas and semicolons outside quotes, ``<>`` and comments; yield each trimmed part and the separator after it.
 
-    The time is linear in the text: if one quote is not closed, no later quote is either (the scan from the first one reads the same
-    characters in the same state), so the search for a closing quote is made once.
+    Takes linear time: if one quote is not closed, no later quote is either (the scan from the first one reads the same characters in the
+    same state), so the search for a closing quote runs once.
     """
     run, start, end = _RUN, 0, 0
     while end < len(text):
@@ -110,7 +110,7 @@ def split_mailboxes(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _mailboxes(text: str) -> Iterator[list[str]]:
-    """Group the parts of a list: those that an unquoted comma in a name has separated (``Ada, Countess <a@x.io>``) belong together."""
+    """Group parts of a list that belong together because an unquoted comma in a name split them (``Ada, Countess <a@x.io>``)."""
     together: list[str] = []
     for part, separator in split_mailboxes(text):
         if part:

@@ -1,6 +1,6 @@
-"""What to do to a value before it is judged, worked out once from the schema: the ``x-jackfield`` hints, defaults, lossless reading.
+"""Preparation of a value before validation, planned once per schema: ``x-jackfield`` hints, defaults, lossless reading.
 
-A plan copies only what changes: the caller's objects are never written to, long strings never copied.
+A plan copies only what changes: it never modifies the caller's objects and never copies long strings.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["ABSENT", "Items", "Members", "Plan", "text_step"]
 
 ABSENT = object()
-"""Stands for a member that is not there; None is a value."""
+"""Marks a missing member; None is a value."""
 _BLANKS: tuple[Json, ...] = ("", None, [], {})
 
 
 class Plan:
-    """What to do to the values of one place. ``steps`` maps the type of a value to what is done to it; no entry, nothing to do."""
+    """Preparation of the values at one place. ``steps`` maps a value's type to its conversion; other types stay as they are."""
 
     __slots__ = ("blank_is_absent", "default", "source", "steps")
 
@@ -35,7 +35,7 @@ class Plan:
         self.source: str | None = None
 
     def apply(self, value: Json) -> Json:
-        """The prepared value; the same object where nothing changed, ``ABSENT`` where it counts as not given."""
+        """Return the prepared value: the same object if unchanged, ``ABSENT`` if it counts as missing."""
         step = self.steps.get(type(value))
         if step is not None:
             value = step(value)
@@ -43,16 +43,16 @@ class Plan:
 
     @property
     def fills(self) -> bool:
-        """Whether a missing member may become something."""
+        """True if a missing member may get a value."""
         return self.default is not ABSENT or self.source is not None
 
     @property
     def works(self) -> bool:
-        """Whether there is anything to do here, the parts of arrays and objects aside."""
+        """True if the plan does anything, apart from the parts of arrays and objects."""
         return self.fills or self.blank_is_absent or str in self.steps
 
     def fill(self, defaults: Mapping[str, Json] | None) -> Json:
-        """What a missing member becomes: the connection's value of that name, else the schema's default, else ``ABSENT``."""
+        """Return the value for a missing member: the connection's value of that name, else the schema's default, else ``ABSENT``."""
         if self.source is not None and defaults and self.source in defaults:
             value = defaults[self.source]
             value = self.apply(value) if value is not None and is_json(value) else ABSENT
@@ -62,7 +62,7 @@ class Plan:
 
 
 def text_step(*, trim: bool, lowercase: bool, kinds: frozenset[str]) -> Callable[[str], Json] | None:
-    """What is done to a string, or None. ``kinds`` are those that it may be read as, none where the schema takes strings."""
+    """Return the conversion for strings, or None. ``kinds`` are those to read a string as; empty if the schema accepts strings."""
     if kinds:
         return lambda text: read_text(text.strip() if trim else text, kinds)
     if lowercase:
@@ -76,7 +76,7 @@ def _lowered(text: str) -> str:
 
 
 class Items:
-    """What is done to an array: the first items by their own plans, the others by one."""
+    """Preparation of an array: the first items have plans of their own, the others share one."""
 
     __slots__ = ("first", "rest")
 
@@ -85,7 +85,7 @@ class Items:
         self.rest = rest
 
     def __call__(self, value: list[Json]) -> list[Json]:
-        """The prepared array, or the same object where nothing changed."""
+        """Return the prepared array, or the same object if unchanged."""
         changed: list[Json] | None = None
         count = len(self.first)
         for index, item in enumerate(value):
@@ -99,18 +99,18 @@ class Items:
         return value if changed is None else changed
 
     def plans(self) -> list[Plan]:
-        """The plans of all items."""
+        """Return the plans of all items."""
         return [plan for plan in (*self.first, self.rest) if plan is not None]
 
     def keep(self, active: Callable[[Plan | None], Plan | None]) -> bool:
-        """Forget idle plans; False where nothing is left to do."""
+        """Drop idle plans; return False if none is left."""
         self.first = [active(plan) for plan in self.first]
         self.rest = active(self.rest)
         return bool(self.plans())
 
 
 class Members:
-    """What is done to an object: to the members that are there, by name or by pattern; then missing ones are filled in."""
+    """Preparation of an object: convert members, by name or by pattern, then fill in missing ones."""
 
     __slots__ = ("by_name", "fills", "patterns", "rest")
 
@@ -123,7 +123,7 @@ class Members:
         self.fills = [(name, plan) for name, plan in by_name.items() if plan is not None and plan.fills]
 
     def __call__(self, value: dict[str, Json], defaults: Mapping[str, Json] | None = None) -> dict[str, Json]:
-        """The prepared object, or the same one where nothing changed; ``defaults`` (the connection's values) at the top level only."""
+        """Return the prepared object, or the same one if unchanged. ``defaults`` (the connection's values) apply at the top level only."""
         result = value
         find = self.by_name.get if self.rest is None and not self.patterns else self._find
         for name, item in value.items():
@@ -155,12 +155,12 @@ class Members:
         return self.rest
 
     def plans(self) -> list[Plan]:
-        """The plans of all members."""
+        """Return the plans of all members."""
         patterns = (plan for _, plan in self.patterns)
         return [plan for plan in (*self.by_name.values(), *patterns, self.rest) if plan is not None]
 
     def keep(self, active: Callable[[Plan | None], Plan | None]) -> bool:
-        """Forget idle plans; False where nothing is left to do."""
+        """Drop idle plans; return False if none is left."""
         self.by_name = {name: active(plan) for name, plan in self.by_name.items()}
         self.patterns = [(matches, active(plan)) for matches, plan in self.patterns]
         self.rest = active(self.rest)

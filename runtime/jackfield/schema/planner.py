@@ -1,4 +1,4 @@
-"""From a schema to its plan: which hints, defaults and types hold at each place, branches followed where the value's type decides."""
+"""Compilation of a schema to its plan: the hints, defaults and types at each place. Follows a branch if the value's type selects it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _READABLE = frozenset({"boolean", "integer", "fraction"})
 
 
 def plan_for(facts: SchemaFacts) -> Plan:
-    """The plan of the whole schema."""
+    """Return the plan of the whole schema."""
     planner = _Planner(facts)
     plan = planner.plan([facts.root])
     planner.forget_idle()
@@ -33,7 +33,7 @@ class _Planner:
         self._plans: dict[tuple[int, ...], Plan] = {}
 
     def plan(self, nodes: Sequence[Node]) -> Plan:
-        """The plan for a value to which all these schemas apply; one object for the same schemas, so that recursion ends."""
+        """Return the plan for a value to which all these schemas apply. Equal schemas share one plan, so that recursion ends."""
         parts = [node for node in nodes if not isinstance(node, bool)]
         key = tuple(map(id, parts))
         plan = self._plans.get(key)
@@ -48,14 +48,14 @@ class _Planner:
         return plan
 
     def _always(self, parts: Parts) -> Iterator[Mapping[str, Json]]:
-        """The schemas that apply to a value of any type."""
+        """Yield the schemas that apply to a value of any type."""
         for node in parts:
             yield node
             subs = (*self._facts.references(node), *node.get("allOf", ()))
             yield from self._always([sub for sub in subs if not isinstance(sub, bool)])
 
     def _applied(self, parts: Parts, kind: str) -> Iterator[Mapping[str, Json]]:
-        """The schemas that apply to a value of this kind: of branches the only one that takes it, else none."""
+        """Yield the schemas that apply to a value of this kind; among branches, only a single one that accepts it."""
         for node in self._always(parts):
             yield node
             for keyword in ("anyOf", "oneOf"):
@@ -106,7 +106,7 @@ class _Planner:
         return self.plan(parts) if parts else None
 
     def forget_idle(self) -> None:
-        """Drop the plans with nothing to do in them or below, so that a call does not even look at their values."""
+        """Drop plans with nothing to do in or below them, so that a call skips their values."""
         active = {id(plan) for plan in self._plans.values() if plan.works}
         grown = True
         while grown:

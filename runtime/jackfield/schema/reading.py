@@ -1,4 +1,4 @@
-"""Strings read as numbers and booleans, where nothing is lost (contract §5: forms send strings)."""
+"""Lossless reading of strings as numbers and booleans (contract §5: forms send strings)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _LONGEST_BOOLEAN = len("false")
 
 
 def read_text(text: str, kinds: frozenset[str]) -> Json:
-    """The value that ``text`` stands for among these kinds (``boolean``, ``integer``, ``fraction``), or the text itself.
+    """Return the value of ``text`` as one of these kinds (``boolean``, ``integer``, ``fraction``), or the text itself.
 
-    Blanks around it are no loss; digits that a double cannot hold are. ``1.0`` is the whole number 1 where only whole numbers fit.
+    Surrounding blanks may be lost, digits that a double cannot hold may not. ``1.0`` reads as the integer 1 if only integers fit.
     """
     if len(text) > _LONGEST:
         return text
@@ -42,7 +42,7 @@ def read_text(text: str, kinds: frozenset[str]) -> Json:
 def _whole(text: str) -> int | None:
     try:
         return int(text) if len(text.lstrip("-")) <= MAX_DIGITS else None
-    except ValueError:  # this Python was told to read fewer digits
+    except ValueError:  # this Python is configured to read fewer digits
         return None
 
 
@@ -52,7 +52,7 @@ def _fraction(text: str) -> float | None:
     number = float(text)
     try:
         return number if math.isfinite(number) and Decimal(text) == Decimal(repr(number)) else None
-    except ArithmeticError:  # an exponent beyond what even Decimal holds
+    except ArithmeticError:  # an exponent beyond Decimal's range
         return None
 
 

@@ -1,7 +1,7 @@
-"""The schemas inside a schema, and what its references point to.
+"""The schemas inside a schema, and the targets of its references.
 
-The engine checks everything else about a schema. References are followed here, since preparing and explaining need their targets, and
-they are refused where they leave the schema or lead round in a circle.
+The engine checks everything else about a schema. References are resolved here because preparing and explaining need their targets.
+References that leave the schema or form a circle are refused.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SUBSCHEMA_MAPS = frozenset({"$defs", "definitions", "dependentSchemas", "pattern
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """The schemas in a schema, the target of each reference (``$ref``, ``$dynamicRef``), and its patterns, those for names apart."""
+    """Schemas inside a schema, the target of each reference (``$ref``, ``$dynamicRef``), and its patterns, those for names apart."""
 
     nodes: tuple[Mapping[str, Json], ...]
     targets: Mapping[str, Node]
@@ -37,7 +37,7 @@ class Outline:
 
 
 def check_references(root: Json, check_form: Callable[[Json], None]) -> Outline:
-    """Find the schemas in a schema whose form is right, and the targets of its references, whose form is checked as they are found.
+    """Collect the schemas inside a well-formed schema and the targets of its references, checking the form of each target.
 
     :raises SchemaError: at the first fault.
     """
@@ -83,7 +83,7 @@ class _Check:
                 self.schema(sub, child(place, keyword) + below)
 
     def resolve(self) -> None:
-        for reference, place in self._references:  # grows while targets are checked that nothing else had reached
+        for reference, place in self._references:  # grows while checking targets that nothing else reached
             if reference not in self.targets:
                 self.targets[reference] = target = self._target(reference, place)
                 if id(target) not in self._seen:
@@ -136,7 +136,7 @@ def _subschemas(keyword: str, value: Json) -> Iterator[tuple[str, Json]]:
 
 
 def in_place(node: Mapping[str, Json], targets: Mapping[str, Node]) -> Iterator[Node]:
-    """Find the schemas that a schema applies to the very value that it is applied to."""
+    """Yield the schemas that a schema applies to its own value."""
     for keyword in ("$ref", "$dynamicRef"):
         if keyword in node:
             yield targets[node[keyword]]

@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 __all__ = ["explain"]
 
 MAX_PARTS = 1 << 18
-"""The most numbers, texts, arrays and objects, times the errors that one may have, of which all are looked for: each takes kilobytes."""
+"""Limit for a complete search for faults: the value's parts times the errors that each may have. Each error takes kilobytes."""
 MAX_TEXT = 32 << 20
-"""The most characters in such a value."""
+"""Limit for a complete search: characters in the value."""
 MAX_COPIED = 512 << 20
-"""The most bytes, at a guess, that the engine may copy into errors: a part for each level above it and each error there."""
+"""Limit for a complete search: estimated bytes that the engine copies into errors (a part for each level above it and each error)."""
 _PART = 100
-"""About what the engine takes for a number, a name, or an array."""
+"""Estimated bytes that the engine uses for a number, a name, or an array."""
 MAX_PATTERN = 200
-"""The longest pattern that a message shows whole."""
+"""Longest pattern that a message shows whole."""
 MAX_SUGGESTED = 20
-"""For how many unknown names of one object the nearest known one is searched for."""
+"""Maximum unknown names of one object for which a similar known name is searched."""
 
 
 def explain(facts: SchemaFacts, value: Json) -> Iterator[Detail]:
-    """Explain every fault of a value, in the engine's order; some may be equal. Of a very large value only the first is looked for."""
+    """Explain every fault of a value, in the engine's order, with possible duplicates. A very large value gets its first fault only."""
     extent = _Extent(value)
     explainer = Explainer(facts, SENTENCES, value, odd=extent.odd)
     if extent.copied > MAX_COPIED:
@@ -54,7 +54,7 @@ def explain(facts: SchemaFacts, value: Json) -> Iterator[Detail]:
 
 
 class _Extent:
-    """A value's parts, its characters, the bytes that are copied if there is an error at and above each part, and whether names are odd."""
+    """Size of a value: parts, characters, and the bytes copied if each part and all above it fail. ``odd`` marks unusual names."""
 
     def __init__(self, value: Json) -> None:
         self.parts = self.text = self.copied = depth = 0
@@ -134,7 +134,7 @@ def _format(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 
 def _no_more_items(scope: Explainer, fault: Fault) -> Iterator[Detail]:
-    """``items: false``: an error for each further item is one fault of the array."""
+    """Explain ``items: false``: the engine's errors for further items are one fault of the array."""
     path, _, index = fault.path.rpartition("/")
     array = scope.value_at(fault.steps[:-1])
     yield from _too_many(scope, path, len(fault.node.get("prefixItems", ())), len(array), "items") if index else ()
@@ -144,7 +144,7 @@ def _unseen_items(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     node, items = fault.node, fault.value
     seen = list(_failed_parts(scope, fault))
     if any("items" in sub or "unevaluatedItems" in sub for sub in seen):
-        return  # that part's own faults are told
+        return  # that part's own faults are reported
     first = max(len(sub.get("prefixItems", ())) for sub in (node, *seen))
     if node["unevaluatedItems"] is False:
         limit = max(first, len(items) - len(fault.error.kind.unexpected))
@@ -179,7 +179,7 @@ def _contains(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 
 def _required(_scope: Explainer, fault: Fault) -> Iterator[Detail]:
-    """One Detail for each missing member, at its own name."""
+    """Explain each missing member, at its own name."""
     name = fault.error.kind.property
     yield Detail(shown(child(fault.path, name)), f"{name_of(name)} is missing", "required")
 
@@ -207,7 +207,7 @@ def _unseen_members(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 
 def _unexpected(fault: Fault) -> Iterable[str]:
-    """List the members that the schema does not know; where it knows none, the engine names none."""
+    """List the members that the schema does not define. If it defines none, the engine does not list them."""
     kind = fault.error.kind
     return list(kind.unexpected if hasattr(kind, "unexpected") else fault.value)
 
@@ -238,9 +238,9 @@ def _looks_at(facts: SchemaFacts, node: Mapping[str, Json], name: str) -> bool:
 
 
 def _failed_parts(scope: Explainer, fault: Fault) -> Iterator[Mapping[str, Json]]:
-    """Find the parts that apply in place and failed, whose members the engine calls unevaluated for that reason only.
+    """Find the failed parts that apply in place, whose members the engine calls unevaluated for that reason only.
 
-    Their own faults are told already; calling every member of them unknown as well would bury those.
+    Their own faults are reported already; reporting every member as unknown would bury those.
     """
     values = tuple(fault.error.instance_path)
     pending = [(tuple(fault.error.evaluation_path[:-1]), fault.node)]
@@ -269,7 +269,7 @@ def _in_place(
 
 
 def _not(scope: Explainer, fault: Fault) -> Iterator[Detail]:
-    """``not``, and what stands for ``propertyNames``: each bad name at its own place."""
+    """Explain ``not``, and its use for ``propertyNames``: each bad name at its own place."""
     if names_rule(fault.node) is None:
         yield from not_this(scope, fault)
         return
@@ -319,4 +319,4 @@ SENTENCES: Mapping[str | None, Sentence] = {
     "oneOf": one_of_them,
     "not": _not,
 }
-"""The sentence for each keyword; None stands for ``false`` and for what has no sentence of its own."""
+"""Sentence for each keyword; None stands for ``false`` and for keywords without a sentence of their own."""

@@ -1,4 +1,4 @@
-"""How values, names and lists stand in a message: quoted, cut, escaped, with correct grammar."""
+"""Values, names and lists in messages: quoted, shortened, escaped, and grammatical."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 __all__ = ["count", "either", "escaped", "listed", "may_quote", "name_of", "one_of", "quote"]
 
 MAX_QUOTED = 60
-"""The most characters of a value that a message shows."""
+"""Maximum characters of a value that a message shows."""
 MAX_SHORT = 200
-"""The longest string of which anything is shown; longer ones are content (a mail's text), not values."""
+"""Maximum length of a string to be quoted. Longer ones are content (an email's text), not values."""
 MAX_LISTED = 10
-"""The most allowed values that a message lists."""
+"""Maximum number of allowed values that a message lists."""
 
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def escaped(text: str) -> str:
-    """The text without characters that could steer a terminal or hide: controls, formats, surrogates, odd blanks."""
+    """Escape characters that could steer a terminal or hide: controls, format characters, surrogates, unusual blanks."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else _SHORT_ESCAPES.get(c) or f"\\u{ord(c):04x}" for c in text)
 
 
 def quote(value: Json) -> str:
-    """A value as JSON has it, but strings in single quotes; at most ``MAX_QUOTED`` characters of it, and no password of a URL."""
+    """Quote a value as JSON, but strings in single quotes. Shows at most ``MAX_QUOTED`` characters, and no password of a URL."""
     if isinstance(value, str):
         value = without_password(value)
         text = escaped(value[:MAX_QUOTED])
@@ -42,35 +42,35 @@ def quote(value: Json) -> str:
 
 
 def may_quote(value: Json) -> bool:
-    """Whether the value is of a kind and a length that a message may show, secrets aside."""
+    """Return whether a message may show a value of this kind and length; it may still be a secret."""
     return len(value) <= MAX_SHORT if isinstance(value, str) else not isinstance(value, dict | list)
 
 
 def name_of(name: str, limit: int = 80) -> str:
-    """A member's name in quotes."""
+    """Return a member's name in quotes."""
     return f"'{escaped(name[:limit])}…'" if len(name) > limit else f"'{escaped(name)}'"
 
 
 def count(number: float, noun: str) -> str:
-    """``1 item``, ``2 items``."""
+    """Return ``1 item``, ``2 items``."""
     plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{number:.0f} {noun if number == 1 else plural}"
 
 
 def listed(words: Sequence[str], last: str) -> str:
-    """``a, b and c`` for the last word ``and``."""
+    """Join words: ``a, b and c`` for the last word ``and``."""
     return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
 
 
 def either(words: Sequence[str]) -> str:
-    """``a, b or c``; with commas throughout where one of the words is a choice itself (``true or false``)."""
+    """Join words: ``a, b or c``, with commas throughout if one of the words is a choice itself (``true or false``)."""
     if len(words) > 1 and any(" or " in word for word in words):
         return f"{', '.join(words[:-1])}, or {words[-1]}"
     return listed(words, "or")
 
 
 def one_of(allowed: Sequence[Json]) -> str:
-    """The allowed values, at most ``MAX_LISTED`` of them."""
+    """List the allowed values, at most ``MAX_LISTED`` of them."""
     words = [quote(value) for value in allowed[:MAX_LISTED]]
     more = len(allowed) - len(words)
     return f"{', '.join(words)} and {more} more" if more else either(words)
