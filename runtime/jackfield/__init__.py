@@ -1,10 +1,10 @@
-"""jackfield: a connector runtime. Connectors declare connections and actions as JSON Schema; one executor takes JSON and answers JSON."""
+"""jackfield: a connector runtime. Connectors declare connections and actions as JSON Schema; one executor takes and returns JSON."""
 
 from __future__ import annotations
 
 from jackfield.exports import exports
 
-TYPE_CHECKING = False  # typing's own would cost a cold --help as much as Python's start
+TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
 if TYPE_CHECKING:
     from jackfield.errors import InvocationFailed, JackfieldError
     from jackfield.invocation import Invocation, Result

@@ -1,4 +1,4 @@
-"""``python -m jackfield`` is the command ``jackfield``."""
+"""Entry point of ``python -m jackfield``: the command ``jackfield``."""
 
 import sys
 

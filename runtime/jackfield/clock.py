@@ -1,4 +1,4 @@
-"""Time, so that tests can move it; and deadlines, so that every wait has one."""
+"""A clock that tests can replace, and deadlines, so that every wait is bounded."""
 
 from __future__ import annotations
 
@@ -15,47 +15,47 @@ from jackfield.errors import Sent, TimedOut
 __all__ = ["Clock", "Deadline", "SystemClock", "iso", "patience", "within"]
 
 _LOOK = 0.25
-"""Seconds after which a task that waits looks whether it is to go on."""
+"""Seconds between a waiting task's checks of its event."""
 _UNTIL: ContextVar[float | None] = ContextVar("jackfield_until", default=None)
-"""The moment (``time.monotonic``) until which this thread or task waits for what it shares with others."""
+"""Time (``time.monotonic``) until which this thread or task waits for shared resources."""
 
 
 class Clock(Protocol):
-    """Where the runtime reads the time and waits. All values are seconds."""
+    """Source of time and of waits for the runtime. All values are seconds."""
 
     def monotonic(self) -> float:
-        """Seconds that never go back; for deadlines."""
+        """Return seconds on a clock that never goes back; for deadlines."""
 
     def time(self) -> float:
-        """Seconds since 1970, UTC; for expiries."""
+        """Return seconds since 1970, UTC; for expiries."""
 
     def sleep(self, seconds: float, until: threading.Event | None = None, /) -> None:
-        """Wait in this thread, at most until the event is set."""
+        """Block this thread for ``seconds``, or until the event is set."""
 
     async def asleep(self, seconds: float, until: threading.Event | None = None, /) -> None:
-        """Wait in this task, at most until the event is set."""
+        """Suspend this task for ``seconds``, or until the event is set."""
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """Clock of the machine."""
 
     def monotonic(self) -> float:
-        """Seconds that never go back."""
+        """Return seconds on a clock that never goes back."""
         return time.monotonic()
 
     def time(self) -> float:
-        """Seconds since 1970, UTC."""
+        """Return seconds since 1970, UTC."""
         return time.time()
 
     def sleep(self, seconds: float, until: threading.Event | None = None, /) -> None:
-        """Wait in this thread, at most until the event is set."""
+        """Block this thread for ``seconds``, or until the event is set."""
         if until is None:
             time.sleep(seconds)
         else:
             until.wait(seconds)
 
     async def asleep(self, seconds: float, until: threading.Event | None = None, /) -> None:
-        """Wait in this task, at most until the event is set, which any thread may do: it is looked at four times a second."""
+        """Suspend this task for ``seconds``, or until the event is set. Any thread may set it, so it is polled four times a second."""
         import asyncio
 
         end = time.monotonic() + seconds
@@ -67,7 +67,7 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """The moment by which an invocation must have ended; ``seconds`` is the span that the caller allowed."""
+    """Time by which an invocation must have ended; ``seconds`` is the timeout that the caller gave."""
 
     clock: Clock
     at: float
@@ -75,23 +75,23 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float, clock: Clock) -> Deadline:
-        """A deadline ``seconds`` from now."""
+        """Create a deadline ``seconds`` from now."""
         return cls(clock, clock.monotonic() + seconds, seconds)
 
     def remaining(self) -> float:
-        """Seconds left; 0 once it has passed."""
+        """Return the seconds left; 0 once it has passed."""
         return max(0.0, self.at - self.clock.monotonic())
 
     def check(self) -> None:
-        """Do nothing while there is time.
+        """Raise if the deadline has passed and nothing was sent.
 
-        :raises TimedOut: where the deadline has passed and nothing was sent.
+        :raises TimedOut: if no time is left.
         """
         if self.remaining() <= 0:
             raise self.passed(Sent.NOTHING)
 
     def passed(self, sent: Sent) -> TimedOut:
-        """The error that says that this deadline has passed."""
+        """Build the error for a call that exceeded this deadline."""
         when = "before anything was sent" if sent is Sent.NOTHING else "before the provider answered"
         return TimedOut(
             f"the deadline of {self.seconds:g} s passed {when}",
@@ -102,8 +102,10 @@ class Deadline:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """In this thread or task, wait at most ``seconds`` from now for what is shared with others: a lock of the database, a free connection
-    to it. Where somebody else's block is open, this one goes before it."""
+    """Limit this thread's or task's waits for shared resources (a database lock, a pooled connection) to ``seconds`` from now.
+
+    A nested block overrides the outer one.
+    """
     outer = _UNTIL.get()
     _UNTIL.set(time.monotonic() + seconds)
     try:
@@ -113,13 +115,13 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def patience(longest: float) -> float:
-    """Seconds that this thread or task may wait now for what is shared with others: at most ``longest``, and never less than 0."""
+    """Return the seconds that this thread or task may wait now for a shared resource: 0 to ``longest``."""
     until = _UNTIL.get()
     return longest if until is None else max(0.0, min(longest, until - time.monotonic()))
 
 
 def iso(at: float | None) -> str | None:
-    """Seconds since 1970 as RFC 3339 text in UTC, milliseconds included."""
+    """Format seconds since 1970 as RFC 3339 text in UTC, with milliseconds."""
     if at is None:
         return None
     from datetime import UTC, datetime

@@ -1,34 +1,34 @@
-"""Every way in which an invocation can end badly, and the code by which programs know it.
+"""All errors of an invocation, and their codes for programs.
 
 ::
 
     JackfieldError
     ├── InvalidInvocation      invalid_invocation      not JSON, too large, too deep, unknown or missing member
-    ├── UnknownName            (a connector, action or connection that is not there)
+    ├── UnknownName            (a connector, action or connection that does not exist)
     │   ├── UnknownConnector   unknown_connector
     │   ├── UnknownAction      unknown_action
     │   └── UnknownConnection  unknown_connection
     ├── InvalidInput           invalid_input           the inputs break the action's schema or rules; nothing was sent
     ├── InvalidConnection      invalid_connection      the connection's values break its schema, or cannot serve the action
-    ├── NotAllowed             not_allowed             a rule of the workspace or of the token forbids it; nothing was sent
+    ├── NotAllowed             not_allowed             a rule of the workspace or token forbids the call; nothing was sent
     ├── Unauthenticated        unauthenticated         the provider refused the credentials
-    ├── Forbidden              forbidden               credentials fine, permission missing
-    ├── NotFound               not_found               the provider says so
-    ├── Conflict               conflict                the provider says so
+    ├── Forbidden              forbidden               credentials valid, permission missing
+    ├── NotFound               not_found               the provider reports that the resource does not exist
+    ├── Conflict               conflict                the provider reports a conflicting state
     ├── Rejected               rejected                the provider refused this request for its content
-    ├── RateLimited            rate_limited            throttled, still after our retries
+    ├── RateLimited            rate_limited            throttled even after jackfield's retries
     ├── QuotaExceeded          quota_exceeded          a daily or account quota is used up
     ├── Unavailable            unavailable             not reached, not verified, or a 5xx that may be repeated
     ├── TimedOut               timeout                 the deadline passed and repeating is safe
     ├── InDoubt                in_doubt                sent, no clear answer, effect ``write``
     ├── InvalidOutput          invalid_output          the connector returned what its schema forbids
-    ├── IdempotencyConflict    idempotency_conflict    same key, other request, or still running
+    ├── IdempotencyConflict    idempotency_conflict    same key with another request, or still running
     ├── Cancelled              cancelled               cancelled before it was sent
-    └── Internal               internal                our bug
+    └── Internal               internal                a bug in jackfield
     InvocationFailed           raised by ``Result.unwrap()``; holds the Result
 
-Errors are values: code, message, details and hint are fields, ``str()`` reads them out. No field ever holds a secret. This module
-imports the standard library only.
+Errors are values: code, message, details and hint are fields, and ``str()`` combines them. No field ever holds a secret. This module
+imports nothing but the standard library and ``hints``.
 """
 
 from __future__ import annotations
@@ -75,22 +75,22 @@ __all__ = [
 
 
 class Sent(Enum):
-    """What is known of the provider's operation when it failed; with the action's effect it decides what may be repeated."""
+    """State of the provider's operation when it failed; together with the action's effect it decides if a retry is safe."""
 
     NOTHING = "nothing"
     """No byte of the request left: refused connection, DNS failure, refused TLS handshake."""
     REFUSED = "refused"
-    """The provider answered with an explicit refusal: it did not do what was asked."""
+    """The provider answered with an explicit refusal: it did not carry out the request."""
     UNKNOWN = "unknown"
-    """Bytes left and no clear answer came back: it may have been done."""
+    """Bytes left and no clear answer came back: the request may have been carried out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One fault in what the caller gave.
+    """One fault in the caller's data.
 
     ``path`` is a JSON Pointer (RFC 6901) into the inputs, the connection's values or the invocation; ``keyword`` is the JSON Schema
-    keyword that failed, where one did.
+    keyword that failed, if any.
     """
 
     path: str
@@ -98,14 +98,14 @@ class Detail:
     keyword: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The detail as a JSON object."""
+        """Return the detail as a JSON object."""
         known = {"path": self.path, "message": self.message}
         return known if self.keyword is None else {**known, "keyword": self.keyword}
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """What the other side said, in its own words: its error code, message, HTTP status and request id."""
+    """Answer of the provider in its own words: error code, message, HTTP status and request id."""
 
     code: str | None = None
     message: str | None = None
@@ -113,7 +113,7 @@ class Provider:
     request_id: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The provider's answer as a JSON object, without what it did not say."""
+        """Return the provider's answer as a JSON object, without the members that it left out."""
         members = {
             "code": self.code,
             "message": self.message,
@@ -124,12 +124,12 @@ class Provider:
 
 
 class JackfieldError(Exception):
-    """The root of all errors that carry a code of the contract.
+    """Base class of all errors that have a code of the contract.
 
-    ``message`` says what happened, ``hint`` what to do next, ``details`` where. ``sent`` says what is known of the provider's
-    operation (left out, the runtime judges it by the code once the operation has begun), ``retry_after`` how many seconds the provider
-    asked to wait, ``stale_credentials`` that a new lease may cure it and ``repeatable`` that trying again may (a certificate that cannot
-    be verified will not be any better in a second).
+    ``message`` says what happened, ``details`` where, ``hint`` what to do next. ``sent`` is the state of the provider's operation (if
+    left out, the runtime derives it from the code once the operation has begun). ``retry_after`` is the wait in seconds that the provider
+    asked for. ``stale_credentials``: new credentials may help. ``repeatable``: a retry may help (it does not help with a certificate
+    that cannot be verified).
     """
 
     code: ClassVar[str] = "internal"
@@ -168,7 +168,7 @@ class JackfieldError(Exception):
         return f"{type(self).__name__}({self.message!r})"
 
     def to_json(self, surface: str = "library") -> dict[str, Any]:
-        """The ``error`` member of a Result; its hint is in the words of ``surface``."""
+        """Return the ``error`` member of a Result, with the hint worded for ``surface``."""
         body: dict[str, Any] = {"code": self.code, "message": self.message, "retryable": self.retryable}
         if self.details:
             body["details"] = [detail.to_json() for detail in self.details]
@@ -180,7 +180,7 @@ class JackfieldError(Exception):
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> JackfieldError:
-        """The error that ``to_json`` wrote, of the class of its code."""
+        """Rebuild an error from the output of ``to_json``; its code determines the class."""
         said = data.get("provider")
         error = CODES.get(data["code"], Internal)(
             data["message"],
@@ -201,7 +201,7 @@ class InvalidInvocation(JackfieldError):
 
 
 class UnknownName(JackfieldError):
-    """Something was named that is not there; the message suggests the nearest name."""
+    """A name that does not exist; the message suggests the nearest one."""
 
     http_status = 404
     exit_code = 2
@@ -242,7 +242,7 @@ class InvalidConnection(JackfieldError):
 
 
 class NotAllowed(JackfieldError):
-    """A rule of the workspace or of the token forbids it; nothing was sent."""
+    """A rule of the workspace or token forbids the call; nothing was sent."""
 
     code = "not_allowed"
     http_status = 403
@@ -257,21 +257,21 @@ class Unauthenticated(JackfieldError):
 
 
 class Forbidden(JackfieldError):
-    """The credentials are fine but a permission is missing, or the account is paused."""
+    """The credentials are valid but a permission is missing, or the account is paused."""
 
     code = "forbidden"
     http_status = 502
 
 
 class NotFound(JackfieldError):
-    """The provider says that a thing is not there."""
+    """The provider reports that the resource does not exist."""
 
     code = "not_found"
     http_status = 502
 
 
 class Conflict(JackfieldError):
-    """The provider says that the thing is in another state."""
+    """The provider reports that the resource is in a conflicting state."""
 
     code = "conflict"
     http_status = 502
@@ -285,7 +285,7 @@ class Rejected(JackfieldError):
 
 
 class RateLimited(JackfieldError):
-    """The provider throttled, still after our retries."""
+    """The provider throttled the request even after jackfield's retries."""
 
     code = "rate_limited"
     retryable = True
@@ -316,7 +316,7 @@ class TimedOut(JackfieldError):
 
 
 class InDoubt(JackfieldError):
-    """The request was sent, no clear answer came, and repeating could do it twice."""
+    """The request was sent, no clear answer came, and a retry could carry it out twice."""
 
     code = "in_doubt"
     http_status = 504
@@ -351,7 +351,7 @@ class Cancelled(JackfieldError):
 
 
 class Internal(JackfieldError):
-    """A bug of ours; the message carries the invocation id only."""
+    """A bug in jackfield; the message contains the invocation id only."""
 
     code = "internal"
 
@@ -363,11 +363,11 @@ def _tree(kind: type[JackfieldError]) -> list[type[JackfieldError]]:
 CODES: dict[str, type[JackfieldError]] = {
     kind.code: kind for kind in reversed(_tree(JackfieldError)) if kind not in {JackfieldError, UnknownName}
 }
-"""Each code of the contract and its class."""
+"""Classes by their code in the contract."""
 
 
 class InvocationFailed(Exception):
-    """Raised by ``Result.unwrap()`` where a Result is not a success; ``result`` is the whole Result."""
+    """Raised by ``Result.unwrap()`` when a Result is not a success; ``result`` is the whole Result."""
 
     def __init__(self, result: Any) -> None:
         super().__init__(result)
@@ -378,7 +378,7 @@ class InvocationFailed(Exception):
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The name among ``names`` that ``name`` was most likely meant to be, or None."""
+    """Find the name in ``names`` most similar to ``name``; None if none is close."""
     import difflib
 
     by_folded = {candidate.casefold(): candidate for candidate in names}
@@ -389,6 +389,6 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """What a sentence about an unknown ``name`` ends with: the nearest of ``names``, or nothing."""
+    """Build the end of a sentence about an unknown ``name``: a suggestion of the nearest of ``names``, or an empty string."""
     close = nearest(name, names)
     return f"; did you mean '{close}'?" if close else ""

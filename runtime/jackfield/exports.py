@@ -1,8 +1,8 @@
-"""The public names of a package, imported when they are first asked for (PEP 562): whoever uses a part pays for that part."""
+"""Lazy exports of a package (PEP 562): each public name is imported on first use, so that a program loads only the parts it uses."""
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # typing's own would cost a cold --help as much as Python's start
+TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
@@ -11,8 +11,10 @@ __all__ = ["exports"]
 
 
 def exports(package: str, homes: Mapping[str, Iterable[str]]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """``__getattr__`` and ``__dir__`` of ``package``. ``homes`` says which names a module has; one that begins with a dot is the package's
-    own."""
+    """Build ``__getattr__`` and ``__dir__`` for ``package``.
+
+    ``homes`` maps each module to the names that it defines; a module that begins with a dot is relative to the package.
+    """
     found_in = {name: home for home, names in homes.items() for name in names}
 
     def find(name: str) -> Any:
@@ -22,7 +24,7 @@ def exports(package: str, homes: Mapping[str, Iterable[str]]) -> tuple[Callable[
         from importlib import import_module
 
         found = getattr(import_module(found_in[name], package), name)
-        setattr(sys.modules[package], name, found)  # the next one who asks finds it at once
+        setattr(sys.modules[package], name, found)  # so that the next access does not come here
         return found
 
     def names() -> list[str]:

@@ -1,7 +1,7 @@
-"""``os.register_at_fork`` for objects, which are held weakly: locks, threads and connections belong to one process.
+"""``os.register_at_fork`` for objects, held by weak references: locks, threads and connections belong to one process.
 
-A forked child has copies of its parent's sockets, and of locks that are held for ever by threads that it has not. Each object with such a
-thing registers here, and is made usable again before the child runs any other code.
+A forked child has copies of its parent's sockets and locks, and the threads that held those locks do not exist there to release them. Each
+object that owns such a resource registers here and is reset before the child runs any other code.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _KINDS: dict[type, Callable[[], object]] = {type(threading.Lock()): threading.Lo
 
 
 def new_locks(owner: object) -> None:
-    """Replace the locks among an object's attributes by free ones."""
+    """Replace the locks among an object's attributes with new, unlocked ones."""
     for name, value in list(vars(owner).items()):
         make = _KINDS.get(type(value))
         if make is not None:
@@ -41,11 +41,11 @@ def at_fork(
 
 _OWNERS: WeakKeyDictionary[Any, tuple[_Hook | None, _Hook | None, _Hook]] = WeakKeyDictionary()
 _FORKING = threading.Lock()
-"""Held during a fork: two threads that fork at the same time must not wait for each other's half of what ``before`` takes."""
+"""Held during a fork: without it, two threads that fork at the same time could deadlock on the locks that their ``before`` hooks take."""
 
 
 def _call(place: int) -> None:
-    for reference in _OWNERS.keyrefs():  # a copy, made at once: other threads go on
+    for reference in _OWNERS.keyrefs():  # an atomic copy, since other threads may register meanwhile
         owner = reference()
         hook = _OWNERS.get(owner, (None, None, None))[place]
         if hook is not None:
@@ -65,7 +65,7 @@ def _in_parent() -> None:
 
 
 def _in_child() -> None:
-    _FORKING.release()  # by the thread that took it, the only one here
+    _FORKING.release()  # this thread took it, and is the only one in the child
     _call(2)
 
 

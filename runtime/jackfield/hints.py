@@ -1,7 +1,7 @@
-"""Next steps in the words of the surface that shows them: a command of the CLI, a request over HTTP, a tool over MCP, a console page.
+"""Hints worded for the surface that shows them: a command of the CLI, a request over HTTP, a tool over MCP, a console page.
 
-An error holds a :class:`NextStep`; whoever shows it asks :func:`worded`. What the journal keeps is the library's wording, which names no
-surface. This is the only place that composes them.
+An error holds a :class:`NextStep`; a surface shows it through :func:`worded`. The journal stores the library's wording, which names no
+surface. This is the only module that composes hints.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
 
 
 class NextStep(str):
-    """A hint that each surface words for itself. As text it is the library's wording; ``more`` follows every wording."""
+    """Hint with one wording per surface. As text it is the library's wording; ``more`` is appended to every wording."""
 
     __slots__ = ("facts", "kind", "more")
 
@@ -115,7 +115,7 @@ class NextStep(str):
     facts: Mapping[str, str]
 
     def __new__(cls, kind: str, *, more: str = "", **facts: str) -> Self:
-        """Compose the step. ``facts`` fill the placeholders of its wordings."""
+        """Compose the hint; ``facts`` fill the placeholders of its wordings."""
         made = super().__new__(cls, _words(kind, "library", more, facts))
         made.kind, made.more, made.facts = kind, more, facts
         return made
@@ -125,7 +125,7 @@ class NextStep(str):
 
 
 def worded(hint: str | None, surface: str) -> str | None:
-    """The hint as ``surface`` says it; text that is no NextStep stays as it is."""
+    """Return the hint as worded for ``surface``; plain text stays unchanged."""
     return _words(hint.kind, surface, hint.more, hint.facts) if isinstance(hint, NextStep) else hint
 
 

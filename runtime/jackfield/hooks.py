@@ -1,9 +1,9 @@
-"""What plugins may add, as pluggy hook specifications; and the plugins that are there.
+"""Hooks for plugins, as pluggy hook specifications, and the plugins that are installed.
 
 A plugin is a module or object named by an entry point in the group ``jackfield.plugins``. The entry point's name may end in the hook that
 the plugin implements (``acme.resolve_secret``, or ``acme.around+resolve_secret``): it is then imported for that hook only, so that a plugin
-that resolves secrets costs nothing where no secret refers to it. Nothing is imported before the first call of a hook, and nothing at all
-where no plugin implements it.
+that resolves secrets costs nothing until a secret refers to it. Nothing is imported before the first call of a hook, and nothing at all
+if no plugin implements it.
 """
 
 from __future__ import annotations
@@ -22,43 +22,43 @@ __all__ = ["HOOKS", "Plugins", "hookimpl"]
 
 _PROJECT = "jackfield"
 HOOKS = {"around": False, "resolve_secret": True, "stage": False}
-"""The hooks, and whether the first answer is the only one."""
+"""Names of the hooks; True if only the first answer that is not None counts (pluggy's ``firstresult``)."""
 
 
 def hookimpl(function: Any) -> Any:
-    """Mark a function of a plugin as the implementation of the hook of its name."""
+    """Mark a plugin's function as the implementation of the hook with its name."""
     import pluggy
 
     return pluggy.HookimplMarker(_PROJECT)(function)
 
 
 class Specifications:
-    """The hooks. An implementation may leave out arguments that it does not need."""
+    """Signatures of the hooks. An implementation may leave out arguments that it does not need."""
 
     def around(self, invocation: Invocation, workspace: str, meta: Meta) -> AbstractContextManager[Any]:  # type: ignore[empty-body]
         """Wrap one invocation: audit, metering, authorisation, tracing.
 
-        Returns a context manager, since it must span the whole run. A JackfieldError raised on entry refuses the invocation; the
-        failure of the invocation passes through on exit. What a wrapper raises on exit goes to the log, and what it swallows goes on: what
-        was done is done.
+        The result is a context manager that spans the whole run. A JackfieldError raised on entry refuses the invocation; a failure of
+        the invocation passes through on exit. A wrapper cannot change the outcome on exit: an exception that it raises is logged, and
+        one that it swallows still propagates.
         """
 
     def stage(self, name: str) -> None:
-        """An invocation comes to a stage: admit, check, open, run or settle; within the wrappers of ``around``, in the same context.
+        """Observe an invocation that enters a stage: admit, check, open, run or settle. Called inside the wrappers of ``around``.
 
-        Must not raise, nor wait for anything.
+        Must not raise and must not block.
         """
 
     def resolve_secret(self, kind: str, reference: Any) -> str | None:
-        """The secret that ``{"$kind": reference}`` means, or None where this plugin does not know the kind.
+        """Return the secret that ``{"$kind": reference}`` refers to, or None if this plugin does not know the kind.
 
-        What is found is kept for five minutes in this process, and read again sooner where the provider refuses the credentials. A
-        ValueError says why it cannot be read; its text is shown to the caller, and holds no secret.
+        The secret is cached for five minutes in this process, and read again sooner if the provider refuses the credentials. Raise a
+        ValueError to say why it cannot be read; its text is shown to the caller and must contain no secret.
         """
 
 
 class Plugins:
-    """The plugins of one runtime: those installed, and those given to it. ``points`` are entry points as (name, module, attribute)."""
+    """Plugins of one runtime: installed ones and those passed to it. ``points`` are entry points as (name, module, attribute)."""
 
     def __init__(self, points: Iterable[tuple[str, str, str]] = (), given: Sequence[object] = ()) -> None:
         self._points = tuple(points)
@@ -72,24 +72,24 @@ class Plugins:
         return bool(self._points or self._given)
 
     def has(self, hook: str) -> bool:
-        """Whether a plugin may implement ``hook``; nothing is imported to know it."""
+        """Return whether a plugin may implement ``hook``, without importing any."""
         found = self._has.get(hook)
-        if found is None:  # asked for each invocation; what there is stays the same
+        if found is None:  # cached, since each invocation asks and the plugins do not change
             named = any(_may_implement(name, hook) for name, _, _ in self._points)
             found = self._has[hook] = named or any(hasattr(plugin, hook) for plugin in self._given)
         return found
 
     def around(self, invocation: Invocation, workspace: str, meta: Meta) -> Sequence[AbstractContextManager[Any]]:
-        """The context managers to enter around one invocation, outermost first."""
+        """Return the context managers to enter around one invocation, outermost first."""
         found: list[AbstractContextManager[Any]] = self._relay("around").around(invocation=invocation, workspace=workspace, meta=meta)
         return found
 
     def stage(self, name: str) -> None:
-        """Tell of a stage."""
+        """Report a stage to the plugins."""
         self._relay("stage").stage(name=name)
 
     def resolve_secret(self, kind: str, reference: object) -> str | None:
-        """The first answer of a plugin that knows this kind of reference."""
+        """Return the first answer of a plugin that knows this kind of reference."""
         found: str | None = self._relay("resolve_secret").resolve_secret(kind=kind, reference=reference)
         return found
 
@@ -103,7 +103,7 @@ class Plugins:
 
 
 def _may_implement(name: str, hook: str) -> bool:
-    """Whether the entry point called ``name`` may implement ``hook``: its name says so, or says nothing."""
+    """Return whether the entry point ``name`` may implement ``hook``: its name lists that hook, or lists none."""
     named = set(name.rpartition(".")[2].split("+")) if "." in name else set()
     return hook in named or not named <= HOOKS.keys() or not named
 

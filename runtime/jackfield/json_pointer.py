@@ -8,15 +8,15 @@ from typing import Any
 __all__ = ["child", "cut", "follow", "names", "pointer", "shown"]
 
 MAX_TOKEN = 255
-"""The most characters of one name that a shown pointer carries; a file's name fits."""
+"""Maximum number of characters of one name in a shown pointer; long enough for file names."""
 MAX_NAME = 80
-"""The most characters of an unknown member's name that are shown: it may be a secret pasted into the wrong place."""
+"""Maximum number of characters shown of an unknown member's name, which may be a secret pasted into the wrong place."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def child(path: str, name: str | int) -> str:
-    """Build the pointer to a member or an item of what ``path`` points to."""
+    """Build the pointer to a member or item of the value at ``path``."""
     token = str(name).replace("~", "~0").replace("/", "~1")
     return f"{path}/{token}"
 
@@ -30,26 +30,26 @@ def pointer(*steps: str | int) -> str:
 
 
 def names(path: str) -> list[str]:
-    """Split a pointer into its names and indexes, from the root on."""
+    """Split a pointer into its names and indexes, starting at the root."""
     return [token.replace("~1", "/").replace("~0", "~") for token in path.split("/")[1:]]
 
 
 def cut(name: str, limit: int = MAX_NAME) -> str:
-    """Cut a name to ``limit`` characters and an ellipsis."""
+    """Truncate a name to ``limit`` characters and an ellipsis."""
     return name if len(name) <= limit else name[:limit] + "…"
 
 
 def shown(path: str) -> str:
-    """Make a pointer fit for a Detail: valid Unicode, and no name in it longer than ``MAX_TOKEN``."""
+    """Prepare a pointer for a Detail: valid Unicode, and no name longer than ``MAX_TOKEN``."""
     if len(path) > MAX_TOKEN:
         path = "/".join(cut(token, MAX_TOKEN) for token in path.split("/"))
     return path if path.isascii() else _SURROGATE.sub("\ufffd", path)
 
 
 def follow(root: Any, path: str) -> Any:
-    """Find what a pointer points to in a schema; it may be percent-encoded, as in the fragment of a URI.
+    """Resolve a pointer in a schema; it may be percent-encoded, as in the fragment of a URI.
 
-    :raises LookupError: where it points to nothing.
+    :raises LookupError: if it points to nothing.
     """
     from urllib.parse import unquote
 

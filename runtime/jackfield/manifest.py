@@ -1,7 +1,7 @@
-"""What a host knows of a connector without running its code: the manifest, read from ``connector.json``.
+"""Manifests: a connector's description in ``connector.json``, which a host reads without running the connector's code.
 
 The shape is pinned by contract §5 and described by ``schemas/manifest.schema.json``. This module imports the standard library only,
-because each cold command reads a manifest.
+because every cold command reads a manifest.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ __all__ = [
 ]
 
 MANIFEST_VERSION = 1
-"""The only manifest version that this runtime reads."""
+"""Only manifest version that this runtime reads."""
 
 Effect = Literal["read", "idempotent", "write"]
-"""What an action does to the world; it decides what may be repeated."""
+"""Effect of an action on the provider; it decides if a retry is safe."""
 
 IdempotentBy = Literal["key"]
-"""Where an idempotent action is so under a condition: that its client passes the invocation's idempotency key on to the provider."""
+"""Condition under which an action is idempotent: its client passes the invocation's idempotency key on to the provider."""
 
 RepeatOk = Literal["not_found", "conflict"]
-"""Answers to a repeat that mean that an earlier try did it."""
+"""Answers to a retry that mean that an earlier try took effect."""
 
 Json = Mapping[str, Any]
 
 _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
-"""The types that JSON Schema knows."""
+"""Types of JSON Schema."""
 
 
 class ManifestError(ValueError):
-    """The manifest is not what contract §5 describes; the message names the member at fault."""
+    """A manifest that does not match contract §5; the message names the invalid member."""
 
 
 def _text(data: Json, name: str, where: str) -> str:
@@ -75,7 +75,7 @@ def _objects(data: Json, name: str, where: str) -> list[Json]:
 
 
 def _schema(data: Json, name: str, where: str) -> Json:
-    """A schema, looked at no closer than all manifests of a host can be in a moment: the types of its own and of its members."""
+    """Read a schema. Only its own type and those of its properties are checked, so that a host can read all manifests quickly."""
     schema = _object(data, name, where)
     fields = _object(schema, "properties", f"{where}, {name}")
     for node in (schema, *fields.values()):
@@ -86,7 +86,7 @@ def _schema(data: Json, name: str, where: str) -> Json:
 
 
 def _key(data: Json) -> str:
-    """A connector's key: kebab-case (contract §1)."""
+    """Read the connector's key, which is kebab-case (contract §1)."""
     key = _text(data, "key", "manifest")
     is_plain = key.isascii() and key[0].isalpha() and key == key.lower()
     if not is_plain or not all(part.isalnum() for part in key.split("-")):
@@ -103,10 +103,10 @@ def _texts(data: Json, name: str, where: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Pagination:
-    """How the pages of an action hang together; the pipe loops, the action fetches one page.
+    """Pagination of an action: the action fetches one page, the pipe loops over the pages.
 
-    ``token_input`` and ``token_output`` name the input and the output member that carry the page token, ``items`` the output's array
-    to merge, ``all_input`` the boolean input that asks for every page, ``size_input`` and ``max_size`` the page size to use then.
+    ``token_input`` and ``token_output`` name the input and the output member with the page token, ``items`` the output's array to merge
+    and ``all_input`` the boolean input that requests every page; ``size_input`` and ``max_size`` give the page size to use for that.
     """
 
     token_input: str
@@ -138,7 +138,7 @@ def _max_size(data: Json, where: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """How many calls a second the provider allows for one account and action."""
+    """Calls per second that the provider allows for one account and action."""
 
     per_second: float
 
@@ -153,7 +153,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class ActionManifest:
-    """One action: its schemas, its effect, and what it needs from the provider."""
+    """One action: its schemas, its effect and the permissions that it needs at the provider."""
 
     key: str
     title: str
@@ -165,11 +165,11 @@ class ActionManifest:
     rate_limit: RateLimit | None
     permissions: Mapping[str, tuple[str, ...]]
     defaults: tuple[tuple[str, str], ...]
-    """Inputs that a connection may fill in where they are missing, and the names of its values that do."""
+    """Inputs that a connection may fill in if they are missing, each with the name of the connection value to use."""
 
     @classmethod
     def from_json(cls, data: Json, where: str) -> ActionManifest:
-        """Read one member of ``actions``; an undeclared effect is ``write``, the most careful one."""
+        """Read one member of ``actions``. An undeclared effect is ``write``, the safest assumption."""
         key = _text(data, "key", where)
         where = f"{where}, action '{key}'"
         effect = data.get("effect", "write")
@@ -205,7 +205,7 @@ def _defaults(inputs: Json, where: str) -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Serves:
-    """The only actions that a connection type can serve; ``reason`` is a sentence that says why no others."""
+    """Limit of a connection type to some actions; ``reason`` is a sentence that says why it cannot serve the others."""
 
     actions: tuple[str, ...]
     reason: str
@@ -218,9 +218,9 @@ class Serves:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionTypeManifest:
-    """What a connector needs to sign in. ``family`` says which family of connectors shares connections of this type.
+    """One way to authenticate with the provider. ``family`` names the connectors that share connections of this type.
 
-    ``serves`` limits it to some of the connector's actions; ``waives`` names inputs that actions do not require over it.
+    ``serves`` limits it to some of the connector's actions; ``waives`` names inputs that actions do not require with it.
     """
 
     key: str
@@ -251,13 +251,13 @@ class ConnectionTypeManifest:
         )
 
     def can_serve(self, action: str) -> bool:
-        """Whether actions of this key can be called over a connection of this type."""
+        """Return whether a connection of this type can serve the action."""
         return self.serves is None or action in self.serves.actions
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A connector as data. ``raw`` is the JSON as published."""
+    """Description of a connector. ``raw`` is the JSON as published."""
 
     key: str
     title: str
@@ -271,7 +271,7 @@ class Manifest:
     def from_json(cls, data: object) -> Manifest:
         """Read a manifest.
 
-        :raises ManifestError: where a member that the runtime needs is missing or of the wrong kind.
+        :raises ManifestError: if a member that the runtime needs is missing or has the wrong type.
         """
         if not isinstance(data, dict):
             raise ManifestError("a manifest must be a JSON object")
@@ -292,7 +292,7 @@ class Manifest:
         )
 
     def connection_type(self, name: str) -> ConnectionTypeManifest | None:
-        """The connection type that ``name`` means here: ``awsAssumeRole``, ``aws-ses/awsAssumeRole`` or ``aws/awsAssumeRole``."""
+        """Find a connection type by its name: ``awsAssumeRole``, ``aws-ses/awsAssumeRole`` or ``aws/awsAssumeRole``."""
         owner, _, key = name.rpartition("/")
         found = self.connection_types.get(key)
         if found is None or (owner and owner not in (self.key, found.family)):
@@ -300,5 +300,5 @@ class Manifest:
         return found
 
     def full_name(self, kind: ConnectionTypeManifest) -> str:
-        """The name under which a connection of this type is stored: family first, so that the whole family shares it."""
+        """Return the type name that is stored with a connection; it begins with the family, so that the whole family can share it."""
         return f"{kind.family or self.key}/{kind.key}"

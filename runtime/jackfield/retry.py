@@ -1,4 +1,4 @@
-"""What may be repeated: decided by the action's effect and by what is known to have been sent (contract §4)."""
+"""Retry policy: the action's effect and what is known to have been sent decide if a retry is safe (contract §4)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 __all__ = ["BASE", "CAP", "TRIES", "Backoff", "Tries", "may_repeat"]
 
 BASE = 0.1
-"""Seconds: the upper bound of the first wait."""
+"""Upper bound of the first wait, in seconds."""
 CAP = 5.0
-"""Seconds: the longest wait that back-off asks for; throttles, which have no limit of tries, reach it."""
+"""Longest back-off, in seconds; reached by throttled calls, which have no limit of tries."""
 TRIES = 6
-"""Tries of one page that were not throttled (the contract promises at least 5 within the deadline)."""
+"""Limit of tries of one page, throttled ones not counted (the contract promises at least 5 within the deadline)."""
 
 
 class _Random(Protocol):
@@ -25,9 +25,9 @@ class _Random(Protocol):
 
 
 def may_repeat(effect: Effect, error: JackfieldError, *, on_doubt: Literal["report", "retry"] = "report") -> bool:
-    """Return True where a failed try may be repeated; whether it is in doubt is for the run to say.
+    """Return whether a failed try may be repeated; the run decides if it is in doubt.
 
-    After bytes left without a clear answer a ``write`` is not repeated, unless the caller prefers twice to not at all.
+    A ``write`` that was sent without a clear answer is not repeated, unless the caller prefers a duplicate to a miss.
     """
     in_doubt = error.sent is Sent.UNKNOWN and effect == "write"
     return error.repeatable and (on_doubt == "retry" if in_doubt else error.retryable)
@@ -35,18 +35,18 @@ def may_repeat(effect: Effect, error: JackfieldError, *, on_doubt: Literal["repo
 
 @dataclass(slots=True)
 class Tries:
-    """Number of tries of one page. Throttled ones do not count towards the limit: they are repeated until the deadline."""
+    """Counter of the tries of one page. Throttled tries do not count towards the limit: they are repeated until the deadline."""
 
     made: int = 0
     throttled: int = 0
 
     @property
     def is_last(self) -> bool:
-        """Whether the present try is the last one that may fail otherwise than by a throttle."""
+        """True if this try is the last one, unless it is throttled."""
         return self.made - self.throttled >= TRIES
 
     def allow_another(self, error: JackfieldError) -> bool:
-        """Count the failure of the present try; False where the limit is reached."""
+        """Count the failure of this try; return False once the limit is reached."""
         if isinstance(error, RateLimited):
             self.throttled += 1
             return True
@@ -55,11 +55,11 @@ class Tries:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Exponential waits with full jitter: a random part of ``min(CAP, BASE * 2**n)``, never less than the provider asked for."""
+    """Exponential back-off with full jitter: a random part of ``min(CAP, BASE * 2**n)``, but at least the provider's ``Retry-After``."""
 
     random: _Random
 
     def wait(self, tries: int, error: JackfieldError) -> float:
-        """Seconds to wait after ``tries`` failed tries of a page."""
+        """Return the seconds to wait after ``tries`` failed tries of a page."""
         ceiling = min(CAP, BASE * float(2 ** min(tries - 1, 10)))
         return max(error.retry_after or 0.0, ceiling * self.random.random())

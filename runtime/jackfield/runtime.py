@@ -1,4 +1,4 @@
-"""The runtime: one straight pipe from an invocation to a Result."""
+"""The runtime of one workspace, the entry point of the library: it takes an invocation and returns a Result."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ if TYPE_CHECKING:
 __all__ = ["Jackfield"]
 
 _WORKERS = 64
-_OWED_WITHIN = 2.0  # seconds for which a locked database is waited for at the end, to record what could not be recorded before
+_OWED_WITHIN = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
 
 
 class Jackfield:
-    """A panel of connectors for one workspace. Thread-safe; one serves a whole process. With a database the workspace must have been
-    created; ``default`` is always there.
+    """Runtime of one workspace. Thread-safe; one instance serves a whole process. With a database the workspace must exist; ``default``
+    always does.
 
-    ``connections`` are files, folders or mappings (``{"name": {"type": …, "values": {…}}}``); a path or a mapping alone is one of them.
-    Left out, they are the files that ``JACKFIELD_CONNECTIONS`` names, in the workspace ``default``. ``environment`` is what ``$env``
-    references and endpoint variables are read from (default: the process's). ``guard`` judges the hosts that connections which were made
-    over HTTP or MCP name (default: this machine and public ones); ``points`` are the entry points of plugins where a catalog is given.
+    ``connections`` are files, folders or mappings (``{"name": {"type": …, "values": {…}}}``), or a single one of these. If left out, they
+    are the files that ``JACKFIELD_CONNECTIONS`` names, for the workspace ``default``. ``environment`` holds the variables for ``$env``
+    references and endpoints (default: the process's). ``guard`` checks the hosts named by connections that were made over HTTP or MCP
+    (default: this machine and public hosts are allowed). ``points`` are the plugins' entry points, for use with ``catalog``.
     """
 
     def __init__(
@@ -94,10 +94,10 @@ class Jackfield:
         self._loop = LoopThread()
         self._begin_anew()
         at_fork(self, child=Jackfield._begin_anew)
-        self._never = None if self.storage.enabled else threading.Event()  # nobody can cancel by an id that no journal has
+        self._never = None if self.storage.enabled else threading.Event()  # one for all: without a journal nothing is cancelled by its id
 
     def _begin_anew(self) -> None:
-        """Run nothing yet, as a forked child: threads, tasks and the journal's lease are its parent's."""
+        """Reset threads, tasks and the journal: after a fork those belong to the parent."""
         self._workers: Threads | None = None
         self._tasks: set[asyncio.Task[Result]] = set()
         self._journal: Journal | None = None
@@ -117,7 +117,7 @@ class Jackfield:
         self.close()
 
     def close(self) -> None:
-        """Let what runs end, and give threads back. The object is not used afterwards."""
+        """Wait for running invocations, then stop the threads. Do not use the object afterwards."""
         self._loop.close()
         if self._workers is not None:
             self._workers.shutdown(wait=True)
@@ -129,7 +129,7 @@ class Jackfield:
 
     @property
     def connections(self) -> ManagedConnections:
-        """The workspace's connections, to look at and to change."""
+        """Connections of the workspace, to read and to change."""
         if self._managed is None:
             from jackfield.management.connections import ManagedConnections
 
@@ -144,7 +144,7 @@ class Jackfield:
         return Audit(self.storage.database, self.workspace, self.clock, actor)
 
     def connections_of(self, caller: Caller) -> ManagedConnections:
-        """The workspace's connections as a caller may see and change them; asks the database for the rules."""
+        """Return the workspace's connections, limited to what a caller may see and change; reads the rules from the database."""
         authorizer = self.access.asked_for(caller)
         if authorizer is None or not authorizer.is_bound:
             return self.connections
@@ -154,7 +154,7 @@ class Jackfield:
         return GuardedConnections(self._known, self.catalog, self.open_connections, self._targets, self.clock, audit, authorizer)
 
     def catalog_of(self, caller: Caller) -> Catalog:
-        """The connectors and actions that a caller sees; asks the database for the rules."""
+        """Return the connectors and actions that a caller may see; reads the rules from the database."""
         authorizer = self.access.asked_for(caller)
         if authorizer is None or not authorizer.is_bound:
             return self.catalog
@@ -163,9 +163,9 @@ class Jackfield:
         return SeenCatalog(self.catalog, authorizer)
 
     def journal_of(self, caller: Caller) -> SeenJournal:
-        """The journal as a caller may see it.
+        """Return the journal, limited to what a caller may see.
 
-        :raises InvalidInvocation: where there is none.
+        :raises InvalidInvocation: if this runtime has no journal.
         """
         from jackfield.management.visible_journal import SeenJournal
 
@@ -173,22 +173,22 @@ class Jackfield:
 
     @property
     def is_open(self) -> bool:
-        """Whether nothing is left to be opened by the first call."""
+        """True if the first call has nothing left to open."""
         return self._journal is not None or not self.storage.enabled
 
     def open(self) -> None:
-        """Open what the first call would: the journal, where there is a database.
+        """Open the journal now, if there is a database, instead of with the first call.
 
-        :raises Unavailable: where it cannot be opened.
+        :raises Unavailable: if it cannot be opened.
         """
         _ = self.journal
 
     @property
     def journal(self) -> Journal | None:
-        """The workspace's journal, opened on first use; None where ``database_url`` is ``none``.
+        """Journal of the workspace, opened on first use; None if ``database_url`` is ``none``.
 
-        :raises Unavailable: where the database cannot be opened.
-        :raises UnknownWorkspace: where it has no such workspace.
+        :raises Unavailable: if the database cannot be opened.
+        :raises UnknownWorkspace: if the database has no such workspace.
         """
         if self._journal is None and self.storage.enabled:
             with self._lock:
@@ -213,11 +213,11 @@ class Jackfield:
         caller: Caller = LIBRARY,
         named: Callable[[str], None] = lambda _identifier: None,
     ) -> Result:
-        """Run one invocation in this thread; JSON text or the object it describes. Bad input is a failed Result, never an exception.
+        """Run one invocation, JSON text or the object that it describes, in this thread. Bad input is a failed Result, never an exception.
 
-        ``wait`` waits for an invocation with the same idempotency key that still runs, instead of refusing: up to the deadline, or so many
-        seconds. ``cancelled`` may be set by another thread: what has not been sent yet is then not sent. ``caller`` is who asks, for the
-        journal and the rules; ``named`` gets the invocation's id before it is run.
+        ``wait``: if an invocation with the same idempotency key still runs, wait for it instead of refusing, up to the deadline (True) or
+        for that many seconds. Another thread may set ``cancelled``: then nothing more is sent. ``caller`` is recorded in the journal and
+        checked against the rules. ``named`` is called with the invocation's id before the run begins.
         """
         trace = RunState(cancelled or self._never, caller, wait=wait)
         named(trace.meta.invocation_id)
@@ -231,9 +231,9 @@ class Jackfield:
         cancelled: threading.Event | None = None,
         caller: Caller = LIBRARY,
     ) -> Result:
-        """The same for asyncio. ``async def`` actions run in this loop, others in worker threads.
+        """Run one invocation in asyncio, as ``invoke`` does. ``async def`` actions run in this loop, others in worker threads.
 
-        A cancelled caller cancels what has not been sent; what has been sent runs to its end.
+        If the caller is cancelled, a request not yet sent is cancelled too; one already sent runs to its end.
         """
         trace = RunState(cancelled, caller, wait=wait)
         return await self._shielded(self._started(self._pipeline.run(invocation, trace)), trace)
@@ -247,15 +247,15 @@ class Jackfield:
         caller: Caller = LIBRARY,
         named: Callable[[str], None] = lambda _identifier: None,
     ) -> asyncio.Task[Result]:
-        """The same as a task of its own: whoever waits for it may leave without ending it. ``named`` gets the invocation's id at once."""
+        """Run one invocation as a separate task, which goes on if a waiting caller is cancelled. ``named`` is called first, with its id."""
         trace = RunState(cancelled, caller, wait=wait)
         named(trace.meta.invocation_id)
         return self._started(self._pipeline.run(invocation, trace))
 
     def enqueue(self, invocation: Mapping[str, Any] | str | bytes, *, caller: Caller = LIBRARY) -> Result | str:
-        """Leave an invocation to the workers: its id, once it is on the disk; or the Result that its key replays.
+        """Queue an invocation for the workers. Return its id once it is on disk, or the Result that its idempotency key replays.
 
-        :raises JackfieldError: where it is refused at once (no such action, inputs that are not valid, a key that is taken).
+        :raises JackfieldError: if it is refused at once (unknown action, invalid inputs, key in use).
         """
         trace = RunState(None, caller, wait=False)
         try:
@@ -274,10 +274,11 @@ class Jackfield:
         return await self._shielded(self._started(self._pipeline.run(kept["invocation"], trace)), trace)
 
     def cancel(self, identifier: str) -> bool:
-        """Cancel an invocation that has not been sent: one that waits in the queue, or one that runs. One that runs in another process is
-        asked to stop: servers look each second, a command or a library's process does not. False where it is too late.
+        """Cancel an invocation that has not been sent, whether queued or running. Return False if it is too late.
 
-        :raises InvalidInvocation: where the workspace has no such invocation.
+        An invocation in another process is asked to stop: servers check each second, commands and programs that use the library never do.
+
+        :raises InvalidInvocation: if the workspace has no such invocation.
         """
         journal = required(self.journal)
         entry = journal.find(identifier)
@@ -291,15 +292,17 @@ class Jackfield:
         return journal.ask_to_cancel(identifier)
 
     def cancel_here(self, identifier: str) -> bool:
-        """Cancel an invocation that runs here and has not been sent; False where it does not run here."""
+        """Cancel an invocation that runs here and has not been sent; return False if it does not run here."""
         event = self._pipeline.live.get(identifier)
         if event is not None:
             event.set()
         return event is not None
 
     async def drained(self, within: float) -> int:
-        """Let what ``ainvoke`` and ``arun`` began end, at most ``within`` seconds; of the rest the journal then tells what is known. How
-        many those are: their threads may still run."""
+        """Wait up to ``within`` seconds for tasks of ``ainvoke``, ``begin`` and ``arun``, then cancel the rest and record their state.
+
+        Return how many were cancelled; their threads may still run.
+        """
         left: set[asyncio.Task[Result]] = set()
         if self._tasks:
             import asyncio
@@ -334,38 +337,38 @@ class Jackfield:
             raise
 
     def show(self, name: str) -> dict[str, Any]:
-        """A connection as contract §7 describes it, secrets masked.
+        """Return a connection as contract §7 describes it, secrets masked.
 
-        :raises UnknownConnection: where there is none of that name.
+        :raises UnknownConnection: if there is none of that name.
         """
         return self.connections.show(name)
 
     def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
-        """The same, with the outcome of a test that changes nothing.
+        """Test a connection without changing anything; return it as ``show`` does, with the outcome.
 
-        :raises UnknownConnection: where there is none of that name.
-        :raises InvalidConnection: where its values break its type's schema.
+        :raises UnknownConnection: if there is none of that name.
+        :raises InvalidConnection: if its values break its type's schema.
         """
         return self.connections.test(name, timeout_seconds=timeout_seconds)
 
     def options(self, connector: str, source: str, *, connection: str | None = None, caller: Caller = LIBRARY) -> list[dict[str, str]]:
-        """The choices of an option source; one that asks the provider does so over ``connection``, if rules let ``caller``.
+        """List the choices of an option source. A live source asks the provider over ``connection``, if the rules allow ``caller`` to.
 
         :raises UnknownConnector: no such connector.
         :raises UnknownAction: no such option source.
-        :raises JackfieldError: what a live source came to.
+        :raises JackfieldError: if a live source fails.
         """
         return choices(self._pipeline, connector, source, connection, caller)
 
     def search(self, words: str, *, connector: str | None = None, effect: str | None = None) -> list[dict[str, Any]]:
-        """The actions that fit ``words``, best first."""
+        """Search for actions by ``words``; best match first."""
         from jackfield.catalog import search
 
         manifests = [manifest for manifest in self.catalog.manifests() if connector in (None, manifest.key)]
         return [row.to_json() for row in search(manifests, words, effect=effect)]
 
     def _shared(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:
-        """The leases that other processes share, for one version of a connection's values; None where there is no database."""
+        """Return the leases that processes share for one version of a connection's values; None without a database."""
         journal = self.journal
         if journal is None:
             return None
@@ -375,7 +378,7 @@ class Jackfield:
         return SharedLeases(self.storage.database, self.storage.vault, self.workspace, version, self.clock)
 
     def _refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        """Refuse values with an External ID of another workspace's."""
+        """Refuse values that contain the External ID of another workspace."""
         if self.storage.enabled:
             from jackfield.connections.foreign_ids import refuse_foreign_ids
 
@@ -391,9 +394,9 @@ class Jackfield:
 
 
 def _checked(workspace: str) -> str:
-    """The name of a workspace.
+    """Check and return a workspace name.
 
-    :raises InvalidInvocation: where none may have it.
+    :raises InvalidInvocation: if it is not a valid name.
     """
     if workspace != "default":
         from jackfield.access.workspaces import check_name
@@ -403,5 +406,5 @@ def _checked(workspace: str) -> str:
 
 
 def _files(workspace: str, environment: Mapping[str, str]) -> list[str]:
-    """The connection files that the environment names: they belong to the workspace ``default`` (contract §1)."""
+    """Return the connection files that the environment names; they belong to the workspace ``default`` (contract §1)."""
     return sources_from(environment) if workspace == "default" else []

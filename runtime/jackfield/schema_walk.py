@@ -1,8 +1,8 @@
-"""One walk over a JSON Schema beside a value: which schemas apply to which part of it, and which of these mark a secret.
+"""Walk a JSON Schema alongside a value: find the schemas that apply to each part of it, and those that mark a secret.
 
-All branches count, whether or not the value fits them: where a value might be a secret it is treated as one. References are followed
-within the schema only (JSON Pointers and ``$anchor``), since manifests hold no others. A stranger's manifest may hold anything, so nothing
-here takes a schema's form for granted. The module lies below ``schema`` and ``redaction``, which do not know each other and both need it.
+All branches count, even if the value does not match them: a value that might be a secret is treated as one. References are followed within
+the schema only (JSON Pointers and ``$anchor``), since manifests have no others. Manifests are untrusted input, so no keyword is assumed to
+have the right type. The module is separate because ``schema`` and ``redaction``, which do not import each other, both need it.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ Nodes = tuple[Schema, ...]
 
 
 def extension(node: object) -> Mapping[str, Any]:
-    """Read a schema's ``x-jackfield``; empty where there is none."""
+    """Read a schema's ``x-jackfield``; empty if there is none."""
     return _map(_map(node).get("x-jackfield"))
 
 
 def is_secret(node: Schema) -> bool:
-    """Return True if the schema marks its value as a secret (contract §5)."""
+    """Return whether the schema marks its value as a secret (contract §5)."""
     return node.get("writeOnly") is True or node.get("format") == "password"
 
 
 def branches(node: object, *keywords: str) -> Iterator[Schema]:
-    """List the schemas in the arrays of these keywords, without ``true`` and ``false``."""
+    """Iterate over the schemas in the arrays of these keywords, except ``true`` and ``false``."""
     for keyword in keywords or ("anyOf", "oneOf"):
         yield from (sub for sub in _list(_map(node).get(keyword)) if isinstance(sub, Mapping))
 
 
 def nodes(root: Schema, *starts: object) -> Nodes:
-    """Collect the schemas ``starts`` and all that they refer to or combine, each once."""
+    """Collect the schemas ``starts`` and all schemas that they refer to or combine, each once."""
     found: dict[int, Schema] = {}
     waiting = list(starts)
     while waiting:
@@ -58,7 +58,7 @@ def _combined(root: Schema, node: Schema) -> Iterator[object]:
 
 
 def target(root: Schema, reference: str) -> object:
-    """Find what a reference points to, or None where it leaves the schema or points to nothing."""
+    """Resolve a reference; None if it leaves the schema or points to nothing."""
     base, _, fragment = reference.partition("#")
     if base and base != root.get("$id"):
         return None
@@ -84,9 +84,9 @@ def _anchored(root: Schema, anchor: str) -> object:
 
 
 def members(root: Schema, applying: Nodes, value: object) -> Iterator[tuple[Any, Nodes | None, Any]]:
-    """List each member of an object or item of an array: its name or index, the schemas that apply to it, and itself.
+    """Iterate over an object's members or an array's items as (name or index, schemas that apply, value).
 
-    None stands for the schemas of a member that a closed object does not know.
+    The schemas are None for a member that a closed object does not allow.
     """
     if isinstance(value, Mapping):
         for name, member in value.items():
@@ -98,14 +98,14 @@ def members(root: Schema, applying: Nodes, value: object) -> Iterator[tuple[Any,
 
 
 def below(root: Schema, applying: Nodes, step: str | int) -> Nodes:
-    """Collect the schemas that apply to the member of that name, or to the item at that index."""
+    """Collect the schemas that apply to the member or item at ``step``."""
     if isinstance(step, str):
         return nodes(root, *(found for node in applying for found in member_schemas(node, step)))
     return nodes(root, *(found for node in applying for found in item_schemas(node, step)))
 
 
 def member_schemas(node: Schema, name: str) -> list[object]:
-    """List what a schema says of the member of that name."""
+    """List the schemas that a schema applies to a member."""
     properties = _map(node.get("properties"))
     found = [properties[name]] if name in properties else []
     found += [schema for pattern, schema in _map(node.get("patternProperties")).items() if _fits(pattern, name)]
@@ -113,15 +113,15 @@ def member_schemas(node: Schema, name: str) -> list[object]:
 
 
 def _is_closed(applying: Nodes, name: str) -> bool:
-    """Return True if some schema refuses the member and none knows it (a known one may have the schema ``true``)."""
+    """Return whether some schema forbids the member and none declares it (a declared member may have the schema ``true``)."""
     spoken = [member_schemas(node, name) for node in applying]
     return any(False in found for found in spoken) and not any(True in found for found in spoken)
 
 
 def item_schemas(node: Schema, index: int) -> list[object]:
-    """List what a schema says of the item at that index."""
+    """List the schemas that a schema applies to an item."""
     items = node.get("items")
-    # Before 2020-12 the array form of "items" was what "prefixItems" is now.
+    # Before 2020-12, "prefixItems" was the array form of "items".
     prefix = [*_list(node.get("prefixItems")), *_list(items)]
     rest = [items, node.get("additionalItems"), node.get("unevaluatedItems")]
     return [*([prefix[index]] if index < len(prefix) else rest), node.get("contains")]
@@ -133,11 +133,11 @@ def _fits(pattern: str, name: str) -> bool:
     try:
         return re.search(pattern, name) is not None
     except re.error:
-        return True  # a pattern that only ECMAScript understands: it may fit
+        return True  # a valid ECMAScript pattern that Python cannot compile: it may match
 
 
 def _map(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, (dict, Mapping)) else {}  # dict first: asking an abstract class is slow
+    return value if isinstance(value, (dict, Mapping)) else {}  # dict first: isinstance with an abstract class is slow
 
 
 def _list(value: object) -> Sequence[Any]:

@@ -1,11 +1,11 @@
-"""Standard output: kept for answers while connector code runs, and silenced where its reader has left or its disk is full."""
+"""Standard output: reserved for answers while connector code runs, and silenced after a broken pipe or a full disk."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-TYPE_CHECKING = False  # typing's own would cost a cold --help as much as Python's start
+TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
 if TYPE_CHECKING:
     from typing import TextIO
 
@@ -15,9 +15,9 @@ _STDOUT = 1
 
 
 class Claim:
-    """Standard output kept for answers: ``stream`` leads there, while ``sys.stdout`` and descriptor 1 lead to stderr.
+    """Standard output reserved for answers: ``stream`` writes there, while ``sys.stdout`` and descriptor 1 are redirected to stderr.
 
-    What connectors print, at import too, and what libraries write to descriptor 1 never comes between the answers.
+    This keeps the prints of connectors, also at import, and native libraries' writes to descriptor 1 out of the answers.
     """
 
     def __init__(self) -> None:
@@ -35,9 +35,9 @@ class Claim:
         sys.stdout = sys.stderr
 
     def release(self) -> None:
-        """Give standard output back, in a process that lives on."""
+        """Restore standard output, for a process that continues."""
         if self._kept is not None:
-            self._stdout.flush()  # what was printed to the old object goes to stderr, too
+            self._stdout.flush()  # text that is still buffered in the old object goes to stderr, too
             os.dup2(self._kept, _STDOUT)
             self.stream.close()
             os.close(self._kept)
@@ -54,7 +54,7 @@ def _stderr() -> int:
 
 
 def silence_stdout(stream: TextIO | None = None) -> None:
-    """Send what is still buffered for stdout nowhere, so that Python does not complain about it at exit."""
+    """Discard the output still buffered for stdout, so that Python does not report an error at exit."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, (stream or sys.stdout).fileno())

@@ -1,4 +1,4 @@
-"""URLs without their passwords, as messages quote them and connections are shown."""
+"""Masking of passwords in URLs, for messages that quote them and for connections that are shown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 __all__ = ["without_password"]
 
 _USER_INFO = re.compile(r"(?<!\S)((?>\S*?//))\S*@")
-"""The user name and password of a URL, with what may belong to a password that should have been escaped."""
+"""User name and password of a URL; also matches passwords with characters that should have been escaped."""
 
 
 def without_password(text: str) -> str:
