@@ -1,13 +1,13 @@
-"""Who may do what: workspaces, their settings, their tokens, and the rules that decide.
+"""Access control: workspaces, their settings, their tokens, and the rules that decide.
 
 workspaces = Workspaces(database, vault, clock)                  # the operator's view: all tenants
-token = Tokens.authenticate(database, clock, bearer)             # whose is the caller? None: nobody's
-settings = workspaces.settings(token.workspace)                  # kept for five seconds
+token = Tokens.authenticate(database, clock, bearer)             # the caller's token; None if it is not valid
+settings = workspaces.settings(token.workspace)                  # cached for five seconds
 decision = decide(settings.rules, token.rules, token.scope, Request("aws-ses", "sendEmail", "write", "acme-ses"))
-decision.allowed, decision.rule                                  # the sentence goes to the journal
+decision.allowed, decision.rule                                  # the sentence is written to the journal
 raise decision.refusal()                                         # not_allowed (HTTP 403)
 
-Names are imported when they are first asked for (PEP 562): a call reads no tokens, and without a database there are no rules.
+Names are imported at first use (PEP 562): a call reads no tokens, and without a database there are no rules.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The audit log: who changed, tested, exported or signed in to what. Append-only, one hash chain per workspace, no secret in it.
+"""The audit log: changes, tests, exports and sign-ins, each with its actor. Append-only, one hash chain per workspace, no secret in it.
 
 Each entry is written in the transaction of the change that it records, so neither exists without the other. The digest of an entry is
-SHA-256 over the digest of the entry before it and the entry's JSON text: whoever changes, removes or inserts one entry breaks the chain
-from there on. Whoever can rewrite the whole chain cannot be found by the database alone; keep the head that ``verify`` prints elsewhere.
+SHA-256 over the digest of the previous entry and the entry's JSON text: changing, removing or inserting one entry breaks the chain from
+there on. The database alone cannot reveal that the whole chain was rewritten, so store the head that ``verify`` prints elsewhere.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["LIBRARY", "Actor", "Audit", "AuditEntry", "ChainState"]
 
 _FIRST = "0" * 64
-"""What the digest of the first entry builds on."""
+"""Predecessor digest of the first entry."""
 _NONE = (0, _FIRST)
-"""The head of a log without entries."""
+"""Head of a log without entries."""
 _BATCH = 500
 _LOWEST = -(2**31)
-"""Below every sequence that a database takes, inserted ones included."""
+"""Lower than any sequence that the column can hold, inserted rows included."""
 _COLUMNS = "sequence, actor, event, object, entry, digest"
 _NEXT = "UPDATE audit_heads SET sequence = sequence + 1 WHERE workspace = :workspace RETURNING sequence, digest"
 _BEGIN = "INSERT INTO audit_heads (workspace, sequence, digest) VALUES (:workspace, 0, :digest) ON CONFLICT DO NOTHING"
@@ -45,7 +45,7 @@ SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace AND sequence >
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody who acts: a token, a user of the operator's identity provider, a person at the command line, a program."""
+    """Author of an act: a token, a user of the operator's identity provider, a person at the command line or a program."""
 
     kind: Literal["token", "user", "link", "cli", "library"]
     id: str = ""
@@ -53,22 +53,22 @@ class Actor:
 
     @property
     def key(self) -> str:
-        """The actor in one word, for filters: ``token:01a1…``, ``cli:ada``, ``library``."""
+        """Actor as one word, for filters: ``token:01a1…``, ``cli:ada``, ``library``."""
         return f"{self.kind}:{self.id}" if self.id else self.kind
 
     def to_json(self) -> dict[str, str]:
-        """The actor as a JSON object; empty members are left out."""
+        """Return the actor as a JSON object without its empty members."""
         members = {"kind": self.kind, "id": self.id, "name": self.name}
         return {name: value for name, value in members.items() if value}
 
 
 LIBRARY = Actor("library")
-"""A program that uses ``Jackfield`` and names nobody."""
+"""A program that uses ``Jackfield`` without naming an actor."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One recorded act. ``about`` holds its members as JSON; ``damage`` says what is wrong with the row, if anything is."""
+    """One recorded act. ``about`` holds its members as JSON; ``damage`` describes a damaged row, None if the row is intact."""
 
     sequence: int
     about: Mapping[str, Any]
@@ -76,28 +76,28 @@ class AuditEntry:
     damage: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The entry as ``GET /v1/audit`` shows it."""
+        """Return the entry as ``GET /v1/audit`` shows it."""
         shown = {**self.about, "digest": self.digest}
         return shown if self.damage is None else {**shown, "sequence": self.sequence, "damage": self.damage}
 
 
 @dataclass(frozen=True, slots=True)
 class ChainState:
-    """The outcome of a verification. ``head`` is ``sequence:digest`` of the newest entry; ``fault`` the first break, None if there is
-    none."""
+    """Outcome of a verification. ``head`` is ``sequence:digest`` of the newest entry; ``fault`` describes the first break, None if
+    there is none."""
 
     entries: int
     head: str
     fault: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """The outcome as a JSON object."""
+        """Return the outcome as a JSON object."""
         shown: dict[str, Any] = {"whole": self.fault is None, "entries": self.entries, "head": self.head}
         return shown if self.fault is None else {**shown, "fault": self.fault}
 
 
 class Audit:
-    """The audit log of one workspace, written in the name of one actor. Thread-safe."""
+    """Audit log of one workspace, written in the name of one actor. Thread-safe."""
 
     def __init__(self, database: Database, workspace: str, clock: Clock, actor: Actor = LIBRARY) -> None:
         self._database = database
@@ -135,7 +135,7 @@ class Audit:
     def record(self, event: str, target: str, details: Mapping[str, Any] | None = None) -> None:
         """Record an act that changes nothing in the database, such as a sign-in or an export.
 
-        :raises Unavailable: if it cannot be recorded; the act must not go on then.
+        :raises Unavailable: if it cannot be recorded; the caller must then abort the act.
         """
         with self._database.write() as transaction:
             self.append(transaction, event, target, details)
@@ -149,9 +149,9 @@ class Audit:
         cursor: str | None = None,
         limit: int = 50,
     ) -> tuple[list[AuditEntry], str | None]:
-        """At most ``limit`` entries, newest first, and the cursor of the next page. A filter that ends with ``*`` fits all that begins so.
+        """List up to ``limit`` entries, newest first, and the cursor of the next page. A filter that ends with ``*`` matches by prefix.
 
-        :raises InvalidInvocation: if the cursor is not one that a list gave.
+        :raises InvalidInvocation: if the cursor did not come from a list.
         """
         values: dict[str, Any] = {"workspace": self._workspace, "limit": limit + 1}
         wanted = []
@@ -170,14 +170,14 @@ class Audit:
         return found, str(found[-1].sequence) if len(rows) > limit else None
 
     def all(self) -> Iterator[AuditEntry]:
-        """Every entry, oldest first, in bounded memory."""
+        """Yield every entry, oldest first, in bounded memory."""
         for row in self._rows():
             yield _read(row)
 
     def verify(self, known_head: str | None = None) -> ChainState:
-        """Check every digest of the chain and its head. ``known_head`` is a head that was printed earlier and kept elsewhere: an entry of
-        that sequence must still have that digest.
+        """Check every digest of the chain and its head.
 
+        :param known_head: a head that was printed earlier and stored elsewhere; the entry of that sequence must still have that digest.
         :raises InvalidInvocation: if ``known_head`` is not ``sequence:digest``.
         """
         known = _read_head(known_head) if known_head is not None else None
@@ -224,7 +224,7 @@ def _fault(row: Row, sequence: int, before: str, heads: Iterable[tuple[int, str]
 
 
 def _end_fault(count: int, last: str, before: tuple[int, str], after: tuple[int, str], known: tuple[int, str] | None) -> str | None:
-    """Compare the end of the chain with its head, read before and after the entries: others may have written meanwhile."""
+    """Compare the end of the chain with its head, read before and after the entries because others may write meanwhile."""
     if known is not None and known[0] > count:
         return f"entry {known[0]:,} is missing: the log ends with entry {count:,}"
     if count < before[0]:

@@ -1,7 +1,7 @@
-"""The one place where access is decided: what a caller may run, see and change, on every surface.
+"""The only place that decides access: which actions, connections and entries a caller may run, see or change, on every surface.
 
-``require`` is where a call or a change is refused; ``sees_*`` is what lists, searches, look-ups and suggestions show. All of them end in
-``decide``. A surface asks no rule itself: it takes the catalog, the connections and the journal that are bound to its caller.
+``require`` refuses a call or a change; ``sees_*`` filters lists, searches, look-ups and suggestions. All of them end in ``decide``. A
+surface evaluates no rule itself: it uses the catalog, the connections and the journal that are bound to its caller.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ __all__ = ["Authorizer"]
 _EFFECTS = ("read", "idempotent", "write")
 
 Names = Callable[[], Iterable[tuple[str, str]]]
-"""Gives the names and types of the workspace's connections."""
+"""Returns the names and types of the workspace's connections."""
 
 
 class Authorizer:
-    """Decides for one caller in one workspace.
+    """Access decisions for one caller in one workspace.
 
-    ``token`` and ``scope`` are None for the operator's own calls. ``names`` is asked only where a rule speaks of connections. ``ended``
-    says why the caller's token is not good any more; nothing is allowed then. ``remote`` callers come over a network, without a token over
-    Dapr's API.
+    ``token`` and ``scope`` are None for the operator's own calls. ``names`` is called only if a rule mentions connections. ``ended``
+    says why the caller's token is no longer valid; nothing is allowed then. ``remote`` callers come over a network; over Dapr's API
+    they have no token.
     """
 
     def __init__(
@@ -55,20 +55,20 @@ class Authorizer:
 
     @property
     def is_bound(self) -> bool:
-        """Whether any rule narrows what the caller sees."""
+        """True if any rule limits the caller."""
         return bool(self.workspace or self.token)
 
     def decide(self, request: Request) -> Decision:
-        """Decide whether the caller may run something."""
+        """Decide whether the caller may run ``request``."""
         if self._ended is not None:
             sentence = f"the token {self._ended}"
             return Decision(False, sentence, "token", brief=sentence)
         return decide(self.workspace, self.token, self.scope, request)
 
     def verdict(self, manifest: Manifest, request: Request) -> Decision:
-        """Decide as a caller is told beforehand: without patterns for a caller with a token, since they may name what is hidden.
+        """Decide for display before a call. Callers with a token see no patterns, since patterns may name hidden things.
 
-        A request that leaves the connection open stands for whichever the rules allow.
+        A request without a connection is allowed if the rules allow it over any connection.
         """
         decision = self.decide(request)
         if request.connection is None and manifest.connection_types and not decision.allowed:
@@ -78,9 +78,9 @@ class Authorizer:
         return decision if self._in_full else decision.guarded()
 
     def require(self, request: Request, note: Callable[[str], object] | None = None) -> None:
-        """Do nothing where the caller may run something. ``note`` takes the deciding rule for the journal.
+        """Raise ``NotAllowed`` if a rule forbids the request, and pass that rule to ``note`` for the journal.
 
-        :raises NotAllowed: where a rule forbids it. Callers over a network are told whose rule it is, the operator is told the rule.
+        :raises NotAllowed: if a rule forbids it. The operator sees the rule itself; callers over a network only see whose rule it is.
         """
         decision = self.decide(request)
         if decision.allowed:
@@ -92,9 +92,9 @@ class Authorizer:
     def refuse_unknown(
         self, manifest: Manifest | None, request: Request, note: Callable[[str], object] | None = None, *, any_connection: bool
     ) -> None:
-        """Refuse a call of something that is hidden or not there, unless the rules would allow it: both are answered alike.
+        """Refuse a call of something hidden or missing unless the rules would allow it, so that the answer does not reveal which it is.
 
-        :raises NotAllowed: where no way of running it is allowed.
+        :raises NotAllowed: if no way of running it is allowed.
         """
         action = manifest.actions.get(request.action) if manifest is not None else None
         effects = _EFFECTS if action is None else (action.effect,)
@@ -106,11 +106,11 @@ class Authorizer:
             self.require(Request(request.connector, request.action, effects[-1], connections[0]), note)
 
     def permits(self, manifest: Manifest, action: ActionManifest, connection: str | None) -> bool:
-        """Return whether the rules allow an action over a connection, whatever the token's scope is."""
+        """Return whether the rules allow an action over a connection; the token's scope is ignored."""
         return decide(self.workspace, self.token, None, Request(manifest.key, action.key, action.effect, connection)).allowed
 
     def sees_action(self, manifest: Manifest, action: ActionManifest) -> bool:
-        """Return whether there is a way to run the action: over one connection at least, or over none where it needs none."""
+        """Return whether the action can be run over at least one connection, or without one if it needs none."""
         if not self.is_bound:
             return True
         if not self._terms or not manifest.connection_types:
@@ -119,18 +119,18 @@ class Authorizer:
         return any(self.permits(manifest, action, name) for name in (INLINE, *names))
 
     def sees_connection(self, name: str, kind: str, manifests: Iterable[Manifest]) -> bool:
-        """Return whether some action of a connector that takes connections of the type ``kind`` may be run over this one."""
+        """Return whether this connection of the type ``kind`` may be used for at least one action of the ``manifests``."""
         return not self.is_bound or any(self.uses(manifest, name, kind) for manifest in manifests)
 
     def uses(self, manifest: Manifest, name: str, kind: str) -> bool:
-        """Return whether some action of this connector may be run over a connection of the type ``kind``."""
+        """Return whether this connection of the type ``kind`` may be used for at least one action of the connector."""
         serving = (action for action in manifest.actions.values() if _serves(manifest, action, kind))
         return any(self.permits(manifest, action, name) for action in serving)
 
     def require_connection(self, name: str, kinds: Iterable[tuple[str, Iterable[Manifest]]]) -> None:
-        """Do nothing where a connection of that name may be used as one of ``kinds``: types, with the connectors that take them.
+        """Raise ``NotAllowed`` unless the name may be used as one of ``kinds``: types, each with the connectors that accept them.
 
-        :raises NotAllowed: where the rules forbid it, be there such a connection or not.
+        :raises NotAllowed: if the rules forbid it, whether or not such a connection exists.
         """
         known = list(kinds)
         if any(self.sees_connection(name, kind, manifests) for kind, manifests in known):
@@ -141,9 +141,9 @@ class Authorizer:
         raise _refused(f"the rules of the {source} forbid the use of {what}")
 
     def require_rename(self, old: str, new: str, kind: str, manifests: Iterable[Manifest]) -> None:
-        """Do nothing where the rules allow no more over a connection under its new name than under its old one.
+        """Refuse a new name that would allow more than the old name.
 
-        :raises NotAllowed: where they would.
+        :raises NotAllowed: if the rules would allow more over the new name.
         """
         for manifest in manifests:
             for action in manifest.actions.values():
@@ -152,10 +152,10 @@ class Authorizer:
                     raise _refused(f"the rules would allow more over '{new}' than over '{old}'")
 
     def sees_entry(self, manifest: Manifest | None, connector: str, action: str, effect: str | None, connection: str | None) -> bool:
-        """Return whether the token's rules would allow the call of a journal entry, whoever made it.
+        """Return whether the token's rules would allow the call of a journal entry, regardless of its caller.
 
-        The workspace's rules are not asked: they bind everybody alike, and what happened before they were set stays in sight. An entry
-        names no connection where none was needed, and where one was given inline.
+        The workspace's rules are ignored: they bind all callers alike, and entries from before they were set stay visible. An entry has
+        no connection if none was needed or if it was given inline.
         """
         if not self.token:
             return True
@@ -167,7 +167,7 @@ class Authorizer:
 
     @cached_property
     def _samples(self) -> tuple[tuple[str, str], ...]:
-        """Connections, but of those that the rules cannot tell apart one only."""
+        """One connection of each group that the rules cannot tell apart."""
         return tuple({(kind, *(_fits(term, name) for term in self._terms)): (name, kind) for name, kind in self._named()}.values())
 
     def _named(self) -> Iterator[tuple[str, str]]:
@@ -175,7 +175,7 @@ class Authorizer:
             yield from self._names()
 
 
-at_fork(Authorizer.__dict__["_samples"])  # Python 3.11 holds one lock for all while it is made
+at_fork(Authorizer.__dict__["_samples"])  # Python 3.11 holds one lock for all instances while it computes the value
 
 
 def _refused(sentence: str) -> NotAllowed:
@@ -183,7 +183,7 @@ def _refused(sentence: str) -> NotAllowed:
 
 
 def _connection_terms(*rules: Rules) -> list[str]:
-    """Return the terms of all patterns that speak of connections."""
+    """Return the terms of all patterns that mention connections."""
     patterns = (pattern for item in rules for pattern in (*item.allow, *item.block))
     terms = {term.strip() for pattern in patterns for term in pattern.split("&")}
     return sorted(term for term in terms if term.startswith("connection:"))
@@ -192,7 +192,7 @@ def _connection_terms(*rules: Rules) -> list[str]:
 def _fits(term: str, name: str) -> bool:
     try:
         return rule(term).fits(Request("", "", connection=name))
-    except PatternError:  # stored by a newer jackfield: the pattern that it is part of cannot be read for any connection
+    except PatternError:  # stored by a newer jackfield: its pattern is unreadable for every connection
         return False
 
 

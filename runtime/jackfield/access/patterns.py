@@ -1,14 +1,14 @@
-"""Patterns of rules: what one means, and whether it fits a request. ``docs/reference/access.md`` tells the same to operators.
+"""Patterns of rules: their syntax and how they match a request. ``docs/reference/access.md`` explains them to operators.
 
 ::
 
-    pattern    = term *( "&" term )                          every term must fit
+    pattern    = term *( "&" term )                          every term must match
     term       = connector "/" action                        aws-ses/sendEmail, aws-ses/*, */sendEmail
                | "connection:" name                          connection:acme-*, connection:@inline
                | "effect:" ( "read" | "idempotent" | "write" )
                | "*"                                         everything
 
-``*`` stands for any characters, none included; nothing else is special. Names are told apart by case.
+``*`` matches any number of characters, including none; nothing else is special. Names are case-sensitive.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jackfield.errors import did_you_mean
 __all__ = ["INLINE", "PatternError", "Request", "Rule", "rule"]
 
 INLINE = "@inline"
-"""The name of every connection that is given inline; no stored connection can be called so."""
+"""Name of every inline connection; no stored connection can have it."""
 _EFFECTS = ("read", "idempotent", "write")
 _KINDS = ("connection", "effect")
 _LONGEST = 500
@@ -35,12 +35,12 @@ Fits = Callable[["Request"], bool]
 
 
 class PatternError(ValueError):
-    """A pattern that means nothing; the message says why."""
+    """A pattern that is not valid; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What somebody wants to run. ``connection`` is a stored connection's name, ``INLINE``, or None where none is needed."""
+    """An action that a caller wants to run. ``connection`` is a stored connection's name, ``INLINE``, or None if none is needed."""
 
     connector: str
     action: str
@@ -55,21 +55,21 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One pattern, read: ``text`` is how it was written."""
+    """One parsed pattern; ``text`` is its original form."""
 
     text: str
     _terms: tuple[Fits, ...] = field(repr=False, compare=False)
 
     def fits(self, request: Request) -> bool:
-        """Whether every term fits."""
+        """Return whether every term matches."""
         return all(term(request) for term in self._terms)
 
 
 @lru_cache(maxsize=10_000)
 def rule(text: str) -> Rule:
-    """Read a pattern.
+    """Parse a pattern.
 
-    :raises PatternError: where it means nothing.
+    :raises PatternError: if it is not valid.
     """
     if len(text) > _LONGEST:
         raise PatternError(f"it has more than {_LONGEST} characters")
@@ -108,6 +108,6 @@ def _glob(text: str) -> Callable[[str], bool]:
     if "*" not in text:
         return lambda name: name == text
     first, *between, last = (re.escape(part) for part in re.split(r"\*+", text))
-    # each part where it first occurs and nowhere else (atomic), so that many stars cannot make the search slow
+    # Match each part at its first occurrence only (atomic groups), so that many stars cannot cause backtracking.
     matching = re.compile(first + "".join(f"(?>.*?{part})" for part in between) + ".*" + last)
     return lambda name: matching.fullmatch(name) is not None

@@ -1,4 +1,4 @@
-"""Who may run what: allow and block patterns of a workspace and of a token, and the rule that decides. Pure: no database, no clock."""
+"""Allow and block patterns of a workspace and of a token, and the decision that they yield. Pure: no database, no clock."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from jackfield.hints import NextStep
 __all__ = ["SCOPES", "Decision", "Rules", "Scope", "Source", "Step", "decide", "may"]
 
 Scope = Literal["read", "invoke", "manage"]
-"""What a token is for: ``read`` sees, ``invoke`` sees and runs, ``manage`` does all."""
+"""Rights of a token: ``read`` views, ``invoke`` also runs, ``manage`` does everything."""
 Source = Literal["scope", "workspace", "token", "default"]
-"""Where the deciding rule stands; ``default`` where no rule was needed."""
+"""Origin of the deciding rule; ``default`` if no rule was needed."""
 SCOPES: tuple[Scope, ...] = ("read", "invoke", "manage")
 _MOST = 1000
 _FORMS = "Write connector/action, connection:NAME or effect:write, with * for any characters; & between terms that must all fit."
@@ -23,7 +23,7 @@ _FORMS = "Write connector/action, connection:NAME or effect:write, with * for an
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Patterns that allow and patterns that block. No allow pattern at all allows everything."""
+    """Patterns that allow and patterns that block. Without allow patterns, everything is allowed."""
 
     allow: tuple[str, ...] = ()
     block: tuple[str, ...] = ()
@@ -33,9 +33,9 @@ class Rules:
 
     @classmethod
     def checked(cls, allow: Iterable[str] = (), block: Iterable[str] = ()) -> Rules:
-        """These patterns, each once, if all of them mean something.
+        """Build rules from valid patterns, without duplicates.
 
-        :raises InvalidInvocation: with every fault at once.
+        :raises InvalidInvocation: with all faults at once.
         """
         rules = cls(tuple(dict.fromkeys(allow)), tuple(dict.fromkeys(block)))
         faults = [*_faults("allow", rules.allow), *_faults("block", rules.block)]
@@ -46,11 +46,11 @@ class Rules:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Rules:
-        """What ``to_json`` wrote."""
+        """Read rules that ``to_json`` wrote."""
         return cls(tuple(data.get("allow", ())), tuple(data.get("block", ())))
 
     def to_json(self) -> dict[str, list[str]]:
-        """``{"allow": […], "block": […]}``."""
+        """Return ``{"allow": […], "block": […]}``."""
         return {"allow": list(self.allow), "block": list(self.block)}
 
 
@@ -67,7 +67,7 @@ def _faults(name: str, patterns: tuple[str, ...]) -> Iterator[Detail]:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One pattern that was looked at on the way to a decision."""
+    """One pattern that was tried on the way to a decision."""
 
     source: Source
     kind: Literal["allow", "block"]
@@ -75,14 +75,14 @@ class Step:
     fits: bool
 
     def to_json(self) -> dict[str, Any]:
-        """The step as a JSON object."""
+        """Return the step as a JSON object."""
         return {"source": self.source, "list": self.kind, "pattern": self.pattern, "fits": self.fits}
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a request may run. ``rule`` is the sentence that says why, ``trail`` every pattern up to the one that decided, ``brief`` the
-    sentence for a caller who may not see the patterns: it says whose rules refuse."""
+    """Verdict on a request. ``rule`` is the sentence that gives the reason, ``trail`` lists every pattern up to the deciding one,
+    ``brief`` is the sentence for a caller who may not see the patterns: it says whose rules refuse."""
 
     allowed: bool
     rule: str
@@ -91,7 +91,7 @@ class Decision:
     brief: str = field(default="", compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """The decision as a JSON object."""
+        """Return the decision as a JSON object."""
         return {"allowed": self.allowed, "rule": self.rule, "source": self.source, "trail": [step.to_json() for step in self.trail]}
 
     def guarded(self) -> Decision:
@@ -99,7 +99,7 @@ class Decision:
         return replace(self, rule=self.brief or self.rule, trail=())
 
     def refusal(self, *, in_full: bool = True) -> NotAllowed:
-        """The error for a decision that refuses."""
+        """Return the error for a decision that refuses."""
         where = "workspaces set" if self.source == "workspace" else "tokens create"
         sentence = self.rule if in_full else self.brief or self.rule
         return NotAllowed(f"not allowed: {sentence}", hint=NextStep("rules", command=where))
@@ -109,15 +109,14 @@ _FREE = Decision(True, "nothing forbids it: neither the workspace nor the token 
 
 
 def may(scope: Scope, needed: Scope) -> bool:
-    """Whether a token of ``scope`` may do what ``needed`` is for."""
+    """Return whether a token of ``scope`` has the rights of ``needed``."""
     return SCOPES.index(scope) >= SCOPES.index(needed)
 
 
 def decide(workspace: Rules, token: Rules | None, scope: Scope | None, request: Request) -> Decision:
-    """Whether a request may run, and the rule that decides: the scope, then what blocks (workspace, token), then what allows (both must).
+    """Decide on a request: first the scope, then the block patterns (workspace, token), then the allow patterns (both must match).
 
-    ``token`` and ``scope`` are None for the operator's own calls, by library and command line, which the workspace's rules bind all the
-    same.
+    ``token`` and ``scope`` are None for the operator's own calls by library and command line; the workspace's rules bind those too.
     """
     if scope is not None and not may(scope, "invoke"):
         return Decision(False, f"the token's scope '{scope}' may see things and run none", "scope")
@@ -134,7 +133,7 @@ def decide(workspace: Rules, token: Rules | None, scope: Scope | None, request: 
 
 
 def _allowed(layers: list[tuple[Source, Rules]], request: Request, trail: list[Step]) -> Decision:
-    """The decision of the allow patterns; the innermost that fits is named, as the narrowest."""
+    """Decide by the allow patterns; name the innermost match, since it is the narrowest."""
     last: tuple[Source, Rule] | None = None
     for source, rules in layers:
         if not rules.allow:
@@ -156,12 +155,12 @@ def _brief(source: Source, request: Request) -> str:
 
 
 def _first(source: Source, kind: Literal["allow", "block"], patterns: tuple[str, ...], request: Request, trail: list[Step]) -> Rule | None:
-    """The first pattern that fits; what was looked at goes to ``trail``."""
+    """Return the first pattern that matches; append every pattern tried to ``trail``."""
     for text in patterns:
         try:
             found = rule(text)
             fits = found.fits(request)
-        except PatternError:  # stored by a newer jackfield: what cannot be read blocks, and allows nothing
+        except PatternError:  # stored by a newer jackfield: an unreadable pattern blocks, and allows nothing
             found, fits = Rule(text, ()), kind == "block"
         trail.append(Step(source, kind, text, fits))
         if fits:

@@ -1,6 +1,5 @@
-"""Sessions of the console, and the one-time links that begin one: kept in the database, so that every process knows them and a sign-out
-ends them. What is kept of either is SHA-256 of 256 random bits; nothing signs in that lies in the table.
-"""
+"""Sessions of the console and the one-time links that start them, stored in the database so that every process knows them and a
+sign-out ends them everywhere. Only SHA-256 of 256 random bits is stored, so the table cannot be used to sign in."""
 
 from __future__ import annotations
 
@@ -18,11 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["IDLE", "LASTS", "LINK_LASTS", "Session", "Sessions"]
 
 LINK_LASTS = 600.0
-"""Seconds for which a one-time link can be used."""
+"""Seconds for which a one-time link is valid."""
 IDLE = 3600.0
-"""Seconds without a request of a person after which a session is over."""
+"""Idle timeout in seconds: a session ends this long after the last request of a person."""
 LASTS = 12 * 3600.0
-"""Seconds after which a session is over whatever is done."""
+"""Maximum age of a session in seconds, active or not."""
 _NOTED_EVERY = 60.0
 """Seconds between two records of a session's use."""
 _INSERT = """
@@ -41,7 +40,7 @@ _PURGE = "DELETE FROM console_sessions WHERE workspace = :workspace AND (expires
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Somebody who is signed in. ``identity`` is what the console noted at the sign-in; times are seconds since 1970."""
+    """Session of a signed-in person. ``identity`` is what the console recorded at sign-in; times are seconds since 1970."""
 
     identity: Mapping[str, Any]
     created_at: float
@@ -50,7 +49,7 @@ class Session:
 
 
 class Sessions:
-    """The sessions of one workspace."""
+    """Sessions of one workspace."""
 
     def __init__(self, database: Database, workspace: str, clock: Clock) -> None:
         self._database = database
@@ -58,20 +57,21 @@ class Sessions:
         self._clock = clock
 
     def make_link(self) -> str:
-        """The secret of a new one-time link, good for ten minutes."""
+        """Create a one-time link, valid for ten minutes, and return its secret."""
         return self._made("link", {}, LINK_LASTS)
 
     def spend_link(self, secret: str) -> bool:
-        """Whether the link was still good; from now on it is not, whoever else tries it at the same moment."""
+        """Use up a one-time link; return False if it is unknown, expired or already used. Only one of several concurrent attempts
+        succeeds."""
         values = {**self._of(secret), "now": self._clock.time()}
         return bool(self._database.record(lambda transaction: transaction.change(_SPEND, values)))
 
     def begin(self, identity: Mapping[str, Any], lasts: float = LASTS) -> str:
-        """The secret of a new session, over after ``lasts`` seconds at the latest."""
+        """Start a session of at most ``lasts`` seconds and return its secret."""
         return self._made("session", identity, min(lasts, LASTS))
 
     def find(self, secret: str, *, touch: bool = True) -> Session | None:
-        """The session of this secret; None where there is none, or it is over. ``touch`` counts the request as a person's."""
+        """Return the session of this secret; None if it is unknown or over. ``touch`` counts the request as a person's."""
         now = self._clock.time()
         with self._database.read(settled=False) as transaction:
             row = transaction.find(_FIND, self._of(secret))

@@ -1,4 +1,4 @@
-"""What an operator sets for a workspace."""
+"""Settings of a workspace, which its operator controls."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 __all__ = ["RETENTION_DAYS", "Settings", "changed_settings"]
 
 RETENTION_DAYS = 30
-"""Days for which settled invocations are kept where the workspace says nothing else."""
+"""Default retention of settled invocations in days."""
 _LONGEST = 3650
 _REFERENCE = re.compile(r"\*|file:(?:[/~]|[A-Za-z]:).{0,999}|(?!file:)[A-Za-z][A-Za-z0-9]{0,99}:.{1,1000}")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``rules`` bind every call of the workspace; ``keep_inputs`` has the journal keep inputs, redacted, for ``retention_days``. The rest
-    is for connections made over HTTP or MCP: which secret references they may hold (all but jackfield's own, or those
-    that a pattern such as ``env:ACME_*`` fits), whether they may use the host's own identity (contract §2), and bring an external ID of
-    their own."""
+    """Settings of one workspace.
+
+    ``rules`` bind every call of the workspace; ``keep_inputs`` makes the journal store redacted inputs for ``retention_days``. The
+    others limit connections made over HTTP or MCP: which secret references they may contain (all but jackfield's own, or those that
+    match a pattern such as ``env:ACME_*``), whether they may use the host's own identity (contract §2), and whether they may bring an
+    External ID of their own.
+    """
 
     rules: Rules = field(default_factory=Rules)
     keep_inputs: bool = False
@@ -34,17 +37,17 @@ class Settings:
 
     @property
     def retention(self) -> float:
-        """How long settled invocations are kept, in seconds."""
+        """Retention of settled invocations in seconds."""
         return self.retention_days * 86_400.0
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Settings:
-        """What ``to_json`` wrote; what a newer jackfield added is passed over."""
+        """Read settings that ``to_json`` wrote; ignore members that a newer jackfield added."""
         known = {name: _frozen(data[member]) for name, member in _MEMBERS.items() if member in data}
         return cls(**{**known, "rules": Rules.from_json(data.get("rules", {}))})
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as a JSON object."""
+        """Return the settings as a JSON object."""
         found = {member: getattr(self, name) for name, member in _MEMBERS.items()}
         return {
             "rules": self.rules.to_json(),
@@ -60,9 +63,10 @@ _MEMBERS = {
 
 
 def changed_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
-    """``settings`` with the members of ``changes``, which are named as in JSON; ``rules`` may have ``allow``, ``block`` or both.
+    """Return ``settings`` with ``changes`` applied, whose members are named as in JSON; ``rules`` may have ``allow``, ``block`` or
+    both.
 
-    :raises InvalidInvocation: with every fault at once.
+    :raises InvalidInvocation: with all faults at once.
     """
     faults = list(_faults(changes))
     if faults:
@@ -90,7 +94,7 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
 
 
 def _frozen(value: Any) -> Any:
-    """Return a list as a tuple, and an empty one as False: nothing is allowed."""
+    """Return a list as a tuple, and an empty one as False, which allows nothing."""
     return (tuple(value) or False) if isinstance(value, list) else value
 
 

@@ -1,4 +1,4 @@
-"""Moments and spans as people write them."""
+"""Points in time and durations as people write them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _LONGEST = 100 * 365 * 86_400.0
 
 
 def seconds(text: str) -> float | None:
-    """A span such as ``30d``, ``12h``, ``90m`` in seconds; None where ``text`` is none, or longer than 100 years."""
+    """Parse a duration such as ``30d``, ``12h`` or ``90m`` into seconds; None if it is not one or exceeds 100 years."""
     found = _SPAN.match(text.strip().lower())
     span = int(found[1]) * _UNITS[found[2]] if found else None
     return span if span is not None and span <= _LONGEST else None
 
 
 def moment(text: str, now: float, direction: int, name: str) -> float:
-    """The moment that ``text`` means, in seconds since 1970: a span from ``now`` on (``direction`` 1) or back (-1), or RFC 3339 text (a
-    date alone is its beginning in UTC, as is a time without zone). ``name`` stands for it in errors.
+    """Parse a point in time into seconds since 1970: a duration from ``now`` on (``direction`` 1) or back (-1), or RFC 3339 text, in
+    UTC if it has no zone; a date alone means its first moment. Errors call the text ``name``.
 
-    :raises InvalidInvocation: where it means none.
+    :raises InvalidInvocation: if the text is neither.
     """
     span = seconds(text)
     if span is not None:

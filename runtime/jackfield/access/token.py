@@ -1,4 +1,4 @@
-"""A token as it is shown: everything but its text, which is nowhere."""
+"""A token as it is shown: without its text, which is stored nowhere."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ COLUMNS = "workspace, id, name, scope, rules, created_at, expires_at, revoked_at
 
 
 class UnknownToken(InvalidInvocation):
-    """The workspace has no token of this id."""
+    """The workspace has no token with this id."""
 
     http_status = 404
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Who may do what in one workspace. Times are seconds since 1970; ``last_used_at`` is right within a minute."""
+    """Token of one workspace, with its scope and rules. Times are seconds since 1970; ``last_used_at`` is exact to a minute."""
 
     workspace: str
     id: str
@@ -39,13 +39,13 @@ class Token:
     last_used_at: float | None = None
 
     def status(self, now: float) -> Literal["active", "expired", "revoked"]:
-        """What it is at a moment."""
+        """Return the status at the time ``now``."""
         if self.revoked_at is not None:
             return "revoked"
         return "expired" if self.expires_at is not None and self.expires_at <= now else "active"
 
     def to_json(self, now: float) -> dict[str, Any]:
-        """The token as a JSON object."""
+        """Return the token as a JSON object."""
         return {
             "id": self.id,
             "name": self.name,
@@ -61,7 +61,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class NewToken:
-    """A token with its text: the only moment at which anybody has both."""
+    """Token with its text, which only its creation returns."""
 
     text: str
     token: Token
@@ -74,7 +74,7 @@ class NewToken:
 
 
 def read_token(row: Row) -> Token:
-    """A Token from a row of the table ``tokens``, read with ``COLUMNS``."""
+    """Read a token from a row of the table ``tokens`` that was selected with ``COLUMNS``."""
     return Token(
         workspace=row.workspace,
         id=row.id,

@@ -28,24 +28,25 @@ _PREFIX = "jf_"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BITS = 256
 _RANDOM, _CHECK = 43, 6
-"""62**43 > 2**256, 62**6 > 2**32."""
+"""Digits that hold 256 random bits and a CRC-32: 62**43 > 2**256, 62**6 > 2**32."""
 
 
 def new_text() -> str:
-    """A new token's text."""
+    """Return the text of a new token."""
     body = _PREFIX + _base62(secrets.randbits(_BITS), _RANDOM)
     return body + _checksum(body)
 
 
 def is_well_formed(text: str) -> bool:
-    """Whether ``text`` can be a token: its form and its checksum are right."""
+    """Return whether ``text`` has the form and checksum of a token."""
     if len(text) != len(_PREFIX) + _RANDOM + _CHECK or not text.isascii() or not text.startswith(_PREFIX):
         return False
     return _checksum(text[:-_CHECK]) == text[-_CHECK:]
 
 
 def digest(text: str) -> str:
-    """What is stored of a token: SHA-256, in hexadecimal. 256 random bits need no slow hash: there is nothing to guess from."""
+    """Return the SHA-256 of a token in hexadecimal, which is stored instead of it. With 256 random bits, guessing is hopeless and a
+    slow hash unnecessary."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -67,7 +68,7 @@ _NOTED_EVERY = 60.0
 _LONGEST_NAME = 200
 _FIND = f"SELECT {COLUMNS} FROM tokens WHERE workspace = :workspace AND id = :id"
 _BY_DIGEST = f"SELECT {COLUMNS}, digest FROM tokens WHERE digest = :digest"
-"""The one statement that names no workspace: the token is what says whose the caller is."""
+"""The only statement without a workspace, since the token itself determines the workspace."""
 _INSERT = """
 INSERT INTO tokens (workspace, id, name, scope, digest, rules, created_at, expires_at)
 VALUES (:workspace, :id, :name, :scope, :digest, :rules, :now, :expires_at)
@@ -79,7 +80,7 @@ UPDATE tokens SET last_used_at = :now WHERE workspace = :workspace AND id = :id 
 
 
 class Tokens:
-    """Makes, shows and revokes the tokens of one workspace, which must be there. ``actor`` is who the audit log names."""
+    """Tokens of one existing workspace: create, show, revoke. The audit log names ``actor``."""
 
     def __init__(self, database: Database, workspace: str, clock: Clock, actor: Actor = LIBRARY) -> None:
         self._database = database
@@ -88,9 +89,9 @@ class Tokens:
         self._audit = Audit(database, workspace, clock, actor)
 
     def create(self, scope: str, name: str = "", rules: Rules | None = None, expires_at: float | None = None) -> NewToken:
-        """A new token. Its text is given here and never again: SHA-256 of it is what is kept.
+        """Create a token. Its text is returned only here; the database stores its SHA-256.
 
-        :raises InvalidInvocation: where scope, name, a rule or the moment of expiry is not valid.
+        :raises InvalidInvocation: if the scope, the name, a rule or the expiry is not valid.
         """
         now = self._clock.time()
         rules = Rules.checked(rules.allow, rules.block) if rules is not None else Rules()
@@ -113,9 +114,9 @@ class Tokens:
         return NewToken(text, token)
 
     def list(self, *, cursor: str | None = None, limit: int = 50) -> tuple[list[Token], str | None]:
-        """Tokens, revoked and expired ones too, the newest first, and the cursor of the next page.
+        """List tokens, newest first, revoked and expired ones included, and the cursor of the next page.
 
-        :raises InvalidInvocation: where the cursor is none that a list gave.
+        :raises InvalidInvocation: if the cursor did not come from a list.
         """
         where, values = "", {"workspace": self._workspace, "limit": limit + 1}
         if cursor is not None:
@@ -127,25 +128,25 @@ class Tokens:
         return found, f"{found[-1].created_at!r}~{found[-1].id}" if len(rows) > limit else None
 
     def find(self, identifier: str) -> Token:
-        """The token of this id.
+        """Return the token with this id.
 
-        :raises UnknownToken: where the workspace has none.
+        :raises UnknownToken: if the workspace has none.
         """
         with self._database.read(settled=False) as transaction:
             return self._found(transaction, identifier)
 
     def standing(self, identifier: str) -> tuple[Token, str | None]:
-        """Return the token of this id, and why it is refused now; None where it is good.
+        """Return the token with this id, and the reason if it is currently refused.
 
-        :raises UnknownToken: where the workspace has none.
+        :raises UnknownToken: if the workspace has none.
         """
         token = self.find(identifier)
         return token, _reason(token, self._clock.time())
 
     def revoke(self, identifier: str) -> Token:
-        """Have a token refused from now on, for good. Again: nothing more happens.
+        """Revoke a token for good. Revoking it again changes nothing.
 
-        :raises UnknownToken: where the workspace has none of this id.
+        :raises UnknownToken: if the workspace has none with this id.
         """
         with self._database.write() as transaction:
             revoked = transaction.change(_REVOKE, {"workspace": self._workspace, "id": identifier, "now": self._clock.time()})
@@ -155,9 +156,9 @@ class Tokens:
             return found
 
     def explain(self, identifier: str, request: Request) -> Decision:
-        """Whether a token may run something, and every rule that was looked at.
+        """Decide whether a token may run something, and return every rule that was tried.
 
-        :raises UnknownToken: where the workspace has none of this id.
+        :raises UnknownToken: if the workspace has none with this id.
         """
         with self._database.read(settled=False) as transaction:
             token = self._found(transaction, identifier)
@@ -170,10 +171,10 @@ class Tokens:
 
     @classmethod
     def authenticate(cls, database: Database, clock: Clock, text: str) -> Token | None:
-        """The token whose text this is, in whatever workspace; None where there is none, or it is expired or revoked, with the reason in
-        the log. The only way into a workspace that needs not name one.
+        """Return the token with this text, of any workspace; None if it is unknown, expired or revoked, with the reason in the log. No
+        other entry into a workspace works without its name.
 
-        :raises Unavailable: where the database cannot be read.
+        :raises Unavailable: if the database cannot be read.
         """
         if not is_well_formed(text):
             _LOG.info("a token was refused: its form or checksum is wrong")
@@ -206,12 +207,12 @@ def _note_use(database: Database, token: Token, now: float) -> None:
     values = {"workspace": token.workspace, "id": token.id, "now": now, "before": before}
     try:
         database.record(lambda transaction: transaction.change(_NOTE_USE, values))
-    except Unavailable as fault:  # who may only look must not be kept out because nothing can be written
+    except Unavailable as fault:  # a read-only database must not lock readers out
         _LOG.warning("the use of the token %s could not be noted: %s", token.id, fault.message)
 
 
 def _reason(token: Token, now: float) -> str | None:
-    """Why a token is refused."""
+    """Return the reason why a token is refused, None if it is active."""
     status = token.status(now)
     if status == "active":
         return None

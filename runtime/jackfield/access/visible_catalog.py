@@ -1,4 +1,4 @@
-"""The catalog as one caller sees it: connectors and actions that no rule leaves are as if they were not installed."""
+"""The catalog as one caller sees it: connectors and actions that the rules forbid appear not to be installed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["SeenCatalog"]
 
 
 class SeenCatalog(Catalog):
-    """Part of a catalog. ``connection`` narrows it further, to what may be run over a connection of that name.
+    """Part of a catalog that a caller may see. ``connection`` narrows it to actions that may be run over the connection of that name.
 
-    A broken connector is hidden: without its manifest nobody can say what the rules leave of it.
+    A broken connector is hidden: without its manifest, the rules cannot be applied to its actions.
     """
 
     def __init__(self, whole: Catalog, authorizer: Authorizer, connection: str | None = None) -> None:
@@ -34,7 +34,7 @@ class SeenCatalog(Catalog):
         return (key for key in self._whole if self._part(key) is not None)
 
     def look(self, key: str, *, load: bool = False) -> tuple[Entry, Manifest | None]:
-        """Return a connector's row and its manifest, as far as they are seen."""
+        """Return a connector's row and its manifest, limited to the visible actions."""
         part = self._part(key)
         if part is None:
             return Entry(key, key, None, (), str(self._unknown(key))), None
@@ -42,13 +42,13 @@ class SeenCatalog(Catalog):
         return replace(entry, actions=tuple(part.actions)), part
 
     def manifests(self) -> list[Manifest]:
-        """Return the manifests of all connectors that are seen, by key."""
+        """Return the manifests of all visible connectors, by key."""
         return [found for key in self._whole if (found := self._part(key)) is not None]
 
     def find(self, key: str, version: str | None = None) -> Manifest:
-        """Return the manifest of a connector, with the actions that are seen.
+        """Return the manifest of a connector, limited to the visible actions.
 
-        :raises UnknownConnector: no such connector, a hidden or broken one, or no version that fits.
+        :raises UnknownConnector: if the connector is unknown, hidden or broken, or no version matches.
         """
         part = self._part(key)
         if part is None:
@@ -57,7 +57,7 @@ class SeenCatalog(Catalog):
         return part
 
     def has(self, key: str, action: str) -> bool:
-        """Return whether an action is seen."""
+        """Return whether an action is visible."""
         part = self._part(key)
         return part is not None and action in part.actions
 
@@ -94,7 +94,8 @@ class SeenCatalog(Catalog):
 
 
 def _raw(manifest: Manifest, actions: dict[str, Any]) -> dict[str, Any]:
-    """Return the published JSON without hidden actions, what serves only them, and aliases, which name all of them."""
+    """Return the published JSON without hidden actions, without the types that serve only those, and without aliases, which name all
+    actions."""
     raw = {name: value for name, value in manifest.raw.items() if name != "aliases"}
     raw["actions"] = [item for item in raw.get("actions", ()) if item["key"] in actions]
     serving = {kind.key for kind in manifest.connection_types.values() if any(kind.can_serve(name) for name in actions)}

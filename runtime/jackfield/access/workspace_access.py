@@ -1,4 +1,4 @@
-"""Who asks, and whether they may: the rules of the workspace bind every call, those of a token its own."""
+"""The caller of an invocation, and access to its workspace: the workspace's rules bind every call, a token's rules its own calls."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ __all__ = ["LIBRARY", "Caller", "WorkspaceAccess"]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who invokes: a name for the journal, and the scope and rules of a token; the operator's own calls have neither. ``remote``: over HTTP
-    or MCP, so that an inline connection may use less of the host (contract §2). ``token`` is the id of a token that the database has, by
-    which a worker asks again; ``ended`` says why it is not good any more."""
+    """Caller of an invocation: a name for the journal, and the scope and rules of a token; the operator's own calls have neither.
+
+    ``remote`` callers come over HTTP or MCP, so their inline connections may use less of the host (contract §2). ``token`` is the id of
+    a stored token, by which a worker checks it again; ``ended`` says why it is no longer valid.
+    """
 
     name: str | None = None
     scope: Scope | None = None
@@ -30,11 +32,12 @@ class Caller:
 
     @property
     def origin(self) -> Literal["operator", "remote"]:
-        """Who gave the values of an inline connection."""
+        """Origin of the values of an inline connection."""
         return "remote" if self.remote else "operator"
 
     def to_json(self) -> dict[str, Any]:
-        """What a worker needs to ask again for who queued an invocation. The rules of a token are read anew."""
+        """Return the members by which a worker restores the caller of a queued invocation. A token's rules are not included but read
+        again."""
         return {"caller": self.name, "token": self.token, "scope": self.scope, "remote": self.remote}
 
 
@@ -43,11 +46,11 @@ LIBRARY = Caller()
 
 
 class Storage(Protocol):
-    """The database of a process, and the vault on it; neither may be asked for unless ``enabled``."""
+    """Database and vault of a process; both may be used only if ``enabled``."""
 
     @property
     def enabled(self) -> bool:
-        """Whether there is a database."""
+        """True if there is a database."""
 
     @property
     def database(self) -> Database:
@@ -55,11 +58,11 @@ class Storage(Protocol):
 
     @property
     def vault(self) -> Vault:
-        """The vault on it."""
+        """The vault that uses the database."""
 
 
 class WorkspaceAccess:
-    """The settings of one workspace, and what decides there. ``names`` gives the names and types of its connections."""
+    """Settings and access decisions of one workspace. ``names`` returns the names and types of its connections."""
 
     def __init__(self, storage: Storage, workspace: str, clock: Clock, names: Callable[[], Iterable[tuple[str, str]]] = tuple) -> None:
         self._names = names
@@ -70,7 +73,7 @@ class WorkspaceAccess:
 
     @property
     def settings(self) -> Settings:
-        """What the workspace has set, read every few seconds; the defaults where there is no database or no such workspace."""
+        """Settings of the workspace, reread every few seconds; the defaults if there is no database or no such workspace."""
         from jackfield.access.settings import Settings
         from jackfield.access.workspaces import UnknownWorkspace
 
@@ -83,9 +86,9 @@ class WorkspaceAccess:
 
     @property
     def workspaces(self) -> Workspaces:
-        """Where the settings are kept: what is changed here is in force here at once.
+        """Source of the settings; changes made through it take effect in this process at once.
 
-        :raises InvalidInvocation: where there is no database.
+        :raises InvalidInvocation: if there is no database.
         """
         if self._workspaces is None:
             from jackfield.access.workspaces import Workspaces
@@ -94,9 +97,10 @@ class WorkspaceAccess:
         return self._workspaces
 
     def queued_by(self, kept: Mapping[str, Any]) -> Caller:
-        """Return who queued an invocation, with the rights that they have now; ``kept`` is what ``Caller.to_json`` gave.
+        """Return the caller of a queued invocation with their current rights; ``kept`` is the output of ``Caller.to_json``.
 
-        A JWT or a console session by link speaks for the moment of the request: only its scope and the workspace's rules are asked again.
+        A JWT, or a console session opened by a link, is valid only at the time of the request; for those, only the scope and the
+        workspace's rules are checked again.
         """
         from jackfield.access import Tokens, UnknownToken
 
@@ -111,13 +115,13 @@ class WorkspaceAccess:
         return replace(caller, scope=token.scope, rules=token.rules, token=token.id, ended=ended)
 
     def authorizer(self, caller: Caller) -> Authorizer:
-        """Make what decides for a caller; asks the database where the settings are older than a few seconds."""
+        """Build the authorizer of a caller; read the settings from the database if the cached ones are older than a few seconds."""
         from jackfield.access.authorizer import Authorizer
 
         return Authorizer(self.settings.rules, caller.rules, caller.scope, self._names, ended=caller.ended, remote=caller.remote)
 
     def asked_for(self, caller: Caller) -> Authorizer | None:
-        """Make what decides for a caller; None where nothing is ruled, so that a plain call pays for nothing."""
+        """Build the authorizer of a caller; None if there are no rules, so that a plain call costs nothing."""
         free = caller.scope is None and not caller.rules and caller.ended is None
         if free and (not self._storage.enabled or not self.settings.rules):
             return None

@@ -1,4 +1,4 @@
-"""Workspaces: the tenants of one database, and what the operator set for each."""
+"""Workspaces: the tenants of one database, and the settings of each."""
 
 from __future__ import annotations
 
@@ -22,43 +22,42 @@ __all__ = ["DEFAULT", "UnknownWorkspace", "Workspace", "WorkspaceExists", "Works
 DEFAULT = "default"
 """The workspace that always exists (contract §1)."""
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
-"""What a workspace may be called: an id of the platform's own for its customer will mostly do."""
+"""Valid names; the platform's own id of its customer usually qualifies."""
 _OWN = re.compile(r"[A-Za-z0-9]")
 _KEPT_FOR = 5.0
-"""Seconds for which a process goes on with settings that another process has changed."""
+"""Seconds for which a process may use settings that another process has changed."""
 _MOST_KEPT = 1000
 _TRIES = 100
 _HINT = "'jackfield workspaces list' shows them; 'jackfield workspaces create' makes one."
 
 
 class UnknownWorkspace(InvalidInvocation):
-    """There is no workspace of this name."""
+    """There is no workspace with this name."""
 
     http_status = 404
 
 
 class WorkspaceExists(InvalidInvocation):
-    """There is a workspace of this name already."""
+    """A workspace with this name already exists."""
 
     http_status = 409
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """One tenant. ``created_at`` is in seconds since 1970; None for ``default`` as long as nothing was set for it."""
+    """One tenant. ``created_at`` is in seconds since 1970; None for ``default`` until a setting of it is changed."""
 
     name: str
     created_at: float | None
     settings: Settings
 
     def to_json(self) -> dict[str, Any]:
-        """The workspace as a JSON object."""
+        """Return the workspace as a JSON object."""
         return {"name": self.name, "createdAt": iso(self.created_at), **self.settings.to_json()}
 
 
 class Workspaces:
-    """All workspaces of a database. The operator's: whoever serves tenants gives them one workspace each. ``actor`` is who the audit log
-    names."""
+    """All workspaces of a database, for the operator: each tenant gets its own. The audit log names ``actor``."""
 
     def __init__(self, database: Database, vault: Vault, clock: Clock, actor: Actor = LIBRARY) -> None:
         from jackfield.database.bounded_cache import Kept
@@ -70,20 +69,20 @@ class Workspaces:
         self._kept: Kept[str, tuple[Settings | None, float]] = Kept(_MOST_KEPT)
 
     def acting_as(self, actor: Actor) -> Workspaces:
-        """Return the same workspaces, changed in the name of ``actor`` as far as the audit log is concerned."""
+        """Return a copy whose changes the audit log attributes to ``actor``."""
         bound = copy.copy(self)
-        bound._actor = actor  # noqa: SLF001 (a copy of our own)
+        bound._actor = actor  # noqa: SLF001 (a copy of this class)
         return bound
 
     def create(self, name: str, changes: Mapping[str, Any] | None = None) -> Workspace:
-        """A new workspace, with ``changes`` to the settings that every workspace begins with. Its data key is made too, so that a wrong
-        master key shows now and not with the first secret.
+        """Create a workspace with the default settings and ``changes``. Its data key is created too, so that a wrong master key shows
+        now rather than with the first secret.
 
-        :raises InvalidInvocation: where the name or a setting is not valid.
-        :raises WorkspaceExists: where there is one of this name.
+        :raises InvalidInvocation: if the name or a setting is not valid.
+        :raises WorkspaceExists: if the name is taken.
         """
         check_name(name, "/name")
-        if not _OWN.search(name):  # nothing but marks: no folder and no address could be called so, as with connections
+        if not _OWN.search(name):  # as with connections: a name of punctuation only cannot be a folder or an address
             raise _invalid(name, "/name", "must have a letter or a digit", "Choose another name.")
         made = Workspace(name, self._clock.time(), changed_settings(Settings(), changes or {}))
         with self._database.write() as transaction:
@@ -97,7 +96,7 @@ class Workspaces:
         return made
 
     def list(self, *, after: str = "", limit: int = 1000) -> list[Workspace]:
-        """At most ``limit`` workspaces, by name, of those behind the name ``after``."""
+        """List up to ``limit`` workspaces by name, beginning after the name ``after``."""
         with self._database.read(settled=False) as transaction:
             rows = transaction.execute(
                 "SELECT name, created_at, settings FROM workspaces WHERE name > :after ORDER BY name LIMIT :limit",
@@ -110,9 +109,9 @@ class Workspaces:
         return found
 
     def find(self, name: str) -> Workspace:
-        """The workspace of this name.
+        """Return the workspace with this name.
 
-        :raises UnknownWorkspace: where there is none.
+        :raises UnknownWorkspace: if there is none.
         """
         with self._database.read(settled=False) as transaction:
             row = transaction.find("SELECT name, created_at, settings FROM workspaces WHERE name = :name", {"name": name})
@@ -124,9 +123,9 @@ class Workspaces:
         return found
 
     def settings(self, name: str) -> Settings:
-        """The settings of a workspace, as they were at most five seconds ago: what each call asks for.
+        """Return the settings of a workspace, at most five seconds old; every call uses this.
 
-        :raises UnknownWorkspace: where there is none of this name.
+        :raises UnknownWorkspace: if there is none with this name.
         """
         kept = self._kept.get(name)
         if kept is None or self._clock.monotonic() >= kept[1]:
@@ -136,19 +135,19 @@ class Workspaces:
         return kept[0]
 
     def set(self, name: str, changes: Mapping[str, Any]) -> Workspace:
-        """Change settings, named as in JSON; those that are not named stay, also where somebody else changes them at the same time.
+        """Change the named settings (names as in JSON) and leave the others, even if they are changed concurrently.
 
-        :raises InvalidInvocation: where a setting is not valid.
-        :raises UnknownWorkspace: where there is no such workspace.
+        :raises InvalidInvocation: if a setting is not valid.
+        :raises UnknownWorkspace: if there is no such workspace.
         """
-        changed_settings(Settings(), changes)  # all faults of the changes alone, before anything is touched
+        changed_settings(Settings(), changes)  # report all faults of the changes before anything is written
         for _ in range(_TRIES):
             if self._try_to_set(name, changes):
                 return self.find(name)
         raise InvalidInvocation(f"the workspace '{name}' is changed by others all the time", hint="Try again.")
 
     def _try_to_set(self, name: str, changes: Mapping[str, Any]) -> bool:
-        """Whether nobody else changed it meanwhile."""
+        """Change settings; return False if another process changed them meanwhile."""
         with self._database.write() as transaction:
             if name == DEFAULT:
                 transaction.change(
@@ -174,9 +173,9 @@ class Workspaces:
 
 
 def check_name(name: str, path: str = "") -> None:
-    """Do nothing where a workspace may have this name, which the caller gave at ``path``.
+    """Check the name of a workspace, which the caller gave at ``path``.
 
-    :raises InvalidInvocation: where it may not.
+    :raises InvalidInvocation: if it is not valid.
     """
     if not NAME.match(name):
         reason = "must be 1 to 100 letters, digits, dots, underscores or hyphens"
@@ -189,10 +188,10 @@ def _invalid(name: str, path: str, reason: str, hint: str) -> InvalidInvocation:
 
 
 def require(database: Database, name: str) -> None:
-    """Do nothing where there is a workspace of this name: else a slip of the pen would have connections and invocations of its own, which
-    whoever makes a workspace of that name would begin with.
+    """Require that a workspace exists. Otherwise a typo would create connections and invocations that a later workspace of that name
+    would inherit.
 
-    :raises UnknownWorkspace: where there is none.
+    :raises UnknownWorkspace: if there is none.
     """
     if name != DEFAULT and database.look_up("SELECT name FROM workspaces WHERE name = :name", {"name": name}) is None:
         raise _unknown(database, name)
