@@ -1,6 +1,6 @@
-"""From a connection's name to values, secrets and leased credentials.
+"""Connections: from a name to values, secrets and leased credentials.
 
-Names are imported when they are first asked for (PEP 562): a call without a database shares no leases.
+Names are imported at first use (PEP 562): a call without a database does not share leases.
 """
 
 from __future__ import annotations

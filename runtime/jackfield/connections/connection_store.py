@@ -1,4 +1,4 @@
-"""The connections that the database keeps for one workspace."""
+"""Connections of one workspace that are stored in the database."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _nothing(_transaction: Transaction) -> None:
 
 _RESTORE = "Remove it and add it again, or restore a backup; and find out who writes to the database."
 _KEPT = 2000
-"""Connections whose values are kept in memory, those used last."""
+"""Number of most recently used connections whose values are cached in memory."""
 _BY_NAME = "WHERE workspace = :workspace AND name = :name"
 _FIND = f"SELECT id, version FROM connections {_BY_NAME}"
 _READ = f"SELECT {COLUMNS} FROM connections {_BY_NAME}"
@@ -59,41 +59,41 @@ INSERT INTO connection_secrets (workspace, connection_id, field, version, sealed
 
 
 class Sealing(Protocol):
-    """What the store asks of a vault."""
+    """The operations of a vault that the store uses."""
 
     def seal(self, workspace: str, aad_parts: tuple[str, ...], plaintext: bytes) -> bytes:
-        """``plaintext`` for one place."""
+        """Seal ``plaintext`` for one place."""
 
     def open(self, workspace: str, aad_parts: tuple[str, ...], ciphertext: bytes) -> bytes:
-        """What was sealed for this place."""
+        """Open a value that was sealed for this place."""
 
     def hmac(self, workspace: str, text: bytes) -> str:
         """Return a digest under a key of the workspace."""
 
 
 class NameTaken(InvalidConnection):
-    """The workspace has a connection of this name."""
+    """The workspace already has a connection of this name."""
 
     http_status = 409
 
 
 class NotStored(InvalidConnection):
-    """A connection that stands in a file, and can only be changed there."""
+    """The connection is defined in a file and can only be changed there."""
 
     http_status = 409
 
 
 class VersionConflict(InvalidConnection):
-    """Somebody else changed the connection meanwhile; nothing was written."""
+    """The connection was changed meanwhile; nothing was written."""
 
     http_status = 409
 
 
 class ConnectionStore:
-    """Stored connections of ``workspace``, and of no other: every statement carries it. Thread-safe.
+    """Stored connections of ``workspace`` alone: every statement carries it. Thread-safe.
 
-    Secrets are sealed one by one for their place (connection, field, version), so none can be moved to another; each connection has a
-    seal over all its open values and the list of its secrets. ``find`` gives the same object while the connection's version is the same.
+    Each secret is sealed for its place (connection, field, version), so none can be moved to another; each connection has a seal over
+    all its open values and the list of its secrets. ``find`` returns the same object as long as the connection's version is the same.
     """
 
     def __init__(self, database: Database, vault: Sealing, workspace: str, clock: Clock) -> None:
@@ -114,13 +114,13 @@ class ConnectionStore:
 
     @property
     def is_near(self) -> bool:
-        """Whether the database is in this process."""
+        """True if the database is in this process."""
         return self._database.dialect.name == "sqlite"
 
     def find(self, name: str) -> StoredConnection | None:
-        """The connection called ``name``, its secrets opened; None where there is none.
+        """Return the connection called ``name`` with its secrets opened; None if there is none.
 
-        :raises InvalidConnection: where a value or a secret of it was changed, moved or removed in the database.
+        :raises InvalidConnection: if one of its values or secrets was changed, moved or removed in the database.
         """
         row = self._database.look_up(_FIND, self._named(name))
         if row is None:
@@ -132,7 +132,7 @@ class ConnectionStore:
         return found
 
     def show(self, name: str) -> KeptConnection | None:
-        """The connection called ``name`` without its secrets; no key is needed for it."""
+        """Return the connection called ``name`` without its secrets; this needs no key."""
         with self._database.read(settled=False) as transaction:
             row = transaction.find(_READ, self._named(name))
         return KeptConnection.from_row(row) if row is not None else None
@@ -145,8 +145,8 @@ class ConnectionStore:
         type: str | None = None,
         text: str | None = None,
     ) -> Sequence[KeptConnection]:
-        """At most ``limit`` connections whose names follow ``after``, by name: those of a type, and those with ``text`` in their name,
-        type or account, in any case."""
+        """List up to ``limit`` connections by name, beginning after ``after``, optionally only those of a type, or with ``text`` in
+        their name, type or account, ignoring case."""
         found = text.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_") if text else None
         wanted = [_LIST, *(["type = :type"] if type is not None else ()), *([_TEXT] if found is not None else ())]
         values = {"workspace": self.workspace, "after": after, "type": type, "text": f"%{found}%", "limit": limit}
@@ -155,7 +155,7 @@ class ConnectionStore:
         return [KeptConnection.from_row(row) for row in rows]
 
     def names(self, types: Iterable[str], limit: int) -> Sequence[str]:
-        """The names of at most ``limit`` connections of each of ``types``."""
+        """Return the names of up to ``limit`` connections of each of ``types``."""
         with self._database.read(settled=False) as transaction:
             rows = [
                 row
@@ -168,16 +168,16 @@ class ConnectionStore:
         return sorted(row.name for row in rows)
 
     def access(self) -> HostAccess:
-        """What the operator allows to this workspace's connections that were made over HTTP or MCP."""
+        """Return the host access that the operator grants to this workspace's connections made over HTTP or MCP."""
         with self._database.read(settled=False) as transaction:
             row = transaction.find("SELECT settings FROM workspaces WHERE name = :workspace", {"workspace": self.workspace})
         return HostAccess.from_settings(row.settings if row is not None else None)
 
     def add(self, name: str, draft: Draft, also: Also = _nothing) -> KeptConnection:
-        """Keep a new connection, as version 1. ``also`` runs in the same transaction.
+        """Store a new connection as version 1. ``also`` runs in the same transaction.
 
-        :raises NameTaken: where there is one of that name.
-        :raises InvalidConnection: for a name that is none, values that are too large, or an External ID that another workspace uses.
+        :raises NameTaken: if the name is taken.
+        :raises InvalidConnection: if the name is not valid, the values are too large, or another workspace uses the External ID.
         """
         _check_name(name)
         identifier, parts = str(uuid.uuid4()), draft.parts()
@@ -196,10 +196,10 @@ class ConnectionStore:
         return self._shown(name)
 
     def replace(self, name: str, draft: Draft, version: int, also: Also = _nothing) -> KeptConnection:
-        """Put ``draft`` into the place of version ``version`` of a connection. ``also`` runs in the same transaction.
+        """Replace version ``version`` of a connection by ``draft``. ``also`` runs in the same transaction.
 
-        :raises UnknownConnection: where there is none of that name.
-        :raises VersionConflict: where it has another version by now.
+        :raises UnknownConnection: if there is none with that name.
+        :raises VersionConflict: if its version has changed.
         :raises InvalidConnection: as ``add`` does.
         """
         parts = draft.parts()
@@ -221,12 +221,12 @@ class ConnectionStore:
         return self._shown(name)
 
     def rename(self, name: str, new_name: str, also: Also = _nothing) -> KeptConnection:
-        """Give a connection another name; its version stays, since its values do. Its secrets are bound to the name, and sealed anew.
-        ``also`` runs in the same transaction.
+        """Rename a connection. The version does not change, since the values do not. The secrets are bound to the name and sealed
+        again. ``also`` runs in the same transaction.
 
-        :raises UnknownConnection: where there is none of the old name.
-        :raises NameTaken: where there is one of the new name.
-        :raises InvalidConnection: for a name that is none, or secrets that cannot be opened.
+        :raises UnknownConnection: if there is none with the old name.
+        :raises NameTaken: if the new name is taken.
+        :raises InvalidConnection: if the new name is not valid, or secrets cannot be opened.
         """
         _check_name(new_name)
         values = {**self._named(name), "new_name": new_name, "now": self._clock.time()}
@@ -248,9 +248,9 @@ class ConnectionStore:
         return self._shown(new_name)
 
     def remove(self, name: str, also: Also = _nothing) -> None:
-        """Forget a connection, its secrets and its External IDs. ``also`` runs in the same transaction.
+        """Delete a connection, its secrets and its External IDs. ``also`` runs in the same transaction.
 
-        :raises UnknownConnection: where there is none of that name.
+        :raises UnknownConnection: if there is none with that name.
         """
         with self._database.write() as transaction:
             rows = transaction.execute(_REMOVE, self._named(name))
@@ -261,8 +261,8 @@ class ConnectionStore:
             raise _gone(name)
 
     def set_test_outcome(self, stored: StoredConnection, outcome: Outcome, also: Also = _nothing) -> bool:
-        """Note what a test of ``stored`` came to; False where the connection has another version by now, or is gone.
-        ``also`` runs in the same transaction."""
+        """Store the outcome of a test of ``stored``; return False if the connection has another version by now or is gone. ``also``
+        runs in the same transaction."""
         if stored.id is None:
             return False
         place = {"workspace": self.workspace, "id": stored.id, "version": stored.version}
@@ -271,7 +271,7 @@ class ConnectionStore:
             return transaction.change(_TESTED, {**place, **outcome.columns()}) > 0
 
     def note_used(self, identifier: str, version: int) -> None:
-        """Have a connection count as working from the next commit on, unless this version of it was tested."""
+        """Mark a connection as working at the next commit, unless this version of it was tested."""
         place = {"workspace": self.workspace, "id": identifier, "version": version}
         self._database.defer(lambda transaction: transaction.change(_USED, place), lambda _value, _error: None)
 
@@ -291,7 +291,7 @@ class ConnectionStore:
 
     def _read(self, transaction: Transaction, name: str) -> StoredConnection | None:
         row = transaction.find(_READ, self._named(name))
-        if row is None:  # it was removed in this moment
+        if row is None:  # removed since its version was read
             return None
         kept = KeptConnection.from_row(row)
         if kept.damage is not None:
@@ -301,7 +301,7 @@ class ConnectionStore:
         with self._lock:
             other = self._kept.get(name)
             if other is not None and (other.id, other.version) == (found.id, found.version):
-                return other  # another thread was faster: all shall see the same object
+                return other  # another thread was faster: return its object, so that there is only one
             self._kept.put(name, found)
         return found
 
@@ -355,13 +355,13 @@ def _check_name(name: str) -> None:
 
 
 def taken(name: str) -> NameTaken:
-    """The error for a name that another connection has."""
+    """Return the error for a name that is taken."""
     fault = Detail("/name", f"the workspace has a connection '{name}'")
     return NameTaken(f"there is a connection '{name}'", details=[fault], hint="Choose another name, or replace that one.")
 
 
 def damaged(name: str) -> InvalidConnection:
-    """The error for a connection that somebody has changed in the database so that it cannot be read."""
+    """Return the error for a connection whose row in the database is damaged."""
     return InvalidConnection(
         f"the connection '{name[:100]}' cannot be read: its row in the database is damaged",
         hint=_RESTORE,
@@ -373,7 +373,7 @@ def _gone(name: str) -> UnknownConnection:
 
 
 def conflict(name: str) -> VersionConflict:
-    """The error for a connection that has another version by now."""
+    """Return the error for a connection whose version has changed."""
     fault = Detail("/version", "is not the version that the connection has by now")
     return VersionConflict(
         f"the connection '{name}' was changed meanwhile", details=[fault], hint="Look at it again, then repeat your change."

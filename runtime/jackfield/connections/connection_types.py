@@ -1,4 +1,4 @@
-"""Connection types by name, over all installed connectors."""
+"""Connection types by name, across all installed connectors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Kind", "Kinds", "UnknownType"]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A connection type under its full name, and the connectors that take it; the first one's schema judges the values."""
+    """Connection type under its full name, with the connectors that accept it; the first connector's schema validates the values."""
 
     full_name: str
     about: ConnectionTypeManifest
@@ -26,23 +26,23 @@ class Kind:
 
     @property
     def schema(self) -> Mapping[str, Any]:
-        """What the values must be."""
+        """Schema of the values."""
         return self.about.schema
 
 
 class UnknownType(InvalidConnection):
-    """A connection type that no installed connector has."""
+    """No installed connector has this connection type."""
 
 
 class Kinds:
-    """The connection types of one catalog. A broken connector has none."""
+    """Connection types of one catalog. A broken connector contributes none."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._found: dict[str, Kind] = {}
 
     def all(self) -> list[Kind]:
-        """All connection types, by full name."""
+        """Return all connection types, by full name."""
         found: dict[str, list[tuple[ConnectionTypeManifest, Manifest]]] = {}
         for manifest in self._catalog.manifests():
             for kind in manifest.connection_types.values():
@@ -50,9 +50,10 @@ class Kinds:
         return [Kind(name, pairs[0][0], tuple(manifest for _, manifest in pairs)) for name, pairs in sorted(found.items())]
 
     def find(self, name: str) -> Kind:
-        """The type that ``name`` means: its full name, with a connector's key instead of the family's, or the key alone where that will do.
+        """Return the type called ``name``: the full name, the same with a connector's key instead of the family's, or the type's key
+        alone if it is unique.
 
-        :raises InvalidConnection: where no installed connector has it, or several do.
+        :raises InvalidConnection: if no installed connector has it, or the name is ambiguous.
         """
         found = self._found.get(name)
         if found is None:
@@ -60,7 +61,7 @@ class Kinds:
         return found
 
     def known(self, name: str) -> Kind | None:
-        """The same; None where it is not installed."""
+        """Return the type called ``name``; None if it is not installed or ambiguous."""
         try:
             return self.find(name)
         except InvalidConnection:

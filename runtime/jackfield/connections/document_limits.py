@@ -1,4 +1,4 @@
-"""Limits of a document from a stranger, and what is wrong with one."""
+"""Limits of documents from untrusted sources, and the faults that they may have."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 __all__ = ["MAX_DEPTH", "MAX_DOCUMENTS", "MAX_VALUES", "DocumentError", "Repeated"]
 
 MAX_VALUES = 200_000
-"""The most that a file may hold, and what its aliases may unfold to."""
+"""Maximum number of values in a file, after its aliases are expanded."""
 MAX_DOCUMENTS = 1000
-"""In one file."""
+"""Maximum number of documents in one file."""
 MAX_DEPTH = 100
 
 
@@ -19,7 +19,7 @@ class DocumentError(ValueError):
 
 
 class Repeated(dict[str, Any]):
-    """An object in which members occur twice; ``twice`` has a sentence for each."""
+    """Object with duplicate members; ``twice`` has a sentence for each."""
 
     def __init__(self, twice: Mapping[str, str]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""YAML and JSON documents from strangers: bounded, without duplicate members, without code."""
+"""Parsers of YAML and JSON documents from untrusted sources: bounded, without duplicate members, without code."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from jackfield.connections.document_limits import MAX_DEPTH, MAX_DOCUMENTS, MAX_
 __all__ = ["MAX_FILE", "DocumentError", "documents", "parted", "read_text"]
 
 MAX_FILE = 8 * 1024 * 1024
-"""Bytes: the largest connection file that is read."""
+"""Maximum size of a connection file in bytes."""
 _MAX_FAULTS = 10
 _BOUNDARY = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _NOTHING = re.compile(r"(?:[ \t]*(?:[#%].*)?(?:\r?\n|\Z))*\Z")
 _ENTRIES = ("connections", "providers", "workflows")
-"""Members of a document whose own members stand for themselves: one that is given twice spoils no other."""
+"""Members of a document that contain independent entries: a duplicate entry does not invalidate the others."""
 
 
 def read_text(path: str) -> str:
-    """The text of a file.
+    """Read the text of a file.
 
-    :raises DocumentError: where it cannot be read, is too large, or is not UTF-8.
+    :raises DocumentError: if it cannot be read, is too large, or is not UTF-8.
     """
     try:
         with open(path, "rb") as file:
@@ -41,9 +41,10 @@ def read_text(path: str) -> str:
 
 
 def documents(text: str, name: str) -> Iterator[Any]:
-    """The documents of a file: one for JSON, one or more for YAML.
+    """Yield the documents of a file: one for JSON, one or more for YAML.
 
-    :raises DocumentError: for a document that is broken, has a member twice, or holds or unfolds to more than 200,000 values.
+    :raises DocumentError: if a document is broken, has a duplicate member, or contains more than 200,000 values after its aliases are
+        expanded.
     """
     for document, _, faults in _read(text, _is_json(text, name)):
         if faults:
@@ -52,9 +53,10 @@ def documents(text: str, name: str) -> Iterator[Any]:
 
 
 def parted(text: str, name: str) -> Iterator[tuple[str, Any]]:
-    """The documents of a file, each with the words for its place in it (``", document 2"``; ``""`` for the only one); where one is broken,
-    a DocumentError in its stead, so that the others can be used, and one beside it for each entry that it has twice, which is taken out.
-    What a whole file may hold bounds all of them together.
+    """Yield the documents of a file, each with its place in words (``", document 2"``; ``""`` for the only one).
+
+    A broken document is replaced by a DocumentError, so that the others can be used. A duplicate entry is removed, and a DocumentError
+    for it follows its document. The limits of a file apply to all its documents together.
     """
     is_json = _is_json(text, name)
     pieces = [(0, text)] if is_json else list(islice(_pieces(text), MAX_DOCUMENTS + 1))
@@ -79,7 +81,7 @@ def parted(text: str, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def _read(text: str, is_json: bool, line: int = 0, before: int = 0) -> Iterator[tuple[Any, int, list[DocumentError]]]:
-    """Each document without the entries that it has twice, how many values it has, and a fault for each of those entries."""
+    """Yield each document without its duplicate entries, its number of values, and a fault for each of those entries."""
     if is_json:
         found = iter([_json_document(text)])
     else:
@@ -117,9 +119,9 @@ def _json_document(text: str) -> tuple[Any, bool]:
 
 
 def _without_repeated(document: object) -> Iterator[DocumentError]:
-    """Take the entries that are given twice out, and tell each: nobody knows which one is meant.
+    """Remove duplicate entries and yield a fault for each, since the intended one is unknown.
 
-    :raises DocumentError: for a member that is no such entry: then nobody knows what is meant by the rest.
+    :raises DocumentError: for any other duplicate member, since the meaning of the whole document is unknown then.
     """
     waiting: list[tuple[tuple[str | int, ...], Any]] = [((), document)]
     while waiting:
@@ -135,7 +137,7 @@ def _without_repeated(document: object) -> Iterator[DocumentError]:
 
 
 def _written(path: tuple[str | int, ...]) -> str:
-    """A place in a document, such as ``spec.metadata[2]``."""
+    """Write a place in a document, such as ``spec.metadata[2]``."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part[:80]}" for part in path).removeprefix(".")
 
 
@@ -145,8 +147,8 @@ def _is_json(text: str, name: str) -> bool:
 
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:
-    """YAML documents as text, each with the number of lines before it. ``---`` at the start of a line begins one, wherever it stands (YAML
-    1.2.2 §9.1.2); directives and comments before it belong to it."""
+    """Split YAML into documents, each with the number of lines before it. ``---`` at the start of a line begins a document, wherever it
+    occurs (YAML 1.2.2 §9.1.2); directives and comments before it belong to that document."""
     begin = line = 0
     for end in [found.start() for found in _BOUNDARY.finditer(text)] + [len(text)]:
         piece = text[begin:end]
@@ -158,7 +160,7 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _size(document: object, before: int, verb: str) -> int:
-    """Count values and levels as they unfold, so that aliases of aliases (a "bomb") are refused before anyone walks them."""
+    """Count values and levels with aliases expanded, so that aliases of aliases (a "bomb") are refused before anything walks them."""
     values, waiting = 0, [(document, 1)]
     while waiting:
         item, depth = waiting.pop()

@@ -1,4 +1,4 @@
-"""An edited connection: what its editor left out or sent back masked keeps the value that it had."""
+"""Edits of a connection: secrets that the editor leaves out or sends back masked stay as they are."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _HOSTS = frozenset({"uri", "uri-reference", "iri", "iri-reference", "hostname", 
 
 
 def edited(schema: Mapping[str, Any], old: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The values that ``given`` makes of ``old``: a secret that is left out, and anything given as it is shown masked (``***``,
-    ``****MPLE``), keeps its old value; a secret that is given as null is taken away. All else is as given."""
+    """Apply ``given`` to ``old``. A secret that is left out, and a value sent back masked (``***``, ``****MPLE``), stays as it is; a
+    secret given as null is removed. Everything else is taken from ``given``."""
     return _edited(given, old, masked(schema, old), secret_places(schema, old), "")
 
 
@@ -45,9 +45,9 @@ def _kept(given: Any, old: Any, shown: Any, secret: frozenset[str], path: str) -
 
 
 def refuse_placeholders(schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Do nothing where every secret of ``values`` is one.
+    """Refuse placeholders in place of secrets.
 
-    :raises InvalidConnection: where one is the placeholder for a value that is kept, and there is none to keep.
+    :raises InvalidConnection: if a secret is the placeholder for a stored value that does not exist.
     """
     found = [path for path in sorted(secret_places(schema, values)) if _at(values, path) == PLACEHOLDER]
     if found:
@@ -58,9 +58,10 @@ def refuse_placeholders(schema: Mapping[str, Any], values: Mapping[str, Any]) ->
 
 
 def refuse_redirected(schema: Mapping[str, Any], old: Mapping[str, Any], given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Do nothing where no kept secret would be sent elsewhere than before: who never saw it must not have it sent to a host of their own.
+    """Refuse an edit that would send a stored secret to another destination: editors who never saw a secret must not be able to have it
+    sent to their own host.
 
-    :raises InvalidConnection: where a value that says where secrets are sent has changed, and a secret was not given anew.
+    :raises InvalidConnection: if a value that determines the destination has changed and a secret was not given again.
     """
     moved = [field for field in _destinations(schema) if values.get(field) != old.get(field)]
     kept = [path for path in sorted(secret_places(schema, values)) if _given(given, path) in (None, PLACEHOLDER)] if moved else []
@@ -74,7 +75,8 @@ def refuse_redirected(schema: Mapping[str, Any], old: Mapping[str, Any], given: 
 
 
 def _destinations(schema: Mapping[str, Any]) -> list[str]:
-    """The values that say where secrets are sent: those marked so, and those whose format is a URL's or a host's."""
+    """Return the names of values that determine the destination of secrets: those marked as such, and those with the format of a URL or
+    a host."""
     fields = {name: field for name, field in schema.get("properties", {}).items() if isinstance(field, Mapping)}
     marked = [name for name, field in fields.items() if field.get("x-jackfield", {}).get("destination")]
     return marked + [name for name, field in fields.items() if field.get("format") in _HOSTS and name not in marked]

@@ -1,7 +1,7 @@
-"""External IDs: made where none is given, and never shared by two workspaces.
+"""External IDs, generated unless given, and never shared by two workspaces.
 
-An External ID tells the owner of a role for whom the platform asks (AWS IAM user guide, "The confused deputy problem"). It protects only
-while no other customer of the platform can have the same one used.
+With an External ID, the owner of a role verifies on whose behalf the platform calls (AWS IAM user guide, "The confused deputy
+problem"). It protects only as long as no other customer of the platform can use the same one.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from jackfield.errors import Detail, InvalidConnection
 __all__ = ["claim", "digest_of", "generate", "generated_fields", "release"]
 
 _BYTES = 24
-"""192 random bits."""
+"""Entropy of an External ID: 192 random bits."""
 _HEIR = "SELECT digest FROM external_ids WHERE digest > :after AND digest < :before AND workspace = :workspace ORDER BY digest LIMIT 1"
 
 
 def generate() -> str:
-    """A new External ID; characters that AWS takes, 35 of them."""
+    """Generate an External ID of 35 characters that AWS accepts."""
     return "jf-" + secrets.token_urlsafe(_BYTES)
 
 
 def generated_fields(schema: Mapping[str, Any]) -> tuple[str, ...]:
-    """The values of a connection type that are External IDs: those that its schema marks ``"generated": "externalId"``."""
+    """Return the values of a connection type that are External IDs, which its schema marks ``"generated": "externalId"``."""
     fields = schema.get("properties", {})
     marks = {name: field.get("x-jackfield", {}) for name, field in fields.items() if isinstance(field, Mapping)}
     return tuple(name for name, mark in marks.items() if mark.get("generated") == "externalId")
 
 
 def claim(transaction: Transaction, workspace: str, connection_id: str, external_ids: Mapping[str, str]) -> None:
-    """Note that the connection uses ``external_ids`` (by the name of their field), and no others any more.
+    """Record that the connection uses ``external_ids`` (by field name), and no others.
 
-    The first connection that uses one has its digest as the key, the same workspace's further ones have the connection's id behind it:
-    so the primary key decides between workspaces, also where two claim at the same time.
+    The first connection with an External ID is stored under its digest; further connections of the same workspace append their own id
+    to that key. The primary key thus decides between workspaces, even if two claim concurrently.
 
-    :raises InvalidConnection: for one that another workspace uses.
+    :raises InvalidConnection: if another workspace uses one of them.
     """
     release(transaction, workspace, connection_id)
     for field, value in external_ids.items():
@@ -57,7 +57,7 @@ def _claimed(transaction: Transaction, workspace: str, connection_id: str, diges
     while True:
         if _insert(transaction, row):
             return True
-        # the lock on the owner's row keeps it from being released before this one is there
+        # The lock on the owner's row prevents its release before this row exists.
         if transaction.change("UPDATE external_ids SET workspace = workspace WHERE digest = :digest AND workspace = :workspace", row):
             _insert(transaction, {**row, "digest": f"{digest}:{connection_id}"})
             return True
@@ -72,7 +72,7 @@ def _insert(transaction: Transaction, row: Mapping[str, str]) -> int:
 
 
 def release(transaction: Transaction, workspace: str, connection_id: str) -> None:
-    """Forget which External IDs the connection uses; another connection of the workspace that shares one takes its place."""
+    """Release the External IDs of a connection; each passes to another connection of the workspace that uses it."""
     where = {"workspace": workspace, "connection": connection_id}
     gone = transaction.execute(
         "DELETE FROM external_ids WHERE workspace = :workspace AND connection_id = :connection RETURNING digest", where
@@ -89,5 +89,5 @@ def _owned(digests: Iterable[str]) -> list[str]:
 
 
 def digest_of(value: str) -> str:
-    """What stands for an External ID where all workspaces' are looked through: SHA-256, in hexadecimal."""
+    """Return the SHA-256 of an External ID in hexadecimal, by which it is searched for across workspaces."""
     return hashlib.sha256(b"jackfield external id\0" + value.encode("utf-8", "surrogatepass")).hexdigest()

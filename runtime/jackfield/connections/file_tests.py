@@ -1,4 +1,4 @@
-"""Outcomes of the tests of connections that come from files, stored in the database under a fingerprint of the tested values."""
+"""Outcomes of tests of connections from files, stored in the database under a fingerprint of the tested values."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ ON CONFLICT (workspace, name) DO UPDATE SET fingerprint = excluded.fingerprint, 
 
 
 class Fingerprints(Protocol):
-    """The part of the vault that fingerprints need."""
+    """The operation of a vault that fingerprints use."""
 
     def hmac(self, workspace: str, text: bytes) -> str:
-        """Return a keyed digest, so that nobody who reads the database can guess values."""
+        """Return a keyed digest, so that values cannot be guessed from the database."""
 
 
 class FileTests:
-    """Outcomes of one workspace. An outcome counts only for the type and values that were tested; references count as they are written."""
+    """Test outcomes of one workspace. An outcome is valid only for the type and values that were tested; references are compared
+    unresolved."""
 
     def __init__(self, database: Database, vault: Fingerprints, workspace: str) -> None:
         self._database = database
@@ -42,7 +43,7 @@ class FileTests:
         self._workspace = workspace
 
     def find(self, connections: Iterable[StoredConnection]) -> Mapping[str, Outcome]:
-        """Return the outcomes of those that were tested as they are now, by name. A database that is away has none to tell."""
+        """Return the valid outcomes by name; none if the database is unavailable."""
         wanted = {item.name: item for item in connections}
         if not wanted:
             return {}
@@ -52,11 +53,11 @@ class FileTests:
             return {
                 name: _outcome(row) for name, row in rows.items() if name in wanted and row.fingerprint == self._fingerprint(wanted[name])
             }
-        except (JackfieldError, ValueError):  # the key cannot be read, or somebody has damaged a row
+        except (JackfieldError, ValueError):  # the key cannot be read, or a row is damaged
             return {}
 
     def keep(self, connection: StoredConnection, outcome: Outcome) -> None:
-        """Store the outcome of a test in place of the earlier one; without a database that can be written, it is shown once only."""
+        """Store the outcome of a test in place of the earlier one; without a writable database, it is shown once only."""
         with contextlib.suppress(JackfieldError):
             row = {"workspace": self._workspace, "name": connection.name, "fingerprint": self._fingerprint(connection)}
             with self._database.write() as transaction:

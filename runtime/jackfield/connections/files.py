@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 __all__ = ["Foreign", "Loaded", "Source", "connections_of", "load", "read_foreign"]
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
-"""Where connections stand: in a file, in the files of a folder, in an environment variable (``$NAME``), or in a mapping."""
+"""Source of connections: a file, the files of a folder, an environment variable (``$NAME``) or a mapping."""
 
 _IN_CODE = "given in code"
 _SUFFIXES = (".yaml", ".yml", ".json")
 _VARIABLES = {"$VCAP_SERVICES": "vcap"}
-"""Environment variables of which everybody knows what they hold."""
+"""Environment variables whose format is known by convention."""
 _EXPECTED = "expected 'connections: {name: {type: aws-ses/awsAssumeRole, values: {…}}}'"
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What files hold: every definition of each name, and a sentence for each fault, naming file and member."""
+    """Contents of files: every definition of each name, and a sentence for each fault that names file and member."""
 
     connections: Mapping[str, tuple[StoredConnection, ...]]
     problems: tuple[str, ...]
@@ -38,16 +38,16 @@ def load(
     catalog: Catalog | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Loaded:
-    """Read files, the files of folders (not of their sub-folders), environment variables (``$NAME``), and mappings; one or many of them.
+    """Read one or more sources: files, the files of folders (not of their sub-folders), environment variables (``$NAME``) and mappings.
 
-    They may be of other systems: what these stand for, the connectors of ``catalog`` say (left out, those installed). A fault spoils only
-    what it is in.
+    Files of other systems are translated by the connectors of ``catalog`` (default: those installed). A fault affects only the entry
+    that contains it.
     """
     environment = os.environ if environment is None else environment
     found: dict[str, list[StoredConnection]] = {}
     problems: list[str] = []
     foreign: list[Foreign] = []
-    # A text is many texts to Python, and a mapping many names: either alone is meant as one source.
+    # A string and a mapping are iterable themselves; either one alone is a single source.
     listed = [sources] if isinstance(sources, str | os.PathLike | Mapping) else sources
     for item in (item for source in listed for item in _read(source, environment)):
         if isinstance(item, str):
@@ -65,7 +65,7 @@ def load(
 
 
 class Foreign(NamedTuple):
-    """A document that is not of our own shape, and where it stands; its format where the source says it."""
+    """Document of another system and its place; ``format`` is set if the source determines it."""
 
     content: Any
     source: str
@@ -77,9 +77,10 @@ class Foreign(NamedTuple):
 def read_foreign(
     documents: Iterable[Foreign], catalog: Catalog | None, environment: Mapping[str, str], *, reads_host: bool = True
 ) -> Iterator[StoredConnection | str]:
-    """The connections in documents of other systems, and a sentence for each fault. They are read together: one may refer to another.
+    """Yield the connections in documents of other systems, and a sentence for each fault. The documents are read together, since one
+    may refer to another.
 
-    Where not ``reads_host``, documents may name no files of this host.
+    Unless ``reads_host``, documents may not name files of this host.
     """
     from jackfield.catalog import Catalog as Installed
     from jackfield.connections import foreign
@@ -110,7 +111,8 @@ def _read(source: Source, environment: Mapping[str, str]) -> Iterator[StoredConn
 
 
 def _is_own(mapping: Mapping[str, Any]) -> bool:
-    """Whether a mapping that is given in code is of our own shape; in doubt it is, so that faults are told in our own words."""
+    """Return whether a mapping given in code has jackfield's own format; if in doubt it has, so that faults are described in terms of
+    that format."""
     if "connections" in mapping or all(isinstance(item, Mapping) and "type" in item for item in mapping.values()):
         return True
     from jackfield.connections.foreign import recognise
@@ -148,7 +150,7 @@ def _from_text(text: str, name: str, path: str, folder: str) -> Iterator[StoredC
 
 
 def connections_of(document: object, source: str, folder: str) -> Iterator[StoredConnection | str]:
-    """The connections of one document, and a sentence for each one that cannot be read."""
+    """Yield the connections of one document, and a sentence for each one that cannot be read."""
     if not isinstance(document, Mapping):
         yield f"{source}: {_EXPECTED}"
         return

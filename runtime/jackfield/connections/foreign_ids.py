@@ -1,4 +1,4 @@
-"""External IDs of connections that the database does not keep as they are: those of files, and those behind a reference."""
+"""External IDs that are not stored in the database: those of connections from files, and those behind a reference."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["refuse_foreign_ids"]
 
 
 def refuse_foreign_ids(database: Database, workspace: str, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Do nothing where no other workspace's stored connection uses an External ID that is among ``values``, whose references are resolved.
+    """Refuse ``values``, with resolved references, that contain an External ID of another workspace's stored connection.
 
-    :raises InvalidConnection: where one does: its role would take this workspace for the other.
+    :raises InvalidConnection: if they do, since the role could not distinguish this workspace from the other.
     """
     for field in generated_fields(schema):
         value = values.get(field)

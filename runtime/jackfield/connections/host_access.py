@@ -1,4 +1,5 @@
-"""What of the host a connection may use (contract §2): an operator's everything, one made over HTTP or MCP what its workspace allows."""
+"""Access of connections to the host (contract §2): unlimited for an operator's, limited by the workspace for those made over HTTP or
+MCP."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ _HINT = "Connections that are made over HTTP or MCP may not use it, unless the o
 
 @dataclass(frozen=True, slots=True)
 class HostAccess:
-    """What the operator allows to connections of one workspace that were made over HTTP or MCP: secret references (all but jackfield's
-    own, or those that a pattern fits), the host's own identity, External IDs of their own choice. By default nothing."""
+    """Rights that the operator grants to one workspace's connections made over HTTP or MCP: secret references (all but jackfield's own,
+    or those that match a pattern), the host's own identity, and External IDs of their own choice. By default none."""
 
     references: Allowed = False
     ambient: bool = False
@@ -27,8 +28,8 @@ class HostAccess:
 
     @classmethod
     def from_settings(cls, text: str | None) -> HostAccess:
-        """What a workspace's settings (JSON) say: ``allowReferences``, ``allowAmbient``, ``allowOwnExternalId``; only ``true`` allows, and
-        for references a list of patterns."""
+        """Read the rights from a workspace's settings (JSON): ``allowReferences``, ``allowAmbient``, ``allowOwnExternalId``. Only
+        ``true`` grants a right; ``allowReferences`` may also be a list of patterns."""
         settings = json.loads(text) if text else {}
         named = settings.get("allowReferences")
         patterns = tuple(item for item in named if isinstance(item, str)) if isinstance(named, list) else named is True
@@ -36,7 +37,7 @@ class HostAccess:
 
 
 def refuse_references(values: Mapping[str, Any], folder: str, rules: ReferenceRules) -> None:
-    """Refuse the secret references among ``values`` that ``rules`` do not allow.
+    """Refuse secret references in ``values`` that ``rules`` do not allow.
 
     :raises InvalidConnection: with a detail for each.
     """
@@ -48,7 +49,7 @@ def refuse_references(values: Mapping[str, Any], folder: str, rules: ReferenceRu
 
 
 def refuse_ambient(path: str) -> None:
-    """Refuse a connection that would use the host's own identity; ``path`` points at the value to give instead.
+    """Refuse a connection that would use the host's own identity; ``path`` points to the value to give instead.
 
     :raises InvalidConnection: always.
     """
@@ -59,7 +60,8 @@ def refuse_ambient(path: str) -> None:
 
 
 def refuse_external_ids(fields: Iterable[str]) -> None:
-    """Refuse a connection that chooses an External ID, in ``fields``: it may be the one that the owner of a role gave to somebody else.
+    """Refuse External IDs that an inline connection chooses in ``fields``: the owner of a role may have assigned them to another
+    customer.
 
     :raises InvalidConnection: always.
     """

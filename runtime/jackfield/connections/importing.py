@@ -1,4 +1,4 @@
-"""Documents that connections are imported from: our own format, and readers of others."""
+"""Import of connections from documents: jackfield's own format, and readers of other formats."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ _LOG = logging.getLogger("jackfield.connections")
 
 
 class Reader(Protocol):
-    """Reads the connections of one format. ``title`` names it for people."""
+    """Reader of one format. ``title`` names the format for people."""
 
     @property
     def title(self) -> str:
-        """What people call the format."""
+        """Name of the format for people."""
 
     def knows(self, document: object) -> bool:
-        """Whether the document is of this format."""
+        """Return whether the document has this format."""
 
     def read(self, document: object, source: str, folder: str) -> Iterator[StoredConnection | str]:
-        """The connections in it, and a sentence for each one that cannot be read."""
+        """Yield its connections, and a sentence for each one that cannot be read."""
 
 
 class OwnFormat:
-    """``connections: {name: {type: aws-ses/awsAssumeRole, values: {…}}}``, as connection files have it."""
+    """``connections: {name: {type: aws-ses/awsAssumeRole, values: {…}}}``, the format of connection files."""
 
     title = "jackfield"
 
     def knows(self, document: object) -> bool:
-        """Whether the document has the member ``connections``."""
+        """Return whether the document has a member ``connections``."""
         return isinstance(document, Mapping) and isinstance(document.get("connections"), Mapping)
 
     def read(self, document: object, source: str, folder: str) -> Iterator[StoredConnection | str]:
-        """The connections in it, and a sentence for each one that cannot be read."""
+        """Yield its connections, and a sentence for each one that cannot be read."""
         return connections_of(document, source, folder)
 
 
 READERS: Sequence[Reader] = (OwnFormat(),)
-"""All formats that are known; the first that knows a document reads it."""
+"""All known formats; the first reader that knows a document reads it."""
 
 
 def read_document(
@@ -61,12 +61,13 @@ def read_document(
     *,
     reads_host: bool = True,
 ) -> list[StoredConnection | str]:
-    """The connections in ``text`` (YAML or JSON), and a sentence for each one that cannot be read. ``source`` is the name of the file.
+    """Return the connections in ``text`` (YAML or JSON), and a sentence for each one that cannot be read. ``source`` is the file's
+    name.
 
-    What none of the ``readers`` knows may be of another system: what that stands for, the connectors of ``catalog`` say. Such a document
-    may name environment variables and files, which are read only where ``reads_host``: the document is the operator's.
+    Documents that none of the ``readers`` knows may come from another system; the connectors of ``catalog`` translate those. Such a
+    document may name environment variables and files, which are read only if ``reads_host``: the document is the operator's.
 
-    :raises InvalidConnection: where the text is neither, or of no format that is known.
+    :raises InvalidConnection: if the text is neither YAML nor JSON, or has no known format.
     """
     from jackfield.connections import foreign
 
@@ -93,9 +94,10 @@ def read_document(
 
 
 def read_folder(path: str, catalog: Catalog | None = None) -> list[StoredConnection | str]:
-    """The connections in the files of a folder, and a sentence for each fault. They are read together: one may refer to another.
+    """Return the connections in the files of a folder, and a sentence for each fault. The files are read together, since one may refer
+    to another.
 
-    :raises InvalidConnection: where there are none.
+    :raises InvalidConnection: if there are none.
     """
     found = load([path], catalog)
     rows: list[StoredConnection | str] = [item for items in found.connections.values() for item in items]
@@ -106,7 +108,7 @@ def read_folder(path: str, catalog: Catalog | None = None) -> list[StoredConnect
 
 
 def _warn(rows: Iterable[StoredConnection | str]) -> None:
-    """Tell what of the connections an import loses."""
+    """Warn about default inputs, which an import loses."""
     for item in rows:
         if isinstance(item, StoredConnection) and item.foreign is not None and item.foreign.inputs:
             names = ", ".join(sorted({name for inputs in item.foreign.inputs.values() for name in inputs}))

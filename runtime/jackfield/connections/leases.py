@@ -1,4 +1,5 @@
-"""Leased credentials and open clients, kept per connection: one mint however many wait, renewed ahead of expiry."""
+"""Caches of leased credentials and open clients, one per connection. Concurrent callers share one mint; leases are renewed before
+expiry."""
 
 from __future__ import annotations
 
@@ -20,16 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["AHEAD", "ConnectionCache", "ConnectionCaches"]
 
 AHEAD = 300.0
-"""Seconds before its expiry at which a lease is renewed (a quarter of its life where that is shorter)."""
+"""Seconds before expiry at which a lease is renewed; a quarter of its lifetime if that is shorter."""
 _RETRY_AFTER_FAILURE = 30.0
 _KEPT_OBJECTS = 64
 _RECENT = 8
-"""Leases whose secrets are still masked after others have taken their place."""
+"""Number of replaced leases whose secrets are still masked."""
 
 
 @dataclass(slots=True)
 class _Flight:
-    """One mint under way; those who wait for it share its outcome."""
+    """One mint in progress, whose outcome all waiting callers share."""
 
     done: threading.Event = field(default_factory=threading.Event)
     minted: Minted | None = None
@@ -43,7 +44,7 @@ class _Held:
 
 
 class ConnectionCache:
-    """What is kept for one version of one connection of one workspace. Never shared: another tenant has another object."""
+    """Cache for one version of one connection of one workspace. Tenants never share one."""
 
     def __init__(
         self,
@@ -64,9 +65,9 @@ class ConnectionCache:
         self._flights: dict[str, _Flight] = {}
         self._objects: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.Lock()
-        self._making = threading.RLock()  # what is made may need what is kept
+        self._making = threading.RLock()  # reentrant: making one object may require another cached one
         self.opened_in = float("inf")
-        """The seconds that opening the connection took the last time."""
+        """Seconds that opening the connection took most recently."""
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("open connections are not pickled: they hold secrets")
@@ -77,11 +78,11 @@ class ConnectionCache:
         return self._redactor
 
     def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline) -> Minted:
-        """The credential under ``key``; minted by one caller while the others wait, at most until ``deadline``.
+        """Return the credential under ``key``. One caller mints it while the others wait, until ``deadline`` at most.
 
-        A lease that is still valid serves everybody while one caller renews it, and outlives a renewal that fails.
+        A lease that is still valid serves all other callers during its renewal, and survives a failed one.
 
-        :raises TimedOut: where the deadline passed while another caller minted.
+        :raises TimedOut: if the deadline passes while another caller mints.
         """
         while True:
             held = self._held.get(key)
@@ -99,14 +100,14 @@ class ConnectionCache:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether no lease is due to be renewed."""
+        """True if no lease is due for renewal."""
         if not self._held:
             return True
         now = self._clock.time()
         return all(now < held.renew_at for held in list(self._held.values()))
 
     def drop(self, key: str, used: Minted) -> None:
-        """Forget ``used``; a lease that came after it stays."""
+        """Drop ``used``, but not a lease that replaced it."""
         with self._lock:
             held = self._held.get(key)
             if held is not None and held.minted is used:
@@ -115,7 +116,7 @@ class ConnectionCache:
             self._shared.drop(key, used)
 
     def cached(self, key: object, make: Callable[[], Any]) -> Any:
-        """The object under ``key``, made once; the least recently made ones go first."""
+        """Return the object under ``key``, made once; the oldest objects are evicted first."""
         found = self._objects.get(key)
         if found is not None:
             return found
@@ -177,7 +178,7 @@ class ConnectionCache:
     def _keep(self, key: str, minted: Minted) -> None:
         with self._lock:
             self._held[key] = _Held(minted, self._renew_at(minted))
-            self._recent.append(minted.secrets)  # the lease before this one may still be in use
+            self._recent.append(minted.secrets)  # the previous lease may still be in use
             self._redactor = Redactor(self._secrets.union(*self._recent, *(held.minted.secrets for held in self._held.values())))
 
 
@@ -185,14 +186,14 @@ def _awaited(flight: _Flight, deadline: Deadline) -> Minted | None:
     if not flight.done.wait(max(0.0, deadline.remaining())):
         raise deadline.passed(Sent.NOTHING)
     if isinstance(flight.error, TimedOut | Cancelled):
-        return None  # the leader ran out of its own time, not of ours
+        return None  # the leader's deadline passed, not ours
     if flight.error is not None:
         raise flight.error
     return flight.minted
 
 
 class ConnectionCaches:
-    """The caches of one process, bounded: the least recently used connections are closed first."""
+    """Caches of one process, limited in number: the least recently used connection is evicted first."""
 
     def __init__(self, clock: Clock, limit: int = 1000) -> None:
         self._clock = clock
@@ -200,12 +201,12 @@ class ConnectionCaches:
         self._begin_anew()
         at_fork(self, child=ConnectionCaches._begin_anew)
         self.mints = {"leased": 0, "failed": 0}
-        """Credentials that were asked of providers so far, by outcome."""
+        """Number of credentials requested from providers, by outcome."""
 
     def _begin_anew(self) -> None:
-        """Drop every open client and lease: a forked child would share the sockets of its parent and read the parent's answers.
+        """Drop every open client and lease: a forked child would share its parent's sockets and read the parent's answers.
 
-        Nothing is closed towards the providers.
+        Nothing is closed on the providers' side.
         """
         self._lock = threading.Lock()
         self._caches: OrderedDict[Hashable, ConnectionCache] = OrderedDict()
@@ -221,7 +222,7 @@ class ConnectionCaches:
         secrets: Callable[[], frozenset[str]],
         shared: Callable[[], SharedLeases | None] = lambda: None,
     ) -> ConnectionCache:
-        """The cache of the connection under ``key`` while its resolved ``values`` stay the same; a new one when they have changed."""
+        """Return the cache of the connection under ``key``, or a new one if its resolved ``values`` have changed."""
         with self._lock:
             found = self._caches.get(key)
             if found is None or (found.values is not values and found.values != values):

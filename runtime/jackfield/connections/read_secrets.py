@@ -1,4 +1,4 @@
-"""Secrets that were read from elsewhere, kept for a short time in this process and nowhere else."""
+"""Secrets read from external stores, cached for a short time in this process only."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from jackfield.fork import at_fork
 __all__ = ["KEPT", "LIFE", "ReadSecrets"]
 
 KEPT = 1000
-"""The most secrets that are kept; the ones not asked for the longest time go first."""
+"""Maximum number of cached secrets; the least recently used ones are evicted first."""
 LIFE = 300.0
 """Seconds after which a secret is read again."""
 YOUNG = 10.0
-"""Seconds in which a secret is not read again whatever happens: a wrong key must not make us hammer its keeper."""
+"""Minimum seconds between two reads of a secret, so that a wrong key does not flood its store with requests."""
 
 
 @dataclass(slots=True, repr=False)
 class _Place:
-    """Where one secret is kept. ``lock`` is held while it is read, so that those who wait for it do not read it as well."""
+    """Cache entry of one secret. ``lock`` is held during a read, so that concurrent callers do not read it too."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     value: str | None = None
@@ -35,7 +35,7 @@ class _Place:
 
 
 class ReadSecrets:
-    """A cache of secrets by reference. For all threads."""
+    """Cache of secrets by reference. Thread-safe."""
 
     def __init__(self, clock: Clock, limit: int = KEPT) -> None:
         self._clock = clock
@@ -44,7 +44,7 @@ class ReadSecrets:
         at_fork(self, child=ReadSecrets._begin_anew)
 
     def _begin_anew(self) -> None:
-        """Forget all secrets: in a forked child another thread's reading of one never ends."""
+        """Forget all secrets: in a forked child, a read by another thread would never end."""
         self._places: OrderedDict[str, _Place] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -55,7 +55,7 @@ class ReadSecrets:
         raise TypeError("secrets are not pickled")
 
     def find(self, kind: str, target: object, read: Callable[[], str]) -> str:
-        """The secret that ``target`` of ``kind`` means; ``read`` reads it where it is not kept, and its errors are kept by nobody."""
+        """Return the secret that ``target`` of ``kind`` names, from the cache or from ``read``. Errors are not cached."""
         place = self._place(_key(kind, target))
         with place.lock:
             if place.value is None or self._clock.monotonic() - place.read_at >= LIFE:
@@ -64,7 +64,7 @@ class ReadSecrets:
             return place.value
 
     def forget(self, kind: str, target: object) -> None:
-        """Have the secret read again when it is next asked for, unless it was read just now."""
+        """Drop the secret from the cache unless it was read just now."""
         with self._lock:
             key = _key(kind, target)
             place = self._places.get(key)

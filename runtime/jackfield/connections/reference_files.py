@@ -1,4 +1,4 @@
-"""Files that ``{"$file": "path"}`` names: opened once, judged by what was opened, and read from that descriptor."""
+"""Files named by ``{"$file": "path"}``: opened once, checked by the open descriptor, and read from it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["read_reference"]
 
 _MAX_FILE = 64 * 1024
 _TRIES = 3
-"""A mounted secret that is replaced while it is opened (Kubernetes swaps a link) is resolved anew."""
+"""Attempts to resolve a path: a mounted secret may be replaced while it is opened (Kubernetes swaps a link)."""
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
 _STEP = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def read_reference(target: object, folder: str, rules: ReferenceRules | None = None) -> str:
-    """Read the text of a file, without the line end that closes it. ``rules`` are those of a connection made over HTTP or MCP.
+    """Read the text of a file without its final line end. ``rules`` are those of a connection made over HTTP or MCP.
 
-    :raises ValueError: if it cannot be read, is no regular file, is too large or not text, or ``rules`` do not allow it.
+    :raises ValueError: if it cannot be read, is not a regular file, is too large or not text, or ``rules`` do not allow it.
     """
     if not isinstance(target, str) or not target or "\0" in target:
         raise ValueError("'$file' takes the path of a file")
@@ -55,7 +55,7 @@ def _opened(path: str, target: str) -> int:
 
 
 def _opened_by_rules(path: str, target: str, rules: ReferenceRules) -> int:
-    """Open the resolved path, which the rules allow, without following any link that somebody puts there meanwhile."""
+    """Open the resolved path if the rules allow it, without following links that are created meanwhile."""
     fault: str | None = None
     for left in reversed(range(_TRIES)):
         try:
@@ -70,7 +70,7 @@ def _opened_by_rules(path: str, target: str, rules: ReferenceRules) -> int:
 
 
 def _opened_without_links(resolved: str, target: str) -> int:
-    """Open an absolute path folder by folder: a link in any place is refused."""
+    """Open an absolute path folder by folder, and refuse a link at any position."""
     if os.open not in os.supports_dir_fd:
         return _opened(resolved, target)
     *folders, name = [part for part in resolved.split(os.sep) if part] or ["."]
@@ -87,7 +87,7 @@ def _opened_without_links(resolved: str, target: str) -> int:
 
 
 def _require_regular(found: os.stat_result, target: str) -> None:
-    """Refuse what is no regular file: a FIFO or a device could keep its reader waiting for ever."""
+    """Refuse files that are not regular: a FIFO or a device could block its reader forever."""
     if stat.S_ISDIR(found.st_mode):
         raise ValueError(f"the file '{target[:200]}' cannot be read: Is a directory")
     if stat.S_ISLNK(found.st_mode):

@@ -1,4 +1,4 @@
-"""Secret references that connections made over HTTP or MCP may use: patterns such as ``env:ACME_*``, and what no pattern allows."""
+"""Secret references that connections made over HTTP or MCP may use: patterns such as ``env:ACME_*``, and exclusions that override them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 __all__ = ["Allowed", "ReferenceRules"]
 
 Allowed = bool | tuple[str, ...]
-"""A workspace's setting: nothing, everything that is not jackfield's own, or what one of the patterns fits."""
+"""Workspace setting: no references, all but jackfield's own, or those that match a pattern."""
 
 _OWN = "is jackfield's own, which no connection made over HTTP or MCP may read"
 _READS_HOST = "a secret reference reads the host, which this connection may not"
@@ -18,22 +18,24 @@ _KEY_FILE = "master.key"
 _CREDENTIALS = re.compile(r"AWS_|(DAPR|APP)_API_TOKEN\Z")
 _CREDENTIALS_NAMED = re.compile(r"env:(AWS_|DAPR_|APP_API)")
 _KUBERNETES = re.compile(r"/\.\.[^/]+(?=/)")
-"""The folder of one version of a mounted secret: ``/etc/acme/token`` is a link to ``/etc/acme/..2026_01_31/token``."""
+"""Folder of one version of a mounted secret: ``/etc/acme/token`` is a link to ``/etc/acme/..2026_01_31/token``."""
 _WILDCARD = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRules:
-    """What one workspace allows its connections made over HTTP or MCP to read. ``barred`` are files and folders that no pattern allows."""
+    """References that one workspace allows its connections made over HTTP or MCP. ``barred`` are files and folders that no pattern
+    allows."""
 
     allowed: Allowed
     barred: tuple[str, ...]
 
     def fault(self, kind: str, target: object, folder: str) -> str | None:
-        """Explain why a reference may not be read, None if it may. Of a file the path is judged; the file itself when it is opened.
+        """Explain why a reference may not be read, None if it may. For a file, only its path is checked; the file itself is checked
+        when it is opened.
 
-        Paths are compared after symbolic links and ``..`` are resolved. Processes' files under ``/proc`` hold environments and keys, so
-        they are never read.
+        Paths are compared after symbolic links and ``..`` are resolved. Files of processes under ``/proc`` contain environments and
+        keys, so they are never read.
         """
         if not self.allowed:
             return _READS_HOST
@@ -55,9 +57,9 @@ class ReferenceRules:
         return self._unfitting("$file", resolved) and self._unfitting("$file", _KUBERNETES.sub("", resolved))
 
     def opened_fault(self, found: os.stat_result) -> str | None:
-        """Explain why an open file may not be read, None if it may, whatever path led to it.
+        """Explain why an open file may not be read, None if it may, regardless of its path.
 
-        A file with further names (hard links) is refused, since one of them may be in the home, or another tenant's.
+        A file with several names (hard links) is refused, since one of them may be in jackfield's home, or another tenant's.
         """
         places = [place for path in self.barred for place in (path, os.path.join(path, _KEY_FILE))]
         if any(_is_file(place, found) for place in places) or found.st_dev == _device("/proc"):
@@ -113,8 +115,8 @@ def _real(folder: str, path: str) -> str:
 
 
 def _real_pattern(pattern: str) -> str:
-    """Resolve the folders before the first wildcard, since paths are compared resolved. A file's own name is taken as it is: it may be
-    a link that somebody else can point elsewhere."""
+    """Resolve the folders before the first wildcard, since paths are compared resolved. The file's own name is not resolved: it may be
+    a link that others can point elsewhere."""
     wildcard = _WILDCARD.search(pattern)
     place, slash, rest = pattern[: wildcard.start() if wildcard else len(pattern)].rpartition(os.sep)
     return _real("", place + slash).rstrip(os.sep) + os.sep + rest + (pattern[wildcard.start() :] if wildcard else "")

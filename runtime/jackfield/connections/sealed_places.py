@@ -1,12 +1,12 @@
-"""What a stored connection and its secrets are sealed for: connection, field, version, and everything that says where a secret is sent.
+"""Seals of stored connections, which bind secrets to their connection, field, version and everything that determines their destination.
 
-Whoever can write the database could otherwise point a connection at a host of their own and have the secrets sent there. Bound are the
-name, the type, the origin and all open values (``endpoint``, ``hostname``, …) rather than those that a schema marks as destinations: a
-schema changes with its connector, and a value that was not marked before must not keep the secret from being opened.
+Without them, write access to the database would suffice to point a connection at another host and have its secrets sent there. The seal
+binds the name, the type, the origin and all open values (``endpoint``, ``hostname``, …) rather than those that a schema marks as
+destinations: a schema changes with its connector, and a newly marked value must not prevent opening a secret.
 
-A connection also has a seal of its own, over its open values and the list of its secrets: one without secrets, or one that lost a secret,
-would be bound by nothing otherwise. A connection without a seal is refused. Those of before get theirs in the transaction that makes
-the column (``bind_all``), and never later: a seal that is missing then was removed.
+Each connection also has a seal over its open values and the list of its secrets; otherwise nothing would bind a connection without
+secrets, or reveal a removed secret. A connection without a seal is refused. Connections that predate seals get theirs in the
+transaction that adds the column (``bind_all``), never later: a seal missing after that was removed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 MIGRATION = "connection_seals"
-"""The migration in whose transaction ``bind_all`` runs."""
+"""Migration in whose transaction ``bind_all`` runs."""
 
 _SECRETS = """
 SELECT field, sealed FROM connection_secrets
@@ -47,23 +47,23 @@ _PAGE = 200
 
 
 class Sealing(Protocol):
-    """What sealing asks of a vault."""
+    """The operations of a vault that sealing uses."""
 
     def seal(self, workspace: str, aad_parts: tuple[str, ...], plaintext: bytes) -> bytes:
-        """``plaintext`` for one place."""
+        """Seal ``plaintext`` for one place."""
 
     def open(self, workspace: str, aad_parts: tuple[str, ...], ciphertext: bytes) -> bytes:
-        """What was sealed for this place."""
+        """Open a value that was sealed for this place."""
 
 
 def binding(name: str, type: str, origin: str, public: Mapping[str, Any]) -> str:
-    """Return a digest of what a connection's secrets are bound to besides their place."""
+    """Return a digest of everything that a connection's secrets are bound to besides their place."""
     text = json.dumps([name, type, origin, public], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def sealed_place(identifier: str, field: str, version: int, bound: str) -> tuple[str, ...]:
-    """Return the parts that a secret is sealed with; the workspace goes without saying."""
+    """Return the parts that a secret is sealed with; the vault adds the workspace."""
     return (*_old_place(identifier, field, version), bound)
 
 
@@ -73,9 +73,9 @@ def sealed_whole(vault: Sealing, workspace: str, identifier: str, version: int, 
 
 
 def check_seal(vault: Sealing, workspace: str, kept: KeptConnection) -> None:
-    """Do nothing where a connection is as it was stored.
+    """Verify that a connection was not changed since it was stored.
 
-    :raises SealBroken: where it has no seal, or a value or the list of its secrets was changed in the database.
+    :raises SealBroken: if it has no seal, or a value or the list of its secrets was changed in the database.
     """
     if kept.seal is None:
         raise SealBroken(f"the connection '{kept.name}' has no seal")
@@ -86,7 +86,7 @@ def check_seal(vault: Sealing, workspace: str, kept: KeptConnection) -> None:
 def opened_secret(vault: Sealing, workspace: str, kept: KeptConnection, field: str, sealed: bytes) -> bytes:
     """Open one secret of a stored connection.
 
-    :raises SealBroken: where it, or what it is bound to, was changed or moved in the database.
+    :raises SealBroken: if the secret, or a value that it is bound to, was changed or moved in the database.
     """
     bound = binding(kept.name, kept.type, kept.origin, kept.public)
     return vault.open(workspace, sealed_place(kept.id, field, kept.version, bound), sealed)
@@ -99,9 +99,9 @@ def stored_secrets(transaction: Transaction, workspace: str, kept: KeptConnectio
 
 
 def rebound(transaction: Transaction, vault: Sealing, workspace: str, kept: KeptConnection, name: str) -> None:
-    """Seal a connection and its secrets anew for ``name``, which may be the one that it has.
+    """Seal a connection and its secrets again for ``name``, which may be its current one.
 
-    :raises SealBroken: where a secret cannot be opened, or is missing.
+    :raises SealBroken: if a secret is missing or cannot be opened.
     """
     bound = binding(name, kept.type, kept.origin, kept.public)
     place = {"workspace": workspace, "id": kept.id, "version": kept.version}
@@ -114,7 +114,7 @@ def rebound(transaction: Transaction, vault: Sealing, workspace: str, kept: Kept
 
 
 def bind_all(transaction: Transaction, vault: Sealing) -> int:
-    """Seal all connections as they stand there now. Return their number; what is damaged stays without a seal, and is refused."""
+    """Seal all connections in their current state and return their number; damaged ones stay without a seal, and are refused."""
     count, after = 0, ("", "")
     while True:
         rows = transaction.execute(
@@ -134,13 +134,13 @@ def _bound(transaction: Transaction, vault: Sealing, row: Row) -> bool:
         return False
     try:
         rebound(transaction, vault, row.workspace, kept, kept.name)
-    except SealBroken:  # 'db check' names it
+    except SealBroken:  # 'db check' reports it
         return False
     return True
 
 
 def _opened_in_any_form(vault: Sealing, workspace: str, kept: KeptConnection, field: str, sealed: bytes) -> bytes:
-    """Open a secret that may be sealed in the form of before, which binds no destinations."""
+    """Open a secret that may have the older form of seal, which binds no destinations."""
     try:
         return opened_secret(vault, workspace, kept, field, sealed)
     except SealBroken:

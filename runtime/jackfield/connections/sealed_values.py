@@ -1,4 +1,4 @@
-"""Connection values in two parts: what anybody may read in the database, and what is sealed there."""
+"""Connection values in two parts: readable in the database, and sealed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from jackfield.schema_walk import Nodes, Schema, members, nodes
 __all__ = ["PLACEHOLDER", "Parts", "joined", "parted", "secret_places"]
 
 PLACEHOLDER = "***"
-"""What stands in the open part for a value that is sealed; in an edited connection, for one that is kept as it was."""
+"""Stands for a sealed value in the open part, and for an unchanged one in an edited connection."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Parts:
-    """``public`` has the shape of the values, with a placeholder for each secret; ``secrets`` are these as JSON, by JSON Pointer."""
+    """``public`` has the shape of the values, with a placeholder for each secret; ``secrets`` are the secrets as JSON, by JSON Pointer."""
 
     public: Mapping[str, Any]
     secrets: Mapping[str, bytes]
@@ -29,8 +29,8 @@ class Parts:
 
 
 def parted(schema: Schema, values: Mapping[str, Any]) -> Parts:
-    """Take the secrets out of ``values``: what ``schema`` marks as secret, and members that it does not know. References stay: they
-    hold no secret."""
+    """Split secrets off ``values``: those that ``schema`` marks, and members that it does not know. References stay, since they contain
+    no secret."""
     secrets: dict[str, bytes] = {}
     return Parts(_open_part(schema, nodes(schema, schema), values, "", secrets), secrets)
 
@@ -50,9 +50,9 @@ def _open_part(root: Schema, applying: Nodes | None, value: Any, path: str, secr
 
 
 def joined(public: Mapping[str, Any], secrets: Mapping[str, bytes]) -> Mapping[str, Any]:
-    """The values again; ``public`` is written into.
+    """Put the secrets back into ``public``, which is modified, and return it.
 
-    :raises LookupError: where a secret stands at a place that ``public`` does not have.
+    :raises LookupError: if ``public`` lacks the place of a secret.
     """
     for path, text in secrets.items():
         *parents, last = names(path)
@@ -64,7 +64,7 @@ def joined(public: Mapping[str, Any], secrets: Mapping[str, bytes]) -> Mapping[s
 
 
 def secret_places(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
-    """JSON Pointers to what ``schema`` marks as secret in ``values``, whether it is there or only referred to."""
+    """Return JSON Pointers to the values that ``schema`` marks as secret, whether given or referenced."""
     return frozenset(_secret(schema, nodes(schema, schema), values, ""))
 
 

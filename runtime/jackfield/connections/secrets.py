@@ -1,4 +1,4 @@
-"""Secret references: ``{"$env": "NAME"}``, ``{"$file": "path"}``, ``{"$vault": {…}}``, and what plugins add. Never stored resolved."""
+"""Secret references: ``{"$env": "NAME"}``, ``{"$file": "path"}``, ``{"$vault": {…}}``, and those of plugins. Never stored resolved."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def _is_reference(value: object) -> bool:
 
 
 def reference_paths(values: object, path: str = "") -> Iterator[str]:
-    """The JSON Pointers of all references in ``values``."""
+    """Return the JSON Pointers of all references in ``values``."""
     return (found for found, _, _ in references(values, path))
 
 
 def references(values: object, path: str = "") -> Iterator[tuple[str, str, Any]]:
-    """All references in ``values``: where they are, their kind (``$env``), and what they name."""
+    """Yield all references in ``values``: their place, their kind (``$env``) and their target."""
     for here, value in _members(values, path):
         if _is_reference(value):
             ((kind, target),) = value.items()
@@ -38,7 +38,7 @@ def references(values: object, path: str = "") -> Iterator[tuple[str, str, Any]]
 
 
 def _members(values: object, path: str) -> Iterator[tuple[str, Any]]:
-    """What is in an object or an array, by JSON Pointer; nothing is in other values."""
+    """Yield the members of an object or an array by JSON Pointer; other values have none."""
     if isinstance(values, Mapping):
         for name, value in values.items():
             yield child(path, name), value
@@ -48,13 +48,13 @@ def _members(values: object, path: str) -> Iterator[tuple[str, Any]]:
 
 
 _Place = tuple[str, "ReferenceRules | None"]
-"""The folder that relative paths start from, and the rules for what is opened."""
+"""Start folder of relative paths, and the rules for opened files."""
 
 
 class Secrets:
-    """Reads what references point to: the environment, files, Vault, and the resolvers of plugins.
+    """Resolver of secret references: environment, files, Vault and plugins.
 
-    The environment and files are read each time; what comes from elsewhere is kept for five minutes, for at most 1,000 references.
+    The environment and files are read each time; secrets from elsewhere are cached for five minutes, up to 1,000 references.
     """
 
     def __init__(self, environment: Mapping[str, str], plugins: Plugins, clock: Clock | None = None) -> None:
@@ -63,13 +63,13 @@ class Secrets:
         self._read_before = ReadSecrets(clock or SystemClock())
 
     def forget(self, values: Mapping[str, Any]) -> None:
-        """Read the secrets that ``values`` refer to anew when they are next needed: the provider refused what was read."""
+        """Drop the cached secrets that ``values`` refer to, because the provider refused them."""
         for _, kind, target in references(values):
             self._read_before.forget(kind, target)
 
     def resolve(self, values: Mapping[str, Any], folder: str, rules: ReferenceRules | None = None) -> Mapping[str, Any]:
-        """Replace each reference in ``values`` by what it points to; return ``values`` itself if there is none. ``rules`` judge each file
-        that is opened for a connection made over HTTP or MCP.
+        """Replace each reference in ``values`` by its secret; return ``values`` itself if there is none. ``rules`` check each file that
+        is opened for a connection made over HTTP or MCP.
 
         :raises InvalidConnection: with a detail for each reference that cannot be read.
         """

@@ -1,4 +1,4 @@
-"""Leases shared by all processes that use one database: one mint however many processes ask, and a dead holder blocks nobody for long."""
+"""Leases shared by all processes that use one database: concurrent processes share one mint, and a dead holder blocks them only briefly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["HELD", "SharedLeases"]
 T = TypeVar("T")
 
 HELD = 15.0
-"""Seconds for which a process may hold the right to mint; then the next one takes it."""
+"""Seconds for which a process may hold the right to mint; then another process may take it."""
 _FIRST_POLL = 0.01
 _LONGEST_POLL = 0.2
 _LOG = logging.getLogger("jackfield.leases")
@@ -55,7 +55,7 @@ WHERE workspace = :workspace AND connection_key = :connection AND lease_key = :l
 
 
 class SharedLeases:
-    """The leases of one connection version of one workspace, sealed in the database."""
+    """Leases of one connection version of one workspace, sealed in the database."""
 
     def __init__(self, database: Database, vault: Vault, workspace: str, connection: str, clock: Clock) -> None:
         self._database = database
@@ -64,11 +64,12 @@ class SharedLeases:
         self._clock = clock
 
     def lease(self, key: str, mint: Callable[[], Minted], renew_at: Callable[[Minted], float], deadline: Deadline) -> Minted:
-        """The credential under ``key``: another process's while it is fresh, else minted by the one process that may.
+        """Return the credential under ``key``: another process's while it is fresh, else one that the only process with the right to
+        mint requests.
 
-        Where the database cannot be used the credential is minted for this process alone.
+        If the database is unavailable, the credential is minted for this process alone.
 
-        :raises TimedOut: where the deadline passed while another process minted.
+        :raises TimedOut: if the deadline passes while another process mints.
         """
         try:
             return self._lease(key, mint, renew_at, deadline)
@@ -77,7 +78,7 @@ class SharedLeases:
             return mint()
 
     def drop(self, key: str, used: Minted) -> None:
-        """Forget ``used``, which the provider calls expired; a lease that came after it stays."""
+        """Drop ``used``, which the provider calls expired, but not a lease that replaced it."""
         values = {**self._key, "lease": key, "expires_at": used.expires_at}
         with contextlib.suppress(_NotShared):
             _guarded(lambda: self._database.record(lambda transaction: transaction.change(_DROP, values)))
@@ -110,7 +111,7 @@ class SharedLeases:
         text = json.dumps({"value": minted.value, "expiresAt": minted.expires_at, "secrets": minted.secrets})
         sealed = self._vault.seal(self._key["workspace"], self._place(key), text.encode())
         values = {**mine, "sealed": sealed, "expires_at": minted.expires_at, "renew_at": min(renew_at(minted), 1e12)}
-        with contextlib.suppress(_NotShared):  # then the others mint their own
+        with contextlib.suppress(_NotShared):  # the other processes then mint their own
             _guarded(lambda: self._database.record(lambda transaction: transaction.change(_KEEP, values)))
         return minted
 
@@ -140,7 +141,7 @@ class SharedLeases:
 
 
 class _NotShared(Exception):
-    """The database cannot be used now."""
+    """The database is unavailable now."""
 
 
 def _guarded(step: Callable[[], T]) -> T:

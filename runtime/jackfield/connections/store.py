@@ -1,4 +1,4 @@
-"""The connections of one workspace, by name: those of files, and those that the database keeps."""
+"""The connections of one workspace, by name: those of files, and those in the database."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ if TYPE_CHECKING:
 __all__ = ["Connections", "sources_from"]
 
 _NEAR = 200
-"""Stored names that are looked through for one that was meant."""
+"""Number of stored names that are searched for a similar one."""
 _PAGE = 1000
 
 
 def sources_from(environment: Mapping[str, str]) -> list[str]:
-    """The files and folders that ``JACKFIELD_CONNECTIONS`` names, separated by ``:`` (``;`` on Windows)."""
+    """Return the files and folders in ``JACKFIELD_CONNECTIONS``, which ``:`` separates (``;`` on Windows)."""
     return [part for part in environment.get("JACKFIELD_CONNECTIONS", "").split(os.pathsep) if part]
 
 
 class Connections:
-    """What a workspace has. ``problems`` are sentences about files that could not be read in whole, and names that two of them define.
+    """Connections of one workspace. ``problems`` are sentences about files that are not fully readable, and about names that are
+    defined twice.
 
-    A file's connection hides a stored one of the same name. ``open_store`` opens the database, when it is first needed; None where there
-    is none. What other systems' files say is read by the connectors of ``catalog`` (left out, those installed).
+    A connection in a file hides a stored one of that name. ``open_store`` opens the database at first use; None if there is none. Files
+    of other systems are translated by the connectors of ``catalog`` (default: those installed).
     """
 
     def __init__(
@@ -53,9 +54,9 @@ class Connections:
 
     @property
     def store(self) -> ConnectionStore | None:
-        """The connections that the database keeps; None where there is no database.
+        """Connections in the database; None if there is no database.
 
-        :raises Unavailable: where it cannot be opened.
+        :raises Unavailable: if it cannot be opened.
         """
         if self._store is None and self._open_store is not None:
             self._store = self._open_store()
@@ -69,11 +70,11 @@ class Connections:
         return tuple(f"the connection '{name}' of {self._by_name[name][0].source} hides the stored one of the same name" for name in hidden)
 
     def files(self) -> list[StoredConnection]:
-        """The connections of files, by name; of a name that is defined twice, the first."""
+        """Return the connections of files by name; of a name that is defined twice, the first."""
         return [self._by_name[name][0] for name in sorted(self._by_name)]
 
     def named(self) -> Iterator[tuple[str, str]]:
-        """Give the name and type of every connection: those of files, then those that the database keeps."""
+        """Yield the name and type of every connection: those of files, then those in the database."""
         yield from ((name, found[0].type) for name, found in self._by_name.items())
         after, store = "", self.store
         while store is not None and (page := store.list(after=after, limit=_PAGE)):
@@ -81,15 +82,15 @@ class Connections:
             after = page[-1].name
 
     def in_files(self, name: str) -> StoredConnection | None:
-        """The (first) connection of that name that a file has."""
+        """Return the (first) connection of that name in a file."""
         return self._by_name.get(name, (None,))[0]
 
     def find(self, name: str) -> StoredConnection:
-        """The connection called ``name``: the same object while it is the same version.
+        """Return the connection called ``name``; the same object as long as its version is the same.
 
-        :raises UnknownConnection: where there is none.
-        :raises InvalidConnection: where two files define it.
-        :raises Unavailable: where the database cannot be read.
+        :raises UnknownConnection: if there is none.
+        :raises InvalidConnection: if two files define it.
+        :raises Unavailable: if the database cannot be read.
         """
         found = self._by_name.get(name)
         if found is None:
@@ -103,9 +104,9 @@ class Connections:
         return found[0]
 
     def note_used(self, identifier: str, version: int) -> bool:
-        """Count an untested connection of the database as working, since an action over it succeeded; written with the next commit.
+        """Mark an untested stored connection as working, since an action over it succeeded; written with the next commit.
 
-        Return False where it cannot be noted, which the action does not fail for.
+        Return False if that is impossible, which must not fail the action.
         """
         with suppress(JackfieldError, MemoryError, RuntimeError):
             store = self.store
@@ -115,21 +116,21 @@ class Connections:
         return False
 
     def asks_store(self, connection: object) -> bool:
-        """Whether the database is asked for what an invocation gives as its connection."""
+        """Return whether resolving an invocation's ``connection`` needs the database."""
         return self._open_store is not None and (connection is None or (isinstance(connection, str) and connection not in self._by_name))
 
     @property
     def is_near(self) -> bool:
-        """Whether looking a stored connection up takes microseconds: SQLite reads in this process."""
+        """True if looking up a stored connection takes microseconds, since SQLite reads in this process."""
         return self.store is None or self.store.is_near
 
     def access(self) -> HostAccess:
-        """What connections of the workspace that were made over HTTP or MCP may use of the host."""
+        """Return the host access of the workspace's connections made over HTTP or MCP."""
         store = self.store
         return store.access() if store is not None else HostAccess()
 
     def fitting(self, manifest: Manifest, limit: int = 20) -> list[tuple[str, str]]:
-        """Name and type of the connections that the connector takes, by name; of the stored ones, at most ``limit`` of each type."""
+        """Return name and type of the connections that the connector accepts, by name; of the stored ones, up to ``limit`` of each type."""
         found = {item.name: item.type for item in self.files() if manifest.connection_type(item.type) is not None}
         store = self.store
         if store is not None:
@@ -139,8 +140,8 @@ class Connections:
         return sorted(found.items())
 
     def unknown(self, name: str, sees: Callable[[str, str], bool] | None = None) -> UnknownConnection:
-        """The error for a name that there is not; it suggests the nearest one. ``sees`` says of a name and type whether the caller may
-        know that they are there: a hidden connection is told of like one that is not there."""
+        """Return the error for a missing name, with the most similar visible name. ``sees`` returns whether the caller may see a name
+        and type; a hidden connection gives the same error as a missing one."""
         known = [*((item, found[0].type) for item, found in self._by_name.items()), *self._stored_names()]
         tail = did_you_mean(name, [item for item, kind in known if sees is None or sees(item, kind)])
         broken = f"Not all can be used: {'; '.join(self.problems[:3])}." if self.problems and sees is None else ""

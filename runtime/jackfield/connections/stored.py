@@ -1,4 +1,4 @@
-"""A connection as it is kept: a name, a type, and values that may refer to secrets elsewhere."""
+"""A connection: a name, a type, and values that may refer to secrets elsewhere."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any, Literal, NoReturn
 __all__ = ["NAME", "NAME_EXPECTED", "STORE", "Foreign", "Origin", "StoredConnection"]
 
 NAME = re.compile(r"(?=[._-]*[A-Za-z0-9])[A-Za-z0-9._-]{1,100}\Z")
-"""What a connection may be called (contract §1). Nothing but marks is no name: ``.`` and ``..`` could not stand in an address."""
+"""Valid connection names (contract §1). Punctuation alone is not valid: ``.`` and ``..`` could not be part of a URL."""
 NAME_EXPECTED = "a name is 1 to 100 letters, digits, dots, underscores or hyphens, with a letter or a digit among them"
 
 Origin = Literal["operator", "remote"]
-"""Who gave the values: whoever runs jackfield (files, command line, library), or somebody over HTTP or MCP."""
+"""Origin of the values: the operator (files, command line, library), or a caller over HTTP or MCP."""
 
 STORE = "store"
-"""The ``source`` of connections that the database keeps."""
+"""``source`` of connections that are stored in the database."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Foreign:
-    """What another system's file says of a connection besides its values. ``type`` is the alias that it was read by, ``names`` are what
-    it is called there (the closest first), and ``inputs`` default inputs by action (``aws-ses/sendEmail``)."""
+    """Facts about a connection in another system's file besides its values. ``type`` is the alias by which it was read, ``names`` are
+    its names there (the closest first), and ``inputs`` default inputs by action (``aws-ses/sendEmail``)."""
 
     format: str
     type: str
@@ -34,9 +34,9 @@ class Foreign:
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class StoredConnection:
-    """One named set of values. ``type`` is the full name of a connection type, ``source`` says where it comes from (a file's name), and
-    ``folder`` is what relative ``$file`` references start from. ``id`` is None for one that the database does not keep, ``foreign`` for one
-    that is not of another system's file. ``place`` says where in the source it stands, where that is known more closely."""
+    """One named set of values. ``type`` is the full name of a connection type, ``source`` the origin (such as a file's name),
+    ``folder`` the start of relative ``$file`` references. ``id`` is None unless the database stores the connection, ``foreign`` is None
+    unless another system's file defines it. ``place`` is the exact position in the source, if known."""
 
     name: str
     type: str
@@ -51,11 +51,11 @@ class StoredConnection:
 
     @property
     def where(self) -> str:
-        """Where it stands, for people."""
+        """Place of the definition, for people."""
         return self.place or self.source
 
     def is_of(self, source: str, folder: str) -> bool:
-        """Whether it stands in that file of that folder."""
+        """Return whether that file of that folder defines it."""
         return self.source == source and os.path.realpath(self.folder) == os.path.realpath(folder)
 
     def __repr__(self) -> str:  # values stay out of logs

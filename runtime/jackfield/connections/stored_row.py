@@ -1,4 +1,4 @@
-"""What the database holds of a connection, without its secrets; and what is to be put there."""
+"""Rows of the database for connections without their secrets, and drafts of connections to be stored."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ["COLUMNS", "LARGEST", "Draft", "KeptConnection", "Outcome", "Status"]
 
 Status = Literal["untested", "ok", "failing", "expired"]
 COLUMNS = "id, name, type, version, public_values, status, account_id, account_label, last_test, seal"
-"""The columns of which a ``KeptConnection`` is read."""
+"""Columns from which a ``KeptConnection`` is read."""
 _DAMAGED = "its row in the database is damaged"
 LARGEST = 256 * 1024
-"""Bytes: the most that the values of one connection may have as JSON."""
+"""Maximum size of one connection's values as JSON, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the last test of a connection came to; ``last_test`` has the time and the steps (contract §7)."""
+    """Outcome of a connection's last test; ``last_test`` has the time and the steps (contract §7)."""
 
     status: Status = "untested"
     account_id: str | None = None
@@ -33,13 +33,13 @@ class Outcome:
     last_test: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The members of a connection that its last test fills in."""
+        """Return the members of a connection that its last test fills in."""
         account = {"account": {"id": self.account_id, "label": self.account_label}} if self.account_id is not None else {}
         test = {"lastTest": self.last_test} if self.last_test is not None else {}
         return {**account, "status": self.status, **test}
 
     def columns(self) -> dict[str, Any]:
-        """The same as the database keeps it."""
+        """Return the outcome as columns of the database."""
         return {
             "status": self.status,
             "account_id": _text(self.account_id),
@@ -54,8 +54,8 @@ def _text(value: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class KeptConnection:
-    """A connection as the database shows it: ``public`` has a placeholder for each secret, whose places are ``sealed``. ``seal`` proves
-    both, to whoever has the key (``sealed_places``). ``damage`` says what cannot be read of the row; there are no values then."""
+    """Connection as the database shows it. ``public`` has a placeholder for each secret, whose places are ``sealed``. ``seal`` proves
+    both, and the key verifies it (``sealed_places``). ``damage`` says which part of the row is unreadable; there are no values then."""
 
     id: str
     name: str
@@ -70,7 +70,7 @@ class KeptConnection:
 
     @classmethod
     def from_row(cls, row: Row) -> KeptConnection:
-        """Read the ``COLUMNS`` of a row; one that somebody has damaged must not keep the others from being seen."""
+        """Read the ``COLUMNS`` of a row; a damaged row must not hide the others."""
         try:
             document, last_test = _documents(row)
         except (ValueError, TypeError, KeyError, AttributeError):
@@ -83,7 +83,7 @@ class KeptConnection:
 
 
 def _documents(row: Row) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The values, and the last test, of a row."""
+    """Parse the values and the last test of a row."""
     document = json.loads(row.public_values)
     sealed, last_test = document["sealed"], json.loads(row.last_test) if row.last_test is not None else None
     if not isinstance(document["values"], dict) or not isinstance(sealed, list) or not all(isinstance(path, str) for path in sealed):
@@ -95,7 +95,7 @@ def _documents(row: Row) -> tuple[dict[str, Any], dict[str, Any] | None]:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Draft:
-    """A connection that is to be kept: values that fit ``schema``, which says what of them is secret."""
+    """Connection to be stored: values that conform to ``schema``, which marks the secrets."""
 
     type: str
     values: Mapping[str, Any]
@@ -107,9 +107,9 @@ class Draft:
         raise TypeError("connection values are not pickled: they hold secrets")
 
     def parts(self) -> Parts:
-        """The values in two parts.
+        """Return the values in two parts.
 
-        :raises InvalidConnection: where they are too large to be kept.
+        :raises InvalidConnection: if they are too large to be stored.
         """
         parts = parted(self.schema, self.values)
         size = len(json.dumps(parts.public)) + sum(map(len, parts.secrets.values()))
@@ -119,10 +119,10 @@ class Draft:
         return parts
 
     def document(self, parts: Parts) -> str:
-        """The open part as the database keeps it."""
+        """Return the open part in the form that the database stores."""
         return json.dumps({"origin": self.origin, "sealed": sorted(parts.secrets), "values": parts.public})
 
     def external_ids(self) -> dict[str, str]:
-        """The External IDs among the values, by the name of their field."""
+        """Return the External IDs among the values, by field name."""
         found = {name: self.values.get(name) for name in generated_fields(self.schema)}
         return {name: value for name, value in found.items() if isinstance(value, str)}

@@ -1,7 +1,7 @@
 """Secrets in HashiCorp Vault: ``{"$vault": {"path": "acme/ses", "field": "secretAccessKey"}}``, version 2 of the KV engine over HTTP.
 
-Where Vault is and who we are come from Vault's own variables: ``VAULT_ADDR``, ``VAULT_TOKEN`` or ``VAULT_TOKEN_FILE`` (what Vault Agent
-writes), ``VAULT_NAMESPACE``, ``VAULT_CACERT``. TLS certificates are always verified. Source: Vault API documentation, "KV secrets engine -
+Address and identity come from Vault's own variables: ``VAULT_ADDR``, ``VAULT_TOKEN`` or ``VAULT_TOKEN_FILE`` (written by Vault Agent),
+``VAULT_NAMESPACE``, ``VAULT_CACERT``. TLS certificates are always verified. Source: Vault API documentation, "KV secrets engine -
 version 2", Read secret version.
 """
 
@@ -18,10 +18,10 @@ from urllib.parse import quote, urljoin, urlsplit
 __all__ = ["read_vault"]
 
 _TIMEOUT = 10.0
-"""Seconds for the connection and for each read."""
+"""Timeout in seconds for the connection and for each read."""
 _LARGEST = 1024 * 1024
 _REDIRECTS = 2
-"""A standby node sends its clients on to the active one (Vault documentation, High availability)."""
+"""Maximum number of redirects; a standby node redirects clients to the active one (Vault documentation, High availability)."""
 _MEMBERS = {"path", "field", "mount", "version"}
 _SHAPE = '\'$vault\' takes {"path": …, "field": …}, and "mount" (secret) and "version" (the newest) where they differ'
 _STATUSES = {
@@ -48,9 +48,9 @@ class _Wanted:
 
 
 def read_vault(target: object, environment: Mapping[str, str]) -> str:
-    """The field of the secret that ``target`` names.
+    """Return the field of the secret that ``target`` names.
 
-    :raises ValueError: where the reference is none, or Vault does not give the secret; the message holds no secret.
+    :raises ValueError: if the reference is not valid, or Vault does not return the secret; the message contains no secret.
     """
     wanted = _wanted(target)
     base = environment.get("VAULT_ADDR", "")
@@ -114,7 +114,7 @@ def _answer(url: str, headers: Mapping[str, str], authorities: str | None) -> An
 
 
 def _next(url: str, location: str | None) -> str:
-    """Where a standby node sends us; never from TLS to plain text, which would show the token."""
+    """Return the URL to which a standby node redirects; refuse one from TLS to plain text, which would expose the token."""
     found = urljoin(url, location or "")
     if not location or (urlsplit(url).scheme, urlsplit(found).scheme) not in {("http", "http"), ("http", "https"), ("https", "https")}:
         raise ValueError("Vault redirects to a place that is not safe to follow")

@@ -1,4 +1,4 @@
-"""The YAML documents of a text, judged while they are still a flat row of events, and read as what JSON can say."""
+"""Parser of YAML documents, limited to what JSON can represent, and checked as a flat sequence of events before anything is built."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _MERGE = "tag:yaml.org,2002:merge"
 _MAP = "tag:yaml.org,2002:map"
 _TEXT = "tag:yaml.org,2002:str"
 _TWICE = "jackfield_twice"
-"""The attribute of a node that keeps which of its keys occur twice."""
+"""Attribute of a node that records its duplicate keys."""
 _NOT_JSON = frozenset(f"tag:yaml.org,2002:{name}" for name in ("binary", "omap", "pairs", "set", "timestamp"))
-"""What YAML has and JSON has not; an untagged date is a string."""
+"""YAML types without a counterpart in JSON; an untagged date is a string."""
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def yaml_documents(text: str, line: int = 0, before: int = 0) -> Iterator[tuple[Any, bool]]:
-    """Each document that is not empty, and whether there is a ``Repeated`` in it. ``line`` lines of its file stand before the text, and
-    ``before`` values.
+    """Yield each document that is not empty, and whether it contains a ``Repeated``. In its file, ``line`` lines and ``before`` values
+    precede the text.
 
-    :raises DocumentError: for what is not YAML, too much of it, or an alias that refers to what it stands in.
+    :raises DocumentError: if the text is not YAML or exceeds a limit, or an alias refers to a node that contains it.
     """
     try:
         _judge(yaml.parse(text, Loader=_BASE), line, before)
@@ -39,7 +39,7 @@ def yaml_documents(text: str, line: int = 0, before: int = 0) -> Iterator[tuple[
                 yield document, loader.repeats
     except yaml.MarkedYAMLError as error:
         where = f" {_at(error.problem_mark, line)}" if error.problem_mark else ""
-        # of an anchor that is there twice, what is wrong stands in the context
+        # For a duplicate anchor, the context describes the fault.
         what = str(error.context).partition(";")[0] if error.problem == "second occurrence" else error.problem
         raise DocumentError(f"it is not YAML: {what}{where}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -54,7 +54,7 @@ def _at(mark: Any, line: int = 0) -> str:
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or a list that is being written, and how many nodes it has so far; those of a mapping are keys and values in turn."""
+    """Mapping or list that is still open, and its number of nodes so far; in a mapping, keys and values alternate."""
 
     is_mapping: bool
     anchor: str | None
@@ -63,8 +63,8 @@ class _Open:
 
 @dataclass(slots=True)
 class _Outline:
-    """What has been seen of the events: they are counted before anything is made of them, and libyaml's composer, which recurses in C,
-    would crash the process where they nest too deeply."""
+    """Counts over the events, taken before anything is built: libyaml's composer recurses in C, and deep nesting would crash the
+    process."""
 
     values: int
     line: int
@@ -82,7 +82,7 @@ class _Outline:
             raise DocumentError(f"the alias '*{event.anchor[:80]}' refers to what it stands in, {_at(event.start_mark, self.line)}")
 
     def node(self) -> None:
-        """Count one more, where it is not a key."""
+        """Count a node unless it is a key."""
         if self.open:
             inner = self.open[-1]
             inner.nodes += 1
@@ -112,7 +112,7 @@ def _judge(events: Iterable[Any], line: int, before: int) -> None:
 
 
 class _Loader(_BASE):  # type: ignore[misc]
-    """The safe loader, for what is JSON: keys and dates are text. A mapping in which a key occurs twice is a ``Repeated``."""
+    """Safe loader restricted to JSON: keys and dates are text. A mapping with a duplicate key becomes a ``Repeated``."""
 
     yaml_constructors: ClassVar[dict[str, Any]] = {tag: made for tag, made in _BASE.yaml_constructors.items() if tag not in _NOT_JSON}
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
@@ -129,13 +129,13 @@ class _Loader(_BASE):  # type: ignore[misc]
         made.update(self.construct_mapping(node))
 
     def flatten_mapping(self, node: Any) -> None:
-        self._keys(node)  # a merged mapping may be flattened before it is made; its own keys may then be those that it merges, too
+        self._keys(node)  # a merged mapping may be flattened before it is built; by then its own keys may include those that it merges
         super().flatten_mapping(node)
-        if len(node.value) > MAX_VALUES:  # merges of merges unfold while they are read
+        if len(node.value) > MAX_VALUES:  # nested merges expand while they are read
             raise DocumentError(f"it unfolds to more than {MAX_VALUES:,} values (merges)")
 
     def _keys(self, node: Any) -> dict[str, str]:
-        """Make the mapping's keys text; those that occur twice, and where the second one stands."""
+        """Turn the mapping's keys into text; return the duplicate ones, each with the place of the second occurrence."""
         if not isinstance(node, yaml.MappingNode):
             return {}
         known: dict[str, str] | None = getattr(node, _TWICE, None)

@@ -1,1 +1,1 @@
-"""Connections as people manage them: drafts, tests, policies, import and export, views."""
+"""Management of connections for people: drafts, tests, policies, import and export, views."""

@@ -1,4 +1,4 @@
-"""The test of a connection: step by step, changing nothing."""
+"""The step-by-step test of a connection, which changes nothing."""
 
 from __future__ import annotations
 
@@ -29,37 +29,37 @@ __all__ = ["TargetSource", "Trial", "serving", "try_connection"]
 
 
 class TargetSource(Protocol):
-    """Makes targets of connections: ``Targets`` of those that are there, a draft of itself."""
+    """Source of targets: ``Targets`` for stored connections, a draft for itself."""
 
     def find(self, stored: StoredConnection, manifest: Manifest) -> Target:
-        """The target that the connection makes for a connector."""
+        """Return the target that the connection makes for a connector."""
 
 
 @dataclass(slots=True)
 class Trial:
-    """What a connection test found."""
+    """Findings of a connection test."""
 
     at: str
     steps: list[Step] = field(default_factory=list)
     account: Account | None = None
     faults: list[Detail] = field(default_factory=list)
-    """Faults of single values that ended the test, at their places."""
+    """Faults of single values that ended the test, each with its place."""
 
     @property
     def status(self) -> str:
-        """``ok`` where every mandatory step passed, else ``failing``."""
+        """``ok`` if every mandatory step passed, else ``failing``."""
         return "ok" if all(step.passed for step in self.steps if step.mandatory) else "failing"
 
     def to_json(self) -> dict[str, Any]:
-        """The members of a connection that its last test fills in (contract §7)."""
+        """Return the members of a connection that its last test fills in (contract §7)."""
         account = {"account": {"id": self.account.id, "label": self.account.label}} if self.account is not None else {}
         return {**account, "status": self.status, "lastTest": {"at": self.at, "steps": [step.to_json() for step in self.steps]}}
 
 
 def serving(catalog: Catalog, stored: StoredConnection) -> list[Manifest]:
-    """The installed connectors that a stored connection serves: its own, or every one of its family.
+    """Return the installed connectors that a stored connection serves: its own, or all of its family.
 
-    :raises InvalidConnection: where none is installed.
+    :raises InvalidConnection: if none is installed.
     """
     fitting = [manifest for manifest in catalog.manifests() if manifest.connection_type(stored.type) is not None]
     if not fitting:
@@ -72,9 +72,9 @@ def serving(catalog: Catalog, stored: StoredConnection) -> list[Manifest]:
 
 
 def try_connection(stored: StoredConnection, catalog: Catalog, connections: Opener, targets: TargetSource, deadline: Deadline) -> Trial:
-    """Test a connection: first its type's own test, then what each connector that it serves sees of it. Secrets are read anew.
+    """Test a connection: first the test of its type, then the tests of each connector that it serves. Secrets are read anew.
 
-    :raises InvalidConnection: where its values break the schema; nothing was sent then.
+    :raises InvalidConnection: if its values break the schema; nothing was sent then.
     """
     trial = Trial(datetime.fromtimestamp(deadline.clock.time(), UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
     for number, manifest in enumerate(serving(catalog, stored)):
@@ -111,7 +111,7 @@ def _steps(
 
 
 def _tested(opening: OpenConnection, context: OpenContext) -> Iterable[Step | Account]:
-    """Run the type's own test, once the hosts that its values name may be reached."""
+    """Run the type's own test after checking the hosts that the values name."""
     if opening.judge is not None:
         opening.judge()
     return opening.kind.test(context)
@@ -120,10 +120,10 @@ def _tested(opening: OpenConnection, context: OpenContext) -> Iterable[Step | Ac
 def _guarded(
     make: Callable[[], Iterable[Step | Account]], key: str, connector: Connector, faults: list[Detail]
 ) -> Iterator[Step | Account]:
-    """The steps, and a failed one where the test itself fails; ``faults`` then gets those of single values."""
+    """Yield the steps of a test. If the test itself raises, yield a failed step and add faults of single values to ``faults``."""
     try:
         yield from make()
-    except Exception as cause:  # noqa: BLE001 (the connection-open boundary: whatever a connection type raises becomes a step)
+    except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type becomes a step)
         error = _known(cause, connector)
         if isinstance(error, InvalidConnection):
             faults += [fault for fault in error.details if fault.path]
@@ -136,7 +136,7 @@ def _known(cause: Exception, connector: Connector) -> JackfieldError | None:
         return cause if isinstance(cause, JackfieldError) else None
     try:
         return connector.explain(cause, None, None)
-    except Exception as fault:  # noqa: BLE001 (the connection-open boundary: an error map that fails itself knows nothing)
+    except Exception as fault:  # noqa: BLE001 (the connection-open boundary: an error map that fails explains nothing)
         _AUTHORS.error("the error map of the connector '%s' failed on a %s: %s", connector.key, type(cause).__name__, type(fault).__name__)
         return None
 

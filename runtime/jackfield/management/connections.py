@@ -1,4 +1,4 @@
-"""The connections of one workspace, to look at and to change: what ``Jackfield.connections`` is."""
+"""``Jackfield.connections``: view and change the connections of one workspace."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ __all__ = ["ManagedConnections"]
 _PAGE = 100
 _LARGEST_PAGE = 1000
 _CURSOR = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
-"""A name, an older one too, which could be nothing but marks."""
+"""Any name, including old ones of punctuation only."""
 _OPERATOR = Provenance()
 _INLINE = "@inline"
-"""The name of values that are tried and not kept, for the rules."""
+"""Name by which rules match values that are tested without being stored."""
 
 
 class ManagedConnections:
-    """Lists, shows, tests, adds and changes connections. Thread-safe.
+    """Connections of one workspace: list, show, test, add and change. Thread-safe.
 
-    ``values`` go in as their type's schema has them and come out masked. Who gives them matters: ``Giver("remote")`` stands for
-    somebody over HTTP or MCP, who may do less (contract §2); by default it is whoever runs jackfield. ``audit`` opens the audit log in
-    the name of an actor; None if there is no database. ``acting_as`` says who that is.
+    ``values`` go in as their type's schema defines them and come out masked. Their provenance matters: ``Provenance("remote")`` stands
+    for callers over HTTP or MCP, who may do less (contract §2); the default is the operator. ``audit`` opens the audit log for an
+    actor, which ``acting_as`` sets; it is None without a database.
     """
 
     def __init__(
@@ -72,14 +72,14 @@ class ManagedConnections:
         self._actor = LIBRARY
 
     def acting_as(self, actor: Actor) -> ManagedConnections:
-        """Return the same connections, changed and tested in the name of ``actor`` as far as the audit log is concerned."""
+        """Return a copy whose changes and tests the audit log attributes to ``actor``."""
         bound = copy.copy(self)
-        bound._actor = actor  # noqa: SLF001 (a copy of our own)
+        bound._actor = actor  # noqa: SLF001 (a copy of this class)
         return bound
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What could not be read of the connection files, in sentences."""
+        """A sentence for each part of the connection files that cannot be read."""
         return self.known.problems
 
     @property
@@ -88,15 +88,15 @@ class ManagedConnections:
         return self.known.warnings
 
     def access(self) -> HostAccess:
-        """What connections that were made over HTTP or MCP may use of the host."""
+        """Return the host access of connections that were made over HTTP or MCP."""
         return self.known.access()
 
     def sees(self, name: str, kind: str) -> bool:  # noqa: ARG002 (rules narrow it)
-        """Return whether a connection of this name and type is shown: here all are."""
+        """Return whether a connection of this name and type is visible; here, all are."""
         return True
 
     def require(self, name: str) -> None:
-        """Do nothing: no rule forbids the use of a connection here."""
+        """Require that the name may be used; no rule forbids that here."""
 
     def list(
         self,
@@ -106,10 +106,10 @@ class ManagedConnections:
         type: str | None = None,
         text: str | None = None,
     ) -> ConnectionPage:
-        """A page of at most ``limit`` connections, by name: those of a type, those with ``text`` in their name, type or account.
+        """List up to ``limit`` connections by name, optionally only those of a type, or with ``text`` in their name, type or account.
 
-        :raises InvalidInvocation: for a limit that is not between 1 and 1,000, or a cursor that is none.
-        :raises InvalidConnection: for a type that is not installed.
+        :raises InvalidInvocation: if the limit is not between 1 and 1,000, or the cursor is not valid.
+        :raises InvalidConnection: if the type is not installed.
         """
         if not 1 <= limit <= _LARGEST_PAGE:
             raise InvalidInvocation("the limit is not valid", details=[Detail("/limit", f"is not between 1 and {_LARGEST_PAGE:,}")])
@@ -119,18 +119,18 @@ class ManagedConnections:
         return page(self.known, self.kinds, cursor or "", limit, full_name, text, self.sees)
 
     def find(self, name: str) -> StoredConnection:
-        """The connection called ``name``, for the runtime's own use: its values are as they are kept.
+        """Return the connection called ``name`` with its unmasked values, for the runtime's own use.
 
-        :raises UnknownConnection: where there is none.
-        :raises InvalidConnection: where two files define it.
+        :raises UnknownConnection: if there is none.
+        :raises InvalidConnection: if two files define it.
         """
         return self.known.find(name)
 
     def show(self, name: str) -> dict[str, Any]:
-        """A connection as contract §7 has it, its secrets masked.
+        """Return a connection as JSON (contract §7) with masked secrets.
 
-        :raises UnknownConnection: where there is none of that name.
-        :raises InvalidConnection: where two files define it.
+        :raises UnknownConnection: if there is none with that name.
+        :raises InvalidConnection: if two files define it.
         """
         if self.known.in_files(name) is not None:
             return self._shown_from_file(self.known.find(name))
@@ -141,7 +141,7 @@ class ManagedConnections:
         return shown_from_store(kept, self.kinds)
 
     def needs_host(self, kind: Kind) -> bool:
-        """Tell whether a connection of this type can only sign in as the machine that jackfield runs on."""
+        """Return whether a connection of this type can only authenticate as the machine that jackfield runs on."""
         if kind.schema.get("required"):
             return False
         try:
@@ -151,9 +151,9 @@ class ManagedConnections:
             return False
 
     def check(self, type: str, values: Mapping[str, Any], giver: Provenance = _OPERATOR) -> None:
-        """Do nothing where ``values`` would do for a new connection of that type; nothing is tried or kept.
+        """Validate ``values`` for a new connection of that type, without testing or storing them.
 
-        :raises InvalidConnection: with every fault at once.
+        :raises InvalidConnection: with all faults at once.
         """
         self._drafter.draft(self.kinds.find(type), values, giver)
 
@@ -168,13 +168,14 @@ class ManagedConnections:
         giver: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
-        """Judge the values, test the connection and keep it; it is shown as ``show`` shows it. ``force`` keeps one whose test fails too.
+        """Validate the values, test the connection and store it; return it as ``show`` does. ``force`` stores it even if the test
+        fails.
 
-        :raises InvalidConnection: for a name that is taken or none, an unknown type, values that are not valid (with every fault), and a
-            test that fails.
-        :raises InvalidInvocation: where there is no database.
+        :raises InvalidConnection: if the name is taken or not valid, the type is unknown, values are not valid (with all faults), or
+            the test fails.
+        :raises InvalidInvocation: if there is no database.
         """
-        self._store()  # a workspace that is not there is told before what its connection is
+        self._store()  # report a missing workspace before faults of the connection
         store, drafted = self._judged(name, self.kinds.find(type), values, giver)
         tried = self._tried(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
         also = self._noted("connection.created", name, type=tried.draft.type)
@@ -191,11 +192,11 @@ class ManagedConnections:
         giver: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
-        """Give a stored connection other values. Secrets that are left out, and what is given as it is shown masked, keep their old
-        value; a secret given as null is taken away. ``version`` is the one that was seen: another one by now is a conflict.
+        """Replace the values of a stored connection. Secrets that are left out, and values sent back masked, stay as they are; a secret
+        given as null is removed. ``version`` is the version that the caller saw; any other current version is a conflict.
 
-        :raises UnknownConnection: where there is none of that name.
-        :raises VersionConflict: where somebody else changed it meanwhile.
+        :raises UnknownConnection: if there is none with that name.
+        :raises VersionConflict: if it was changed meanwhile.
         :raises InvalidConnection: as ``add`` does.
         """
         store = self._store()
@@ -210,10 +211,10 @@ class ManagedConnections:
         return shown_from_store(store.replace(name, tried.draft, old.version, also), self.kinds)
 
     def rename(self, name: str, new_name: str) -> dict[str, Any]:
-        """Give a stored connection another name; it is shown under that.
+        """Rename a stored connection and return it under its new name.
 
-        :raises UnknownConnection: where there is none of the old name.
-        :raises InvalidConnection: where the new name is taken, or none.
+        :raises UnknownConnection: if there is none with the old name.
+        :raises InvalidConnection: if the new name is taken or not valid.
         """
         store = self._changeable(new_name)
         if store.show(name) is None:
@@ -221,10 +222,10 @@ class ManagedConnections:
         return shown_from_store(store.rename(name, new_name, self._noted("connection.renamed", name, to=new_name)), self.kinds)
 
     def remove(self, name: str) -> None:
-        """Forget a stored connection and its secrets.
+        """Delete a stored connection and its secrets.
 
-        :raises UnknownConnection: where there is none of that name.
-        :raises InvalidConnection: where it is a file's.
+        :raises UnknownConnection: if there is none with that name.
+        :raises InvalidConnection: if it is defined in a file.
         """
         store = self._store()
         if store.show(name) is None:
@@ -232,10 +233,10 @@ class ManagedConnections:
         store.remove(name, self._noted("connection.removed", name))
 
     def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
-        """Try a connection without changing anything, and keep what that came to; it is shown with the outcome.
+        """Test a connection without changing anything, store the outcome, and return the connection with it.
 
-        :raises UnknownConnection: where there is none of that name.
-        :raises InvalidConnection: where its values break its type's schema, or a secret cannot be read.
+        :raises UnknownConnection: if there is none with that name.
+        :raises InvalidConnection: if its values break its type's schema, or a secret cannot be read.
         """
         stored = self.known.find(name)
         catalog = self._catalog_for(stored)
@@ -257,10 +258,10 @@ class ManagedConnections:
         giver: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
-        """Try values that are not kept: ``status``, ``account`` and ``lastTest`` as a connection has them. ``name`` is the one under which
-        they are to be kept later.
+        """Test values without storing them; return ``status``, ``account`` and ``lastTest`` as a connection has them. ``name`` is the
+        name under which they will be stored later.
 
-        :raises InvalidConnection: as ``add`` does, but for a test that fails.
+        :raises InvalidConnection: as ``add`` does, except for a test that fails.
         """
         drafted = self._drafter.draft(self.kinds.find(type), values, giver)
         self._record("connection.draft_tested", None, type=drafted.draft.type)
@@ -275,39 +276,40 @@ class ManagedConnections:
         force: bool = False,
         giver: Provenance = _OPERATOR,
     ) -> Sequence[dict[str, Any]]:
-        """Keep the connections of a document: the path of a file or a folder, or its text where it has a line break or begins with a
-        brace. One row for each: ``{"name", "type", "result": "added" | "replaced" | "refused"}``, with its ``status`` or its ``error``.
-        ``replace`` puts them into the place of those that are there. Of two connections of one name the second is refused.
+        """Store the connections of a document: the path of a file or folder, or the text itself if it contains a line break or begins
+        with a brace. Return a row for each: ``{"name", "type", "result": "added" | "replaced" | "refused"}`` with its ``status`` or
+        ``error``. ``replace`` overwrites existing connections. Of two connections with one name, the second is refused.
 
-        :raises InvalidConnection: where the document cannot be read at all.
+        :raises InvalidConnection: if the document cannot be read at all.
         """
         return imported(self, document, replace=replace, test=test, force=force, giver=giver)
 
     def export(self, names: Iterable[str] | None = None, *, secrets: bool = False) -> dict[str, Any]:
-        """Connections as a connection file has them; without ``secrets`` each is a reference to an environment variable to be set.
+        """Return connections in the format of a connection file; without ``secrets``, each secret is a reference to an environment
+        variable that the reader sets.
 
-        :raises UnknownConnection: for a name that there is not.
+        :raises UnknownConnection: if one of the names does not exist.
         """
         document = exported(self.known, self.kinds, names, secrets=secrets)
         self._record("connection.exported", None, names=sorted(document["connections"]), secrets=secrets)
         return document
 
     def policy(self, name: str, actions: Sequence[str] | None = None, principal_arn: str | None = None) -> dict[str, Any]:
-        """The policies that the provider must have for the connection, as its type makes them: just what ``actions`` need (``sendEmail``
-        or ``aws-ses/sendEmail``; by default all that the connection serves).
+        """Return the provider policies that the connection needs for ``actions`` (``sendEmail`` or ``aws-ses/sendEmail``; by default
+        all that it serves), in the form that its type defines.
 
-        :raises UnknownConnection: no such connection.
-        :raises UnknownAction: no such action.
-        :raises InvalidConnection: where its type makes no policies.
+        :raises UnknownConnection: if there is no such connection.
+        :raises UnknownAction: if there is no such action.
+        :raises InvalidConnection: if its type has no policies.
         """
         stored = self.known.find(name)
         return policies(stored, self._catalog_for(stored), self._opening, self._targets, actions, principal_arn)
 
     def external_id(self, name: str) -> str | None:
-        """Return the connection's External ID, resolved where it is a reference; None where it has none.
+        """Return the connection's External ID, with a reference resolved; None if it has none.
 
-        :raises UnknownConnection: no such connection.
-        :raises InvalidConnection: where the reference cannot be read.
+        :raises UnknownConnection: if there is no such connection.
+        :raises InvalidConnection: if the reference cannot be read.
         """
         return external_id(self.known.find(name), self._catalog, self._opening, self._targets)
 
@@ -316,14 +318,14 @@ class ManagedConnections:
         return shown_from_file(stored, self.kinds, store.file_tests.find([stored]).get(stored.name) if store is not None else None)
 
     def _store_if_open(self) -> ConnectionStore | None:
-        """The store, None where there is none or it cannot be opened: a connection of a file works without it."""
+        """Return the store; None if there is none or it cannot be opened, since connections from files work without it."""
         try:
             return self.known.store
         except JackfieldError:
             return None
 
     def _noted(self, event: str, name: str, **details: Any) -> Callable[[Transaction], None]:
-        """Return what adds an entry about the connection ``name`` to the transaction of a change."""
+        """Return a callback that audits an event of the connection ``name`` in the transaction of the change."""
         open_audit, actor = self._open_audit, self._actor
 
         def also(transaction: Transaction) -> None:
@@ -343,7 +345,7 @@ class ManagedConnections:
         return store
 
     def _changeable(self, name: str, giver: Provenance = _OPERATOR) -> ConnectionStore:
-        """The store, where it can take a connection of that name."""
+        """Return the store if it can hold a connection of that name."""
         store = self._store()
         if not NAME.match(name):
             raise InvalidConnection("the name is not valid", details=[Detail("/name", NAME_EXPECTED, "pattern")], hint="Choose another.")
@@ -354,7 +356,7 @@ class ManagedConnections:
         return store
 
     def _judged(self, name: str, kind: Kind, values: Mapping[str, Any], giver: Provenance) -> tuple[ConnectionStore, ConnectionDraft]:
-        """Judge the name and the values of a new connection together.
+        """Validate the name and the values of a new connection together.
 
         :raises InvalidConnection: with the faults of both at once.
         """
@@ -378,12 +380,12 @@ class ManagedConnections:
         return NotStored(f"the connection '{name}' is one of {file.source}, not of the store", hint=f"Edit {file.source}.")
 
     def _tried(self, drafted: ConnectionDraft, name: str, *, test: bool, force: bool, timeout_seconds: float) -> ConnectionDraft:
-        """The draft with the outcome of its test.
+        """Return the draft with the outcome of its test.
 
-        :raises InvalidConnection: where the test fails and nothing forces it.
+        :raises InvalidConnection: if the test fails and is not overridden.
         """
         if not test:
-            if drafted.draft.origin == "remote":  # what it may use of the host is seen when it is opened
+            if drafted.draft.origin == "remote":  # its use of the host is checked when it is opened
                 manifest = drafted.kind.manifests[0]
                 self._opening.find(drafted.find(_stored(name, drafted), manifest), manifest, self._catalog.load(manifest.key), {})
             return drafted
@@ -397,12 +399,12 @@ class ManagedConnections:
         return try_connection(stored, self._catalog_for(stored), self._opening, drafted, deadline)
 
     def _catalog_for(self, stored: StoredConnection) -> Catalog:  # noqa: ARG002 (rules narrow it)
-        """Return the connectors that a connection is tried with."""
+        """Return the connectors with which a connection is tested."""
         return self._catalog
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return the names of the values that differ; the audit log holds no values."""
+    """Return the names of the values that differ; the audit log contains no values."""
     return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
 
 

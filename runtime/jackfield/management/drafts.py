@@ -1,4 +1,4 @@
-"""From what somebody gives for a connection to what is kept: judged, completed, and within what its giver may do."""
+"""Drafts of connections: submitted values, validated, completed and limited to the rights of their origin."""
 
 from __future__ import annotations
 
@@ -25,9 +25,12 @@ __all__ = ["ConnectionDraft", "Drafter", "Provenance"]
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Who gives values. ``own_external_id``: whether an External ID may be brought along; None leaves it to the origin, and over HTTP or
-    MCP to the workspace's settings. ``folder`` is where relative ``$file`` references start. ``source`` is the file that they are
-    imported from: it may go on hiding what is stored of it."""
+    """Origin of submitted values, and the rights that it implies.
+
+    ``own_external_id`` says whether the values may contain an External ID; None means that the operator's may, and that values over
+    HTTP or MCP may if the workspace's settings allow it. Relative ``$file`` references start at ``folder``. ``source`` is the file from
+    which the values are imported; that file may continue to hide the stored connection.
+    """
 
     origin: Origin = "operator"
     own_external_id: bool | None = None
@@ -37,7 +40,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ConnectionDraft:
-    """A draft that was judged, and the fields for which an External ID was made."""
+    """Validated draft, and the fields for which an External ID was generated."""
 
     kind: Kind
     draft: Draft
@@ -48,17 +51,17 @@ class ConnectionDraft:
         raise TypeError("a draft is not pickled: it holds secrets")
 
     def find(self, _stored: StoredConnection, manifest: Manifest) -> Target:
-        """The target that the draft makes: without a name, so that nothing of it is shared with the connection of that name.
+        """Return the draft's target. It has no name, so that nothing of it is shared with the stored connection of that name.
 
-        :raises InvalidConnection: where another connector of the family judges the values otherwise.
+        :raises InvalidConnection: if the values are not valid for another connector of the family.
         """
         about = manifest.connection_type(self.draft.type) or self.kind.about
         return Target(None, about, check_values(about, self.draft.values, manifest, self.schemas), origin=self.draft.origin)
 
 
 class Drafter:
-    """Makes drafts. ``access`` says what the workspace's connections that are made over HTTP or MCP may do; ``check_references`` refuses
-    the references that they may not use."""
+    """Factory of drafts. ``access`` returns the host access of connections made over HTTP or MCP; ``check_references`` refuses
+    references that they may not use."""
 
     def __init__(self, schemas: Schemas, access: Callable[[], HostAccess], check_references: Callable[[Mapping[str, Any]], None]) -> None:
         self._schemas = schemas
@@ -68,9 +71,9 @@ class Drafter:
     def draft(
         self, kind: Kind, given: object, giver: Provenance, *, name: str | None = None, old: StoredConnection | None = None
     ) -> ConnectionDraft:
-        """Judge ``given`` as the values of a new connection, or as the edited ones of ``old``.
+        """Validate ``given`` as the values of a new connection, or as an edit of ``old``.
 
-        :raises InvalidConnection: with every fault at once, each with a JSON Pointer into the values.
+        :raises InvalidConnection: with all faults at once, each with a JSON Pointer into the values.
         """
         if not isinstance(given, Mapping):
             raise InvalidConnection("the values are not valid", details=[Detail("", "must be an object", "type")], hint="Give an object.")
@@ -80,7 +83,7 @@ class Drafter:
         refuse_placeholders(kind.schema, values)
         values, made = self._completed(kind, values, giver, old)
         judged = check_values(kind.about, values, kind.manifests[0], self._schemas, name=name)
-        kept = {field: value for field, value in judged.items() if field in values}  # a schema's defaults may change with its connector
+        kept = {field: value for field, value in judged.items() if field in values}  # without schema defaults, which may change
         origin = _origin(giver, given, kept, old)
         if origin == "remote":
             self._check_references(kept)
@@ -91,7 +94,7 @@ class Drafter:
     def _completed(
         self, kind: Kind, values: Mapping[str, Any], giver: Provenance, old: StoredConnection | None
     ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-        """The values with an External ID where the type takes one and none is given or was there."""
+        """Generate an External ID if the type needs one and it was neither given nor stored before."""
         completed, made, refused = dict(values), [], []
         for field in generated_fields(kind.schema):
             before = old.values.get(field) if old is not None else None
@@ -115,7 +118,8 @@ def _is_blank(value: object) -> bool:
 
 
 def _origin(giver: Provenance, given: Mapping[str, Any], kept: Mapping[str, Any], old: StoredConnection | None) -> Origin:
-    """The giver's; but what somebody over HTTP or MCP refers to does not become the operator's because the operator edits the rest."""
+    """Return the origin of the submitted values; but references given over HTTP or MCP remain "remote" when an operator edits other
+    values."""
     was_remote = old is not None and old.origin == "remote"
     if was_remote and not set(reference_paths(kept)) <= set(reference_paths(given)):
         return "remote"
@@ -123,7 +127,7 @@ def _origin(giver: Provenance, given: Mapping[str, Any], kept: Mapping[str, Any]
 
 
 def _anchored(value: Any, folder: str) -> Any:
-    """The value with ``$file`` references that do not depend on where the process is started."""
+    """Return the value with absolute paths in ``$file`` references, so that the current folder does not matter."""
     if isinstance(value, Mapping):
         if len(value) == 1 and isinstance(value.get("$file"), str):
             path = os.path.expanduser(value["$file"])

@@ -1,4 +1,4 @@
-"""The choices of a form field, from an option source of a connector."""
+"""Choices of a form field, from an option source of a connector."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ __all__ = ["choices"]
 
 _AUTHORS = logging.getLogger("jackfield.connector")
 _SECONDS = 30.0
-"""How long a live source may take: a person waits for it in front of a form."""
+"""Timeout in seconds of a live source; a person is waiting in front of a form."""
 
 
 def choices(stages: Pipeline, connector_key: str, source: str, connection: str | None, caller: Caller) -> list[dict[str, str]]:
-    """What the option source gives ``caller``. One that asks the provider does so over ``connection``.
+    """Return the choices of the option source for ``caller``. A source that queries the provider uses ``connection``.
 
-    :raises UnknownConnector: no such connector, or one that rules hide from the caller.
-    :raises UnknownAction: no such option source.
-    :raises InvalidInvocation: where the source needs a connection and none was named.
-    :raises NotAllowed: where rules forbid the caller the source over this connection.
-    :raises JackfieldError: what the provider said.
+    :raises UnknownConnector: if there is no such connector, or the rules hide it from the caller.
+    :raises UnknownAction: if there is no such option source.
+    :raises InvalidInvocation: if the source needs a connection and none was named.
+    :raises NotAllowed: if the rules forbid the caller this source over this connection.
+    :raises JackfieldError: if the provider refuses or fails.
     """
     from jackfield.access import Request as Wish
 
     authorizer = stages.access.authorizer(caller)
-    wish = Wish(connector_key, source, "read", connection)  # as for an action that reads
+    wish = Wish(connector_key, source, "read", connection)  # same rule as for a reading action
     manifest = _manifest(stages.catalog, connector_key, authorizer, wish)
     connector: Connector = stages.catalog.load(manifest.key)
     found = connector.option_sources.get(source)
@@ -61,9 +61,9 @@ def choices(stages: Pipeline, connector_key: str, source: str, connection: str |
 
 
 def _manifest(catalog: Catalog, key: str, authorizer: Authorizer, wish: Request) -> Manifest:
-    """Find the connector: one that is seen, or whose source the rules allow by its own name.
+    """Find the connector if it is visible, or if the rules allow the source by its own name.
 
-    :raises UnknownConnector: where there is none.
+    :raises UnknownConnector: if there is none.
     """
     from jackfield.access import SeenCatalog
 
@@ -84,7 +84,7 @@ def _live(
             return [option.to_json() for option in found.function(client)]
         except JackfieldError:
             raise
-        except Exception as cause:  # noqa: BLE001 (the connection-open boundary: whatever a connector raises gets a code)
+        except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connector gets a code)
             for explain in (connector.explain, getattr(client, "explain", None)):
                 known = _known(explain, cause, client) if explain is not None else None
                 if known is not None:
@@ -95,6 +95,6 @@ def _live(
 def _known(explain: Explain, cause: Exception, client: object) -> JackfieldError | None:
     try:
         return explain(cause, client, None)
-    except Exception as fault:  # noqa: BLE001 (the connection-open boundary: an error map that fails itself knows nothing)
+    except Exception as fault:  # noqa: BLE001 (the connection-open boundary: an error map that fails explains nothing)
         _AUTHORS.error("an error map failed on a %s: %s", type(cause).__name__, type(fault).__name__)
         return None

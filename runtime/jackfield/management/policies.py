@@ -1,4 +1,4 @@
-"""The policies that a provider must have for a connection, made from the permissions that actions declare."""
+"""Provider policies that a connection needs, derived from the permissions that actions declare."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def policies(
     actions: Sequence[str] | None,
     principal_arn: str | None,
 ) -> dict[str, Any]:
-    """``{"connection", "actions", "permissions"}`` and the documents that the connection's type makes of them.
+    """Return ``{"connection", "actions", "permissions"}`` and the policy documents that the connection's type derives from them.
 
-    :raises UnknownAction: where the connection serves no action of a name.
-    :raises InvalidInvocation: where the actions declare no permissions to make policies of.
-    :raises InvalidConnection: where the type makes no policies, or its values cannot be read.
+    :raises UnknownAction: if the connection does not serve one of the actions.
+    :raises InvalidInvocation: if the actions declare no permissions.
+    :raises InvalidConnection: if the type has no policies, or the values cannot be read.
     """
     manifests = serving(catalog, stored)
     manifest = manifests[0]
@@ -52,9 +52,9 @@ def policies(
 
 
 def external_id(stored: StoredConnection, catalog: Catalog, opening: Opener, targets: Targets) -> str | None:
-    """Return the External ID of a connection, its reference resolved; None where its type or the connection has none.
+    """Return the External ID of a connection with its reference resolved; None if the type or the connection has none.
 
-    :raises InvalidConnection: where the reference cannot be read.
+    :raises InvalidConnection: if the reference cannot be read.
     """
     manifest = serving(catalog, stored)[0]
     target = targets.find(stored, manifest)

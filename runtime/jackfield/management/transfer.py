@@ -1,4 +1,4 @@
-"""Connections from documents and into documents."""
+"""Import and export of connections as documents."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _LOG = logging.getLogger("jackfield.connections")
 def imported(
     connections: ManagedConnections, document: str | os.PathLike[str], *, replace: bool, test: bool, force: bool, giver: Provenance
 ) -> list[dict[str, Any]]:
-    """Keep the connections of a document, one by one: what is refused leaves the others alone. A row for each.
+    """Store the connections of a document one by one and return a row for each; a refused one does not affect the others.
 
-    :raises InvalidConnection: where the document cannot be read at all.
-    :raises InvalidInvocation: where there is no database.
+    :raises InvalidConnection: if the document cannot be read at all.
+    :raises InvalidInvocation: if there is no database.
     """
     rows: list[dict[str, Any]] = []
     kept: dict[str, StoredConnection] = {}
@@ -60,7 +60,7 @@ def imported(
 
 
 def _read(document: str | os.PathLike[str], giver: Provenance) -> list[StoredConnection | str]:
-    """What is in the document; only the operator's may be a path, or name files and variables of this host."""
+    """Read a document. Only the operator's may be a path, or name files and variables of this host."""
     if giver.origin != "operator":
         return read_document(str(document), "the document", ".", reads_host=False)
     if not (isinstance(document, str) and _is_text(document)):
@@ -95,7 +95,7 @@ def _kept(
 
 
 def _text(document: str | os.PathLike[str]) -> tuple[str, str, str]:
-    """The text, the name of its source and the folder of its relative references."""
+    """Return the text, the name of its source and the folder of its relative references."""
     if isinstance(document, str) and _is_text(document):
         return document, "the document", "."
     if isinstance(document, str) and document.startswith("$"):
@@ -119,9 +119,9 @@ def _variable(name: str) -> str:
 
 
 def exported(known: Connections, kinds: Kinds, names: Iterable[str] | None, *, secrets: bool) -> dict[str, Any]:
-    """Connections as a connection file has them: all that the workspace has, or those of ``names``.
+    """Return all connections of the workspace, or those in ``names``, in the format of a connection file.
 
-    :raises UnknownConnection: for a name that there is not.
+    :raises UnknownConnection: if one of the names does not exist.
     """
     found = [known.find(name) for name in (_names(known) if names is None else names)]
     values = {item.name: item.values for item in found} if secrets else without_secrets(found, kinds)
@@ -143,10 +143,10 @@ _PREFIX = "CONNECTION"
 
 
 def without_secrets(connections: Sequence[StoredConnection], kinds: Kinds) -> dict[str, Mapping[str, Any]]:
-    """The values of each connection, by its name, with a reference to an environment variable in the place of each secret: another one
-    for each, called after the connection and the field, the same whenever the same connections are exported.
+    """Replace each secret by a reference to its own environment variable, and return the values by connection name. Variables are named
+    after the connection and the field; exporting the same connections gives the same names.
 
-    :raises InvalidConnection: where a type is not installed, so that nobody knows what is secret.
+    :raises InvalidConnection: if a type is not installed, so that its secrets are unknown.
     """
     parts = {item.name: parted(kinds.find(item.type).schema, item.values) for item in connections}
     places = sorted((name, path) for name, part in parts.items() for path in part.secrets)
@@ -168,7 +168,7 @@ def _variable_name(name: str, path: str) -> str:
 
 
 def _free(variable: str, taken: set[str]) -> str:
-    """``variable``, or with the first number behind it that makes it one of its own."""
+    """Return ``variable``, with the first number appended that makes it unique if it is taken."""
     free, number = variable, 1
     while free in taken:
         number += 1

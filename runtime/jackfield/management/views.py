@@ -1,4 +1,4 @@
-"""Connections as people and programs may see them (contract §7)."""
+"""Connections in the form that people and programs may see (contract §7)."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ __all__ = ["ConnectionPage", "page", "shown_from_file", "shown_from_store"]
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPage:
-    """Some of the connections, by name; ``next_cursor`` is what to ask the next ones with, None behind the last."""
+    """One page of connections by name; ``next_cursor`` requests the next page, None after the last."""
 
     items: tuple[dict[str, Any], ...]
     next_cursor: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """The page as JSON."""
+        """Return the page as a JSON object."""
         return {"items": list(self.items), "nextCursor": self.next_cursor}
 
 
 def shown_from_file(stored: StoredConnection, kinds: Kinds, outcome: Outcome | None = None) -> dict[str, Any]:
-    """Show a file's connection, its secrets masked, with the outcome of its last test."""
+    """Show a connection from a file with masked secrets and the outcome of its last test."""
     about = {"version": stored.version, "source": stored.source, **(outcome.to_json() if outcome else {"status": "untested"})}
     return {**_shown(stored.name, stored.type, stored.values, kinds), **about}
 
 
 def shown_from_store(kept: KeptConnection, kinds: Kinds) -> dict[str, Any]:
-    """A stored connection, its secrets masked, with what its last test came to."""
+    """Show a stored connection with masked secrets and the outcome of its last test."""
     about = {"version": kept.version, "source": STORE, **kept.outcome.to_json()}
     problem = {"problem": kept.damage} if kept.damage is not None else {}
     return {**_shown(kept.name, kept.type, kept.public, kinds), **about, **problem}
 
 
 def _shown(name: str, type_: str, values: Mapping[str, Any], kinds: Kinds) -> dict[str, Any]:
-    """Masked by the type's schema; without a schema, whole."""
+    """Mask by the type's schema; without a schema, mask all values."""
     kind = kinds.known(type_)
     return {"name": name, "type": type_, "values": masked(kind.schema, values) if kind is not None else dict.fromkeys(values, "***")}
 
@@ -54,8 +54,7 @@ _Maker = Callable[[], dict[str, Any]]
 def page(
     known: Connections, kinds: Kinds, after: str, limit: int, full_name: str | None, text: str | None, sees: Callable[[str, str], bool]
 ) -> ConnectionPage:
-    """At most ``limit`` connections whose names follow ``after``, of those that are seen by name and type. A file's connection hides a
-    stored one of its name."""
+    """List up to ``limit`` visible connections whose names follow ``after``. A connection in a file hides a stored one of that name."""
     found: list[tuple[str, _Maker]] = []
     while True:
         rows, end = _page(known, kinds, after, limit, full_name, text, sees)
@@ -71,7 +70,7 @@ def page(
 def _page(
     known: Connections, kinds: Kinds, after: str, limit: int, full_name: str | None, text: str | None, sees: Callable[[str, str], bool]
 ) -> tuple[list[tuple[str, _Maker]], str | None]:
-    """One page of the database with what files have in between; and its last name, where there may be more."""
+    """Read one page of the database with the connections of files merged in, and its last name if there may be more."""
     store = known.store
     kept = store.list(after=after, limit=limit + 1, type=full_name, text=text) if store is not None else []
     end = kept[-1].name if len(kept) > limit else None

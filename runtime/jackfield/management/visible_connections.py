@@ -29,8 +29,8 @@ _OPERATOR = Provenance()
 class GuardedConnections(ManagedConnections):
     """Managed connections under rules.
 
-    A connection is seen where some action may be run over it. One that is hidden is looked up like one that is not there. What would use
-    or change it is refused by its name alone, be it there or not.
+    A connection is visible if some action may be run over it. Looking up a hidden one gives the same error as a missing one. Use and
+    change are refused by the name alone, whether or not the connection exists.
     """
 
     def __init__(
@@ -50,23 +50,23 @@ class GuardedConnections(ManagedConnections):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Nothing: sentences about files may name what is hidden."""
+        """Nothing: sentences about files may name hidden connections."""
         return ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Nothing, as above."""
+        """Nothing: sentences about files may name hidden connections."""
         return ()
 
     def sees(self, name: str, kind: str) -> bool:
-        """Return whether the caller sees a connection of this name and type."""
+        """Return whether the caller may see a connection of this name and type."""
         found = self._installed.known(kind)
         return found is not None and self._authorizer.sees_connection(name, kind, found.manifests)
 
     def find(self, name: str) -> StoredConnection:
-        """Find a connection that is seen, by its name.
+        """Return the visible connection of this name.
 
-        :raises UnknownConnection: where there is none.
+        :raises UnknownConnection: if there is none.
         """
         try:
             found = super().find(name)
@@ -77,9 +77,9 @@ class GuardedConnections(ManagedConnections):
         return found
 
     def show(self, name: str) -> dict[str, Any]:
-        """Show a connection that is seen.
+        """Return a visible connection as JSON.
 
-        :raises UnknownConnection: where there is none.
+        :raises UnknownConnection: if there is none.
         """
         try:
             row = super().show(name)
@@ -102,7 +102,7 @@ class GuardedConnections(ManagedConnections):
     ) -> dict[str, Any]:
         """Add a connection under a name that the caller may use.
 
-        :raises NotAllowed: where rules forbid it.
+        :raises NotAllowed: if rules forbid it.
         """
         self._require_use(name, type)
         add = super(GuardedConnections, self._for_new(name)).add
@@ -121,15 +121,15 @@ class GuardedConnections(ManagedConnections):
     ) -> dict[str, Any]:
         """Change a connection that the caller may use.
 
-        :raises NotAllowed: where rules forbid it.
+        :raises NotAllowed: if rules forbid it.
         """
         self.require(name)
         return super().replace(name, values, version, test=test, force=force, giver=giver, timeout_seconds=timeout_seconds)
 
     def rename(self, name: str, new_name: str) -> dict[str, Any]:
-        """Rename a connection that the caller may use, to a name under which it may be used for no more than before.
+        """Rename a connection that the caller may use, to a name that allows no more than the old one.
 
-        :raises NotAllowed: where rules forbid it.
+        :raises NotAllowed: if rules forbid it.
         """
         self.require(name)
         row = self.show(name)
@@ -140,7 +140,7 @@ class GuardedConnections(ManagedConnections):
     def remove(self, name: str) -> None:
         """Remove a connection that the caller may use.
 
-        :raises NotAllowed: where rules forbid it.
+        :raises NotAllowed: if rules forbid it.
         """
         self.require(name)
         super().remove(name)
@@ -148,7 +148,7 @@ class GuardedConnections(ManagedConnections):
     def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
         """Test a connection with the connectors for which the caller may use it.
 
-        :raises NotAllowed: where rules forbid it.
+        :raises NotAllowed: if rules forbid it.
         """
         self.require(name)
         return super().test(name, timeout_seconds=timeout_seconds)
@@ -162,49 +162,50 @@ class GuardedConnections(ManagedConnections):
         giver: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
-        """Test values that are not kept: as an inline connection, or as the one that is to be added under ``name``.
+        """Test values without storing them, as an inline connection or as the future connection ``name``.
 
-        :raises NotAllowed: where rules forbid it.
+        :raises NotAllowed: if rules forbid it.
         """
         self._require_use(name or INLINE, type)
         test_draft = super(GuardedConnections, self._for_new(name or INLINE)).test_draft
         return test_draft(type, values, name=name, giver=giver, timeout_seconds=timeout_seconds)
 
     def external_id(self, name: str) -> str | None:
-        """Return the External ID of a connection that is seen."""
+        """Return the External ID of a visible connection."""
         self.find(name)
         return super().external_id(name)
 
     def export(self, names: Iterable[str] | None = None, *, secrets: bool = False) -> dict[str, Any]:
-        """Export connections that are seen.
+        """Export visible connections.
 
-        :raises UnknownConnection: for one that is not.
+        :raises UnknownConnection: if one of the names is not visible.
         """
         wanted = [name for name, kind in self.known.named() if self.sees(name, kind)] if names is None else list(names)
         return super().export([self.find(name).name for name in wanted], secrets=secrets)
 
     def policy(self, name: str, actions: Sequence[str] | None = None, principal_arn: str | None = None) -> dict[str, Any]:
-        """Make the policies for a connection that is seen, of the actions that are seen."""
+        """Make the policies of a visible connection for visible actions."""
         self.find(name)
         return super().policy(name, actions, principal_arn)
 
     def require(self, name: str) -> None:
-        """Do nothing where there is a connection of this name, and the caller may use it.
+        """Require a connection of this name that the caller may use.
 
-        :raises NotAllowed: where rules forbid any use of the name, be it there or not.
-        :raises UnknownConnection: where rules allow the name and there is no connection, or one that is hidden for its type.
+        :raises NotAllowed: if rules forbid every use of the name, whether or not the connection exists.
+        :raises UnknownConnection: if rules allow the name, but the connection does not exist or is hidden for its type.
         """
         self._authorizer.require_connection(name, [(kind.full_name, kind.manifests) for kind in self._installed.all()])
         self.find(name)
 
     def _require_use(self, name: str, kind: str) -> None:
-        """The same for a connection that is to come. A type that is not installed is refused later, as such."""
+        """Require that a new connection may have this name and type. A type that is not installed is refused later."""
         found = self._installed.known(kind)
         if found is not None:
             self._authorizer.require_connection(name, [(found.full_name, found.manifests)])
 
     def _for_new(self, name: str) -> GuardedConnections:
-        """Return the same with the types that a new connection of this name may have: no action runs over it yet, so none is seen."""
+        """Return a copy with the types that a new connection of this name may have: no action runs over it yet, so it is not visible
+        itself."""
         found = copy(self)
         found.kinds = Kinds(SeenCatalog(self._catalog, self._authorizer, name))
         return found

@@ -19,7 +19,7 @@ __all__ = ["SeenJournal"]
 
 
 class SeenJournal:
-    """Reads and settles entries that are seen; all others are as if they were not there."""
+    """Read and resolve visible entries; all others appear not to exist."""
 
     def __init__(self, journal: Journal, workspace: str, catalog: Catalog, authorizer: Authorizer) -> None:
         self._journal = journal
@@ -29,44 +29,44 @@ class SeenJournal:
         self._manifests: dict[str, Manifest | None] = {}
 
     def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
-        """List entries that are seen, newest first, and the cursor of the next page; filters must all fit."""
+        """List visible entries that match all filters, newest first, and the cursor of the next page."""
         if not self._authorizer.token:
             return self._journal.entries(cursor=cursor, limit=limit, **filters)
         found, cursor = self._journal.seen_entries(self._sees, cursor=cursor, limit=limit, **filters)
-        return [self._told(entry) for entry in found], cursor
+        return [self._without_rule(entry) for entry in found], cursor
 
     def find(self, identifier: str) -> Entry:
-        """Find the entry of an invocation.
+        """Return the entry of an invocation.
 
-        :raises InvalidInvocation: where there is none that is seen.
+        :raises InvalidInvocation: if there is no visible one.
         """
         entry = self._journal.find(identifier)
         if not self._sees(entry):
             raise unknown_entry(identifier)
-        return self._told(entry)
+        return self._without_rule(entry)
 
     def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str) -> Entry:
-        """Settle a doubt by a person's word, as the journal does.
+        """Resolve an in-doubt entry with a person's answer, as the journal does.
 
-        :raises InvalidInvocation: where there is no such entry that is seen, or it is not in doubt.
+        :raises InvalidInvocation: if there is no such visible entry, or it is not in doubt.
         """
         self.find(identifier)
-        return self._told(self._journal.resolve(identifier, outcome, by))
+        return self._without_rule(self._journal.resolve(identifier, outcome, by))
 
     def samples(self, since: float, limit: int) -> list[Sample]:
-        """Return what a dashboard counts: the newest invocations since a moment."""
+        """Return the newest invocations since a time, for a dashboard to count."""
         return samples(self._journal.database, self._workspace, since, limit, None if not self._authorizer.token else self._sees)
 
     def open_counts(self) -> Mapping[str, int]:
-        """Return how many invocations are queued, running and in doubt."""
+        """Return the numbers of invocations that are queued, running and in doubt."""
         return open_counts(self._journal.database, self._workspace, None if not self._authorizer.token else self._sees)
 
     def _sees(self, entry: Any) -> bool:
         manifest = self._manifest(entry.connector)
         return self._authorizer.sees_entry(manifest, entry.connector, entry.action, entry.effect, entry.connection)
 
-    def _told(self, entry: Entry) -> Entry:
-        """Return the entry without the pattern that decided, which may name what is hidden."""
+    def _without_rule(self, entry: Entry) -> Entry:
+        """Return the entry without the deciding pattern, which may name hidden things."""
         return replace(entry, rule=None) if self._authorizer.token else entry
 
     def _manifest(self, key: str) -> Manifest | None:

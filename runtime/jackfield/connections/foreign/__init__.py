@@ -1,4 +1,4 @@
-"""Other systems' files as connections: one thin reader for each format, and the aliases that say what their names stand for."""
+"""Connections from other systems' files: one thin reader for each format, and the aliases that translate their names."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ if TYPE_CHECKING:
 __all__ = ["EXPECTED", "FORMATS", "Document", "Problem", "Surroundings", "read", "recognise"]
 
 FORMATS = ("dapr", "thand", "vcap", "prismatic")
-"""The formats; each is a module of this package with a function ``read``."""
+"""Formats; each is a module of this package with a function ``read``."""
 
 
 def read(documents: Iterable[Document], around: Surroundings) -> Iterator[StoredConnection | Problem]:
-    """The connections in documents, told apart by their content; those of one format are read together, since they refer to one another.
+    """Yield the connections in documents, whose formats are recognised by content. Documents of one format are read together, since
+    they may refer to one another.
 
-    A fault spoils only what it is in.
+    A fault affects only the entry that contains it.
     """
     by_format: dict[str | None, list[Document]] = {}
     for document in documents:
         by_format.setdefault(document.format or recognise(document.content), []).append(document)
     components = {document.folder for document in by_format.get("dapr", ())}
     for document in by_format.get(None, ()):
-        # beside components lie the files of their secret stores; a sidecar reads YAML only
+        # Folders of components also contain the files of their secret stores; a sidecar reads only YAML as components.
         if not (document.source.lower().endswith(".json") and document.folder in components):
             yield Problem(f"{document.place}: {EXPECTED}")
     for form in FORMATS:

@@ -35,18 +35,18 @@ _LOG = logging.getLogger("jackfield.connections")
 
 
 class AliasError(ValueError):
-    """A manifest's alias is not of the shape that this module describes."""
+    """The alias of a manifest does not have the documented form."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One connection value that a field gives: all of it, or what a pattern finds in it."""
+    """Connection value that a field provides: the whole field, or the match of a pattern in it."""
 
     name: str
     pattern: re.Pattern[str] | None = None
 
     def of(self, value: Any) -> Any:
-        """What the field's value means for this connection value; None: nothing."""
+        """Return this connection value's part of a field's value; None if there is none."""
         if self.pattern is None:
             return value
         found = self.pattern.search(value) if isinstance(value, str) else None
@@ -55,20 +55,20 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One connection type that an alias may come to, and which fields fill its values."""
+    """Connection type that an alias may choose, and the fields that fill its values."""
 
     type: str
     when: tuple[str, ...]
     values: Mapping[str, tuple[Part, ...]]
 
     def fits(self, fields: Mapping[str, Any]) -> bool:
-        """Whether all conditions hold."""
+        """Return whether all conditions hold."""
         return all(_holds(condition, fields) for condition in self.when)
 
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """What one foreign name stands for. ``raw`` is the whole of it, for members that only one format knows."""
+    """Translation of one foreign name. ``raw`` is the whole alias, for members that only one format uses."""
 
     connector: str
     key: str
@@ -87,7 +87,7 @@ class Alias:
     def from_json(cls, connector: str, key: str, data: object) -> Alias:
         """Read an alias.
 
-        :raises AliasError: where it is none.
+        :raises AliasError: if it does not have the documented form.
         """
         if not isinstance(data, Mapping):
             raise AliasError("must be an object")
@@ -108,13 +108,13 @@ class Alias:
 
     @property
     def fields(self) -> frozenset[str]:
-        """Every field that the alias knows."""
+        """Every field that the alias uses."""
         conditions = {condition.partition("=")[0] for choice in self.choices for condition in choice.when}
         values = {name for choice in self.choices for name in choice.values}
         return frozenset({*conditions, *values, *self.inputs, *self.refused, *self.defaults, *self.required})
 
     def message(self, key: str, otherwise: str, **words: str) -> str:
-        """The text that callers of the other system know, or ours, with the words put in."""
+        """Fill ``words`` into the other system's message, or into ``otherwise`` if the alias has none."""
         text = self.messages.get(key, otherwise)
         for name, word in words.items():
             text = text.replace(f"{{{name}}}", word)
@@ -122,15 +122,15 @@ class Alias:
 
 
 class Aliases:
-    """The aliases of all installed connectors, by format and foreign name."""
+    """Aliases of all installed connectors, by format and foreign name."""
 
     def __init__(self, found: Mapping[str, Mapping[str, Alias]]) -> None:
         self._found = found
 
     @classmethod
     def installed(cls, catalog: Catalog) -> Aliases:
-        """Those of a catalog. Of two connectors that declare the same name the first by key has it; what is broken is left out. Both
-        are logged."""
+        """Read the aliases of a catalog. If two connectors declare a name, the first by key wins; broken aliases are skipped. Both
+        cases are logged."""
         found: dict[str, dict[str, Alias]] = {}
         for manifest in catalog.manifests():
             for form, key, data in _entries(manifest.raw.get("aliases")):
@@ -145,16 +145,16 @@ class Aliases:
         return cls(found)
 
     def find(self, form: str, key: str) -> Alias | None:
-        """What ``key`` stands for in the format ``form``."""
+        """Return the alias of ``key`` in the format ``form``."""
         return self._found.get(form, {}).get(key)
 
     def all(self, form: str) -> Mapping[str, Alias]:
-        """All aliases of one format."""
+        """Return all aliases of one format."""
         return self._found.get(form, {})
 
 
 def is_blank(value: object) -> bool:
-    """Whether a field counts as not given."""
+    """Return whether a field counts as missing."""
     return value is None or (isinstance(value, str | list | tuple | Mapping) and not value)
 
 

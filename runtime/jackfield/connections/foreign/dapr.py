@@ -1,4 +1,4 @@
-"""Dapr: ``Component`` documents, as the sidecar reads them from a folder. Which action a component's type is, an alias says."""
+"""Dapr: ``Component`` documents, as the sidecar reads them from a folder. Aliases map component types to actions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOG = logging.getLogger("jackfield.connections")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ReadComponent:
-    """A component that an installed connector knows, its references resolved. ``fields`` are under the alias's own spelling."""
+    """Component that an installed connector knows, with resolved references. ``fields`` are spelled as in the alias."""
 
     component: Component
     alias: Alias
@@ -31,13 +31,13 @@ class ReadComponent:
 
 
 def read(documents: Iterable[Document], around: Surroundings) -> Iterator[StoredConnection | Problem]:
-    """The connections of components; those of other applications too, where nobody says which one this is."""
+    """Yield the connections of components, including those of other applications if this application is unknown."""
     for item in read_components(documents, around):
         yield item.connection if isinstance(item, ReadComponent) else item
 
 
 def read_components(documents: Iterable[Document], around: Surroundings) -> Iterator[ReadComponent | Problem]:
-    """The components that installed connectors know; secret stores are opened first, whatever their order."""
+    """Yield the components that installed connectors know; secret stores are opened first, regardless of their order."""
     parsed: list[Component] = []
     for document in documents:
         try:
@@ -54,7 +54,7 @@ def read_components(documents: Iterable[Document], around: Surroundings) -> Iter
 
 @dataclass(slots=True)
 class _Found:
-    """What has been read so far."""
+    """Components read so far."""
 
     around: Surroundings
     places: dict[str, str] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class _Found:
         return ReadComponent(component, alias, fields, connection_of(alias, made, component.document, FORMAT, (component.name,)))
 
     def _values(self, component: Component) -> dict[str, str]:
-        """The component's metadata, by name as written; a variable that cannot be read stays out, as it does in a sidecar."""
+        """Return the component's metadata by its original names; omit variables that cannot be read, as a sidecar does."""
         templates = Templates(self.around.environment, component.namespace, self.around.app_id)
         found: dict[str, str] = {}
         for item in component.items:
@@ -110,7 +110,8 @@ class _Found:
     def _secret(self, name: str, key: str, component: Component) -> str:
         """Resolve a ``secretKeyRef``.
 
-        :raises ForeignError: where it cannot be resolved: left empty, the machine's own identity would sign in, as another account.
+        :raises ForeignError: if it cannot be resolved. With an empty value the machine's own identity would authenticate, as another
+            account.
         """
         if not component.secret_store:
             raise ForeignError(
@@ -127,7 +128,7 @@ class _Found:
 
 
 def _is_ours(component: Component, around: Surroundings) -> bool:
-    """Whether a sidecar of this application and namespace would load it."""
+    """Return whether a sidecar of this application and namespace would load the component."""
     wanted = around.environment.get("NAMESPACE")
     if wanted and component.namespace and component.namespace != wanted:
         return False
@@ -135,9 +136,9 @@ def _is_ours(component: Component, around: Surroundings) -> bool:
 
 
 def _spelt(alias: Alias, values: Mapping[str, str]) -> dict[str, str]:
-    """The fields under the alias's spelling: names of metadata count whatever their case.
+    """Return the fields with the alias's spelling: metadata names are not case-sensitive.
 
-    :raises ForeignError: where two differ in case only: a sidecar would then read none of them.
+    :raises ForeignError: if two names differ only in case; a sidecar would read neither.
     """
     known = {name.lower(): name for name in alias.fields}
     written: dict[str, str] = {}

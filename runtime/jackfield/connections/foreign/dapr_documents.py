@@ -1,4 +1,4 @@
-"""One Dapr ``Component`` document, judged and parsed; its references are still unresolved."""
+"""Dapr ``Component`` documents, validated and parsed; their references are still unresolved."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Component", "Item", "parse_component"]
 
 _VERSION = "dapr.io/v1alpha1"
 _OTHER_KINDS = frozenset({"Configuration", "HTTPEndpoint", "Resiliency", "Subscription", "MCPServer", "WorkflowAccessPolicy"})
-"""What a sidecar reads from such folders besides, and what is none of our business."""
+"""Other kinds of documents that a sidecar reads from such folders; jackfield ignores them."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -29,7 +29,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Component:
-    """A component as it is written. ``scopes`` are the applications that it is for; empty: all."""
+    """Component with its original values. ``scopes`` are the applications that may use it; all if empty."""
 
     document: Document
     name: str
@@ -43,14 +43,14 @@ class Component:
 
     @property
     def place(self) -> str:
-        """Where it is written."""
+        """Place of the component in its source."""
         return self.document.place
 
 
 def parse_component(document: Document) -> Component | None:
-    """The component of a document; None for a document of another kind that belongs to Dapr.
+    """Return the component of a document; None if Dapr defines another kind for it.
 
-    :raises ForeignError: where it is no Component, or a member is missing or of the wrong kind.
+    :raises ForeignError: if it is not a Component, or a member is missing or has the wrong type.
     """
     content = document.content
     kind, version = content.get("kind"), content.get("apiVersion")
@@ -103,7 +103,7 @@ def _secret(entry: Mapping[str, Any], at: str) -> tuple[str, str] | None:
 
 
 def _scalar(value: object, at: str) -> str | None:
-    """A value as text: as in JSON, whatever its type."""
+    """Return a value of any scalar type as text, as in JSON."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool | int | float):
@@ -139,6 +139,6 @@ def _optional_text(data: Mapping[str, Any], name: str, at: str) -> str | None:
 
 
 def _shown(value: object) -> str:
-    """What is there instead; a text may be a secret and is not told."""
+    """Describe the type of a value without showing it, since a text may be a secret."""
     names: dict[type, str] = {str: "a text", dict: "an object", list: "a list", bool: "a boolean", type(None): "nothing"}
     return names.get(type(value), "a number")

@@ -1,4 +1,4 @@
-"""Dapr's two secret stores that need no server: a JSON file, and the environment."""
+"""Dapr's two secret stores that need no server: a JSON file and the environment."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ STORE_PREFIX = "secretstores."
 
 
 class SecretStore(Protocol):
-    """Where ``secretKeyRef`` looks."""
+    """Secret store in which a ``secretKeyRef`` is resolved."""
 
     def find(self, name: str, key: str) -> str | None:
-        """The secret's value; None where there is none."""
+        """Return the secret's value; None if there is none."""
 
 
 def open_store(kind: str, values: Mapping[str, str], folder: str, around: Surroundings) -> SecretStore:
-    """Open a secret store. A relative path of a file starts in the current folder, or in ``folder``.
+    """Open a secret store. A relative path of a file starts in the current folder or in ``folder``.
 
-    :raises ForeignError: for a store of another type, or a file that cannot be read.
+    :raises ForeignError: if the store has another type, or its file cannot be read.
     """
     given = {name.lower(): value for name, value in values.items()}
     if kind == "secretstores.local.env":
@@ -69,7 +69,7 @@ class _FileStore:
 
     def find(self, name: str, key: str) -> str | None:
         found = self._secrets.get(name)
-        if found is None and not self._several:  # people write the parts of a nested name apart
+        if found is None and not self._several:  # the parts of a nested name may be given separately
             name = key = f"{name}{self._separator}{key}"
             found = self._secrets.get(name)
         return found.get(key) if found is not None else None
@@ -78,7 +78,7 @@ class _FileStore:
 def _content(path: str, folder: str) -> Mapping[str, Any]:
     if not path or "\0" in path:
         raise ForeignError("spec.metadata: 'secretsFile' must be the path of a JSON file")
-    # a sidecar starts from the folder that it was started in; a file that is carried along with the component works from anywhere
+    # A sidecar resolves paths in its own start folder; a file that is shipped beside the component is found from any folder.
     candidates = (path, os.path.join(folder, path))
     found = next((item for item in candidates if os.path.isfile(item)), path)
     try:

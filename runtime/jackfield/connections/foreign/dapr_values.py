@@ -1,4 +1,4 @@
-"""What a Dapr sidecar puts into metadata values, and which environment variables a component may read."""
+"""Templates that a Dapr sidecar fills in metadata values, and the environment variables that a component may read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Templates", "is_readable"]
 
 
 class Templates:
-    """``{uuid}`` (one for a component), ``{podName}``, ``{namespace}`` and ``{appID}`` in values."""
+    """Values of ``{uuid}`` (one for each component), ``{podName}``, ``{namespace}`` and ``{appID}``."""
 
     def __init__(self, environment: Mapping[str, str], namespace: str | None, app_id: str | None) -> None:
         app = app_id if app_id is not None else environment.get("APP_ID", "")
@@ -23,9 +23,9 @@ class Templates:
         }
 
     def fill(self, text: str) -> str:
-        """The text with its templates filled in.
+        """Fill in the templates of a text.
 
-        :raises ForeignError: where it asks for a pod's name and POD_NAME is not set.
+        :raises ForeignError: if it contains a pod's name and POD_NAME is not set.
         """
         if "{podName}" in text and not self._values["{podName}"]:
             raise ForeignError("spec.metadata: '{podName}' needs the environment variable POD_NAME")
@@ -35,7 +35,7 @@ class Templates:
 
 
 def is_readable(name: str, environment: Mapping[str, str]) -> bool:
-    """Whether ``envRef`` may read the variable: never the sidecar's own; in Kubernetes, those that DAPR_ENV_KEYS lists."""
+    """Return whether ``envRef`` may read the variable: never the sidecar's own; in Kubernetes, only those in DAPR_ENV_KEYS."""
     upper = name.upper()
     if not upper or " " in upper or upper == "APP_API_TOKEN" or upper.startswith("DAPR_"):
         return False

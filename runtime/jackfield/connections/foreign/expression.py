@@ -1,4 +1,4 @@
-"""``${ … }`` in configuration files and workflows: an expression of jq, evaluated by the ``jq`` package (extra ``workflow``)."""
+"""``${ … }`` in configuration files and workflows: jq expressions, evaluated by the ``jq`` package (extra ``workflow``)."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _VALUE_FAULTS = (
     ),
     (re.compile(rf"Cannot iterate over {_KIND}"), "{0} cannot be iterated over"),
 )
-"""jq's messages for values that do not fit, and ours, with the kinds only: jq quotes the values."""
+"""jq's messages for values that do not fit, and replacements that name only their types, since jq quotes the values."""
 _BUILT_IN = ("__loc__", "ENV")
 _SHOWN = 80
 _MAX_LENGTH = 8192
-"""Characters of an expression. jq itself bounds the depth; it cannot be interrupted, so its time is the author's own."""
+"""Maximum length of an expression. jq limits the depth; it cannot be interrupted, so an expression's running time is up to its author."""
 
 
 class ExpressionError(ValueError):
-    """An expression cannot be read or evaluated; the message quotes the expression, never a value. ``path`` is the field that it is in,
-    ``""`` where the expression is all there is."""
+    """An expression cannot be read or evaluated; the message quotes the expression, never a value. ``path`` is the field that contains
+    it, ``""`` for an expression on its own."""
 
     def __init__(self, reason: str, path: str = "") -> None:
         super().__init__(f"{path}: {reason}" if path else reason)
@@ -43,15 +43,15 @@ class ExpressionError(ValueError):
         self.path = path
 
     def under(self, member: str | int) -> ExpressionError:
-        """Prefix the path with the member that the expression was found in."""
+        """Prefix the path with the member in which the expression was found."""
         step = f"[{member}]" if isinstance(member, int) else str(member)[:80]
         return ExpressionError(self.reason, step + ("." if self.path and not self.path.startswith("[") else "") + self.path)
 
 
 def check(value: Any) -> None:
-    """Read every expression in a value, and evaluate none.
+    """Compile every expression in a value without evaluating it.
 
-    :raises ExpressionError: for one that cannot be read.
+    :raises ExpressionError: if one cannot be compiled.
     """
 
     def one(text: str) -> None:
@@ -62,11 +62,11 @@ def check(value: Any) -> None:
 
 
 def substitute(value: Any, given: Any, variables: Mapping[str, Any], *, embedded: bool = True) -> Any:
-    """Replace each ``${ … }`` in ``value`` by its result: of any type where it is the whole text, else as text (``embedded``).
+    """Replace each ``${ … }`` in ``value`` by its result: of any type if it is the whole text, else as text (``embedded``).
 
     ``given`` is the input, ``.``; ``variables`` are the values of ``$name``.
 
-    :raises ExpressionError: where one cannot be evaluated. Inside a text, anything that is no expression stays as it is.
+    :raises ExpressionError: if one cannot be evaluated. Within a text, anything that is not an expression stays as it is.
     """
     return _each(value, lambda text: _filled(text, given, variables, embedded=embedded))
 
@@ -74,12 +74,12 @@ def substitute(value: Any, given: Any, variables: Mapping[str, Any], *, embedded
 def evaluate(text: str, given: Any, variables: Mapping[str, Any]) -> Any:
     """Evaluate an expression, with or without ``${ }`` around it.
 
-    :raises ExpressionError: where it cannot be read or evaluated, or gives no or several values.
+    :raises ExpressionError: if it cannot be read or evaluated, or does not give exactly one value.
     """
     inside = _inside(text) if _is_whole(text) else text.strip()
     program = _compiled(inside, tuple(variables))
     try:
-        # two at most are taken, so that an endless stream ends here
+        # Take at most two values, so that an endless stream ends.
         found = list(itertools.islice(program.input_text(json.dumps([given, dict(variables)])), 2))
     except (ValueError, TypeError, RecursionError) as fault:
         raise ExpressionError(f"the expression '{inside[:_SHOWN]}': {_value_fault(str(fault))}") from None
@@ -95,7 +95,7 @@ def _filled(text: str, given: Any, variables: Mapping[str, Any], *, embedded: bo
         return text
 
     def one(found: re.Match[str]) -> str:
-        # no bracket closes from here on (matching to the end keeps the search linear), or a shell's variable
+        # Keep a shell's variable, and an unclosed bracket (matching to the end keeps the search linear).
         if not found[2] or _WORD.match(found[1]) or not _is_readable(found[1].strip()):
             return found[0]
         value = evaluate(found[1], given, variables)
@@ -136,7 +136,7 @@ def _member(name: str | int, value: Any, change: Callable[[str], Any]) -> Any:
 
 
 def _is_readable(text: str) -> bool:
-    _jq()  # a missing package is no fault of the text
+    _jq()  # a missing package is not a fault of the text
     try:
         _read(text)
     except ExpressionError:
@@ -145,14 +145,14 @@ def _is_readable(text: str) -> bool:
 
 
 def _read(text: str) -> None:
-    """Compile an expression for whatever variables it will be given."""
+    """Compile an expression with all the variables that it names."""
     _compiled(text, tuple(dict.fromkeys(_VARIABLE.findall(text))))
 
 
 def _jq() -> Any:
     """Import the package.
 
-    :raises ExpressionError: where it is not installed.
+    :raises ExpressionError: if it is not installed.
     """
     try:
         import jq
@@ -168,7 +168,7 @@ def _compiled(text: str, names: tuple[str, ...]) -> Any:
     jq = _jq()
     program = _SINGLE.sub(lambda found: found[1] or '"', text)
     bound = "".join(f". as {{${name}}} | " for name in names if _VARIABLE.fullmatch(f"${name}") and name not in _BUILT_IN)
-    # on lines of its own, so that jq counts lines and columns of the author's text
+    # Put the program on its own lines, so that jq reports lines and columns of the author's text.
     source = f". as [$jackfield_input, $jackfield_variables] | ($jackfield_variables | {bound}$jackfield_input | (\n{program}\n))"
     try:
         return jq.compile(source)
@@ -179,7 +179,7 @@ def _compiled(text: str, names: tuple[str, ...]) -> Any:
 
 
 def _read_fault(said: str, program: str) -> str:
-    """Shorten jq's message on a program to the fault and its place."""
+    """Shorten jq's message about a program to the fault and its place."""
     found = _READ_FAULT.match(said)
     if found is None:
         return said.splitlines()[0][:200]

@@ -1,4 +1,4 @@
-"""A foreign document, where it stands, and what is around it while it is read."""
+"""A foreign document with its place, and the surroundings in which readers resolve it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["Document", "Problem", "Surroundings"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Document:
-    """One document of a file. ``source`` is the file's name, ``place`` says where in it (``mail.yaml, document 2``), ``folder`` is what
-    relative paths in it may start from, ``format`` is known where the source says it."""
+    """One document of a file. ``source`` is the file's name, ``place`` the position in it (``mail.yaml, document 2``), ``folder`` a
+    start for relative paths, ``format`` its format if the source determines it."""
 
     content: Any
     source: str
@@ -30,7 +30,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A sentence about what could not be read, naming file, document and field. ``fatal`` where the other system would not start."""
+    """Sentence about something that cannot be read, naming file, document and field. ``fatal`` if the other system would not start."""
 
     text: str
     fatal: bool = False
@@ -40,10 +40,10 @@ class Problem:
 
 
 class Surroundings:
-    """What readers look things up in: the environment, and the aliases of the installed connectors, read when they are first needed.
+    """Surroundings in which readers resolve names: the environment, and the aliases of the installed connectors, read at first use.
 
-    ``app_id`` is the application that a Dapr sidecar would serve; None where nobody says: its components are then not told apart by it.
-    ``strict`` keeps to what the other systems' programs take. ``reads_files`` allows documents to name files of this host.
+    ``app_id`` is the application that a Dapr sidecar would serve; if None, components of all applications are read. ``strict`` accepts
+    only what the other system's program accepts. ``reads_files`` allows documents to name files of this host.
     """
 
     def __init__(
@@ -63,8 +63,8 @@ class Surroundings:
 
     @cached_property
     def aliases(self) -> Aliases:
-        """What foreign names stand for."""
+        """Aliases that translate foreign names."""
         return Aliases.installed(self._catalog())
 
 
-at_fork(Surroundings.__dict__["aliases"])  # Python 3.11 holds one lock for all while it is made
+at_fork(Surroundings.__dict__["aliases"])  # Python 3.11 holds one lock for all instances while it computes the value

@@ -23,7 +23,7 @@ _LISTS = ("requiredConfigVars", "configVariables", "configVars")
 
 
 def read(documents: Iterable[Document], around: Surroundings) -> Iterator[StoredConnection | Problem]:
-    """A connection for each configuration variable that holds one."""
+    """Yield a connection for each configuration variable that contains one."""
     for document in documents:
         try:
             variables = list(_variables(document.content))
@@ -41,7 +41,7 @@ def read(documents: Iterable[Document], around: Surroundings) -> Iterator[Stored
 
 
 def _variables(content: Any) -> Iterator[tuple[str, Any]]:
-    """Where each configuration variable stands, and what it is."""
+    """Yield the place and the content of each configuration variable."""
     if isinstance(content, list):
         yield from ((f"[{number}]", item) for number, item in enumerate(content))
         return
@@ -77,7 +77,7 @@ def _read(variable: Mapping[str, Any], document: Document, at: str, around: Surr
 
 
 def _kind(variable: Mapping[str, Any]) -> tuple[str, str | None]:
-    """The keys of the connection and, where it is said, of its component."""
+    """Return the keys of the connection and, if given, of its component."""
     connection = variable.get("connection", variable.get("key"))
     component = connection.get("component") if isinstance(connection, Mapping) else variable.get("component")
     key = connection.get("key") if isinstance(connection, Mapping) else connection
@@ -106,7 +106,7 @@ def _alias(kind: str, component: str | None, around: Surroundings) -> Alias:
 
 
 def _inputs(given: object) -> dict[str, Any]:
-    """The inputs by name, whatever form they are written in."""
+    """Return the inputs by name, from any of their formats."""
     if isinstance(given, str):
         try:
             given = json.loads(given)

@@ -1,4 +1,4 @@
-"""Whose document is it? Told by its content alone."""
+"""Recognition of a foreign document's format by its content alone."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ EXPECTED = (
     "expected 'connections: {name: {type: aws-ses/awsAssumeRole, values: {…}}}', a Dapr Component, Thand 'providers', the JSON of "
     "VCAP_SERVICES, or a Prismatic integration's connections"
 )
-"""What a document can be, for those that are none of it."""
+"""Message for a document of no known format."""
 
 _PRISMATIC = ("definitionVersion", "requiredConfigVars", "configPages", "configVariables", "configVars")
 
 
 def recognise(content: object) -> str | None:
-    """The format of a foreign document: ``dapr``, ``thand``, ``vcap`` or ``prismatic``; None where it is none of them."""
+    """Return the format of a foreign document: ``dapr``, ``thand``, ``vcap`` or ``prismatic``; None if it is none of them."""
     if isinstance(content, list):
         return "prismatic" if content and all(isinstance(item, Mapping) and _is_config_variable(item) for item in content) else None
     return next((form for form, fits in _FORMATS.items() if fits(content)), None) if isinstance(content, Mapping) else None
@@ -44,10 +44,11 @@ def _is_prismatic(content: Mapping[str, Any]) -> bool:
 
 
 def _is_config_variable(content: Mapping[str, Any]) -> bool:
-    """A connection on its own: ``{"key", "connection": {…}, "inputs": …}``, or as Prismatic gives it to code, with ``fields``."""
+    """Return whether this is a single connection: ``{"key", "connection": {…}, "inputs": …}``, or as Prismatic passes it to code, with
+    ``fields``."""
     named = "connection" in content or "key" in content
     return named and ("inputs" in content or "fields" in content) and "action" not in content
 
 
 _FORMATS = {"dapr": _is_dapr, "vcap": _is_vcap, "thand": _is_thand, "prismatic": _is_prismatic}
-"""Each format and what tells it; the first that fits."""
+"""Formats and their tests; the first match wins."""

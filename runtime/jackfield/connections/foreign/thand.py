@@ -1,4 +1,4 @@
-"""Thand: the ``providers`` of its configuration files. Which connection a provider is, an alias says."""
+"""Thand: the ``providers`` of its configuration files. Aliases map providers to connections."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MAX_DESCRIPTION = 500
 
 
 def read(documents: Iterable[Document], around: Surroundings) -> Iterator[StoredConnection | Problem]:
-    """The connections of all providers that are enabled; of a key that is given twice, the first in the order of the files."""
+    """Yield the connections of all enabled providers; of a duplicate key, the first in the order of the files."""
     seen: dict[str, str] = {}
     for document in documents:
         providers = document.content.get("providers")
@@ -76,7 +76,7 @@ def _judged(entry: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _is_on(entry: Mapping[str, Any]) -> bool:
-    """Whether the provider is enabled (by default it is not) and may notify (by default it may)."""
+    """Return whether the provider is enabled (default: no) and may notify (default: yes)."""
     capabilities = entry.get("capabilities")
     notifier = capabilities.get("notifier") if isinstance(capabilities, Mapping) else None
     notifies = notifier.get("enabled", True) if isinstance(notifier, Mapping) else True
@@ -92,7 +92,7 @@ def _is_yes(value: object, at: str) -> bool:
 
 
 def _alias(kind: str, config: Mapping[str, Any], around: Surroundings) -> Alias:
-    """What the provider's type stands for. A type with variants (``email``) names the field that chooses one, and the usual one."""
+    """Return the alias of the provider's type. A type with variants (``email``) names the field that selects one, and a default."""
     known = around.aliases.all(FORMAT)
     found = known.get(kind)
     if found is None:
@@ -111,7 +111,7 @@ def _alias(kind: str, config: Mapping[str, Any], around: Surroundings) -> Alias:
 
 
 def _told(variant: Alias, remark: str) -> Alias:
-    """The variant, with a remark on how it was chosen behind what it says of missing fields."""
+    """Return the variant with a remark on its selection appended to its message about missing fields."""
     from dataclasses import replace
 
     said = variant.messages.get("missing", "these fields are missing: {fields}")

@@ -1,4 +1,4 @@
-"""From the fields of a foreign entry to a connection's type and values, and to default inputs, as an alias says."""
+"""Translation of a foreign entry's fields into a connection's type and values, and into default inputs, by an alias."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _MAX_NAME = 100
 
 
 class ForeignError(ValueError):
-    """A foreign entry cannot be read; the message says which field and why, without its value."""
+    """A foreign entry cannot be read; the message names the field and the reason, without the value."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Translation:
-    """What an entry comes to. ``inputs`` are default inputs of the alias's actions, ``unused`` the fields that nothing was done with."""
+    """Result of a translation. ``inputs`` are default inputs of the alias's actions, ``unused`` the fields that were ignored."""
 
     type: str
     values: Mapping[str, Any]
@@ -30,9 +30,9 @@ class Translation:
 
 
 def translate(alias: Alias, fields: Mapping[str, Any], environment: Mapping[str, str], *, strict: bool = False) -> Translation:
-    """Read the fields of one entry; blank ones count as not given.
+    """Translate the fields of one entry; blank ones count as missing.
 
-    :raises ForeignError: for a field that is missing, or cannot be honoured.
+    :raises ForeignError: if a field is missing or not supported.
     """
     given = {name: value for name, value in fields.items() if not is_blank(value)}
     for name in given:
@@ -55,8 +55,8 @@ def translate(alias: Alias, fields: Mapping[str, Any], environment: Mapping[str,
 
 
 def inputs_of(alias: Alias, fields: Mapping[str, Any], *, strict: bool = False) -> dict[str, Any]:
-    """The fields that are inputs, under the inputs' names; lists in one text are split: trimmed and without empty items, or (``strict``)
-    just where the separators are."""
+    """Return the fields that are inputs, under the inputs' names. Lists in one text are split, trimmed and freed of empty items; if
+    ``strict``, only split."""
     found: dict[str, Any] = {}
     for name, value in fields.items():
         if name in alias.inputs:
@@ -65,9 +65,9 @@ def inputs_of(alias: Alias, fields: Mapping[str, Any], *, strict: bool = False) 
 
 
 def connection_of(alias: Alias, made: Translation, document: Document, form: str, names: tuple[str, ...], at: str = "") -> StoredConnection:
-    """The connection that a translation makes, called after the first of its ``names``; ``at`` says where in the document it stands.
+    """Build the connection of a translation, named after the first of ``names``; ``at`` is its place in the document.
 
-    :raises ForeignError: where that cannot be a connection's name.
+    :raises ForeignError: if that cannot be a connection's name.
     """
     inputs = {f"{alias.connector}/{action}": made.inputs for action in alias.operations.values()} if made.inputs else {}
     foreign = Foreign(form, alias.key, names, inputs)
@@ -76,9 +76,9 @@ def connection_of(alias: Alias, made: Translation, document: Document, form: str
 
 
 def _slug(name: str) -> str:
-    """A foreign name as a connection may be called: other characters become hyphens (contract §1).
+    """Turn a foreign name into a valid connection name: other characters become hyphens (contract §1).
 
-    :raises ForeignError: where nothing but marks is left.
+    :raises ForeignError: if only punctuation remains.
     """
     letters = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else " " for letter in name)
     found = "-".join(letters.split())[:_MAX_NAME]
@@ -96,7 +96,7 @@ def _defaults(alias: Alias, environment: Mapping[str, str]) -> Iterator[tuple[st
 
 
 def _values(choice: Choice, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Of two fields for one value the first in the alias counts."""
+    """Fill the values; if two fields provide one value, the first in the alias wins."""
     found: dict[str, Any] = {}
     for name, parts in choice.values.items():
         for part in parts:

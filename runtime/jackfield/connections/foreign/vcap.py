@@ -1,7 +1,8 @@
-"""SAP BTP and Cloud Foundry: service bindings in ``VCAP_SERVICES``. Which binding is a connection, an alias says.
+"""SAP BTP and Cloud Foundry: service bindings in ``VCAP_SERVICES``. Aliases map bindings to connections.
 
-An alias's own members: ``hosts``, a regular expression that finds something in the host names of its service, among bindings of its name;
-``host``, the fields that may hold the host; ``companions``, the fields that make a ``user-provided`` service one with credentials.
+Members that only these aliases have: ``hosts``, a regular expression that the host name of a binding must match in addition to its
+name; ``host``, the fields that may contain the host; ``companions``, the fields that mark a ``user-provided`` service as the
+credentials of a binding.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _USER_PROVIDED = "user-provided"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Binding:
-    """One service binding, and where it stands."""
+    """One service binding and its place."""
 
     at: str
     label: str
@@ -36,14 +37,15 @@ class _Binding:
     credentials: Mapping[str, Any]
 
     def is_named(self, word: str) -> bool:
-        """Whether a tag, the label, the name or the scheme of its URI starts with ``word``."""
+        """Return whether a tag, the label, the name or the scheme of its URI starts with ``word``."""
         uri = self.credentials.get("uri")
         names = (self.label, self.name, *self.tags, uri if isinstance(uri, str) else "")
         return any(item.lower().startswith(word) for item in names)
 
 
 def read(documents: Iterable[Document], around: Surroundings) -> Iterator[StoredConnection | Problem]:
-    """A connection for each binding that an installed connector knows; where several services hold credentials for it, one for each."""
+    """Yield a connection for each binding that an installed connector knows; if several services contain credentials for it, one for
+    each."""
     for document in documents:
         try:
             bindings = list(_bindings(_services(document.content)))
@@ -67,7 +69,7 @@ def read(documents: Iterable[Document], around: Surroundings) -> Iterator[Stored
 
 
 def _services(content: object) -> Mapping[str, Any]:
-    """The bindings by label, out of whatever is printed around them (``cf env``)."""
+    """Return the bindings by label, without the objects that tools print around them (``cf env``)."""
     while isinstance(content, Mapping):
         inner = content.get("system_env_json", content.get("VCAP_SERVICES"))
         if isinstance(inner, str):
@@ -99,9 +101,9 @@ def _bindings(services: Mapping[str, Any]) -> Iterator[_Binding]:
 
 
 def _alias(binding: _Binding, aliases: Mapping[str, Alias]) -> Alias | None:
-    """What the binding stands for.
+    """Return the binding's alias, None if it has none.
 
-    :raises ForeignError: where it has the name of one, and its host is no text.
+    :raises ForeignError: if its name matches an alias, but its host is not a text.
     """
     for word, alias in aliases.items():
         if not binding.is_named(word.lower()):
