@@ -1,1 +1,1 @@
-"""The pipe from a shell: one module per noun, JSON on stdout, everything else on stderr (contract §6)."""
+"""Command line: one module per command, JSON on stdout, everything else on stderr (contract §6)."""

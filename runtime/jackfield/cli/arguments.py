@@ -23,9 +23,9 @@ _FORMS = "Write key=value, key:=JSON or key=@file."
 
 
 def read_inputs(words: Iterable[str], schema: Mapping[str, Any], files: Files) -> dict[str, Any]:
-    """The inputs that ``words`` give to an action whose inputs ``schema`` describes.
+    """Parse ``words`` into the inputs of an action; ``schema`` decides how files and repeated words are combined.
 
-    :raises InvalidInvocation: for a word of another form, and for a file that cannot be read or is not what its input takes.
+    :raises InvalidInvocation: for a malformed word, and for a file that cannot be read or that its input does not take.
     """
     given: dict[str, list[Any]] = {}
     for word in words:
@@ -102,7 +102,7 @@ def _property(schema: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 Kind = Literal["map", "array", "file", "text"]
-"""How an input takes files: by name (``{"a.pdf": FILE}``), as ``[{"key", "value": FILE}]``, as one FILE, or as text."""
+"""Form in which an input takes files: by name (``{"a.pdf": FILE}``), as ``[{"key", "value": FILE}]``, as one FILE, or as text."""
 
 _ENCODED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz", "compress": "application/x-compress"}
 _OFFICE = {
@@ -116,7 +116,7 @@ _OFFICE = {
 
 
 def kind_of(schema: Mapping[str, Any]) -> Kind:
-    """How the input that ``schema`` describes takes files; a FILE is an object with ``data`` and ``contentType``."""
+    """Determine from its schema how an input takes files; a FILE is an object with ``data`` and ``contentType``."""
     branches = nodes({}, schema)
     if any(_is_file(branch.get("additionalProperties")) for branch in branches):
         return "map"
@@ -126,19 +126,19 @@ def kind_of(schema: Mapping[str, Any]) -> Kind:
 
 
 def takes_list_only(schema: Mapping[str, Any]) -> bool:
-    """Whether the input is a list and nothing else, so that one value on the command line means a list of one."""
+    """Return whether an input is always a list, so that a single value means a list of one."""
     alternatives = [branch for branch in nodes({}, schema) if "anyOf" not in branch and "oneOf" not in branch]
     return bool(alternatives) and all(branch.get("type") == "array" for branch in alternatives)
 
 
 def file_value(content: bytes, path: str) -> dict[str, str]:
-    """A file as a FILE: base64, and the media type that its name suggests."""
+    """Encode a file as a FILE: base64, and the media type by its name."""
     return {"data": base64.b64encode(content).decode("ascii"), "contentType": _content_type(path)}
 
 
 def _content_type(path: str) -> str:
     suffix = os.path.splitext(path)[1].lower()
-    # a table of our own makes the answer the same on every host; Python's module-level one reads the host's files
+    # a separate table gives the same answer on every host; Python's module-level one reads the host's files
     found, encoding = mimetypes.MimeTypes().guess_type(os.path.basename(path))
     if encoding:
         return _ENCODED.get(encoding, "application/octet-stream")

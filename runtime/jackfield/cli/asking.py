@@ -1,4 +1,4 @@
-"""Asking for a connection's values on a terminal: field by field, secrets unechoed."""
+"""Terminal prompts for a connection's values, field by field, without echoing secrets."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _NO = {"n", "no", "false"}
 
 
 def ask(jackfield: Jackfield, type: str) -> dict[str, Any]:
-    """The values of a connection of that type: each field is asked for, and again where its value is not valid.
+    """Prompt for the values of a connection type; repeat the prompt of each invalid field.
 
     :raises InvalidConnection: for a type that is not installed.
-    :raises Cancelled: where the terminal is closed.
+    :raises Cancelled: if the terminal is closed.
     """
     kind = jackfield.connections.kinds.find(type)
     fields: Mapping[str, Any] = kind.schema.get("properties", {})
@@ -33,7 +33,7 @@ def ask(jackfield: Jackfield, type: str) -> dict[str, Any]:
         faults = _faults(jackfield, kind, values)
         again = [name for name in fields if any(fault.path.split("/")[1:2] == [name] for fault in faults)]
         if not again:
-            return values  # what remains is told when it is saved
+            return values  # saving reports errors that belong to no field
         for fault in faults:
             _say(f"{fault.path or '/'}: {fault.message}\n")
         values = {name: value for name, value in values.items() if name not in again} | _asked(jackfield, kind, again)
@@ -92,7 +92,7 @@ def _choices(jackfield: Jackfield, kind: Kind, field: Mapping[str, Any], marks: 
 
 
 def _read(text: str, field: Mapping[str, Any]) -> Any:
-    """The answer as the field takes it: JSON where it takes more than text, numbers and booleans, which the schema reads from text."""
+    """Convert an answer for its field: yes/no and JSON here; the schema check reads numbers from text."""
     types = {field.get("type"), *(branch.get("type") for branch in field.get("anyOf", ()) if isinstance(branch, dict))}
     word = text.strip().lower()
     if "boolean" in types and word in _YES | _NO:

@@ -1,4 +1,4 @@
-"""``jackfield audit``: who changed, tested, exported or signed in to what."""
+"""``jackfield audit``: list, verify and export the audit log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.cli.stores import declare_pages, declare_workspace, open_storage, pages, the_workspace
+from jackfield.cli.stores import declare_pages, declare_workspace, open_storage, pages, selected_workspace
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def _log(arguments: Namespace, storage: Storage) -> Audit:
     from jackfield.access import Audit
     from jackfield.clock import SystemClock
 
-    return Audit(storage.database, the_workspace(arguments, storage), SystemClock())
+    return Audit(storage.database, selected_workspace(arguments, storage), SystemClock())
 
 
 def _declare_list(parser: Parser) -> None:
@@ -77,7 +77,7 @@ def _export(arguments: Namespace, output: Output) -> int:
 
 
 def _written(path: str, entries: Iterable[Mapping[str, Any]]) -> int:
-    """Write the entries to a new file that only its owner reads, and return how many there were."""
+    """Write the entries to a new file, readable by its owner only, and return their number."""
     count = 0
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Many invocations at once, their Results in the order in which they were asked for, in bounded memory."""
+"""Concurrent invocations with Results in input order, in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 _AHEAD = 4
-"""Results kept for each one in flight while an earlier one is still awaited, so that one slow line does not stop the others."""
+"""Results buffered per concurrent job while an earlier one is pending, so that one slow line does not stall the others."""
 
 
 class Batch(Generic[J, R]):
-    """Runs ``jobs`` through ``run``, at most ``concurrency`` at a time; a job is taken when it can begin, not before.
+    """Runner of ``jobs`` with at most ``concurrency`` at a time; reads a job only when it can start.
 
-    ``run`` gets the job and an event that is set when nobody waits for the Result any more. It runs in threads of our own, so that the
-    main thread is free for signals, and jobs are taken in them too, since stdin may keep a reader waiting. They are daemons: a second
-    Ctrl-C does not wait for them.
+    ``run`` gets the job and an event that is set when its Result is no longer awaited. Jobs are read and run in threads of this class:
+    the main thread stays free for signals, and reading stdin may block. They are daemon threads, so a second Ctrl-C does not wait for them.
     """
 
     def __init__(self, run: Callable[[J, threading.Event], R], jobs: Iterator[J], concurrency: int) -> None:
@@ -31,7 +30,7 @@ class Batch(Generic[J, R]):
         self._concurrency = concurrency
         self._room = threading.Semaphore(concurrency * _AHEAD)
         self._taking = threading.Lock()
-        self._changed = threading.Condition(threading.RLock())  # stop() may come while this thread holds it
+        self._changed = threading.Condition(threading.RLock())  # a signal may call stop() while this thread holds it
         self._cancelled = threading.Event()
         self._done: dict[int, R] = {}
         self._begun = 0
@@ -40,20 +39,20 @@ class Batch(Generic[J, R]):
 
     @property
     def complete(self) -> bool:
-        """Whether every job was taken."""
+        """True once every job has been read."""
         return self._ended
 
     def stop(self) -> None:
-        """Take no more jobs and tell those that run that nobody waits; what they come to is still given."""
+        """Read no more jobs and signal the running ones that they are cancelled; their Results are still returned."""
         self._cancelled.set()
         self._room.release(self._concurrency)
         with self._changed:
             self._changed.notify_all()
 
     def results(self) -> Iterator[R]:
-        """The Results, each as soon as it and all before it are there.
+        """Yield the Results in order, each as soon as it and all before it are complete.
 
-        :raises Internal: where a job ends its thread instead (``sys.exit``).
+        :raises Internal: if a job ends its thread without a Result (``sys.exit``).
         """
         for number in range(self._concurrency):
             threading.Thread(target=self._work, name=f"jackfield-{number}", daemon=True).start()
@@ -104,9 +103,9 @@ class Batch(Generic[J, R]):
 
 
 def run_one(run: Callable[[threading.Event], R], cancelled: threading.Event) -> R:
-    """What ``run`` gives, from a thread of its own, so that this one is free for signals.
+    """Call ``run`` in another thread, so that this one is free for signals, and return its result.
 
-    :raises Internal: where it ends its thread instead (``sys.exit``).
+    :raises Internal: if it ends its thread without a result (``sys.exit``).
     """
     found: list[R] = []
     done = threading.Event()

@@ -1,8 +1,8 @@
-"""Which commands there are. Their modules are imported when called, so that ``--help`` imports none of them."""
+"""Table of commands, built-in and plugged. Their modules are imported when called, so ``--help`` imports none of them."""
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # typing's own would cost a cold --help as much as Python's start
+TYPE_CHECKING = False  # importing typing would double the time of a cold --help
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -30,15 +30,15 @@ BUILT_IN = {
     "dapr": "serve Dapr's bindings API for a folder of components",
     "completion": "shell completion for bash, zsh or fish",
 }
-"""Each built-in command and what it is for; its module is ``jackfield.cli.<name>``."""
+"""Summary of each built-in command; its module is ``jackfield.cli.<name>``."""
 
 OURS = {"demo": "the guided tour on an embedded AWS"}
-"""Commands of our own packages, whose entry points cannot carry a description."""
+"""Summaries of commands in jackfield's other packages, since an entry point cannot carry one."""
 _GROUP = "jackfield.commands"
 
 
 def plugged() -> Mapping[str, Sequence[EntryPoint]]:
-    """The commands that installed packages add, by name, with everyone who declares it. Nothing of theirs is imported."""
+    """Return the commands of installed packages by name, with every package that declares them, without importing any."""
     from jackfield.catalog.discovery import entry_points
 
     found: dict[str, list[EntryPoint]] = {}
@@ -49,9 +49,9 @@ def plugged() -> Mapping[str, Sequence[EntryPoint]]:
 
 
 def load_plugged(points: Sequence[EntryPoint]) -> Callable[[list[str]], int | None]:
-    """The function behind a plugged command; it takes the words after the command's name and gives the exit code.
+    """Import the function of a plugged command; it takes the words after the command's name and returns the exit code.
 
-    :raises InvalidInvocation: where two packages declare it, or it cannot be imported.
+    :raises InvalidInvocation: if two packages declare the command, or it cannot be imported.
     """
     import importlib
 
@@ -63,7 +63,7 @@ def load_plugged(points: Sequence[EntryPoint]) -> Callable[[list[str]], int | No
         raise InvalidInvocation(f"the command '{point.name}' is declared twice, by {owners}", hint=hint)
     try:
         command = getattr(importlib.import_module(point.module), point.attribute)
-    except Exception as error:  # noqa: BLE001 (a stranger's module may raise anything; a traceback would not say whose it is)
+    except Exception as error:  # noqa: BLE001 (a third-party module may raise anything; a traceback would not name its package)
         reason = f"{type(error).__name__}: {error}"
         raise InvalidInvocation(f"the command '{point.name}' of {point.distribution} fails on import: {reason}", hint=hint) from None
     if not callable(command):

@@ -1,4 +1,4 @@
-"""``jackfield completion``: the shells' scripts; and what they call on each Tab, ``jackfield __complete WORDS… CURRENT``."""
+"""``jackfield completion``: completion scripts for shells, and ``jackfield __complete WORDS… CURRENT``, which they call on each Tab."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ complete -c jackfield -a '(__jackfield_complete)'
 """
 
 SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
-"""The script of each shell."""
+"""Completion script of each shell."""
 
 Candidates = Iterator[tuple[str, str]]
 _OFFERED = 1000
-"""Stored connections that are offered."""
+"""Maximum number of stored connections offered."""
 
 
 def _declare(parser: Parser) -> None:
@@ -87,17 +87,17 @@ VERBS = {"": Verb("Print a script that teaches your shell to complete jackfield'
 
 
 def complete(words: Sequence[str]) -> list[str]:
-    """The candidates for the last of ``words``, each with a tab and what it means where that is known. Never an error."""
+    """List candidates for the last of ``words``, with a tab and a description if known. Errors yield an empty list."""
     *before, current = (words[1:] if words[:1] == ["--"] else words) or [""]
     try:
         found = [(word, about) for word, about in _candidates(before, current) if word.startswith(current) and _is_due(word, current)]
-    except JackfieldError:  # a broken connector or file has nothing to offer here
+    except JackfieldError:  # a broken connector or file offers no candidates
         return []
     return [f"{word}\t{_one_line(about)}" if about else word for word, about in found]
 
 
 def _is_due(word: str, current: str) -> bool:
-    """The values of an input are offered once its name is there, and not before."""
+    """Return whether to offer a candidate now: values of an input only after its name is complete."""
     return word.endswith("=") != ("=" in current) if "=" in word else True
 
 
@@ -212,7 +212,7 @@ def _connections(_words: Sequence[str]) -> Candidates:
 
 
 def _stored_connections(workspace: str) -> Candidates:
-    """Those of a database that is named: looking for the default one on each Tab would cost everybody the pipe's import."""
+    """List connections of a configured database; opening the default one on each Tab would import the pipeline for every user."""
     from jackfield.cli.stores import open_storage
 
     with open_storage() as storage:

@@ -1,4 +1,4 @@
-"""``jackfield connections add``, ``replace`` and ``import``: what puts connections into the database."""
+"""``jackfield connections add``, ``replace`` and ``import``: the commands that store connections."""
 
 from __future__ import annotations
 
@@ -101,9 +101,9 @@ def _asked(jackfield: Jackfield, arguments: Namespace) -> Mapping[str, Any]:
 
 
 def _from_file(path: str) -> tuple[Mapping[str, Any], Provenance]:
-    """The values in a file, and where their relative ``$file`` references start.
+    """Read values from a file, and return them with the folder that their relative ``$file`` references start from.
 
-    :raises InvalidInvocation: where it cannot be read, or holds something else than one object.
+    :raises InvalidInvocation: if it cannot be read, or is not a single object.
     """
     from jackfield.connections.documents import DocumentError, documents
 

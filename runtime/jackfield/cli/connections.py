@@ -1,4 +1,4 @@
-"""``jackfield connections``: what the workspace can sign in with."""
+"""``jackfield connections``: list, show, test, rename, remove and export connections; print their policies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FORMATS = {
     "cloudformation": "cloudFormation",
     "terraform": "terraform",
 }
-"""Each format and the member that holds it."""
+"""Member that holds the document of each format."""
 
 
 def _declare(parser: Parser) -> None:

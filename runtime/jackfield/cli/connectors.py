@@ -1,4 +1,4 @@
-"""``jackfield connectors``: what is installed."""
+"""``jackfield connectors``: list and show the installed connectors."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jackfield.surfaces.dapr import Bindings, Components
     from jackfield.surfaces.http.protocol import Bounded
 
-__all__ = ["VERBS", "check_token", "components_of", "declare_components", "told_bindings"]
+__all__ = ["VERBS", "check_token", "components_of", "declare_components", "read_bindings"]
 
 _HTTP_PORT, _GRPC_PORT = 3500, 50001
 
@@ -39,7 +39,7 @@ def _declare(parser: Parser) -> None:
 
 
 def declare_components(parser: Parser) -> None:
-    """The options that say how components are read."""
+    """Add the options that control how components are read."""
     parser.add_argument("--app-id", metavar="ID", help="the application; components with other scopes are not loaded (default: APP_ID)")
     parser.add_argument(
         "--without-token", action="store_true", help="serve the bindings to everybody who reaches this host, without DAPR_API_TOKEN"
@@ -48,9 +48,9 @@ def declare_components(parser: Parser) -> None:
 
 
 def check_token(arguments: Namespace, *, local: bool) -> None:
-    """Refuse to serve bindings that others can reach and that nobody is asked a token for.
+    """Require a token, or an explicit ``--without-token``, for bindings that other hosts can reach.
 
-    :raises InvalidInvocation: where there is no ``DAPR_API_TOKEN`` and ``--without-token`` is not given.
+    :raises InvalidInvocation: if neither ``DAPR_API_TOKEN`` nor ``--without-token`` is given.
     """
     if not (local or arguments.without_token or os.environ.get("DAPR_API_TOKEN")):
         raise InvalidInvocation(
@@ -60,7 +60,7 @@ def check_token(arguments: Namespace, *, local: bool) -> None:
 
 
 def components_of(arguments: Namespace) -> Components:
-    """The components that the options name."""
+    """Return the components that the options name."""
     from jackfield.surfaces.dapr import Components
 
     app_id = arguments.app_id if arguments.app_id is not None else os.environ.get("APP_ID", "")
@@ -75,10 +75,10 @@ def _run(arguments: Namespace, output: Output) -> int:
     logs.configure()
     check_token(arguments, local=arguments.host in LOOPBACK)
     components = components_of(arguments)
-    found = told_bindings(components)
+    found = read_bindings(components)
     token = os.environ.get("DAPR_API_TOKEN") or None
     workspace = os.environ.get("JACKFIELD_WORKSPACE") or "default"
-    with Jackfield(workspace, connections=[{"connections": dict(found.connections)}]) as jackfield, _told_to_stop() as stop:
+    with Jackfield(workspace, connections=[{"connections": dict(found.connections)}]) as jackfield, _stop_signal() as stop:
         invoke = partial(jackfield.invoke, caller=Caller(remote=True))
         api = DaprApi(found.by_name, invoke, components.app_id, token, local=arguments.host in LOOPBACK)
         sidecar = Sidecar(api, arguments.host, arguments.http_port, _grpc_port(arguments), protocol=_protocol())
@@ -91,7 +91,7 @@ def _run(arguments: Namespace, output: Output) -> int:
 def _protocol() -> type[Bounded]:
     """Return the HTTP protocol of ``jackfield serve``, with its limits.
 
-    :raises InvalidInvocation: where the extra ``server`` is missing.
+    :raises InvalidInvocation: if the extra ``server`` is missing.
     """
     try:
         from jackfield.surfaces.http.protocol import Bounded
@@ -100,10 +100,10 @@ def _protocol() -> type[Bounded]:
     return Bounded
 
 
-def told_bindings(components: Components) -> Bindings:
-    """What the folder holds; what is wrong with it goes to stderr.
+def read_bindings(components: Components) -> Bindings:
+    """Read the components and write their problems to stderr.
 
-    :raises InvalidConnection: where Dapr would not start either.
+    :raises InvalidConnection: for a problem that also keeps Dapr from starting.
     """
     found = components.read(os.environ)
     for problem in found.problems:
@@ -126,8 +126,8 @@ def _ready(ports: tuple[int, ...], components: list[str]) -> dict[str, object]:
 
 
 @contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set."""
+def _stop_signal() -> Iterator[threading.Event]:
+    """Provide an event that SIGTERM and SIGINT set."""
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -1,4 +1,4 @@
-"""``jackfield db``: the database itself."""
+"""``jackfield db``: upgrade, check, back up and restore the database."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _FAILED = 1
 
 @contextmanager
 def _as_it_is() -> Iterator[tuple[Storage, Database]]:
-    """The database that the environment names, its tables as they are."""
+    """Open the configured database without migrating it."""
     storage = open_storage()
     with storage.opened(migrate=None) as database:
         yield storage, database
 
 
 def _declare_nothing(_parser: Parser) -> None:
-    """Takes nothing."""
+    """Add no arguments."""
 
 
 def _upgrade(_arguments: Namespace, output: Output) -> int:
@@ -52,7 +52,7 @@ def _check(_arguments: Namespace, output: Output) -> int:
 
 
 def _with_contents(database: Database, report: Report) -> Report:
-    """The report with what is wrong with single rows."""
+    """Extend the report by problems of individual rows."""
     from jackfield.resources.verify import Contents
 
     with open_storage() as storage:

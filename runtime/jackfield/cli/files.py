@@ -1,4 +1,4 @@
-"""Files and stdin, never read further than an invocation may be large."""
+"""Reading of files and stdin, bounded by the maximum size of an invocation."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from jackfield.invocation import MAX_BYTES
 __all__ = ["STDIN", "Files", "count_lines", "is_lines"]
 
 STDIN = "-"
-"""The path that means stdin."""
+"""Path that stands for stdin."""
 _CHUNK = 1024 * 1024
 
 
 def is_lines(path: str) -> bool:
-    """Whether a file's name says that each of its lines is an invocation."""
+    """Return whether the file's name marks it as JSON Lines."""
     return path.lower().endswith((".jsonl", ".ndjson"))
 
 
 class Files:
-    """The files that one command names: together at most ``MAX_BYTES``, and stdin at most once."""
+    """Files of one command: at most ``MAX_BYTES`` together, and stdin at most once."""
 
     def __init__(self) -> None:
         self._left = MAX_BYTES
         self._stdin_taken = False
 
     def read(self, path: str, at: str = "") -> bytes:
-        """All octets of a file. ``at`` is the JSON Pointer of what they are for.
+        """Read a file. ``at`` is the JSON Pointer of the input that it is for.
 
-        :raises InvalidInvocation: where it cannot be read, or all files together are too large.
+        :raises InvalidInvocation: if it cannot be read, or all files together are too large.
         """
         with self._open(path, at) as file:
             content = _guarded(file, self._left + 1, path, at)
@@ -43,9 +43,9 @@ class Files:
         return content
 
     def read_text(self, path: str, at: str = "") -> str:
-        """The text of a file in UTF-8.
+        """Read a UTF-8 text file.
 
-        :raises InvalidInvocation: as ``read``, and for what is not UTF-8.
+        :raises InvalidInvocation: like ``read``, and if it is not UTF-8.
         """
         try:
             return self.read(path, at).decode("utf-8-sig")
@@ -54,26 +54,26 @@ class Files:
             raise _refusal(f"{_named(path)} is not UTF-8 text (byte {error.start})", at, hint) from None
 
     def read_invocation(self, path: str) -> bytes:
-        """The octets of a whole invocation, one too many where it is too large: the pipe refuses it then.
+        """Read an invocation; if it is too large, return one byte more than allowed, so that the pipeline refuses it.
 
-        :raises InvalidInvocation: where the file cannot be read.
+        :raises InvalidInvocation: if the file cannot be read.
         """
         with self._open(path, "") as file:
             return _guarded(file, MAX_BYTES + 1, path, "")
 
     def lines(self, path: str) -> Iterator[bytes | InvalidInvocation]:
-        """The lines of a file that are not blank, read as they are asked for.
+        """Return an iterator over the lines of a file, without blank ones, read on demand.
 
-        A line that is too large comes one byte too long, and its rest is skipped. A fault while reading comes as the last item.
+        A line that is too large is cut to one byte more than allowed. A read error is the last item.
 
-        :raises InvalidInvocation: where the file cannot be opened; before the first line is asked for.
+        :raises InvalidInvocation: if the file cannot be opened; raised here, before the iteration.
         """
         return (line for _, line in self.numbered(path))
 
     def numbered(self, path: str) -> Iterator[tuple[int, bytes | InvalidInvocation]]:
-        """Number the same lines: from 1 on, blank ones counted.
+        """Return an iterator like ``lines`` with line numbers, from 1; blank lines count.
 
-        :raises InvalidInvocation: as ``lines``.
+        :raises InvalidInvocation: like ``lines``.
         """
         return _lines(self._open(path, ""), path)
 
@@ -90,7 +90,7 @@ class Files:
 
 
 def count_lines(path: str) -> int | None:
-    """Count the lines of a regular file that are not blank; None for anything else, which can be read only once."""
+    """Count the non-blank lines of a regular file; None for anything else, which can be read only once."""
     try:
         if path == STDIN or not stat.S_ISREG(os.stat(path).st_mode):
             return None
@@ -128,7 +128,7 @@ def _guarded(file: IO[bytes], size: int, path: str, at: str) -> bytes:
 
 def _stdin() -> IO[bytes]:
     try:
-        # a reader of its own: a thread that still waits in sys.stdin's would abort the process at exit
+        # a separate reader: a thread blocked in sys.stdin's would abort the process at exit
         return open(sys.stdin.fileno(), "rb", closefd=False)
     except (AttributeError, ValueError, OSError):  # closed (None), or replaced by something that is not a file
         found: IO[bytes] | None = getattr(sys.stdin, "buffer", None)

@@ -1,4 +1,4 @@
-"""Inputs from a file, in JSON or YAML, and what options change in an invocation of a file."""
+"""Inputs from a JSON or YAML file, and options that override members of an invocation in a file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["changed", "read_inputs_file"]
 
 
 def read_inputs_file(path: str, files: Files) -> dict[str, Any]:
-    """The object in the file ``path`` (``-`` = stdin).
+    """Read inputs from the file ``path`` (``-`` = stdin).
 
-    :raises InvalidInvocation: where it cannot be read, is neither JSON nor YAML, or holds something else than one object of JSON values.
+    :raises InvalidInvocation: if it cannot be read, is neither JSON nor YAML, or is not a single object of JSON values.
     """
     text = files.read_text(path, "/inputs")
     name = "stdin" if path == STDIN else f"the file '{path[:200]}'"
@@ -46,7 +46,7 @@ def _from_yaml(text: str, name: str) -> Any:
 
 
 def _check_json(document: object, name: str) -> None:
-    """YAML has numbers that JSON has not; documents are bounded, so each value can be looked at."""
+    """Reject NaN and infinity, which YAML has and JSON does not. Documents are bounded, so visiting each value is cheap."""
     waiting = [document]
     while waiting:
         item = waiting.pop()
@@ -63,9 +63,9 @@ def _refusal(message: str, hint: str | None = None) -> InvalidInvocation:
 
 
 def changed(content: bytes, changes: Mapping[str, Any]) -> bytes | dict[str, Any]:
-    """Apply members that options give to an invocation's JSON; options go before what the file says.
+    """Override members of an invocation by those that options set.
 
-    :raises InvalidInvocation: where it is not JSON.
+    :raises InvalidInvocation: if it is not JSON.
     """
     if not changes:
         return content

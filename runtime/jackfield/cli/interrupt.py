@@ -1,4 +1,4 @@
-"""Ctrl-C: the first one asks for a good end, the second one leaves at once."""
+"""Ctrl-C: the first one stops gracefully, the second one exits at once."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ __all__ = ["interruptible"]
 def interruptible(stop: Callable[[], None]) -> Iterator[None]:
     """Call ``stop`` on the first SIGINT and raise KeyboardInterrupt on the second.
 
-    ``stop`` runs between two steps of the main thread, so it must not take a lock that this thread may hold and cannot take again.
-    Nothing changes outside of the main thread, where Python delivers no signals, and where SIGINT is ignored, as shells arrange it for
-    commands in the background.
+    ``stop`` runs in a signal handler on the main thread, so it must not take a non-reentrant lock that this thread may hold. No handler
+    is installed outside the main thread, where Python delivers no signals, or if SIGINT is ignored, as for background jobs of shells.
     """
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         yield

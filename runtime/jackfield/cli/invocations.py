@@ -1,4 +1,4 @@
-"""``jackfield invocations``: the journal, what was asked and what became of it."""
+"""``jackfield invocations``: query the journal, resolve invocations in doubt, purge."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.person import person
-from jackfield.cli.stores import declare_pages, declare_workspace, open_storage, pages, read_moment, the_workspace
+from jackfield.cli.stores import declare_pages, declare_workspace, open_storage, pages, read_moment, selected_workspace
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
@@ -21,18 +21,18 @@ __all__ = ["VERBS"]
 _STATUS = ("queued", "running", "succeeded", "failed", "in_doubt", "cancelled")
 _COLUMNS = ("invocationId", "status", "connector", "action", "connection", "createdAt", "idempotencyKey")
 _SHORT, _WHOLE = 13, 36
-"""Characters of an id's part that holds the time, and of a whole id."""
+"""Length of the timestamp part of an id (UUIDv7), and of a whole id."""
 _PREFIX = re.compile(r"[0-9a-f-]{4,35}")
 _STATS = ("connector", "action", "status", "invocations", "attempts", "meanSeconds", "longestSeconds")
 
 
 def _journal(arguments: Namespace, storage: Storage) -> Journal:
-    """The workspace's journal, with what dead processes left behind settled."""
+    """Open the workspace's journal after settling invocations left behind by dead processes."""
     from jackfield.access.workspace_access import WorkspaceAccess
     from jackfield.clock import SystemClock
     from jackfield.journal import Journal
 
-    workspace = the_workspace(arguments, storage)
+    workspace = selected_workspace(arguments, storage)
     access = WorkspaceAccess(storage, workspace, SystemClock())
     journal = Journal(storage.database, storage.vault, workspace, SystemClock(), kept=lambda: access.settings.retention)
     journal.recover()
@@ -75,7 +75,7 @@ def _list(arguments: Namespace, output: Output) -> int:
 
 
 def _shortened(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Shorten the ids for people to prefixes that tell the rows apart."""
+    """Shorten the ids in a table to prefixes that tell the rows apart."""
     ids = [row["invocationId"] for row in rows]
     length = next((size for size in range(_SHORT, _WHOLE) if len({text[:size] for text in ids}) == len(ids)), _WHOLE)
     return [{**row, "invocationId": row["invocationId"][:length]} for row in rows]
@@ -84,7 +84,7 @@ def _shortened(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _identified(journal: Journal, text: str) -> str:
     """Complete the prefix of an invocation's id.
 
-    :raises InvalidInvocation: where it fits several.
+    :raises InvalidInvocation: if several ids begin with it.
     """
     if not _PREFIX.fullmatch(text):
         return text

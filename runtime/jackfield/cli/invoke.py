@@ -32,10 +32,10 @@ _MEMBERS = {
     "on_doubt": "onDoubt",
     "connector_version": "connectorVersion",
 }
-"""Options that are members of the invocation."""
+"""Options that set a member of the invocation."""
 _MAX_CONCURRENCY = 256
 _YOUNG = 200_000
-"""Objects that a single call may make before garbage is looked for: more than the modules and service models of a cold one."""
+"""Allocations before a garbage collection: above those of a cold call, which loads modules and service models."""
 
 
 def _declare(parser: Parser) -> None:
@@ -100,16 +100,15 @@ def _run_words(arguments: Namespace, output: Output) -> int:
 
 
 def _collect_seldom() -> None:
-    """Look for garbage seldom, until the command has ended: nearly all that a cold call makes are modules and service models, which
-    stay, and Python looks through them again and again, a tenth of the call. A process that stays (``serve``, ``--lines``) keeps
-    Python's pace."""
+    """Collect garbage rarely until the command ends: repeated collections take a tenth of a cold call, which mostly allocates modules and
+    service models that stay. Long-running processes (``serve``, ``--lines``) keep Python's default."""
     gc.set_threshold(_YOUNG)
 
 
 def _invocation(arguments: Namespace, catalog: Catalog) -> dict[str, Any]:
     invocation: dict[str, Any] = {"connector": arguments.connector, "action": arguments.action}
     schema = _inputs_schema(catalog, arguments.connector, arguments.action)
-    if schema is not None:  # otherwise the pipe says what is not there, and inputs do not matter
+    if schema is not None:  # otherwise the pipeline reports the unknown connector or action; inputs do not matter
         from jackfield.cli.arguments import read_inputs
         from jackfield.cli.input_files import read_inputs_file
 
@@ -120,7 +119,7 @@ def _invocation(arguments: Namespace, catalog: Catalog) -> dict[str, Any]:
 
 
 def _changes(arguments: Namespace) -> dict[str, Any]:
-    """Return the members of the invocation that options give."""
+    """Return the members of the invocation that options set."""
     found = {member: value for name, member in _MEMBERS.items() if (value := getattr(arguments, name)) is not None}
     return {**found, "dryRun": True} if arguments.dry_run else found
 

@@ -1,4 +1,4 @@
-"""``jackfield keys``: the master key, which opens everything that is stored encrypted."""
+"""``jackfield keys``: rotate the master key, which protects everything that is stored encrypted."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _rotate(arguments: Namespace, output: Output) -> int:
             else:
                 text = given or new_key_text()
                 new = MasterKey.from_text(text, _TEXT)
-                file.put_first(text)  # before anything is wrapped by it: whatever ends this process, the key is kept
+                file.put_first(text)  # before anything is wrapped with it: a crash must not lose the key
             count = vault.rotate(new, data_keys=arguments.data_keys)
         made = {"masterKey": new.id, "rewrapped": count, "newDataKeys": arguments.data_keys}
         Audit(storage.database, DEFAULT, SystemClock(), actor()).record("keys.rotated", "master-key", made)
@@ -56,7 +56,7 @@ def _rotate(arguments: Namespace, output: Output) -> int:
 
 
 def _of_environment(given: str | None, *, data_keys: bool) -> MasterKey:
-    """The key that is to wrap where JACKFIELD_MASTER_KEY holds the keys."""
+    """Return the new master key if the keys come from JACKFIELD_MASTER_KEY instead of a key file."""
     from jackfield.database import MasterKey
 
     if given:
@@ -71,7 +71,7 @@ def _of_environment(given: str | None, *, data_keys: bool) -> MasterKey:
 
 
 def _given() -> str | None:
-    """The text of the new key, where the environment has one."""
+    """Return the text of the new key from the environment; None if there is none."""
     text = os.environ.get(_TEXT)
     named = os.environ.get(_FILE)
     if text or not named:

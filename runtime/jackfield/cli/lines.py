@@ -1,4 +1,4 @@
-"""Many invocations from the lines of a file: options for all of them, where to go on, and which line each Result belongs to."""
+"""Invocations from the lines of a file: options that apply to all, resuming, and the line number of each Result."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ __all__ = ["Progress", "progress", "run_lines"]
 
 
 class Progress(Protocol):
-    """What is told of each Result."""
+    """Callback that counts a Result."""
 
     def __call__(self, *, failed: bool) -> None:
-        """One more Result is there."""
+        """Count one more Result."""
 
 
 @contextmanager
 def progress(stdout: TextIO, total: int | None = None) -> Iterator[Progress]:
-    """Show how many of ``total`` are done, how many a second, and the time left, where stderr is a terminal and ``stdout`` is not (there,
-    the Results themselves show it)."""
+    """Show the number done of ``total``, the rate and the time left if stderr is a terminal and ``stdout`` is not: on a terminal, the
+    Results themselves show the progress."""
     if stdout.isatty() or not sys.stderr.isatty():
         yield _silent
         return
@@ -46,7 +46,7 @@ def progress(stdout: TextIO, total: int | None = None) -> Iterator[Progress]:
     from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    done = faults = 0
+    done = failures = 0
     began = time.monotonic()
     known = () if total is None else (BarColumn(), TextColumn("left:"), TimeRemainingColumn())
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), *known)
@@ -54,11 +54,11 @@ def progress(stdout: TextIO, total: int | None = None) -> Iterator[Progress]:
         task = bar.add_task("no invocation done yet", total=total)
 
         def tell(*, failed: bool) -> None:
-            nonlocal done, faults
-            done, faults = done + 1, faults + failed
+            nonlocal done, failures
+            done, failures = done + 1, failures + failed
             rate = done / max(0.001, time.monotonic() - began)
             of = f" of {total:,}" if total is not None else ""
-            bar.update(task, completed=done, description=f"{done:,}{of} done, {faults:,} of them not succeeded, {rate:,.1f}/s")
+            bar.update(task, completed=done, description=f"{done:,}{of} done, {failures:,} of them not succeeded, {rate:,.1f}/s")
 
         yield tell
 
@@ -70,14 +70,14 @@ def _silent(*, failed: bool) -> None:
 _FAILED = 1
 _STATUSES = frozenset({"succeeded", "failed", "in_doubt"})
 _START = b'{"status":'
-"""How each Result begins that this command prints."""
+"""First bytes of every Result that this command prints."""
 _FINAL = frozenset({"succeeded", "in_doubt"})
-"""Statuses of lines that are not run again: done, or perhaps done."""
+"""Statuses of lines that must not run again: done, or possibly done."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One invocation of a file, by the number of its line."""
+    """Invocation on one line of a file."""
 
     number: int
     content: bytes | InvalidInvocation
@@ -85,7 +85,7 @@ class _Line:
 
 @dataclass(slots=True)
 class _Tally:
-    """Numbers of a run, for what is said at its end."""
+    """Counters of a run, for the messages at its end."""
 
     given: int = 0
     last: int = 0
@@ -101,9 +101,9 @@ class _Tally:
 
 
 def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, output: Output) -> int:
-    """Run each line of a file and print its Result; the exit code is the largest, and at least 1 where it stopped early.
+    """Run each line of a file and print its Result. Return the largest exit code, at least 1 if the run stopped early.
 
-    :raises InvalidInvocation: where the file, or the results to go on from, cannot be read.
+    :raises InvalidInvocation: if the file, or the Results to resume from, cannot be read.
     """
     skip = _Skip.read(arguments.resume)
     lines = (_Line(number, content) for number, content in Files().numbered(path) if not skip.skips(number))
@@ -130,7 +130,7 @@ def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, outpu
                 tell(failed=result.exit_code != 0)
     if not output.closed:
         _say(path, tally, batch, skip)
-    # Results that nobody took are lost, whether their lines had run by then or not: which of them had is a matter of chance.
+    # If the reader has closed stdout, some Results are lost even when all lines have run: never report success.
     return tally.worst if batch.complete and not output.closed else max(tally.worst, _FAILED)
 
 
@@ -142,7 +142,7 @@ def _until_closed(batch: Batch[_Line, tuple[_Line, Result]], output: Output) -> 
 
 
 def _row(line: _Line, result: Result) -> dict[str, Any]:
-    """Return the Result with the number of its line and, where it did not succeed, the caller's own ids of it."""
+    """Return the Result with its line number and, unless it succeeded, the caller's own ids of the invocation."""
     row = result.to_json("cli")
     row["meta"]["line"] = line.number
     if result.status != "succeeded":
@@ -173,7 +173,7 @@ def _note_replaced(line: _Line, changes: Mapping[str, Any], tally: _Tally) -> No
 
 
 def _say(path: str, tally: _Tally, batch: Batch[_Line, tuple[_Line, Result]], skip: _Skip) -> None:
-    """Say on stderr what the Results do not: that there was nothing, what options replaced, and where to go on."""
+    """Report on stderr what the Results do not contain: an empty file, members that options replaced, and how to resume."""
     name = "stdin" if path == STDIN else f"'{path[:200]}'"
     if tally.given == 0 and batch.complete:
         sys.stderr.write(f"jackfield: {name} has no line to run: it is empty, blank, or done\n")
@@ -202,21 +202,21 @@ def _listed(numbers: Collection[int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Skip:
-    """Lines that are not run: those before a number, or those that earlier Results say are done."""
+    """Lines to skip: those before a number, or those that earlier Results report as done."""
 
     before: int = 1
     done: frozenset[int] = frozenset()
     doubtful: frozenset[int] = frozenset()
 
     def skips(self, number: int) -> bool:
-        """Whether a line is not run."""
+        """Return whether to skip a line."""
         return number < self.before or number in self.done
 
     @classmethod
     def read(cls, word: str | None) -> _Skip:
-        """Read ``--resume``: a line's number, or a file of Results that this command printed.
+        """Parse ``--resume``: a line number, or a file of Results that this command printed.
 
-        :raises InvalidInvocation: where it is neither.
+        :raises InvalidInvocation: if it is neither.
         """
         if word is None:
             return cls()
@@ -228,7 +228,7 @@ class _Skip:
 
 
 def _ended(row: bytes | InvalidInvocation, word: str, at: int) -> Iterator[tuple[int, str]]:
-    """Give the line and the status of a Result that was printed; a last line that was cut off gives none."""
+    """Yield the line number and status of a printed Result; nothing for a truncated last line or a dry run."""
     if isinstance(row, InvalidInvocation):
         raise row
     try:

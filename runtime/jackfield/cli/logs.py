@@ -1,4 +1,4 @@
-"""Logging of the command line: to stderr, for jackfield's own loggers only, and never with a secret."""
+"""Logging of the CLI: to stderr, for jackfield's own loggers only, with secrets redacted."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: ``ts`` (RFC 3339, UTC), ``level``, ``logger``, ``message``, and what the record carries besides."""
+    """Formatter that writes one JSON object per line: ``ts`` (RFC 3339, UTC), ``level``, ``logger``, ``message``, and extra members."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as a line."""
+        """Format a record as one line of JSON."""
         row: dict[str, object] = {
             "ts": iso(record.created),
             "level": record.levelname,
@@ -36,9 +36,9 @@ class JsonLines(logging.Formatter):
 
 
 def configure() -> None:
-    """Send the log of ``jackfield.…`` to stderr as JACKFIELD_LOG (``json`` or ``console``, the default) and JACKFIELD_LOG_LEVEL say.
+    """Log ``jackfield.…`` to stderr, in the format JACKFIELD_LOG (``json``, or ``console`` by default), from JACKFIELD_LOG_LEVEL upwards.
 
-    Other libraries keep their own logging: botocore's debug log would print tokens and whole messages.
+    Loggers of other libraries are not touched: botocore's debug log would print tokens and whole messages.
     """
     logger = logging.getLogger("jackfield")
     logger.propagate = False
@@ -57,12 +57,12 @@ def configure() -> None:
 
 
 def writes_json() -> bool:
-    """Return whether JACKFIELD_LOG asks for JSON lines: then stderr is read by programs."""
+    """Return whether the log is JSON, so that stderr is read by programs."""
     return os.environ.get("JACKFIELD_LOG", "").lower() == "json"
 
 
 def announce(message: str, **members: object) -> None:
-    """Write what a command does to stderr, whatever the log's level: a line of text, or a JSON object that has ``members``, too."""
+    """Write a message to stderr at any log level: as text, or as a JSON object that also has ``members``."""
     if writes_json():
         record = logging.makeLogRecord({"name": "jackfield.cli", "levelname": "INFO", "msg": message, **members})
         message = JsonLines().format(record)
@@ -71,4 +71,4 @@ def announce(message: str, **members: object) -> None:
 
 
 class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
-    """Marks our own handler, so that a second command in one process replaces it."""
+    """jackfield's own handler, marked by its type so that a second command in one process replaces it."""

@@ -1,6 +1,6 @@
-"""The command ``jackfield``: finds the command, runs it, and turns every refusal into JSON and an exit code.
+"""Entry point of ``jackfield``: dispatches to a command and turns every error into JSON and an exit code.
 
-A cold ``jackfield --help`` imports nothing that it does not print; each command imports its own module only.
+Imports are lazy: ``jackfield --help`` imports no command, and each command only its own module.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import jackfield
 from jackfield.cli.commands import BUILT_IN, OURS, load_plugged, plugged
 
-TYPE_CHECKING = False  # typing's own would cost a cold --help as much as Python's start
+TYPE_CHECKING = False  # importing typing would double the time of a cold --help
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -24,14 +24,14 @@ __all__ = ["main"]
 
 _USAGE = "usage: jackfield COMMAND …"
 _INTERRUPTED = 130
-"""What shells expect of a command that Ctrl-C ended (128 + SIGINT)."""
+"""Exit code of a command ended by Ctrl-C, as shells expect it (128 + SIGINT)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command in ``argv`` (default: the process's own) and give its exit code: 0, 1, 2, 3, or 130 after a second Ctrl-C."""
+    """Run the command in ``argv`` (default: ``sys.argv``) and return its exit code: 0, 1, 2, 3, or 130 after a second Ctrl-C."""
     words = list(sys.argv[1:] if argv is None else argv)
     collecting = gc.get_threshold()
-    # pydantic looks for plugins of its own in every installed distribution, 40 ms of a cold call where there are many
+    # pydantic searches every installed distribution for its plugins: 40 ms of a cold call if there are many
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     _speak_utf8()
     try:
@@ -42,9 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     finally:
         if argv is None:
-            # Python would look through everything twice more before it leaves, a tenth of a cold call, to free what the system frees anyway
+            # Python's two collections at exit take a tenth of a cold call, to free memory that the system frees anyway
             gc.freeze()
-        else:  # the process lives on; a command may have set this for its own time
+        else:  # the process continues; undo what the command has set
             gc.set_threshold(*collecting)
 
 
@@ -117,7 +117,7 @@ def _built_in(name: str, words: list[str], output: Output) -> int:
 def _call(verb: Verb, command: str, words: list[str], output: Output) -> int:
     arguments = verb.parser(command).read(words)
     output.one_line = arguments.json
-    if command == "mcp":  # its protocol claims stdout by itself
+    if command == "mcp":  # MCP over stdio claims stdout itself
         return verb.run(arguments, output)
     with output.claimed():
         return verb.run(arguments, output)
@@ -173,7 +173,7 @@ def _print(text: str) -> int:
 
 
 def _speak_utf8() -> None:
-    """Write UTF-8 whatever the locale; a lone surrogate becomes an escape, which JSON reads as what it was."""
+    """Write UTF-8 regardless of the locale; a lone surrogate becomes an escape, from which JSON restores it."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller (>&-)
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (open until the process ends)

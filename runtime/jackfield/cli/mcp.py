@@ -1,4 +1,4 @@
-"""``jackfield mcp``: MCP over stdio, for the operator's own client. Stdout belongs to the protocol."""
+"""``jackfield mcp``: MCP over stdio, for a local client. Stdout is reserved for the protocol."""
 
 from __future__ import annotations
 

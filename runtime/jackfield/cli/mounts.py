@@ -1,6 +1,6 @@
-"""The surfaces of one server: the HTTP API knows none of them, and they know neither it nor each other.
+"""Composition of one server from its surfaces, which know neither the HTTP API nor each other.
 
-Each is imported in the process that serves it: a parent of worker processes needs none, and sends them these functions pickled.
+Each surface is imported in the process that serves it: a parent of worker processes imports none and sends them these functions pickled.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["mounts"]
 
 
 def mounts(components: Components | None = None) -> tuple[Mount, ...]:
-    """MCP, Dapr's bindings where there are components, and the console, in the order in which paths are compared."""
+    """Return the mounts in routing order: MCP, Dapr's bindings if there are components, the console."""
     return (_mcp, _console) if components is None else (_mcp, functools.partial(_dapr, components), _console)
 
 

@@ -1,4 +1,4 @@
-"""The runtime for one command, opened as the environment says."""
+"""Runtime of one command, configured by environment variables."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["open_jackfield"]
 
 
 def open_jackfield() -> Jackfield:
-    """The runtime for the workspace in JACKFIELD_WORKSPACE. From here on there is something to log.
+    """Open the runtime for the workspace in JACKFIELD_WORKSPACE and configure logging.
 
-    :raises JackfieldError: where the environment names something that cannot be used.
+    :raises JackfieldError: if the environment names something that cannot be used.
     """
     from jackfield.cli import logs
     from jackfield.runtime import Jackfield

@@ -1,4 +1,4 @@
-"""``jackfield options``: the choices of a form field."""
+"""``jackfield options``: list the choices of a form field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes to stdout: JSON, pretty or as a table for people, one line for programs."""
+"""Answers on stdout: one line of JSON for programs; indented JSON or a table on a terminal."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from jackfield.stdout import Claim, silence_stdout
 __all__ = ["Output", "is_lost"]
 
 _CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
-"""The control characters that JSON lets through; a terminal might obey them."""
+"""Control characters that JSON does not escape, but terminals may interpret."""
 
 
 class Output:
-    """The answers of one command.
+    """Writer of one command's answers.
 
-    ``closed`` says that nobody reads stdout any more, which is no fault; ``lost`` that an answer could not be written for another
-    reason (a full disk), which is one.
+    ``closed`` means that writing to stdout has failed. ``lost`` means that it failed for another reason than a reader that has closed the
+    pipe, such as a full disk; only that is an error.
     """
 
     def __init__(self, *, one_line: bool = False, for_good: bool = False) -> None:
@@ -33,12 +33,12 @@ class Output:
 
     @property
     def stream(self) -> TextIO:
-        """Where answers go."""
+        """Stream that answers are written to."""
         return sys.stdout if self._claim is None else self._claim.stream
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Keep stdout for answers, whatever connectors print; ``for_good`` where the process ends with the command."""
+        """Reserve stdout for answers, whatever connectors print; released afterwards unless the process ends with the command."""
         self._claim = claim = Claim()
         try:
             yield
@@ -48,7 +48,7 @@ class Output:
 
     @property
     def for_people(self) -> bool:
-        """Whether a person reads: stdout is a terminal and one line was not asked for."""
+        """True if stdout is a terminal and ``--json`` is not given."""
         return not self.one_line and self.stream.isatty()
 
     def line(self, value: object) -> None:
@@ -56,7 +56,7 @@ class Output:
         self._write(json.dumps(value, ensure_ascii=False) + "\n")
 
     def text(self, text: str) -> None:
-        """Write a script as it is: the one kind of answer that is no JSON, but for --json."""
+        """Write text verbatim: the only kind of answer that is not JSON, unless ``--json`` is given."""
         if self.one_line:
             self.line(text)
         else:
@@ -95,9 +95,9 @@ class Output:
 
 
 def is_lost(error: OSError, stream: TextIO | None = None) -> bool:
-    """Whether an answer that could not be written is missed: a reader who has left wants none, a full disk is told on stderr.
+    """Return whether a failed write loses an answer, and report it on stderr: a closed pipe does not, a full disk does.
 
-    Nothing more is written to stdout afterwards.
+    Silences stdout from then on.
     """
     silence_stdout(stream)
     if isinstance(error, BrokenPipeError):

@@ -1,4 +1,4 @@
-"""Reading the words of a command: argparse, but a mistake is a value with a code and not an exit."""
+"""Parsing of a command's arguments with argparse, except that an error is an exception with a code instead of an exit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FAILED = 1
 
 
 class UsageError(InvalidInvocation):
-    """The words make no command. ``usage`` is the line for people, which goes to stderr."""
+    """Invalid arguments. ``usage`` is written to stderr."""
 
     def __init__(self, message: str, *, usage: str, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -29,7 +29,7 @@ class UsageError(InvalidInvocation):
 
 
 class Parser(argparse.ArgumentParser):
-    """The parser of one command. ``flags`` are its options, for completion; the result has ``usage``, for errors found later."""
+    """Parser of one command. ``flags`` are its options, for completion; the parsed values have ``usage``, for errors found later."""
 
     def __init__(self, command: str, description: str) -> None:
         self.flags: dict[str, argparse.Action] = {}
@@ -43,16 +43,16 @@ class Parser(argparse.ArgumentParser):
         return action
 
     def read(self, words: Sequence[str]) -> Namespace:
-        """The values in ``words``; options and positional words may be mixed.
+        """Parse ``words``; options and positional arguments may be mixed.
 
-        :raises UsageError: for words that do not fit.
+        :raises UsageError: for invalid arguments.
         """
         found = self.parse_intermixed_args(list(words))
         found.usage = self.format_usage()
         return found
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:  # noqa: ARG002 (argparse's signature; help is an answer)
-        """What argparse calls for ``--help``: its own way of writing swallows every fault, a full disk too."""
+        """Print the help. argparse's own method ignores write errors, such as a full disk."""
         from jackfield.cli.output import Output
 
         output = Output()
@@ -61,11 +61,11 @@ class Parser(argparse.ArgumentParser):
             self.exit(_FAILED)
 
     def error(self, message: str) -> NoReturn:
-        """What argparse calls on a mistake."""
+        """Raise a UsageError instead of exiting, which is argparse's default."""
         raise UsageError(f"{message}{self._meant(message)}", usage=self.format_usage(), hint=f"See '{self.prog} --help'.")
 
     def _meant(self, message: str) -> str:
-        """Name the option that is nearest to the first one that is not known."""
+        """Suggest the option nearest to the first unknown one."""
         _, _, words = message.partition("unrecognized arguments: ")
         unknown = next((word.partition("=")[0] for word in words.split() if word.startswith("--")), None)
         return did_you_mean(unknown, [flag for flag in self.flags if flag.startswith("--")]) if unknown else ""
@@ -73,18 +73,18 @@ class Parser(argparse.ArgumentParser):
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """What a noun can do: ``declare`` adds its arguments to a parser, ``run`` does it and gives the exit code."""
+    """Subcommand of a noun: ``declare`` adds its arguments to a parser, ``run`` executes it and returns the exit code."""
 
     summary: str
     declare: Callable[[Parser], None]
     run: Callable[[Namespace, Output], int]
 
     def parser(self, command: str) -> Parser:
-        """The parser of ``command``, which is this verb after its noun."""
+        """Build the parser of ``command``: the noun followed by this verb."""
         parser = Parser(command, self.summary)
         self.declare(parser)
         return parser
 
 
 Verbs = Mapping[str, Verb]
-"""A noun's verbs by name; the only one of a noun without verbs is called ``""``."""
+"""Verbs of a noun by name; a noun without verbs has a single entry named ``""``."""

@@ -1,4 +1,4 @@
-"""Who works at this command line."""
+"""Identity of the user at the command line, for the journal and the audit log."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["actor", "caller", "person"]
 
 
 def person() -> str:
-    """``cli:`` and the name of the account that this process runs as. Variables such as LOGNAME say what their user likes."""
+    """Return ``cli:`` and the account that this process runs as; variables such as LOGNAME can be forged."""
     name = _account()
     return f"cli:{name}" if name else "cli"
 
 
 def caller() -> Caller:
-    """Tell who invokes, for the journal."""
+    """Return the caller that the journal records."""
     from jackfield.access.workspace_access import Caller
 
     return Caller(person())
 
 
 def actor() -> Actor:
-    """Return whom the audit log names for what this command line does: the account, and for root the account that ``sudo`` came from."""
+    """Return the actor that the audit log records: the account and, for root, the account that ran ``sudo``."""
     from jackfield.access import Actor
 
     return Actor("cli", _account() or "", _sudo_account())
@@ -45,5 +45,5 @@ def _account() -> str | None:
 
 
 def _sudo_account() -> str:
-    """The account that ``sudo`` notes for root, which only root could have changed; nothing for everybody else."""
+    """Return the account that ran ``sudo``; empty unless this is root, since others can forge SUDO_USER."""
     return os.environ.get("SUDO_USER", "") if sys.platform != "win32" and os.getuid() == 0 else ""

@@ -1,6 +1,6 @@
-"""Counts, ports, rates and durations on the command line: one parser for each kind, used by every command.
+"""Parsers of counts, ports, rates and durations, shared by all commands.
 
-Python's own ``int`` and ``float`` take ``nan``, ``inf``, ``1_000`` and digits of other scripts, which no option means.
+Python's ``int`` and ``float`` also accept ``nan``, ``inf``, ``1_000`` and digits of other scripts, which no option should.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["DAY", "MOST_AT_ONCE", "count", "duration", "port", "rate"]
 
 DAY = 86_400.0
 MOST_AT_ONCE = 1000
-"""Queued invocations that one process may run at once."""
+"""Maximum number of queued invocations that one process runs at once."""
 _COUNT = re.compile(r"[0-9]{1,18}\Z")
 _NUMBER = re.compile(r"((?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:e-?[0-9]{1,2})?)(ms|[smhd]?)\Z")
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
@@ -47,12 +47,12 @@ def duration(most: float, *, zero: bool = True) -> Callable[[str], float]:
 
 
 def port(text: str) -> int:
-    """Parse a port; 0 stands for any that is free."""
+    """Parse a port; 0 means any free one."""
     return count(0, _HIGHEST_PORT)(text)
 
 
 def rate(text: str) -> float:
-    """Parse a number of requests per second; 0 stands for no limit."""
+    """Parse a rate in requests per second; 0 means no limit."""
     found = _NUMBER.match(text)
     if found is None or found[2] or float(found[1]) > _FASTEST:
         raise argparse.ArgumentTypeError(f"must be a number of requests per second from 0 to {_FASTEST:,}, not '{text[:80]}'")

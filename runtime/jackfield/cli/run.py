@@ -1,4 +1,4 @@
-"""``jackfield run``: a small workflow file, in either of Thand's forms."""
+"""``jackfield run``: run a workflow file in either of Thand's forms."""
 
 from __future__ import annotations
 
@@ -90,24 +90,24 @@ def _tell(faults: Iterable[str]) -> None:
 
 
 def _documents(path: str) -> tuple[list[Document], list[str]]:
-    """The documents of the file, and a sentence for each broken one.
+    """Read the documents of the file, and an error message for each broken one.
 
-    :raises InvalidInvocation: where none can be read.
+    :raises InvalidInvocation: if none can be read.
     """
     from jackfield.connections.documents import DocumentError, parted
     from jackfield.connections.foreign import Document
 
     name = "stdin" if path == STDIN else os.path.basename(path)
-    told = "stdin" if path == STDIN else os.path.expanduser(path)
+    shown = "stdin" if path == STDIN else os.path.expanduser(path)
     found: list[Document] = []
     faults: list[str] = []
     for where, content in parted(Files().read_text(path), name):
         if isinstance(content, DocumentError):
-            faults.append(f"{told}{where}: {content}")
+            faults.append(f"{shown}{where}: {content}")
         else:
             found.append(Document(content, name, f"{name}{where}"))
     if not found:
-        reason, *others = faults or [f"{told}: it is empty"]
+        reason, *others = faults or [f"{shown}: it is empty"]
         hint = "A workflow file is YAML or JSON with 'workflows'."
         raise InvalidInvocation(reason, details=[Detail("", fault) for fault in others], hint=hint)
     return found, faults

@@ -1,4 +1,4 @@
-"""``jackfield schema``: the JSON Schema of an action's inputs, of its output, of a connection type, of invocations or of Results."""
+"""``jackfield schema``: JSON Schemas of actions' inputs and outputs, connection types, invocations and Results."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _run(arguments: Namespace, output: Output) -> int:
 
 
 def _shape(name: str) -> object:
-    """Read the schema of invocations or of Results, as the HTTP API publishes it."""
+    """Read the schema of invocations or of Results that the HTTP API publishes."""
     import json
     from importlib.resources import files
 

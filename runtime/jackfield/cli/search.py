@@ -1,4 +1,4 @@
-"""``jackfield search``: the action for a task."""
+"""``jackfield search``: full-text search over actions."""
 
 from __future__ import annotations
 

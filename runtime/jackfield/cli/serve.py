@@ -1,4 +1,4 @@
-"""``jackfield serve``: the HTTP API and what is mounted with it."""
+"""``jackfield serve``: serve the HTTP API with the console, MCP and Dapr's bindings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import os
 from typing import TYPE_CHECKING
 
-from jackfield.cli.dapr import check_token, components_of, declare_components, told_bindings
+from jackfield.cli.dapr import check_token, components_of, declare_components, read_bindings
 from jackfield.cli.logs import announce, configure, writes_json
 from jackfield.cli.mounts import mounts
 from jackfield.cli.output import Output
@@ -97,18 +97,18 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         check_token(arguments, local=settings.loopback and not settings.behind_proxy)
     check_settings(settings)
     if components is not None:
-        told_bindings(components)
+        read_bindings(components)
     require_connection_files(os.environ)
     if "*" in settings.origins:
         announce("jackfield: --origin '*' lets the web pages of every site call the API with a token that they have")
     if arguments.migrate:
         with _storage() as storage:
             prepare_database(storage, migrate=True)
-    # whoever reads this terminal may do everything here anyway; a log is read by others, too
-    alone = settings.loopback and not settings.behind_proxy and not writes_json()
-    link = arguments.console_link == "always" or (arguments.console_link == "auto" and alone)
-    told = functools.partial(_announce, link=link, root_path=settings.root_path)
-    return run(settings, configure, told, mounts(components))
+    # the user of this terminal has full access anyway, but others may read a JSON log
+    local = settings.loopback and not settings.behind_proxy and not writes_json()
+    link = arguments.console_link == "always" or (arguments.console_link == "auto" and local)
+    ready = functools.partial(_announce, link=link, root_path=settings.root_path)
+    return run(settings, configure, ready, mounts(components))
 
 
 def _root_path(arguments: Namespace) -> str:
@@ -130,7 +130,7 @@ def _announce(origin: str, *, link: bool, root_path: str = "") -> None:
         try:
             if storage.enabled:
                 prepare_database(storage, migrate=False)
-        except JackfieldError as error:  # the server answers probes until the database is there
+        except JackfieldError as error:  # the server answers probes while it waits for the database
             announce(f"jackfield is not ready: {error.message}. {error.hint or ''}".rstrip())
             return
         if link:
@@ -145,7 +145,7 @@ def _storage() -> Storage:
 
 
 def _invitation(storage: Storage, origin: str) -> str:
-    """Make the line that lets whoever started the server into the console."""
+    """Return the startup line with a one-time link to the console, or the reason why there is none."""
     from jackfield.clock import SystemClock
     from jackfield.surfaces.console import one_time_link
 

@@ -1,4 +1,4 @@
-"""Checks and messages at the start of commands that keep running: ``serve``, ``worker`` and ``mcp``."""
+"""Startup checks of long-running commands: ``serve``, ``worker`` and ``mcp``."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def declare_migrate(parser: Parser) -> None:
 
 
 def require_connection_files(environment: Mapping[str, str]) -> None:
-    """Check that what JACKFIELD_CONNECTIONS names exists.
+    """Check that everything named in JACKFIELD_CONNECTIONS exists.
 
-    :raises InvalidInvocation: for a file or folder that does not exist, or a variable that is not set.
+    :raises InvalidInvocation: for a missing file or folder, or an unset variable.
     """
     from jackfield.connections import sources_from
 
@@ -50,10 +50,10 @@ def check_connection_files(environment: Mapping[str, str], catalog: Catalog) -> 
 
 
 def prepare_database(storage: Storage, *, migrate: bool) -> str:
-    """Open the database and return its location, without password; with ``migrate``, bring its tables up to date first.
+    """Open the database and return its location, without password; ``migrate`` upgrades its tables first.
 
-    :raises DatabaseUnfit: where its tables are not up to date.
-    :raises Unavailable: where it cannot be reached.
+    :raises DatabaseUnfit: if its tables are not up to date.
+    :raises Unavailable: if it cannot be reached.
     """
     if migrate:
         with storage.opened(migrate=True) as database:

@@ -1,4 +1,4 @@
-"""What the operator's commands share: the database of the environment, the workspace that is meant, and lists page by page."""
+"""Helpers shared by the operator's commands: the configured database, the selected workspace, pagination, points in time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jackfield.access import Workspaces
     from jackfield.resources.storage import Storage
 
-__all__ = ["declare_pages", "declare_workspace", "open_storage", "pages", "read_moment", "the_workspace", "workspaces_of"]
+__all__ = ["declare_pages", "declare_workspace", "open_storage", "pages", "read_moment", "selected_workspace", "workspaces_of"]
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ _PAGE = 1000
 
 
 def open_storage() -> Storage:
-    """The database and vault that the environment names; neither is opened before it is used. From here on there is something to log."""
+    """Return the configured database and vault, both opened on first use, and configure logging."""
     from jackfield.cli import logs
     from jackfield.clock import SystemClock
     from jackfield.resources.storage import Storage
@@ -40,17 +40,17 @@ def declare_workspace(parser: Parser) -> None:
 
 
 def workspaces_of(storage: Storage) -> Workspaces:
-    """All workspaces of the database."""
+    """Return the workspaces of the database."""
     from jackfield.access import Workspaces
     from jackfield.clock import SystemClock
 
     return Workspaces(storage.database, storage.vault, SystemClock(), actor())
 
 
-def the_workspace(arguments: Namespace, storage: Storage) -> str:
-    """The name of the workspace that is meant, which is there.
+def selected_workspace(arguments: Namespace, storage: Storage) -> str:
+    """Return the name of the selected workspace.
 
-    :raises UnknownWorkspace: where it is not.
+    :raises UnknownWorkspace: if it does not exist.
     """
     name: str = arguments.workspace or os.environ.get("JACKFIELD_WORKSPACE") or "default"
     storage.require(name)
@@ -66,7 +66,7 @@ def declare_pages(parser: Parser) -> None:
 
 
 def pages(arguments: Namespace, fetch: Callable[[str | None, int], tuple[list[T], str | None]]) -> list[T]:
-    """As many items as ``--limit`` says; the cursor of what follows goes to stderr. ``fetch`` gives one page and the next cursor."""
+    """Fetch up to ``--limit`` items; if more follow, write the next cursor to stderr. ``fetch`` returns one page and the next cursor."""
     limit: int = arguments.limit
     found: list[T] = []
     cursor: str | None = arguments.cursor
@@ -81,10 +81,10 @@ def pages(arguments: Namespace, fetch: Callable[[str | None, int], tuple[list[T]
 
 
 def read_moment(arguments: Namespace, option: str, direction: int) -> float | None:
-    """The moment that an option names, in seconds since 1970; None where it is not given. A span counts from now on (``direction`` 1)
-    or back (-1).
+    """Parse the option's date or span into seconds since 1970; None if not given. A span counts forward from now (``direction`` 1) or
+    back (-1).
 
-    :raises UsageError: where it is no moment.
+    :raises UsageError: if it is neither a date nor a span.
     """
     import time
 

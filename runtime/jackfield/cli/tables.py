@@ -1,4 +1,4 @@
-"""What people see on a terminal, drawn by rich."""
+"""Terminal output: coloured JSON and tables, drawn by rich."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["coloured", "table"]
 
 
 def coloured(text: str, stdout: TextIO) -> str:
-    """JSON text with colours for the terminal that ``stdout`` is."""
+    """Colour JSON text for the terminal behind ``stdout``."""
     return _drawn(JSON(text), stdout, soft_wrap=True)
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], stdout: TextIO) -> str:
-    """A table with a line for each row; what the rows hold is shown as plain text, never as markup or control characters."""
+    """Draw a table, one line per row; cells are plain text, so markup and control characters have no effect."""
     if not rows:
         return "(none)\n"
     drawn = Table(box=None, pad_edge=False, header_style="bold")
@@ -33,7 +33,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], stdout: Tex
 
 
 def _heading(column: str) -> str:
-    """Word the heading of a member: ``createdAt`` is "Created", ``idempotencyKey`` "Idempotency key"."""
+    """Derive a heading from a member's name: ``createdAt`` is "Created", ``idempotencyKey`` "Idempotency key"."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column).lower().split()
     while len(words) > 1 and words[-1] in {"id", "at"}:
         words.pop()

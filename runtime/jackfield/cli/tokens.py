@@ -1,4 +1,4 @@
-"""``jackfield tokens``: who may do what over the network."""
+"""``jackfield tokens``: create, list, revoke and explain access tokens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.person import actor
-from jackfield.cli.stores import declare_pages, declare_workspace, open_storage, pages, read_moment, the_workspace
+from jackfield.cli.stores import declare_pages, declare_workspace, open_storage, pages, read_moment, selected_workspace
 
 if TYPE_CHECKING:
     from jackfield.resources.storage import Storage
@@ -39,7 +39,7 @@ def _create(arguments: Namespace, output: Output) -> int:
     expires = read_moment(arguments, "expires", 1)
     rules = Rules.checked(arguments.allow, arguments.block)
     with open_storage() as storage:
-        tokens = Tokens(storage.database, the_workspace(arguments, storage), SystemClock(), actor())
+        tokens = Tokens(storage.database, selected_workspace(arguments, storage), SystemClock(), actor())
         made = tokens.create(arguments.scope, arguments.name, rules, expires)
     output.value({"token": made.text, "id": made.token.id})
     if output.for_people:
@@ -59,7 +59,7 @@ def _list(arguments: Namespace, output: Output) -> int:
     from jackfield.clock import SystemClock
 
     with open_storage() as storage:
-        tokens = Tokens(storage.database, the_workspace(arguments, storage), SystemClock())
+        tokens = Tokens(storage.database, selected_workspace(arguments, storage), SystemClock())
         found = pages(arguments, lambda cursor, limit: tokens.list(cursor=cursor, limit=limit))
     now = time.time()
     output.rows([token.to_json(now) for token in found], _COLUMNS)
@@ -76,7 +76,7 @@ def _revoke(arguments: Namespace, output: Output) -> int:
     from jackfield.clock import SystemClock
 
     with open_storage() as storage:
-        revoked = Tokens(storage.database, the_workspace(arguments, storage), SystemClock(), actor()).revoke(arguments.id)
+        revoked = Tokens(storage.database, selected_workspace(arguments, storage), SystemClock(), actor()).revoke(arguments.id)
     output.value(revoked.to_json(time.time()))
     return 0
 
@@ -100,7 +100,7 @@ def _explain(arguments: Namespace, output: Output) -> int:
     effect = find_action(Catalog.installed().find(connector), action).effect
     request = Request(connector, action, effect, arguments.connection)
     with open_storage() as storage:
-        workspace = the_workspace(arguments, storage)
+        workspace = selected_workspace(arguments, storage)
         decision = Tokens(storage.database, workspace, SystemClock()).explain(arguments.id, request)
         lost = _missing(storage, workspace, arguments.connection)
     if lost is not None:
@@ -111,7 +111,7 @@ def _explain(arguments: Namespace, output: Output) -> int:
 
 
 def _missing(storage: Storage, workspace: str, name: str | None) -> str | None:
-    """Return the sentence that there is no connection of this name; None where there is one, or none is named."""
+    """Return the message that no connection has this name; None if it exists, or no name is given."""
     from jackfield.access.patterns import INLINE
     from jackfield.connections import sources_from
     from jackfield.errors import UnknownConnection

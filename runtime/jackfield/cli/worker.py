@@ -1,4 +1,4 @@
-"""``jackfield worker``: take queued invocations, without serving anything."""
+"""``jackfield worker``: run queued invocations, without serving HTTP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["VERBS"]
 
 _LOOKS = 32
-"""Threads for looks into the queue."""
+"""Threads for polling the queue."""
 
 
 def _declare(parser: Parser) -> None:
@@ -50,12 +50,12 @@ def _work(arguments: Namespace, _output: Output) -> int:
         )
     location = _location(runtimes, migrate=arguments.migrate)
     check_connection_files(os.environ, runtimes.catalog)
-    asyncio.run(_until_told(runtimes, arguments.concurrency, arguments.stop_within, location))
+    asyncio.run(_run_until_signal(runtimes, arguments.concurrency, arguments.stop_within, location))
     return leave(0)
 
 
 def _location(runtimes: RuntimePool, *, migrate: bool) -> str:
-    """Prepare the database; one that cannot be reached yet is waited for, as one that goes away later is."""
+    """Prepare the database. If it is unreachable, start anyway: the worker waits for it, as after a later outage."""
     try:
         return prepare_database(runtimes.storage, migrate=migrate)
     except Unavailable as error:
@@ -65,23 +65,23 @@ def _location(runtimes: RuntimePool, *, migrate: bool) -> str:
         return "the database, once it can be reached"
 
 
-async def _until_told(runtimes: RuntimePool, concurrency: int, within: float, location: str) -> None:
+async def _run_until_signal(runtimes: RuntimePool, concurrency: int, within: float, location: str) -> None:
     import asyncio
     import signal
 
     from jackfield.queue import QueueWorkers
     from jackfield.resources.threads import Threads
 
-    told, loop = asyncio.Event(), asyncio.get_running_loop()
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_default_executor(Threads(_LOOKS, "jackfield-looks"))
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, stop.set)
     workers = QueueWorkers(runtimes, concurrency)
     workers.start()
     announce(
         f"jackfield worker takes up to {concurrency} queued invocations at once from {location}", concurrency=concurrency, database=location
     )
-    await told.wait()
+    await stop.wait()
     await workers.stop(within)
     await runtimes.drained(0.0)
     await asyncio.to_thread(runtimes.storage.close)

@@ -1,4 +1,4 @@
-"""``jackfield workspaces``: the tenants of the database, and what is set for each."""
+"""``jackfield workspaces``: tenants of the database and their settings."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _set(arguments: Namespace, output: Output) -> int:
 
 
 def _declare_nothing(_parser: Parser) -> None:
-    """Takes nothing."""
+    """Add no arguments."""
 
 
 def _list(_arguments: Namespace, output: Output) -> int:
