@@ -53,9 +53,12 @@ def shown(jackfield: Jackfield, identifier: str) -> dict[str, Any]:
 
 
 def test_inputs_are_kept_where_the_workspace_asks(jackfield: Jackfield) -> None:
-    """Without the setting only a fingerprint is kept; with it the inputs, also of what was refused."""
+    """Without the setting only a fingerprint is kept, if there is a key; with it the inputs, also of what was refused."""
     plain = jackfield.invoke(mail("order-1"))
-    assert "inputs" not in shown(jackfield, plain.meta.invocation_id)
+    entry = shown(jackfield, plain.meta.invocation_id)
+    assert ("inputs" in entry, "fingerprint" in entry) == (False, True)
+    keyless = jackfield.invoke({name: value for name, value in mail("").items() if name != "idempotencyKey"})
+    assert not {"inputs", "fingerprint"} & set(shown(jackfield, keyless.meta.invocation_id))
     setting(jackfield, keepInputs=True)
     kept = jackfield.invoke(mail("order-2"))
     assert shown(jackfield, kept.meta.invocation_id)["inputs"] == mail("order-2")["inputs"]

@@ -302,7 +302,7 @@ class Pipeline:
         if journal is None:
             _refuse_key(invocation)
             return None
-        fingerprint = fingerprinted(journal, invocation)
+        fingerprint = fingerprinted(journal, invocation) if invocation.idempotency_key is not None else None
         draft = draft_of(invocation, trace.meta, fingerprint, trace.caller.name, self.clock)
         record = Record(journal, draft, deadline, self.clock, wait=trace.wait, claimed=trace.claimed)
         record.withhold(trace.inline)

@@ -292,7 +292,7 @@ def fingerprinted(journal: Journal, invocation: Invocation) -> str:
     )
 
 
-def draft_of(invocation: Invocation, meta: Meta, fingerprint: str, caller: str | None, clock: Clock) -> Draft:
+def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller: str | None, clock: Clock) -> Draft:
     """What is known of an invocation when it comes in."""
     from jackfield.journal import Draft
 

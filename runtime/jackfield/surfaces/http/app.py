@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -27,7 +27,7 @@ from jackfield.surfaces.shared.prefix import Prefixed
 from jackfield.surfaces.shared.problem import Problem, of_error, problem
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from jackfield.surfaces.shared.identity import Identity
     from jackfield.surfaces.shared.operation import Mount
@@ -39,12 +39,21 @@ _LOG = logging.getLogger("jackfield.http")
 _MCP = ["Mcp-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name"]
 _ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "X-Request-Id", "Traceparent", *_MCP]
 _EXPOSED = ["Location", "ETag", "Retry-After", "X-Request-Id", "Preference-Applied", "Idempotency-Replayed", "Mcp-Session-Id"]
+_INVOKE = "/v1/invocations"
+_COMPRESS_FROM = 1024
+"""Bytes."""
 _WORDS = {404: "there is no such thing here", 405: "this method is not allowed here"}
 
 
 def build_app(server: ServerContext, mounts: Iterable[Mount] = ()) -> Starlette:
     """The application of one process, with the surfaces that are mounted on it. Its lifespan starts and stops the queue's workers."""
-    middleware = [Middleware(Limits, server=server), Middleware(Gzipped, minimum_size=1024, compresslevel=4)]
+    routes = _routes(server, mounts)
+    invoke = next(route.endpoint for route in routes if route.path == _INVOKE)
+    middleware = [
+        Middleware(Limits, server=server),
+        Middleware(Direct, invoke=invoke),
+        Middleware(Gzipped, minimum_size=_COMPRESS_FROM, compresslevel=4),
+    ]
     if server.settings.origins:
         cors = Middleware(
             Cors, allow_origins=list(server.settings.origins), allow_methods=["GET", "POST", "PUT", "DELETE"],
@@ -56,17 +65,10 @@ def build_app(server: ServerContext, mounts: Iterable[Mount] = ()) -> Starlette:
     if server.settings.behind_proxy:
         middleware.insert(0, Middleware(Forwarded))
     app = Starlette(
-        routes=_routes(server, mounts),
+        routes=routes,
         middleware=middleware,
         lifespan=lambda _app: _lifespan(server),
-        exception_handlers={
-            Problem: _refuse,
-            HTTPException: _refuse_http,
-            ClientDisconnect: _forget,
-            MemoryError: _refuse_shortage,
-            RuntimeError: _refuse_shortage,
-            Exception: _refuse_bug,
-        },
+        exception_handlers={**_HANDLERS, Exception: _refuse_bug},
     )
     app.router.redirect_slashes = False
     app.state.server = server
@@ -154,3 +156,34 @@ async def _refuse_bug(request: Request, error: Exception) -> Response:
     identifier = request.scope.get("jackfield.request_id", "unknown")
     _LOG.error("an unexpected %s", type(error).__name__, exc_info=error, extra={"requestId": identifier})
     return problem(Problem(500, f"an unexpected error; the request is {identifier}", {"X-Request-Id": identifier}))
+
+
+_HANDLERS: Mapping[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    Problem: _refuse,
+    HTTPException: _refuse_http,
+    ClientDisconnect: _forget,
+    MemoryError: _refuse_shortage,
+    RuntimeError: _refuse_shortage,
+}
+
+
+class Direct:
+    """ASGI middleware that answers ``POST /v1/invocations`` itself: routing and its layers take a sixth of a small call's CPU time."""
+
+    def __init__(self, app: ASGIApp, invoke: Callable[[Request], Awaitable[Response]]) -> None:
+        self._app = app
+        self._invoke = invoke
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["path"] != _INVOKE or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive, send)
+        try:
+            response = await self._invoke(request)
+        except tuple(_HANDLERS) as error:
+            handler = next(_HANDLERS[kind] for kind in type(error).__mro__ if kind in _HANDLERS)
+            response = await handler(request, error)
+        large = len(response.body) >= _COMPRESS_FROM
+        await (Gzipped(response, _COMPRESS_FROM, 4) if large else response)(scope, receive, send)
