@@ -171,8 +171,8 @@ class Tokens:
 
     @classmethod
     def authenticate(cls, database: Database, clock: Clock, text: str) -> Token | None:
-        """Return the token with this text, of any workspace; None if it is unknown, expired or revoked, with the reason in the log. No
-        other entry into a workspace works without its name.
+        """Return the token with this text, of any workspace; None if it is unknown, expired or revoked, with the reason in the log.
+        This is the only access to a workspace that does not need its name.
 
         :raises Unavailable: if the database cannot be read.
         """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT", "UnknownWorkspace", "Workspace", "WorkspaceExists", "Workspaces", "check_name", "require"]
 
 DEFAULT = "default"
-"""The workspace that always exists (contract §1)."""
+"""The workspace that always exists."""
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 """Valid names; the platform's own id of its customer usually qualifies."""
 _OWN = re.compile(r"[A-Za-z0-9]")

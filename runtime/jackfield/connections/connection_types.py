@@ -50,8 +50,8 @@ class Kinds:
         return [Kind(name, pairs[0][0], tuple(manifest for _, manifest in pairs)) for name, pairs in sorted(found.items())]
 
     def find(self, name: str) -> Kind:
-        """Return the type called ``name``: the full name, the same with a connector's key instead of the family's, or the type's key
-        alone if it is unique.
+        """Return the type with this full name, in which a connector's key may replace the family's; a type's key alone works if it is
+        unique.
 
         :raises InvalidConnection: if no installed connector has it, or the name is ambiguous.
         """

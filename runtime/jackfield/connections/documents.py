@@ -60,7 +60,7 @@ def parted(text: str, name: str) -> Iterator[tuple[str, Any]]:
     """
     is_json = _is_json(text, name)
     pieces = [(0, text)] if is_json else list(islice(_pieces(text), MAX_DOCUMENTS + 1))
-    values = told = 0
+    values = broken = 0
     for number, (line, piece) in enumerate(pieces[:MAX_DOCUMENTS], start=1):
         place = f", document {number}" if len(pieces) > 1 else ""
         faults: list[DocumentError] = []
@@ -72,9 +72,9 @@ def parted(text: str, name: str) -> Iterator[tuple[str, Any]]:
         except DocumentError as error:
             faults.append(error)
         yield from ((place, fault) for fault in faults)
-        told += bool(faults)
-        if told >= _MAX_FAULTS:
-            yield "", DocumentError(f"{told} of its documents are broken; the rest is not read")
+        broken += bool(faults)
+        if broken >= _MAX_FAULTS:
+            yield "", DocumentError(f"{broken} of its documents are broken; the rest is not read")
             return
     if len(pieces) > MAX_DOCUMENTS:
         yield "", DocumentError(f"it has more than {MAX_DOCUMENTS:,} documents; the rest is not read")

@@ -28,19 +28,19 @@ def _edited(given: Mapping[str, Any], old: Mapping[str, Any], shown: Any, secret
         here = child(path, name)
         if value is None and here in secret and old.get(name) is not None:
             continue
-        values[name] = _kept(value, old[name], shown[name], secret, here) if name in old else value
+        values[name] = _merged(value, old[name], shown[name], secret, here) if name in old else value
     left_out = {name: value for name, value in old.items() if name not in given and child(path, name) in secret}
     return {**values, **left_out}
 
 
-def _kept(given: Any, old: Any, shown: Any, secret: frozenset[str], path: str) -> Any:
+def _merged(given: Any, old: Any, shown: Any, secret: frozenset[str], path: str) -> Any:
     if given == shown or (given == PLACEHOLDER and path in secret):
         return old
     if isinstance(given, Mapping) and isinstance(old, Mapping) and not is_reference(given) and not is_reference(old):
         return _edited(given, old, shown, secret, path)
     if isinstance(given, list) and isinstance(old, list) and len(given) == len(old):
         places = range(len(old))
-        return [_kept(given[place], old[place], shown[place], secret, child(path, place)) for place in places]
+        return [_merged(given[place], old[place], shown[place], secret, child(path, place)) for place in places]
     return given
 
 

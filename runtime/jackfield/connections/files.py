@@ -111,7 +111,7 @@ def _read(source: Source, environment: Mapping[str, str]) -> Iterator[StoredConn
 
 
 def _is_own(mapping: Mapping[str, Any]) -> bool:
-    """Return whether a mapping given in code has jackfield's own format; if in doubt it has, so that faults are described in terms of
+    """Return whether a mapping given in code has jackfield's own format; in doubt return True, so that faults are described in terms of
     that format."""
     if "connections" in mapping or all(isinstance(item, Mapping) and "type" in item for item in mapping.values()):
         return True

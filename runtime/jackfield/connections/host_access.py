@@ -1,5 +1,7 @@
-"""Access of connections to the host (contract §2): unlimited for an operator's, limited by the workspace for those made over HTTP or
-MCP."""
+"""Access of connections to the host: unlimited for an operator's, limited by the workspace for those made over HTTP or MCP.
+
+``docs/reference/connections.md`` has the rules.
+"""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def read_document(
     name.
 
     Documents that none of the ``readers`` knows may come from another system; the connectors of ``catalog`` translate those. Such a
-    document may name environment variables and files, which are read only if ``reads_host``: the document is the operator's.
+    document may name environment variables and files, which are read only if ``reads_host``, as for the operator's documents.
 
     :raises InvalidConnection: if the text is neither YAML nor JSON, or has no known format.
     """

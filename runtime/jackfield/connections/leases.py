@@ -52,11 +52,11 @@ class ConnectionCache:
         values: Mapping[str, Any],
         secrets: frozenset[str],
         shared: SharedLeases | None = None,
-        told: Callable[[str], None] = lambda _outcome: None,
+        report: Callable[[str], None] = lambda _outcome: None,
     ) -> None:
         self.values = values
         self._shared = shared
-        self._told = told
+        self._report = report
         self._clock = clock
         self._secrets = secrets
         self._redactor = Redactor(secrets)
@@ -141,7 +141,7 @@ class ConnectionCache:
         try:
             current = self._held.get(key)
             if current is not None and current is not held and self._clock.time() < current.renew_at:
-                flight.minted = current.minted  # another caller's mint landed between our look and our lead
+                flight.minted = current.minted  # another caller minted between our check and our turn
             else:
                 flight.minted = self._minted(key, mint, deadline)
                 self._keep(key, flight.minted)
@@ -163,9 +163,9 @@ class ConnectionCache:
             try:
                 found = mint()
             except BaseException:
-                self._told("failed")
+                self._report("failed")
                 raise
-            self._told("leased")
+            self._report("leased")
             return found
 
         return counted() if self._shared is None else self._shared.lease(key, counted, self._renew_at, deadline)

@@ -29,8 +29,8 @@ class Parts:
 
 
 def parted(schema: Schema, values: Mapping[str, Any]) -> Parts:
-    """Split secrets off ``values``: those that ``schema`` marks, and members that it does not know. References stay, since they contain
-    no secret."""
+    """Separate the secrets from ``values``: those that ``schema`` marks, and members that it does not know. References stay, since they
+    contain no secret."""
     secrets: dict[str, bytes] = {}
     return Parts(_open_part(schema, nodes(schema, schema), values, "", secrets), secrets)
 

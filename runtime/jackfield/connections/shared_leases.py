@@ -64,8 +64,7 @@ class SharedLeases:
         self._clock = clock
 
     def lease(self, key: str, mint: Callable[[], Minted], renew_at: Callable[[Minted], float], deadline: Deadline) -> Minted:
-        """Return the credential under ``key``: another process's while it is fresh, else one that the only process with the right to
-        mint requests.
+        """Return the credential under ``key``, which all processes share; when it is due for renewal, exactly one process mints a new one.
 
         If the database is unavailable, the credential is minted for this process alone.
 

@@ -25,7 +25,7 @@ LARGEST = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Outcome of a connection's last test; ``last_test`` has the time and the steps (contract §7)."""
+    """Outcome of a connection's last test; ``last_test`` has the time and the steps (``docs/reference/connections.md``)."""
 
     status: Status = "untested"
     account_id: str | None = None
@@ -54,8 +54,9 @@ def _text(value: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class KeptConnection:
-    """Connection as the database shows it. ``public`` has a placeholder for each secret, whose places are ``sealed``. ``seal`` proves
-    both, and the key verifies it (``sealed_places``). ``damage`` says which part of the row is unreadable; there are no values then."""
+    """Connection as the database shows it. ``public`` has a placeholder for each secret, whose places are ``sealed``. ``seal``
+    authenticates both and is verified with the key (``sealed_places``). ``damage`` says which part of the row is unreadable; there are
+    no values then."""
 
     id: str
     name: str

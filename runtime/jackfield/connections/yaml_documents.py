@@ -29,7 +29,7 @@ def yaml_documents(text: str, line: int = 0, before: int = 0) -> Iterator[tuple[
     :raises DocumentError: if the text is not YAML or exceeds a limit, or an alias refers to a node that contains it.
     """
     try:
-        _judge(yaml.parse(text, Loader=_BASE), line, before)
+        _check(yaml.parse(text, Loader=_BASE), line, before)
         loader = _Loader(text)
         loader.line = line
         while loader.check_data():
@@ -93,7 +93,7 @@ class _Outline:
             raise DocumentError(f"it has more than {MAX_VALUES:,} values")
 
 
-def _judge(events: Iterable[Any], line: int, before: int) -> None:
+def _check(events: Iterable[Any], line: int, before: int) -> None:
     outline, documents = _Outline(before, line), 0
     for event in events:
         kind = type(event)

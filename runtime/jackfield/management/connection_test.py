@@ -51,7 +51,7 @@ class Trial:
         return "ok" if all(step.passed for step in self.steps if step.mandatory) else "failing"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the members of a connection that its last test fills in (contract §7)."""
+        """Return the members of a connection that its last test fills in."""
         account = {"account": {"id": self.account.id, "label": self.account.label}} if self.account is not None else {}
         return {**account, "status": self.status, "lastTest": {"at": self.at, "steps": [step.to_json() for step in self.steps]}}
 

@@ -48,7 +48,7 @@ class ManagedConnections:
     """Connections of one workspace: list, show, test, add and change. Thread-safe.
 
     ``values`` go in as their type's schema defines them and come out masked. Their provenance matters: ``Provenance("remote")`` stands
-    for callers over HTTP or MCP, who may do less (contract §2); the default is the operator. ``audit`` opens the audit log for an
+    for callers over HTTP or MCP, who may use less of the host; the default is the operator. ``audit`` opens the audit log for an
     actor, which ``acting_as`` sets; it is None without a database.
     """
 
@@ -127,7 +127,7 @@ class ManagedConnections:
         return self.known.find(name)
 
     def show(self, name: str) -> dict[str, Any]:
-        """Return a connection as JSON (contract §7) with masked secrets.
+        """Return a connection as JSON with masked secrets.
 
         :raises UnknownConnection: if there is none with that name.
         :raises InvalidConnection: if two files define it.
@@ -176,9 +176,9 @@ class ManagedConnections:
         :raises InvalidInvocation: if there is no database.
         """
         self._store()  # report a missing workspace before faults of the connection
-        store, drafted = self._judged(name, self.kinds.find(type), values, giver)
-        tried = self._tried(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
-        also = self._noted("connection.created", name, type=tried.draft.type)
+        store, drafted = self._validated(name, self.kinds.find(type), values, giver)
+        tried = self._tested(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
+        also = self._audited("connection.created", name, type=tried.draft.type)
         return shown_from_store(store.add(name, tried.draft, also), self.kinds)
 
     def replace(
@@ -206,8 +206,8 @@ class ManagedConnections:
         if version is not None and version != old.version:
             raise conflict(name)
         drafted = self._drafter.draft(self.kinds.find(old.type), values, giver, name=name, old=old)
-        tried = self._tried(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
-        also = self._noted("connection.replaced", name, type=old.type, fields=_changed(old.values, tried.draft.values))
+        tried = self._tested(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
+        also = self._audited("connection.replaced", name, type=old.type, fields=_changed(old.values, tried.draft.values))
         return shown_from_store(store.replace(name, tried.draft, old.version, also), self.kinds)
 
     def rename(self, name: str, new_name: str) -> dict[str, Any]:
@@ -219,7 +219,7 @@ class ManagedConnections:
         store = self._changeable(new_name)
         if store.show(name) is None:
             raise self._not_stored(name)
-        return shown_from_store(store.rename(name, new_name, self._noted("connection.renamed", name, to=new_name)), self.kinds)
+        return shown_from_store(store.rename(name, new_name, self._audited("connection.renamed", name, to=new_name)), self.kinds)
 
     def remove(self, name: str) -> None:
         """Delete a stored connection and its secrets.
@@ -230,7 +230,7 @@ class ManagedConnections:
         store = self._store()
         if store.show(name) is None:
             raise self._not_stored(name)
-        store.remove(name, self._noted("connection.removed", name))
+        store.remove(name, self._audited("connection.removed", name))
 
     def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
         """Test a connection without changing anything, store the outcome, and return the connection with it.
@@ -246,7 +246,7 @@ class ManagedConnections:
             store.file_tests.keep(stored, _outcome(trial))
             self._record("connection.tested", name, status=trial.status)
         elif store is not None:
-            store.set_test_outcome(stored, _outcome(trial), self._noted("connection.tested", name, status=trial.status))
+            store.set_test_outcome(stored, _outcome(trial), self._audited("connection.tested", name, status=trial.status))
         return {**self.show(name), **trial.to_json()}
 
     def test_draft(
@@ -324,7 +324,7 @@ class ManagedConnections:
         except JackfieldError:
             return None
 
-    def _noted(self, event: str, name: str, **details: Any) -> Callable[[Transaction], None]:
+    def _audited(self, event: str, name: str, **details: Any) -> Callable[[Transaction], None]:
         """Return a callback that audits an event of the connection ``name`` in the transaction of the change."""
         open_audit, actor = self._open_audit, self._actor
 
@@ -355,7 +355,7 @@ class ManagedConnections:
             raise InvalidConnection(text, details=[Detail("/name", text)], hint="Choose another name, or remove that one.")
         return store
 
-    def _judged(self, name: str, kind: Kind, values: Mapping[str, Any], giver: Provenance) -> tuple[ConnectionStore, ConnectionDraft]:
+    def _validated(self, name: str, kind: Kind, values: Mapping[str, Any], giver: Provenance) -> tuple[ConnectionStore, ConnectionDraft]:
         """Validate the name and the values of a new connection together.
 
         :raises InvalidConnection: with the faults of both at once.
@@ -379,7 +379,7 @@ class ManagedConnections:
             return self.known.unknown(name)
         return NotStored(f"the connection '{name}' is one of {file.source}, not of the store", hint=f"Edit {file.source}.")
 
-    def _tried(self, drafted: ConnectionDraft, name: str, *, test: bool, force: bool, timeout_seconds: float) -> ConnectionDraft:
+    def _tested(self, drafted: ConnectionDraft, name: str, *, test: bool, force: bool, timeout_seconds: float) -> ConnectionDraft:
         """Return the draft with the outcome of its test.
 
         :raises InvalidConnection: if the test fails and is not overridden.

@@ -51,9 +51,9 @@ def imported(
         source = item.source if giver.origin == "operator" else None
         try:
             _refuse_second(item, kept.setdefault(item.name, item))
-            done = _kept(connections, item, changed(giver, folder=item.folder, source=source), replace=replace, test=test, force=force)
+            done = _store_one(connections, item, changed(giver, folder=item.folder, source=source), replace=replace, test=test, force=force)
             rows.append({**row, **done})
-            _tell_hidden(connections, item, source)
+            _warn_if_hidden(connections, item, source)
         except JackfieldError as error:
             rows.append({**row, "result": "refused", "error": error.to_json()})
     return rows
@@ -76,13 +76,13 @@ def _refuse_second(item: StoredConnection, first: StoredConnection) -> None:
         raise InvalidConnection(text, details=[Detail("/name", text)], hint="Rename or remove one of them.")
 
 
-def _tell_hidden(connections: ManagedConnections, item: StoredConnection, source: str | None) -> None:
+def _warn_if_hidden(connections: ManagedConnections, item: StoredConnection, source: str | None) -> None:
     file = connections.known.in_files(item.name)
     if file is not None and source is not None:
         _LOG.warning("the connection '%s' of %s goes before the stored one until the file is no longer read", item.name, file.source)
 
 
-def _kept(
+def _store_one(
     connections: ManagedConnections, item: StoredConnection, giver: Provenance, *, replace: bool, test: bool, force: bool
 ) -> dict[str, Any]:
     store = connections.known.store

@@ -1,4 +1,4 @@
-"""Connections in the form that people and programs may see (contract §7)."""
+"""Connections in the form that people and programs may see: JSON with masked secrets."""
 
 from __future__ import annotations
 

@@ -1,19 +1,19 @@
-"""What foreign names stand for: the ``aliases`` of installed connectors' manifests, which are data.
+"""Aliases, which translate foreign names: data in the manifests of installed connectors, under ``aliases``.
 
-``{"dapr": {"bindings.aws.ses": ALIAS}, "thand": {…}, "vcap": {…}, "prismatic": {…}}``: first the format, then its own name for the thing.
-An ALIAS has these members, all optional but ``connections``; ``…`` stands for members that only one format's reader knows:
+``{"dapr": {"bindings.aws.ses": ALIAS}, "thand": {…}, "vcap": {…}, "prismatic": {…}}``: the format, then its own name for a connection.
+An ALIAS has these members, all optional except ``connections``; ``…`` stands for members that only one format uses:
 
 ============ =========================================================================================================================
-connections  ``[{"when": [CONDITION…], "type": "aws/apiKeySecret", "values": {FIELD: VALUE}}]``: the first one whose conditions all hold.
-             CONDITION is a field that must be there, or ``field=text``. VALUE is the name of a connection value, null (the field is
+connections  ``[{"when": [CONDITION…], "type": "aws/apiKeySecret", "values": {FIELD: VALUE}}]``: the first whose conditions all hold wins.
+             CONDITION is a field that must be present, or ``field=text``. VALUE is the name of a connection value, null (the field is
              understood and not needed), ``{"name", "pattern"}`` (the first group of the regular expression, if it matches), or a list
-operations   ``{"create": "sendEmail"}``: foreign operations and the actions that they are
-inputs       ``{FIELD: "to"}``: fields that are inputs of these actions
-lists        those of them that are lists in one text, with ``separator`` between the items
-defaults     ``{FIELD: ["$AWS_REGION", "us-east-1"]}``: what a missing field is, first found; ``$NAME`` is an environment variable
-required     fields without which a connection is not read
-refused      ``{FIELD: "why"}``: fields that cannot be honoured
-messages     texts that callers of the other system know: ``missing`` (``{fields}``), ``absent`` (``{field}``), ``failed`` and ``data``
+operations   ``{"create": "sendEmail"}``: foreign operations and their actions
+inputs       ``{FIELD: "to"}``: fields that are inputs of those actions
+lists        inputs that are lists in one text, with ``separator`` between the items
+defaults     ``{FIELD: ["$AWS_REGION", "us-east-1"]}``: values of a missing field, first found wins; ``$NAME`` is an environment variable
+required     fields without which an entry is refused
+refused      ``{FIELD: "why"}``: fields that are not supported
+messages     messages that callers of the other system expect: ``missing`` (``{fields}``), ``absent`` (``{field}``), ``failed`` and ``data``
              (``{reason}``)
 ============ =========================================================================================================================
 """

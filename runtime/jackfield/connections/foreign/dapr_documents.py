@@ -48,7 +48,7 @@ class Component:
 
 
 def parse_component(document: Document) -> Component | None:
-    """Return the component of a document; None if Dapr defines another kind for it.
+    """Return the component of a document; None for another kind of Dapr document.
 
     :raises ForeignError: if it is not a Component, or a member is missing or has the wrong type.
     """

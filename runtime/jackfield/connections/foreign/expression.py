@@ -26,7 +26,7 @@ _VALUE_FAULTS = (
     ),
     (re.compile(rf"Cannot iterate over {_KIND}"), "{0} cannot be iterated over"),
 )
-"""jq's messages for values that do not fit, and replacements that name only their types, since jq quotes the values."""
+"""jq's messages for values of a wrong type, and replacements that name only the types, since jq quotes the values."""
 _BUILT_IN = ("__loc__", "ENV")
 _SHOWN = 80
 _MAX_LENGTH = 8192

@@ -1,8 +1,8 @@
-"""Prismatic: the connections of an integration or an instance. Its component and connection keys are told apart by aliases.
+"""Prismatic: the connections of an integration or an instance. Aliases translate its component and connection keys.
 
-Read are an integration's YAML (``requiredConfigVars``), an instance's variables (``configVariables``), a list of these, one of them, and a
-connection as Prismatic gives it to code (``{"key", "configVarKey", "fields"}``). Inputs may be an object of values, an object of
-``{"type", "value"}``, or a list of ``{"name" or "key", "value"}``.
+Supported are an integration's YAML (``requiredConfigVars``), an instance's variables (``configVariables``), a list of these, one of
+them, and a connection as Prismatic passes it to code (``{"key", "configVarKey", "fields"}``). Inputs may be an object of values, an
+object of ``{"type", "value"}``, or a list of ``{"name" or "key", "value"}``.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def _read(key: str, entry: object, document: Document, around: Surroundings) -> 
     if not isinstance(entry, Mapping):
         raise ForeignError("must be an object with 'name', 'provider', 'enabled' and 'config'")
     filled: Mapping[str, Any] = substitute(entry, dict(around.environment), {}, embedded=not around.strict)
-    name, kind = _judged(filled)
+    name, kind = _validated(filled)
     config = filled.get("config") or {}
     if not isinstance(config, Mapping):
         raise ForeignError("config: must be an object")
@@ -64,7 +64,7 @@ def _read(key: str, entry: object, document: Document, around: Surroundings) -> 
     return connection_of(alias, made, document, FORMAT, (key, name, kind), f"providers.{key}")
 
 
-def _judged(entry: Mapping[str, Any]) -> tuple[str, str]:
+def _validated(entry: Mapping[str, Any]) -> tuple[str, str]:
     name, kind, description = entry.get("name"), entry.get("provider"), entry.get("description")
     if not isinstance(name, str) or not 1 <= len(name) <= _MAX_NAME:
         raise ForeignError(f"name: must be a text of 1 to {_MAX_NAME} characters")
@@ -106,11 +106,11 @@ def _alias(kind: str, config: Mapping[str, Any], around: Surroundings) -> Alias:
     if variant is None:
         raise ForeignError(f"config.{chooser}: must be one of {', '.join(variants)}")
     if is_blank(given):
-        return _told(variant, f"'{chooser}' defaults to {usual}")
+        return _with_remark(variant, f"'{chooser}' defaults to {usual}")
     return variant
 
 
-def _told(variant: Alias, remark: str) -> Alias:
+def _with_remark(variant: Alias, remark: str) -> Alias:
     """Return the variant with a remark on its selection appended to its message about missing fields."""
     from dataclasses import replace
 

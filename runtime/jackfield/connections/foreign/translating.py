@@ -76,7 +76,7 @@ def connection_of(alias: Alias, made: Translation, document: Document, form: str
 
 
 def _slug(name: str) -> str:
-    """Turn a foreign name into a valid connection name: other characters become hyphens (contract §1).
+    """Turn a foreign name into a valid connection name: other characters become hyphens.
 
     :raises ForeignError: if only punctuation remains.
     """
