@@ -1,4 +1,4 @@
-"""What was asked and what became of it, on the workspace's database."""
+"""The journal: every invocation of a workspace and its outcome, stored in the database."""
 
 from jackfield.journal.entry import Draft, Entry
 from jackfield.journal.journal import DOUBT_KEPT, KEPT, KEY_KEPT, Journal

@@ -1,4 +1,4 @@
-"""Results of invocations that their own process does not settle: lost with it, given up, not begun in time, or decided by a person."""
+"""Results of invocations that their own process did not settle: lost with it, given up, not begun in time, or resolved by a person."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["expired", "given_up", "left_behind", "resolved", "tries_left"]
 
 
 def left_behind(entry: Entry) -> Result:
-    """Settle a run whose process has lost its lease: in doubt for a ``write``, since it may have been sent; failed for the rest."""
+    """Settle a run whose process has lost its lease: a ``write`` is in doubt, since it may have been sent; all others have failed."""
     if entry.effect == "write" and not entry.dry_run:
         doubt = InDoubt(
             f"'{entry.action}' may have taken effect: the process that ran it ended, or lost the journal, before it could tell",
@@ -30,7 +30,7 @@ def left_behind(entry: Entry) -> Result:
 
 
 def given_up(entry: Entry, deliveries: Sequence[Mapping[str, Any]]) -> Result:
-    """Fail a queued invocation that was lost with too many workers."""
+    """Fail a queued invocation that has taken too many workers down with it."""
     details = [Detail(f"/deliveries/{place}", _lost(item)) for place, item in enumerate(deliveries)]
     given = Internal(
         f"the invocation {entry.id} was given up after {len(deliveries)} deliveries: each was lost with its worker",
@@ -41,7 +41,7 @@ def given_up(entry: Entry, deliveries: Sequence[Mapping[str, Any]]) -> Result:
 
 
 def expired(entry: Entry) -> Result:
-    """Fail a queued invocation that was not begun by its ``notAfter``."""
+    """Fail a queued invocation that was not begun by its ``notAfter`` time."""
     late = TimedOut(
         f"it was not begun by its 'notAfter' ({iso(entry.not_after)}); nothing was sent", hint="Add workers, or allow it more time."
     )
@@ -67,16 +67,16 @@ def _meta(entry: Entry) -> Meta:
 
 
 def tries_left(entry: Entry) -> list[Mapping[str, Any]]:
-    """The log of an entry whose process has died: its last try has no end that anybody knows."""
+    """Return the attempt log of an entry whose process has died; the outcome of its last try is unknown."""
     outcome = "in_doubt" if entry.effect == "write" else "unavailable"
     return [{**item, "outcome": outcome} if item.get("outcome") == "running" else item for item in entry.attempt_log]
 
 
 def resolved(entry: Entry, outcome: Literal["succeeded", "failed"], by: str, at: float) -> tuple[dict[str, Any], str | None]:
-    """Settle a doubt by a person's word: the Result, and its error's code.
+    """Resolve a doubt as a person decided; return the Result and its error's code.
 
-    ``meta.resolution`` says who decided and when, and keeps the error that had put it in doubt; the provider's request id stays. The output
-    of a success is empty, since nobody knows what the provider would have answered; a failure may be sent again.
+    ``meta.resolution`` holds who decided, when, and the error that had put the invocation in doubt; the provider's request id stays. The
+    output of a success is empty, since the provider's answer is unknown. A failure may be sent again.
     """
     known = dict(entry.result or {"meta": {"invocationId": entry.id}})
     doubt = known.pop("error", None)

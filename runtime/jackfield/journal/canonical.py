@@ -1,4 +1,4 @@
-"""Canonical JSON (RFC 8785): one text for one value, so that equal requests have equal fingerprints."""
+"""Canonical JSON (RFC 8785): equal values have equal text, so that equal requests have equal fingerprints."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PLAIN_ABOVE = -7
 
 
 def canonical(value: object) -> Iterator[bytes]:
-    """The canonical text of a JSON value as UTF-8, in pieces, so that a large attachment is never copied whole.
+    """Generate the canonical text of a JSON value as UTF-8, in pieces, so that a large attachment is never copied whole.
 
-    Members are sorted by UTF-16 code units (RFC 8785 §3.2.3), numbers written as ECMAScript writes them (§3.2.2.3). An integer beyond
-    2**53 keeps its digits: it is another request than its neighbour.
+    Members are sorted by UTF-16 code units (RFC 8785 §3.2.3), numbers are formatted as in ECMAScript (§3.2.2.3). Integers beyond 2**53 keep
+    all digits, unlike in RFC 8785: neighbouring integers are different requests.
     """
     pieces: list[str] = []
     large: list[int] = []
@@ -34,12 +34,12 @@ def canonical(value: object) -> Iterator[bytes]:
 
 
 def _write(value: object, pieces: list[str], large: list[int]) -> None:
-    """Append the text of ``value``; a string too large to be copied is appended as it is, and its place noted in ``large``."""
+    """Append the text of ``value``. A string too large to copy is appended unquoted, and its index is added to ``large``."""
     if isinstance(value, str):
         if len(value) > _SLICE:
             large.append(len(pieces))
         pieces.append(value if len(value) > _SLICE else _QUOTED(value))
-    elif isinstance(value, (dict, Mapping)):  # a dict first: most are, and Mapping is slow to say so
+    elif isinstance(value, (dict, Mapping)):  # dict first: isinstance with an abstract class is slow
         between = "{"
         for name in _in_order(value):
             pieces.append(between + _QUOTED(name) + ":")
@@ -81,11 +81,11 @@ def _scalar(value: object) -> str:
         return str(value)
     if isinstance(value, float) and math.isfinite(value):
         return _number(value)
-    return json.dumps(str(value))  # not JSON: the check refuses it, but a fingerprint is taken before
+    return json.dumps(str(value))  # not JSON: the check stage will refuse it, but the fingerprint is computed earlier
 
 
 def _number(value: float) -> str:
-    """A finite double as ECMAScript's Number::toString writes it."""
+    """Format a finite double as ECMAScript's Number::toString does."""
     if value == int(value) and abs(value) < _EXACT:
         return str(int(value))
     text = repr(value)
@@ -101,7 +101,7 @@ def _number(value: float) -> str:
 
 
 def _placed(digits: str, point: int) -> str:
-    """``digits`` with the decimal point after ``point`` of them, in ECMAScript's choice of notation."""
+    """Format ``digits`` with the decimal point after the first ``point`` of them, in the notation that ECMAScript chooses."""
     count = len(digits)
     if count <= point <= _PLAIN_BELOW:
         return digits + "0" * (point - count)

@@ -1,4 +1,4 @@
-"""An entry of the journal: what was asked, by whom, and what became of it."""
+"""Journal entries: the request, its caller and its outcome."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = (
 
 @dataclass(slots=True, repr=False)
 class Draft:
-    """What is known of an invocation so far; the pipe fills in what it finds. Times are seconds since 1970."""
+    """Entry that is not yet written; the pipe fills it in stage by stage. Times are seconds since 1970."""
 
     id: str
     connector: str
@@ -39,17 +39,17 @@ class Draft:
     rule: str | None = None
     started_at: float | None = None
     delivery: int = 0
-    """Which delivery from the queue this is; 0 for an invocation that never waited there."""
+    """Number of this delivery from the queue; 0 for an invocation that was not queued."""
     not_before: float | None = None
     not_after: float | None = None
     inputs: bytes | None = None
-    """Sealed: what the workspace has kept, redacted, or what a queued invocation will need."""
+    """Encrypted: the redacted inputs, if the workspace stores them, or the whole invocation while it is queued."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Entry:
-    """An entry as read. ``result`` is the Result's JSON once settled, secrets masked; ``inputs`` are those that the workspace has kept,
-    redacted, where they were asked for."""
+    """Entry as read from the database. ``result`` is the Result's JSON once settled, secrets masked. ``inputs`` are the redacted inputs,
+    if the workspace stores them and the query reads them."""
 
     id: str
     status: str
@@ -84,18 +84,18 @@ class Entry:
     cancel_requested_at: float | None
     inputs: Mapping[str, Any] | None = None
     damage: str | None = None
-    """What cannot be read of the row: there is no Result then, no list of tries and no context."""
+    """Description of the damage if the row cannot be read in full; then there is no Result, no attempt log and no context."""
 
     def __repr__(self) -> str:
         return f"<Entry {self.id} {self.status}>"
 
     @property
     def is_open(self) -> bool:
-        """Whether it is still queued or running."""
+        """True while the invocation is queued or running."""
         return self.status in ("queued", "running")
 
     def to_json(self) -> dict[str, Any]:
-        """The entry as the CLI and the HTTP API show it: its Result's members at the top once there is one."""
+        """Return the entry as the CLI and the HTTP API show it, with the members of its Result, if any, at the top level."""
         members: dict[str, Any] = {
             "invocationId": self.id,
             "status": self.status,
@@ -128,35 +128,35 @@ class Entry:
         if self.result is not None:
             known |= {name: self.result[name] for name in ("output", "error", "meta") if name in self.result}
             if self.status == "succeeded" and self._resolution:
-                known.pop("output", None)  # empty in the Result, whose schema asks for one; the provider's answer is unknown
+                known.pop("output", None)  # the provider's answer is unknown; the Result has an empty one because its schema requires it
                 known |= {"error": self.doubt} if self.doubt is not None else {}
         return known
 
     @property
     def _resolution(self) -> Mapping[str, Any]:
-        """``meta.resolution``: who settled the doubt, when, and the error that had put it in doubt; empty where nobody did."""
+        """``meta.resolution``: who resolved the doubt, when, and the error that had caused it; empty if it was not resolved."""
         found: Mapping[str, Any] = (self.result or {}).get("meta", {}).get("resolution", {})
         return found
 
     @property
     def doubt(self) -> Mapping[str, Any] | None:
-        """The error that had put the invocation in doubt, of one that a person has resolved since."""
+        """Error that had put the invocation in doubt, if a person has resolved it since."""
         return self._resolution.get("error")
 
 
 def _try(item: Mapping[str, Any]) -> dict[str, Any]:
-    """A try as it is shown: its times as all others are."""
+    """Format the times of a try like those of the entry."""
     times = {name: iso(item[name]) for name in ("startedAt", "endedAt") if isinstance(item.get(name), int | float)}
     return {**item, **times}
 
 
 def read_entry(row: Mapping[str, Any], result: Mapping[str, Any] | None, inputs: Mapping[str, Any] | None = None) -> Entry:
-    """An Entry from a row of the table ``invocations``; ``result`` and ``inputs`` are its own, opened."""
+    """Create an Entry from a row of the table ``invocations``; ``result`` and ``inputs`` are the decrypted columns."""
     values = {name: row[name] for name in COLUMNS}
     values["key_held"], values["dry_run"] = bool(row["key_held"]), bool(row["dry_run"])
     values["attempt_log"] = tuple(json.loads(row["attempt_log"])) if row["attempt_log"] else ()
     if row["status"] == "running" and not values["attempt_log"] and row["started_at"] is not None:
-        # the row says "running" from just before the first try begins, so that try is on the wire
+        # "running" is written just before the first try begins, so that try is in progress
         values["attempt_log"] = ({"startedAt": row["started_at"], "step": row["action"], "outcome": "running"},)
         values["attempts"] = max(1, row["attempts"])
     values["deliveries"] = tuple(json.loads(row["deliveries"])) if row["deliveries"] else ()
@@ -166,6 +166,6 @@ def read_entry(row: Mapping[str, Any], result: Mapping[str, Any] | None, inputs:
 
 
 def damaged_entry(row: Mapping[str, Any]) -> Entry:
-    """What can be read of a row that somebody has changed."""
+    """Create an Entry from the readable columns of a damaged row."""
     about = {**row, "attempt_log": None, "deliveries": None, "context": None}
     return replace(read_entry(about, None), damage="its row in the database is damaged")

@@ -1,4 +1,4 @@
-"""Filters of the journal's list: as SQL that SQLite and PostgreSQL both read, and for a row at hand."""
+"""Filters of the journal's list: as SQL for SQLite and PostgreSQL, and as a test of a row in memory."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _EQUAL = {
 }  # fmt: skip
 _SEARCHED = ("id", "connector", "action", "connection", "caller", "idempotency_key", "error_code", "request_id", "context")
 FILTERS = (*_EQUAL, "since", "until", "correlationId", "label", "q")
-"""The names of all filters; ``since`` and ``until`` are seconds since 1970, ``label`` is a name or ``name=value``."""
+"""Names of all filters; ``since`` and ``until`` are seconds since 1970, ``label`` is a name or ``name=value``."""
 AFTER_CURSOR = " AND (created_at, id) < (:at, :after)"
-"""SQL of the page that follows a cursor; both databases begin there in an index."""
+"""SQL for the page after a cursor; both databases answer it from an index."""
 
 
 def condition(filters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Compose what a WHERE goes on with, and its values. Filters must all fit; None is no filter."""
+    """Return further conditions for a WHERE clause, and their values. A row must match all filters; None means no filter."""
     given = {name: value for name, value in filters.items() if value is not None}
-    if given.get("status") == "cancelled":  # a failure with that code; the status itself is not stored
+    if given.get("status") == "cancelled":  # stored as a failure with that code
         given |= {"status": "failed", "errorCode": given.get("errorCode", "cancelled")}
         if given["errorCode"] != "cancelled":
             return " AND 1 = 0", {}
@@ -35,14 +35,14 @@ def condition(filters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def indexed(filters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of the filters that one index answers; entries are read one by one for the others."""
+    """Return the filters that a single index can answer; the others need a scan of the entries."""
     given = {name: value for name, value in filters.items() if value is not None}
     first = "idempotencyKey" if "idempotencyKey" in given else "status" if given.get("status") != "cancelled" else ""
     return {name: given[name] for name in ("since", "until", first) if name in given}
 
 
 def fits(row: Any, filters: Mapping[str, Any]) -> bool:
-    """Return whether a row passes all filters that are about what an entry says; ``since`` and ``until`` are left out."""
+    """Return whether a row matches all filters except ``since`` and ``until``."""
     given = {name: value for name, value in filters.items() if value is not None and name not in ("since", "until")}
     if given.get("status") == "cancelled":
         del given["status"]
@@ -83,7 +83,7 @@ def _part(name: str) -> str:
 
 
 def _pattern(name: str, value: str) -> str:
-    """The pattern of a text, or of a member of the context, which is stored as JSON: quotes in a value cannot pass for its own."""
+    """Build the LIKE pattern for a filter. Values of the context are matched as JSON text, so that quotes in a value are escaped."""
     if name == "q":
         return f"%{_literal(value.lower())}%"
     if name == "correlationId":

@@ -1,7 +1,7 @@
-"""The lease of one process on everything that it claims and runs.
+"""The lease of one process on all invocations that it claims and runs.
 
-Each entry names its owner, an instance; the instance renews one row of its own, so that one statement every few seconds keeps the lease on
-all that it holds. An instance that stops renewing has lost its lease, and any live process takes over what it held (``recovery``).
+Each entry names its owner, an instance. An instance renews a single row of its own, so that one statement every few seconds extends the
+lease on all its entries. When it stops renewing, its lease expires and any live process takes over its entries (``recovery``).
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ LEASE = 6.0
 """Seconds without a renewal after which a lease has expired."""
 _STEADY = 2 * RENEWED + 1
 _SHORT = (JackfieldError, MemoryError, RuntimeError, OSError)
-"""What a database that is away, and a process without memory, threads or descriptors, may raise."""
+"""Errors raised when the database is unavailable, or the process is out of memory, threads or file descriptors."""
 _LOG = logging.getLogger("jackfield.journal")
 
 
 class Instance:
-    """This process as the owner of entries in one database.
+    """Identity of this process as the owner of entries in one database.
 
-    ``steady_since`` is the moment (``time.monotonic``) since which its own renewals have come through; None while they do not.
+    ``steady_since`` is the time (``time.monotonic``) since which all its renewals have succeeded; None while they fail.
     """
 
     def __init__(self, database: Database) -> None:
@@ -63,36 +63,36 @@ class Instance:
 
     @property
     def owner(self) -> str:
-        """The id to put into entries. The first use registers the instance, at the latest with the commit of that entry."""
+        """Id to put into entries. The first use registers the instance, at the latest with the commit of that entry."""
         if not self._registered:
             self._registered = True
-            self._database.defer(self._renewal(), lambda _value, _error: None)  # the thread repeats it where it fails
+            self._database.defer(self._renewal(), lambda _value, _error: None)  # the thread retries it if it fails
         if self._thread is None or not self._thread.is_alive():
             self._start()
         return self.id
 
     @property
     def watches(self) -> bool:
-        """Whether it looks for what others have left."""
+        """True if this instance looks for entries of lost instances."""
         return self._look is not None
 
     def watch(self, look: Callable[[], object]) -> None:
-        """Call ``look`` after each renewal, to find what other instances have left; the first caller's is the one that is called."""
+        """Call ``look`` after each renewal, to take over entries of lost instances. Only the first ``look`` registered is used."""
         self._look = self._look or look
         if self._thread is None or not self._thread.is_alive():
             self._start()
 
     def owe(self, unit: Callable[[Transaction], Any]) -> None:
-        """Record ``unit`` as soon as the database is back."""
+        """Record ``unit`` as soon as the database is available again."""
         self._owed.append(unit)
 
     @property
     def owes(self) -> bool:
-        """Whether anything waits for the database to come back."""
+        """True if units are outstanding until the database is available again."""
         return bool(self._owed)
 
     def settle_owed(self) -> None:
-        """Record what could not be recorded when it was due, if the database is back; what cannot be recorded is kept for the next time."""
+        """Try to record the outstanding units; those that fail stay outstanding."""
         for _ in range(len(self._owed)):
             try:
                 unit = self._owed.popleft()
@@ -100,16 +100,16 @@ class Instance:
                 return
             try:
                 self._database.record(unit)
-            except BaseException as error:  # whatever it is: the outcome that the unit records is known to nobody else
+            except BaseException as error:  # whatever it is: the outcome exists nowhere else
                 self._owed.append(unit)
                 if not isinstance(error, Exception):
                     raise
                 _LOG.warning("an outcome cannot be recorded yet: %s", _reason(error))
-                if isinstance(error, (Unavailable, MemoryError)):  # the others would meet the same
+                if isinstance(error, (Unavailable, MemoryError)):  # the other units would fail in the same way
                     return
 
     def renew(self) -> None:
-        """Renew the lease, and what was owed, then look for what others have left."""
+        """Renew the lease, record outstanding units, then look for entries of lost instances."""
         try:
             with within(RENEWED):
                 self._database.record(self._renewal())
@@ -119,7 +119,7 @@ class Instance:
             return
         now = time.monotonic()
         if self.steady_since is None or self._renewed_at is None or now - self._renewed_at > _STEADY:
-            self.steady_since = now  # others may have been kept from renewing as this process was
+            self.steady_since = now  # whatever kept this process from renewing may have affected the others, too
         self._renewed_at, self._registered = now, True
         try:
             with within(RENEWED):
@@ -130,13 +130,13 @@ class Instance:
             _LOG.warning("the journal cannot be looked through: %s", _reason(error))
 
     def close(self) -> None:
-        """Stop renewing, and give back what was claimed and not begun."""
+        """Stop renewing, and return claimed invocations that have not begun to the queue."""
         self._stopped.set()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(1.0)
         if self._registered:
-            with within(RENEWED):  # nobody's end waits long for a locked database
+            with within(RENEWED):  # a locked database must not hold up the exit for long
                 self._database.defer(self._leaving, lambda _value, _error: None)
 
     def _leaving(self, transaction: Transaction) -> None:
@@ -154,13 +154,13 @@ class Instance:
             thread = threading.Thread(target=self._renews, name="jackfield-lease", daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # no thread to be had now: the next use tries again
+            except RuntimeError:  # out of threads: the next use tries again
                 return
             self._thread = thread
 
     def _renews(self) -> None:
         while not self._stopped.wait(RENEWED):
-            with suppress(*_SHORT):  # what is logged may need memory, too; without this thread all leases expire
+            with suppress(*_SHORT):  # logging may run out of memory, too, and the lease expires if this thread ends
                 self.renew()
 
 

@@ -1,4 +1,4 @@
-"""The journal of one workspace: what was asked and what became of it, truthful whatever process dies."""
+"""The journal of one workspace: all invocations and their outcomes, correct whichever process dies."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ __all__ = ["DOUBT_KEPT", "KEPT", "KEY_KEPT", "Journal", "unknown_entry"]
 KEY_KEPT = 24 * 3600.0
 """Seconds for which a settled key replays its Result."""
 KEPT = 30 * 24 * 3600.0
-"""Seconds for which a settled entry is kept; the workspace may say otherwise."""
+"""Seconds for which a settled entry is kept, unless the workspace's settings say otherwise."""
 DOUBT_KEPT = 365 * 24 * 3600.0
 """Seconds for which an entry in doubt is kept, resolved or not."""
 _PURGE_EVERY = 600.0
 _FOR_PURGES = 1.0
-"""Seconds for which a purge waits for a locked database: nobody's end is to wait for it."""
+"""Seconds for which a purge waits for a locked database; it must not delay a caller's Result."""
 _JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 Unit = Callable[["Transaction"], int]
 
 
 class Journal:
-    """Everything about invocations of one workspace. Methods that return a unit leave it to the caller to have it committed.
+    """Store of one workspace's invocations. Methods that return a unit leave its commit to the caller.
 
-    ``kept`` says for how many seconds a settled entry is kept.
+    ``kept`` returns the retention of a settled entry in seconds.
     """
 
     def __init__(self, database: Database, vault: Vault, workspace: str, clock: Clock, *, kept: Callable[[], float] = lambda: KEPT) -> None:
@@ -59,16 +59,16 @@ class Journal:
         self._recovery: Recovery | None = None
 
     def fingerprint(self, request: Mapping[str, Any]) -> str:
-        """What tells one request from another, by a keyed hash: secrets in it cannot be read back."""
+        """Compute a keyed hash that identifies a request; secrets in the request cannot be recovered from it."""
         digest = hashlib.sha256()
         for piece in canonical(request):
             digest.update(piece)
         return self._vault.hmac(self._workspace, digest.digest())
 
     def starting(self, draft: Draft) -> Unit:
-        """The unit that records an invocation as running from now on: durable before the first byte of a ``write`` leaves.
+        """Return the unit that records an invocation as running. It must be durable before the first byte of a ``write`` leaves.
 
-        Committing it raises UniqueViolation where another invocation holds the key.
+        Its commit raises UniqueViolation if another invocation holds the idempotency key.
         """
         draft.started_at = self._clock.time()
         row = self._row(draft, status="running", key_held=int(draft.idempotency_key is not None))
@@ -84,12 +84,12 @@ class Journal:
         *,
         effect: str | None = None,
     ) -> Unit:
-        """The unit that records what an invocation came to; ``inputs`` take the place of those that waited with it in the queue.
+        """Return the unit that records an invocation's outcome; ``inputs`` replace those stored with it in the queue.
 
-        A ``write`` that was carried out and whose output is invalid has failed, and keeps its key: repeating it would do it again.
+        A ``write`` that was carried out but returned an invalid output has failed and keeps its key: a retry would carry it out twice.
 
-        It changes an entry of this process's ``delivery`` only. Where another process has settled it meanwhile as lost, the entry is
-        corrected; where it was given to another worker, nothing is changed.
+        The unit changes the entry of this process's ``delivery`` only. If another process has settled that delivery as lost meanwhile, the
+        entry is corrected; if the invocation was delivered to another worker, nothing changes.
         """
         outcome = self._outcome(identifier, result, log)
         if effect == "write" and result.error is not None and result.error.code == "invalid_output":
@@ -100,22 +100,24 @@ class Journal:
         return lambda transaction: transaction.change(sql.SETTLE, values) or transaction.change(sql.CORRECT, values)
 
     def recording(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]]) -> Unit:
-        """The unit that records all of an invocation at once: one that was refused, or was over before its beginning was written. It holds
-        no key, and may be committed twice."""
+        """Return the unit that records a whole invocation: one that was refused, or that ended before its start was written.
+
+        It holds no idempotency key, and may be committed twice.
+        """
         row = {**self._row(draft, status=result.status), **self._outcome(draft.id, result, log), "key_held": 0}
         return lambda transaction: transaction.change(sql.INSERT_ONCE, row) or transaction.change(sql.SETTLE, row)
 
     def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any]) -> bytes:
-        """Inputs as they are kept: encrypted for the workspace and bound to their entry."""
+        """Encrypt inputs for the workspace, bound to their entry."""
         text = _JSON.encode(inputs).encode("utf-8", "surrogatepass")
         return self._vault.seal(self._workspace, ("invocation", identifier, "inputs"), text)
 
     def opened_inputs(self, identifier: str, sealed: bytes) -> Any:
-        """What ``sealed_inputs`` sealed."""
+        """Decrypt inputs that ``sealed_inputs`` encrypted."""
         return json.loads(self._vault.open(self._workspace, ("invocation", identifier, "inputs"), sealed))
 
     def queueing(self, draft: Draft) -> Unit:
-        """The unit that records an invocation as queued; ``draft.inputs`` is the whole invocation, sealed."""
+        """Return the unit that records an invocation as queued; ``draft.inputs`` is the whole invocation, encrypted."""
         row = {
             **self._row(draft, status="queued", key_held=int(draft.idempotency_key is not None)), "owner": None, "expires_at": None,
             "available_at": draft.not_before or 0.0, "not_after": draft.not_after,
@@ -123,9 +125,9 @@ class Journal:
         return lambda transaction: transaction.change(sql.INSERT, row)
 
     def beginning(self, draft: Draft) -> Unit:
-        """The unit that records a claimed invocation as running; it touches no row where the claim is no longer ours, or it is too late.
+        """Return the unit that records a claimed invocation as running. It changes no row if the claim was lost or ``notAfter`` has passed.
 
-        What may be run again keeps the invocation as it came in, for the next worker.
+        The original invocation stays stored for the next worker if it may be run again.
         """
         now = self._clock.time()
         values = {
@@ -136,14 +138,14 @@ class Journal:
         return lambda transaction: transaction.change(sql.BEGIN_QUEUED, values)
 
     def giving_back(self, claimed: Claimed) -> Unit:
-        """The unit that lets another worker take a claimed invocation of which nothing was sent."""
+        """Return the unit that returns a claimed invocation, of which nothing was sent, to the queue."""
         values = {
             "workspace": self._workspace, "id": claimed.id, "owner": self.owner, "delivery": claimed.delivery, "inputs": claimed.sealed,
         }  # fmt: skip
         return lambda transaction: transaction.change(sql.UNCLAIM, values)
 
     def not_begun(self, identifier: str) -> JackfieldError:
-        """Say why a claimed invocation could not be begun: it was cancelled, it is too late for it, or another worker has it."""
+        """Build the error for a claimed invocation that could not be begun: cancelled, too late, or taken by another worker."""
         entry = self.find(identifier)
         if entry.error_code == "timeout" or (entry.not_after is not None and entry.not_after <= self._clock.time()):
             return TimedOut("it was not begun by its 'notAfter'; nothing was sent", hint="Add workers, or allow it more time.")
@@ -152,22 +154,21 @@ class Journal:
         return Cancelled("this worker lost the invocation to another one before it was begun")
 
     def end_queued(self, identifier: str, result: Result) -> bool:
-        """Settle an invocation that nobody has begun, claimed or not, with a failure; False where somebody has begun it."""
+        """Settle a queued invocation, claimed or not, as failed; return False if a worker has begun it."""
         return self.recovery.refuse(self._workspace, identifier, result)
 
     def ask_to_cancel(self, identifier: str) -> bool:
-        """Have the process that runs an invocation cancel it, if it looks (servers do, each second); False where none runs it, or this one
-        does."""
+        """Ask the process that runs an invocation to cancel it; servers check each second. Return False if no other process runs it."""
         values = {"workspace": self._workspace, "id": identifier, "now": self._clock.time(), "owner": self.owner}
         return bool(self.database.record(lambda transaction: transaction.change(sql.ASK_TO_CANCEL, values)))
 
     def note_cancel(self, identifier: str) -> None:
-        """Record that somebody asked to cancel an invocation that runs here."""
+        """Record a request to cancel an invocation that runs here."""
         values = {"workspace": self._workspace, "id": identifier, "now": self._clock.time()}
         self.database.record(lambda transaction: transaction.change(sql.NOTE_CANCEL, values))
 
     def held(self, key: str) -> Entry | None:
-        """The entry that holds an idempotency key, settled by effect where its process has died."""
+        """Find the entry that holds an idempotency key; settle it by its effect if its process has died."""
         self.settle_owed()
         with self.database.read() as transaction:
             rows = transaction.execute(sql.HELD_KEY, {"workspace": self._workspace, "key": key})
@@ -175,7 +176,7 @@ class Journal:
             return None
         entry = self._entry(rows[0])
         expired = entry.settled_at is not None and entry.settled_at < self._clock.time() - KEY_KEPT
-        if expired and entry.status != "in_doubt":  # a doubt stays one until a person resolves it
+        if expired and entry.status != "in_doubt":  # a doubt holds its key until a person resolves it
             before = {"workspace": self._workspace, "key": key, "before": self._clock.time() - KEY_KEPT}
             self.database.record(lambda transaction: transaction.change(sql.FREE_EXPIRED_KEY, before))
             return None
@@ -184,9 +185,9 @@ class Journal:
         return entry
 
     def find(self, identifier: str) -> Entry:
-        """The entry of an invocation.
+        """Find the entry of an invocation.
 
-        :raises InvalidInvocation: where the workspace has no such invocation.
+        :raises InvalidInvocation: if the workspace has no such invocation.
         """
         self.settle_owed()
         with self.database.read() as transaction:
@@ -197,15 +198,16 @@ class Journal:
         return self._entry(row, None if queued else self.opened_inputs(identifier, row.inputs))
 
     def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
-        """List entries, newest first, and the cursor of the next page; filters (``jackfield.journal.filters``) must all fit. A page that
-        filters leave short has a cursor all the same where it looked at many entries and more are left.
+        """Return a page of entries that match all filters (``jackfield.journal.filters``), newest first, and the cursor of the next page.
+
+        The number of entries scanned for one page is limited, so a filtered page may be short and still have a cursor.
         """
         self.settle_owed()
         place: dict[str, Any] = {"workspace": self._workspace}
         if cursor is not None:
             place["at"], place["after"] = _read_cursor(cursor)
             if (filters.get("until") or 0.0) > place["at"]:
-                del filters["until"]  # the cursor is the narrower bound, and an index is entered by one
+                del filters["until"]  # the cursor is the narrower bound, and an index range can start at one only
         with self.database.read() as transaction:
             last = floor(transaction, filters, place)
             if last is not None:
@@ -221,7 +223,7 @@ class Journal:
         return entries, _cursor_of(last) if last is not None else None
 
     def completions(self, prefix: str) -> list[str]:
-        """Return the ids that begin with a prefix, two at most."""
+        """Return at most two ids that begin with a prefix."""
         values = {"workspace": self._workspace, "low": prefix, "high": f"{prefix}~"}
         with self.database.read() as transaction:
             return [row.id for row in transaction.execute(sql.COMPLETIONS, values)]
@@ -234,7 +236,7 @@ class Journal:
         limit: int = 50,
         **filters: Any,
     ) -> tuple[list[Entry], str | None]:
-        """List entries of which ``sees`` says that the caller sees them; filters and cursor tell nothing of the others."""
+        """Return a page of the entries that ``sees`` allows; filters and cursor reveal nothing about the others."""
         self.settle_owed()
         found, cursor = Scan(self.database, self._vault, self._workspace, sees).page(cursor, limit, filters)
         named = {f"id_{place}": identifier for place, identifier in enumerate(found)}
@@ -246,7 +248,7 @@ class Journal:
         return [self._listed(row) for row in rows], cursor
 
     def stats(self, since: float = 0.0) -> list[dict[str, Any]]:
-        """Counts and durations by connector, action and status, of entries made since a moment (seconds since 1970)."""
+        """Return counts and durations by connector, action and status of the entries created since a time (seconds since 1970)."""
         with self.database.read() as transaction:
             rows = transaction.execute(sql.STATS, {"workspace": self._workspace, "since": since})
         return [
@@ -258,9 +260,9 @@ class Journal:
         ]  # fmt: skip
 
     def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str) -> Entry:
-        """Settle a doubt by a person's word: ``succeeded`` keeps a key that is held and replays that, ``failed`` frees it.
+        """Resolve a doubt as a person decided: ``succeeded`` keeps the idempotency key and replays that Result, ``failed`` frees the key.
 
-        :raises InvalidInvocation: where there is no such invocation, or it is not in doubt.
+        :raises InvalidInvocation: if there is no such invocation, or it is not in doubt.
         """
         from jackfield.journal.abandoned import resolved
 
@@ -279,7 +281,7 @@ class Journal:
 
     @property
     def owner(self) -> str:
-        """The id of this process in entries; its lease is renewed from the first use on."""
+        """Id of this process in entries; its lease is renewed from the first use on."""
         instance = Instance.of(self.database)
         if not instance.watches:
             self.watch()
@@ -287,7 +289,7 @@ class Journal:
 
     @property
     def recovery(self) -> Recovery:
-        """Takes over what other processes have lost."""
+        """Recovery that takes over the entries of lost processes."""
         if self._recovery is None:
             from jackfield.journal.recovery import Recovery
 
@@ -295,45 +297,45 @@ class Journal:
         return self._recovery
 
     def watch(self) -> None:
-        """Renew this process's lease, and look for expired ones, from now on."""
-        Instance.of(self.database).watch(lambda: self.recovery.look())  # noqa: PLW0108 (made only when it is due)
+        """Begin to renew this process's lease and to look for expired ones."""
+        Instance.of(self.database).watch(lambda: self.recovery.look())  # noqa: PLW0108 (created only when first needed)
 
     def recover(self) -> int:
-        """Settle what this workspace's lost processes left running, by effect; how many. ``watch`` does so for all workspaces."""
+        """Settle by effect the running entries of lost processes in this workspace; return how many. ``watch`` covers all workspaces."""
         with self.database.read() as transaction:
             rows = transaction.execute(sql.OPEN, {"workspace": self._workspace, "owner": Instance.of(self.database).id})
         return sum(self._settle_if_left(self._listed(row)) for row in rows)
 
     def purge(self) -> int:
-        """Delete entries whose time is over, by what the workspace says now; never one that runs or is in doubt. How many."""
+        """Delete entries past the workspace's present retention, but none that is running or in doubt; return how many."""
         values = self._over()
         return self.database.record(lambda transaction: transaction.change(sql.PURGE, values))
 
     def purge_if_due(self) -> None:
-        """Have what was kept long enough deleted with the next commit, at most every ten minutes."""
+        """Delete entries past their retention with the next commit, at most every ten minutes."""
         now = self._clock.monotonic()
         if now >= self._purge_at:
             self._purge_at = now + _PURGE_EVERY
-            with within(_FOR_PURGES), suppress(Unavailable):  # another time
+            with within(_FOR_PURGES), suppress(Unavailable):  # the next purge will do
                 values = self._over()
                 self.database.defer(lambda transaction: transaction.change(sql.PURGE, values), lambda _value, _error: None)
 
     def _over(self) -> dict[str, Any]:
-        """What a purge deletes: entries that were settled before a moment."""
+        """Return the parameters of a purge: it deletes entries that were settled before ``before``."""
         now = self._clock.time()
         return {"workspace": self._workspace, "now": now, "before": now - self._kept()}
 
     def owe(self, unit: Unit) -> None:
-        """Record ``unit``, which settles an invocation, later: the database was away when it was due."""
+        """Record ``unit``, which settles an invocation, once the database is available again."""
         Instance.of(self.database).owe(unit)
 
     @property
     def owes(self) -> bool:
-        """Whether anything is to be recorded that could not be recorded when it was due."""
+        """True if outcomes are outstanding."""
         return Instance.of(self.database).owes
 
     def settle_owed(self) -> None:
-        """Record what could not be recorded when it was due, if the database is back."""
+        """Try to record the outstanding outcomes."""
         Instance.of(self.database).settle_owed()
 
     def _settle_if_left(self, entry: Entry) -> bool:
@@ -377,7 +379,7 @@ class Journal:
             raise sealing.broken() from None
 
     def _listed(self, row: Row) -> Entry:
-        """The entry of a row, one of many: one that somebody has damaged must not keep the others from being seen."""
+        """Create an entry for a list; a damaged row must not hide the others."""
         try:
             return self._entry(row)
         except Internal:
@@ -385,12 +387,12 @@ class Journal:
 
 
 def unknown_entry(identifier: str) -> InvalidInvocation:
-    """Make the error for an invocation that the journal has not, or hides."""
+    """Build the error for an invocation that does not exist or is hidden from the caller."""
     return InvalidInvocation(f"there is no invocation '{identifier[:80]}'", hint=NextStep("invocations"))
 
 
 def _cursor_of(entry: Entry | Row) -> str:
-    """Return the cursor of the page that follows an entry."""
+    """Return the cursor of the page after an entry."""
     return f"{entry.created_at!r}~{entry.id}"
 
 

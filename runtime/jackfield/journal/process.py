@@ -1,4 +1,4 @@
-"""Finding out at once that a process has ended, where this process can know: the accelerator of leases, never their replacement."""
+"""Immediate detection of ended processes on the same machine. It speeds recovery up; leases stay the authority."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ["born", "has_ended", "place"]
 
 
 def place() -> str | None:
-    """Name the set of processes whose ids this process can look up: boot, PID namespace and time namespace.
+    """Identify the set of processes whose ids this process can look up: boot, PID namespace and time namespace.
 
-    None where /proc does not show this process's own namespace: a look-up there would be about other processes.
+    None if /proc does not show this process's own namespace: its ids would belong to other processes.
     """
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
@@ -23,7 +23,7 @@ def place() -> str | None:
 
 
 def born(pid: int) -> int | None:
-    """Clock ticks since boot at which a process started (proc(5), field 22); None where it has ended or cannot be seen."""
+    """Return the start time of a process in clock ticks since boot (proc(5), field 22); None if it has ended or cannot be seen."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
@@ -33,7 +33,7 @@ def born(pid: int) -> int | None:
 
 
 def has_ended(pid: int, started: int | None) -> bool:
-    """Return True where a process of this place has certainly ended; ids are used again, so its start must match."""
+    """Return whether a process of this ``place`` has certainly ended. Process ids are reused, so its start time is compared."""
     found = born(pid)
     if found is not None:
         return started is not None and found != started

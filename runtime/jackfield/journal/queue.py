@@ -1,4 +1,4 @@
-"""The journal as a queue: invocations that wait for a worker, each taken by one process under its lease."""
+"""The journal as a queue: invocations that wait for a worker; one process claims each of them under its lease."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOBODY: Mapping[str, int] = {}
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Claimed:
-    """An invocation that this process has taken; ``sealed`` is the invocation as it came in, ``delivery`` how often it was taken."""
+    """Invocation that this process has claimed. ``sealed`` is the original invocation, encrypted; ``delivery`` counts its claims."""
 
     workspace: str
     id: str
@@ -29,7 +29,7 @@ class Claimed:
 
 
 class Queue:
-    """The queue of a whole database: workers serve every workspace, so these statements alone name none; each row says whose it is."""
+    """Queue of a whole database. Workers serve every workspace, so only these statements are not limited to one."""
 
     def __init__(self, database: Database, clock: Clock | None = None) -> None:
         from jackfield.clock import SystemClock
@@ -37,12 +37,12 @@ class Queue:
         self._database = database
         self._clock = clock or SystemClock()
         self._last = ""
-        """The workspace that was served last: the next claim begins behind it."""
+        """Workspace that was served last; the next claim begins with the one after it."""
 
     def claim(self, limit: int, busy: Mapping[str, int] = _NOBODY, most: int | None = None) -> list[Claimed]:
-        """Take up to ``limit`` waiting invocations: from each workspace in turn, the oldest first. No other process gets the same ones.
+        """Claim up to ``limit`` waiting invocations, oldest first and in turn from each workspace. No other process gets the same ones.
 
-        ``busy`` is how many run here of each workspace, ``most`` how many may.
+        ``busy`` counts the invocations of each workspace that run here, ``most`` is their limit.
         """
         now = self._clock.time()
         if self._database.look_up(sql.WAITING_WORKSPACES, {"after": "", "limit": 1, "now": now}) is None:
@@ -58,8 +58,8 @@ class Queue:
         return found
 
     def give_back(self, claimed: Claimed) -> bool | None:
-        """Let another worker take an invocation that has not begun; False where it has, None where that will be seen when the database is
-        back."""
+        """Return an invocation that has not begun to the queue. Return False if it has begun, None if the database is unavailable: then it
+        is returned later."""
         values = {
             "workspace": claimed.workspace, "id": claimed.id, "owner": Instance.of(self._database).owner, "delivery": claimed.delivery,
             "inputs": claimed.sealed,
@@ -71,18 +71,18 @@ class Queue:
         return bool(given[-1]) if given else None
 
     def release(self, workspace: str, identifier: str, delivery: int) -> None:
-        """Let another worker take a claimed invocation that nothing here works on."""
+        """Return a claimed invocation that no task here works on to the queue."""
         values = {"workspace": workspace, "id": identifier, "owner": Instance.of(self._database).owner, "delivery": delivery}
         self._database.record(lambda transaction: transaction.change(sql.RELEASE, values))
 
     def held(self) -> list[tuple[str, str, int]]:
-        """Workspace, id and delivery of what this process has claimed and not begun."""
+        """Return workspace, id and delivery of the invocations that this process has claimed but not begun."""
         with self._database.read(settled=False) as transaction:
             rows = transaction.execute(sql.CLAIMED, {"owner": Instance.of(self._database).owner})
         return [(row.workspace, row.id, row.delivery) for row in rows]
 
     def asked_to_cancel(self) -> list[tuple[str, str]]:
-        """Workspaces and ids of what this process runs and others want cancelled; each is told once."""
+        """Return workspace and id of the invocations here that other processes asked to cancel; each is reported once."""
         owner = Instance.of(self._database).owner
         if self._database.look_up(sql.ASKED_TO_CANCEL, {"owner": owner}) is None:
             return []
@@ -96,12 +96,12 @@ class Queue:
         return self._database.record(unit)
 
     def depth(self) -> dict[str, int]:
-        """How many wait, by workspace."""
+        """Return the number of queued invocations by workspace."""
         with self._database.read() as transaction:
             return {row.workspace: int(row.waiting) for row in transaction.execute(sql.DEPTH, {})}
 
     def _claimed(self, transaction: Transaction, limit: int, rooms: dict[str, int], most: int, now: float) -> list[Claimed]:
-        """Claim in one transaction: an equal share for each workspace that has room, then what is left for those that have more."""
+        """Claim in one transaction: an equal share for each workspace below its limit, then the rest from those with more waiting."""
         names = [name for name in self._waiting(transaction, limit, now) if rooms.get(name, most) > 0]
         found: list[Claimed] = []
         while names and len(found) < limit:
@@ -118,7 +118,7 @@ class Queue:
         return found
 
     def _waiting(self, transaction: Transaction, limit: int, now: float) -> list[str]:
-        """Workspaces that have something to be claimed: those behind the one served last, then those before it."""
+        """Return the workspaces with claimable invocations: those after the one served last, then those before it."""
         names: list[str] = []
         for after in dict.fromkeys((self._last, "")):
             rows = transaction.execute(sql.WAITING_WORKSPACES, {"after": after, "limit": limit, "now": now})

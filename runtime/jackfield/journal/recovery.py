@@ -1,8 +1,8 @@
-"""Taking over what instances leave behind whose lease has expired, for all workspaces of a database.
+"""Recovery of entries whose owner's lease has expired, for all workspaces of a database.
 
-A lease is judged by whether it was renewed while this process looked on, not by its time of day: clocks of hosts differ and are set back. A
-process that cannot look on for so long asks the database, whose clock all instances renew their leases by.
-While this process could not write to the database itself, nobody's lease runs out.
+A lease has expired if this process saw no renewal for its duration; timestamps are not compared with the local clock, since clocks of hosts
+differ and are set back. A process that cannot watch for that long asks the database, by whose clock all instances renew their leases.
+No lease expires while this process itself cannot write to the database.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ if TYPE_CHECKING:
 __all__ = ["DELIVERIES", "Recovery"]
 
 DELIVERIES = 5
-"""Deliveries of a queued invocation that may be begun and lost with their worker; then it has failed."""
+"""Limit of deliveries of a queued invocation that were begun and lost with their worker; then it fails."""
 _UNBEGUN = 20
-"""Deliveries that may be lost before they are begun: more, since most of them fell with a neighbour."""
+"""Limit of deliveries lost before they were begun: higher, since another invocation of that worker was probably the cause."""
 _STALE = 60.0
-"""Seconds by the database's clock after which a process that has only just come counts a lease as expired: a clock may be set."""
+"""Age in seconds by the database's clock at which a process that has just started counts a lease as expired; that clock may be set."""
 _STRANGERS_EVERY = 2 * LEASE
 _AT_ONCE = 200
 _LONGEST_PAUSE = 4.0
 _UNIT = 50
-"""Entries that are settled with one commit."""
+"""Number of entries settled in one commit."""
 
 
 @dataclass(slots=True)
 class _Seen:
-    """An instance as this process has last seen it, and since when (``time.monotonic``) it has not renewed its lease."""
+    """Last renewal of an instance that this process saw, and when it first saw it (``time.monotonic``)."""
 
     seen_at: float | None
     since: float
 
 
 class Recovery:
-    """Looks for expired leases and settles or gives back what they held. ``monotonic`` is the clock that leases are judged by."""
+    """Recovery of the entries of expired leases: it settles or requeues them. ``monotonic`` is the clock for the age of leases."""
 
     def __init__(self, database: Database, vault: Vault, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._database = database
@@ -65,7 +65,7 @@ class Recovery:
         self._jitter = random.Random()  # noqa: S311 (jitter, not a secret)
 
     def look(self) -> int:
-        """Take over what instances held whose lease has expired, and end what was not begun in time; return how many entries that was."""
+        """Recover the entries of expired leases and fail invocations past their ``notAfter``; return how many entries changed."""
         me = Instance.of(self._database)
         with self._database.read(settled=False) as transaction:
             rows = [row for row in transaction.execute(sql.INSTANCES, {}) if row.id != me.id]
@@ -79,22 +79,22 @@ class Recovery:
         return found + self._from_strangers(now, me) + self._end_overdue()
 
     def has_lost(self, owner: str | None) -> bool:
-        """Return True where an owner holds no lease any more, as far as a single look can tell."""
+        """Return whether an owner has lost its lease, as far as a single query can tell."""
         if owner is None or owner == Instance.of(self._database).id:
             return False
         row = self._database.look_up(sql.INSTANCE.format(now=self._database.dialect.now), {"id": owner})
         if row is None:
             return True
         if self._place is not None and row.place == self._place:
-            return self._has_ended(row)  # one that lives and does not renew its lease is found by looking on
+            return self._has_ended(row)  # a live process that does not renew its lease is found by ``look``
         return bool(row.age > _STALE)
 
     def settle(self, workspace: str, entry: Entry) -> bool:
-        """Settle or give back one entry whose owner has lost its lease; False where somebody else was faster."""
+        """Settle or requeue one entry whose owner has lost its lease; return False if another process was faster."""
         return bool(self._database.record(lambda transaction: self._settled(transaction, workspace, entry, None)))
 
     def refuse(self, workspace: str, identifier: str, result: Result) -> bool:
-        """End an invocation that waits in the queue, claimed or not, with a failure; False where it is not there any more."""
+        """Settle a queued invocation, claimed or not, as failed; return False if it is no longer queued."""
         values = {
             "workspace": workspace, "id": identifier, "settled_at": self._clock.time(),
             "result": self._sealed(workspace, identifier, result), "error_code": result.error.code if result.error is not None else None,
@@ -112,7 +112,7 @@ class Recovery:
         return steady_since is not None and now - max(seen.since, steady_since) > LEASE
 
     def _from_strangers(self, now: float, me: Instance) -> int:
-        """Take over what belongs to instances that are not registered: they ended in order, or before this version."""
+        """Recover the entries of unregistered instances: those that shut down cleanly, or ran a version without registration."""
         if now < self._strangers_at:
             return 0
         self._strangers_at = now + _STRANGERS_EVERY
@@ -142,7 +142,7 @@ class Recovery:
         return self._database.record(unit)
 
     def _settled(self, transaction: Transaction, workspace: str, entry: Entry, host: str | None) -> int:
-        """Settle one entry by its effect, or give it back to the queue."""
+        """Settle one entry by its effect, or return it to the queue."""
         about = {"workspace": workspace, "id": entry.id, "owner": entry.owner, "delivery": entry.delivery, "was": entry.status}
         if entry.delivery == 0:
             return transaction.change(sql.RECOVERED, {**about, **self._outcome(workspace, entry, left_behind(entry)), "deliveries": None})
@@ -158,8 +158,10 @@ class Recovery:
         return transaction.change(sql.REDELIVER, {**about, "available_at": self._next(entry, deliveries)})
 
     def _next(self, entry: Entry, deliveries: list[Mapping[str, Any]]) -> float:
-        """Return when it may be delivered again: later and at random the more workers it has been lost with, so that one that ends its
-        worker does not take the same neighbours with it each time."""
+        """Return the time of the next delivery, delayed at random and longer with each worker lost.
+
+        This way an invocation that crashes its worker does not take the same neighbours down each time.
+        """
         suspicion = max(_count(deliveries, "lost"), _count(deliveries, "not_begun") - 2)
         if suspicion <= 0:
             return entry.available_at or entry.created_at
@@ -182,11 +184,11 @@ class Recovery:
         text = json.dumps(result.to_json(), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
         try:
             return self._vault.seal(workspace, ("invocation", identifier, "result"), text)
-        except Internal:  # the workspace's key is damaged: the status alone is the truth that can be kept
+        except Internal:  # the workspace's key is damaged: only the status can be stored
             return None
 
     def _end_overdue(self) -> int:
-        """End what was not begun by its ``notAfter``."""
+        """Fail invocations that were not begun by their ``notAfter`` time."""
         with self._database.read(settled=False) as transaction:
             rows = transaction.execute(sql.OVERDUE, {"now": self._clock.time(), "limit": _AT_ONCE})
         return sum(self.refuse(row.workspace, row.id, expired(_listed(row))) for row in rows)
@@ -201,7 +203,7 @@ def _parts(rows: list[Row]) -> Iterable[list[Row]]:
 
 
 def _listed(row: Row) -> Entry:
-    """Return the entry of a row without its Result; a damaged row must not keep the others from being settled."""
+    """Create an entry without its Result; a damaged row must not prevent the recovery of the others."""
     try:
         return read_entry(row.as_dict(), None)
     except (ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""What a dashboard counts: invocations with their moments and durations, without their Results."""
+"""Data for dashboards: invocations with times and durations, without their Results."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ WHERE workspace = :workspace AND status IN ('queued', 'running', 'in_doubt') GRO
 """
 
 Sees = Callable[[Any], bool]
-"""Says of a row with connector, action, effect and connection whether the caller sees it."""
+"""Returns whether the caller may see a row with connector, action, effect and connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One invocation. ``seconds`` is from admitted to settled, None while it is open."""
+    """One invocation. ``seconds`` is the time from creation to settlement; None while it is open."""
 
     connector: str
     action: str
@@ -37,7 +37,8 @@ class Sample:
 
 
 def samples(database: Database, workspace: str, since: float, limit: int, sees: Sees | None = None) -> list[Sample]:
-    """The newest ``limit`` invocations of a workspace since a moment (seconds since 1970), newest first; of them, those that are seen."""
+    """Return the newest ``limit`` invocations of a workspace since a time (seconds since 1970), newest first, without those hidden by
+    ``sees``."""
     with database.read() as transaction:
         rows = transaction.execute(_SINCE, {"workspace": workspace, "since": since, "limit": limit})
     return [
@@ -48,7 +49,7 @@ def samples(database: Database, workspace: str, since: float, limit: int, sees: 
 
 
 def open_counts(database: Database, workspace: str, sees: Sees | None = None) -> Mapping[str, int]:
-    """How many invocations of a workspace are ``queued``, ``running`` and ``in_doubt`` now, of those that are seen."""
+    """Count the invocations of a workspace that are ``queued``, ``running`` and ``in_doubt`` now, without those hidden by ``sees``."""
     with database.read() as transaction:
         rows = [row for row in transaction.execute(_OPEN, {"workspace": workspace}) if sees is None or sees(row)]
     return {status: sum(int(row.invocations) for row in rows if row.status == status) for status in ("queued", "running", "in_doubt")}

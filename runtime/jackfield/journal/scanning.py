@@ -1,7 +1,7 @@
-"""Scans of the journal: how far one page of a filtered list looks, and the list for callers who see only a part of it.
+"""Bounded scans of the journal: the limit of one filtered page, and the list for callers who may see only some entries.
 
-Neither what a page holds, nor its cursor, nor the work that it takes may depend on what a filter matches among hidden entries. So the rules
-are asked first, of a fixed number of rows; the filters are applied to the rest; and the cursor is encrypted: it may name a hidden row.
+The content of a page, its cursor and its cost must not depend on hidden entries that match a filter. Therefore the rules are applied first,
+to a fixed number of rows, and the filters to the rows that remain; the cursor may name a hidden row, so it is encrypted.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 __all__ = ["FROM_FLOOR", "Scan", "floor"]
 
 _LOOKED_AT = 2000
-"""Rows that one page looks at; where that is not enough, the page is short and has a cursor."""
+"""Rows scanned for one page; if these are not enough, the page is short and has a cursor."""
 _FILTERED = 20_000
-"""Rows that a page of a filtered list looks at for a caller without rules: 36 ms where ``q`` fits none of them."""
+"""Rows scanned for a page of a filtered list for a caller without rules: 36 ms if ``q`` matches none of them."""
 FROM_FLOOR = " AND (created_at, id) >= (:floor_at, :floor_id)"
 _FLOOR = "SELECT created_at, id FROM invocations WHERE workspace = :workspace"
 _SELECT = """
 SELECT id, status, connector, action, effect, connection, caller, idempotency_key, error_code, request_id, context, created_at
 FROM invocations WHERE workspace = :workspace"""
 _WIDTH = 100
-"""Bytes of every cursor before it is encrypted: their number says nothing."""
+"""Bytes of every cursor before encryption; fixed, so that the length reveals nothing."""
 _PLACE = ("invocations", "cursor")
 
 
 def floor(transaction: Transaction, filters: Mapping[str, Any], place: Mapping[str, Any]) -> Row | None:
-    """Return the last row that one page may look at, read from an index alone; None where no filter needs a bound, or fewer rows are left.
+    """Return the last row that one page may scan, read from an index alone; None if an index answers all filters, or fewer rows are left.
 
-    ``place`` is the workspace, and ``at`` and ``after`` of a cursor.
+    ``place`` holds the workspace, and ``at`` and ``after`` of a cursor.
     """
     served = indexed(filters)
     if all(name in served for name, value in filters.items() if value is not None):
@@ -49,7 +49,7 @@ def floor(transaction: Transaction, filters: Mapping[str, Any], place: Mapping[s
 
 
 class Scan:
-    """Rows of a workspace that a caller sees, newest first. ``sees`` is asked of each row before the filters are."""
+    """Scan of the rows of a workspace that a caller may see, newest first. ``sees`` is applied to each row before the filters."""
 
     def __init__(self, database: Database, vault: Vault, workspace: str, sees: Callable[[Any], bool]) -> None:
         self._database = database
@@ -58,7 +58,7 @@ class Scan:
         self._sees = sees
 
     def page(self, cursor: str | None, limit: int, filters: Mapping[str, Any]) -> tuple[list[str], str | None]:
-        """Return ids of entries that are seen and fit, and the cursor of the next page."""
+        """Return the ids of visible entries that match the filters, and the cursor of the next page."""
         rows = self._rows(cursor, {name: filters.get(name) for name in ("since", "until")})
         found: list[str] = []
         last: Row | None = None

@@ -1,4 +1,4 @@
-"""The journal's SQL, for SQLite and PostgreSQL alike. Every statement of a tenant names the workspace."""
+"""The journal's SQL, for both SQLite and PostgreSQL. Every statement on behalf of a tenant is limited to its workspace."""
 
 from jackfield.journal.entry import COLUMNS
 
@@ -71,7 +71,7 @@ UPDATE invocations SET status = :status, error_code = :error_code, attempts = :a
 WHERE {_OURS} AND recovered_at IS NOT NULL
     AND ((status IN ('in_doubt', 'failed') AND resolved_by IS NULL) OR (resolved_by IS NOT NULL AND :status <> 'in_doubt'))
 """
-# The outcome of a run that another process has settled as lost: only the run itself knows better, also than the person who had to guess.
+# The real outcome of a run that another process has settled as lost. It also overrides the decision of a person, who had to guess.
 RESOLVE = """
 UPDATE invocations SET status = :status, error_code = :error_code, result = :result, key_held = :key_held, resolved_by = :resolved_by,
     purge_after = :purge_after
@@ -92,8 +92,8 @@ DELETE FROM invocations
 WHERE workspace = :workspace AND status IN ('succeeded', 'failed') AND created_at < :before AND settled_at < :before
     AND (resolved_by IS NULL OR purge_after < :now)
 """
-# ``created_at`` says nothing that ``settled_at`` does not, but the index by status has it. Only a doubt that was resolved has a time of its
-# own, ``purge_after``.
+# ``created_at`` is redundant beside ``settled_at``, but the index by status contains it. Only a resolved doubt has a retention of its own,
+# ``purge_after``.
 _WAITING = "status = 'queued' AND owner IS NULL AND available_at <= :now AND (not_after IS NULL OR not_after > :now)"
 WAITING_WORKSPACES = f"""
 WITH RECURSIVE queued(workspace) AS (
@@ -105,7 +105,7 @@ WITH RECURSIVE queued(workspace) AS (
 SELECT workspace FROM queued WHERE workspace IS NOT NULL
     AND EXISTS (SELECT 1 FROM invocations WHERE invocations.workspace = queued.workspace AND {_WAITING}) LIMIT :limit
 """
-# One step of the index for each workspace that has anything queued, however many rows it has.
+# One index look-up for each workspace with queued invocations, however many they are.
 CLAIMABLE = f"""
 SELECT workspace, id, inputs, delivery FROM invocations WHERE workspace = :workspace AND {_WAITING}
 ORDER BY available_at, id LIMIT :limit
@@ -119,7 +119,7 @@ UPDATE invocations SET status = 'queued', owner = NULL, started_at = NULL, expir
 WHERE {_OURS} AND status IN ('queued', 'running')
 """
 GIVE_BACK = f"UPDATE invocations SET owner = NULL, inputs = :inputs WHERE {_OURS} AND status = 'queued'"
-"""Of what has not begun only: a run that has begun may have been sent."""
+"""Only for invocations that have not begun: those that have may have been sent."""
 RELEASE = f"UPDATE invocations SET owner = NULL WHERE {_OURS} AND status = 'queued'"
 UNCLAIM_ALL = "UPDATE invocations SET owner = NULL WHERE status = 'queued' AND owner = :owner"
 CLAIMED = "SELECT workspace, id, delivery FROM invocations WHERE status = 'queued' AND owner = :owner"
@@ -152,7 +152,7 @@ UNION
 SELECT DISTINCT owner FROM invocations
 WHERE status = 'queued' AND owner IS NOT NULL AND NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = owner)
 """
-# CROSS JOIN keeps SQLite at the order written: each workspace's running entries by the index.
+# CROSS JOIN makes SQLite join in the order written, so that it finds each workspace's running entries by the index.
 REDELIVER = f"""
 UPDATE invocations SET status = 'queued', owner = NULL, started_at = NULL, expires_at = NULL, available_at = :available_at,
     deliveries = :deliveries
@@ -172,7 +172,7 @@ FORGET_INSTANCE = "DELETE FROM instances WHERE id = :id"
 FORGET_DEAD_INSTANCE = "DELETE FROM instances WHERE id = :id AND seen_at = :seen_at"
 INSTANCES = "SELECT id, host, pid, place, born, seen_at FROM instances"
 INSTANCE = "SELECT pid, place, born, {now} - seen_at AS age FROM instances WHERE id = :id"
-"""``{now}`` is the dialect's: clocks of hosts differ, and the database has one."""
+"""``{now}`` is the dialect's expression for the database's clock, since clocks of hosts differ."""
 DEPTH = "SELECT workspace, COUNT(*) AS waiting FROM invocations WHERE status = 'queued' GROUP BY workspace"
 STATS = """
 SELECT connector, action, status, COUNT(*) AS invocations, SUM(attempts) AS attempts, AVG(settled_at - created_at) AS mean_seconds,

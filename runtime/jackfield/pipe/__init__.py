@@ -1,1 +1,1 @@
-"""From an invocation to a Result: admit, check, open, run, settle. ``pipeline`` draws the stages in order."""
+"""The path from an invocation to a Result: admit, check, open, run, settle. ``pipeline`` calls the stages in order."""

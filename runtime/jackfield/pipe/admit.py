@@ -1,4 +1,4 @@
-"""The first stage: is what is asked for there? Manifests only; no connector code is imported for a call that will be refused."""
+"""First stage, admit: resolve connector, action and connection. It reads manifests only: a refused call imports no connector code."""
 
 from __future__ import annotations
 
@@ -27,9 +27,12 @@ __all__ = ["Admitted", "Target", "Targets", "admit", "admitting", "check_values"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Target:
-    """The connection of an invocation. ``name`` is None for inline values; ``values`` are prepared, references still unresolved. ``id`` is
-    that of a connection which the database keeps; ``origin`` says who gave the values. ``inputs`` are default inputs by connector and
-    action, which other systems' files may bring along."""
+    """Connection of an invocation.
+
+    ``name`` is None for inline values. ``values`` are validated, with references unresolved. ``id`` is set for connections stored in the
+    database. ``origin`` is the source of the values. ``inputs`` are default inputs by connector and action, which files of other systems
+    may contain.
+    """
 
     name: str | None
     kind: ConnectionTypeManifest
@@ -40,9 +43,9 @@ class Target:
     origin: Origin = "operator"
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     refers: bool = True
-    """Whether any of the values is, or holds, a secret reference: others need not be looked through for each invocation."""
+    """True if any of the values is or contains a secret reference; if not, no invocation needs to search them."""
     chosen: tuple[str, ...] = ()
-    """The External IDs that somebody over HTTP or MCP chose for an inline connection."""
+    """Fields with an External ID that a caller over HTTP or MCP chose for an inline connection."""
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a target is not pickled: it holds secrets")
@@ -50,7 +53,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Admitted:
-    """An invocation of which everything that it names was found."""
+    """Invocation whose connector, action and connection are resolved."""
 
     invocation: Invocation
     manifest: Manifest
@@ -62,7 +65,7 @@ class Admitted:
 
     @property
     def waived(self) -> tuple[str, ...]:
-        """The inputs of the action that its connection makes needless."""
+        """Inputs of the action that are not required with this connection."""
         return () if self.target is None else self.target.kind.waives
 
 
@@ -75,10 +78,10 @@ def admit(
     authorizer: Authorizer | None = None,
     note: Callable[[str], object] | None = None,
 ) -> Admitted:
-    """Find the action and the connection, and judge the connection's values. ``origin`` is that of an inline connection.
+    """Find the action and the connection, and validate the connection's values. ``origin`` applies to an inline connection.
 
-    Where rules bind the caller, ``authorizer`` leaves the connections that may be chosen and suggested; ``note`` takes the rule that
-    refuses all of them.
+    If rules bind the caller, ``authorizer`` limits the connections that may be chosen or suggested, and ``note`` is called with the rule
+    that forbids all of them.
 
     :raises UnknownAction: no such action.
     :raises UnknownConnection: no such connection.
@@ -106,7 +109,7 @@ def admitting(
     authorizer: Authorizer | None = None,
     note: Callable[[str], object] | None = None,
 ) -> Steps[Admitted]:
-    """The same in steps: an event loop does not wait for the database."""
+    """Admit an invocation in steps, so that an event loop does not block on the database."""
     if connections.asks_store(invocation.connection):
         found: Admitted = yield Execute(
             lambda: admit(invocation, manifest, connections, targets, origin, authorizer, note), inline_ok=connections.is_near
@@ -164,7 +167,7 @@ def _only_target(
     fits = connections.fitting(manifest) if bound is None else permitted(connections, manifest, action, bound, note)
     kinds = {name: manifest.connection_type(full_name) for name, full_name in fits}
     known = {name: kind for name, kind in kinds.items() if kind is not None}
-    # One that cannot serve the action is still the only one where no other can: the refusal then says why.
+    # If no connection can serve the action, those that cannot still count: a single one is chosen, and its refusal says why.
     fitting = [name for name, kind in known.items() if kind.can_serve(action)] or list(known)
     if len(fitting) == 1:
         return targets.find(connections.find(fitting[0]), manifest)
@@ -180,7 +183,7 @@ def _only_target(
 
 
 class Targets:
-    """The targets that stored connections make, kept while the connection stays the same object: their values are judged once."""
+    """Cache of the targets of stored connections, so that values are validated once. An entry is valid for the same connection object."""
 
     def __init__(self, schemas: Schemas, limit: int = 2000) -> None:
         self.schemas = schemas
@@ -190,9 +193,9 @@ class Targets:
         at_fork(self)
 
     def find(self, stored: StoredConnection, manifest: Manifest) -> Target:
-        """The target that a stored connection makes for this connector.
+        """Return the target for a stored connection and a connector.
 
-        :raises InvalidConnection: where its type is not one of the connector's, or its values break the type's schema.
+        :raises InvalidConnection: if the connector does not have its type, or its values break the type's schema.
         """
         key = (stored.name, manifest.key, manifest.version)
         kept = self._kept.get(key)
@@ -224,9 +227,9 @@ def _refers(values: Mapping[str, Any]) -> bool:
 def check_values(
     kind: ConnectionTypeManifest, values: Mapping[str, Any], manifest: Manifest, schemas: Schemas, *, name: str | None = None
 ) -> Mapping[str, Any]:
-    """Judge connection values against their type's schema and fill defaults in; what stands behind a reference is judged when it is read.
+    """Validate connection values against their type's schema and fill in defaults. Referenced secrets are validated when they are read.
 
-    :raises InvalidConnection: with every fault at once.
+    :raises InvalidConnection: with all faults at once.
     """
     schema = schemas.find((manifest.key, manifest.version, "connection", kind.key), kind.schema, noun="value")
     checked = schema.check(values)
@@ -249,7 +252,7 @@ def check_values(
 
 
 def _cleaned(faults: Sequence[Detail], secrets: frozenset[str]) -> list[Detail]:
-    """Return the faults without the connection's secrets: one may stand in another field, which its fault quotes, or be a member's name."""
+    """Redact the connection's secrets in the faults: a fault may quote a field that repeats a secret or contain it as a member's name."""
     redactor = Redactor(secrets)
     return [Detail(redactor.clean(fault.path), redactor.clean(fault.message), fault.keyword) for fault in faults]
 

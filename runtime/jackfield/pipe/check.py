@@ -1,4 +1,4 @@
-"""The second stage: the action's JSON Schema judges the inputs; then the author's rules do."""
+"""Second stage, check: validate the inputs against the action's JSON Schema, then against the author's rules."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["check", "model_faults", "typed"]
 
 
 def check(admitted: Admitted, defaults: Mapping[str, Any], schemas: Schemas) -> Mapping[str, Any]:
-    """The inputs as the action will get them: defaults filled in, strings read losslessly, judged by the schema.
+    """Return the inputs for the action: defaults filled in, strings converted losslessly, validated against the schema.
 
-    What the connection's type waives may be left out; where it is given, it is judged all the same.
+    Inputs that the connection's type waives may be left out; if given, they are validated, too.
 
-    :raises InvalidInput: with every fault at once.
+    :raises InvalidInput: with all faults at once.
     """
     waived, schema = admitted.waived, admitted.action.inputs
     if waived:
@@ -37,17 +37,16 @@ def check(admitted: Admitted, defaults: Mapping[str, Any], schemas: Schemas) -> 
 
 
 def _given(admitted: Admitted) -> Mapping[str, Any]:
-    """The invocation's inputs, and those that the connection's own file brings along for the action; one that is given, even as blank,
-    goes before."""
+    """Merge the invocation's inputs with the default inputs from the connection's file; the invocation's take precedence, even if blank."""
     given, target = admitted.invocation.inputs, admitted.target
     brought = target.inputs.get(f"{admitted.manifest.key}/{admitted.action.key}") if target is not None else None
     return {**brought, **given} if brought else given
 
 
 def typed(admitted: Admitted, action: Action, values: Mapping[str, Any]) -> Inputs:
-    """The author's typed view of judged inputs; what was waived and left out is None there.
+    """Build the author's typed model of validated inputs; waived inputs that were left out are None.
 
-    :raises InvalidInput: where the author's rules refuse them.
+    :raises InvalidInput: if the author's rules refuse them.
     """
     required = admitted.action.inputs.get("required", ())
     left_out = {name: None for name in admitted.waived if name in required and name not in values}
@@ -66,7 +65,7 @@ def typed(admitted: Admitted, action: Action, values: Mapping[str, Any]) -> Inpu
 
 
 def model_faults(error: ValidationError) -> list[Detail]:
-    """What an author's model says about values that their schema let through; no value is quoted."""
+    """List the faults that an author's model found in values that passed their schema; no value is quoted."""
     return [Detail(pointer(*item["loc"]), _sentence(item)) for item in error.errors(include_url=False, include_input=False)]
 
 
@@ -76,7 +75,7 @@ def _sentence(item: Mapping[str, Any]) -> str:
 
 
 def _refused(admitted: Admitted, faults: Sequence[Detail], count: int | None = None) -> InvalidInput:
-    """``count`` is how many faults there are, where ``faults`` does not tell each."""
+    """Build the error; ``count`` is the number of faults if ``faults`` does not list them all."""
     count = len(faults) if count is None else count
     return InvalidInput(
         "1 input is not valid" if count == 1 else f"{count} inputs are not valid",

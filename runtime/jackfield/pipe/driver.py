@@ -1,4 +1,4 @@
-"""What a run asks its driver to do, so that one straight piece of code serves threads and event loops alike."""
+"""Steps of a run, and the drivers that perform them: one generator serves both threads and event loops."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Execute:
-    """Call ``function``: in this thread, or in a worker thread under an event loop; a coroutine function is awaited. ``inline_ok``: it
-    takes less than going to a thread does, and is called in the loop."""
+    """Call of ``function``: in this thread or, under an event loop, in a worker thread; a coroutine function is awaited.
+
+    ``inline_ok``: the call is faster than a switch to a thread, so it may run in the event loop.
+    """
 
     function: Callable[[], Any]
     is_async: bool = False
@@ -38,7 +40,7 @@ class Execute:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Wait ``seconds``, or until ``cancelled`` is set."""
+    """Wait for ``seconds``, or until ``cancelled`` is set."""
 
     seconds: float
     cancelled: threading.Event | None = None
@@ -46,8 +48,11 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Have ``unit`` committed with what others record at the same time. ``durable`` waits until it is on the disk, and gives the unit's
-    value; else ``lost`` is told where it cannot be committed, and what is given takes the unit back, if no commit has taken it."""
+    """Commit of ``unit``, grouped with concurrent ones.
+
+    If ``durable``, the step waits until the unit is on disk and returns its value. Otherwise it returns a function that withdraws the unit,
+    if no commit has taken it yet, and ``lost`` is called if the commit fails.
+    """
 
     database: Database
     unit: Callable[[Transaction], Any]
@@ -55,7 +60,7 @@ class Commit:
     lost: Callable[[Exception], None] | None = None
 
     def ended(self, _value: object, error: Exception | None) -> None:
-        """What is told of a commit that nobody waits for."""
+        """Handle the end of a commit that no caller waits for."""
         if error is None:
             return
         if self.lost is not None:
@@ -69,7 +74,7 @@ Steps = Generator[Step, Any, T]
 
 
 class LoopThread:
-    """An event loop in a thread of its own, started on first use: where a synchronous caller runs ``async def`` actions."""
+    """Event loop in its own thread, started on first use, for ``async def`` actions of synchronous callers."""
 
     def __init__(self) -> None:
         self._inherited: list[object] = []
@@ -83,12 +88,12 @@ class LoopThread:
         self._lock = threading.Lock()
 
     def _leave_to_parent(self) -> None:
-        """Start a loop of this process's own when one is needed. The parent's is kept, unused: to close it would change its selector."""
+        """Reset in a forked child. The parent's loop is kept but unused: closing it would change the selector shared with the parent."""
         self._inherited.append(self._loop)
         self._begin_anew()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end, from any other thread."""
+        """Run a coroutine to completion; callable from any other thread."""
         import asyncio
 
         with self._lock:
@@ -104,7 +109,7 @@ class LoopThread:
             self._running.discard(future)
 
     def close(self) -> None:
-        """Let what was given to the loop end (each run has its deadline), cancel what it left behind, and stop the loop."""
+        """Wait for the coroutines of the loop (each run has its deadline), cancel tasks that they left behind, and stop the loop."""
         with self._lock:
             loop, self._loop = self._loop, None
         if loop is not None and self._thread is not None:
@@ -128,7 +133,7 @@ async def _cancel_others() -> None:
 
 
 def drive(steps: Steps[T], clock: Clock, loop: LoopThread) -> T:
-    """Run the steps in this thread."""
+    """Perform the steps in this thread."""
     value: Any = None
     failure: BaseException | None = None
     try:
@@ -140,7 +145,7 @@ def drive(steps: Steps[T], clock: Clock, loop: LoopThread) -> T:
                 continue
             try:
                 value = _commit(step) if isinstance(step, Commit) else loop.run(step.function()) if step.is_async else step.function()
-            except BaseException as error:  # noqa: BLE001 (handed to the run, which maps it or records that it was torn down)
+            except BaseException as error:  # noqa: BLE001 (passed to the run, which maps it or records that it was interrupted)
                 failure = error
     except StopIteration as end:
         result: T = end.value
@@ -148,7 +153,7 @@ def drive(steps: Steps[T], clock: Clock, loop: LoopThread) -> T:
 
 
 async def adrive(steps: Steps[T], clock: Clock, workers: Executor) -> T:
-    """Run the steps in this task; what may block goes to a worker thread."""
+    """Perform the steps in this task; calls that may block run in a worker thread."""
     import asyncio
 
     value: Any = None
@@ -173,7 +178,7 @@ async def adrive(steps: Steps[T], clock: Clock, workers: Executor) -> T:
                 value = await (
                     step.function() if step.is_async else loop.run_in_executor(workers, copy_context().run, _caught, step.function)
                 )
-        except BaseException as error:  # noqa: BLE001 (handed to the run, which maps it or records that it was torn down)
+        except BaseException as error:  # noqa: BLE001 (passed to the run, which maps it or records that it was interrupted)
             failure = error
         else:
             failure = value.error if isinstance(value, _Raised) else None
@@ -185,10 +190,10 @@ class _Raised:
 
 
 def _caught(function: Callable[[], Any]) -> Any:
-    """What ``function`` gives or raises, as a value: asyncio's futures do not take a StopIteration, and would never be done."""
+    """Return the value of ``function``, or its exception as a value: an asyncio future rejects StopIteration and would never be done."""
     try:
         return function()
-    except Exception as error:  # noqa: BLE001 (handed to the run, which maps it)
+    except Exception as error:  # noqa: BLE001 (passed to the run, which maps it)
         return _Raised(error)
 
 
@@ -197,7 +202,7 @@ def _commit(step: Commit) -> Any:
         return step.database.record(step.unit)
     taken_back = step.database.defer(step.unit, step.ended)
     if step.database.is_behind:
-        with suppress(JackfieldError):  # each unit that was put off is told of by itself
+        with suppress(JackfieldError):  # each deferred unit reports its own failure
             step.database.record(_nothing)
     return taken_back
 
@@ -207,13 +212,13 @@ async def _acommit(step: Commit, loop: asyncio.AbstractEventLoop) -> Any:
         return await _recorded(step.database, step.unit, loop)
     taken_back = step.database.defer(step.unit, step.ended)
     if step.database.is_behind:
-        with suppress(JackfieldError):  # as above
+        with suppress(JackfieldError):  # each deferred unit reports its own failure
             await _recorded(step.database, _nothing, loop)
     return taken_back
 
 
 def _nothing(_transaction: Transaction) -> None:
-    """The unit of a commit that is made for what was put off."""
+    """Do nothing; used as the unit of a commit that flushes deferred units."""
 
 
 async def _recorded(database: Database, unit: Callable[[Transaction], Any], loop: asyncio.AbstractEventLoop) -> Any:
@@ -234,7 +239,7 @@ async def _recorded(database: Database, unit: Callable[[Transaction], Any], loop
 
 
 def _give_up(future: asyncio.Future[Any], taken_back: Callable[[], bool]) -> None:
-    """The time of a commit is over: what still waits for its turn is taken back; what is under way is waited for."""
+    """Time a commit out: withdraw it if it is still waiting; one that is in progress is awaited."""
     if not future.done() and taken_back():
         from jackfield.database.faults import late
 

@@ -1,4 +1,4 @@
-"""From what a try raised to an error with a code, and to what is known to have been sent. No author's mistake may cause a repeat."""
+"""Map an exception of a try to an error with a code, and to what was sent. An author's mistake must never cause an unsafe retry."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
 __all__ = ["AUTHORS", "Unmapped", "explained", "in_doubt", "repeated", "weigh"]
 
 AUTHORS = logging.getLogger("jackfield.connector")
-"""Mistakes of connector authors, for the author."""
+"""Log of bugs in connectors, for their authors."""
 _NO_REFUSALS = frozenset({"unavailable", "timeout", "internal"})
 _NEVER_SENT = (Cancelled, InvalidConnection, InvalidInput, InvalidInvocation, UnknownName)
-"""Errors that say by themselves that nothing was sent."""
+"""Errors that imply that nothing was sent."""
 _LONGEST = 2000
-"""Characters of what a step returned that an error quotes."""
+"""Maximum number of characters that an error quotes of a step's return value."""
 
 Tell = Callable[[str, Exception], None]
-"""Log a sentence about an exception, cleaned of secrets."""
+"""Logs a sentence about an exception, with secrets redacted."""
 
 
 class Unmapped(Internal):
-    """An exception that no error map knows; ``cause`` is for the log only."""
+    """Exception that no error map recognizes; ``cause`` is for the log only."""
 
     def __init__(self, cause: Exception) -> None:
         super().__init__("the action failed unexpectedly")
@@ -53,7 +53,7 @@ class Unmapped(Internal):
 
 
 def explained(connector: Connector, cause: Exception, client: Any, values: Inputs | None, call: Call, tell: Tell) -> JackfieldError:
-    """Map an exception to an error: by the connector's error map, else by the client's; ``Unmapped`` where neither knows it."""
+    """Map an exception to an error: by the connector's error map, else by the client's; ``Unmapped`` if neither recognizes it."""
     if isinstance(cause, JackfieldError):
         return _late(cause, call)
     for explain in (connector.explain, getattr(client, "explain", None)):
@@ -62,7 +62,7 @@ def explained(connector: Connector, cause: Exception, client: Any, values: Input
         with entered(call):  # an error map may ask for the deadline of the try
             try:
                 found = explain(cause, client, values)
-            except Exception as fault:  # noqa: BLE001 (the action boundary: an error map that fails itself knows nothing)
+            except Exception as fault:  # noqa: BLE001 (the action boundary: an error map that fails is skipped)
                 tell(f"the error map of the connector '{connector.key}' failed on a {type(cause).__name__}", fault)
                 continue
         if isinstance(found, JackfieldError):
@@ -73,7 +73,7 @@ def explained(connector: Connector, cause: Exception, client: Any, values: Input
 
 
 def _late(error: JackfieldError, call: Call) -> JackfieldError:
-    """Say that the deadline passed where that is what ended the try: a read that timed out, a connection shut down."""
+    """Replace the error by a timeout if the deadline ended the try: a read that timed out, a connection that was shut down."""
     unclear = isinstance(error, TimedOut) or (isinstance(error, Unavailable) and error.repeatable and error.provider is None)
     if not unclear or call.deadline.remaining() > 0:
         return error
@@ -84,11 +84,11 @@ def _late(error: JackfieldError, call: Call) -> JackfieldError:
 
 
 def weigh(error: JackfieldError, call: Call, *, reports: bool) -> None:
-    """Decide what is known to have been sent by a failed try, and whether it had begun.
+    """Set on ``error`` what a failed try has sent, and on ``call`` whether the try had begun.
 
-    What the author says of ``sent`` wins; where nothing is said, a failure that is no refusal leaves it unknown. A try that ends without
-    ``begin()`` had begun all the same, unless the error says that nothing was sent. ``reports``: the client announces its requests, so
-    where all of them were safe, nothing was changed.
+    An explicit ``sent`` of the author wins; without one, any failure other than a refusal counts as unknown. A try that ends without
+    ``begin()`` counts as begun, unless the error says that nothing was sent. ``reports``: the client announces its requests, so if all
+    of them were safe methods, nothing was changed.
     """
     if not call.begun:
         call.begun = call.entered and (error.sent is not Sent.NOTHING if error.tells_sent else not isinstance(error, _NEVER_SENT))
@@ -103,7 +103,7 @@ def weigh(error: JackfieldError, call: Call, *, reports: bool) -> None:
 
 
 def in_doubt(action: str, error: JackfieldError, done: Sequence[Answered]) -> InDoubt:
-    """Say that an action may have taken effect or, where a step of it was answered with success, that it has in part."""
+    """Build the error for an action that may have taken effect or, if one of its steps succeeded, has in part."""
     what = error.message if not isinstance(error, Unmapped) else f"an unexpected {type(error.cause).__name__}"
     hint: str = NextStep("in_doubt")
     text = f"'{action}' was sent and may have taken effect: {what}"
@@ -113,7 +113,7 @@ def in_doubt(action: str, error: JackfieldError, done: Sequence[Answered]) -> In
         hint += " It is not repeated, since that would be done twice."
     provider = error.provider
     known = next((step.request_id for step in reversed(done) if step.request_id), None)
-    if known is not None:  # of the step that succeeded: the one that has to be looked up
+    if known is not None:  # the request id of the step that succeeded, since that is the one to look up
         said = provider or Provider()
         provider = Provider(said.code, said.message, said.http_status, known)
     doubt = InDoubt(text, details=[*map(_told, done), *error.details], hint=hint, provider=provider, sent=Sent.UNKNOWN)
@@ -136,7 +136,7 @@ def _told(step: Answered) -> Detail:
 
 
 def repeated(error: JackfieldError) -> JackfieldError:
-    """Say that an earlier try may be the reason for ``error``: the thing is gone, or there already, because that try did it."""
+    """Add to ``error`` that an earlier try may have caused it: that try may have deleted or created the resource already."""
     error.details = (
         *error.details,
         Detail("", "an earlier try got no clear answer and may have done it; this is what a repeat of it was told"),

@@ -1,4 +1,4 @@
-"""The runtimes of all workspaces in one process, on one database."""
+"""Pool of the runtimes of all workspaces in one process, on one database."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 __all__ = ["RuntimePool"]
 
 _KEPT = 500
-"""Workspaces whose open connections one process keeps."""
+"""Limit of workspaces whose runtimes, with their open connections, one process caches."""
 
 
 class RuntimePool:
-    """Gives the runtime of a workspace, made on first use; all share the catalog and the database. ``guard`` judges the hosts that
-    connections which were made over HTTP or MCP name; ``plugins`` are those besides the installed ones."""
+    """Pool of runtimes, one per workspace, created on first use; all share the catalog and the database.
+
+    ``guard`` checks the hosts named by connections that were made over HTTP or MCP; ``plugins`` are added to the installed ones.
+    """
 
     def __init__(
         self,
@@ -53,7 +55,7 @@ class RuntimePool:
         at_fork(self)
 
     def find(self, workspace: str) -> Jackfield:
-        """The runtime of one workspace. Connections from files belong to the workspace ``default``."""
+        """Return the runtime of a workspace. Connections from files belong to the workspace ``default``."""
         found = self._runtimes.get(workspace)
         if found is not None:
             return found
@@ -66,7 +68,7 @@ class RuntimePool:
         return found
 
     def beside(self, workspace: str, connections: Iterable[Any] | None) -> Jackfield:
-        """A further runtime of a workspace, with connections of its own."""
+        """Create another runtime of a workspace, with its own connections."""
         found = self._made(workspace, connections)
         self._beside.append(found)
         return found
@@ -78,7 +80,7 @@ class RuntimePool:
         )  # fmt: skip
 
     def mints(self) -> dict[str, int]:
-        """Credentials that this process has asked of providers, by outcome."""
+        """Return the number of credentials that this process has requested from providers, by outcome."""
         found = {"leased": 0, "failed": 0}
         for runtime in [*self._runtimes.values(), *self._beside]:
             for outcome, count in runtime.open_connections.mints.items():
@@ -86,18 +88,18 @@ class RuntimePool:
         return found
 
     def watch(self) -> None:
-        """Renew this process's lease, and look for what lost processes have left, now and every few seconds from now on."""
+        """Renew this process's lease and recover entries of lost processes, now and every few seconds from then on."""
         recovery = self._recovery()
         instance = Instance.of(self.storage.database)
         instance.watch(recovery.look)
         instance.renew()
 
     def refuse(self, claimed: Claimed, result: Result) -> None:
-        """End a claimed invocation that cannot be begun with a failure."""
+        """Settle a claimed invocation that cannot be begun as failed."""
         self._recovery().refuse(claimed.workspace, claimed.id, result)
 
     def leave(self, claimed: Claimed) -> None:
-        """Settle by its effect, or give back, what was begun here and is not run any more; an outcome that is owed corrects that."""
+        """Settle by effect, or requeue, an invocation that was begun here but no longer runs; an outstanding outcome may correct that."""
         journal = self.find(claimed.workspace).journal
         if journal is None:
             return
@@ -109,21 +111,21 @@ class RuntimePool:
         return Recovery(self.storage.database, self.storage.vault, self.clock)
 
     def cancel(self, workspace: str, identifier: str) -> None:
-        """Cancel what runs in this process and has not been sent."""
+        """Cancel an invocation that runs in this process and has not been sent."""
         for runtime in [*self._runtimes.values(), *self._beside]:
             if runtime.workspace == workspace:
                 runtime.cancel_here(identifier)
 
     def known(self, workspace: str) -> Jackfield | None:
-        """The runtime of a workspace that was used before."""
+        """Return the cached runtime of a workspace; None if there is none."""
         return self._runtimes.get(workspace)
 
     async def drained(self, within: float) -> None:
-        """Let what runs in this event loop end, at most ``within`` seconds; of the rest the journals then tell what is known."""
+        """Wait up to ``within`` seconds for the invocations of this event loop, then cancel the rest and record their state."""
         await asyncio.gather(*(runtime.drained(within) for runtime in [*self._runtimes.values(), *self._beside]))
 
     def close(self) -> None:
-        """Let what runs end, and close the database."""
+        """Wait for running invocations, and close the database."""
         for runtime in [*self._runtimes.values(), *self._beside]:
             runtime.close()
         self.storage.close()

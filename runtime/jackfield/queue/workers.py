@@ -1,4 +1,4 @@
-"""The workers of one process: they take queued invocations from the journal and run them, and learn there what is to be cancelled."""
+"""The queue workers of one process: they claim invocations from the journal, run them, and check it for requests to cancel."""
 
 from __future__ import annotations
 
@@ -27,23 +27,25 @@ T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.queue")
 _POLL = 0.25
-"""Seconds between looks for what other processes have queued."""
+"""Seconds between polls for invocations that other processes have queued."""
 _CHECK = 1.0
-"""Seconds between looks for what is to be cancelled, and for claims that nothing here works on."""
+"""Seconds between checks for requests to cancel, and for claims that no task here works on."""
 _TELL = 60.0
-"""Seconds between two lines of the log about the same fault."""
+"""Seconds between two log lines about the same fault."""
 _FATES: dict[bool | None, str] = {
     True: "could not be begun, and goes back",
     False: "was begun, and its worker could not go on; the journal tells what is known of it",
     None: "was left, and goes back as soon as the database answers, unless it was begun",
 }
 _RESERVED = 8
-"""One of so many places is kept for workspaces that have nothing running here: the others' long ones must not hold all."""
+"""One of this many slots is reserved for workspaces without running invocations, so that one workspace's long ones cannot take them all."""
 
 
 class QueueWorkers:
-    """Runs at most ``limit`` queued invocations at once. ``ended`` is told each Result; while ``stopping`` says so, no further one is
-    begun. All methods belong to one event loop."""
+    """Workers that run at most ``limit`` queued invocations at once.
+
+    ``ended`` is called with each Result; while ``stopping()`` is true, nothing new is begun. Call all methods in the same event loop.
+    """
 
     def __init__(
         self,
@@ -65,16 +67,16 @@ class QueueWorkers:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to look, where there is a database."""
+        """Start polling, if there is a database."""
         if self._runtimes.storage.enabled:
             self._task = asyncio.ensure_future(self._serve())
 
     def wake(self) -> None:
-        """There is something new: look now."""
+        """Poll now: something was queued."""
         self._woken.set()
 
     async def stop(self, within: float) -> None:
-        """Take nothing more, and let what runs end, at most ``within`` seconds; the journal settles the rest by effect."""
+        """Stop claiming and wait up to ``within`` seconds for running invocations; the journal settles the rest by effect."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -100,7 +102,7 @@ class QueueWorkers:
                 self._woken.clear()
 
     async def _check(self, queue: Queue) -> None:
-        """Cancel what others want cancelled, and give back claims that nothing here works on."""
+        """Cancel invocations as other processes requested, and return claims that no task here works on."""
         now = asyncio.get_running_loop().time()
         if now < self._check_at:
             return
@@ -119,7 +121,7 @@ class QueueWorkers:
         return (await self._looked(lambda: queue.claim(room, busy, self._most)) or []) if room else []
 
     async def _looked(self, step: Callable[[], T]) -> T | None:
-        """What a step of the queue gives; None where the database is away, or this process has no memory or thread left, after a pause."""
+        """Run a step of the queue in a thread; after a pause, return None if the database is unavailable or memory or threads ran out."""
         try:
             return await asyncio.to_thread(step)
         except JackfieldError as error:
@@ -130,7 +132,7 @@ class QueueWorkers:
         return None
 
     def _tell(self, reason: str) -> None:
-        """Log why the queue cannot be read; the same reason, met with every look, once a minute."""
+        """Log why the queue cannot be read; the same reason at most once a minute."""
         now = asyncio.get_running_loop().time()
         if now >= self._tell_at.get(reason, now):
             self._tell_at = {known: at for known, at in self._tell_at.items() if at > now} | {reason: now + _TELL}
@@ -158,7 +160,7 @@ class QueueWorkers:
 
 
 def leave(code: int) -> int:
-    """The exit code; at once where an action that does not end holds a thread, since the journal has told of it."""
+    """Return the exit code, or exit at once if an action that does not end blocks a thread; the journal has recorded it already."""
     if any(thread.name.startswith("jackfield") and not thread.daemon for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()
