@@ -22,8 +22,10 @@ def seconds(text: str) -> float | None:
 
 
 def moment(text: str, now: float, direction: int, name: str) -> float:
-    """Parse a point in time into seconds since 1970: a duration from ``now`` on (``direction`` 1) or back (-1), or RFC 3339 text, in
-    UTC if it has no zone; a date alone means its first moment. Errors call the text ``name``.
+    """Parse a point in time into seconds since 1970.
+
+    ``text`` is a duration, counted from ``now`` on (``direction`` 1) or back (-1), or an RFC 3339 date, with or without a time. Without a
+    zone it is in UTC; without a time it is the start of the day. Error messages call the text ``name``.
 
     :raises InvalidInvocation: if the text is neither.
     """

@@ -261,7 +261,7 @@ class ConnectionStore:
             raise _gone(name)
 
     def set_test_outcome(self, stored: StoredConnection, outcome: Outcome, also: Also = _nothing) -> bool:
-        """Store the outcome of a test of ``stored``; return False if the connection has another version by now or is gone. ``also``
+        """Store the outcome of a test of ``stored``; return False if that version has been replaced or removed. ``also``
         runs in the same transaction."""
         if stored.id is None:
             return False

@@ -54,7 +54,7 @@ _Place = tuple[str, "ReferenceRules | None"]
 class Secrets:
     """Resolver of secret references: environment, files, Vault and plugins.
 
-    The environment and files are read each time; secrets from elsewhere are cached for five minutes, up to 1,000 references.
+    The environment and files are read each time; other secrets are cached for five minutes, up to 1,000 references.
     """
 
     def __init__(self, environment: Mapping[str, str], plugins: Plugins, clock: Clock | None = None) -> None:

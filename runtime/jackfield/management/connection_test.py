@@ -72,7 +72,7 @@ def serving(catalog: Catalog, stored: StoredConnection) -> list[Manifest]:
 
 
 def try_connection(stored: StoredConnection, catalog: Catalog, connections: Opener, targets: TargetSource, deadline: Deadline) -> Trial:
-    """Test a connection: first the test of its type, then the tests of each connector that it serves. Secrets are read anew.
+    """Test a connection: first the test of its type, then the tests of each connector that it serves. Secrets are reread.
 
     :raises InvalidConnection: if its values break the schema; nothing was sent then.
     """
