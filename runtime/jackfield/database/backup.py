@@ -1,4 +1,4 @@
-"""A copy of the whole database while it is in use."""
+"""Backup of a database in use, and restore."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COPY = "Stop jackfield, copy the backup to the place of the database, and start
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup that was made: where, how many bytes, and of which version of the tables."""
+    """Completed backup: path, size in bytes, and version of the tables."""
 
     path: str
     size: int
@@ -37,15 +37,15 @@ class Backup:
 
 
 def backup(database: Database, path: str | os.PathLike[str]) -> Backup:
-    """Copy the database, as it is at one moment, to a new file (mode 0600) while calls go on.
+    """Copy a consistent snapshot of the database to a new file (mode 0600), without blocking calls.
 
-    Of SQLite the file is a database in itself, checked before it gets its name: copied to the database's place it is the restore. Of
-    PostgreSQL it is an archive of ``pg_dump``, for ``restore``. The master key is in neither.
+    A backup of SQLite is itself a database, checked before it gets its name: to restore it, copy it to the database's path. A backup of
+    PostgreSQL is an archive of ``pg_dump``, for ``restore``. Neither contains the master key.
 
-    :raises InvalidInvocation: where the path names no file.
-    :raises UsageFault: where the file is there already.
-    :raises DatabaseUnfit: where PostgreSQL's ``pg_dump`` is not on the PATH.
-    :raises Unavailable: where the file cannot be written, or the database cannot be read.
+    :raises InvalidInvocation: if the path names no file.
+    :raises UsageFault: if the file exists.
+    :raises DatabaseUnfit: if PostgreSQL's ``pg_dump`` is not on the PATH.
+    :raises Unavailable: if the file cannot be written, or the database cannot be read.
     """
     if not Path(path).name:
         raise InvalidInvocation(f"the backup's path '{path}' names no file", hint="Name a new file in a folder that can be written.")
@@ -60,12 +60,12 @@ def backup(database: Database, path: str | os.PathLike[str]) -> Backup:
 
 
 def restore(database: Database, path: str | os.PathLike[str], migrate: Callable[[Database], list[int]] = Database.migrate) -> list[int]:
-    """Read a backup of PostgreSQL into ``database``, which must have no tables, and bring it up to date; all of it or nothing.
+    """Load a PostgreSQL backup into ``database``, which must have no tables, and migrate it. All or nothing.
 
-    Return the migrations that an older backup needed, which ``migrate`` applies.
+    Return the migrations that ``migrate`` applied to an older backup.
 
-    :raises DatabaseUnfit: where the database is SQLite or not empty, the file is no backup, or ``pg_restore`` is not on the PATH.
-    :raises Unavailable: where ``pg_restore`` fails.
+    :raises DatabaseUnfit: if the database is SQLite or not empty, the file is no backup, or ``pg_restore`` is not on the PATH.
+    :raises Unavailable: if ``pg_restore`` fails.
     """
     dialect = database.dialect
     if isinstance(dialect, SqliteDialect):
@@ -80,7 +80,7 @@ def restore(database: Database, path: str | os.PathLike[str], migrate: Callable[
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[Path]:
-    """A file beside ``path`` that gets the name ``path`` when the block ends well; nothing that is there is ever overwritten."""
+    """Create a temporary file beside ``path`` and link it to ``path`` on success. Never overwrites a file."""
     part = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     if path.exists():
         raise _taken(path)
@@ -109,8 +109,8 @@ def _copy(dialect: SqliteDialect, part: Path) -> None:
     source = dialect.connect(reads=True)
     target = sqlite3.connect(part, isolation_level=None)
     try:
-        source.connection.backup(target)  # in one step: it reads one state, and writers are not held up
-        target.execute("PRAGMA journal_mode = DELETE")  # one file, without a WAL beside it
+        source.connection.backup(target)  # in one step: it reads one snapshot and does not block writers
+        target.execute("PRAGMA journal_mode = DELETE")  # a single file without a WAL
         sound = [row[0] for row in target.execute("PRAGMA integrity_check(1)")] == ["ok"]
     except sqlite3.Error as fault:
         raise unavailable(trouble_of(fault) or Trouble.DAMAGED, "the backup was not made") from None
@@ -124,25 +124,27 @@ def _copy(dialect: SqliteDialect, part: Path) -> None:
 _ARCHIVE = b"PGDMP"
 _SQLITE = b"SQLite format 3\0"
 _URL = '"$JACKFIELD_DATABASE_URL"'
-_DUMP = ("--format=custom", "--exclude-table-data=instances", "--lock-wait-timeout=30s")  # which processes live is no part of a backup
+_DUMP = ("--format=custom", "--exclude-table-data=instances", "--lock-wait-timeout=30s")  # no list of live processes
 _SECRET = ("password", "sslpassword")
 _HINT = "Look for what the program says; it must not be older than the server."
 _RESTORE = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
 
 
 def dump(dialect: Dialect, part: Path, path: Path) -> None:
-    """Write an archive of the whole database, as it is at one moment, to ``part``, which is there; messages name ``path``.
+    """Write an archive of a consistent snapshot to ``part``, which exists; messages name ``path``.
 
-    :raises DatabaseUnfit: where there is no ``pg_dump``; :raises Unavailable: where it fails.
+    :raises DatabaseUnfit: if ``pg_dump`` is not on the PATH.
+    :raises Unavailable: if it fails.
     """
     program = _program("pg_dump", f"pg_dump --format=custom --file='{path}' --dbname={_URL}")
     _run(dialect, [program, *_DUMP, "--file", str(part)], failed="the backup was not made")
 
 
 def restore_dump(dialect: Dialect, path: Path) -> None:
-    """Read an archive that ``dump`` has written into an empty database: all of it or nothing.
+    """Load an archive written by ``dump`` into an empty database. All or nothing.
 
-    :raises DatabaseUnfit: where there is no ``pg_restore``, or the file is no archive; :raises Unavailable: where it fails.
+    :raises DatabaseUnfit: if ``pg_restore`` is not on the PATH, or the file is no archive.
+    :raises Unavailable: if it fails.
     """
     _check_archive(path)
     program = _program("pg_restore", f"pg_restore {' '.join(_RESTORE)} --dbname={_URL} '{path}'")
@@ -178,7 +180,7 @@ def _run(dialect: Dialect, command: list[str], *, failed: str) -> None:
         raise TypeError(dialect.name)
     place = make_conninfo("", **{name: value for name, value in dialect.options.items() if name not in _SECRET})
     try:
-        done = subprocess.run(  # noqa: S603 (a program of PostgreSQL's, and no shell)
+        done = subprocess.run(  # noqa: S603 (a PostgreSQL program, without a shell)
             [*command, "--no-password", "--dbname", place],
             env=_environment(dialect.options),
             stdin=subprocess.DEVNULL,
@@ -194,12 +196,15 @@ def _run(dialect: Dialect, command: list[str], *, failed: str) -> None:
 
 
 def _first(said: str, code: int) -> str:
-    """Return the first line of what a program said: the cause; further lines say where."""
+    """Return the first line of a program's stderr, which holds the cause; further lines give the place."""
     lines = [line.strip() for line in said.splitlines() if line.strip() and "warning:" not in line]
     return lines[0][:300] if lines else f"exit code {code}"
 
 
 def _environment(options: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of the program: with the password, which other users could read in its arguments; without what is ours."""
+    """Return the program's environment, without jackfield's variables.
+
+    The password goes here because other users can read a process's arguments.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JACKFIELD_")}
     return kept | ({"PGPASSWORD": options["password"]} if "password" in options else {})

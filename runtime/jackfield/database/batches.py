@@ -1,8 +1,8 @@
-"""Group commit: what many threads record at the same time shares one commit, that is, one sync of the disk.
+"""Group commit: units recorded concurrently by many threads share one commit, that is, one disk sync.
 
-Who comes first leads: it begins a transaction, takes what has queued up meanwhile, runs each unit, commits once and wakes the others.
-Where a unit fails, all run again, each in a savepoint: savepoints cost as much as the units, and hardly any unit fails. Units from event
-loops wait for a writer thread, which leads when its turn comes.
+The first thread leads: it begins a transaction, takes the units queued meanwhile, runs each, commits once and wakes the others. If a unit
+fails, all run again, each in a savepoint. Savepoints are not used from the start because each costs as much as a unit, and units rarely
+fail. Units from event loops wait for a writer thread, which leads when its turn comes.
 """
 
 from __future__ import annotations
@@ -29,16 +29,19 @@ _log = logging.getLogger("jackfield.database")
 
 
 class UndoneError(Exception):
-    """A unit failed: leave its transaction or savepoint without keeping anything."""
+    """Signal that a unit failed, so that its transaction or savepoint is rolled back."""
 
 
 class SpoiledError(Exception):
-    """A unit failed and the database undid the whole transaction: a full disk does that to SQLite, a lost connection to PostgreSQL."""
+    """Signal that a failed unit ended the whole transaction: by a full disk on SQLite, by a lost connection on PostgreSQL."""
 
 
 class Unit:
-    """One unit of work on its way. ``gate`` is what its thread waits at; ``done`` is told instead where no thread waits. ``until`` is the
-    moment (``time.monotonic``) until which it may wait for a lock; ``waits`` says that it was put off, and no commit has taken it yet."""
+    """One queued unit of work.
+
+    Its thread waits at ``gate``; if no thread waits, ``done`` is called instead. ``until`` is the deadline (``time.monotonic``) for getting
+    a lock; ``waits`` marks a deferred unit that no commit has taken yet.
+    """
 
     __slots__ = ("done", "error", "gate", "settled", "unit", "until", "value", "waits")
 
@@ -53,28 +56,28 @@ class Unit:
         self.waits = False
 
     def run(self, transaction: Transaction) -> None:
-        """Run the unit; what it raises is kept for its caller.
+        """Run the unit and store its result or error for its caller.
 
-        :raises UndoneError: where it raised, so that what it did is undone.
+        :raises UndoneError: if the unit raised, so that its work is rolled back.
         """
         self.value = self.error = None
         try:
             self.value = self.unit(transaction)
             transaction.check()
-        except Exception as fault:  # noqa: BLE001 (it belongs to the caller that waits for it)
+        except Exception as fault:  # noqa: BLE001 (raised again in the caller that waits)
             self.error = fault
             raise UndoneError from None
 
     def fail(self, fault: Exception) -> None:
-        """Nothing of the whole batch was committed: that is what every caller learns whose unit had no fault of its own."""
+        """Set the error of an uncommitted batch, unless the unit has an error of its own."""
         if self.error is None:
-            self.value, self.error = None, copy.copy(fault)  # raised by several threads, each with its own traceback
+            self.value, self.error = None, copy.copy(fault)  # several threads raise it, each with its own traceback
 
 
 def run_apart(batch: list[Unit], transaction: Transaction) -> None:
-    """Run units in one transaction, so that one that fails undoes its own work only.
+    """Run units in one transaction, so that a failing one undoes only its own work.
 
-    :raises SpoiledError: where one failed and took what the others did with it.
+    :raises SpoiledError: if a failing unit undid the work of the others too.
     """
     for item in batch:
         transaction.mark()
@@ -87,13 +90,13 @@ def run_apart(batch: list[Unit], transaction: Transaction) -> None:
 
 
 def fail(items: list[Unit], fault: Exception) -> None:
-    """What each of ``items`` learns where none of them was committed."""
+    """Set ``fault`` for each of ``items``, none of which was committed."""
     for item in items:
         item.fail(fault)
 
 
 def settle(batch: list[Unit]) -> None:
-    """Tell all that wait for their units what became of them."""
+    """Report the outcome to each unit's waiting thread or callback."""
     for item in batch:
         if item.settled:
             continue
@@ -107,31 +110,34 @@ def settle(batch: list[Unit]) -> None:
 def _tell(item: Unit, done: Done) -> None:
     try:
         done(item.value, item.error)
-    except Exception:  # noqa: BLE001 (whoever it belongs to, the next ones must be told)
+    except Exception:  # noqa: BLE001 (a failing callback must not stop the next ones)
         _log.exception("what was to be told of a commit has failed")
 
 
 T = TypeVar("T")
 _TRIES = 3
 _BEHIND = 4
-"""Batches of what was put off, from which on who puts more off should wait for a commit: else it grows faster than it is committed."""
+"""Number of pending batches of deferred units above which callers should wait for a commit, so that the queue stays bounded."""
 _MOMENT = 0.05
-"""Seconds: how long what was put off may wait for somebody else's commit."""
+"""Seconds that a deferred unit waits to join another commit."""
 
 
 class Batches:
-    """The queue of units, and who leads. ``transaction`` begins a transaction that writes. A unit waits for its turn and for the lock for
-    at most ``wait`` seconds, or as long as its caller has patience; then it leaves, and nothing of it was done."""
+    """Queue of units and election of the leader.
+
+    ``transaction`` begins a transaction that writes. A unit waits for its turn and for the lock for at most ``wait`` seconds, or until its
+    caller's deadline; then it leaves the queue, and nothing of it was done.
+    """
 
     def __init__(self, transaction: Callable[[], AbstractContextManager[Transaction]], limit: int, wait: float) -> None:
         self._transaction = transaction
         self._limit = limit
         self._longest = wait
         self._mutex = threading.Lock()
-        self._waiting: deque[Unit] = deque()  # their threads wait at gates
-        self._handed: deque[Unit] = deque()  # nobody waits for them but an event loop
-        self._later: deque[Unit] = deque()  # nobody waits for them: they go with the next commit
-        self._put_off = 0  # units of ``_later``, or taken from it, that are not settled yet
+        self._waiting: deque[Unit] = deque()  # threads wait for them at gates
+        self._handed: deque[Unit] = deque()  # submitted by event loops, no thread waits
+        self._later: deque[Unit] = deque()  # no caller waits: they join the next commit
+        self._put_off = 0  # unsettled units in ``_later`` or taken from it
         self._due = threading.Event()
         self._flusher: threading.Thread | None = None
         self._led = False
@@ -155,11 +161,13 @@ class Batches:
             self._lead(item)
         if item.error is not None:
             raise item.error
-        return item.value  # type: ignore[no-any-return]  # what the unit gave
+        return item.value  # type: ignore[no-any-return]  # the unit's return value
 
     def submit(self, unit: Callable[[Transaction], Any], done: Done) -> Callable[[], bool]:
-        """Have the writer thread run ``unit``, and tell ``done`` after the commit. What is returned takes the unit back: true where it is
-        still in the queue, so that nothing of it was done or will be."""
+        """Let the writer thread run ``unit``, and call ``done`` after the commit.
+
+        Return a function that cancels the unit: True if it was still queued, so that nothing of it was or will be done.
+        """
         item = Unit(unit, self._until(), done)
 
         def taken_back() -> bool:
@@ -173,7 +181,7 @@ class Batches:
             self._check_open()
             if self._writer is None or not self._writer.is_alive():
                 writer = threading.Thread(target=self._write, name="jackfield-writer", daemon=True)
-                writer.start()  # raises where the system has no thread left
+                writer.start()  # raises if the system has no thread left
                 self._writer = writer
             self._handed.append(item)
             wake, self._led = not self._led, True
@@ -182,7 +190,7 @@ class Batches:
         return taken_back
 
     def defer(self, unit: Callable[[Transaction], Any], done: Done) -> Callable[[], bool]:
-        """Run ``unit`` with whatever is committed next, at the latest after a moment. Returns as ``submit`` does."""
+        """Run ``unit`` with the next commit, at the latest after ``_MOMENT``. Return a cancel function, like ``submit``."""
 
         def told(value: object, error: Exception | None) -> None:
             with self._mutex:
@@ -195,7 +203,7 @@ class Batches:
             with self._mutex:
                 there = item.waits and not item.settled
                 if there:
-                    item.settled = True  # and left in the queue: to look for it would take longer than to skip it
+                    item.settled = True  # stays in the queue: searching takes longer than skipping it
                     self._put_off -= 1
             return there
 
@@ -203,7 +211,7 @@ class Batches:
             self._check_open()
             if self._flusher is None or not self._flusher.is_alive():
                 flusher = threading.Thread(target=self._flushes, name="jackfield-flusher", daemon=True)
-                flusher.start()  # as above
+                flusher.start()  # raises if the system has no thread left
                 self._flusher = flusher
             self._put_off += 1
             item.waits = True
@@ -213,18 +221,18 @@ class Batches:
 
     @property
     def is_behind(self) -> bool:
-        """Whether more was put off than a few commits can take."""
+        """True if more units are deferred than a few commits can take."""
         return len(self._later) > _BEHIND * self._limit
 
     def flush(self) -> None:
-        """Return once everything is committed that was put off before."""
+        """Wait until all units deferred before are committed."""
         if not self._put_off or self._closed:
             return
         with self._mutex:
             until = max((item.until for item in self._later), default=self._until())
-        with suppress(JackfieldError), within(min(until, self._until()) - time.monotonic()):  # each unit's own ``done`` is told
+        with suppress(JackfieldError), within(min(until, self._until()) - time.monotonic()):  # errors go to each unit's own ``done``
             for _ in range(1 + len(self._later) // (self._limit - 1)):
-                self.record(_nothing)  # what a leader has taken already is committed before this turn comes
+                self.record(_nothing)  # a batch taken by an earlier leader is committed before this turn comes
 
     def _flushes(self) -> None:
         while True:
@@ -236,7 +244,7 @@ class Batches:
             self.flush()
 
     def close(self) -> None:
-        """Commit what is queued, then take nothing more."""
+        """Commit what is queued, then refuse new units."""
         self.flush()
         self._due.set()
         with self._mutex:
@@ -257,17 +265,17 @@ class Batches:
         return time.monotonic() + patience(self._longest)
 
     def _wait(self, item: Unit, gate: threading.Lock) -> None:
-        """Return when ``item`` was settled, or it is its turn to lead.
+        """Wait until ``item`` is settled or its turn to lead has come.
 
-        :raises Unavailable: where its time is over while it waits in the queue.
+        :raises Unavailable: if its deadline passes while it is queued.
         """
         came = left = False
         try:
             came = gate.acquire(timeout=max(0.0, item.until - time.monotonic()))
             left = not came and self._leave(item)
             if not came and not left:
-                came = gate.acquire()  # it is in a commit that is under way, or leads now
-        except BaseException:  # Ctrl-C while another leads: a turn that comes to this thread is passed on
+                came = gate.acquire()  # it is in a commit under way, or leads now
+        except BaseException:  # Ctrl-C while another thread leads: pass on a turn given to this one
             if not self._leave(item) and not item.settled:
                 if not came:
                     _acquire_surely(gate)
@@ -278,11 +286,11 @@ class Batches:
             raise late()
 
     def _leave(self, item: Unit) -> bool:
-        """Take ``item`` out of the queue of those that wait; false where it is not there any more."""
+        """Remove ``item`` from the waiting queue; return False if it has left the queue already."""
         with self._mutex:
             there = item in self._waiting
             if there:
-                item.settled = True  # first: whatever interrupts this thread, nobody waits for it, nor it for anybody
+                item.settled = True  # first, in case this thread is interrupted here: then no thread waits for the unit
                 self._waiting.remove(item)
         return there
 
@@ -317,7 +325,7 @@ class Batches:
                 return
 
     def _pass_on(self) -> None:
-        """Let the next one lead: the writer where work was handed in, else the thread that has waited longest."""
+        """Choose the next leader: the writer thread if units were submitted, else the thread that has waited longest."""
         with self._mutex:
             if self._handed or (self._closed and self._writer is not None):
                 self._turn.release()
@@ -330,8 +338,10 @@ class Batches:
             self._led = False
 
     def _take(self, batch: list[Unit], own: Unit | None, *, only_late: bool = False) -> None:
-        """Fill ``batch``: what was put off, then ``own`` and who waits; without ``own``, what was handed in and who waits. ``only_late``:
-        of the others only those whose time is over."""
+        """Fill ``batch`` with deferred units, then ``own`` and waiting units; without ``own``, submitted and waiting ones.
+
+        ``only_late`` limits the others to those whose deadline has passed.
+        """
         with self._mutex:
             if only_late:
                 self._take_late(batch)
@@ -367,7 +377,7 @@ class Batches:
         try:
             try:
                 with self._transaction() as transaction:
-                    self._take(batch, own)  # after the wait for the lock, so that who came meanwhile shares the commit
+                    self._take(batch, own)  # after waiting for the lock, so that units queued meanwhile share the commit
                     for item in batch:
                         item.run(transaction)
                     ran = True
@@ -378,20 +388,22 @@ class Batches:
                         ran = True
         except SpoiledError:
             again = [item for item in batch if item.error is None]
-        except Exception as fault:  # noqa: BLE001 (it belongs to the callers that wait for it)
+        except Exception as fault:  # noqa: BLE001 (raised again in the callers that wait)
             if not batch:
                 self._take(batch, own, only_late=isinstance(fault, Contended))
             fail(batch, fault)
             return
-        except BaseException:  # Ctrl-C in the thread that leads: the others must not wait for ever
+        except BaseException:  # Ctrl-C in the leading thread: release the others
             words = "the commit was interrupted, and may have been done" if ran else "it was interrupted, and nothing was done"
             fail(batch, unavailable(Trouble.SLOW, words, CommitInDoubt if ran else Unavailable))
             raise
         self._run_alone(again + [item for item in batch if isinstance(item.error, Contended)])
 
     def _run_alone(self, items: list[Unit]) -> None:
-        """Run units again, each in a transaction of its own: those that lost to another process, and those whose whole batch was
-        undone for one of them."""
+        """Run units again, each in a transaction of its own.
+
+        These are units that lost to another process, and those of a batch that was rolled back because of one unit.
+        """
         for place, item in enumerate(items):
             tries = _TRIES
             fault: Exception | None = None
@@ -400,7 +412,7 @@ class Batches:
                 fault = self._alone(item)
             if isinstance(fault, Contended):
                 item.fail(fault)
-            elif fault is not None:  # the database is gone: the others need not try
+            elif fault is not None:  # the database is gone: do not try the others
                 fail(items[place:], fault)
                 return
 
@@ -411,13 +423,13 @@ class Batches:
                 item.run(transaction)
         except UndoneError:
             return None
-        except Exception as fault:  # noqa: BLE001 (it belongs to the caller that waits for it)
+        except Exception as fault:  # noqa: BLE001 (raised again in the caller that waits)
             return fault
         return None
 
 
 def _nothing(_transaction: Transaction) -> None:
-    """The unit of a commit that is made for what was put off."""
+    """Do nothing: the unit of a commit made for deferred units."""
 
 
 def _acquire_surely(gate: threading.Lock) -> None:

@@ -1,4 +1,4 @@
-"""A cache with a limit."""
+"""A bounded LRU cache."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ V = TypeVar("V")
 
 
 class Kept(Generic[K, V]):
-    """At most ``limit`` values; the one that was not used for the longest time goes first. For all threads."""
+    """Thread-safe LRU cache of at most ``limit`` values."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -34,7 +34,7 @@ class Kept(Generic[K, V]):
         raise TypeError("what is kept in memory is not pickled: it may hold secrets")
 
     def get(self, key: K) -> V | None:
-        """The value under ``key``, if it is still there."""
+        """Return the value under ``key``; None if it is not cached."""
         with self._lock:
             found = self._values.get(key)
             if found is not None:
@@ -42,7 +42,7 @@ class Kept(Generic[K, V]):
             return found
 
     def put(self, key: K, value: V) -> None:
-        """Keep ``value`` under ``key``."""
+        """Cache ``value`` under ``key``."""
         with self._lock:
             self._values[key] = value
             self._values.move_to_end(key)
@@ -50,6 +50,6 @@ class Kept(Generic[K, V]):
                 self._values.popitem(last=False)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all values."""
         with self._lock:
             self._values.clear()

@@ -1,4 +1,4 @@
-"""Whether a database is whole."""
+"""Consistency check of a database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What ``check`` found. ``problems`` are sentences; there are none where all is well. ``not_checked`` says what was not looked at."""
+    """Result of ``check``. ``problems`` are sentences, empty for a sound database; ``not_checked`` lists what was skipped."""
 
     kind: str
     location: str
@@ -29,11 +29,11 @@ class Report:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if no problem was found."""
         return not self.problems
 
     def to_json(self) -> dict[str, Any]:
-        """The report as a JSON object."""
+        """Return the report as a JSON object."""
         return {
             "database": self.location,
             "kind": self.kind,
@@ -44,14 +44,16 @@ class Report:
         }
 
     def and_more(self, problems: Iterable[str], not_checked: Iterable[str] = ()) -> Report:
-        """The report with what somebody else has found: of all problems the first twenty."""
+        """Add the findings of another check, up to twenty problems in total."""
         more = tuple(islice(problems, max(0, _SHOWN - len(self.problems))))
         return replace(self, problems=(*self.problems, *more), not_checked=(*self.not_checked, *not_checked))
 
 
 def check(database: Database) -> Report:
-    """Look at the database's version, its tables and indexes, and (SQLite) at every page and reference. Changes nothing, and raises
-    nothing where the database is bad: that is what the report says."""
+    """Check the database's version, tables and indexes, and on SQLite every page and reference.
+
+    Changes nothing, and reports faults of the database instead of raising them.
+    """
     version = 0
     problems: list[str] = []
     try:

@@ -1,4 +1,4 @@
-"""What differs between the databases, and nothing more."""
+"""The differences between the databases, and nothing more."""
 
 from __future__ import annotations
 
@@ -13,62 +13,64 @@ __all__ = ["Dialect"]
 
 
 class Dialect(ABC):
-    """One kind of database, at one place."""
+    """One kind of database, at one location."""
 
     name: ClassVar[str]
     """``sqlite`` or ``postgresql``."""
     types: ClassVar[Mapping[str, str]]
-    """What the placeholders in migrations stand for."""
+    """Values of the placeholders in migrations."""
     batch: ClassVar[int]
-    """How many units of work one commit takes at most."""
+    """Maximum units of work per commit."""
     tables: ClassVar[str]
-    """The statement that lists the names of all tables, as ``name``."""
+    """Statement that lists the names of all tables, as ``name``."""
     indexes: ClassVar[str]
-    """The statement that lists the names of all indexes, as ``name``."""
+    """Statement that lists the names of all indexes, as ``name``."""
     skips_locked: ClassVar[str] = ""
-    """The clause that has a SELECT take its rows for this transaction and pass over those that others have taken."""
+    """Clause that makes a SELECT lock its rows and skip rows locked by others."""
     now: ClassVar[str]
-    """The expression for the seconds since 1970, by the database's own clock."""
+    """Expression for the seconds since 1970 by the database's own clock."""
     wait: float
-    """Seconds that a call waits at most for a lock or a free connection."""
+    """Maximum seconds that a call waits for a lock or a free connection."""
     location: str
-    """Where it is, in words that may be shown: never with a password."""
+    """Location for display, without password."""
 
     @abstractmethod
     def begin(self, mode: Mode) -> Session:
-        """A connection in a transaction; ``commit`` and ``rollback`` take it back.
+        """Return a connection in a transaction; ``commit`` and ``rollback`` return it to the pool.
 
-        :raises Unavailable: where there is none to be had.
+        :raises Unavailable: if no connection is available.
         """
 
     @abstractmethod
     def look_up(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
-        """The rows of a single statement that reads, outside of any transaction.
+        """Return the rows of a single reading statement, outside any transaction.
 
-        :raises Unavailable: where the database cannot be read.
+        :raises Unavailable: if the database cannot be read.
         """
 
     @abstractmethod
     def give_back(self, session: Session) -> None:
-        """Take the connection of a transaction that has ended."""
+        """Return the connection of a finished transaction to the pool."""
 
     @abstractmethod
     def close(self) -> None:
         """Close all connections."""
 
-    def withdraw(self, until: float) -> bool:  # noqa: ARG002 (where a child may have copies of connections, nothing is to be done)
-        """Close every connection, before a fork, where a child must not have copies of them, and lend none before ``resume``; False where
-        one is in use until then (``time.monotonic``)."""
+    def withdraw(self, until: float) -> bool:  # noqa: ARG002 (nothing to do if children may inherit connections)
+        """Close every connection before a fork, if a child must not inherit them, and lend none before ``resume``.
+
+        Return False if one is still in use at ``until`` (``time.monotonic``).
+        """
         return True
 
-    def resume(self) -> None:  # noqa: B027 (as above)
-        """Lend connections again, if ``withdraw`` gave True."""
+    def resume(self) -> None:  # noqa: B027 (nothing to do by default)
+        """Lend connections again after a successful ``withdraw``."""
 
     def commit(self, session: Session) -> None:
-        """Commit and take the connection back; where that fails, undo.
+        """Commit, or roll back if that fails, and return the connection to the pool.
 
-        :raises CommitInDoubt: where the commit may have been done.
-        :raises Unavailable: where nothing was committed.
+        :raises CommitInDoubt: if the commit may have been done.
+        :raises Unavailable: if nothing was committed.
         """
         try:
             session.commit()
@@ -79,7 +81,7 @@ class Dialect(ABC):
             self.give_back(session)
 
     def rollback(self, session: Session) -> None:
-        """Undo and take the connection back."""
+        """Roll back and return the connection to the pool."""
         try:
             session.rollback()
         finally:

@@ -1,4 +1,4 @@
-"""What is written stays written, whatever happens to the machine."""
+"""Durable writes: data survives a crash of the machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["sync"]
 
 
 def sync(path: Path) -> None:
-    """Return once a file is on the disk; of a folder, once the names in it are."""
+    """Sync a file, or the names in a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

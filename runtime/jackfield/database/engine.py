@@ -1,4 +1,4 @@
-"""The database that the stores use: transactions, group commit, migrations."""
+"""The database as stores use it: transactions, group commit, migrations."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ __all__ = ["Database", "open_database"]
 
 class _Attached(Protocol):
     def close(self) -> None:
-        """Let go of the database."""
+        """Release the database."""
 
 
 T = TypeVar("T")
 A = TypeVar("A", bound=_Attached)
 
 _FOR_FORK = 5.0
-"""Seconds for which a fork waits for transactions of other threads."""
+"""Seconds that a fork waits for transactions of other threads."""
 _FORMS = "Write it as sqlite:///relative.db, sqlite:////absolute/path.db or postgresql://user:password@host:5432/name."
 
 
 def open_database(url: str, *, migrate: bool | None = True, wait: float = 30.0) -> Database:
     """Open the database at ``url``.
 
-    ``sqlite:///relative.db`` and ``sqlite:////absolute/path.db`` name a file (made with mode 0600 where there is none, its folder with
-    0700), ``sqlite://`` is a database for this process only, ``postgresql://…`` is any URL that libpq takes (extra ``postgres``).
-    ``migrate``: true brings the tables up to date, false refuses a database that is not, ``None`` does not look. ``wait`` is how many
-    seconds a call waits at most for a lock or a free connection: in a block of ``jackfield.clock.within`` as long as that says.
+    ``sqlite:///relative.db`` and ``sqlite:////absolute/path.db`` name a file (created with mode 0600, its folder with 0700), ``sqlite://``
+    is a private in-process database, ``postgresql://…`` is any URL that libpq accepts (extra ``postgres``). ``migrate``: True brings the
+    tables up to date, False refuses a database that is not, None skips the check. ``wait`` is the maximum number of seconds that a call
+    waits for a lock or a free connection; a block of ``jackfield.clock.within`` overrides it.
 
-    :raises DatabaseUnfit: where the URL is not one of these, migrations are pending, or the database is of a newer jackfield.
-    :raises Unavailable: where it cannot be reached, opened or written.
+    :raises DatabaseUnfit: if the URL has another form, migrations are pending, or a newer jackfield has migrated the database.
+    :raises Unavailable: if it cannot be reached, opened or written.
     """
     database = Database(lambda: _dialect(url, wait))
     try:
@@ -61,7 +61,7 @@ def open_database(url: str, *, migrate: bool | None = True, wait: float = 30.0) 
 
 
 class _Process:
-    """What belongs to one process: a fork must not use the connections and locks of its parent."""
+    """State of one process: after a fork, a child must not use its parent's connections and locks."""
 
     def __init__(self, connect: Callable[[], Dialect]) -> None:
         self.dialect = connect()
@@ -78,7 +78,7 @@ class _Process:
 
     @contextmanager
     def begin(self, mode: Mode) -> Iterator[Transaction]:
-        """A transaction of this thread's; one that a swallowed failure spoiled is refused at its end."""
+        """Open a transaction for this thread. If an error in it was swallowed, its end raises instead of committing."""
         session = self.dialect.begin(mode)
         transaction = Transaction(session, mode)
         outer, self._thread.transaction = self.current, transaction
@@ -96,7 +96,10 @@ class _Process:
 
 
 class Database:
-    """One database, for all threads of a process; after a fork each process has its own connections. ``open_database`` makes it."""
+    """One database, shared by all threads of a process. ``open_database`` creates it.
+
+    After a fork, each process has its own connections.
+    """
 
     def __init__(self, connect: Callable[[], Dialect]) -> None:
         self._connect = connect
@@ -117,27 +120,28 @@ class Database:
 
     @property
     def dialect(self) -> Dialect:
-        """What differs between the databases."""
+        """Dialect of the database."""
         return self._live().dialect
 
     @property
     def location(self) -> str:
-        """Where the database is, without password."""
+        """Location of the database, without password."""
         return self._process.dialect.location
 
     @property
     def writing(self) -> bool:
-        """Whether this thread is inside a transaction that writes, so that what it reads may yet be undone."""
+        """True inside a transaction of this thread that writes: what it reads may yet be rolled back."""
         current = self._live().current
         return current is not None and current.mode is not Mode.READ
 
     @contextmanager
     def read(self, *, settled: bool = True) -> Iterator[Transaction]:
-        """A transaction that reads one unchanging state of the database. Inside another transaction of this thread it is that one;
-        otherwise it sees what this process has put off, which is committed first; with ``settled=False`` a reader of other tables does
-        not wait for that.
+        """Open a transaction that reads a snapshot, or join this thread's current transaction.
 
-        :raises Unavailable: where the database cannot be read.
+        A new transaction sees this process's deferred units, because they are committed first; pass ``settled=False`` to skip that wait
+        when reading other tables.
+
+        :raises Unavailable: if the database cannot be read.
         """
         process = self._live()
         outer = process.current
@@ -150,10 +154,12 @@ class Database:
             yield transaction
 
     def look_up(self, sql: str, params: Mapping[str, Any]) -> Row | None:
-        """The first row of a single statement that reads; ``None`` where it has none. Inside a transaction of this thread it is part of
-        that; otherwise it stands for itself, does not see what this process has put off, and costs less than a transaction.
+        """Return the first row of a single reading statement, or None.
 
-        :raises Unavailable: where the database cannot be read.
+        Inside a transaction of this thread the statement is part of it. Otherwise it runs on its own, does not see this process's deferred
+        units, and costs less than a transaction.
+
+        :raises Unavailable: if the database cannot be read.
         """
         process = self._live()
         outer = process.current
@@ -164,11 +170,12 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """A transaction that is committed when the block ends, and rolled back where it raises. Inside another one that writes it is a
-        savepoint of that; inside one that reads it stands for itself.
+        """Open a transaction that commits at the end of the block, and rolls back if the block raises.
 
-        :raises CommitInDoubt: where the commit may have been done.
-        :raises Unavailable: where nothing was done.
+        Inside a writing transaction it becomes a savepoint; inside a reading one it is independent.
+
+        :raises CommitInDoubt: if the commit may have been done.
+        :raises Unavailable: if nothing was done.
         """
         process = self._live()
         outer = process.current
@@ -180,14 +187,13 @@ class Database:
             yield transaction
 
     def record(self, unit: Callable[[Transaction], T]) -> T:
-        """Run ``unit`` in a transaction and return what it gave, once that is on the disk. Threads that record at the same time share
-        one commit: the cheap way to write for calls that run side by side.
+        """Run ``unit`` in a transaction and return its value once it is on the disk. Concurrent callers share one commit.
 
-        ``unit`` may run in another thread than its caller's, and again where another process stood in its way (only its last run
-        counts): it is short, and touches nothing but its transaction. What it raises is raised here, and undoes its own work only.
+        ``unit`` may run in another thread, and repeatedly if another process interferes (only the last run counts). Keep it short, and let
+        it touch nothing but its transaction. Its exceptions are raised here, and undo only its own work.
 
-        :raises CommitInDoubt: where the commit may have been done.
-        :raises Unavailable: where nothing was done.
+        :raises CommitInDoubt: if the commit may have been done.
+        :raises Unavailable: if nothing was done.
         """
         process = self._live()
         if process.current is not None:
@@ -195,54 +201,60 @@ class Database:
         return process.batches.record(unit)
 
     def submit(self, unit: Callable[[Transaction], T], done: Callable[[T | None, Exception | None], None]) -> Callable[[], bool]:
-        """The same for an event loop: return at once. ``done`` is called with the unit's value, or with the error, after the commit and
-        from the writer thread: it is short and passes on (``loop.call_soon_threadsafe``). What is returned takes the unit back: true
-        where nothing of it was done nor will be, and nobody is told.
+        """Queue ``unit`` for the next commit and return at once: ``record`` for event loops.
 
-        :raises Unavailable: where the database is closed.
+        After the commit, the writer thread calls ``done`` with the unit's value or the error; keep it short
+        (``loop.call_soon_threadsafe``). The returned function cancels the unit: True if nothing of it was or will be done, and ``done``
+        will not be called.
+
+        :raises Unavailable: if the database is closed.
         """
         return self._live().batches.submit(unit, done)
 
     def defer(self, unit: Callable[[Transaction], T], done: Callable[[T | None, Exception | None], None]) -> Callable[[], bool]:
-        """The same, but at leisure: the unit goes with the next commit of anybody, at the latest after 50 ms. For what may be lost with
-        the process and is then found out otherwise.
+        """Run ``unit`` with the next commit of any caller, at the latest after 50 ms. Otherwise like ``submit``.
 
-        :raises Unavailable: where the database is closed.
+        For data that may be lost with the process because it can be recovered otherwise.
+
+        :raises Unavailable: if the database is closed.
         """
         return self._live().batches.defer(unit, done)
 
     @property
     def is_behind(self) -> bool:
-        """Whether so much was put off that who defers more should wait for a commit first."""
+        """True if so much is deferred that callers should wait for a commit before they defer more."""
         return self._live().batches.is_behind
 
     def migrate(self, then: Callable[[Transaction, list[str]], None] | None = None) -> list[int]:
-        """Bring the tables up to date, also when several processes do so at once; the versions that were applied. ``then`` is called
-        within the transaction, with the names of what was applied.
+        """Bring the tables up to date and return the applied versions. Safe to run in several processes at once.
 
-        :raises DatabaseUnfit: where the database is of a newer jackfield.
+        ``then`` is called within the transaction, with the names of the applied migrations.
+
+        :raises DatabaseUnfit: if a newer jackfield has migrated the database.
         """
         return self.migrations.apply(then)
 
     def version(self) -> int:
-        """The newest migration that was applied; 0 for an empty database."""
+        """Return the newest applied migration; 0 for an empty database."""
         return self.migrations.version()
 
     def pending(self) -> list[int]:
-        """The migrations that are still to be applied.
+        """Return the migrations still to be applied.
 
-        :raises DatabaseUnfit: where the database is of a newer jackfield.
+        :raises DatabaseUnfit: if a newer jackfield has migrated the database.
         """
         return [migration.version for migration in self.migrations.pending()]
 
     @property
     def migrations(self) -> Migrations:
-        """The migrations, known and applied."""
+        """Known and applied migrations."""
         return self._live().migrations
 
     def attached(self, kind: type[A], make: Callable[[], A]) -> A:
-        """Return the one ``kind`` that belongs to this database in this process; make it on first use. A fork starts without any.
-        It is closed before the database is."""
+        """Return this process's instance of ``kind`` for this database, made on first use.
+
+        It is closed before the database is. A forked process starts without any.
+        """
         process = self._live()
         found: A | None = process.attached.get(kind)
         if found is None:
@@ -253,7 +265,7 @@ class Database:
         return found
 
     def close(self) -> None:
-        """Close what is attached, commit what was submitted, then close all connections."""
+        """Close attached objects, commit submitted units, then close all connections."""
         process = self._live()
         for attached in list(process.attached.values()):
             with suppress(Unavailable):
@@ -265,12 +277,12 @@ class Database:
         return self._renewed() if self._forked else self._process
 
     def _renewed(self) -> _Process:
-        """Give a forked child connections of its own."""
+        """Give a forked child its own connections."""
         with self._lock:
             if self._unsound:
                 raise unavailable(Trouble.UNOPENED, "this process was forked during a transaction: fork when none is under way")
             if self._forked:
-                self._inherited.append(self._process)  # kept: closing them would end the parent's connections
+                self._inherited.append(self._process)  # keep a reference: closing them would end the parent's connections
                 self._process = _Process(self._connect)
                 self._forked = False
             return self._process
@@ -305,7 +317,7 @@ def _dialect(url: str, wait: float) -> Dialect:
 
 
 def _path(rest: str) -> str:
-    """The path in what follows ``sqlite://``; empty for a database of this process only."""
+    """Return the path after ``sqlite://``; empty for an in-process database."""
     if not rest:
         return ""
     path = rest[1:]

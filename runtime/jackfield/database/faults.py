@@ -1,20 +1,20 @@
-"""How a database can fail, in sentences that say what to do.
+"""Database errors, in sentences that say what to do.
 
 ::
 
     Unavailable (jackfield.errors)   cannot be written, reached or opened; nothing was committed
-    ├── Contended                    another transaction stood in the way; the same may work at once
-    ├── CommitInDoubt                the connection was lost in the commit: it may have been done
-    └── DatabaseUnfit                trying again does not help: bad URL, pending or newer schema
+    ├── Contended                    another transaction interfered; an immediate retry may work
+    ├── CommitInDoubt                the connection was lost during the commit: it may have been done
+    └── DatabaseUnfit                a retry does not help: bad URL, pending or newer schema
         ├── WrongMasterKey           the data keys were wrapped by another master key
         └── DataKeyDamaged           the row of a data key was changed, or is another workspace's
     Internal (jackfield.errors)
-    ├── StatementInvalid             a statement that the database does not understand: our bug
+    ├── StatementInvalid             a statement that the database does not understand: a bug of jackfield
     └── SealBroken                   a sealed value was changed or moved to another place
     ConstraintViolation              for the stores: not null, check, foreign key
     └── UniqueViolation              for the stores: ``name`` is that of the index
 
-No text of a driver is passed on: it can quote values.
+Driver messages are never passed on: they can quote values.
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ __all__ = [
 
 
 class Contended(Unavailable):
-    """Another transaction stood in the way (a lock, a deadlock); nothing was done and the same may work at once."""
+    """Interference by another transaction (a lock, a deadlock). Nothing was done; an immediate retry may work."""
 
 
 class CommitInDoubt(Unavailable):
-    """The connection was lost while the commit was under way: it may have been done, nobody knows."""
+    """Connection lost during a commit, which may or may not have been done."""
 
 
 class DatabaseUnfit(Unavailable):
-    """The database cannot be used as it is, and trying again does not help."""
+    """Database that cannot be used in its present state. A retry does not help."""
 
     retryable = False
 
 
 class UsageFault(DatabaseUnfit):
-    """The command or its environment names a database or a file that cannot be meant: nothing was tried."""
+    """Invalid database or file in a command or its environment. Nothing was tried."""
 
     code = "invalid_invocation"
     http_status = 400
@@ -62,23 +62,23 @@ class UsageFault(DatabaseUnfit):
 
 
 class WrongMasterKey(DatabaseUnfit):
-    """The database's data keys were wrapped by a master key that is not at hand. Nothing was changed."""
+    """Data keys wrapped by a master key that is not available. Nothing was changed."""
 
 
 class DataKeyDamaged(DatabaseUnfit):
-    """A data key cannot be unwrapped with the master key that wrapped it: its row was changed, or moved to another workspace."""
+    """Data key that its own master key cannot unwrap: the row was changed, or moved to another workspace."""
 
 
 class StatementInvalid(Internal):
-    """The database does not understand a statement or a parameter: a bug of ours."""
+    """Statement or parameter that the database does not understand: a bug in jackfield."""
 
 
 class SealBroken(Internal):
-    """A sealed value was changed, or stands where it was not sealed for."""
+    """Sealed value that was changed, or moved to a place for which it was not sealed."""
 
 
 class ConstraintViolation(Exception):
-    """A row breaks a constraint; ``name`` is the constraint's where the database tells it, else its kind."""
+    """Violated constraint. ``name`` is the constraint's if the database reports it, else its kind."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"a row breaks the constraint '{name}'")
@@ -89,11 +89,11 @@ class ConstraintViolation(Exception):
 
 
 class UniqueViolation(ConstraintViolation):
-    """A row with the same key is there already; ``name`` is the index's, or ``<table>_pkey`` for a primary key."""
+    """Duplicate key. ``name`` is the index's, or ``<table>_pkey`` for a primary key."""
 
 
 class Trouble(Enum):
-    """What can be wrong with a database: what happened, and what to do next."""
+    """Kinds of database faults: cause, and what to do next."""
 
     FULL = ("the database cannot be written: the disk is full", "Free space on the disk that holds the database, then try again.")
     READ_ONLY = (
@@ -125,11 +125,11 @@ class Trouble(Enum):
 
 
 def unavailable(trouble: Trouble, detail: str = "", kind: type[Unavailable] = Unavailable) -> Unavailable:
-    """The error for ``trouble``; ``detail`` is put behind a colon and must hold no secret."""
+    """Return the error for ``trouble``. ``detail`` follows a colon and must not contain a secret."""
     sentence, hint = trouble.value
     return kind(f"{sentence}: {detail}" if detail else sentence, hint=hint)
 
 
 def late() -> Unavailable:
-    """The error for what waited for its turn to be written until its time was over."""
+    """Return the error for a unit whose deadline passed while it waited to be written."""
     return unavailable(Trouble.SLOW, "what came before still waits for a lock, or for the disk; nothing was done")

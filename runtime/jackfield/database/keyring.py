@@ -1,4 +1,4 @@
-"""The master key: from the environment, from a file, or made on first use. It wraps the data keys of all workspaces."""
+"""The master key, which wraps the data keys of all workspaces. It comes from the environment or a file, and is created on first use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LARGEST = 64 * 1024
 
 
 class MasterKey:
-    """One or several keys of 32 bytes: the first wraps, all unwrap. Their ids may be shown; the keys never are."""
+    """One or more keys of 32 bytes: the first wraps, all unwrap. Their ids may be shown, the keys never."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         if not keys or any(len(key) != KEY_BYTES for key in keys):
@@ -39,19 +39,19 @@ class MasterKey:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The first 8 hexadecimal digits of each key's SHA-256; the wrapping key's is first."""
+        """First 8 hexadecimal digits of each key's SHA-256, the wrapping key first."""
         return tuple(self._keys)
 
     @classmethod
     def generate(cls) -> MasterKey:
-        """A new random key."""
+        """Generate a random key."""
         return cls([os.urandom(KEY_BYTES)])
 
     @classmethod
     def from_text(cls, text: str, source: str = "the master key") -> MasterKey:
-        """The keys in ``text``: base64, several separated by commas or white space. ``source`` stands in errors for where it is from.
+        """Parse keys from ``text``: base64, separated by commas or white space. ``source`` names their origin in errors.
 
-        :raises DatabaseUnfit: where it holds none, or something else.
+        :raises DatabaseUnfit: if the text has no key, or anything else.
         """
         try:
             keys = [base64.b64decode(part.replace("-", "+").replace("_", "/"), validate=True) for part in text.replace(",", " ").split()]
@@ -63,10 +63,11 @@ class MasterKey:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], home: str | os.PathLike[str]) -> MasterKey:
-        """The key that ``JACKFIELD_MASTER_KEY`` holds, ``JACKFIELD_MASTER_KEY_FILE`` names, or the file ``master.key`` in ``home``
-        keeps, which is made where it is not there.
+        """Read the key from ``JACKFIELD_MASTER_KEY``, the file named by ``JACKFIELD_MASTER_KEY_FILE``, or ``master.key`` in ``home``.
 
-        :raises DatabaseUnfit: where the key cannot be read, is no key, or others can read the file in ``home``.
+        ``master.key`` is created if it is missing.
+
+        :raises DatabaseUnfit: if the key cannot be read or is invalid, or other accounts can read the file in ``home``.
         """
         text = environment.get("JACKFIELD_MASTER_KEY")
         if text:
@@ -81,10 +82,12 @@ class MasterKey:
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], *, private: bool = False) -> MasterKey:
-        """The keys in a file. ``private``: nobody but the account that runs this process may own or read it; else only writing it must
-        be theirs alone (a mounted secret is readable by design).
+        """Read the keys in a file.
 
-        :raises DatabaseUnfit: where it is not so, or holds no key.
+        ``private``: only the account that runs this process may own or read the file. Otherwise only write access is restricted, because a
+        mounted secret is readable by design.
+
+        :raises DatabaseUnfit: if the permissions are wrong, or the file holds no key.
         """
         try:
             with Path(path).open("rb") as file:
@@ -97,18 +100,18 @@ class MasterKey:
         return cls.from_text(text, f"the master key file '{path}'")
 
     def with_others(self, other: MasterKey) -> MasterKey:
-        """These keys, and those of ``other`` for unwrapping."""
+        """Return these keys, plus those of ``other`` for unwrapping."""
         return MasterKey([*self._keys.values(), *other._keys.values()])
 
     def wrap(self, workspace: str, key_id: str, data_key: bytes) -> bytes:
-        """``data_key`` under the first key."""
+        """Wrap ``data_key`` with the first key."""
         return wrap(cipher(self._keys[self.id]), workspace, key_id, data_key)
 
     def unwrap(self, workspace: str, key_id: str, master_key_id: str, wrapped: bytes) -> bytes:
-        """The data key in ``wrapped``.
+        """Unwrap a data key.
 
-        :raises WrongMasterKey: where it was wrapped by another master key.
-        :raises SealBroken: where it was changed.
+        :raises WrongMasterKey: if it was wrapped by another master key.
+        :raises SealBroken: if it was changed.
         """
         key = self._keys.get(master_key_id)
         if key is None:
@@ -116,7 +119,7 @@ class MasterKey:
         return unwrap(cipher(key), workspace, key_id, wrapped)
 
     def wrong(self, master_key_id: str) -> WrongMasterKey:
-        """The error for a database that another key opens."""
+        """Return the error for a database that needs another key."""
         return WrongMasterKey(
             f"the master key {', '.join(self._keys)} does not open this database; it was sealed with key id {master_key_id}",
             hint="Set JACKFIELD_MASTER_KEY or JACKFIELD_MASTER_KEY_FILE to that key. Nothing was changed.",
@@ -145,7 +148,7 @@ def _refuse_open_file(path: str, found: os.stat_result, *, private: bool) -> Non
 
 
 def _make(path: Path) -> None:
-    """Write a new key; where two processes do so at once, the first one's stays."""
+    """Write a new key. If two processes do so at once, the first key stays."""
     part = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The master key of a running process: a key file that 'keys rotate' adds to is read again when a newer key is needed."""
+"""Master key of a running process: reads the key file again when a newer key is needed, because 'keys rotate' adds keys to it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """Where the master key stands, the first key being the one that wraps. ``private``: it lies in the home, and is ours alone."""
+    """Location of the master keys, of which the first wraps. ``private``: the file lies in the home, and only our account may access it."""
 
     path: str
     private: bool
 
     @classmethod
     def of(cls, environment: Mapping[str, str], home: str) -> KeyFile | None:
-        """The key file; None where JACKFIELD_MASTER_KEY holds the key itself."""
+        """Return the key file; None if JACKFIELD_MASTER_KEY holds the key itself."""
         if environment.get("JACKFIELD_MASTER_KEY"):
             return None
         named = environment.get("JACKFIELD_MASTER_KEY_FILE")
@@ -36,7 +36,7 @@ class KeyFile:
 
     @property
     def is_missing(self) -> bool:
-        """Whether there is no such file, rather than one that cannot be looked at."""
+        """True if the file does not exist; False also if it cannot be accessed."""
         try:
             os.stat(self.path)
         except FileNotFoundError:
@@ -46,14 +46,14 @@ class KeyFile:
         return False
 
     def read(self) -> MasterKey:
-        """The keys in the file.
+        """Read the keys in the file.
 
-        :raises DatabaseUnfit: where it cannot be read, holds no key, or is open to others.
+        :raises DatabaseUnfit: if it cannot be read, holds no key, or is accessible to other accounts.
         """
         return MasterKey.from_file(self.path, private=self.private)
 
     def identity(self) -> tuple[int, int] | None:
-        """What changes when the file does; None where it cannot be looked at."""
+        """Return a value that changes with the file; None if the file cannot be accessed."""
         with suppress(OSError):
             found = os.stat(self.path)
             return found.st_ino, found.st_mtime_ns
@@ -61,9 +61,9 @@ class KeyFile:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """One after another among the processes that change the file, and what it wraps: who comes second finds what the first one put.
+        """Hold the lock for changes to the file and to the keys that it wraps. The next holder sees those changes.
 
-        :raises DatabaseUnfit: where its folder cannot be opened.
+        :raises DatabaseUnfit: if the file's folder cannot be opened.
         """
         with ExitStack() as stack:
             try:
@@ -76,10 +76,11 @@ class KeyFile:
             yield
 
     def put_first(self, key: str) -> None:
-        """Have ``key`` wrap from now on; the keys that are there stay behind it, for what they have wrapped. All or nothing. In a block of
-        ``alone``: else of two processes that do so at once one is forgotten.
+        """Make ``key`` the wrapping key; keep the others for unwrapping. All or nothing.
 
-        :raises DatabaseUnfit: where the file cannot be written.
+        Call inside ``with alone():``, otherwise concurrent writers lose an update.
+
+        :raises DatabaseUnfit: if the file cannot be written.
         """
         try:
             with open(self.path, "rb") as file:
@@ -94,7 +95,7 @@ class KeyFile:
 
 
 class LiveKey(MasterKey):
-    """The master key of a file, as it stands there now."""
+    """Master key that follows changes of its file."""
 
     def __init__(self, file: KeyFile) -> None:
         self._file = file
@@ -103,12 +104,12 @@ class LiveKey(MasterKey):
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of the keys in the file; the wrapping key's is first."""
+        """Ids of the keys in the file, the wrapping key first."""
         self._refresh()
         return super().ids
 
     def unwrap(self, workspace: str, key_id: str, master_key_id: str, wrapped: bytes) -> bytes:
-        """The data key in ``wrapped``, also where its master key came into the file meanwhile."""
+        """Unwrap a data key, also if its master key was added to the file in the meantime."""
         if master_key_id not in super().ids:
             self._refresh()
         return super().unwrap(workspace, key_id, master_key_id, wrapped)
@@ -117,20 +118,21 @@ class LiveKey(MasterKey):
         seen = self._file.identity()
         if seen is None or seen == self._seen:
             return
-        with suppress(DatabaseUnfit):  # what was read before goes on being used
+        with suppress(DatabaseUnfit):  # continue with the keys read before
             self._take(self._file.read())
             self._seen = seen
 
     def _take(self, fresh: MasterKey) -> None:
-        self._keys = fresh._keys  # noqa: SLF001 (its own kind)
+        self._keys = fresh._keys  # noqa: SLF001 (same class)
         self.id = fresh.id
 
 
 def live_master_key(environment: Mapping[str, str], home: str, sealed_by: Callable[[], str | None] = lambda: None) -> MasterKey:
-    """The master key that the environment names, as ``MasterKey.from_environment`` finds it: made where there is none and nothing needs
-    one. ``sealed_by`` gives the id of a key that the database needs.
+    """Find the master key as ``MasterKey.from_environment`` does. Create one only if nothing in the database needs an existing key.
 
-    :raises DatabaseUnfit: where it cannot be read or made, or the file that held it is gone.
+    ``sealed_by`` returns the id of a key that the database needs.
+
+    :raises DatabaseUnfit: if the key cannot be read or created, or its file is gone.
     """
     lost = KeyFile.of(environment, home)
     if lost is not None and lost.private and lost.is_missing:
@@ -147,12 +149,12 @@ def live_master_key(environment: Mapping[str, str], home: str, sealed_by: Callab
 
 
 def new_key_text() -> str:
-    """A new random key, as a key file holds it."""
+    """Generate a random key, in the format of a key file."""
     return b64encode(secrets.token_bytes(_BYTES)).decode("ascii")
 
 
 def _replace(path: str, content: bytes, before: os.stat_result) -> None:
-    """Put ``content`` in the file's place, with its owner and mode, so that a reader sees the old or the new and nothing between."""
+    """Replace the file atomically, preserving owner and mode: readers see the old or the new content."""
     part = f"{path}.{secrets.token_hex(8)}"
     descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
@@ -173,7 +175,7 @@ def _replace(path: str, content: bytes, before: os.stat_result) -> None:
 
 @contextmanager
 def _locked(path: str) -> Iterator[None]:
-    """Alone in the folder of ``path`` among those who ask; a process that dies lets go."""
+    """Hold an exclusive lock on the folder of ``path``. It is released if the process dies."""
     if sys.platform == "win32":
         yield
         return

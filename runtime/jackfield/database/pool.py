@@ -1,4 +1,4 @@
-"""Connections kept open and lent to one thread at a time."""
+"""A connection pool: each connection is lent to one thread at a time."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["Pool", "Pooled"]
 
 
 class Pooled(Protocol):
-    """What a pool keeps."""
+    """Connection that a pool can hold."""
 
     @property
     def usable(self) -> bool:
-        """Whether the connection is as good as new: open, and in no transaction."""
+        """True if the connection is open and in no transaction."""
 
     def close(self) -> None:
         """Close it; raises nothing."""
@@ -29,11 +29,14 @@ P = TypeVar("P", bound=Pooled)
 
 
 class Pool(Generic[P]):
-    """At most ``limit`` connections; who finds none free waits for at most ``wait`` seconds, or as long as it has patience."""
+    """Pool of at most ``limit`` connections.
+
+    If all are in use, ``take`` blocks for up to ``wait`` seconds, or until the caller's deadline.
+    """
 
     def __init__(self, connect: Callable[[], P], *, limit: int, wait: float, full: Trouble = Trouble.BUSY) -> None:
         self._connect = connect
-        self._free = threading.Lock() if limit == 1 else threading.BoundedSemaphore(limit)  # a lock costs a tenth
+        self._free = threading.Lock() if limit == 1 else threading.BoundedSemaphore(limit)  # a lock takes a tenth of a semaphore's time
         self._limit = limit
         self._wait = wait
         self._full = full
@@ -41,9 +44,9 @@ class Pool(Generic[P]):
         self._closed = False
 
     def take(self, begin: Callable[[P], None]) -> P:
-        """A connection on which ``begin`` has been run: one that is idle, or a new one. ``give_back`` ends the loan.
+        """Lend an idle or new connection, on which ``begin`` has been run, until ``give_back``.
 
-        :raises Unavailable: where none can be had.
+        :raises Unavailable: if none is available.
         """
         if not self._free.acquire(timeout=patience(self._wait)):
             raise unavailable(self._full)
@@ -54,19 +57,19 @@ class Pool(Generic[P]):
             raise
 
     def give_back(self, item: P) -> None:
-        """Take a connection back; one that is not usable any more is closed."""
+        """Return a connection to the pool; close it if it is not usable any more."""
         try:
             self._keep(item)
         finally:
             self._free.release()
 
     def drop_idle(self) -> None:
-        """Close what is not in use."""
+        """Close idle connections."""
         while (item := self._free_one()) is not None:
             item.close()
 
     def withdraw(self, until: float) -> bool:
-        """Close all connections and lend none before ``resume``; False where one is still in use at ``until`` (``time.monotonic``)."""
+        """Close all connections and lend none before ``resume``; False if one is still in use at ``until`` (``time.monotonic``)."""
         for taken in range(self._limit):
             if not self._free.acquire(timeout=max(0.0, until - time.monotonic())):
                 self._release(taken)
@@ -79,7 +82,7 @@ class Pool(Generic[P]):
         self._release(self._limit)
 
     def close(self) -> None:
-        """Close what is not in use now, and the others when they come back."""
+        """Close idle connections now, and the others when they are returned."""
         self._closed = True
         self.drop_idle()
 
@@ -95,7 +98,7 @@ class Pool(Generic[P]):
         return item
 
     def _free_one(self) -> P | None:
-        with suppress(IndexError):  # asking first would be too late where threads race
+        with suppress(IndexError):  # checking first would race with other threads
             return self._idle.pop()
         return None
 

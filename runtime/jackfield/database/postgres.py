@@ -1,4 +1,4 @@
-"""PostgreSQL, by psycopg 3 (extra ``postgres``): a server that several processes share."""
+"""PostgreSQL through psycopg 3 (extra ``postgres``): a server that several processes share."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _log = logging.getLogger("jackfield.database")
 _CONNECTIONS = 10
 _SHORTEST_HIDDEN = 4
 _BEGIN = {
-    Mode.READ: b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",  # one snapshot, as a reader of SQLite's WAL has it
+    Mode.READ: b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",  # one snapshot, like a reader of SQLite's WAL
     Mode.WRITE: b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
     Mode.MIGRATE: b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
 }
-_MIGRATION_LOCK = 0x6A61636B  # "jack"; any number that nobody else in the database uses
+_MIGRATION_LOCK = 0x6A61636B  # "jack"; any number that no other program uses in this database
 _MIGRATION_SECONDS = 600
-# A peer that is gone without a word is noticed within a minute; what the URL says goes before.
+# Detect a dead peer within a minute. Options in the URL take precedence.
 _PATIENCE = {
     "connect_timeout": "10",
     "keepalives_idle": "30",
@@ -75,13 +75,13 @@ _UNREACHABLE_CLASSES = ("08", "57", "53", "58", "XX")
 
 class _Flag(Loader):
     def load(self, data: Buffer) -> int:
-        """``t`` and ``f`` as 1 and 0, as SQLite has them."""
+        """Load ``t`` and ``f`` as 1 and 0, as SQLite does."""
         return int(bytes(data) == b"t")
 
 
 class _Number(Loader):
     def load(self, data: Buffer) -> int | float:
-        """What sums and averages give, without ``Decimal``."""
+        """Load the results of sums and averages without ``Decimal``."""
         text = bytes(data).decode()
         return int(text) if text.lstrip("-").isdigit() else float(text)
 
@@ -96,16 +96,16 @@ class PostgresSession:
 
     @property
     def usable(self) -> bool:
-        """Whether it is open and in no transaction."""
+        """True if the connection is open and in no transaction."""
         return not self.connection.closed and self.connection.info.transaction_status == TransactionStatus.IDLE
 
     @property
     def in_transaction(self) -> bool:
-        """Whether the transaction still stands, be it spoiled."""
+        """True if the transaction is open, even if it has failed."""
         return self.connection.info.transaction_status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}
 
     def reopen(self) -> None:
-        """Connect anew."""
+        """Reconnect."""
         self.close()
         self.connection = self._connect()
 
@@ -121,7 +121,7 @@ class PostgresSession:
             self._refuse(fault)
 
     def execute(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
-        """Run a statement and give its rows."""
+        """Run a statement and return its rows."""
         try:
             cursor = self.connection.execute(translated(sql), params)
             return rows_from(cursor.description, cursor.fetchall() if cursor.description else ())
@@ -129,21 +129,21 @@ class PostgresSession:
             self._refuse(fault, sql)
 
     def change(self, sql: str, params: Mapping[str, Any]) -> int:
-        """Run a statement and give the count of rows that it touched."""
+        """Run a statement and return the number of affected rows."""
         try:
             return max(0, self.connection.execute(translated(sql), params).rowcount)
         except (psycopg.Error, UnicodeError) as fault:
             self._refuse(fault, sql)
 
     def mark(self, *, again: bool) -> None:
-        """Set the savepoint ``unit``; ``again``: in place of the one that stands, in one round trip."""
+        """Set the savepoint ``unit``. ``again`` replaces the present one, in one round trip."""
         try:
             self.connection.execute(b"RELEASE SAVEPOINT unit; SAVEPOINT unit" if again else b"SAVEPOINT unit", prepare=False)
         except psycopg.Error as fault:
             self._refuse(fault)
 
     def commit(self) -> None:
-        """Commit, and wait until the server has it on its disk."""
+        """Commit, and wait until the server has synced it to its disk."""
         try:
             answer = self.connection.execute(b"COMMIT", prepare=False).statusmessage
         except psycopg.Error as fault:
@@ -152,11 +152,11 @@ class PostgresSession:
                     Trouble.UNREACHABLE, "the connection was lost in the commit, which may have been done", CommitInDoubt
                 ) from None
             self._refuse(fault)
-        if answer != "COMMIT":  # the server rolls a failed transaction back and calls that a success
+        if answer != "COMMIT":  # the server rolls a failed transaction back and reports success
             raise StatementInvalid("a statement of the transaction has failed: nothing of it is committed")
 
     def rollback(self) -> None:
-        """Undo the transaction; raises nothing."""
+        """Roll back the transaction; raises nothing."""
         with suppress(psycopg.Error):
             if not self.connection.closed and self.connection.info.transaction_status != TransactionStatus.IDLE:
                 self.connection.execute(b"ROLLBACK", prepare=False)
@@ -185,13 +185,13 @@ class PostgresSession:
 
 
 class PostgresDialect(Dialect):
-    """A server and at most ten connections to it."""
+    """PostgreSQL server with at most ten connections to it."""
 
     name = "postgresql"
     now = "EXTRACT(EPOCH FROM clock_timestamp())::double precision"
     skips_locked = " FOR UPDATE SKIP LOCKED"
     types: ClassVar[Mapping[str, str]] = {
-        "text": 'TEXT COLLATE "C"',  # sorted by code point, as SQLite sorts
+        "text": 'TEXT COLLATE "C"',  # sorts by code point, like SQLite
         "integer": "INTEGER",
         "bigint": "BIGINT",
         "bigint_identity": "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY",
@@ -200,7 +200,7 @@ class PostgresDialect(Dialect):
         "blob": "BYTEA",
         "table": "",
     }
-    batch = 60  # the server keeps 64 subtransactions at hand; more slow every snapshot down
+    batch = 60  # the server caches 64 subtransactions per backend; more slow down every snapshot
     tables = "SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema()"
     indexes = "SELECT indexname AS name FROM pg_indexes WHERE schemaname = current_schema()"
 
@@ -213,7 +213,7 @@ class PostgresDialect(Dialect):
                 hint="Write it as postgresql://user:password@host:5432/name, special characters percent-encoded.",
             ) from None
         self.options: Mapping[str, str] = {**_PATIENCE, **given}
-        # shorter ones are parts of ordinary words, and libpq's texts name no password on purpose
+        # shorter ones are parts of ordinary words, and libpq's messages do not contain passwords intentionally
         self._hidden = [given[name] for name in ("password", "sslpassword") if len(given.get(name, "")) >= _SHORTEST_HIDDEN]
         place = f"{given.get('host', '')}{':' + given['port'] if 'port' in given else ''}"
         self.location = f"postgresql://{place}/{given.get('dbname', '')}"
@@ -221,11 +221,11 @@ class PostgresDialect(Dialect):
         self._pool = Pool(lambda: PostgresSession(self._connected), limit=_CONNECTIONS, wait=wait)
 
     def begin(self, mode: Mode) -> PostgresSession:
-        """A connection in a transaction."""
+        """Return a connection in a transaction."""
         return self._pool.take(lambda session: self._begin(session, mode))
 
     def look_up(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
-        """The rows of a single statement that reads, outside of any transaction."""
+        """Return the rows of a single reading statement, outside any transaction."""
         session = self._pool.take(_nothing)
         try:
             return self._sure(session, lambda: session.execute(sql, params))
@@ -233,7 +233,7 @@ class PostgresDialect(Dialect):
             self._pool.give_back(session)
 
     def give_back(self, session: Session) -> None:
-        """Take the connection of a transaction that has ended."""
+        """Return the connection of a finished transaction to the pool."""
         if isinstance(session, PostgresSession):
             self._pool.give_back(session)
 
@@ -245,7 +245,7 @@ class PostgresDialect(Dialect):
         self._sure(session, lambda: session.begin(mode))
 
     def _sure(self, session: PostgresSession, ask: Callable[[], T]) -> T:
-        """What ``ask`` gives, which changes nothing: a connection that was kept open since earlier and is dead now is made anew for it."""
+        """Return ``ask()``, which must not change anything. If a pooled connection has died, reconnect and ask again."""
         try:
             return ask()
         except Unavailable:
@@ -262,19 +262,19 @@ class PostgresDialect(Dialect):
             raise unavailable(Trouble.UNREACHABLE, self._said(fault)) from None
 
     def _said(self, fault: psycopg.Error) -> str:
-        """The last line of what libpq says, without passwords. It names host, user and database."""
+        """Return the last line of libpq's message, with passwords redacted. It names host, user and database."""
         lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
         return self.without_secrets(lines[-1][:300] if lines else type(fault).__name__)
 
     def without_secrets(self, text: str) -> str:
-        """Mask the passwords of the URL in a text of libpq or of PostgreSQL's programs."""
+        """Redact the passwords of the URL in a message of libpq or of PostgreSQL's programs."""
         for secret in self._hidden:
             text = text.replace(secret, "***")
         return text
 
 
 def _nothing(_session: PostgresSession) -> None:
-    """What is done to a connection before a single statement."""
+    """Do nothing: a single statement needs no transaction."""
 
 
 def _prepared(connection: psycopg.Connection) -> psycopg.Connection:

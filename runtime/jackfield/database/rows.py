@@ -1,4 +1,4 @@
-"""Rows with their columns as attributes, the same from every dialect."""
+"""Rows with their columns as attributes, equal for all dialects."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["Row", "rows_from"]
 class Row(tuple[Any, ...]):
     """One row: a tuple whose columns are attributes too (``row.name``).
 
-    Text is ``str``, blobs are ``bytes``, booleans are ``int`` 0 or 1, times are ``float`` seconds since 1970 (UTC), NULL is ``None``. A
-    column whose name is a word of Python's or a method of tuples (``count``, ``index``) wants another name in the statement.
+    Text is ``str``, blobs are ``bytes``, booleans are ``int`` 0 or 1, times are ``float`` seconds since 1970 (UTC), NULL is ``None``.
+    Rename a column in the statement if its name is a Python keyword or a method of tuples (``count``, ``index``).
     """
 
     __slots__ = ()
     _columns: ClassVar[tuple[str, ...]] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Column names and values."""
+        """Return values by column name."""
         return dict(zip(self._columns, self, strict=True))
 
     if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def _row_type(columns: tuple[str, ...]) -> type[Row]:
 
 
 def rows_from(description: Sequence[Any] | None, tuples: Iterable[tuple[Any, ...]]) -> list[Row]:
-    """The rows of a cursor (PEP 249); none where the statement gives none."""
+    """Return the rows of a cursor (PEP 249); none if the statement returns no rows."""
     if not description:
         return []
     kind = _row_type(tuple([column[0] for column in description]))

@@ -1,4 +1,4 @@
-"""AES-256-GCM with the place of a value bound to it (NIST SP 800-38D; nonces are 96 random bits)."""
+"""AES-256-GCM that binds each value to its place (NIST SP 800-38D; nonces are 96 random bits)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ _NONCE = 12
 
 
 def bound(parts: Iterable[str]) -> bytes:
-    """The additional authenticated data for ``parts``: each behind its length in bytes (4, big-endian), so that no two lists of parts
-    give the same bytes."""
+    """Encode ``parts`` as additional authenticated data.
+
+    Each part follows its length in bytes (4, big-endian), so that no two lists give the same bytes.
+    """
     pieces: list[bytes] = []
     for part in parts:
         encoded = part.encode("utf-8", "surrogatepass")
@@ -32,22 +34,22 @@ def bound(parts: Iterable[str]) -> bytes:
 
 
 def cipher(key: bytes) -> AESGCM:
-    """The cipher of a key of 32 bytes."""
+    """Return the cipher for a key of 32 bytes."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     return AESGCM(key)
 
 
 def seal(aead: AESGCM, key_id: str, place: tuple[str, ...], plaintext: bytes) -> bytes:
-    """``plaintext`` for ``place``: format version (1 byte), data key id (8), nonce (12), ciphertext, tag (16)."""
+    """Seal ``plaintext`` for ``place``: format version (1 byte), data key id (8), nonce (12), ciphertext, tag (16)."""
     header = _HEADER.pack(_VERSION, bytes.fromhex(key_id), os.urandom(_NONCE))
     return header + aead.encrypt(header[-_NONCE:], plaintext, _context(header, place))
 
 
 def key_id_of(sealed: bytes) -> str:
-    """The id of the data key that ``sealed`` needs.
+    """Return the id of the data key that ``sealed`` needs.
 
-    :raises SealBroken: where it is no sealed value.
+    :raises SealBroken: if it is no sealed value.
     """
     if len(sealed) < _HEADER.size + _TAG or sealed[0] != _VERSION:
         raise broken()
@@ -55,30 +57,30 @@ def key_id_of(sealed: bytes) -> str:
 
 
 def unseal(aead: AESGCM, place: tuple[str, ...], sealed: bytes) -> bytes:
-    """What was sealed for ``place``.
+    """Decrypt a value sealed for ``place``.
 
-    :raises SealBroken: where it was changed or sealed for another place.
+    :raises SealBroken: if it was changed or sealed for another place.
     """
     header = bytes(sealed[: _HEADER.size])
     return _decrypted(aead, header[-_NONCE:], bytes(sealed[_HEADER.size :]), _context(header, place))
 
 
 def wrap(master: AESGCM, workspace: str, key_id: str, data_key: bytes) -> bytes:
-    """A data key under a master key: nonce (12), ciphertext, tag (16)."""
+    """Wrap a data key with a master key: nonce (12), ciphertext, tag (16)."""
     nonce = os.urandom(_NONCE)
     return nonce + master.encrypt(nonce, data_key, bound(("jackfield data key", workspace, key_id)))
 
 
 def unwrap(master: AESGCM, workspace: str, key_id: str, wrapped: bytes) -> bytes:
-    """The data key in ``wrapped``.
+    """Unwrap a data key.
 
-    :raises SealBroken: where it was changed, or is another workspace's.
+    :raises SealBroken: if it was changed, or belongs to another workspace.
     """
     return _decrypted(master, bytes(wrapped[:_NONCE]), bytes(wrapped[_NONCE:]), bound(("jackfield data key", workspace, key_id)))
 
 
 def broken() -> SealBroken:
-    """The error for whatever does not open."""
+    """Return the error for a value that cannot be opened."""
     return SealBroken(
         "a sealed value cannot be opened: it was changed, or stands where it was not sealed for",
         hint="Run 'jackfield db check'; restore a backup, or enter the connection's secrets again.",

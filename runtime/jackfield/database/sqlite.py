@@ -1,4 +1,4 @@
-"""SQLite: one file beside the process, in WAL mode, every commit synced to the disk."""
+"""SQLite: a local file in WAL mode, with every commit synced to the disk."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ __all__ = ["SqliteDialect", "SqliteSession", "trouble_of"]
 
 _log = logging.getLogger("jackfield.database")
 _ERRORS = (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError)
-_OLDEST = (3, 37, 0)  # STRICT tables (https://sqlite.org/stricttables.html)
+_OLDEST = (3, 37, 0)  # for STRICT tables (https://sqlite.org/stricttables.html)
 _READERS = 10
 _ROUND = 0.1
-"""Seconds for which SQLite itself waits for a lock; then we look whether the caller's time is over, and let it wait again."""
+"""Seconds that SQLite itself waits for a lock. After each round jackfield checks the caller's deadline and retries."""
 _PAUSE = 0.005
 _CHECKED_FOR = 0.1
-"""Seconds for which a look-up takes it that the file is where it was: to ask costs a tenth of a small call."""
+"""Seconds for which a look-up trusts that the file still exists: checking takes a tenth of a small call."""
 _LARGEST_WAL = 64 * 1024 * 1024
 _CHECKPOINT = 1000
-"""Pages of the WAL after which its content goes into the file (SQLite's default)."""
+"""Pages in the WAL that trigger a checkpoint (SQLite's default)."""
 _PAGE = 4096
 _SHARE = 8
-"""The WAL takes one of so many parts of the free disk before that, where the disk is small: a WAL that fills it could never be emptied."""
+"""On a small disk, the WAL may use 1/8 of the free space before a checkpoint: a WAL that fills the disk could never be emptied."""
 _TROUBLES = {
     sqlite3.SQLITE_FULL: Trouble.FULL,
     sqlite3.SQLITE_READONLY: Trouble.READ_ONLY,
@@ -92,22 +92,22 @@ class SqliteSession:
 
     @property
     def usable(self) -> bool:
-        """Whether it is in no transaction, and its file where it was."""
+        """True if the connection is in no transaction and its file still exists."""
         return not self.connection.in_transaction and not self._gone
 
     @property
     def in_transaction(self) -> bool:
-        """Whether the transaction still stands: a full disk ends it."""
+        """True if the transaction is open. A full disk ends it."""
         return self.connection.in_transaction
 
     def check(self) -> None:
-        """Do nothing while the file is where it was: SQLite would go on with a deleted one, for nobody."""
+        """Check that the file was not deleted or replaced: SQLite would go on writing to the deleted one."""
         if _identity(self._path) != self._file:
             self._gone = True
             raise unavailable(Trouble.GONE)
 
     def check_now_and_then(self) -> None:
-        """The same, where it was not done just now."""
+        """Run ``check``, unless it has just run."""
         now = time.monotonic()
         if now >= self._check_at:
             self.check()
@@ -122,7 +122,7 @@ class SqliteSession:
             self._refuse(fault)
 
     def execute(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
-        """Run a statement and give its rows."""
+        """Run a statement and return its rows."""
         try:
             cursor = self._asked(sql, params)
             return rows_from(cursor.description, cursor.fetchall())
@@ -130,29 +130,29 @@ class SqliteSession:
             self._refuse(fault, sql)
 
     def change(self, sql: str, params: Mapping[str, Any]) -> int:
-        """Run a statement and give the count of rows that it touched."""
+        """Run a statement and return the number of affected rows."""
         try:
             return max(0, self.connection.execute(sql, params).rowcount)
         except _ERRORS as fault:
             self._refuse(fault, sql)
 
     def mark(self, *, again: bool) -> None:
-        """Set the savepoint ``unit``; ``again``: in place of the one that stands."""
+        """Set the savepoint ``unit``. ``again`` replaces the present one."""
         if again:
             self.execute("RELEASE SAVEPOINT unit", {})
         self.execute("SAVEPOINT unit", {})
 
     def commit(self) -> None:
-        """Commit, and sync to the disk."""
+        """Commit and sync to the disk."""
         try:
             self.connection.execute("COMMIT")
         except _ERRORS as fault:
-            if _code(fault) & 0xFF == sqlite3.SQLITE_IOERR:  # the commit may stand in the WAL, unsynced
+            if _code(fault) & 0xFF == sqlite3.SQLITE_IOERR:  # the commit may be in the WAL, unsynced
                 raise unavailable(Trouble.FAILING, "whether the last commit was done is not known", CommitInDoubt) from None
             self._refuse(fault)
 
     def rollback(self) -> None:
-        """Undo the transaction; raises nothing."""
+        """Roll back the transaction; raises nothing."""
         with suppress(*_ERRORS):
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
@@ -166,19 +166,21 @@ class SqliteSession:
             self.connection.close()
 
     def _asked(self, sql: str, params: Mapping[str, Any]) -> sqlite3.Cursor:
-        """Run a statement; where a lock stands in its way, again and again while there is time. What writes waits for its lock when its
-        transaction begins, and what reads when its first statement does."""
+        """Run a statement, and retry until the deadline while the database is locked.
+
+        Writers wait for their lock when the transaction begins, readers at its first statement.
+        """
         until: float | None = None
         while True:
             try:
                 return self.connection.execute(sql, params)
             except sqlite3.OperationalError as fault:
                 now = time.monotonic()
-                if until is None:  # SQLite has waited for one round already
+                if until is None:  # SQLite has already waited for one round
                     until = now + patience(self._wait) - _ROUND
                 if _code(fault) & 0xFF != sqlite3.SQLITE_BUSY or now >= until:
                     raise
-            time.sleep(_PAUSE)  # it does not wait at all where several processes turn a fresh file to WAL at once
+            time.sleep(_PAUSE)  # SQLite does not wait at all if several processes switch a new file to WAL at once
 
     def _prepare(self, durable: bool) -> None:
         if self.execute("PRAGMA journal_mode = WAL", {})[0][0] != "wal":
@@ -195,14 +197,14 @@ class SqliteSession:
             self._bound_wal()
 
     def _bound_wal(self) -> None:
-        """Have the WAL emptied before it fills a small disk."""
+        """Make SQLite checkpoint the WAL before it fills a small disk."""
         free = _free_pages(self._path)
         self.execute(f"PRAGMA wal_autocheckpoint = {max(16, min(_CHECKPOINT, free // _SHARE))}", {})
         if free < _CHECKPOINT:
             self._empty_wal()
 
     def _empty_wal(self) -> None:
-        with suppress(*_ERRORS):  # where somebody reads or the file cannot grow either, the next one may
+        with suppress(*_ERRORS):  # during another read, or if the file cannot grow either, a later checkpoint may succeed
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _refuse(self, fault: Exception, sql: str = "") -> NoReturn:
@@ -238,7 +240,7 @@ class SqliteSession:
         return f"{table}_pkey"
 
 
-# What writes takes the only write lock at once: it cannot fail for a stale read later.
+# Writers take the only write lock at once, so that they cannot fail later because of a stale read.
 _BEGIN = {
     Mode.READ: methodcaller("begin", "BEGIN DEFERRED"),
     Mode.WRITE: methodcaller("begin", "BEGIN IMMEDIATE"),
@@ -247,7 +249,7 @@ _BEGIN = {
 
 
 class SqliteDialect(Dialect):
-    """A file and the connections to it: one writes, ten read."""
+    """SQLite file with its connections: one writer, ten readers."""
 
     name = "sqlite"
     types: ClassVar[Mapping[str, str]] = {
@@ -280,12 +282,12 @@ class SqliteDialect(Dialect):
         self._readers = Pool(partial(self.connect, reads=True), limit=_READERS, wait=wait)
 
     def begin(self, mode: Mode) -> SqliteSession:
-        """A connection in a transaction."""
+        """Return a connection in a transaction."""
         pool = self._readers if mode is Mode.READ else self._writer
         return pool.take(_BEGIN[mode])
 
     def look_up(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
-        """The rows of a single statement that reads, outside of any transaction."""
+        """Return the rows of a single reading statement, outside any transaction."""
         session = self._readers.take(SqliteSession.check_now_and_then)
         try:
             return session.execute(sql, params)
@@ -293,20 +295,23 @@ class SqliteDialect(Dialect):
             self._readers.give_back(session)
 
     def give_back(self, session: Session) -> None:
-        """Take the connection of a transaction that has ended."""
+        """Return the connection of a finished transaction to the pool."""
         if isinstance(session, SqliteSession):
             (self._readers if session.reads else self._writer).give_back(session)
 
     def close(self) -> None:
-        """Close all connections; a database in memory is gone."""
+        """Close all connections; an in-process database is deleted."""
         self._readers.close()
         self._writer.close()
         if not self._durable:
             _forget(os.path.dirname(self.path), os.getpid())
 
     def withdraw(self, until: float) -> bool:
-        """Close every connection before a fork. A child with a copy of one takes its parent's file locks for its own: what it commits is
-        lost when the parent closes the file (https://sqlite.org/howtocorrupt.html, 2.6)."""
+        """Close every connection before a fork.
+
+        A child that inherits one treats its parent's file locks as its own: its commits are lost when the parent closes the file
+        (https://sqlite.org/howtocorrupt.html, 2.6).
+        """
         if not self._writer.withdraw(until):
             return False
         if not self._readers.withdraw(until):
@@ -320,7 +325,7 @@ class SqliteDialect(Dialect):
         self._writer.resume()
 
     def connect(self, *, reads: bool) -> SqliteSession:
-        """A new connection to the file."""
+        """Open a new connection to the file."""
         try:
             return SqliteSession(self.path, wait=self.wait, reads=reads, durable=self._durable)
         except sqlite3.Error as fault:
@@ -328,12 +333,12 @@ class SqliteDialect(Dialect):
 
 
 def trouble_of(fault: Exception) -> Trouble | None:
-    """What an error of SQLite's says about the database; ``None`` where it is about a statement."""
+    """Return the database's trouble behind an error of SQLite; None if the error concerns a statement."""
     return _TROUBLES.get(_code(fault) & 0xFF)
 
 
 def _closer(trouble: Trouble, path: str) -> Trouble:
-    """``trouble``, unless the file system is what keeps it from being written."""
+    """Return ``trouble``, or ``MOUNTED`` if a read-only file system is the cause."""
     if trouble in (Trouble.READ_ONLY, Trouble.UNOPENED) and os.name == "posix":
         with suppress(OSError):
             if os.statvfs(path).f_flag & os.ST_RDONLY:
@@ -362,7 +367,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _make(path: str) -> None:
-    """Make the file (mode 0600) and the folders that it needs (mode 0700)."""
+    """Create the file (mode 0600) and its missing folders (mode 0700)."""
     file = Path(path)
     try:
         _make_folder(file.parent)
@@ -388,7 +393,7 @@ def _temporary(owner: object) -> str:
 
 
 def _forget(folder: str, pid: int) -> None:
-    if os.getpid() == pid:  # a forked child's end is not the owner's
+    if os.getpid() == pid:  # a forked child must not delete its parent's folder
         from shutil import rmtree
 
         rmtree(folder, ignore_errors=True)

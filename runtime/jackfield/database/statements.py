@@ -1,6 +1,6 @@
-"""Named parameters ``:name`` for every dialect, and scripts cut into their statements.
+"""Named parameters ``:name`` for every dialect, and splitting of scripts into statements.
 
-What stands in quotes, comments and ``::casts`` is left alone. Comments do not nest, as in SQLite.
+Quotes, comments and ``::casts`` are left alone. Comments do not nest, as in SQLite.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _END = re.compile(_OPAQUE + r"| (?P<end>;)", re.VERBOSE | re.DOTALL)
 
 @lru_cache(maxsize=1024)
 def translated(sql: str) -> bytes:
-    """``sql`` as psycopg wants it: ``%(name)s`` for ``:name``, and every other ``%`` twice."""
+    """Translate ``sql`` for psycopg: ``%(name)s`` for ``:name``, and every other ``%`` doubled."""
     parts: list[str] = []
     begin = 0
     for found in _PARAMETER.finditer(sql):
@@ -38,7 +38,7 @@ def translated(sql: str) -> bytes:
 
 
 def split(script: str) -> Iterator[str]:
-    """The statements of ``script``, without the semicolons between them; pieces that hold no statement are left out."""
+    """Yield the statements of ``script`` without their semicolons, skipping pieces without a statement."""
     begin = 0
     for found in _END.finditer(script):
         if found["end"] is not None:

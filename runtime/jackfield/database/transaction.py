@@ -1,4 +1,4 @@
-"""What a store sees of the database: statements in one transaction."""
+"""A transaction as stores use it: statements that are committed together."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 class Mode(Enum):
-    """What a transaction is for."""
+    """Purpose of a transaction."""
 
     READ = "read"
     WRITE = "write"
     MIGRATE = "migrate"
-    """Alone on the database, however many processes start at once."""
+    """Exclusive, even if several processes start at once."""
 
 
 class Session(Protocol):
-    """One connection, used by one thread at a time. All its methods raise this package's errors, never a driver's."""
+    """One connection, used by one thread at a time. Its methods raise this package's errors, never a driver's."""
 
     @property
     def in_transaction(self) -> bool:
-        """Whether the transaction still stands, be it spoiled."""
+        """True if the transaction is open, even if it has failed."""
 
     def execute(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
-        """Run a statement and give its rows."""
+        """Run a statement and return its rows."""
 
     def change(self, sql: str, params: Mapping[str, Any]) -> int:
-        """Run a statement and give the count of rows that it touched."""
+        """Run a statement and return the number of affected rows."""
 
     def mark(self, *, again: bool) -> None:
-        """Set the savepoint ``unit``; ``again``: in place of the one that stands."""
+        """Set the savepoint ``unit``. ``again`` replaces the present one."""
 
     def commit(self) -> None:
         """Commit, and wait until it is on the disk."""
 
     def rollback(self) -> None:
-        """Undo the transaction; raises nothing."""
+        """Roll back the transaction; raises nothing."""
 
 
 class Transaction:
     """Statements that are committed together, or not at all.
 
-    Parameters are named: ``:name`` in the text, a mapping beside it. A statement that fails spoils the transaction (as PostgreSQL has
-    it): what is to go on after a violation stands in a ``savepoint()``.
+    Parameters are named: ``:name`` in the text, with a mapping. A failed statement aborts the transaction (as in PostgreSQL); use
+    ``savepoint()`` to continue after a violation.
 
-    ``execute``, ``change`` and ``find`` raise ``UniqueViolation`` and ``ConstraintViolation`` where a row breaks a constraint,
-    ``StatementInvalid`` where the statement is wrong, and ``Unavailable`` where the database is.
+    ``execute``, ``change`` and ``find`` raise ``UniqueViolation`` and ``ConstraintViolation`` if a row violates a constraint,
+    ``StatementInvalid`` if the statement is invalid, and ``Unavailable`` if the database is unavailable.
     """
 
     __slots__ = ("_depth", "_ended", "_failed", "_marked", "_session", "mode")
@@ -70,11 +70,11 @@ class Transaction:
 
     @property
     def failed(self) -> bool:
-        """Whether a statement has failed, so that nothing can be committed any more."""
+        """True if a statement has failed, so that the transaction cannot be committed."""
         return self._failed
 
     def execute(self, sql: str, params: Mapping[str, Any] = _NOTHING) -> list[Row]:
-        """Run one statement and give all its rows (of ``SELECT``, or of ``… RETURNING``)."""
+        """Run one statement and return all its rows (of ``SELECT``, or of ``… RETURNING``)."""
         self._check()
         try:
             return self._session.execute(sql, params)
@@ -83,7 +83,7 @@ class Transaction:
             raise
 
     def change(self, sql: str, params: Mapping[str, Any] = _NOTHING) -> int:
-        """Run one INSERT, UPDATE or DELETE and give how many rows it touched (0 where a guard in its WHERE kept it off)."""
+        """Run one INSERT, UPDATE or DELETE and return the number of affected rows (0 if its WHERE matches none)."""
         self._check()
         try:
             return self._session.change(sql, params)
@@ -92,13 +92,16 @@ class Transaction:
             raise
 
     def find(self, sql: str, params: Mapping[str, Any] = _NOTHING) -> Row | None:
-        """The first row of a statement; ``None`` where it has none."""
+        """Return the first row of a statement, or None."""
         rows = self.execute(sql, params)
         return rows[0] if rows else None
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo what the block did where it raises, and go on: ``with suppress(UniqueViolation), transaction.savepoint(): …``."""
+        """Undo the block's work if it raises, and keep the transaction usable.
+
+        Example: ``with suppress(UniqueViolation), transaction.savepoint(): …``.
+        """
         self._check()
         name = f"s{self._depth}"
         self.execute(f"SAVEPOINT {name}")
@@ -114,19 +117,19 @@ class Transaction:
         self.execute(f"RELEASE SAVEPOINT {name}")
 
     def mark(self) -> None:
-        """Begin a stretch that ``undo`` can undo; the one before it stays done."""
+        """Begin a section that ``undo`` can roll back. The section before it is kept."""
         self._check()
         self._session.mark(again=self._marked)
         self._marked = True
 
     def undo(self) -> None:
-        """Undo what was done since ``mark``; ``failed`` stays true where the database cannot."""
+        """Roll back to ``mark``; ``failed`` stays True if the database cannot."""
         self._undo("ROLLBACK TO SAVEPOINT unit")
 
     def check(self) -> None:
-        """Do nothing while all went well.
+        """Check that no statement has failed.
 
-        :raises StatementInvalid: where a statement has failed and its error was swallowed.
+        :raises StatementInvalid: if a statement has failed and its error was swallowed.
         """
         if self._failed:
             raise StatementInvalid("a statement of the transaction has failed: nothing of it is committed")
@@ -141,7 +144,7 @@ class Transaction:
         self.check()
 
     def _undo(self, *statements: str) -> None:
-        # A lost connection, and a full disk of SQLite's, end the whole transaction; the block's own error says why.
+        # A lost connection, or a full disk on SQLite, ends the whole transaction; the block's own error gives the reason.
         if not self._session.in_transaction:
             return
         with suppress(JackfieldError):

@@ -1,4 +1,4 @@
-"""Secrets at rest: a data key per workspace, wrapped by the master key, and values sealed for the place where they stand."""
+"""Encryption of secrets at rest: a data key per workspace, wrapped by the master key; each sealed value is bound to its place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Vault"]
 
 _KEPT = 1000
 _CURRENT_FOR = 60.0
-"""Seconds after which a process looks whether another one has made a new data key."""
+"""Seconds after which a process checks whether another one has created a new data key."""
 _PAGE = 500
 _COLUMNS = "workspace, key_id, wrapped, master_key_id, created_at"
 
@@ -35,7 +35,7 @@ class _DataKey:
     id: str
     cipher: AESGCM
     digest: HMAC
-    """Of nothing yet: each use copies it, which is cheaper than to begin with the key."""
+    """HMAC without data yet: copying it is cheaper than starting from the key."""
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a data key is not pickled")
@@ -43,7 +43,7 @@ class _DataKey:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Known:
-    """What a workspace seals and makes digests with; looked up again after ``until``."""
+    """Keys with which a workspace seals and computes digests; read again after ``until``."""
 
     current: _DataKey
     first: _DataKey
@@ -51,9 +51,9 @@ class _Known:
 
 
 class Vault:
-    """Seals values with the data key of their workspace, which it makes on first use.
+    """Encryption of values with their workspace's data key, which is created on first use.
 
-    Unwrapped data keys are kept in memory, those of the 1,000 workspaces used last.
+    Unwrapped data keys of the 1,000 most recently used workspaces are cached in memory.
     """
 
     def __init__(self, database: Database, master: MasterKey, clock: Clock | None = None) -> None:
@@ -70,41 +70,44 @@ class Vault:
         raise TypeError("a vault is not pickled: it holds keys")
 
     def seal(self, workspace: str, aad_parts: tuple[str, ...], plaintext: bytes) -> bytes:
-        """``plaintext`` for one place: the workspace and ``aad_parts`` (of a secret: connection, field, version). 37 bytes longer.
+        """Seal ``plaintext`` for one place: the workspace and ``aad_parts`` (for a secret: connection, field, version). Adds 37 bytes.
 
-        :raises WrongMasterKey: where the database's data keys are another master key's.
+        :raises WrongMasterKey: if the database's data keys were wrapped by another master key.
         """
         key = self._known_keys(workspace).current
         return sealing.seal(key.cipher, key.id, (workspace, *aad_parts), plaintext)
 
     def open(self, workspace: str, aad_parts: tuple[str, ...], ciphertext: bytes) -> bytes:
-        """What was sealed for this place.
+        """Decrypt a value sealed for this place.
 
-        :raises SealBroken: where it was changed, or sealed for another workspace or place.
-        :raises DataKeyDamaged: where the row of the data key was changed, or moved to another workspace.
-        :raises WrongMasterKey: where the data key was wrapped by another master key.
+        :raises SealBroken: if it was changed, or sealed for another workspace or place.
+        :raises DataKeyDamaged: if the row of the data key was changed, or moved to another workspace.
+        :raises WrongMasterKey: if the data key was wrapped by another master key.
         """
         key_id = sealing.key_id_of(ciphertext)
         key = self._keys.get((workspace, key_id)) or self._read(workspace, key_id)
         return sealing.unseal(key.cipher, (workspace, *aad_parts), ciphertext)
 
     def hmac(self, workspace: str, text: bytes) -> str:
-        """HMAC-SHA256 of ``text`` in hexadecimal, under a key that is derived (HKDF, RFC 5869) from the workspace's first data key: the
-        same for ever, in no other workspace, and telling nothing of the text."""
+        """Return the HMAC-SHA256 of ``text`` in hexadecimal.
+
+        Its key is derived (HKDF, RFC 5869) from the workspace's first data key. The digest is stable for ever, differs between workspaces,
+        and reveals nothing about the text.
+        """
         digest = self._known_keys(workspace).first.digest.copy()
         digest.update(text)
         return digest.hexdigest()
 
     def verify(self) -> None:
-        """Do nothing where the master key opens all data keys.
+        """Check that the master key opens all data keys.
 
-        :raises WrongMasterKey: where it does not.
+        :raises WrongMasterKey: if it does not.
         """
         with self._database.read(settled=False) as transaction:
             _verify(transaction, self._master)
 
     def damaged_keys(self) -> Iterator[DataKeyDamaged]:
-        """Try every data key; give an error for each that cannot be unwrapped."""
+        """Try every data key and yield an error for each that cannot be unwrapped."""
         with self._database.read(settled=False) as transaction:
             rows = transaction.execute(f"SELECT {_COLUMNS} FROM data_keys ORDER BY workspace, key_id")
         for row in rows:
@@ -114,13 +117,14 @@ class Vault:
                 yield fault
 
     def rotate(self, new_master: MasterKey | None = None, *, data_keys: bool = False) -> int:
-        """Wrap all data keys anew, by ``new_master`` or by the first of the present keys, while calls go on; with ``data_keys`` make
-        new data keys for what is sealed from now on (other processes follow within a minute; the old ones stay for reading). The
-        number of keys that were wrapped anew. May be cut off anywhere and run again.
+        """Wrap all data keys again, with ``new_master`` or the first present key, while calls go on. Return the number of wrapped keys.
 
-        A process that keeps running needs the new master key too: give every process ``old,new`` first, then rotate, then drop the old.
+        ``data_keys`` also creates new data keys for values sealed from now on; other processes follow within a minute, and the old keys
+        stay for reading. Rotation can be interrupted anywhere and run again.
 
-        :raises WrongMasterKey: where a data key is another master key's; nothing was changed.
+        A running process needs the new master key too: give every process ``old,new`` first, then rotate, then drop the old one.
+
+        :raises WrongMasterKey: if a data key was wrapped by another master key; nothing was changed.
         """
         master = self._master if new_master is None else new_master.with_others(self._master)
         with self._database.read(settled=False) as transaction:
@@ -135,7 +139,7 @@ class Vault:
         known = self._known.get(workspace)
         if known is not None and self._clock.monotonic() < known.until:
             return known
-        uncertain = self._database.writing  # what the transaction around may yet undo is not kept
+        uncertain = self._database.writing  # do not cache what the surrounding transaction may yet roll back
         known = self._found(workspace) or self._made(workspace)
         if not uncertain:
             self._known.put(workspace, known)
@@ -155,7 +159,7 @@ class Vault:
         return known
 
     def _insert(self, transaction: Transaction, workspace: str, now: float) -> None:
-        """A new data key, unless another process has made one in this moment."""
+        """Insert a new data key, unless another process has just inserted one."""
         key_id, key = os.urandom(8).hex(), os.urandom(sealing.KEY_BYTES)
         transaction.change(
             f"INSERT INTO data_keys ({_COLUMNS}) VALUES (:workspace, :key_id, :wrapped, :master_key_id, :created_at) "
@@ -181,7 +185,7 @@ class Vault:
         return _Known(self._unwrapped(rows[-1]), self._unwrapped(rows[0]), until)
 
     def _read(self, workspace: str, key_id: str) -> _DataKey:
-        uncertain = self._database.writing  # what the transaction around may yet undo is not kept
+        uncertain = self._database.writing  # do not cache what the surrounding transaction may yet roll back
         with self._database.read(settled=False) as transaction:
             row = transaction.find(
                 f"SELECT {_COLUMNS} FROM data_keys WHERE workspace = :workspace AND key_id = :key_id",
@@ -215,10 +219,10 @@ class Vault:
                 return count
 
     def _renew(self) -> None:
-        """New data keys for all workspaces that have one."""
+        """Create new data keys for all workspaces that have one."""
         with self._database.write() as transaction:
             for row in transaction.execute("SELECT workspace, created_at FROM data_keys WHERE retired_at IS NULL"):
-                now = max(self._clock.time(), row.created_at + 0.001)  # a clock set back must not make the new key the first
+                now = max(self._clock.time(), row.created_at + 0.001)  # even after a clock was set back, the new key must not sort first
                 transaction.change(
                     "UPDATE data_keys SET retired_at = :now WHERE workspace = :workspace AND retired_at IS NULL",
                     {"now": now, "workspace": row.workspace},

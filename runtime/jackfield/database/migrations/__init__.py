@@ -1,7 +1,7 @@
 """Numbered changes of the tables: ``0001_first.sql``, one text for all dialects.
 
-``{text}``, ``{double}``, ``{blob}``, … stand for what differs (``Dialect.types``). Statements end with a semicolon. A released file is
-never changed: a later change is a new file.
+Placeholders ``{text}``, ``{double}``, ``{blob}``, … stand for the differences (``Dialect.types``). Statements end with a semicolon. Never
+edit a released file: add a new one.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Migration:
 
 @cache
 def known_migrations(folder: str = str(Path(__file__).parent)) -> tuple[Migration, ...]:
-    """The migrations that lie in ``folder``, by number."""
+    """Return the migrations in ``folder``, by number."""
     found = []
     for path in sorted(Path(folder).iterdir()):
         match = _FILE.match(path.name)
@@ -58,7 +58,7 @@ def known_migrations(folder: str = str(Path(__file__).parent)) -> tuple[Migratio
 
 
 class Migrations:
-    """What is known here, and what one database has seen of it. ``begin`` begins a transaction."""
+    """Known migrations, and those applied to one database. ``begin`` begins a transaction."""
 
     def __init__(
         self,
@@ -71,22 +71,22 @@ class Migrations:
         self._known = known
 
     def version(self) -> int:
-        """The newest migration that was applied; 0 for an empty database."""
+        """Return the newest applied migration; 0 for an empty database."""
         with self._begin(Mode.READ) as transaction:
             return max(self._applied(transaction), default=0)
 
     def pending(self) -> list[Migration]:
-        """What is still to be applied, in order.
+        """Return the migrations still to be applied, in order.
 
-        :raises DatabaseUnfit: where the database is of a newer jackfield.
+        :raises DatabaseUnfit: if a newer jackfield has migrated the database.
         """
         with self._begin(Mode.READ) as transaction:
             return self._pending(transaction)
 
     def require_none_pending(self) -> None:
-        """Do nothing where the tables are up to date.
+        """Check that the tables are up to date.
 
-        :raises DatabaseUnfit: where they are older or newer.
+        :raises DatabaseUnfit: if they are older or newer.
         """
         pending = self.pending()
         if pending:
@@ -94,12 +94,14 @@ class Migrations:
             raise DatabaseUnfit(f"the database is not up to date: {count} pending", hint=_UPGRADE)
 
     def apply(self, then: Callable[[Transaction, list[str]], None] | None = None) -> list[int]:
-        """Apply what is pending, all or nothing, and give the versions; processes that do so at once wait for each other. ``then`` gets
-        the names of what was applied, within the same transaction: for changes that SQL alone cannot make."""
+        """Apply pending migrations, all or nothing, and return their versions. Concurrent processes wait for each other.
+
+        ``then`` gets the names of the applied migrations within the same transaction: for changes that SQL alone cannot make.
+        """
         if not self.pending():
             return []
         with self._begin(Mode.MIGRATE) as transaction:
-            pending = self._pending(transaction)  # another process may have been here meanwhile
+            pending = self._pending(transaction)  # another process may have applied them meanwhile
             if pending and not self._applied(transaction):
                 self._run(transaction, _TABLE)
             for migration in pending:
@@ -114,7 +116,7 @@ class Migrations:
         return [migration.version for migration in pending]
 
     def altered(self) -> list[int]:
-        """The versions whose text was another when they were applied."""
+        """Return the versions whose text has changed since they were applied."""
         with self._begin(Mode.READ) as transaction:
             applied = self._applied(transaction)
         return [one.version for one in self._known() if applied.get(one.version, one.checksum) != one.checksum]
@@ -133,7 +135,7 @@ class Migrations:
         return [migration for migration in known if migration.version not in applied]
 
     def _applied(self, transaction: Transaction) -> Mapping[int, str]:
-        """Checksums by version."""
+        """Return checksums by version."""
         tables = {row.name for row in transaction.execute(self._dialect.tables)}
         if "schema_migrations" not in tables:
             return {}
@@ -145,7 +147,7 @@ def _filled(text: str, types: Mapping[str, str]) -> str:
 
 
 def declared(kind: str, known: Iterable[Migration]) -> list[str]:
-    """The names of all that the migrations leave behind of one ``kind`` (``TABLE``, ``INDEX``), in the order in which it was made."""
+    """Return the names of all objects of one ``kind`` (``TABLE``, ``INDEX``) that exist after all migrations, in order of creation."""
     names: dict[str, None] = {}
     for migration in known:
         for statement in split(migration.text):
