@@ -1,13 +1,13 @@
-"""What is installed, at once; code on demand. Standard library only.
+"""The installed connectors: manifests at once, code on demand. Standard library only.
 
-Names are imported when they are first asked for (PEP 562): a cold ``jackfield --help`` reads entry points and no manifests.
+Names are imported on first access (PEP 562): a cold ``jackfield --help`` reads entry points but no manifests.
 """
 
 from __future__ import annotations
 
 from jackfield.exports import exports
 
-TYPE_CHECKING = False  # typing's own would cost a cold --help as much as Python's start
+TYPE_CHECKING = False  # typing's own would cost a cold --help as much time as starting Python
 if TYPE_CHECKING:
     from jackfield.catalog.discovery import EntryPoint, entry_points
     from jackfield.catalog.found import Found

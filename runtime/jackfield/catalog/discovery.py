@@ -1,7 +1,7 @@
-"""Entry points read from the installed distributions, without importing anything of theirs.
+"""Entry points of installed distributions, read without importing any code of theirs.
 
-``importlib.metadata`` answers the same question in four times the time (it builds an object for each distribution and parses all
-groups), which a cold command pays on each start; see docs/decisions/0003-discovery.md.
+``importlib.metadata`` takes four times as long (it builds an object for each distribution and parses all groups), which every cold command
+would pay; see docs/decisions/0003-discovery.md.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-TYPE_CHECKING = False  # typing and dataclasses would cost a cold --help more than Python's own start
+TYPE_CHECKING = False  # typing and dataclasses would cost a cold --help more time than starting Python
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -31,19 +31,19 @@ class EntryPoint:
 
     @property
     def module(self) -> str:
-        """The module part of the value."""
+        """Module part of the value."""
         return self.value.partition(":")[0].strip()
 
     @property
     def attribute(self) -> str:
-        """The attribute part of the value."""
+        """Attribute part of the value."""
         return self.value.partition(":")[2].partition("[")[0].strip()
 
 
 def entry_points(paths: Iterable[str] | None = None) -> Mapping[str, tuple[EntryPoint, ...]]:
-    """All entry points in groups that start with ``jackfield.``, by group, in the order of ``paths`` (default ``sys.path``).
+    """Return all entry points in groups that start with ``jackfield.``, by group, in the order of ``paths`` (default ``sys.path``).
 
-    A distribution found twice counts once, the first one on the path, as in an import.
+    Of duplicate distributions, the first on the path counts, as for imports.
     """
     found: dict[str, list[EntryPoint]] = {}
     seen: set[str] = set()
@@ -59,7 +59,7 @@ def entry_points(paths: Iterable[str] | None = None) -> Mapping[str, tuple[Entry
 def _distributions(folder: str) -> Iterator[tuple[str, str]]:
     try:
         names = sorted(os.listdir(folder))
-    except OSError:  # a path entry that is not a folder holds no distributions
+    except OSError:  # a path entry that is not a folder has no distributions
         return
     for name in names:
         stem, suffix = os.path.splitext(name)
@@ -68,7 +68,7 @@ def _distributions(folder: str) -> Iterator[tuple[str, str]]:
 
 
 def _normalised(name: str) -> str:
-    """The name as distributions are compared: runs of ``-``, ``_`` and ``.`` are one hyphen (packaging specification, names)."""
+    """Normalise a distribution's name: runs of ``-``, ``_`` and ``.`` become one hyphen (packaging specification, names)."""
     return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
 
 
@@ -76,7 +76,7 @@ def _read(path: str, distribution: str) -> Iterator[tuple[str, EntryPoint]]:
     try:
         with open(os.path.join(path, "entry_points.txt"), encoding="utf-8") as file:
             text = file.read()
-    except (OSError, UnicodeDecodeError):  # most distributions declare none
+    except (OSError, UnicodeDecodeError):  # most distributions declare no entry points
         return
     if "jackfield." not in text:
         return

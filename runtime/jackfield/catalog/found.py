@@ -1,4 +1,4 @@
-"""An action that a search found."""
+"""Search results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Found"]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An action that fits, with its rank: higher is better. ``exact`` is false where it has some words of the query only."""
+    """Matching action with its rank; higher is better. ``exact`` is False if only some words of the query match."""
 
     connector: str
     action: str
@@ -21,7 +21,7 @@ class Found:
     exact: bool = True
 
     def to_json(self) -> dict[str, Any]:
-        """The row that ``jackfield search`` prints."""
+        """Return the row that ``jackfield search`` prints."""
         row = {
             "connector": self.connector, "action": self.action, "title": self.title, "description": self.description, "effect": self.effect,
         }  # fmt: skip

@@ -1,4 +1,4 @@
-"""An index over all actions, made once, so that a search over thousands of them takes milliseconds from the first one on."""
+"""In-memory index over all actions, built once, so that even the first search over thousands of actions takes milliseconds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["ActionIndex", "Words", "one_edit", "query_words", "search", "stem", 
 
 _WORD = re.compile(r"[^\W_]+")
 _MOST = 8
-"""Words of a query that count; the longest ones say most."""
+"""Maximum words of a query that count; the longest are the most specific."""
 _STOP_WORDS = """
 a about all an and any are as at be by can could do does for from get give have help how i if in into is it its let like me my need of
 on one or our out over please should so some someone that the their them then there these they this those to up us use using via want
@@ -33,22 +33,22 @@ _STOP = frozenset(_STOP_WORDS.split())
 _ENDINGS = (("ies", "i"), ("ying", "i"), ("ations", "at"), ("ation", "at"), ("ings", ""), ("ing", ""), ("ed", ""),
             ("es", ""), ("s", ""), ("e", ""), ("y", "i"))  # fmt: skip
 _SHORTEST = 3
-"""Letters that a stem has at least: shorter ones begin too many words."""
+"""Minimum letters of a stem: shorter ones begin too many words."""
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text in lower case: runs of letters and digits."""
+    """Return the words of a text in lower case: runs of letters and digits."""
     return _WORD.findall(text.casefold())
 
 
 def query_words(text: str) -> list[str]:
-    """The distinct words of a query that say something, longest first; all of them where none does ("to do")."""
+    """Return the distinct words of a query without stop words, longest first; all words if only stop words remain ("to do")."""
     words = set(words_of(text))
     return sorted(words - _STOP or words, key=lambda word: (-len(word), word))[:_MOST]
 
 
 def stem(word: str) -> str:
-    """The part that a word shares with its other forms: ``email`` of ``emails``, ``send`` of ``sending``."""
+    """Return the stem that a word shares with its other forms: ``email`` of ``emails``, ``send`` of ``sending``."""
     for ending, put in _ENDINGS:
         if word.endswith(ending) and not word.endswith("ss"):
             base = word[: -len(ending)]
@@ -60,7 +60,7 @@ def stem(word: str) -> str:
 
 
 def one_edit(one: str, other: str) -> bool:
-    """Say whether one letter put in, left out, changed, or two swapped make one word of the other."""
+    """Return whether the words differ by one edit: a letter inserted, deleted or changed, or two swapped."""
     if abs(len(one) - len(other)) > 1:
         return False
     shorter = min(len(one), len(other))
@@ -71,26 +71,29 @@ def one_edit(one: str, other: str) -> bool:
 
 
 _KEY, _TITLE, _CONNECTOR, _DESCRIPTION = 8, 6, 4, 1
-"""What a word counts in each field; twice that where it begins a word there."""
+"""Weight of a match in each field; doubled at the beginning of a word."""
 _SHORT = 2
-"""Letters up to which a word only fits beginnings: inside others it fits nearly everything."""
+"""Letters up to which a word matches beginnings only: shorter words occur inside nearly everything."""
 _DIRECT = 2
-"""How much more a word counts than its stem does."""
+"""Factor by which a word weighs more than its stem."""
 _EACH = 1_000
-"""What each word of a query that fits adds to the rank: more than all places together can."""
+"""Rank for each query word that matches: more than all weights together."""
 _NEAREST = 20
-"""Actions up to which near matches are given."""
+"""Number of actions up to which near matches are added."""
 _SENTENCE = 3
-"""Words from which a query is a sentence: whatever has all of them by chance does not hide the near matches then."""
+"""Words from which a query counts as a sentence: then near matches follow the rows that match every word by chance."""
 _LAST = "\U0010ffff"
 _FEW = 500
-"""Rows up to which the best are picked out rather than all of them sorted."""
+"""Rows up to which the best are selected instead of sorting all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """The rows by connector and action, which decides among equals; the place of each row in that; and all words, sorted, and as lines of
-    one text."""
+    """Tie-breaking order of the rows, and the sorted words.
+
+    Rows are sorted by connector and action; ``places`` has the position of each row. ``parts`` are all words, sorted; ``text`` has them as
+    lines.
+    """
 
     by_place: list[int]
     places: list[int]
@@ -99,7 +102,7 @@ class _Order:
 
 
 class Words:
-    """Which words occur where: each distinct word once, with the rows and fields that have it."""
+    """Inverted index: each distinct word, with the rows and fields in which it occurs."""
 
     def __init__(self) -> None:
         self._rows: list[Found] = []
@@ -107,7 +110,7 @@ class Words:
         self._order: _Order | None = None
 
     def add(self, manifest: Manifest) -> None:
-        """Take the actions of a connector in."""
+        """Add the actions of a connector."""
         shared = {_CONNECTOR: _parts(f"{manifest.key} {manifest.title}"), _DESCRIPTION: _parts(manifest.description)}
         for action in manifest.actions.values():
             number = len(self._rows)
@@ -122,10 +125,10 @@ class Words:
     def find(
         self, words: str, connector: str | None = None, effect: str | None = None, start: int = 0, limit: int | None = None
     ) -> tuple[list[Found], bool]:
-        """The rows from ``start`` on, at most ``limit``, best first; and whether there are more.
+        """Return at most ``limit`` rows from ``start`` on, best first, and whether there are more.
 
-        A row fits where every word of the query occurs in it (stop words aside). Where none does, the nearest few are given, by the share
-        of words that occur; after a sentence they also follow the rows that fit. They are marked: ``exact`` is false.
+        A row matches if it contains every word of the query, apart from stop words. If none does, the nearest few are returned, ranked by
+        the share of words that occur; for a sentence they also follow the matching rows. Their ``exact`` is False.
         """
         wanted = query_words(words)
         if not wanted:
@@ -150,12 +153,12 @@ class Words:
         ]  # fmt: skip
 
     def _ordered(self, numbers: Iterable[int], ranks: Iterable[int]) -> list[int]:
-        """A number for each row by which the rows are sorted: its rank, then its place among equals."""
+        """Return sort keys: a number for each row, made from its rank and its tie-breaking position."""
         places, width = self._finished().places, len(self._rows)
         return [places[number] - rank * width for number, rank in zip(numbers, ranks, strict=False)]
 
     def _page(self, keys: list[int], start: int, limit: int | None, least: int) -> tuple[list[Found], bool]:
-        """The rows of a page. Those with a lower rank than ``least`` are near matches."""
+        """Return the rows of a page. Those ranked below ``least`` are near matches."""
         made, width = self._finished(), len(self._rows)
         end = len(keys) if limit is None else start + limit
         best = nsmallest(end, keys) if end < _FEW else sorted(keys)
@@ -166,7 +169,7 @@ class Words:
         return found, len(keys) > end
 
     def _hits(self, word: str) -> dict[int, int]:
-        """The best place of a word, or of its stem, in each row."""
+        """Return the best match of a word, or of its stem, in each row."""
         root = stem(word)
         hits = self._places_of(root, 1) if root != word and len(root) > _SHORT else {}
         direct = self._places_of(word, _DIRECT)
@@ -176,7 +179,7 @@ class Words:
         return hits
 
     def _slips(self, word: str) -> dict[int, int]:
-        """The places of the words that are a slip of the keyboard away from one that is nowhere."""
+        """Return the matches of words one typing error away from ``word``, which matches nothing itself."""
         if len(word) <= _SHORT + 1:
             return {}
         parts = self._finished().parts
@@ -192,7 +195,7 @@ class Words:
         return self._levels(fitting, lambda part: 2 * more if part.startswith(word) else more)
 
     def _levels(self, parts: Iterable[str], factor: Callable[[str], int]) -> dict[int, int]:
-        """The best level of each row that has one of the parts; the places that count most are noted last."""
+        """Return the best level of each row that contains one of the parts. Later updates win, so the highest level comes last."""
         levels: dict[int, list[array[int]]] = {}
         for part in parts:
             times = factor(part)
@@ -227,7 +230,7 @@ class Words:
 
 
 class ActionIndex:
-    """Index of a catalog's actions, without broken connectors. A search that comes before ``build`` has ended waits for it."""
+    """Index of the actions of a catalog, without broken connectors. Searches block until ``build`` has finished."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -236,7 +239,7 @@ class ActionIndex:
         at_fork(self, child=ActionIndex._begin_anew)
 
     def _begin_anew(self) -> None:
-        """Leave out what the parent of a fork has built in part."""
+        """Discard an index that the parent of a fork has only partly built."""
         self._lock = threading.Lock()
         if not self._built:
             self._words = Words()
@@ -245,13 +248,15 @@ class ActionIndex:
     def find(
         self, words: str, connector: str | None = None, effect: str | None = None, start: int = 0, limit: int | None = None
     ) -> tuple[list[Found], bool]:
-        """The actions that fit, best first, from ``start`` on, at most ``limit``, and whether there are more; ``connector`` and ``effect``
-        narrow them."""
+        """Return at most ``limit`` matching actions from ``start`` on, best first, and whether there are more.
+
+        ``connector`` and ``effect`` narrow the search.
+        """
         self.build()
         return self._words.find(words, connector, effect, start, limit)
 
     def entries(self) -> list[Entry]:
-        """The rows of the catalog, as they were when the index was built."""
+        """Return the rows of the catalog, as of the time when the index was built."""
         self.build()
         return self._entries
 
@@ -271,10 +276,10 @@ class ActionIndex:
 
 
 def search(manifests: Iterable[Manifest], words: str, *, effect: str | None = None) -> list[Found]:
-    """The actions in which every word of the query occurs, best first; without words, all actions.
+    """Return the actions in which every word of the query occurs, best first; without words, all actions.
 
-    Case, stop words ("to", "a") and endings ("sending", "emails") do not matter; the beginning of a word counts more, and words of one or
-    two letters count only there. Where no action has every word, the nearest few are given, marked as not exact.
+    Case, stop words ("to", "a") and endings ("sending", "emails") are ignored. A match at the beginning of a word weighs more, and words of
+    one or two letters match only there. If no action contains every word, the nearest few are returned, marked as not exact.
     """
     index = Words()
     for manifest in manifests:
@@ -283,7 +288,7 @@ def search(manifests: Iterable[Manifest], words: str, *, effect: str | None = No
 
 
 def _common(hits: Sequence[Mapping[int, int]]) -> Iterable[int]:
-    """The rows that every word fits."""
+    """Return the rows that every word matches."""
     fewest, *others = sorted(hits, key=len)
     found = set(fewest)
     for other in others:
@@ -292,7 +297,7 @@ def _common(hits: Sequence[Mapping[int, int]]) -> Iterable[int]:
 
 
 def _summed(numbers: Sequence[int], hits: Iterable[Mapping[int, int]]) -> Iterable[int]:
-    """The rank of each row: the words that fit it, then their places."""
+    """Return the rank of each row: matching words first, then the weights of their matches."""
     return map(sum, zip(*(map(hit.get, numbers, repeat(0)) for hit in hits), strict=True))
 
 

@@ -1,4 +1,4 @@
-"""The connectors that are installed: their manifests at once, their code on demand."""
+"""The catalog of installed connectors: manifests at once, code on demand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _REGENERATE = "In an editable install, write connector.json anew from the code (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row of the catalog. ``error`` says why a broken connector cannot be used."""
+    """Row of the catalog. ``error`` says why a broken connector cannot be used."""
 
     key: str
     title: str
@@ -36,7 +36,7 @@ class Entry:
     error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The row as ``jackfield connectors list`` prints it."""
+        """Return the row as printed by ``jackfield connectors list``."""
         row: dict[str, Any] = {
             "key": self.key,
             "title": self.title,
@@ -48,7 +48,7 @@ class Entry:
 
 
 class Catalog:
-    """What is installed. Reading a manifest imports no connector code; a broken connector breaks nothing but itself."""
+    """Installed connectors. Reading a manifest imports no connector code; a broken connector does not affect the others."""
 
     def __init__(self, points: Iterable[EntryPoint]) -> None:
         self._points: dict[str, list[EntryPoint]] = {}
@@ -62,18 +62,18 @@ class Catalog:
 
     @classmethod
     def installed(cls, groups: Mapping[str, tuple[EntryPoint, ...]] | None = None) -> Catalog:
-        """The catalog of this Python environment."""
+        """Return the catalog of this Python environment."""
         return cls((entry_points() if groups is None else groups).get(_GROUP, ()))
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._points))
 
     def entries(self, *, load: bool = False) -> list[Entry]:
-        """One row for each connector, by key. ``load`` also imports each one, to see whether it can be."""
+        """Return one row per connector, sorted by key. ``load`` also imports each one, to check that it can be imported."""
         return [self.look(key, load=load)[0] for key in self]
 
     def look(self, key: str, *, load: bool = False) -> tuple[Entry, Manifest | None]:
-        """A connector's row and its manifest, which is not kept; None for one that is broken."""
+        """Return a connector's row and its manifest, None if it is broken. Does not cache the manifest."""
         try:
             manifest = self._manifests.get(key) or self._read(key)
             if load:
@@ -84,13 +84,13 @@ class Catalog:
         return entry, manifest if entry.error is None else None
 
     def manifests(self) -> list[Manifest]:
-        """The manifests of all connectors that are not broken, by key. Each is read once, and kept."""
+        """Return the manifests of all connectors that are not broken, sorted by key. Each is read once and cached."""
         return [found for key in self if (found := self._sound(key)) is not None]
 
     def find(self, key: str, version: str | None = None) -> Manifest:
-        """The manifest of a connector. ``version`` is a PEP 440 specifier.
+        """Return the manifest of a connector. ``version`` is a PEP 440 specifier.
 
-        :raises UnknownConnector: no such connector, a broken one, or no version that fits.
+        :raises UnknownConnector: if it is not installed, is broken, or has no matching version.
         """
         manifest = self._manifests.get(key) or self._keep(key)
         if version is not None:
@@ -98,9 +98,9 @@ class Catalog:
         return manifest
 
     def load(self, key: str) -> Any:
-        """The connector's code, imported on first use.
+        """Return the connector's code, imported on first use.
 
-        :raises UnknownConnector: no such connector, or a broken one: the import fails, or it has not what its manifest says.
+        :raises UnknownConnector: if it is not installed, fails to import, or lacks what its manifest declares.
         """
         found = self._connectors.get(key)
         if found is not None:
@@ -111,7 +111,7 @@ class Catalog:
             try:
                 found = operator.attrgetter(point.attribute)(importlib.import_module(point.module))
                 fault = _mismatch(found, manifest)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 (a stranger's module may raise anything; it must break nothing else)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 (third-party code may raise anything and must not affect others)
                 fault = f"fails on import: {type(error).__name__}: {error}"
             if fault is not None:
                 self._failures[key] = f"the connector '{key}' {fault}"
@@ -121,9 +121,9 @@ class Catalog:
         return found
 
     def differs(self, key: str) -> str | None:
-        """Name the first difference between a connector's manifest and its code, prose included; None where there is none.
+        """Return the first difference between a connector's manifest and its code, including prose; None if they agree.
 
-        :raises UnknownConnector: where the connector is broken.
+        :raises UnknownConnector: if the connector is broken.
         """
         fault = _mismatch(self.load(key), self.find(key), prose=True)
         return f"the connector '{key}' {fault}" if fault is not None else None
@@ -172,7 +172,7 @@ def _manifest_text(point: EntryPoint) -> str:
 
 
 def _mismatch(found: object, manifest: Manifest, *, prose: bool = False) -> str | None:
-    """Explain how the code differs from its manifest: it was changed, and ``connector.json`` was not, or the manifest lies."""
+    """Explain how the code differs from its manifest: the code changed without ``connector.json``, or the manifest is false."""
     promised = {"action": manifest.actions, "connection type": manifest.connection_types}
     held = {"action": getattr(found, "actions", None), "connection type": getattr(found, "connections", None)}
     for noun, keys in promised.items():
@@ -199,7 +199,7 @@ def _check_version(manifest: Manifest, version: str) -> None:
 
     try:
         fits = SpecifierSet(version).contains(manifest.version, prereleases=True)
-    except ValueError:  # InvalidSpecifier, and what int() says to a number of too many digits
+    except ValueError:  # InvalidSpecifier, or int() refusing too many digits
         raise UnknownConnector(
             f"'{version[:80]}' is not a version specifier",
             hint="Give a PEP 440 specifier such as '>=1.2,<2' as connectorVersion.",
@@ -212,7 +212,7 @@ def _check_version(manifest: Manifest, version: str) -> None:
 
 
 def unknown_connector(key: str, known: Iterable[str]) -> UnknownConnector:
-    """Make the error for a connector that is not among ``known``, with the nearest of them."""
+    """Return the error for a connector that is not among ``known``, with a suggestion."""
     tail = did_you_mean(key, known)
     return UnknownConnector(
         f"no connector '{key[:80]}' is installed{tail}",
@@ -225,7 +225,7 @@ def _broken(message: str, hint: str = _REINSTALL) -> UnknownConnector:
 
 
 _PROSE = frozenset({"title", "description", "examples", "setup", "icon", "categories", "documentationUrl", "license", "version"})
-"""Members that decide nothing: a difference in one is worth a note, and refuses no call."""
+"""Members without effect on calls: a difference is worth a note, but refuses no call."""
 _MAPS = frozenset(
     {
         "connectionTypes",
@@ -244,9 +244,10 @@ _ABSENT = object()
 
 
 def difference(manifest: Mapping[str, Any], code: Mapping[str, Any], *, prose: bool = False) -> str | None:
-    """Name the first difference between a manifest and what the code describes, None where there is none.
+    """Return the first difference between a manifest and the description by the code; None if they agree.
 
-    ``prose`` compares titles, descriptions, examples and the version too. An output without a schema is not compared: it is not judged.
+    ``prose`` compares titles, descriptions, examples and the version too. An output without a schema is not compared, because it is not
+    validated.
     """
     described = json.loads(json.dumps(code))
     for place, published, actual in _differences(_keyed(manifest), _keyed(described), "", names=False, prose=prose):
@@ -255,7 +256,7 @@ def difference(manifest: Mapping[str, Any], code: Mapping[str, Any], *, prose: b
 
 
 def _keyed(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a manifest with its lists by key, so that a difference names the action and not a number; effects are spelled out."""
+    """Return a manifest with lists keyed, so that a difference names the action instead of its index; effects are spelled out."""
     found = dict(manifest)
     for name in ("connectionTypes", "actions", "optionSources"):
         found[name] = {item.get("key"): item for item in manifest.get(name, ())}

@@ -1,4 +1,4 @@
-"""What is asked: an Invocation (contract §2), and what is wrong with one."""
+"""The Invocation (contract §2), and the validation of its members."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from jackfield.json_pointer import pointer
 __all__ = ["DEFAULT_TIMEOUT", "MAX_TIMEOUT", "Invocation"]
 
 DEFAULT_TIMEOUT = 60.0
-"""Seconds for waiting, STS, retries and pages together where the caller names none."""
+"""Default deadline in seconds, for waiting, STS, retries and pages together."""
 MAX_TIMEOUT = 900.0
-"""The longest deadline in seconds."""
+"""Maximum deadline in seconds."""
 
 _MEMBERS = (
     "connector", "action", "connection", "inputs", "idempotencyKey", "timeoutSeconds", "dryRun",
@@ -28,9 +28,9 @@ _NO_NAME = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _SAYS_NO_NAME = "holds control characters or half a character, which no name does"
 _LONGEST_VERSION = 200
-"""Characters of a version specifier: packaging takes half a second for one of 250 kB."""
+"""Maximum characters of a version specifier: packaging takes half a second for one of 250 kB."""
 _MOST = 100
-"""Faults that are told of one invocation."""
+"""Maximum faults reported for one invocation."""
 _SIMPLE = frozenset({"connector", "action", "connection", "inputs"})
 
 
@@ -49,9 +49,9 @@ class Invocation:
     on_doubt: Literal["report", "retry"] = "report"
     context: Mapping[str, Any] = field(default_factory=dict)
     not_before: float | None = None
-    """Seconds since 1970 before which a queued invocation is not begun."""
+    """Seconds since 1970 before which a queued invocation does not start."""
     not_after: float | None = None
-    """Seconds since 1970 from which on a queued invocation is not begun any more."""
+    """Seconds since 1970 from which on a queued invocation does not start any more."""
 
     def __repr__(self) -> str:  # inputs and inline values stay out of logs
         return f"Invocation({self.connector!r}, {self.action!r})"
@@ -61,9 +61,9 @@ class Invocation:
 
     @classmethod
     def from_json(cls, data: object) -> Invocation:
-        """Read an invocation, judging its own members; the inputs are judged later by the action's schema.
+        """Parse an invocation and validate its own members. The action's schema validates the inputs later.
 
-        :raises InvalidInvocation: with every fault at once.
+        :raises InvalidInvocation: with all faults at once.
         """
         if not isinstance(data, Mapping):
             raise InvalidInvocation(
@@ -71,7 +71,7 @@ class Invocation:
                 hint='Send {"connector": …, "action": …, "inputs": {…}}.',
             )
         faults = () if _is_simple(data) else tuple(islice(_faults(data), _MOST + 1))
-        if len(faults) > _MOST:  # each is looked up among the names that there are: a hundred thousand would take seconds
+        if len(faults) > _MOST:  # each member is compared with the known names: a hundred thousand would take seconds
             faults = (*faults[:_MOST], Detail("", "and there are more faults"))
         if faults:
             count = "1 member of the invocation is" if len(faults) == 1 else f"{len(faults)} members of the invocation are"
@@ -98,8 +98,10 @@ def _json_type(value: object) -> str:
 
 
 def _is_simple(data: Mapping[str, Any]) -> bool:
-    """Whether these are the members that nearly every invocation consists of, and nothing is wrong with them: a look that costs a tenth of
-    the search for faults."""
+    """Return whether the invocation has only the most common members, all valid.
+
+    This check takes a tenth of the time of the search for faults.
+    """
     find = data.get
     return (
         data.keys() <= _SIMPLE
@@ -175,7 +177,7 @@ def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
 
 
 def _moment(text: object) -> float | None:
-    """Return RFC 3339 text as seconds since 1970; None where it is none."""
+    """Parse RFC 3339 text to seconds since 1970; None if it is invalid."""
     if not isinstance(text, str) or not _RFC_3339.fullmatch(text):
         return None
     from datetime import datetime

@@ -1,4 +1,4 @@
-"""What an invocation came to: a Result (contract §3)."""
+"""The Result of an invocation (contract §3)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Status = Literal["succeeded", "failed", "in_doubt"]
 
 
 def new_invocation_id() -> str:
-    """A UUIDv7 (RFC 9562 §5.7): the time in milliseconds, then 74 random bits."""
+    """Generate a UUIDv7 (RFC 9562 §5.7): the time in milliseconds, then 74 random bits."""
     at = f"{time.time_ns() // 1_000_000 & (1 << 48) - 1:012x}"
     random = os.urandom(10).hex()
     variant = "89ab"[int(random[3], 16) & 3]
@@ -25,7 +25,7 @@ def new_invocation_id() -> str:
 
 @dataclass(slots=True)
 class Meta:
-    """What is known of the run. ``attempts`` counts tries of the provider's operation begun; ``duration_ms`` is the whole pipe."""
+    """Facts about a run. ``attempts`` counts tries that reached the provider's operation; ``duration_ms`` covers the whole pipe."""
 
     invocation_id: str
     connector: str | None = None
@@ -38,11 +38,11 @@ class Meta:
     dry_run: bool = False
     complete: bool | None = None
     resolution: Mapping[str, Any] | None = None
-    """Of a doubt that a person resolved: who decided (``by``), when (``at``), and the ``error`` that had put it in doubt."""
+    """Resolution of a doubt by a person: ``by``, ``at``, and the ``error`` that caused the doubt."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Meta:
-        """Read what ``to_json`` wrote."""
+        """Parse the output of ``to_json``."""
         return cls(
             data["invocationId"],
             connector=data.get("connector"),
@@ -58,7 +58,7 @@ class Meta:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The ``meta`` member of a Result."""
+        """Return the ``meta`` member of a Result."""
         members: dict[str, Any] = {
             "invocationId": self.invocation_id,
             "connector": self.connector,
@@ -77,7 +77,7 @@ class Meta:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Result:
-    """What an invocation came to. ``output`` is there on success (but for a dry run), ``error`` otherwise."""
+    """Outcome of an invocation. ``output`` is set on success (except for a dry run), ``error`` otherwise."""
 
     status: Status
     meta: Meta
@@ -89,7 +89,7 @@ class Result:
         return f"<Result {self.status}{code} {self.meta.invocation_id}>"
 
     def to_json(self, surface: str = "library") -> dict[str, Any]:
-        """The Result as JSON, after contract §3; its hint is in the words of ``surface``."""
+        """Return the Result as JSON (contract §3), with hints worded for ``surface``."""
         body: dict[str, Any] = {"status": self.status}
         if self.output is not None:
             body["output"] = dict(self.output)
@@ -100,7 +100,7 @@ class Result:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Result:
-        """Read a Result that ``to_json`` wrote."""
+        """Parse the output of ``to_json``."""
         error = data.get("error")
         return cls(
             status=data["status"],
@@ -110,9 +110,9 @@ class Result:
         )
 
     def unwrap(self) -> Mapping[str, Any]:
-        """The output of a success.
+        """Return the output of a success.
 
-        :raises InvocationFailed: where the invocation failed or is in doubt; it holds this Result.
+        :raises InvocationFailed: if the invocation failed or is in doubt; it holds this Result.
         """
         if self.status != "succeeded":
             raise InvocationFailed(self)
@@ -120,5 +120,5 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        """0 succeeded, 1 failed, 2 not valid, 3 in doubt (contract §6)."""
+        """Exit code: 0 succeeded, 1 failed, 2 invalid, 3 in doubt (contract §6)."""
         return 0 if self.error is None else self.error.exit_code

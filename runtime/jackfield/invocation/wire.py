@@ -1,4 +1,4 @@
-"""JSON text in, within limits: size, depth, and what RFC 8259 allows."""
+"""JSON parsing within limits: size, depth, and the rules of RFC 8259."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from jackfield.errors import InvalidInvocation
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "check_depth", "decode"]
 
 MAX_BYTES = 64 * 1024 * 1024
-"""The largest invocation, in bytes of JSON."""
+"""Maximum size of an invocation, in bytes of JSON."""
 MAX_DEPTH = 100
-"""The deepest nesting of arrays and objects."""
+"""Maximum nesting of arrays and objects."""
 _NESTING = (dict, list)
 
 
 def decode(text: str | bytes | bytearray) -> Any:
-    """Read JSON text within the limits.
+    """Parse JSON text within the limits.
 
-    :raises InvalidInvocation: not JSON (RFC 8259: no NaN, no duplicate member), larger than ``MAX_BYTES`` or deeper than ``MAX_DEPTH``.
+    :raises InvalidInvocation: if it is not JSON (RFC 8259: no NaN, no duplicate member), larger than ``MAX_BYTES``, or deeper than
+        ``MAX_DEPTH``.
     """
     if _octets(text) > MAX_BYTES:
         raise InvalidInvocation(
@@ -43,7 +44,7 @@ def decode(text: str | bytes | bytearray) -> Any:
         ) from None
     except _RefusedJson as error:
         raise InvalidInvocation(f"the invocation is not JSON: {error}") from None
-    except ValueError:  # an integer of more digits than Python converts
+    except ValueError:  # an integer with more digits than Python converts
         raise InvalidInvocation("the invocation holds a number with too many digits") from None
     check_depth(value)
     return value
@@ -56,7 +57,7 @@ def _octets(text: str | bytes | bytearray) -> int:
 
 
 class _RefusedJson(ValueError):
-    """JSON that Python would read and RFC 8259 does not allow."""
+    """JSON that Python would accept and RFC 8259 forbids."""
 
 
 def _no_constant(name: str) -> Any:
@@ -83,7 +84,7 @@ def _too_deep() -> InvalidInvocation:
 def check_depth(value: object) -> None:
     """Refuse a value nested deeper than ``MAX_DEPTH`` (the whole value is level 1).
 
-    :raises InvalidInvocation: where it is deeper.
+    :raises InvalidInvocation: if it is deeper.
     """
     if _is_deeper(value, MAX_DEPTH):
         raise _too_deep()

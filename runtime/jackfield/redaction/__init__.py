@@ -1,12 +1,12 @@
-"""Masking: no secret leaves the process in a text, whatever spelling it has taken on.
+"""Redaction: no secret leaves the process in a text, in whatever encoding.
 
 ::
 
     schema + values ─┬─► secret_values, confidential_values ──► Redactor ─┬─► clean, clean_json, holds
-                     └─► masked (a copy for showing)                     └─► redacting ──► LogRedaction (log records)
+                     └─► masked (a copy for display)                    └─► redacting ──► LogRedaction (log records)
 
-``Redactor`` masks by value, ``masked`` by the schema's marks. Names are loaded at first use (PEP 562): a call that
-masks nothing pays for nothing.
+``Redactor`` masks by value, ``masked`` by the schema's marks. Names are imported on first access (PEP 562), so that calls without secrets
+pay nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The ways of escaping that a text may use, and how each is undone, one escape at a time.
+"""Escape syntaxes that a text may use, and their decoders, one escape at a time.
 
-Each escape reads as one character: a percent-encoded or quoted-printable octet as the character of its number, so that what is
-looked for in UTF-8 is looked for as its octets.
+Each escape decodes to one character: a percent-encoded or quoted-printable octet to the character of that number. A search for UTF-8 text
+is therefore a search for its octets.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["Family", "families"]
 
 
 class Family:
-    """One way of escaping: ``sign`` is in every text that uses it, ``solid`` escapes must not be cut in two."""
+    """One escape syntax. ``sign`` occurs in every text that uses it; ``solid`` escapes must not be cut in two."""
 
     __slots__ = ("_source", "plain", "sign", "solid")
 
@@ -26,7 +26,7 @@ class Family:
         self._source = source
 
     def pattern(self) -> re.Pattern[str]:
-        """What one escape looks like; compiled at its first use."""
+        """Return the pattern of one escape, compiled on first use."""
         return _compiled(self._source)
 
 
@@ -101,18 +101,18 @@ _BACKSLASH = Family(
 _ENTITY = Family("&", rf"&(?:#[0-9]{{1,7}}|#[xX]{_HEX}{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,31}});", _entity, solid=True)
 """Character references of HTML and XML."""
 _QUOTED_PRINTABLE = Family("=", rf"={_HEX}{{2}}|=[ \t]*\r?\n", _quoted)
-"""RFC 2045 §6.7, soft line breaks too."""
+"""RFC 2045 §6.7, including soft line breaks."""
 _FOLD = Family(
     "\n",
     rf"\r\n(?<={_BASE64}{{60}}\r\n)[ \t]*(?={_BASE64})|\n(?<={_BASE64}{{60}}\n)[ \t]*(?={_BASE64})",
     _nothing,
 )
-"""Line breaks in base64: lines have 64 characters in PEM (RFC 7468), 76 in MIME (RFC 2045 §6.8)."""
+"""Line breaks in Base64: lines have 64 characters in PEM (RFC 7468), 76 in MIME (RFC 2045 §6.8)."""
 _INDENT = Family("\n", r"\n[ \t|]+", _line_end)
-"""Text of several lines, indented as a traceback indents the messages within an exception group."""
+"""Text of several lines, indented as in the traceback of an exception group."""
 
 
 def families(*, spaces: bool, lines: bool) -> tuple[Family, ...]:
-    """The ways of escaping to undo, where what is looked for has spaces (a plus sign may stand for one) or several lines."""
+    """Return the escape syntaxes to undo when searching for text with spaces (a plus sign may stand for one) or several lines."""
     always = (_PERCENT, _BACKSLASH, _ENTITY, _QUOTED_PRINTABLE, _FOLD)
     return (*always, *((_FORM,) if spaces else ()), *((_INDENT,) if lines else ()))

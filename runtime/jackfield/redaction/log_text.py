@@ -1,4 +1,4 @@
-"""What the log says of an exception that nobody expected: enough to find it, nothing of what the caller sent."""
+"""Log text for unexpected exceptions: enough to find the cause, without any data from the caller."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 __all__ = ["reason"]
 
 _MOST = 20_000
-"""Characters of inputs that are looked for in a message; where there are more, the message is left out."""
+"""Maximum characters of inputs to search for in a message. With more, the log omits the message."""
 _LEAST = 4
-"""Characters from which on a part of an input is hidden: shorter ones would take every word out of a message."""
+"""Minimum characters of an input's part to hide. Shorter parts would mask common words."""
 _PARTS = (re.compile(r"[^\s\"'<>(),;:]+"), re.compile(r"[^\"<>(),;]+"))
-"""Words and phrases: what an exception may quote by itself, such as the address or the name of a mailbox."""
+"""Words and phrases that an exception may quote separately, such as the address or the name of a mailbox."""
 
 
 def reason(error: Exception, redactor: Redactor | None, inputs: Mapping[str, Any]) -> str:
-    """The exception's type, its message and the line that raised it; the connection's secrets and all that the inputs hold are masked."""
+    """Return the exception's type, message and location, with the connection's secrets and all parts of the inputs masked."""
     texts = [text for value in inputs.values() for text in _texts(value)]
     if sum(map(len, texts)) > _MOST:
         return f"{type(error).__qualname__}{_place(error)}"

@@ -1,4 +1,4 @@
-"""Log records without secrets."""
+"""Redaction of log records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["LogRedaction", "quiet_sdk_loggers", "read", "safe_exception_text"]
 
 
 class _Reading(Exception):
-    """Lends its ``str`` to a function."""
+    """Exception whose ``str`` is a function's result."""
 
     def __init__(self, make: Callable[[], str]) -> None:
         super().__init__()
@@ -27,14 +27,14 @@ class _Reading(Exception):
 
 
 def read(make: Callable[[], str]) -> str | None:
-    """What ``make`` returns, or None where it raises: the ``str`` of a foreign object may raise anything."""
+    """Return ``make()``, or None if it raises. The ``str`` of a foreign object may raise anything."""
     reading = _Reading(make)
-    TracebackException(_Reading, reading, None)  # reads str(reading), and lets nothing through that this raises
+    TracebackException(_Reading, reading, None)  # reads str(reading), and swallows everything that it raises
     return reading.text
 
 
 def safe_exception_text(error: BaseException, redactor: Redactor) -> str:
-    """The exception's type and its cleaned message, for logs: no traceback, locals, cause, context or notes."""
+    """Return the exception's type and redacted message, for logs: no traceback, locals, cause, context or notes."""
     message = read(lambda: str(error))
     name = type(error).__qualname__
     if message is None:
@@ -43,24 +43,23 @@ def safe_exception_text(error: BaseException, redactor: Redactor) -> str:
 
 
 _OWN = frozenset(vars(logging.makeLogRecord({})))
-"""The attributes that every record has; all others came through ``extra`` or an earlier formatter."""
+"""Attributes of every record. All others come from ``extra`` or an earlier formatter."""
 _UNREADABLE = "<not readable>"
 
 
 class LogRedaction(logging.Filter):
-    """Add one to each handler that jackfield installs: it cleans every record before the handler sees it.
+    """Logging filter that redacts every record before its handler formats it. Add one to each handler that jackfield installs.
 
-    It belongs on handlers: the filters of a logger do not see the records of the loggers below it. Message and
-    arguments become one cleaned text; traceback, causes, stack and ``extra`` are cleaned too; ``exc_info`` is dropped
-    in favour of its cleaned text, since the exception itself may be formatted with its attributes and locals. The
-    record is changed in place, so a handler that comes later sees the cleaned one. Without secrets in force nothing is
-    touched.
+    It belongs on handlers, because a logger's filters do not see the records of its child loggers. Message and arguments become one
+    redacted text; traceback, causes, stack and ``extra`` are redacted too. ``exc_info`` is replaced by its redacted text, because a
+    formatter could print the exception's attributes and locals. The record is changed in place, so later handlers get the redacted one.
+    Without secrets in force, records stay as they are.
 
-    Records below WARNING of loggers marked by ``quiet_sdk_loggers`` are refused.
+    Records below WARNING from loggers marked by ``quiet_sdk_loggers`` are dropped.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Clean the record; False where it must not reach the handler."""
+        """Redact the record; return False to drop it."""
         if record.levelno < logging.WARNING and _is_quiet(record.name):
             return False
         redactor = current_redactor()
@@ -70,17 +69,16 @@ class LogRedaction(logging.Filter):
 
 
 def quiet_sdk_loggers(names: Iterable[str]) -> None:
-    """Mark third-party loggers: no record below WARNING of theirs, or of loggers below them, passes a ``LogRedaction``.
+    """Mark third-party loggers, so that ``LogRedaction`` drops records below WARNING from them and their child loggers.
 
-    For SDKs whose debug log prints tokens and whole messages. Other handlers keep what they get. Marking twice does no
-    harm.
+    For SDKs whose debug logs contain tokens and whole messages. Other handlers are not affected. Marking is idempotent.
     """
     for name in names:
         logging.getLogger(name).addFilter(_QUIET)
 
 
 class _Quiet(logging.Filter):
-    """The mark: lets everything pass."""
+    """Marker for quiet loggers. Accepts every record."""
 
     def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 (the logging module's signature)
         return True
@@ -90,7 +88,7 @@ _QUIET = _Quiet()
 
 
 def _is_quiet(name: str) -> bool:
-    loggers = logging.Logger.manager.loggerDict  # getLogger would make the logger where it does not exist
+    loggers = logging.Logger.manager.loggerDict  # getLogger would create a missing logger
     while name:
         found = loggers.get(name)
         if isinstance(found, logging.Logger) and _QUIET in found.filters:

@@ -1,4 +1,4 @@
-"""What a schema's marks say about values: which are secret, which confidential, which shown in part (contract §5)."""
+"""Marks of a schema on its values: secret, confidential, or shown in part (contract §5)."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ def is_reference(value: object) -> bool:
 
 
 def secret_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
-    """The texts below nodes marked ``"writeOnly": true`` or ``"format": "password"``; numbers as their JSON text.
+    """Return the texts below nodes marked ``"writeOnly": true`` or ``"format": "password"``; numbers as their JSON text.
 
-    Secret references hold no secret and are left out, as are booleans, null and empty texts. Every branch of ``anyOf``
-    and the like counts, whether or not the value fits it.
+    Secret references hold no secret and are left out, as are booleans, null and empty texts. Every branch of ``anyOf`` and similar keywords
+    counts, even if the value does not fit it.
     """
     return frozenset(_marked(schema, nodes(schema, schema), values, is_secret))
 
 
 def confidential_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
-    """The same for nodes marked ``"x-jackfield": {"sensitive": true}``: message texts, recipients, external ids."""
+    """Return the texts below nodes marked ``"x-jackfield": {"sensitive": true}``: message texts, recipients, external ids."""
     return frozenset(_marked(schema, nodes(schema, schema), values, _is_sensitive))
 
 
 def is_secret(applying: Nodes) -> bool:
-    """Whether one of the schemas marks a secret."""
+    """Return whether one of the schemas marks a secret."""
     return any(map(marks_secret, applying))
 
 
 def keeps_last4(applying: Nodes) -> bool:
-    """Whether one of the schemas asks to show no more than the last 4 characters."""
+    """Return whether one of the schemas limits display to the last 4 characters."""
     return any(extension(node).get("mask") == "last4" for node in applying)
 
 
@@ -53,7 +53,7 @@ def _marked(root: Schema, applying: Nodes, value: object, has_mark: Callable[[No
 
 
 def leaves(value: object) -> Iterator[str]:
-    """Yield the texts and numbers in a JSON value, without those of references."""
+    """Yield the texts and numbers in a JSON value, except those of references."""
     if isinstance(value, str):
         yield from (value,) if value else ()
     elif isinstance(value, int | float) and not isinstance(value, bool):

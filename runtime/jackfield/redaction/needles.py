@@ -1,7 +1,7 @@
-"""The texts to look for, of one secret.
+"""Search texts ("needles") for one secret.
 
-Besides its spellings these are its traces in base64, cut at the stable middle: at each of the three offsets within a longer run,
-some characters depend on the secret alone.
+These are its spellings, and its traces in Base64, cut to the stable middle: at each of the three offsets within a longer run, some
+characters depend on the secret alone.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ __all__ = ["SHORT", "Form", "as_characters", "escaped", "hexadecimal", "in_json"
 
 
 def octets(text: str) -> bytes:
-    """The text in UTF-8; lone surrogates too."""
+    """Encode the text in UTF-8, including lone surrogates."""
     return text.encode("utf-8", "surrogatepass")
 
 
 def normal_forms(text: str) -> tuple[str, ...]:
-    """The text as it is and in both Unicode normal forms (UAX #15)."""
+    """Return the text as it is and in both Unicode normal forms (UAX #15)."""
     if text.isascii():
         return (text,)
     from unicodedata import normalize
@@ -28,7 +28,7 @@ def normal_forms(text: str) -> tuple[str, ...]:
 
 
 def line_forms(text: str) -> tuple[str, ...]:
-    """The text as it is, with both kinds of line end, and with its lines not indented."""
+    """Return the text as it is, with both kinds of line ends, and without indentation."""
     if "\n" not in text:
         return (text,)
     plain = text.replace("\r\n", "\n")
@@ -37,7 +37,7 @@ def line_forms(text: str) -> tuple[str, ...]:
 
 
 def escaped(text: str) -> tuple[str, ...]:
-    """The text as the common encoders write it, each spelling once; none of a text that they all leave as it is."""
+    """Return the text as common encoders write it, without duplicates. Empty if they all leave it unchanged."""
     if text.isascii() and text.isalnum():
         return ()
     raw = octets(text)
@@ -47,7 +47,7 @@ def escaped(text: str) -> tuple[str, ...]:
 
 
 def in_json(text: str) -> tuple[str, ...]:
-    """The text within a JSON string, in ASCII and in Unicode."""
+    """Return the text inside a JSON string, in ASCII and in Unicode."""
     if text.isascii() and text.isalnum():
         return ()
     import json
@@ -56,7 +56,7 @@ def in_json(text: str) -> tuple[str, ...]:
 
 
 def _in_python(text: str) -> Iterator[str]:
-    # The kind of quote that repr chooses, and so escapes, depends on the text around the secret.
+    # repr chooses the kind of quote, and so what to escape, by the text around the secret.
     yield repr('"' + text)[2:-1]
     if '"' not in text:
         yield repr("'" + text)[2:-1]
@@ -80,45 +80,45 @@ def _in_html(text: str) -> Iterator[str]:
 
 
 def _quoted_printable(raw: bytes) -> Iterator[str]:
-    """RFC 2045 §6.7 without line breaks, spaces escaped and not."""
+    """Encode by RFC 2045 §6.7 without line breaks, once with and once without escaped spaces."""
     for special in (rb"[^!-<>-~]", rb"[^ -<>-~]"):
         yield re.sub(special, lambda octet: b"=%02X" % ord(octet[0]), raw).decode()
 
 
 def as_characters(text: str) -> Iterator[str]:
-    """The octets of UTF-8 and UTF-16 read one by one, as undone escapes leave them."""
+    """Yield the octets of UTF-8 and UTF-16, read one by one, as undoing escapes leaves them."""
     if not text.isascii():
         yield octets(text).decode("latin-1")
     for encoding in ("utf-16-le", "utf-16-be"):
-        # The outer zero octets are all that tells the byte orders of Latin text apart.
+        # For Latin text, only the outer zero octets differ between the byte orders.
         read = text.encode(encoding, "surrogatepass").decode("latin-1").strip("\0")
         if len(read) > len(text):
             yield read
 
 
 def hexadecimal(text: str) -> tuple[str, str]:
-    """The octets of UTF-8 in small and capital digits."""
+    """Return the octets of UTF-8 as lower-case and upper-case digits."""
     digits = octets(text).hex()
     return digits, digits.upper()
 
 
 SHORT = 4
-"""A secret of fewer characters is masked as a whole token only, or it would destroy every text."""
+"""Characters below which a secret is masked as a whole token only; otherwise it would destroy every text."""
 
 _FOLDED = 8
-"""A secret in ASCII of so many characters is found in any case: hosts and regions are lower-cased on their way (RFC 9110 §4.2.3)."""
+"""Minimum length for finding an ASCII secret in any case: hosts and regions get lower-cased in transit (RFC 9110 §4.2.3)."""
 
 _LONG = 4096
-"""Of a longer secret, a message text for one, the needles are made anew for each text that could hold it: they would fill memory."""
+"""Characters above which the needles of a secret (such as a message text) are not cached: they would fill memory."""
 
 _ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 
 
 class Needle:
-    """A text to look for. No dataclass: its ``repr`` would show the secret.
+    """One text to search for. Not a dataclass, because its ``repr`` would show the secret.
 
-    ``before`` and ``after`` tell that the base64 character on that side holds some bits of the secret; ``token`` that
-    letters and digits on either side make it another word; ``folded`` that it is to be looked for in lower-cased texts.
+    ``before`` and ``after`` mean that the Base64 character on that side holds some bits of the secret; ``token`` that letters or digits on
+    either side make it another word; ``folded`` that it is searched for in lower-cased text.
     """
 
     __slots__ = ("after", "before", "folded", "text", "token")
@@ -134,7 +134,7 @@ class Needle:
         raise TypeError("a needle is not pickled: it is a secret")
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where it lies in ``text``; places that overlap are one."""
+        """Yield its spans in ``text``; overlapping ones are merged."""
         start = text.find(self.text)
         while start >= 0:
             end = start + len(self.text)
@@ -150,8 +150,8 @@ class Needle:
             start = text.find(self.text, start + 1)
 
     def _last_end(self, text: str, end: int) -> int:
-        """The end of the last of the places that overlap each other, of which the first ends at ``end``."""
-        # From the right, since a text of one repeated character has a place at every step.
+        """Return the end of the last of a series of overlapping spans, the first of which ends at ``end``."""
+        # From the right, because a text of one repeated character matches at every step.
         size = len(self.text)
         last = text.rfind(self.text, end - size + 1, end + size - 1)
         while last >= 0:
@@ -161,9 +161,9 @@ class Needle:
 
 
 class Form:
-    """One secret and, from the first text long enough to hold it, its needles.
+    """One secret with its needles, which are built for the first text that is long enough.
 
-    ``size`` is the least number of characters in which it can show.
+    ``size`` is the minimum number of characters in which the secret can appear.
     """
 
     __slots__ = ("_needles", "_texts", "lined", "secret", "size", "spaced")
@@ -173,7 +173,7 @@ class Form:
         self.secret = secret
         self.spaced = " " in bare
         self.lined = "\n" in bare
-        # Indentation may be gone, and canonical composition (Unicode, UAX #15) shortens a text to a quarter at the most.
+        # Indentation may be lost, and canonical composition (Unicode, UAX #15) shortens a text to a quarter at most.
         least = len(bare) - (sum(map(bare.count, " \t|\r")) if self.lined else 0)
         self.size = least if bare.isascii() else max(least // 4, 1)
         self._needles: tuple[Needle, ...] | None = None
@@ -184,17 +184,17 @@ class Form:
 
     @property
     def needles(self) -> Iterable[Needle]:
-        """All texts under which the secret may show."""
+        """All texts in which the secret may appear."""
         if len(self.secret) > _LONG:
             return _needles(self.secret)
         if self._needles is None:
-            # UTF-16 can make asterisks of other characters: masking those would never end.
+            # UTF-16 can turn other characters into asterisks: masking those would never end.
             self._needles = tuple(needle for needle in _needles(self.secret) if needle.text.strip("*"))
         return self._needles
 
     @property
     def texts(self) -> tuple[list[str], list[str]]:
-        """The texts of the needles: those to look for as they are, and those to look for in lower-cased texts."""
+        """Texts of the needles: those searched for as they are, and those searched for in lower-cased text."""
         if self._texts is None:
             needles = tuple(self.needles)
             texts = [one.text for one in needles if not one.folded], [one.text for one in needles if one.folded]
@@ -205,7 +205,7 @@ class Form:
 
 
 def _needles(secret: str) -> Iterator[Needle]:
-    # Keys are trimmed before use (contract §9), so the trimmed secret is what a provider's answer holds.
+    # Keys are trimmed before use (contract §9), so a provider's response contains the trimmed secret.
     for trimmed in dict.fromkeys((secret, secret.strip())):
         forms = normal_forms(trimmed)
         short = min(map(len, forms)) < SHORT
@@ -230,7 +230,7 @@ def _anywhere(text: str) -> Iterator[Needle]:
 
 
 def _of_long(text: str) -> Iterator[Needle]:
-    """One at a time; without the escaped spellings, which the views of the searched text find as well."""
+    """Yield needles one at a time, without escaped spellings, because the views of the searched text find those as well."""
     yield Needle(text.lower(), folded=True) if _is_folded(text) else Needle(text)
     for forms in (as_characters, hexadecimal):
         yield from (Needle(form) for form in forms(text))
@@ -238,7 +238,7 @@ def _of_long(text: str) -> Iterator[Needle]:
 
 
 def _is_folded(text: str) -> bool:
-    """Whether the text is looked for in any case: long enough, and in ASCII, whose letters keep their place when the case changes."""
+    """Return whether the text is searched for in any case: long enough, and in ASCII, whose letters keep their place in lower case."""
     return len(text) >= _FOLDED and text.isascii() and text.lower() != text.upper()
 
 
@@ -257,7 +257,7 @@ def _url_safe(run: str) -> str:
 
 
 def _base64(raw: bytes) -> Iterator[Needle]:
-    """The stable middle of ``raw`` at each offset, in both alphabets (RFC 4648 §4 and §5)."""
+    """Yield the stable middle of ``raw`` at each offset, in both alphabets (RFC 4648 §4 and §5)."""
     from base64 import b64encode
 
     for offset in range(3):

@@ -1,4 +1,4 @@
-"""The Redactor: secrets in, texts without them out."""
+"""The Redactor: removes known secrets from texts and JSON."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from jackfield.redaction.views import View, lowered, views
 __all__ = ["MASK", "Redactor"]
 
 MASK = "***"
-"""What stands in a secret's place."""
+"""Replacement for a secret."""
 _ROUNDS = 8
-"""A mask and its neighbours may spell another secret. A text that goes on doing so is masked whole."""
+"""Maximum passes. A mask and its neighbours may spell another secret; a text that keeps doing so is masked whole."""
 
 
 class Redactor:
-    """Replaces secrets, and what they are encoded to, by ``***``. Immutable; ``repr`` shows a count, pickle refuses.
+    """Replacer of secrets, and of their encoded forms, by ``***``. Immutable; ``repr`` shows a count, pickle refuses.
 
-    Found are: the secret itself, trimmed or not, in either Unicode normal form, with either line end, indented, and in any case where
-    it has 8 characters of ASCII or more; escaped for URLs, forms, JSON, JSON Pointers, ``repr``, HTML, XML or quoted-printable,
-    whichever characters the encoder chose to escape, and twice where the text has at most 256 Ki characters; hexadecimal; UTF-8 and
-    UTF-16 octets; base64 at any offset of a longer run, line breaks within. Secrets that overlap are masked as one, so no rest of a
-    longer one remains.
+    It finds the secret itself: trimmed or not, in either Unicode normal form, with either line end, indented, and in any case if it has 8
+    or more ASCII characters. It finds escaped forms for URLs, forms, JSON, JSON Pointers, ``repr``, HTML, XML and quoted-printable,
+    whichever characters the encoder chose to escape; in texts of at most 256 Ki characters also if escaped twice. It finds hexadecimal,
+    UTF-8 and UTF-16 octets, and Base64 at any offset of a longer run, with line breaks. Overlapping secrets are masked as one, so no rest
+    of a longer one remains.
 
-    A secret of fewer than 4 characters is masked only as a whole token, that is between characters that are neither
-    letters nor digits: ``a`` must not destroy every text. Blank secrets, and those of asterisks only, are ignored. A
-    Redactor without secrets costs nothing; the needles are built at the first text long enough to hold them.
+    A secret of fewer than 4 characters is masked only as a whole token, that is between characters that are neither letters nor digits:
+    ``a`` must not destroy every text. Blank secrets, and those of asterisks only, are ignored. A Redactor without secrets costs nothing;
+    needles are built for the first text that is long enough.
 
-    Not found are: a part of a secret, a short secret within a longer base64 run, what was compressed, encrypted or hashed,
-    hexadecimal with separators, and base64 of base64.
+    It does not find parts of a secret, a short secret within a longer Base64 run, compressed, encrypted or hashed data, hexadecimal with
+    separators, or Base64 of Base64.
 
-    :raises TypeError: the secrets are one text instead of many, or one of them is no text.
+    :raises TypeError: if ``secrets`` is a single text, or contains something other than texts.
     """
 
     __slots__ = ("_forms", "_undone")
@@ -53,7 +53,7 @@ class Redactor:
         object.__setattr__(self, "_undone", families(spaces=spaces, lines=lines))
 
     def clean(self, text: str) -> str:
-        """The text with every secret masked; the same object where it holds none. Cleaning twice changes nothing."""
+        """Return the text with every secret masked; the same object if it contains none. Idempotent."""
         for _ in range(_ROUNDS):
             spans = self._spans(text)
             if not spans:
@@ -62,10 +62,10 @@ class Redactor:
         return MASK
 
     def clean_json(self, value: Any) -> Any:
-        """The JSON value with its texts and member names cleaned; the same object where it holds no secret.
+        """Return the JSON value with its texts and member names redacted; the same object if it contains no secret.
 
-        All types are kept, and numbers stay as they are. A member ``code`` that is a code of the contract stays too:
-        programs match on it. Names that become equal get further asterisks, so no member is lost.
+        All types and numbers are preserved. A member ``code`` with a code of the contract is preserved too, because programs match on it.
+        Names that become equal get further asterisks, so no member is lost.
         """
         if not self._forms:
             return value
@@ -93,11 +93,11 @@ class Redactor:
         return cleaned if changed else members
 
     def holds(self, text: str) -> bool:
-        """Whether cleaning would change the text."""
+        """Return whether ``clean`` would change the text."""
         return self._may_hold(text) and any(True for _ in self._found(self._readings(text)))
 
     def _may_hold(self, text: str) -> bool:
-        """Whether the text must be read closely: it has room for a secret, and holds a needle as it stands or the sign of an escape."""
+        """Return whether the text needs a full search: it is long enough for a secret, and contains a needle or the sign of an escape."""
         size = len(text)
         forms = [form for form in self._forms.values() if form.size <= size]
         if not forms:
@@ -119,11 +119,11 @@ class Redactor:
         return False
 
     def extended(self, more: Iterable[str]) -> Redactor:
-        """A Redactor of these secrets and ``more``."""
+        """Return a Redactor of these secrets and ``more``."""
         return self.joined(Redactor(more))
 
     def joined(self, other: Redactor) -> Redactor:
-        """A Redactor of the secrets of both; one of the two where that has them all. What was built is shared."""
+        """Return a Redactor of the secrets of both, or one of the two if it has them all. Built needles are shared."""
         if other._forms.keys() <= self._forms.keys():
             return self
         if self._forms.keys() <= other._forms.keys():
@@ -147,7 +147,7 @@ class Redactor:
                             yield from (view.origin(*span) for span in needle.spans(text))
 
     def _spans(self, text: str) -> list[tuple[int, int]]:
-        """The places to mask, in order and apart from each other; none cuts an escape in two."""
+        """Return the spans to mask, sorted and disjoint. None cuts an escape in two."""
         readings = list(self._readings(text))
         found = set(self._found(readings))
         for view in readings if found else ():

@@ -1,4 +1,4 @@
-"""Which Redactor is in force here: one per context, so that threads and tasks do not see each other's."""
+"""The Redactor in force: one per context, so that threads and tasks do not see each other's."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ _IN_FORCE: ContextVar[Redactor] = ContextVar("jackfield.redaction", default=_NON
 
 
 def current_redactor() -> Redactor:
-    """The Redactor in force in this context; one without secrets where none was put in force."""
+    """Return the Redactor in force in this context; without one, an empty Redactor."""
     return _IN_FORCE.get()
 
 
 @contextmanager
 def redacting(redactor: Redactor) -> Iterator[Redactor]:
-    """Put ``redactor`` in force, on top of what is already: an inner block never uncovers the secrets of an outer one.
+    """Put ``redactor`` in force, in addition to outer ones: an inner block never reveals the secrets of an outer one.
 
-    The context is that of ``contextvars``: tasks inherit it, threads made by hand do not
-    (``contextvars.copy_context``).
+    The context is that of ``contextvars``: tasks inherit it, new threads do not (``contextvars.copy_context``).
     """
     token = _IN_FORCE.set(redactor.joined(_IN_FORCE.get()))
     try:

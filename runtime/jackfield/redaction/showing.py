@@ -1,4 +1,4 @@
-"""Connections and inputs as they may be shown."""
+"""Masked copies of connections and inputs for display."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from jackfield.url_passwords import without_password
 __all__ = ["masked"]
 
 _LEAST = 9
-"""From this many characters on, the last 4 may be shown: fewer would give half of the value away."""
+"""Minimum length for showing the last 4 characters: with fewer, half of the value would be visible."""
 
 
 def masked(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of ``values`` for showing.
+    """Return a copy of ``values`` for display.
 
-    Secrets become ``***``, shape kept and null left. ``"x-jackfield": {"mask": "last4"}`` keeps the last 4 characters
-    of 9 or more (``****MPLE``); a node that is marked secret as well is masked whole. Secret references are shown as
-    they are. So is what has no mark, but for the user name and password of a URL (``https://***@host``), and for members
-    that a closed object does not know: they may be misspelt secrets, and are masked.
+    Secrets become ``***``; the structure and null are preserved. ``"x-jackfield": {"mask": "last4"}`` keeps the last 4 characters of 9 or
+    more (``****MPLE``); a node that is also marked secret is masked whole. Secret references are shown as they are. Unmarked values are
+    too, except for the user name and password of a URL (``https://***@host``), and for members that a closed object does not define: they
+    may be misspelt secrets, and are masked.
     """
     shown: dict[str, Any] = _shown(schema, nodes(schema, schema), values)
     return shown

@@ -1,7 +1,7 @@
-"""A text as it reads once its escapes are undone, with the way back to the characters that they came from.
+"""Views of a text with its escapes undone, and the mapping back to the original characters.
 
-Undoing the escapes of a text finds a secret whichever characters its encoder chose to escape, and costs nothing that
-grows with the secret. A view of a view finds what was escaped twice.
+Undoing escapes finds a secret whichever characters its encoder chose to escape, at a cost that does not grow with the secret. A view of a
+view finds what was escaped twice.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from jackfield.redaction.escapes import Family
 __all__ = ["View", "lowered", "views"]
 
 _DEEP = 256 * 1024
-"""The largest text, in characters, that is searched for escapes within escapes: a bound on the work that a text can cause."""
+"""Maximum characters of a text that is searched for escapes within escapes: a bound on the work that a text can cause."""
 
 
 def lowered(text: str) -> str:
-    """The text in small letters, each character in its place: U+0130 alone becomes two characters when it is lower-cased."""
+    """Lower-case the text, each character in its place: only U+0130 becomes two characters in lower case."""
     small = text.lower()
     return small if len(small) == len(text) else text.replace("\u0130", "i").lower()
 
 
 class View:
-    """A text and, where it was read from another, each escape's place in both."""
+    """Text, with the places of its escapes here and in the text from which it was decoded."""
 
     __slots__ = ("_after", "_at", "_ends", "_lowered", "_starts", "parent", "solid", "text")
 
@@ -40,13 +40,13 @@ class View:
 
     @property
     def lowered(self) -> str:
-        """The text in small letters."""
+        """The text in lower case."""
         if self._lowered is None:
             self._lowered = lowered(self.text)
         return self._lowered
 
     def read(self, family: Family) -> View | None:
-        """This view with one family of escapes undone, or None where it has none of them."""
+        """Return this view with one family of escapes undone, or None if it has none of them."""
         child = View("", self, solid=family.solid)
         pieces: list[str] = []
         done = size = 0
@@ -72,7 +72,7 @@ class View:
         self._ends.append(end)
 
     def origin(self, start: int, end: int) -> tuple[int, int]:
-        """The span of the first text from which the non-empty span ``start:end`` of this view was read."""
+        """Map the non-empty span ``start:end`` of this view to the original text."""
         if self.parent is None:
             return start, end
         return self.parent.origin(self._place(start)[0], self._place(end - 1)[1])
@@ -87,7 +87,7 @@ class View:
         return self._ends[escape] + beyond, self._ends[escape] + beyond + 1
 
     def whole(self, start: int, end: int) -> tuple[int, int]:
-        """The parent's span ``start:end``, grown where it cuts an escape of this view in two."""
+        """Extend the parent's span ``start:end`` so that it does not cut an escape of this view in two."""
         first = bisect_right(self._starts, start) - 1
         if first >= 0 and start < self._ends[first]:
             start = self._starts[first]
@@ -98,9 +98,9 @@ class View:
 
 
 def views(text: str, undone: tuple[Family, ...]) -> Iterator[View]:
-    """The text itself, then each way of reading its escapes, then each way of reading escapes within escapes, each once.
+    """Yield the text itself, then each way of undoing its escapes, then each way of undoing escapes within escapes, without duplicates.
 
-    Texts beyond 256 Ki characters are read one level deep.
+    Texts beyond 256 Ki characters are decoded one level deep.
     """
     seen = {text}
     level = [View(text)]
