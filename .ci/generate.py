@@ -11,13 +11,40 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / ".ci"), str(ROOT / "runtime")]
 
-from generated import connector_page, connectors, errors_page, invocation, manifest, result  # noqa: E402 (after the path is set)
+from generated import (  # noqa: E402 (after the path is set)
+    connector_page,
+    connectors,
+    errors_page,
+    http_page,
+    invocation,
+    limits_page,
+    manifest,
+    metrics_page,
+    plugin_pages,
+    python_pages,
+    result,
+    settings_page,
+)
 
 from jackfield.connector import describe  # noqa: E402 (as above)
 
 _SERVED = ("invocation", "result")
 """Schemas that the server's OpenAPI document has, from inside its package."""
 _SCHEMAS = {"invocation": invocation, "result": result, "manifest": manifest}
+_PAGES = {
+    "configuration": settings_page.page,
+    "connector-api": python_pages.connector_api,
+    "connector-calls": python_pages.connector_calls,
+    "errors": errors_page.page,
+    "hooks": plugin_pages.hooks,
+    "http-operations": http_page.page,
+    "limits": limits_page.page,
+    "metrics": metrics_page.page,
+    "packages": plugin_pages.packages,
+    "python": python_pages.python_api,
+    "python-connections": python_pages.python_connections,
+}
+"""Pages of ``docs/reference`` by name."""
 
 
 def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
@@ -26,12 +53,17 @@ def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
         yield root / "schemas" / f"{name}.schema.json", _json(module.schema())
         if name in _SERVED:
             yield root / "runtime/jackfield/surfaces/http/schemas" / f"{name}.schema.json", _json(module.schema())
+    shown = []
     for package, connector in connectors.declared(root):
         described = describe(connector)
         yield package / "connector.json", _json(described)
         if package.parent.parent == root / "connectors":  # those of the tests have no page
-            yield root / "docs" / "reference" / "connectors" / f"{connector.key}.md", connector_page.page(described)
-    yield root / "docs" / "reference" / "errors.md", errors_page.page()
+            shown.append(described)
+            for name, text in connector_page.pages(described):
+                yield root / "docs" / "reference" / "connectors" / f"{name}.md", text
+    yield root / "docs" / "reference" / "option-sources.md", plugin_pages.option_sources(shown)
+    for name, page in _PAGES.items():
+        yield root / "docs" / "reference" / f"{name}.md", page()
 
 
 def _json(value: object) -> str:

@@ -1,23 +1,26 @@
-"""``docs/reference/connectors/<key>.md``: all that a manifest says, for people."""
+"""``docs/reference/connectors/``: two pages for each connector, its actions and its connection types, from the manifest."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from generated.kinds import kind_of
-from generated.markdown import NOTICE, block, demoted, table
+from generated.markdown import NOTICE, block, demoted
 
-__all__ = ["page"]
+__all__ = ["pages"]
 
 Json = Mapping[str, Any]
 
 _EFFECTS = {
-    "read": "`read`: it changes nothing, so it is repeated on any failure that may pass.",
-    "idempotent": "`idempotent`: doing it twice is the same as once, so it is repeated on any failure that may pass.",
-    "write": "`write`: it is repeated only where it certainly did not take effect; else the Result is `in_doubt`.",
+    "read": "`read`: it changes nothing, so jackfield retries every transient failure.",
+    "idempotent": "`idempotent`: repeating it has no further effect, so jackfield retries every transient failure.",
+    "write": "`write`: jackfield retries it only if it certainly did not take effect; otherwise the Result is `in_doubt`.",
 }
+_LONG = 200
+"""Characters from which on a repeated policy is left out."""
 _PROVIDER_CODES = (
     "unauthenticated",
     "forbidden",
@@ -31,42 +34,82 @@ _PROVIDER_CODES = (
 )
 
 
-def page(manifest: Json) -> str:
-    """The page of a connector."""
-    parts = [NOTICE, f"# {manifest['title']}", manifest["description"], _about(manifest)]
+def pages(manifest: Json) -> Iterator[tuple[str, str]]:
+    """The pages of a connector, each with its name: the actions, and if there are connection types how to set them up."""
+    yield manifest["key"], _joined(_main(manifest))
     if manifest["connectionTypes"]:
-        parts += ["## Connections", *(part for kind in manifest["connectionTypes"] for part in _connection(manifest, kind))]
-    parts += ["## Actions", *(part for action in manifest["actions"] for part in _action(manifest, action))]
-    if manifest.get("optionSources"):
-        rows = [(f"`{row['key']}`", row["title"], row["description"]) for row in manifest["optionSources"]]
-        parts += [
-            "## Option sources",
-            f"`jackfield options {manifest['key']} KEY` lists the choices.",
-            table(("Key", "Title", "What it lists"), rows),
-        ]
+        yield f"{manifest['key']}-connections", _joined(_setup(manifest))
+
+
+def _joined(parts: Iterable[str]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _main(manifest: Json) -> Iterator[str]:
+    yield from (NOTICE, f"# {manifest['title']}", manifest["description"], _about(manifest), "## Actions")
+    for action in manifest["actions"]:
+        yield from _action(manifest, action)
+    if manifest["connectionTypes"]:
+        yield "## Connections"
+        yield f"[Connections of {manifest['title']}]({manifest['key']}-connections.md) has the setup guide and the values of each type."
+        yield "\n".join(_linked(manifest, kind) for kind in manifest["connectionTypes"])
+    if manifest.get("optionSources"):
+        yield "## Option sources"
+        yield f"`jackfield options {manifest['key']} KEY` lists the choices."
+        yield "\n".join(f"- `{row['key']}`: {_sentence(row['description'])}" for row in manifest["optionSources"])
+
+
+def _linked(manifest: Json, kind: Json) -> str:
+    place = f"{manifest['key']}-connections.md#{_slug(kind['title'])}"
+    return f"- [{kind['title']}]({place}), `{_type(manifest, kind)}`: {kind['description']}"
+
+
+def _setup(manifest: Json) -> Iterator[str]:
+    yield from (NOTICE, f"# Connections of {manifest['title']}")
+    yield f"How to set up each connection type of [{manifest['title']}]({manifest['key']}.md), and the values that it takes."
+    shown: set[str] = set()
+    for kind in manifest["connectionTypes"]:
+        yield from _connection(manifest, kind, shown)
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def _type(manifest: Json, kind: Json) -> str:
+    return f"{kind.get('family') or manifest['key']}/{kind['key']}"
 
 
 def _about(manifest: Json) -> str:
     url, licence = manifest.get("documentationUrl"), manifest.get("license")
-    rows = [
-        ("Key", f"`{manifest['key']}`"),
-        ("Version", manifest["version"]),
-        ("Licence", licence or ""),
-        ("The provider's documentation", f"<{url}>" if url else ""),
-    ]
-    return table(("", ""), [row for row in rows if row[1]])
+    rows = [("Key", f"`{manifest['key']}`"), ("Version", manifest["version"]), ("Licence", licence)]
+    rows += [("Provider's documentation", f"<{url}>" if url else None)]
+    return "\n".join(f"- {name}: {value}" for name, value in rows if value)
 
 
-def _connection(manifest: Json, kind: Json) -> Iterator[str]:
-    yield f"### {kind['title']}"
+def _connection(manifest: Json, kind: Json, shown: set[str]) -> Iterator[str]:
+    yield f"## {kind['title']}"
     yield kind["description"]
-    yield f"Type: `{kind.get('family') or manifest['key']}/{kind['key']}`" + (
-        f"; a connection of this type serves every connector of the family `{kind['family']}`." if kind.get("family") else "."
+    family = kind.get("family")
+    yield f"Type: `{_type(manifest, kind)}`" + (
+        f". A connection of this type serves every connector of the family `{family}`." if family else "."
     )
-    yield demoted(kind["setup"], 2)
+    yield _once(demoted(kind["setup"], 1), shown)
+    yield "### Values of " + kind["title"]
     yield _fields(kind["schema"])
     yield _limits(kind)
+
+
+def _once(text: str, shown: set[str]) -> str:
+    """Leave out paragraphs and code blocks that an earlier guide of the page has; the first one is linked in their place."""
+    parts = []
+    for part in re.split(r"\n\n(?=\S)", text):
+        if len(part) > _LONG and part.lstrip().startswith("```") and part in shown:
+            parts.append("The policy is the same as the first one on this page that allows the connector's actions.")
+        else:
+            parts.append(part)
+        shown.add(part)
+    return "\n\n".join(parts)
 
 
 def _limits(kind: Json) -> str:
@@ -89,7 +132,7 @@ def _action(manifest: Json, action: Json) -> Iterator[str]:
     yield _fields(action["inputs"], connection=bool(manifest["connectionTypes"]), waived=_waived(manifest, action))
     yield _needs(action["inputs"])
     yield "#### Output"
-    yield table(("Member", "Key", "Comments", "Always there"), _output_rows(action["output"]))
+    yield _outputs(action["output"])
     yield _pages(action)
     yield from _permissions(action)
     yield "#### Errors"
@@ -99,8 +142,14 @@ def _action(manifest: Json, action: Json) -> Iterator[str]:
     yield "[Errors](../errors.md) says what each means and what to do."
     for example in action.get("examples", ()):
         yield f"#### Example: {example['title']}"
-        yield block(example["invocation"])
-        yield block(example["result"])
+        yield block(_compact(example["invocation"]))
+        yield block(_compact(example["result"]))
+
+
+def _compact(value: Json) -> str:
+    """JSON with short arrays on one line."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return re.sub(r"\[\s+([^][{}]{1,80}?)\s+\]", lambda found: "[" + re.sub(r",\s+", ", ", found[1]) + "]", text)
 
 
 def _waived(manifest: Json, action: Json) -> dict[str, str]:
@@ -116,32 +165,31 @@ def _waived(manifest: Json, action: Json) -> dict[str, str]:
 
 def _fields(schema: Json, *, connection: bool = False, waived: Mapping[str, str] | None = None) -> str:
     freed = waived or {}
-    needs = {key: f"yes, but not over {freed[key]}" if key in freed else "yes" for key in schema.get("required", ())}
-    rows = [_field(key, field, needs.get(key, "no")) for key, field in schema["properties"].items()]
+    needs = {key: f"required, but not over {freed[key]}" if key in freed else "required" for key in schema.get("required", ())}
+    blocks = [_field(key, field, needs.get(key)) for key, field in schema["properties"].items()]
     if connection:
-        rows.append(
-            (
-                "Connection",
-                "`connection`",
-                "How to sign in: a connection's name. A member of the invocation, beside `inputs`.",
-                "the only one that fits",
-                "no",
-            )
-        )
-    return table(("Input", "Key", "Comments", "Default", "Required"), rows)
+        text = "A member of the invocation, beside `inputs`: the name of the connection to use."
+        blocks.append(_block("Connection", "connection", text, ["default: the only one that fits"]))
+    return "\n".join(blocks)
 
 
-def _field(key: str, field: Json, required: str) -> tuple[str, ...]:
+def _field(key: str, field: Json, required: str | None) -> str:
     marks = field.get("x-jackfield", {})
-    comments = [_sentence(field.get("description", "")), kind_of(field)]
-    if field.get("writeOnly"):
-        comments.append("Secret.")
-    if "options" in marks:
-        comments.append(f"Choices: option source `{marks['options']}`.")
-    default = f"`{json.dumps(field['default'], ensure_ascii=False).strip(chr(34))}`" if "default" in field else ""
+    facts = [required] if required else []
+    facts += ["secret"] if field.get("writeOnly") else []
     if "fromConnection" in marks:
-        default = f"the connection's `{marks['fromConnection']}`"
-    return (field.get("title", key), f"`{key}`", " ".join(filter(None, comments)), default, required)
+        facts.append(f"default: the connection's `{marks['fromConnection']}`")
+    elif "default" in field:
+        facts.append(f"default: `{json.dumps(field['default'], ensure_ascii=False).strip(chr(34))}`")
+    if "options" in marks:
+        facts.append(f"choices: `{marks['options']}`")
+    return _block(field.get("title", key), key, " ".join(filter(None, (_sentence(field.get("description", "")), kind_of(field)))), facts)
+
+
+def _block(title: str, key: str, text: str, facts: Iterable[str]) -> str:
+    """One input or output as a list item, which a narrow screen wraps; a table would run out of it."""
+    about = ", ".join(facts)
+    return f"- **{title}** `{key}`{f' ({about})' if about else ''}: {text}".rstrip(": ")
 
 
 def _sentence(text: str) -> str:
@@ -159,17 +207,13 @@ def _needs(schema: Json) -> str:
     return " ".join(sentences)
 
 
-def _output_rows(schema: Json) -> list[tuple[str, ...]]:
+def _outputs(schema: Json) -> str:
     required = set(schema.get("required", ()))
-    return [
-        (
-            field.get("title", key),
-            f"`{key}`",
-            " ".join(filter(None, (_sentence(field.get("description", "")), kind_of(field)))),
-            "yes" if key in required else "no",
-        )
-        for key, field in schema.get("properties", {}).items()
-    ]
+    blocks = []
+    for key, field in schema.get("properties", {}).items():
+        text = " ".join(filter(None, (_sentence(field.get("description", "")), kind_of(field))))
+        blocks.append(_block(field.get("title", key), key, text, () if key in required else ("not always present",)))
+    return "\n".join(blocks)
 
 
 def _pages(action: Json) -> str:
@@ -190,6 +234,6 @@ def _permissions(action: Json) -> Iterator[str]:
         if system == "aws:iam":
             yield "The least that the role or user must be allowed; no managed policy is needed:"
             statement = {"Effect": "Allow", "Action": list(names), "Resource": "*"}
-            yield block({"Version": "2012-10-17", "Statement": [statement]})
+            yield block(_compact({"Version": "2012-10-17", "Statement": [statement]}))
         else:
             yield f"{system}: " + ", ".join(f"`{name}`" for name in names) + "."

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+from collections.abc import Iterator
+from pathlib import Path
 
 from generated.markdown import NOTICE, table
 from jackfield.errors import CODES, IdempotencyConflict, JackfieldError
@@ -14,33 +17,33 @@ _ADVICE = {
     "unknown_connector": "Look at the name that the message suggests; `jackfield connectors list` shows what is installed.",
     "unknown_action": "Look at the name that the message suggests; the hint lists the connector's actions.",
     "unknown_connection": "Check the name and `JACKFIELD_CONNECTIONS`; `jackfield connections list` shows what is there.",
-    "invalid_input": "Correct every place in `details`, then send it again. Nothing was sent to the provider.",
+    "invalid_input": "Correct every input in `details`, then send it again. Nothing was sent to the provider.",
     "invalid_connection": "Correct the connection's values at `details`, or make the secret that it refers to readable.",
-    "unauthenticated": "Renew or correct the credentials; `jackfield connections test NAME` shows at which step they fail.",
-    "not_allowed": "Ask whoever manages the workspace; `jackfield tokens explain` says which rule it is.",
+    "unauthenticated": "Renew or correct the credentials; `jackfield connections test NAME` shows which step fails.",
+    "not_allowed": "Ask the workspace's administrator; `jackfield tokens explain` names the rule.",
     "forbidden": "Grant the permission that the hint names, or lift the pause.",
-    "not_found": "Check the name of the thing, and the region.",
-    "conflict": "Read the thing's state again, then decide.",
+    "not_found": "Check the resource's name and the region.",
+    "conflict": "Read the resource's state again, then decide.",
     "rejected": "Read `provider.message` and change the request. The same request is refused again.",
     "rate_limited": "Wait and send it again, or send more slowly.",
     "quota_exceeded": "Wait until the quota is free again, or ask the provider for more.",
-    "unavailable": "Send it again later. If it goes on: check network, proxy and certificates.",
+    "unavailable": "Send it again later. If it persists, check network, proxy and certificates.",
     "timeout": "Send it again, with a larger `timeoutSeconds` if it happens often.",
-    "in_doubt": "Find out from the provider whether it took effect, before you send it again.",
+    "in_doubt": "Ask the provider whether it took effect before you send it again.",
     "invalid_output": "Report it to the connector's author. The action itself was carried out.",
-    "idempotency_conflict": "Use a new key for another request; wait where the same request is still running.",
-    "cancelled": "Nothing was sent: send it again if it is still wanted.",
-    "internal": "Report it with the invocation id; the log has the cause under that id.",
+    "idempotency_conflict": "Use a new key for another request; wait if the same request is still running.",
+    "cancelled": "Nothing was sent; send it again if you still want it.",
+    "internal": "Report it with the invocation id; the log has the cause under this id.",
 }
 _SPECIAL: dict[type[JackfieldError], tuple[str, str]] = {
-    IdempotencyConflict: ("no; yes while it is running", "422; 409 while it is running"),
+    IdempotencyConflict: ("no; yes if the request is still running", "422; 409 if the request is still running"),
 }
 
 _TEXT = """# Errors
 
-A failure is a value: `error` of a Result. Programs look at `code`; people read `message`, `details` and `hint`. No member ever holds a
-secret. `retryable` says whether the same invocation may simply be sent again later; jackfield has already done so within the deadline
-where that is safe ([effects and doubt](../concepts.md#effects-and-doubt)).
+A failure is a value: the `error` of a Result. Programs read `code`; people read `message`, `details` and `hint`. No member ever contains a
+secret. `retryable` is true if the same invocation may be sent again later; jackfield has already retried it within the deadline if that was
+safe ([effects and doubt](../concepts.md#effects-and-doubt)).
 
 {table}
 
@@ -48,9 +51,9 @@ where that is safe ([effects and doubt](../concepts.md#effects-and-doubt)).
 
 ## Where `details` point
 
-`details[].path` is a JSON Pointer (RFC 6901). A missing or unknown member is at its own name (`/subject`).
+`details[].path` is a JSON Pointer (RFC 6901). A missing or unknown member has its own path (`/subject`).
 
-| code | the path leads into |
+| code | the path is relative to |
 | --- | --- |
 | `invalid_input` | the invocation's `inputs` |
 | `invalid_connection` | the connection's values |
@@ -62,7 +65,33 @@ where that is safe ([effects and doubt](../concepts.md#effects-and-doubt)).
 `hint`, `provider`, `retryable`). `result.unwrap()` raises `InvocationFailed`, which holds the Result.
 
 {classes}
+
+## Statuses of the HTTP API that differ
+
+A more specific case of a code can have a status of its own:
+
+{cases}
+
+What the API refuses before an invocation exists has [statuses of its own](http.md#refusals).
 """
+_PACKAGE = Path(__file__).resolve().parents[2] / "runtime" / "jackfield"
+
+
+def _cases() -> Iterator[str]:
+    """Each class that has a code of another class and a status of its own, wherever in the runtime it is declared."""
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        if "\n    http_status = " not in path.read_text(encoding="utf-8") or path.name == "errors.py":
+            continue
+        module = importlib.import_module(".".join(("jackfield", *path.relative_to(_PACKAGE).with_suffix("").parts)))
+        for kind in vars(module).values():
+            if (
+                isinstance(kind, type)
+                and issubclass(kind, JackfieldError)
+                and kind.__module__ == module.__name__
+                and "http_status" in vars(kind)
+            ):
+                meaning = " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
+                yield f"- `{kind.code}`, {kind.http_status}: {meaning}"
 
 
 def _row(code: str, kind: type[JackfieldError]) -> list[str]:
@@ -78,4 +107,4 @@ def page() -> str:
     rows = [_row(code, CODES[code]) for code in _ADVICE]
     codes = table(("Code", "What happened", "Retryable", "HTTP", "Exit", "What to do"), rows)
     classes = table(("Class", "Code"), [(f"`{CODES[code].__name__}`", f"`{code}`") for code in _ADVICE])
-    return NOTICE + "\n\n" + _TEXT.format(table=codes, classes=classes)
+    return NOTICE + "\n\n" + _TEXT.format(table=codes, classes=classes, cases="\n".join(_cases()))

@@ -334,5 +334,6 @@ def test_drift_is_told_and_mended(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     listed = capsys.readouterr().out.split()
     assert codes == [1, 0, 0]
     copies = {f"runtime/jackfield/surfaces/http/schemas/{name}.schema.json" for name in ("invocation", "result")}
-    assert set(listed) == {"docs/reference/errors.md", *(f"schemas/{name}.schema.json" for name in NAMES), *copies}
+    pages = {f"docs/reference/{name}.md" for name in ("option-sources", *generate._PAGES)}
+    assert set(listed) == {*pages, *(f"schemas/{name}.schema.json" for name in NAMES), *copies}
     assert len(listed) == 2 * len(set(listed))

@@ -182,9 +182,10 @@ REFERENCE = {
 @pytest.mark.parametrize("section", REFERENCE)
 def test_page_of_amazon_ses_has_every_row_of_the_reference(section: str) -> None:
     """The page of Amazon SES has each documented input, under the same title."""
-    text = (ROOT / "docs" / "reference" / "connectors" / "aws-ses.md").read_text(encoding="utf-8")
-    part = text.split(f"\n### {section}\n")[1].split("\n### ")[0]
-    titles = [line.split("|")[1].strip() for line in part.splitlines() if line.startswith("| ")]
+    folder = ROOT / "docs" / "reference" / "connectors"
+    text = "".join((folder / f"{name}.md").read_text(encoding="utf-8") for name in ("aws-ses", "aws-ses-connections"))
+    part = re.split(r"\n##+ (?!#)", text.split(f"# {section}\n")[1].split("\n## ")[0].split("\n### AWS")[0])
+    titles = re.findall(r"^- \*\*([^*]+)\*\*", "".join(part), re.MULTILINE)
     assert [title for title in REFERENCE[section] if title not in titles] == []
 
 

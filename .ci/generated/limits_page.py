@@ -1,0 +1,87 @@
+"""``docs/reference/limits.md``: the limits of the runtime, with the values that the code has."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+
+from generated.markdown import NOTICE, table
+
+__all__ = ["page"]
+
+_TEXT = """# Limits
+
+Every queue, cache, body, answer and wait has a limit. What exceeds one is refused with an error that states it. The values below are read
+from the code."""
+
+_GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "Invocations": (
+        ("Size of an invocation, files included", "invocation.wire:MAX_BYTES", "bytes"),
+        ("Nesting depth of JSON", "invocation.wire:MAX_DEPTH", "levels"),
+        ("Deadline, default", "invocation.request:DEFAULT_TIMEOUT", "seconds"),
+        ("Deadline, maximum", "invocation.request:MAX_TIMEOUT", "seconds"),
+        ("Validation errors that are listed", "schema.compiled:MAX_DETAILS", ""),
+        ("Pages of one paginated call", "pipe.paging:MAX_PAGES", ""),
+        ("Response that a connector reads", "connector.answers:MAX_ANSWER", "bytes"),
+    ),
+    "Retries": (
+        ("Tries of one page; throttled tries do not count", "retry:TRIES", ""),
+        ("First wait, at most", "retry:BASE", "seconds"),
+        ("Longest wait of the back-off; reached by throttling only", "retry:CAP", "seconds"),
+    ),
+    "Journal and queue": (
+        ("Replay of a success under its idempotency key", "journal.journal:KEY_KEPT", "seconds"),
+        ("Retention of finished invocations, default", "access.settings:RETENTION_DAYS", "days"),
+        ("Retention of a resolved doubt", "journal.journal:DOUBT_KEPT", "seconds"),
+        ("Renewal of a process's lease", "journal.instance:RENEWED", "seconds"),
+        ("Lease after which a process counts as dead", "journal.instance:LEASE", "seconds"),
+        ("Deliveries of a queued invocation", "journal.recovery:DELIVERIES", ""),
+    ),
+    "Connections and secrets": (
+        ("Values of one stored connection", "connections.stored_row:LARGEST", "bytes"),
+        ("Connection file", "connections.documents:MAX_FILE", "bytes"),
+        ("Documents of a connection file", "connections.document_limits:MAX_DOCUMENTS", ""),
+        ("Values of a connection file", "connections.document_limits:MAX_VALUES", ""),
+        ("File that a `$file` reference names", "connections.reference_files:_MAX_FILE", "bytes"),
+        ("External secrets that a process caches", "connections.read_secrets:KEPT", ""),
+        ("Time for which an external secret is cached", "connections.read_secrets:LIFE", "seconds"),
+        ("Renewal of a lease before it expires", "connections.leases:AHEAD", "seconds"),
+    ),
+    "Console": (
+        ("One-time sign-in link", "access.sessions:LINK_LASTS", "seconds"),
+        ("Idle session", "access.sessions:IDLE", "seconds"),
+        ("Session in total", "access.sessions:LASTS", "seconds"),
+    ),
+    "Command line": (
+        ("`--concurrency` of `jackfield invoke`", "cli.invoke:_MAX_CONCURRENCY", ""),
+        ("`--concurrency` of `jackfield worker`, `--queue-workers`", "cli.quantities:MOST_AT_ONCE", ""),
+    ),
+}
+_ELSEWHERE = """The limits of HTTP requests (bodies, heads, connections, rates) are part of the [HTTP API](http.md#refusals), those of files
+of [Files](http.md#files), and those that depend on the memory of a process of
+[When a process runs out of something](../tutorial/operators.md#when-a-process-runs-out-of-something)."""
+
+
+def page() -> str:
+    """The page."""
+    parts = [NOTICE, _TEXT]
+    for title, rows in _GROUPS.items():
+        parts += [f"## {title}", table(("limit", "value"), _rows(rows))]
+    return "\n\n".join([*parts, _ELSEWHERE]) + "\n"
+
+
+def _rows(rows: Iterable[tuple[str, str, str]]) -> Iterable[tuple[str, str]]:
+    for meaning, place, unit in rows:
+        module, _, name = place.partition(":")
+        yield meaning, _value(getattr(importlib.import_module(f"jackfield.{module}"), name), unit)
+
+
+def _value(value: float, unit: str) -> str:
+    if unit == "bytes":
+        return f"{value / 2**20:g} MiB" if value >= 2**20 else f"{value / 2**10:g} KiB"
+    if unit == "seconds":
+        for size, name in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
+            if value >= 2 * size and value % size == 0:
+                return f"{value / size:g} {name}"
+        return "1 hour" if value == 3600 else f"{value:g} s"
+    return f"{value:,} {unit}".strip()

@@ -1,0 +1,58 @@
+"""``docs/reference/metrics.md``: each metric at ``/metrics``, from the registry itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from generated.markdown import NOTICE
+from jackfield.catalog import Catalog
+from jackfield.surfaces.shared.metrics import Metrics
+
+__all__ = ["page"]
+
+_TEXT = """# Metrics
+
+`GET /metrics` answers in Prometheus' text format. It takes a token of the workspace `default` with the scope `read` and without rules, and
+counts the invocations of all workspaces and of all worker processes of one server.
+
+```yaml title="prometheus.yml"
+scrape_configs:
+  - job_name: jackfield
+    authorization: {credentials_file: /etc/prometheus/jackfield.token}
+    static_configs: [{targets: ["jackfield.example.com"]}]
+```"""
+
+_QUERIES = """## Questions and queries
+
+| question | query |
+| --- | --- |
+| Are calls in doubt? | `increase(jackfield_invocations_total{status="in_doubt"}[15m]) > 0` |
+| Which share of calls fails? | `sum(rate(jackfield_invocations_total{status="failed"}[5m])) / sum(rate(jackfield_invocations_total[5m]))` |
+| What is the p95 of an action? | `histogram_quantile(0.95, sum by (le, action) (rate(jackfield_invocation_seconds_bucket[5m])))` |
+| Does the queue grow? | `jackfield_queue_depth` |
+| Do leases of credentials fail? | `rate(jackfield_credential_leases_total{outcome="failed"}[5m])` |
+
+Alert on the first: every invocation in doubt waits until somebody [resolves it](../tutorial/operators.md#what-is-in-doubt)."""
+
+_KINDS = {"counter": "counter", "histogram": "histogram", "gauge": "gauge"}
+_STATUSES = "`status` is `succeeded`, `failed`, `in_doubt` or `cancelled`"
+
+
+def page() -> str:
+    """The page. Metrics are read from a registry that no process uses."""
+    metrics = Metrics(Catalog([]))
+    return "\n\n".join([NOTICE, _TEXT, "## Names", *_named(metrics), _QUERIES]) + "\n"
+
+
+def _named(metrics: Metrics) -> Iterator[str]:
+    for family in sorted(vars(metrics).values(), key=lambda value: str(getattr(value, "_name", ""))):
+        if hasattr(family, "_labelnames"):
+            yield _metric(family)
+
+
+def _metric(metric: Any) -> str:
+    name = metric._name + ("_total" if metric._type == "counter" else "")  # noqa: SLF001 (the client has no public way to ask)
+    labels = ", ".join(f"`{label}`" for label in metric._labelnames) or "none"  # noqa: SLF001 (as above)
+    kind = _KINDS[metric._type]  # noqa: SLF001 (as above)
+    return f"### {name}\n\n{metric._documentation}\n\n- Type: {kind}\n- Labels: {labels}"  # noqa: SLF001 (as above)

@@ -1,0 +1,100 @@
+"""``docs/reference/hooks.md``, ``option-sources.md`` and ``packages.md``: hooks, option sources, and the map of packages."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from generated.markdown import NOTICE, block, table
+from generated.prose import first_sentence, markdown, signature
+from jackfield.hooks import HOOKS, Specifications
+
+__all__ = ["hooks", "option_sources", "packages"]
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+_HOOKS = """# Hooks and entry points
+
+jackfield finds packages by entry points and does not import them before they are needed.
+
+- `jackfield.connectors`: a connector. The name is its key, the value its `Connector` object. See
+  [Write a connector](../tutorial/authors.md#the-package).
+- `jackfield.plugins`: a module with hooks. If the name ends in the hooks that it implements (`acme.resolve_secret`, `acme.around+stage`),
+  the module is imported for these only.
+- `jackfield.commands`: a command of `jackfield`, a function that takes the list of arguments and returns the exit code.
+
+A hook is a function with `@hookimpl` from `jackfield.connector`. It may leave out parameters that it does not need.
+[References](connections.md#references) shows a complete plugin. `Jackfield(plugins=[…])` takes plugin objects that are not installed."""
+
+_SOURCES = """# Option sources
+
+An option source lists the choices of a form field: `jackfield options CONNECTOR KEY`, or `POST /v1/connectors/{key}/options/{source}`.
+Those that ask the provider need a connection. An input names its source in its schema, as `x-jackfield.options`."""
+
+_PACKAGES = """# Packages
+
+The packages of `runtime/jackfield`, from the top layer down. A module imports only from the rows below its own, and packages on one row do
+not import each other; `make test` checks both. [Architecture](../architecture.md) explains how they work together."""
+
+
+def hooks() -> str:
+    """The page of hooks."""
+    parts = [NOTICE, _HOOKS]
+    for name, first in HOOKS.items():
+        value = getattr(Specifications, name)
+        parts += [f"## {name}", block(signature(name, value), "text"), markdown(value)]
+        parts.append("The first answer that is not None counts." if first else "All plugins are called.")
+    return "\n\n".join(parts) + "\n"
+
+
+def option_sources(manifests: Iterable[Mapping[str, Any]]) -> str:
+    """The page of option sources, by connector."""
+    parts = [NOTICE, _SOURCES]
+    for manifest in manifests:
+        sources = manifest.get("optionSources", ())
+        if sources:
+            rows = [(f"`{row['key']}`", row["title"], row["description"], _users(manifest, row["key"])) for row in sources]
+            parts += [f"## {manifest['title']}", table(("key", "title", "lists", "used by"), rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _users(manifest: Mapping[str, Any], source: str) -> str:
+    schemas = [(item["key"], item["inputs"]) for item in manifest["actions"]] + [
+        (item["key"], item["schema"]) for item in manifest["connectionTypes"]
+    ]
+    used = [f"`{key}.{name}`" for key, schema in schemas for name, field in schema["properties"].items()
+            if field.get("x-jackfield", {}).get("options") == source]  # fmt: skip
+    return ", ".join(used)
+
+
+def packages() -> str:
+    """The page of packages: a row for each package or module of a layer, in the order that import-linter keeps."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    rules = project["tool"]["importlinter"]["contracts"]
+    layers = next(rule["layers"] for rule in rules if rule["containers"] == ["jackfield"])
+    return "\n\n".join([NOTICE, _PACKAGES, table(("package", "contents"), _rows(layers)), _CONNECTORS]) + "\n"
+
+
+_CONNECTORS = """`connectors/aws` (`jackfield_aws`) is the library that all AWS connectors share: sign-in, leases, clients, error map.
+`connectors/aws-ses` (`jackfield_aws_ses`) is the connector of Amazon SES. A new connector adds one folder and changes no other file."""
+
+
+def _rows(layers: Iterable[str]) -> Iterator[tuple[str, str]]:
+    base = _ROOT / "runtime" / "jackfield"
+    for layer in layers:
+        for name in layer.split(" | "):
+            folder = base / name
+            yield (
+                f"`{name}{'/' if folder.is_dir() else ''}`",
+                _docstring(folder / "__init__.py" if folder.is_dir() else base / f"{name}.py"),
+            )
+            if name == "surfaces":
+                for inner in sorted(path.parent for path in folder.glob("*/__init__.py")):
+                    yield f"`surfaces/{inner.name}/`", _docstring(inner / "__init__.py")
+
+
+def _docstring(path: Path) -> str:
+    return first_sentence(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "")

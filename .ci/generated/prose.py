@@ -1,0 +1,77 @@
+"""Docstrings as Markdown: paragraphs, code in backticks, what is raised as a list."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+
+__all__ = ["first_sentence", "markdown", "signature", "summary"]
+
+_RAISES = re.compile(r"^:raises ([\w., ]+): ?")
+_CITED = {
+    "1": "[names](../glossary.md)",
+    "2": "[Invocation](invocation.md)",
+    "3": "[Result](result.md)",
+    "4": "[Effects and doubt](../concepts.md#effects-and-doubt)",
+    "5": "[Manifest](manifest.md)",
+    "6": "[Command line](cli.md)",
+    "7": "[HTTP API](http.md)",
+    "9": "[Amazon SES](connectors/aws-ses.md)",
+}
+"""Pages that hold what docstrings cite as a section of the contract."""
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+def markdown(value: object) -> str:
+    """The docstring of an object as Markdown, "" if it has none."""
+    return "\n\n".join(_paragraphs(_cited(inspect.getdoc(value) or "")))
+
+
+def summary(text: str) -> str:
+    """The first paragraph of a docstring, on one line."""
+    return " ".join(_cited(text).strip().partition("\n\n")[0].split()).replace("``", "`").removesuffix("::").strip()
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a docstring."""
+    found = summary(text)
+    end = re.search(r"[.:](?= [A-Z`])", found)
+    return found[: end.start()] + "." if end else found
+
+
+def signature(name: str, value: object) -> str:
+    """A call as an author writes it: without quotes around types, without ``self``."""
+    try:
+        text = str(inspect.signature(value))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return name
+    text = _ADDRESS.sub("", re.sub(r"(?<![=\w])'([^']*)'", r"\1", text))
+    text = re.sub(r"\(self(?:, )?", "(", text, count=1).replace("PydanticUndefined", "…").removesuffix(" -> None")
+    return name + re.sub(r"<[^<>]*>|\b[A-Z]\w+\([^()]*\)", "…", text)
+
+
+def _cited(text: str) -> str:
+    """Link the pages that hold what a docstring cites."""
+    linked = re.sub(
+        r"(?:the )?contract §(\d)(?: and §(\d))?", lambda found: " and ".join(_CITED[key] for key in found.groups() if key), text
+    )
+    return linked.replace("a code of the contract", "an [error code](errors.md)")
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    for paragraph in text.replace("``", "`").split("\n\n"):
+        lines = paragraph.strip("\n")
+        if not lines.strip() or lines.strip() == "::":
+            continue
+        if lines.startswith("    "):
+            yield f"```text\n{inspect.cleandoc(lines)}\n```"
+        elif lines.startswith(":"):
+            yield "\n".join(_fields(lines))
+        else:
+            yield lines.removesuffix("::").rstrip()
+
+
+def _fields(lines: str) -> Iterator[str]:
+    for line in re.split(r"\n(?=:)", lines):
+        yield "- " + _RAISES.sub(r"Raises `\1`: ", re.sub(r"^:(?:return|returns|yield): ?", "Returns ", " ".join(line.split())))

@@ -1,0 +1,140 @@
+"""``docs/reference/python.md`` and ``docs/reference/connector-api.md``: classes and functions, from their signatures and docstrings."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import jackfield
+from generated.markdown import NOTICE, block
+from generated.prose import markdown, signature, summary
+from jackfield import connector
+from jackfield.invocation import Meta
+from jackfield.management.connections import ManagedConnections
+
+__all__ = ["connector_api", "python_api"]
+
+_PYTHON = """# Python API
+
+`from jackfield import Jackfield` is all that a caller needs; [`jackfield.connections`](python-connections.md) has
+a page of its own. [Call actions](../tutorial/callers.md#from-python) shows it at work;
+[Errors](errors.md#in-python) lists the exception classes, [Limits](limits.md) the bounds."""
+
+_CONNECTOR = """# Connector API
+
+Everything that a connector imports comes from `jackfield.connector`. This page has what it declares; what it uses while it runs is in
+[Connector API: calls and errors](connector-calls.md). [Write a connector](../tutorial/authors.md) uses it step by step, and
+[the conformance rules](conformance.md) check how it is used."""
+
+_CALLS = """# Connector API: calls and errors
+
+What a connector uses while a connection is opened and an action runs: the try, the context, leases, and the error classes. What it declares
+is in [Connector API](connector-api.md)."""
+
+_CONNECTIONS = """# Python API: connections
+
+`jackfield.connections` manages the connections of the workspace. [Connections](connections.md#the-database) shows it at work."""
+
+_AT_RUN = {
+    "ANYWHERE", "MAX_ANSWER", "Account", "Answered", "Call", "Clock", "Deadline", "Detail", "Guard", "JackfieldError", "Minted",
+    "OpenContext", "Provider", "Sent", "Step", "bounded_answer", "current_call", "exhausted",
+}  # fmt: skip
+"""What a connector uses at run time; the rest of the API declares."""
+
+_HIDDEN = {"begin", "enqueue", "arun", "cancel_here", "drained", "connections_of", "catalog_of", "journal_of", "acting_as"}
+"""What surfaces and workers use of the façade; callers do not."""
+
+
+def python_api() -> str:
+    """The page of the API of callers."""
+    parts = [NOTICE, _PYTHON, *_class("Jackfield", jackfield.Jackfield)]
+    for name in ("Invocation", "Result"):
+        parts += _class(name, getattr(jackfield, name))
+    return _page([*parts, *_class("Meta", Meta), *_class("InvocationFailed", jackfield.InvocationFailed)])
+
+
+def python_connections() -> str:
+    """The page of ``jackfield.connections``."""
+    return _page([NOTICE, _CONNECTIONS, *_class("connections", ManagedConnections, title=False)])
+
+
+def connector_api() -> str:
+    """The page of what authors declare."""
+    return _page([NOTICE, _CONNECTOR, *_named(sorted(set(connector.__all__) - _AT_RUN))])
+
+
+def connector_calls() -> str:
+    """The page of what a connector uses while it opens and runs."""
+    parts = [NOTICE, _CALLS, *_named(sorted(_AT_RUN))]
+    shared = [name for name in connector.__all__ if _is_error(getattr(connector, name))]
+    lines = [f"- `{name}` (`{getattr(connector, name).code}`): {summary(getattr(connector, name).__doc__ or '')}" for name in shared]
+    parts += ["## Error classes", "Each takes the arguments of `JackfieldError`. [Errors](errors.md) has what callers see of them."]
+    return _page([*parts, "\n".join(lines)])
+
+
+def _page(parts: Iterable[str]) -> str:
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _named(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        value = getattr(connector, name)
+        if _is_error(value):
+            continue
+        if isinstance(value, type):
+            yield from _class(name, value)
+        elif callable(value) and not isinstance(value, connector.Guard):
+            yield from (f"## {name}", block(signature(name, value), "text"), markdown(value))
+        else:
+            yield from (f"## {name}", _constant(value))
+
+
+def _is_error(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, connector.JackfieldError) and value is not connector.JackfieldError
+
+
+def _constant(value: object) -> str:
+    return f"`{value:,}`" if isinstance(value, int) else f"A `{type(value).__name__}` that allows every address, for tests."
+
+
+def _class(name: str, kind: type, *, title: bool = True) -> Iterator[str]:
+    if title:
+        yield f"## {name}"
+    if issubclass(kind, enum.Enum):
+        yield markdown(kind)
+        yield "\n".join(f"- `{name}.{item.name}`" for item in kind)
+        return
+    plain = issubclass(kind, Exception) and kind is not connector.JackfieldError
+    if title and not plain and not getattr(kind, "_is_protocol", False) and not hasattr(kind, "model_fields"):
+        yield block(signature(name, kind), "text")
+    yield markdown(kind)
+    if plain:
+        return
+    for member, value in _members(kind):
+        text = markdown(value)
+        if isinstance(value, property):
+            yield f"#### {member}"
+        else:
+            yield f"#### {member}()"
+            yield f"`{signature(member, value)}`"
+        yield text
+
+
+def _members(kind: type) -> Iterator[tuple[str, Any]]:
+    """The public methods and properties that a class itself, or a base of ours, defines with a docstring."""
+    seen: set[str] = set()
+    for base in kind.__mro__:
+        if not base.__module__.startswith("jackfield"):
+            continue
+        for name, raw in vars(base).items():
+            value = raw.__func__ if isinstance(raw, classmethod | staticmethod) else raw
+            if name.startswith("_") or name in seen or name in _HIDDEN or not _documented(value):
+                continue
+            seen.add(name)
+            yield name, value
+
+
+def _documented(value: object) -> bool:
+    return (inspect.isfunction(value) or isinstance(value, property)) and bool(value.__doc__)

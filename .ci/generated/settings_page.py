@@ -1,0 +1,115 @@
+"""``docs/reference/configuration.md``: each environment variable, workspace setting, and option of the commands that run for long."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from generated.markdown import NOTICE
+from jackfield.cli.parsing import Parser
+
+__all__ = ["page"]
+
+_SOURCES = Path(__file__).resolve().parents[2] / "runtime" / "jackfield"
+
+_VARIABLES = {
+    "JACKFIELD_HOME": (
+        "The folder of the database, the key file and uploaded files.",
+        "`~/.local/share/jackfield` (`XDG_DATA_HOME`), `~/Library/Application Support/jackfield` (macOS), `%LOCALAPPDATA%\\jackfield`",
+    ),
+    "JACKFIELD_DATABASE_URL": (
+        "`sqlite:////absolute/path.db`, `postgresql://user:password@host:5432/name`, `none` (no journal, no stored connections).",
+        "`jackfield.db` (SQLite) in the home",
+    ),
+    "JACKFIELD_MASTER_KEY": (
+        "The master key: 32 bytes in Base64. Separate several with commas: the first one encrypts, all of them decrypt.",
+        "the key file",
+    ),
+    "JACKFIELD_MASTER_KEY_FILE": (
+        "A file with one key a line; the first one encrypts.",
+        "`master.key` in the home, created at first use with mode 0600",
+    ),
+    "JACKFIELD_NEW_MASTER_KEY": ("The new key for `jackfield keys rotate`.", "a random key"),
+    "JACKFIELD_NEW_MASTER_KEY_FILE": ("A file that holds the new key for `jackfield keys rotate`.", "none"),
+    "JACKFIELD_CONNECTIONS": (
+        "Connection files and folders, separated by `:` (`;` on Windows). `$NAME` is an environment variable that holds a document.",
+        "none",
+    ),
+    "JACKFIELD_WORKSPACE": ("The workspace of commands and of the library. It must exist.", "`default`, which always exists"),
+    "JACKFIELD_LOG": ("The format of the log on stderr: `console`, or `json` for one object a line.", "`console`"),
+    "JACKFIELD_LOG_LEVEL": ("`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`.", "`WARNING`"),
+}
+"""Each variable of ours: its meaning and its default."""
+
+_FOREIGN = {
+    "DAPR_API_TOKEN": ("The token that callers of the Dapr bindings API must send.", "none: loopback only"),
+    "APP_ID": ("The application whose Dapr components are loaded.", "none"),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": ("The collector that traces go to (extra `otel`). OpenTelemetry's other variables apply.", "no traces"),
+    "PROMETHEUS_MULTIPROC_DIR": ("The folder in which worker processes share their metrics.", "a temporary folder"),
+    "VAULT_ADDR": (
+        "HashiCorp Vault, for `$vault` references; also `VAULT_TOKEN`, `VAULT_TOKEN_FILE`, `VAULT_NAMESPACE`, `VAULT_CACERT`.",
+        "none",
+    ),
+    "AWS_*": ("AWS's own variables: region, credentials, endpoints, proxies, certificate bundle.", "AWS's own"),
+    "NO_COLOR": ("Any value: no colours on a terminal.", "none"),
+    "JACKFIELD_TOKEN": ("The token in the examples that the console shows; jackfield itself does not read it.", "none"),
+}
+"""Variables of others, and those that only examples use."""
+
+_COMMANDS = ("serve", "worker", "mcp", "dapr")
+_TEXT = """# Configuration
+
+jackfield has no configuration file. It is configured by environment variables, by options of the commands that keep running, and by
+settings of each workspace. A connection's own values are described on the [connector's page](connectors/aws-ses.md)."""
+
+_WORKSPACE = """## Workspace settings
+
+`jackfield workspaces set NAME` changes them; running processes apply a change within five seconds. [Access](access.md) explains rules, and
+[Connections](connections.md#what-a-connection-may-use-of-the-host) what a connection may use of the host.
+
+- **`rules`** (`--allow`, `--block`): patterns of allowed and blocked calls. Default: everything is allowed.
+- **`keepInputs`** (`--keep-inputs`): store inputs in the journal, redacted and encrypted. Default: `no`; only a fingerprint is stored.
+- **`retentionDays`** (`--retention-days`): days for which finished invocations are stored, 1 to 3650. Default: 30.
+- **`allowReferences`** (`--allow-references`): what connections made over HTTP or MCP may read of the host. Default: `no`.
+- **`allowAmbient`** (`--allow-ambient`): use of the host's own cloud identity by such connections. Default: `no`.
+- **`allowOwnExternalId`** (`--allow-own-external-id`): External IDs chosen by such connections. Default: `no`."""
+
+
+def page() -> str:
+    """The page. A variable that the code reads and the table lacks, or the reverse, is an error."""
+    read = set(_read())
+    if read - {*_VARIABLES, *_FOREIGN} or _VARIABLES.keys() - read:
+        raise KeyError(f"variables of the code and of the page differ: {sorted(read ^ _VARIABLES.keys())}")
+    parts = [NOTICE, _TEXT, "## Environment variables", *map(_variable, _VARIABLES.items())]
+    parts += [
+        "### Variables of other software",
+        *(f"- **`{name}`**: {text} Default: {default}." for name, (text, default) in _FOREIGN.items()),
+    ]
+    parts += [part for command in _COMMANDS for part in _options(command)]
+    return "\n\n".join([*parts, _WORKSPACE]) + "\n"
+
+
+def _read() -> Iterator[str]:
+    for path in sorted(_SOURCES.rglob("*.py")):
+        yield from re.findall(r"\"(JACKFIELD_[A-Z_]*[A-Z])\"", path.read_text(encoding="utf-8"))
+
+
+def _variable(row: tuple[str, tuple[str, str]]) -> str:
+    name, (text, default) = row
+    return f"### {name}\n\n{text}\n\nDefault: {default}."
+
+
+def _options(command: str) -> Iterator[str]:
+    parser: Parser = importlib.import_module(f"jackfield.cli.{command}").VERBS[""].parser(command)
+    yield f"## Options of jackfield {command}"
+    yield "\n".join(_option(action) for action in dict.fromkeys(parser.flags.values()) if action.dest not in {"help", "json"})
+
+
+def _option(action: Any) -> str:
+    value = f" {action.metavar}" if action.metavar else f" {'|'.join(action.choices)}" if action.choices else ""
+    default = f" Default: `{action.default:g}`." if isinstance(action.default, float) else f" Default: `{action.default}`."
+    shown = default if action.default not in (None, False, "", []) else ""
+    return f"- **`{action.option_strings[-1]}{value}`**: {str(action.help).rstrip('.')}.{shown}"
