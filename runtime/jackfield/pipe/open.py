@@ -1,4 +1,4 @@
-"""The third stage: secrets resolved, the connection opened, its credentials leased."""
+"""Third stage, open: resolve secrets, open the connection and lease its credentials."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ __all__ = ["OpenConnection", "Opener", "judge_hosts", "named_hosts"]
 
 _FORMATS = frozenset({"uri", "uri-reference", "iri", "iri-reference", "hostname", "idn-hostname", "ipv4", "ipv6"})
 _SCHEMES = ("http:", "https:", "ws:", "wss:", "ftp:", "ftps:")
-"""Schemes for which clients make up for missing slashes."""
+"""Schemes whose URLs clients accept without slashes."""
 
 
 def judge_hosts(guard: Guard, schema: Schema, values: Mapping[str, Any]) -> None:
-    """Do nothing where ``guard`` lets every host through that the values name.
+    """Check every host that the values name against ``guard``.
 
-    :raises InvalidConnection: at each value that names a host which may not be reached, or which two readers could read differently.
+    :raises InvalidConnection: with a detail for each value whose host is not allowed, or which clients could parse in different ways.
     """
     if guard.internal:
         return
@@ -67,7 +67,7 @@ def judge_hosts(guard: Guard, schema: Schema, values: Mapping[str, Any]) -> None
 
 
 def named_hosts(schema: Schema, values: object) -> Iterator[tuple[str, str]]:
-    """Find each value that names a host, by its format or the mark ``destination``, with its JSON Pointer."""
+    """Iterate over the values that name a host, by their format or the mark ``destination``, as (JSON Pointer, value)."""
     return _named(schema, nodes(schema, schema), values, "", marked=False)
 
 
@@ -81,7 +81,7 @@ def _named(root: Schema, applying: Nodes, value: object, path: str, *, marked: b
 
 
 def _hosts(text: str, path: str) -> set[str]:
-    """Every host that a client may take the text for: a URL, ``host``, ``host:port``, with or without slashes and escapes."""
+    """Collect every host that a client may parse from the text: a URL, ``host``, ``host:port``, with or without slashes and escapes."""
     given = text.strip()
     if "\\" in given or not given.isprintable() or " " in given:
         raise _odd(path)
@@ -105,27 +105,27 @@ def _odd(path: str) -> InvalidConnection:
 
 
 _SWIFT = 0.002
-"""Seconds: about what going to a thread and back takes a busy process."""
+"""Seconds that a switch to a thread and back takes in a busy process, roughly."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class OpenConnection:
-    """A connection whose secrets are resolved: ready to give a client for each try."""
+    """Connection with resolved secrets, which opens a client for each try."""
 
     kind: ConnectionType
     cache: ConnectionCache
     context_for: Callable[[Call], OpenContext]
-    """What the connection type knows while it opens for one try."""
+    """Builds the context in which the connection type opens for one try."""
     judge: Callable[[], None] | None = None
-    """Judges the hosts that the values name; None for an operator's connection, which may reach any. Resolves names, so it takes time."""
+    """Checks the hosts that the values name; slow, since it resolves names. None for an operator's connection, which may reach any host."""
     forget_secrets: Callable[[], None] = lambda: None
-    """Has what the connection refers to read anew when it is next opened: the provider refused the credentials."""
+    """Drops the cached secrets that the connection refers to, after the provider has refused the credentials."""
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an opening is not pickled: it holds secrets")
 
     def client(self, call: Call) -> Any:
-        """A client for one try."""
+        """Open a client for one try."""
         started = time.perf_counter()
         try:
             if self.judge is not None:
@@ -136,12 +136,12 @@ class OpenConnection:
 
     @property
     def is_inline_ok(self) -> bool:
-        """Whether opening will most likely only look up what is kept: it did the last time, and no lease is due."""
+        """True if opening will most likely be a cache look-up: it was fast the last time, and no lease is due."""
         return self.judge is None and self.cache.opened_in < _SWIFT and self.cache.is_fresh
 
 
 class Opener:
-    """Opens connections for one runtime and workspace, and keeps what is dear."""
+    """Opener of a workspace's connections, which caches clients and leases."""
 
     def __init__(
         self,
@@ -170,14 +170,14 @@ class Opener:
 
     @property
     def mints(self) -> dict[str, int]:
-        """Credentials that were asked of providers so far, by outcome: ``leased``, ``failed``."""
+        """Number of credentials requested from providers so far, by outcome: ``leased``, ``failed``."""
         return {outcome: count + self._inline.mints[outcome] for outcome, count in self._stored.mints.items()}
 
     def find(self, target: Target, manifest: Manifest, connector: Connector, inputs: Mapping[str, Any]) -> OpenConnection:
-        """Resolve the target's secrets and find what is kept for it.
+        """Resolve the target's secrets and find its cache.
 
-        :raises InvalidConnection: where a reference cannot be read or is not allowed, what it holds breaks the schema, its External ID is
-            another workspace's, or the connection would use the host's own identity and may not.
+        :raises InvalidConnection: if a reference cannot be read or is not allowed, its value breaks the schema, the External ID belongs to
+            another workspace, or the connection would use the host's own identity without permission.
         """
         values = self._resolved(target, target.values)
         if values is not target.values:
@@ -198,7 +198,7 @@ class Opener:
         if target.origin == "remote" and kind.reads_host and not self._access().ambient:
             refuse_ambient(kind.reads_host_at)
         if target.chosen and kind.reads_host and not self._access().own_external_id:
-            # with keys of the caller's own it is not the platform that asks, and nobody's trust in it can be abused
+            # with the caller's own keys the platform's identity is not used, so a customer's trust in it cannot be abused
             refuse_external_ids(target.chosen)
         permissions = cache.cached(("permissions", connector.key), connector.permissions)
         guard = self._guard if target.origin == "remote" else ANYWHERE
@@ -213,11 +213,11 @@ class Opener:
         return OpenConnection(kind, cache, context_for, judge, lambda: self.forget_secrets(target))
 
     def forget_secrets(self, target: Target) -> None:
-        """Read what the target refers to anew when it is next opened, rather than from memory."""
+        """Drop the target's cached secrets, so that the next opening reads them again."""
         self._secrets.forget(target.values)
 
     def check_references(self, values: Mapping[str, Any], folder: str = ".") -> None:
-        """Refuse the references of a connection made over HTTP or MCP that its workspace does not allow, or nobody may use.
+        """Refuse references, in a connection made over HTTP or MCP, that its workspace does not allow or that are always forbidden.
 
         :raises InvalidConnection: with a detail for each.
         """
@@ -225,7 +225,7 @@ class Opener:
             refuse_references(values, folder, self._rules())
 
     def defaults(self, admitted: Admitted) -> Mapping[str, Any]:
-        """The connection values that fill missing inputs; only those of them that are references are read."""
+        """Return the connection values that fill missing inputs; only references among these are resolved."""
         target, given = admitted.target, admitted.invocation.inputs
         if target is None:
             return {}

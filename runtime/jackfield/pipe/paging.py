@@ -1,4 +1,4 @@
-"""Many pages as one output: the action fetches one page, this loop merges, paces and guards."""
+"""Fetching all pages as one output: the action fetches one page; this loop merges pages, limits the rate and detects endless lists."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 __all__ = ["MAX_PAGES", "collected", "wants_all"]
 
 MAX_PAGES = 10_000
-"""Pages of one invocation; what is left can be resumed with the output's token."""
+"""Limit of pages of one invocation; the output's token resumes after them."""
 
 
 def wants_all(paging: Pagination | None, values: Mapping[str, Any]) -> bool:
-    """Whether the caller asks for every page."""
+    """Return whether the caller asks for every page."""
     return paging is not None and paging.all_input is not None and values.get(paging.all_input) is True
 
 
 def collected(
     run: Run, values: Mapping[str, Any], paging: Pagination, typed: Callable[[Mapping[str, Any]], Inputs]
 ) -> Steps[Mapping[str, Any]]:
-    """Every page of the action, merged into the first.
+    """Fetch every page of the action and merge them into the first.
 
-    The pages after the first keep to the action's rate budget. Where time runs out or the provider cannot go on, what was fetched is the
-    output, with the token that resumes and ``meta.complete`` false.
+    Pages after the first obey the action's rate limit. If time runs out or a later page fails with a retryable error, the output has the
+    pages fetched so far and the token to resume with, and ``meta.complete`` is false.
 
-    :raises JackfieldError: where the first page fails, or a later one for good.
+    :raises JackfieldError: if the first page fails, or a later one with an error that is not retryable.
     """
     values = _first(values, paging)
     merged: dict[str, Any] | None = None

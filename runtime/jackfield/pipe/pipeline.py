@@ -1,4 +1,4 @@
-"""The five stages in order, as one generator: what threads and event loops drive alike."""
+"""The five stages in order, as one generator that threads and event loops can both drive."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ __all__ = ["Pipeline", "RunState", "Wrapping", "required"]
 
 
 class RunState:
-    """What the outermost boundary must know of a run that may have failed anywhere."""
+    """State of a run, for the outermost error boundary: the run may fail at any stage."""
 
     __slots__ = (
         "caller",
@@ -80,16 +80,16 @@ class RunState:
         self.opening: OpenConnection | None = None
         self.inputs: Mapping[str, Any] = {}
         self.inline: object = None
-        """The values of an inline connection as they came in."""
+        """Values of an inline connection as received."""
         self.target: Target | None = None
         self.unfound: Callable[[], tuple[Invocation, Redactor | None]] | None = None
-        """The invocation, as long as its connector and action are not found, and what is known of the connection that it names."""
+        """Returns the invocation and the redactor of its connection's secrets; set until connector and action are found."""
 
     @property
     def redactor(self) -> Redactor | None:
-        """Masks the secrets of the connection: those of one that is open, else what is known of it by now; None where that is nothing.
+        """Redactor of the connection's secrets: of the open connection, else of the values known so far; None if there are none.
 
-        The secret may stand in another value or in the inputs, too, which a refusal quotes.
+        It is needed even for a refusal, which may quote another value or an input that contains the secret.
         """
         if self.opening is not None:
             return self.opening.cache.redactor
@@ -110,7 +110,7 @@ class RunState:
         return Redactor(secret_values(schema, values) | confidential_values(schema, values))
 
     def ended(self) -> Meta:
-        """The meta of a run that has ended now."""
+        """Complete and return the meta of a run that ends now."""
         if self.run is not None:
             self.meta.attempts = self.run.attempts
         self.meta.duration_ms = round((time.perf_counter() - self.started) * 1000, 3)
@@ -119,12 +119,12 @@ class RunState:
 
 _LOG = logging.getLogger("jackfield.pipe")
 _LARGEST_KEPT = 256 * 1024
-"""Bytes of inputs that the journal keeps: larger ones hold attachments, which do not belong into it."""
+"""Limit in bytes for inputs stored in the journal: larger ones contain attachments, which do not belong there."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Pipeline:
-    """One workspace's pipe. ``journal`` gives its journal, or None; ``live`` has what runs now, by id, to cancel it."""
+    """Pipe of one workspace. ``journal`` returns its journal, or None; ``live`` maps running invocations to their cancel events."""
 
     workspace: str
     catalog: Catalog
@@ -140,13 +140,13 @@ class Pipeline:
     backoff: Backoff = field(default_factory=lambda: Backoff(random.Random()))  # noqa: S311 (jitter, not a secret)
 
     def run(self, given: Mapping[str, Any] | str | bytes, trace: RunState) -> Steps[Result]:
-        """One invocation from admitted to settled; whatever goes wrong is a Result."""
+        """Run one invocation from admit to settle; any failure becomes a Result."""
         self.live[trace.meta.invocation_id] = trace.cancelled
         try:
             result = yield from self._pipeline(given, trace)
         except JackfieldError as error:
             result = self._failed(error, trace)
-        except Exception as error:  # noqa: BLE001 (the outermost boundary: a bug of ours is a Result too)
+        except Exception as error:  # noqa: BLE001 (the outermost boundary: a bug in jackfield becomes a Result, too)
             result = failed(trace.ended(), self._unexpected(error, trace))
         except BaseException:
             self._torn_down(trace)
@@ -156,7 +156,7 @@ class Pipeline:
         if trace.record is not None:
             try:
                 yield from trace.record.settle(result)
-            except Exception as error:  # noqa: BLE001 (a shortage of memory or threads, mostly: what was sent must not be sent again for it)
+            except Exception as error:  # noqa: BLE001 (mostly out of memory or threads, which must not cause a second send)
                 trace.record.owe(result, error)
             except BaseException:
                 trace.record.settle_now(result)
@@ -164,9 +164,9 @@ class Pipeline:
         return result
 
     def enqueue(self, given: Mapping[str, Any] | str | bytes, trace: RunState) -> Steps[Result | str]:
-        """Admit and check an invocation, and leave the rest to a worker: its id, or the Result that its key replays.
+        """Admit and check an invocation, then queue it for a worker. Return its id, or the Result that its idempotency key replays.
 
-        :raises JackfieldError: where it is refused at once.
+        :raises JackfieldError: if it is refused at once.
         """
         journal = required(self.journal())
         body = decode(given) if isinstance(given, str | bytes) else given
@@ -195,7 +195,7 @@ class Pipeline:
     def _failed(self, error: JackfieldError, trace: RunState) -> Result:
         if isinstance(error, Unauthenticated) and trace.opening is not None:
             trace.opening.forget_secrets()
-        judged = trace.target is None and isinstance(error, InvalidConnection)  # what judged the values has masked them, by their schema
+        judged = trace.target is None and isinstance(error, InvalidConnection)  # the validation has redacted these values by their schema
         redactor = None if judged else trace.redactor
         if redactor is not None and trace.unfound is not None:
             mask_names(trace.meta, redactor)
@@ -204,11 +204,11 @@ class Pipeline:
         return failed(trace.ended(), masked_error(self._logged(error, trace), redactor))
 
     def _torn_down(self, trace: RunState) -> None:
-        """Tell the journal the truth while there is time: the caller or the process is going down (Ctrl-C, exit)."""
+        """Record the state of a run that is interrupted because its caller or process stops (Ctrl-C, exit)."""
         if trace.record is None:
             return
         if trace.claimed is not None:
-            trace.cancelled.set()  # a thread that is still at it sends nothing any more
+            trace.cancelled.set()  # so that a thread that still runs the action sends nothing more
         trace.record.tear_down(None if trace.run is None else self._failed(trace.run.torn_down(), trace))
 
     def _pipeline(self, given: Mapping[str, Any] | str | bytes, trace: RunState) -> Steps[Result]:
@@ -250,7 +250,7 @@ class Pipeline:
         if record is not None:
             yield from run.opened()
             yield from turn(run)
-            if keeps:  # again, without the secrets of the connection, which is open now
+            if keeps:  # again, now that the connection is open and its secrets can be redacted
                 self._keep(admitted, trace)
             replayed = yield from record.start()
             if replayed is not None:
@@ -263,13 +263,13 @@ class Pipeline:
         return succeeded(trace.ended(), masked_output(output, trace.redactor))
 
     def _note_used(self, target: Target | None, opening: OpenConnection | None) -> None:
-        """Have a connection of the database count as working: once for each version of it, in each process."""
+        """Record that a stored connection works, once per version of it and process."""
         if target is not None and opening is not None and target.id is not None:
             identifier, version = target.id, target.version
             opening.cache.cached(("used",), lambda: self.known.note_used(identifier, version))
 
     def _admitted(self, invocation: Invocation, trace: RunState, record: Record | None) -> Steps[Admitted]:
-        """Find what the invocation names and ask the rules, before anything else of it is looked up: its key, its connection."""
+        """Resolve the invocation and apply the rules, before its idempotency key and its connection are looked up."""
         authorizer = self.access.asked_for(trace.caller)
         note = record.rule if record is not None else None
         trace.unfound = lambda: (invocation, stored_secrets(invocation, self.known, self.catalog))
@@ -288,7 +288,7 @@ class Pipeline:
         return admitted
 
     def _keep(self, admitted: Admitted, trace: RunState) -> None:
-        """Have the journal keep the inputs, redacted; without the connection's secrets once it is open."""
+        """Store the inputs, redacted, in the journal; the connection's secrets can be redacted only once it is open."""
         from jackfield.redaction import masked
 
         shown = masked(admitted.action.inputs, admitted.invocation.inputs)
@@ -328,7 +328,7 @@ class Pipeline:
             meta=trace.meta,
             pace=self._pace(admitted, trace.opening),
             backoff=self.backoff,
-            # an earlier delivery, whose process was lost, may have done what this one finds done
+            # an earlier delivery, whose process was lost, may have taken effect
             unclear=trace.claimed is not None and trace.claimed.delivery > 1 and action.effect == "idempotent",
         )
 
@@ -358,13 +358,13 @@ class Pipeline:
         self._log(error, trace)
         run = trace.run
         if run is not None and run.action.effect == "write" and (run.fetched or (run.current is not None and run.current.begun)):
-            return in_doubt(run.action.key, Unmapped(error), run.done)  # "failed" would free the key, and the next one would send again
-        short = exhausted(error) if trace.run is None or not trace.run.attempts else None  # a try that was begun may have sent
+            return in_doubt(run.action.key, Unmapped(error), run.done)  # "failed" would free the key, so that the next call sends again
+        short = exhausted(error) if trace.run is None or not trace.run.attempts else None  # a try that has begun may have sent
         return short or self._bug(trace)
 
     @staticmethod
     def _bug(trace: RunState) -> Internal:
-        # A new one: the old one holds the exception that it was made from, which a pickle would tell.
+        # A new error: the old one references the original exception, which a pickle would reveal.
         return Internal(
             f"an unexpected error; the invocation is {trace.meta.invocation_id}",
             hint="The log of this process has the reason under that id.",
@@ -376,13 +376,13 @@ class Pipeline:
 
 
 def _unwatched(_stage: str) -> None:
-    """Nobody is told."""
+    """Do nothing: no plugin observes stages."""
 
 
 def required(journal: Journal | None) -> Journal:
-    """The journal.
+    """Return the journal.
 
-    :raises InvalidInvocation: where there is none.
+    :raises InvalidInvocation: if there is none.
     """
     if journal is None:
         raise InvalidInvocation("this runtime has no journal", hint="Give it a database: JACKFIELD_DATABASE_URL.")
@@ -414,10 +414,10 @@ def _refuse_key(invocation: Invocation) -> None:
 
 
 class Wrapping:
-    """The wrappers of one invocation. Entering one that raises refuses the invocation; those entered before it see the refusal.
+    """Context of the plugins' wrappers of one invocation. A wrapper that raises on entry refuses the invocation; those entered before it
+    see the refusal.
 
-    Leaving them changes nothing any more, for what was done is done: what they raise then goes to ``log``, and a failure that they
-    swallow goes on.
+    Wrappers cannot change the outcome on exit: an exception that they raise goes to ``log``, and one that they swallow still propagates.
     """
 
     def __init__(self, wrappers: Iterable[AbstractContextManager[Any]], log: Callable[[Exception], None]) -> None:
@@ -436,6 +436,6 @@ class Wrapping:
     def __exit__(self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None) -> None:
         try:
             self._entered.__exit__(kind, failure, trace)
-        except Exception as error:  # noqa: BLE001 (a plugin's bug is for the log; it must not turn what was sent into something else)
+        except Exception as error:  # noqa: BLE001 (a plugin's bug is for the log; it must not change the outcome of a sent request)
             if error is not failure:
                 self._log(error)

@@ -20,43 +20,43 @@ __all__ = ["Pace", "turn"]
 _START = 10.0
 """Tries per second after the first throttle, unless the provider accepted more in the last second."""
 _SLOWEST = 0.2
-"""Tries per second at the least: one every 5 s, the cap of back-off (contract §4)."""
+"""Minimum tries per second: one every 5 s, the cap of back-off (contract §4)."""
 _FASTEST = 1000.0
-"""Tries per second above which limiting has no effect any more and ends."""
+"""Tries per second above which limiting has no effect and ends."""
 _DECREASE = 0.5
-"""Largest decrease by one throttle."""
+"""Smallest factor by which one throttle lowers the rate."""
 _BACK_TO = 0.9
-"""Share of the rate that is left at most after a throttle."""
+"""Largest factor by which one throttle lowers the rate."""
 _GROWTH = 0.1
-"""Growth per success far below the rate that was last throttled."""
+"""Relative growth per success far below the last throttled rate."""
 _PROBE = 0.01
-"""Growth per success near that rate; it accelerates with the number of successes since the last throttle."""
+"""Relative growth per success near that rate; it accelerates with the number of successes since the last throttle."""
 _WINDOW = 5.0
 """Seconds over which accepted requests are counted."""
 _SHORTEST = 1.0
-"""Seconds that a count of accepted requests spans at the least: providers allow bursts."""
+"""Minimum seconds over which a rate is averaged, since providers allow bursts."""
 _COUNTED = 512
-"""Accepted requests that are remembered."""
+"""Maximum number of accepted requests stored."""
 _ENOUGH = 3
-"""Accepted requests in the window that make an estimate of the provider's rate."""
+"""Accepted requests in the window needed for an estimate of the provider's rate."""
 _QUIET = 60.0
-"""Seconds without a throttle and without anybody waiting, after which limiting ends."""
+"""Seconds without a throttle and without waiting invocations, after which limiting ends."""
 _LONGEST_HOLD = 60.0
-"""Seconds for which one ``Retry-After`` holds back all invocations; the invocation that received it honours it in full."""
+"""Maximum seconds for which one ``Retry-After`` delays all invocations; the invocation that received it honours it in full."""
 _NAP = 1.0
-"""Seconds after which those behind the first in line look again, because the rate may have risen."""
+"""Seconds after which invocations behind the first in line check again, because the rate may have risen."""
 
 
 class Pace:
     """Rate limiter shared by all invocations of one action over one connection in this process. Thread-safe.
 
-    It does nothing until the provider throttles. Then tries take slots in the order in which their invocations first asked, and the rate
-    follows the provider (AIMD): a throttle lowers it towards the rate at which requests were accepted, successes raise it, quickly up to
-    the last rate that was throttled and carefully beyond. Only a throttle of a try that began at the present rate lowers it again, so
-    that many tries refused at once count as one. ``per_second`` is a rate that the action declares: it is kept instead of a learned one,
-    and pages after the first keep to it always.
+    It does nothing until the provider throttles. From then on tries take slots in the order in which their invocations first asked, and
+    the rate adapts to the provider (AIMD): a throttle lowers it towards the rate of accepted requests; successes raise it, quickly up to
+    the last throttled rate and slowly beyond. Only a throttle of a try that began at the present rate lowers it again, so that many tries
+    throttled at once count as one. ``per_second`` is a rate that the action declares: it replaces the learned one, and pages after the
+    first always obey it.
 
-    Waiting is left to the caller: ``wait`` gives a slot, or says how long to sleep before asking again.
+    The caller does the waiting: ``wait`` takes a slot, or returns the seconds to sleep before asking again.
     """
 
     def __init__(self, per_second: float | None = None) -> None:
@@ -75,40 +75,40 @@ class Pace:
 
     @property
     def is_declared(self) -> bool:
-        """Whether the action declares its rate."""
+        """True if the action declares its rate."""
         return self._declared is not None
 
     @property
     def rate(self) -> float | None:
-        """Tries per second at present; None while nothing limits them."""
+        """Present limit in tries per second; None while there is none."""
         return self._rate
 
     @property
     def waiting(self) -> int:
-        """Invocations in line."""
+        """Number of invocations in line."""
         return len(self._line)
 
     def join(self, ticket: int | None) -> int:
-        """Get in line: with the ticket from before, if there is one, in the place that it gives."""
+        """Join the line and return a ticket; an earlier ticket keeps its place."""
         with self._lock:
             ticket = next(self._numbers) if ticket is None else ticket
             insort(self._line, ticket)
         return ticket
 
     def leave(self, ticket: int) -> None:
-        """Get out of line, with or without a slot."""
+        """Leave the line, with or without a slot."""
         with self._lock:
             place = bisect_left(self._line, ticket)
             if place < len(self._line) and self._line[place] == ticket:
                 del self._line[place]
 
     def earliest(self, now: float) -> float:
-        """Seconds until the next slot, whoever gets it."""
+        """Return the seconds until the next slot, regardless of the line."""
         with self._lock:
             return self._earliest(now)
 
     def wait(self, ticket: int, now: float) -> float:
-        """0 where the ticket gets its slot now; else the seconds to wait before asking again."""
+        """Take a slot for the ticket and return 0, or return the seconds to wait before asking again."""
         with self._lock:
             place = bisect_left(self._line, ticket)
             earliest = self._earliest(now)
@@ -120,12 +120,12 @@ class Pace:
             return min(earliest + place / self._present, max(_NAP, earliest))
 
     def mark(self, now: float) -> None:
-        """Note a try that went out without asking for a slot."""
+        """Record a try that did not ask for a slot."""
         with self._lock:
             self._last = max(self._last, now)
 
     def accepted(self, now: float) -> None:
-        """Note a success."""
+        """Record a success."""
         with self._lock:
             self._accepted.append(now)
             rate = self._rate
@@ -139,7 +139,7 @@ class Pace:
                 self._rate = rate * (1 + growth) if rate < _FASTEST else None
 
     def throttled(self, began: float, now: float, retry_after: float | None) -> None:
-        """Note that the provider throttled a try that began at ``began``."""
+        """Record that the provider throttled a try that began at ``began``."""
         with self._lock:
             self._throttled, self._streak = now, 0
             if retry_after is not None:
@@ -158,7 +158,7 @@ class Pace:
         self._rate = max(_SLOWEST, min(rate * _BACK_TO, max(rate * _DECREASE, self._estimate(now))))
 
     def _estimate(self, now: float) -> float:
-        """Requests per second that the provider accepted lately; 0 where too few were for an estimate."""
+        """Estimate the requests per second that the provider accepted lately; 0 if there were too few."""
         found = [at for at in self._accepted if at >= now - _WINDOW]
         return len(found) / max(_SHORTEST, now - found[0]) if len(found) >= _ENOUGH else 0.0
 
@@ -171,12 +171,12 @@ class Pace:
 
 
 def turn(run: Run, last: JackfieldError | None = None, *, always: bool = False) -> Steps[None]:
-    """Wait until the run may begin its next try; return at once while nothing limits the rate, unless ``always``.
+    """Wait until the run may begin its next try; return at once while the rate is not limited, unless ``always``.
 
-    ``last`` is the error of the try before, which is raised again if the deadline leaves no time for another one.
+    ``last`` is the error of the previous try; it is raised again if the deadline leaves no time for another one.
 
-    :raises RateLimited: where the deadline passes before the first try.
-    :raises Cancelled: where the invocation is cancelled meanwhile.
+    :raises RateLimited: if the deadline would pass before the first try.
+    :raises Cancelled: if the invocation is cancelled meanwhile.
     """
     pace = run.pace
     if pace is None or run.has_turn or not (always or pace.rate is not None):

@@ -1,4 +1,4 @@
-"""One invocation's part in the journal: looked up by its key, recorded before it is sent, settled when it has ended."""
+"""Recording of one invocation in the journal: look-up by its idempotency key, record before it is sent, settlement at its end."""
 
 from __future__ import annotations
 
@@ -30,16 +30,19 @@ _FIRST_POLL = 0.01
 _LONGEST_POLL = 0.25
 _FOR_OUTCOMES = 5.0
 _FOR_TEAR_DOWN = 2.0
-"""Seconds for which a process that stops waits for a locked database: what is not recorded by then is tried once more at the end."""
+"""Seconds for which a process that stops waits for a locked database; an outcome not recorded by then is tried once more at exit."""
 _TRIES, _PAUSE = 20, 0.05
-"""Tries, and seconds between them, to keep an outcome in memory for later where memory is short."""
+"""Tries, and seconds between them, to queue an outstanding outcome in memory when memory is short."""
 _FOR_REFUSALS = 0.5
-"""Seconds for which a locked database is waited for past the deadline, to record what an invocation came to."""
+"""Seconds past the deadline for which a refusal waits for a locked database, to be recorded."""
 
 
 class Record:
-    """What is written of one invocation. ``wait`` says that a caller with the same key waits for the one that runs: up to the deadline, or
-    so many seconds. ``claimed`` is the delivery of one that was queued before: it has its entry, and its key."""
+    """Journal record of one invocation.
+
+    ``wait``: if an invocation with the same idempotency key is running, wait for it up to the deadline (True) or for that many seconds.
+    ``claimed`` is the delivery of a queued invocation, which already has its entry and holds its key.
+    """
 
     def __init__(
         self, journal: Journal, draft: Draft, deadline: Deadline, clock: Clock, *, wait: bool | float, claimed: Claimed | None = None
@@ -53,18 +56,18 @@ class Record:
         draft.delivery = claimed.delivery if claimed is not None else 0
         self.started = False
         self._unbegun = False
-        """Its beginning could not be recorded: a claimed one goes back to the queue; another may have an entry all the same."""
+        """True if recording the start failed: a claimed invocation returns to the queue; for another one an entry may still exist."""
         self._unwritten: Callable[[], bool] = _written
-        """Takes back the entry that says it runs; true where it was not written yet."""
+        """Withdraws the entry of the running invocation; returns True if it was not written yet."""
         self.replayed = False
         self._inline: object = None
         self._sees: Callable[[Entry], bool] = _always
         self.log: Sequence[Mapping[str, Any]] = ()
 
     def replay(self) -> Steps[Result | None]:
-        """The recorded Result of the same request under the same key; None where this invocation is the first, or has no key.
+        """Return the recorded Result for the idempotency key; None if this invocation is the first with it, or has no key.
 
-        :raises IdempotencyConflict: where the key belongs to another request, or its request still runs and nobody waits.
+        :raises IdempotencyConflict: if the key belongs to another request, or its request still runs after the time to wait.
         """
         key = self._draft.idempotency_key
         if key is None or self._claimed is not None:
@@ -95,10 +98,10 @@ class Record:
             pause = min(_LONGEST_POLL, pause * 2)
 
     def start(self) -> Steps[Result | None]:
-        """Record the invocation as running: before a ``write`` or a keyed request is sent this is on the disk.
+        """Record the invocation as running; for a ``write`` or a request with an idempotency key this is on disk before it is sent.
 
-        :returns: a Result to replay, where another caller with the same key was faster; else None.
-        :raises Unavailable: where the journal cannot be written; nothing was sent then.
+        :returns: a Result to replay if another caller with the same key was faster; else None.
+        :raises Unavailable: if the journal cannot be written; nothing was sent.
         """
         from jackfield.database import CommitInDoubt, UniqueViolation
 
@@ -132,9 +135,9 @@ class Record:
             return None
 
     def queue(self) -> Steps[Result | None]:
-        """Leave the invocation to the workers, durably.
+        """Queue the invocation durably for the workers.
 
-        :returns: a Result to replay, where another caller with the same key was faster; else None.
+        :returns: a Result to replay if another caller with the same key was faster; else None.
         """
         from jackfield.database import UniqueViolation
 
@@ -149,7 +152,7 @@ class Record:
             return None
 
     def settle(self, result: Result) -> Steps[None]:
-        """Record what the invocation came to; a failure to do so is logged, since the Result stands."""
+        """Record the invocation's outcome. A failure to do so is logged, since the Result stands."""
         if self.replayed:
             return
         unit = self._settling(result)
@@ -166,13 +169,15 @@ class Record:
             self._journal.purge_if_due()
 
     def owe(self, result: Result, error: Exception) -> None:
-        """Keep the outcome for later where this process has no memory or thread left to record it: the Result stands, and a run that has
-        begun must neither be given back nor stay open."""
+        """Queue the outcome for later because this process is out of memory or threads.
+
+        The Result stands: a run that has begun must neither return to the queue nor stay open.
+        """
         if self.replayed:
             return
 
         def unit(transaction: Transaction) -> int:
-            """Make the statements when they are run: making them is what may have failed."""
+            """Build the statements only when they are executed, since building them may be what failed."""
             return self._settling(result)(transaction)
 
         for left in reversed(range(_TRIES)):
@@ -181,37 +186,41 @@ class Record:
             except MemoryError:
                 if not left:
                     raise
-                time.sleep(_PAUSE)  # others give memory back
+                time.sleep(_PAUSE)  # until other threads free memory
             else:
                 return
 
     def settle_now(self, result: Result) -> None:
-        """The same at once, where the caller is being torn down and nothing can be waited for in steps."""
+        """Record the outcome at once, when the caller is being interrupted and no further step can run."""
         if self.replayed:
             return
         try:
-            with within(0.0 if self._journal.owes else _FOR_TEAR_DOWN):  # one of them waits for a lock, not one after the other
+            with within(0.0 if self._journal.owes else _FOR_TEAR_DOWN):  # only the first one waits for a lock, not each in turn
                 self._journal.database.record(self._settling(result))
         except (JackfieldError, MemoryError, RuntimeError, OSError) as error:
             self.owe(result, error)
 
     def _patience(self, *, durable: bool) -> float:
-        """Seconds for which the outcome may wait for the database: what was begun longer than what was refused, and longest where the
-        caller has its Result meanwhile."""
+        """Return the seconds for which an outcome may wait for the database.
+
+        A run that has begun waits longer than a refusal, and without limit if its caller gets the Result meanwhile.
+        """
         if self.started and not durable:
             return math.inf
         return max(self._deadline.remaining(), _FOR_OUTCOMES if self.started else _FOR_REFUSALS)
 
     def _lost(self, unit: Unit, result: Result, error: Exception) -> None:
-        """Log what could not be recorded. What has an entry is recorded when the database is back: else it would stay open for as long as
-        this process lives."""
+        """Log an outcome that could not be recorded. If it has an entry, record it once the database is available again.
+
+        Otherwise the entry would stay open for as long as this process lives.
+        """
         if self.started or self._unbegun or self._claimed is not None:
             self._journal.owe(unit)
         with suppress(MemoryError):
             _LOG.error("invocation %s ended as %s, which could not be recorded: %s", self._draft.id, result.status, error)
 
     def tear_down(self, result: Result | None) -> None:
-        """Record the outcome of a run that is stopped in the middle. One from the queue of which nothing was sent goes back there."""
+        """Record the outcome of a run that is interrupted. A queued invocation of which nothing was sent returns to the queue."""
         if self._claimed is not None and (result is None or (result.error is not None and result.error.code == "cancelled")):
             self._unbegun, self.started = True, False
             self.settle_now(Result("failed", Meta(self._draft.id)))
@@ -219,15 +228,15 @@ class Record:
             self.settle_now(result)
 
     def found(self, manifest: Manifest, action: ActionManifest) -> None:
-        """Note the connector and the action, before the rules are asked about them."""
+        """Note the connector and the action, before the rules are applied to them."""
         self._draft.connector_version, self._draft.effect = manifest.version, action.effect
 
     def name(self, meta: Meta) -> None:
-        """Take the connector and the action as a Result tells them: where they were not found, secrets in them are masked."""
+        """Take the names of connector and action from a Result's meta, in which secrets are redacted if they were not found."""
         self._draft.connector, self._draft.action = (meta.connector or "")[:200], (meta.action or "")[:200]
 
     def describe(self, admitted: Admitted) -> None:
-        """Note what was found of the invocation."""
+        """Note what the names in the invocation were resolved to."""
         draft = self._draft
         draft.connector_version, draft.effect = admitted.manifest.version, admitted.action.effect
         draft.connection = admitted.target.name if admitted.target is not None else None
@@ -237,15 +246,15 @@ class Record:
         self._draft.rule = text
 
     def withhold(self, inline: object) -> None:
-        """Have no value of an inline connection stored with a failure (contract §2), secret or not."""
+        """Never store a value of an inline connection with a failure (contract §2), secret or not."""
         self._inline = inline
 
     def show_only(self, sees: Callable[[Entry], bool]) -> None:
-        """Name the entry of another request in a conflict only where the caller may see it."""
+        """Name the entry of another request in a conflict only if the caller may see it."""
         self._sees = sees
 
     def keep(self, inputs: bytes | None) -> None:
-        """Have the inputs kept with the entry; they are sealed already. None: none of them."""
+        """Store the inputs, which are already encrypted, with the entry; None stores nothing."""
         self._draft.inputs = inputs
 
     def _settling(self, result: Result) -> Unit:
@@ -254,7 +263,7 @@ class Record:
         if self._inline is not None and result.status == "failed":
             result = _without(self._inline, result)
         if not self.started:
-            self._draft.started_at = None  # what could not be recorded as begun was not begun
+            self._draft.started_at = None  # a run whose start could not be recorded did not begin
         if self._claimed is not None or (self.started and not self._unwritten()):
             return self._journal.settling(
                 self._draft.id, result, self.log, self._draft.inputs, self._draft.delivery, effect=self._draft.effect
@@ -262,26 +271,26 @@ class Record:
         return self._journal.recording(self._draft, result, self.log)
 
     def _matters(self, result: Result) -> bool:
-        """Whether the caller waits until the outcome is on the disk: where somebody may ask by the key, and where a person must look.
+        """Return whether the caller waits until the outcome is on disk: if it has an idempotency key, or is a doubt to be resolved.
 
-        Else the outcome goes with the next commit. A process that dies before leaves an entry that is settled by its effect: a ``write``
-        as in doubt, which is truthful, if less than was known.
+        Otherwise the outcome goes with the next commit. If the process dies before, the entry is settled by its effect: a ``write`` as in
+        doubt, which is correct, if less than was known.
         """
         return (self.started and self._draft.idempotency_key is not None) or result.status == "in_doubt"
 
 
 def _written() -> bool:
-    """The entry is on the disk, or on its way."""
+    """Return False: the entry is on disk, or its commit is in progress."""
     return False
 
 
 def _always(_entry: Entry) -> bool:
-    """Show every entry: no rules of a token bind the caller."""
+    """Return True for every entry: no rules of a token bind the caller."""
     return True
 
 
 def fingerprinted(journal: Journal, invocation: Invocation) -> str:
-    """The fingerprint of what a request asks for: connector, action, connection and inputs as received."""
+    """Compute the fingerprint of a request: connector, action, connection and inputs as received."""
     return journal.fingerprint(
         {
             "connector": invocation.connector,
@@ -293,7 +302,7 @@ def fingerprinted(journal: Journal, invocation: Invocation) -> str:
 
 
 def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller: str | None, clock: Clock) -> Draft:
-    """What is known of an invocation when it comes in."""
+    """Create the draft of an entry for an invocation as received."""
     from jackfield.journal import Draft
 
     now = clock.time()

@@ -1,4 +1,4 @@
-"""The fourth stage: the action, under its deadline, its rate budget and the retry rule of its effect. The only layer of retries."""
+"""Fourth stage, run: call the action within its deadline, its rate limit and the retry policy of its effect. The only layer of retries."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 _SHARE = 3
-"""A try that may be repeated gets a third of the time that is left: one that hangs leaves time for others, each shorter than the last."""
+"""A try that may be repeated gets one third of the time left, so that a try that hangs leaves time for further, shorter ones."""
 _LEAST = 1.0
-"""Seconds that such a try gets where there are as many: the first one of a process imports the SDK, too."""
+"""Minimum seconds for such a try, if there is that much time: the first one of a process imports the SDK, too."""
 
 
 _LOGGED = 100
-"""Tries of one invocation that the journal keeps."""
+"""Limit of tries of one invocation recorded in the journal."""
 
 
 @dataclass(slots=True)
 class Run:
-    """One action of one invocation, from its first try to its last."""
+    """Execution of one invocation's action, from its first try to its last."""
 
     invocation: Invocation
     connector: Connector
@@ -63,19 +63,19 @@ class Run:
     done: tuple[Answered, ...] = ()
     key: IdempotencyKey = field(init=False)
     ticket: int | None = None
-    """Place in the line for a turn where the provider throttles."""
+    """Place in the line for a slot while the provider throttles."""
     has_turn: bool = False
-    """Whether the next try has its turn already."""
+    """True if the next try has its slot already."""
     since: float | None = None
-    """When the try under way began; None between tries."""
+    """Start of the current try; None between tries."""
 
     def __post_init__(self) -> None:
         self.key = IdempotencyKey(self.invocation.idempotency_key or self.meta.invocation_id)
 
     def opened(self) -> Steps[Any]:
-        """Open the connection (and lease its credentials), repeating what may be repeated; for a dry run that is all.
+        """Open the connection (and lease its credentials), with retries. A dry run does nothing else.
 
-        :raises JackfieldError: where it cannot be opened; never in doubt, since nothing of the action was sent.
+        :raises JackfieldError: if it cannot be opened; never in doubt, since nothing of the action was sent.
         """
         if self.opening is None:
             return None
@@ -86,18 +86,18 @@ class Run:
             try:
                 self.deadline.check()
                 return (yield Execute(partial(self.opening.client, call), inline_ok=self.opening.is_inline_ok))
-            except Exception as cause:  # noqa: BLE001 (the connection-open boundary: whatever a connection type raises gets a code)
+            except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type gets a code)
                 error = explained(self.connector, cause, None, None, call, self._tell)
             error.sent = Sent.NOTHING  # a fault while opening is never in doubt
             if throttled is not None and isinstance(error, TimedOut):
-                raise throttled  # the deadline passed because of the throttle, whichever of them the last try met
+                raise throttled  # the deadline passed because of the throttle, so that is the error to report
             throttled = error if isinstance(error, RateLimited) else None
             yield from self._wait(tries, error)
 
     def page(self, values: Inputs) -> Steps[Mapping[str, Any]]:
-        """One page (or the whole) of the action, repeating what may be repeated.
+        """Call the action for one page (or its whole output), with retries.
 
-        :raises JackfieldError: what the last try came to.
+        :raises JackfieldError: the error of the last try.
         """
         tries = Tries()
         error: JackfieldError | None = None
@@ -116,7 +116,7 @@ class Run:
             try:
                 self.deadline.check()
                 output = yield self._step(values, client, call)
-            except Exception as cause:  # noqa: BLE001 (the action boundary: whatever an action raises gets a code)
+            except Exception as cause:  # noqa: BLE001 (the action boundary: any exception of an action gets a code)
                 error = explained(self.connector, cause, client, values, call, self._tell)
                 self._weigh(error, call)
             else:
@@ -130,21 +130,21 @@ class Run:
             yield from self._again(tries, error, client)
 
     def _pace_by(self, error: JackfieldError | None, began: float) -> None:
-        """Report the outcome of a try to the pace that is shared with other invocations."""
+        """Report the outcome of a try to the rate limiter, which other invocations share."""
         if self.pace is not None and error is None:
             self.pace.accepted(self.clock.monotonic())
         elif self.pace is not None and isinstance(error, RateLimited):
             self.pace.throttled(began, self.clock.monotonic(), error.retry_after)
 
     def _again(self, tries: Tries, error: JackfieldError, client: Any) -> Steps[None]:
-        """Return where another try is due, after its wait.
+        """Wait for another try, if one is allowed.
 
-        :raises JackfieldError: where this failure is the last.
+        :raises JackfieldError: if this failure is the last.
         """
         effect, self.done = self._effect, self._done()
         if self.done or (error.sent is Sent.UNKNOWN and effect == "write"):
             self.doubtful = True
-        self.current = None  # this try is over, and what is known of it is noted
+        self.current = None  # this try is over and recorded
         if self.done:
             raise self._last(error)
         if self.unclear and error.code in {"not_found", "conflict"}:
@@ -166,7 +166,7 @@ class Run:
         if not (error.retryable or error.sent is Sent.UNKNOWN) or not error.repeatable or not tries.allow_another(error):
             raise error
         seconds, remaining = self.backoff.wait(tries.made, error), self.deadline.remaining()
-        if isinstance(error, RateLimited) and remaining > BASE:  # no jitter gives up before the deadline does
+        if isinstance(error, RateLimited) and remaining > BASE:  # back-off must not end the retries before the deadline does
             seconds = max(min(seconds, remaining / 2), error.retry_after or 0.0, self._slot())
         if seconds >= remaining:
             raise error
@@ -176,22 +176,22 @@ class Run:
             raise Cancelled("the invocation was cancelled while it waited for its next try")
 
     def _slot(self) -> float:
-        """Seconds until the next slot of the pace, where nobody else waits for it."""
+        """Return the seconds until the rate limiter's next slot; 0 if there is no limiter, or other invocations wait for it."""
         return 0.0 if self.pace is None or self.pace.waiting else self.pace.earliest(self.clock.monotonic())
 
     def _last(self, error: JackfieldError) -> JackfieldError:
-        """What the run comes to: in doubt where any try may have taken effect, whatever the last one said."""
+        """Return the error that ends the run: in doubt if any try may have taken effect, else ``error``."""
         if not self.doubtful:
             return error
         return in_doubt(self.action.key, error, self.done)
 
     @property
     def attempts(self) -> int:
-        """Tries of the provider's operation begun; further pages that succeeded do not count."""
+        """Number of tries of the provider's operation that were begun; further pages that succeeded do not count."""
         return self.failed + self.fetched
 
     def torn_down(self) -> JackfieldError:
-        """End the run because its process or its caller stops in the middle of it; the try under way counts."""
+        """End the run because its process or caller stops in the middle of it; the current try counts. Return the error."""
         begun, write = self.doubtful or (self.current is not None and self.current.begun), self.action.effect == "write"
         if self.current is not None and self.current.begun and self.since is not None:
             self.failed += 1
@@ -202,7 +202,7 @@ class Run:
         return Cancelled("the process stopped, or its caller left, before it ended")
 
     def _note(self, call: Call, started: float, outcome: str) -> None:
-        """Keep the request id, and a line about this try for the journal (the first hundred of them)."""
+        """Store the request id, and a line about this try for the journal (for the first hundred tries)."""
         self.since = None
         if call.request_id is not None:
             self.meta.request_id = call.request_id
@@ -215,7 +215,7 @@ class Run:
         return self.action.effect != "write" or self.invocation.on_doubt == "retry"
 
     def _patience(self, tries: Tries) -> Deadline:
-        """Until when a try that may be repeated may take; the last one gets all the time that is left."""
+        """Return the deadline of a try that may be repeated; the last one gets all the time left."""
         if tries.is_last:
             return self.deadline
         now = self.clock.monotonic()
@@ -229,7 +229,7 @@ class Run:
         return Execute(lambda: self._call(arguments, call))
 
     def _enter(self, call: Call) -> None:
-        """Where the client does not announce its requests, entering the action counts as sent."""
+        """Enter the action. This counts as sent unless the client announces its requests."""
         if not self._reports:
             call.check()
             call.begun = True
@@ -257,10 +257,10 @@ class Run:
                     task = asyncio.current_task()
                     if task is not None and task.cancelling():
                         raise
-                    raise RuntimeError("the action cancelled itself") from None  # nobody asked it to
+                    raise RuntimeError("the action cancelled itself") from None  # there was no request to cancel
 
     def _succeeded(self, call: Call, started: float, output: Any) -> Mapping[str, Any]:
-        """Note a try that gave an output, which says that it had begun, and dump the output."""
+        """Record a successful try, which therefore had begun, and dump its output."""
         if not call.begun:
             self._blame_begin()
             call.begun = True
@@ -275,16 +275,16 @@ class Run:
             self._blame_begin()
 
     def _call_for(self, deadline: Deadline) -> Call:
-        """A try's call: all tries of one invocation have one idempotency key."""
+        """Create the call of one try; all tries of an invocation share one idempotency key."""
         return Call(deadline, self.cancelled, permissions=self.action.permissions, invocation_id=self.meta.invocation_id, key=self.key)
 
     def _done(self) -> tuple[Answered, ...]:
-        """The requests of the current try that must not be repeated, since they succeeded."""
+        """Return the requests of the current try that have succeeded and must not be repeated."""
         return tuple(self.current.done) if self.current is not None and self._effect == "write" else ()
 
     @property
     def _effect(self) -> Effect:
-        """The action's effect; one that is idempotent by a key is not where nobody asked for the key."""
+        """Effect of the action; ``write`` if it is idempotent by a key that its client did not use."""
         entered = self.current is not None and self.current.entered
         if self.action.idempotent_by != "key" or self.key.used or not entered:
             return self.action.effect
@@ -301,7 +301,7 @@ class Run:
         self._blame("begin", "its connection type says 'reports_begin', and a try ended without 'Call.begin()', so it counts as sent")
 
     def _blame(self, what: str, text: str) -> None:
-        """Log a mistake of the author's, once for each connection that is open."""
+        """Log an author's mistake, once per open connection."""
 
         def log() -> bool:
             AUTHORS.error("the connector '%s' has a bug: %s", self.connector.key, text)
@@ -333,5 +333,5 @@ def _dumped(output: Any) -> Mapping[str, Any]:
 
 
 def _exited(left: SystemExit) -> RuntimeError:
-    """An action that ends the process ends only its own try."""
+    """Turn the exit of an action into an error, so that it ends only its own try and not the process."""
     return RuntimeError(f"the action called exit({left.code!r})")

@@ -1,4 +1,4 @@
-"""The fifth stage: the output is checked, secrets are masked, the Result is built."""
+"""Fifth stage, settle: check the output, redact secrets and build the Result."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["check_output", "failed", "masked_error", "masked_output", "succeeded
 
 
 def check_output(output: Mapping[str, Any], action: ActionManifest, key: tuple[str, str], schemas: Schemas) -> None:
-    """Judge the output by the action's own schema.
+    """Validate the output against the action's schema.
 
-    :raises InvalidOutput: a bug of the connector; the message names members, never values.
+    :raises InvalidOutput: if it does not match, which is a bug of the connector; the message names members, never values.
     """
     if not action.output:
         return
@@ -34,8 +34,8 @@ def check_output(output: Mapping[str, Any], action: ActionManifest, key: tuple[s
 
 
 def masked_output(output: Mapping[str, Any], redactor: Redactor | None) -> Mapping[str, Any]:
-    """The output with any secret of the connection masked."""
-    # NUL ends every escape and every token, and is in none of them: the whole is searched once, and no string reads differently for it.
+    """Redact the connection's secrets in the output."""
+    # Joined by NUL, which no escape or token contains and which ends them all: one search over the whole finds the same as one per string.
     if redactor is None or not redactor.holds("\0".join(_strings(output))):
         return output
     cleaned: Mapping[str, Any] = redactor.clean_json(output)
@@ -43,7 +43,7 @@ def masked_output(output: Mapping[str, Any], redactor: Redactor | None) -> Mappi
 
 
 def _strings(value: object) -> list[str]:
-    """Every text in a JSON value, member names included."""
+    """Collect all strings in a JSON value, including member names."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, Mapping):
@@ -54,16 +54,16 @@ def _strings(value: object) -> list[str]:
 
 
 def masked_error(error: JackfieldError, redactor: Redactor | None) -> JackfieldError:
-    """The error with every text of it cleaned of the connection's secrets; the same object.
+    """Redact the connection's secrets in all texts of an error, in place, and return it.
 
-    What it was made from is taken off: a formatted traceback would tell the causes' texts, and its frames hold the secrets themselves.
+    Its causes and traceback are removed: a formatted traceback shows the causes' texts, and its frames hold the secrets themselves.
     """
     error.__cause__ = error.__context__ = error.__traceback__ = None
     if redactor is None:
         return error
     error.message = redactor.clean(error.message)
     if error.hint and (hint := redactor.clean(error.hint)) != error.hint:
-        error.hint = hint  # one that is clean stays what it is: a NextStep, which each surface words
+        error.hint = hint  # an unchanged hint stays a NextStep, which each surface words for itself
     error.details = tuple(Detail(redactor.clean(item.path), redactor.clean(item.message), item.keyword) for item in error.details)
     if error.provider is not None and error.provider.message is not None:
         said = error.provider
@@ -73,10 +73,10 @@ def masked_error(error: JackfieldError, redactor: Redactor | None) -> JackfieldE
 
 
 def succeeded(meta: Meta, output: Mapping[str, Any] | None) -> Result:
-    """The Result of a success; ``output`` is None for a dry run."""
+    """Build the Result of a success; ``output`` is None for a dry run."""
     return Result("succeeded", meta, output=output)
 
 
 def failed(meta: Meta, error: JackfieldError) -> Result:
-    """The Result of a failure, or of a doubt."""
+    """Build the Result of a failure or a doubt."""
     return Result("in_doubt" if isinstance(error, InDoubt) else "failed", meta, error=error)

@@ -1,4 +1,4 @@
-"""Secrets that stand where a connector or an action is named: nothing is open then that would know them."""
+"""Redaction of secrets pasted as the name of a connector or action: at that point no open connection knows them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["covering", "mask_names", "stored_secrets"]
 
 _CUT = (80, 200)
-"""Characters that error messages and journal entries show of a name at most: the beginning of a longer secret is masked too."""
+"""Lengths to which error messages and journal entries truncate names; the beginning of a longer secret must be redacted, too."""
 
 
 def stored_secrets(invocation: Invocation, known: Connections, catalog: Catalog) -> Redactor | None:
-    """Mask the secrets of the connection that an invocation names; None where there is none that can be read."""
+    """Return a redactor of the secrets of the connection that an invocation names; None if that cannot be read."""
     from jackfield.connections.connection_types import Kinds
     from jackfield.redaction import Redactor, confidential_values, secret_values
 
@@ -36,13 +36,13 @@ def stored_secrets(invocation: Invocation, known: Connections, catalog: Catalog)
 
 
 def covering(redactor: Redactor, invocation: Invocation) -> Redactor:
-    """Mask names that hold a secret also where they are cut."""
+    """Extend a redactor to the truncated forms of names that contain a secret."""
     names = [name for name in (invocation.connector, invocation.action, invocation.connector_version or "") if redactor.holds(name)]
     return redactor.extended(name[:size] for name in names for size in _CUT if len(name) > size) if names else redactor
 
 
 def mask_names(meta: Meta, redactor: Redactor) -> None:
-    """Mask the secrets in the names that a Result tells, of what was not found."""
+    """Redact secrets in the names of a Result's meta that were not found."""
     if meta.connector is not None and meta.connector_version is None:
         meta.connector = redactor.clean(meta.connector)
     if meta.action is not None:

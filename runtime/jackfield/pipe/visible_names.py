@@ -1,4 +1,4 @@
-"""What an invocation names, as far as the rules let its caller know of it: how the first stage asks the authorizer."""
+"""Resolution of an invocation's names under the rules, for the first stage: a caller learns only of what the rules let it see."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["find_action", "find_called", "permitted", "require_call", "seen_connection", "sees_entry"]
 
 _MOST = 10_000
-"""Stored connections of a type among which those are looked for that the rules leave."""
+"""Limit of stored connections of a type that are tested against the rules."""
 
 Note = Callable[[str], object]
 
 
 def find_action(manifest: Manifest, key: str) -> ActionManifest:
-    """The action called ``key``.
+    """Find the action ``key`` of a connector.
 
-    :raises UnknownAction: where the connector has none of that name.
+    :raises UnknownAction: if the connector has none of that name.
     """
     found = manifest.actions.get(key)
     if found is None:
@@ -41,8 +41,9 @@ def find_called(
 ) -> tuple[Manifest, ActionManifest]:
     """Find the connector and the action of a call, and note the connector's version.
 
-    :raises UnknownConnector: :raises UnknownAction: where there is none.
-    :raises NotAllowed: where the rules leave no way of running it, be it there or not.
+    :raises UnknownConnector: if the connector does not exist.
+    :raises UnknownAction: if the action does not exist.
+    :raises NotAllowed: if the rules forbid every way to run it, whether it exists or not.
     """
     if authorizer is None or not authorizer.is_bound:
         manifest = catalog.find(invocation.connector, invocation.connector_version)
@@ -61,9 +62,11 @@ def find_called(
 
 
 def require_call(invocation: Invocation, manifest: Manifest, action: ActionManifest, authorizer: Authorizer, note: Note | None) -> None:
-    """Do nothing where the rules allow a call with the connection that it names, be that there or not.
+    """Check the rules for a call with the connection that it names, whether that exists or not.
 
-    :raises NotAllowed: where they forbid it. A call that names none is judged when its connection is chosen.
+    A call that names none is checked when its connection is chosen.
+
+    :raises NotAllowed: if a rule forbids the call.
     """
     if invocation.connection is not None or not manifest.connection_types or not authorizer.is_bound:
         authorizer.require(_request(invocation, action.effect), note)
@@ -87,9 +90,9 @@ def _request(invocation: Invocation, effect: str) -> Request:
 def permitted(
     connections: Connections, manifest: Manifest, action: str, authorizer: Authorizer, note: Note | None
 ) -> list[tuple[str, str]]:
-    """Return the connections that fit a call which names none, and that its caller may use.
+    """Return the connections that fit a call without one and that its caller may use.
 
-    :raises NotAllowed: where there is none, and rules forbid the action itself.
+    :raises NotAllowed: if there is none and the rules forbid the action itself.
     """
     from jackfield.access.patterns import Request
 
@@ -101,10 +104,11 @@ def permitted(
 
 
 def seen_connection(connections: Connections, name: str, manifest: Manifest, authorizer: Authorizer) -> StoredConnection:
-    """Find a connection that the rules let the caller use with the connector, by its name. One of another connector's may be hidden from
-    the caller, and is told of like one that is not there.
+    """Find a connection by name, if the rules let the caller use it with the connector.
 
-    :raises UnknownConnection: where there is none.
+    A connection of another connector may be hidden from the caller, so it is reported as unknown.
+
+    :raises UnknownConnection: if there is no such connection.
     """
 
     def sees(other: str, kind: str) -> bool:
