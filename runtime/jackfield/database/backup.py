@@ -195,9 +195,9 @@ def _run(dialect: Dialect, command: list[str], *, failed: str) -> None:
         raise Unavailable(f"{failed}: {dialect.without_secrets(_first(done.stderr, done.returncode))}", hint=_HINT)
 
 
-def _first(said: str, code: int) -> str:
+def _first(stderr: str, code: int) -> str:
     """Return the first line of a program's stderr, which holds the cause; further lines give the place."""
-    lines = [line.strip() for line in said.splitlines() if line.strip() and "warning:" not in line]
+    lines = [line.strip() for line in stderr.splitlines() if line.strip() and "warning:" not in line]
     return lines[0][:300] if lines else f"exit code {code}"
 
 
@@ -206,5 +206,5 @@ def _environment(options: Mapping[str, str]) -> dict[str, str]:
 
     The password goes here because other users can read a process's arguments.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("JACKFIELD_")}
-    return kept | ({"PGPASSWORD": options["password"]} if "password" in options else {})
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JACKFIELD_")}
+    return environment | ({"PGPASSWORD": options["password"]} if "password" in options else {})

@@ -104,10 +104,10 @@ def settle(batch: list[Unit]) -> None:
         if item.gate is not None:
             item.gate.release()
         elif item.done is not None:
-            _tell(item, item.done)
+            _notify(item, item.done)
 
 
-def _tell(item: Unit, done: Done) -> None:
+def _notify(item: Unit, done: Done) -> None:
     try:
         done(item.value, item.error)
     except Exception:  # noqa: BLE001 (a failing callback must not stop the next ones)
@@ -135,9 +135,9 @@ class Batches:
         self._longest = wait
         self._mutex = threading.Lock()
         self._waiting: deque[Unit] = deque()  # threads wait for them at gates
-        self._handed: deque[Unit] = deque()  # submitted by event loops, no thread waits
-        self._later: deque[Unit] = deque()  # no caller waits: they join the next commit
-        self._put_off = 0  # unsettled units in ``_later`` or taken from it
+        self._submitted: deque[Unit] = deque()  # submitted by event loops, no thread waits
+        self._deferred: deque[Unit] = deque()  # no caller waits: they join the next commit
+        self._unsettled = 0  # unsettled units in ``_deferred`` or taken from it
         self._due = threading.Event()
         self._flusher: threading.Thread | None = None
         self._led = False
@@ -170,12 +170,12 @@ class Batches:
         """
         item = Unit(unit, self._until(), done)
 
-        def taken_back() -> bool:
+        def cancel() -> bool:
             with self._mutex:
-                there = item in self._handed
-                if there:
-                    self._handed.remove(item)
-            return there
+                queued = item in self._submitted
+                if queued:
+                    self._submitted.remove(item)
+            return queued
 
         with self._mutex:
             self._check_open()
@@ -183,58 +183,58 @@ class Batches:
                 writer = threading.Thread(target=self._write, name="jackfield-writer", daemon=True)
                 writer.start()  # raises if the system has no thread left
                 self._writer = writer
-            self._handed.append(item)
+            self._submitted.append(item)
             wake, self._led = not self._led, True
         if wake:
             self._turn.release()
-        return taken_back
+        return cancel
 
     def defer(self, unit: Callable[[Transaction], Any], done: Done) -> Callable[[], bool]:
         """Run ``unit`` with the next commit, at the latest after ``_MOMENT``. Return a cancel function, like ``submit``."""
 
-        def told(value: object, error: Exception | None) -> None:
+        def finished(value: object, error: Exception | None) -> None:
             with self._mutex:
-                self._put_off -= 1
+                self._unsettled -= 1
             done(value, error)
 
-        item = Unit(unit, self._until(), told)
+        item = Unit(unit, self._until(), finished)
 
-        def taken_back() -> bool:
+        def cancel() -> bool:
             with self._mutex:
-                there = item.waits and not item.settled
-                if there:
+                queued = item.waits and not item.settled
+                if queued:
                     item.settled = True  # stays in the queue: searching takes longer than skipping it
-                    self._put_off -= 1
-            return there
+                    self._unsettled -= 1
+            return queued
 
         with self._mutex:
             self._check_open()
             if self._flusher is None or not self._flusher.is_alive():
-                flusher = threading.Thread(target=self._flushes, name="jackfield-flusher", daemon=True)
+                flusher = threading.Thread(target=self._flush_when_due, name="jackfield-flusher", daemon=True)
                 flusher.start()  # raises if the system has no thread left
                 self._flusher = flusher
-            self._put_off += 1
+            self._unsettled += 1
             item.waits = True
-            self._later.append(item)
+            self._deferred.append(item)
             self._due.set()
-        return taken_back
+        return cancel
 
     @property
     def is_behind(self) -> bool:
         """True if more units are deferred than a few commits can take."""
-        return len(self._later) > _BEHIND * self._limit
+        return len(self._deferred) > _BEHIND * self._limit
 
     def flush(self) -> None:
         """Wait until all units deferred before are committed."""
-        if not self._put_off or self._closed:
+        if not self._unsettled or self._closed:
             return
         with self._mutex:
-            until = max((item.until for item in self._later), default=self._until())
+            until = max((item.until for item in self._deferred), default=self._until())
         with suppress(JackfieldError), within(min(until, self._until()) - time.monotonic()):  # errors go to each unit's own ``done``
-            for _ in range(1 + len(self._later) // (self._limit - 1)):
+            for _ in range(1 + len(self._deferred) // (self._limit - 1)):
                 self.record(_nothing)  # a batch taken by an earlier leader is committed before this turn comes
 
-    def _flushes(self) -> None:
+    def _flush_when_due(self) -> None:
         while True:
             self._due.wait()
             self._due.clear()
@@ -288,11 +288,11 @@ class Batches:
     def _leave(self, item: Unit) -> bool:
         """Remove ``item`` from the waiting queue; return False if it has left the queue already."""
         with self._mutex:
-            there = item in self._waiting
-            if there:
+            queued = item in self._waiting
+            if queued:
                 item.settled = True  # first, in case this thread is interrupted here: then no thread waits for the unit
                 self._waiting.remove(item)
-        return there
+        return queued
 
     def _lead(self, own: Unit) -> None:
         batch: list[Unit] = []
@@ -310,14 +310,14 @@ class Batches:
             self._turn.acquire()
             batch: list[Unit] = []
             try:
-                if self._handed or self._waiting:
+                if self._submitted or self._waiting:
                     with self._mutex:
-                        until = min((item.until for item in self._handed), default=self._until())
+                        until = min((item.until for item in self._submitted), default=self._until())
                     with within(until - time.monotonic()):
                         self._commit(batch, None)
             finally:
                 with self._mutex:
-                    ended = self._closed and not self._handed and not self._waiting
+                    ended = self._closed and not self._submitted and not self._waiting
                 if not ended:
                     self._pass_on()
                 settle(batch)
@@ -327,7 +327,7 @@ class Batches:
     def _pass_on(self) -> None:
         """Choose the next leader: the writer thread if units were submitted, else the thread that has waited longest."""
         with self._mutex:
-            if self._handed or (self._closed and self._writer is not None):
+            if self._submitted or (self._closed and self._writer is not None):
                 self._turn.release()
                 return
             while self._waiting:
@@ -347,14 +347,14 @@ class Batches:
                 self._take_late(batch)
                 batch += [own] if own is not None else []
                 return
-            while self._later and len(batch) < self._limit - 1:
-                item = self._later.popleft()
+            while self._deferred and len(batch) < self._limit - 1:
+                item = self._deferred.popleft()
                 item.waits = False
                 if not item.settled:
                     batch.append(item)
             if own is not None:
                 batch.append(own)
-            for queue in (self._waiting,) if own is not None else (self._handed, self._waiting):
+            for queue in (self._waiting,) if own is not None else (self._submitted, self._waiting):
                 while queue and len(batch) < self._limit:
                     if not queue[0].settled:
                         batch.append(queue[0])
@@ -362,7 +362,7 @@ class Batches:
 
     def _take_late(self, batch: list[Unit]) -> None:
         now = time.monotonic()
-        for queue in (self._later, self._handed, self._waiting):
+        for queue in (self._deferred, self._submitted, self._waiting):
             due = [item for item in queue if item.until <= now and not item.settled]
             for item in due:
                 item.waits = False

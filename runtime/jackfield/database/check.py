@@ -86,8 +86,8 @@ def _missing(database: Database) -> Iterator[str]:
     known = [migration for migration in known_migrations() if migration.version not in pending]
     with database.read() as transaction:
         for kind, statement in (("table", database.dialect.tables), ("index", database.dialect.indexes)):
-            there = {row.name for row in transaction.execute(statement)}
-            yield from (f"the {kind} '{name}' is missing" for name in declared(kind.upper(), known) if name not in there)
+            present = {row.name for row in transaction.execute(statement)}
+            yield from (f"the {kind} '{name}' is missing" for name in declared(kind.upper(), known) if name not in present)
 
 
 def _inside(database: Database) -> list[str]:

@@ -84,8 +84,8 @@ class KeyFile:
         """
         try:
             with open(self.path, "rb") as file:
-                there = file.read().decode("ascii").replace(",", " ").split()
-                lines = dict.fromkeys([*key.replace(",", " ").split(), *there])
+                existing = file.read().decode("ascii").replace(",", " ").split()
+                lines = dict.fromkeys([*key.replace(",", " ").split(), *existing])
                 _replace(self.path, "".join(f"{line}\n" for line in lines).encode("ascii"), os.fstat(file.fileno()))
         except OSError as fault:
             raise DatabaseUnfit(

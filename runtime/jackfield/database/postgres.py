@@ -228,7 +228,7 @@ class PostgresDialect(Dialect):
         """Return the rows of a single reading statement, outside any transaction."""
         session = self._pool.take(_nothing)
         try:
-            return self._sure(session, lambda: session.execute(sql, params))
+            return self._with_reconnect(session, lambda: session.execute(sql, params))
         finally:
             self._pool.give_back(session)
 
@@ -242,9 +242,9 @@ class PostgresDialect(Dialect):
         self._pool.close()
 
     def _begin(self, session: PostgresSession, mode: Mode) -> None:
-        self._sure(session, lambda: session.begin(mode))
+        self._with_reconnect(session, lambda: session.begin(mode))
 
-    def _sure(self, session: PostgresSession, ask: Callable[[], T]) -> T:
+    def _with_reconnect(self, session: PostgresSession, ask: Callable[[], T]) -> T:
         """Return ``ask()``, which must not change anything. If a pooled connection has died, reconnect and ask again."""
         try:
             return ask()
@@ -259,9 +259,9 @@ class PostgresDialect(Dialect):
         try:
             return _prepared(psycopg.connect("", autocommit=True, **self.options))  # type: ignore[arg-type]  # all are strings
         except psycopg.Error as fault:
-            raise unavailable(Trouble.UNREACHABLE, self._said(fault)) from None
+            raise unavailable(Trouble.UNREACHABLE, self._libpq_message(fault)) from None
 
-    def _said(self, fault: psycopg.Error) -> str:
+    def _libpq_message(self, fault: psycopg.Error) -> str:
         """Return the last line of libpq's message, with passwords redacted. It names host, user and database."""
         lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
         return self.without_secrets(lines[-1][:300] if lines else type(fault).__name__)

@@ -35,7 +35,7 @@ def any_of(scope: Explainer, fault: Fault) -> Iterator[Detail]:
         return
     actual = "" if likely else f", not {value_word(fault.value)}"
     nodes = [branches[index] for index in likely] or list(branches)
-    yield fault.told(f"must be {described_each(scope.facts, nodes)}{actual}")
+    yield fault.detail(f"must be {described_each(scope.facts, nodes)}{actual}")
 
 
 def one_of_them(scope: Explainer, fault: Fault) -> Iterator[Detail]:
@@ -47,7 +47,7 @@ def one_of_them(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     elif _only_names(branches):
         yield Detail(shown(child(fault.path, _names(fitting)[0])), f"give only one of {_name_list(branches)}", "oneOf")
     else:
-        yield fault.told(f"must fit exactly one of the {count(len(branches), 'form')} that are allowed here, and fits {len(fitting)}")
+        yield fault.detail(f"must fit exactly one of the {count(len(branches), 'form')} that are allowed here, and fits {len(fitting)}")
 
 
 def _missing_names(scope: Explainer, branches: Sequence[Node], fault: Fault) -> Iterator[Detail]:
@@ -125,4 +125,4 @@ def not_this(scope: Explainer, fault: Fault) -> Iterator[Detail]:
         message = f"must not be {described(scope.facts, refused)}"
     else:
         message = "is of a form that is not allowed here"
-    yield fault.told(message)
+    yield fault.detail(message)

@@ -31,17 +31,17 @@ _NO_DEFAULTS: Mapping[str, Any] = {}
 class Checked:
     """Result of a check: the prepared ``value``, usable if ``details`` is empty; otherwise ``details`` lists its faults.
 
-    ``untold`` is the number of faults that the last Detail summarises.
+    ``omitted`` is the number of faults that the last Detail summarises.
     """
 
     value: dict[str, Any]
     details: tuple[Detail, ...]
-    untold: int = 0
+    omitted: int = 0
 
     @property
     def count(self) -> int:
         """Total number of faults, including those left out."""
-        return MAX_DETAILS + self.untold if self.untold else len(self.details)
+        return MAX_DETAILS + self.omitted if self.omitted else len(self.details)
 
 
 class CompiledSchema:
@@ -92,10 +92,10 @@ class CompiledSchema:
 
 def _independent(found: Iterable[Detail], faults: tuple[Detail, ...]) -> Iterator[Detail]:
     """Yield each fault once, without those caused only by the null that replaces something that is not JSON, there or below."""
-    told = {fault.path for fault in faults}
-    above = {path[:end] for path in told for end in range(len(path)) if path[end] == "/"}
+    paths = {fault.path for fault in faults}
+    above = {path[:end] for path in paths for end in range(len(path)) if path[end] == "/"}
     for detail in dict.fromkeys(found):
-        if detail.path not in told and not (detail.keyword in _ABOUT_CONTENT and detail.path in above):
+        if detail.path not in paths and not (detail.keyword in _ABOUT_CONTENT and detail.path in above):
             yield detail
 
 

@@ -64,7 +64,7 @@ class Fault:
     steps: tuple[str | int, ...]
     path: str
 
-    def told(self, message: str) -> Detail:
+    def detail(self, message: str) -> Detail:
         """Return the fault as a Detail with the given message."""
         return Detail(shown(self.path), message, self.keyword)
 
@@ -89,13 +89,13 @@ class Explainer:
         self._base = base
         self._root_value = root_value if base else value
         self._errors = errors
-        self._odd = odd
+        self._odd_names = odd
 
     def details(self, errors: Iterable[Any]) -> Iterator[Detail]:
         """Explain errors of the value, without those that would only repeat a wrong type."""
-        told = _beside_types(list(errors), self._steps)
-        scope = self._scope(self._value, self._base, told)
-        for error in told:
+        relevant = _beside_types(list(errors), self._steps)
+        scope = self._scope(self._value, self._base, relevant)
+        for error in relevant:
             fault = scope.fault(error)
             if fault is None:
                 yield Detail(shown(self._base), "is not what the schema describes")
@@ -112,13 +112,13 @@ class Explainer:
             value = self.value_at(steps)
         except (LookupError, TypeError):
             return None
-        if self._odd and not is_same(value, error.instance):
+        if self._odd_names and not is_same(value, error.instance):
             return None
         return Fault(error, keyword, node, place, value, steps, self._base + pointer(*steps))
 
     def _steps(self, error: Any) -> tuple[str | int, ...]:
         with contextlib.suppress(LookupError, TypeError, ValueError):
-            if self._odd:
+            if self._odd_names:
                 return written_path(error.verbose_message, self._value)
         return tuple(error.instance_path)
 
@@ -136,7 +136,7 @@ class Explainer:
             yield from self._scope(value, path).details(validator.iter_errors(value))
 
     def _scope(self, value: Json, base: str, errors: Sequence[Any] = ()) -> Explainer:
-        return Explainer(self.facts, self._sentences, value, base=base, root_value=self._root_value, errors=errors, odd=self._odd)
+        return Explainer(self.facts, self._sentences, value, base=base, root_value=self._root_value, errors=errors, odd=self._odd_names)
 
     def shown_value(self, fault: Fault) -> str | None:
         """Return the value as a message may quote it; None if it is long, a container, or marked as secret here or above."""

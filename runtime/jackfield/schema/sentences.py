@@ -82,25 +82,25 @@ class _Extent:
 def _type(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     types, fraction = types_of(fault.node), kind_of(fault.value) == "fraction" and "integer" in types_of(fault.node)
     text = scope.shown_value(fault) if fraction else value_word(fault.value)
-    yield fault.told(f"must be {either(type_words(types))}{f', not {text}' if text else ''}")
+    yield fault.detail(f"must be {either(type_words(types))}{f', not {text}' if text else ''}")
 
 
 def _enum(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     allowed, text = fault.node["enum"], scope.shown_value(fault)
     choice = "" if len(allowed) == 1 else "one of "
     if text is None:
-        yield fault.told(f"must be {choice}{one_of(allowed)}")
+        yield fault.detail(f"must be {choice}{one_of(allowed)}")
         return
     near = None
     if isinstance(fault.value, str) and len(fault.value) <= MAX_NAME:
         near = nearest(fault.value, [item for item in allowed if isinstance(item, str)])
-    yield fault.told(f"{text} is not {choice}{one_of(allowed)}{f'; did you mean {quote(near)}?' if near is not None else ''}")
+    yield fault.detail(f"{text} is not {choice}{one_of(allowed)}{f'; did you mean {quote(near)}?' if near is not None else ''}")
 
 
 def _limit(words: str) -> Sentence:
     def sentence(scope: Explainer, fault: Fault) -> Iterator[Detail]:
         text = scope.shown_value(fault)
-        yield fault.told(f"must be {words}{quote(fault.node[str(fault.keyword)])}{f', not {text}' if text else ''}")
+        yield fault.detail(f"must be {words}{quote(fault.node[str(fault.keyword)])}{f', not {text}' if text else ''}")
 
     return sentence
 
@@ -109,10 +109,10 @@ def _length(noun: str, words: str, adjective: str = "") -> Sentence:
     def sentence(scope: Explainer, fault: Fault) -> Iterator[Detail]:
         limit, actual = fault.node[str(fault.keyword)], len(fault.value)
         if not actual and limit == 1:
-            yield fault.told("must not be empty")
+            yield fault.detail("must not be empty")
             return
         tail = "" if scope.is_secret(fault.path) else f", not {actual}"
-        yield fault.told(f"must {words} {count(limit, noun)}{adjective}{tail}")
+        yield fault.detail(f"must {words} {count(limit, noun)}{adjective}{tail}")
 
     return sentence
 
@@ -121,7 +121,7 @@ def _pattern(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     expects = fault.node.get("x-jackfield", {}).get("expects")
     text, pattern = scope.shown_value(fault), scope.facts.author_pattern(fault.node["pattern"])
     phrase = f"is not {expects}" if expects else f"does not match the pattern '{cut(pattern, MAX_PATTERN)}'"
-    yield fault.told(f"{text} {phrase}" if text else phrase)
+    yield fault.detail(f"{text} {phrase}" if text else phrase)
 
 
 def _format(scope: Explainer, fault: Fault) -> Iterator[Detail]:
@@ -130,7 +130,7 @@ def _format(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     if judged is not None and not scope.is_secret(fault.path):
         phrase = judged.fault(fault.value) or phrase
     text = scope.shown_value(fault)
-    yield fault.told(f"{text} {phrase}" if text else phrase)
+    yield fault.detail(f"{text} {phrase}" if text else phrase)
 
 
 def _no_more_items(scope: Explainer, fault: Fault) -> Iterator[Detail]:
@@ -165,7 +165,7 @@ def _too_many(scope: Explainer, path: str, limit: int, actual: int, keyword: str
 def _unique(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     twins = None if scope.is_secret(fault.path) else first_twins(fault.value)
     where = f": items {twins[0]} and {twins[1]} are the same" if twins else ""
-    yield fault.told(f"must not hold an item twice{where}")
+    yield fault.detail(f"must not hold an item twice{where}")
 
 
 def _contains(scope: Explainer, fault: Fault) -> Iterator[Detail]:
@@ -284,7 +284,7 @@ def _not_allowed(_scope: Explainer, fault: Fault) -> Iterator[Detail]:
     if fault.error.kind.name == "falseSchema":
         yield Detail(shown(fault.path), "is not allowed here")
     else:
-        yield fault.told("is not what the schema describes")
+        yield fault.detail("is not what the schema describes")
 
 
 SENTENCES: Mapping[str | None, Sentence] = {

@@ -33,7 +33,7 @@ def _each(judge: Judge, subject: Subject) -> Iterator[str]:
         yield from (f"'{action.key}' {fault}" for fault in judge(subject, action, example))
 
 
-def _well(subject: Subject, action: Action, example: Mapping[str, Any]) -> Drive:
+def _run_well(subject: Subject, action: Action, example: Mapping[str, Any]) -> Drive:
     return drive(subject, action, example, expected(subject, example))
 
 
@@ -42,7 +42,7 @@ def _constant(answer: Any) -> Script:
 
 
 def _opens(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    found = _well(subject, action, example)
+    found = _run_well(subject, action, example)
     if found.client is None:
         yield f"cannot be opened: {found.raised!r}"
     if found.opened:
@@ -50,7 +50,7 @@ def _opens(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iter
 
 
 def _output_is_declared(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    found = _well(subject, action, example)
+    found = _run_well(subject, action, example)
     if found.raised is not None:
         yield f"fails where its example's output is answered: {found.raised!r}"
     elif not isinstance(found.output, action.output):
@@ -62,7 +62,7 @@ def _output_is_declared(subject: Subject, action: Action, example: Mapping[str, 
 
 
 def _requests_are_announced(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    found, kind = _well(subject, action, example), server_kind(subject)
+    found, kind = _run_well(subject, action, example), server_kind(subject)
     sent = found.requests[found.opened :]
     reports = kind is not None and kind.reports_begin
     several = action.effect == "write" and any(request.changes for request in sent[:-1])
@@ -74,7 +74,7 @@ def _requests_are_announced(subject: Subject, action: Action, example: Mapping[s
 def _accepted_is_not_repeated(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     if action.effect != "write" or action.key in subject.safe_posts:
         return
-    well = _well(subject, action, example)
+    well = _run_well(subject, action, example)
     changed = ""
     for number, request in enumerate(well.requests[well.opened :], well.opened + 1):
         name = f"{request.method} {request.path.partition('?')[0]}"
@@ -117,14 +117,14 @@ def _guard_is_asked(subject: Subject, action: Action, example: Mapping[str, Any]
 
 
 def _safe_is_safe(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    found = _well(subject, action, example)
+    found = _run_well(subject, action, example)
     changing = [request.method for request in found.requests if request.changes]
     if found.call.requests and changing and not found.call.changes and action.key not in subject.safe_posts:
         yield f"calls begin(safe=True) for a {changing[0]}"
 
 
 def _effects_fit(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    methods = {request.method for request in _well(subject, action, example).requests if request.changes}
+    methods = {request.method for request in _run_well(subject, action, example).requests if request.changes}
     if action.effect == "read" and methods and action.key not in subject.safe_posts:
         yield f"is declared a read and sends {', '.join(sorted(methods))}"
     if action.effect == "idempotent" and "POST" in methods and action.idempotent_by is None and action.key not in subject.safe_posts:
@@ -132,13 +132,13 @@ def _effects_fit(subject: Subject, action: Action, example: Mapping[str, Any]) -
 
 
 def _actions_are_quiet(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    found = _well(subject, action, example)
+    found = _run_well(subject, action, example)
     if found.printed:
         yield f"prints {found.printed[:80]!r}"
 
 
 def _secrets_stay_inside(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    found = _well(subject, action, example)
+    found = _run_well(subject, action, example)
     if any(SECRET in request.path for request in found.requests):
         yield "puts a secret into a URL, where proxies and logs keep it"
     if SECRET in repr(found.client):
@@ -148,7 +148,7 @@ def _secrets_stay_inside(subject: Subject, action: Action, example: Mapping[str,
 def _keys_are_passed_on(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     if action.idempotent_by != "key":
         return
-    found = _well(subject, action, example)
+    found = _run_well(subject, action, example)
     key = found.call.key.value
     texts = [" ".join((*request.headers.values(), request.path)) + request.body.decode("utf-8", "replace") for request in found.requests]
     if not any(key in text for text in texts):

@@ -42,7 +42,7 @@ class Drive:
     requests: tuple[Request, ...] = ()
 
 
-class _Kept:
+class _TryCache:
     """Leases and cached objects of one try."""
 
     def __init__(self) -> None:
@@ -122,8 +122,8 @@ def _run(
     inputs = compile_schema(subject.manifest.actions[action.key].inputs).check(example["invocation"]["inputs"]).value if action else {}
     values = action.inputs.model_validate(inputs) if action is not None else None
     schema = subject.manifest.connection_types[kind.key].schema
-    context = OpenContext("default", "conformance", subject.connector.key, inputs, {}, found.call, SystemClock(), {}, _Kept(), guard)
-    tell = lambda text, fault: found.map_faults.append(f"{text}: {type(fault).__name__}")  # noqa: E731 (one line, used once)
+    context = OpenContext("default", "conformance", subject.connector.key, inputs, {}, found.call, SystemClock(), {}, _TryCache(), guard)
+    report = lambda text, fault: found.map_faults.append(f"{text}: {type(fault).__name__}")  # noqa: E731 (one line, used once)
     try:
         opened = kind.model_validate(_values(schema, url) | {name: _filled(value, url) for name, value in subject.values.items()})
         with entered(found.call):
@@ -137,7 +137,7 @@ def _run(
             found.output = asyncio.run(output) if action.is_async else output
     except Exception as cause:  # noqa: BLE001 (action boundary: the error map gets the exception)
         found.raised = cause
-        found.error = explained(subject.connector, cause, found.client, values, found.call, tell)
+        found.error = explained(subject.connector, cause, found.client, values, found.call, report)
 
 
 def _values(schema: Mapping[str, Any], url: str) -> dict[str, Any]:
