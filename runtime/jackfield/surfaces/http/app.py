@@ -46,7 +46,7 @@ _WORDS = {404: "there is no such thing here", 405: "this method is not allowed h
 
 
 def build_app(server: ServerContext, mounts: Iterable[Mount] = ()) -> Starlette:
-    """The application of one process, with the surfaces that are mounted on it. Its lifespan starts and stops the queue's workers."""
+    """Build one process's application with the mounted surfaces. Its lifespan starts and stops the queue workers."""
     routes = _routes(server, mounts)
     invoke = next(route.endpoint for route in routes if route.path == _INVOKE)
     middleware = [
@@ -107,7 +107,7 @@ def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[
 
 
 async def _identified(request: Request, server: ServerContext) -> Identity:
-    """Find out who asks, where that is not known yet. A token is looked up before it counts as a guess."""
+    """Authenticate the caller unless the identity is cached. A token is looked up before it counts as a guess."""
     await server.identities.prepare(bearer(request))
     async with server.guesses.turn(request):
         try:
@@ -138,11 +138,11 @@ async def _refuse_http(_request: Request, error: Exception) -> Response:
 
 
 async def _forget(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=400)  # nobody reads it
+    return Response(status_code=400)  # the client has disconnected
 
 
 async def _refuse_shortage(request: Request, error: Exception) -> Response:
-    """Answer where memory or threads ran out; the log says so once a minute, not with a traceback for each request."""
+    """Answer 503 when memory or threads run out. Log it once a minute instead of a traceback per request."""
     short = exhausted(error)
     if short is None:
         raise error

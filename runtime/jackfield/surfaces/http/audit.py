@@ -1,4 +1,4 @@
-"""``/v1/audit``: who changed, tested, exported or signed in to what."""
+"""``/v1/audit``: the audit log of changes, tests, exports and sign-ins."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["listed"]
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``GET /v1/audit``: the entries of the caller's workspace, newest first.
+    """Serve ``GET /v1/audit``: the entries of the caller's workspace, newest first.
 
-    :raises Problem: 403 for a token with rules, which would see what its rules hide.
+    :raises Problem: 403 for a token with rules, which would see entries that its rules hide.
     """
     if identity.rules:
         raise Problem(403, "a token with rules of its own cannot read the audit log")

@@ -1,4 +1,4 @@
-"""``/v1/connectors`` and ``/v1/actions``: what there is, as data."""
+"""``/v1/connectors`` and ``/v1/actions``: the installed connectors and actions as JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LARGEST = 64 * 1024
 
 
 async def connectors(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``GET /v1/connectors``: the manifests; with ``?summary=true`` a row for each, broken ones too."""
+    """Serve ``GET /v1/connectors``: manifests; with ``?summary=true`` one row per connector, broken ones included."""
     start, limit, summary = request.query_params.get("cursor", ""), limit_of(request), flag(request, "summary")
 
     def page() -> dict[str, Any]:
@@ -50,28 +50,29 @@ async def connectors(request: Request, server: ServerContext, identity: Identity
 
 
 async def connector(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``GET /v1/connectors/{key}``."""
+    """Serve ``GET /v1/connectors/{key}``."""
     return tagged(request, (await manifest_of(request, server, identity)).raw)
 
 
 async def schema(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``GET /v1/connectors/{key}/actions/{action}/schema``."""
+    """Serve ``GET /v1/connectors/{key}/actions/{action}/schema``."""
     return tagged(request, action_of(request, await manifest_of(request, server, identity)).inputs)
 
 
 async def options(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``POST /v1/connectors/{key}/options/{source}``: choices for a form field; with ``{"connection": name}`` over that connection."""
+    """Serve ``POST /v1/connectors/{key}/options/{source}``: the options of a form field; ``{"connection": name}`` queries the provider
+    through that connection."""
     key, source = request.path_params["key"], request.path_params["source"]
     connection = await _connection(request)
     if connection is not None:
-        identity.require("invoke")  # a source that asks the provider does so with the connection's credentials
+        identity.require("invoke")  # the option source may call the provider with the connection's credentials
     runtime = server.runtime(identity.workspace)
     found = await server.slowly(lambda: runtime.options(key, source, connection=connection, caller=identity.caller))
     return answer({"items": found, "nextCursor": None})
 
 
 async def actions(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``GET /v1/actions?q=&connector=&effect=&cursor=&limit=``: search, best first."""
+    """Serve ``GET /v1/actions?q=&connector=&effect=&cursor=&limit=``: search the actions, best match first."""
     given, limit = request.query_params, limit_of(request)
     cursor = given.get("cursor", "0")
 
@@ -99,9 +100,9 @@ async def _connection(request: Request) -> str | None:
 
 
 async def manifest_of(request: Request, server: ServerContext, identity: Identity) -> Manifest:
-    """The manifest of the connector that the path names, as far as the caller sees it.
+    """Return the manifest of the connector in the path, limited to what the caller may see.
 
-    :raises Problem: 404 where there is none.
+    :raises Problem: 404 if the connector does not exist.
     """
     runtime = await server.opened(identity.workspace)
     try:
@@ -111,9 +112,9 @@ async def manifest_of(request: Request, server: ServerContext, identity: Identit
 
 
 def action_of(request: Request, manifest: Manifest) -> ActionManifest:
-    """The action that the path names.
+    """Return the action named in the path.
 
-    :raises Problem: 404 where the connector has none of that name.
+    :raises Problem: 404 if the connector has no such action.
     """
     from jackfield.pipe.visible_names import find_action
 

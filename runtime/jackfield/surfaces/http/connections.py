@@ -1,4 +1,4 @@
-"""``/v1/connections``: secrets go in, never out."""
+"""``/v1/connections``: manage connections. Secrets are accepted but never returned."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _REMOTE = Provenance("remote")
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``GET /v1/connections``."""
+    """Serve ``GET /v1/connections``."""
     given = request.query_params
 
     def step(known: ManagedConnections) -> Any:
@@ -42,7 +42,7 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``POST /v1/connections``; ``?force=true`` keeps one whose test fails, ``?test=false`` keeps it untested."""
+    """Serve ``POST /v1/connections``; ``?force=true`` stores a connection whose test fails, ``?test=false`` skips the test."""
     body = await _members(request, {"name", "type", "values"})
     how = {"force": flag(request, "force"), "test": flag(request, "test", default=True)}
     made = await _done(server, identity, lambda known: known.add(body["name"], body["type"], body["values"], giver=_REMOTE, **how))
@@ -50,7 +50,7 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
 
 
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``GET /v1/connections/{name}``."""
+    """Serve ``GET /v1/connections/{name}``."""
     found = await _done(server, identity, lambda known: known.show(request.path_params["name"]))
     if {_etag(found), "*"} & _tags(request.headers.get("if-none-match", ""), weak=True):
         return Response(status_code=304, headers={"ETag": _etag(found)})
@@ -58,7 +58,7 @@ async def shown(request: Request, server: ServerContext, identity: Identity) -> 
 
 
 async def replaced(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``PUT /v1/connections/{name}``; ``If-Match`` has the version that was seen."""
+    """Serve ``PUT /v1/connections/{name}``; ``If-Match`` carries the version that the caller read."""
     name = request.path_params["name"]
     body = await _members(request, {"values"}, {"name", "type"})
     how = {"force": flag(request, "force"), "test": flag(request, "test", default=True)}
@@ -75,7 +75,7 @@ async def replaced(request: Request, server: ServerContext, identity: Identity) 
 
 
 async def removed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``DELETE /v1/connections/{name}``."""
+    """Serve ``DELETE /v1/connections/{name}``."""
     name = request.path_params["name"]
 
     def step(known: ManagedConnections) -> None:
@@ -89,12 +89,12 @@ async def removed(request: Request, server: ServerContext, identity: Identity) -
 
 
 async def tested(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``POST /v1/connections/{name}/test``."""
+    """Serve ``POST /v1/connections/{name}/test``."""
     return answer(await _done(server, identity, lambda known: known.test(request.path_params["name"])))
 
 
 async def drafted(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``POST /v1/connections:test``: a draft that is not kept."""
+    """Serve ``POST /v1/connections:test``: test a draft without storing it."""
     body = await _members(request, {"type", "values"}, {"name"})
     return answer(
         await _done(server, identity, lambda known: known.test_draft(body["type"], body["values"], name=body.get("name"), giver=_REMOTE))
@@ -102,14 +102,14 @@ async def drafted(request: Request, server: ServerContext, identity: Identity) -
 
 
 async def policy(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``GET /v1/connections/{name}/policy``; ``?actions=`` names the actions, with commas between."""
+    """Serve ``GET /v1/connections/{name}/policy``; ``?actions=`` lists action names separated by commas."""
     given = request.query_params
     wanted = given["actions"].split(",") if given.get("actions") else None
     return answer(await _done(server, identity, lambda known: known.policy(request.path_params["name"], wanted, given.get("principal"))))
 
 
 async def _done(server: ServerContext, identity: Identity, step: Callable[[ManagedConnections], Any], stale: int = 409) -> Any:
-    """Run a step in a thread of those for what may take long; an error of ours becomes the API's refusal, with its details."""
+    """Run a step in the pool of slow threads; convert jackfield's errors to problem documents with their details."""
     try:
         return await server.slowly(
             lambda: step(server.runtime(identity.workspace).connections_of(identity.caller).acting_as(identity.actor))
@@ -138,15 +138,15 @@ def _etag(found: dict[str, Any]) -> str:
 
 
 def _tags(header: str, *, weak: bool = False) -> set[str]:
-    """The entity tags of a header (RFC 9110 §13.1): weak ones count only where a weak comparison is asked for."""
+    """Return the entity tags of a header (RFC 9110 §13.1). Weak tags count only in a weak comparison."""
     tags = {part.strip() for part in header.split(",")}
     return {tag.removeprefix("W/") for tag in tags} if weak else tags
 
 
 def _matched(request: Request, found: dict[str, Any]) -> int | None:
-    """The version that the caller has seen; None where it does not matter.
+    """Return the version that the caller read; None if any version is accepted.
 
-    :raises Problem: 412 where the connection has another one by now, 400 where the header is empty.
+    :raises Problem: 412 if the connection has another version now, 400 if the header is empty.
     """
     if not request.headers.get("if-match", "*").strip():
         raise Problem(400, "the header 'If-Match' is empty: give the ETag that was seen, or leave it out")

@@ -1,4 +1,4 @@
-"""``/openapi.json`` and ``/docs``: the API's own description, for programs and for people."""
+"""``/openapi.json`` and ``/docs``: the API description for programs and for people."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ table { border-collapse: collapse; width: 100%; } td, th { border-bottom: 1px so
 """
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-"""What a browser may load for the page: its style, and nothing else."""
+"""Content-Security-Policy of the page: its own style and nothing else."""
 
 
 def page(text: bytes) -> str:
-    """The page for an OpenAPI document."""
+    """Render an OpenAPI document as an HTML page."""
     document = orjson.loads(text)
     return "".join(_parts(document))
 
@@ -100,14 +100,14 @@ def _link(schema: Mapping[str, Any]) -> str:
 
 
 async def openapi(request: Request, server: ServerContext, _identity: Identity) -> Response:
-    """``GET /openapi.json``."""
+    """Serve ``GET /openapi.json``."""
     text = await server.briefly(lambda: _described(request, server))
-    # the document is one object: where it is served from stands before its other members
+    # The document is one JSON object: insert `servers` before its other members.
     return tagged(request, b'{"servers":[{"url":"%s"}],' % (current_prefix() or "/").encode() + text[1:])
 
 
 async def docs(request: Request, server: ServerContext, _identity: Identity) -> Response:
-    """``GET /docs``: nothing on the page comes from elsewhere, and nothing runs on it."""
+    """Serve ``GET /docs``. The page loads no external resources and runs no scripts."""
     text = await server.briefly(lambda: page(_described(request, server)))
     return Response(text, 200, {"Content-Security-Policy": POLICY, "X-Frame-Options": "DENY"}, "text/html; charset=utf-8")
 

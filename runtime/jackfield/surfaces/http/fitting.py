@@ -1,4 +1,4 @@
-"""Limits fitted to what the process may have: connections to open files, and the room for bodies to memory."""
+"""Limits fitted to the process: the number of connections to its open-file limit, body quotas to its memory limit."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ __all__ = ["fitted_bodies", "fitted_connections"]
 
 _LOG = logging.getLogger("jackfield.http")
 _OWN = 64
-"""Descriptors for the database, the log, the listener and what libraries keep open."""
+"""File descriptors reserved for the database, the log, the listener and libraries."""
 _EACH = 2
-"""Descriptors for a connection: its own, and one to the provider."""
+"""File descriptors per connection: its own and one to the provider."""
 _LEAST = 16
 _PROCESS = 128 * 1024**2
-"""Bytes that a process needs without any body: it has 92 MiB in use after its first mail, and 118 MiB of address space."""
+"""Bytes that a process needs without any body: it uses 92 MiB after its first mail, and 118 MiB of address space."""
 _COPIES = 8
-"""Times that a body may be in memory at its peak: as text, as JSON, as inputs, as a message, encoded."""
+"""Copies of a body in memory at its peak: text, JSON, inputs, message, encoded."""
 _LEAST_ROOM = 1024**2
 
 
 def fitted_connections(wanted: int) -> int:
-    """Raise the limit of open files (RLIMIT_NOFILE) as far as needed and allowed, and return how many connections fit into it."""
+    """Raise the open-file limit (RLIMIT_NOFILE) as far as needed and allowed; return how many connections fit into it."""
     if sys.platform == "win32":
         return wanted
     import resource
@@ -41,7 +41,7 @@ def fitted_connections(wanted: int) -> int:
 
 
 def fitted_bodies(wanted: int, largest: int, processes: int) -> tuple[int, int]:
-    """Return how many bytes the bodies of all requests, and one body, may have in the memory that each of ``processes`` may have."""
+    """Return the byte limits for all bodies together and for one body that fit the memory of each of ``processes`` processes."""
     limit = memory_limit(processes)
     if not limit:
         return wanted, largest

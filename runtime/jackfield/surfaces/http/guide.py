@@ -1,4 +1,4 @@
-"""``GET /v1/connectors/{key}/actions/{action}``: one action for a program, or a guide to it for whoever reads Markdown."""
+"""``GET /v1/connectors/{key}/actions/{action}``: one action as JSON, or a guide to it as Markdown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["shown"]
 
 
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """The action with the caller's verdict; as JSON, or as a guide with ``Accept: text/markdown``."""
+    """Serve the action with the caller's verdict: as JSON, or as a guide for ``Accept: text/markdown``."""
     manifest = await manifest_of(request, server, identity)
     action = action_of(request, manifest)
     runtime = await server.opened(identity.workspace)
@@ -37,7 +37,7 @@ async def shown(request: Request, server: ServerContext, identity: Identity) -> 
 
 
 def _wants_markdown(accept: str) -> bool:
-    """Whether Markdown is asked for, before JSON (RFC 9110 §12.5.1)."""
+    """Return whether Markdown is preferred to JSON (RFC 9110 §12.5.1)."""
     weights = {"text/markdown": 0.0, "application/json": 0.0}
     for part in accept.split(","):
         kind, *parameters = (item.strip().lower() for item in part.split(";"))

@@ -39,7 +39,7 @@ _ASYNC = re.compile(r"(?:^|,)\s*respond-async\s*(?:[,;]|$)", re.IGNORECASE)
 
 
 def to_answer(result: Result, headers: dict[str, str] | None = None) -> Response:
-    """A Result with the status of its error's code."""
+    """Build the response of a Result, with the HTTP status of its error code."""
     error, headers = result.error, headers or {}
     if result.meta.replayed:
         headers["Idempotency-Replayed"] = "true"
@@ -51,7 +51,7 @@ def to_answer(result: Result, headers: dict[str, str] | None = None) -> Response
 
 
 async def invoke(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``POST /v1/invocations``."""
+    """Serve ``POST /v1/invocations``."""
     runtime = await server.opened(identity.workspace)
     prefer = ",".join(request.headers.getlist("prefer"))
     text = await read_body(request, server.settings.max_body)
@@ -67,7 +67,7 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
         if isinstance(body, dict):
             body = await with_files(body, server.catalog, server.files, identity.workspace, server.briefly, weigh)
         else:
-            body = text  # a string would be taken for JSON text
+            body = text  # pass the bytes on: a string would be parsed as JSON
     except JackfieldError as error:
         return to_answer(refused(error, body))
     if _ASYNC.search(prefer):
@@ -86,7 +86,7 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
 
 
 def _completed(body: Any, request: Request) -> Any:
-    """The body with what the headers say: the key, and the trace that it belongs to (W3C Trace Context)."""
+    """Add the idempotency key and the trace (W3C Trace Context) from the headers to the body."""
     if not isinstance(body, dict):
         return body
     key = request.headers.get("idempotency-key")
@@ -109,8 +109,8 @@ async def _run(
     wait: float,
     large: bool,
 ) -> Result:
-    """Run it, and cancel it where the caller hangs up before it was sent; after that it runs to its end. A large one is worked on in a
-    thread from beginning to end: others would wait while it is judged."""
+    """Run the invocation. Cancel it if the caller disconnects before it was sent; after that it runs to its end. A large body is handled
+    entirely in a thread, so that its validation does not block the event loop."""
     cancelled = threading.Event()
     task: asyncio.Future[Result]
     if large:
@@ -123,7 +123,7 @@ async def _run(
 
 
 def _name(request: Request, identifier: str) -> None:
-    """Note the invocation's id while it runs: a server that stops before the Result is there answers with it."""
+    """Record the invocation's id while it runs: a server that stops before the Result exists answers with this id."""
     request.scope["jackfield.invocation_id"] = identifier
 
 
@@ -140,7 +140,7 @@ async def _queued(body: Any, server: ServerContext, runtime: Jackfield, identity
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``GET /v1/invocations``."""
+    """Serve ``GET /v1/invocations``."""
     journal = await _journal(server, identity)
     given: dict[str, Any] = {name: request.query_params.get(name) for name in (*FILTERS, "cursor")}
     limit, now = limit_of(request), server.clock.time()
@@ -154,12 +154,12 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``GET /v1/invocations/{id}``."""
+    """Serve ``GET /v1/invocations/{id}``."""
     return answer((await _entry(request, server, identity)).to_json())
 
 
 async def cancel(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``POST /v1/invocations/{id}/cancel``."""
+    """Serve ``POST /v1/invocations/{id}/cancel``."""
     await _entry(request, server, identity)
     runtime, identifier = server.runtime(identity.workspace), request.path_params["id"]
     done = await server.briefly(lambda: runtime.cancel(identifier))
@@ -170,7 +170,7 @@ async def cancel(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def resolve(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``POST /v1/invocations/{id}/resolve`` with ``{"as": "succeeded" | "failed"}``."""
+    """Serve ``POST /v1/invocations/{id}/resolve`` with ``{"as": "succeeded" | "failed"}``."""
     outcome = (await members_of(request, {"as"}))["as"]
     if outcome not in ("succeeded", "failed"):
         raise Problem(400, "'as' must be succeeded or failed")

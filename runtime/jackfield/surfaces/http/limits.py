@@ -1,4 +1,4 @@
-"""Limits that hold for every request: how many at once, room for their bodies, and the headers that every answer carries."""
+"""Limits on every request (concurrency, body quota) and the headers that every response carries."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _SAFE = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-refe
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"})
 _STOPPED = "the server stopped before the answer was there: its journal tells what became of it"
 _PAGES = ("/login", "/docs", "/openapi.json", "/connectors", "/connections", "/invocations", "/tokens", "/workspace")
-"""Pages for browsers. The API has bearer tokens; Dapr's and MCP look at the host themselves."""
+"""Paths of browser pages. The API requires bearer tokens; Dapr's and MCP's routes check the host themselves."""
 _PROBES = ("/healthz", "/readyz")
 
 
 class Limits:
-    """ASGI middleware: counts what runs and what it has sent, names each request and logs it."""
+    """ASGI middleware that limits concurrency, counts bodies, assigns request ids and logs requests."""
 
     def __init__(self, app: ASGIApp, server: ServerContext) -> None:
         self._app = app
@@ -71,14 +71,14 @@ class Limits:
 
 
 def _stopped(identifier: str | None) -> Problem:
-    """The refusal of a request that was still running when the time to stop was over, with the id under which the journal has it."""
+    """Build the refusal of a request that still ran at the stop deadline, with its invocation id in the journal."""
     if identifier is None:
         return Problem(504, _STOPPED)
     return Problem(504, _STOPPED, {"Location": f"/v1/invocations/{identifier}"}, invocationId=identifier)
 
 
 class _Named:
-    """``send`` with the headers that every answer carries; it counts and logs the answer."""
+    """``send`` wrapper that adds the common headers, and counts and logs the response."""
 
     __slots__ = ("_identifier", "_scope", "_send", "_server", "_started", "begun")
 
@@ -91,7 +91,7 @@ class _Named:
         self._started = server.clock.monotonic()
 
     async def __call__(self, message: Message) -> None:
-        """Pass a message on."""
+        """Forward a message."""
         if message["type"] == "http.response.start":
             self.begun = True
             there = {name.lower() for name, _ in message["headers"]}

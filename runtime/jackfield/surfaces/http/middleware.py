@@ -1,4 +1,4 @@
-"""Middleware around every request: addresses that a proxy tells, compression, and CORS."""
+"""Middleware around every request: client addresses forwarded by a proxy, compression and CORS."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = ["Cors", "Forwarded", "Gzipped"]
 
 
 class Forwarded:
-    """ASGI middleware for a server that only its proxy reaches: ``X-Forwarded-For`` and ``X-Forwarded-Proto``.
+    """ASGI middleware that applies ``X-Forwarded-For`` and ``X-Forwarded-Proto`` on a server reachable only through its proxy.
 
-    It takes the last of what the proxy forwards, since a caller may have written the rest. uvicorn's ``proxy_headers`` need the addresses
-    of all proxies, which ``--behind-proxy`` does not ask for: told to trust every address, they take the first.
+    It uses the last forwarded value because the caller may have written the others. uvicorn's ``proxy_headers`` would need the addresses of
+    all proxies, which ``--behind-proxy`` does not ask for; if it trusts every address, it uses the first value.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -43,13 +43,13 @@ class Forwarded:
 
 
 def _last(scope: Scope, name: bytes) -> str:
-    """The last item of a list that may be spread over several headers."""
+    """Return the last item of a list header that may occur several times."""
     values = [value for key, value in scope["headers"] if key == name]
     return bytes(values[-1]).decode("latin-1").rpartition(",")[2].strip() if values else ""
 
 
 def _address(text: str) -> str | None:
-    """The address of an item, without the port that some proxies add; None where it is none."""
+    """Return the IP address of an item without the port that some proxies add; None if it is not an address."""
     bare = text[1:].partition("]")[0] if text.startswith("[") else text.partition(":")[0] if text.count(":") == 1 else text
     try:
         return str(ip_address(bare))
@@ -61,7 +61,7 @@ _REFUSED = re.compile(rb"gzip\s*;\s*q\s*=\s*0(?:\.0*)?\s*(?=,|\Z)")
 
 
 class Gzipped(GZipMiddleware):
-    """Starlette's compression, which looks for the word ``gzip`` alone: a refusal of it (``q=0``, RFC 9110 §12.4.2) is taken out first."""
+    """Starlette's compression, which only searches for the word ``gzip``. Refusals (``gzip;q=0``, RFC 9110 §12.4.2) are removed first."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -73,10 +73,10 @@ class Gzipped(GZipMiddleware):
 
 
 class Cors(CORSMiddleware):
-    """CORS for the origins that the operator names."""
+    """CORS for the origins that the operator allows."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """The answer to ``OPTIONS`` of a browser."""
+        """Answer a browser's ``OPTIONS`` request; refusals become problem documents."""
         found = super().preflight_response(request_headers)
         if found.status_code != 200:
             kept = {name: value for name, value in found.headers.items() if not name.startswith("content-")}

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document: made from the table of routes, the published schemas and the manifests of what is installed."""
+"""The OpenAPI 3.1 document, built from the route table, the published schemas and the installed manifests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 _COMPONENTS = "#/components/schemas/"
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _ALWAYS = (401, 403, 429, 500, 503)
-"""What any request that needs a token may be answered."""
+"""Statuses possible for any request that needs a token."""
 _HEADERS: Mapping[str, Json] = {
     "Idempotency-Key": {
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
@@ -41,12 +41,12 @@ _LINKS: Mapping[tuple[str, int], tuple[str, str, tuple[str, ...]]] = {
     ("invoke", 200): ("id", "/meta/invocationId", _INVOCATION),
     ("invoke", 202): ("id", "/invocationId", _INVOCATION),
 }
-"""What an answer gives that other operations take: the parameter, where it stands, and whose it is."""
+"""Values in a response that other operations take: the parameter, the value's JSON Pointer and the operations."""
 _CHOICE: Json = {"type": "object", "description": "What the chosen action takes: one of the components named <connector>.<action>."}
 
 
 def document(catalog: Catalog, version: str, operations: Iterable[Operation]) -> Json:
-    """The whole document."""
+    """Build the whole OpenAPI document."""
     paths: dict[str, Json] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
@@ -67,7 +67,7 @@ def document(catalog: Catalog, version: str, operations: Iterable[Operation]) ->
 
 
 def _opened(value: Any) -> Any:
-    """Say of an object that no schema describes that it takes any members: openapi-typescript takes it for one that can have none."""
+    """Mark objects without a described shape as open: openapi-typescript otherwise types them as objects without members."""
     if isinstance(value, list):
         return [_opened(item) for item in value]
     if not isinstance(value, dict):
@@ -148,7 +148,7 @@ def _content(operation: Operation, name: str) -> Json:
 
 
 def _actions(manifest: Manifest) -> Iterator[tuple[str, Json]]:
-    """Each action's inputs as a component; what it refers to is found inside of it."""
+    """Yield each action's inputs as a component; its references resolve inside that component."""
     for action in manifest.actions.values():
         name = f"{manifest.key}.{action.key}"
         schema = {member: value for member, value in action.inputs.items() if member not in ("$schema", "$id")}
@@ -156,7 +156,7 @@ def _actions(manifest: Manifest) -> Iterator[tuple[str, Json]]:
 
 
 def _rooted(value: Any, root: str) -> Any:
-    """The schema with its references (``#/$defs/…``) leading to where it stands in the document."""
+    """Return the schema with its local references (``#/$defs/…``) rewritten to its place in the document."""
     if isinstance(value, Mapping):
         found = {name: _rooted(item, root) for name, item in value.items()}
         reference = found.get("$ref")

@@ -1,4 +1,4 @@
-"""What holds for the parameters of every operation: known, given once, of their type, without control characters."""
+"""Checks on the parameters of every operation: known, given once, of the right type, no control characters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _JSON = re.compile(r"application/([A-Za-z0-9.-]+\+)?json\s*(;|\Z)", re.IGNORECAS
 
 
 def check_request(request: Request, operation: Operation) -> None:
-    """Do nothing where the parameters are those of the operation.
+    """Check the request's parameters against the operation.
 
     :raises Problem: 400 for the query, 404 for the path, 415 for a body that is not JSON.
     """
@@ -36,12 +36,12 @@ def check_request(request: Request, operation: Operation) -> None:
 
 
 def limit_of(request: Request, default: int = 50) -> int:
-    """The page's size."""
+    """Return the requested page size."""
     return int(request.query_params.get("limit", default))
 
 
 def flag(request: Request, name: str, *, default: bool = False) -> bool:
-    """A parameter that is true or false."""
+    """Return a boolean query parameter."""
     given = request.query_params.get(name)
     return default if given is None else given == "true"
 

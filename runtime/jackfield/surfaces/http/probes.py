@@ -22,12 +22,12 @@ __all__ = ["healthy", "metrics", "ready"]
 
 
 async def healthy(_request: Request, _server: ServerContext, _identity: Identity) -> Response:
-    """``GET /healthz``."""
+    """Serve ``GET /healthz``."""
     return answer({"status": "ok"})
 
 
 async def ready(_request: Request, server: ServerContext, _identity: Identity) -> Response:
-    """``GET /readyz``: the database can be written, and its tables are up to date."""
+    """Serve ``GET /readyz``: check that the database is writable and its schema up to date."""
     if server.stopping:
         raise Problem(503, "the server is stopping")
     fault = await server.readiness.fault()
@@ -37,7 +37,8 @@ async def ready(_request: Request, server: ServerContext, _identity: Identity) -
 
 
 async def metrics(_request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``GET /metrics``: of all workspaces and actions, so for a token of the operator's own workspace that no rules bind."""
+    """Serve ``GET /metrics``. The figures cover all workspaces and actions, so it requires a token of the operator's workspace without
+    rules."""
     if identity.workspace != DEFAULT or identity.rules:
         raise Problem(403, f"this needs a token of the workspace '{DEFAULT}' that has no rules")
     if server.storage.enabled:

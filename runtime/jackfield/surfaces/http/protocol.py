@@ -1,4 +1,4 @@
-"""What a connection may do before a request is whole: uvicorn's protocol with limits on heads, on slowness, and on what is left unread."""
+"""uvicorn's HTTP protocol with limits on request heads, slow bodies and clients that do not read."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ __all__ = ["Bounded"]
 
 _PROBES = (b"/healthz", b"/readyz")
 _RESERVE = 32
-"""Connections beyond the limit that are for probes: they have little time for their head, and every other request is refused."""
+"""Connections beyond the limit, reserved for probes. They have a short head timeout, and other requests on them are refused."""
 _PROBE_HEAD = 2.0
 _RETRY = ("retry-after: 1",)
 _NO_MEMORY = "this process has no memory left"
 
 _LINGER = 2.0
-"""Seconds for which the rest of a refused body is still taken, and dropped: closing at once would reset the connection, and the caller
+"""Seconds for which the rest of a refused body is still read and discarded. Closing at once would reset the connection, and the caller
 might never see the refusal (RFC 9112 §9.6)."""
 
 
 class Bounded(HttpToolsProtocol):
-    """One connection. Its limits are those of ``config.settings``."""
+    """One client connection with the limits of ``config.settings``."""
 
     def __init__(self, config: Config, *rest: Any, **more: Any) -> None:
         super().__init__(config, *rest, **more)
@@ -45,7 +45,7 @@ class Bounded(HttpToolsProtocol):
         self._for_probes = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Somebody has connected; the head of a request is due."""
+        """Start the head timeout of a new connection; refuse it when the server is full."""
         super().connection_made(transport)
         over = len(self.connections) - self._limits.max_connections
         if over > _RESERVE:
@@ -59,13 +59,13 @@ class Bounded(HttpToolsProtocol):
         return f"the server has {self._limits.max_connections:,} connections already"
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
+        """Cancel the timers of a closed connection."""
         self._stop()
         self._stop_unread()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came."""
+        """Feed received bytes to the parser and enforce the size and time limits."""
         if self._leaving:
             return
         self._received += len(data)
@@ -81,12 +81,12 @@ class Bounded(HttpToolsProtocol):
             self._wait(self._limits.head_within if self._in_head else self._limits.body_within)
 
     def on_message_begin(self) -> None:
-        """The parser begins a request."""
+        """Note that the parser has begun a request."""
         super().on_message_begin()
         self._in_head = self._begun = True
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
+        """Check a complete request head and switch to the body's limits."""
         self._in_head = False
         self._stop()
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -110,19 +110,19 @@ class Bounded(HttpToolsProtocol):
             self.cycle.transport = _Closing(self.transport, self.close_politely)  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
+        """Pass on a piece of the body; drop it once the connection is closing."""
         if not self._leaving:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The request is whole; the next one may begin."""
+        """Reset the limits for the next request."""
         self._stop()
         self._in_head, self._begun, self._received = True, False, 0
         if not self._leaving:
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """What is not HTTP is refused as everything else is. The parser tells of a shortage of memory in its callbacks in the same way."""
+        """Refuse malformed HTTP with a problem document. The parser also reports a MemoryError in its callbacks this way."""
         fault = sys.exc_info()[1]
         if fault is not None and isinstance(fault.__context__ or fault.__cause__, MemoryError):
             self._refuse(503, _NO_MEMORY, _RETRY)
@@ -130,18 +130,18 @@ class Bounded(HttpToolsProtocol):
         self._refuse(400, "this is not HTTP" if msg.startswith("Invalid HTTP") else msg)
 
     def pause_writing(self) -> None:
-        """The caller does not read as fast as we write."""
+        """Start the read timeout of a client that reads slower than the server writes."""
         super().pause_writing()
         if self._unread is None:
             self._wait_for_reader()
 
     def resume_writing(self) -> None:
-        """The caller has read."""
+        """Stop the read timeout: the client has read."""
         self._stop_unread()
         super().resume_writing()
 
     def close_politely(self) -> None:
-        """Close; where the caller still sends, after a moment in which it can read our answer."""
+        """Close the connection; if the client is still sending, only after a moment in which it can read the response."""
         if self._in_head:
             self.transport.close()
             return
@@ -158,18 +158,18 @@ class Bounded(HttpToolsProtocol):
         self._timer = self.loop.call_later(seconds, self._due)
 
     def _due(self) -> None:
-        """The head, or what there should be of the body by now, is due."""
+        """Handle an expired timer: the head, or the expected part of the body, has not arrived."""
         self._timer = None
         if self.transport.is_closing():
             return
         busy = self._busy()
         if self._in_head and (busy or not self._received):
             if not busy:
-                self.transport.close()  # nobody has asked anything
+                self.transport.close()  # idle connection: no request has begun
             return
         if not self._in_head:
             left = self._body_since + self._limits.body_within + self._received / self._limits.slowest - self.loop.time()
-            if left > 0 or self.flow.read_paused:  # enough has come, or it is we who do not read
+            if left > 0 or self.flow.read_paused:  # enough has arrived, or this server has paused reading
                 self._wait(max(left, 1.0))
                 return
         if self._in_head or (busy and not self.cycle.response_started):
@@ -194,7 +194,7 @@ class Bounded(HttpToolsProtocol):
         self._unread = self.loop.call_later(self._limits.unread_within, self._still_unread, left)
 
     def _still_unread(self, before: int) -> None:
-        """Whoever reads, however slowly others would, goes on; whoever does not is cut off, also where we only wait to close."""
+        """Abort the connection unless the client has read at the minimum rate, even if only closing is left."""
         if before - self.transport.get_write_buffer_size() >= self._limits.slowest * self._limits.unread_within:
             self._wait_for_reader()
         else:
@@ -224,7 +224,7 @@ class Bounded(HttpToolsProtocol):
 
 
 class _Closing:
-    """The transport as the answer sees it: closing it is up to the connection."""
+    """The transport as seen by the response; closing it is left to the connection."""
 
     __slots__ = ("close", "is_closing", "write")
 

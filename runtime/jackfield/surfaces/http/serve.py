@@ -1,4 +1,4 @@
-"""Running the server: uvicorn, one process or several on one database."""
+"""Run the HTTP server: uvicorn with one process, or with several on one database."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ __all__ = ["ServerConfig", "adopt_server_log", "check_settings", "config", "make
 
 _BACKLOG = 2048
 _SWITCH = 0.002
-"""Seconds after which a thread that computes makes room for others: Python's own 5 ms, taken at each of the dozen turns of a small request,
-would let one busy action slow every answer down."""
+"""Thread switch interval in seconds. With Python's own 5 ms, one CPU-bound action would delay each of the dozen switches of a small
+request."""
 
 _STACK = 2 * 1024**2
-"""Bytes of a thread's stack: the system's 8 MiB each use up an address space that is limited, for good, since threads stay."""
+"""Stack size of a thread in bytes. The system's 8 MiB per thread would use up a limited address space for good, since threads stay."""
 
 
 class ServerConfig(uvicorn.Config):
-    """Uvicorn's configuration and our settings, which its connections read. Worker processes get it pickled."""
+    """uvicorn's configuration plus the settings that its connections read. Worker processes receive it pickled."""
 
     def __init__(self, settings: Settings, stopping: Stopping, app: Any, **rest: Any) -> None:
         self.settings = settings
@@ -54,21 +54,22 @@ class ServerConfig(uvicorn.Config):
 
     @property  # type: ignore[override]
     def timeout_graceful_shutdown(self) -> float:
-        """Seconds for which requests may still run. Uvicorn asks when it begins to stop, and tells nobody else: now the time begins."""
+        """Seconds that running requests have left. uvicorn reads this when it begins to stop and gives no other signal, so the countdown
+        starts here."""
         self._stopping.begin()
         return self._stopping.left
 
     @timeout_graceful_shutdown.setter
     def timeout_graceful_shutdown(self, _seconds: float | None) -> None:
-        """Uvicorn sets its default; ours is among the settings."""
+        """Ignore uvicorn's default; the settings define the timeout."""
 
 
 def _nothing() -> None:
-    """Prepare nothing."""
+    """Do nothing; the default of ``prepare``."""
 
 
 def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None] = _nothing, mounts: tuple[Mount, ...] = ()) -> Starlette:
-    """The application of this process, with the environment that it was started in. ``prepare`` sets its logging up."""
+    """Build this process's application from its environment. ``prepare`` configures logging."""
     from jackfield.surfaces.http.app import build_app
     from jackfield.surfaces.shared.server_context import ServerContext
     from jackfield.surfaces.shared.tracing import configured
@@ -83,9 +84,9 @@ def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None]
 
 
 def check_settings(settings: Settings) -> None:
-    """Do nothing where the server can be run, and it is safe to listen.
+    """Check that the settings are usable and that it is safe to listen.
 
-    :raises InvalidInvocation: where a setting cannot be, or tokens and secrets would cross a network in clear.
+    :raises InvalidInvocation: if a setting is invalid, or tokens and secrets would cross a network unencrypted.
     """
     check_origins(settings.origins)
     _check_tls(settings)
@@ -102,7 +103,7 @@ def _check_tls(settings: Settings) -> None:
             raise InvalidInvocation("--key needs --certificate", hint="Give both, or neither.")
         return
     try:
-        # Without a pass phrase OpenSSL would ask for one at the terminal, in each worker.
+        # Without a password callback OpenSSL would prompt at the terminal, in each worker.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.certificate, settings.key, lambda: "")
     except (OSError, ValueError) as error:  # an SSLError is an OSError
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
@@ -113,7 +114,7 @@ def _check_tls(settings: Settings) -> None:
 
 
 def config(settings: Settings, prepare: Callable[[], None] = _nothing, mounts: tuple[Mount, ...] = ()) -> ServerConfig:
-    """Uvicorn's configuration: limits on headers, idle connections and stopping."""
+    """Build uvicorn's configuration: limits on headers, idle connections and stopping."""
     stopping = Stopping(settings.stop_within, SystemClock())
     return ServerConfig(
         settings,
@@ -129,7 +130,7 @@ def config(settings: Settings, prepare: Callable[[], None] = _nothing, mounts: t
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # our own Forwarded reads them
+        proxy_headers=False,  # the Forwarded middleware reads them
         backlog=_BACKLOG,
         timeout_keep_alive=20,
         ssl_certfile=settings.certificate,
@@ -143,9 +144,9 @@ def run(
     announce: Callable[[str], None] = lambda _origin: None,
     mounts: tuple[Mount, ...] = (),
 ) -> int:
-    """Serve until told to stop, and return the exit code. ``announce`` is told where. ``mounts`` reach each worker process pickled.
+    """Serve until stopped, and return the exit code. ``announce`` receives the server's URL. ``mounts`` reach each worker process pickled.
 
-    :raises InvalidInvocation: where it is not safe to listen there, or somebody else does.
+    :raises InvalidInvocation: if it is not safe to listen there, or the port is in use.
     """
     check_settings(settings)
     bodies, body = fitted_bodies(settings.max_bodies, settings.max_body, settings.workers)
@@ -176,14 +177,14 @@ def _listener(settings: Settings) -> socket.socket:
 
 
 _EXTRA = 10.0
-"""Seconds beyond ``--stop-within`` after which an orphan that hangs ends all the same."""
+"""Seconds beyond ``--stop-within`` after which a hanging orphan is ended by force."""
 
 
 def stop_with_parent(stop_within: float) -> None:
-    """Send this worker SIGTERM as soon as its parent is gone, and end it where that takes too long. Do nothing outside of a worker.
+    """Send this worker SIGTERM as soon as its parent exits; end it by force if it takes too long. Do nothing outside of a worker.
 
-    ``multiprocessing`` holds a pipe whose other end closes with the parent, however that ends: this works without Linux's
-    PR_SET_PDEATHSIG, which also fires where only the thread that made the child ends.
+    ``multiprocessing`` holds a pipe whose other end closes with the parent, however it ends. This works without Linux's PR_SET_PDEATHSIG,
+    which also fires when only the thread that started the child ends.
     """
     parent = multiprocessing.parent_process()
     if parent is None:
@@ -202,10 +203,10 @@ _LOG = logging.getLogger("jackfield.http")
 
 
 class _Regular(logging.Filter):
-    """Pass everything but the record of a stop whose time is over, which is logged as the event that it is."""
+    """Log filter that replaces uvicorn's error about an expired stop deadline by an informational event."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the record is an error."""
+        """Return whether the record stays an error."""
         if not record.msg.startswith("Cancel %s running task(s)"):
             return True
         _LOG.info("the time to stop is over: %s requests were given up, and the journal holds their outcome", *(record.args or (0,)))
@@ -213,7 +214,7 @@ class _Regular(logging.Filter):
 
 
 def adopt_server_log() -> None:
-    """Send uvicorn's errors to our log."""
+    """Route uvicorn's errors to jackfield's log."""
     uvicorns = logging.getLogger("uvicorn")
     uvicorns.parent, uvicorns.propagate = logging.getLogger("jackfield.http"), True
     uvicorns.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""The schemas of what the API takes and answers, by name; those of invocation and Result are the published ones."""
+"""JSON Schemas of the API's requests and responses, by name. Those of Invocation and Result are the published ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NULLABLE: Json = {"type": ["string", "null"]}
 
 
 def shapes() -> dict[str, Json]:
-    """All schemas, as OpenAPI components."""
+    """Return all schemas as OpenAPI components."""
     result = _published("result")
     found = {"Invocation": _published("invocation"), "Result": result, "Entry": _entry(result), **_CATALOGUE, **_CONNECTIONS, **_OTHERS}
     for item in ("Entry", "Action", "AuditEntry", "Connection", "Option", "Token"):
@@ -50,7 +50,7 @@ def _published(name: str) -> Json:
 
 
 def _entry(result: Mapping[str, Any]) -> Json:
-    """A journal entry: what was asked, and its Result's members once there is one."""
+    """Build the schema of a journal entry: the request, plus the Result's members once it has one."""
     names = ("connector", "connectorVersion", "action", "connection", "caller", "idempotencyKey", "fingerprint")
     own: Any = {**dict.fromkeys(names, _STRING), **dict.fromkeys(("createdAt", "startedAt", "settledAt", "resolvedAt"), _MOMENT)}
     told: Any = {name: result["properties"][name] for name in ("output", "error", "meta")}

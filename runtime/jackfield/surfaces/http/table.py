@@ -1,4 +1,4 @@
-"""Every route of the API in one table: what the application serves, what OpenAPI describes and what the tests try."""
+"""All routes of the API in one table: served by the application, described by OpenAPI and exercised by the tests."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _FORCE: Mapping[str, Schema] = {"force": {**_FLAG, "description": "Keep the conn
 
 
 def _page(cursor: str) -> Mapping[str, Schema]:
-    """The parameters of a list, with the pattern of its cursors."""
+    """Return the query parameters of a list, with the pattern of its cursors."""
     return {"limit": _LIMIT, "cursor": {"type": "string", "pattern": f"^{cursor}$", "description": "What the list gave as nextCursor."}}
 
 
 _BY_NUMBER, _BY_KEY, _BY_MOMENT = "[0-9]{1,9}", "[A-Za-z0-9._-]{0,100}", "[0-9]{1,12}([.][0-9]{1,20})?~[0-9a-f-]{1,36}"
 _SEALED = "[A-Za-z0-9_-]{150,250}"
-"""Cursors of the journal for tokens with rules are encrypted."""
+"""Journal cursors for tokens with rules are encrypted."""
 _ENTRY_FILTERS: Mapping[str, Schema] = {
     "status": _STATUS, "connector": _TEXT, "action": _TEXT, "connection": _TEXT, "since": _WHEN, "until": _WHEN, "caller": _TEXT,
     "idempotencyKey": {**_TEXT, "maxLength": 255}, "correlationId": _TEXT, "errorCode": _TEXT,

@@ -1,4 +1,4 @@
-"""Answers that a caller may keep and ask for again by their tag."""
+"""Cacheable responses with an entity tag."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["tagged"]
 
 
 def tagged(request: Request, value: object, kind: str = "application/json") -> Response:
-    """``value`` (JSON, or text that is written already) with a weak entity tag (it may be compressed on its way), or 304 where the caller
+    """Answer ``value`` (an object, or encoded JSON) with a weak entity tag, since it may be compressed on its way; answer 304 if the caller
     has it (RFC 9110 §13.1.2)."""
     body = value if isinstance(value, bytes) else dumps(value)
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'

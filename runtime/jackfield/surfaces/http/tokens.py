@@ -1,4 +1,4 @@
-"""``/v1/tokens``: the tokens of the caller's workspace, so that a platform can make and revoke them without a shell."""
+"""``/v1/tokens``: tokens of the caller's workspace, so that a platform can create and revoke them without a shell."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LONGEST_MOMENT = 40
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``GET /v1/tokens``: revoked and expired ones too, newest first."""
+    """Serve ``GET /v1/tokens``: newest first, including revoked and expired ones."""
     cursor, limit = request.query_params.get("cursor"), limit_of(request)
     found, after = await _done(server, identity, lambda tokens: tokens.list(cursor=cursor, limit=limit))
     now = server.clock.time()
@@ -34,7 +34,7 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``POST /v1/tokens``: the token's text is in this answer and nowhere else."""
+    """Serve ``POST /v1/tokens``: create a token. Only this response contains its text."""
     body = await members_of(request, {"scope"}, {"name", "rules", "expiresAt"})
     scope, name, expires = body["scope"], body.get("name", ""), body.get("expiresAt")
     if not isinstance(scope, str) or not isinstance(name, str) or not isinstance(expires, str | None):
@@ -52,7 +52,7 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
 
 
 async def revoked(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """``DELETE /v1/tokens/{id}``: revoke a token; one that is revoked already stays so."""
+    """Serve ``DELETE /v1/tokens/{id}``: revoke a token. Revoking it again has no effect."""
     identifier = request.path_params["id"]
     if identity.kind == "token" and identifier == identity.id:
         raise Problem(409, "a token cannot revoke itself: use another one")
@@ -63,7 +63,7 @@ async def revoked(request: Request, server: ServerContext, identity: Identity) -
 async def _done(server: ServerContext, identity: Identity, step: Callable[[Tokens], Any]) -> Any:
     """Run a step in a thread.
 
-    :raises Problem: 403 for a token with rules, which could make one without; 404 and 400 for what the step refuses.
+    :raises Problem: 403 for a token with rules, which could create one without; 404 and 400 for errors of the step.
     """
     if identity.rules:
         raise Problem(403, "a token with rules of its own cannot list, make or revoke tokens", code="not_allowed")

@@ -1,4 +1,4 @@
-"""Bodies of requests, read within a limit."""
+"""Request bodies, read within a limit."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["LARGE", "TooLarge", "bounded", "crowded", "decoded", "members_of", "read_body", "read_form", "take_room"]
 
 LARGE = 256 * 1024
-"""Bytes from which a body is worked on in a thread, so that others do not wait for it."""
+"""Size in bytes from which a body is processed in a thread, so as not to block other requests."""
 _CROWD = 500
-"""Values in a body from which it is judged in a thread, however few bytes it has: a bad one takes 8 µs, a string of 200 kB takes 2 ms."""
+"""Number of values from which a body is validated in a thread, whatever its size: an invalid value takes 8 µs, a string of 200 kB takes 2
+ms."""
 _MEMBERS = 1024 * 1024
 _SMALL = 64 * 1024
 
 
 class TooLarge(Exception):
-    """The body is over the limit; ``limit`` is in bytes."""
+    """A body over the limit of ``limit`` bytes."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the body is larger than {limit:,} bytes")
@@ -36,9 +37,9 @@ class TooLarge(Exception):
 
 
 async def bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-    """The body as it comes.
+    """Yield the body as it arrives.
 
-    :raises TooLarge: once more than ``limit`` bytes of it have come.
+    :raises TooLarge: once more than ``limit`` bytes have arrived.
     """
     size = 0
     async for piece in request.stream():
@@ -49,10 +50,10 @@ async def bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body, at most ``limit`` bytes of it.
+    """Read the whole body of at most ``limit`` bytes.
 
-    :raises TooLarge: as soon as that is known.
-    :raises Problem: 503 where the bodies of all requests under way have too many bytes together.
+    :raises TooLarge: as soon as the size is known.
+    :raises Problem: 503 if the bodies of all running requests exceed their quota.
     """
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
@@ -68,17 +69,17 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 async def read_form(request: Request, limit: int, most: int) -> dict[str, str]:
-    """The fields of a form of at most ``limit`` bytes and ``most`` fields.
+    """Read a form of at most ``limit`` bytes and ``most`` fields.
 
-    :raises TooLarge: where it has more bytes.
-    :raises ValueError: where it has more fields, or is no UTF-8.
+    :raises TooLarge: if it has more bytes.
+    :raises ValueError: if it has more fields, or is not UTF-8.
     """
     body = await read_body(request, limit)
     return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=most))
 
 
 async def _spooled(request: Request, limit: int) -> bytes:
-    """A body whose length nobody tells: on the disk until it is whole, so that one that is too large takes no memory."""
+    """Read a body of unknown length through a temporary file, so that one that is too large takes no memory."""
     with tempfile.SpooledTemporaryFile(_MEMBERS) as file:
         async for piece in bounded(request, limit):
             file.write(piece)
@@ -89,9 +90,9 @@ async def _spooled(request: Request, limit: int) -> bytes:
 
 
 def take_room(request: Request, more: int, size: int) -> None:
-    """Count ``more`` bytes of a body that has ``size`` by now. Small ones are always taken, so that calls as most are go on meanwhile.
+    """Reserve ``more`` bytes for a body that has ``size`` bytes so far. Small bodies always pass, so that typical calls go on under load.
 
-    :raises Problem: 503 where the bodies of all requests under way would have too many bytes together.
+    :raises Problem: 503 if the bodies of all running requests would exceed their quota.
     """
     share: BodyShare | None = request.scope.get("jackfield.room")
     if size <= _SMALL or share is None or share.takes(more):
@@ -101,15 +102,15 @@ def take_room(request: Request, more: int, size: int) -> None:
 
 
 async def decoded(text: bytes) -> Any:
-    """What a body says.
+    """Decode a JSON body.
 
-    :raises InvalidInvocation: where it is not JSON.
+    :raises InvalidInvocation: if it is not JSON.
     """
     return decode(text) if len(text) < LARGE else await asyncio.to_thread(decode, text)
 
 
 def crowded(value: object) -> bool:
-    """Return whether a decoded body has so many values that judging them would keep others waiting. Counts no further than needed."""
+    """Return whether a decoded body has enough values for validation to block other requests. Stop counting at the limit."""
     waiting, count = [value], 1
     while waiting and count <= _CROWD:
         item = waiting.pop()
@@ -123,11 +124,11 @@ def crowded(value: object) -> bool:
 
 
 async def members_of(request: Request, needed: set[str], optional: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:
-    """A body that is an object of just these members.
+    """Read a body that is an object with exactly these members.
 
     :raises TooLarge: over a megabyte.
-    :raises InvalidInvocation: where it is not JSON.
-    :raises Problem: 400 where it is no such object.
+    :raises InvalidInvocation: if it is not JSON.
+    :raises Problem: 400 if it is not such an object.
     """
     body = await decoded(await read_body(request, _MEMBERS))
     if not isinstance(body, dict) or not needed <= set(body) or not set(body) <= needed | optional:

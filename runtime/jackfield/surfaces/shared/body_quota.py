@@ -1,4 +1,4 @@
-"""Room for bodies: what those of all requests under way may have together, so that many callers who send much do not use the memory up."""
+"""Memory quota for the bodies of all running requests, so that many large uploads cannot exhaust the memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["BodyQuota", "BodyShare"]
 
 
 class BodyQuota:
-    """So many bytes for one process."""
+    """Byte quota of one process."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -19,7 +19,7 @@ class BodyQuota:
         at_fork(self)
 
     def takes(self, size: int) -> bool:
-        """Whether there was room for so many bytes more, which are taken; fewer than none are given back."""
+        """Reserve ``size`` bytes; return False if they do not fit. A negative size releases them."""
         with self._lock:
             taken = size <= 0 or self._used + size <= self.size
             self._used += size if taken else 0
@@ -27,7 +27,7 @@ class BodyQuota:
 
 
 class BodyShare:
-    """What one request has of the room: its body stays in memory until it was answered."""
+    """One request's share of the quota: its body stays in memory until the response is sent."""
 
     __slots__ = ("_held", "_room")
 
@@ -37,16 +37,16 @@ class BodyShare:
 
     @property
     def of(self) -> int:
-        """The size of the whole room."""
+        """Size of the whole quota."""
         return self._room.size
 
     def takes(self, size: int) -> bool:
-        """Whether there was room for so many bytes more, which are taken."""
+        """Reserve ``size`` bytes; return False if they do not fit."""
         taken = self._room.takes(size)
         self._held += size if taken else 0
         return taken
 
     def release(self) -> None:
-        """Give everything back."""
+        """Release all reserved bytes."""
         self._room.takes(-self._held)
         self._held = 0

@@ -1,4 +1,4 @@
-"""Callers who hang up while they wait: what has not been sent for them is cancelled (contract §4)."""
+"""Callers that disconnect while they wait: requests that have not been sent are cancelled (contract §4)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 __all__ = ["cancelling"]
 
 _PATIENCE = 0.02
-"""Seconds after which it is looked at whether the caller is still there: most invocations have ended by then."""
+"""Seconds before watching for a disconnect starts: most invocations have ended by then."""
 
 
 @contextlib.contextmanager
 def cancelling(request: Request, cancelled: threading.Event) -> Iterator[None]:
-    """Set ``cancelled`` as soon as the caller hangs up, and when this is left: where the server stops, too. The body has been read."""
+    """Set ``cancelled`` when the caller disconnects, and on leaving the block, as when the server stops. The body must have been read."""
     watching: list[asyncio.Future[None]] = []
 
     def watch() -> None:

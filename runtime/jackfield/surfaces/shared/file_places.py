@@ -1,4 +1,4 @@
-"""Where inputs name uploaded files: ``{"file": id}`` in the places at which the action's schema takes a FILE, and nowhere else."""
+"""References to uploaded files in inputs: ``{"file": id}``, only in places where the action's schema takes a FILE."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _DEPTH = 20
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One ``{"file": id}``: the steps to it, and its JSON Pointer."""
+    """One ``{"file": id}``: the steps to it and its JSON Pointer."""
 
     steps: tuple[str | int, ...]
     identifier: str
 
     @property
     def path(self) -> str:
-        """The JSON Pointer (RFC 6901)."""
+        """JSON Pointer of the reference (RFC 6901)."""
         return pointer(*self.steps)
 
 
 def file_places(inputs: object, schema: Schema) -> Iterator[Place]:
-    """Find the files that ``inputs`` name."""
+    """Find the files that ``inputs`` refer to."""
     for place in _candidates(inputs, ()):
         if any(map(_takes_file, reduce(partial(below, schema), place.steps, nodes(schema, schema)))):
             yield place
@@ -44,6 +44,6 @@ def _candidates(value: object, steps: tuple[str | int, ...]) -> Iterator[Place]:
 
 
 def _takes_file(schema: Schema) -> bool:
-    """Whether the schema is that of a FILE in its long form, and has no ``file`` of its own."""
+    """Return whether the schema is a FILE in its long form and has no ``file`` property of its own."""
     properties = schema.get("properties")
     return isinstance(properties, Mapping) and {"data", "contentType"} <= properties.keys() and "file" not in properties

@@ -1,4 +1,4 @@
-"""Files uploaded once and referred to by id: encrypted on disk, per workspace, with caps and an expiry."""
+"""Files uploaded once and referred to by id: encrypted on disk per workspace, with quotas and an expiry."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _PARTIAL_KEPT = 3600.0
 
 
 _LONGER = 3600.0
-"""Seconds for which a file outlives the key of the last invocation that used it: the same request must be replayed, not refused."""
+"""Seconds for which a file outlives the idempotency key of the last invocation that used it: a repeat must be replayed, not refused."""
 
 
 class Files:
-    """The uploads of one home. A file belongs to its workspace: another one's id is unknown here."""
+    """The uploads of one home. A file belongs to its workspace; in others its id is unknown."""
 
     def __init__(self, storage: Storage, settings: Settings, clock: Clock) -> None:
         self._folder = Path(home(storage.environment)) / "files"
@@ -52,10 +52,10 @@ class Files:
         self._clock = clock
 
     async def keep(self, workspace: str, pieces: AsyncIterator[bytes], content_type: str) -> dict[str, Any]:
-        """Stream a body to disk; what ``POST /v1/files`` answers.
+        """Stream a body to disk; return the response of ``POST /v1/files``.
 
-        :raises TooLarge: where it is over the cap; nothing of it is kept.
-        :raises Problem: 507 where the workspace has no room for it, or the disk has none.
+        :raises TooLarge: if it exceeds the limit; nothing of it is stored.
+        :raises Problem: 507 if the workspace's quota or the disk is full.
         """
         folder, identifier = self._owned(workspace), f"file_{secrets.token_urlsafe(16)}"
         size: int | None = None
@@ -99,8 +99,8 @@ class Files:
         schema: Mapping[str, Any],
         weigh: Callable[[int], None] = lambda _size: None,
     ) -> Any:
-        """``inputs`` with each ``{"file": id}`` that stands where ``schema`` takes a FILE replaced by ``{"data", "contentType"}``; the same
-        object where there is none. ``weigh`` is told how many bytes they have together, before they are read.
+        """Return ``inputs`` with each ``{"file": id}`` where ``schema`` takes a FILE replaced by ``{"data", "contentType"}``; the same
+        object if there is none. ``weigh`` is called with their total size before they are read.
 
         :raises InvalidInput: for ids that are unknown or expired, and for files that are too large together.
         """
@@ -120,7 +120,7 @@ class Files:
         return filled
 
     def _weight(self, places: list[Place], sizes: Mapping[str, int | None]) -> int:
-        """The bytes of all files that are named; one that is named twice counts twice, since it is sent twice."""
+        """Return the total size of the referenced files. A file referenced twice counts twice, since it is sent twice."""
         _check_there([place for place in places if sizes[place.identifier] is None])
         weight = sum(sizes[place.identifier] or 0 for place in places)
         if weight > self._together:
@@ -130,7 +130,7 @@ class Files:
         return weight
 
     def sweep(self) -> int:
-        """Delete what has expired, and what was never finished; how many files."""
+        """Delete expired files and unfinished uploads; return the number of expired files."""
         count, now = 0, self._clock.time()
         for about in self._folder.glob("*/*.json"):
             if _read(about).get("expiresAt", 0.0) < now:
@@ -160,7 +160,7 @@ class Files:
         return size
 
     def _size(self, workspace: str, identifier: str) -> int | None:
-        """The bytes of a file; None where the workspace has none of this id, or no more."""
+        """Return the size of a file in bytes; None if the workspace has no such file or it has expired."""
         if not _ID.match(identifier):
             return None
         about = _read(self._owned(workspace) / f"{identifier}.json")
@@ -168,7 +168,7 @@ class Files:
         return size if about.get("expiresAt", 0.0) >= self._clock.time() and isinstance(size, int) else None
 
     def _content(self, workspace: str, identifier: str) -> dict[str, str] | None:
-        """The file as an input takes it; None where there is none any more."""
+        """Return the file in the form of an input; None if it no longer exists."""
         path = self._owned(workspace) / f"{identifier}.json"
         about, now = _read(path), self._clock.time()
         if about.get("expiresAt", 0.0) < now:
@@ -183,7 +183,7 @@ class Files:
         return {"data": b64encode(content).decode("ascii"), "contentType": about["contentType"]}
 
     def _owned(self, workspace: str) -> Path:
-        """The folder of a workspace; names that are no names of files, which an identity provider may give, become a hash."""
+        """Return the folder of a workspace. Names that are not valid file names, which an identity provider may issue, are hashed."""
         name = workspace if _SAFE.match(workspace) else "~" + hashlib.sha256(workspace.encode()).hexdigest()
         return self._folder / name
 
@@ -200,7 +200,7 @@ def _no_disk() -> Problem:
 
 
 def _written(path: Path, about: dict[str, Any]) -> None:
-    """Write what is known of a file at once, whoever reads it meanwhile."""
+    """Replace a file's metadata atomically, for concurrent readers."""
     fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     with create(fresh) as file:
         file.write(json.dumps(about).encode())

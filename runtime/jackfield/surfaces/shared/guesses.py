@@ -1,4 +1,4 @@
-"""Limit on unknown tokens: whoever guesses is slowed down, and a good token from the same address is never refused."""
+"""Rate limit on unknown tokens: guessing is slowed down, while valid tokens from the same address are never refused."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["Guesses"]
 
 _NETWORK = 8
-"""Bytes of an IPv6 address that name the network."""
+"""Bytes of an IPv6 address that identify the network."""
 
 
 class Guesses:
-    """Budget of unknown tokens for each address, ``rate`` a second; 0 is no limit.
+    """Budget of unknown tokens per address: ``rate`` a second, 0 for no limit.
 
-    A token is looked up first and counted afterwards: tokens have 256 random bits, so the limit guards the database and no secret. All
-    addresses over their budget share one look-up at a time. A flood of guesses then costs the database one reader, and a good token behind
-    the same NAT or proxy waits its turn and gets in.
+    A token is looked up first and counted afterwards: tokens have 256 random bits, so the limit protects the database, not a secret. All
+    addresses over budget share one look-up at a time. A flood of guesses then costs the database one reader, and a valid token behind the
+    same NAT or proxy waits its turn and gets in.
     """
 
     def __init__(self, rate: float, clock: Clock) -> None:
@@ -36,7 +36,7 @@ class Guesses:
 
     @contextlib.asynccontextmanager
     async def turn(self, request: Request) -> AsyncIterator[None]:
-        """Wait until the request's token may be looked up; at once where its address has guesses left."""
+        """Wait until the request's token may be looked up; do not wait if its address has guesses left."""
         if not self._budgets.is_empty(_address(request)):
             yield
             return
@@ -46,14 +46,14 @@ class Guesses:
     def note(self, request: Request) -> None:
         """Count an unknown token.
 
-        :raises Problem: 429 where the address has used its guesses up.
+        :raises Problem: 429 if the address has no guesses left.
         """
         if not self._budgets.takes(_address(request)):
             raise Problem(429, "too many unknown tokens have come from this address", {"Retry-After": "1"})
 
 
 def _address(request: Request) -> bytes:
-    """Return whose guesses are counted together: an IPv4 address, or the /64 of an IPv6 one, all of which its owner has."""
+    """Return the key under which guesses are counted: an IPv4 address, or the /64 of an IPv6 address, all of which one owner controls."""
     text = request.client.host.partition("%")[0] if request.client else ""
     try:
         found = ip_address(text)

@@ -1,4 +1,4 @@
-"""The guide to one action, as Markdown: for people and for language models."""
+"""Markdown guide to one action, for people and for language models."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _SAMPLES = {"string": "…", "integer": 1, "number": 1, "boolean": True, "array"
 
 
 def verdict_of(runtime: Jackfield, caller: Caller, manifest: Manifest, request: Request) -> Decision:
-    """Decide as a caller is told beforehand: nothing runs over a connection that is not there, or hidden, whatever the rules say."""
+    """Return the verdict announced to a caller in advance: a missing or hidden connection is refused whatever the rules say."""
     decision = runtime.access.authorizer(caller).verdict(manifest, request)
     fault = missing(runtime.connections_of(caller), request.connection) if decision.allowed else None
     return Decision(False, fault.message, "default") if fault is not None else decision
 
 
 def missing(connections: ManagedConnections, name: str | None) -> UnknownConnection | None:
-    """Return the error of a call over a connection that is not there, or hidden; None where it is there, or none is named."""
+    """Return the error of a call over a missing or hidden connection; None if it exists or none is named."""
     if name is None or name == INLINE:
         return None
     try:
@@ -40,7 +40,8 @@ def missing(connections: ManagedConnections, name: str | None) -> UnknownConnect
 
 
 def guide(manifest: Manifest, action: ActionManifest, verdict: Decision, origin: str | None) -> str:
-    """What the action takes, whether the caller may run it, and how. ``origin`` is where the HTTP API is; None where there is none."""
+    """Write the guide: the action's inputs, the caller's verdict and how to run it. ``origin`` is the HTTP API's URL; None if there is
+    none."""
     return "\n".join(_guide(manifest, action, verdict, origin))
 
 
@@ -96,7 +97,7 @@ def _cell(text: str) -> str:
 
 
 def _sample(manifest: Manifest, action: ActionManifest) -> dict[str, Any]:
-    """An invocation to begin with: the manifest's own example, or the required inputs."""
+    """Return a sample invocation: the manifest's own example, or one with the required inputs."""
     raw = next(item for item in manifest.raw["actions"] if item["key"] == action.key)
     for example in raw.get("examples", ()):
         if isinstance(example, Mapping) and "invocation" in example:

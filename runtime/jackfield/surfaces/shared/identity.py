@@ -1,4 +1,4 @@
-"""Who asks: a bearer token of ours, a JWT of the operator's identity provider, or the session of the console."""
+"""Authentication: a jackfield token, a JWT of the operator's identity provider, or a console session."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 __all__ = ["NOBODY", "Identities", "Identity", "bearer", "storable"]
 
 _FRESH = 2.0
-"""Seconds for which a token is taken as read: a revoked one may serve that long."""
+"""Seconds for which a token's look-up is cached: a revoked token may work that long."""
 _KEPT = 1000
 _ASK = {"WWW-Authenticate": 'Bearer realm="jackfield"'}
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Somebody with a scope in one workspace. ``id`` is the token's id or the JWT's subject."""
+    """An authenticated caller with a scope in one workspace. ``id`` is the token's id or the JWT's subject."""
 
     workspace: str
     id: str
@@ -41,29 +41,29 @@ class Identity:
 
     @property
     def actor(self) -> Actor:
-        """Whom the audit log names."""
+        """Actor in the audit log."""
         return Actor(self.kind, self.id, self.name)
 
     @property
     def caller(self) -> Caller:
-        """The same for the pipe: the journal and the rules."""
+        """Caller for the journal and the access rules."""
         return Caller(self.id, self.scope, self.rules, remote=True, token=self.id if self.kind == "token" else None)
 
     def require(self, scope: Scope) -> None:
-        """Do nothing where the scope is enough.
+        """Check that the scope is sufficient.
 
-        :raises Problem: 403 where it is not.
+        :raises Problem: 403 if it is not.
         """
         if not may(self.scope, scope):
             raise Problem(403, f"this needs the scope '{scope}', and the token has '{self.scope}'")
 
 
 NOBODY = Identity("", "", "read", Rules())
-"""Whoever asks for what needs no token."""
+"""Identity of requests to operations that need no token."""
 
 
 class Identities:
-    """Finds out who a request is from."""
+    """Authenticator of requests, with a cache of recent identities."""
 
     def __init__(self, storage: Storage, clock: Clock, jwt: Jwt | None) -> None:
         self._storage = storage
@@ -75,19 +75,19 @@ class Identities:
         self._jwts = Jwts(jwt, clock) if jwt is not None else None
 
     async def prepare(self, text: str) -> None:
-        """Let a JWT's key be fetched where it has to be, before a thread is taken to look who it is."""
+        """Fetch a JWT's signing key if needed, before a thread is used for the look-up."""
         if self._jwts is not None and _is_jwt(text):
             await self._jwts.ready(text)
 
     def kept(self, request: Request) -> Identity | None:
-        """The identity of a token that was just used; asks nobody."""
+        """Return the cached identity of a recently used token, without any look-up."""
         known = self._known.get(bearer(request))
         return known[1] if known is not None and self._clock.monotonic() < known[0] else None
 
     def of(self, request: Request) -> Identity:
-        """The identity behind the ``Authorization`` header.
+        """Return the identity behind the ``Authorization`` header.
 
-        :raises Problem: 401 where there is none, or it is not known; 503 where that cannot be said now.
+        :raises Problem: 401 if the token is missing or unknown; 503 if it cannot be checked now.
         """
         text = bearer(request)
         if not text:
@@ -100,9 +100,9 @@ class Identities:
         return found
 
     def find(self, text: str) -> Identity | None:
-        """The identity that a token stands for; None where it stands for none.
+        """Return the identity of a token; None if it is unknown.
 
-        :raises Problem: 503 where it is a JWT and no keys are known.
+        :raises Problem: 503 if it is a JWT and no signing keys are available.
         """
         now = self._clock.monotonic()
         known = self._known.get(text)
@@ -145,7 +145,7 @@ class Identities:
 
 
 def bearer(request: Request) -> str:
-    """The token of the ``Authorization`` header; nothing where there is none."""
+    """Return the bearer token of the ``Authorization`` header; an empty string if there is none."""
     kind, _, text = request.headers.get("authorization", "").partition(" ")
     return text.strip() if kind.lower() == "bearer" else ""
 
@@ -155,12 +155,12 @@ def _is_jwt(text: str) -> bool:
 
 
 def storable(*texts: str) -> bool:
-    """Whether a database takes these texts: JSON can hold lone surrogates and NUL, which no database's text can."""
+    """Return whether a database can store these texts: JSON can hold lone surrogates and NUL, database text cannot."""
     return not any("\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text) for text in texts)
 
 
 def _scope(claim: object) -> Scope | None:
-    """The widest of our scopes that a claim names: words in a string (RFC 8693 §4.2) or a list, with ``jackfield:`` before them or not."""
+    """Return the widest scope in a claim: words in a string (RFC 8693 §4.2) or a list, with or without the prefix ``jackfield:``."""
     words = claim.split() if isinstance(claim, str) else claim if isinstance(claim, list) else []
     named = {str(word).removeprefix("jackfield:") for word in words}
     wide: tuple[Scope, ...] = ("manage", "invoke", "read")

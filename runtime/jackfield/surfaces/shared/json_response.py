@@ -1,4 +1,4 @@
-"""JSON answers, written by orjson."""
+"""JSON responses, encoded by orjson."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["answer", "dumps"]
 
 
 def dumps(value: object) -> bytes:
-    """JSON as UTF-8. Lone surrogates, which no UTF-8 can hold, are replaced."""
+    """Encode a value as JSON in UTF-8. Lone surrogates, which UTF-8 cannot hold, are replaced."""
     try:
         return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:
@@ -21,5 +21,5 @@ def dumps(value: object) -> bytes:
 
 
 def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A JSON answer."""
+    """Build a JSON response."""
     return Response(dumps(value), status, headers, "application/json")

@@ -1,4 +1,4 @@
-"""JWTs of the operator's identity provider: its keys, fetched apart from all requests, and what a token that they signed claims."""
+"""JWTs of the operator's identity provider: fetching of its signing keys, independent of requests, and validation of claims."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ __all__ = ["Jwts"]
 _LOG = logging.getLogger("jackfield.http")
 _ALGORITHMS = ["RS256", "ES256", "EdDSA", "PS256"]
 _TIMEOUT = 4.0
-"""Seconds for which a provider may be silent, and in which its keys must be there."""
+"""Timeout in seconds for the provider's response and for reading its keys."""
 _LARGEST = 1024 * 1024
-"""Bytes: the most that the provider's keys may have."""
+"""Maximum size of the provider's keys in bytes."""
 _LONGEST = 200
-"""Characters: the longest subject."""
+"""Maximum length of a subject in characters."""
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode categories of control, format (bidirectional ones among them) and line characters: they make one name look like another."""
+"""Unicode categories of control, format (including bidirectional) and line characters, which make one name look like another."""
 _PATIENCE = 5.0
-"""Seconds that a fetch may take in all, and for which requests wait for it."""
+"""Seconds that a fetch may take in total, and for which requests wait for it."""
 _LEFT = 3
-"""Fetches that were given up and may still run: a provider that sends a byte a second holds so many threads, and no request."""
+"""Abandoned fetches that may still run: a provider that sends a byte a second occupies at most that many threads, and no request."""
 _WAITING = 100
-"""Requests that may wait for keys: more would take the places of those that need none."""
+"""Requests that may wait for keys: more would take the places of requests that need none."""
 _AGAIN, _FAILED, _STALE = 30.0, 10.0, 300.0
-"""Seconds until keys may be asked for again for a key that is not known, and after a failure; and after which they are in any case."""
+"""Seconds until keys are fetched again: for an unknown key, after a failure, and in any case."""
 _FOREIGN = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
-"""What PyJWT and cryptography let through where a token's parts do not fit each other or its key."""
+"""Exceptions that PyJWT and cryptography let through when a token's parts do not match each other or its key."""
 
 
 class Jwts:
-    """Judges tokens. Keys are fetched in a thread of their own, once at a time; who has a known key never waits for it."""
+    """JWT validator. One thread at a time fetches the keys; tokens with a known key never wait for it."""
 
     def __init__(self, settings: Jwt, clock: Clock) -> None:
         self._settings = settings
@@ -57,14 +57,14 @@ class Jwts:
         self._failing = False
 
     def _begin_anew(self) -> None:
-        """Fetch for this process: a forked child has not the thread that its parent's fetch runs in."""
+        """Reset the fetch state for this process: a forked child does not have the parent's fetching thread."""
         self._lock = threading.Lock()
         self._fetching: Future[None] | None = None
         self._given_up: list[Future[None]] = []
         self._waiting = 0
 
     async def ready(self, text: str) -> None:
-        """Have the key of a token fetched where it is not known, and wait a little for it. No thread waits."""
+        """Fetch a token's key if it is unknown, and wait briefly for it without occupying a thread."""
         kid = _kid(text)
         fetching = self._asked(kid) if kid is not None else None
         if fetching is None or self._waiting >= _WAITING:
@@ -78,9 +78,9 @@ class Jwts:
             self._waiting -= 1
 
     def claims(self, text: str) -> dict[str, Any] | None:
-        """What a token claims; None where the provider did not make it for us, or it is over. Asks nobody.
+        """Return a token's claims; None if the provider did not issue it for this server, or it has expired. Makes no request.
 
-        :raises Problem: 503 where no keys are known.
+        :raises Problem: 503 if no keys are known.
         """
         import jwt
         from cryptography.exceptions import UnsupportedAlgorithm
@@ -104,7 +104,7 @@ class Jwts:
         return found if _is_fit(found) else None
 
     def _asked(self, kid: str) -> Future[None] | None:
-        """The fetch that a request with this key should wait for; it is begun where it is time to."""
+        """Return the fetch that a request with this key should wait for; start one if it is due."""
         with self._lock:
             now = self._clock.monotonic()
             wanted = kid not in self._keys
@@ -127,7 +127,7 @@ class Jwts:
             self._abandoned(fetching)
 
     def _abandoned(self, fetching: Future[None]) -> None:
-        """Let a fetch that takes too long run on alone; what it finds still counts."""
+        """Abandon a fetch that takes too long; it runs on, and its keys still count."""
         if self._fetching is fetching and not fetching.done():
             self._given_up.append(fetching)
             self._ended({}, f"they did not come within {_PATIENCE:g} seconds")
@@ -136,7 +136,7 @@ class Jwts:
         keys, reason = dict[str, Any](), "an unexpected error"
         try:
             keys, reason = _found(self._settings.jwks_url)
-        finally:  # nobody must wait for a thread that has ended
+        finally:  # waiting requests must be released even if the thread fails
             with self._lock:
                 if keys or self._fetching is fetching:
                     self._ended(keys, reason)
@@ -154,7 +154,8 @@ class Jwts:
 
 
 def _found(url: str) -> tuple[dict[str, Any], str]:
-    """Fetch the provider's keys; or say why there are none. Requests have a cache and a pace of their own, so PyJWT keeps none."""
+    """Fetch the provider's keys, or return the reason for a failure. PyJWT's cache is unused: Jwts has its own cache and fetch
+    intervals."""
     from http.client import HTTPException
 
     import jwt
@@ -168,10 +169,10 @@ def _found(url: str) -> tuple[dict[str, Any], str]:
 
 
 def _document(url: str) -> Any:
-    """Fetch the provider's keys as JSON. PyJWT's own client reads without a limit, and for as long as a byte comes now and then.
+    """Fetch the provider's keys as JSON. PyJWT's own client reads without a size limit, and without a total timeout.
 
-    :raises OSError: where they cannot be had in time.
-    :raises ValueError: where they are too large, compressed or no JSON.
+    :raises OSError: if they cannot be fetched in time.
+    :raises ValueError: if they are too large, compressed or not JSON.
     """
     from urllib.request import Request, urlopen
 
@@ -190,8 +191,8 @@ def _document(url: str) -> Any:
 
 
 def _is_fit(claims: Mapping[str, Any]) -> bool:
-    """Whether the claims are of the types that RFC 7519 gives them (PyJWT reads ``"exp": "17"`` too), and the subject is one that can be
-    told from others in a list."""
+    """Return whether the claims have the types of RFC 7519 (PyJWT also accepts ``"exp": "17"``), and the subject is distinguishable in a
+    list."""
     from unicodedata import category
 
     subject, times = claims["sub"], [claims[name] for name in ("exp", "nbf", "iat") if name in claims]
@@ -201,7 +202,7 @@ def _is_fit(claims: Mapping[str, Any]) -> bool:
 
 
 def _kid(text: str) -> str | None:
-    """The key that a token names; None where it cannot be one that we take, so that nobody is asked for it."""
+    """Return the key id that a token names; None if it cannot be a supported one, so that no fetch is made for it."""
     import jwt
 
     try:

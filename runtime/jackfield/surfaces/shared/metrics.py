@@ -1,4 +1,4 @@
-"""What Prometheus reads at ``/metrics``."""
+"""Prometheus metrics, served at ``/metrics``."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 __all__ = ["Metrics", "shared"]
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Where worker processes keep their counters, by the name that Prometheus' client gave it."""
+"""Directory where worker processes store their counters, as named by Prometheus' client."""
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
 class Metrics:
-    """The counters of one process, or in a block of ``shared`` those of all workers; names follow Prometheus' conventions, labels are
-    bounded by what is installed."""
+    """Counters of one process, or inside ``shared`` those of all workers. Names follow Prometheus' conventions; labels are bounded by the
+    installed connectors."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -54,17 +54,18 @@ class Metrics:
         )
 
     def note(self, result: Result) -> None:
-        """Count an invocation that ended. Names that are not installed are not labels: a stranger could make up as many as he likes."""
+        """Count a finished invocation. Names that are not installed are not used as labels, since callers could invent any number of
+        them."""
         connector, action = self._labels(result)
         self._child(self.invocations, (connector, action, result.status)).inc()
         self._child(self.seconds, (connector, action)).observe(result.meta.duration_ms / 1000)
 
     def note_request(self, method: str, status: int) -> None:
-        """Count an answer."""
+        """Count an HTTP response."""
         self._child(self.requests, (method, str(status))).inc()
 
     def _labels(self, result: Result) -> tuple[str, str]:
-        """Return the connector and the action as labels: ``unknown`` where they are not installed."""
+        """Return the connector and action as labels; ``unknown`` if they are not installed."""
         connector, action = result.meta.connector, result.meta.action
         if connector is None or result.meta.connector_version is None:
             return "unknown", "unknown"
@@ -75,7 +76,7 @@ class Metrics:
         return connector, action if known and action is not None else "unknown"
 
     def _child(self, metric: Counter | Histogram, labels: tuple[str | None, ...]) -> Any:
-        """The metric of these labels: looking it up ourselves takes a tenth of the library's time."""
+        """Return the metric of these labels, cached: this takes a tenth of the library's own look-up."""
         key = (metric, labels)
         found = self._children.get(key)
         if found is None:
@@ -83,21 +84,21 @@ class Metrics:
         return found
 
     def note_leases(self, so_far: Mapping[str, int]) -> None:
-        """Count the credentials that were leased; ``so_far`` are all of this process, by outcome."""
+        """Count leased credentials; ``so_far`` holds this process's totals by outcome."""
         for outcome, count in so_far.items():
             self.leases.labels(outcome).inc(max(0, count - self._leased.get(outcome, 0)))
             self._leased[outcome] = max(count, self._leased.get(outcome, 0))
 
     def text(self) -> bytes:
-        """The exposition format."""
+        """Return the metrics in Prometheus' exposition format."""
         folder = os.environ.get(_FOLDER)
         return generate_latest(self.registry if folder is None else _together(folder))
 
 
 @contextlib.contextmanager
 def shared() -> Iterator[None]:
-    """In this block processes that are started count together: whichever is asked tells of all, also of those that have ended."""
-    if _FOLDER in os.environ:  # the operator's own
+    """Aggregate the counters of processes started in this block, including finished ones: any worker reports the totals."""
+    if _FOLDER in os.environ:  # set by the operator
         yield
         return
     with tempfile.TemporaryDirectory(prefix="jackfield-metrics-") as folder:
@@ -112,7 +113,7 @@ def _together(folder: str) -> CollectorRegistry:
     for file in Path(folder).glob("gauge_live*.db"):
         pid = file.stem.rpartition("_")[2]
         if pid.isdigit() and not _lives(int(pid)):
-            mark_process_dead(int(pid), folder)  # type: ignore[no-untyped-call]  # what it ran, it runs no more
+            mark_process_dead(int(pid), folder)  # type: ignore[no-untyped-call]  # drops the gauges of a dead worker
     registry = CollectorRegistry()
     MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
     return registry

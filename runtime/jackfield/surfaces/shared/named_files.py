@@ -1,4 +1,4 @@
-"""Invocations that name uploaded files: ``{"file": id}`` wherever the action takes a FILE."""
+"""Invocations that refer to uploaded files: ``{"file": id}`` wherever the action takes a FILE."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ async def with_files(
     briefly: Callable[[Callable[[], Any]], Awaitable[Any]],
     weigh: Callable[[int], None] = lambda _size: None,
 ) -> Mapping[str, Any]:
-    """The invocation with the uploaded files that its inputs name. What names no known action is left to the pipe. ``briefly`` reads
-    them in a thread; ``weigh`` is told before how many bytes they have together.
+    """Return the invocation with the files that its inputs refer to. Unknown connectors and actions are left to the pipe. ``briefly`` reads
+    the files in a thread; ``weigh`` is called with their total size before they are read.
 
     :raises InvalidInput: for ids that are unknown or expired, and for files that are too large together.
     """
@@ -42,7 +42,7 @@ async def with_files(
 
 
 def _may_name_files(value: object) -> bool:
-    """Whether there is any ``{"file": …}`` in the inputs."""
+    """Return whether the inputs contain any ``{"file": …}``."""
     if isinstance(value, dict):
         return value.keys() == {"file"} or any(_may_name_files(item) for item in value.values() if isinstance(item, dict | list))
     return isinstance(value, list) and any(_may_name_files(item) for item in value if isinstance(item, dict | list))

@@ -1,4 +1,4 @@
-"""One operation of the HTTP server, and how a surface gives the server what it serves."""
+"""One operation of the HTTP server, and the interface through which surfaces contribute operations."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ __all__ = ["Endpoint", "Mount", "Operation"]
 
 Endpoint = Callable[["Request", "ServerContext", "Identity"], Awaitable[Response]]
 Mount = Callable[["ServerContext"], "Sequence[Operation | Route]"]
-"""Makes what a surface serves in one process. The application guards an operation by its token and scope; a route guards itself."""
+"""Factory of a surface's routes in one process. The application checks token and scope of an operation; a plain route checks its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. ``scope`` is what a token needs, None where none is asked for; ``answers`` are the good answers, each with
-    the name of its schema (or media type, or nothing); ``results`` are statuses that come with a Result, ``problems`` with a problem."""
+    """One method of one path. ``scope`` is the scope a token needs, None for no authentication. ``answers`` maps success statuses to the
+    name of a schema, a media type or an empty string; ``results`` are statuses that carry a Result, ``problems`` those that carry a problem
+    document."""
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
@@ -44,5 +45,5 @@ class Operation:
 
     @property
     def tag(self) -> str:
-        """The group that it is shown in: the first word of its path."""
+        """Group in the documentation: the first word of the path."""
         return self.path.split("/")[2].partition(":")[0] if self.path.startswith("/v1/") else "server"

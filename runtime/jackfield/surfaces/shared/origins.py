@@ -1,5 +1,5 @@
-"""Web pages that call: only those of our own origin, and those that the operator names. A page of another one may have our address by DNS
-rebinding."""
+"""Origin checks for requests of web pages: only pages of the server's own origin and of origins that the operator allows. DNS rebinding can
+give a foreign page the server's address."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[
 
 
 def check_origin(request: Request, settings: Settings) -> None:
-    """Refuse the request of a web page, unless the page is one of ours or of the operator's.
+    """Refuse requests of web pages, except from the server's own and the operator's allowed origins.
 
     :raises Problem: 403.
     """
@@ -37,9 +37,9 @@ def check_origin(request: Request, settings: Settings) -> None:
 
 
 def check_origins(origins: Iterable[str]) -> None:
-    """Check the origins that the operator names; ``*`` stands for all.
+    """Check the origins that the operator allows; ``*`` stands for all.
 
-    :raises InvalidInvocation: for one that no browser sends: with a path, upper case, or a scheme's own port.
+    :raises InvalidInvocation: for one that no browser sends: with a path, upper case, or the scheme's default port.
     """
     for origin in origins:
         if origin != "*" and (not _ORIGIN.match(origin) or origin.endswith(_NEVER_SENT.get(origin.partition(":")[0], " "))):
@@ -50,17 +50,17 @@ def check_origins(origins: Iterable[str]) -> None:
 
 
 def foreign_host(headers: Iterable[tuple[bytes, bytes]], settings: Settings) -> str | None:
-    """Explain why a page is not shown under the host that was asked for; None where it is shown.
+    """Explain why a page is not served under the requested host; return None if it is served.
 
-    A server that only this machine can reach has no other name: a page of another one is there by DNS rebinding.
+    A server that only this machine can reach has no other name: a page under another name is DNS rebinding.
     """
     host = next((value.decode("latin-1") for name, value in headers if name == b"host"), "")
     return page_fault((), "", host, allowed=(), local=settings.loopback and not settings.behind_proxy)
 
 
 def _own(request: Request, settings: Settings) -> set[str]:
-    """The origins of this server. What the request says of its host is believed over TLS only, where a certificate has vouched for it:
-    elsewhere whoever rebinds a name to this machine writes it there."""
+    """Return the origins of this server. The request's Host header is trusted over TLS only, where a certificate vouches for it; without
+    TLS, an attacker who rebinds a name to this machine controls it."""
     scheme, server = request.scope["scheme"], request.scope.get("server")
     if settings.loopback and not settings.behind_proxy:
         port = server[1] if server else settings.port

@@ -1,4 +1,4 @@
-"""Serving below a path of another host (``https://corp.example/jackfield/``): every address that leaves the server carries that prefix."""
+"""Serving below a path of another host (``https://corp.example/jackfield/``): all URLs in responses carry that prefix."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _ADDRESSES = frozenset({b"location", b"content-location", b"hx-redirect", b"hx-l
 
 
 def current_prefix() -> str:
-    """Return the prefix of the request that is served here, such as ``/jackfield``; nothing where there is none."""
+    """Return the path prefix of the current request, such as ``/jackfield``; an empty string if there is none."""
     return _PREFIX.get()
 
 
 def below_prefix(address: str) -> str:
-    """Return an address of this server as its visitor's browser has to ask for it; leave any other address as it is."""
+    """Return a local address with the prefix that the visitor's browser needs; leave any other address unchanged."""
     return f"{_PREFIX.get()}{address}" if address.startswith("/") and not address.startswith("//") else address
 
 
 def checked_prefix(text: str) -> str | None:
-    """Return a prefix without a slash at its end; None where ``text`` is not one."""
+    """Return a prefix without a trailing slash; None if ``text`` is not a valid prefix."""
     bare = text.strip().rstrip("/")
     return bare if not bare or (len(bare) <= _LONGEST and _FORM.match(bare)) else None
 
 
 class Prefixed:
-    """ASGI middleware. ``root_path`` is the prefix that the operator names; ``forwarded`` takes it from ``X-Forwarded-Prefix`` as well.
+    """ASGI middleware. ``root_path`` is the operator's prefix; ``forwarded`` also accepts ``X-Forwarded-Prefix``.
 
-    The proxy may leave the prefix in the path or strip it, where the operator names it; a prefix that a header names was stripped.
+    With the operator's prefix, the proxy may leave it in the path or strip it; a prefix from the header counts as stripped.
     """
 
     def __init__(self, app: ASGIApp, root_path: str, *, forwarded: bool) -> None:
@@ -59,7 +59,7 @@ class Prefixed:
         if not prefix:
             await self._app(scope, receive, send)
             return
-        scope["app_root_path"] = prefix  # base_url has it; routes do not
+        scope["app_root_path"] = prefix  # base_url includes it; routes do not
 
         async def prefixed(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -79,7 +79,7 @@ class Prefixed:
 
 
 def _varied(send: Send) -> Send:
-    """Have no cache give one visitor an answer with another's prefix, which anybody who reaches the server directly can name."""
+    """Keep caches from serving a response with another visitor's prefix, which any client with direct access to the server can name."""
 
     async def varied(message: Message) -> None:
         if message["type"] == "http.response.start":

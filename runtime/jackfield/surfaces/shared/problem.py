@@ -1,4 +1,4 @@
-"""The API's own refusals, as problem details (RFC 9457)."""
+"""Refusals of the API itself, as problem details (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Problem(Exception):
 
 
 def problem(error: Problem) -> Response:
-    """The answer to a refused request."""
+    """Build the response to a refused request."""
     body = _body(error.status, error.detail) | error.members
     return Response(dumps(body), error.status, error.headers, "application/problem+json")
 
 
 def of_error(error: JackfieldError, status: int | None = None) -> Problem:
-    """The refusal that an error of ours comes to, with its code, details and hint."""
+    """Convert a jackfield error to a problem document with its code, details and hint."""
     told = error.to_json("http")
     members = {name: told[name] for name in ("code", "details", "hint") if name in told}
     headers = {"Retry-After": str(max(1, round(error.retry_after or 1)))} if error.retryable else None
@@ -39,7 +39,7 @@ def of_error(error: JackfieldError, status: int | None = None) -> Problem:
 
 
 def raw_problem(status: int, detail: str, identifier: bytes, more: tuple[str, ...] = ()) -> bytes:
-    """The whole answer to what never became a request; the connection ends with it."""
+    """Build the complete raw response to input that never became a request; it closes the connection."""
     body = dumps(_body(status, detail))
     lines = (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", "content-type: application/problem+json", f"content-length: {len(body)}",

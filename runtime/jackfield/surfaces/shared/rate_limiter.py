@@ -1,4 +1,4 @@
-"""So many requests a second for each of many keys."""
+"""Rate limit per key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KEPT = 10_000
 
 
 class RateLimiter:
-    """A bucket for each key: it holds a second's worth (one at least) and is filled as time goes by. ``rate`` 0 is no limit."""
+    """Token-bucket rate limiter, one bucket per key. A bucket holds one second's worth (at least one token); ``rate`` 0 is no limit."""
 
     def __init__(self, rate: float, clock: Clock) -> None:
         self._rate = rate
@@ -27,7 +27,7 @@ class RateLimiter:
         at_fork(self)
 
     def takes(self, key: bytes) -> bool:
-        """Whether the bucket of ``key`` had one left, which is taken."""
+        """Take a token from the bucket of ``key``; return False if it is empty."""
         if not self._rate:
             return True
         with self._lock:
@@ -40,7 +40,7 @@ class RateLimiter:
         return taken
 
     def is_empty(self, key: bytes) -> bool:
-        """Whether the bucket of ``key`` has none left."""
+        """Return whether the bucket of ``key`` is empty."""
         return bool(self._rate) and key in self._left and self._filled(key)[0] < 1.0
 
     def _filled(self, key: bytes) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Readiness of one process: the catalog is read, and the database can be written, which one that can be read need not be."""
+"""Readiness of one process: the catalog is loaded, and the database is writable, not just readable."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ __all__ = ["Readiness"]
 T = TypeVar("T")
 
 _FRESH = 2.0
-"""Seconds for which an outcome is taken as read: a probe costs one commit in that time, however many ask."""
+"""Seconds for which an outcome is cached: probes cost at most one commit in that time."""
 _LOCK_WAIT = 2.0
 _PATIENCE = 3.0
 _ROOM = 256 * 1024
-"""Bytes that a disk must have free: SQLite needs them for the next commits."""
+"""Free bytes required on the disk: SQLite needs them for the next commits."""
 _PROBE = "UPDATE schema_migrations SET applied_at = applied_at WHERE version = 1"
 
 
 class Readiness:
-    """Answers whether the database takes writes. One look at a time, in a thread of its own: a database that hangs holds nobody else."""
+    """Readiness check, cached. One check runs at a time, in its own thread: a hanging database blocks nothing else."""
 
     def __init__(self, storage: Storage, clock: Clock) -> None:
         self.warm = threading.Event()
@@ -46,7 +46,7 @@ class Readiness:
         self._fault: str | None = None
 
     async def fault(self) -> str | None:
-        """Return why the process is not ready; None if it is. Waits a moment for a process that has just started."""
+        """Return why the process is not ready; None if it is. Wait briefly for a process that has just started."""
         if not self.warm.is_set() and not await self._in_thread(partial(self.warm.wait, _PATIENCE)):
             return "the catalog is being read"
         if not self._storage.enabled:

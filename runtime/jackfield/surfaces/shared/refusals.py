@@ -1,4 +1,4 @@
-"""Results of what a surface refuses before the pipe sees it."""
+"""Results of invocations that a surface refuses before they reach the pipe."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["refused"]
 
 
 def refused(error: JackfieldError, body: object) -> Result:
-    """The Result of an invocation that is refused; ``body`` is what there is of it."""
+    """Build the Result of a refused invocation from its ``body``, which may be incomplete."""
     meta = Meta(new_invocation_id())
-    if isinstance(body, Mapping) and not isinstance(error, UnknownName):  # a name of nothing that there is may be a secret, by mistake
+    if isinstance(body, Mapping) and not isinstance(error, UnknownName):  # an unknown name may be a misplaced secret
         named = (body.get("connector"), body.get("action"))
         meta.connector, meta.action = (name if isinstance(name, str) else None for name in named)
     return Result("failed", meta, error=error)

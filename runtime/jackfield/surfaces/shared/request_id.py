@@ -1,4 +1,4 @@
-"""The id that every answer carries: the caller's own, or one that we make."""
+"""Request id carried by every response: the caller's own, or a generated one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ _GOOD = re.compile(rb"[A-Za-z0-9._-]{1,100}\Z")
 
 
 def request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The id of the request with these headers, whose names are in lower case."""
+    """Return the request id from these headers, whose names are in lower case."""
     given = dict(headers).get(b"x-request-id", b"")
     return given if _GOOD.match(given) else uuid.uuid4().hex.encode()

@@ -1,7 +1,7 @@
-"""Uploads at rest: each file encrypted in chunks under a key of its own, and a count of what each workspace keeps.
+"""Uploads at rest: each file encrypted in chunks under its own key, and usage counts per workspace.
 
-The chunks are AES-256-GCM with a counter as the nonce, since no key encrypts a second file; the last one is marked, so a file that was cut
-off does not open (STREAM, Hoang et al. 2015). The file's key is sealed by the vault for the workspace and the file's id.
+The chunks are AES-256-GCM with a counter as the nonce, since no key encrypts a second file. The last chunk is marked, so that a truncated
+file does not decrypt (STREAM, Hoang et al. 2015). The vault seals the file's key for the workspace and the file's id.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["CHUNK", "SealedFile", "Usages", "create", "opened"]
 
 CHUNK = 1024 * 1024
-"""Bytes of a chunk before encryption."""
+"""Chunk size in bytes before encryption."""
 _TAG = 16
 _NONCE = 12
 _LOOK_AGAIN = 30.0
-"""Seconds after which a folder is looked through again, since other processes keep files in it too."""
+"""Seconds after which a folder is scanned again, since other processes write to it too."""
 
 
 class SealedFile:
-    """One file that is being written, chunk by chunk."""
+    """One file being written chunk by chunk."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.key = os.urandom(KEY_BYTES)
@@ -50,14 +50,14 @@ class SealedFile:
 
 
 def create(path: Path) -> BinaryIO:
-    """Open a new file that nobody else may read."""
+    """Create a file that only its owner may read."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def opened(path: Path, key: bytes) -> bytes:
     """Decrypt a file.
 
-    :raises OSError: where it cannot be read, or was changed or cut off.
+    :raises OSError: if it is unreadable, modified or truncated.
     """
     from cryptography.exceptions import InvalidTag
 
@@ -88,7 +88,7 @@ def _mark(*, last: bool) -> bytes:
 
 @dataclass(slots=True)
 class _Usage:
-    """Files and bytes in one folder, and when it was looked through."""
+    """File count and bytes of one folder, and the time of its scan."""
 
     files: int
     size: int
@@ -96,9 +96,9 @@ class _Usage:
 
 
 class Usages:
-    """What each workspace keeps, counted in memory: a folder is looked through every 30 seconds at most. Thread-safe.
+    """Usage per workspace, cached in memory: a folder is scanned at most every 30 seconds. Thread-safe.
 
-    With several processes a workspace may go over its limits by what the others took in these seconds.
+    With several processes, a workspace may exceed its limits by the uploads of the others in that time.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -108,7 +108,7 @@ class Usages:
         at_fork(self)
 
     def reserve(self, folder: Path, limit: int) -> int | None:
-        """Count one file more. Return the bytes that the folder has by now, or None where it has ``limit`` files already."""
+        """Count one more file. Return the bytes used in the folder, or None if it already has ``limit`` files."""
         with self._lock:
             usage = self._by_folder.get(folder)
             if usage is None or self._clock.monotonic() - usage.seen_at >= _LOOK_AGAIN:
@@ -119,7 +119,7 @@ class Usages:
             return usage.size
 
     def settle(self, folder: Path, size: int | None) -> None:
-        """Add the bytes of a file that was reserved; None takes the reservation back."""
+        """Add the size of a reserved file; None cancels the reservation."""
         with self._lock:
             usage = self._by_folder.get(folder)
             if usage is not None:
@@ -127,7 +127,7 @@ class Usages:
                 usage.files -= size is None
 
     def forget(self) -> None:
-        """Look through the folders again: files were deleted."""
+        """Discard the counts after files were deleted; folders are scanned again."""
         with self._lock:
             self._by_folder.clear()
 

@@ -1,4 +1,4 @@
-"""Connectors and actions as one caller finds them: the index over all of them, cut to the catalog that the caller sees."""
+"""Search for connectors and actions: the full index, filtered to the catalog that the caller may see."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["found_actions", "listed_connectors"]
 
 
 def listed_connectors(index: ActionIndex, catalog: Catalog) -> list[Entry]:
-    """Return the rows of the connectors in ``catalog``, by key."""
+    """Return the rows of the connectors in ``catalog``, sorted by key."""
     return catalog.entries() if isinstance(catalog, SeenCatalog) else index.entries()
 
 
 def found_actions(
     index: ActionIndex, catalog: Catalog, words: str, connector: str | None, effect: str | None, start: int, limit: int
 ) -> tuple[list[Found], int | None]:
-    """Return at most ``limit`` actions that fit and are in ``catalog``, best first, from place ``start`` of the whole index on; and the
-    place to go on from, None behind the last."""
+    """Return at most ``limit`` matching actions in ``catalog``, best first, from position ``start`` of the full index; and the position to
+    continue from, None at the end."""
     found: list[Found] = []
     while True:
         rows, more = index.find(words, connector, effect, start, limit)

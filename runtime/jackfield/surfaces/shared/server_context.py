@@ -1,4 +1,4 @@
-"""What one server process has: the runtimes of all workspaces, who may come in, files, counters, workers."""
+"""State of one server process: runtimes of all workspaces, authentication, files, metrics and workers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.http")
 _BRIEF, _SLOW = 32, 64
-"""Threads for looks into the database, and for what asks a provider: a slow provider must not keep anybody from signing in."""
+"""Thread counts for database look-ups and for provider calls, kept apart so that a slow provider does not block authentication."""
 _SWEEP_EVERY = 600.0
 _FIRST_CALL = (
     "cryptography.hazmat.primitives.ciphers.aead",
@@ -51,11 +51,11 @@ _FIRST_CALL = (
 )
 """Modules that take a first call 80 ms to import."""
 _SHORTAGES = 1 / 60
-"""Times a second that the log says that memory or threads ran out."""
+"""Log entries per second about exhausted memory or threads."""
 
 
 class ServerContext:
-    """Shared by all requests of a process."""
+    """State shared by all requests of a process."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class ServerContext:
         self._rates = RateLimiter(settings.rate, self.clock)
         self._stopping = stopping or Stopping(settings.stop_within, self.clock)
         self.document: bytes | None = None
-        """The OpenAPI document, kept by the endpoint that makes it."""
+        """The OpenAPI document, cached by the endpoint that builds it."""
         self._workers: QueueWorkers | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._brief = Threads(_BRIEF, "jackfield-http")
@@ -92,36 +92,36 @@ class ServerContext:
 
     @property
     def stopping(self) -> bool:
-        """Whether this process was told to stop."""
+        """True once this process has been asked to stop."""
         return self._stopping.begun
 
     def runtime(self, workspace: str) -> Jackfield:
-        """The runtime of one workspace."""
+        """Return the runtime of one workspace."""
         return self.runtimes.find(workspace)
 
     def pace(self, identity: Identity) -> None:
-        """Take one from the budget of whoever asks: all requests of a token share it, and those of the sessions that it began.
+        """Take one request from the caller's rate budget. All requests of a token share it, including those of sessions started with it.
 
-        :raises Problem: 429 where it is used up.
+        :raises Problem: 429 if it is used up.
         """
         if not self._rates.takes(f"{identity.workspace}/{identity.id}".encode()):
             raise Problem(429, f"a token may make {self.settings.rate:g} requests a second", {"Retry-After": "1"})
 
     async def opened(self, workspace: str) -> Jackfield:
-        """The same, with its journal open: what takes long the first time is done in a thread."""
+        """Return the workspace's runtime with its journal open; a slow first opening runs in a thread."""
         known = self.runtimes.known(workspace)
         return known if known is not None and known.is_open else await self.briefly(lambda: _opened(self.runtimes.find(workspace)))
 
     async def briefly(self, step: Callable[[], T]) -> T:
-        """Run a step that waits for nobody but the database."""
+        """Run a step that waits only for the database in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._brief, step)
 
     async def slowly(self, step: Callable[[], T]) -> T:
-        """Run a step that may ask a provider."""
+        """Run a step that may call a provider in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._slow, step)
 
     def start(self) -> None:
-        """Begin to work on the queue; called in the event loop."""
+        """Start the queue workers; call it in the event loop."""
         asyncio.get_running_loop().set_default_executor(self._brief)
         self._slow.submit(self._warm_up)
         self._workers = QueueWorkers(self.runtimes, self.settings.queue_workers, self.metrics.note, lambda: self.stopping)
@@ -140,12 +140,12 @@ class ServerContext:
             self.readiness.warm.set()
 
     def wake(self) -> None:
-        """Something was queued."""
+        """Notify the workers of a queued invocation."""
         if self._workers is not None:
             self._workers.wake()
 
     async def stop(self) -> None:
-        """Let what runs end in the time that is left, have the journal tell of the rest, and close the database."""
+        """Let running invocations finish in the remaining time, record the rest in the journal, and close the database."""
         self._stopping.begin()
         if self._sweeper is not None:
             self._sweeper.cancel()

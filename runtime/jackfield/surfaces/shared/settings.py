@@ -1,4 +1,4 @@
-"""What an operator can set of the HTTP server, and its limits."""
+"""Settings and limits of the HTTP server."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from jackfield.invocation import MAX_BYTES
 __all__ = ["Jwt", "McpTools", "Settings"]
 
 McpTools = Literal["discovery", "all"]
-"""Which tools MCP's clients see: those that find and run actions, or one for each action, too."""
+"""Tools that MCP clients see: those for finding and running actions, or also one per action."""
 
 
 @dataclass(frozen=True, slots=True)
 class Jwt:
-    """An identity provider whose tokens are taken beside ours; ``workspace_claim`` and ``scope_claim`` name the claims that count."""
+    """An identity provider whose JWTs are accepted besides jackfield's tokens; ``workspace_claim`` and ``scope_claim`` name its claims."""
 
     jwks_url: str
     issuer: str
@@ -26,13 +26,15 @@ class Jwt:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Limits in bytes, seconds and counts. ``max_bodies`` is for the bodies of all requests under way in one
-    process, ``files_cap`` for all files of one workspace, of which there are at most
-    ``files_count``; a request's head must be there within
-    ``head_within`` and have at most ``max_head``; its body must come at ``slowest`` bytes a second at least, after a start of
-    ``body_within``; an answer must be read as fast, after ``unread_within``; ``guesses`` are unknown tokens a second from one
-    address. ``rate`` is requests a second for each token, 0 for no limit; ``origins`` may call from browsers; ``allowed_hosts`` are
-    host names that connections' endpoints may point to although they are internal; ``mcp_tools`` says which tools MCP's clients see."""
+    """Settings of the server; limits are in bytes, seconds and counts.
+
+    ``max_bodies`` covers the bodies of all running requests in one process; ``files_cap`` and ``files_count`` limit the files of one
+    workspace. A request's head must arrive within ``head_within`` and have at most ``max_head`` bytes. Its body must arrive at ``slowest``
+    bytes a second at least, after ``body_within``; a response must be read as fast, after ``unread_within``. ``guesses`` is the number of
+    unknown tokens a second from one address, ``rate`` the number of requests a second per token, 0 for no limit. ``origins`` may call from
+    browsers. ``allowed_hosts`` are internal host names that connections' endpoints may use. ``mcp_tools`` selects the tools that MCP
+    clients see.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -65,5 +67,5 @@ class Settings:
 
     @property
     def loopback(self) -> bool:
-        """Whether only this machine can reach the server."""
+        """True if only this machine can reach the server."""
         return self.host in ("127.0.0.1", "::1", "localhost")

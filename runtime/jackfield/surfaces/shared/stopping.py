@@ -1,4 +1,4 @@
-"""The time that a process of the server has to stop, and what a signal that asks for it comes to."""
+"""Stop deadline of a server process, and its handling of stop signals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["GracefulServer", "Stopping"]
 
 
 class Stopping:
-    """Whether the process was told to stop, and the seconds that are left to do it: all steps share them."""
+    """Stop deadline of a process: once stopping begins, all steps share the remaining seconds."""
 
     def __init__(self, within: float, clock: Clock) -> None:
         self.within = within
@@ -25,28 +25,28 @@ class Stopping:
         self._until: float | None = None
 
     def begin(self) -> None:
-        """The process was told to stop."""
+        """Start the deadline, once."""
         if self._until is None:
             self._until = self._clock.monotonic() + self.within
 
     @property
     def begun(self) -> bool:
-        """Whether it was told to."""
+        """True once stopping has begun."""
         return self._until is not None
 
     @property
     def left(self) -> float:
-        """Seconds until it has to have stopped."""
+        """Seconds left until the deadline."""
         return self.within if self._until is None else max(0.0, self._until - self._clock.monotonic())
 
 
 class GracefulServer(uvicorn.Server):
-    """A server whose process goes on after it has stopped. Uvicorn raises the signal once more, which would make a failure of a stop that
-    went well."""
+    """uvicorn server whose process continues after a stop. uvicorn raises the signal once more, which would turn a clean stop into a
+    failure."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take the signals that uvicorn takes."""
+        """Capture the signals that uvicorn captures."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

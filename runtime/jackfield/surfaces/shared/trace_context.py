@@ -1,4 +1,4 @@
-"""The trace that a call belongs to (W3C Trace Context)."""
+"""Trace context of a call (W3C Trace Context)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z"
 
 
 def traced(invocation: Mapping[str, Any], parent: object) -> Mapping[str, Any]:
-    """The invocation as part of the trace ``parent``, where that is one and the invocation names none itself."""
+    """Add the trace ``parent`` to the invocation if it is valid and the invocation names no trace itself."""
     context = invocation.get("context", {})
     if not isinstance(parent, str) or not _TRACEPARENT.match(parent) or not isinstance(context, dict) or "traceparent" in context:
         return invocation

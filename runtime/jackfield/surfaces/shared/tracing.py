@@ -1,4 +1,4 @@
-"""OpenTelemetry (extra ``otel``): a span for each invocation and one for each stage of it. No payload: names, ids, effects, codes."""
+"""OpenTelemetry (extra ``otel``): one span per invocation and one per stage. No payload: only names, ids, effects and codes."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ __all__ = ["Tracing", "configured"]
 
 _VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _LAST_WITHIN = 3.0
-"""Seconds that the last spans of a process may take."""
+"""Timeout in seconds for exporting the last spans of a process."""
 _CURRENT: ContextVar[_Spans | None] = ContextVar("jackfield_spans", default=None)
 
 
 def configured(environment: Mapping[str, str]) -> Sequence[object]:
-    """The plugin, where the environment names a collector (OpenTelemetry's own variables) and the extra is installed; else nothing."""
+    """Return the tracing plugin if the environment names a collector (OpenTelemetry's own variables) and the extra is installed; else
+    nothing."""
     if not any(environment.get(name) for name in _VARIABLES) or environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return ()
     if importlib.util.find_spec("opentelemetry.sdk") is None:
@@ -38,32 +39,32 @@ def configured(environment: Mapping[str, str]) -> Sequence[object]:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     resource = Resource.create({"service.name": environment.get("OTEL_SERVICE_NAME") or "jackfield"})
-    provider = Provider(resource=resource, shutdown_on_exit=False)  # a signal ends the process before anything is done at its exit
+    provider = Provider(resource=resource, shutdown_on_exit=False)  # a signal ends the process before exit handlers run
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return (Tracing(provider),)
 
 
 class Tracing:
-    """A plugin. The parent of an invocation's span is its ``traceparent`` (W3C Trace Context), where it has one."""
+    """Tracing plugin. An invocation's ``traceparent`` (W3C Trace Context), if any, is the parent of its span."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
         self._tracer = provider.get_tracer("jackfield")
 
     def close(self) -> None:
-        """Export what has not been exported, for as long as a collector may take to be given up."""
+        """Export the remaining spans, within a time limit in case the collector is down."""
         closing = threading.Thread(target=self._provider.shutdown, name="jackfield-spans", daemon=True)
         closing.start()
         closing.join(_LAST_WITHIN)
 
     @hookimpl
     def around(self, invocation: Invocation, workspace: str, meta: Meta) -> Any:
-        """The span of one invocation."""
+        """Wrap one invocation in a span."""
         return self._spanned(invocation, workspace, meta)
 
     @hookimpl
     def stage(self, name: str) -> None:
-        """The span of a stage begins, and that of the stage before it ends."""
+        """End the span of the previous stage and begin that of the next."""
         spans = _CURRENT.get()
         if spans is not None:
             spans.begin(name)
@@ -94,13 +95,13 @@ class Tracing:
 
 
 def _unknown(error: BaseException, meta: Meta) -> dict[str, str]:
-    """The attributes of names that nothing has: they may be anything, a secret in the wrong field too."""
+    """Mask the attributes of unknown names: they may be anything, even a secret in the wrong field."""
     connector = {"jackfield.connector": "unknown"} if meta.connector_version is None else {}
     return {**connector, "jackfield.action": "unknown"} if connector or isinstance(error, UnknownAction) else {}
 
 
 class _Spans:
-    """The spans of one invocation: its own, and that of the stage which it is in."""
+    """Spans of one invocation: its own and that of its current stage."""
 
     def __init__(self, tracer: Tracer, whole: Span) -> None:
         self._tracer = tracer
@@ -108,7 +109,7 @@ class _Spans:
         self._stage: Span | None = None
 
     def begin(self, name: str) -> None:
-        """Go on to another stage."""
+        """End the current stage's span and begin another."""
         from opentelemetry.trace import set_span_in_context
 
         if self._stage is not None:
@@ -116,7 +117,7 @@ class _Spans:
         self._stage = self._tracer.start_span(f"jackfield.{name}", set_span_in_context(self._whole))
 
     def end(self, error: BaseException | None) -> None:
-        """The invocation has ended; of an error its code is told, never its text."""
+        """End the open spans; record the error's code, never its text."""
         from opentelemetry.trace import Status, StatusCode
 
         for span in (self._stage, self._whole):

@@ -26,11 +26,11 @@ __all__ = ["upload"]
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,100}\Z")
 _CHUNK = 256 * 1024
 _FORM = 64 * 1024
-"""Bytes that a form may have around its file."""
+"""Bytes allowed for a form's overhead around its file."""
 
 
 async def upload(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Stream one file to disk; its id is a FILE wherever one is taken, in this workspace, until it expires."""
+    """Stream one file to disk. Its id can be used as a FILE in this workspace until it expires."""
     announced = request.headers.get("content-length", "")
     limit = server.settings.max_file
     if announced.isdigit() and int(announced) > limit + _FORM:
@@ -49,7 +49,7 @@ async def _from_form(request: Request, server: ServerContext, identity: Identity
         form = await MultiPartParser(
             request.headers, bounded(request, server.settings.max_file + _FORM), max_files=1, max_fields=10
         ).parse()
-    except (MultiPartException, KeyError, ValueError) as error:  # a boundary that is missing is a KeyError there
+    except (MultiPartException, KeyError, ValueError) as error:  # a missing boundary raises KeyError
         reason = error.message if isinstance(error, MultiPartException) else "it has no boundary"
         raise Problem(400, f"the form cannot be read: {reason}") from None
     try:
