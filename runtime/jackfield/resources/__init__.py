@@ -1,1 +1,1 @@
-"""What one process works with, whatever it runs: database and vault, threads, memory."""
+"""Resources of one process, for every surface: database and vault, threads, memory."""

@@ -1,4 +1,4 @@
-"""Memory that this process may have, and settings of the C library's allocator where that is limited."""
+"""Memory limit of this process, and settings of the C library's allocator for processes with a limit."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ _LOG = logging.getLogger("jackfield.resources")
 _GROUPS = Path("/proc/self/cgroup")
 _ROOT = Path("/sys/fs/cgroup")
 _UNLIMITED = 2**60
-"""Bytes from which a limit is none: cgroup v1 writes the largest number of pages."""
+"""Bytes from which a limit counts as none: cgroup v1 reports the largest number of pages instead."""
 _ARENA_MAX, _MMAP_THRESHOLD = -8, -3
 """Options of mallopt(3)."""
 _LARGE = 1024**2
 
 
 def memory_limit(processes: int = 1) -> int:
-    """Return the bytes of memory that this process may have; 0 where there is no limit.
+    """Return the memory limit of this process in bytes; 0 if there is none.
 
-    A limit of the address space (RLIMIT_AS) is for each process; ``processes`` share that of the control group.
+    The address space limit (RLIMIT_AS) applies to each process; the control group's limit is shared by ``processes``.
     """
     limits = [_address_space(), *(limit // processes for limit in _of_groups())]
     return min((limit for limit in limits if 0 < limit < _UNLIMITED), default=0)
 
 
 def save_memory() -> None:
-    """Where memory is limited, have one heap for all threads and give large blocks back once they are free. Call it before threads start.
+    """Use one heap for all threads and release large free blocks, if memory is limited. Call this before threads start.
 
-    By default glibc reserves 64 MiB of address space for each of up to 8 heaps per core: a server with 92 MiB in use had taken 633 MiB. It
-    also keeps large blocks: after mails of 12 MB a server held 307 MiB, and 120 MiB with this.
+    By default glibc reserves 64 MiB of address space for each of up to 8 heaps per core: a server with 92 MiB in use had reserved 633 MiB.
+    It also retains large blocks: after mails of 12 MB a server held 307 MiB, but 120 MiB with this setting.
     """
     if sys.platform != "linux" or not memory_limit():
         return
@@ -55,7 +55,7 @@ def _address_space() -> int:
 
 
 def _of_groups() -> list[int]:
-    """Return the limits of this process's control group and of those around it, cgroup v2 and v1."""
+    """Return the limits of this process's control group and its parents, for cgroup v2 and v1."""
     try:
         lines = _GROUPS.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
@@ -72,7 +72,7 @@ def _of_groups() -> list[int]:
 
 
 def _around(root: Path, path: str, name: str) -> list[Path]:
-    """Return the files of a group and its parents. In a container the path may be the host's: then only the root is there."""
+    """Return the files of a group and its parents. In a container the path may be the host's, of which only the root exists."""
     group = PurePosixPath(path.lstrip("/"))
     return [root / part / name for part in (group, *group.parents)]
 

@@ -1,4 +1,4 @@
-"""The database and the vault that one process works with, opened when they are first needed."""
+"""The database and the vault of one process, opened on first use."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["NONE", "Migrated", "Storage", "barred_paths", "database_url", "home"]
 
 NONE = "none"
-"""The URL that stands for no database: no store, no journal, idempotency keys refused (contract §6)."""
+"""URL for no database: no stored connections, no journal, idempotency keys refused (contract §6)."""
 _FILE = "jackfield.db"
 _ALWAYS = "default"
 
 
 def home(environment: Mapping[str, str]) -> str:
-    """The folder that jackfield keeps its things in: ``JACKFIELD_HOME``, else the platform's folder for data of users: that of
-    XDG_DATA_HOME (XDG Base Directory Specification) on Linux, Application Support on macOS, LOCALAPPDATA on Windows."""
+    """Return the folder of jackfield's data: ``JACKFIELD_HOME``, else ``jackfield`` in the platform's folder for user data.
+
+    That is XDG_DATA_HOME (XDG Base Directory Specification) on Linux, Application Support on macOS, LOCALAPPDATA on Windows.
+    """
     named = environment.get("JACKFIELD_HOME")
     if named:
         return os.path.abspath(os.path.expanduser(named))
@@ -36,31 +38,34 @@ def home(environment: Mapping[str, str]) -> str:
 
 
 def barred_paths(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """List what no tenant's ``$file`` reference may read: the home and the key file."""
+    """List the paths that no tenant's ``$file`` reference may read: the data folder and the key file."""
     named = environment.get("JACKFIELD_MASTER_KEY_FILE")
     return (home(environment), os.path.expanduser(named)) if named else (home(environment),)
 
 
 def database_url(environment: Mapping[str, str]) -> str:
-    """``JACKFIELD_DATABASE_URL``, else SQLite's ``jackfield.db`` in the home."""
+    """Return ``JACKFIELD_DATABASE_URL``, else the URL of the SQLite file ``jackfield.db`` in the data folder."""
     return environment.get("JACKFIELD_DATABASE_URL") or f"sqlite:///{os.path.join(home(environment), _FILE)}"
 
 
 class Migrated(NamedTuple):
-    """The versions that an upgrade applied, and the number of connections that it sealed."""
+    """Versions applied by an upgrade, and the number of connections that it sealed."""
 
     versions: list[int]
     sealed: int
 
 
 class Storage:
-    """Where one process keeps things. ``url`` is the database's (left out, the environment's). Thread-safe; nothing is opened, made or
-    read before ``database`` or ``vault`` is asked for. Tables of SQLite are brought up to date then; those of PostgreSQL must be."""
+    """Database and vault of one process. Thread-safe; nothing is opened, created or read before ``database`` or ``vault`` is used.
+
+    ``url`` is the database's; None takes it from the environment. A SQLite database is migrated when it is opened; a PostgreSQL database
+    must be up to date.
+    """
 
     def __init__(self, url: str | None, environment: Mapping[str, str], clock: Clock) -> None:
         self.url = database_url(environment) if url is None else url
         self.enabled = self.url.strip().lower() != NONE
-        """Whether there is a database."""
+        """True if there is a database."""
         self.environment = environment
         self._clock = clock
         self._database: Database | None = None
@@ -79,28 +84,28 @@ class Storage:
 
     @property
     def database(self) -> Database:
-        """The database, opened on first use.
+        """Database, opened on first use.
 
-        :raises InvalidInvocation: where there is none.
-        :raises DatabaseUnfit: where the URL is wrong, or the tables of PostgreSQL are not up to date.
-        :raises Unavailable: where it cannot be opened.
+        :raises InvalidInvocation: if there is none.
+        :raises DatabaseUnfit: if the URL is wrong, or the tables of PostgreSQL are not up to date.
+        :raises Unavailable: if it cannot be opened.
         """
         found = self._database
         return found if found is not None else self._shared()
 
     @property
     def vault(self) -> Vault:
-        """The vault on it, whose master key is read, or made, on first use.
+        """Vault on the database; its master key is read, or created, on first use.
 
-        :raises DatabaseUnfit: where the master key cannot be read; and as ``database`` does.
+        :raises DatabaseUnfit: if the master key cannot be read; otherwise as ``database`` does.
         """
         found = self._vault
         return found if found is not None else self._unlocked()
 
     def opened(self, *, migrate: bool | None) -> Database:
-        """The same database anew, for the one who closes it; ``migrate`` says what is done about its tables, as for ``open_database``.
+        """Open the database separately; the caller closes it. ``migrate`` decides about its tables, as in ``open_database``.
 
-        :raises InvalidInvocation: where there is none; and as ``database`` does.
+        :raises InvalidInvocation: if there is none; otherwise as ``database`` does.
         """
         if not self.enabled:
             raise InvalidInvocation("there is no database: JACKFIELD_DATABASE_URL is 'none'", hint="Unset it, or give it a database's URL.")
@@ -116,10 +121,10 @@ class Storage:
         return database
 
     def migrate(self, database: Database) -> Migrated:
-        """Bring the tables of ``database``, which is this one, up to date. Connections of an older jackfield are sealed as they are.
+        """Migrate the tables of ``database``, which was opened from this storage. Connections of an older jackfield are sealed unchanged.
 
-        :raises DatabaseUnfit: where the database is of a newer jackfield, or has connections to seal and the master key is not at hand:
-            nothing was changed then.
+        :raises DatabaseUnfit: if the database belongs to a newer jackfield, or has connections to seal and the master key is not
+            available; nothing was changed.
         """
         sealed = 0
 
@@ -135,7 +140,7 @@ class Storage:
         return Migrated(database.migrate(seal), sealed)
 
     def connections(self, sources: Iterable[Source] | Source, workspace: str, catalog: Catalog | None = None) -> Connections:
-        """The connections of a workspace: those of files, and those that the database keeps, if there is one."""
+        """Return the connections of a workspace: those from files and, if there is a database, those stored there."""
 
         def store() -> ConnectionStore:
             from jackfield.connections.connection_store import ConnectionStore
@@ -146,9 +151,9 @@ class Storage:
         return Connections(sources, store if self.enabled else None, catalog=catalog, environment=self.environment)
 
     def require(self, workspace: str) -> None:
-        """Do nothing where the database has this workspace; ``default`` is always there.
+        """Check that the database has this workspace; ``default`` always exists.
 
-        :raises UnknownWorkspace: where it has not.
+        :raises UnknownWorkspace: if it does not.
         """
         if workspace != _ALWAYS:
             from jackfield.access.workspaces import require
@@ -156,7 +161,7 @@ class Storage:
             require(self.database, workspace)
 
     def close(self) -> None:
-        """Commit what was submitted and close all connections. The next use opens them again."""
+        """Commit the submitted units and close all connections. The next use opens them again."""
         with self._lock:
             database, self._database, self._vault = self._database, None, None
         if database is not None:
@@ -183,26 +188,26 @@ class Storage:
 
 
 class _Later:
-    """The vault for who may never need it: what lists connections neither reads nor makes a master key."""
+    """Lazy proxy of the vault: listing connections must neither read nor create the master key."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
     def seal(self, workspace: str, aad_parts: tuple[str, ...], plaintext: bytes) -> bytes:
-        """As ``Vault.seal``."""
+        """Encrypt, as ``Vault.seal`` does."""
         return self._storage.vault.seal(workspace, aad_parts, plaintext)
 
     def open(self, workspace: str, aad_parts: tuple[str, ...], ciphertext: bytes) -> bytes:
-        """As ``Vault.open``."""
+        """Decrypt, as ``Vault.open`` does."""
         return self._storage.vault.open(workspace, aad_parts, ciphertext)
 
     def hmac(self, workspace: str, text: bytes) -> str:
-        """As ``Vault.hmac``."""
+        """Compute a keyed hash, as ``Vault.hmac`` does."""
         return self._storage.vault.hmac(workspace, text)
 
 
 def _sealed_by(database: Database) -> str | None:
-    """The id of a master key that the database needs."""
+    """Return the id of the master key that the database needs; None if nothing is sealed yet."""
     row = database.look_up("SELECT master_key_id FROM data_keys ORDER BY created_at DESC LIMIT 1", {})
     return None if row is None else str(row.master_key_id)
 
@@ -214,5 +219,5 @@ def _user_data(environment: Mapping[str, str], platform: str) -> str:
     if platform == "darwin":
         return os.path.join(user, "Library", "Application Support")
     named = environment.get("XDG_DATA_HOME", "")
-    # the specification has relative paths ignored
+    # the XDG specification requires relative paths to be ignored
     return named if os.path.isabs(named) else os.path.join(user, ".local", "share")

@@ -1,4 +1,4 @@
-"""Worker threads that survive a process without further threads or memory."""
+"""Thread pool that keeps working when the process runs out of threads or memory."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _LOG = logging.getLogger("jackfield.pipe")
 
 
 class Threads(ThreadPoolExecutor):
-    """Pool of worker threads that goes on with those that it has where no further one can be started.
+    """Pool of worker threads that continues with its present threads when no further one can be started.
 
-    Python's own queues the work and raises all the same: the caller is told of a failure, and later the work is done. The first thread
-    is started at once, so that there always is one.
+    Python's own pool queues the work but still raises: the caller gets an error, and the work is done later. The first thread is started
+    at once, so that there always is one.
     """
 
     def __init__(self, most: int, name: str) -> None:

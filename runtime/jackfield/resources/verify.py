@@ -1,4 +1,4 @@
-"""Whether what the database holds can be read: every row parsed, every sealed value opened, the audit log's chains followed."""
+"""Integrity check of the database: it parses every row, decrypts every sealed value and follows the audit log's chains."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _FAULTS = (ValueError, TypeError, KeyError, AttributeError, Internal, DataKeyDam
 
 
 class Contents:
-    """Looks at the rows of ``database``, and changes nothing. ``open_vault`` gives the vault that opens what is sealed."""
+    """Read-only check of all rows of ``database``. ``open_vault`` returns the vault that decrypts sealed values."""
 
     def __init__(self, database: Database, open_vault: Callable[[], Vault]) -> None:
         self._database = database
         self._open_vault = open_vault
         self._vault: Vault | None = None
         self.not_checked: tuple[str, ...] = ()
-        """What could not be looked at, in sentences."""
+        """Parts that could not be checked, as sentences."""
 
     def problems(self) -> Iterator[str]:
-        """What is damaged, in sentences."""
+        """Generate a sentence for each damaged item."""
         self._unlock()
         yield from (f"damaged: {fault.message}" for fault in (self._vault.damaged_keys() if self._vault is not None else ()))
         yield from self._audit()
@@ -55,7 +55,7 @@ class Contents:
             yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._invocation(row))
 
     def _audit(self) -> Iterator[str]:
-        """Follow the audit log's chain of every workspace that has, or had, entries."""
+        """Verify the audit log's chain of every workspace that has, or had, entries."""
         with self._database.read() as transaction:
             rows = transaction.execute("SELECT workspace FROM audit_heads UNION SELECT workspace FROM audit_entries ORDER BY workspace")
         for row in rows:
@@ -64,7 +64,7 @@ class Contents:
                 yield f"damaged: the audit log of the workspace '{row.workspace}': {state.fault}"
 
     def _unlock(self) -> None:
-        """Open the vault where anything is sealed."""
+        """Open the vault if the database has sealed values."""
         if self._database.look_up("SELECT 1 AS one FROM data_keys LIMIT 1", {}) is None:
             return
         try:
@@ -76,7 +76,7 @@ class Contents:
             self._vault = vault
 
     def _rows(self, table: str, columns: str) -> Iterator[Row]:
-        """All rows of a table, page by page, so that a large one is not kept in memory and no reader holds the database for long."""
+        """Iterate over a table page by page, so that a large one is not held in memory and no read transaction takes long."""
         key = "name" if table == "workspaces" else "id"
         place = "'' " if table == "workspaces" else "workspace"
         after: Mapping[str, Any] = {"after_workspace": "", "after": "", "page": _PAGE}
