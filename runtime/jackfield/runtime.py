@@ -44,8 +44,9 @@ _OWED_WITHIN = 2.0  # seconds to wait at the end for a locked database, to recor
 
 
 class Jackfield:
-    """Runtime of one workspace. Thread-safe; one instance serves a whole process. With a database the workspace must exist; ``default``
-    always does.
+    """Runtime of one workspace. Thread-safe; one instance serves a whole process.
+
+    With a database the workspace must exist; ``default`` always does.
 
     ``connections`` are files, folders or mappings (``{"name": {"type": …, "values": {…}}}``), or a single one of these. If left out, they
     are the files that ``JACKFIELD_CONNECTIONS`` names, for the workspace ``default``. ``environment`` holds the variables for ``$env``
@@ -266,12 +267,12 @@ class Jackfield:
     async def arun(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue."""
         journal = required(self.journal)
-        kept = journal.opened_inputs(claimed.id, claimed.sealed)
+        stored = journal.opened_inputs(claimed.id, claimed.sealed)
         import asyncio
 
-        caller = await asyncio.to_thread(lambda: self.access.queued_by(kept))  # who may have lost the right since
+        caller = await asyncio.to_thread(lambda: self.access.queued_by(stored))  # with the caller's current rights
         trace = RunState(None, caller, wait=False, claimed=claimed)
-        return await self._shielded(self._started(self._pipeline.run(kept["invocation"], trace)), trace)
+        return await self._shielded(self._started(self._pipeline.run(stored["invocation"], trace)), trace)
 
     def cancel(self, identifier: str) -> bool:
         """Cancel an invocation that has not been sent, whether queued or running. Return False if it is too late.

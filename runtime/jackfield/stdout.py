@@ -22,26 +22,26 @@ class Claim:
 
     def __init__(self) -> None:
         self._stdout = sys.stdout
-        self._kept: int | None = None
+        self._saved: int | None = None
         self.stream: TextIO = self._stdout
         try:
             if self._stdout.fileno() == _STDOUT:
                 self._stdout.flush()
-                self._kept = os.dup(_STDOUT)
+                self._saved = os.dup(_STDOUT)
                 os.dup2(_stderr(), _STDOUT)
-                self.stream = open(self._kept, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 (open until release)
+                self.stream = open(self._saved, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 (open until release)
         except (OSError, ValueError):  # not a file, such as a test's
             pass
         sys.stdout = sys.stderr
 
     def release(self) -> None:
         """Restore standard output, for a process that continues."""
-        if self._kept is not None:
+        if self._saved is not None:
             self._stdout.flush()  # text that is still buffered in the old object goes to stderr, too
-            os.dup2(self._kept, _STDOUT)
+            os.dup2(self._saved, _STDOUT)
             self.stream.close()
-            os.close(self._kept)
-            self._kept = None
+            os.close(self._saved)
+            self._saved = None
         sys.stdout = self._stdout
         self.stream = self._stdout
 

@@ -48,8 +48,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Entry:
-    """Entry as read from the database. ``result`` is the Result's JSON once settled, secrets masked. ``inputs`` are the redacted inputs,
-    if the workspace stores them and the query reads them."""
+    """Entry as read from the database.
+
+    ``result`` is the Result's JSON once settled, secrets masked. ``inputs`` are the redacted inputs, if the workspace stores them and the
+    query reads them.
+    """
 
     id: str
     status: str

@@ -308,7 +308,7 @@ class Journal:
 
     def purge(self) -> int:
         """Delete entries past the workspace's present retention, but none that is running or in doubt; return how many."""
-        values = self._over()
+        values = self._purge_values()
         return self.database.record(lambda transaction: transaction.change(sql.PURGE, values))
 
     def purge_if_due(self) -> None:
@@ -317,10 +317,10 @@ class Journal:
         if now >= self._purge_at:
             self._purge_at = now + _PURGE_EVERY
             with within(_FOR_PURGES), suppress(Unavailable):  # the next purge will do
-                values = self._over()
+                values = self._purge_values()
                 self.database.defer(lambda transaction: transaction.change(sql.PURGE, values), lambda _value, _error: None)
 
-    def _over(self) -> dict[str, Any]:
+    def _purge_values(self) -> dict[str, Any]:
         """Return the parameters of a purge: it deletes entries that were settled before ``before``."""
         now = self._clock.time()
         return {"workspace": self._workspace, "now": now, "before": now - self._kept()}

@@ -58,8 +58,10 @@ class Queue:
         return found
 
     def give_back(self, claimed: Claimed) -> bool | None:
-        """Return an invocation that has not begun to the queue. Return False if it has begun, None if the database is unavailable: then it
-        is returned later."""
+        """Return an invocation that has not begun to the queue; False if it has begun.
+
+        The result is None if the database is unavailable: then it goes back as soon as the database answers, unless it has begun.
+        """
         values = {
             "workspace": claimed.workspace, "id": claimed.id, "owner": Instance.of(self._database).owner, "delivery": claimed.delivery,
             "inputs": claimed.sealed,
@@ -90,7 +92,7 @@ class Queue:
         def unit(transaction: Transaction) -> list[tuple[str, str]]:
             rows = transaction.execute(sql.ASKED_TO_CANCEL, {"owner": owner})
             for row in rows:
-                transaction.change(sql.TOLD_TO_CANCEL, {"workspace": row.workspace, "id": row.id})
+                transaction.change(sql.CANCEL_REPORTED, {"workspace": row.workspace, "id": row.id})
             return [(row.workspace, row.id) for row in rows]
 
         return self._database.record(unit)

@@ -37,8 +37,10 @@ class Sample:
 
 
 def samples(database: Database, workspace: str, since: float, limit: int, sees: Sees | None = None) -> list[Sample]:
-    """Return the newest ``limit`` invocations of a workspace since a time (seconds since 1970), newest first, without those hidden by
-    ``sees``."""
+    """Return the newest ``limit`` invocations of a workspace since a time (seconds since 1970), newest first.
+
+    Those for which ``sees`` returns False are left out.
+    """
     with database.read() as transaction:
         rows = transaction.execute(_SINCE, {"workspace": workspace, "since": since, "limit": limit})
     return [
@@ -49,7 +51,7 @@ def samples(database: Database, workspace: str, since: float, limit: int, sees: 
 
 
 def open_counts(database: Database, workspace: str, sees: Sees | None = None) -> Mapping[str, int]:
-    """Count the invocations of a workspace that are ``queued``, ``running`` and ``in_doubt`` now, without those hidden by ``sees``."""
+    """Count the invocations of a workspace that are ``queued``, ``running`` and ``in_doubt`` now, of those that ``sees`` allows."""
     with database.read() as transaction:
         rows = [row for row in transaction.execute(_OPEN, {"workspace": workspace}) if sees is None or sees(row)]
     return {status: sum(int(row.invocations) for row in rows if row.status == status) for status in ("queued", "running", "in_doubt")}

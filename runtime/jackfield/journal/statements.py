@@ -6,6 +6,7 @@ __all__ = [
     "ASKED_TO_CANCEL",
     "ASK_TO_CANCEL",
     "BEGIN_QUEUED",
+    "CANCEL_REPORTED",
     "CLAIM",
     "CLAIMABLE",
     "CLAIMED",
@@ -36,7 +37,6 @@ __all__ = [
     "SELECT_ONE",
     "SETTLE",
     "STATS",
-    "TOLD_TO_CANCEL",
     "UNCLAIM",
     "UNCLAIM_ALL",
     "UNKNOWN_OWNERS",
@@ -138,7 +138,7 @@ WHERE workspace = :workspace AND id = :id AND status = 'running' AND owner <> :o
 """
 NOTE_CANCEL = "UPDATE invocations SET cancel_requested_at = :now WHERE workspace = :workspace AND id = :id AND status = 'running'"
 ASKED_TO_CANCEL = "SELECT workspace, id FROM invocations WHERE owner = :owner AND cancel_at IS NOT NULL"
-TOLD_TO_CANCEL = "UPDATE invocations SET cancel_at = NULL WHERE workspace = :workspace AND id = :id"
+CANCEL_REPORTED = "UPDATE invocations SET cancel_at = NULL WHERE workspace = :workspace AND id = :id"
 _WORKSPACES = "(SELECT name FROM workspaces UNION SELECT 'default' AS name) AS known"
 _EACH = f"SELECT invocations.workspace, {', '.join(f'invocations.{name}' for name in COLUMNS)}"
 LEFT_RUNNING = f"""{_EACH} FROM {_WORKSPACES} CROSS JOIN invocations

@@ -142,7 +142,7 @@ def _target(
     if kind is None:
         tail = did_you_mean(given["type"], manifest.connection_types)
         fault = Detail("/connection/type", f"'{manifest.key}' has no connection type '{given['type'][:80]}'{tail}", "enum")
-        raise InvalidInvocation("1 member of the invocation is not valid", details=[fault], hint=_takes(manifest))
+        raise InvalidInvocation("1 member of the invocation is not valid", details=[fault], hint=_accepted_types(manifest))
     values = check_values(kind, given.get("values") or {}, manifest, targets.schemas)
     chosen = _chosen_external_ids(kind, values) if origin == "remote" else ()
     return Target(None, kind, values, origin=origin, refers=_refers(values), chosen=chosen)
@@ -176,7 +176,7 @@ def _only_target(
         hint = f"Name one of {', '.join(fitting[:10])}."
     else:
         reason = f"'connection' is missing, and no connection of the workspace fits '{manifest.key}'"
-        hint = f"Add a connection, or give one inline. {_takes(manifest)}"
+        hint = f"Add a connection, or give one inline. {_accepted_types(manifest)}"
         if connections.problems and bound is None:
             hint += f" Not all that connection files hold can be used: {'; '.join(connections.problems[:3])}."
     raise InvalidInvocation("1 member of the invocation is not valid", details=[Detail("/connection", reason, "required")], hint=hint)
@@ -188,7 +188,7 @@ class Targets:
     def __init__(self, schemas: Schemas, limit: int = 2000) -> None:
         self.schemas = schemas
         self._limit = limit
-        self._kept: OrderedDict[tuple[str, str, str], tuple[StoredConnection, Target]] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str, str], tuple[StoredConnection, Target]] = OrderedDict()
         self._lock = threading.Lock()
         at_fork(self)
 
@@ -198,14 +198,14 @@ class Targets:
         :raises InvalidConnection: if the connector does not have its type, or its values break the type's schema.
         """
         key = (stored.name, manifest.key, manifest.version)
-        kept = self._kept.get(key)
-        if kept is not None and kept[0] is stored:
-            return kept[1]
+        cached = self._cache.get(key)
+        if cached is not None and cached[0] is stored:
+            return cached[1]
         target = _judged(stored, manifest, self.schemas)
         with self._lock:
-            self._kept[key] = (stored, target)
-            if len(self._kept) > self._limit:
-                self._kept.popitem(last=False)
+            self._cache[key] = (stored, target)
+            if len(self._cache) > self._limit:
+                self._cache.popitem(last=False)
         return target
 
 
@@ -213,7 +213,8 @@ def _judged(stored: StoredConnection, manifest: Manifest, schemas: Schemas) -> T
     kind = manifest.connection_type(stored.type)
     if kind is None:
         raise InvalidConnection(
-            f"the connection '{stored.name}' is of type '{stored.type[:80]}', which cannot serve '{manifest.key}'", hint=_takes(manifest)
+            f"the connection '{stored.name}' is of type '{stored.type[:80]}', which cannot serve '{manifest.key}'",
+            hint=_accepted_types(manifest),
         )
     values = check_values(kind, stored.values, manifest, schemas, name=stored.name)
     inputs = stored.foreign.inputs if stored.foreign is not None else {}
@@ -257,6 +258,6 @@ def _cleaned(faults: Sequence[Detail], secrets: frozenset[str]) -> list[Detail]:
     return [Detail(redactor.clean(fault.path), redactor.clean(fault.message), fault.keyword) for fault in faults]
 
 
-def _takes(manifest: Manifest) -> str:
+def _accepted_types(manifest: Manifest) -> str:
     names = ", ".join(manifest.full_name(kind) for kind in manifest.connection_types.values())
     return f"'{manifest.key}' takes connections of the types {names}."

@@ -116,7 +116,7 @@ def in_doubt(action: str, error: JackfieldError, done: Sequence[Answered]) -> In
     if known is not None:  # the request id of the step that succeeded, since that is the one to look up
         said = provider or Provider()
         provider = Provider(said.code, said.message, said.http_status, known)
-    doubt = InDoubt(text, details=[*map(_told, done), *error.details], hint=hint, provider=provider, sent=Sent.UNKNOWN)
+    doubt = InDoubt(text, details=[*map(_success_detail, done), *error.details], hint=hint, provider=provider, sent=Sent.UNKNOWN)
     doubt.__cause__ = error
     return doubt
 
@@ -125,7 +125,7 @@ def _steps(done: Sequence[Answered]) -> str:
     return " and ".join(f"'{step.step}'" for step in done[:5])
 
 
-def _told(step: Answered) -> Detail:
+def _success_detail(step: Answered) -> Detail:
     text = f"the step '{step.step}' had succeeded"
     if step.request_id is not None:
         text += f" (request id {step.request_id})"

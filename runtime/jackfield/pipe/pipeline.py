@@ -118,7 +118,7 @@ class RunState:
 
 
 _LOG = logging.getLogger("jackfield.pipe")
-_LARGEST_KEPT = 256 * 1024
+_LARGEST_STORED = 256 * 1024
 """Limit in bytes for inputs stored in the journal: larger ones contain attachments, which do not belong there."""
 
 
@@ -149,7 +149,7 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 (the outermost boundary: a bug in jackfield becomes a Result, too)
             result = failed(trace.ended(), self._unexpected(error, trace))
         except BaseException:
-            self._torn_down(trace)
+            self._interrupted(trace)
             raise
         finally:
             self.live.pop(trace.meta.invocation_id, None)
@@ -203,13 +203,13 @@ class Pipeline:
                 trace.record.name(trace.meta)
         return failed(trace.ended(), masked_error(self._logged(error, trace), redactor))
 
-    def _torn_down(self, trace: RunState) -> None:
+    def _interrupted(self, trace: RunState) -> None:
         """Record the state of a run that is interrupted because its caller or process stops (Ctrl-C, exit)."""
         if trace.record is None:
             return
         if trace.claimed is not None:
             trace.cancelled.set()  # so that a thread that still runs the action sends nothing more
-        trace.record.tear_down(None if trace.run is None else self._failed(trace.run.torn_down(), trace))
+        trace.record.settle_interrupted(None if trace.run is None else self._failed(trace.run.interrupted(), trace))
 
     def _pipeline(self, given: Mapping[str, Any] | str | bytes, trace: RunState) -> Steps[Result]:
         invocation, meta = _parsed(given), trace.meta
@@ -295,7 +295,7 @@ class Pipeline:
         inputs = shown if trace.redactor is None else trace.redactor.clean_json(shown)
         sealed = required(self.journal()).sealed_inputs(trace.meta.invocation_id, {"inputs": inputs})
         if trace.record is not None:
-            trace.record.keep(sealed if len(sealed) <= _LARGEST_KEPT else None)
+            trace.record.keep(sealed if len(sealed) <= _LARGEST_STORED else None)
 
     def _recorded(self, invocation: Invocation, trace: RunState, deadline: Deadline) -> Record | None:
         journal = self.journal()
@@ -414,10 +414,10 @@ def _refuse_key(invocation: Invocation) -> None:
 
 
 class Wrapping:
-    """Context of the plugins' wrappers of one invocation. A wrapper that raises on entry refuses the invocation; those entered before it
-    see the refusal.
+    """Context of the plugins' wrappers of one invocation.
 
-    Wrappers cannot change the outcome on exit: an exception that they raise goes to ``log``, and one that they swallow still propagates.
+    A wrapper that raises on entry refuses the invocation; those entered before it see the refusal. Wrappers cannot change the outcome on
+    exit: an exception that they raise goes to ``log``, and one that they swallow still propagates.
     """
 
     def __init__(self, wrappers: Iterable[AbstractContextManager[Any]], log: Callable[[Exception], None]) -> None:

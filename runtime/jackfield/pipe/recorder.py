@@ -29,7 +29,7 @@ _LOG = logging.getLogger("jackfield.journal")
 _FIRST_POLL = 0.01
 _LONGEST_POLL = 0.25
 _FOR_OUTCOMES = 5.0
-_FOR_TEAR_DOWN = 2.0
+_FOR_INTERRUPTED = 2.0
 """Seconds for which a process that stops waits for a locked database; an outcome not recorded by then is tried once more at exit."""
 _TRIES, _PAUSE = 20, 0.05
 """Tries, and seconds between them, to queue an outstanding outcome in memory when memory is short."""
@@ -160,7 +160,7 @@ class Record:
         def lost(error: Exception) -> None:
             self._lost(unit, result, error)
 
-        durable = self._matters(result)
+        durable = self._must_be_durable(result)
         with within(self._patience(durable=durable)):
             try:
                 yield Commit(self._journal.database, unit, durable=durable, lost=lost)
@@ -195,7 +195,7 @@ class Record:
         if self.replayed:
             return
         try:
-            with within(0.0 if self._journal.owes else _FOR_TEAR_DOWN):  # only the first one waits for a lock, not each in turn
+            with within(0.0 if self._journal.owes else _FOR_INTERRUPTED):  # only the first one waits for a lock, not each in turn
                 self._journal.database.record(self._settling(result))
         except (JackfieldError, MemoryError, RuntimeError, OSError) as error:
             self.owe(result, error)
@@ -219,7 +219,7 @@ class Record:
         with suppress(MemoryError):
             _LOG.error("invocation %s ended as %s, which could not be recorded: %s", self._draft.id, result.status, error)
 
-    def tear_down(self, result: Result | None) -> None:
+    def settle_interrupted(self, result: Result | None) -> None:
         """Record the outcome of a run that is interrupted. A queued invocation of which nothing was sent returns to the queue."""
         if self._claimed is not None and (result is None or (result.error is not None and result.error.code == "cancelled")):
             self._unbegun, self.started = True, False
@@ -270,7 +270,7 @@ class Record:
             )
         return self._journal.recording(self._draft, result, self.log)
 
-    def _matters(self, result: Result) -> bool:
+    def _must_be_durable(self, result: Result) -> bool:
         """Return whether the caller waits until the outcome is on disk: if it has an idempotency key, or is a doubt to be resolved.
 
         Otherwise the outcome goes with the next commit. If the process dies before, the entry is settled by its effect: a ``write`` as in
@@ -328,8 +328,8 @@ def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller
 def _without(inline: object, result: Result) -> Result:
     from jackfield.redaction import Redactor, leaves
 
-    told = result.to_json()
-    return Result.from_json({**told, "error": Redactor(leaves(inline)).clean_json(told["error"])})
+    body = result.to_json()
+    return Result.from_json({**body, "error": Redactor(leaves(inline)).clean_json(body["error"])})
 
 
 def _replayed(entry: Entry) -> Result:

@@ -87,7 +87,7 @@ class Run:
                 self.deadline.check()
                 return (yield Execute(partial(self.opening.client, call), inline_ok=self.opening.is_inline_ok))
             except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type gets a code)
-                error = explained(self.connector, cause, None, None, call, self._tell)
+                error = explained(self.connector, cause, None, None, call, self._log_error)
             error.sent = Sent.NOTHING  # a fault while opening is never in doubt
             if throttled is not None and isinstance(error, TimedOut):
                 raise throttled  # the deadline passed because of the throttle, so that is the error to report
@@ -117,7 +117,7 @@ class Run:
                 self.deadline.check()
                 output = yield self._step(values, client, call)
             except Exception as cause:  # noqa: BLE001 (the action boundary: any exception of an action gets a code)
-                error = explained(self.connector, cause, client, values, call, self._tell)
+                error = explained(self.connector, cause, client, values, call, self._log_error)
                 self._weigh(error, call)
             else:
                 self._pace_by(None, began)
@@ -190,7 +190,7 @@ class Run:
         """Number of tries of the provider's operation that were begun; further pages that succeeded do not count."""
         return self.failed + self.fetched
 
-    def torn_down(self) -> JackfieldError:
+    def interrupted(self) -> JackfieldError:
         """End the run because its process or caller stops in the middle of it; the current try counts. Return the error."""
         begun, write = self.doubtful or (self.current is not None and self.current.begun), self.action.effect == "write"
         if self.current is not None and self.current.begun and self.since is not None:
@@ -312,7 +312,7 @@ class Run:
         else:
             log()
 
-    def _tell(self, text: str, fault: Exception) -> None:
+    def _log_error(self, text: str, fault: Exception) -> None:
         redactor = self.opening.cache.redactor if self.opening is not None else None
         AUTHORS.error("invocation %s: %s: %s", self.meta.invocation_id, text, reason(fault, redactor, self.invocation.inputs))
 

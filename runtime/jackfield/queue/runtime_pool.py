@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RuntimePool"]
 
-_KEPT = 500
+_CACHED = 500
 """Limit of workspaces whose runtimes, with their open connections, one process caches."""
 
 
@@ -63,7 +63,7 @@ class RuntimePool:
             found = self._runtimes.get(workspace)
             if found is None:
                 found = self._runtimes[workspace] = self._made(workspace, None if workspace == "default" else ())
-                if len(self._runtimes) > _KEPT:
+                if len(self._runtimes) > _CACHED:
                     self._runtimes.popitem(last=False)
         return found
 

@@ -30,7 +30,7 @@ _POLL = 0.25
 """Seconds between polls for invocations that other processes have queued."""
 _CHECK = 1.0
 """Seconds between checks for requests to cancel, and for claims that no task here works on."""
-_TELL = 60.0
+_LOG_EVERY = 60.0
 """Seconds between two log lines about the same fault."""
 _FATES: dict[bool | None, str] = {
     True: "could not be begun, and goes back",
@@ -62,7 +62,7 @@ class QueueWorkers:
         self._running: dict[asyncio.Task[None], Claimed] = {}
         self._most = max(1, limit - -(-limit // _RESERVED))
         self._check_at = 0.0
-        self._tell_at: dict[str, float] = {}
+        self._log_at: dict[str, float] = {}
         self._idle_claims: set[tuple[str, str, int]] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -86,9 +86,9 @@ class QueueWorkers:
 
     async def _serve(self) -> None:
         storage = self._runtimes.storage
-        while (queue := await self._looked(lambda: Queue(storage.database, self._runtimes.clock))) is None:
+        while (queue := await self._attempted(lambda: Queue(storage.database, self._runtimes.clock))) is None:
             pass
-        await self._looked(self._runtimes.watch)
+        await self._attempted(self._runtimes.watch)
         while True:
             await self._check(queue)
             claimed = await self._claimed(queue)
@@ -107,35 +107,35 @@ class QueueWorkers:
         if now < self._check_at:
             return
         self._check_at = now + _CHECK
-        for workspace, identifier in await self._looked(queue.asked_to_cancel) or ():
+        for workspace, identifier in await self._attempted(queue.asked_to_cancel) or ():
             self._runtimes.cancel(workspace, identifier)
         busy = {(item.workspace, item.id, item.delivery) for item in self._running.values()}
-        idle = {item for item in await self._looked(queue.held) or () if item not in busy}
+        idle = {item for item in await self._attempted(queue.held) or () if item not in busy}
         for claim in idle & self._idle_claims:
-            await self._looked(partial(queue.release, *claim))
+            await self._attempted(partial(queue.release, *claim))
         self._idle_claims = idle
 
     async def _claimed(self, queue: Queue) -> list[Claimed]:
         room = 0 if self._stopping() else self._limit - len(self._running)
         busy = Counter(item.workspace for item in self._running.values())
-        return (await self._looked(lambda: queue.claim(room, busy, self._most)) or []) if room else []
+        return (await self._attempted(lambda: queue.claim(room, busy, self._most)) or []) if room else []
 
-    async def _looked(self, step: Callable[[], T]) -> T | None:
+    async def _attempted(self, step: Callable[[], T]) -> T | None:
         """Run a step of the queue in a thread; after a pause, return None if the database is unavailable or memory or threads ran out."""
         try:
             return await asyncio.to_thread(step)
         except JackfieldError as error:
-            self._tell(error.message)
+            self._log_failure(error.message)
         except (RuntimeError, MemoryError) as error:
-            self._tell(type(error).__name__)
+            self._log_failure(type(error).__name__)
         await asyncio.sleep(_POLL)
         return None
 
-    def _tell(self, reason: str) -> None:
+    def _log_failure(self, reason: str) -> None:
         """Log why the queue cannot be read; the same reason at most once a minute."""
         now = asyncio.get_running_loop().time()
-        if now >= self._tell_at.get(reason, now):
-            self._tell_at = {known: at for known, at in self._tell_at.items() if at > now} | {reason: now + _TELL}
+        if now >= self._log_at.get(reason, now):
+            self._log_at = {known: at for known, at in self._log_at.items() if at > now} | {reason: now + _LOG_EVERY}
             _LOG.error("the queue cannot be read: %s", reason)
 
     def _done(self, task: asyncio.Task[None]) -> None:
@@ -148,15 +148,15 @@ class QueueWorkers:
             self._ended(await runtime.arun(claimed))
         except (Unavailable, RuntimeError, MemoryError) as error:
             await asyncio.sleep(_CHECK)
-            given = await self._looked(lambda: queue.give_back(claimed))
+            given = await self._attempted(lambda: queue.give_back(claimed))
             _LOG.error("the queued invocation %s %s: %s", claimed.id, _FATES[given], type(error).__name__)
             if given is False:
-                await self._looked(lambda: self._runtimes.leave(claimed))
+                await self._attempted(lambda: self._runtimes.leave(claimed))
         except JackfieldError as error:
             _LOG.error("the queued invocation %s cannot be run: %s", claimed.id, error.message)
             given_up = Internal(f"the queued invocation {claimed.id} cannot be read; it was not sent", hint="The worker's log says why.")
             result = Result("failed", Meta(claimed.id), error=given_up)
-            await self._looked(lambda: self._runtimes.refuse(claimed, result))
+            await self._attempted(lambda: self._runtimes.refuse(claimed, result))
 
 
 def leave(code: int) -> int:
