@@ -47,9 +47,12 @@ class Call:
     """One try of an action, as its client sees it.
 
     A client that talks to the network calls ``begin()`` right before it sends the first byte of each request, and sets ``request_id`` from
-    the response. A failure before the first ``begin()`` is never in doubt. ``permissions`` are those that the action needs, by system, for
-    errors that say what to allow; empty outside an action. ``done`` lists the successful requests that changed something: once it has an
-    entry, a ``write`` is neither retried nor reported as "not sent". ``entered`` is set once the action's function runs.
+    the response. A failure before the first ``begin()`` is never in doubt.
+
+    - ``permissions``: those that the action needs, by system, for errors that say what to allow; empty outside an action.
+    - ``done``: the successful requests that changed something. Once it has an entry, a ``write`` is neither retried nor reported as "not
+      sent".
+    - ``entered``: set once the action's function runs.
     """
 
     deadline: Deadline
@@ -96,7 +99,7 @@ class Call:
             self._unanswered, self._returned = step or f"request {self.requests}", None
 
     def returned(self, value: Any) -> None:
-        """Store the body of a response with a good status, without counting it as a success yet.
+        """Store what a response with a good status returned, without counting it as a success yet.
 
         A transport cannot tell a valid response from a garbled one. The response counts as a success when the next request begins, or when
         the try fails in a way that would otherwise count as not sent.
@@ -140,7 +143,7 @@ def current_call() -> Call | None:
     return _CURRENT.get()
 
 
-class entered:  # noqa: N801 (named like the function that contextlib's decorator would need, which costs three times as much)
+class entered:  # noqa: N801 (used like a function; contextlib's decorator takes three times as long)
     """Context manager that makes ``call`` current for this thread or task."""
 
     __slots__ = ("_call", "_token")
@@ -189,9 +192,11 @@ class Leases(Protocol):
 class OpenContext:
     """Everything that a connection type gets to open a client: identity, inputs, permissions, leases and caches.
 
-    ``connection`` is None for inline values. ``inputs`` are the validated inputs of the action, empty for a connection test.
-    ``permissions`` are those of all actions of the connector, by system, for session policies. ``guard`` checks hosts that come from the
-    connection's own values: connect with ``guard.connect``, or have it check the address before connecting.
+    - ``connection``: None for inline values.
+    - ``inputs``: the validated inputs of the action, empty for a connection test.
+    - ``permissions``: those of all actions of the connector, by system, for session policies.
+    - ``guard``: checks hosts that come from the connection's own values. Connect with ``guard.connect``, or have it check the address
+      before connecting.
     """
 
     workspace: str

@@ -126,10 +126,12 @@ class Connector:
         Its first parameter takes the inputs, the second (if any) the open client; it returns an Output. ``schema`` adds JSON Schema
         keywords to the inputs as a whole (``anyOf`` over required members). The default effect is ``write``.
 
-        Two parameters refine the effect ``idempotent``. ``idempotent_by="key"``: the provider recognises a repeated request by
-        ``Call.idempotency_key``; a try that did not read that key counts as a ``write``. ``repeat_ok``: when an earlier try may have
-        succeeded, these error codes of a retry (``not_found``, ``conflict``) mean that it did; the output then consists of the model's
-        defaults.
+        Two parameters refine the effect ``idempotent``:
+
+        - ``idempotent_by="key"``: the provider recognises a repeated request by ``Call.idempotency_key``. A try that did not read that key
+          counts as a ``write``.
+        - ``repeat_ok``: when an earlier try may have succeeded, these error codes of a retry (``not_found``, ``conflict``) mean that it
+          did. The output then consists of the model's defaults.
 
         :raises DeclarationError: for a duplicate key, an unknown effect, a parameter that does not fit the effect, or a wrong signature.
         """

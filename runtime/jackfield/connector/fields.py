@@ -35,12 +35,17 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
 ) -> Any:
     """Describe one field of inputs, output or connection values.
 
-    ``secret`` marks a value that is never shown; ``sensitive`` keeps a value out of logs and messages (an email's text); ``mask`` shows
-    only the last four characters. ``multiline``, ``language`` and ``options`` (the key of an option source) are hints for forms. ``trim``,
-    ``lowercase`` and ``blank="absent"`` normalize strings. ``from_connection`` names the connection value that fills a missing input.
-    ``expects`` completes "… is not" in the message for a failed pattern ("an AWS region such as eu-west-1"). ``generated`` makes the store
-    generate a value that a stored connection lacks. ``destination`` marks a connection value that determines where secrets are sent (a
-    host, an endpoint): changing it over HTTP requires entering the secrets again. ``schema`` adds JSON Schema keywords.
+    - ``default``, ``title``, ``description``, ``alias``, ``examples``: as in pydantic.
+    - ``secret``: the value is never shown. ``sensitive``: it stays out of logs and messages (an email's text). ``mask``: only its last four
+      characters are shown.
+    - ``multiline``, ``language``, ``options`` (the key of an option source): hints for forms.
+    - ``trim``, ``lowercase``: normalise strings. ``blank="absent"``: a blank string counts as missing.
+    - ``from_connection``: name of the connection value that fills a missing input.
+    - ``expects``: completes "… is not" in the message for a failed pattern ("an AWS region such as eu-west-1").
+    - ``generated``: the store generates the value if a stored connection lacks it.
+    - ``destination``: the connection value determines where secrets are sent (a host, an endpoint), so changing it over HTTP requires
+      entering the secrets again.
+    - ``schema``: further JSON Schema keywords.
     """
     marks = {
         "sensitive": sensitive, "mask": mask, "multiline": multiline, "language": language, "options": options, "trim": trim,

@@ -65,12 +65,15 @@ class Output(BaseModel):
 class ConnectionType(BaseModel):
     """Values that a connector needs to authenticate, as fields, and the code that opens a client with them.
 
-    ``key``, ``title``, ``auth`` (the method: ``aws``, ``apiKey``, ``oauth2`` …), ``family`` and ``setup`` (a guide in Markdown) are class
-    attributes. ``reports_begin`` declares that the type's clients call ``Call.begin()``; otherwise entering the action counts as sent.
-    ``permission_system`` names the system of the actions' permissions (``aws:iam``) for which the type can generate policies: it then has a
-    method ``policies(permissions, principal_arn=None)`` that returns documents by name. ``serves`` restricts the type to some actions and
-    states the reason. ``waives`` names inputs (in JSON spelling) that actions do not require with this type: they are then None, so the
-    models of these actions declare them as ``X | None`` without a default.
+    Class attributes:
+
+    - ``key``, ``title``, ``family``; ``auth``: the method (``aws``, ``apiKey``, ``oauth2`` …); ``setup``: a guide in Markdown.
+    - ``reports_begin``: the type's clients call ``Call.begin()``; otherwise entering the action counts as sent.
+    - ``permission_system``: the system of the actions' permissions (``aws:iam``) for which the type can generate policies. It then has a
+      method ``policies(permissions, principal_arn=None)`` that returns documents by name.
+    - ``serves``: restricts the type to some actions and states the reason.
+    - ``waives``: inputs (in JSON spelling) that actions do not require with this type. They are then None, so the models of these actions
+      declare them as ``X | None`` without a default.
     """
 
     model_config = _CLOSED
