@@ -14,8 +14,8 @@ from jackfield.errors import Sent, TimedOut
 
 __all__ = ["Clock", "Deadline", "SystemClock", "iso", "patience", "within"]
 
-_LOOK = 0.25
-"""Seconds between a waiting task's checks of its event."""
+_POLL = 0.25
+"""Seconds between polls of its event by a waiting task."""
 _UNTIL: ContextVar[float | None] = ContextVar("jackfield_until", default=None)
 """Time (``time.monotonic``) until which this thread or task waits for shared resources."""
 
@@ -59,8 +59,8 @@ class SystemClock:
         import asyncio
 
         end = time.monotonic() + seconds
-        while until is not None and not until.is_set() and end - time.monotonic() > _LOOK:  # noqa: ASYNC110 (the event is of threads: any of them may set it)
-            await asyncio.sleep(_LOOK)
+        while until is not None and not until.is_set() and end - time.monotonic() > _POLL:  # noqa: ASYNC110 (a threading.Event, which any thread may set)
+            await asyncio.sleep(_POLL)
         if until is None or not until.is_set():
             await asyncio.sleep(max(0.0, end - time.monotonic()))
 

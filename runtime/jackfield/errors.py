@@ -21,7 +21,7 @@
     ├── Unavailable            unavailable             not reached, not verified, or a 5xx that may be repeated
     ├── TimedOut               timeout                 the deadline passed and repeating is safe
     ├── InDoubt                in_doubt                sent, no clear answer, effect ``write``
-    ├── InvalidOutput          invalid_output          the connector returned what its schema forbids
+    ├── InvalidOutput          invalid_output          the connector returned output that breaks its schema
     ├── IdempotencyConflict    idempotency_conflict    same key with another request, or still running
     ├── Cancelled              cancelled               cancelled before it was sent
     └── Internal               internal                a bug in jackfield
@@ -324,7 +324,7 @@ class InDoubt(JackfieldError):
 
 
 class InvalidOutput(JackfieldError):
-    """The connector returned what its own schema forbids."""
+    """The connector returned output that breaks its own schema."""
 
     code = "invalid_output"
 

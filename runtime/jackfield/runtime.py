@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Jackfield"]
 
 _WORKERS = 64
-_OWED_WITHIN = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
+_OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
 
 
 class Jackfield:
@@ -70,11 +70,11 @@ class Jackfield:
     ) -> None:
         groups = entry_points() if catalog is None else {}
         environment = os.environ if environment is None else environment
-        self.workspace = _checked(workspace)
+        self.workspace = _checked_workspace(workspace)
         self.catalog = Catalog.installed(groups) if catalog is None else catalog
         self.storage = Storage(database_url, environment, clock or SystemClock()) if storage is None else storage
         self._owns_storage = storage is None
-        sources = _files(workspace, environment) if connections is None else connections
+        sources = _connection_files(workspace, environment) if connections is None else connections
         self._known = self.storage.connections(sources, workspace, self.catalog)
         self._managed: ManagedConnections | None = None
         self.schemas = Schemas()
@@ -95,7 +95,8 @@ class Jackfield:
         self._loop = LoopThread()
         self._begin_anew()
         at_fork(self, child=Jackfield._begin_anew)
-        self._never = None if self.storage.enabled else threading.Event()  # one for all: without a journal nothing is cancelled by its id
+        # without a journal nothing is cancelled by its id, so all invocations share one event
+        self._never_cancelled = None if self.storage.enabled else threading.Event()
 
     def _begin_anew(self) -> None:
         """Reset threads, tasks and the journal: after a fork those belong to the parent."""
@@ -123,7 +124,7 @@ class Jackfield:
         if self._workers is not None:
             self._workers.shutdown(wait=True)
         if self._journal is not None:
-            with within_seconds(_OWED_WITHIN):
+            with within_seconds(_OUTSTANDING_WAIT):
                 self._journal.settle_owed()
         if self._owns_storage:
             self.storage.close()
@@ -220,7 +221,7 @@ class Jackfield:
         for that many seconds. Another thread may set ``cancelled``: then nothing more is sent. ``caller`` is recorded in the journal and
         checked against the rules. ``named`` is called with the invocation's id before the run begins.
         """
-        trace = RunState(cancelled or self._never, caller, wait=wait)
+        trace = RunState(cancelled or self._never_cancelled, caller, wait=wait)
         named(trace.meta.invocation_id)
         return drive(self._pipeline.run(invocation, trace), self.clock, self._loop)
 
@@ -315,7 +316,7 @@ class Jackfield:
         if self._journal is not None and self._journal.owes:
             import asyncio
 
-            with within_seconds(_OWED_WITHIN):
+            with within_seconds(_OUTSTANDING_WAIT):
                 await asyncio.to_thread(self._journal.settle_owed)
         return len(left)
 
@@ -394,7 +395,7 @@ class Jackfield:
             return self._workers
 
 
-def _checked(workspace: str) -> str:
+def _checked_workspace(workspace: str) -> str:
     """Check and return a workspace name.
 
     :raises InvalidInvocation: if it is not a valid name.
@@ -406,6 +407,6 @@ def _checked(workspace: str) -> str:
     return workspace
 
 
-def _files(workspace: str, environment: Mapping[str, str]) -> list[str]:
+def _connection_files(workspace: str, environment: Mapping[str, str]) -> list[str]:
     """Return the connection files that the environment names; they belong to the workspace ``default`` (contract §1)."""
     return sources_from(environment) if workspace == "default" else []

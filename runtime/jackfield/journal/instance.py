@@ -31,7 +31,7 @@ RENEWED = 2.0
 LEASE = 6.0
 """Seconds without a renewal after which a lease has expired."""
 _STEADY = 2 * RENEWED + 1
-_SHORT = (JackfieldError, MemoryError, RuntimeError, OSError)
+_SHORTAGES = (JackfieldError, MemoryError, RuntimeError, OSError)
 """Errors raised when the database is unavailable, or the process is out of memory, threads or file descriptors."""
 _LOG = logging.getLogger("jackfield.journal")
 
@@ -113,7 +113,7 @@ class Instance:
         try:
             with within(RENEWED):
                 self._database.record(self._renewal())
-        except _SHORT as error:
+        except _SHORTAGES as error:
             self.steady_since = None
             _LOG.warning("the lease of this process cannot be renewed: %s", _reason(error))
             return
@@ -126,7 +126,7 @@ class Instance:
                 self.settle_owed()
                 if self._look is not None:
                     self._look()
-        except _SHORT as error:
+        except _SHORTAGES as error:
             _LOG.warning("the journal cannot be looked through: %s", _reason(error))
 
     def close(self) -> None:
@@ -151,16 +151,16 @@ class Instance:
         with self._lock:
             if self._stopped.is_set() or (self._thread is not None and self._thread.is_alive()):
                 return
-            thread = threading.Thread(target=self._renews, name="jackfield-lease", daemon=True)
+            thread = threading.Thread(target=self._renew_until_stopped, name="jackfield-lease", daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # out of threads: the next use tries again
                 return
             self._thread = thread
 
-    def _renews(self) -> None:
+    def _renew_until_stopped(self) -> None:
         while not self._stopped.wait(RENEWED):
-            with suppress(*_SHORT):  # logging may run out of memory, too, and the lease expires if this thread ends
+            with suppress(*_SHORTAGES):  # logging may run out of memory, too, and the lease expires if this thread ends
                 self.renew()
 
 

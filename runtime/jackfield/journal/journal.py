@@ -36,7 +36,7 @@ KEPT = 30 * 24 * 3600.0
 DOUBT_KEPT = 365 * 24 * 3600.0
 """Seconds for which an entry in doubt is kept, resolved or not."""
 _PURGE_EVERY = 600.0
-_FOR_PURGES = 1.0
+_PURGE_WAIT = 1.0
 """Seconds for which a purge waits for a locked database; it must not delay a caller's Result."""
 _JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
@@ -316,7 +316,7 @@ class Journal:
         now = self._clock.monotonic()
         if now >= self._purge_at:
             self._purge_at = now + _PURGE_EVERY
-            with within(_FOR_PURGES), suppress(Unavailable):  # the next purge will do
+            with within(_PURGE_WAIT), suppress(Unavailable):  # the next purge will do
                 values = self._purge_values()
                 self.database.defer(lambda transaction: transaction.change(sql.PURGE, values), lambda _value, _error: None)
 

@@ -35,7 +35,7 @@ _UNBEGUN = 20
 """Limit of deliveries lost before they were begun: higher, since another invocation of that worker was probably the cause."""
 _STALE = 60.0
 """Age in seconds by the database's clock at which a process that has just started counts a lease as expired; that clock may be set."""
-_STRANGERS_EVERY = 2 * LEASE
+_UNREGISTERED_EVERY = 2 * LEASE
 _AT_ONCE = 200
 _LONGEST_PAUSE = 4.0
 _UNIT = 50
@@ -60,8 +60,8 @@ class Recovery:
         self._monotonic = monotonic
         self._place = process.place()
         self._seen: dict[str, _Seen] = {}
-        self._strangers: dict[str, float] = {}
-        self._strangers_at = 0.0
+        self._unregistered: dict[str, float] = {}
+        self._unregistered_at = 0.0
         self._jitter = random.Random()  # noqa: S311 (jitter, not a secret)
 
     def look(self) -> int:
@@ -76,7 +76,7 @@ class Recovery:
             if self._has_ended(row) or self._has_expired(row, now, me.steady_since):
                 found += self._take_over(row.id, row.host)
                 self._database.record(partial(_forget, row=row))
-        return found + self._from_strangers(now, me) + self._end_overdue()
+        return found + self._recover_unregistered(now, me) + self._end_overdue()
 
     def has_lost(self, owner: str | None) -> bool:
         """Return whether an owner has lost its lease, as far as a single query can tell."""
@@ -111,16 +111,16 @@ class Recovery:
             return False
         return steady_since is not None and now - max(seen.since, steady_since) > LEASE
 
-    def _from_strangers(self, now: float, me: Instance) -> int:
+    def _recover_unregistered(self, now: float, me: Instance) -> int:
         """Recover the entries of unregistered instances: those that shut down cleanly, or ran a version without registration."""
-        if now < self._strangers_at:
+        if now < self._unregistered_at:
             return 0
-        self._strangers_at = now + _STRANGERS_EVERY
+        self._unregistered_at = now + _UNREGISTERED_EVERY
         with self._database.read(settled=False) as transaction:
             rows = transaction.execute(sql.UNKNOWN_OWNERS, {})
         names = {row.owner for row in rows if row.owner is not None and row.owner != me.id}
-        due = [name for name, since in self._strangers.items() if name in names and now - since > LEASE]
-        self._strangers = {name: self._strangers.get(name, now) for name in names}
+        due = [name for name, since in self._unregistered.items() if name in names and now - since > LEASE]
+        self._unregistered = {name: self._unregistered.get(name, now) for name in names}
         return sum(self._take_over(name, None) for name in due)
 
     def _take_over(self, owner: str, host: str | None) -> int:

@@ -30,13 +30,13 @@ def check(admitted: Admitted, defaults: Mapping[str, Any], schemas: Schemas) -> 
     if waived:
         schema = {**schema, "required": [name for name in schema.get("required", ()) if name not in waived]}
     key = (admitted.manifest.key, admitted.manifest.version, "inputs", admitted.action.key, *waived)
-    checked = schemas.find(key, schema).check(_given(admitted), defaults=defaults)
+    checked = schemas.find(key, schema).check(_merged_inputs(admitted), defaults=defaults)
     if checked.details:
         raise _refused(admitted, checked.details, checked.count)
     return checked.value
 
 
-def _given(admitted: Admitted) -> Mapping[str, Any]:
+def _merged_inputs(admitted: Admitted) -> Mapping[str, Any]:
     """Merge the invocation's inputs with the default inputs from the connection's file; the invocation's take precedence, even if blank."""
     given, target = admitted.invocation.inputs, admitted.target
     brought = target.inputs.get(f"{admitted.manifest.key}/{admitted.action.key}") if target is not None else None

@@ -203,25 +203,25 @@ def _commit(step: Commit) -> Any:
     taken_back = step.database.defer(step.unit, step.ended)
     if step.database.is_behind:
         with suppress(JackfieldError):  # each deferred unit reports its own failure
-            step.database.record(_nothing)
+            step.database.record(_flush)
     return taken_back
 
 
 async def _acommit(step: Commit, loop: asyncio.AbstractEventLoop) -> Any:
     if step.durable:
-        return await _recorded(step.database, step.unit, loop)
+        return await _commit_durably(step.database, step.unit, loop)
     taken_back = step.database.defer(step.unit, step.ended)
     if step.database.is_behind:
         with suppress(JackfieldError):  # each deferred unit reports its own failure
-            await _recorded(step.database, _nothing, loop)
+            await _commit_durably(step.database, _flush, loop)
     return taken_back
 
 
-def _nothing(_transaction: Transaction) -> None:
+def _flush(_transaction: Transaction) -> None:
     """Do nothing; used as the unit of a commit that flushes deferred units."""
 
 
-async def _recorded(database: Database, unit: Callable[[Transaction], Any], loop: asyncio.AbstractEventLoop) -> Any:
+async def _commit_durably(database: Database, unit: Callable[[Transaction], Any], loop: asyncio.AbstractEventLoop) -> Any:
     future = loop.create_future()
 
     def done(value: object, error: Exception | None) -> None:

@@ -37,7 +37,7 @@ AUTHORS = logging.getLogger("jackfield.connector")
 _NO_REFUSALS = frozenset({"unavailable", "timeout", "internal"})
 _NEVER_SENT = (Cancelled, InvalidConnection, InvalidInput, InvalidInvocation, UnknownName)
 """Errors that imply that nothing was sent."""
-_LONGEST = 2000
+_MAX_QUOTED = 2000
 """Maximum number of characters that an error quotes of a step's return value."""
 
 Tell = Callable[[str, Exception], None]
@@ -55,7 +55,7 @@ class Unmapped(Internal):
 def explained(connector: Connector, cause: Exception, client: Any, values: Inputs | None, call: Call, tell: Tell) -> JackfieldError:
     """Map an exception to an error: by the connector's error map, else by the client's; ``Unmapped`` if neither recognizes it."""
     if isinstance(cause, JackfieldError):
-        return _late(cause, call)
+        return _as_timeout(cause, call)
     for explain in (connector.explain, getattr(client, "explain", None)):
         if explain is None:
             continue
@@ -66,13 +66,13 @@ def explained(connector: Connector, cause: Exception, client: Any, values: Input
                 tell(f"the error map of the connector '{connector.key}' failed on a {type(cause).__name__}", fault)
                 continue
         if isinstance(found, JackfieldError):
-            return _late(found, call)
+            return _as_timeout(found, call)
     if isinstance(cause, OSError) and call.deadline.remaining() <= 0:
         return call.deadline.passed(Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING)
     return exhausted(cause) or Unmapped(cause)
 
 
-def _late(error: JackfieldError, call: Call) -> JackfieldError:
+def _as_timeout(error: JackfieldError, call: Call) -> JackfieldError:
     """Replace the error by a timeout if the deadline ended the try: a read that timed out, a connection that was shut down."""
     unclear = isinstance(error, TimedOut) or (isinstance(error, Unavailable) and error.repeatable and error.provider is None)
     if not unclear or call.deadline.remaining() > 0:
@@ -131,7 +131,7 @@ def _success_detail(step: Answered) -> Detail:
         text += f" (request id {step.request_id})"
     if step.returned is not None:
         returned = step.returned if isinstance(step.returned, str) else json.dumps(step.returned, ensure_ascii=False, default=str)
-        text += f"; it returned {returned[:_LONGEST]}"
+        text += f"; it returned {returned[:_MAX_QUOTED]}"
     return Detail("", text)
 
 

@@ -84,7 +84,7 @@ def _hosts(text: str, path: str) -> set[str]:
     """Collect every host that a client may parse from the text: a URL, ``host``, ``host:port``, with or without slashes and escapes."""
     given = text.strip()
     if "\\" in given or not given.isprintable() or " " in given:
-        raise _odd(path)
+        raise _unclear_host(path)
     low = given.lower()
     readings = [given] if "://" in given else [f"//{given.lstrip('/')}"]
     if low.startswith(_SCHEMES):
@@ -92,11 +92,11 @@ def _hosts(text: str, path: str) -> set[str]:
     try:
         found = [urlsplit(reading).hostname for reading in readings]
     except ValueError:
-        raise _odd(path) from None
+        raise _unclear_host(path) from None
     return {name for host in found if host for name in (host, unquote(host))}
 
 
-def _odd(path: str) -> InvalidConnection:
+def _unclear_host(path: str) -> InvalidConnection:
     return InvalidConnection(
         "the connection does not name a host clearly",
         details=[Detail(path, "is not a plain host name or URL", "format")],
@@ -104,7 +104,7 @@ def _odd(path: str) -> InvalidConnection:
     )
 
 
-_SWIFT = 0.002
+_FAST = 0.002
 """Seconds that a switch to a thread and back takes in a busy process, roughly."""
 
 
@@ -137,7 +137,7 @@ class OpenConnection:
     @property
     def is_inline_ok(self) -> bool:
         """True if opening will most likely be a cache look-up: it was fast the last time, and no lease is due."""
-        return self.judge is None and self.cache.opened_in < _SWIFT and self.cache.is_fresh
+        return self.judge is None and self.cache.opened_in < _FAST and self.cache.is_fresh
 
 
 class Opener:
@@ -192,7 +192,7 @@ class Opener:
             cache = self._inline.find((full_name, self._digest(values)), values, hidden)
         else:
             cache = self._stored.find((name, full_name), values, hidden, lambda: self._shared(name, full_name, values))
-            cache.cached(("external ids",), lambda: self._own(schema, values))
+            cache.cached(("external ids",), lambda: self._check_external_ids(schema, values))
         model = connector.connections[target.kind.key]
         kind = cache.cached(("values", target.kind.key), lambda: _modelled(model, values, target))
         if target.origin == "remote" and kind.reads_host and not self._access().ambient:
@@ -235,7 +235,7 @@ class Opener:
                 found[source] = target.values[source]
         return self._resolved(target, found)
 
-    def _own(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    def _check_external_ids(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
         self._refuse_foreign(schema, values)
         return True
 

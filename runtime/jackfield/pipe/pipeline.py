@@ -95,11 +95,11 @@ class RunState:
             return self.opening.cache.redactor
         if self.unfound is not None:
             invocation, known = self.unfound()
-            redactor = self._known_by_now() or known
+            redactor = self._redactor_so_far() or known
             return None if redactor is None else covering(redactor, invocation)
-        return self._known_by_now()
+        return self._redactor_so_far()
 
-    def _known_by_now(self) -> Redactor | None:
+    def _redactor_so_far(self) -> Redactor | None:
         if self.target is None and self.inline is None:
             return None
         from jackfield.redaction import Redactor, confidential_values, leaves, secret_values
@@ -147,7 +147,7 @@ class Pipeline:
         except JackfieldError as error:
             result = self._failed(error, trace)
         except Exception as error:  # noqa: BLE001 (the outermost boundary: a bug in jackfield becomes a Result, too)
-            result = failed(trace.ended(), self._unexpected(error, trace))
+            result = failed(trace.ended(), self._unexpected_error(error, trace))
         except BaseException:
             self._interrupted(trace)
             raise
@@ -180,7 +180,7 @@ class Pipeline:
         meta.connector, meta.action = invocation.connector, invocation.action
         deadline = Deadline.after(invocation.timeout_seconds, self.clock)
         with within(deadline.remaining()):
-            record = self._recorded(invocation, trace, deadline)
+            record = self._new_record(invocation, trace, deadline)
             if record is None:
                 raise InvalidInvocation("this runtime has no journal")
             admitted = yield from self._admitted(invocation, trace, record)
@@ -221,14 +221,14 @@ class Pipeline:
         deadline = Deadline.after(invocation.timeout_seconds, self.clock)
         with within(deadline.remaining()):
             if not self.plugins.has("around"):
-                return (yield from self._through(invocation, deadline, trace))
+                return (yield from self._run_stages(invocation, deadline, trace))
             with Wrapping(self.plugins.around(invocation, self.workspace, meta), lambda error: self._log(error, trace)):
-                return (yield from self._through(invocation, deadline, trace))
+                return (yield from self._run_stages(invocation, deadline, trace))
 
-    def _through(self, invocation: Invocation, deadline: Deadline, trace: RunState) -> Steps[Result]:
-        enter = self.plugins.stage if self.plugins.has("stage") else _unwatched
+    def _run_stages(self, invocation: Invocation, deadline: Deadline, trace: RunState) -> Steps[Result]:
+        enter = self.plugins.stage if self.plugins.has("stage") else _ignore_stage
         enter("admit")
-        record = trace.record = self._recorded(invocation, trace, deadline)
+        record = trace.record = self._new_record(invocation, trace, deadline)
         admitted = yield from self._admitted(invocation, trace, record)
         manifest = admitted.manifest
         if record is not None:
@@ -256,7 +256,7 @@ class Pipeline:
             if replayed is not None:
                 return replayed
         enter("run")
-        output = yield from self._running(admitted, inputs, run)
+        output = yield from self._call_action(admitted, inputs, run)
         enter("settle")
         check_output(output, admitted.action, (manifest.key, manifest.version), self.schemas)
         self._note_used(admitted.target, trace.opening)
@@ -297,7 +297,7 @@ class Pipeline:
         if trace.record is not None:
             trace.record.keep(sealed if len(sealed) <= _LARGEST_STORED else None)
 
-    def _recorded(self, invocation: Invocation, trace: RunState, deadline: Deadline) -> Record | None:
+    def _new_record(self, invocation: Invocation, trace: RunState, deadline: Deadline) -> Record | None:
         journal = self.journal()
         if journal is None:
             _refuse_key(invocation)
@@ -339,7 +339,7 @@ class Pipeline:
         pace: Pace = opening.cache.cached(key, lambda: Pace(limit.per_second if limit is not None else None))
         return pace
 
-    def _running(self, admitted: Admitted, inputs: Mapping[str, Any], run: Run) -> Steps[Mapping[str, Any]]:
+    def _call_action(self, admitted: Admitted, inputs: Mapping[str, Any], run: Run) -> Steps[Mapping[str, Any]]:
         paging = admitted.action.pagination
         if paging is not None and wants_all(paging, inputs):
             return (yield from collected(run, inputs, paging, lambda values: typed(admitted, run.action, values)))
@@ -354,7 +354,7 @@ class Pipeline:
                 self._log(getattr(known, "cause", known), trace)
         return self._bug(trace) if isinstance(error, Internal) else error
 
-    def _unexpected(self, error: Exception, trace: RunState) -> JackfieldError:
+    def _unexpected_error(self, error: Exception, trace: RunState) -> JackfieldError:
         self._log(error, trace)
         run = trace.run
         if run is not None and run.action.effect == "write" and (run.fetched or (run.current is not None and run.current.begun)):
@@ -375,7 +375,7 @@ class Pipeline:
         _LOG.error("invocation %s of workspace %s: %s/%s: %s", meta.invocation_id, self.workspace, meta.connector, meta.action, text)
 
 
-def _unwatched(_stage: str) -> None:
+def _ignore_stage(_stage: str) -> None:
     """Do nothing: no plugin observes stages."""
 
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Pace", "turn"]
 
-_START = 10.0
+_FIRST_RATE = 10.0
 """Tries per second after the first throttle, unless the provider accepted more in the last second."""
-_SLOWEST = 0.2
+_MIN_RATE = 0.2
 """Minimum tries per second: one every 5 s, the cap of back-off (contract §4)."""
-_FASTEST = 1000.0
+_MAX_RATE = 1000.0
 """Tries per second above which limiting has no effect and ends."""
 _DECREASE = 0.5
 """Smallest factor by which one throttle lowers the rate."""
@@ -33,17 +33,17 @@ _PROBE = 0.01
 """Relative growth per success near that rate; it accelerates with the number of successes since the last throttle."""
 _WINDOW = 5.0
 """Seconds over which accepted requests are counted."""
-_SHORTEST = 1.0
+_MIN_SPAN = 1.0
 """Minimum seconds over which a rate is averaged, since providers allow bursts."""
-_COUNTED = 512
+_MAX_ACCEPTED = 512
 """Maximum number of accepted requests stored."""
-_ENOUGH = 3
+_MIN_ACCEPTED = 3
 """Accepted requests in the window needed for an estimate of the provider's rate."""
-_QUIET = 60.0
+_IDLE = 60.0
 """Seconds without a throttle and without waiting invocations, after which limiting ends."""
-_LONGEST_HOLD = 60.0
+_MAX_HOLD = 60.0
 """Maximum seconds for which one ``Retry-After`` delays all invocations; the invocation that received it honours it in full."""
-_NAP = 1.0
+_RECHECK = 1.0
 """Seconds after which invocations behind the first in line check again, because the rate may have risen."""
 
 
@@ -67,7 +67,7 @@ class Pace:
         self._last = self._hold = float("-inf")
         self._lowered = 0.0
         self._throttled = 0.0
-        self._accepted: deque[float] = deque(maxlen=_COUNTED)
+        self._accepted: deque[float] = deque(maxlen=_MAX_ACCEPTED)
         self._line: list[int] = []
         self._numbers = itertools.count()
         self._lock = threading.Lock()
@@ -117,7 +117,7 @@ class Pace:
                 return 0.0
             if place == 0:
                 return earliest
-            return min(earliest + place / self._present, max(_NAP, earliest))
+            return min(earliest + place / self._current_rate, max(_RECHECK, earliest))
 
     def mark(self, now: float) -> None:
         """Record a try that did not ask for a slot."""
@@ -131,43 +131,43 @@ class Pace:
             rate = self._rate
             if rate is None:
                 return
-            if not self._line and now - self._throttled > _QUIET:
+            if not self._line and now - self._throttled > _IDLE:
                 self._rate = None
             elif self._declared is None:
                 self._streak += 1
                 growth = _GROWTH if rate < _BACK_TO * self._ceiling else _PROBE * (1 + self._streak / 10)
-                self._rate = rate * (1 + growth) if rate < _FASTEST else None
+                self._rate = rate * (1 + growth) if rate < _MAX_RATE else None
 
     def throttled(self, began: float, now: float, retry_after: float | None) -> None:
         """Record that the provider throttled a try that began at ``began``."""
         with self._lock:
             self._throttled, self._streak = now, 0
             if retry_after is not None:
-                self._hold = max(self._hold, now + min(retry_after, _LONGEST_HOLD))
+                self._hold = max(self._hold, now + min(retry_after, _MAX_HOLD))
             rate = self._rate
             if self._declared is not None:
                 self._rate = self._declared
             elif rate is None:
                 self._last = self._lowered = now
-                self._rate = self._ceiling = max(_START, self._estimate(now) * _BACK_TO)
+                self._rate = self._ceiling = max(_FIRST_RATE, self._estimate(now) * _BACK_TO)
             elif began >= self._lowered:
                 self._lower(rate, now)
 
     def _lower(self, rate: float, now: float) -> None:
         self._ceiling, self._lowered = rate, now
-        self._rate = max(_SLOWEST, min(rate * _BACK_TO, max(rate * _DECREASE, self._estimate(now))))
+        self._rate = max(_MIN_RATE, min(rate * _BACK_TO, max(rate * _DECREASE, self._estimate(now))))
 
     def _estimate(self, now: float) -> float:
         """Estimate the requests per second that the provider accepted lately; 0 if there were too few."""
         found = [at for at in self._accepted if at >= now - _WINDOW]
-        return len(found) / max(_SHORTEST, now - found[0]) if len(found) >= _ENOUGH else 0.0
+        return len(found) / max(_MIN_SPAN, now - found[0]) if len(found) >= _MIN_ACCEPTED else 0.0
 
     @property
-    def _present(self) -> float:
-        return self._rate or self._declared or _FASTEST
+    def _current_rate(self) -> float:
+        return self._rate or self._declared or _MAX_RATE
 
     def _earliest(self, now: float) -> float:
-        return max(0.0, self._hold - now, self._last + 1 / self._present - now)
+        return max(0.0, self._hold - now, self._last + 1 / self._current_rate - now)
 
 
 def turn(run: Run, last: JackfieldError | None = None, *, always: bool = False) -> Steps[None]:

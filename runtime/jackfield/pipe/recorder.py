@@ -28,12 +28,12 @@ __all__ = ["Record", "draft_of", "fingerprinted"]
 _LOG = logging.getLogger("jackfield.journal")
 _FIRST_POLL = 0.01
 _LONGEST_POLL = 0.25
-_FOR_OUTCOMES = 5.0
-_FOR_INTERRUPTED = 2.0
+_OUTCOME_WAIT = 5.0
+_INTERRUPTED_WAIT = 2.0
 """Seconds for which a process that stops waits for a locked database; an outcome not recorded by then is tried once more at exit."""
 _TRIES, _PAUSE = 20, 0.05
 """Tries, and seconds between them, to queue an outstanding outcome in memory when memory is short."""
-_FOR_REFUSALS = 0.5
+_REFUSAL_WAIT = 0.5
 """Seconds past the deadline for which a refusal waits for a locked database, to be recorded."""
 
 
@@ -57,11 +57,11 @@ class Record:
         self.started = False
         self._unbegun = False
         """True if recording the start failed: a claimed invocation returns to the queue; for another one an entry may still exist."""
-        self._unwritten: Callable[[], bool] = _written
+        self._withdraw: Callable[[], bool] = _already_written
         """Withdraws the entry of the running invocation; returns True if it was not written yet."""
         self.replayed = False
         self._inline: object = None
-        self._sees: Callable[[Entry], bool] = _always
+        self._sees: Callable[[Entry], bool] = _show_every_entry
         self.log: Sequence[Mapping[str, Any]] = ()
 
     def replay(self) -> Steps[Result | None]:
@@ -131,7 +131,7 @@ class Record:
                 self._unbegun = True
                 raise
             self.started = True
-            self._unwritten = _written if durable else given
+            self._withdraw = _already_written if durable else given
             return None
 
     def queue(self) -> Steps[Result | None]:
@@ -195,7 +195,7 @@ class Record:
         if self.replayed:
             return
         try:
-            with within(0.0 if self._journal.owes else _FOR_INTERRUPTED):  # only the first one waits for a lock, not each in turn
+            with within(0.0 if self._journal.owes else _INTERRUPTED_WAIT):  # only the first one waits for a lock, not each in turn
                 self._journal.database.record(self._settling(result))
         except (JackfieldError, MemoryError, RuntimeError, OSError) as error:
             self.owe(result, error)
@@ -207,7 +207,7 @@ class Record:
         """
         if self.started and not durable:
             return math.inf
-        return max(self._deadline.remaining(), _FOR_OUTCOMES if self.started else _FOR_REFUSALS)
+        return max(self._deadline.remaining(), _OUTCOME_WAIT if self.started else _REFUSAL_WAIT)
 
     def _lost(self, unit: Unit, result: Result, error: Exception) -> None:
         """Log an outcome that could not be recorded. If it has an entry, record it once the database is available again.
@@ -261,10 +261,10 @@ class Record:
         if self._claimed is not None and self._unbegun:
             return self._journal.giving_back(self._claimed)
         if self._inline is not None and result.status == "failed":
-            result = _without(self._inline, result)
+            result = _without_inline_values(self._inline, result)
         if not self.started:
             self._draft.started_at = None  # a run whose start could not be recorded did not begin
-        if self._claimed is not None or (self.started and not self._unwritten()):
+        if self._claimed is not None or (self.started and not self._withdraw()):
             return self._journal.settling(
                 self._draft.id, result, self.log, self._draft.inputs, self._draft.delivery, effect=self._draft.effect
             )
@@ -279,12 +279,12 @@ class Record:
         return (self.started and self._draft.idempotency_key is not None) or result.status == "in_doubt"
 
 
-def _written() -> bool:
+def _already_written() -> bool:
     """Return False: the entry is on disk, or its commit is in progress."""
     return False
 
 
-def _always(_entry: Entry) -> bool:
+def _show_every_entry(_entry: Entry) -> bool:
     """Return True for every entry: no rules of a token bind the caller."""
     return True
 
@@ -325,7 +325,7 @@ def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller
     )
 
 
-def _without(inline: object, result: Result) -> Result:
+def _without_inline_values(inline: object, result: Result) -> Result:
     from jackfield.redaction import Redactor, leaves
 
     body = result.to_json()

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Run"]
 
-_SHARE = 3
+_TRY_SHARE = 3
 """A try that may be repeated gets one third of the time left, so that a try that hangs leaves time for further, shorter ones."""
-_LEAST = 1.0
+_MIN_TRY = 1.0
 """Minimum seconds for such a try, if there is that much time: the first one of a process imports the SDK, too."""
 
 
-_LOGGED = 100
+_MAX_LOGGED = 100
 """Limit of tries of one invocation recorded in the journal."""
 
 
@@ -107,7 +107,7 @@ class Run:
                 yield from turn(self, error)
                 client = yield from self.opened()
             except JackfieldError as closed:
-                raise self._last(closed) from None
+                raise self._final_error(closed) from None
             deadline = self._patience(tries) if self._repeats else self.deadline
             call = self.current = self._call_for(deadline)
             self.has_turn = False
@@ -127,7 +127,7 @@ class Run:
                 return self._succeeded(call, started, self.action.output())
             self.failed += call.begun
             self._note(call, started, error.code)
-            yield from self._again(tries, error, client)
+            yield from self._retry_or_raise(tries, error, client)
 
     def _pace_by(self, error: JackfieldError | None, began: float) -> None:
         """Report the outcome of a try to the rate limiter, which other invocations share."""
@@ -136,7 +136,7 @@ class Run:
         elif self.pace is not None and isinstance(error, RateLimited):
             self.pace.throttled(began, self.clock.monotonic(), error.retry_after)
 
-    def _again(self, tries: Tries, error: JackfieldError, client: Any) -> Steps[None]:
+    def _retry_or_raise(self, tries: Tries, error: JackfieldError, client: Any) -> Steps[None]:
         """Wait for another try, if one is allowed.
 
         :raises JackfieldError: if this failure is the last.
@@ -146,7 +146,7 @@ class Run:
             self.doubtful = True
         self.current = None  # this try is over and recorded
         if self.done:
-            raise self._last(error)
+            raise self._final_error(error)
         if self.unclear and error.code in {"not_found", "conflict"}:
             raise repeated(error)
         self.unclear = self.unclear or (error.sent is Sent.UNKNOWN and effect == "idempotent")
@@ -158,9 +158,9 @@ class Run:
             try:
                 yield from self._wait(tries, error)
             except JackfieldError as last:
-                raise self._last(last) from None
+                raise self._final_error(last) from None
             return
-        raise self._last(error)
+        raise self._final_error(error)
 
     def _wait(self, tries: Tries, error: JackfieldError) -> Steps[None]:
         if not (error.retryable or error.sent is Sent.UNKNOWN) or not error.repeatable or not tries.allow_another(error):
@@ -179,7 +179,7 @@ class Run:
         """Return the seconds until the rate limiter's next slot; 0 if there is no limiter, or other invocations wait for it."""
         return 0.0 if self.pace is None or self.pace.waiting else self.pace.earliest(self.clock.monotonic())
 
-    def _last(self, error: JackfieldError) -> JackfieldError:
+    def _final_error(self, error: JackfieldError) -> JackfieldError:
         """Return the error that ends the run: in doubt if any try may have taken effect, else ``error``."""
         if not self.doubtful:
             return error
@@ -198,7 +198,7 @@ class Run:
             self._note(self.current, self.since, "in_doubt" if write else "cancelled")
         if begun and write:
             self.doubtful = True
-            return self._last(Unavailable("the process stopped, or its caller left, before the answer was recorded"))
+            return self._final_error(Unavailable("the process stopped, or its caller left, before the answer was recorded"))
         return Cancelled("the process stopped, or its caller left, before it ended")
 
     def _note(self, call: Call, started: float, outcome: str) -> None:
@@ -206,7 +206,7 @@ class Run:
         self.since = None
         if call.request_id is not None:
             self.meta.request_id = call.request_id
-        if call.begun and len(self.log) < _LOGGED:
+        if call.begun and len(self.log) < _MAX_LOGGED:
             times = {"startedAt": round(started, 3), "endedAt": round(self.clock.time(), 3)}
             self.log.append({**times, "step": self.action.key, "outcome": outcome, "requestId": call.request_id})
 
@@ -219,8 +219,8 @@ class Run:
         if tries.is_last:
             return self.deadline
         now = self.clock.monotonic()
-        least = min(now + _LEAST, self.deadline.at)
-        return Deadline(self.clock, max(least, now + (self.deadline.at - now) / _SHARE), self.deadline.seconds)
+        least = min(now + _MIN_TRY, self.deadline.at)
+        return Deadline(self.clock, max(least, now + (self.deadline.at - now) / _TRY_SHARE), self.deadline.seconds)
 
     def _step(self, values: Inputs, client: Any, call: Call) -> Execute:
         arguments = (values, client) if self.action.takes_client else (values,)

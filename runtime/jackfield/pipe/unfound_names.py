@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["covering", "mask_names", "stored_secrets"]
 
-_CUT = (80, 200)
+_TRUNCATED = (80, 200)
 """Lengths to which error messages and journal entries truncate names; the beginning of a longer secret must be redacted, too."""
 
 
@@ -38,7 +38,7 @@ def stored_secrets(invocation: Invocation, known: Connections, catalog: Catalog)
 def covering(redactor: Redactor, invocation: Invocation) -> Redactor:
     """Extend a redactor to the truncated forms of names that contain a secret."""
     names = [name for name in (invocation.connector, invocation.action, invocation.connector_version or "") if redactor.holds(name)]
-    return redactor.extended(name[:size] for name in names for size in _CUT if len(name) > size) if names else redactor
+    return redactor.extended(name[:size] for name in names for size in _TRUNCATED if len(name) > size) if names else redactor
 
 
 def mask_names(meta: Meta, redactor: Redactor) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["find_action", "find_called", "permitted", "require_call", "seen_connection", "sees_entry"]
 
-_MOST = 10_000
+_MAX_TESTED = 10_000
 """Limit of stored connections of a type that are tested against the rules."""
 
 Note = Callable[[str], object]
@@ -97,7 +97,7 @@ def permitted(
     from jackfield.access.patterns import Request
 
     about = manifest.actions[action]
-    found = [(name, kind) for name, kind in connections.fitting(manifest, _MOST) if authorizer.permits(manifest, about, name)]
+    found = [(name, kind) for name, kind in connections.fitting(manifest, _MAX_TESTED) if authorizer.permits(manifest, about, name)]
     if not found or not authorizer.decide(Request(manifest.key, action, about.effect, found[0][0])).allowed:
         authorizer.require(Request(manifest.key, action, about.effect, found[0][0] if found else None), note)
     return found

@@ -62,18 +62,18 @@ class RuntimePool:
         with self._lock:
             found = self._runtimes.get(workspace)
             if found is None:
-                found = self._runtimes[workspace] = self._made(workspace, None if workspace == "default" else ())
+                found = self._runtimes[workspace] = self._new_runtime(workspace, None if workspace == "default" else ())
                 if len(self._runtimes) > _CACHED:
                     self._runtimes.popitem(last=False)
         return found
 
     def beside(self, workspace: str, connections: Iterable[Any] | None) -> Jackfield:
         """Create another runtime of a workspace, with its own connections."""
-        found = self._made(workspace, connections)
+        found = self._new_runtime(workspace, connections)
         self._beside.append(found)
         return found
 
-    def _made(self, workspace: str, connections: Iterable[Any] | None) -> Jackfield:
+    def _new_runtime(self, workspace: str, connections: Iterable[Any] | None) -> Jackfield:
         return Jackfield(
             workspace, connections, catalog=self.catalog, environment=self.environment, storage=self.storage, clock=self.clock,
             guard=self.guard, points=self._points, plugins=self._plugins,

@@ -32,7 +32,7 @@ _CHECK = 1.0
 """Seconds between checks for requests to cancel, and for claims that no task here works on."""
 _LOG_EVERY = 60.0
 """Seconds between two log lines about the same fault."""
-_FATES: dict[bool | None, str] = {
+_OUTCOMES: dict[bool | None, str] = {
     True: "could not be begun, and goes back",
     False: "was begun, and its worker could not go on; the journal tells what is known of it",
     None: "was left, and goes back as soon as the database answers, unless it was begun",
@@ -95,7 +95,7 @@ class QueueWorkers:
             for item in claimed:
                 task = asyncio.ensure_future(self._run(item, queue))
                 self._running[task] = item
-                task.add_done_callback(self._done)
+                task.add_done_callback(self._on_done)
             if not claimed:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), _POLL)
@@ -138,7 +138,7 @@ class QueueWorkers:
             self._log_at = {known: at for known, at in self._log_at.items() if at > now} | {reason: now + _LOG_EVERY}
             _LOG.error("the queue cannot be read: %s", reason)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _on_done(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
         self._woken.set()
 
@@ -149,7 +149,7 @@ class QueueWorkers:
         except (Unavailable, RuntimeError, MemoryError) as error:
             await asyncio.sleep(_CHECK)
             given = await self._attempted(lambda: queue.give_back(claimed))
-            _LOG.error("the queued invocation %s %s: %s", claimed.id, _FATES[given], type(error).__name__)
+            _LOG.error("the queued invocation %s %s: %s", claimed.id, _OUTCOMES[given], type(error).__name__)
             if given is False:
                 await self._attempted(lambda: self._runtimes.leave(claimed))
         except JackfieldError as error:
