@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-__all__ = ["at_fork", "new_locks"]
+__all__ = ["at_fork", "new_locks", "without_fork"]
 
 T = TypeVar("T")
 _Hook = Callable[[Any], object]
@@ -39,14 +40,23 @@ def at_fork(
     _OWNERS[owner] = (before, parent, child)
 
 
+@contextmanager
+def without_fork() -> Iterator[None]:
+    """Let no fork of this process begin within the block: a C library's lock that is held at a fork stays locked in the child."""
+    with _FORKING:
+        yield
+
+
 _OWNERS: WeakKeyDictionary[Any, tuple[_Hook | None, _Hook | None, _Hook]] = WeakKeyDictionary()
-_FORKING = threading.Lock()
+_FORKING = threading.RLock()
 """Held during a fork: without it, two threads that fork at the same time could deadlock on the locks that their ``before`` hooks take."""
 
 
 def _call(place: int) -> None:
     for reference in _OWNERS.keyrefs():  # an atomic copy, since other threads may register meanwhile
         owner = reference()
+        if owner is None:  # the hook of another owner has dropped it
+            continue
         hook = _OWNERS.get(owner, (None, None, None))[place]
         if hook is not None:
             hook(owner)

@@ -112,6 +112,20 @@ def _with_a_stored_connection(aws_url: str, database_url: str) -> list[str]:
         return _sent_by_children(jackfield, _plain())
 
 
+def test_a_runtime_that_was_opened_after_another_was_used_works_in_a_child(aws: FakeAws, tmp_path: Path) -> None:
+    """What one runtime's hooks drop, such as the pace of an action, keeps no later hook from running."""
+    found = alone(_with_two_runtimes, aws.url, f"sqlite:///{tmp_path / 'a.db'}", f"sqlite:///{tmp_path / 'b.db'}")
+    assert found == ["succeeded"] * 3
+
+
+def _with_two_runtimes(aws_url: str, first_url: str, second_url: str) -> list[str]:
+    with Jackfield(connections=[connection(aws_url)], database_url=first_url) as first:
+        first.invoke(_plain()).unwrap()
+        with Jackfield(connections=[connection(aws_url)], database_url=second_url) as second:
+            second.invoke(_plain()).unwrap()
+            return [fork(lambda: str(second.invoke(_plain()).status)).answer() for _ in range(3)]
+
+
 def test_children_send_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A child does its own handshake: it neither writes nor reads within its parent's TLS connection."""
     authority = Authority(tmp_path)

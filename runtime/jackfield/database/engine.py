@@ -16,7 +16,7 @@ from jackfield.database.faults import DatabaseUnfit, StatementInvalid, Trouble, 
 from jackfield.database.migrations import Migrations
 from jackfield.database.transaction import Mode, Transaction
 from jackfield.errors import Unavailable
-from jackfield.fork import at_fork
+from jackfield.fork import at_fork, without_fork
 
 if TYPE_CHECKING:
     from jackfield.database.rows import Row
@@ -103,11 +103,12 @@ class Database:
 
     def __init__(self, connect: Callable[[], Dialect]) -> None:
         self._connect = connect
-        self._process = _Process(connect)
         self._inherited: list[_Process] = []
         self._lock = threading.Lock()
         self._forked = self._withdrawn = self._unsound = False
-        at_fork(self, before=Database._withdraw, parent=Database._resume, child=Database._leave_to_parent)
+        with without_fork():
+            self._process = _Process(connect)
+            at_fork(self, before=Database._withdraw, parent=Database._resume, child=Database._leave_to_parent)
 
     def __enter__(self) -> Self:
         return self
@@ -271,7 +272,8 @@ class Database:
             with suppress(Unavailable):
                 attached.close()
         process.batches.close()
-        process.dialect.close()
+        with without_fork():
+            process.dialect.close()
 
     def _live(self) -> _Process:
         return self._renewed() if self._forked else self._process

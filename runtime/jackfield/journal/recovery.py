@@ -164,7 +164,7 @@ class Recovery:
         """
         suspicion = max(_count(deliveries, "lost"), _count(deliveries, "not_begun") - 2)
         if suspicion <= 0:
-            return entry.available_at or entry.created_at
+            return entry.available_at or 0.0  # no clock decides: those of the workers may be behind
         return self._clock.time() + self._jitter.uniform(0.0, min(_LONGEST_PAUSE, 2.0**suspicion))
 
     def _outcome(self, workspace: str, entry: Entry, result: Result, *, erase: int = 0) -> dict[str, Any]:
