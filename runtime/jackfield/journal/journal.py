@@ -307,7 +307,7 @@ class Journal:
         return sum(self._settle_if_left(self._listed(row)) for row in rows)
 
     def purge(self) -> int:
-        """Delete entries past the workspace's present retention, but none that is running or in doubt; return how many."""
+        """Delete entries past the workspace's current retention, but none that is running or in doubt; return how many."""
         values = self._purge_values()
         return self.database.record(lambda transaction: transaction.change(sql.PURGE, values))
 

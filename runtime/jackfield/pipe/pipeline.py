@@ -269,7 +269,7 @@ class Pipeline:
             opening.cache.cached(("used",), lambda: self.known.note_used(identifier, version))
 
     def _admitted(self, invocation: Invocation, trace: RunState, record: Record | None) -> Steps[Admitted]:
-        """Resolve the invocation and apply the rules, before its idempotency key and its connection are looked up."""
+        """Admit the invocation; the rules are applied before its idempotency key and its connection are looked up."""
         authorizer = self.access.asked_for(trace.caller)
         note = record.rule if record is not None else None
         trace.unfound = lambda: (invocation, stored_secrets(invocation, self.known, self.catalog))

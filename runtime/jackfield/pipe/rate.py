@@ -52,7 +52,7 @@ class Pace:
 
     It does nothing until the provider throttles. From then on tries take slots in the order in which their invocations first asked, and
     the rate adapts to the provider (AIMD): a throttle lowers it towards the rate of accepted requests; successes raise it, quickly up to
-    the last throttled rate and slowly beyond. Only a throttle of a try that began at the present rate lowers it again, so that many tries
+    the last throttled rate and slowly beyond. Only a throttle of a try that began at the current rate lowers it again, so that many tries
     throttled at once count as one. ``per_second`` is a rate that the action declares: it replaces the learned one, and pages after the
     first always obey it.
 
@@ -80,7 +80,7 @@ class Pace:
 
     @property
     def rate(self) -> float | None:
-        """Present limit in tries per second; None while there is none."""
+        """Current limit in tries per second; None while there is none."""
         return self._rate
 
     @property

@@ -11,7 +11,7 @@ _LOG = logging.getLogger("jackfield.pipe")
 
 
 class Threads(ThreadPoolExecutor):
-    """Pool of worker threads that continues with its present threads when no further one can be started.
+    """Pool of worker threads that continues with its current threads when no further one can be started.
 
     Python's own pool queues the work but still raises: the caller gets an error, and the work is done later. The first thread is started
     at once, so that there always is one.
