@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["ActionIndex", "Words", "one_edit", "query_words", "search", "stem", "words_of"]
 
 _WORD = re.compile(r"[^\W_]+")
-_MOST = 8
+_MAX_WORDS = 8
 """Maximum words of a query that count; the longest are the most specific."""
 _STOP_WORDS = """
 a about all an and any are as at be by can could do does for from get give have help how i if in into is it its let like me my need of
@@ -44,7 +44,7 @@ def words_of(text: str) -> list[str]:
 def query_words(text: str) -> list[str]:
     """Return the distinct words of a query without stop words, longest first; all words if only stop words remain ("to do")."""
     words = set(words_of(text))
-    return sorted(words - _STOP or words, key=lambda word: (-len(word), word))[:_MOST]
+    return sorted(words - _STOP or words, key=lambda word: (-len(word), word))[:_MAX_WORDS]
 
 
 def stem(word: str) -> str:
@@ -132,18 +132,18 @@ class Words:
         """
         wanted = query_words(words)
         if not wanted:
-            numbers = self._narrowed(range(len(self._rows)), connector, effect)
+            numbers = self._filtered(range(len(self._rows)), connector, effect)
             return self._page(self._ordered(numbers, repeat(0)), start, limit, 0)
         hits = [self._hits(word) for word in wanted]
-        every = self._narrowed(_common(hits), connector, effect)
-        keys = self._ordered(every, _summed(every, hits))
+        every = self._filtered(_common(hits), connector, effect)
+        keys = self._ordered(every, _ranks(every, hits))
         if not every or (len(wanted) >= _SENTENCE and len(every) < _NEAREST):
-            hits = [hit or self._slips(word) for hit, word in zip(hits, wanted, strict=True)]
-            some = self._narrowed(set().union(*hits).difference(every), connector, effect)
-            keys = sorted(keys) + nsmallest(_NEAREST - len(every), self._ordered(some, _summed(some, hits)))
+            hits = [hit or self._typo_matches(word) for hit, word in zip(hits, wanted, strict=True)]
+            some = self._filtered(set().union(*hits).difference(every), connector, effect)
+            keys = sorted(keys) + nsmallest(_NEAREST - len(every), self._ordered(some, _ranks(some, hits)))
         return self._page(keys, start, limit, len(wanted) * _EACH)
 
-    def _narrowed(self, numbers: Iterable[int], connector: str | None, effect: str | None) -> Sequence[int]:
+    def _filtered(self, numbers: Iterable[int], connector: str | None, effect: str | None) -> Sequence[int]:
         rows = self._rows
         if connector is None and effect is None:
             return numbers if isinstance(numbers, range) else list(numbers)
@@ -154,12 +154,12 @@ class Words:
 
     def _ordered(self, numbers: Iterable[int], ranks: Iterable[int]) -> list[int]:
         """Return sort keys: a number for each row, made from its rank and its tie-breaking position."""
-        places, width = self._finished().places, len(self._rows)
+        places, width = self._sorted_order().places, len(self._rows)
         return [places[number] - rank * width for number, rank in zip(numbers, ranks, strict=False)]
 
     def _page(self, keys: list[int], start: int, limit: int | None, least: int) -> tuple[list[Found], bool]:
         """Return the rows of a page. Those ranked below ``least`` are near matches."""
-        made, width = self._finished(), len(self._rows)
+        made, width = self._sorted_order(), len(self._rows)
         end = len(keys) if limit is None else start + limit
         best = nsmallest(end, keys) if end < _FEW else sorted(keys)
         found = []
@@ -178,23 +178,23 @@ class Words:
         hits.update(direct)
         return hits
 
-    def _slips(self, word: str) -> dict[int, int]:
+    def _typo_matches(self, word: str) -> dict[int, int]:
         """Return the matches of words one typing error away from ``word``, which matches nothing itself."""
         if len(word) <= _SHORT + 1:
             return {}
-        parts = self._finished().parts
+        parts = self._sorted_order().parts
         near = parts[bisect_left(parts, word[0]) : bisect_left(parts, word[0] + _LAST)]
-        return dict.fromkeys(self._levels((part for part in near if one_edit(part, word)), lambda _part: 0), _EACH // 2)
+        return dict.fromkeys(self._best_levels((part for part in near if one_edit(part, word)), lambda _part: 0), _EACH // 2)
 
     def _places_of(self, word: str, more: int) -> dict[int, int]:
-        made = self._finished()
+        made = self._sorted_order()
         if len(word) <= _SHORT:
             fitting: Iterable[str] = made.parts[bisect_left(made.parts, word) : bisect_left(made.parts, word + _LAST)]
         else:
             fitting = _lines_with(word, made.text)
-        return self._levels(fitting, lambda part: 2 * more if part.startswith(word) else more)
+        return self._best_levels(fitting, lambda part: 2 * more if part.startswith(word) else more)
 
-    def _levels(self, parts: Iterable[str], factor: Callable[[str], int]) -> dict[int, int]:
+    def _best_levels(self, parts: Iterable[str], factor: Callable[[str], int]) -> dict[int, int]:
         """Return the best level of each row that contains one of the parts. Later updates win, so the highest level comes last."""
         levels: dict[int, list[array[int]]] = {}
         for part in parts:
@@ -217,7 +217,7 @@ class Words:
             else:
                 numbers.append(number)
 
-    def _finished(self) -> _Order:
+    def _sorted_order(self) -> _Order:
         if self._order is None:
             rows = self._rows
             by_place = sorted(range(len(rows)), key=lambda number: (rows[number].connector, rows[number].action))
@@ -235,10 +235,10 @@ class ActionIndex:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._built = False
-        self._begin_anew()
-        at_fork(self, child=ActionIndex._begin_anew)
+        self._reset()
+        at_fork(self, child=ActionIndex._reset)
 
-    def _begin_anew(self) -> None:
+    def _reset(self) -> None:
         """Discard an index that the parent of a fork has only partly built."""
         self._lock = threading.Lock()
         if not self._built:
@@ -296,7 +296,7 @@ def _common(hits: Sequence[Mapping[int, int]]) -> Iterable[int]:
     return found
 
 
-def _summed(numbers: Sequence[int], hits: Iterable[Mapping[int, int]]) -> Iterable[int]:
+def _ranks(numbers: Sequence[int], hits: Iterable[Mapping[int, int]]) -> Iterable[int]:
     """Return the rank of each row: matching words first, then the weights of their matches."""
     return map(sum, zip(*(map(hit.get, numbers, repeat(0)) for hit in hits), strict=True))
 

@@ -85,14 +85,14 @@ class Catalog:
 
     def manifests(self) -> list[Manifest]:
         """Return the manifests of all connectors that are not broken, sorted by key. Each is read once and cached."""
-        return [found for key in self if (found := self._sound(key)) is not None]
+        return [found for key in self if (found := self._usable(key)) is not None]
 
     def find(self, key: str, version: str | None = None) -> Manifest:
         """Return the manifest of a connector. ``version`` is a PEP 440 specifier.
 
         :raises UnknownConnector: if it is not installed, is broken, or has no matching version.
         """
-        manifest = self._manifests.get(key) or self._keep(key)
+        manifest = self._manifests.get(key) or self._cache(key)
         if version is not None:
             _check_version(manifest, version)
         return manifest
@@ -128,13 +128,13 @@ class Catalog:
         fault = _mismatch(self.load(key), self.find(key), prose=True)
         return f"the connector '{key}' {fault}" if fault is not None else None
 
-    def _sound(self, key: str) -> Manifest | None:
+    def _usable(self, key: str) -> Manifest | None:
         try:
             return self.find(key) if key not in self._failures else None
         except UnknownConnector:
             return None
 
-    def _keep(self, key: str) -> Manifest:
+    def _cache(self, key: str) -> Manifest:
         manifest = self._read(key)
         self._manifests[key] = manifest
         return manifest

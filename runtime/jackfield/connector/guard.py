@@ -28,7 +28,7 @@ _METADATA = frozenset(
         "192.0.0.192",  # Oracle Cloud: former address
     )
 )  # fmt: skip
-_LAST = tuple(
+_EMBEDDING_NETWORKS = tuple(
     ip_network(text)
     for text in (
         "64:ff9b::/96",  # RFC 6052 §2.1: NAT64
@@ -75,7 +75,7 @@ class Guard:
 
         :raises InvalidConnection: if the address is not permitted.
         """
-        if not self.internal and not self._permits(host.strip("[]").rstrip(".").lower(), _plain(address)):
+        if not self.internal and not self._permits(host.strip("[]").rstrip(".").lower(), _effective_address(address)):
             text = f"'{host[:200]}' is inside the operator's network, which this connection may not reach"
             raise InvalidConnection(
                 "the connection may not reach this host",
@@ -116,18 +116,18 @@ class Guard:
         raise failure
 
     def _permits(self, host: str, address: IPv4Address | IPv6Address | None) -> bool:
-        if address is None or not _METADATA.isdisjoint((address, *_translated(address))):
+        if address is None or not _METADATA.isdisjoint((address, *_nat64_targets(address))):
             return False
         if address.is_global and not address.is_multicast and address not in _LOCAL_NAT64:
             return True
-        return (self.loopback and address.is_loopback) or any(_fits(pattern, host, address) for pattern in self.allowed)
+        return (self.loopback and address.is_loopback) or any(_matches(pattern, host, address) for pattern in self.allowed)
 
 
 ANYWHERE = Guard(internal=True)
 """Guard for the operator's own connections."""
 
 
-def _plain(address: str) -> IPv4Address | IPv6Address | None:
+def _effective_address(address: str) -> IPv4Address | IPv6Address | None:
     """Parse an address. An IPv6 address that embeds an IPv4 address yields the IPv4 address."""
     try:
         found = ip_address(address.partition("%")[0])
@@ -135,12 +135,12 @@ def _plain(address: str) -> IPv4Address | IPv6Address | None:
         return None
     if isinstance(found, IPv4Address):
         return found
-    if any(found in network for network in _LAST) and not (found.is_loopback or found.is_unspecified):
+    if any(found in network for network in _EMBEDDING_NETWORKS) and not (found.is_loopback or found.is_unspecified):
         return IPv4Address(int(found) & 0xFFFFFFFF)
     return found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else found)
 
 
-def _translated(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
+def _nat64_targets(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
     """Return the IPv4 addresses that a local NAT64 translator may extract, one for each possible prefix length."""
     if address not in _LOCAL_NAT64:
         return ()
@@ -149,7 +149,7 @@ def _translated(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
     return IPv4Address(bits & 0xFFFFFFFF), *(IPv4Address(squeezed >> shift & 0xFFFFFFFF) for shift in (40, 32, 24))
 
 
-def _fits(pattern: str, host: str, address: IPv4Address | IPv6Address) -> bool:
+def _matches(pattern: str, host: str, address: IPv4Address | IPv6Address) -> bool:
     try:
         return address in ip_network(pattern, strict=False)
     except ValueError:

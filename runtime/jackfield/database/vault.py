@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Vault"]
 
-_KEPT = 1000
-_CURRENT_FOR = 60.0
+_CACHED_WORKSPACES = 1000
+_REFRESH_SECONDS = 60.0
 """Seconds after which a process checks whether another one has created a new data key."""
 _PAGE = 500
 _COLUMNS = "workspace, key_id, wrapped, master_key_id, created_at"
@@ -42,7 +42,7 @@ class _DataKey:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _Known:
+class _WorkspaceKeys:
     """Keys with which a workspace seals and computes digests; read again after ``until``."""
 
     current: _DataKey
@@ -60,8 +60,8 @@ class Vault:
         self._database = database
         self._master = master
         self._clock = clock or SystemClock()
-        self._known: Kept[str, _Known] = Kept(_KEPT)
-        self._keys: Kept[tuple[str, str], _DataKey] = Kept(_KEPT)
+        self._known: Kept[str, _WorkspaceKeys] = Kept(_CACHED_WORKSPACES)
+        self._keys: Kept[tuple[str, str], _DataKey] = Kept(_CACHED_WORKSPACES)
 
     def __repr__(self) -> str:
         return f"<Vault of {self._database!r} with {self._master!r}>"
@@ -74,7 +74,7 @@ class Vault:
 
         :raises WrongMasterKey: if the database's data keys were wrapped by another master key.
         """
-        key = self._known_keys(workspace).current
+        key = self._workspace_keys(workspace).current
         return sealing.seal(key.cipher, key.id, (workspace, *aad_parts), plaintext)
 
     def open(self, workspace: str, aad_parts: tuple[str, ...], ciphertext: bytes) -> bytes:
@@ -94,7 +94,7 @@ class Vault:
         Its key is derived (HKDF, RFC 5869) from the workspace's first data key. The digest is stable for ever, differs between workspaces,
         and reveals nothing about the text.
         """
-        digest = self._known_keys(workspace).first.digest.copy()
+        digest = self._workspace_keys(workspace).first.digest.copy()
         digest.update(text)
         return digest.hexdigest()
 
@@ -135,21 +135,21 @@ class Vault:
             self._renew()
         return count
 
-    def _known_keys(self, workspace: str) -> _Known:
+    def _workspace_keys(self, workspace: str) -> _WorkspaceKeys:
         known = self._known.get(workspace)
         if known is not None and self._clock.monotonic() < known.until:
             return known
         uncertain = self._database.writing  # do not cache what the surrounding transaction may yet roll back
-        known = self._found(workspace) or self._made(workspace)
+        known = self._load(workspace) or self._create(workspace)
         if not uncertain:
             self._known.put(workspace, known)
         return known
 
-    def _found(self, workspace: str) -> _Known | None:
+    def _load(self, workspace: str) -> _WorkspaceKeys | None:
         with self._database.read(settled=False) as transaction:
             return self._all(transaction, workspace)
 
-    def _made(self, workspace: str) -> _Known:
+    def _create(self, workspace: str) -> _WorkspaceKeys:
         with self._database.write() as transaction:
             _verify(transaction, self._master)
             self._insert(transaction, workspace, self._clock.time())
@@ -173,7 +173,7 @@ class Vault:
             },
         )
 
-    def _all(self, transaction: Transaction, workspace: str) -> _Known | None:
+    def _all(self, transaction: Transaction, workspace: str) -> _WorkspaceKeys | None:
         rows = transaction.execute(
             f"SELECT {_COLUMNS} FROM data_keys WHERE workspace = :workspace AND (retired_at IS NULL OR created_at = "
             "(SELECT MIN(created_at) FROM data_keys WHERE workspace = :workspace)) ORDER BY created_at",
@@ -181,8 +181,8 @@ class Vault:
         )
         if not rows:
             return None
-        until = self._clock.monotonic() + _CURRENT_FOR
-        return _Known(self._unwrapped(rows[-1]), self._unwrapped(rows[0]), until)
+        until = self._clock.monotonic() + _REFRESH_SECONDS
+        return _WorkspaceKeys(self._unwrapped(rows[-1]), self._unwrapped(rows[0]), until)
 
     def _read(self, workspace: str, key_id: str) -> _DataKey:
         uncertain = self._database.writing  # do not cache what the surrounding transaction may yet roll back

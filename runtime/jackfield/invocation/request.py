@@ -27,9 +27,9 @@ _CONTEXT_MEMBERS = ("traceparent", "correlationId", "labels")
 _NO_NAME = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _SAYS_NO_NAME = "holds control characters or half a character, which no name does"
-_LONGEST_VERSION = 200
+_MAX_VERSION_LENGTH = 200
 """Maximum characters of a version specifier: packaging takes half a second for one of 250 kB."""
-_MOST = 100
+_MAX_FAULTS = 100
 """Maximum faults reported for one invocation."""
 _SIMPLE = frozenset({"connector", "action", "connection", "inputs"})
 
@@ -70,9 +70,9 @@ class Invocation:
                 f"an invocation must be a JSON object, not {_json_type(data)}",
                 hint='Send {"connector": …, "action": …, "inputs": {…}}.',
             )
-        faults = () if _is_simple(data) else tuple(islice(_faults(data), _MOST + 1))
-        if len(faults) > _MOST:  # each member is compared with the known names: a hundred thousand would take seconds
-            faults = (*faults[:_MOST], Detail("", "and there are more faults"))
+        faults = () if _is_simple(data) else tuple(islice(_faults(data), _MAX_FAULTS + 1))
+        if len(faults) > _MAX_FAULTS:  # each member is compared with the known names: a hundred thousand would take seconds
+            faults = (*faults[:_MAX_FAULTS], Detail("", "and there are more faults"))
         if faults:
             count = "1 member of the invocation is" if len(faults) == 1 else f"{len(faults)} members of the invocation are"
             raise InvalidInvocation(f"{count} not valid", details=faults, hint=NextStep("invocation_schema"))
@@ -170,8 +170,8 @@ def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
     version = data.get("connectorVersion", ">=0")
     if not isinstance(version, str) or not version.strip():
         yield Detail("/connectorVersion", "must be a version specifier such as '>=1.2,<2'", "type")
-    elif len(version) > _LONGEST_VERSION:
-        yield Detail("/connectorVersion", f"must have at most {_LONGEST_VERSION} characters", "maxLength")
+    elif len(version) > _MAX_VERSION_LENGTH:
+        yield Detail("/connectorVersion", f"must have at most {_MAX_VERSION_LENGTH} characters", "maxLength")
     if data.get("onDoubt", "report") not in ("report", "retry"):
         yield Detail("/onDoubt", "must be 'report' or 'retry'", "enum")
 

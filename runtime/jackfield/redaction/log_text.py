@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["reason"]
 
-_MOST = 20_000
+_MAX_INPUT_CHARACTERS = 20_000
 """Maximum characters of inputs to search for in a message. With more, the log omits the message."""
-_LEAST = 4
+_MIN_PART = 4
 """Minimum characters of an input's part to hide. Shorter parts would mask common words."""
 _PARTS = (re.compile(r"[^\s\"'<>(),;:]+"), re.compile(r"[^\"<>(),;]+"))
 """Words and phrases that an exception may quote separately, such as the address or the name of a mailbox."""
@@ -25,10 +25,10 @@ _PARTS = (re.compile(r"[^\s\"'<>(),;:]+"), re.compile(r"[^\"<>(),;]+"))
 def reason(error: Exception, redactor: Redactor | None, inputs: Mapping[str, Any]) -> str:
     """Return the exception's type, message and location, with the connection's secrets and all parts of the inputs masked."""
     texts = [text for value in inputs.values() for text in _texts(value)]
-    if sum(map(len, texts)) > _MOST:
+    if sum(map(len, texts)) > _MAX_INPUT_CHARACTERS:
         return f"{type(error).__qualname__}{_place(error)}"
     parts = (part.strip() for text in texts for pattern in _PARTS for part in pattern.findall(text))
-    hidden = (part for part in (*texts, *parts) if len(part) >= _LEAST)
+    hidden = (part for part in (*texts, *parts) if len(part) >= _MIN_PART)
     return safe_exception_text(error, Redactor(hidden).joined(redactor or Redactor())) + _place(error)
 
 

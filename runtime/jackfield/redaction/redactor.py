@@ -37,20 +37,20 @@ class Redactor:
     :raises TypeError: if ``secrets`` is a single text, or contains something other than texts.
     """
 
-    __slots__ = ("_forms", "_undone")
+    __slots__ = ("_families", "_forms")
 
     _forms: dict[str, Form]
-    _undone: tuple[Family, ...]
+    _families: tuple[Family, ...]
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         if isinstance(secrets, str):
             raise TypeError("secrets must be an iterable of texts, not one text")
-        self._keep({secret: Form(secret) for secret in secrets if _counts(secret)})
+        self._set_forms({secret: Form(secret) for secret in secrets if _is_searchable(secret)})
 
-    def _keep(self, forms: dict[str, Form]) -> None:
+    def _set_forms(self, forms: dict[str, Form]) -> None:
         object.__setattr__(self, "_forms", forms)
         spaces, lines = (any(form.spaced for form in forms.values()), any(form.lined for form in forms.values()))
-        object.__setattr__(self, "_undone", families(spaces=spaces, lines=lines))
+        object.__setattr__(self, "_families", families(spaces=spaces, lines=lines))
 
     def clean(self, text: str) -> str:
         """Return the text with every secret masked; the same object if it contains none. Idempotent."""
@@ -102,7 +102,7 @@ class Redactor:
         forms = [form for form in self._forms.values() if form.size <= size]
         if not forms:
             return False
-        for family in self._undone:
+        for family in self._families:
             if family.sign in text:
                 return True
         small = text.lower()
@@ -129,12 +129,12 @@ class Redactor:
         if self._forms.keys() <= other._forms.keys():
             return other
         both = Redactor()
-        both._keep(other._forms | self._forms)
+        both._set_forms(other._forms | self._forms)
         return both
 
     def _readings(self, text: str) -> Iterator[View]:
         if any(form.size <= len(text) for form in self._forms.values()):
-            yield from views(text, self._undone)
+            yield from views(text, self._families)
 
     def _found(self, readings: Iterable[View]) -> Iterator[tuple[int, int]]:
         for view in readings:
@@ -177,7 +177,7 @@ class Redactor:
         raise AttributeError("a Redactor is immutable; see extended()")
 
 
-def _counts(secret: object) -> bool:
+def _is_searchable(secret: object) -> bool:
     if not isinstance(secret, str):
         raise TypeError(f"a secret must be a text, not {type(secret).__name__}")
     return bool(secret.strip().strip("*"))

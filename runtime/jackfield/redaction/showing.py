@@ -12,7 +12,7 @@ from jackfield.url_passwords import without_password
 
 __all__ = ["masked"]
 
-_LEAST = 9
+_MIN_FOR_LAST4 = 9
 """Minimum length for showing the last 4 characters: with fewer, half of the value would be visible."""
 
 
@@ -32,7 +32,7 @@ def _shown(root: Schema, applying: Nodes | None, value: Any) -> Any:
     if is_reference(value):
         return _copied(value)
     if applying is None or is_secret(applying):
-        return _covered(value)
+        return _mask_all(value)
     if keeps_last4(applying) and not isinstance(value, Mapping | list | tuple | None):
         return _last4(str(value).strip())
     if isinstance(value, Mapping):
@@ -42,13 +42,13 @@ def _shown(root: Schema, applying: Nodes | None, value: Any) -> Any:
     return without_password(value) if isinstance(value, str) else value
 
 
-def _covered(value: Any) -> Any:
+def _mask_all(value: Any) -> Any:
     if is_reference(value):
         return _copied(value)
     if isinstance(value, Mapping):
-        return {name: _covered(member) for name, member in value.items()}
+        return {name: _mask_all(member) for name, member in value.items()}
     if isinstance(value, list | tuple):
-        return [_covered(item) for item in value]
+        return [_mask_all(item) for item in value]
     return None if value is None else MASK
 
 
@@ -59,4 +59,4 @@ def _copied(value: Any) -> Any:
 
 
 def _last4(text: str) -> str:
-    return f"****{text[-4:]}" if len(text) >= _LEAST else MASK
+    return f"****{text[-4:]}" if len(text) >= _MIN_FOR_LAST4 else MASK

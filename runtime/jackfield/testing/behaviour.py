@@ -19,7 +19,7 @@ __all__ = ["BEHAVIOUR"]
 _REFUSALS = {400: None, 401: "unauthenticated", 403: "forbidden", 404: None, 409: None, 422: None, 429: "rate_limited"}
 _FAILURES = (500, 502, 503, 504)
 _RETRY_AFTER = 7
-_HURRIED = 0.4
+_SHORT_DEADLINE = 0.4
 """Seconds. Deadline of a try that hangs."""
 _THROTTLE = Answer(status=429)
 _BROKEN = {"not JSON": Answer(content=b"<html>"), "cut": Answer(missing=100)}
@@ -197,7 +197,7 @@ def _explained(error: JackfieldError | None, what: str, sent: set[Sent]) -> Iter
 
 
 def _deadlines_are_kept(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    found = drive(subject, action, example, _constant(HANG), seconds=_HURRIED)
+    found = drive(subject, action, example, _constant(HANG), seconds=_SHORT_DEADLINE)
     if not found.ended:
         yield "goes on after its deadline where the provider hangs"
     else:
