@@ -1,6 +1,6 @@
 """Dapr's bindings API: unmodified Dapr clients call the actions of installed connectors.
 
-``answer`` is HTTP as a pure function, to be mounted anywhere; ``Sidecar`` serves it with gRPC on ports of its own.
+``answer`` is the HTTP API as a pure function, to be mounted anywhere; ``Sidecar`` serves it, and gRPC, on its own ports.
 """
 
 from jackfield.surfaces.dapr.api import DaprApi

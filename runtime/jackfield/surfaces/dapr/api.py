@@ -1,4 +1,4 @@
-"""Dapr's bindings API as functions of a request: what HTTP and gRPC have in common."""
+"""Dapr's bindings API as functions of a request, shared by HTTP and gRPC."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from jackfield.surfaces.shared.web_pages import page_fault
 __all__ = ["VERSION", "DaprApi", "Invoke"]
 
 VERSION = "1.16.0-jackfield"
-"""What metadata tell as the version of the sidecar: the API level that is spoken here."""
+"""Sidecar version reported in metadata: the Dapr API level implemented here."""
 
 Invoke = Callable[[Mapping[str, Any]], Result]
-"""``Jackfield.invoke``."""
+"""Signature of ``Jackfield.invoke``."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DaprApi:
-    """The bindings of one application. ``token`` is DAPR_API_TOKEN; None asks callers for none. ``origins`` are web origins whose pages
-    may call; ``local`` says that only this machine is meant to call, so that other names in ``Host`` are refused."""
+    """Bindings of one application. ``token`` is DAPR_API_TOKEN; None disables authentication. Pages of the web origins in ``origins`` may
+    call. ``local`` means that only this machine is meant to call, so that other names in ``Host`` are refused."""
 
     bindings: Mapping[str, Binding]
     invoke: Invoke
@@ -35,19 +35,19 @@ class DaprApi:
     stopping: Event = field(default_factory=Event)
 
     def allows(self, given: str | None) -> bool:
-        """Whether a caller with this token may call."""
+        """Return whether a caller with this token may call."""
         return not self.token or hmac.compare_digest(self.token.encode(), (given or "").encode("utf-8", "surrogateescape"))
 
     def page_fault(self, headers: Mapping[str, str]) -> str | None:
-        """Explain why the web page behind a request may not call. A token vouches for the host: no page can know it."""
+        """Explain why the web page behind a request may not call. With a token, any host is accepted: a page cannot know the token."""
         origins = [headers["origin"]] if "origin" in headers else []
         local = self.local and not self.token
         return page_fault(origins, headers.get("sec-fetch-site", ""), headers.get("host", ""), allowed=self.origins, local=local)
 
     def call(self, name: str, request: Request) -> dict[str, str]:
-        """Call a binding; the response's metadata.
+        """Call a binding; return the response's metadata.
 
-        :raises BindingError: where that fails, with the whole text that Dapr's callers know.
+        :raises BindingError: if the call fails, with the full text that Dapr's clients expect.
         """
         try:
             return self._called(name, request)
@@ -63,7 +63,7 @@ class DaprApi:
         return binding.answer(self.invoke(binding.invocation(request)))
 
     def components(self) -> list[dict[str, Any]]:
-        """The loaded components, as metadata list them."""
+        """List the loaded components in the form of Dapr's metadata."""
         return [
             {"name": binding.name, "type": binding.type, "version": binding.version, "capabilities": ["OUTPUT_BINDING"]}
             for binding in self.bindings.values()

@@ -1,4 +1,4 @@
-"""The output bindings of one application: components as they take requests, and requests as invocations."""
+"""Output bindings of one application: components, and the conversion of their requests to invocations."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from jackfield.surfaces.dapr.payload import PayloadError
 __all__ = ["Binding", "BindingError", "Bindings", "Payload", "Request", "read_bindings"]
 
 Payload = Callable[[tuple[str, ...], bool], "str | Mapping[str, Any]"]
-"""Reads a request's data, given the members that it may have as an object, and whether it is read strictly."""
+"""Reads a request's data, given the allowed members of an object and whether to read strictly."""
 
 
 class BindingError(Exception):
-    """A request cannot be carried out, or failed; the text is what Dapr's callers know. ``result`` is there where it was invoked."""
+    """A request that cannot be carried out or failed; the text is what Dapr's clients expect. ``result`` is set if it was invoked."""
 
     def __init__(self, text: str, result: Result | None = None) -> None:
         super().__init__(text)
@@ -40,7 +40,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Binding:
-    """One component that can be called. ``connection`` names the connection that it signs in with."""
+    """One callable component. ``connection`` names the connection that it authenticates with."""
 
     name: str
     type: str
@@ -51,9 +51,9 @@ class Binding:
     strict: bool = False
 
     def invocation(self, request: Request) -> dict[str, Any]:
-        """The request as an invocation.
+        """Convert the request to an invocation.
 
-        :raises BindingError: for an operation that it has not, a property that nobody gives, or data that cannot be read.
+        :raises BindingError: for an unsupported operation, a missing property or unreadable data.
         """
         action = self.alias.operations.get(request.operation)
         if action is None:
@@ -65,9 +65,9 @@ class Binding:
         return {**made, "context": {"traceparent": request.traceparent}} if request.traceparent else made
 
     def answer(self, result: Result) -> dict[str, str]:
-        """The response's metadata for a success.
+        """Return the response's metadata for a success.
 
-        :raises BindingError: for everything else.
+        :raises BindingError: for any other outcome.
         """
         if result.error is not None:
             raise BindingError(self.alias.message("failed", "{reason}", reason=_reason(result)), result)
@@ -76,19 +76,19 @@ class Binding:
         return {name: str(output[member]) for name, member in wanted if member in output}
 
     def _given(self, metadata: Mapping[str, str]) -> dict[str, str]:
-        """The request's properties, under the alias's spelling: their names count whatever their case."""
+        """Return the request's properties under the alias's spelling; their names are case-insensitive."""
         known = {name.lower(): name for name in self.alias.inputs}
         written: dict[str, str] = {}
         for name in metadata:
             other = written.setdefault(name.lower(), name)
             if other != name and name.lower() in known:
-                if self.strict:  # what cannot be told apart is not read at all
+                if self.strict:  # ambiguous properties are not read at all
                     return {}
                 raise BindingError(f"the metadata has '{other}' and '{name}', which are the same property")
         return {known[name.lower()]: value for name, value in metadata.items() if name.lower() in known}
 
     def _inputs(self, given: Mapping[str, str]) -> dict[str, Any]:
-        """The configured properties and over them those of the request, as inputs; an empty one takes a configured one away."""
+        """Merge the request's properties over the configured ones and convert them to inputs; an empty value removes a configured one."""
         merged = {name: value for name, value in {**self.fields, **given}.items() if name in self.alias.inputs}
         for name in self.alias.raw.get("needed") or ():
             if is_blank(merged.get(name)):
@@ -106,7 +106,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Bindings:
-    """What a sidecar has: its bindings by name, the connections that they need, and what is wrong with its components."""
+    """Bindings of a sidecar by name, the connections that they need, and the problems of its components."""
 
     by_name: Mapping[str, Binding]
     connections: Mapping[str, Mapping[str, Any]]
@@ -114,7 +114,7 @@ class Bindings:
 
 
 def read_bindings(documents: Iterable[Document], around: Surroundings) -> Bindings:
-    """The bindings of component documents."""
+    """Read the bindings of component documents."""
     found: dict[str, Binding] = {}
     connections: dict[str, Mapping[str, Any]] = {}
     problems: list[Problem] = []
@@ -138,7 +138,7 @@ def _binding(item: ReadComponent, stored: StoredConnection, *, strict: bool) -> 
 
 
 def _reason(result: Result) -> str:
-    """What the provider said, under its own code; else what we say, with every detail."""
+    """Return the provider's message under its own code; else jackfield's message with every detail."""
     error = result.error
     if error is None:
         return ""

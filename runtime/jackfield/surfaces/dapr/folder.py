@@ -1,4 +1,4 @@
-"""The documents of a components folder, as a sidecar finds them: its YAML files, not those of sub-folders."""
+"""Documents of a components folder: its YAML files, without sub-folders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SUFFIXES = (".yaml", ".yml")
 
 
 def read_folder(path: str) -> Iterator[Document | Problem]:
-    """The documents in a folder, or in one file; a broken one spoils only itself."""
+    """Read the documents of a folder, or of one file; a broken document does not affect the others."""
     path = os.path.expanduser(path)
     try:
         names = sorted(os.listdir(path)) if os.path.isdir(path) else [""]

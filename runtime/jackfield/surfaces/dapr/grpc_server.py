@@ -1,6 +1,6 @@
-"""Dapr's gRPC API on a port: a generic handler, so that neither Dapr's package nor a compiler for its messages is needed.
+"""Dapr's gRPC API on a port: a generic handler, which needs neither Dapr's package nor a compiler for its messages.
 
-Headers of a call are never metadata of a binding: in the original a header ``emailto`` changes the recipient.
+Headers of a call never become metadata of a binding: in Dapr a header ``emailto`` changes the recipient.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _UNAUTHENTICATED = 16
 
 @dataclass(frozen=True, slots=True, repr=False)
 class InvokeBinding:
-    """``InvokeBindingRequest``."""
+    """Message ``InvokeBindingRequest``."""
 
     name: str = ""
     data: bytes = b""
@@ -36,9 +36,9 @@ class InvokeBinding:
 
     @classmethod
     def decode(cls, octets: bytes) -> InvokeBinding:
-        """Read one.
+        """Decode a request.
 
-        :raises WireError: where the octets are none.
+        :raises WireError: if the octets are not a valid message.
         """
         texts = {_NAME: "", _OPERATION: ""}
         data, metadata = b"", {}
@@ -54,12 +54,12 @@ class InvokeBinding:
 
 
 def binding_response(metadata: Mapping[str, str]) -> bytes:
-    """``InvokeBindingResponse`` without data."""
+    """Encode an ``InvokeBindingResponse`` without data."""
     return wire.texts(2, metadata)
 
 
 def metadata_response(app_id: str, version: str, components: Sequence[Mapping[str, Any]]) -> bytes:
-    """``GetMetadataResponse``."""
+    """Encode a ``GetMetadataResponse``."""
     registered = b"".join(
         wire.field(
             3,
@@ -74,7 +74,7 @@ def metadata_response(app_id: str, version: str, components: Sequence[Mapping[st
 
 
 def error_status(message: str, detail: str) -> bytes:
-    """``google.rpc.Status`` of a caller who was not let in, with the reason in an ``ErrorInfo``."""
+    """Encode the ``google.rpc.Status`` of an unauthenticated caller, with the reason in an ``ErrorInfo``."""
     info = wire.field(1, "UNAUTHENTICATED") + wire.field(2, "dapr.io") + wire.texts(3, {"error": detail})
     packed = wire.field(1, "type.googleapis.com/google.rpc.ErrorInfo") + wire.field(2, info)
     return wire.integer(1, _UNAUTHENTICATED) + wire.field(2, message) + wire.field(3, packed)
@@ -86,9 +86,9 @@ _OPTIONS = [("grpc.max_receive_message_length", MAX_BODY), ("grpc.so_reuseport",
 
 
 class GrpcServer:
-    """Serves until it is stopped. ``port`` 0 takes any that is free; ``address`` says which one it is.
+    """gRPC server that runs until stopped. ``port`` 0 takes a free one; ``address`` reports which.
 
-    :raises OSError: where the port cannot be had.
+    :raises OSError: if the port is not available.
     """
 
     def __init__(self, api: DaprApi, host: str, port: int) -> None:
@@ -104,20 +104,20 @@ class GrpcServer:
         self._server.start()
 
     def stop(self, patience: float) -> None:
-        """Take no more calls, let running ones end for at most ``patience`` seconds, and close."""
+        """Refuse new calls, let running ones finish within ``patience`` seconds, and close."""
         self._server.stop(patience).wait()
         self._workers.shutdown(wait=False)
 
 
 class _Dapr(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio is untyped
-    """The methods of the Dapr service that a bindings sidecar has."""
+    """Methods of the Dapr service that a bindings sidecar implements."""
 
     def __init__(self, api: DaprApi) -> None:
         self._api = api
         self._methods = {f"{_SERVICE}InvokeBinding": self._invoke, f"{_SERVICE}GetMetadata": self._metadata}
 
     def service(self, handler_call_details: Any) -> Any:
-        """The method that is called; None where there is none (UNIMPLEMENTED)."""
+        """Return the handler of the called method; None if there is none (UNIMPLEMENTED)."""
         method = self._methods.get(handler_call_details.method)
         return None if method is None else grpc.unary_unary_rpc_method_handler(self._guarded(method))
 

@@ -15,7 +15,7 @@ from jackfield.surfaces.dapr.payload import from_json
 __all__ = ["MAX_BODY", "Answer", "answer", "answer_to_head"]
 
 MAX_BODY = 64 * 1024 * 1024
-"""Bytes: the largest request body, as of an invocation (contract §2)."""
+"""Maximum size of a request body in bytes, as for invocations (contract §2)."""
 
 _BINDINGS = "/v1.0/bindings/"
 _HEALTH = ("/v1.0/healthz", "/v1.0/healthz/outbound")
@@ -24,14 +24,14 @@ _METADATA = "/v1.0/metadata"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP response."""
+    """HTTP response."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
 
     def sent_headers(self) -> dict[str, str]:
-        """The headers as they go out: each value ASCII, on one line, whatever an error or a service says in it."""
+        """Return the headers as sent: each value ASCII on one line, whatever text of an error or provider it contains."""
         return {name: _on_one_line(value) for name, value in self.headers.items()}
 
 
@@ -40,7 +40,7 @@ def _on_one_line(value: str) -> str:
 
 
 class _Malformed(ValueError):
-    """The body is not what the API takes."""
+    """A body that the API does not accept."""
 
 
 def answer(api: DaprApi, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -50,7 +50,7 @@ def answer(api: DaprApi, method: str, target: str, headers: Mapping[str, str], b
 
 
 def answer_to_head(api: DaprApi, method: str, target: str, headers: Mapping[str, str]) -> Answer | None:
-    """The answer to a request whose body does not matter; None where a binding is called, by somebody who may."""
+    """Answer a request whose body does not matter; return None for a permitted call of a binding, which needs the body."""
     path, query = _path(target), target.partition("?")[2]
     if path in _HEALTH:
         return _health(api, method, path, query)
@@ -96,7 +96,7 @@ def _binding(api: DaprApi, name: str, headers: Mapping[str, str], body: bytes) -
 
 
 def _request(body: bytes, traceparent: str | None) -> Request:
-    """The request in a body. Names of members count whatever their case, unknown ones not at all, as Go reads JSON."""
+    """Parse the request in a body. Member names are case-insensitive and unknown ones are ignored, as Go reads JSON."""
     try:
         content = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
     except RecursionError:

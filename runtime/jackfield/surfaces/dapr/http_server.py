@@ -1,4 +1,4 @@
-"""Dapr's HTTP API on a port: its Starlette route under uvicorn, in a thread of its own."""
+"""Dapr's HTTP API on a port: its Starlette route under uvicorn, in a dedicated thread."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _AT_ONCE = 1000
 
 
 class HttpServer:
-    """Serves until it is stopped. ``port`` 0 takes any that is free; ``address`` says which one it is. ``protocol`` is uvicorn's HTTP
-    protocol.
+    """HTTP server that runs until stopped. ``port`` 0 takes a free one; ``address`` reports which. ``protocol`` is uvicorn's HTTP protocol
+    class.
 
-    :raises OSError: where the port cannot be had.
+    :raises OSError: if the port is not available.
     """
 
     def __init__(self, api: DaprApi, host: str, port: int, protocol: Any) -> None:
@@ -51,7 +51,7 @@ class HttpServer:
         return str(host), int(port)
 
     def stop(self, patience: float) -> None:
-        """Take no more connections, let running requests end for at most ``patience`` seconds, and close."""
+        """Refuse new connections, let running requests finish within ``patience`` seconds, and close."""
         self._config.timeout_graceful_shutdown = max(1, round(patience))
         self._server.should_exit = True
         self._thread.join(patience + 2)
@@ -59,7 +59,7 @@ class HttpServer:
 
 
 async def _forget(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=400)  # nobody reads it
+    return Response(status_code=400)  # the client has disconnected
 
 
 async def _body(request: Request) -> bytes:
@@ -78,14 +78,14 @@ async def _body(request: Request) -> bytes:
 
 
 async def _apart(step: Callable[[], Answer]) -> Answer:
-    """Run a step in a thread that does not keep the process alive, since a pool's threads would be waited for at its end."""
+    """Run a step in a daemon thread: a pool's threads would delay the exit of the process."""
     done = Future[Answer]()
 
     def run() -> None:
         try:
             done.set_result(step())
         finally:
-            if not done.done():  # a bug, which the thread tells
+            if not done.done():  # a bug, which the thread reports
                 done.set_exception(RuntimeError("the call failed"))
 
     threading.Thread(target=run, name="dapr-call", daemon=True).start()

@@ -1,4 +1,4 @@
-"""The components of a folder, as a sidecar or a server takes them."""
+"""Loading of a folder's components, for a sidecar or a server."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["Components"]
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """Where components are, and for which application they are loaded; ``strict`` refuses what Dapr's own code refuses."""
+    """Folder of components and the application they are loaded for; ``strict`` refuses what Dapr's own code refuses."""
 
     folder: str
     app_id: str = ""
     strict: bool = False
 
     def read(self, environment: Mapping[str, str]) -> Bindings:
-        """What the folder holds, and what is wrong with it."""
+        """Read the folder's components and their problems."""
         around = Surroundings(Catalog.installed, environment, app_id=self.app_id, strict=self.strict)
         items = list(read_folder(self.folder))
         found = read_bindings((item for item in items if not isinstance(item, Problem)), around)
@@ -31,9 +31,9 @@ class Components:
 
     @staticmethod
     def check(found: Bindings) -> None:
-        """Do nothing where Dapr would start with these.
+        """Check that Dapr would start with these components.
 
-        :raises InvalidConnection: where it would not.
+        :raises InvalidConnection: if it would not.
         """
         fatal = [problem for problem in found.problems if problem.fatal]
         if fatal:

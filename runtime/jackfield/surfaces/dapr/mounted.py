@@ -1,4 +1,4 @@
-"""Dapr's HTTP API mounted on the server, where it was given components."""
+"""Dapr's HTTP API mounted on the server, if it is given components."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["dapr_routes"]
 
 
 def dapr_routes(components: Components, server: ServerContext) -> list[Route]:
-    """Everything under ``/v1.0``: callers know it by its own token, ``DAPR_API_TOKEN``, and its own errors."""
+    """Build the routes under ``/v1.0``. They use Dapr's own token, ``DAPR_API_TOKEN``, and its error format."""
     api = _api(components, server)
     return [dapr_route("/v1.0/{rest:path}", api, server.slowly, _read(server, api))]
 

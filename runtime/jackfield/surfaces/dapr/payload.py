@@ -1,4 +1,4 @@
-"""The data of a binding request: what the caller means as the body of the message."""
+"""Data of a binding request: decoding of the body that the caller means."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _OCTET = 0xFF
 
 
 class QuotingError(ValueError):
-    """The text is not a quoted literal."""
+    """A text that is not a quoted literal."""
 
     def __init__(self) -> None:
         super().__init__("invalid syntax")
 
 
 def unquote(text: str) -> str:
-    """The text that a Go literal stands for: ``"…"`` with escapes, `` `…` `` as it is, or one character in ``'…'``.
+    """Decode a Go literal: ``"…"`` with escapes, `` `…` `` verbatim, or one character in ``'…'``.
 
-    :raises QuotingError: where it is none of them.
+    :raises QuotingError: if it is none of them.
     """
     quote = text[:1]
     if len(text) < _SHORTEST or text[-1] != quote or quote not in ('"', "'", "`"):
@@ -51,7 +51,7 @@ def unquote(text: str) -> str:
 
 
 def _octets(inside: str, quote: str) -> bytes:
-    r"""The literal's octets: ``\x`` and octal escapes stand for single ones."""
+    r"""Return the literal's octets: ``\x`` and octal escapes stand for single octets."""
     found = bytearray()
     at = 0
     while at < len(inside):
@@ -90,13 +90,13 @@ def _escaped(inside: str, at: int, quote: str) -> tuple[bytes, int]:
 
 
 class PayloadError(ValueError):
-    """The data is not what the binding takes."""
+    """Data that the binding does not accept."""
 
 
 def from_json(data: Any, members: Sequence[str], *, strict: bool) -> str | Mapping[str, Any]:
-    """The body in the ``data`` of a JSON request: a text; or (lenient) an object of inputs named in ``members``.
+    """Return the body in the ``data`` of a JSON request: a text or, unless ``strict``, an object of inputs named in ``members``.
 
-    :raises PayloadError: for anything else, as in the original, which re-quotes the text and takes nothing but texts.
+    :raises PayloadError: for anything else, as in Dapr, which re-quotes the text and accepts only texts.
     """
     if isinstance(data, str):
         return data
@@ -106,9 +106,10 @@ def from_json(data: Any, members: Sequence[str], *, strict: bool) -> str | Mappi
 
 
 def from_octets(data: bytes, members: Sequence[str], *, strict: bool) -> str | Mapping[str, Any]:
-    """The body in the octets of a gRPC request: a quoted literal; or (lenient) a JSON text, an object of inputs, or the text as it is.
+    """Return the body in the octets of a gRPC request: a quoted literal or, unless ``strict``, a JSON text, an object of inputs, or the
+    text unchanged.
 
-    :raises PayloadError: for what is not UTF-8, or not a literal (``strict``), or a JSON value of another kind.
+    :raises PayloadError: for data that is not UTF-8, not a literal (``strict``), or a JSON value of another type.
     """
     try:
         text = data.decode("utf-8")
@@ -124,7 +125,7 @@ def from_octets(data: bytes, members: Sequence[str], *, strict: bool) -> str | M
 
 
 def _json(text: str) -> Any:
-    """The JSON text, object or list that a text is; None for everything else, numbers and words included."""
+    """Decode a JSON string, object or list; return None for everything else, including numbers and keywords."""
     trimmed = text.strip()
     if not trimmed.startswith(('"', "{", "[")):
         return None

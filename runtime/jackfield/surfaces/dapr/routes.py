@@ -1,4 +1,4 @@
-"""Dapr's HTTP API as a Starlette route: the same in a sidecar and beside the API of ``jackfield serve``."""
+"""Dapr's HTTP API as a Starlette route, shared by the sidecar and ``jackfield serve``."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["ReadBody", "Slowly", "dapr_route"]
 
 Slowly: TypeAlias = Callable[[Callable[[], Answer]], Awaitable[Answer]]
-"""Runs a step that asks a provider outside the event loop."""
+"""Runs a step that calls a provider outside the event loop."""
 ReadBody: TypeAlias = "Callable[[Request], Awaitable[bytes]]"
 """Reads a body within a limit; raises the server's own refusal."""
 _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 
 
 def dapr_route(path: str, api: DaprApi, slowly: Slowly, read_body: ReadBody) -> Route:
-    """Make the route of everything under ``path``. A body is read only from callers who may call."""
+    """Build the route of everything under ``path``. The body is read only if the caller is permitted."""
 
     async def endpoint(request: Request) -> Response:
         query = request.scope["query_string"].decode("ascii", "replace")
@@ -44,5 +44,5 @@ def _response(found: Answer, more: dict[str, str]) -> Response:
 
 
 def _has_body(headers: dict[str, str]) -> bool:
-    """Return True where a body is left unread, so that the connection cannot go on."""
+    """Return whether a body is left unread, so that the connection cannot be reused."""
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"

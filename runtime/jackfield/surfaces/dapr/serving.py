@@ -1,4 +1,4 @@
-"""A sidecar that serves Dapr's bindings API until it is told to stop."""
+"""Sidecar that serves Dapr's bindings API until stopped."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ __all__ = ["Sidecar", "has_grpc"]
 
 
 def has_grpc() -> bool:
-    """Whether the extra ``dapr`` is installed, so that gRPC can be served."""
+    """Return whether the extra ``dapr`` is installed, which gRPC needs."""
     from importlib.util import find_spec
 
     return find_spec("grpc") is not None
 
 
 class Sidecar:
-    """HTTP and, where ``grpc_port`` is given, gRPC on one host, from when it is made until it is stopped.
+    """HTTP server and, if ``grpc_port`` is given, gRPC server on one host; both run from construction until ``stop``.
 
-    ``protocol`` is uvicorn's HTTP protocol.
+    ``protocol`` is uvicorn's HTTP protocol class.
 
-    :raises InvalidInvocation: where gRPC is asked for and grpcio is not installed.
-    :raises Unavailable: where a port cannot be had.
+    :raises InvalidInvocation: if gRPC is requested and grpcio is not installed.
+    :raises Unavailable: if a port is not available.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Sidecar:
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """The ports that are served: HTTP's, then gRPC's if there is one."""
+        """Ports in use: HTTP's, then gRPC's if there is one."""
         return tuple(server.address[1] for server in self._servers)
 
     def __enter__(self) -> Self:
@@ -69,7 +69,7 @@ class Sidecar:
         self.stop()
 
     def stop(self, patience: float = 5.0) -> None:
-        """Say that it stops, take no more requests, and let running ones end for at most ``patience`` seconds."""
+        """Report that the sidecar is stopping, refuse new requests, and let running ones finish within ``patience`` seconds."""
         self.api.stopping.set()
         end = time.monotonic() + patience
         for server in reversed(self._servers):

@@ -1,4 +1,4 @@
-"""The protocol buffers wire format, as far as Dapr's binding messages need it (protobuf.dev, "Encoding")."""
+"""Protocol-buffers wire format, as far as Dapr's binding messages need it (protobuf.dev, "Encoding")."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _SIZES = {_FIXED64: 8, _FIXED32: 4}
 
 
 class WireError(ValueError):
-    """The octets are not a message."""
+    """Octets that are not a valid message."""
 
 
 def members(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Number and content of each length-delimited field, in order; fields of other kinds are skipped.
+    """Yield number and content of each length-delimited field in order; fields of other types are skipped.
 
-    :raises WireError: where the octets are not a message.
+    :raises WireError: if the octets are not a valid message.
     """
     at = 0
     while at < len(data):
@@ -42,9 +42,9 @@ def members(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def text(data: bytes) -> str:
-    """The content of a string field.
+    """Decode the content of a string field.
 
-    :raises WireError: where it is not UTF-8.
+    :raises WireError: if it is not UTF-8.
     """
     try:
         return data.decode("utf-8")
@@ -53,18 +53,18 @@ def text(data: bytes) -> str:
 
 
 def field(number: int, data: bytes | str) -> bytes:
-    """A length-delimited field; nothing where it would be empty, as in proto3."""
+    """Encode a length-delimited field; omit an empty one, as in proto3."""
     content = data.encode() if isinstance(data, str) else data
     return _encoded(number << 3 | _BYTES) + _encoded(len(content)) + content if content else b""
 
 
 def integer(number: int, value: int) -> bytes:
-    """A field with a whole number of at least 0; nothing for 0, as in proto3."""
+    """Encode a non-negative integer field; omit 0, as in proto3."""
     return _encoded(number << 3 | _VARINT) + _encoded(value) if value else b""
 
 
 def texts(number: int, items: Mapping[str, str]) -> bytes:
-    """A ``map<string, string>`` field."""
+    """Encode a ``map<string, string>`` field."""
     found = bytearray()
     for key, value in items.items():
         entry = field(1, key) + field(2, value)

@@ -1,7 +1,7 @@
-"""The Model Context Protocol: clients of language models find actions and run them. The SDK (extra ``mcp``) is imported with the first name
+"""The Model Context Protocol: language-model clients find actions and run them. The SDK (extra ``mcp``) is imported with the first name
 that needs it.
 
-``serve_stdio`` serves a client of the operator's; ``Exchange`` answers single requests of streamable HTTP.
+``serve_stdio`` serves the operator's own client; ``Exchange`` answers single requests of streamable HTTP.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One tool for each action: its name, its schemas, its effect; and the invocation that a call of it stands for."""
+"""One MCP tool per action (name, schemas, effect) and the invocation that a call of it makes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 __all__ = ["action_tools", "annotated", "invocation_of"]
 
 _OURS = ("connection", "idempotencyKey")
-"""Members of the invocation that a call may have beside the action's inputs. Where the action has an input of that name, that is meant."""
+"""Members of the invocation that a call may have besides the action's inputs. An input of the same name takes precedence."""
 _NOT_AT_THE_TOP = frozenset({"$schema", "$id", "title", "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
-"""Language models' providers refuse tools with such rules at the top of their schema, and every other tool with them. The action's own
-schema judges the call, and says what is missing."""
+"""Keywords left out at the top of a tool's schema: language-model providers refuse such a tool, and every other tool with it. The action's
+own schema validates the call and reports what is missing."""
 
 
 def action_tools(catalog: Catalog, after: str = "") -> Iterator[Tool]:
-    """The tools of all actions of a catalog, by name; those whose names follow ``after``."""
-    for key in sorted(catalog, key="{}.".format):  # by the names of tools: '-' comes before '.'
-        if f"{key}/" <= after:  # every name of this connector comes before: '/' follows '.'
+    """Yield the tools of all actions in a catalog, by name; only those whose names follow ``after``."""
+    for key in sorted(catalog, key="{}.".format):  # in the order of tool names: '-' sorts before '.'
+        if f"{key}/" <= after:  # every name of this connector sorts before: '/' follows '.'
             continue
         manifest = catalog.look(key)[1]
         if manifest is None:
@@ -48,7 +48,7 @@ def _tool(name: str, manifest: Manifest, action: ActionManifest) -> Tool:
 
 
 def annotated(effect: Effect, *, open_world: bool = True) -> ToolAnnotations:
-    """What MCP calls the effect. Of what is not known to be harmless, the worst is said, as MCP's own defaults do."""
+    """Return the effect as MCP annotations. If an effect is not known to be harmless, the worst is declared, as in MCP's own defaults."""
     return ToolAnnotations(
         read_only_hint=effect == "read",
         destructive_hint=effect != "read",
@@ -58,7 +58,8 @@ def annotated(effect: Effect, *, open_world: bool = True) -> ToolAnnotations:
 
 
 def _inputs(manifest: Manifest, action: ActionManifest) -> Json:
-    """The action's inputs and ours beside them. What a connection may fill in is not required: a model would make it up."""
+    """Combine the action's inputs with the invocation's members. Inputs that a connection may supply are not required, since a model would
+    invent values."""
     schema = {member: value for member, value in action.inputs.items() if member not in _NOT_AT_THE_TOP}
     filled = {name for name, _ in action.defaults}
     schema["type"] = "object"
@@ -75,7 +76,7 @@ def _ours(manifest: Manifest) -> Json:
 
 
 def invocation_of(catalog: Catalog, name: str, arguments: Mapping[str, Any]) -> Json | None:
-    """The invocation that a call of the tool stands for; None where no action has a tool of that name."""
+    """Build the invocation that a call of the tool makes; None if no action has a tool of that name."""
     connector, _, key = name.partition(".")
     try:
         action = catalog.find(connector).actions.get(key)

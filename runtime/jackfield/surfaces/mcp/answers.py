@@ -1,4 +1,4 @@
-"""What a call of a tool answers: the Result as it is, and a few words for whoever reads text only."""
+"""Responses to tool calls: the Result as structured content, with a short text for clients that show text only."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ if TYPE_CHECKING:
 __all__ = ["answered", "described", "failed"]
 
 _LONGEST = 32_000
-"""Characters of JSON text that stand beside structured content: enough for a model to read, and not so much that it fills its window."""
+"""Characters of JSON text sent besides structured content: enough for a model to read without filling its context window."""
 _TOLD = 20
-"""Faults that are told in words."""
+"""Number of faults listed in the text."""
 
 
 def answered(result: Result, *, structured: bool) -> CallToolResult:
-    """A Result. ``structured``: the client's version of the protocol has structured content; one without it gets the whole as text."""
+    """Build the response for a Result. ``structured``: the client's protocol version has structured content; without it, the whole Result
+    is sent as text."""
     body = _encodable(result.to_json("mcp"))
     text = _in_words(result) if structured else _dumped(body)
     return _answer(body, text, structured=structured, is_error=result.error is not None, beside=True)
 
 
 def described(body: Mapping[str, Any], text: str, *, structured: bool) -> CallToolResult:
-    """What a tool found, with words for people."""
+    """Build the response of a discovery tool, with a text for people."""
     found = _encodable(dict(body))
     return _answer(found, _plain(text if structured else _dumped(found)), structured=structured)
 
 
 def failed(error: JackfieldError, *, structured: bool) -> CallToolResult:
-    """A call that came to nothing before it was an invocation."""
+    """Build the response for a call that failed before it became an invocation."""
     body = _encodable({"error": error.to_json("mcp")})
     text = _failure(error) if structured else _dumped(body)
     return _answer(body, _plain(text), structured=structured, is_error=True)
 
 
 def _answer(body: dict[str, Any], text: str, *, structured: bool, is_error: bool = False, beside: bool = False) -> CallToolResult:
-    """The answer; ``beside``: with the JSON text of the structured content, for clients that show a model text only."""
+    """Build a response. ``beside`` adds the structured content as JSON text, for clients that show a model only text."""
     texts = [text, *(_beside(body) if beside and structured else ())]
     content: list[Any] = [TextContent(type="text", text=item) for item in texts]
     return CallToolResult(content=content, structured_content=body if structured else None, is_error=is_error)
@@ -69,7 +70,7 @@ def _in_words(result: Result) -> str:
 
 
 def _failure(error: JackfieldError) -> str:
-    """What happened, where, and what to do."""
+    """Describe the error: what happened, where, and what to do."""
     lines = [error.message, *(f"{detail.path or '/'}: {detail.message}" for detail in error.details[:_TOLD])]
     if len(error.details) > _TOLD:
         lines.append(f"and {len(error.details) - _TOLD} more")
@@ -81,12 +82,12 @@ def _dumped(value: object) -> str:
 
 
 def _plain(text: str) -> str:
-    """The text as UTF-8 can hold it: a lone surrogate is replaced."""
+    """Replace lone surrogates, which UTF-8 cannot hold."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _encodable(value: dict[str, Any]) -> dict[str, Any]:
-    """JSON as UTF-8 can hold it."""
+    """Replace lone surrogates in a JSON value, if it has any."""
     text = _dumped(value)
     if text.isascii():
         return value

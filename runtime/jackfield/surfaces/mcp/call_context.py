@@ -1,4 +1,4 @@
-"""Who calls over MCP, and what of the runtime they meet."""
+"""Context of an MCP call: the caller, and the runtime as the caller sees it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["Briefly", "CallContext", "Run"]
 Briefly = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a step that waits for the database in a thread."""
 Run = Callable[[Mapping[str, Any], str | int | None], Awaitable["Result"]]
-"""Runs an invocation; the second argument is the id of the request that asked for it, by which it may be cancelled. Who is cancelled while
-it waits has left: what was not sent is then not sent (contract §4)."""
+"""Runs an invocation. The second argument is the id of the request, by which the client may cancel it. Cancelling the awaiting task means
+that the client has left: what was not sent is then not sent (contract §4)."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """One caller at the runtime of one workspace. ``origin`` is where the HTTP API is; None where there is none."""
+    """One caller at one workspace's runtime. ``origin`` is the URL of the HTTP API; None if there is none."""
 
     runtime: Jackfield
     caller: Caller
@@ -37,5 +37,5 @@ class CallContext:
 
     @property
     def catalog(self) -> Catalog:
-        """The connectors and actions that the caller sees; asks the database for the rules."""
+        """Connectors and actions visible to the caller; reads the rules from the database."""
         return self.runtime.catalog_of(self.caller)

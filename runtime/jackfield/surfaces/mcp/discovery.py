@@ -1,4 +1,4 @@
-"""The tools with which a model finds actions among thousands and runs one: few, whatever is installed."""
+"""Tools with which a model finds and runs one action among thousands. Their number does not depend on what is installed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["DISCOVERY", "EXECUTE", "look"]
 
 EXECUTE = "execute_action"
-"""The tool that runs an action; every other one only looks."""
+"""The only tool that runs an action; the others are read-only."""
 _STRING: Json = {"type": "string", "minLength": 1, "maxLength": 200}
 _CURSOR: Json = {"type": "string", "description": "What the last page gave as nextCursor."}
 _CONNECTOR: Json = {**_STRING, "description": "A connector's key, such as aws-ses."}
@@ -94,9 +94,9 @@ DISCOVERY: tuple[Tool, ...] = (
 
 
 async def look(visit: CallContext, name: str, arguments: Mapping[str, Any], *, structured: bool) -> CallToolResult | None:
-    """What one of the tools that only look answers; None where there is none of that name.
+    """Run a read-only tool; return None if there is none of that name.
 
-    :raises JackfieldError: for arguments that are not valid, and names that are not there.
+    :raises JackfieldError: for invalid arguments and unknown names.
     """
     step = _STEPS.get(name)
     if step is None:
@@ -127,7 +127,7 @@ async def _search(visit: CallContext, given: Mapping[str, Any]) -> tuple[Json, s
 
 
 def _found(visit: CallContext, given: Mapping[str, Any], start: int) -> tuple[list[Found], int | None]:
-    limit = int(given["limit"])  # 2.0 is an integer, as JSON Schema has it
+    limit = int(given["limit"])  # 2.0 is an integer in JSON Schema
     return found_actions(visit.index, visit.catalog, given["query"], given.get("connector"), given.get("effect"), start, limit)
 
 
@@ -151,7 +151,7 @@ def _rows(visit: CallContext, given: Mapping[str, Any]) -> tuple[list[Json], str
     connections, limit = visit.runtime.connections_of(visit.caller), int(given["limit"])
     authorizer = visit.runtime.access.authorizer(visit.caller)
     if "connector" in given:
-        visit.catalog.find(given["connector"])  # a name that is not there is not an empty list
+        visit.catalog.find(given["connector"])  # an unknown connector is an error, not an empty list
     found: list[Json] = []
     for row in _all(connections, given.get("cursor"), limit + 1):
         kind = connections.kinds.known(row["type"])
@@ -167,7 +167,7 @@ def _rows(visit: CallContext, given: Mapping[str, Any]) -> tuple[list[Json], str
 
 
 def _all(connections: ManagedConnections, cursor: str | None, size: int) -> Iterator[dict[str, Any]]:
-    """The connections whose names follow ``cursor``, read ``size`` at a time; secrets are masked."""
+    """Yield the connections whose names follow ``cursor``, read ``size`` at a time; secrets are masked."""
     while True:
         page = connections.list(cursor, size)
         yield from page.items

@@ -1,7 +1,7 @@
-"""``/mcp``: the Model Context Protocol over streamable HTTP. Without sessions, so that any process of a server can answer any request.
+"""``/mcp``: the Model Context Protocol over streamable HTTP. It has no sessions, so that any process of a server can answer any request.
 
-Tokens, scopes, rates, sizes and request ids are those of every other route. The SDK is an extra that takes a second to import: a thread
-does that when the first request comes.
+Tokens, scopes, rate limits, body limits and request ids work as on every other route. The SDK is an extra that takes a second to import; a
+thread imports it at the first request.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ __all__ = ["mcp_operations"]
 _CANCELLED = b"notifications/cancelled"
 _SESSION = re.compile(r"[0-9a-f]{32}\Z")
 _SMALL = 64 * 1024
-"""Bytes up to which a message may be a handshake or a cancellation."""
+"""Size in bytes up to which a message is searched for a handshake or a cancellation."""
 
 Key = tuple[str, str, str, str | int]
 
 
 def mcp_operations(server: ServerContext) -> list[Operation]:
-    """List the one operation, to be guarded as the table's are. It is not in OpenAPI, whose words cannot describe what it takes."""
+    """List the operation, guarded like those of the route table. It is not in OpenAPI, which cannot describe its messages."""
     summary = "The Model Context Protocol."
     return [Operation("POST", "/mcp", Door(server).serve, "read", "mcp", summary, {200: "Message", 202: ""}, body="Message")]
 
 
 class Door:
-    """Lets MCP's requests in. Knows which of them run here, so that an older client can cancel one by another request."""
+    """Endpoint of MCP requests. It tracks those that run in this process, so that an older client can cancel one by another request."""
 
     def __init__(self, server: ServerContext) -> None:
         self._server = server
@@ -60,7 +60,7 @@ class Door:
         self._running: dict[Key, threading.Event] = {}
 
     async def serve(self, request: Request, server: ServerContext, identity: Identity) -> Response:
-        """``POST /mcp``."""
+        """Serve ``POST /mcp``."""
         check_origin(request, server.settings)
         exchange = await self._loaded()
         runtime = await server.opened(identity.workspace)
@@ -78,9 +78,9 @@ class Door:
         return Response(found.body, found.status, headers)
 
     async def _loaded(self) -> Exchange:
-        """The SDK, imported once.
+        """Return the exchange; import the SDK once.
 
-        :raises Problem: 501 where it is not installed.
+        :raises Problem: 501 if it is not installed.
         """
         if self._loading is None:
             self._loading = asyncio.ensure_future(self._server.slowly(_load))
@@ -98,7 +98,7 @@ class Door:
 
     @contextmanager
     def running(self, key: Key | None, cancelled: threading.Event) -> Iterator[None]:
-        """Have an invocation known by its request's id while it runs."""
+        """Register an invocation under its request's id while it runs."""
         if key is None:
             yield
             return
@@ -111,7 +111,7 @@ class Door:
 
 
 class _Call:
-    """One request on its way."""
+    """One MCP request in progress."""
 
     def __init__(self, door: Door, server: ServerContext, runtime: Jackfield, identity: Identity, request: Request, *, large: bool) -> None:
         self.cancelled = threading.Event()
@@ -122,10 +122,10 @@ class _Call:
         self._request = request
         self._large = large
         self._files = 0
-        """Bytes of the files that the inputs name."""
+        """Total size in bytes of the files that the inputs refer to."""
 
     async def answered(self, exchange: Exchange, body: bytes) -> Answer:
-        """What the SDK makes of the request. A large one is worked on in a thread from beginning to end, as elsewhere."""
+        """Let the SDK answer the request. A large one is handled entirely in a thread, so as not to block the event loop."""
         from jackfield.surfaces.mcp import CallContext
 
         host, origin = self._server, str(self._request.base_url).rstrip("/")
@@ -151,20 +151,20 @@ class _Call:
 
     async def _invoked(self, given: Mapping[str, Any]) -> Result:
         how: dict[str, Any] = {"cancelled": self.cancelled, "caller": self._identity.caller, "named": self._name}
-        if self._large:  # the thread and its event loop are this request's own
+        if self._large:  # the thread and its event loop belong to this request
             return self._runtime.invoke(given, **how)
         if self._files >= LARGE or crowded(given):
             return await asyncio.shield(self._server.slowly(lambda: self._runtime.invoke(given, **how)))
         return await asyncio.shield(self._runtime.begin(given, **how))
 
     def _name(self, identifier: str) -> None:
-        """Note the invocation's id while it runs, for the answer of a server that stops."""
+        """Record the invocation's id while it runs, for the response of a server that stops."""
         self._request.scope["jackfield.invocation_id"] = identifier
 
     def _weigh(self, size: int) -> None:
-        """The files that inputs name take room as bodies do.
+        """Reserve quota for the files that inputs refer to, as for bodies.
 
-        :raises Unavailable: where there is none left.
+        :raises Unavailable: if the quota is exhausted.
         """
         self._files += size
         try:
@@ -180,7 +180,7 @@ def _load() -> Exchange:
 
 
 def _peeked(body: bytes) -> Mapping[str, Any]:
-    """The message where it is a handshake or a cancellation, which older clients send; else nothing."""
+    """Return the message if it is a handshake or a cancellation, which older clients send; else an empty object."""
     if len(body) > _SMALL or not (_CANCELLED in body or b'"initialize"' in body):
         return {}
     try:
@@ -191,8 +191,8 @@ def _peeked(body: bytes) -> Mapping[str, Any]:
 
 
 def _key(request: Request, identity: Identity, identifier: object) -> Key | None:
-    """What a request is known by while it runs: whose it is, the session that the client was told at its handshake, and the id that it has
-    there. None where there is none of these: a client of today cancels by hanging up."""
+    """Return the key of a running request: its caller, the session assigned at the client's handshake, and its id there. None without a
+    session: current clients cancel by disconnecting."""
     session = request.headers.get("mcp-session-id", "")
     if not _SESSION.match(session) or not isinstance(identifier, str | int) or isinstance(identifier, bool):
         return None

@@ -1,4 +1,4 @@
-"""The text with which a client's model begins: what is installed, as far as the caller sees it, and how to find and run actions."""
+"""Instructions that a client's model starts with: the installed connectors visible to the caller, and how to find and run actions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["instructions"]
 
 _MOST = 20
-"""Connectors that are named; a model reads this text before each task."""
+"""Number of connectors named; a model reads this text before each task."""
 _LOOK = """\
 1. search_actions finds the action for a task.
 2. get_action_guide says what it takes. Read it before the first call.
@@ -28,7 +28,7 @@ person, and do not run it again. An error says where (a JSON Pointer) and what t
 
 
 def instructions(visit: CallContext) -> str:
-    """Write the instructions for a caller; asks the database where rules speak of connections."""
+    """Write the instructions for a caller; read the database if rules depend on connections."""
     found = [f"{manifest.title} ({manifest.key})" for manifest in visit.catalog.manifests()]
     more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
     named = (

@@ -1,4 +1,4 @@
-"""The schemas of tools: what is published of invocation and Result, made to fit where they stand."""
+"""Schemas of the tools: the published ones of Invocation and Result, adapted to tools."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Json", "closed", "invocation_schema", "listing", "result_of", "resul
 Json = dict[str, Any]
 
 _WHOLE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else")
-"""What language models' providers refuse at the top of a tool's schema. The runtime judges by the whole one."""
+"""Keywords that language-model providers refuse at the top of a tool's schema. The runtime validates with the complete schema."""
 
 
 @functools.cache
@@ -28,7 +28,7 @@ def _shown(name: str) -> Json:
 
 @functools.cache
 def invocation_schema() -> Json:
-    """What ``execute_action`` takes: an invocation (contract §2)."""
+    """Return the input schema of ``execute_action``: an Invocation (contract §2)."""
     found = _shown("invocation")
     found["properties"]["inputs"]["description"] = "What the action takes, as get_action_guide tells it."
     return found
@@ -36,14 +36,14 @@ def invocation_schema() -> Json:
 
 @functools.cache
 def result_schema() -> Json:
-    """What ``execute_action`` gives: a Result (contract §3)."""
+    """Return the output schema of ``execute_action``: a Result (contract §3)."""
     found = _shown("result")
     del found["properties"]["error"]["allOf"]
     return found
 
 
 def result_of(output: Mapping[str, Any]) -> Json:
-    """The schema of a Result with the output of one action; short, since each action's tool has one."""
+    """Build the schema of a Result with one action's output; it is short, since each action's tool has one."""
     return {
         "type": "object",
         "required": ["status", "meta"],
@@ -58,15 +58,15 @@ def result_of(output: Mapping[str, Any]) -> Json:
 
 
 def _embedded(schema: Mapping[str, Any]) -> Json:
-    """A schema without what belongs at the top of a document: its definitions go to the top of the one that it becomes part of."""
+    """Return a schema without its document-level members: its definitions move to the top of the enclosing schema."""
     return {member: value for member, value in schema.items() if member not in ("$schema", "$id", "$defs")}
 
 
 def closed(required: tuple[str, ...] = (), **properties: Json) -> Json:
-    """An object of these members and no other."""
+    """Build the schema of an object with exactly these members."""
     return {"type": "object", "properties": properties, "additionalProperties": False} | ({"required": list(required)} if required else {})
 
 
 def listing(item: Json) -> Json:
-    """A page of a list; or why there is none."""
+    """Build the schema of a page of a list, or of the error in its place."""
     return closed(items={"type": "array", "items": item}, nextCursor={"type": ["string", "null"]}, error={"type": "object"})

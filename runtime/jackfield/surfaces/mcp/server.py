@@ -1,4 +1,4 @@
-"""The protocol's server: the SDK's low-level one, which takes our schemas as they are. It judges no arguments; the runtime does."""
+"""MCP server on the SDK's low-level server, which takes our schemas unchanged. It validates no arguments; the runtime does."""
 
 from __future__ import annotations
 
@@ -35,17 +35,18 @@ __all__ = ["build_server"]
 _LOG = logging.getLogger("jackfield.mcp")
 _PAGE = 200
 _OBJECTS = ("inputs", "connection", "context")
-"""Members of an invocation that may come as JSON text."""
+"""Members of an invocation that may arrive as JSON text."""
 _EVERY = 5.0
-"""Seconds between two reports of progress."""
+"""Seconds between two progress reports."""
 _STRUCTURED_SINCE = "2025-06-18"
-"""The version of the protocol that brought structured content."""
+"""Protocol version that introduced structured content."""
 Find = Callable[[Any], "CallContext"]
 
 
 def build_server(find: Find, instructions: str | None = None) -> Server[Any]:
-    """The server. ``find`` says who calls, by the context that the SDK gives each request; ``instructions`` are for the client's model."""
-    # The SDK's log quotes what clients send, secrets of inline connections included.
+    """Build the server. ``find`` returns the caller's context from the SDK's request context; ``instructions`` are for the client's
+    model."""
+    # The SDK's log quotes what clients send, including secrets of inline connections.
     logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
 
     async def list_tools(context: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None) -> ListToolsResult:
@@ -66,26 +67,26 @@ def build_server(find: Find, instructions: str | None = None) -> Server[Any]:
         instructions=instructions,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
-        get_tool_input_schema=lambda _name: None,  # no input of ours is taken from a header, so none needs to be looked up for each call
+        get_tool_input_schema=lambda _name: None,  # no input is taken from a header, so no look-up is needed per call
     )
 
 
 async def _guarded(step: Callable[[], Any]) -> Any:
-    """Run a step. A bug of ours goes to our log, and not to the caller.
+    """Run a step. Unexpected exceptions are logged and hidden from the caller.
 
-    :raises MCPError: what MCP calls an error, which is no Result.
+    :raises MCPError: for a protocol error, which is not a Result.
     """
     try:
         return await step()
     except MCPError:
         raise
-    except Exception as error:  # noqa: BLE001 (logged whole, and raised again as the protocol has it)
+    except Exception as error:  # noqa: BLE001 (logged in full, and raised again as a protocol error)
         _LOG.exception("an unexpected %s", type(error).__name__)
         raise MCPError(INTERNAL_ERROR, "an unexpected error") from None
 
 
 def _listed(visit: CallContext, after: str) -> tuple[list[Tool], str | None]:
-    """A page of the tools that the caller may call; the cursor is the last one's name."""
+    """Return a page of the tools that the caller may call; the cursor is the last tool's name."""
     runs = visit.caller.scope is None or may(visit.caller.scope, "invoke")
     first = [tool for tool in DISCOVERY if runs or tool.name != EXECUTE] if not after else []
     if visit.tools != "all" or not runs:
@@ -106,7 +107,7 @@ async def _called(visit: CallContext, context: ServerRequestContext[Any, Any], p
         return found
     invocation = traced(_invocation(visit, params.name, arguments), (context.meta or {}).get("traceparent"))
     try:
-        check_depth(invocation)  # before anybody looks into it, for files or for names
+        check_depth(invocation)  # before it is searched for files or names
     except JackfieldError as error:
         return answered(refused(error, None), structured=structured)
     try:
@@ -118,9 +119,9 @@ async def _called(visit: CallContext, context: ServerRequestContext[Any, Any], p
 
 
 def _invocation(visit: CallContext, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a call stands for.
+    """Return the invocation that a call makes.
 
-    :raises MCPError: where there is no such tool.
+    :raises MCPError: if there is no such tool.
     """
     if name == EXECUTE:
         return {**arguments, **{member: _unpacked(arguments[member]) for member in _OBJECTS if member in arguments}}
@@ -131,7 +132,7 @@ def _invocation(visit: CallContext, name: str, arguments: Mapping[str, Any]) -> 
 
 
 def _unpacked(value: object) -> object:
-    """Read an object that some clients and models send as JSON text; leave anything else for the runtime to judge."""
+    """Decode an object that some clients and models send as JSON text; leave anything else for the runtime to validate."""
     if not isinstance(value, str) or not value.lstrip().startswith("{"):
         return value
     try:
@@ -142,9 +143,9 @@ def _unpacked(value: object) -> object:
 
 @contextlib.asynccontextmanager
 async def _progress(visit: CallContext, context: ServerRequestContext[Any, Any]) -> AsyncIterator[None]:
-    """Report progress every few seconds to a client on stdio that asks for it, so that it waits for as long as the action takes."""
+    """Report progress every few seconds to a stdio client that asks for it, so that it does not time out while the action runs."""
     if visit.origin is not None or "progress_token" not in (context.meta or {}):
-        yield  # over HTTP there is one answer and no stream
+        yield  # over HTTP there is one response and no stream
         return
 
     async def report() -> None:

@@ -1,5 +1,5 @@
-"""Streamable HTTP, one request at a time: the SDK gets a body that has been read, and gives an answer to send. No request leaves a session,
-a stream or a task behind."""
+"""Streamable HTTP, one request at a time: the SDK receives a body that has been read and returns a response to send. No request leaves a
+session, stream or task behind."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ __all__ = ["Answer", "Exchange"]
 
 _VISIT = "jackfield.visit"
 _JSON = (b"content-type", b"application/json")
-"""The API has looked at the body's type before."""
+"""The API has already checked the body's type."""
 _ANYTHING = (b"accept", b"*/*")
 _BAD, _INVALID_PARAMS = 400, -32602
 _NO_MESSAGE = (
     b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"the body is no message of JSON-RPC 2.0: one object with \'jsonrpc\', '
     b"'method' and, in a request, 'id'\"}}"
 )
-"""Where the SDK would quote what it cannot read, which may hold a secret."""
+"""Replaces responses in which the SDK would quote unreadable input, which may hold a secret."""
 _PASSED = (b"accept", b"mcp-")
-"""Beginnings of the headers that the SDK sees: not the token."""
+"""Prefixes of the headers passed to the SDK; the token is not among them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to send back."""
+    """Response to send."""
 
     status: int
     headers: Mapping[str, str]
@@ -42,13 +42,13 @@ class Answer:
 
 
 class Exchange:
-    """Answers requests by the SDK, which is imported with this module."""
+    """Answers requests through the SDK, which is imported with this module."""
 
     def __init__(self) -> None:
         self._server = build_server(_visit)
 
     async def answer(self, visit: CallContext, headers: list[tuple[bytes, bytes]], body: bytes) -> Answer:
-        """The answer to one POST: JSON, never a stream. May run in any event loop, since it shares nothing with another one."""
+        """Answer one POST with JSON, never a stream. May run in any event loop, since it shares no state with another one."""
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/mcp",
             "raw_path": b"/mcp", "root_path": "", "query_string": b"", "headers": _passed(headers), _VISIT: visit,
@@ -59,14 +59,14 @@ class Exchange:
         async def receive() -> dict[str, Any]:
             if unread:
                 return unread.pop()
-            await asyncio.get_running_loop().create_future()  # the caller's leaving is looked after elsewhere
+            await asyncio.get_running_loop().create_future()  # disconnects are handled by the caller of this method
             raise AssertionError
 
         async def send(message: Any) -> None:
             sent.append(message)
 
         server = self._server
-        if b'"initialize"' in body:  # each caller sees what the rules let them see
+        if b'"initialize"' in body:  # each caller sees what the rules allow
             server = build_server(_visit, await visit.briefly(lambda: instructions(visit)))
         manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True, max_request_body_size=len(body) + 1)
         async with manager.run():
@@ -80,7 +80,7 @@ def _visit(context: Any) -> CallContext:
 
 
 def _passed(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """What the SDK looks at. Who does not say what they accept takes anything (RFC 9110)."""
+    """Select the headers for the SDK. A client without ``Accept`` accepts anything (RFC 9110)."""
     found = [(name, value) for name, value in headers if name.startswith(_PASSED)]
     return [_JSON, *found] if any(name == b"accept" for name, _ in found) else [_JSON, _ANYTHING, *found]
 

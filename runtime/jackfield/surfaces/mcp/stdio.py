@@ -1,4 +1,4 @@
-"""MCP over stdin and stdout, for the operator's own client: it runs as long as stdin is open."""
+"""MCP over stdin and stdout, for the operator's own client. It runs until stdin closes."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ _CANCELLED = "notifications/cancelled"
 _ID = rb'"id":\s*(-?\d{1,18}|"[^"\\]{0,200}")'
 _FIRST = re.compile(rb'\s*\{\s*"jsonrpc":\s*"2\.0",\s*' + _ID)
 _LAST = re.compile(_ID + rb'\s*(?:,\s*"jsonrpc":\s*"2\.0"\s*)?\}\s*\Z')
-"""Where clients write the id of a request whose line is too long to be read."""
+"""Where clients put the id of a request whose line is too long to parse."""
 
 
 class Wire:
-    """The streams between one client and the protocol's server."""
+    """Streams between one client and the protocol's server."""
 
     def __init__(self, source: BinaryIO, write: Any, grace: float) -> None:
         self._source = source
@@ -52,14 +52,14 @@ class Wire:
         self._grace = grace
         self._open: set[str | int] = set()
         self.sent = asyncio.Event()
-        """Everything that the server said has been passed on."""
+        """Set once all output of the server has been forwarded."""
         self._idle = asyncio.Event()
         self._idle.set()
         self._inbox, self.read = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         self.write, self._outbox = anyio.create_memory_object_stream[SessionMessage](0)
 
     async def receive(self) -> None:
-        """Pass on what stdin brings. At its end, wait for up to ``grace`` seconds until every request is answered."""
+        """Forward messages from stdin. At its end, wait up to ``grace`` seconds until every request is answered."""
         async with self._inbox:
             with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # the server has ended
                 while (line := await asyncio.to_thread(self._line)) is not None:
@@ -69,7 +69,7 @@ class Wire:
                     await asyncio.wait_for(self._idle.wait(), self._grace)
 
     async def send(self) -> None:
-        """Pass on what the server says, and note what it has answered."""
+        """Forward the server's messages and note which requests they answer."""
         async with self._outbox:
             async for message in self._outbox:
                 await self._write.send(message)
@@ -82,7 +82,7 @@ class Wire:
             return
         try:
             message = jsonrpc_message_adapter.validate_json(line, by_name=False)
-        except ValueError:  # pydantic's own; its text quotes what was sent
+        except ValueError:  # pydantic's error; its text quotes the input
             await self._refuse_line(line)
             return
         if isinstance(message, JSONRPCRequest):
@@ -116,7 +116,8 @@ class Wire:
             self._idle.set()
 
     def _line(self) -> bytes | None:
-        """The next line; None at the end. Of one that is too long, its first and last piece, with more bytes than the limit between."""
+        """Return the next line; None at the end. Of a line that is too long, return its first and last piece, together longer than the
+        limit."""
         line = self._source.readline(MAX_BYTES + 2)
         if not line:
             return None
@@ -132,8 +133,8 @@ class Wire:
 
 @contextlib.asynccontextmanager
 async def wired(grace: float) -> AsyncIterator[Wire]:
-    """Serve on this process's stdin and stdout; meanwhile actions and their children read an empty stdin, and print to stderr."""
-    with _stdin() as source, open(os.devnull, encoding="utf-8") as empty:  # noqa: ASYNC230 (the SDK's part is stdout)
+    """Serve on this process's stdin and stdout; meanwhile actions and their child processes read an empty stdin and print to stderr."""
+    with _stdin() as source, open(os.devnull, encoding="utf-8") as empty:  # noqa: ASYNC230 (the SDK uses stdout only)
         async with stdio_server(stdin=anyio.wrap_file(empty)) as (unused, write):
             await unused.aclose()
             wire = Wire(source, write, grace)
@@ -150,7 +151,7 @@ async def wired(grace: float) -> AsyncIterator[Wire]:
 
 @contextlib.contextmanager
 def _stdin() -> Iterator[BinaryIO]:
-    """The bytes of stdin, from a descriptor of our own while descriptor 0 is empty."""
+    """Open stdin's bytes on a private descriptor, while descriptor 0 is empty."""
     source = sys.stdin.buffer
     if not _is_first(source):
         yield source
@@ -159,7 +160,7 @@ def _stdin() -> Iterator[BinaryIO]:
     os.dup2(empty, 0)
     os.close(empty)
     try:
-        # not closed: a thread may still wait for its next line
+        # not closed: a thread may still be waiting for its next line
         yield os.fdopen(private, "rb", closefd=False)
     finally:
         os.dup2(private, 0)
@@ -173,7 +174,7 @@ def _is_first(source: BinaryIO) -> bool:
 
 
 def _id_of(line: bytes) -> str | int | None:
-    """The id of a request that is too large to be read, where it stands first or last; None where it does not."""
+    """Return the id of a request that is too large to parse, if it is its first or last member; else None."""
     found = _FIRST.match(line[:_PIECE]) or _LAST.search(line[-_PIECE:])
     if found is None:
         return None
@@ -185,8 +186,8 @@ _LOG = logging.getLogger("jackfield.mcp")
 
 
 def serve_stdio(runtime: Jackfield, tools: McpTools, grace: float) -> None:
-    """Serve until stdin ends, or SIGTERM or SIGINT comes. What runs when stdin ends is answered, and what was sent ends, within ``grace``
-    seconds."""
+    """Serve until stdin ends, or SIGTERM or SIGINT arrives. Requests running when stdin ends are answered, and sent ones finish, within
+    ``grace`` seconds."""
     index = ActionIndex(runtime.catalog)
     threading.Thread(target=index.build, name="jackfield-index", daemon=True).start()
     calls = _Calls(runtime)
@@ -195,7 +196,7 @@ def serve_stdio(runtime: Jackfield, tools: McpTools, grace: float) -> None:
 
 
 class _Calls:
-    """The invocations that run: each may be cancelled by its client, and all of them by a signal."""
+    """Running invocations: a client may cancel its own, a signal cancels all."""
 
     def __init__(self, runtime: Jackfield) -> None:
         self._runtime = runtime
@@ -203,7 +204,7 @@ class _Calls:
         self._running: set[threading.Event] = set()
 
     async def run(self, invocation: Mapping[str, Any], _request: str | int | None) -> Result:
-        """Run one."""
+        """Run one invocation."""
         given, cancelled = await self._filled(invocation), threading.Event()
         self._running.add(cancelled)
         try:
@@ -212,14 +213,14 @@ class _Calls:
             self._running.discard(cancelled)
 
     def leave(self) -> None:
-        """Send nothing that was not sent by now."""
+        """Cancel everything that has not been sent yet."""
         for cancelled in self._running:
             cancelled.set()
 
 
 def _filling(runtime: Jackfield) -> Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]:
-    """What puts the files in that an invocation names: those that ``jackfield serve`` keeps in the same home. Without the extra ``server``
-    there are none."""
+    """Return a function that resolves uploaded files in invocations: those stored by ``jackfield serve`` in the same home. Without the
+    extra ``server`` there are none."""
     try:
         from jackfield.surfaces.shared.files import Files
         from jackfield.surfaces.shared.named_files import with_files
@@ -254,7 +255,7 @@ async def _serve(visit: CallContext, calls: _Calls, grace: float) -> None:
         if not leaving:
             leaving.append(asyncio.ensure_future(_left(visit.runtime, talking, grace)))
 
-    with contextlib.suppress(NotImplementedError):  # Windows has no signals for event loops
+    with contextlib.suppress(NotImplementedError):  # Windows event loops have no signal handlers
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, leave)
     with contextlib.suppress(asyncio.CancelledError):  # by a signal, and stdin has ended since
@@ -266,13 +267,13 @@ async def _serve(visit: CallContext, calls: _Calls, grace: float) -> None:
 
 
 async def _left(runtime: Jackfield, talking: asyncio.Future[None], grace: float) -> None:
-    """Leave although stdin is open: a thread waits for its next line."""
+    """Stop although stdin is open and a thread waits for its next line."""
     talking.cancel()
     await runtime.drained(grace)
     await _exit(runtime)
 
 
 async def _exit(runtime: Jackfield) -> None:
-    """End the process at once: threads that wait for stdin, or for an action that does not end, would keep it."""
+    """Exit the process at once: threads waiting for stdin, or for an action that does not end, would keep it alive."""
     await asyncio.to_thread(runtime.storage.close)
     os._exit(0)

@@ -1,4 +1,4 @@
-"""Thand's workflow files, in both of their forms: a list of steps, and the DSL with ``do``. Mail is all that they do here."""
+"""Thand's workflow files in both of their forms: a list of steps, and the DSL with ``do``. Only notifications by mail are supported."""
 
 from jackfield.surfaces.workflow.documents import Workflow, find_workflow, read_workflows
 from jackfield.surfaces.workflow.running import Outcome, Run, prepare

@@ -1,4 +1,4 @@
-"""The workflows in documents: every one parsed, and what cannot be run refused by name, before anything is sent."""
+"""Workflows in documents: all are parsed, and unsupported tasks are refused by name before anything is sent."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Workflow:
 
     @property
     def tasks(self) -> Sequence[Task]:
-        """What it does.
+        """Tasks in order.
 
-        :raises InvalidInvocation: where a task is not one that can be run here, or is not well-formed.
+        :raises InvalidInvocation: if a task is unsupported or malformed.
         """
         try:
             found = tuple(self._tasks())
@@ -52,17 +52,17 @@ class Workflow:
 
 
 def read_workflows(documents: Iterable[Document]) -> list[Workflow]:
-    """The workflows of all documents, in order; other documents have none.
+    """Read the workflows of all documents in order; documents without workflows are skipped.
 
-    :raises InvalidInvocation: where ``workflows`` is neither a list nor an object.
+    :raises InvalidInvocation: if ``workflows`` is neither a list nor an object.
     """
     return [workflow for document in documents for workflow in _workflows(document)]
 
 
 def find_workflow(workflows: Sequence[Workflow], name: str | None, faults: Sequence[str] = ()) -> Workflow:
-    """The workflow with that key or name; without one, the only workflow. ``faults`` say what else of the file cannot be read.
+    """Return the workflow with that key or name; without a name, the only workflow. ``faults`` describe unreadable parts of the file.
 
-    :raises InvalidInvocation: where there is none, or several and none is named, or two have that name, or it is not enabled.
+    :raises InvalidInvocation: if there is none, several match, or it is not enabled.
     """
     unread = f" Not all of the file can be read: {'; '.join(faults[:3])}." if faults else ""
     if name is not None:
@@ -79,7 +79,7 @@ def find_workflow(workflows: Sequence[Workflow], name: str | None, faults: Seque
 
 
 def _named(workflows: Sequence[Workflow], name: str, unread: str) -> Workflow:
-    """A key goes before a name. Which of two was meant nobody can know, and either sends mail."""
+    """Find a workflow by key, then by name. A name used twice is refused, since either workflow would send mail."""
     found = [item for item in workflows if item.key == name] or [item for item in workflows if item.name == name]
     if not found:
         tail = did_you_mean(name, [label for item in workflows for label in (item.key, item.name)])

@@ -1,4 +1,4 @@
-"""One notification: as many mails as it has recipients, side by side, and what became of each."""
+"""One notification: one mail per recipient, sent concurrently, and the outcome of each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jackfield.surfaces.workflow.providers import Provider
 __all__ = ["SUBJECT", "Delivery", "Invoke", "body", "invocations", "notify", "page", "recipients"]
 
 SUBJECT = "Workflow Notification"
-"""The subject where none is given."""
+"""Default subject."""
 
 _PAGE = """<!DOCTYPE html>
 <html>
@@ -30,14 +30,15 @@ _PAGE = """<!DOCTYPE html>
 
 
 def recipients(given: object) -> list[str]:
-    """The recipients in ``to``: the texts of a list, or a text with commas between them."""
+    """Return the recipients in ``to``: the strings of a list, or a string separated by commas."""
     if isinstance(given, str):
         return _split(given)
     return [item.strip() for item in given if isinstance(item, str) and item.strip()] if isinstance(given, list) else []
 
 
 def body(words: Mapping[str, Any]) -> dict[str, Any]:
-    """The texts of a message: ``body`` (``text``, ``html``, or one text), or a plain ``message``, of which a page is made too."""
+    """Return the texts of a message: ``body`` (``text``, ``html``, or one string), or a plain ``message``, which is also rendered as
+    HTML."""
     found = {name: words[name] for name in ("text", "html") if words.get(name)}
     given = words.get("body")
     if isinstance(given, Mapping):
@@ -50,12 +51,13 @@ def body(words: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def page(text: str) -> str:
-    """A plain text as a page: whatever it holds is shown and means nothing in HTML."""
+    """Render a plain text as an HTML page; its content is escaped."""
     return _PAGE.replace("{text}", html.escape(text).replace("\r\n", "\n").replace("\n", "<br>\n"))
 
 
 def _split(text: str) -> list[str]:
-    """The addresses of a text; a comma in a quoted name does not part, and one in a bare name (``Ada, Countess <a@x.io>``) neither."""
+    """Split a string into addresses. A comma inside a quoted name does not separate, nor one in a bare name (``Ada, Countess
+    <a@x.io>``)."""
     found: list[str] = []
     waiting: list[str] = []
     for part, separator in split_mailboxes(text):
@@ -69,31 +71,31 @@ def _split(text: str) -> list[str]:
 
 _LOG = logging.getLogger("jackfield.workflow")
 _AT_ONCE = 8
-"""Mails of one notification that are on their way at a time."""
+"""Maximum number of one notification's mails in flight."""
 _OURS = frozenset({"provider", "to", "message", "body", "text", "html", "subject", "fanout"})
 _TO_ALL = ("cc", "bcc")
-"""Words that would reach their recipients once for each mail; one mail goes to all then."""
+"""Fields whose recipients would get every mail; with one of them a single mail goes to all recipients."""
 
 Invoke = Callable[[Mapping[str, Any]], Result]
-"""``Jackfield.invoke``."""
+"""Signature of ``Jackfield.invoke``."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Delivery:
-    """What became of the mail to one recipient (or to all of them at once)."""
+    """Outcome of the mail to one recipient, or to all of them at once."""
 
     to: str | list[str]
     result: Result
 
     def to_json(self) -> dict[str, Any]:
-        """The recipient, and the Result."""
+        """Return the recipient and the Result."""
         return {"to": self.to, "result": self.result.to_json()}
 
 
 def invocations(words: Mapping[str, Any], provider: Provider, *, strict: bool) -> list[tuple[str | list[str], dict[str, Any]]]:
-    """Each recipient and the invocation of the mail to it. ``strict`` keeps to what the original reads: provider, to and message.
+    """Return each recipient with the invocation of its mail. ``strict`` uses only the fields that Thand reads: provider, to and message.
 
-    :raises InvalidInvocation: where nobody is to be told, or nothing.
+    :raises InvalidInvocation: if the recipient or the message is missing.
     """
     if strict:
         words = {name: words[name] for name in ("provider", "to", "message") if name in words}
@@ -118,7 +120,7 @@ def invocations(words: Mapping[str, Any], provider: Provider, *, strict: bool) -
 
 
 def notify(mails: list[tuple[str | list[str], dict[str, Any]]], invoke: Invoke) -> list[Delivery]:
-    """Send all of them, side by side; what one comes to changes nothing for the others."""
+    """Send all mails concurrently; the outcome of one does not affect the others."""
     if len(mails) == 1:
         return [Delivery(mails[0][0], invoke(mails[0][1]))]
     with ThreadPoolExecutor(min(_AT_ONCE, len(mails)), "jackfield-notify") as workers:

@@ -1,4 +1,4 @@
-"""Which connection a workflow's provider is: found by its key, then by its name, then by its type."""
+"""Resolution of a workflow's provider to a connection: by key, then by name, then by type."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _OPERATION = "notify"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Provider:
-    """A connection that can notify, and what its alias says of that."""
+    """A connection that can notify, and its alias."""
 
     connection: str
     alias: Alias
 
     @property
     def action(self) -> str:
-        """The action that notifies."""
+        """Action that sends the notification."""
         return self.alias.operations[_OPERATION]
 
 
 class Providers:
-    """The providers that a workspace has."""
+    """Providers of a workspace."""
 
     def __init__(self, jackfield: Jackfield) -> None:
         self._jackfield = jackfield
@@ -41,9 +41,9 @@ class Providers:
         self._known = jackfield.connections.known
 
     def find(self, name: str, kind: str | None) -> Provider:
-        """The provider called ``name``; ``kind`` is the type of notification that the task asks for, if it says so.
+        """Return the provider called ``name``; ``kind`` is the notification type that the task requires, if any.
 
-        :raises InvalidInvocation: where there is none, or it does not notify in that way.
+        :raises InvalidInvocation: if there is none, or it does not support that type.
         """
         stored = self._stored(name)
         alias = self._alias(stored)
@@ -72,7 +72,8 @@ class Providers:
             raise InvalidInvocation(f"no matching provider found for name: {name[:100]}", hint=hint) from None
 
     def _alias(self, stored: StoredConnection) -> Alias | None:
-        """The alias that a provider was read by; for a connection of our own, the one of a connector that takes it."""
+        """Return the alias that a provider was read by; for jackfield's own connections, that of a connector that accepts the
+        connection."""
         known = self._aliases.all(_FORMAT)
         if stored.foreign is not None and stored.foreign.format == _FORMAT:
             found = known.get(stored.foreign.type)

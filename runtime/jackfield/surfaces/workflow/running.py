@@ -1,4 +1,4 @@
-"""Runs a workflow task by task."""
+"""Runner of workflows, task by task."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "Run", "prepare"]
 
 _MOST = 1000
-"""Tasks that one run may take: a ``then`` may lead back."""
+"""Maximum number of tasks in one run, since a ``then`` may loop."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """Outcome of a workflow: a row for each task that ran, and the exit code of the worst Result. ``lost`` says that a notification
-    failed, also where the workflow went on because others of its task did not."""
+    """Outcome of a workflow: a row per task that ran, and the exit code of the worst Result. ``lost`` is set if any notification failed,
+    even if the workflow continued because others of its task succeeded."""
 
     workflow: str
     steps: list[dict[str, Any]] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Outcome:
     exit_code: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """The outcome as one object."""
+        """Return the outcome as one object."""
         status = "failed" if self.failed else "in_doubt" if self.in_doubt else "failed" if self.lost else "succeeded"
         return {"workflow": self.workflow, "status": status, "steps": self.steps}
 
@@ -49,9 +49,9 @@ def prepare(
     invoke: Invoke | None = None,
     strict: bool = False,
 ) -> Run:
-    """Get a workflow ready to run. ``given`` is its context; expressions see it as ``$context`` and, over the environment, as ``.``.
+    """Prepare a workflow's run. ``given`` is its context; expressions see it as ``$context`` and, over the environment, as ``.``.
 
-    :raises InvalidInvocation: for a task that is not supported, or a provider that there is not.
+    :raises InvalidInvocation: for an unsupported task or an unknown provider.
     """
     tasks = workflow.tasks
     providers = Providers(jackfield)
@@ -64,7 +64,7 @@ def prepare(
 
 @dataclass(slots=True, repr=False)
 class Run:
-    """One run of a workflow. A task of which every notification fails ends it; where only some fail the task is ``partial``, has a
+    """One run of a workflow. If all notifications of a task fail, the run ends; if only some fail, the task is ``partial`` with a
     ``warning``, and the next one runs."""
 
     tasks: Sequence[Task]
@@ -76,7 +76,7 @@ class Run:
     strict: bool
 
     def run(self) -> Outcome:
-        """Run all tasks, in their order."""
+        """Run all tasks in order."""
         places = {task.name: number for number, task in enumerate(self.tasks)}
         at: int | None = 0
         for _ in range(_MOST):
@@ -89,7 +89,7 @@ class Run:
         return self.outcome
 
     def _step(self, task: Task) -> str | None:
-        """Run one task; where to go then."""
+        """Run one task; return its flow directive."""
         row: dict[str, Any] = {"name": task.name, "task": task.kind}
         try:
             if task.condition is not None and self._value(task.condition) in (None, False):
@@ -158,7 +158,7 @@ def _provider(task: Task, words: Mapping[str, Any], providers: Providers) -> Pro
 
 
 def _causes(bad: Sequence[Delivery]) -> str:
-    """Who did not get it, and why."""
+    """List the failed recipients and the reasons."""
     causes = []
     for item in bad:
         to = item.to if isinstance(item.to, str) else ", ".join(item.to)

@@ -1,4 +1,4 @@
-"""The tasks of a workflow, from either form."""
+"""Tasks of a workflow, parsed from either form."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from jackfield.connections.foreign.expression import ExpressionError, check
 __all__ = ["END", "Task", "TaskError", "check_targets", "tasks_of_do", "tasks_of_steps"]
 
 END = frozenset({"end", "exit"})
-"""Flow directives after which nothing follows; ``continue`` is the next task."""
+"""Flow directives that end the workflow; ``continue`` goes to the next task."""
 _DIRECTIVES = END | {"continue"}
 _COMMON = frozenset({"if", "then", "on", "input", "output", "export", "timeout", "metadata"})
 
 
 class TaskError(ValueError):
-    """A task cannot be run here, or is not well-formed; the message names it."""
+    """A task that is unsupported or malformed; the message names it."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Task:
-    """One task. ``words`` are those of a ``notify`` or ``set``, ``cases`` those of a ``switch``: name, condition, where to go then."""
+    """One task. ``words`` are the arguments of a ``notify`` or ``set``; ``cases`` those of a ``switch``: name, condition, target."""
 
     name: str
     kind: Literal["notify", "set", "switch"]
@@ -34,7 +34,7 @@ class Task:
 
 
 def tasks_of_steps(steps: object) -> Iterator[Task]:
-    """The tasks of the list form: ``[{"task": "notify", "type": "email", "config": {…}}]``.
+    """Parse the tasks of the list form: ``[{"task": "notify", "type": "email", "config": {…}}]``.
 
     :raises TaskError: for any other task.
     """
@@ -56,7 +56,7 @@ def tasks_of_steps(steps: object) -> Iterator[Task]:
 
 
 def tasks_of_do(do: object) -> Iterator[Task]:
-    """The tasks of the DSL form: ``[{"tell": {"thand": "notify", "with": {…}, "then": "end"}}]``.
+    """Parse the tasks of the DSL form: ``[{"tell": {"thand": "notify", "with": {…}, "then": "end"}}]``.
 
     :raises TaskError: for any other task.
     """
@@ -140,7 +140,7 @@ def _task(
 
 
 def _condition(value: object, at: str) -> str | None:
-    """A condition as an expression; ``true`` and ``false`` stand for themselves."""
+    """Return a condition as an expression; ``true`` and ``false`` stand for themselves."""
     if value is None:
         return None
     text = str(value).lower() if isinstance(value, bool) else value
