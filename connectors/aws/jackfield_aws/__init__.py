@@ -1,4 +1,5 @@
-"""What all AWS connectors of jackfield share: connection types, STS leases, errors, policies; botocore comes with the first call."""
+"""Shared library of jackfield's AWS connectors: connection types, STS leases, errors and policies. botocore is imported at the first
+call."""
 
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefault

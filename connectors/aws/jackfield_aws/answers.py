@@ -1,4 +1,4 @@
-"""What AWS answered, read out of botocore's ClientError: code, message, status, request id, how long to wait."""
+"""AWS's answers, read from botocore's ClientError: code, message, status, request id and Retry-After."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _ACTION = re.compile(r"perform:? [`'\"]?([a-z0-9-]+:[A-Za-z*]+)")
 _RESOURCE = re.compile(r"on resource:? [`'\"]?(arn:[^\s`'\"]+)")
 _CANONICAL = re.compile(r"The Canonical String for this request should have been.*", re.DOTALL)
 _LONGEST = 1000
-"""Characters of a provider's message that are kept."""
+"""Maximum number of characters kept of a provider's message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """AWS's refusal. ``status`` is 0 where there was none; ``retry_after`` is in seconds."""
+    """A refusal by AWS. ``status`` is 0 if there was none; ``retry_after`` is in seconds."""
 
     code: str
     message: str
@@ -36,35 +36,35 @@ class Answer:
 
     @property
     def provider(self) -> Provider:
-        """The answer as a Result shows it."""
+        """The answer in the form of a Result."""
         return Provider(self.code or None, self.message or None, self.status or None, self.request_id)
 
     @property
     def principal(self) -> str | None:
-        """The ARN of the caller, where IAM names it."""
+        """ARN of the caller, if IAM names it."""
         return principal_in(self.message)
 
     @property
     def action(self) -> str | None:
-        """The IAM action that was missing, where IAM names it (``ses:SendEmail``)."""
+        """Missing IAM action, if IAM names it (``ses:SendEmail``)."""
         found = _ACTION.search(self.message)
         return found.group(1) if found else None
 
     @property
     def resource(self) -> str | None:
-        """The ARN of what the action was refused on, where IAM names it."""
+        """ARN of the resource that the action was refused on, if IAM names it."""
         found = _RESOURCE.search(self.message)
         return found.group(1).rstrip(".,:;") if found else None
 
 
 def principal_in(message: str) -> str | None:
-    """The first ARN of a user, a role or a session in a provider's message."""
+    """Return the first ARN of a user, a role or a session in a provider's message."""
     found = _PRINCIPAL.search(message)
     return found.group().rstrip(".,:;") if found else None
 
 
 def read_answer(error: Any) -> Answer:
-    """Read a ClientError. An XML answer to a JSON service has its code inside the message, and its status as the code."""
+    """Read a ClientError. In an XML answer to a JSON service, the code is inside the message and the status in place of the code."""
     response: dict[str, Any] = error.response
     fault, about = response.get("Error") or {}, response.get("ResponseMetadata") or {}
     code, message = str(fault.get("Code") or ""), str(fault.get("Message") or response.get("message") or "")
@@ -87,7 +87,7 @@ def _inside(message: str) -> tuple[str, str]:
 
 
 def _seconds(headers: dict[str, str]) -> float | None:
-    """``Retry-After`` in seconds or as a date (RFC 9110 §10.2.3), the date against the server's own ``Date``."""
+    """Return ``Retry-After`` in seconds, given as seconds or as a date (RFC 9110 §10.2.3); a date is relative to the server's ``Date``."""
     value = headers.get("retry-after")
     if value is None:
         return None

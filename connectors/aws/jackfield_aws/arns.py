@@ -1,4 +1,4 @@
-"""ARNs of IAM roles: their parts, and whether they fit a region."""
+"""ARNs of IAM roles: parsing, and a check of their partition against a region."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from jackfield_aws.regions import partition_of
 __all__ = ["ROLE_ARN_EXPECTED", "ROLE_ARN_PATTERN", "RoleArn", "parse_role_arn", "role_of_session"]
 
 ROLE_ARN_PATTERN = "^arn:aws(-cn|-us-gov|-eusc|-iso(-[bef])?)?:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$"
-"""A role's ARN with its path; 20 to 2,048 characters besides (STS API reference, AssumeRole)."""
+"""Pattern of a role's ARN with its path; also 20 to 2,048 characters (STS API reference, AssumeRole)."""
 
 ROLE_ARN_EXPECTED = "the ARN of an IAM role such as arn:aws:iam::123456789012:role/acme-ses"
-"""What completes "… is not"."""
+"""Completes "… is not"."""
 
 _ROLE = re.compile(ROLE_ARN_PATTERN)
 _SESSION = re.compile(r"arn:([a-z-]+):sts::([0-9]{12}):assumed-role/([^/]+)/.+")
@@ -23,7 +23,7 @@ _LONGEST = 2048
 
 @dataclass(frozen=True, slots=True)
 class RoleArn:
-    """A role's ARN in parts. ``name`` is the last part of its path."""
+    """Parts of a role's ARN. ``name`` is the last part of its path."""
 
     text: str
     partition: str
@@ -31,9 +31,9 @@ class RoleArn:
     name: str
 
     def check_region(self, region: str | None) -> None:
-        """Do nothing where the role can be used in ``region``, or where no region is named.
+        """Check that the role can be used in ``region``, if one is given.
 
-        :raises InvalidConnection: where the region lies in another partition, whose IAM does not know the role.
+        :raises InvalidConnection: if the region is in another partition, whose IAM does not know the role.
         """
         partition = partition_of(region) if region else self.partition
         if partition not in (self.partition, None):
@@ -46,9 +46,9 @@ class RoleArn:
 
 
 def parse_role_arn(value: str) -> RoleArn:
-    """Take a role's ARN apart.
+    """Parse a role's ARN.
 
-    :raises InvalidConnection: where it is no role's ARN.
+    :raises InvalidConnection: if it is not the ARN of a role.
     """
     if len(value) > _LONGEST or not _ROLE.fullmatch(value):
         text = f"'{value[:80]}' is not {ROLE_ARN_EXPECTED}"
@@ -62,6 +62,6 @@ def parse_role_arn(value: str) -> RoleArn:
 
 
 def role_of_session(arn: str) -> str:
-    """The ARN to name in a trust policy: the role behind an STS session (its path is not known), any other ARN as it is."""
+    """Return the ARN to name in a trust policy: for an STS session its role (without the path, which is unknown), else the ARN itself."""
     found = _SESSION.fullmatch(arn)
     return "arn:{}:iam::{}:role/{}".format(*found.groups()) if found else arn

@@ -1,4 +1,4 @@
-"""Connections that end at the deadline, however slowly the other side answers, and that refuse answers that are too large."""
+"""Connections that end at the deadline, however slowly the server responds, and that refuse responses that are too large."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ __all__ = ["Watch", "bound"]
 
 
 class Watch:
-    """Sockets and the moments at which they must be shut down. Its thread starts with the first socket."""
+    """Watchdog that shuts sockets down at their deadlines. Its thread starts with the first socket."""
 
     def __init__(self) -> None:
         self._begin_anew()
         at_fork(self, child=Watch._begin_anew)
 
     def _begin_anew(self) -> None:
-        """Watch nothing yet, as a forked child: it has neither the thread nor, for sure, a free lock, and the sockets are its parent's."""
+        """Reset the state after a fork: the child has neither the thread nor a reliably free lock, and the sockets are its parent's."""
         self._changed = threading.Condition()
         self._active: dict[int, tuple[float, weakref.ref[Any], Deadline]] = {}
         self._looks_at = math.inf
-        """When the thread looks next of its own accord."""
+        """Time of the thread's next check."""
         self._next = 0
         self._thread: threading.Thread | None = None
 
     def __len__(self) -> int:
-        """The sockets that are watched now."""
+        """Return the number of watched sockets."""
         return len(self._active)
 
     def add(self, sock: Any, deadline: Deadline) -> int:
-        """Shut ``sock`` down at ``deadline`` unless ``remove`` comes first; the number to remove it by.
+        """Shut ``sock`` down at ``deadline`` unless ``remove`` is called first; return the number to remove it by.
 
-        The socket is not kept alive for that: one that nobody holds any more is closed, and needs no end.
+        The watchdog holds only a weak reference: an unreferenced socket is closed and needs no shutdown.
 
-        :raises Unavailable: where the thread cannot be started; nothing was sent over any socket then.
+        :raises Unavailable: if the thread cannot be started; nothing was sent over any socket then.
         """
         at = time.monotonic() + deadline.remaining()
         with self._changed:
@@ -63,7 +63,7 @@ class Watch:
             return number
 
     def _started(self) -> bool:
-        """Start the thread where there is none; True where that was needed."""
+        """Start the thread if it is not running; return True if it was started."""
         if self._thread is not None:
             return False
         thread = threading.Thread(target=self._run, name="aws-deadlines", daemon=True)
@@ -78,7 +78,7 @@ class Watch:
         return True
 
     def remove(self, number: int) -> bool:
-        """The socket has done its work, and may serve another call; False where it was shut down before."""
+        """Stop watching a socket that is free for another call; return False if it was already shut down."""
         with self._changed:
             return self._active.pop(number, None) is not None
 
@@ -90,13 +90,14 @@ class Watch:
                 self._changed.wait(None if left == math.inf else left)
 
     def _shut_due(self) -> None:
-        """Shut down what is due, and note when the next one is. Looks at all of them, which is seldom: calls end before their deadline."""
+        """Shut down the sockets that are due and compute the next check. It scans all of them, which is rare: most calls end before their
+        deadline."""
         now = time.monotonic()
         for number, (at, sock, deadline) in list(self._active.items()):
             if at > now:
                 continue
             remaining = deadline.remaining()
-            if remaining > 0:  # its clock is another one, or was set
+            if remaining > 0:  # the deadline uses another clock, or it was reset
                 self._active[number] = (now + remaining, sock, deadline)
             else:
                 del self._active[number]
@@ -105,44 +106,45 @@ class Watch:
 
 
 def _shut(sock: Any) -> None:
-    """Through a second descriptor: a TLS socket's own method would drop the TLS state that another thread is reading from."""
+    """Shut a socket down through a duplicate descriptor: a TLS socket's own method would drop TLS state that another thread is reading
+    from."""
     if sock is not None:
-        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as twin:  # it may be closed already
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as twin:  # it may already be closed
             twin.shutdown(socket.SHUT_RDWR)
 
 
 _SHORTEST = 0.001
-"""Seconds: a socket timeout of 0 would mean "do not block"."""
+"""Minimum socket timeout in seconds: 0 would mean "do not block"."""
 _LONGEST = 900.0
-"""Seconds: the longest deadline there is; the watch ends what has a shorter one."""
+"""Longest possible deadline in seconds; the watchdog enforces shorter ones."""
 _WATCH = Watch()
-# One for the process: it holds sockets and moments, nothing of a tenant, and its thread must outlive every client.
+# One per process: it holds sockets and times but no tenant's data, and its thread must outlive every client.
 
 
 def bound(client: Any, guard: Guard = ANYWHERE, path: str = "") -> None:
-    """Make a fresh client connect through bounded connections, and only to addresses that ``guard`` lets through.
+    """Make a new client use bounded connections, and connect only to addresses that ``guard`` allows.
 
-    botocore has no public way to choose its connection class. This dictionary is the one that its pools, proxied ones included, look
-    the class up in; a test with an answer that drips shows when that changes.
+    botocore has no public way to choose its connection class. Its pools, including proxied ones, look the class up in this dictionary; a
+    test with a slow response detects a change.
     """
     pools = {"http": _PlainPool, "https": _TlsPool} if guard.internal else _guarded(guard, path)
     client._endpoint.http_session._pool_classes_by_scheme.update(pools)  # noqa: SLF001 (see above)
 
 
 class _Bounded:
-    """Mixed into botocore's connections: each address gets the time that is left, and the watch ends the rest."""
+    """Mixin for botocore's connections: each address gets the remaining time, and the watchdog enforces the deadline."""
 
     guard = ANYWHERE
     guard_path = ""
     answering = False
     ended = False
-    """Whether the watch has shut down what the last request was sent on."""
+    """True once the watchdog has shut down the connection of the last request."""
     watched: int | None = None
     twin: socket.socket | None = None
-    """A second descriptor of the same connection, watched where the first one changes hands and may be closed by others."""
+    """A duplicate descriptor of the connection, watched while the original may be replaced or closed by other code."""
 
     def _new_conn(self: Any) -> socket.socket:
-        """urllib3 would give each address of a host the whole connect timeout."""
+        """Connect within the deadline: urllib3 would give each address of a host the whole connect timeout."""
         deadline = current_deadline()
         made: socket.socket
         if deadline is None and self.guard.internal:
@@ -156,11 +158,11 @@ class _Bounded:
         return made
 
     def _judged(self: Any, addresses: list[str]) -> list[str]:
-        """The addresses, if the guard lets all of them through. A proxy is the operator's own choice, and resolves names by itself."""
+        """Return the addresses if the guard allows all of them. A proxy is the operator's choice, and resolves names itself."""
         if self.guard.internal or getattr(self, "proxy", None) is not None:
             return addresses
         if addresses == [self._dns_host] and not _is_address(addresses[0]):
-            raise NewConnectionError(self, "the name does not resolve")  # connecting by name would resolve it again, unjudged
+            raise NewConnectionError(self, "the name does not resolve")  # connecting by name would resolve it again, bypassing the guard
         for address in addresses:
             self.guard.check_address(self._dns_host, address, self.guard_path)
         return addresses
@@ -180,7 +182,7 @@ class _Bounded:
                 return made
 
     def connect(self: Any) -> None:
-        """Nothing of a request is sent yet, so neither is it where memory, threads or descriptors are short."""
+        """Connect. Nothing of the request is sent yet, so a shortage of memory, threads or descriptors is reported as not sent."""
         try:
             super().connect()  # type: ignore[misc]
             self.sock.settimeout(_LONGEST)
@@ -195,7 +197,7 @@ class _Bounded:
     def request(self: Any, *args: Any, **kwargs: Any) -> None:
         self.ended = False
         if self.sock is not None:
-            self.timeout = _LONGEST  # else urllib3 sends under the connect timeout
+            self.timeout = _LONGEST  # otherwise urllib3 applies the connect timeout to sending
             self._watch(self.sock)
         super().request(*args, **kwargs)  # type: ignore[misc]
 
@@ -210,7 +212,7 @@ class _Bounded:
 
     def close(self: Any) -> None:
         if self.answering and self.sock is not None:
-            self._watch_twin(self.sock)  # "Connection: close": the answer is still to be read, from what this connection had
+            self._watch_twin(self.sock)  # "Connection: close": the response is still to be read over this connection
         else:
             self.unwatch()
         super().close()  # type: ignore[misc]
@@ -227,7 +229,7 @@ class _Bounded:
         self.twin = twin
 
     def unwatch(self) -> None:
-        """End the watch, and note whether it has shut the connection down."""
+        """Stop watching, and note whether the watchdog has shut the connection down."""
         if self.watched is not None:
             self.ended = not _WATCH.remove(self.watched) or self.ended
             self.watched = None
@@ -237,29 +239,29 @@ class _Bounded:
 
 
 def _streamed(answer: Any, stream: Callable[..., Iterator[bytes]], *args: Any, **kwargs: Any) -> Iterator[bytes]:
-    """Read an answer that botocore parses whole; a file is read piece by piece by whoever asked for it, and another way."""
+    """Bound a response that botocore parses as a whole. Files are streamed to the caller by another method."""
     try:
         yield from bounded_answer(stream(*args, **kwargs))
     except Unavailable:
-        answer.close()  # what is left of it must not be the next request's answer
+        answer.close()  # the rest of it must not be read as the next response
         raise
 
 
 class _PlainConnection(_Bounded, AWSHTTPConnection):  # type: ignore[misc]
-    """Over TCP."""
+    """Bounded connection over TCP."""
 
 
 class _TlsConnection(_Bounded, AWSHTTPSConnection):  # type: ignore[misc]
-    """Over TLS."""
+    """Bounded connection over TLS."""
 
     def _new_conn(self) -> socket.socket:
-        """The handshake, and the proxy's tunnel before it, come next; they take the socket over."""
+        """Watch a duplicate: the TLS handshake, and a proxy's tunnel before it, replace the socket."""
         made = super()._new_conn()
         self._watch_twin(made)
         return made
 
     def _tunnel(self) -> None:
-        """A proxy's answer that was shut down within its headers would look whole."""
+        """Check the deadline: a proxy's response cut off within its headers would look complete."""
         super()._tunnel()
         deadline = current_deadline()
         if deadline is not None and deadline.remaining() <= 0:
@@ -267,7 +269,7 @@ class _TlsConnection(_Bounded, AWSHTTPSConnection):  # type: ignore[misc]
 
 
 class _Released:
-    """Mixed into botocore's pools: a connection that comes back has done its work."""
+    """Mixin for botocore's pools that stops watching a connection when it is returned."""
 
     def _put_conn(self: Any, conn: Any) -> None:
         if conn is not None:
@@ -275,7 +277,7 @@ class _Released:
             if conn.ended:
                 conn.close()
                 super()._put_conn(None)  # type: ignore[misc]
-                # An answer without a length, or cut within its headers, would look whole.
+                # A response without a length, or cut off within its headers, would look complete.
                 raise ReadTimeoutError(self, "", "the deadline passed")
         super()._put_conn(conn)  # type: ignore[misc]
 
@@ -289,7 +291,7 @@ class _TlsPool(_Released, AWSHTTPSConnectionPool):  # type: ignore[misc]
 
 
 def _guarded(guard: Guard, path: str) -> dict[str, type]:
-    """Pools like ours whose connections ask ``guard``."""
+    """Return pools whose connections ask ``guard``."""
     about = {"guard": guard, "guard_path": path}
     plain, tls = type("_Plain", (_PlainConnection,), dict(about)), type("_Tls", (_TlsConnection,), dict(about))
     return {
@@ -307,7 +309,7 @@ def _is_address(name: str) -> bool:
 
 
 def _addresses(name: str, port: int) -> list[str]:
-    """The addresses of a host, or its name, so that urllib3 says what is wrong with it."""
+    """Resolve a host's addresses; on failure return its name, so that urllib3 reports the fault."""
     try:
         found = socket.getaddrinfo(name.strip("[]"), port, allowed_gai_family(), socket.SOCK_STREAM)
     except (OSError, UnicodeError):

@@ -1,4 +1,4 @@
-"""The open client of an AWS connection: botocore clients by service and region, made once and kept with the connection."""
+"""Open client of an AWS connection: botocore clients by service and region, created once and cached with the connection."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["AwsClients"]
 
 
 class AwsClients:
-    """What an action gets as its client. Made anew for each try, so it only holds what others keep.
+    """Client passed to an action. Created for each attempt, so it only references cached objects.
 
     ``region`` is the action's ``awsRegion``, else the connection's ``region``; ``permissions`` are the IAM actions that the connector
-    declares; ``renewable`` says that a new lease may cure an expired credential.
+    declares; ``renewable`` means that a new lease may replace an expired credential.
     """
 
     __slots__ = ("_context", "_endpoint", "_identity", "_lease", "permissions", "region")
@@ -39,12 +39,13 @@ class AwsClients:
         self.permissions = context.permissions.get("aws:iam", ())
 
     def client(self, service: str, region: str | None = None, *, validates: bool = True) -> Any:
-        """The botocore client of ``service`` (``sesv2``) in ``region``, by default ``self.region``. Thread-safe; never retries by itself.
+        """Return the botocore client of ``service`` (``sesv2``) in ``region``, by default ``self.region``. Thread-safe; never retries by
+        itself.
 
-        ``validates=False`` has botocore not hold parameters against the service's model before it sends them: for a connector whose
-        tests prove that what it makes of checked inputs fits.
+        ``validates=False`` skips botocore's parameter validation against the service's model: for connectors whose tests prove that checked
+        inputs always fit.
 
-        :raises InvalidConnection: where no region is known, or the endpoint is no URL or may not be reached.
+        :raises InvalidConnection: if no region is known, or the endpoint is not a URL or may not be reached.
         """
         region = region or self.region
         endpoint = service_endpoint(service, self._endpoint, self._context.environment)
@@ -54,17 +55,17 @@ class AwsClients:
 
     @property
     def renewable(self) -> bool:
-        """Whether ``renew`` can do anything: leased credentials can be leased anew, static keys cannot."""
+        """True if ``renew`` has an effect: leased credentials can be renewed, static keys cannot."""
         return self._lease is not None
 
     def renew(self) -> None:
-        """Forget the leased credential, since AWS called it expired: the next ``open`` leases a new one."""
+        """Drop the leased credential after AWS reported it as expired: the next ``open`` leases a new one."""
         if self._lease is not None:
             self._context.drop(*self._lease)
 
     @property
     def _version(self) -> str:
-        """Tells the credentials of this connection apart: each session of a role has an access key of its own."""
+        """Identifies the credentials of this connection: each session of a role has its own access key."""
         return self._identity.access_key_id if isinstance(self._identity, Keys) else ""
 
     def __repr__(self) -> str:
@@ -81,7 +82,7 @@ def _watched(spec: ClientSpec) -> Any:
 
 
 def _with_region(spec: ClientSpec) -> ClientSpec:
-    """An ambient identity may bring its region along (``AWS_DEFAULT_REGION``, the profile's); keys do not."""
+    """Check that a region is known. An ambient identity may bring its own (``AWS_DEFAULT_REGION``, the profile's); keys do not."""
     if spec.region is None and isinstance(spec.identity, Keys):
         text = "no AWS region is given"
         raise InvalidConnection(text, details=[Detail("/region", text)], hint="Set 'region' in the connection, or give one with the call.")

@@ -1,4 +1,4 @@
-"""A role as a CloudFormation template, ready to hand to whoever owns the account."""
+"""A role as a CloudFormation template, for the owner of the account."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _PARAMETER = "TrustedPrincipal"
 
 
 def cloudformation_template(role: WantedRole) -> dict[str, Any]:
-    """The template that makes ``role``, as JSON (CloudFormation reads it as it reads YAML).
+    """Build the template that creates ``role``, as JSON (which CloudFormation reads like YAML).
 
-    A principal that is not known is a parameter of the stack. The role has a name of its own, so the stack needs CAPABILITY_NAMED_IAM.
+    An unknown principal becomes a parameter of the stack. The role has a fixed name, so the stack needs CAPABILITY_NAMED_IAM.
     """
     parameters = {} if role.principal is not None else {"Parameters": {_PARAMETER: _principal()}}
     return {

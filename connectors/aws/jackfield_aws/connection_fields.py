@@ -1,4 +1,4 @@
-"""The fields that the AWS connection types share, each described once."""
+"""Fields shared by the AWS connection types, each defined once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["KEY_PAIR_TOGETHER", "access_key_id", "endpoint", "region", "secret_a
 
 _TEXT = {"minLength": 1}
 _KEY = {"minLength": 1, "pattern": "^[^\\x00-\\x1f\\x7f]*$"}
-"""Any text that fits into a header line, as test endpoints take what they like: a line break inside is a slip in copying."""
+"""Any text that fits into a header line, since test endpoints accept arbitrary keys. A line break is a copying mistake."""
 _KEY_EXPECTED = "text without line breaks, tabs and other control characters"
 _URL = {"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^\\s\\x00-\\x1f\\x7f/?#@]+(/[^\\s\\x00-\\x1f\\x7f?#]*)?$"}
 
@@ -26,14 +26,14 @@ KEY_PAIR_TOGETHER: dict[str, Any] = {
 
 
 def access_key_id(default: Any = ..., about: str = "An AWS IAM Access Key ID") -> Any:
-    """The public half of a key pair. Any text: test endpoints take what they like."""
+    """Define the public half of a key pair. Any text is allowed, since test endpoints accept arbitrary keys."""
     return Field(
         default, title="Access Key ID", description=about, trim=True, blank="absent", mask="last4", expects=_KEY_EXPECTED, schema=_KEY
     )
 
 
 def secret_access_key(default: Any = ...) -> Any:
-    """The secret half of a key pair."""
+    """Define the secret half of a key pair."""
     return Field(
         default,
         title="Secret Access Key",
@@ -47,7 +47,7 @@ def secret_access_key(default: Any = ...) -> Any:
 
 
 def session_token(about: str = "Only for temporary keys, which expire: the session token that came with them.") -> Any:
-    """The third part of a temporary key."""
+    """Define the third part of a temporary key."""
     return Field(
         None,
         title="Session Token",
@@ -61,7 +61,7 @@ def session_token(about: str = "Only for temporary keys, which expire: the sessi
 
 
 def region(about: str = "The region to use where an action names none, such as us-west-2 or eu-west-1.", example: str = "eu-west-1") -> Any:
-    """A region; by default the one for actions that name none in ``awsRegion``."""
+    """Define a region; by default the one for actions without ``awsRegion``."""
     return Field(
         None,
         title="AWS Region",
@@ -77,7 +77,7 @@ def region(about: str = "The region to use where an action names none, such as u
 
 
 def url(title: str, description: str, example: str) -> Any:
-    """An http or https URL that stands in for one of AWS's own."""
+    """Define an http or https URL that replaces one of AWS's own."""
     return Field(
         None,
         title=title,
@@ -92,13 +92,13 @@ def url(title: str, description: str, example: str) -> Any:
 
 
 def endpoint() -> Any:
-    """Where the connector's service is asked."""
+    """Define the endpoint of the connector's service."""
     text = "The URL of the service, for a private or a test endpoint. Not used for STS. By default AWS's own for the region."
     return url("Endpoint", text, "https://email.eu-west-1.amazonaws.com")
 
 
 def sender() -> Any:
-    """The default for an action's ``sender``."""
+    """Define the default for an action's ``sender``."""
     return Field(
         None,
         title="Sender Email",

@@ -1,4 +1,4 @@
-"""Testing a connection: whose keys, which role, and whether the External ID is asked for. Nothing is sent or changed."""
+"""Connection test: the owner of the keys, the role, and whether the External ID is enforced. Nothing is sent or changed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ _ASKED_FOR = "The role asks for the External ID"
 
 
 def try_identity(context: OpenContext, identity: Keys | Ambient, *, region: str | None, endpoint: str | None) -> Iterator[Step | Account]:
-    """Whose credentials these are. With an endpoint of its own and no STS endpoint, AWS is not asked: it may not know the keys."""
+    """Identify the owner of the credentials. If the connection has an endpoint but no STS endpoint, AWS is not called: it may not know the
+    keys."""
     sts = sts_endpoint(None, context.environment)
     if endpoint is not None and sts is None:
         text = "Not checked: the connection has an endpoint of its own, and it is not known which STS belongs to it."
@@ -35,9 +36,9 @@ def try_identity(context: OpenContext, identity: Keys | Ambient, *, region: str 
 
 
 def try_role(context: OpenContext, assumption: Assumption) -> Iterator[Step | Account]:
-    """Whose keys they are, whether they may assume the role, and whether the External ID really guards it.
+    """Test the keys, whether they may assume the role, and whether the role enforces the External ID.
 
-    The role is assumed afresh, past any lease: a session that is still fresh says nothing about today's trust policy.
+    The role is assumed anew, bypassing any lease: a valid session proves nothing about the current trust policy.
     """
     caller = assumption.sts(context)
     principal = None
@@ -71,7 +72,7 @@ def _try_caller(caller: StsCaller) -> Iterator[Step | Account]:
 
 
 def _try_without(context: OpenContext, assumption: Assumption, principal: str | None) -> Step:
-    """A role that takes any External ID takes another customer's as well: the confused deputy."""
+    """Assume the role without the External ID. A role that allows this accepts another customer's External ID too: the confused deputy."""
     request = dataclasses.replace(assumption, external_id=None).request(context)
     try:
         assume_role(assumption.sts(context), request)

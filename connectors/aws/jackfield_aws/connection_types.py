@@ -1,4 +1,4 @@
-"""The three ways to sign in to AWS, shared by all AWS connectors: a role, an access key, the machine's own identity."""
+"""The three connection types shared by all AWS connectors: assumed role, access key, and the machine's own identity."""
 
 from __future__ import annotations
 
@@ -86,18 +86,18 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
 
     @property
     def reads_host(self) -> bool:
-        """Whether opening reads the host's own identity, which an operator must allow (contract §2)."""
+        """True if opening reads the host's own identity, which an operator must allow (contract §2)."""
         return self.access_key_id is None
 
     @property
     def reads_host_at(self) -> str:
-        """The access key: with one, the host's own identity is not asked for."""
+        """Pointer to the access key: with one, the host's own identity is not used."""
         return "/accessKeyId"
 
     def assumption(self, context: OpenContext) -> Assumption:
-        """The role and how to assume it.
+        """Return the role and the parameters of its assumption.
 
-        :raises InvalidConnection: where the Role ARN is none, or lies in another partition than the region.
+        :raises InvalidConnection: if the Role ARN is invalid, or in another partition than the region.
         """
         from jackfield_aws.leases import Assumption
 
@@ -115,29 +115,29 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         )
 
     def open(self, context: OpenContext) -> AwsClients:
-        """Clients with the role's session, assumed at most once while it is fresh.
+        """Open clients with the role's session, which is assumed once and reused while it is valid.
 
-        :raises JackfieldError: where the values do not fit together, or STS refuses; nothing was sent to the service.
+        :raises JackfieldError: if the values do not fit together, or STS refuses; nothing was sent to the service.
         """
         from jackfield_aws.leases import lease_role
 
-        # A try opens anew, and most opens only look a lease up: what follows from the values alone is worked out once.
+        # Each attempt opens anew, and most only look up a lease, so values derived from the connection alone are cached.
         assumption = context.cached(("role", context.inputs.get("awsRegion")), lambda: self.assumption(context))
         lease = lease_role(context, assumption)
         return AwsClients(context, Keys(**lease[1].value), region=self.region, endpoint=self.endpoint, lease=lease)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """Who the keys are, whether the role can be assumed, and whether it can be without the External ID. Sends nothing."""
+        """Test the keys, the assumption of the role, and its assumption without the External ID. Nothing is sent."""
         from jackfield_aws import connection_test
 
         return connection_test.try_role(context, self.assumption(context))
 
     def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:
-        """What the role's account needs: the policies of the role, of its trust and of the user who assumes it, and the role itself as a
-        CloudFormation template and as a Terraform module.
+        """Return the policies that the role's account needs: of the role, of its trust and of the user who assumes it; and the role itself
+        as a CloudFormation template and a Terraform module.
 
-        :raises InvalidConnection: where the Role ARN is none.
-        :raises InvalidInput: where ``principal_arn`` names no account, user or role.
+        :raises InvalidConnection: if the Role ARN is invalid.
+        :raises InvalidInput: if ``principal_arn`` names no account, user or role.
         """
         from jackfield_aws.cloudformation import cloudformation_template
         from jackfield_aws.terraform import terraform_module
@@ -173,24 +173,24 @@ class ApiKeySecret(ConnectionType):
 
     @property
     def reads_host(self) -> bool:
-        """False: everything needed is in the values."""
+        """False: the values contain everything needed."""
         return False
 
     def _identity(self) -> Keys:
         return Keys(self.access_key_id, self.secret_access_key, self.session_token)
 
     def open(self, context: OpenContext) -> AwsClients:
-        """Clients with these keys."""
+        """Open clients with these keys."""
         return AwsClients(context, self._identity(), region=self.region, endpoint=self.endpoint)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """Whether AWS accepts the keys, and whose they are. Sends nothing."""
+        """Test whether AWS accepts the keys, and report their owner. Nothing is sent."""
         from jackfield_aws import connection_test
 
         return connection_test.try_identity(context, self._identity(), region=self.region, endpoint=self.endpoint)
 
     def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:  # noqa: ARG002 (nobody is trusted here)
-        """The IAM policy that the user of this key needs."""
+        """Return the IAM policy that the user of this key needs."""
         return {"identityPolicy": identity_policy(permissions)}
 
 
@@ -230,16 +230,16 @@ class AwsDefault(ConnectionType):
 
     @property
     def reads_host_at(self) -> str:
-        """The profile, where one is named."""
+        """Pointer to the profile, if one is named."""
         return "/profile" if self.profile else ""
 
     def _identity(self) -> Ambient:
         return Ambient(self.profile, self.disable_imds, path="/profile" if self.profile else "")
 
     def open(self, context: OpenContext) -> AwsClients:
-        """Clients with the machine's identity, which botocore refreshes by itself.
+        """Open clients with the machine's identity, which botocore refreshes by itself.
 
-        :raises InvalidConnection: where the machine has none, or not this profile.
+        :raises InvalidConnection: if the machine has no identity, or not this profile.
         """
         identity = self._identity()
         region = self.region or context.inputs.get("awsRegion")
@@ -247,13 +247,13 @@ class AwsDefault(ConnectionType):
         return AwsClients(context, identity, region=self.region, endpoint=self.endpoint)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """Whether the machine has an identity that AWS accepts, and whose it is. Sends nothing."""
+        """Test whether the machine has an identity that AWS accepts, and report it. Nothing is sent."""
         from jackfield_aws import connection_test
 
         return connection_test.try_identity(context, self._identity(), region=self.region, endpoint=self.endpoint)
 
     def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:  # noqa: ARG002 (nobody is trusted here)
-        """The IAM policy that the machine's identity needs."""
+        """Return the IAM policy that the machine's identity needs."""
         return {"identityPolicy": identity_policy(permissions)}
 
 

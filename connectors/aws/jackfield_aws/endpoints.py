@@ -1,4 +1,4 @@
-"""Which URL a service is asked at (contract §6): the connection's, the environment's, or AWS's own for the region."""
+"""Selection of a service's endpoint (contract §6): the connection's, the environment's, or AWS's own for the region."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ _ANY = "AWS_ENDPOINT_URL"
 _IGNORE = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 _SES = (f"{_ANY}_SESV2", f"{_ANY}_SES", _ANY)
 _NAMES = {"ses": _SES, "sesv2": _SES, "sts": (f"{_ANY}_STS", _ANY)}
-"""Both SES APIs are one service to people, so either variable serves both. Other services: botocore reads the variables itself,
-since only it knows their names (``AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER``)."""
+"""Users see both SES APIs as one service, so either variable serves both. For other services botocore reads the variables, since only it
+knows their names (``AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER``)."""
 
 
 def service_endpoint(service: str, endpoint: str | None, environment: Mapping[str, str]) -> str | None:
-    """The endpoint of ``service``, first found: the connection's own, the service's variable, ``AWS_ENDPOINT_URL``; None is AWS's own.
+    """Return the endpoint of ``service``, in this order: the connection's own, the service's variable, ``AWS_ENDPOINT_URL``; None means
+    AWS's own.
 
-    ``AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`` turns the variables off, as everywhere with AWS (AWS SDKs reference, service endpoints).
+    ``AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`` disables the variables, as in all AWS SDKs (AWS SDKs reference, service endpoints).
     """
     if endpoint is not None:
         return endpoint
@@ -29,5 +30,5 @@ def service_endpoint(service: str, endpoint: str | None, environment: Mapping[st
 
 
 def sts_endpoint(endpoint: str | None, environment: Mapping[str, str]) -> str | None:
-    """The endpoint of STS: ``stsEndpoint``, ``AWS_ENDPOINT_URL_STS``, ``AWS_ENDPOINT_URL``; None is the regional one."""
+    """Return the endpoint of STS: ``stsEndpoint``, ``AWS_ENDPOINT_URL_STS``, ``AWS_ENDPOINT_URL``; None means the regional one."""
     return service_endpoint("sts", endpoint, environment)

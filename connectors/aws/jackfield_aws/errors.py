@@ -1,4 +1,4 @@
-"""From what botocore raises to an error with a code: a look-up, never a chain of conditions."""
+"""Map from botocore's exceptions to errors with a code: a table look-up instead of conditions."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _UNCLEAR = Row(Unavailable, "A proxy or an endpoint that is not AWS may have ans
 
 
 class AwsErrors:
-    """An error map: rows by code, or by code and a part of the message. Immutable; a connector extends ``AWS_ERRORS`` by its own rows.
+    """Error map with rows by code, or by code and a part of the message. Immutable; a connector extends ``AWS_ERRORS`` with its own rows.
 
-    An instance is what a Connector takes as ``explain``.
+    Pass an instance to a Connector as ``explain``.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -42,18 +42,18 @@ class AwsErrors:
                 self._phrases.setdefault(key[0], []).append((key[1], row))
 
     def extended(self, rows: Rows) -> AwsErrors:
-        """This map with more rows: new phrases are looked at before old ones, and a new row replaces the old one of its key."""
+        """Return this map with more rows: new phrases are matched before old ones, and a new row replaces an old one with the same key."""
         new = {_plain(key): row for key, row in rows.items()}
         return AwsErrors({**new, **{key: row for key, row in self._rows.items() if key not in new}})
 
     def __call__(self, error: Exception, client: Any, inputs: Inputs | None = None) -> JackfieldError | None:  # noqa: ARG002 (author's API)
-        """What a Connector's ``explain`` is asked; ``client`` is the open AwsClients, or None.
+        """Explain an exception for a Connector; ``client`` is the open AwsClients, or None.
 
-        Where AWS does not say what is missing, the action's own permissions are named; outside of an action all of the connector's.
+        If AWS does not name the missing permission, the error names those of the action; outside of an action, all of the connector's.
         """
         call = current_call()
         short = exhausted(error, Sent.NOTHING) if call is not None and not call.begun else None
-        if short is not None:  # our clients announce every request (hooks.py)
+        if short is not None:  # hooks.py announces every request, so none was sent
             return short
         needed = call.permissions.get("aws:iam", ()) if call is not None else ()
         return self.explain(
@@ -72,10 +72,10 @@ class AwsErrors:
         permissions: Iterable[str] = (),
         renewable: bool = True,
     ) -> JackfieldError | None:
-        """The error that an exception comes to; None where it is neither ours nor botocore's.
+        """Return the error for an exception; None if it comes neither from jackfield nor from botocore.
 
-        ``operation`` names what was asked, where the exception does not; ``permissions`` are the IAM actions to name where AWS does not
-        say which is missing; ``renewable`` says that the credentials can be leased anew.
+        ``operation`` names the operation if the exception does not; ``permissions`` are the IAM actions to name if AWS does not say which
+        is missing; ``renewable`` means that the credentials can be leased anew.
         """
         if isinstance(error, JackfieldError):
             return error
@@ -98,8 +98,8 @@ class AwsErrors:
         )
 
     def find(self, answer: Answer) -> Row:
-        """The row for an answer. What is no explicit refusal is in doubt whatever the code says (a 5xx, a redirect); a 429 is a throttle,
-        unless the row is about a quota. A 501 is a refusal: the endpoint does not have the operation (row ``501``)."""
+        """Return the row for an answer. Anything but an explicit refusal (a 5xx, a redirect) is in doubt, whatever its code. A 429 is a
+        throttle, unless the row is about a quota. A 501 is a refusal: the endpoint lacks the operation (row ``501``)."""
         code, message = _short(answer.code), answer.message.casefold()
         row = next((row for phrase, row in self._phrases.get(code, ()) if phrase in message), None) or self._rows.get(code)
         if answer.status == _NOT_IMPLEMENTED:
@@ -120,7 +120,7 @@ def _plain(key: Key) -> Key:
 
 
 def _short(code: str) -> str:
-    """Version 1 and 2 of a service name the same thing with and without ``Exception``."""
+    """Remove the suffix ``Exception``: versions 1 and 2 of a service use the same codes with and without it."""
     return code.removesuffix("Exception")
 
 
@@ -140,4 +140,4 @@ def _fields(answer: Answer, region: str | None, operation: str | None, permissio
 
 
 AWS_ERRORS = AwsErrors(AWS_ROWS)
-"""The rows of every service."""
+"""Rows common to all services."""

@@ -1,4 +1,4 @@
-"""The setup guides of the connection types, in Markdown."""
+"""Setup guides of the connection types, in Markdown."""
 
 __all__ = ["ACCESS_KEY_GUIDE", "AMBIENT_GUIDE", "ROLE_GUIDE"]
 

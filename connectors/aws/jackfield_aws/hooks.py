@@ -1,4 +1,4 @@
-"""What a botocore client tells the runtime while it works: that bytes are about to leave, and which request id came back."""
+"""Hooks in botocore clients that report to the runtime: bytes are about to leave, and which request id came back."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from jackfield_aws.transport import check_sendable
 __all__ = ["watch"]
 
 _SAFE = ("BatchGet", "Describe", "Get", "Head", "List")
-"""How AWS names the operations that change nothing."""
+"""Prefixes of AWS operations that change nothing."""
 _REDIRECTED = 300
-"""The first HTTP status that is no success."""
+"""First HTTP status that is not a success."""
 
 
 def watch(client: Any, *, begins: bool) -> None:
-    """Hook into a fresh client. ``begins`` for the provider's operations; STS calls are never a try of one.
+    """Hook into a new client. Set ``begins`` for the provider's operations; STS calls never count as an attempt of one.
 
-    ``before-send`` is botocore's last event before bytes leave, emitted in the caller's thread and after signing, so a credential
-    that cannot be refreshed fails before it.
+    ``before-send`` is botocore's last event before bytes leave. It is emitted in the caller's thread and after signing, so a failed
+    credential refresh comes before it.
     """
     events = client.meta.events
     if not begins:
         events.register("before-call", _limit)
     else:
-        events.register_last("before-send", _begin)  # which looks at the deadline, too
+        events.register_last("before-send", _begin)  # also checks the deadline
         events.register("before-parse", _note_header)
         events.register("after-call", _note_parsed)
 
@@ -46,7 +46,7 @@ def _begin(request: Any, event_name: str = "", **_: object) -> None:
 
 
 def _note_header(response_dict: dict[str, Any], **_: object) -> None:
-    """Read from the header, since a garbled body is never parsed."""
+    """Read the request id from the header, since a garbled body is never parsed."""
     _note(response_dict["headers"].get("x-amzn-requestid"))
 
 

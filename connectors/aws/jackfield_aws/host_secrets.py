@@ -1,7 +1,7 @@
-"""Secrets that AWS keeps: ``{"$awsSecretsManager": {"secretId": "acme/ses", "key": "secretAccessKey"}}`` and ``{"$awsParameterStore": …}``.
+"""Secrets stored in AWS: ``{"$awsSecretsManager": {"secretId": "acme/ses", "key": "secretAccessKey"}}`` and ``{"$awsParameterStore": …}``.
 
-A plugin of jackfield (hook ``resolve_secret``). They are read as the machine that jackfield runs on, with AWS's own variables and files;
-the runtime keeps what was read for five minutes.
+A jackfield plugin (hook ``resolve_secret``). Secrets are read with the identity of the machine that jackfield runs on and AWS's own
+variables and files; the runtime caches them for five minutes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jackfield_aws.sessions import Ambient, ClientSpec, make_client
 __all__ = ["resolve_secret"]
 
 _TIMEOUT = 10.0
-"""Seconds without an answer after which a call is given up."""
+"""Read timeout of a call in seconds."""
 _SECRETS_MANAGER = "awsSecretsManager"
 _PARAMETER_STORE = "awsParameterStore"
 _MEMBERS = {
@@ -32,9 +32,9 @@ _DENIED = {"AccessDeniedException", "AccessDenied"}
 
 @hookimpl
 def resolve_secret(kind: str, reference: object) -> str | None:
-    """The secret in AWS Secrets Manager or in the Parameter Store that ``reference`` names; None for other kinds.
+    """Return the secret in AWS Secrets Manager or the Parameter Store that ``reference`` names; None for other kinds.
 
-    :raises ValueError: where the reference is none, or AWS does not give the secret; the message holds no secret.
+    :raises ValueError: if the reference is invalid, or AWS does not return the secret; the message contains no secret.
     """
     if kind not in _MEMBERS:
         return None
@@ -98,8 +98,8 @@ def _from_parameter_store(wanted: Mapping[str, str]) -> str:
 
 
 def _asked(service: str, wanted: Mapping[str, str], operation: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-    """One call with a client of its own: secrets are read seldom, and the machine's identity may have changed."""
-    # botocore reads AWS_DEFAULT_REGION and the profile, but not AWS_REGION, which containers and functions have
+    """Make one call with a new client: secrets are read rarely, and the machine's identity may have changed."""
+    # botocore reads AWS_DEFAULT_REGION and the profile, but not AWS_REGION, which containers and functions set
     region = normal_region(wanted.get("region") or os.environ.get("AWS_REGION", "")) or None
     client = make_client(ClientSpec(service, region, None, Ambient()), read_timeout=_TIMEOUT)
     try:
@@ -110,7 +110,7 @@ def _asked(service: str, wanted: Mapping[str, str], operation: str, asked: Mappi
 
 
 def _part(text: str, key: str | None) -> str:
-    """The secret, or the member ``key`` of one that is a JSON object, as the console makes them."""
+    """Return the secret, or the member ``key`` of a secret that is a JSON object, as created in the AWS console."""
     if key is not None:
         try:
             fields = json.loads(text)

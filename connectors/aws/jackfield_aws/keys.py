@@ -10,7 +10,7 @@ __all__ = ["Keys"]
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """An access key, static or of an STS session. ``repr`` shows the last four characters of its id only."""
+    """Access key, static or of an STS session. ``repr`` shows only the last four characters of its id."""
 
     access_key_id: str = field(repr=False)
     secret_access_key: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""The lease of an assumed role: one AssumeRole however many calls wait for it."""
+"""Lease of an assumed role: one AssumeRole, however many calls wait for it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["Assumption", "lease_role", "session_name"]
 
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_+=,.@-]")
 _LONGEST = 64
-"""Characters of a RoleSessionName, 2 to 64 of ``[A-Za-z0-9_+=,.@-]`` (STS API reference, AssumeRole)."""
+"""Maximum length of a RoleSessionName: 2 to 64 of ``[A-Za-z0-9_+=,.@-]`` (STS API reference, AssumeRole)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assumption:
-    """A role and how to assume it. ``caller`` are the keys that do, or the machine's identity."""
+    """Role to assume and the parameters. ``caller`` is the assuming identity: keys, or the machine's own."""
 
     role: RoleArn
     caller: Keys | Ambient
@@ -36,9 +36,9 @@ class Assumption:
     policy: bool | dict[str, Any] = False
 
     def request(self, context: OpenContext) -> RoleRequest:
-        """What AssumeRole is asked for.
+        """Build the request to AssumeRole.
 
-        :raises InvalidConnection: where the session policy cannot be made or is too long.
+        :raises InvalidConnection: if the session policy cannot be built or is too long.
         """
         return RoleRequest(
             role_arn=self.role.text,
@@ -49,13 +49,13 @@ class Assumption:
         )
 
     def sts(self, context: OpenContext) -> StsCaller:
-        """Who asks STS, in the connection's region, else in the action's, else in the default one of the role's partition."""
+        """Return the caller of STS: in the connection's region, else the action's, else the default one of the role's partition."""
         region = self.region or context.inputs.get("awsRegion") or DEFAULT_REGIONS.get(self.role.partition, DEFAULT_REGIONS["aws"])
         guard = ANYWHERE if self.endpoint is None else context.guard
         return StsCaller(self.caller, region, sts_endpoint(self.endpoint, context.environment), context.call.deadline, guard)
 
     def key(self, context: OpenContext) -> str:
-        """The lease's key. A session that is narrowed to one connector's permissions serves no other connector of the family."""
+        """Return the lease's key. A session narrowed to one connector's permissions cannot serve other connectors of the family."""
         return f"sts:{context.connector}" if self.policy is True else "sts"
 
     def _policy(self, context: OpenContext) -> str | None:
@@ -66,16 +66,16 @@ class Assumption:
 
 
 def lease_role(context: OpenContext, assumption: Assumption) -> tuple[str, Minted]:
-    """The lease of the role's session and its key; ``Minted.value`` are the parts of Keys.
+    """Lease the role's session and return it with its key; ``Minted.value`` holds the parts of Keys.
 
-    :raises JackfieldError: where STS, the network or the connection's values say no; never in doubt.
+    :raises JackfieldError: if STS, the network or the connection's values prevent it; never in doubt.
     """
     key = assumption.key(context)
     return key, context.lease(key, lambda: assume_role(assumption.sts(context), assumption.request(context)))
 
 
 def session_name(context: OpenContext) -> str:
-    """The name that the role's owner sees in CloudTrail: workspace and connection, cut to 64 characters with a hash for a tail."""
+    """Return the session name that the role's owner sees in CloudTrail: workspace and connection; above 64 characters it ends in a hash."""
     name = f"jackfield-{context.workspace}-{context.connection or 'inline'}"
     legal = _ILLEGAL.sub("-", name)
     if len(legal) <= _LONGEST:

@@ -1,4 +1,4 @@
-"""Until when this thread may wait for AWS: the deadline of the current try, or of the credential that is being leased."""
+"""Deadline of AWS calls in this thread: that of the current attempt, or of the credential being leased."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEADLINE: ContextVar[Deadline | None] = ContextVar("jackfield_aws_deadline", de
 
 
 def current_deadline() -> Deadline | None:
-    """The deadline that holds here; None outside of any try."""
+    """Return the current deadline; None outside of any attempt."""
     leased = _DEADLINE.get()
     if leased is not None:
         return leased
@@ -24,7 +24,7 @@ def current_deadline() -> Deadline | None:
 
 @contextmanager
 def within(deadline: Deadline) -> Iterator[None]:
-    """Let ``deadline`` hold for this thread, whichever try it is in: leases may be refreshed outside of one."""
+    """Apply ``deadline`` in this thread, whatever the attempt's own: leases may be refreshed outside of one."""
     token = _DEADLINE.set(deadline)
     try:
         yield

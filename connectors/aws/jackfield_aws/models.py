@@ -1,4 +1,4 @@
-"""How a Session finds the models of a service: by its name."""
+"""Fast look-up of service models for botocore Sessions, by name."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ __all__ = ["ServiceModels", "find_by_name"]
 
 
 def find_by_name(session: Any) -> None:
-    """Have the Session's clients made from ``ServiceModels``, where its own loader (``AWS_DATA_PATH`` included) looks."""
+    """Make the Session load its models through ``ServiceModels``, from its own search paths (including ``AWS_DATA_PATH``)."""
     loader = session.get_component("data_loader")
     if not isinstance(loader, ServiceModels):
         session.register_component("data_loader", ServiceModels(list(loader.search_paths), include_default_search_paths=False))
 
 
 class ServiceModels(Loader):  # type: ignore[misc]
-    """botocore's loader, before it loads one service's model, looks into the folders of all 400 for one of its kind: 10 ms for each of the
-    two kinds that a client needs. Here a folder's name is enough, and what is not in it shows when it is loaded."""
+    """Faster loader of service models. Before it loads one model, botocore's loader searches the folders of all 400 services: 10 ms for
+    each of the two kinds that a client needs. Here the folder's name suffices; a missing model is detected on loading."""
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 (botocore's signature)
-        """The names of all folders that may be a service's."""
+        """List the names of all folders that may belong to a service."""
         folders = [path for path in self.search_paths if os.path.isdir(path)]
         return sorted({name for path in folders for name in os.listdir(path) if "." not in name})
 
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
-        """A service's model of one kind.
+        """Load a service's model of one kind.
 
-        :raises UnknownServiceError: where there is none, which botocore's loader would have seen in its list.
+        :raises UnknownServiceError: if there is none; botocore's loader would have missed it in its list.
         """
         try:
             return super().load_service_model(service_name, type_name, api_version)

@@ -1,4 +1,4 @@
-"""IAM policies made from the permissions that actions declare: least privilege without writing JSON by hand."""
+"""IAM policies built from the permissions that actions declare: least privilege without handwritten JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jackfield.connector import Detail, InvalidConnection
 __all__ = ["SESSION_POLICY_LIMIT", "assume_policy", "identity_policy", "session_policy", "session_policy_text", "trust_policy"]
 
 SESSION_POLICY_LIMIT = 2048
-"""Characters of plain text that AssumeRole takes as ``Policy`` (STS API reference, AssumeRole)."""
+"""Maximum length in characters of AssumeRole's ``Policy`` (STS API reference, AssumeRole)."""
 
 
 def _policy(*statements: dict[str, Any]) -> dict[str, Any]:
@@ -19,12 +19,12 @@ def _policy(*statements: dict[str, Any]) -> dict[str, Any]:
 
 
 def identity_policy(permissions: Iterable[str]) -> dict[str, Any]:
-    """The policy to attach to a role or user so that it may do exactly ``permissions`` (``ses:SendEmail`` …)."""
+    """Build the policy that allows a role or user exactly ``permissions`` (``ses:SendEmail`` …)."""
     return _policy({"Effect": "Allow", "Action": sorted(set(permissions)), "Resource": "*"})
 
 
 def trust_policy(principal_arn: str, external_id: str | None = None) -> dict[str, Any]:
-    """The trust policy of a role that ``principal_arn`` may assume, with the External ID as a condition where there is one."""
+    """Build the trust policy of a role that ``principal_arn`` may assume, with the External ID, if any, as a condition."""
     statement: dict[str, Any] = {"Effect": "Allow", "Principal": {"AWS": principal_arn}, "Action": "sts:AssumeRole"}
     if external_id is not None:
         statement["Condition"] = {"StringEquals": {"sts:ExternalId": external_id}}
@@ -32,14 +32,14 @@ def trust_policy(principal_arn: str, external_id: str | None = None) -> dict[str
 
 
 def assume_policy(role_arn: str) -> dict[str, Any]:
-    """The policy to attach to the user who assumes the role: that and nothing else."""
+    """Build the policy that lets a user assume the role and nothing else."""
     return _policy({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role_arn})
 
 
 def session_policy(permissions: Iterable[str]) -> dict[str, Any]:
-    """The policy that narrows an assumed role's session to ``permissions``, whatever the role may do besides.
+    """Build the policy that narrows an assumed role's session to ``permissions``, whatever else the role may do.
 
-    :raises InvalidConnection: where there are none: a session that may do nothing is of no use.
+    :raises InvalidConnection: if there are none: a session without permissions is useless.
     """
     wanted = sorted(set(permissions))
     if not wanted:
@@ -49,9 +49,9 @@ def session_policy(permissions: Iterable[str]) -> dict[str, Any]:
 
 
 def session_policy_text(policy: object) -> str:
-    """A session policy as AssumeRole takes it: JSON without spaces.
+    """Encode a session policy for AssumeRole: JSON without spaces.
 
-    :raises InvalidConnection: where it is longer than STS takes.
+    :raises InvalidConnection: if it is longer than STS accepts.
     """
     text = json.dumps(policy, separators=(",", ":"), ensure_ascii=False)
     if len(text) > SESSION_POLICY_LIMIT:

@@ -1,4 +1,4 @@
-"""AWS regions and partitions, without importing botocore to judge a name."""
+"""AWS regions and partitions; validating a name does not import botocore."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ PARTITION_PATTERNS = {
     "aws-iso-f": "us-isof-[a-z0-9]+-[0-9]+",
     "aws-us-gov": "us-gov-[a-z0-9]+-[0-9]+",
 }
-"""Each partition and what its regions look like: ``regionRegex`` of botocore's ``partitions.json``, with ASCII classes so that ECMA, Rust
-and Python read it alike. A test holds it equal to the installed botocore."""
+"""Region pattern of each partition: ``regionRegex`` of botocore's ``partitions.json``, with ASCII classes so that ECMA, Rust and Python
+read it alike. A test compares it with the installed botocore."""
 
 DEFAULT_REGIONS = {
     "aws": "us-east-1",
@@ -37,31 +37,31 @@ DEFAULT_REGIONS = {
     "aws-iso-f": "us-isof-south-1",
     "aws-us-gov": "us-gov-west-1",
 }
-"""Where STS is asked when nobody names a region: ``implicitGlobalRegion`` of the same file."""
+"""STS region used if none is given: ``implicitGlobalRegion`` of the same file."""
 
 REGION_PATTERN = "^(" + "|".join(f"({pattern})" for pattern in PARTITION_PATTERNS.values()) + ")$"
-"""A JSON Schema ``pattern`` that every region of every partition fits, new ones included."""
+"""JSON Schema ``pattern`` that matches every region of every partition, including new ones."""
 
 REGION_EXPECTED = "an AWS region such as eu-west-1"
-"""What completes "… is not"."""
+"""Completes "… is not"."""
 
 _COMPILED = {name: re.compile(pattern) for name, pattern in PARTITION_PATTERNS.items()}
 
 
 def normal_region(value: str) -> str:
-    """A region as AWS writes it: trimmed and lower case."""
+    """Normalize a region: trimmed and lower case, as AWS writes it."""
     return value.strip().lower()
 
 
 def partition_of(region: str) -> str | None:
-    """The partition that a region belongs to (``aws``, ``aws-cn`` …); None where it is no region."""
+    """Return the partition of a region (``aws``, ``aws-cn`` …); None if it is not a region."""
     return next((name for name, pattern in _COMPILED.items() if pattern.fullmatch(region)), None)
 
 
 def regions_for(service: str) -> list[tuple[str, str]]:
-    """Code and long name of each region in which botocore knows ``service`` (``sesv2``), by code; for option sources.
+    """List code and long name of each region in which botocore knows ``service`` (``sesv2``), by code; for option sources.
 
-    Read from the data that botocore brings along: nothing is asked of AWS. A region newer than that data is missing here, yet taken.
+    Read from botocore's own data without calling AWS. A region newer than that data is missing from the list but still accepted.
     """
     from jackfield_aws.sessions import shared_session
 

@@ -1,4 +1,4 @@
-"""What AWS's error codes mean: one row for each, for every service. A connector adds its own service's."""
+"""Meaning of AWS's error codes: one row each, for all services. A connector adds those of its own service."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ __all__ = ["AWS_ROWS", "BY_STATUS", "NOT_IMPLEMENTED", "SERVER_FAULT", "THROTTLE
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a code means: the error, and what to do about it.
+    """Meaning of a code: the error and the next step.
 
-    ``hint`` and ``says`` (what happened; by default "AWS refused {operation}") are templates over ``{operation}``, ``{region}``,
+    ``hint`` and ``says`` (the message, by default "AWS refused {operation}") are templates over ``{operation}``, ``{region}``,
     ``{actions}`` (the missing IAM action, else those that the connector needs), ``{principal}`` and ``{code}``. ``stale`` marks an expired
-    credential that a new lease cures. ``path`` points at the value at fault (JSON Pointer). Double the braces of JSON.
+    credential that a new lease replaces. ``path`` is the JSON Pointer of the faulty value. Double the braces of JSON.
     """
 
     kind: type[JackfieldError]
@@ -40,7 +40,7 @@ class Row:
 
 
 Key = str | tuple[str, str]
-"""A code without its ``Exception``, or a code and a part of the message (in any case), which goes first."""
+"""A code without its ``Exception``, or a code and a part of the message (case-insensitive), which takes precedence."""
 
 Rows = Mapping[Key, Row]
 
@@ -50,15 +50,15 @@ _DENIED = "Allow {actions} for {principal} in IAM, in the region {region}."
 _OPT_IN = " If {region} is an opt-in region, the account must enable it first."
 
 THROTTLED = Row(RateLimited, "AWS throttles this account: send fewer requests a second, or ask AWS for a higher quota.")
-"""Any 429 and every throttling code (botocore's own list of them): nothing was done."""
+"""Any 429 and every throttling code (botocore's own list): nothing was executed."""
 SERVER_FAULT = Row(
     Unavailable, "AWS failed on its side. See the AWS Health Dashboard for {region}.", "AWS failed at {operation}", Sent.UNKNOWN
 )
-"""Any 5xx: AWS may have done what was asked before it failed."""
+"""Any 5xx: AWS may have executed the request before it failed."""
 NOT_IMPLEMENTED = Row(
     Rejected, "Use an endpoint that has {operation}: AWS's own, or another emulator.", "the endpoint does not implement {operation}"
 )
-"""A 501: an emulator or a proxy that lacks the operation. Nothing was done."""
+"""A 501: an emulator or a proxy that lacks the operation. Nothing was executed."""
 BY_STATUS: Mapping[int, Row] = {
     401: Row(Forbidden, _DENIED),
     403: Row(Forbidden, _DENIED),
@@ -67,7 +67,7 @@ BY_STATUS: Mapping[int, Row] = {
     409: Row(Conflict),
     429: THROTTLED,
 }
-"""What a status means where the code is not known."""
+"""Meaning of a status with an unknown code."""
 
 _WRONG_SECRET = Row(Unauthenticated, _KEY + "they do not belong together, or one of them was cut or has a blank inside.")
 _UNKNOWN_KEY = Row(
@@ -142,4 +142,4 @@ AWS_ROWS: Rows = {
     "InvalidAction": Row(Rejected, "The service or the endpoint does not know {operation}; it may not exist in {region}."),
     "UnknownOperation": Row(Rejected, "The service or the endpoint does not know {operation}; it may not exist in {region}."),
 }
-"""The codes that any service may answer (AWS reference, common errors; botocore's retry tables)."""
+"""Codes that any service may return (AWS reference, common errors; botocore's retry tables)."""

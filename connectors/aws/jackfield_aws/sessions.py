@@ -1,4 +1,4 @@
-"""botocore Sessions and the clients made from them."""
+"""botocore Sessions and the clients created from them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["CONNECT_TIMEOUT", "READ_TIMEOUT", "Ambient", "ClientSpec", "find_ide
 
 
 class _Hush(logging.Filter):
-    """Refuses what is below WARNING while a call of jackfield's runs in this thread; other users of botocore keep their log."""
+    """Log filter that drops records below WARNING during jackfield's calls in this thread; other users of botocore keep their log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return record.levelno >= logging.WARNING or current_deadline() is None
@@ -32,24 +32,24 @@ _HUSH = _Hush()
 
 
 def hush() -> None:
-    """Put the filter on all of botocore's loggers that there are; a logger's filters do not see the records of those below it."""
+    """Add the filter to all existing botocore loggers; a logger's filters do not apply to records of its children."""
     for name in [name for name in logging.Logger.manager.loggerDict if name.partition(".")[0] == "botocore"]:
         logging.getLogger(name).addFilter(_HUSH)
 
 
 CONNECT_TIMEOUT = 3.0
-"""Seconds to wait for a connection: a host that is up answers within one, so three leave time for another try."""
+"""Connect timeout in seconds: a reachable host answers within one, so three leave time for a retry."""
 READ_TIMEOUT = 900.0
-"""Seconds to wait for bytes: the longest deadline there is. The deadline of each call is kept by ``bounded``."""
+"""Read timeout in seconds: the longest possible deadline. ``bounded`` enforces the deadline of each call."""
 _POOL = 50
-"""Connections a client keeps; threads beyond that open their own, so this is no limit."""
+"""Connections that a client's pool keeps; more threads open their own, so this is not a limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ambient:
-    """The identity that this machine or process has of its own: botocore's chain, or one profile of the AWS configuration.
+    """Identity of this machine or process itself: botocore's credential chain, or one profile of the AWS configuration.
 
-    ``path`` points at the connection's value to set where there is none.
+    ``path`` points at the connection's value to set if there is none.
     """
 
     profile: str | None = None
@@ -59,8 +59,8 @@ class Ambient:
 
 @dataclass(frozen=True, slots=True)
 class ClientSpec:
-    """What makes a client: for which service, where, and as whom. ``endpoint`` None is AWS's own for the region; ``guard`` judges one that
-    the connection itself names; ``validates``: botocore holds parameters against the service's model before it sends them."""
+    """Parameters of a client: service, location and identity. ``endpoint`` None means AWS's own for the region; ``guard`` checks one that
+    the connection names; ``validates`` enables botocore's parameter validation against the service's model."""
 
     service: str
     region: str | None
@@ -71,56 +71,56 @@ class ClientSpec:
 
 
 class _Shared:
-    """A Session and the lock that its client creation needs (boto3 guide: Sessions are not thread-safe)."""
+    """A Session and the lock required for creating clients (boto3 guide: Sessions are not thread-safe)."""
 
     def __init__(self, ambient: Ambient | None, region: str | None) -> None:
         import botocore.session
 
         self.lock = threading.RLock()
-        # Who brings keys has nothing to do with a profile that the environment names, which may not even exist.
+        # Explicit keys must not depend on a profile named in the environment, which may not even exist.
         variables: dict[str, Any] | None = None if ambient else {"profile": (None, [], None, None)}
         self.session = botocore.session.Session(session_vars=variables, profile=ambient.profile if ambient else None)
-        # The contract asks for the regional STS endpoint, whatever AWS_STS_REGIONAL_ENDPOINTS says.
+        # The contract requires the regional STS endpoint, whatever AWS_STS_REGIONAL_ENDPOINTS says.
         self.session.set_config_variable("sts_regional_endpoints", "regional")
         if region is not None:
-            # Role profiles and web identity ask STS on the way to the machine's credentials; botocore would take the region of the last
-            # client of this Session, which is made after the credentials were found, else the global endpoint.
+            # Role profiles and web identity call STS to get the machine's credentials. botocore would use the region of this Session's last
+            # client, which is created after the credentials were found, else the global endpoint.
             self.session.set_config_variable("region", region)
         if ambient and ambient.disable_imds:
-            # What AWS_EC2_METADATA_DISABLED does, for this Session alone: the environment belongs to the whole process.
+            # Like AWS_EC2_METADATA_DISABLED, but for this Session only: the environment belongs to the whole process.
             self.session.get_component("credential_provider").remove("iam-role")
 
 
 @functools.lru_cache(maxsize=64)
 def _shared(ambient: Ambient | None, region: str | None) -> _Shared:
     # One Session per process, profile and region: a new one costs 80 ms, a further client on it 2 to 4 ms. It holds service models and the
-    # host's own identity, nothing of a tenant: tenants' keys are given to each client by itself. Clients with keys of their own (None)
-    # do not share a lock with the ambient identity, whose search may wait for a metadata service that is not there.
+    # host's own identity but no tenant's data: tenants' keys are passed to each client. Clients with explicit keys (None) do not share a
+    # lock with the ambient identity, whose search may wait for a metadata service that does not exist.
     return _Shared(ambient, region)
 
 
-at_fork(_shared, child=lambda shared: shared.cache_clear())  # another thread of the parent may hold a lock of theirs
+at_fork(_shared, child=lambda shared: shared.cache_clear())  # another thread of the parent may hold one of the locks
 
 
 @contextmanager
 def shared_session(ambient: Ambient | None = None, region: str | None = None) -> Iterator[Any]:
-    """Hold the process's botocore Session for an ambient identity, or for clients that bring keys. ``region`` is where an ambient identity
-    asks STS, where it has to."""
+    """Lock and return the process's botocore Session for an ambient identity, or for clients with explicit keys. ``region`` is used if an
+    ambient identity has to call STS."""
     shared = _shared(ambient, region if ambient is not None else None)
     with shared.lock:
         yield shared.session
 
 
 def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
-    """A new botocore client; SDK retries are off whatever the environment says, and every wait ends at the current deadline.
+    """Create a botocore client. SDK retries are off whatever the environment says, and every wait ends at the current deadline.
 
-    :raises InvalidConnection: where the endpoint is no URL or may not be reached, or the machine has no identity of its own but needs one.
+    :raises InvalidConnection: if the endpoint is not a URL or may not be reached, or the machine needs an identity but has none.
     """
     from jackfield_aws.bounded import bound
     from jackfield_aws.models import find_by_name
 
     if spec.endpoint is not None and not _has_legal_port(spec.endpoint):
-        raise _not_made(spec, ValueError())  # botocore would find it when it sends
+        raise _not_made(spec, ValueError())  # botocore would detect it only when sending
     if not spec.guard.internal and spec.endpoint is not None:
         spec.guard.check(_host(spec.endpoint), _path(spec))
     ambient = spec.identity if isinstance(spec.identity, Ambient) else None
@@ -138,8 +138,8 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
             )
         except ValueError as error:
             raise _not_made(spec, error) from None
-    # With one attempt the retry handler has nothing to decide, and takes 1 % of a small call for it; a botocore that names it otherwise
-    # goes on asking it.
+    # With one attempt the retry handler has nothing to decide but takes 1 % of a small call. If botocore renames it, it merely stays
+    # registered.
     service = client.meta.service_model.service_id.hyphenize()
     client.meta.events.unregister(f"needs-retry.{service}", unique_id=f"retry-config-{service}")
     bound(client, spec.guard, _path(spec))
@@ -148,9 +148,9 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
 
 
 def find_identity(ambient: Ambient, region: str | None = None) -> str:
-    """Tell how the machine's identity was found (``env``, ``iam-role`` …), by botocore's name for it.
+    """Return how the machine's identity was found (``env``, ``iam-role`` …), in botocore's terms.
 
-    :raises JackfieldError: where there is none, or it cannot be read.
+    :raises JackfieldError: if there is none, or it cannot be read.
     """
     import botocore.exceptions
 
@@ -171,7 +171,7 @@ def _check_identity(session: Any, ambient: Ambient) -> str:
 
 
 def _not_made(spec: ClientSpec, error: ValueError) -> Exception:
-    if type(error) is not ValueError:  # botocore's own, which the error map knows
+    if type(error) is not ValueError:  # botocore's own error, which the error map handles
         return error
     text = "the endpoint is not a URL that AWS clients can use"
     return InvalidConnection(
@@ -180,7 +180,7 @@ def _not_made(spec: ClientSpec, error: ValueError) -> Exception:
 
 
 def _path(spec: ClientSpec) -> str:
-    """The connection's value that names the endpoint."""
+    """Return the pointer to the connection's value that names the endpoint."""
     return "/stsEndpoint" if spec.service == "sts" else "/endpoint"
 
 
@@ -215,7 +215,7 @@ def _config(read_timeout: float, *, validates: bool) -> Any:
     return Config(
         # A fixed text: composing botocore's own takes a third of a small call's CPU time.
         user_agent=f"jackfield/{VERSION} Botocore/{botocore.__version__}",
-        # total_max_attempts wins over AWS_MAX_ATTEMPTS; max_attempts would not, and counts from 0.
+        # total_max_attempts overrides AWS_MAX_ATTEMPTS; max_attempts would not, and counts from 0.
         retries={"mode": "standard", "total_max_attempts": 1},
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=read_timeout,

@@ -36,7 +36,7 @@ __all__ = ["STS_ERRORS", "RoleRequest", "StsCaller", "assume_role", "caller_iden
 
 _LIFETIME, _POLICY = "/durationSeconds", "/sessionPolicy"
 _SHORT_SECRET = 6
-"""Characters below which a value is only hidden where it is quoted: it may well be a part of a word."""
+"""Length below which a secret is hidden only where it is quoted: it may be part of a word."""
 
 STS_ERRORS = AWS_ERRORS.extended(
     {
@@ -58,13 +58,13 @@ STS_ERRORS = AWS_ERRORS.extended(
         "RegionDisabled": Row(Unauthenticated, "Enable {region} for the account, or set the connection's 'region' to one that is enabled."),
     }
 )
-"""The rows of AssumeRole (STS API reference, AssumeRole, errors)."""
+"""Rows of AssumeRole (STS API reference, AssumeRole, errors)."""
 
 
 def explain_sts(error: Exception, *, region: str, identity: Keys | Ambient, request: RoleRequest | None) -> JackfieldError:
-    """The error for a failed STS call. ``request`` is None for GetCallerIdentity.
+    """Return the error for a failed STS call. ``request`` is None for GetCallerIdentity.
 
-    Whatever was not an answer counts as nothing sent, so that it is tried again. No value of the connection stands in the texts.
+    Without an answer, nothing counts as sent, so the call may be retried. The texts contain none of the connection's secrets.
     """
     found = STS_ERRORS.explain(error, region=region, permissions=("sts:AssumeRole",), renewable=False)
     found = found or Unavailable("STS could not be asked")
@@ -85,7 +85,7 @@ def _name_stage(error: JackfieldError, request: RoleRequest) -> None:
 
 
 def _trust_hint(error: JackfieldError, request: RoleRequest) -> str:
-    """The trust policy to have. The External ID stands for itself: its value is nobody's business but the role owner's."""
+    """Describe the required trust policy. It shows a placeholder for the External ID, which only the role's owner may see."""
     principal = _principal(error) or "<ARN of the user or role whose keys these are>"
     shown = "<the External ID of this connection>" if request.external_id else None
     statement = json.dumps(trust_policy(principal, shown)["Statement"][0])
@@ -111,7 +111,7 @@ def _secrets(identity: Keys | Ambient, request: RoleRequest | None) -> list[str]
 
 
 def _hide(error: JackfieldError, secrets: list[str]) -> None:
-    """STS quotes values that break its constraints."""
+    """Mask the secrets: STS quotes values that violate its constraints."""
 
     def clean(text: str) -> str:
         for secret in secrets:
@@ -127,7 +127,8 @@ def _hide(error: JackfieldError, secrets: list[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StsCaller:
-    """Who asks STS, where, and until when. ``endpoint`` None is the regional one; ``guard`` judges one that the connection names."""
+    """Caller of STS: identity, location and deadline. ``endpoint`` None means the regional one; ``guard`` checks one that the connection
+    names."""
 
     identity: Keys | Ambient
     region: str
@@ -138,7 +139,7 @@ class StsCaller:
 
 @dataclass(frozen=True, slots=True)
 class RoleRequest:
-    """What AssumeRole is asked for. ``duration`` is in seconds, ``policy`` the session policy's JSON."""
+    """Request to AssumeRole. ``duration`` is in seconds, ``policy`` the session policy's JSON."""
 
     role_arn: str
     session_name: str
@@ -147,7 +148,7 @@ class RoleRequest:
     policy: str | None = None
 
     def parameters(self) -> dict[str, Any]:
-        """The parameters of the API, without those that are not set: STS refuses an empty External ID."""
+        """Return the API's parameters without unset ones: STS refuses an empty External ID."""
         given = {
             "RoleArn": self.role_arn,
             "RoleSessionName": self.session_name,
@@ -159,9 +160,9 @@ class RoleRequest:
 
 
 def assume_role(caller: StsCaller, request: RoleRequest) -> Minted:
-    """Assume the role once: a lease whose value are the parts of Keys, as JSON, so that processes can share it.
+    """Assume the role once. Return a lease whose value holds the parts of Keys as JSON, so that processes can share it.
 
-    :raises JackfieldError: with what STS, the network or the machine's own identity refused; never in doubt.
+    :raises JackfieldError: if STS, the network or the machine's own identity refuses; never in doubt.
     """
     with _sts(caller, request) as client:
         answer = client.assume_role(**request.parameters())
@@ -172,9 +173,9 @@ def assume_role(caller: StsCaller, request: RoleRequest) -> Minted:
 
 
 def caller_identity(caller: StsCaller) -> Account:
-    """Whose credentials these are: the account, labelled with the caller's ARN. Needs no permission.
+    """Identify the owner of the credentials: the account, labelled with the caller's ARN. Needs no permission.
 
-    :raises JackfieldError: where the credentials are not accepted.
+    :raises JackfieldError: if the credentials are not accepted.
     """
     with _sts(caller, None) as client:
         answer = client.get_caller_identity()
@@ -183,7 +184,7 @@ def caller_identity(caller: StsCaller) -> Account:
 
 @contextmanager
 def _sts(caller: StsCaller, request: RoleRequest | None) -> Iterator[Any]:
-    """A client for one call: a role is assumed once an hour, so there is nothing to keep it for."""
+    """Open a client for one call: a role is assumed once an hour, so caching it is not worthwhile."""
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
 

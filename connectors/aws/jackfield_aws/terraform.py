@@ -1,4 +1,4 @@
-"""A role as a Terraform module, ready to hand to whoever owns the account."""
+"""A role as a Terraform module, for the owner of the account."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MARK = "\0principal\0"
 
 
 def terraform_module(role: WantedRole) -> str:
-    """The module that makes ``role``, as HCL. A principal that is not known is a variable."""
+    """Build the module that creates ``role``, as HCL. An unknown principal becomes a variable."""
     trust = _expression(role.trust_policy(_MARK)).replace(json.dumps(_MARK), _INTERPOLATED)
     return f"""{"" if role.principal is not None else _variable()}resource "aws_iam_role" "jackfield" {{
   name                 = {_text(role.name)}
@@ -53,7 +53,7 @@ def _variable() -> str:
 
 
 def _expression(document: object) -> str:
-    """JSON is an expression of HCL (JSON's ``:`` is allowed in its objects), but for its template sequences."""
+    """Encode a document as an HCL expression: JSON is valid HCL (``:`` is allowed in its objects), except for template sequences."""
     return _plain(json.dumps(document, indent=2, ensure_ascii=False)).replace("\n", "\n  ")
 
 
@@ -62,5 +62,5 @@ def _text(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """``${`` and ``%{`` begin a template in HCL; as an escape of the quoted string the first character does not (HCL native syntax)."""
+    """Escape ``${`` and ``%{``, which begin a template in HCL; an escaped first character does not (HCL native syntax)."""
     return text.replace("${", "\\u0024{").replace("%{", "\\u0025{")

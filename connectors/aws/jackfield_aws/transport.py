@@ -1,4 +1,4 @@
-"""What botocore's own exceptions mean: what went wrong on the way to AWS, and whether anything can have been sent."""
+"""Meaning of botocore's own exceptions: the failure on the way to AWS, and whether anything may have been sent."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ __all__ = ["check_sendable", "explain_transport"]
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """What an exception means. ``says`` may use ``{host}``; ``path`` points at the value at fault.
+    """Meaning of an exception. ``says`` may use ``{host}``; ``path`` points at the faulty value.
 
-    ``ended`` marks what looks the same where the deadline ended it: the connection was shut down, or got no more time.
+    ``ended`` marks faults that look the same if the deadline caused them: the connection was shut down, or got no more time.
     """
 
     kind: type[JackfieldError]
@@ -71,7 +71,7 @@ _UNSENDABLE = _Fault(
     "Store the Access Key ID, the session token and the endpoint again, without line breaks or blanks inside.",
 )  # fmt: skip
 _NO_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-"""What no header line can hold (RFC 9110 §5.5); http.client says so only once the request counts as begun."""
+"""Characters not allowed in a header line (RFC 9110 §5.5); http.client reports them only once the request counts as begun."""
 _SIGNED = ("Authorization", "X-Amz-Security-Token")
 _NO_IDENTITY = _Fault(InvalidConnection, "no AWS credentials were found", _IDENTITY, path="")
 _RETRIEVAL = _Fault(Unauthenticated, "this machine's AWS credentials could not be fetched", _CONFIG)
@@ -122,37 +122,37 @@ _FAULTS: Mapping[str, _Fault] = {
     "BaseEndpointResolverError": _Fault(InvalidConnection, "AWS has no endpoint of this service there", _NETWORK, path="/region"),
     "EndpointProviderError": _Fault(InvalidConnection, "AWS has no endpoint of this service there", _NETWORK, path="/region"),
 }
-"""By class name, nearest ancestor first: naming the classes would import botocore. What botocore says of itself is never repeated, since
-its texts quote header lines (keys, tokens) and values."""
+"""By class name, nearest ancestor first: naming the classes would import botocore. botocore's own texts are never repeated, since they
+quote header lines (keys, tokens) and values."""
 
 
 def explain_transport(error: Exception) -> JackfieldError | None:
-    """The error that a botocore exception comes to; None where it is none of botocore's.
+    """Return the error for a botocore exception; None if it is not from botocore.
 
-    Ask where the try's deadline still holds (``current_deadline``): what it ended is the deadline's doing, and says so.
+    Call it while the attempt's deadline is set (``current_deadline``): failures that the deadline caused are reported as such.
     """
     refused = next((cause for cause in _causes(error) if isinstance(cause, InvalidConnection)), None)
-    if refused is not None:  # the guard's word, right before it would have connected
+    if refused is not None:  # the guard's refusal, raised just before connecting
         return refused
     inner = getattr(error, "kwargs", {}).get("error")
-    if isinstance(inner, Unavailable):  # the answer is too large
+    if isinstance(inner, Unavailable):  # the response is too large
         return inner
     names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("botocore.")]
     fault = next((_FAULTS[name] for name in names if name in _FAULTS), _GARBLED if _broke_a_parser(error) else None)
     if fault in (None, _BUG) and _found_credentials(error):
-        fault = _BAD_IDENTITY  # whatever it is, it is no request of the connector's
+        fault = _BAD_IDENTITY  # not caused by the connector's request
     if fault is None:
         return None
     seen, deadline = _sharpened(fault, error), current_deadline()
     if seen.ended and deadline is not None and deadline.remaining() <= 0:
-        return deadline.passed(fault.sent)  # of a handshake too, which may time out as well: no more is known than botocore says
+        return deadline.passed(fault.sent)  # also of a handshake, which may time out as well: botocore says no more than that
     return _made(seen, error)
 
 
 def check_sendable(headers: Mapping[str, str | bytes]) -> None:
-    """Do nothing where a signed request can be written. Its other headers are botocore's own.
+    """Check that a signed request can be written. Its other headers are botocore's own.
 
-    :raises InvalidConnection: where a key or a token that this machine brought along holds what no header line can.
+    :raises InvalidConnection: if a key or token of this machine contains characters not allowed in a header line.
     """
     for name in _SIGNED:
         value = headers.get(name, "")
@@ -172,9 +172,9 @@ def _host(error: Exception) -> str:
 
 
 def _sharpened(fault: _Fault, error: Exception) -> _Fault:
-    """Look beneath a broken connection: what broke while connecting was before the first byte of the request.
+    """Refine a broken connection by its causes: a failure while connecting precedes the first byte of the request.
 
-    A handshake that merely takes too long stays a read timeout, and in doubt.
+    A handshake that only takes too long stays a read timeout, and in doubt.
     """
     if fault is not _CUT:
         return fault
@@ -192,7 +192,7 @@ def _sharpened(fault: _Fault, error: Exception) -> _Fault:
 
 
 def _broke_a_parser(error: Exception) -> bool:
-    """Whether botocore tripped over an answer: one that is well-formed and another kind of value than its model says (an array)."""
+    """Return whether botocore failed on a well-formed answer whose type differs from its model (an array)."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
@@ -200,7 +200,7 @@ def _broke_a_parser(error: Exception) -> bool:
 
 
 def _found_credentials(error: Exception) -> bool:
-    """Tell whether botocore failed while it looked for this machine's credentials (a missing token file, a session name too short)."""
+    """Return whether botocore failed while searching for this machine's credentials (a missing token file, a session name too short)."""
     traceback = error.__traceback__
     while traceback is not None:
         if traceback.tb_frame.f_globals.get("__name__") in ("botocore.credentials", "botocore.tokens"):
@@ -210,7 +210,7 @@ def _found_credentials(error: Exception) -> bool:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exception and all that it was made from, each once."""
+    """Yield the exception and all its causes, each once."""
     waiting, seen = [error], set[int]()
     while waiting:
         current = waiting.pop()

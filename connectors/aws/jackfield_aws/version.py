@@ -1,4 +1,4 @@
-"""The version of this package, as its pyproject.toml says it; reading the installed metadata instead would cost 35 ms."""
+"""Package version, as in pyproject.toml; reading the installed metadata instead would cost 35 ms."""
 
 __all__ = ["VERSION"]
 

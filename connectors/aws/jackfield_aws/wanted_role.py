@@ -1,4 +1,4 @@
-"""A role as a customer should make it: its name, what it may do, whom it trusts and under which External ID."""
+"""Specification of the role that a customer should create: name, permissions, trusted principal and External ID."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ PRINCIPAL_PATTERN = (
     "^([0-9]{12}|arn:aws[a-z-]*:iam::[0-9]{12}:(root|(user|role)/[A-Za-z0-9_+=,.@/-]+)"
     "|arn:aws[a-z-]*:sts::[0-9]{12}:assumed-role/[A-Za-z0-9_+=,.@/-]+)$"
 )
-"""Whom a trust policy can name (IAM user guide, JSON policy elements: Principal): an account, a user, a role, a session. Never all."""
+"""Principals that a trust policy can name (IAM user guide, JSON policy elements: Principal): an account, a user, a role, a session. Never
+all."""
 PRINCIPAL_TO_FILL_IN = "<ARN of the user or role that assumes this role>"
 _PRINCIPAL = re.compile(PRINCIPAL_PATTERN.removesuffix("$") + r"\Z")
 _SHORTEST = 3600
-"""Seconds that every role's sessions may last (IAM API reference, CreateRole, MaxSessionDuration)."""
+"""Minimum session duration of every role in seconds (IAM API reference, CreateRole, MaxSessionDuration)."""
 
 
 @dataclass(frozen=True, slots=True)
 class WantedRole:
-    """The role of a connection. ``principal`` None: whoever makes the role fills it in. ``max_session`` is in seconds."""
+    """Role of a connection. If ``principal`` is None, the role's creator fills it in. ``max_session`` is in seconds."""
 
     name: str
     path: str
@@ -39,10 +40,10 @@ class WantedRole:
     def of(
         cls, role_arn: str, permissions: Iterable[str], principal: str | None, external_id: str | None, duration: int | None
     ) -> WantedRole:
-        """The role that ``role_arn`` names.
+        """Build the specification of the role named by ``role_arn``.
 
-        :raises InvalidConnection: where that is no role's ARN.
-        :raises InvalidInput: where ``principal`` names no account, user or role.
+        :raises InvalidConnection: if that is not the ARN of a role.
+        :raises InvalidInput: if ``principal`` names no account, user or role.
         """
         if principal is not None and not _PRINCIPAL.match(principal):
             text = "is not an AWS account, or the ARN of a user or role"
@@ -54,9 +55,9 @@ class WantedRole:
 
     @property
     def identity_policy(self) -> dict[str, Any]:
-        """What the role may do."""
+        """Policy of the role's own permissions."""
         return identity_policy(self.permissions)
 
     def trust_policy(self, principal: Any = None) -> dict[str, Any]:
-        """Whom the role trusts; ``principal`` stands where none is known."""
+        """Build the role's trust policy; ``principal`` is the placeholder if none is known."""
         return trust_policy(self.principal or principal or PRINCIPAL_TO_FILL_IN, self.external_id)

@@ -73,9 +73,9 @@ def tasks_of_do(do: object) -> Iterator[Task]:
 
 
 def check_targets(tasks: Sequence[Task]) -> None:
-    """Do nothing where every ``then`` leads to a task, and every task has a name of its own.
+    """Check that every ``then`` names a task, and that task names are unique.
 
-    :raises TaskError: where one does not.
+    :raises TaskError: if not.
     """
     names = [task.name for task in tasks]
     twice = next((name for name in names if names.count(name) > 1), None)
