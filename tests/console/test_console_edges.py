@@ -93,11 +93,11 @@ def test_connections_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with placed(tmp_path) as place:
         client = place.signed_in()
         page = client.get("/connections/filed")
-        assert "It is kept in connections.json" in page.words
+        assert "Defined in connections.json" in page.words
         assert "sesame" not in page.text
         assert "Rename" not in page.words
         lost = client.get("/connections/lost")
-        assert "no installed connector takes this type" in lost.words
+        assert "no installed connector uses this type" in lost.words
         assert "sesame" not in lost.text
         assert "connections.json" in client.get("/connections").words
 
@@ -120,7 +120,7 @@ def test_entries_that_are_not_settled(place: Place, client: Client) -> None:
     runtime = place.host.runtime("default")
     identifier = runtime.enqueue(CALL)
     page = client.get(f"/invocations/{identifier}")
-    assert "It waits for a worker." in page.words
+    assert "Waiting for a worker." in page.words
     assert f'hx-get="/invocations/{identifier}?live=1"' in page.text
     assert "hx-refresh" not in client.get(f"/invocations/{identifier}?live=1", hx_request="true").headers
     database = place.host.storage.database
@@ -128,7 +128,7 @@ def test_entries_that_are_not_settled(place: Place, client: Client) -> None:
     database.record(lambda transaction: transaction.change("UPDATE invocations SET status = 'running' WHERE status = 'queued'", {}))
     late = client.post(f"/invocations/{identifier}/cancel", {"csrf": client.get("/").csrf})
     assert late.headers["location"].endswith("?done=late")
-    assert "It was too late" in client.get(late.headers["location"]).words
+    assert "Too late" in client.get(late.headers["location"]).words
     settled = runtime.invoke(CALL).meta.invocation_id
     assert client.get(f"/invocations/{settled}?live=1", hx_request="true").headers["hx-refresh"] == "true"
     csrf = client.get("/").csrf
@@ -171,16 +171,16 @@ def test_a_reader_sees_and_changes_nothing(place: Place) -> None:
     client = place.signed_in(text)
     identifier = client.get("/invocations").text.partition('href="/invocations/')[2][:36]
     entry = client.get(f"/invocations/{identifier}")
-    assert "Who manages the workspace can settle it." in entry.words
-    assert "It took effect" not in entry.words
-    assert "Your token may not change it." in client.get("/connections/hall").words
-    assert "Your token may not make or revoke tokens." in client.get("/tokens").words
-    assert "run none" in client.get("/connectors/echo/actions/say").words
+    assert "Resolving it needs the scope manage." in entry.words
+    assert "Mark as succeeded" not in entry.words
+    assert "Your token may not edit connections." in client.get("/connections/hall").words
+    assert "Your token may not create or revoke tokens." in client.get("/tokens").words
+    assert "may not run actions" in client.get("/connectors/echo/actions/say").words
     assert "Set by the operator" in client.get("/workspace").words
     assert "New connection" not in client.get("/connections").words
     verdict = client.get("/workspace/verdict?call=echo/say", hx_request="true")
     assert "may see things and run none" in verdict.words
-    assert "name an action as connector/action" in client.get("/workspace/verdict?call=echo").words
+    assert "enter the action as connector/action" in client.get("/workspace/verdict?call=echo").words
 
 
 def test_pages_without_scripts(place: Place, client: Client) -> None:

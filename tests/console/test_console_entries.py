@@ -53,15 +53,15 @@ def test_m7_pages_are_not_called_tries(client: Client, place: Place) -> None:
     result = place.host.runtime("default").invoke(listed)
     page = client.get(f"/invocations/{result.meta.invocation_id}").words
     assert result.meta.attempts == 1
-    assert "Pages and tries" in page
+    assert "Pages and attempts" in page
     assert "Page 3" in page
     assert "3 pages in" in page
-    assert "Try 2" not in page
+    assert "Attempt 2" not in page
     fault: dict[str, Any] = {"kind": "throttled", "tries": 1, "name": "m7"}
     result = place.host.runtime("default").invoke({**listed, "inputs": {**listed["inputs"], "fault": fault}})
     page = client.get(f"/invocations/{result.meta.invocation_id}").words
-    assert "Page 1, try 2" in page
-    assert "1 of the requests repeated" in page
+    assert "Page 1, attempt 2" in page
+    assert "1 of the requests retried" in page
 
 
 def test_h4_nothing_says_that_a_doubt_was_not_sent(client: Client, place: Place) -> None:
@@ -89,12 +89,12 @@ def test_m6_a_settled_doubt_keeps_its_error_and_says_who_decided(place: Place) -
     assert "connection reset" in before or "may have taken effect" in before
     client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/resolve", **{"as": "succeeded"})
     page = client.get(f"/invocations/{identifier}").words
-    assert "A person settled the doubt" in page
-    assert "Decided by Ada" in page
-    assert "it took effect" in page
-    assert "What had put it in doubt" in page
-    assert "It is empty." not in page
-    assert "Settled by Ada" in page
+    assert "Resolved manually" in page
+    assert "Resolved by Ada" in page
+    assert "took effect" in page
+    assert "Original error" in page
+    assert "Empty." not in page
+    assert "Resolved by Ada" in page
 
 
 def test_a_doubt_can_be_looked_up_and_is_not_run_again_by_accident(client: Client, place: Place) -> None:
@@ -103,10 +103,10 @@ def test_a_doubt_can_be_looked_up_and_is_not_run_again_by_accident(client: Clien
     text = client.get(f"/invocations/{identifier}").text
     page = client.get(f"/invocations/{identifier}").words
     for mark in ("note-1", "order-4711", "shop=berlin"):
-        assert mark in page.partition("What was asked")[0]
+        assert mark in page.partition("Run again without")[0]
     assert "Run again" not in text.partition('id="heading"')[2].partition("</section>")[0].partition("<section")[0]
-    assert "running it again does it twice" in page
-    assert "running it again does it twice" in client.get(f"/connectors/echo/actions/post?again={identifier}").words
+    assert "running it again repeats it" in page
+    assert "running it again repeats it" in client.get(f"/connectors/echo/actions/post?again={identifier}").words
 
 
 def test_callers_have_names(place: Place) -> None:
@@ -140,7 +140,7 @@ def test_the_list_is_filtered_by_what_callers_gave(client: Client, place: Place)
     for query in ("idempotencyKey=note-2", "correlationId=order", "label=shop=rome", "errorCode=timeout", "q=nowhere", "caller=nobody"):
         page = client.get(f"/invocations?{query}")
         assert identifier not in page.text, query
-        assert "Nothing fits." in page.words
+        assert "No invocation matches." in page.words
 
 
 def test_n4_of_several_connections_none_is_preselected(client: Client, place: Place) -> None:

@@ -106,12 +106,12 @@ def test_the_journal_is_read(place: Place) -> None:
 def test_the_overview_says_it_in_words_too(place: Place) -> None:
     """What the charts show is in a table as well, and what needs somebody is said."""
     runtime, client = place.host.runtime("default"), place.signed_in()
-    assert "Nothing was invoked in this time" in client.get("/").words
+    assert "No invocations in this period" in client.get("/").words
     call = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hi", "fault": {"kind": "reset"}}}
     runtime.invoke(call)
     runtime.connections.add("closed", "echo/token", {"token": "bad"}, force=True)
     words = client.get("/?span=1h").words
-    assert "In doubt 1 to be settled" in words
+    assert "In doubt 1 to be resolved" in words
     assert "Failing connections 1 of 2" in words
     assert "in_doubt (1)" in words
     assert "<svg" in client.get("/?live=1", hx_request="true").text
@@ -142,7 +142,7 @@ def test_tries_are_bars_and_rows() -> None:
         {"startedAt": NOW + 0.9, "endedAt": NOW + 1.0, "outcome": "succeeded", "requestId": None},
     ]
     shown = timeline(entry(log, settled_at=NOW + 1.0))  # type: ignore[arg-type]
-    assert "2 tries in 1.0 s" in shown
+    assert "2 attempts in 1.0 s" in shown
     assert shown.count('class="bar') == 2
     assert "r-1" in shown
     assert "after 900 ms" in shown
@@ -155,7 +155,7 @@ def test_tries_are_bars_and_rows() -> None:
     [
         (0, "succeeded", "Nothing was sent."),
         (0, "queued", "Nothing was sent yet."),
-        (3, "failed", "Only the number of tries was"),
+        (3, "failed", "Only the number of attempts was"),
     ],
 )
 def test_no_tries(attempts: int, status: str, text: str) -> None:
@@ -185,5 +185,5 @@ def test_outputs_of_every_shape_are_shown() -> None:
     for text in ("<table", "<li><span", "100 more in the JSON", "null", "the key was used before", '"e": 1'):
         assert text in shown.replace("&quot;", '"'), text
     empty = result_shown({"status": "succeeded", "output": {}, "meta": {"invocationId": "i", "complete": False}}, ACTION)
-    assert "It is empty." in empty
+    assert "Empty." in empty
     assert "next page" in empty

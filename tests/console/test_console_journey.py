@@ -43,10 +43,10 @@ def connect(visitor: Visitor, aws: EmbeddedAws, name: str = "acme-ses") -> None:
     visitor.field("STS Endpoint").fill(aws.url)
     visitor.field("Sender Email").fill("noreply@example.com")
     visitor.picture("new-connection")
-    page.get_by_role("button", name="Save untested").click()
+    page.get_by_role("button", name="Save without testing").click()
     page.wait_for_url(f"**/connections/{name}?done=created")
     visitor.settle()
-    page.get_by_label("Who assumes the role").fill(USER)
+    page.get_by_label("Principal").fill(USER)
     page.get_by_role("button", name="Apply").click()
     page.wait_for_url("**principal=**")
     policy = page.get_by_role("region", name="Trust policy").inner_text()
@@ -96,7 +96,7 @@ def test_from_the_sign_in_to_a_sent_email(visitor: Visitor, aws: EmbeddedAws, tm
     assert [part.name for part in sent.attachments] == ["report.pdf"]
 
     page.get_by_role("link", name="Journal entry").click()
-    page.get_by_role("heading", name="Tries").wait_for()
+    page.get_by_role("heading", name="Attempts").wait_for()
     assert "aws-ses sendEmail" in page.locator("h1").inner_text()
     assert sent.message_id in page.locator("main").inner_text()
     visitor.go("/invocations?connection=acme-ses")
@@ -143,7 +143,7 @@ def test_a_dry_run_sends_nothing(visitor: Visitor, aws: EmbeddedAws) -> None:
     connect(visitor, aws)
     visitor.go("/connectors/aws-ses/actions/sendEmail?example=1")
     assert visitor.run("Dry run") == "succeeded"
-    assert "was not sent" in visitor.page.locator("#result").inner_text()
+    assert "was not run" in visitor.page.locator("#result").inner_text()
     assert aws.sent == []
 
 
@@ -161,8 +161,8 @@ def test_a_connection_is_made_where_it_is_needed(visitor: Visitor, aws: Embedded
     assert "missing" in dialog.locator('[data-schemapath="values.secretAccessKey"] .field-error').inner_text()
     dialog.get_by_label("Secret Access Key required").fill("wrong")
     dialog.get_by_label("Endpoint").fill(aws.url)
-    dialog.get_by_role("button", name="Save untested").click()
-    dialog.get_by_text("“keys” is saved.").wait_for()
+    dialog.get_by_role("button", name="Save without testing").click()
+    dialog.get_by_text("“keys” saved.").wait_for()
     dialog.get_by_role("button", name="Close").click()
     assert page.locator("#connection").input_value() == "keys"
     page.get_by_role("region", name="The invocation as JSON").get_by_text('"connection": "keys"').wait_for()
@@ -180,11 +180,11 @@ def test_a_broken_connection_is_repaired_in_place(visitor: Visitor, aws: Embedde
     visitor.picture("failing-connection")
     visitor.go("/connections/acme-ses")
     assert page.get_by_label("Secret Access Key").input_value() == ""
-    assert "Kept as it is" in str(page.get_by_label("Secret Access Key").get_attribute("placeholder"))
+    assert "Unchanged" in str(page.get_by_label("Secret Access Key").get_attribute("placeholder"))
     page.get_by_label("Sender Email").fill("hello@example.com")
     page.get_by_role("button", name="Save and test").click()
     page.locator("#outcome .notice").wait_for()
-    page.get_by_role("button", name="Save it all the same").click()
+    page.get_by_role("button", name="Save anyway").click()
     page.wait_for_url("**?done=changed")
     stored = visitor.console.host.runtime("default").connections.find("acme-ses")
     assert stored.values["sender"] == "hello@example.com"

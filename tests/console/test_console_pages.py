@@ -149,7 +149,7 @@ def test_the_keyboard_reaches_everything(visitor: Visitor) -> None:
     """The first key press offers to skip the navigation; links and fields follow in the order in which they are read."""
     page = visitor.page
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "content"
     visitor.go("/connectors/echo/actions/say")
@@ -205,6 +205,6 @@ def test_l16_explain_says_that_there_is_no_such_action(visitor: Visitor) -> None
     page.locator("#verdict").get_by_text("has no action 'sendMail'").wait_for()
     assert "sendEmail" in page.locator("#verdict").inner_text()
     page.get_by_label("Action").fill("aws-ses/sendEmail")
-    page.get_by_label("Connection, if it needs one").fill("nowhere")
+    page.get_by_label("Connection (optional)").fill("nowhere")
     page.get_by_role("button", name="Check").click()
     page.locator("#verdict").get_by_text("there is no connection 'nowhere'").wait_for()

@@ -55,13 +55,13 @@ def test_m13_a_refused_role_says_whom_and_which_external_id_to_trust(visitor: Vi
     page = visitor.page
     with EmbeddedAws() as aws:
         fill(visitor, aws)
-        page.get_by_role("button", name="Save untested").click()
+        page.get_by_role("button", name="Save without testing").click()
         page.wait_for_url("**/connections/acme?done=created")
         page.get_by_role("button", name="Test", exact=True).click()
         page.locator("#test .step.failed").wait_for()
         external = page.get_by_role("region", name="External ID").inner_text()
         for _ in range(2):
-            assert page.get_by_label("Who assumes the role").input_value() == USER
+            assert page.get_by_label("Principal").input_value() == USER
             policy = json.loads(page.get_by_role("region", name="Trust policy").inner_text())
             assert policy["Statement"][0]["Principal"] == {"AWS": USER}
             needed = page.get_by_role("region", name="What is needed").inner_text()

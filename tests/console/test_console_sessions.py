@@ -55,7 +55,7 @@ def test_a_one_time_link_signs_in_once(place: Place) -> None:
     assert "manage" in first.get("/").words
     answer = second.get(link)
     assert answer.status == 403
-    assert "used already" in answer.words
+    assert "has been used" in answer.words
     assert not is_in(second)
 
 
@@ -81,7 +81,7 @@ def test_h_a_one_time_link_is_opened_by_a_person(place: Place) -> None:
     for site in ("cross-site", "same-site"):
         for more in ({}, {"sec_fetch_user": "?1", "sec_fetch_dest": "iframe"}, {"sec_fetch_dest": "document"}):
             answer = client.get(link, sec_fetch_site=site, sec_fetch_mode="navigate", **more)
-            assert (answer.status, "still good" in answer.words) == (403, True)
+            assert (answer.status, "still valid" in answer.words) == (403, True)
     assert not is_in(client)
     person = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_user": "?1", "sec_fetch_dest": "document"}
     assert client.get(link, **person).status == 200
@@ -122,7 +122,7 @@ def test_what_is_no_token_is_refused(place: Place, text: str) -> None:
     client = place.client()
     answer = client.change("/login", "/login", token=text)
     assert answer.status == 403
-    assert "not known" in answer.words
+    assert "token is invalid" in answer.words
     assert not text or text not in answer.text
     assert not is_in(client)
 
@@ -370,5 +370,5 @@ def test_without_a_database_nobody_signs_in(tmp_path: Path, monkeypatch: pytest.
     """A server without a database says why nobody can sign in."""
     with placed(tmp_path) as place:
         place.host.storage.enabled = False
-        assert "no database" in place.client().get("/login").words
+        assert "needs a database" in place.client().get("/login").words
         assert place.client().get("/").headers["location"] == "/login"

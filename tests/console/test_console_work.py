@@ -62,7 +62,7 @@ def test_every_kind_of_field_becomes_json(visitor: Visitor, tmp_path: Path) -> N
     page.get_by_role("button", name="Remove one.txt").click()
     visitor.field("Picture").set_input_files(str(first))
     page.get_by_text("one.txt is uploaded.", exact=True).wait_for()
-    page.get_by_text("How it is run").click()
+    page.get_by_text("Options", exact=True).click()
     visitor.field("Timeout in seconds").fill("12.5")
     found = invocation(visitor)
     files, picture = found["inputs"].pop("files"), found["inputs"].pop("picture")
@@ -114,8 +114,8 @@ def test_a_doubt_is_settled(visitor: Visitor, console: Console) -> None:
     page.locator("#found tbody a").first.click()
     page.get_by_role("heading", name="In doubt").wait_for()
     visitor.picture("in-doubt")
-    page.get_by_role("button", name="It took effect").click()
-    page.get_by_text("Settled by your word.").wait_for()
+    page.get_by_role("button", name="Mark as succeeded").click()
+    page.get_by_text("Marked as resolved.").wait_for()
     journal = console.host.runtime("default").journal
     assert journal is not None
     entry = journal.find(identifier)
@@ -127,8 +127,8 @@ def test_it_did_not_take_effect(visitor: Visitor, console: Console) -> None:
     """Saying that it did not take effect frees the key, so that the same request can be sent again."""
     identifier = doubtful(console)
     visitor.go(f"/invocations/{identifier}")
-    visitor.page.get_by_role("button", name="It did not").click()
-    visitor.page.get_by_text("Settled by your word.").wait_for()
+    visitor.page.get_by_role("button", name="Mark as failed").click()
+    visitor.page.get_by_text("Marked as resolved.").wait_for()
     assert console.host.runtime("default").invoke({**POST, "idempotencyKey": "note-1"}).status == "succeeded"
 
 
@@ -136,11 +136,11 @@ def test_the_list_shows_what_comes_in(visitor: Visitor, console: Console) -> Non
     """The list of invocations shows new ones by itself, and its filters work without losing the place in the page."""
     page = visitor.page
     visitor.go("/invocations")
-    assert "Nothing was invoked yet" in page.locator("#found").inner_text()
+    assert "No invocations yet" in page.locator("#found").inner_text()
     console.host.runtime("default").invoke(POST)
     page.locator("#found tbody tr").wait_for()
     page.get_by_label("Status").select_option("failed")
-    page.get_by_text("Nothing fits.").wait_for()
+    page.get_by_text("No invocation matches.").wait_for()
     assert "status=failed" in page.url
     page.reload()
     assert page.get_by_label("Status").input_value() == "failed"
@@ -154,8 +154,8 @@ def test_what_waits_can_be_cancelled(visitor: Visitor, console: Console) -> None
     identifier = runtime.enqueue(POST)
     assert isinstance(identifier, str)
     visitor.go(f"/invocations/{identifier}")
-    visitor.page.get_by_role("button", name="Cancel it").click()
-    visitor.page.get_by_text("It is cancelled. Nothing was sent.").wait_for()
+    visitor.page.get_by_role("button", name="Cancel").click()
+    visitor.page.get_by_text("Cancelled. Nothing was sent.").wait_for()
     assert journal.find(identifier).error_code == "cancelled"
 
 
@@ -175,7 +175,7 @@ def test_it_is_run_again(visitor: Visitor, console: Console) -> None:
     page.get_by_role("link", name="Journal entry").click()
     page.get_by_role("link", name="Run again").click()
     visitor.settle()
-    assert "were not kept" in page.locator("main").inner_text()
+    assert "were not recorded" in page.locator("main").inner_text()
     assert visitor.field("Text required").input_value() == ""
 
 
@@ -204,7 +204,7 @@ def test_a_token_is_shown_once(visitor: Visitor) -> None:
     page.reload()
     assert text not in page.content()
     page.get_by_role("button", name="Revoke The web shop").click()
-    page.get_by_text("The token is revoked").wait_for()
+    page.get_by_text("Token revoked.").wait_for()
     assert page.get_by_role("cell", name="revoked").count() == 1
 
 
@@ -216,11 +216,11 @@ def test_settings_are_changed_and_rules_explained(visitor: Visitor, console: Con
     page.get_by_role("button", name="Save").click()
     page.get_by_text("is not valid").first.wait_for()
     visitor.field("Block").fill("effect:write & connection:hall")
-    visitor.field("Keep inputs").check()
+    visitor.field("Record inputs").check()
     page.get_by_role("button", name="Save").click()
-    page.get_by_text("The settings are saved.").wait_for()
+    page.get_by_text("Settings saved.").wait_for()
     page.get_by_label("Action").fill("echo/post")
-    page.get_by_label("Connection, if it needs one").fill("hall")
+    page.get_by_label("Connection (optional)").fill("hall")
     page.get_by_role("button", name="Check").click()
     page.locator("#verdict .badge").wait_for()
     assert "refused" in page.locator("#verdict").inner_text()
@@ -238,16 +238,16 @@ def test_a_connection_is_renamed_and_removed(visitor: Visitor, console: Console)
     page.locator("summary", has_text="Rename").click()
     page.locator("#new").fill("lobby")
     page.get_by_role("button", name="Rename").click()
-    page.get_by_text("has its new name").wait_for()
+    page.get_by_text("Connection renamed.").wait_for()
     visitor.go("/connections")
     page.get_by_label("Search").fill("nothing like it")
-    page.get_by_text("No connection fits.").wait_for()
+    page.get_by_text("No connection matches.").wait_for()
     page.get_by_label("Search").fill("lob")
     page.get_by_role("link", name="lobby").click()
     page.wait_for_url("**/connections/lobby")
     page.locator("summary", has_text="Remove").click()
     page.get_by_role("button", name="Remove lobby").click()
-    page.get_by_text("The connection is removed").wait_for()
+    page.get_by_text("Connection removed").wait_for()
     assert console.host.runtime("default").connections.list().items == ()
 
 

@@ -47,9 +47,9 @@ def kept_inputs(visit: PageRequest, identifier: str) -> Mapping[str, Any]:
 FORM_SCRIPTS = ("vendor/jsoneditor-2.17.2.js", "editors.js", "form.js")
 _CHOICES = 1000
 _EFFECTS = {
-    "read": "It only reads. It is repeated by itself where that helps.",
-    "idempotent": "Doing it twice is doing it once. It is repeated by itself where that helps.",
-    "write": "It changes something, and is never sent twice by itself. Where nobody can know whether it took effect, it is in doubt.",
+    "read": "Only reads. Retried automatically.",
+    "idempotent": "Repeating it has no further effect. Retried automatically.",
+    "write": "Changes something. Never sent twice automatically: if it may have taken effect, the invocation is in doubt.",
 }
 
 
@@ -86,8 +86,8 @@ def shown(visit: PageRequest) -> Response:
     choices = fitting_connections(visit, manifest, action)
     form = action_form(visit, action, begin, choices, address, has_example=bool(example.get("inputs")))
     aside = h.div(
-        h.section(h.h2("Result"), h.div(h.p("Run it, and what comes of it is shown here.", class_="empty"), id="result"), class_="card"),
-        h.section(h.h2("The same call as code"), _code_holder(visit, manifest, action, begin, address), class_="card"),
+        h.section(h.h2("Result"), h.div(h.p("Run the action to see its Result here.", class_="empty"), id="result"), class_="card"),
+        h.section(h.h2("Code for this call"), _code_holder(visit, manifest, action, begin, address), class_="card"),
         _about(manifest, action),
         class_="beside-form",
     )
@@ -144,11 +144,11 @@ def _again_notice(visit: PageRequest, again: Mapping[str, Any] | None) -> Markup
         return None
     entry = h.a("the earlier invocation", href=f"/invocations/{visit.query['again']}")
     if still_in_doubt(visit, visit.query["again"]):
-        return notice("Nobody knows yet whether ", entry, " took effect. If it did, running it again does it twice.", tone="warn")
+        return notice("It is not known whether ", entry, " took effect. If it did, running it again repeats it.", tone="warn")
     if "inputs" in again:
-        return notice("The form holds the inputs of ", entry, ". What was confidential in them is masked; fill it in again.")
+        return notice("The form is filled with the inputs of ", entry, ". Secrets are masked; enter them again.")
     setting = h.a("the workspace's settings", href="/workspace")
-    return notice("The inputs of ", entry, " were not kept, so the form is empty. ", setting, " say whether inputs are kept.")
+    return notice("The inputs of ", entry, " were not recorded, so the form is empty. To record inputs, change ", setting, ".")
 
 
 def _example(manifest: Manifest, action: ActionManifest) -> Mapping[str, Any]:
@@ -195,7 +195,7 @@ def _about(manifest: Manifest, action: ActionManifest) -> Markup:
                 ("Documentation", _link(documentation)),
             ]
         ),
-        h.details(h.summary("Schema of the output"), code_block(json_text(action.output), "Schema of the output")),
+        h.details(h.summary("Output schema"), code_block(json_text(action.output), "Output schema")),
         class_="card",
     )
 

@@ -43,9 +43,9 @@ def action_form(
         h.button(
             "Run", name="mode", value="run", class_="primary", disabled=not runs, title="Ctrl+Enter", aria_keyshortcuts="Control+Enter"
         ),
-        h.button("Dry run", name="mode", value="dry", disabled=not runs, title="Checks everything and sends nothing"),
+        h.button("Dry run", name="mode", value="dry", disabled=not runs, title="Validates and connects, but does not run the action"),
         h.span("Running…", class_="busy-note", role="status"),
-        None if runs else h.span("Your token may see things and run none.", class_="muted"),
+        None if runs else h.span("Your token may not run actions.", class_="muted"),
     ]
     return h.form(
         csrf_field(visit.csrf),
@@ -77,13 +77,13 @@ def _connection_field(visit: PageRequest, choices: list[dict[str, Any]], chosen:
         h.option(_label(row), value=row["name"], selected=row["name"] == chosen, data_values=json.dumps(row["values"])) for row in choices
     ]
     picker = h.select(
-        named or h.option("There is none yet", value=""), id="connection", name="connection", aria_describedby="connection-hint"
+        named or h.option("No connections yet", value=""), id="connection", name="connection", aria_describedby="connection-hint"
     )
     create = h.button(
         "New connection", type="button", data_dialog="new-connection", hx_get=f"/new-connection?connector={manifest.key}&inside=1",
         hx_target="#new-connection-body", disabled=not visit.may("manage"),
     )  # fmt: skip
-    hint = h.p("With which account it runs.", class_="hint", id="connection-hint")
+    hint = h.p("The account that the action uses.", class_="hint", id="connection-hint")
     return h.div(h.label("Connection", for_="connection"), hint, h.div(picker, create, class_="joined"), class_="field")
 
 
@@ -108,8 +108,10 @@ def _settings() -> Markup:
         aria_describedby="timeoutSeconds-hint", autocomplete="off",
     )  # fmt: skip
     return h.details(
-        h.summary("How it is run"),
-        field("idempotencyKey", "Idempotency key", key, "The same key and request again: the recorded Result, and nothing is sent."),
-        field("timeoutSeconds", "Timeout in seconds", timeout, f"For everything together, at most {MAX_TIMEOUT:.0f}."),
+        h.summary("Options"),
+        field(
+            "idempotencyKey", "Idempotency key", key, "A repeated request with the same key returns the recorded Result and sends nothing."
+        ),
+        field("timeoutSeconds", "Timeout in seconds", timeout, f"For the whole call, at most {MAX_TIMEOUT:.0f}."),
         class_="further",
     )

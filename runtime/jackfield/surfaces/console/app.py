@@ -133,7 +133,7 @@ async def _posted(visit: PageRequest, secret: str, function: Endpoint) -> PageRe
             raise Problem(400, "the form cannot be read") from None
     given = form.pop("csrf", "") or request.headers.get("x-csrf-token", "")
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") or not same_token(given, secret):
-        raise Problem(403, "the form is not one of this session: load the page again, and send it from there")
+        raise Problem(403, "the form belongs to another session: reload the page and submit it again")
     return PageRequest(request, visit.server, visit.identity, visit.csrf, visit.operator, form)
 
 
@@ -151,13 +151,13 @@ def _refused(visit: PageRequest, status: int, message: str, headers: dict[str, s
     """Render an error as a page, or as a fragment for htmx, which shows it in place of the requested part."""
     if visit.partial:
         return fragment(fault_of(message, hint), status=status, headers=headers)
-    titles = {403: "Not allowed", 404: "Not found", 409: "Too late"}
-    title = titles.get(status, "Not possible")
+    titles = {403: "Not allowed", 404: "Not found", 409: "Conflict"}
+    title = titles.get(status, "Request failed")
     response = page(visit, "", title, heading(title), fault_of(message, hint), status=status)
     response.headers.update(headers or {})
     return response
 
 
 def _out_of_order(error: JackfieldError) -> Response:
-    whole = document("Out of order", h.main(heading("Out of order"), fault_of(error.message, error.hint), class_="alone"))
+    whole = document("Service unavailable", h.main(heading("Service unavailable"), fault_of(error.message, error.hint), class_="alone"))
     return secured(Response(whole, 503, media_type="text/html"))

@@ -62,7 +62,7 @@ def assets_route() -> Route:
 async def _serve(request: Request) -> Response:
     found = _assets().get(request.path_params["name"])
     if found is None:
-        raise Problem(404, "there is no such file")
+        raise Problem(404, "file not found")
     current = request.path_params["digest"] == found.digest
     headers = {"Cache-Control": _FOR_EVER if current else "no-cache", "ETag": f'"{found.digest}"'}
     if request.headers.get("if-none-match") == headers["ETag"]:

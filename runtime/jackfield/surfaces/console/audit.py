@@ -29,7 +29,7 @@ def listed(visit: PageRequest) -> Response:
     """``GET /audit``."""
     visit.require("manage")
     if visit.identity.rules:
-        raise Problem(403, "a token with rules of its own cannot read the audit log")
+        raise Problem(403, "a token with rules cannot read the audit log")
     given = {name: visit.query.get(name, "").strip()[:200] for name, _, _ in _FILTERS}
     log = Audit(visit.server.storage.database, visit.identity.workspace, visit.server.clock)
     found, cursor = log.list(

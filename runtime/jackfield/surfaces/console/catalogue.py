@@ -61,7 +61,7 @@ def listed(visit: PageRequest) -> Response:
         h.button("Search"),
         role="search", action="/connectors", class_="searching",
     )  # fmt: skip
-    lead = "What is installed here. A connector is a package; install another one and start the server again."
+    lead = "Installed connectors. To add one, install its package and restart the server."
     return page(visit, "connectors", "Connectors", heading("Connectors", lead=lead), search, h.div(found, id="found", aria_live="polite"))
 
 
@@ -73,25 +73,27 @@ def _found(visit: PageRequest, words: str) -> Markup:
         return h.div(
             h.ul(shown, class_="cards")
             if shown
-            else h.p("No connector is installed: pip install jackfield-aws-ses is one.", class_="empty"),
-            h.p(f"{rest:,} more: search for them.", class_="muted") if rest else None,
+            else h.p("No connectors installed. Try ", h.code("pip install jackfield-aws-ses"), ".", class_="empty"),
+            h.p(f"{rest:,} more. Use the search to find them.", class_="muted") if rest else None,
         )
     wanted = words.casefold().split()
     connectors = [entry for entry in entries if all(word in f"{entry.key} {entry.title}".casefold() for word in wanted)]
     actions, _ = found_actions(visit.server.search, visit.catalog, words, None, None, 0, _FOUND)
     table = rows_table(
-        "Actions that fit",
-        ("Action", "Connector", "Effect", "What it does"),
+        "Matching actions",
+        ("Action", "Connector", "Effect", "Description"),
         [
             (h.a(row.title, href=f"/connectors/{row.connector}/actions/{row.action}"), row.connector, badge(row.effect), row.description)
             for row in actions
         ],
-        empty=f"No action fits “{words}”.",
+        empty=f"No action matches “{words}”.",
     )
     return h.div(
         h.ul([_card(visit, entry) for entry in connectors[:_FOUND]], class_="cards") if connectors else None,
         h.h2("Actions"),
-        h.p(f"No action has all words of “{words}”. These are the nearest.", class_="muted") if actions and not actions[0].exact else None,
+        h.p(f"No action matches all words of “{words}”. These are the closest.", class_="muted")
+        if actions and not actions[0].exact
+        else None,
         table,
     )
 
@@ -140,7 +142,7 @@ def _actions(manifest: Manifest) -> Markup:
         (h.a(action.title, href=f"/connectors/{manifest.key}/actions/{action.key}"), h.code(action.key), badge(action.effect), _first(action.description))
         for action in manifest.actions.values()
     ]  # fmt: skip
-    return rows_table("Actions", ("Action", "Key", "Effect", "What it does"), rows, empty="It has no actions.")
+    return rows_table("Actions", ("Action", "Key", "Effect", "Description"), rows, empty="This connector has no actions.")
 
 
 def _first(text: str) -> str:
@@ -161,5 +163,5 @@ def _type_cards(visit: PageRequest, manifest: Manifest) -> Iterable[Markup]:
         have = h.a(f"{count} in this workspace", href=f"/connections?type={name}") if count else "none in this workspace"
         make = h.a("New connection", href=f"/new-connection?type={name}", class_="button") if visit.may("manage") else None
         limits = h.p(f"Only for {', '.join(kind.serves.actions)}: {kind.serves.reason}.", class_="muted") if kind.serves else None
-        setup = h.details(h.summary("How to set it up"), h.div(guide(kind.setup), class_="prose")) if kind.setup else None
+        setup = h.details(h.summary("Setup guide"), h.div(guide(kind.setup), class_="prose")) if kind.setup else None
         yield h.li(h.h3(kind.title), h.p(line(kind.description)), limits, h.p(h.code(name), " · ", have), h.p(make), setup, class_="card")

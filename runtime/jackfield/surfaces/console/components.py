@@ -37,7 +37,7 @@ _TONES = {
     "in_doubt": "warn", "warning": "warn", "revoked": "warn", "write": "warn",
     "running": "busy", "queued": "busy",
 }  # fmt: skip
-_WORDS = {"in_doubt": "in doubt", "write": "writes", "read": "reads", "idempotent": "repeatable", "ok": "working"}
+_WORDS = {"in_doubt": "in doubt", "ok": "working"}
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
@@ -117,7 +117,7 @@ def terms(pairs: Iterable[tuple[str, Node]]) -> Markup:
     return h.dl([h.div(h.dt(name), h.dd(value)) for name, value in pairs if value is not None], class_="terms")
 
 
-def rows_table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Node]], *, empty: Node = "There is nothing yet.") -> Markup:
+def rows_table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Node]], *, empty: Node = "Nothing yet.") -> Markup:
     """Render a table that turns into cards on narrow screens: each cell carries its column's name, the first one heads its row."""
     body = [
         h.tr(

@@ -57,14 +57,14 @@ def _parts(text: str) -> Iterator[object]:
 
 
 _DONE = {
-    "created": "The connection is saved.",
-    "changed": "The connection has its new values.",
-    "renamed": "The connection has its new name.",
+    "created": "Connection saved.",
+    "changed": "Values saved.",
+    "renamed": "Connection renamed.",
 }
 _DOCUMENTS = (
     ("trustPolicy", "Trust policy"),
-    ("identityPolicy", "Permissions"),
-    ("assumePolicy", "For the user"),
+    ("identityPolicy", "Permissions policy"),
+    ("assumePolicy", "User policy"),
     ("cloudFormation", "CloudFormation"),
     ("terraform", "Terraform"),
 )
@@ -81,10 +81,10 @@ def shown(visit: PageRequest) -> Response:
     facts = terms(
         [
             ("Type", [kind.about.title, " ", h.code(row["type"])] if kind else h.code(row["type"])),
-            ("Serves", _serves(kind)),
-            ("From", None if stored else h.code(row.get("source"))),
+            ("Connectors", _serves(kind)),
+            ("Source", None if stored else h.code(row.get("source"))),
             ("Version", row.get("version") if stored else None),
-            ("Cannot be read", unreadable),
+            ("Unreadable", unreadable),
         ]
     )
     content: list[Node] = [_title(row), done_notice(visit, _DONE), h.section(facts, class_="card"), _test_card(visit, row, external_id)]
@@ -125,7 +125,7 @@ def _title(row: Mapping[str, Any], *, anew: bool = False) -> Markup:
 
 def _serves(kind: Kind | None) -> Node:
     if kind is None:
-        return h.span("nothing: no installed connector takes this type", class_="muted")
+        return h.span("none: no installed connector uses this type", class_="muted")
     return [[h.a(manifest.title, href=f"/connectors/{manifest.key}"), " "] for manifest in kind.manifests]
 
 
@@ -134,11 +134,7 @@ def _test_card(visit: PageRequest, row: Mapping[str, Any], external_id: str | No
     last: Mapping[str, Any] = row.get("lastTest") or {}
     when = moment(str(last["at"]), visit.now, -1, "at") if last.get("at") else None
     steps = [_step(item, external_id) for item in last.get("steps", ())]
-    status_line = (
-        h.p("Tested ", at(when, visit.now), class_="muted")
-        if last
-        else h.p("It was not tested yet. A test signs in and reads; it changes nothing.")
-    )
+    status_line = h.p("Tested ", at(when, visit.now), class_="muted") if last else h.p("Not tested yet. A test signs in and only reads.")
     form = h.form(
         csrf_field(visit.csrf), h.button("Test", class_="primary", disabled=not visit.may("invoke")), h.span("Testing…", class_="busy-note", role="status"),
         method="post", action=f"/connections/{row['name']}/test", hx_post=f"/connections/{row['name']}/test", hx_target="#test", hx_swap="outerHTML",
@@ -186,12 +182,12 @@ def _policies(visit: PageRequest, row: Mapping[str, Any], external: str | None, 
         placeholder="arn:aws:iam::111122223333:user/jackfield", aria_describedby="principal-hint",
     )  # fmt: skip
     ask = h.form(
-        field("principal", "Who assumes the role", who, "The ARN of the user or role that signs in; it goes into the trust policy."),
+        field("principal", "Principal", who, "ARN of the user or role that assumes this role, for the trust policy."),
         h.button("Apply"), action=f"/connections/{row['name']}#policies", class_="inline",
     )  # fmt: skip
     return h.section(
-        h.h2("What the account must allow", id="policies"),
-        h.p("Made from what the actions need, and nothing more: ", [[h.code(name), " "] for name in made["permissions"]]),
+        h.h2("Required permissions", id="policies"),
+        h.p("Least privilege for the connection's actions: ", [[h.code(name), " "] for name in made["permissions"]]),
         [h.h3("External ID"), code_block(external, "External ID", short=True)] if external else None,
         ask if "trustPolicy" in made else None,
         notice(fault.message, tone="bad") if fault else None,
@@ -206,7 +202,7 @@ def _document(made: Any) -> str:
 
 def _repair(visit: PageRequest, row: Mapping[str, Any], kind: Kind, *, stored: bool, opened: bool) -> Markup:
     if not stored or not visit.may("manage"):
-        reason = f"It is kept in {row.get('source')}: edit it there." if not stored else "Your token may not change it."
+        reason = f"Defined in {row.get('source')}; edit it there." if not stored else "Your token may not edit connections."
         values = [(name, h.code(value if isinstance(value, str) else json_text(value))) for name, value in row["values"].items()]
         return h.section(h.h2("Values"), h.p(reason, class_="muted"), terms(values), class_="card")
     own = visit.connections.access().own_external_id
@@ -218,20 +214,20 @@ def _repair(visit: PageRequest, row: Mapping[str, Any], kind: Kind, *, stored: b
         h.div(id="outcome", aria_live="polite"),
         h.div(
             h.button("Save and test", name="how", value="test", class_="primary"),
-            h.button("Save untested", name="how", value="untested"),
+            h.button("Save without testing", name="how", value="untested"),
             h.span("Testing…", class_="busy-note", role="status"),
             class_="actions",
         ),
         hx_post=f"/connections/{row['name']}/values", hx_target="#outcome", hx_swap="innerHTML", novalidate=True,
     )  # fmt: skip
-    hint = h.p("Secrets are never shown, and stay as they are where you leave them empty.", class_="muted")
+    hint = h.p("Secrets are never shown. Leave a secret empty to keep it.", class_="muted")
     return h.details(h.summary(h.h2("Values")), hint, form, class_="card", id="values", open=opened)
 
 
 def _guide(kind: Kind) -> Markup | None:
     if not kind.about.setup:
         return None
-    return h.details(h.summary(h.h2("How to set it up")), h.div(guide(kind.about.setup), class_="prose"), class_="card")
+    return h.details(h.summary(h.h2("Setup guide")), h.div(guide(kind.about.setup), class_="prose"), class_="card")
 
 
 def _rename(visit: PageRequest, row: Mapping[str, Any]) -> Markup:
@@ -239,7 +235,7 @@ def _rename(visit: PageRequest, row: Mapping[str, Any]) -> Markup:
         type="text", id="new", name="new", value=row["name"], required=True, maxlength=100, autocomplete="off", aria_describedby="new-hint"
     )
     form = h.form(
-        csrf_field(visit.csrf), field("new", "Name", new, "Invocations that name the old one find nothing any more."), h.button("Rename"),
+        csrf_field(visit.csrf), field("new", "Name", new, "Invocations that use the old name will fail."), h.button("Rename"),
         method="post", action=f"/connections/{row['name']}/name",
     )  # fmt: skip
     return h.details(h.summary(h.h2("Rename")), form, class_="card")
@@ -248,7 +244,7 @@ def _rename(visit: PageRequest, row: Mapping[str, Any]) -> Markup:
 def _remove(visit: PageRequest, row: Mapping[str, Any]) -> Markup:
     form = h.form(
         csrf_field(visit.csrf),
-        h.p("Its secrets are forgotten at once, and actions that name it fail. This cannot be undone."),
+        h.p("This deletes the connection and its secrets. Invocations that use it will fail. This cannot be undone."),
         h.button(f"Remove {row['name']}", class_="danger"),
         method="post", action=f"/connections/{row['name']}/removal",
     )  # fmt: skip

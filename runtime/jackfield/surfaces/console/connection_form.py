@@ -41,7 +41,7 @@ def shown(visit: PageRequest) -> Response:
     kinds, wanted = visit.connections.kinds, visit.query.get("type")
     if wanted is None:
         content, title = _choice(_fitting(visit), inside=inside), "New connection"
-        lead = "What do you want to sign in to, and how?"
+        lead = "Choose a system and how to sign in to it."
     else:
         kind = kinds.find(wanted)
         content, title, lead = _form(visit, kind, inside=inside), f"New connection: {kind.about.title}", line(kind.about.description)
@@ -136,7 +136,7 @@ def _choice(kinds: list[Kind], *, inside: bool) -> Markup:
         )
         for kind in kinds[:_CARDS]
     ]
-    more = h.p(f"{rest:,} more: begin with ", h.a("the connector", href="/connectors"), ".") if rest > 0 else None
+    more = h.p(f"{rest:,} more. Start from ", h.a("a connector", href="/connectors"), ".") if rest > 0 else None
     return h.div(h.ul(cards, class_="cards"), more)
 
 
@@ -158,7 +158,7 @@ def _form(visit: PageRequest, kind: Kind, *, inside: bool) -> Markup:
         h.input(type="hidden", name="type", value=kind.full_name),
         h.input(type="hidden", name="values", data_collected="values", value="{}"),
         h.input(type="hidden", name="inside", value="1") if inside else None,
-        h.div(field("name", "Name", name, [_NAME, " Actions name it so."]), data_schemapath="values.name"),
+        h.div(field("name", "Name", name, [_NAME, " Invocations refer to the connection by this name."]), data_schemapath="values.name"),
         editor_of(kind, {}, own_external_id=own, fresh=True),
         _made_note() if made else None,
         h.div(id="outcome", aria_live="polite"),
@@ -170,15 +170,15 @@ def _form(visit: PageRequest, kind: Kind, *, inside: bool) -> Markup:
 
 def _made_note() -> Markup:
     return h.p(
-        "jackfield makes an External ID for this connection when it is saved. Save it untested, set the role up with the policies that its "
-        "page shows, then test it.",
+        "jackfield generates an External ID when the connection is saved. Save it without testing, create the role with the policies on its "
+        "page, then test it.",
         class_="notice plain",
     )
 
 
 def _buttons(*, untested_first: bool) -> Markup:
     test = h.button("Save and test", name="how", value="test", class_=None if untested_first else "primary")
-    untested = h.button("Save untested", name="how", value="untested", class_="primary" if untested_first else None)
+    untested = h.button("Save without testing", name="how", value="untested", class_="primary" if untested_first else None)
     busy = h.span("Testing…", class_="busy-note", role="status")
     return h.div(untested, test, busy, class_="actions") if untested_first else h.div(test, untested, busy, class_="actions")
 
@@ -186,7 +186,7 @@ def _buttons(*, untested_first: bool) -> Markup:
 def _guide(kind: Kind) -> Markup | None:
     if not kind.about.setup:
         return None
-    return h.section(h.h2("How to set it up"), h.div(guide(kind.about.setup), class_="prose"), class_="card beside-form")
+    return h.section(h.h2("Setup guide"), h.div(guide(kind.about.setup), class_="prose"), class_="card beside-form")
 
 
 def _saved(visit: PageRequest, save: Callable[..., dict[str, Any]], address: str) -> Response:
@@ -213,8 +213,8 @@ def _refused(error: InvalidConnection) -> list[Node]:
         return [fault_of(error.message, error.hint, details)]
     failed = h.ul([h.li(item["message"]) for item in details], class_="faults")
     hint = (worded(error.hint, "console") or "").partition("To save it all the same")[0].strip()
-    force = h.button("Save it all the same", name="how", value="force")
-    return [h.div(h.p("The test of the connection fails, so it was not saved.", class_="message"), failed,
+    force = h.button("Save anyway", name="how", value="force")
+    return [h.div(h.p("The test failed, so the connection was not saved.", class_="message"), failed,
                   h.p("What to do: ", hint, class_="hint-next") if hint else None, h.p(force), class_="notice bad", role="alert")]  # fmt: skip
 
 
@@ -222,7 +222,7 @@ def _inside(row: Mapping[str, Any]) -> Markup:
     """Close the dialog: the page behind it selects the new connection."""
     name = str(row["name"])
     label = f"{name}, {row['type']}"
-    more = h.p("See ", h.a("its page", href=f"/connections/{name}"), " for the policies that it needs.")
+    more = h.p("See ", h.a("its page", href=f"/connections/{name}"), " for the required policies.")
     return h.div(
-        h.p(f"“{name}” is saved."), more, class_="notice good", data_created=name, data_label=label, data_values=json.dumps(row["values"])
+        h.p(f"“{name}” saved."), more, class_="notice good", data_created=name, data_label=label, data_values=json.dumps(row["values"])
     )

@@ -19,7 +19,7 @@ __all__ = ["account_of", "done_notice", "listed"]
 
 _PAGE = 50
 _MOST = 1000
-_DONE = {"removed": "The connection is removed, and its secrets are forgotten."}
+_DONE = {"removed": "Connection removed, with its secrets."}
 
 
 def listed(visit: PageRequest) -> Response:
@@ -29,7 +29,7 @@ def listed(visit: PageRequest) -> Response:
     if visit.partial:
         return fragment(found)
     make = h.a("New connection", href="/new-connection", class_="button primary") if visit.may("manage") else None
-    lead = "A connection is one account with one system: what an action signs in with."
+    lead = "A connection is an account with one system. Actions sign in with it."
     return page(
         visit, "connections", "Connections", heading("Connections", make, lead=lead), done_notice(visit, _DONE), _problems(visit),
         _filters(visit), h.div(found, id="found", aria_live="polite"),
@@ -81,16 +81,16 @@ def _found(visit: PageRequest) -> Markup:
     page_ = visit.connections.list(given.get("cursor"), limit, type=given.get("type") or None, text=given.get("text") or None)
     rows = [_row(row) for row in page_.items if not status or row.get("status") == status]
     narrowed = any(given.get(name) for name in ("text", "type", "status"))
-    empty = "No connection fits." if narrowed else _first(visit)
-    table = rows_table("Connections", ("Name", "Status", "Account", "Type", "From"), rows, empty=empty)
+    empty = "No connection matches." if narrowed else _first(visit)
+    table = rows_table("Connections", ("Name", "Status", "Account", "Type", "Source"), rows, empty=empty)
     kept = {name: given[name] for name in ("text", "type", "status") if given.get(name)}
     address = f"/connections?{urlencode({**kept, 'cursor': page_.next_cursor})}" if page_.next_cursor else None
     return h.div(table, more(address, "More"))
 
 
 def _first(visit: PageRequest) -> Node:
-    make = h.a("Make the first one", href="/new-connection") if visit.may("manage") else "Ask whoever manages the workspace for one"
-    return ["There is no connection yet. ", make, "."]
+    make = h.a("Create one", href="/new-connection") if visit.may("manage") else "Ask an administrator of the workspace to create one"
+    return ["No connections yet. ", make, "."]
 
 
 def _row(row: Mapping[str, Any]) -> tuple[Node, ...]:

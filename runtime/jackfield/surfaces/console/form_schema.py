@@ -27,7 +27,7 @@ def form_schema(schema: Schema, *, kept: Collection[str] = (), fixed: Collection
     form = _object(schema, schema, 0)
     for name, member in form["properties"].items():
         if name in kept:
-            member["options"]["placeholder"] = "Kept as it is. Type to change it"
+            member["options"]["placeholder"] = "Unchanged. Type to replace it"
             member["options"]["required"] = False
         if name in fixed:
             member["options"]["kind"] = "fixed"

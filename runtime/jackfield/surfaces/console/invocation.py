@@ -41,9 +41,9 @@ def person(visit: PageRequest, identifier: str) -> Node:
 _EVERY = 2
 """Polling interval in seconds while the invocation is open."""
 _DONE = {
-    "resolved": "Settled by your word.",
-    "cancelled": "It is cancelled. Nothing was sent.",
-    "late": "It was too late to cancel it.",
+    "resolved": "Marked as resolved.",
+    "cancelled": "Cancelled. Nothing was sent.",
+    "late": "Too late to cancel.",
 }
 
 
@@ -83,7 +83,7 @@ def resolved(visit: PageRequest) -> Response:
     visit.require("manage")
     entry, outcome = _entry(visit), visit.form.get("as")
     if outcome not in ("succeeded", "failed"):
-        raise Problem(400, "say whether it succeeded or failed")
+        raise Problem(400, "'as' must be succeeded or failed")
     try:
         visit.journal.resolve(entry.id, cast("Literal['succeeded', 'failed']", outcome), visit.identity.id)
     except JackfieldError as error:
@@ -111,31 +111,31 @@ def _content(visit: PageRequest, entry: Entry) -> list[Node]:
     output = output_shown(result["output"]) if "output" in result and (result["output"] or entry.doubt is None) else None
     answer = h.section(h.h2("Result"), error, output, class_="card") if error or output else None
     tries = h.section(h.h2(timeline_title(entry)), timeline(entry), class_="card")
-    whole = h.details(h.summary("The whole entry as JSON"), code_block(json_text(entry.to_json()), "The entry as JSON"), class_="card")
+    whole = h.details(h.summary("Entry as JSON"), code_block(json_text(entry.to_json()), "The entry as JSON"), class_="card")
     return [_doubt(visit, entry), _resolution(visit, entry), _waiting(visit, entry), _facts(visit, entry), answer, tries, whole]
 
 
 def _facts(visit: PageRequest, entry: Entry) -> Markup:
     return h.section(
-        h.h2("What was asked"),
+        h.h2("Request"),
         terms(
             [
                 ("Connector", [h.a(entry.connector, href=f"/connectors/{entry.connector}"), f" {entry.connector_version or ''}"]),
                 (
                     "Connection",
-                    h.a(entry.connection, href=f"/connections/{entry.connection}") if entry.connection else "none, or given inline",
+                    h.a(entry.connection, href=f"/connections/{entry.connection}") if entry.connection else "none or inline",
                 ),
                 ("Effect", badge(entry.effect) if entry.effect else None),
                 ("Dry run", "yes" if entry.dry_run else None),
                 ("Caller", person(visit, entry.caller) if entry.caller else "the library or the command line"),
                 *_marks(entry),
-                ("Asked", at(entry.created_at, visit.now, whole=True)),
-                ("Settled", at(entry.settled_at, visit.now, whole=True) if entry.settled_at is not None else "not yet"),
-                ("Took", span_text(entry.settled_at - entry.created_at if entry.settled_at is not None else None)),
+                ("Created", at(entry.created_at, visit.now, whole=True)),
+                ("Finished", at(entry.settled_at, visit.now, whole=True) if entry.settled_at is not None else "not yet"),
+                ("Duration", span_text(entry.settled_at - entry.created_at if entry.settled_at is not None else None)),
                 ("Request id", h.code(entry.request_id) if entry.request_id else None),
-                ("RunState", h.code(entry.context["traceparent"]) if entry.context.get("traceparent") else None),
+                ("Trace", h.code(entry.context["traceparent"]) if entry.context.get("traceparent") else None),
                 ("Deciding rule", entry.rule),
-                ("Settled by", person(visit, entry.resolved_by) if entry.resolved_by else None),
+                ("Resolved by", person(visit, entry.resolved_by) if entry.resolved_by else None),
                 ("Inputs", _inputs(visit, entry)),
             ]
         ),
@@ -157,8 +157,8 @@ def _marks(entry: Entry) -> list[tuple[str, Node]]:
 def _inputs(visit: PageRequest, entry: Entry) -> Node:
     if entry.inputs is not None:
         return h.details(h.summary("Show"), code_block(json_text(entry.inputs), "The inputs"))
-    setting = ["; ", h.a("the workspace's settings", href="/workspace"), " can keep those of later ones"] if visit.may("manage") else None
-    return ["not kept", setting]
+    setting = ["; to record inputs, change ", h.a("the workspace's settings", href="/workspace")] if visit.may("manage") else None
+    return ["not recorded", setting]
 
 
 def _resolution(visit: PageRequest, entry: Entry) -> Markup | None:
@@ -168,17 +168,17 @@ def _resolution(visit: PageRequest, entry: Entry) -> Markup | None:
         return None
     decision = "it took effect" if entry.status == "succeeded" else "it did not take effect"
     return h.section(
-        h.h2("A person settled the doubt"),
+        h.h2("Resolved manually"),
         terms(
             [
-                ("Decision", decision),
-                ("Decided by", person(visit, str(settled["by"]))),
-                ("Decided", at(datetime.fromisoformat(str(settled["at"])).timestamp(), visit.now, whole=True)),
+                ("Resolution", decision),
+                ("Resolved by", person(visit, str(settled["by"]))),
+                ("Resolved", at(datetime.fromisoformat(str(settled["at"])).timestamp(), visit.now, whole=True)),
                 ("Request id", h.code(entry.request_id) if entry.request_id else None),
-                ("Output", "unknown: the provider's answer never arrived" if entry.status == "succeeded" else None),
+                ("Output", "unknown: no response from the provider" if entry.status == "succeeded" else None),
             ]
         ),
-        h.div(h.h3("What had put it in doubt"), error_shown(entry.doubt)) if entry.doubt else None,
+        h.div(h.h3("Original error"), error_shown(entry.doubt)) if entry.doubt else None,
         class_="card stack",
     )
 
@@ -188,29 +188,29 @@ def _doubt(visit: PageRequest, entry: Entry) -> Markup | None:
     if entry.status != "in_doubt":
         return None
     if not visit.may("manage"):
-        return notice("Nobody knows yet whether it took effect. Who manages the workspace can settle it.", tone="warn")
+        return notice("It is not known whether it took effect. Resolving it needs the scope manage.", tone="warn")
     request = [" Look for the request ", h.code(entry.request_id), "."] if entry.request_id else None
     form = h.form(
         csrf_field(visit.csrf),
-        h.button("It took effect", name="as", value="succeeded"),
-        h.button("It did not", name="as", value="failed"),
+        h.button("Mark as succeeded", name="as", value="succeeded"),
+        h.button("Mark as failed", name="as", value="failed"),
         method="post", action=f"/invocations/{entry.id}/resolve", class_="actions",
     )  # fmt: skip
     marks = [(name, value) for name, value in _marks(entry) if value is not None]
     again = h.details(
-        h.summary("Run it again without settling it"),
-        h.p("If it did take effect, running it again does it twice. Settle the doubt first where you can."),
+        h.summary("Run again without resolving it"),
+        h.p("If it took effect, running it again repeats it. Resolve the doubt first if you can."),
         _again(entry),
         class_="further",
     )  # fmt: skip
     return h.section(
         h.h2("In doubt"),
         h.p(
-            "It was sent, and no clear answer came back, so it may have taken effect. Find out from the provider, then say what you found.",
+            "The request was sent, but no clear response arrived, so it may have taken effect. Check with the provider, then resolve it.",
             request,
         ),
         h.p(
-            "“It took effect” keeps the idempotency key: the same request is answered and not sent. “It did not” frees the key.",
+            "“Mark as succeeded” keeps the idempotency key: the same request is not sent again. “Mark as failed” frees the key.",
             class_="muted",
         ),
         terms(marks) if marks else None,
@@ -223,8 +223,8 @@ def _doubt(visit: PageRequest, entry: Entry) -> Markup | None:
 def _waiting(visit: PageRequest, entry: Entry) -> Markup | None:
     if not entry.is_open:
         return None
-    word = "It waits for a worker." if entry.status == "queued" else "It runs."
+    word = "Waiting for a worker." if entry.status == "queued" else "Running."
     cancel = h.form(
-        csrf_field(visit.csrf), h.button("Cancel it", disabled=not visit.may("invoke")), method="post", action=f"/invocations/{entry.id}/cancel"
+        csrf_field(visit.csrf), h.button("Cancel", disabled=not visit.may("invoke")), method="post", action=f"/invocations/{entry.id}/cancel"
     )  # fmt: skip
     return notice(h.p(word), cancel)

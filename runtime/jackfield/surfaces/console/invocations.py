@@ -47,7 +47,7 @@ def listed(visit: PageRequest) -> Response:
     found = _found(visit)
     if visit.partial:
         return fragment(found)
-    lead = "What was asked, by whom, and what became of it."
+    lead = "Calls in this workspace, with their callers and outcomes."
     return page(visit, "invocations", "Invocations", heading("Invocations", lead=lead), _filters(visit), h.div(found, id="found"))
 
 
@@ -64,7 +64,7 @@ def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node
         )
         for entry in entries
     ]
-    return rows_table(caption, ("When", "What", "Status", "Connection", "Tries", "Took"), rows, empty=empty)
+    return rows_table(caption, ("Created", "Action", "Status", "Connection", "Attempts", "Duration"), rows, empty=empty)
 
 
 def _given(visit: PageRequest) -> dict[str, str]:
@@ -136,8 +136,8 @@ def _found(visit: PageRequest) -> Markup:
     if "caller" in wanted:
         wanted["caller"] = _caller(visit, wanted["caller"])
     entries, following = visit.journal.entries(cursor=cursor, limit=_PAGE, **wanted)
-    fits = "Nothing fits so far: go on." if following else "Nothing fits."
-    empty = fits if given else ["Nothing was invoked yet. ", h.a("Choose an action", href="/connectors"), " and run it."]
+    fits = "No matches on this page. Continue with Older." if following else "No invocation matches."
+    empty = fits if given else ["No invocations yet. ", h.a("Choose an action", href="/connectors"), " and run it."]
     content = [
         entries_table(entries, visit.now, caption="Invocations", empty=empty),
         more(f"/invocations?{urlencode({**given, 'cursor': following})}" if following else None),

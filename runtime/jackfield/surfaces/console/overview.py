@@ -42,7 +42,7 @@ def shown(visit: PageRequest) -> Response:
 def _content(visit: PageRequest, span: Span) -> list[Node]:
     found = visit.journal.samples(visit.now - span.seconds, _MOST)
     numbers = figures(found, span, visit.now)
-    limited = f"Of the newest {_MOST:,} invocations." if len(found) == _MOST else None
+    limited = f"Based on the newest {_MOST:,} invocations." if len(found) == _MOST else None
     return [
         _tiles(visit, numbers),
         h.p(limited, class_="muted") if limited else None,
@@ -80,7 +80,7 @@ def _tiles(visit: PageRequest, numbers: Figures) -> Markup:
         _tile("Succeeded", share, None, "/invocations?status=succeeded"),
         _tile("Latency, p50", span_text(numbers.p50), f"p95 {span_text(numbers.p95)}" if numbers.p95 is not None else None, None),
         _tile("Queued now", f"{counts['queued']:,}", f"{counts['running']:,} running", "/invocations?status=queued"),
-        _tile("In doubt", f"{counts['in_doubt']:,}", "to be settled" if counts["in_doubt"] else None, "/invocations?status=in_doubt", alarm=bool(counts["in_doubt"])),
+        _tile("In doubt", f"{counts['in_doubt']:,}", "to be resolved" if counts["in_doubt"] else None, "/invocations?status=in_doubt", alarm=bool(counts["in_doubt"])),
         _tile("Failing connections", f"{failing:,}", f"of {len(rows):,}", "/connections?status=failing", alarm=bool(failing)),
         class_="tiles",
     )  # fmt: skip
@@ -131,7 +131,7 @@ def _marks(marks: Iterable[tuple[str, str]], *further: Markup) -> Markup:
 
 def _nothing() -> Markup:
     return h.section(
-        h.h2("Nothing was invoked in this time"), h.p("Choose ", h.a("an action", href="/connectors"), " and run it."), class_="card wide"
+        h.h2("No invocations in this period"), h.p("Choose ", h.a("an action", href="/connectors"), " and run it."), class_="card wide"
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ _WORDS = {"succeeded": "Succeeded", "failed": "Failed", "in_doubt": "In doubt"}
 def result_shown(result: Mapping[str, Any], action: ActionManifest) -> Markup:
     """Render the Result of a run, with a link to its journal entry."""
     meta, status = result["meta"], str(result["status"])
-    word = "Would run" if meta.get("dryRun") and status == "succeeded" else _WORDS[status]
+    word = "Dry run passed" if meta.get("dryRun") and status == "succeeded" else _WORDS[status]
     entry = h.a("Journal entry", href=f"/invocations/{meta['invocationId']}")
     return h.div(
         h.div(h.h3(word, tabindex="-1", id="result-title"), badge(status), class_="row"),
@@ -35,10 +35,10 @@ def result_shown(result: Mapping[str, Any], action: ActionManifest) -> Markup:
         _next_page(result, action),
         terms(
             [
-                ("Took", span_text(meta.get("durationMs", 0) / 1000)),
-                ("Tries", meta.get("attempts", 0)),
+                ("Duration", span_text(meta.get("durationMs", 0) / 1000)),
+                ("Attempts", meta.get("attempts", 0)),
                 ("Request id", h.code(meta["requestId"]) if meta.get("requestId") else None),
-                ("Replayed", "yes: the key was used before, and nothing was sent" if meta.get("replayed") else None),
+                ("Replayed", "yes: the key was used before, so nothing was sent" if meta.get("replayed") else None),
             ]
         ),
         h.p(entry),
@@ -56,15 +56,15 @@ def _next_page(result: Mapping[str, Any], action: ActionManifest) -> Markup | No
     if meta.get("complete") is True or (not following and meta.get("complete") is None):
         return None
     if not following:
-        return h.p("There is more: the output has the token of the next page.", class_="muted")
+        return h.p("More pages follow: the output has the token of the next page.", class_="muted")
     button = h.button("Next page", type="button", data_next=json.dumps(following))
-    return h.p(button, " There is more: this is one page of the list.", class_="muted")
+    return h.p(button, " More pages follow.", class_="muted")
 
 
 def _dry(meta: Mapping[str, Any], status: str, action: ActionManifest) -> Markup | None:
     if not meta.get("dryRun") or status != "succeeded":
         return None
-    return notice(f"Inputs and connection are fine, and the connection was opened. “{action.title}” was not sent.", tone="good")
+    return notice(f"The inputs are valid and the connection was opened. “{action.title}” was not run.", tone="good")
 
 
 def error_shown(error: Mapping[str, Any]) -> Markup:
@@ -76,8 +76,8 @@ def error_shown(error: Mapping[str, Any]) -> Markup:
         ("HTTP status", provider.get("httpStatus")),
         ("Request id", h.code(provider["requestId"]) if provider.get("requestId") else None),
     ]
-    words = h.div(h.h4("What the provider said"), terms(said), class_="provider") if provider else None
-    again = "It may be sent again." if error.get("retryable") else None
+    words = h.div(h.h4("Provider's response"), terms(said), class_="provider") if provider else None
+    again = "Retryable." if error.get("retryable") else None
     kind = terms([("Error", [h.code(error["code"]), f" {again}" if again else ""])])
     return h.div(fault_of(str(error["message"]), error.get("hint"), error.get("details", ())), kind, words)
 
@@ -89,7 +89,7 @@ def output_shown(output: Any) -> Markup:
 
 def _shape(output: Any) -> Node:
     if isinstance(output, Mapping) and not output:
-        return h.p("It is empty.", class_="empty")
+        return h.p("Empty.", class_="empty")
     return _value(output, 0)
 
 

@@ -51,7 +51,7 @@ def page(visit: PageRequest, section: str, title: str, *content: Node, scripts: 
     """Render a page with the navigation, in which ``section`` is marked as current."""
     whole = document(
         title,
-        h.a("Skip to the content", href="#content", class_="skip"),
+        h.a("Skip to content", href="#content", class_="skip"),
         _side(visit, section),
         h.main(*content, id="content", tabindex="-1"),
         scripts=scripts,

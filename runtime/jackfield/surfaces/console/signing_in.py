@@ -29,14 +29,14 @@ __all__ = ["routes", "safe_path"]
 _LONGEST_FORM = 16 * 1024
 _MOST_FIELDS = 10
 _REASONS = {
-    "expired": "You were signed out, since nothing was done for a while, or the token has ended. Sign in again.",
+    "expired": "Your session has expired. Sign in again.",
     "left": "You are signed out.",
 }
-_USED = "This link was used already, or is older than ten minutes. Start the server again for a new one, or paste a token."
-_NOT_OPENED = "Another page opened this link by itself. It is still good: click it, or paste it into the address bar."
-_UNKNOWN = "The token is not known, has expired or was revoked."
-_FOREIGN = "The form had grown old. Please try again."
-_NO_STORE = "This server has no database, so there are no tokens, and nobody can sign in. Set JACKFIELD_DATABASE_URL."
+_USED = "This link has been used or has expired after ten minutes. Restart the server for a new one, or enter a token."
+_NOT_OPENED = "This link was opened by another page. It is still valid: click it, or paste it into the address bar."
+_UNKNOWN = "The token is invalid, expired or revoked."
+_FOREIGN = "The form has expired. Try again."
+_NO_STORE = "Signing in needs a database, and none is configured. Set JACKFIELD_DATABASE_URL."
 _AHEAD = ("prefetch", "prerender")
 
 
@@ -63,7 +63,9 @@ def _with_error_page(function: Callable[[Request], Awaitable[Response]]) -> Call
         except TooLarge as error:
             raise Problem(413, str(error), {"Connection": "close"}) from None
         except JackfieldError as error:
-            whole = document("Out of order", h.main(h.h1("Out of order"), fault_of(error.message, error.hint), class_="alone"))
+            whole = document(
+                "Service unavailable", h.main(h.h1("Service unavailable"), fault_of(error.message, error.hint), class_="alone")
+            )
             return secured(HTMLResponse(whole, 503))
 
     return endpoint
@@ -120,7 +122,7 @@ class _SignIn:
 
     def _let_in(self, workspace: str, secret: str, address: str) -> Response:
         """Render a page that refreshes to ``address``: a redirect of another site's link would not carry a SameSite=Strict cookie."""
-        whole = document("Signed in", h.main(h.h1("Signed in"), h.p(h.a("Go on", href=address)), class_="alone"))
+        whole = document("Signed in", h.main(h.h1("Signed in"), h.p(h.a("Continue", href=address)), class_="alone"))
         refresh = h.meta(http_equiv="refresh", content=f"0;url={below_prefix(address)}")
         response = secured(HTMLResponse(whole.replace("</head>", f"{refresh}</head>", 1)))
         self._entrance.jar.begin(response, workspace, secret)
@@ -160,7 +162,7 @@ def _sign_in(csrf: str, address: str, notice: str | None) -> Markup:
         h.input(type="hidden", name="next", value=address),
         h.div(
             h.label("Token", for_="token"),
-            h.p("It begins with ", h.code("jf_"), ", or is a JWT of your identity provider.", class_="hint", id="token-hint"),
+            h.p("A token of this server (", h.code("jf_…"), "), or a JWT of your identity provider.", class_="hint", id="token-hint"),
             token,
             class_="field",
         ),
@@ -169,11 +171,11 @@ def _sign_in(csrf: str, address: str, notice: str | None) -> Markup:
         action="/login",
     )
     where = h.p(
-        "On the machine that runs jackfield, ",
+        "On the server, ",
         h.code("jackfield serve"),
-        " prints a link that signs you in once, and ",
+        " prints a one-time link, and ",
         h.code("jackfield tokens create --scope manage"),
-        " makes a token.",
+        " creates a token.",
     )
     shown = h.p(notice, class_="notice", role="status") if notice else None
     return element(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["timeline", "timeline_title"]
 
-_WIDTH, _ROW, _PAD, _LABEL = 600, 26, 4, 90
+_WIDTH, _ROW, _PAD, _LABEL = 600, 26, 4, 115
 _OPEN = 12
 """Up to this many requests are expanded by default."""
 _LEAST = 3.0
@@ -36,13 +36,13 @@ class _Try:
     def label(self, *, paged: bool) -> str:
         """Name the attempt; for a paginated action by its page, plus the attempt if the page was retried."""
         if not paged:
-            return f"Try {self.number}"
-        return f"Page {self.page}" if self.number == 1 else f"Page {self.page}, try {self.number}"
+            return f"Attempt {self.number}"
+        return f"Page {self.page}" if self.number == 1 else f"Page {self.page}, attempt {self.number}"
 
 
 def timeline_title(entry: Entry) -> str:
     """Return the section's title, which mentions pages for a paginated action."""
-    return "Pages and tries" if _is_paged([*_tries(entry)]) else "Tries"
+    return "Pages and attempts" if _is_paged([*_tries(entry)]) else "Attempts"
 
 
 def timeline(entry: Entry) -> Markup:
@@ -64,11 +64,11 @@ def timeline(entry: Entry) -> Markup:
         )
         for item in tries
     ]  # fmt: skip
-    first = "Page" if paged else "Try"
-    table = rows_table(timeline_title(entry), (first, "Outcome", "Began", "Took", "Request id"), rows)
+    first = "Page" if paged else "Attempt"
+    table = rows_table(timeline_title(entry), (first, "Outcome", "Started", "Duration", "Request id"), rows)
     drawn = [h.div(picture, class_="picture"), table]
     summary = h.p(title, class_="muted")
-    return h.div(summary, drawn if len(tries) <= _OPEN else h.details(h.summary("Show each"), drawn))
+    return h.div(summary, drawn if len(tries) <= _OPEN else h.details(h.summary("Show all"), drawn))
 
 
 def _tries(entry: Entry) -> Iterator[_Try]:
@@ -89,16 +89,16 @@ def _is_paged(tries: list[_Try]) -> bool:
 
 def _counted(tries: list[_Try], *, paged: bool) -> str:
     if not paged:
-        return "1 try" if len(tries) == 1 else f"{len(tries)} tries"
+        return "1 attempt" if len(tries) == 1 else f"{len(tries)} attempts"
     repeated = sum(item.number > 1 for item in tries)
-    return f"{tries[-1].page} pages" + (f", {repeated} of the requests repeated" if repeated else "")
+    return f"{tries[-1].page} pages" + (f", {repeated} of the requests retried" if repeated else "")
 
 
 def _none(entry: Entry) -> str:
     if entry.attempts:
-        return "Only the number of tries was recorded."
+        return "Only the number of attempts was recorded."
     if entry.status == "in_doubt" or entry.doubt is not None:
-        return "It may have been sent: no try was recorded before its process stopped."
+        return "It may have been sent: the process stopped before an attempt was recorded."
     return "Nothing was sent yet." if entry.is_open else "Nothing was sent."
 
 

@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 
 __all__ = ["created", "listed", "pattern_lines", "revoked", "rules_shown"]
 
-_DONE = {"revoked": "The token is revoked, and refused from now on."}
-_MEANT = {"read": "read: see things", "invoke": "invoke: see things, and run actions", "manage": "manage: everything"}
+_DONE = {"revoked": "Token revoked."}
+_MEANT = {"read": "read: view", "invoke": "invoke: view and run actions", "manage": "manage: full access"}
 
 
 def listed(visit: PageRequest) -> Response:
     """``GET /tokens``."""
     visit.require("read")
     found, cursor = _listed(visit)
-    lead = "A token is for a program that calls this workspace, and for a person who signs in here."
+    lead = "Tokens authenticate programs that call this workspace and people who sign in here."
     rows = [_row(visit, token) for token in found]
     columns = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "Actions")
-    table = h.section(h.h2("Tokens"), rows_table("Tokens", columns, rows, empty="There is no token yet."), class_="card")
+    table = h.section(h.h2("Tokens"), rows_table("Tokens", columns, rows, empty="No tokens yet."), class_="card")
     done = notice(_DONE[visit.query["done"]], tone="good") if visit.query.get("done") in _DONE else None
     older = more(f"/tokens?cursor={cursor}" if cursor else None)
     return page(visit, "tokens", "Tokens", heading("Tokens", lead=lead), done, _making(visit), table, older)
@@ -61,9 +61,9 @@ def created(visit: PageRequest) -> Response:
         told = fault_of(error.message, error.hint, [item.to_json() for item in error.details])
         return fragment(told) if visit.partial else page(visit, "tokens", "Tokens", heading("Tokens"), told, status=error.http_status)
     told = h.div(
-        h.p("This is the token. It is shown now and never again; keep it where secrets are kept."),
+        h.p("Copy the token now and store it securely. It is not shown again."),
         code_block(made.text, "The new token"),
-        h.p(h.a("Show it in the list", href="/tokens")),
+        h.p(h.a("Back to the list", href="/tokens")),
         class_="notice good", role="alert",
     )  # fmt: skip
     return fragment(told) if visit.partial else page(visit, "tokens", "Tokens", heading("Tokens"), told)
@@ -105,12 +105,12 @@ def _require_free(visit: PageRequest) -> None:
     :raises Problem: 403 if the caller's token has rules.
     """
     if visit.identity.rules:
-        raise Problem(403, "a token with rules of its own cannot make or revoke tokens")
+        raise Problem(403, "a token with rules cannot create or revoke tokens")
 
 
 def _making(visit: PageRequest) -> Markup | None:
     if not visit.may("manage") or visit.identity.rules:
-        return notice("Your token may not make or revoke tokens.")
+        return notice("Your token may not create or revoke tokens.")
     name = h.input(type="text", id="name", name="name", maxlength=200, autocomplete="off", aria_describedby="name-hint")
     scope = h.select(option_list([(one, _MEANT[one]) for one in SCOPES], "invoke"), id="scope", name="scope")
     expiry = [("30d", "in 30 days"), ("90d", "in 90 days"), ("365d", "in a year"), ("", "never")]
@@ -132,8 +132,8 @@ def _rule_fields() -> Markup:
         id="block", name="block", rows=2, spellcheck="false", placeholder="effect:write & connection:prod-*", aria_describedby="block-hint"
     )
     return h.div(
-        field("allow", "Allow", allow, "One pattern a line; none at all allows everything that the workspace allows."),
-        field("block", "Block", block, "What it must not do; block goes before allow."),
+        field("allow", "Allow", allow, "One pattern per line. Without any, everything that the workspace allows."),
+        field("block", "Block", block, "One pattern per line. Block takes precedence over allow."),
         class_="stack",
     )
 
@@ -146,7 +146,7 @@ def _row(visit: PageRequest, token: Token) -> tuple[Node, ...]:
             csrf_field(visit.csrf), h.button("Revoke", class_="quiet danger", aria_label=f"Revoke {token.name or token.id}"),
             method="post", action=f"/tokens/{token.id}/revocation",
         )  # fmt: skip
-    name = [h.strong(token.name or "without a name"), h.br(), h.code(token.id, class_="small")]
+    name = [h.strong(token.name or "unnamed"), h.br(), h.code(token.id, class_="small")]
     used = at(token.last_used_at, visit.now)
     expires = at(token.expires_at, visit.now) if token.expires_at is not None else "never"
     return name, badge(status), token.scope, rules_shown(token.rules) or "none", expires, used, revoke

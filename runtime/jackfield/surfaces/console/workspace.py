@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["changed", "explained", "shown"]
 
 _OPERATORS = (
-    ("allowAmbient", "allow_ambient", "Connections made here may use the host's own identity"),
-    ("allowOwnExternalId", "allow_own_external_id", "Connections made here may bring an External ID of their own"),
+    ("allowAmbient", "allow_ambient", "Connections created here may use the host's identity"),
+    ("allowOwnExternalId", "allow_own_external_id", "Connections created here may set their own External ID"),
 )
-_REFERENCES = "Secrets of the host that connections made here may refer to"
-_DONE = {"changed": "The settings are saved. Processes that run follow within five seconds."}
+_REFERENCES = "Host secrets that connections created here may refer to"
+_DONE = {"changed": "Settings saved. Running processes apply them within five seconds."}
 
 _SUGGESTED = 500
 """Maximum number of actions, and of connections, that a field suggests."""
@@ -46,7 +46,7 @@ def changed(visit: PageRequest) -> Response:
     """``POST /workspace``: the operator may change all settings; the scope ``manage``, only input recording and retention."""
     visit.require("manage")
     if visit.identity.rules:
-        raise Problem(403, "a token with rules of its own cannot change the workspace")
+        raise Problem(403, "a token with rules cannot change the workspace")
     try:
         visit.runtime.access.workspaces.acting_as(visit.identity.actor).set(visit.identity.workspace, _changes(visit))
     except JackfieldError as error:
@@ -63,11 +63,11 @@ def explained(visit: PageRequest) -> Response:
     given = {name: visit.query.get(name, "").strip() for name in ("token", "call", "connection")}
     connector, slash, action = given["call"].partition("/")
     if not slash:
-        told: Node = fault_of("name an action as connector/action", "Choose one of the list.")
+        told: Node = fault_of("enter the action as connector/action", "Choose one from the list.")
     elif (unknown := _unknown(visit, connector, action)) is not None:
         told = unknown
     elif (lost := missing(visit.connections, given["connection"] or None)) is not None:
-        told = fault_of(lost.message, "Choose a connection of the list, or leave it out.")
+        told = fault_of(lost.message, "Choose a connection from the list, or leave it empty.")
     else:
         told = _verdict(
             _decision(visit, Request(connector, action, _effect(visit, connector, action), given["connection"] or None), given["token"])
@@ -100,8 +100,8 @@ def _settings(visit: PageRequest, settings: Settings) -> Markup:
     )  # fmt: skip
     form = h.form(
         csrf_field(visit.csrf),
-        _checkbox("keepInputs", "Keep inputs", settings.keep_inputs, "The journal keeps what is confidential masked; without it, only a fingerprint.", changes=changes),
-        field("retentionDays", "Keep settled invocations for days", days, f"{RETENTION_DAYS} by default. What is in doubt stays until it is settled."),
+        _checkbox("keepInputs", "Record inputs", settings.keep_inputs, "The journal stores inputs with secrets masked; otherwise only a fingerprint.", changes=changes),
+        field("retentionDays", "Retention in days", days, f"{RETENTION_DAYS} by default. Invocations in doubt are kept until they are resolved."),
         _operators(visit, settings),
         h.div(h.button("Save", class_="primary", disabled=not changes), class_="actions"),
         h.div(id="outcome", aria_live="polite"),
@@ -114,12 +114,12 @@ def _operators(visit: PageRequest, settings: Settings) -> Markup:
     """Render rules and host permissions. Only the operator may change them, so that no tenant can lift its own limits."""
     rules = settings.rules
     if visit.identity.rules:
-        return h.p("Rules and what concerns the host are not shown to a token with rules of its own.", class_="muted")
+        return h.p("Rules and host access are hidden from tokens with rules.", class_="muted")
     if not visit.operator:
         said: list[tuple[str, Node]] = [(_REFERENCES, ", ".join(_references(settings)) or "none")]
         said += [(title, "yes" if getattr(settings, name) else "no") for _, name, title in _OPERATORS]
         return h.div(
-            h.h3("Set by the operator"), h.p("Whoever runs jackfield sets these: ", h.code("jackfield workspaces set"), "."),
+            h.h3("Set by the operator"), h.p("Only the operator can change these, with ", h.code("jackfield workspaces set"), "."),
             terms([("Rules", rules_shown(rules) or "none: everything is allowed"), *said]),
         )  # fmt: skip
     boxes = [_checkbox(member, title, bool(getattr(settings, name)), None, changes=True) for member, name, title in _OPERATORS]
@@ -128,13 +128,18 @@ def _operators(visit: PageRequest, settings: Settings) -> Markup:
         "\n".join(_references(settings)), id="allowReferences", name="allowReferences", rows=2, spellcheck="false",
         aria_describedby="allowReferences-hint",
     )  # fmt: skip
-    hint: Node = ["One pattern a line, such as ", h.code("env:ACME_*"), " or ", h.code("file:/etc/acme/*"), "; none by default."]
+    hint: Node = ["One pattern per line, such as ", h.code("env:ACME_*"), " or ", h.code("file:/etc/acme/*"), "; none by default."]
     block = h.textarea("\n".join(rules.block), id="block", name="block", rows=3, spellcheck="false", aria_describedby="block-hint")
     return h.div(
         h.h3("Rules"),
-        field("allow", "Allow", allow, ["One pattern a line, such as ", h.code("aws-ses/*"), "; none at all allows everything."]),
-        field("block", "Block", block, ["For instance ", h.code("effect:write & connection:prod-*"), ". Block goes before allow."]),
-        h.h3("The host"),
+        field("allow", "Allow", allow, ["One pattern per line, such as ", h.code("aws-ses/*"), ". Without any, everything is allowed."]),
+        field(
+            "block",
+            "Block",
+            block,
+            ["One pattern per line, such as ", h.code("effect:write & connection:prod-*"), ". Block takes precedence."],
+        ),
+        h.h3("Host access"),
         field("allowReferences", _REFERENCES, references, hint),
         boxes,
         class_="stack",
@@ -155,7 +160,7 @@ def _asking(visit: PageRequest, given: Mapping[str, str] | None = None, told: No
     given = given or {}
     bound = bool(visit.identity.rules)
     tokens = [] if bound else Tokens(visit.server.storage.database, visit.identity.workspace, visit.server.clock).list(limit=200)[0]
-    choices = [("", "Your own"), *((token.id, f"{token.name or token.id} ({token.scope})") for token in tokens)]
+    choices = [("", "Your token"), *((token.id, f"{token.name or token.id} ({token.scope})") for token in tokens)]
     token = h.select(option_list(choices, given.get("token", "")), id="token", name="token")
     call = h.input(
         type="text",
@@ -172,12 +177,12 @@ def _asking(visit: PageRequest, given: Mapping[str, str] | None = None, told: No
         list="connection-choices",
     )  # fmt: skip
     form = h.form(
-        h.div(field("token", "Token", token), field("call", "Action", call), field("connection", "Connection, if it needs one", connection), class_="pair"),
+        h.div(field("token", "Token", token), field("call", "Action", call), field("connection", "Connection (optional)", connection), class_="pair"),
         _choices(visit),
         h.button("Check"),
         action="/workspace/verdict", hx_get="/workspace/verdict", hx_target="#verdict", hx_swap="innerHTML",
     )  # fmt: skip
-    lead = h.p("Would a call be allowed, and which rule says so?", class_="muted")
+    lead = h.p("Check whether a call is allowed and which rule decides.", class_="muted")
     return h.section(h.h2("Explain"), lead, form, h.div(told, id="verdict", aria_live="polite"), class_="card")
 
 
@@ -196,10 +201,10 @@ def _unknown(visit: PageRequest, connector: str, action: str) -> Markup | None:
     try:
         actions = visit.catalog.find(connector).actions
     except JackfieldError as error:
-        return fault_of(error.message, "Choose an action of the list.")
+        return fault_of(error.message, "Choose an action from the list.")
     if action in actions:
         return None
-    return fault_of(f"'{connector}' has no action '{action[:80]}'{did_you_mean(action, actions)}", "Choose an action of the list.")
+    return fault_of(f"'{connector}' has no action '{action[:80]}'{did_you_mean(action, actions)}", "Choose an action from the list.")
 
 
 def _effect(visit: PageRequest, connector: str, action: str) -> str:
@@ -219,6 +224,6 @@ def _decision(visit: PageRequest, request: Request, token: str) -> Decision:
 
 
 def _verdict(decision: Decision) -> Markup:
-    rows = [(step.source, step.kind, h.code(step.pattern), "fits" if step.fits else "does not fit") for step in decision.trail]
-    trail = rows_table("Patterns looked at", ("Rules of the", "List", "Pattern", "Match"), rows) if rows else None
+    rows = [(step.source, step.kind, h.code(step.pattern), "matches" if step.fits else "no match") for step in decision.trail]
+    trail = rows_table("Patterns evaluated", ("Source", "List", "Pattern", "Match"), rows) if rows else None
     return h.div(h.p(badge("allowed" if decision.allowed else "refused"), " ", decision.rule), trail, class_="notice plain", role="status")

@@ -1,7 +1,7 @@
 "use strict";
-// Tabs, copy buttons, dialogs and keyboard shortcuts of every page. Everything else is links, forms and htmx.
+// Tabs, copy buttons, dialogs, keyboard shortcuts and local times. Everything else is links, forms and htmx.
 (() => {
-  const chosen = new Map(); // the tab that the reader chose, by the id of its group; kept for the session
+  const chosen = new Map(); // the selected tab by the id of its group, stored for the session
 
   const tabsOf = (group) => [...group.querySelectorAll('[role="tab"]')];
 
@@ -10,7 +10,7 @@
     try {
       return sessionStorage.getItem(`tab:${group.id}`);
     } catch {
-      return null; // storage is switched off
+      return null; // storage is disabled
     }
   };
 
@@ -19,7 +19,7 @@
     try {
       sessionStorage.setItem(`tab:${group.id}`, tab.id);
     } catch {
-      // storage is switched off: the choice lasts as long as the page
+      // storage is disabled: the choice lasts until the page is left
     }
   };
 
@@ -27,7 +27,7 @@
     if (element.getAttribute(name) !== value) element.setAttribute(name, value);
   };
 
-  /** Show the chosen panel only. Changes nothing that is right already, so the observer below comes to rest. */
+  /** Show only the selected panel. Leaves correct attributes alone, so the observer below does not loop. */
   const show = (group) => {
     const tabs = tabsOf(group);
     const id = remembered(group);
@@ -55,7 +55,7 @@
       await navigator.clipboard.writeText(text);
       button.textContent = "Copied";
     } catch {
-      // without permission, or without TLS on another machine: leave it selected, to be copied by hand
+      // no clipboard permission, or no TLS on a remote host: select the text, to be copied by hand
       getSelection().selectAllChildren(button.parentElement.querySelector("code"));
       button.textContent = "Selected";
     }
@@ -91,7 +91,7 @@
       const button = form.querySelector("button.primary");
       if (button.disabled || form.classList.contains("htmx-request")) return;
       event.preventDefault();
-      button.click(); // as the reader would: what is filled in is collected on the click
+      button.click(); // the click handler collects the form's values
     }
     const writes = event.target.closest?.("input, textarea, select, [contenteditable]");
     if (event.key === "/" && !writes && !event.ctrlKey && !event.metaKey && !event.altKey && !document.querySelector("dialog[open]")) {
@@ -117,7 +117,7 @@
     },
   };
 
-  /** Times in the reader's time zone; without a script they are in UTC, and say so. */
+  /** Convert times to the reader's time zone; the server writes them in UTC and labels them so. */
   const localize = () => {
     for (const place of document.querySelectorAll("[data-local]")) {
       const when = new Date(place.getAttribute("datetime") || place.dataset.at);
@@ -140,8 +140,8 @@
   };
   document.addEventListener("DOMContentLoaded", () => {
     showAll();
-    // After a swap htmx's settle step puts the server's attributes back, so attributes are watched as well as children. The observer runs
-    // before the next frame is painted: no panel is seen that is not chosen.
+    // After a swap, htmx's settle step restores the server's attributes, so watch attributes as well as children. The observer runs before
+    // the next paint, so an unselected panel never flashes.
     new MutationObserver(showAll).observe(document.body, {
       childList: true, subtree: true, attributes: true, attributeFilter: ["hidden", "aria-selected", "tabindex"],
     });

@@ -1,13 +1,13 @@
 "use strict";
-// json-editor keeps the tree of members, their values and their events; how a member looks and is named to a screen reader is ours.
+// Editors for json-editor, which manages the tree of members, values and events; these classes render accessible controls.
 (() => {
-  // Style attributes are forbidden by the page's policy; the same through the CSSOM is not.
+  // The page's Content-Security-Policy forbids style attributes, but not the CSSOM.
   const setAttribute = Element.prototype.setAttribute;
   Element.prototype.setAttribute = function (name, value) {
     if (name === "style") this.style.cssText = value;
     else setAttribute.call(this, name, value);
   };
-  JSONEditor.prototype.addNewStyleRules = () => {}; // it would make an inline style sheet; ours is console.css
+  JSONEditor.prototype.addNewStyleRules = () => {}; // the policy forbids its inline style sheet; console.css replaces it
 
   const make = (name, attributes = {}, ...children) => {
     const element = document.createElement(name);
@@ -21,7 +21,7 @@
   const isEmpty = (value) => value === undefined || value === null || value === "";
   const asText = (value) => (isEmpty(value) ? "" : typeof value === "string" ? value : JSON.stringify(value));
 
-  /** A member with one control or several. ``value`` is what the invocation gets: undefined where nothing was given. */
+  /** Editor of a member, with one or more controls. ``value`` goes into the invocation; undefined if the field is empty. */
   class Field extends JSONEditor.AbstractEditor {
     build() {
       this.no_link_holder = true;
@@ -34,7 +34,7 @@
       this.box.append(this.label);
       if (this.hints.hint) {
         const hint = make("p", { class: "hint", id: `${this.id}-hint` });
-        hint.innerHTML = this.hints.hint; // rendered from Markdown by the server, without HTML of its author
+        hint.innerHTML = this.hints.hint; // safe: rendered by the server from Markdown, with raw HTML disabled
         this.box.append(hint);
       }
       this.buildControl();
@@ -43,7 +43,7 @@
 
     grouped() { return false; }
 
-    /** Attributes of a control: it is described by its hint. */
+    /** Return the common attributes of a control. */
     common(id = this.id) {
       return { id, "aria-describedby": this.hints.hint ? `${this.id}-hint` : undefined, "aria-required": this.hints.required ? "true" : undefined };
     }
@@ -93,7 +93,7 @@
 
     read() { return TextField.parsed(this.input.value, this.hints.kind); }
 
-    /** A text as the kind has it; what is no number, or no JSON, stays a text, and the server says so. */
+    /** Convert a text to its kind. Text that is not a number or JSON stays text, and the server reports the error. */
     static parsed(text, kind) {
       const trimmed = text.trim();
       if (trimmed === "") return undefined;
@@ -153,7 +153,7 @@
     }
   }
 
-  /** Rows that can be added and removed. A subclass makes a row's controls, and reads and writes them. */
+  /** Rows that can be added and removed. A subclass builds, reads and writes a row's controls. */
   class RowsField extends Field {
     grouped() { return true; }
 
@@ -234,7 +234,7 @@
     }
   }
 
-  /** Files: each is uploaded when it is chosen, and named by its id. */
+  /** File picker: uploads each file on selection and stores its id. */
   class FilesField extends Field {
     buildControl() {
       this.files = [];
@@ -247,8 +247,8 @@
 
     async chosen() {
       const buttons = [...this.box.closest("form").querySelectorAll("button[name]:enabled")];
-      for (const button of buttons) button.disabled = true; // nothing is sent without a file that is on its way
-      let told = "";
+      for (const button of buttons) button.disabled = true; // do not submit before the upload has finished
+      let report = "";
       for (const file of this.input.files) {
         this.state.textContent = `Uploading ${file.name}…`;
         try {
@@ -256,20 +256,20 @@
             method: "POST", body: file,
             headers: { "X-CSRF-Token": document.querySelector('input[name="csrf"]').value, "Content-Type": file.type || "application/octet-stream" },
           });
-          const kept = await answer.json().catch(() => ({}));
-          if (!answer.ok) throw new Error(kept.detail || `the server answered ${answer.status}`);
+          const stored = await answer.json().catch(() => ({}));
+          if (!answer.ok) throw new Error(stored.detail || `the server answered ${answer.status}`);
           if (this.hints.kind === "file") this.files = [];
           this.files = this.files.filter((one) => one.name !== file.name);
-          this.files.push({ name: file.name, size: file.size, value: { file: kept.file } });
-          told += `${file.name} is uploaded. `;
+          this.files.push({ name: file.name, size: file.size, value: { file: stored.file } });
+          report += `${file.name} is uploaded. `;
         } catch (error) {
-          told += `${file.name} could not be uploaded: ${error.message}. `;
+          report += `${file.name} could not be uploaded: ${error.message}. `;
         }
       }
       this.input.value = "";
       this.show();
       this.changed();
-      this.state.textContent = told.trim();
+      this.state.textContent = report.trim();
       for (const button of buttons) button.disabled = false;
     }
 
@@ -302,7 +302,7 @@
     }
   }
 
-  /** Members below each other; those that nobody must fill in may be behind "More fields". */
+  /** Members of an object; further optional ones are behind "More fields". */
   class ObjectField extends Field {
     preBuild() {
       const placed = Object.entries(this.schema.properties).sort(([, one], [, other]) => one.propertyOrder - other.propertyOrder);

@@ -1,5 +1,5 @@
 "use strict";
-// Forms made from schemas: what is filled in goes, as JSON, to where the page sends it; faults that come back are shown at their fields.
+// Forms generated from schemas: submit the values as JSON, and show the errors of the response at their fields.
 (() => {
   const OPTIONS = {
     theme: "html", iconlib: null, disable_collapse: true, disable_edit_json: true, disable_properties: true, no_additional_properties: true,
@@ -19,7 +19,7 @@
   const controlsOf = (field) => [...field.querySelectorAll("input:not([type=hidden]), select, textarea")];
 
   const clearFaults = (form) => {
-    for (const told of form.querySelectorAll(".field-error")) told.remove();
+    for (const message of form.querySelectorAll(".field-error")) message.remove();
     for (const control of form.querySelectorAll("[aria-invalid]")) {
       control.removeAttribute("aria-invalid");
       const rest = (control.getAttribute("aria-describedby") || "").split(" ").filter((id) => id && !id.endsWith("-error"));
@@ -28,17 +28,17 @@
     }
   };
 
-  /** A fault's message below its field, named to screen readers; the list of faults gets a link to it. */
+  /** Show an error below its field, announced to screen readers, and link to the field from the list of errors. */
   const showFault = (form, holder, item, number) => {
     const path = holder.dataset.form + item.dataset.pointer.replaceAll("/", ".").replaceAll("~1", "/").replaceAll("~0", "~");
     const place = byPath(form, path);
     if (!place || place === holder) return;
     const id = `${holder.dataset.form}-${number}-error`;
-    const told = document.createElement("p");
-    told.className = "field-error";
-    told.id = id;
-    told.textContent = item.dataset.message;
-    (place.querySelector(":scope > .field") || place).append(told);
+    const message = document.createElement("p");
+    message.className = "field-error";
+    message.id = id;
+    message.textContent = item.dataset.message;
+    (place.querySelector(":scope > .field") || place).append(message);
     const controls = controlsOf(place);
     for (const control of controls) {
       control.setAttribute("aria-invalid", "true");
@@ -63,7 +63,7 @@
     [...list.querySelectorAll("li[data-pointer]")].forEach((item, number) => showFault(form, holder, item, number));
   };
 
-  /** The choices of the fields; those that the provider knows are asked over the chosen connection. */
+  /** Load the choices of the fields; choices from the provider use the selected connection. */
   const fillOptions = async (holder) => {
     const asked = new Map();
     const chosen = holder.closest("form").querySelector("#connection")?.value;
@@ -73,7 +73,7 @@
       const address = holder.dataset.options + encodeURIComponent(list.dataset.source) + over;
       if (!asked.has(address)) asked.set(address, fetch(address).then((answer) => answer.json()).catch(() => ({})));
       const { items = [] } = await asked.get(address);
-      if (holder.dataset.optionsOver !== over) return; // another connection was chosen meanwhile
+      if (holder.dataset.optionsOver !== over) return; // another connection was selected meanwhile
       list.replaceChildren(...items.map(({ value, label, title }) => {
         const option = document.createElement("option");
         option.value = value;
@@ -83,7 +83,7 @@
     }
   };
 
-  /** What the chosen connection fills in by itself, said in the fields that may stay empty for it. */
+  /** Show as placeholders the values that the selected connection supplies. */
   const showBrought = (holder, schema) => {
     const option = document.getElementById("connection")?.selectedOptions[0];
     const values = option?.dataset.values ? JSON.parse(option.dataset.values) : {};
@@ -159,7 +159,7 @@
     });
   };
 
-  /** A connection that was made in the dialog is chosen in the form behind it. */
+  /** Select a connection created in the dialog in the form behind it. */
   const takeCreated = (made) => {
     const picker = document.getElementById("connection");
     if (!picker || picker.querySelector(`option[value="${CSS.escape(made.dataset.created)}"]`)) return;
@@ -171,7 +171,7 @@
     picker.dispatchEvent(new Event("input", { bubbles: true }));
   };
 
-  /** "Next page" fills the token of the next page into the form, and runs it again. */
+  /** On "Next page", fill the page token into the form and run it again. */
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("button[data-next]");
     const form = document.getElementById("run");
