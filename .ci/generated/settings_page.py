@@ -112,4 +112,5 @@ def _option(action: Any) -> str:
     value = f" {action.metavar}" if action.metavar else f" {'|'.join(action.choices)}" if action.choices else ""
     default = f" Default: `{action.default:g}`." if isinstance(action.default, float) else f" Default: `{action.default}`."
     shown = default if action.default not in (None, False, "", []) else ""
-    return f"- **`{action.option_strings[-1]}{value}`**: {str(action.help).rstrip('.')}.{shown}"
+    about = re.sub(r" \(default [^;)]*\)", "", str(action.help)) if shown else str(action.help)  # said once
+    return f"- **`{action.option_strings[-1]}{value}`**: {about.rstrip('.')}.{shown}"

@@ -35,7 +35,7 @@ def test_b12_options_apply_to_each_line(shell: Shell) -> None:
     shell.write("many.jsonl", line("a", timeoutSeconds=7) + line("b"))
     answer = shell.run("invoke", "--file", "many.jsonl", "--dry-run", "--timeout", "5s")
     assert [row["meta"]["dryRun"] for row in answer.lines] == [True, True]
-    assert answer.err == "jackfield: an option went before 'timeoutSeconds' of 1 lines, the first is line 1\n"
+    assert answer.err == "jackfield: an option replaced 'timeoutSeconds' on 1 lines, first on line 1\n"
     moved = shell.run("invoke", "--file", "many.jsonl", "--connection", "nowhere")
     assert [row["error"]["code"] for row in moved.lines] == ["unknown_connection"] * 2
     shell.write("one.json", line("a"))
@@ -57,7 +57,7 @@ def test_b12_nothing_to_do_is_told(shell: Shell) -> None:
     shell.write("none.jsonl", "\n")
     answer = shell.run("invoke", "--file", "none.jsonl")
     assert (answer.code, answer.out) == (0, "")
-    assert "'none.jsonl' has no line to run" in answer.err
+    assert "'none.jsonl' has no lines to run" in answer.err
 
 
 def test_b12_a_batch_goes_on_from_a_line_or_from_results(shell: Shell) -> None:
@@ -69,7 +69,7 @@ def test_b12_a_batch_goes_on_from_a_line_or_from_results(shell: Shell) -> None:
     shell.write("results.jsonl", "\n".join(first.out.splitlines()[:3]) + '\n{"status": "succ')
     again = shell.run("invoke", "--file", "many.jsonl", "--resume", "results.jsonl")
     assert [row["meta"]["line"] for row in again.lines] == [2, 5]
-    assert "lines in doubt were not run again: 4" in again.err
+    assert "lines in doubt were skipped: 4" in again.err
 
 
 def test_b12_a_dry_run_is_not_done(shell: Shell) -> None:
@@ -78,7 +78,7 @@ def test_b12_a_dry_run_is_not_done(shell: Shell) -> None:
     shell.write("results.jsonl", shell.run("invoke", "--file", "many.jsonl", "--dry-run").out)
     assert len(shell.run("invoke", "--file", "many.jsonl", "--resume", "results.jsonl").lines) == 1
     refused = shell.run("invoke", "--file", "many.jsonl", "--resume", "many.jsonl")
-    assert (refused.code, "no Result" in refused.json["error"]["message"]) == (2, True)
+    assert (refused.code, "not a Result" in refused.json["error"]["message"]) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_n7_what_is_no_result_is_refused_with_its_line(shell: Shell, content: st
     shell.write("results.jsonl", '\n{"status":"failed","meta":{"line":1}}\n' + content)
     refused = shell.run("invoke", "--file", "many.jsonl", "--resume", "results.jsonl")
     assert (refused.code, len(refused.lines)) == (2, 1)
-    assert "line 3, is no Result" in refused.json["error"]["message"]
+    assert "line 3, is not a Result" in refused.json["error"]["message"]
 
 
 def test_b12_ctrl_c_says_what_was_not_begun(shell: Shell) -> None:
@@ -115,5 +115,5 @@ def test_b12_ctrl_c_says_what_was_not_begun(shell: Shell) -> None:
             assert process.stderr.readline().startswith(b"jackfield: stopping")
         answer = shell.ended(process)
     assert answer.code == 1
-    assert "50 of 52 invocations were not begun, and cancelled before they were sent: 3; go on with '--resume RESULTS'" in answer.err
-    assert "('--resume 4' would leave the cancelled ones out)" in answer.err
+    assert "50 of 52 invocations were not started, and cancelled before they were sent: 3; continue with '--resume RESULTS'" in answer.err
+    assert "('--resume 4' would skip the cancelled ones)" in answer.err

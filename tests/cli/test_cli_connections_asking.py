@@ -88,14 +88,14 @@ def _database(shell: Shell, tmp_path: Path) -> None:
 def test_a_role(shell: Shell) -> None:
     """Each field is asked for with what it is, its examples and choices; an empty answer leaves it out; the secret is never shown."""
     terminal = Terminal(shell, "connections", "add", "acme", "--type", "aws-ses/awsAssumeRole", "--no-test")
-    terminal.until("An empty answer leaves an optional value out.")
+    terminal.until("Press Enter to skip an optional value.")
     terminal.until("Role ARN (required; such as arn:aws:iam::123456789012:role/acme-ses)")
     terminal.answer("roleARN: ", "")
-    terminal.until("A value is needed.")
+    terminal.until("A value is required.")
     terminal.answer("roleARN: ", "arn:aws:iam::123456789012:role/acme-ses")
     terminal.answer("accessKeyId: ", "AKIAIOSFODNN7EXAMPLE")
     terminal.answer("secretAccessKey (not shown): ", "typed-s3cret")
-    terminal.until("External ID (optional; left out, one is made)")
+    terminal.until("External ID (optional; generated if left empty)")
     terminal.answer("externalId: ", "")
     terminal.answer("sessionToken (not shown): ", "")
     terminal.until("One of: ")

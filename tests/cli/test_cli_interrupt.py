@@ -12,7 +12,7 @@ from shell import GateKeeper, Shell
 
 pytest_plugins = ["shell_fixture"]
 
-STOPPING = b"jackfield: stopping; what was sent runs to its end (Ctrl-C again leaves at once)\n"
+STOPPING = b"jackfield: stopping; waiting for requests that were sent (press Ctrl-C again to quit at once)\n"
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:

@@ -51,12 +51,12 @@ def test_a_person_is_told_that_it_is_shown_once(operator: Shell) -> None:
     operator.set(NO_COLOR="1")
     answer = operator.on_terminal("tokens", "create", "--scope", "read")
     assert re.search(r'"token": "jf_[0-9A-Za-z]{49}"', answer.out)
-    assert "only time" in answer.err
+    assert "not shown again" in answer.err
 
 
 def test_a_token_that_never_expires_is_warned_of(operator: Shell) -> None:
     """A token without an end is made, with a warning; one with an end is made without."""
-    assert "the token never expires" in operator.run("tokens", "create", "--scope", "read").err
+    assert "this token never expires" in operator.run("tokens", "create", "--scope", "read").err
     assert operator.run("tokens", "create", "--scope", "read", "--expires", "90d").err == ""
 
 

@@ -34,8 +34,8 @@ def test_set(operator: Shell) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("set", "default"), "nothing is to be set"),
-        (("set", "default", "--allow", "x/*", "--no-allow"), "exclude each other"),
+        (("set", "default"), "no setting is given"),
+        (("set", "default", "--allow", "x/*", "--no-allow"), "cannot be combined"),
         (("set", "nope", "--keep-inputs", "yes"), "there is no workspace 'nope'"),
         (("show", "defaul"), "did you mean 'default'?"),
         (("create", "default"), "there is a workspace 'default' already"),

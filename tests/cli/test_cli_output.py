@@ -113,4 +113,4 @@ def test_progress(shell: Shell, monkeypatch: pytest.MonkeyPatch, stdout: bool, s
     invocation = '{"connector": "echo", "action": "say"}\n'
     answer = shell.run("invoke", "--lines", stdin=invocation * 2 + "{}\n")
     assert len(answer.lines) == 3
-    assert ("3 done, 1 of them not succeeded" in ESCAPE.sub("", answer.err)) is shown
+    assert ("3 finished, 1 failed" in ESCAPE.sub("", answer.err)) is shown

@@ -117,7 +117,7 @@ def test_s2_dapr_needs_a_token_where_others_reach_it(
     """Behind a proxy too, the command does not start without ``DAPR_API_TOKEN``, and says how to allow it knowingly."""
     assert main([*words, "--components", components.folder]) == 2
     error = json.loads(capsys.readouterr().out)["error"]
-    assert "everybody who reaches this host" in error["message"]
+    assert "anyone who can reach this host" in error["message"]
     assert all(word in error["hint"] for word in ("DAPR_API_TOKEN", "--without-token"))
 
 

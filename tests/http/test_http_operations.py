@@ -79,7 +79,7 @@ def test_l45_an_origin_for_all_is_warned_of(tmp_path: Path) -> None:
     with process(tmp_path, "--origin", "*", "--origin", "http://localhost:3000"):
         pass
     told = (tmp_path / "stderr").read_text("utf-8")
-    assert told.startswith("jackfield: --origin '*' lets the web pages of every site call")
+    assert told.startswith("jackfield: --origin '*' lets pages of every website call")
 
 
 def test_pages_of_a_rebound_name_are_not_shown(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_m43_a_database_that_is_behind(tmp_path: Path, postgres_url: str) -> Non
         told = working.stderr.readline()
         working.send_signal(signal.SIGTERM)
         assert working.wait(30) == 0
-    assert told.startswith("jackfield worker takes up to 3 queued invocations at once from postgresql://")
+    assert told.startswith("jackfield worker runs up to 3 queued invocations at once from postgresql://")
     with open_database(postgres_url, migrate=None) as database:
         assert database.pending() == []
 

@@ -27,7 +27,7 @@ def ask(jackfield: Jackfield, type: str) -> dict[str, Any]:
     """
     kind = jackfield.connections.kinds.find(type)
     fields: Mapping[str, Any] = kind.schema.get("properties", {})
-    _say(f"{kind.about.title}: {kind.about.description}\nAn empty answer leaves an optional value out.\n")
+    _say(f"{kind.about.title}: {kind.about.description}\nPress Enter to skip an optional value.\n")
     values = _asked(jackfield, kind, fields)
     while True:
         faults = _faults(jackfield, kind, values)
@@ -60,7 +60,7 @@ def _answer(jackfield: Jackfield, kind: Kind, name: str, field: Mapping[str, Any
         text = _hidden(f"{name} (not shown): ") if is_secret else _line(f"{name}: ")
         if text.strip() or not needed:
             return _read(text, field) if text.strip() else None
-        _say("A value is needed.\n")
+        _say("A value is required.\n")
 
 
 def _introduction(jackfield: Jackfield, kind: Kind, name: str, field: Mapping[str, Any], *, needed: bool) -> str:
@@ -69,7 +69,7 @@ def _introduction(jackfield: Jackfield, kind: Kind, name: str, field: Mapping[st
     if "default" in field:
         notes.append(f"default {json.dumps(field['default'], ensure_ascii=False)}")
     if "generated" in marks:
-        notes.append("left out, one is made")
+        notes.append("generated if left empty")
     if field.get("examples"):
         notes.append(f"such as {field['examples'][0]}")
     about = field.get("description", "")

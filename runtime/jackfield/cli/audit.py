@@ -49,7 +49,7 @@ def _list(arguments: Namespace, output: Output) -> int:
 
 
 def _declare_verify(parser: Parser) -> None:
-    parser.add_argument("--head", metavar="HEAD", help="a head that an earlier verification printed, kept outside the database")
+    parser.add_argument("--head", metavar="HEAD", help="a head printed by an earlier verification and stored outside the database")
     declare_workspace(parser)
 
 
@@ -61,7 +61,7 @@ def _verify(arguments: Namespace, output: Output) -> int:
 
 
 def _declare_export(parser: Parser) -> None:
-    parser.add_argument("--out", metavar="FILE", help="a new file; by default the entries go to stdout")
+    parser.add_argument("--out", metavar="FILE", help="write to this new file (default: stdout)")
     declare_workspace(parser)
 
 

@@ -11,28 +11,28 @@ if TYPE_CHECKING:
 __all__ = ["BUILT_IN", "OURS", "load_plugged", "plugged"]
 
 BUILT_IN = {
-    "invoke": "run an action: from arguments, from a file, or many from lines",
-    "connectors": "what is installed",
-    "schema": "the JSON Schema of an action or a connection type",
-    "search": "find the action for a task",
-    "options": "the choices of a form field",
-    "connections": "the connections of the workspace",
-    "invocations": "what was asked, and what became of it",
-    "serve": "the HTTP API and the console",
-    "worker": "take queued invocations",
-    "workspaces": "the tenants, and what is set for each",
-    "tokens": "who may do what over the network",
-    "audit": "who changed what: list, verify and export the audit log",
-    "keys": "the master key",
-    "db": "the database: upgrade, check, backup",
+    "invoke": "run an action from arguments or a file, or many from JSON Lines",
+    "connectors": "list and show the installed connectors",
+    "schema": "print the JSON Schema of an action or a connection type",
+    "search": "search actions",
+    "options": "list the choices of a form field",
+    "connections": "manage connections",
+    "invocations": "view the journal, resolve invocations in doubt",
+    "serve": "serve the HTTP API and the console",
+    "worker": "run queued invocations",
+    "workspaces": "manage workspaces (tenants) and their settings",
+    "tokens": "manage access tokens",
+    "audit": "list, verify and export the audit log",
+    "keys": "rotate the master key",
+    "db": "upgrade, check, back up and restore the database",
     "mcp": "serve MCP over stdio",
-    "run": "run a small workflow file (Thand's forms)",
+    "run": "run a workflow file (Thand's forms)",
     "dapr": "serve Dapr's bindings API for a folder of components",
-    "completion": "shell completion for bash, zsh or fish",
+    "completion": "print a completion script for bash, zsh or fish",
 }
 """Summary of each built-in command; its module is ``jackfield.cli.<name>``."""
 
-OURS = {"demo": "the guided tour on an embedded AWS"}
+OURS = {"demo": "run the guided tour on an embedded AWS"}
 """Summaries of commands in jackfield's other packages, since an entry point cannot carry one."""
 _GROUP = "jackfield.commands"
 

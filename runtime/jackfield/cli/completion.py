@@ -83,7 +83,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     return 0
 
 
-VERBS = {"": Verb("Print a script that teaches your shell to complete jackfield's words.", _declare, _run)}
+VERBS = {"": Verb("Print a shell completion script.", _declare, _run)}
 
 
 def complete(words: Sequence[str]) -> list[str]:

@@ -26,16 +26,14 @@ _LARGEST_VERSION = 1_000_000_000
 
 
 def _declare_trial(parser: Parser) -> None:
-    parser.add_argument("--force", action="store_true", help="save it also where its test fails")
-    parser.add_argument("--no-test", action="store_true", help="save it untested")
+    parser.add_argument("--force", action="store_true", help="save even if the test fails")
+    parser.add_argument("--no-test", action="store_true", help="save without testing")
 
 
 def _declare_add(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("--type", required=True, metavar="TYPE", help="the connection type, such as aws-ses/awsAssumeRole")
-    parser.add_argument(
-        "--values", metavar="FILE", help="the values as JSON or YAML (- = stdin); left out on a terminal, they are asked for"
-    )
+    parser.add_argument("--values", metavar="FILE", help="the values as JSON or YAML (- = stdin); on a terminal, prompted for if omitted")
     _declare_trial(parser)
 
 
@@ -54,9 +52,7 @@ def _add(arguments: Namespace, output: Output) -> int:
 def _declare_replace(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("--values", required=True, metavar="FILE", help="the values as JSON or YAML (- = stdin)")
-    parser.add_argument(
-        "--version", type=count(1, _LARGEST_VERSION), metavar="N", help="the version that was looked at: refused where it is another by now"
-    )
+    parser.add_argument("--version", type=count(1, _LARGEST_VERSION), metavar="N", help="fail unless this is still the current version")
     _declare_trial(parser)
 
 
@@ -71,8 +67,10 @@ def _replace(arguments: Namespace, output: Output) -> int:
 
 
 def _declare_import(parser: Parser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a connection file, a folder of them, or '$NAME' of a variable (- = stdin)")
-    parser.add_argument("--replace", action="store_true", help="put them into the place of connections of the same names")
+    parser.add_argument(
+        "file", metavar="FILE", help="a connection file, a folder of them, or '$NAME' for an environment variable (- = stdin)"
+    )
+    parser.add_argument("--replace", action="store_true", help="replace stored connections with the same names")
     _declare_trial(parser)
 
 
@@ -93,7 +91,7 @@ def _import(arguments: Namespace, output: Output) -> int:
 
 def _asked(jackfield: Jackfield, arguments: Namespace) -> Mapping[str, Any]:
     if sys.stdin is None or not sys.stdin.isatty():
-        hint = "Give them as --values FILE (- = stdin); only a terminal can be asked."
+        hint = "Give them as --values FILE (- = stdin); prompting needs a terminal."
         raise UsageError("the values are missing", usage=arguments.usage, hint=hint)
     from jackfield.cli.asking import ask
 
@@ -125,6 +123,6 @@ def _giver(folder: str) -> Provenance:
 
 EDITS = {
     "add": Verb("Test and store a connection.", _declare_add, _add),
-    "replace": Verb("Give a stored connection other values; secrets that are left out stay as they are.", _declare_replace, _replace),
+    "replace": Verb("Replace the values of a stored connection; omitted secrets are kept.", _declare_replace, _replace),
     "import": Verb("Store the connections of a file or a folder.", _declare_import, _import),
 }

@@ -30,9 +30,9 @@ _FORMATS = {
 
 def _declare(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
-    parser.add_argument("--actions", metavar="A,B", help="only what these actions need; by default all that the connection serves")
-    parser.add_argument("--principal", metavar="ARN", help="who assumes the role: the user whose access key the connection has")
-    parser.add_argument("--format", choices=(*_FORMATS, "all"), default="all", help="what to print; all of it by default")
+    parser.add_argument("--actions", metavar="A,B", help="only what these actions need (default: all that the connection serves)")
+    parser.add_argument("--principal", metavar="ARN", help="the principal that assumes the role: the user of the connection's access key")
+    parser.add_argument("--format", choices=(*_FORMATS, "all"), default="all", help="what to print (default all)")
 
 
 def _run(arguments: Namespace, output: Output) -> int:
@@ -55,14 +55,14 @@ def _document(found: dict[str, Any], form: str) -> Any:
     return found[member]
 
 
-POLICY = Verb("Print the least policies that the connection needs, and templates that set them up.", _declare, _run)
+POLICY = Verb("Print least-privilege policies for the connection, and templates that set them up.", _declare, _run)
 
 _FAILED = 1
 
 
 def _declare_list(parser: Parser) -> None:
     parser.add_argument("--type", metavar="TYPE", help="only connections of this type")
-    parser.add_argument("--search", metavar="TEXT", help="only those with this text in their name, type or account")
+    parser.add_argument("--search", metavar="TEXT", help="only connections with this text in their name, type or account")
     declare_pages(parser)
 
 
@@ -127,8 +127,8 @@ def _remove(arguments: Namespace, output: Output) -> int:
 
 
 def _declare_export(parser: Parser) -> None:
-    parser.add_argument("names", nargs="*", metavar="NAME", help="the connections; by default all")
-    parser.add_argument("--secrets", action="store_true", help="with the secrets themselves instead of references to the environment")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="the connections (default: all)")
+    parser.add_argument("--secrets", action="store_true", help="include the secrets instead of references to environment variables")
 
 
 def _export(arguments: Namespace, output: Output) -> int:
@@ -139,11 +139,11 @@ def _export(arguments: Namespace, output: Output) -> int:
 
 VERBS = {
     "list": Verb("List the connections.", _declare_list, _list),
-    "show": Verb("Print a connection, its secrets masked.", _declare_name, _show),
-    "test": Verb("Try a connection without changing anything; exit code 1 where it fails.", _declare_name, _test),
+    "show": Verb("Print a connection with masked secrets.", _declare_name, _show),
+    "test": Verb("Test a connection without changing anything; exit code 1 if it fails.", _declare_name, _test),
     **EDITS,
-    "rename": Verb("Give a stored connection another name.", _declare_rename, _rename),
-    "remove": Verb("Forget a stored connection and its secrets.", _declare_name, _remove),
-    "export": Verb("Print connections as a connection file has them.", _declare_export, _export),
+    "rename": Verb("Rename a stored connection.", _declare_rename, _rename),
+    "remove": Verb("Remove a stored connection and its secrets.", _declare_name, _remove),
+    "export": Verb("Print connections in the format of a connection file.", _declare_export, _export),
     "policy": POLICY,
 }

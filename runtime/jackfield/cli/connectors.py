@@ -20,7 +20,7 @@ _FAILED = 1
 
 
 def _declare_list(parser: Parser) -> None:
-    text = "import each connector, judge its schemas, and compare its manifest with its code; exit code 1 where one is broken"
+    text = "import each connector, validate its schemas and compare its manifest with its code; exit code 1 if one is broken"
     parser.add_argument("--check", action="store_true", help=text)
 
 

@@ -28,23 +28,23 @@ _HTTP_PORT, _GRPC_PORT = 3500, 50001
 
 
 def _declare(parser: Parser) -> None:
-    parser.add_argument("--components", metavar="DIR", required=True, help="the folder (or the file) of Dapr components")
+    parser.add_argument("--components", metavar="DIR", required=True, help="a folder or file of Dapr components")
     declare_components(parser)
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen (default 127.0.0.1)")
-    parser.add_argument("--http-port", metavar="PORT", type=port, default=_HTTP_PORT, help="0 = any that is free (default 3500)")
-    parser.add_argument("--grpc-port", metavar="PORT", type=port, help="0 = any that is free (default 50001; needs the extra dapr)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    parser.add_argument("--http-port", metavar="PORT", type=port, default=_HTTP_PORT, help="0 = any free port (default 3500)")
+    parser.add_argument("--grpc-port", metavar="PORT", type=port, help="0 = any free port (default 50001; needs the extra dapr)")
     parser.add_argument(
-        "--grace", metavar="DURATION", type=duration(DAY), default=5.0, help="how long running requests may take at the end (5s)"
+        "--grace", metavar="DURATION", type=duration(DAY), default=5.0, help="time for running requests to finish on shutdown (default 5s)"
     )
 
 
 def declare_components(parser: Parser) -> None:
     """Add the options that control how components are read."""
-    parser.add_argument("--app-id", metavar="ID", help="the application; components with other scopes are not loaded (default: APP_ID)")
+    parser.add_argument("--app-id", metavar="ID", help="the app ID; components scoped to other apps are not loaded (default: APP_ID)")
     parser.add_argument(
-        "--without-token", action="store_true", help="serve the bindings to everybody who reaches this host, without DAPR_API_TOKEN"
+        "--without-token", action="store_true", help="serve the bindings without DAPR_API_TOKEN, to anyone who can reach this host"
     )
-    parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict refuses what Dapr's own code refuses")
+    parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict rejects what Dapr's own code rejects")
 
 
 def check_token(arguments: Namespace, *, local: bool) -> None:
@@ -54,8 +54,8 @@ def check_token(arguments: Namespace, *, local: bool) -> None:
     """
     if not (local or arguments.without_token or os.environ.get("DAPR_API_TOKEN")):
         raise InvalidInvocation(
-            "everybody who reaches this host could send through the components",
-            hint="Set DAPR_API_TOKEN, or listen on 127.0.0.1 without a proxy. --without-token serves them to everybody all the same.",
+            "anyone who can reach this host could send through the components",
+            hint="Set DAPR_API_TOKEN, or listen on 127.0.0.1 without a proxy. --without-token serves them without authentication.",
         )
 
 

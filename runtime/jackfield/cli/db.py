@@ -84,8 +84,8 @@ def _restore(arguments: Namespace, output: Output) -> int:
 
 
 VERBS = {
-    "upgrade": Verb("Bring the tables up to date.", _declare_nothing, _upgrade),
-    "check": Verb("Say whether the database is whole and up to date; exit code 1 where it is not.", _declare_nothing, _check),
-    "backup": Verb("Copy the database to a new file, while calls go on.", _declare_path, _backup),
-    "restore": Verb("Read a backup of PostgreSQL into an empty database.", _declare_path, _restore),
+    "upgrade": Verb("Upgrade the tables.", _declare_nothing, _upgrade),
+    "check": Verb("Check that the database is intact and up to date; exit code 1 if not.", _declare_nothing, _check),
+    "backup": Verb("Back up the database to a new file, without stopping calls.", _declare_path, _backup),
+    "restore": Verb("Restore a backup of PostgreSQL into an empty database.", _declare_path, _restore),
 }

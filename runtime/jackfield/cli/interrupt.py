@@ -30,7 +30,7 @@ def interruptible(stop: Callable[[], None]) -> Iterator[None]:
             raise KeyboardInterrupt
         pressed = True
         stop()
-        sys.stderr.write("jackfield: stopping; what was sent runs to its end (Ctrl-C again leaves at once)\n")
+        sys.stderr.write("jackfield: stopping; waiting for requests that were sent (press Ctrl-C again to quit at once)\n")
 
     previous = signal.signal(signal.SIGINT, handle)
     try:

@@ -40,18 +40,18 @@ def _journal(arguments: Namespace, storage: Storage) -> Journal:
 
 
 def _declare_list(parser: Parser) -> None:
-    parser.add_argument("--status", choices=_STATUS, help="those of this status only")
-    parser.add_argument("--connector", metavar="CONNECTOR", help="those of this connector only")
-    parser.add_argument("--action", metavar="ACTION", help="those of this action only")
-    parser.add_argument("--connection", metavar="NAME", help="those with this connection only")
-    parser.add_argument("--since", metavar="WHEN", help="from a span ago, such as 7d, or from a date on")
-    parser.add_argument("--until", metavar="WHEN", help="before a span ago, or before a date")
-    parser.add_argument("--idempotency-key", metavar="KEY", help="those with this key only")
-    parser.add_argument("--correlation-id", metavar="ID", help="those with this correlation id only")
-    parser.add_argument("--label", metavar="NAME[=VALUE]", help="those with this label only")
-    parser.add_argument("--error-code", metavar="CODE", help="those that failed with this code only")
-    parser.add_argument("--caller", metavar="WHO", help="those of this token or user only")
-    parser.add_argument("--search", metavar="TEXT", help="those with this text in their ids, names, key, code or context only")
+    parser.add_argument("--status", choices=_STATUS, help="only this status")
+    parser.add_argument("--connector", metavar="CONNECTOR", help="only this connector")
+    parser.add_argument("--action", metavar="ACTION", help="only this action")
+    parser.add_argument("--connection", metavar="NAME", help="only this connection")
+    parser.add_argument("--since", metavar="WHEN", help="from a duration ago, such as 7d, or from a date")
+    parser.add_argument("--until", metavar="WHEN", help="until a duration ago, or until a date")
+    parser.add_argument("--idempotency-key", metavar="KEY", help="only this idempotency key")
+    parser.add_argument("--correlation-id", metavar="ID", help="only this correlation ID")
+    parser.add_argument("--label", metavar="NAME[=VALUE]", help="only this label")
+    parser.add_argument("--error-code", metavar="CODE", help="only this error code")
+    parser.add_argument("--caller", metavar="WHO", help="only this token or user")
+    parser.add_argument("--search", metavar="TEXT", help="only with this text in an id, name, key, error code or context")
     declare_workspace(parser)
     declare_pages(parser)
 
@@ -107,7 +107,7 @@ def _show(arguments: Namespace, output: Output) -> int:
 
 
 def _declare_stats(parser: Parser) -> None:
-    parser.add_argument("--since", metavar="WHEN", help="from a span ago, such as 7d, or from a date on; else all that is kept")
+    parser.add_argument("--since", metavar="WHEN", help="from a duration ago, such as 7d, or from a date (default: the whole journal)")
     declare_workspace(parser)
 
 
@@ -121,7 +121,7 @@ def _stats(arguments: Namespace, output: Output) -> int:
 
 def _declare_resolve(parser: Parser) -> None:
     parser.add_argument("id", metavar="ID")
-    parser.add_argument("--as", dest="outcome", required=True, choices=("succeeded", "failed"), help="what you have found out")
+    parser.add_argument("--as", dest="outcome", required=True, choices=("succeeded", "failed"), help="the outcome that you found out")
     declare_workspace(parser)
 
 
@@ -143,9 +143,9 @@ def _purge(arguments: Namespace, output: Output) -> int:
 
 
 VERBS = {
-    "list": Verb("List invocations, the newest first.", _declare_list, _list),
+    "list": Verb("List invocations, newest first.", _declare_list, _list),
     "show": Verb("Print an invocation and its Result.", _declare_show, _show),
     "stats": Verb("Count invocations by connector, action and status.", _declare_stats, _stats),
-    "resolve": Verb("Say what became of an invocation in doubt.", _declare_resolve, _resolve),
-    "purge": Verb("Delete what was kept long enough; the runtime does so by itself.", _declare_purge, _purge),
+    "resolve": Verb("Resolve an invocation in doubt.", _declare_resolve, _resolve),
+    "purge": Verb("Delete invocations past their retention; the runtime also does so automatically.", _declare_purge, _purge),
 }

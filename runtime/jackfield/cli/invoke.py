@@ -42,26 +42,28 @@ def _declare(parser: Parser) -> None:
     parser.usage = "jackfield invoke CONNECTOR ACTION [key=value …] [options]\n       jackfield invoke --file FILE [--lines] [options]"
     parser.add_argument("connector", nargs="?", metavar="CONNECTOR", help="such as aws-ses")
     parser.add_argument("action", nargs="?", metavar="ACTION", help="such as sendEmail")
-    parser.add_argument("words", nargs="*", metavar="key=value", help="an input; also key:=JSON and key=@file, repeated for lists")
+    parser.add_argument("words", nargs="*", metavar="key=value", help="an input; also key:=JSON and key=@file; repeat a key for a list")
     parser.add_argument("--connection", metavar="NAME", help="the connection to use")
-    parser.add_argument("--inputs", metavar="FILE", help="inputs from a JSON or YAML file ('-' = stdin); key=value goes before")
+    parser.add_argument("--inputs", metavar="FILE", help="inputs from a JSON or YAML file ('-' = stdin); key=value overrides them")
     parser.add_argument("--idempotency-key", metavar="KEY", help="run at most once under this key")
     parser.add_argument(
         "--timeout",
         metavar="DURATION",
         type=duration(MAX_TIMEOUT, zero=False),
-        help="the deadline for all of it (default 60s, at most 15m)",
+        help="the deadline for the whole call (default 60s, at most 15m)",
     )
-    parser.add_argument("--dry-run", action="store_true", help="do everything up to the action, and not the action")
-    parser.add_argument("--on-doubt", choices=("report", "retry"), help="what to do where a write may have taken effect")
-    parser.add_argument("--connector-version", metavar="SPEC", help="the versions that will do, such as '>=1.2,<2'")
-    parser.add_argument("--wait", action="store_true", help="wait where the same idempotency key is running already")
-    parser.add_argument("--file", metavar="FILE", help="a whole invocation as JSON ('-' = stdin); a .jsonl file: one on each line")
-    parser.add_argument("--lines", action="store_true", help="each line of the file is an invocation, whatever its name")
+    parser.add_argument("--dry-run", action="store_true", help="validate and connect, but do not run the action")
+    parser.add_argument("--on-doubt", choices=("report", "retry"), help="what to do if a write may have taken effect (default report)")
+    parser.add_argument("--connector-version", metavar="SPEC", help="the required versions, such as '>=1.2,<2'")
+    parser.add_argument("--wait", action="store_true", help="wait if an invocation with this idempotency key is already running")
+    parser.add_argument("--file", metavar="FILE", help="an invocation as JSON ('-' = stdin); a .jsonl file has one per line")
+    parser.add_argument("--lines", action="store_true", help="read one invocation per line, whatever the file's name")
     parser.add_argument(
-        "--resume", metavar="N|RESULTS", help="go on with line N, or with the lines that RESULTS has no success or doubt of"
+        "--resume", metavar="N|RESULTS", help="continue at line N, or run the lines that neither succeeded nor are in doubt in RESULTS"
     )
-    parser.add_argument("--concurrency", metavar="N", type=count(1, _MAX_CONCURRENCY), default=1, help="lines to run at a time (default 1)")
+    parser.add_argument(
+        "--concurrency", metavar="N", type=count(1, _MAX_CONCURRENCY), default=1, help="lines to run concurrently (default 1)"
+    )
 
 
 def _run(arguments: Namespace, output: Output) -> int:

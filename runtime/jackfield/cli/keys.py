@@ -24,7 +24,7 @@ _LARGEST = 64 * 1024
 
 
 def _declare_rotate(parser: Parser) -> None:
-    parser.add_argument("--data-keys", action="store_true", help="also make new data keys, for what is stored from now on")
+    parser.add_argument("--data-keys", action="store_true", help="also create new data keys, for what is stored from now on")
 
 
 def _rotate(arguments: Namespace, output: Output) -> int:
@@ -51,7 +51,7 @@ def _rotate(arguments: Namespace, output: Output) -> int:
         Audit(storage.database, DEFAULT, SystemClock(), actor()).record("keys.rotated", "master-key", made)
     output.value(made if file is None else {**made, "keyFile": file.path})
     if file is None and given:
-        sys.stderr.write(f"jackfield: set JACKFIELD_MASTER_KEY to what {_TEXT} is, for every process\n")
+        sys.stderr.write(f"jackfield: set JACKFIELD_MASTER_KEY to the value of {_TEXT} in every process\n")
     return 0
 
 
@@ -85,5 +85,5 @@ def _given() -> str | None:
 
 
 VERBS = {
-    "rotate": Verb("Wrap all data keys by a new master key, while calls go on.", _declare_rotate, _rotate),
+    "rotate": Verb("Wrap all data keys with a new master key, without stopping calls.", _declare_rotate, _rotate),
 }

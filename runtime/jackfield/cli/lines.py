@@ -51,14 +51,14 @@ def progress(stdout: TextIO, total: int | None = None) -> Iterator[Progress]:
     known = () if total is None else (BarColumn(), TextColumn("left:"), TimeRemainingColumn())
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), *known)
     with Bar(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False) as bar:
-        task = bar.add_task("no invocation done yet", total=total)
+        task = bar.add_task("no invocation finished yet", total=total)
 
         def tell(*, failed: bool) -> None:
             nonlocal done, failures
             done, failures = done + 1, failures + failed
             rate = done / max(0.001, time.monotonic() - began)
             of = f" of {total:,}" if total is not None else ""
-            bar.update(task, completed=done, description=f"{done:,}{of} done, {failures:,} of them not succeeded, {rate:,.1f}/s")
+            bar.update(task, completed=done, description=f"{done:,}{of} finished, {failures:,} failed, {rate:,.1f}/s")
 
         yield tell
 
@@ -176,22 +176,22 @@ def _say(path: str, tally: _Tally, batch: Batch[_Line, tuple[_Line, Result]], sk
     """Report on stderr what the Results do not contain: an empty file, members that options replaced, and how to resume."""
     name = "stdin" if path == STDIN else f"'{path[:200]}'"
     if tally.given == 0 and batch.complete:
-        sys.stderr.write(f"jackfield: {name} has no line to run: it is empty, blank, or done\n")
+        sys.stderr.write(f"jackfield: {name} has no lines to run: it is empty, blank or already done\n")
     for member, numbers in sorted(tally.replaced.items()):
-        sys.stderr.write(f"jackfield: an option went before '{member}' of {len(numbers):,} lines, the first is line {min(numbers)}\n")
+        sys.stderr.write(f"jackfield: an option replaced '{member}' on {len(numbers):,} lines, first on line {min(numbers)}\n")
     if skip.doubtful:
         sys.stderr.write(
-            f"jackfield: lines in doubt were not run again: {_listed(skip.doubtful)}; settle them with 'invocations resolve'\n"
+            f"jackfield: lines in doubt were skipped: {_listed(skip.doubtful)}; resolve them with 'jackfield invocations resolve'\n"
         )
     total = count_lines(path) if not batch.complete else None
     if total is not None:
         left = sum(1 for number, _ in Files().numbered(path) if number > tally.last and not skip.skips(number))
-        say = f"jackfield: {left:,} of {total:,} invocations were not begun"
+        say = f"jackfield: {left:,} of {total:,} invocations were not started"
         if tally.cancelled:
-            say += f", and cancelled before they were sent: {_listed(tally.cancelled)}; go on with '--resume RESULTS', where RESULTS"
-            say += f" is the file of these Results ('--resume {tally.last + 1}' would leave the cancelled ones out)"
+            say += f", and cancelled before they were sent: {_listed(tally.cancelled)}; continue with '--resume RESULTS', where RESULTS"
+            say += f" is the file of these Results ('--resume {tally.last + 1}' would skip the cancelled ones)"
         else:
-            say += f"; go on with '--resume {tally.last + 1}'"
+            say += f"; continue with '--resume {tally.last + 1}'"
         sys.stderr.write(f"{say}\n")
 
 
@@ -241,7 +241,7 @@ def _ended(row: bytes | InvalidInvocation, word: str, at: int) -> Iterator[tuple
         start = row[: len(_START)]
         if not row.endswith(b"\n") and _START.startswith(start):
             return
-        message = f"'{word[:200]}', line {at}, is no Result with the number of its line in 'meta.line'"
-        raise InvalidInvocation(message, hint="Give the file that the Results were written to, or the number of the line to go on with.")
+        message = f"'{word[:200]}', line {at}, is not a Result with its line number in 'meta.line'"
+        raise InvalidInvocation(message, hint="Give the file that the Results were written to, or the number of the line to continue at.")
     if not dry:
         yield number, status

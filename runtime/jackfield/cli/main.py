@@ -148,11 +148,11 @@ Run actions of installed connectors: JSON in, JSON out.
 
 {commands}
 
-  -h, --help    this text; 'jackfield help COMMAND' says more
+  -h, --help    show this help; 'jackfield help COMMAND' describes a command
   -V, --version
 
-Answers go to stdout as JSON, on one line with --json; all else goes to stderr.
-Exit codes: 0 succeeded, 1 failed, 2 not valid, 3 in doubt; of many, the largest.
+Answers go to stdout as JSON, on one line with --json; everything else to stderr.
+Exit codes: 0 succeeded, 1 failed, 2 invalid, 3 in doubt; of many, the largest.
 """
 
 

@@ -18,10 +18,10 @@ __all__ = ["VERBS"]
 def _declare(parser: Parser) -> None:
     parser.add_argument(
         "--tools", choices=("discovery", "all"), default="discovery",
-        help="discovery: tools that find actions and run them (default); all: one for each action, too",
+        help="discovery: tools that find and run actions (default); all: also one tool per action",
     )  # fmt: skip
     parser.add_argument(
-        "--grace", metavar="DURATION", type=duration(DAY), default=30.0, help="how long what was sent may take at the end (30s)"
+        "--grace", metavar="DURATION", type=duration(DAY), default=30.0, help="time for running calls to finish on shutdown (default 30s)"
     )
 
 

@@ -12,7 +12,7 @@ __all__ = ["VERBS"]
 def _declare(parser: Parser) -> None:
     parser.add_argument("connector", metavar="CONNECTOR")
     parser.add_argument("source", metavar="SOURCE", help="the option source, such as awsRegions")
-    parser.add_argument("--connection", metavar="NAME", help="the connection over which a source asks the provider")
+    parser.add_argument("--connection", metavar="NAME", help="the connection to query the provider with")
 
 
 def _run(arguments: Namespace, output: Output) -> int:

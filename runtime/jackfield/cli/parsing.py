@@ -34,7 +34,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, command: str, description: str) -> None:
         self.flags: dict[str, argparse.Action] = {}
         super().__init__(prog=f"jackfield {command}", description=description, allow_abbrev=False)
-        self.add_argument("--json", action="store_true", help="answer on one line, also on a terminal")
+        self.add_argument("--json", action="store_true", help="print JSON on one line, even on a terminal")
 
     def add_argument(self, *names: Any, **about: Any) -> argparse.Action:
         """Add an argument and remember its options. Numbers are parsed by ``jackfield.cli.quantities``."""

@@ -27,14 +27,14 @@ __all__ = ["VERBS"]
 
 
 def _declare(parser: Parser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a YAML or JSON file with workflows, and providers too if you like (- = stdin)")
-    parser.add_argument("workflow", nargs="?", metavar="WORKFLOW", help="its key or name; not needed where the file has one")
+    parser.add_argument("file", metavar="FILE", help="a YAML or JSON file with workflows and, optionally, providers (- = stdin)")
+    parser.add_argument("workflow", nargs="?", metavar="WORKFLOW", help="its key or name; optional if the file has only one")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", dest="given", help="a member of $context; repeatable")
-    parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict keeps to what Thand's own code reads")
+    parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict reads only what Thand's own code reads")
     parser.add_argument(
-        "--timeout", metavar="DURATION", type=duration(MAX_TIMEOUT, zero=False), help="the deadline for each mail, from when it is begun"
+        "--timeout", metavar="DURATION", type=duration(MAX_TIMEOUT, zero=False), help="the deadline for each mail, from its start"
     )
-    parser.add_argument("--dry-run", action="store_true", help="do everything up to the mails, and send none")
+    parser.add_argument("--dry-run", action="store_true", help="validate and connect, but send no mail")
 
 
 def _run(arguments: Namespace, output: Output) -> int:
@@ -117,4 +117,4 @@ def _same(source: str, path: str) -> bool:
     return path != STDIN and os.path.realpath(os.path.expanduser(source)) == os.path.realpath(path)
 
 
-VERBS = {"": Verb("Run a workflow and print what became of each of its tasks.", _declare, _run)}
+VERBS = {"": Verb("Run a workflow and print the outcome of each task.", _declare, _run)}

@@ -17,11 +17,11 @@ def _declare(parser: Parser) -> None:
         "       jackfield schema --invocation | --result"
     )
     parser.add_argument("connector", nargs="?", metavar="CONNECTOR")
-    parser.add_argument("--invocation", action="store_const", const="invocation", dest="shape", help="what a whole invocation looks like")
-    parser.add_argument("--result", action="store_const", const="result", dest="shape", help="what a Result looks like")
+    parser.add_argument("--invocation", action="store_const", const="invocation", dest="shape", help="print the schema of invocations")
+    parser.add_argument("--result", action="store_const", const="result", dest="shape", help="print the schema of Results")
     parser.add_argument("action", nargs="?", metavar="ACTION")
-    parser.add_argument("--output", action="store_true", help="what the action gives, not what it takes")
-    parser.add_argument("--connection", metavar="TYPE", help="what a connection type takes")
+    parser.add_argument("--output", action="store_true", help="print the schema of the output instead of the inputs")
+    parser.add_argument("--connection", metavar="TYPE", help="print the schema of a connection type")
 
 
 def _run(arguments: Namespace, output: Output) -> int:

@@ -24,43 +24,51 @@ _MOST_WORKERS = 256
 
 
 def _declare(parser: Parser) -> None:
-    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen; by default on this machine only")
-    parser.add_argument("--port", type=port, default=8080, metavar="N", help="the port; 0 takes a free one")
-    parser.add_argument("--workers", type=count(1, _MOST_WORKERS), default=1, metavar="N", help="processes that share the database")
-    parser.add_argument("--behind-proxy", action="store_true", help="a proxy in front speaks TLS")
-    parser.add_argument("--root-path", default="", metavar="PATH", help="the path below which a proxy serves this, such as /jackfield")
-    parser.add_argument("--certificate", metavar="FILE", help="speak TLS with this certificate (PEM)")
-    parser.add_argument("--key", metavar="FILE", help="the certificate's key (PEM)")
+    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (default 127.0.0.1)")
+    parser.add_argument("--port", type=port, default=8080, metavar="N", help="the port (default 8080); 0 = any free port")
+    parser.add_argument("--workers", type=count(1, _MOST_WORKERS), default=1, metavar="N", help="number of server processes (default 1)")
+    parser.add_argument("--behind-proxy", action="store_true", help="a proxy in front terminates TLS")
     parser.add_argument(
-        "--origin", action="append", default=[], metavar="URL", help="a web origin that browsers may call from; may be repeated"
+        "--root-path", default="", metavar="PATH", help="the path prefix under which a proxy serves this, such as /jackfield"
+    )
+    parser.add_argument("--certificate", metavar="FILE", help="serve TLS with this certificate (PEM)")
+    parser.add_argument("--key", metavar="FILE", help="the certificate's private key (PEM)")
+    parser.add_argument(
+        "--origin", action="append", default=[], metavar="URL", help="a web origin that browsers may call from (CORS); repeatable"
     )
     parser.add_argument(
-        "--allow-host", action="append", default=[], metavar="HOST", help="an internal host that endpoints may name; may be repeated"
+        "--allow-host", action="append", default=[], metavar="HOST", help="an internal host that endpoints may name; repeatable"
     )
-    parser.add_argument("--rate", type=rate, default=0.0, metavar="N", help="requests per second for each token; 0 is no limit")
+    parser.add_argument(
+        "--rate", type=rate, default=0.0, metavar="N", help="rate limit per token, in requests per second; 0 = no limit (default)"
+    )
     parser.add_argument(
         "--queue-workers",
         type=count(0, MOST_AT_ONCE),
         default=16,
         metavar="N",
-        help="queued invocations that one process runs at once; 0 is none",
+        help="concurrent queued invocations per process (default 16); 0 = none",
     )
     parser.add_argument(
-        "--stop-within", type=duration(DAY), default=30.0, metavar="DURATION", help="how long what runs may take to end when told to stop"
+        "--stop-within",
+        type=duration(DAY),
+        default=30.0,
+        metavar="DURATION",
+        help="time for running invocations to finish on shutdown (default 30s)",
     )
-    parser.add_argument("--components", metavar="DIR", help="serve Dapr's bindings API for these components too, under /v1.0")
+    parser.add_argument("--components", metavar="DIR", help="also serve Dapr's bindings API for these components, under /v1.0")
     declare_components(parser)
     parser.add_argument(
         "--mcp-tools", choices=("discovery", "all"), default="discovery",
-        help="what MCP's clients see under /mcp: tools that find actions and run them (default), or one for each action, too",
+        help="MCP tools at /mcp: discovery: tools that find and run actions (default); all: also one tool per action",
     )  # fmt: skip
-    parser.add_argument("--jwks", metavar="URL", help="take JWTs whose keys are there, beside our own tokens")
-    parser.add_argument("--jwt-issuer", metavar="NAME", help="the issuer that a JWT must name")
-    parser.add_argument("--jwt-audience", metavar="NAME", help="the audience that a JWT must name")
+    parser.add_argument("--jwks", metavar="URL", help="also accept JWTs signed with the keys at this URL")
+    parser.add_argument("--jwt-issuer", metavar="NAME", help="the required issuer of JWTs")
+    parser.add_argument("--jwt-audience", metavar="NAME", help="the required audience of JWTs")
     declare_migrate(parser)
     parser.add_argument(
         "--console-link", choices=("auto", "always", "never"), default="auto",
-        help="print a one-time link to the console: auto prints it where only this machine can reach the server and the log is no JSON",
+        help="print a one-time link to the console; auto: only if the server listens on loopback without a proxy and the log is not JSON",
     )  # fmt: skip
 
 
@@ -74,7 +82,9 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     jwt = None
     if arguments.jwks:
         if not (arguments.jwt_issuer and arguments.jwt_audience):
-            raise InvalidInvocation("--jwks needs --jwt-issuer and --jwt-audience", hint="Without them any token of the provider would do.")
+            raise InvalidInvocation(
+                "--jwks needs --jwt-issuer and --jwt-audience", hint="Without them any token of the provider would be accepted."
+            )
         jwt = Jwt(arguments.jwks, arguments.jwt_issuer, arguments.jwt_audience)
     settings = Settings(
         host=arguments.host,
@@ -100,7 +110,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         read_bindings(components)
     require_connection_files(os.environ)
     if "*" in settings.origins:
-        announce("jackfield: --origin '*' lets the web pages of every site call the API with a token that they have")
+        announce("jackfield: --origin '*' lets pages of every website call the API with a token that they have")
     if arguments.migrate:
         with _storage() as storage:
             prepare_database(storage, migrate=True)
@@ -155,4 +165,4 @@ def _invitation(storage: Storage, origin: str) -> str:
         return f"no sign-in to the console: {error.message}"
 
 
-VERBS = {"": Verb("serve the HTTP API", _declare, _serve)}
+VERBS = {"": Verb("Serve the HTTP API, the console and MCP.", _declare, _serve)}

@@ -21,7 +21,7 @@ _LOG = logging.getLogger("jackfield.connections")
 
 def declare_migrate(parser: Parser) -> None:
     """Add ``--migrate``."""
-    parser.add_argument("--migrate", action="store_true", help="first do what 'jackfield db upgrade' does")
+    parser.add_argument("--migrate", action="store_true", help="first upgrade the database, like 'jackfield db upgrade'")
 
 
 def require_connection_files(environment: Mapping[str, str]) -> None:

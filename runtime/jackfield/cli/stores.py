@@ -36,7 +36,7 @@ def open_storage() -> Storage:
 
 def declare_workspace(parser: Parser) -> None:
     """Add ``--workspace``."""
-    parser.add_argument("--workspace", metavar="WORKSPACE", help="default: JACKFIELD_WORKSPACE, else 'default'")
+    parser.add_argument("--workspace", metavar="WORKSPACE", help="the workspace (default: JACKFIELD_WORKSPACE, else 'default')")
 
 
 def workspaces_of(storage: Storage) -> Workspaces:
@@ -60,9 +60,13 @@ def selected_workspace(arguments: Namespace, storage: Storage) -> str:
 def declare_pages(parser: Parser) -> None:
     """Add ``--limit`` and ``--cursor``."""
     parser.add_argument(
-        "--limit", type=count(1, _LARGEST), default=LIMIT, metavar="N", help=f"at most so many: {LIMIT} by default, at most {_LARGEST:,}"
+        "--limit",
+        type=count(1, _LARGEST),
+        default=LIMIT,
+        metavar="N",
+        help=f"maximum number of items (default {LIMIT}, at most {_LARGEST:,})",
     )
-    parser.add_argument("--cursor", metavar="CURSOR", help="go on where a list ended, which names its cursor on stderr")
+    parser.add_argument("--cursor", metavar="CURSOR", help="continue from a cursor printed by a previous list")
 
 
 def pages(arguments: Namespace, fetch: Callable[[str | None, int], tuple[list[T], str | None]]) -> list[T]:
@@ -76,7 +80,7 @@ def pages(arguments: Namespace, fetch: Callable[[str | None, int], tuple[list[T]
         if cursor is None:
             break
     if cursor is not None:
-        sys.stderr.write(f"jackfield: more follow; go on with --cursor {cursor}\n")
+        sys.stderr.write(f"jackfield: more follow; continue with --cursor {cursor}\n")
     return found
 
 

@@ -19,17 +19,21 @@ __all__ = ["VERBS"]
 
 _COLUMNS = ("id", "name", "scope", "status", "createdAt", "expiresAt", "lastUsedAt")
 _REFUSED = 1
-_NEVER_EXPIRES = "jackfield: the token never expires; --expires 90d makes one that does\n"
-_SHOWN_ONCE = "jackfield: this is the only time that the token is shown\n"
+_NEVER_EXPIRES = "jackfield: this token never expires; use --expires 90d to limit it\n"
+_SHOWN_ONCE = "jackfield: copy the token now; it is not shown again\n"
 
 
 def _declare_create(parser: Parser) -> None:
-    parser.add_argument("--scope", required=True, choices=("read", "invoke", "manage"), help="to see; to see and run; to do all")
+    parser.add_argument(
+        "--scope", required=True, choices=("read", "invoke", "manage"), help="read: view; invoke: view and run; manage: full access"
+    )
     declare_workspace(parser)
-    parser.add_argument("--name", default="", metavar="NAME", help="what it is for, for people")
-    parser.add_argument("--allow", action="append", default=[], metavar="PATTERN", help="allow what fits, and only that; repeat for more")
-    parser.add_argument("--block", action="append", default=[], metavar="PATTERN", help="forbid what fits; goes before --allow")
-    parser.add_argument("--expires", metavar="WHEN", help="after a span such as 30d, or at a date such as 2031-01-31; else never")
+    parser.add_argument("--name", default="", metavar="NAME", help="a name for people, such as what the token is for")
+    parser.add_argument("--allow", action="append", default=[], metavar="PATTERN", help="allow only what matches this pattern; repeatable")
+    parser.add_argument(
+        "--block", action="append", default=[], metavar="PATTERN", help="block what matches this pattern, before --allow; repeatable"
+    )
+    parser.add_argument("--expires", metavar="WHEN", help="a duration such as 30d, or a date such as 2031-01-31 (default: never)")
 
 
 def _create(arguments: Namespace, output: Output) -> int:
@@ -84,7 +88,7 @@ def _revoke(arguments: Namespace, output: Output) -> int:
 def _declare_explain(parser: Parser) -> None:
     parser.add_argument("id", metavar="ID")
     parser.add_argument("--action", required=True, metavar="CONNECTOR/ACTION", help="such as aws-ses/sendEmail")
-    parser.add_argument("--connection", metavar="NAME", help="the connection's name; @inline for one that is given with the call")
+    parser.add_argument("--connection", metavar="NAME", help="the connection's name, or @inline for inline connections")
     declare_workspace(parser)
 
 
@@ -104,7 +108,7 @@ def _explain(arguments: Namespace, output: Output) -> int:
         decision = Tokens(storage.database, workspace, SystemClock()).explain(arguments.id, request)
         lost = _missing(storage, workspace, arguments.connection)
     if lost is not None:
-        sys.stderr.write(f"jackfield: {lost}; this is what the rules would say\n")
+        sys.stderr.write(f"jackfield: {lost}; showing what the rules would decide\n")
     asked = {"id": arguments.id, "action": arguments.action, "effect": effect, "connection": arguments.connection}
     output.value({**{name: value for name, value in asked.items() if value is not None}, **decision.to_json()})
     return 0 if decision.allowed else _REFUSED
@@ -126,8 +130,8 @@ def _missing(storage: Storage, workspace: str, name: str | None) -> str | None:
 
 
 VERBS = {
-    "create": Verb("Make a token, which is shown this once.", _declare_create, _create),
-    "list": Verb("List the tokens, the newest first; their texts are not kept.", _declare_list, _list),
-    "revoke": Verb("Have a token refused from now on.", _declare_revoke, _revoke),
-    "explain": Verb("Say whether a token may run an action, and which rule decides; exit code 1 where not.", _declare_explain, _explain),
+    "create": Verb("Create a token, which is shown only once.", _declare_create, _create),
+    "list": Verb("List tokens, newest first, without their text.", _declare_list, _list),
+    "revoke": Verb("Revoke a token.", _declare_revoke, _revoke),
+    "explain": Verb("Check whether a token may run an action and which rule decides; exit code 1 if not.", _declare_explain, _explain),
 }

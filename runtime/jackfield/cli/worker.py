@@ -22,12 +22,18 @@ _LOOKS = 32
 
 
 def _declare(parser: Parser) -> None:
-    parser.add_argument("--concurrency", type=count(1, MOST_AT_ONCE), default=16, metavar="N", help="invocations that run at once")
     parser.add_argument(
-        "--allow-host", action="append", default=[], metavar="HOST", help="an internal host that endpoints may name; may be repeated"
+        "--concurrency", type=count(1, MOST_AT_ONCE), default=16, metavar="N", help="maximum number of concurrent invocations (default 16)"
     )
     parser.add_argument(
-        "--stop-within", type=duration(DAY), default=30.0, metavar="DURATION", help="how long what runs may take to end when told to stop"
+        "--allow-host", action="append", default=[], metavar="HOST", help="an internal host that endpoints may name; repeatable"
+    )
+    parser.add_argument(
+        "--stop-within",
+        type=duration(DAY),
+        default=30.0,
+        metavar="DURATION",
+        help="time for running invocations to finish on shutdown (default 30s)",
     )
     declare_migrate(parser)
 
@@ -61,8 +67,8 @@ def _location(runtimes: RuntimePool, *, migrate: bool) -> str:
     except Unavailable as error:
         if migrate or not error.retryable:
             raise
-        announce(f"jackfield worker waits for the database: {error.message}")
-        return "the database, once it can be reached"
+        announce(f"jackfield worker is waiting for the database: {error.message}")
+        return "the database, once it is reachable"
 
 
 async def _run_until_signal(runtimes: RuntimePool, concurrency: int, within: float, location: str) -> None:
@@ -79,7 +85,7 @@ async def _run_until_signal(runtimes: RuntimePool, concurrency: int, within: flo
     workers = QueueWorkers(runtimes, concurrency)
     workers.start()
     announce(
-        f"jackfield worker takes up to {concurrency} queued invocations at once from {location}", concurrency=concurrency, database=location
+        f"jackfield worker runs up to {concurrency} queued invocations at once from {location}", concurrency=concurrency, database=location
     )
     await stop.wait()
     await workers.stop(within)
@@ -87,4 +93,4 @@ async def _run_until_signal(runtimes: RuntimePool, concurrency: int, within: flo
     await asyncio.to_thread(runtimes.storage.close)
 
 
-VERBS = {"": Verb("take queued invocations", _declare, _work)}
+VERBS = {"": Verb("Run queued invocations.", _declare, _work)}

@@ -12,9 +12,9 @@ from jackfield.cli.stores import open_storage, workspaces_of
 __all__ = ["VERBS"]
 
 _SWITCHES = {
-    "keep_inputs": ("keepInputs", "whether the journal keeps inputs, redacted"),
-    "allow_ambient": ("allowAmbient", "whether connections made over HTTP or MCP may use the host's own identity"),
-    "allow_own_external_id": ("allowOwnExternalId", "whether they may bring an External ID of their own"),
+    "keep_inputs": ("keepInputs", "record inputs in the journal, redacted"),
+    "allow_ambient": ("allowAmbient", "let connections created over HTTP or MCP use the host's identity"),
+    "allow_own_external_id": ("allowOwnExternalId", "let connections created over HTTP or MCP set their own External ID"),
 }
 _LONGEST_DAYS = 3650
 _COLUMNS = ("name", "createdAt", "keepInputs", "retentionDays", "rules")
@@ -22,16 +22,16 @@ _COLUMNS = ("name", "createdAt", "keepInputs", "retentionDays", "rules")
 
 def _declare_settings(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
-    parser.add_argument("--allow", action="append", metavar="PATTERN", help="allow what fits, and only that; repeat for more")
-    parser.add_argument("--block", action="append", metavar="PATTERN", help="forbid what fits; goes before --allow")
+    parser.add_argument("--allow", action="append", metavar="PATTERN", help="allow only what matches this pattern; repeatable")
+    parser.add_argument("--block", action="append", metavar="PATTERN", help="block what matches this pattern, before --allow; repeatable")
     parser.add_argument(
-        "--retention-days", type=count(1, _LONGEST_DAYS), metavar="N", help="how long settled invocations are kept: 30 by default"
+        "--retention-days", type=count(1, _LONGEST_DAYS), metavar="N", help="days to keep finished invocations (default 30)"
     )
     parser.add_argument(
         "--allow-references",
         action="append",
         metavar="PATTERN",
-        help="a secret reference that connections made over HTTP or MCP may hold: env:ACME_*, file:/etc/acme/*; repeatable; or yes, no",
+        help="secret references for connections created over HTTP or MCP: env:ACME_*, file:/etc/acme/*; repeatable; or yes, no",
     )
     for name, (_, about) in _SWITCHES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", choices=("yes", "no"), help=about)
@@ -39,8 +39,8 @@ def _declare_settings(parser: Parser) -> None:
 
 def _declare_set(parser: Parser) -> None:
     _declare_settings(parser)
-    parser.add_argument("--no-allow", action="store_true", help="take all allow patterns away: everything is allowed")
-    parser.add_argument("--no-block", action="store_true", help="take all block patterns away")
+    parser.add_argument("--no-allow", action="store_true", help="remove all allow patterns: everything is allowed")
+    parser.add_argument("--no-block", action="store_true", help="remove all block patterns")
 
 
 def _changes(arguments: Namespace) -> dict[str, Any]:
@@ -70,10 +70,10 @@ def _set(arguments: Namespace, output: Output) -> int:
     for name in ("allow", "block"):
         if getattr(arguments, f"no_{name}"):
             if getattr(arguments, name):
-                raise UsageError(f"--{name} and --no-{name} exclude each other", usage=arguments.usage)
+                raise UsageError(f"--{name} and --no-{name} cannot be combined", usage=arguments.usage)
             changes["rules"] = {**changes.get("rules", {}), name: []}
     if not changes:
-        raise UsageError("nothing is to be set", usage=arguments.usage, hint="See 'jackfield workspaces set --help'.")
+        raise UsageError("no setting is given", usage=arguments.usage, hint="See 'jackfield workspaces set --help'.")
     with open_storage() as storage:
         output.value(workspaces_of(storage).set(arguments.name, changes).to_json())
     return 0
@@ -104,8 +104,8 @@ def _show(arguments: Namespace, output: Output) -> int:
 
 
 VERBS = {
-    "create": Verb("Make a workspace.", _declare_settings, _create),
+    "create": Verb("Create a workspace.", _declare_settings, _create),
     "list": Verb("List the workspaces.", _declare_nothing, _list),
-    "show": Verb("Print a workspace and what is set for it.", _declare_show, _show),
-    "set": Verb("Change what is set for a workspace; what is not named stays.", _declare_set, _set),
+    "show": Verb("Print a workspace and its settings.", _declare_show, _show),
+    "set": Verb("Change settings of a workspace; the others stay as they are.", _declare_set, _set),
 }
