@@ -1,4 +1,4 @@
-"""What a connection test shows of the SES account: its quota, and whether it is in the sandbox."""
+"""SES account in a connection test: its quota, and whether it is in the sandbox."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -16,8 +16,8 @@ _QUOTA = "Read the sending quota"
 
 
 def account_steps(aws: AwsClients) -> Iterator[Step]:
-    """Read the account through ``GetAccount``; a role that may not is no failure, since sending does not need it. Credentials that are not
-    known, and an endpoint that is not there or not SES's, are: nothing can be sent there."""
+    """Read the account through ``GetAccount``. A missing permission is not a failure, since sending does not need it. Unknown credentials,
+    and a missing endpoint or one that is not SES's, are failures: nothing can be sent there."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     region = aws.region or _FALLBACK_REGION
@@ -60,7 +60,7 @@ def _quota(quota: dict[str, Any], region: str) -> str:
 
 
 def _ends_it(error: JackfieldError | None) -> bool:
-    """Whether sending would fail, too. What AWS names by a code of its own, and trouble on its side, may be about ``GetAccount`` alone."""
+    """Return whether sending would fail too. Errors with an AWS code of their own, and server errors, may concern ``GetAccount`` alone."""
     if error is None or isinstance(error, Unauthenticated) or error.provider is None:
         return True
     if error.provider.http_status == HTTPStatus.NOT_IMPLEMENTED:

@@ -134,7 +134,7 @@ def send_email(email: Email, client: AwsClients | Transport) -> Sent:
 def list_identities(query: IdentityQuery, aws: AwsClients) -> Identities:
     """List identities available in Amazon SES."""
     asked: dict[str, Any] = {"IdentityType": query.identity_type, "NextToken": query.next_token, "MaxItems": query.page_size}
-    ses = aws.client("ses", query.aws_region, validates=False)  # three members of an input that was judged
+    ses = aws.client("ses", query.aws_region, validates=False)  # three members of validated inputs
     answer = ses.list_identities(**{name: value for name, value in asked.items() if value is not None})
     if "Identities" not in answer:
         raise Unavailable("Amazon SES answered without a list of identities", sent=Known.UNKNOWN)
@@ -143,20 +143,20 @@ def list_identities(query: IdentityQuery, aws: AwsClients) -> Identities:
 
 @connector.options("awsRegions", title="AWS Regions")
 def aws_regions() -> Iterable[Option]:
-    """The regions in which Amazon SES can be used."""
+    """List the regions in which Amazon SES can be used."""
     return [Option(code, f"{name} ({code})") for code, name in regions_for("ses")]
 
 
 @connector.options("identities", title="Email Identities")
 def identities(client: AwsClients | Transport) -> Iterable[Option]:
-    """The email addresses that are identities of the account, in the connection's region: the first 1,000 of them."""
+    """List the account's email address identities in the connection's region: the first 1,000."""
     if not isinstance(client, AwsClients):
-        return []  # SMTP lists nothing
+        return []  # SMTP cannot list identities
     found = client.client("ses", None, validates=False).list_identities(IdentityType="EmailAddress", MaxItems=1000)
     return [Option(address, address) for address in found.get("Identities", ())]
 
 
 @connector.test
 def account(client: AwsClients | Transport, _context: OpenContext) -> Iterable[Step]:
-    """What the account may send, where the API can be asked; nothing is sent."""
+    """Check the account's sending status, if the API is available; nothing is sent."""
     return account_steps(client) if isinstance(client, AwsClients) else ()

@@ -1,4 +1,4 @@
-"""Mailboxes: from what people write to what Amazon SES delivers (RFC 5321, RFC 5322, UTS 46)."""
+"""Mailboxes: parsing of user input into what Amazon SES delivers to (RFC 5321, RFC 5322, UTS 46)."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from .encoded_words import encode_words, is_encoded
 
 __all__ = ["AddressError", "Mailbox", "parse_mailbox", "parse_mailboxes", "unique_recipients"]
 
-_MAX_GIVEN = 1300  # ours: a whole address (254) and a generous display name
+_MAX_GIVEN = 1300  # our own limit: a full address (254) and a generous display name
 _MAX_LOCAL = 64  # RFC 5321 §4.5.3.1.1
 _MAX_ADDRESS = 254  # RFC 5321 §4.5.3.1.3: a path of 256, less its "<" and ">"
 _MAX_DOMAIN = 253
@@ -21,11 +21,11 @@ _DOTTED = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)
 _LABELS = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
 _PLAIN = re.compile(
     rf"(?=.{{3,{_MAX_ADDRESS}}}\Z)(?=.{{1,{_MAX_LOCAL}}}@)(?![^@]*=\?)({_DOTTED})@({_LABELS})"
-)  # nearly all addresses: one look
+)  # fast path for nearly all addresses
 _DOT_ATOM = re.compile(_DOTTED)
 _DROPPED = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2064\u206a-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
-)  # invisible, and dropped by IDNA (UTS 46): the domain that is sent to would not be the one that was read
+)  # invisible, and dropped by IDNA (UTS 46): the domain sent to would differ from the one displayed
 _QUOTED_LOCAL = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])*"')
 _DOMAIN = re.compile(_LABELS)
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64}(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64})*")
@@ -37,10 +37,10 @@ _OPENERS_INSIDE = {"": '"<(', '"': "", ">": '"', ")": "("}
 
 
 class AddressError(ValueError):
-    """Text that is not a mailbox which Amazon SES can deliver to.
+    """Text that is not a mailbox that Amazon SES can deliver to.
 
-    ``reason`` is a predicate (``is not an email address``); ``given`` the text that it is about; ``index`` the element
-    of the list that was read, or None where one string was read.
+    ``reason`` is a predicate (``is not an email address``); ``given`` is the text in question; ``index`` is its place in the list, or None
+    for a single string.
     """
 
     def __init__(self, reason: str, given: str, index: int | None = None) -> None:
@@ -58,8 +58,8 @@ class AddressError(ValueError):
 class Mailbox:
     """A display name (may be empty) and an address.
 
-    ``domain`` is kept lower-cased and IDNA-encoded (UTS 46, non-transitional), ``local`` as given, ``given`` is the
-    text that it was read from. An address that cannot be delivered raises `AddressError`.
+    ``domain`` is lower-cased and IDNA-encoded (UTS 46, non-transitional), ``local`` is as given, ``given`` is the original text. An
+    undeliverable address raises `AddressError`.
     """
 
     name: str
@@ -81,24 +81,24 @@ class Mailbox:
 
     @property
     def address(self) -> str:
-        """The bare address in ASCII: what goes into the envelope."""
+        """Bare address in ASCII, for the envelope."""
         return f"{self.local}@{self.domain}"
 
     @property
     def words(self) -> tuple[str, ...]:
-        """`header` in pieces between which a header line may be folded."""
+        """Pieces of `header` between which a header line may be folded."""
         return (*_phrase(self.name), f"<{self.address}>") if self.name else (self.address,)
 
     @property
     def header(self) -> str:
-        """The mailbox as RFC 5322 writes it, in ASCII: ``"Doe, Jane" <j@x.io>``."""
+        """Mailbox in RFC 5322 form, in ASCII: ``"Doe, Jane" <j@x.io>``."""
         return " ".join(self.words) if self.name else self.address
 
 
 def parse_mailbox(text: str) -> Mailbox:
-    """Read exactly one mailbox; all before the last ``<`` is the display name, quoted or not, commas included.
+    """Parse exactly one mailbox; everything before the last ``<`` is the display name, quoted or not, including commas.
 
-    ``ada@x.io (Ada)`` gives the name Ada too. Raises `AddressError`.
+    ``ada@x.io (Ada)`` yields the name Ada too. Raises `AddressError`.
     """
     given = text.strip()
     plain = _PLAIN.fullmatch(given)
@@ -135,7 +135,7 @@ def parse_mailboxes(value: str | Iterable[str]) -> tuple[Mailbox, ...]:
 def unique_recipients(
     to: Iterable[Mailbox], cc: Iterable[Mailbox], bcc: Iterable[Mailbox]
 ) -> tuple[tuple[Mailbox, ...], tuple[Mailbox, ...], tuple[Mailbox, ...]]:
-    """Return the three lists with each address once, where it came first; domains are compared without case."""
+    """Return the three lists with each address only at its first occurrence; domains are compared case-insensitively."""
     seen: set[str] = set()
 
     def first(mailboxes: Iterable[Mailbox]) -> Iterator[Mailbox]:
@@ -156,13 +156,13 @@ def _parse_item(item: str) -> Iterator[Mailbox]:
     try:
         parts = _split(item)
     except AddressError:
-        # A lone quote or bracket, as in `Smile :( <a@x.io>`, is harmless where the element is one mailbox.
+        # A lone quote or bracket, as in `Smile :( <a@x.io>`, is harmless in an element with a single mailbox.
         parts = [(item, "")]
     pending = ""
     for part, separator in parts:
         if not part:
             continue
-        # Only a part without "@" can be the start of a name: anything else might be a recipient that would get lost.
+        # Only a part without "@" can start a name: any other part may be a recipient that must not get lost.
         if separator == "," and "@" not in part:
             pending += f"{part}, "
         else:
@@ -203,7 +203,7 @@ def _name_and_address(text: str) -> tuple[str, str]:
 
 
 def _without_comment(text: str) -> tuple[str, str]:
-    """Take a comment off the end: before RFC 822 knew display names, people were named in it."""
+    """Remove a comment from the end: before RFC 822 introduced display names, comments held the name."""
     depth = 0
     for index in range(len(text) - 1 if text.endswith(")") else -1, 0, -1):
         depth += (text[index] == ")") - (text[index] == "(")
@@ -232,7 +232,7 @@ def _check_local(local: str, given: str) -> None:
     foreign = next((character for character in local if not character.isascii()), None)
     if foreign is None or re.search(r'[\s<>@,;:()"]', local):
         raise AddressError("is not an email address", given)
-    shown = repr(foreign)  # a lone surrogate must not reach a terminal as it is
+    shown = repr(foreign)  # escape it: a lone surrogate must not reach a terminal
     reason = f"has {shown} before the '@': Amazon SES delivers only to ASCII local parts (no SMTPUTF8)"
     raise AddressError(reason, given)
 
@@ -240,7 +240,7 @@ def _check_local(local: str, given: str) -> None:
 def _ascii_domain(domain: str, given: str) -> str:
     if not domain:
         raise AddressError("is not an email address", given)
-    # Longer ones cannot fit once encoded, and idna's work grows faster than their length.
+    # Longer domains cannot fit once encoded, and idna's running time grows faster than linearly.
     if len(domain) > _MAX_DOMAIN:
         raise AddressError(f"has a domain that is not valid: more than {_MAX_DOMAIN} characters", given)
     encoded = domain.lower() if domain.isascii() else _idna(domain, given)
@@ -276,7 +276,7 @@ def _phrase(name: str) -> tuple[str, ...]:
     looks_encoded = "=?" in name
     if (_ATOMS.fullmatch(name) and not looks_encoded) or is_encoded(name):
         return tuple(name.split(" "))
-    # Blanks at the ends or in a row may be lost where a quoted string is unfolded; encoded words keep them.
+    # Leading, trailing or repeated blanks may be lost when a quoted string is unfolded; encoded words keep them.
     if _PRINTABLE.fullmatch(name) and not looks_encoded and "  " not in name and len(name) <= _MAX_QUOTED:
         escaped = name.replace("\\", "\\\\").replace('"', '\\"')
         return (f'"{escaped}"',)

@@ -1,6 +1,6 @@
-"""What other systems call these things: names of Dapr, Thand, SAP BTP and Prismatic, as data for the manifest.
+"""Names that Dapr, Thand, SAP BTP and Prismatic use for the same things, as data for the manifest.
 
-The shape of an alias is that of ``jackfield.connections.foreign.aliases``; where each name comes from stands in docs/compatibility.md.
+The shape of an alias is defined in ``jackfield.connections.foreign.aliases``; the source of each name is in docs/compatibility.md.
 """
 
 from collections.abc import Mapping
@@ -97,7 +97,7 @@ _SECRETS = ("secret_access_key", "secretAccessKey")
 _VCAP = {
     "operations": {"send": "sendEmail"},
     "host": ["hostname", "host", "uri"],
-    # the private hosts of AWS name their service; a host of another shape may be a customer's own name for one
+    # AWS's private hosts name their service; a host of another shape may be a customer's own name for one
     "hosts": "[.]email-smtp[.]|^(?!.*[.]vpce[.]amazonaws[.]com)",
     "companions": ["username", "user", "password", "pass", "from", "to", *_IDS[:2], *_SECRETS],
     "connections": [
@@ -136,4 +136,4 @@ ALIASES: Mapping[str, Any] = {
     "vcap": {"privatelink": _VCAP},
     "prismatic": {"aws-ses": _PRISMATIC},
 }
-"""By format, then by the name that the thing has there."""
+"""By format, then by the name in that format."""

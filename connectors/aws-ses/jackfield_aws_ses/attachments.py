@@ -1,4 +1,4 @@
-"""Attachments: from the forms of the input ``attachments`` to a name, a media type and octets.
+"""Attachments: conversion of the input ``attachments`` to a name, a media type and octets.
 
 A FILE is a text (UTF-8), a ``data:`` URL (RFC 2397) or ``{"data": base64, "contentType": …}``.
 """
@@ -16,14 +16,14 @@ from .transfer import base64_length, canonical_base64, fold_base64
 
 __all__ = ["Attachment", "AttachmentError", "parse_attachments"]
 
-_MAX_MEDIA_TYPE = 300  # of a data: URL, that is where its comma is looked for
+_MAX_MEDIA_TYPE = 300  # of a data: URL; its comma is searched within this length
 
 
 class AttachmentError(ValueError):
     """An attachment that cannot be sent.
 
-    ``reason`` is a predicate (``is not base64: …``); ``name`` the file's name as given; ``index`` its place; ``pointer``
-    the JSON Pointer to it from the input ``attachments`` (``/0/value/data``, ``/a.pdf``).
+    ``reason`` is a predicate (``is not base64: …``); ``name`` is the file's name as given; ``index`` is its place; ``pointer`` is its JSON
+    Pointer within the input ``attachments`` (``/0/value/data``, ``/a.pdf``).
     """
 
     def __init__(self, reason: str, name: str, index: int | None = None, pointer: str = "") -> None:
@@ -39,9 +39,9 @@ class AttachmentError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file to send. ``content`` is its octets, or the same as base64 text, kept so to be folded instead of recoded.
+    """A file to send. ``content`` is its octets, or base64 text, which is stored as given and only folded.
 
-    The name and the media type are cleaned, the base64 text is checked: raises `AttachmentError`.
+    The name and the media type are cleaned and base64 text is checked; faults raise `AttachmentError`.
     """
 
     name: str
@@ -64,19 +64,19 @@ class Attachment:
 
     @property
     def data(self) -> bytes:
-        """The file's octets; decoded anew at each use where the content is base64 text."""
+        """The file's octets; base64 text is decoded at each use."""
         return binascii.a2b_base64(self.content) if isinstance(self.content, str) else self.content
 
     @property
     def size(self) -> int:
-        """The number of the file's octets."""
+        """Number of the file's octets."""
         if isinstance(self.content, bytes):
             return len(self.content)
         return len(self.content) // 4 * 3 - self.content[-2:].count("=")
 
     @property
     def encoded_size(self) -> int:
-        """The number of octets of `encoded`, known without making it."""
+        """Number of octets of `encoded`, computed without encoding."""
         return base64_length(self.size)
 
     def encoded(self) -> Iterator[bytes]:
@@ -85,9 +85,9 @@ class Attachment:
 
 
 def parse_attachments(value: object) -> tuple[Attachment, ...]:
-    """Read ``{"name.pdf": FILE}`` or ``[{"key": "name.pdf", "value": FILE}]``; a list may use a name twice.
+    """Parse ``{"name.pdf": FILE}`` or ``[{"key": "name.pdf", "value": FILE}]``; a list may use a name twice.
 
-    Raises `AttachmentError` for the first one that is wrong.
+    Raises `AttachmentError` for the first invalid one.
     """
     found = []
     for index, (path, name, file) in enumerate(_files(value)):
@@ -140,7 +140,7 @@ def _from_text(name: str, text: str) -> Attachment:
 
 
 def _from_data_url(name: str, text: str) -> Attachment | None:
-    """Read a data: URL; None where the text only happens to begin like one (``data: 1, 2``)."""
+    """Parse a data: URL; return None if the text merely resembles one (``data: 1, 2``)."""
     if text[:5].lower() != "data:":
         return None
     comma = text.find(",", 0, _MAX_MEDIA_TYPE)

@@ -1,4 +1,4 @@
-"""From the inputs of ``sendEmail`` to a message, with every fault that a schema cannot see."""
+"""Conversion of the inputs of ``sendEmail`` to a message, with the checks that a schema cannot express."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["MAX_RECIPIENTS", "MAX_TAGS", "Composed", "compose", "pairs"]
 
 MAX_RECIPIENTS = 50
-"""Recipients of one message over to, cc and bcc together (SES API v2, Destination)."""
+"""Maximum number of recipients of one message in to, cc and bcc together (SES API v2, Destination)."""
 MAX_TAGS = 50
-"""Tags of one message (SES API v2, EmailTags)."""
+"""Maximum number of tags of one message (SES API v2, EmailTags)."""
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class Composed:
 
 
 def pairs(value: Mapping[str, str] | Iterable[Mapping[str, str]] | None) -> tuple[tuple[str, str, str], ...]:
-    """Pointer, name and value of each member of a map, or of a list of ``{"key", "value"}``."""
+    """Return pointer, name and value of each member of a map, or of a list of ``{"key", "value"}``."""
     if value is None:
         return ()
     if isinstance(value, Mapping):
@@ -45,7 +45,7 @@ def pairs(value: Mapping[str, str] | Iterable[Mapping[str, str]] | None) -> tupl
 
 
 def compose(email: Email) -> tuple[Composed | None, tuple[Detail, ...]]:
-    """The message that the inputs describe, or every fault in them."""
+    """Compose the message that the inputs describe, or return all faults in them."""
     faults = _Faults()
     to, cc, bcc = faults.mailboxes("/to", email.to), faults.mailboxes("/cc", email.cc), faults.mailboxes("/bcc", email.bcc)
     if len(to) + len(cc) + len(bcc) > 1:
@@ -67,7 +67,7 @@ def compose(email: Email) -> tuple[Composed | None, tuple[Detail, ...]]:
 
 
 class _Faults:
-    """Collects faults while the parts are read, so that all of them are told at once."""
+    """Collector of faults, so that all of them are reported together."""
 
     def __init__(self) -> None:
         self.found: list[Detail] = []
@@ -127,7 +127,7 @@ class _Faults:
         seen: set[str] = set()
         for path, name, value in pairs(email.tags):
             if name in seen:
-                self.add(f"/tags{path.removesuffix('/value')}/key", "occurs twice")  # only a list can name one twice
+                self.add(f"/tags{path.removesuffix('/value')}/key", "occurs twice")  # only a list can repeat a name
             seen.add(name)
             fields.append((name, value))
         if len(fields) > MAX_TAGS:

@@ -1,4 +1,4 @@
-"""Media types of attachments: guessed from a file name, or given and checked (RFC 2045 §5.1)."""
+"""Media types of attachments: guessed from the file name, or given and validated (RFC 2045 §5.1)."""
 
 import re
 
@@ -16,8 +16,8 @@ _PARAMETER = re.compile(rf";[ \t]*({_WORD})=({_WORD}|\"(?:[ !#-\[\]-~]|\\[ -~])*
 _OFFICE = "application/vnd.openxmlformats-officedocument"
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument"
 
-# Names from IANA's registry. Not the standard library's table: it reads files of the host, differs between Python
-# versions, and lacks docx, xlsx and pptx in some.
+# Names from IANA's registry. The standard library's table depends on host files and the Python version, and lacks docx, xlsx and pptx in
+# some versions.
 _BY_EXTENSION = {
     suffix: kind
     for kind, suffixes in {
@@ -87,15 +87,15 @@ _BY_EXTENSION = {
 
 
 def guess_content_type(name: str, default: str = OCTETS) -> str:
-    """Return the media type that a file's extension stands for, or ``default``."""
+    """Return the media type for a file's extension, or ``default``."""
     return _BY_EXTENSION.get(extension(name).lower(), default)
 
 
 def clean_content_type(given: str) -> str:
-    """Return a media type with its parameters in one form, without ``name`` (the file name says that).
+    """Return a normalized media type with its parameters, except ``name`` (the file name replaces it).
 
-    ``multipart/*`` and ``message/*`` become application/octet-stream: RFC 2045 §6.4 forbids to base64 them, and an
-    attachment must arrive as it was. Raises ValueError with a predicate.
+    ``multipart/*`` and ``message/*`` become application/octet-stream: RFC 2045 §6.4 forbids base64 for them, and an attachment must arrive
+    unchanged. Raises ValueError with a predicate.
     """
     trimmed = given.strip(" ")
     if len(trimmed) > _MAX_LENGTH:

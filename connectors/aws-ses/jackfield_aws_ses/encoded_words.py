@@ -1,8 +1,7 @@
 """Encoded words (RFC 2047): non-ASCII text in headers, as ASCII.
 
-A word is ``=?utf-8?q?Gr=C3=BC=C3=9Fe?=``. Receivers drop the blank between two words, so the words of one text hold its
-own blanks. Only letters, digits and ``!*+-/`` stay readable in a ``q`` word: the strictest set of RFC 2047 §5, which
-is safe in a display name too.
+A word looks like ``=?utf-8?q?Gr=C3=BC=C3=9Fe?=``. Receivers drop the blank between two words, so words include the text's own blanks. Only
+letters, digits and ``!*+-/`` stay readable in a ``q`` word: the strictest set of RFC 2047 §5, which is also safe in display names.
 """
 
 import binascii
@@ -13,7 +12,7 @@ from collections.abc import Iterator
 __all__ = ["MAX_WORD", "encode_words", "is_encoded"]
 
 MAX_WORD = 66
-"""Characters in one of our words. RFC 2047 §2 allows 75, and 76 in a line; this leaves room for ``Reply-To:``."""
+"""Maximum length of a word in characters. RFC 2047 §2 allows 75, and 76 per line; this leaves room for ``Reply-To:``."""
 
 _MAX_GIVEN_WORD = 75
 _ROOM = MAX_WORD - len("=?utf-8?q??=")
@@ -22,7 +21,7 @@ _READABLE = frozenset(string.ascii_letters + string.digits + "!*+-/")
 _Q = tuple(chr(code) if chr(code) in _READABLE else "_" if code == ord(" ") else f"={code:02X}" for code in range(256))
 _READABLE_BYTES = "".join(_READABLE | {" "}).encode()
 
-# Charsets in which a line break can only be the octets 13 and 10: others could hide one from the check below.
+# Only charsets in which a line break is always octet 13 or 10: others could hide one from the check below.
 _WORD = re.compile(
     r"=\?(?:utf-8|us-ascii|iso-8859-\d{1,2}|windows-125\d|iso-2022-(?:jp|kr)|gb2312|gbk|gb18030|big5|euc-(?:jp|kr)"
     r"|shift_jis|koi8-[ru])\?(?:q\?(?P<q>(?:[0-9a-z!*+/_-]|=[0-9a-f]{2})+)|b\?(?P<b>[0-9a-z+/]+={0,2}))\?=",
@@ -33,9 +32,9 @@ _BREAKS = frozenset(b"\0\r\n")
 
 
 def encode_words(text: str) -> tuple[str, ...]:
-    """Return ``text`` as encoded words of at most `MAX_WORD` characters, none of which cuts a character in two.
+    """Encode ``text`` as words of at most `MAX_WORD` characters, without splitting a character.
 
-    The shorter of ``q`` and ``b`` is taken; no words for an empty text. A lone surrogate raises `UnicodeEncodeError`.
+    Uses the shorter of ``q`` and ``b``; an empty text yields no words. A lone surrogate raises `UnicodeEncodeError`.
     """
     data = text.encode()
     quoted = len(data) + 2 * len(data.translate(None, _READABLE_BYTES))
@@ -48,9 +47,9 @@ def encode_words(text: str) -> tuple[str, ...]:
 
 
 def is_encoded(text: str) -> bool:
-    """Tell whether ``text`` is already encoded words, alone or among plain atoms, fit for a display name (RFC 2047 §5).
+    """Return whether ``text`` already consists of encoded words, alone or among plain atoms, valid in a display name (RFC 2047 §5).
 
-    A word that is too long, misplaced, undecodable, or that would decode to a line break, makes it false.
+    False if a word is too long, misplaced, undecodable, or would decode to a line break.
     """
     words = 0
     for token in text.split(" "):

@@ -1,4 +1,4 @@
-"""What Amazon SES's own error codes mean, and what to do about each."""
+"""Meaning of Amazon SES's own error codes, with a hint for each."""
 
 from typing import Any
 
@@ -75,12 +75,12 @@ SES_ERRORS = AWS_ERRORS.extended(
         "AlreadyExists": Row(Rejected),
     }
 )
-"""The codes of SES API v1 and v2 (their references, errors of SendEmail and ListIdentities)."""
+"""Codes of SES API v1 and v2 (their references, errors of SendEmail and ListIdentities)."""
 
 
 def explain(error: Exception, client: Any, inputs: Inputs | None) -> JackfieldError | None:
-    """The error map of this connector; it names the identity that must be verified."""
-    if isinstance(error, KeyError):  # botocore, where a v1 answer is well-formed and has no result in it
+    """Explain an exception; name the identity that must be verified."""
+    if isinstance(error, KeyError):  # botocore's error for a well-formed v1 answer without a result
         return Unavailable("Amazon SES answered with something else than its protocol", sent=Sent.UNKNOWN)
     found = SES_ERRORS(error, client, inputs)
     sender = getattr(inputs, "sender", None)

@@ -1,4 +1,4 @@
-"""File names of attachments: made safe, judged, and written into part headers (RFC 2183, RFC 2231)."""
+"""File names of attachments: cleaned, checked, and encoded in part headers (RFC 2183, RFC 2231)."""
 
 import re
 import unicodedata
@@ -11,7 +11,7 @@ _MAX_BYTES = 255  # SES API v2, Attachment.FileName; most file systems too
 _MAX_EXTENSION = 32
 _MAX_SECTION = 54  # of RFC 2231 percent-encoding in one line
 
-# Controls, line separators, lone surrogates, and the marks that reorder what a reader sees ("gpj.exe" for "exe.jpg").
+# Controls, line separators, lone surrogates, and marks that reorder displayed text ("gpj.exe" for "exe.jpg").
 _UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 _SIMPLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
@@ -27,10 +27,10 @@ _REFUSED = frozenset(
 
 
 def clean_file_name(name: str) -> str:
-    """Return the last part of a path without control and text direction characters, at most 255 octets of UTF-8.
+    """Return the last part of a path without control and text-direction characters, at most 255 octets of UTF-8.
 
-    The extension survives the cut; blanks and dots at the end go, as Windows would drop them; what has no name left is
-    called ``attachment``.
+    Truncation keeps the extension; trailing blanks and dots are removed, as Windows would drop them; an empty result becomes
+    ``attachment``.
     """
     last = re.split(r"[/\\]", _UNWANTED.sub("", name))[-1].strip().rstrip(". ")
     if len(last.encode()) > _MAX_BYTES:
@@ -42,18 +42,18 @@ def clean_file_name(name: str) -> str:
 
 
 def extension(name: str) -> str:
-    """Return what follows the last dot, as written and without the dot; empty where there is none."""
+    """Return the text after the last dot, unchanged; an empty string if there is no extension."""
     stem, dot, suffix = name.rpartition(".")
     return suffix if dot and stem else ""
 
 
 def is_refused(name: str) -> bool:
-    """Tell whether Amazon SES refuses mail with a file of this name, for its extension."""
+    """Return whether Amazon SES refuses mail with a file of this extension."""
     return name.rpartition(".")[2].lower() in _REFUSED and "." in name
 
 
 def ascii_file_name(name: str) -> str:
-    """Return a cleaned file name in ASCII without quotes, for receivers that do not know RFC 2231."""
+    """Return a cleaned file name in ASCII without quotes, for receivers without RFC 2231 support."""
     stem, dot, suffix = name.rpartition(".")
     if not dot:
         stem, suffix = name, ""
@@ -63,7 +63,7 @@ def ascii_file_name(name: str) -> str:
 
 def disposition_words(name: str) -> tuple[str, ...]:
     """Return the words of a ``Content-Disposition`` for a cleaned file name, to be folded."""
-    # Encoded words do not belong into quotes, but some receivers decode them there.
+    # Encoded words are not allowed inside quotes, but some receivers decode them there.
     if _SIMPLE.fullmatch(name) and "=?" not in name and "  " not in name:
         escaped = name.replace("\\", "\\\\").replace('"', '\\"')
         return ("attachment;", f'filename="{escaped}"')
@@ -82,7 +82,7 @@ def _ascii(text: str) -> str:
 
 
 def _sections(name: str) -> Iterator[str]:
-    """Yield the percent-encoded name in lines; none cuts a character, since some receivers decode each alone."""
+    """Yield the percent-encoded name in lines, without splitting a character, since some receivers decode each line alone."""
     section = ""
     for character in name:
         encoded = quote(character, safe="")

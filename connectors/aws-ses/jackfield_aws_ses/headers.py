@@ -1,4 +1,4 @@
-"""Header fields: which a caller may add, what they may hold, and how they are written (RFC 5322, 2047, 8058)."""
+"""Header fields: which ones a caller may add, their allowed values, and their encoding (RFC 5322, 2047, 8058)."""
 
 import re
 from collections.abc import Iterable
@@ -17,10 +17,10 @@ __all__ = [
 ]
 
 _MAX_NAME = 126  # SES API v2, MessageHeader.Name
-_MAX_VALUE = 8000  # ours
+_MAX_VALUE = 8000  # our own limit
 _LINE = 76  # RFC 2047 §2, for lines with encoded words; RFC 5322 recommends 78
 _MAX_LINE = 998  # RFC 5322 §2.1.1
-_MAX_WORD = 870  # longest piece that stays in one line behind any name
+_MAX_WORD = 870  # longest piece that fits in one line after any name
 
 _NAME = re.compile(r"[!-9;-~]+")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -74,7 +74,7 @@ class HeaderError(ValueError):
 
 
 def check_header_name(name: str) -> str:
-    """Return ``name`` if a caller may add that field, else raise `HeaderError` with what to use instead."""
+    """Return ``name`` if a caller may add that field; else raise `HeaderError` with the alternative."""
     if not _NAME.fullmatch(name):
         raise HeaderError("is not a header name: printable ASCII without blanks and colons", name)
     if len(name) > _MAX_NAME:
@@ -99,9 +99,9 @@ def check_header_value(name: str, value: str) -> str:
 
 
 def unstructured(value: str) -> tuple[str, ...]:
-    """Return free text as the words of a header field: plain where ASCII will do, else encoded words (RFC 2047).
+    """Split free text into the words of a header field: plain if it is printable ASCII, else encoded words (RFC 2047).
 
-    The blanks between the words are where the field may be folded; ``" ".join`` makes the unfolded ASCII value.
+    The field may be folded at the blanks between words; ``" ".join`` yields the unfolded ASCII value.
     """
     if not value:
         return ()
@@ -114,16 +114,16 @@ def unstructured(value: str) -> tuple[str, ...]:
 
 
 def fold(name: str, words: Iterable[str]) -> bytes:
-    r"""Return one header field with its CRLF, folded between words to lines of 76 characters where that is possible.
+    r"""Return one header field with its CRLF, folded between words to lines of 76 characters if possible.
 
-    Taking the CRLFs out gives ``name: word word`` back, so nothing is added or lost.
+    Removing the CRLFs yields ``name: word word`` again, so nothing is added or lost.
     """
     lines = []
     line = f"{name}:"
     empty = True
     for word in words:
         overlong = len(line) + 1 + len(word) > _LINE
-        # A field that begins with an empty line is legal but disliked: only where the RFCs leave no choice.
+        # A field that begins with an empty line is legal but discouraged: only if the RFCs leave no choice.
         if overlong and word and (not empty or word.startswith("=?") or len(line) + 1 + len(word) > _MAX_LINE):
             lines.append(line)
             line = ""
@@ -158,7 +158,7 @@ def _uris(value: str | Iterable[str]) -> list[str]:
         if _BRACKETED.fullmatch(trimmed):
             found.extend(part.strip() for part in re.findall("<([^<>]*)>", trimmed))
         else:
-            # A comma may be part of a URI: only one before the start of another separates.
+            # A comma may be part of a URI: only one before the start of another URI separates.
             found.extend(re.split(r",\s+(?=https:)|,\s*(?=mailto:)", trimmed, flags=re.IGNORECASE))
     return found
 

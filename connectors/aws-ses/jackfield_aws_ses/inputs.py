@@ -1,4 +1,4 @@
-"""What the actions of Amazon SES take. Titles and comments are those of the reference document; see docs/compatibility.md."""
+"""Inputs of the Amazon SES actions. Titles and comments are those of the reference document; see docs/compatibility.md."""
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -36,7 +36,7 @@ _FILE: dict[str, Any] = {
 
 
 def _pairs(value: dict[str, Any], key: dict[str, Any]) -> dict[str, Any]:
-    """A map from names to values, or the same as a list of ``{"key", "value"}``, which forms make."""
+    """Build the schema of a map from names to values, or of the equivalent list of ``{"key", "value"}`` that forms produce."""
     pair = {
         "type": "object",
         "properties": {"key": {"type": "string", **key}, "value": value},
@@ -66,7 +66,7 @@ _VERIFIED = (
 class Email(Inputs):
     """What to send, and to whom."""
 
-    # None only where the connection waives it.
+    # None only if the connection waives it.
     aws_region: Region | None = Field(title="AWS Region", description=_REGION, from_connection="region", options="awsRegions", trim=True,
                                lowercase=True, blank="absent", expects=REGION_EXPECTED)  # fmt: skip
     to: AddressList | None = Field(
@@ -135,12 +135,13 @@ class Email(Inputs):
     )  # fmt: skip
 
     def rules(self) -> Iterable[Detail]:
-        """Addresses that can be delivered to, one to fifty recipients, names and files that SES takes, at most 40 MB encoded."""
+        """Return the faults that a schema cannot express: deliverable addresses, one to fifty recipients, valid names and files, at most 40
+        MB encoded."""
         return self._outcome[1]
 
     @property
     def composed(self) -> Composed:
-        """The message as it will be sent; only for inputs that passed their rules."""
+        """The message as it will be sent; only for valid inputs."""
         found = self._outcome[0]
         if found is None:
             raise ValueError("these inputs broke their rules")
@@ -151,7 +152,7 @@ class Email(Inputs):
         return compose(self)
 
 
-at_fork(Email.__dict__["_outcome"])  # Python 3.11 holds one lock for all while it is made
+at_fork(Email.__dict__["_outcome"])  # Python 3.11 holds one lock for all instances during the computation
 
 
 class IdentityQuery(Inputs):

@@ -1,11 +1,10 @@
-"""The message on the wire: RFC 5322 and MIME (RFC 2045, 2046), all of it 7-bit ASCII with CRLF.
+"""Encoding of messages: RFC 5322 and MIME (RFC 2045, 2046), entirely 7-bit ASCII with CRLF.
 
-Written by hand, measured for a mail of 400 characters as text and as HTML: 12 µs here, 300 to 480 by the standard library's
-MIMEMultipart and 1,000 by its EmailMessage, which is as much as boto3's whole call to Amazon SES (text alone: 8, 100 and 500).
-SES writes most messages itself (decision 0004), so this serves SMTP and what needs Raw; what counts there is that
-`transfer` encodes large attachments once and without copies. There is never a ``Bcc`` field: hidden recipients belong into
-the envelope only. ``Date`` and ``Message-ID`` are left to Amazon SES, as it overwrites them; so the same message gives the
-same octets.
+Handwritten for speed. A mail of 400 characters as text and as HTML takes 12 µs here, 300 to 480 with the standard library's MIMEMultipart
+and 1,000 with its EmailMessage, as much as boto3's whole call to Amazon SES (text alone: 8, 100 and 500). SES encodes most messages itself
+(decision 0004), so this serves SMTP and Raw content, where it matters that `transfer` encodes large attachments once and without copies.
+There is never a ``Bcc`` field: hidden recipients belong only in the envelope. ``Date`` and ``Message-ID`` are left to Amazon SES, which
+overwrites them; so the same message yields the same octets.
 """
 
 import io
@@ -22,10 +21,10 @@ from .transfer import encode_text
 __all__ = ["MAX_MESSAGE_SIZE", "Message", "MessageError", "check_texts", "encoded_size", "may_exceed", "write_message"]
 
 MAX_MESSAGE_SIZE = 41_943_040
-"""Octets that Amazon SES accepts through API v2 and SMTP, after encoding (SES quotas: 40 MB)."""
+"""Maximum size in octets that Amazon SES accepts through API v2 and SMTP, after encoding (SES quotas: 40 MB)."""
 
-# "=_" comes neither out of base64 nor out of quoted-printable, and `encode_text` keeps it out of 7bit bodies: these
-# boundaries cannot occur in a part, so no part needs to be searched for them.
+# "=_" occurs neither in base64 nor in quoted-printable, and `encode_text` keeps it out of 7bit bodies: these boundaries cannot occur in a
+# part, so parts need not be searched.
 _MIXED = "=_jackfield_mixed"
 _ALTERNATIVE = "=_jackfield_alternative"
 
@@ -33,7 +32,7 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff
 
 
 class MessageError(ValueError):
-    """A message that cannot be written. ``reason`` is a predicate about the ``field``: subject, text or html."""
+    """A message that cannot be encoded. ``reason`` is a predicate about the ``field``: subject, text or html."""
 
     def __init__(self, reason: str, field: str) -> None:
         super().__init__(reason, field)
@@ -46,7 +45,7 @@ class MessageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What to write. Without text and html the body is an empty text; ``headers`` are further fields, in order."""
+    """Message to encode. Without text and html the body is an empty text; ``headers`` are additional fields, in order."""
 
     sender: Mailbox
     to: tuple[Mailbox, ...] = ()
@@ -60,21 +59,21 @@ class Message:
 
 
 def encoded_size(message: Message) -> int:
-    """Return the length of `write_message`, without encoding the attachments. Raises as that does."""
+    """Return the length of `write_message` without encoding the attachments. Raises the same errors."""
     return sum(piece.encoded_size if isinstance(piece, Attachment) else len(piece) for piece in _pieces(message))
 
 
 def may_exceed(message: Message) -> bool:
-    """Tell whether the message could be near the limit, by a bound that costs nothing: most mails need no exact size.
+    """Return whether the message may be near the size limit, by a cheap upper bound: most mails need no exact size.
 
-    A character takes at most 4 octets of UTF-8, and each octet at most 3 in quoted-printable; headers are bounded by their own limits.
+    A character takes at most 4 octets of UTF-8, and each octet at most 3 in quoted-printable; headers have their own limits.
     """
     characters = len(message.subject) + len(message.text or "") + len(message.html or "")
     return bool(message.attachments) or characters * 12 > MAX_MESSAGE_SIZE // 2
 
 
 def check_texts(message: Message) -> int:
-    """Raise `MessageError` as `encoded_size` would for subject and bodies, without encoding them; else return 0."""
+    """Check subject and bodies without encoding them, and return 0; raise `MessageError` as `encoded_size` would."""
     _check_subject(message.subject)
     for name, text in (("text", message.text), ("html", message.html)):
         if text is not None and not text.isascii():
@@ -83,9 +82,9 @@ def check_texts(message: Message) -> int:
 
 
 def write_message(message: Message) -> bytes:
-    """Return the message as Amazon SES takes it raw.
+    """Encode the message as raw content for Amazon SES.
 
-    Raises `MessageError` for a subject or body that no message can hold, HeaderError for such a further header field.
+    Raises `MessageError` for a subject or body that cannot be encoded, HeaderError for such an additional header field.
     """
     buffer = io.BytesIO()
     for piece in _pieces(message):
@@ -148,7 +147,7 @@ def _list(mailboxes: tuple[Mailbox, ...]) -> Iterator[str]:
 
 
 def _body(message: Message) -> bytes:
-    """Return the text, or the html, or both, best last (RFC 2046 §5.1.4), with their part headers."""
+    """Return the text, the html or both with their part headers, the preferred form last (RFC 2046 §5.1.4)."""
     html = b"" if message.html is None else _text("html", message.html)
     if html and message.text is None:
         return html
@@ -170,7 +169,7 @@ def _text(field: str, text: str) -> bytes:
 
 
 def _file_head(attachment: Attachment) -> bytes:
-    # The name here is the fallback for receivers that cannot read the RFC 2231 form of the disposition.
+    # Fallback name for receivers that cannot read the RFC 2231 form of the disposition.
     kind = (f"{attachment.content_type};", f'name="{ascii_file_name(attachment.name)}"')
     return b"".join(
         (

@@ -1,4 +1,4 @@
-"""Sending a composed message: over another transport, or through SES API v2, as Simple content where it suffices, Raw where it does not."""
+"""Sending of a composed message: over another transport, or through SES API v2, as Simple content if that suffices, else as Raw."""
 
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -14,27 +14,27 @@ from jackfield_aws_ses.mime import Message, write_message
 
 __all__ = ["Transport", "request", "send"]
 
-# SES API v2: Message.Headers takes 15, a value 995 characters, name and value together 996.
+# SES API v2: Message.Headers allows 15; a value 995 characters, name and value together 996.
 _MAX_HEADERS = 15
 _MAX_HEADER_VALUE = 995
 _MAX_HEADER = 996
 
 
 class Transport(Protocol):
-    """A client that carries mail and nothing else."""
+    """A client that can only send mail."""
 
     def send(self, email: Email) -> str:
-        """Send the message and give the id that Amazon SES gave it."""
+        """Send the message and return the id assigned by Amazon SES."""
 
 
 def send(email: Email, client: AwsClients | Transport) -> str:
-    """Send the message by what the connection opened; the id that Amazon SES gave it.
+    """Send the message with the open client; return the id assigned by Amazon SES.
 
-    :raises Unavailable: where SES says that it sent something, and not what.
+    :raises Unavailable: if SES reports success without a message id.
     """
     if not isinstance(client, AwsClients):
         return client.send(email)
-    # The inputs were judged, and tests hold what `request` makes of them against the service's model: doing it again costs 3 % of a send.
+    # The inputs were validated, and tests check the output of `request` against the service's model: validating again costs 3 % of a send.
     mail = client.client("sesv2", email.aws_region, validates=False)
     answer = mail.send_email(**request(email, email.composed))
     message_id = answer.get("MessageId") if isinstance(answer, dict) else None
@@ -44,7 +44,7 @@ def send(email: Email, client: AwsClients | Transport) -> str:
 
 
 def request(email: Email, composed: Composed) -> dict[str, Any]:
-    """The parameters of ``SendEmail``. Empty members are left out: an empty list would go over the wire."""
+    """Return the parameters of ``SendEmail`` without empty members: even an empty list would be sent."""
     message = composed.message
     headers = tuple([(name, " ".join(unstructured(value))) for name, value in message.headers])
     content = {"Simple": _simple(message, headers)} if _suffices(headers) else {"Raw": {"Data": write_message(message)}}

@@ -1,6 +1,6 @@
 """Transfer encodings (RFC 2045 §6): octets and text as lines of 7-bit ASCII.
 
-base64 is made, checked and folded block by block: a large attachment costs no second copy of itself on the way.
+base64 is encoded, checked and folded in blocks, so that a large attachment is never copied as a whole.
 """
 
 import binascii
@@ -20,19 +20,19 @@ _BLANKS = string.whitespace.encode()
 _FOREIGN = re.compile(r"[^A-Za-z0-9+/=_\x20\t\n\r\v\f-]")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
-_MAX_7BIT_LINE = 78  # RFC 5322 §2.1.1 recommends it
+_MAX_7BIT_LINE = 78  # recommended by RFC 5322 §2.1.1
 _PRINTABLE = bytes(range(ord(" "), ord("~") + 1)) + b"\t\r\n"
 _LITERAL = _PRINTABLE.replace(b"=", b"")
 
 
 def base64_length(size: int) -> int:
-    """Return the length of ``size`` octets as folded base64, the CRLFs between its lines included."""
+    """Return the length of ``size`` octets as folded base64, including the CRLFs between its lines."""
     text = 4 * -(-size // 3)
     return text + 2 * max(0, -(-text // _LINE) - 1)
 
 
 def fold_base64(content: bytes | str) -> Iterator[bytes]:
-    """Yield octets, or text that `canonical_base64` returned, as base64 lines of 76 characters in large pieces.
+    """Yield octets, or text returned by `canonical_base64`, as base64 lines of 76 characters in large pieces.
 
     The pieces join to exactly `base64_length` octets; there is no CRLF at the end.
     """
@@ -47,8 +47,8 @@ def fold_base64(content: bytes | str) -> Iterator[bytes]:
 def canonical_base64(text: str) -> str:
     """Return ``text`` as plain base64 (RFC 4648 §4): standard alphabet, padded, no blanks, unused bits zero.
 
-    Blanks, missing padding and the URL-safe alphabet are accepted; text that is clean already is returned as it is,
-    without a copy. Raises ValueError with a predicate (``is not base64: …``).
+    Blanks, missing padding and the URL-safe alphabet are accepted; clean text is returned unchanged, without a copy. Raises ValueError with
+    a predicate (``is not base64: …``).
     """
     padding = _clean_padding(text)
     if padding is None:
@@ -61,20 +61,20 @@ def canonical_base64(text: str) -> str:
 
 
 def encode_text(text: str) -> tuple[str, bytes]:
-    """Return the transfer encoding for a text body and its lines: 7bit where it can be, else the shorter one.
+    """Return the transfer encoding for a text body and its lines: 7bit if possible, else the shorter one.
 
-    Line ends become CRLF, no matter how they were written. An equals sign before an underscore never comes out, so a
-    boundary with that pair can never be found in a body. A lone surrogate raises `UnicodeEncodeError`.
+    Line ends become CRLF, however they were written. An equals sign before an underscore never occurs in the output, so a boundary with
+    that pair cannot occur in a body. A lone surrogate raises `UnicodeEncodeError`.
     """
     data = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n").encode()
     if _is_7bit(data):
         return "7bit", data
     size = base64_length(len(data))
-    # Each of these octets takes three, soft line breaks come on top.
+    # Each of these octets takes three; soft line breaks are extra.
     if len(data) + 2 * len(data.translate(None, _LITERAL)) < size:
         quoted = binascii.b2a_qp(data, istext=True)
         if b"\r\n" not in data:
-            quoted = quoted.replace(b"=\n", b"=\r\n")  # without a CRLF to learn from, soft breaks are bare
+            quoted = quoted.replace(b"=\n", b"=\r\n")  # without a CRLF as a model, b2a_qp writes bare soft breaks
         if len(quoted) <= size:
             return "quoted-printable", quoted
     return "base64", b"".join(fold_base64(data))
@@ -87,7 +87,7 @@ def _is_7bit(data: bytes) -> bool:
 
 
 def _clean_padding(text: str) -> int | None:
-    """Return the number of pad characters of text that is clean, or None."""
+    """Return the number of pad characters of clean text, or None."""
     if len(text) % 4 or not text.isascii():
         return None
     padding = 2 if text.endswith("==") else 1 if text.endswith("=") else 0
@@ -110,7 +110,7 @@ def _cleaned(text: str) -> str:
     if b"=" in body:
         raise ValueError("is not base64: a '=' stands before its end")
     missing = -len(body) % 4
-    # One character past a group of four holds six bits: no octet.
+    # One character beyond a group of four holds only six bits, not an octet.
     if missing > len("==") or len(data) - len(body) > missing:
         raise ValueError("is not base64: its length does not fit, so a part of it may be missing")
     return body.decode("ascii") + "=" * missing

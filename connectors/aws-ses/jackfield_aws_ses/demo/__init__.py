@@ -1,4 +1,4 @@
-"""``jackfield demo``: a guided tour of the connector on an AWS that runs inside this process, without an account or a network.
+"""``jackfield demo``: a guided tour of the connector on an embedded AWS, without an account or a network.
 
-``aws`` models the account, ``embedded`` serves one; ``tour`` walks through the ``steps`` and judges each; ``show`` prints.
+``aws`` models the account, ``embedded`` serves one; ``tour`` runs the ``steps`` and checks each; ``show`` prints.
 """

@@ -11,9 +11,9 @@ __all__ = ["command"]
 
 
 def command(argv: list[str]) -> int:
-    """Run the demo with the words after the command's name: 0 where all went as expected, else 1.
+    """Run the demo with the arguments after the command's name; return 0 if all steps passed, else 1.
 
-    :raises InvalidInvocation: for words that the command does not take.
+    :raises InvalidInvocation: for unknown arguments.
     """
     arguments = _parser().parse_args(argv)
     from jackfield_aws_ses.demo.serving import serve
@@ -25,7 +25,7 @@ def command(argv: list[str]) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A mistake is a refusal with a code, which ``jackfield`` prints as JSON."""
+    """Parser that reports mistakes as errors with a code, which ``jackfield`` prints as JSON."""
 
     def error(self, message: str) -> NoReturn:
         raise InvalidInvocation(message, hint=f"See '{self.prog} --help'.")

@@ -1,4 +1,4 @@
-"""An AWS inside this process: an account with a role, a user and verified identities, served on loopback, with every message recorded."""
+"""An AWS inside this process: an account with a role, a user and verified identities, served on loopback, recording every message."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from jackfield_aws_ses.demo.aws.sts import letters
 __all__ = ["IDENTITIES", "PERMISSIONS", "REGION", "AnsweredCall", "EmbeddedAws"]
 
 REGION = "eu-west-1"
-"""Identities are verified in this region, and in no other."""
+"""Identities are verified in this region only."""
 _PEOPLE = ("ada", "alan", "barbara", "donald", "edsger", "frances", "grace", "joan", "katherine", "margaret", "niklaus")
 IDENTITIES = ("example.com", "newsletter@example.net", *(f"{name}@example.org" for name in _PEOPLE))
 """A domain, whose addresses may all send, and twelve addresses: enough for three pages of five."""
 PERMISSIONS = ("ses:GetAccount", "ses:ListIdentities", "ses:SendEmail", "ses:SendRawEmail")
-"""The role's permissions: those that the connector's actions declare, and ``ses:GetAccount`` for the connection test."""
+"""Permissions of the role: those that the connector's actions declare, and ``ses:GetAccount`` for the connection test."""
 
 _LOOPBACK = "127.0.0.1"
 _USER_ARN = f"arn:aws:iam::{NUMBER}:user/jackfield"
@@ -42,16 +42,16 @@ class AnsweredCall:
 
     @property
     def granted(self) -> bool:
-        """True where AWS did what was asked."""
+        """True if AWS granted the request."""
         return self.status == _OK
 
 
 class EmbeddedAws:
-    """An AWS account to play with, for as long as the ``with`` block runs.
+    """An AWS account for experiments, alive during the ``with`` block.
 
     The user may assume the role and nothing else. The role trusts that user with the External ID, and may do ``permissions``.
-    ``trusted_ids`` is a pattern of further External IDs: nobody edits the role's trust policy in a demo. A real role trusts one.
-    ``on_sent`` is called, in a thread of the server, for each message that was accepted.
+    ``trusted_ids`` is a pattern of further External IDs, since a demo has no one to edit the role's trust policy; a real role trusts one.
+    ``on_sent`` is called in a server thread for each accepted message.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class EmbeddedAws:
         self.secret_access_key = secrets.token_urlsafe(30)
         self.external_id = f"demo-{secrets.token_hex(8)}"
         self.calls: list[AnsweredCall] = []
-        """The requests answered so far, oldest first."""
+        """Answered requests, oldest first."""
         user = User(self.secret_access_key, arn=_USER_ARN, allow=frozenset({"sts:AssumeRole"}))
         role = Role(self.external_id, frozenset(permissions), frozenset({_USER_ARN}), external_id_like=trusted_ids)
         account = Account(
@@ -97,7 +97,7 @@ class EmbeddedAws:
 
     @property
     def sent(self) -> list[SentMessage]:
-        """The messages accepted so far, oldest first."""
+        """Accepted messages, oldest first."""
         return list(self._ledger.messages)
 
     def trust(self, principal_arn: str, external_id: str) -> None:
@@ -107,11 +107,11 @@ class EmbeddedAws:
         self._ledger.account = replace(account, roles={_ROLE_ARN: role})
 
     def count(self, operation: str, *, granted: bool = True) -> int:
-        """Count the times that ``operation`` (``AssumeRole``) was granted, or refused."""
+        """Count how often ``operation`` (``AssumeRole``) was granted, or refused."""
         return sum(call.operation == operation and call.granted is granted for call in self.calls)
 
     def connection_values(self) -> dict[str, str]:
-        """The values of a connection of type ``aws-ses/awsAssumeRole`` to this account."""
+        """Return the values of a connection of type ``aws-ses/awsAssumeRole`` to this account."""
         return {
             "roleARN": self.role_arn,
             "accessKeyId": self.access_key_id,
@@ -123,7 +123,7 @@ class EmbeddedAws:
         }
 
     def environment(self) -> Mapping[str, str]:
-        """The variables that ``connections.yaml`` of the examples refers to, and the endpoint of all services."""
+        """Return the variables that the examples' ``connections.yaml`` refers to, and the endpoint of all services."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "DEMO_ROLE_ARN": self.role_arn,
@@ -134,7 +134,7 @@ class EmbeddedAws:
 
 
 def _alone() -> dict[str, str | None]:
-    """Variables that let AWS clients reach loopback directly, whatever proxy, profile or configuration this machine has for AWS."""
+    """Return variables that let AWS clients reach loopback directly, whatever proxy, profile or AWS configuration this machine has."""
     proxies = {name: ",".join(filter(None, (os.environ.get(name), _LOOPBACK))) for name in ("NO_PROXY", "no_proxy")}
     files = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
     return {**proxies, **files, "AWS_PROFILE": None, "AWS_DEFAULT_PROFILE": None}

@@ -1,4 +1,4 @@
-"""A message that the embedded AWS accepted, as the demo shows it to people and to programs."""
+"""Display of a message that the embedded AWS accepted, for people and for programs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def message_json(message: SentMessage) -> dict[str, Any]:
 
 
 def message_rows(message: SentMessage) -> Iterable[tuple[str, str]]:
-    """Return labels and values, without those that are empty."""
+    """Return labels and non-empty values."""
     shown = message_json(message)
     bcc = "; ".join(shown.get("bcc", ()))
     rows = (

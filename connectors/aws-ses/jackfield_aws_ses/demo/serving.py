@@ -1,4 +1,4 @@
-"""``jackfield demo --serve``: the embedded AWS, kept up so that the examples can be run by hand."""
+"""``jackfield demo --serve``: the embedded AWS keeps running, so that the examples can be run by hand."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from jackfield_aws_ses.demo.stage import EXAMPLES
 __all__ = ["GENERATED", "serve"]
 
 GENERATED = "jf-*"
-"""The External IDs that jackfield generates: a role connection made in the console works without editing the role's trust policy."""
+"""Pattern of the External IDs that jackfield generates: a role connection created in the console works without editing the trust policy."""
 _POLL = 0.5
-"""Seconds after which Windows, too, notices Ctrl-C."""
+"""Seconds between checks, so that Windows also notices Ctrl-C."""
 
 
 def serve(show: Show) -> int:
-    """Run the embedded AWS until Ctrl-C or SIGTERM, and show each message that it accepts."""
+    """Run the embedded AWS until Ctrl-C or SIGTERM, and print each accepted message."""
     over = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""What the demo prints: paragraphs for people, in colours on a terminal; a JSON line for each step for programs."""
+"""Output of the demo: paragraphs for people, coloured on a terminal; one JSON line per step for programs."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["Show", "folded"]
 
 _LONGEST = 72
-"""Characters of a JSON string that people are shown; an attachment has thousands."""
+"""Characters shown of a JSON string; an attachment has thousands."""
 _WIDTH = 110
-"""Columns that an object or a list may take on one line."""
+"""Columns for an object or a list on one line."""
 _LABEL = 12
 
 
 class Show:
-    """Writes to stdout. Once nobody reads it any more, nothing is written, which is no fault of the demo's.
+    """Printer to stdout. After its reader has closed the pipe it writes nothing, and the demo still succeeds.
 
-    ``lost`` says that something could not be written for another reason (a full disk), which is one.
+    ``lost`` is set if writing failed for another reason (a full disk); the demo fails then.
     """
 
     def __init__(self, *, one_line: bool) -> None:
@@ -39,12 +39,12 @@ class Show:
         self._console = None if one_line else _console()
 
     def begin(self, number: int, step: Step) -> None:
-        """The heading of a step, for people."""
+        """Print the heading of a step for people."""
         if not self.one_line:
             self.text(f"\n{number}. {step.title}", "bold cyan")
 
     def end(self, number: int, step: Step, report: Report) -> None:
-        """What a step came to."""
+        """Print the outcome of a step."""
         if self.one_line:
             about = {"example": f"examples/{step.example}"} if step.example else {}
             self.line({"step": number, "key": step.key, "title": step.title, **about, **report.to_json()})
@@ -61,7 +61,7 @@ class Show:
             self.text("✓ as expected", "green")
 
     def message(self, message: SentMessage) -> None:
-        """A message as AWS received it."""
+        """Print a message as AWS received it."""
         if self.one_line:
             self.line({"received": message_json(message)})
             return
@@ -69,7 +69,7 @@ class Show:
         self.text("\n".join(f"  {label:<{_LABEL}}{value}" for label, value in message_rows(message)))
 
     def text(self, text: str, style: str = "") -> None:
-        """Lines for people."""
+        """Print text for people."""
         if self._console is None:
             self._write(f"{text}\n")
             return
@@ -78,7 +78,7 @@ class Show:
         self._draw(Text(text, style))
 
     def line(self, value: object) -> None:
-        """A line for programs."""
+        """Print a line for programs."""
         self._write(json.dumps(value, ensure_ascii=False) + "\n")
 
     def _json(self, value: object) -> None:
@@ -109,7 +109,7 @@ class Show:
 
 
 def _console() -> Console | None:
-    """Rich's console where colours are wanted: on a terminal, and NO_COLOR is not set (no-color.org)."""
+    """Return Rich's console if colours are wanted: on a terminal, unless NO_COLOR is set (no-color.org)."""
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return None
     from rich.console import Console
@@ -118,7 +118,7 @@ def _console() -> Console | None:
 
 
 def folded(value: object, depth: int = 0) -> str:
-    """``value`` as JSON in lines that are filled up, so that people see more of it at once than with a line for each member."""
+    """Format ``value`` as JSON with filled lines, so that more of it fits on a screen than with one line per member."""
     flat = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, dict | list) or not value or len(flat) + 2 * depth <= _WIDTH:
         return flat
@@ -133,7 +133,7 @@ def folded(value: object, depth: int = 0) -> str:
 
 
 def _filled(pieces: Iterable[str], width: int) -> Iterable[str]:
-    """Neighbours that fit one line, joined; a piece of several lines stays by itself."""
+    """Join neighbours that fit on one line; a multi-line piece stays alone."""
     line = ""
     for piece in pieces:
         joined = f"{line}, {piece}"

@@ -1,4 +1,4 @@
-"""What the steps of the tour work with: a runtime connected to the embedded AWS, and the invocations in the examples."""
+"""Environment of the tour's steps: a runtime connected to the embedded AWS, and the examples' invocations."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from jackfield_aws_ses.demo.received import message_json
 __all__ = ["EXAMPLES", "Played", "Report", "Stage", "Step", "faults"]
 
 EXAMPLES = Path(__file__).parent / "examples"
-"""The example files as they are installed; the folder ``examples`` of the source tree holds the same."""
+"""Installed example files, the same as in the source tree's folder ``examples``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a step came to: what is to be shown, under its name; the messages that AWS received; and what was not as expected."""
+    """Outcome of a step: values to show with their names, messages that AWS received, and unmet expectations."""
 
     shown: tuple[tuple[str, Any], ...] = ()
     received: tuple[SentMessage, ...] = ()
     faults: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The members of a step's line."""
+        """Return the members of a step's line."""
         received = {"received": [message_json(message) for message in self.received]} if self.received else {}
         return {"passed": not self.faults, **dict(self.shown), **received, **({"faults": list(self.faults)} if self.faults else {})}
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """An example that was run: the invocation, its Result as JSON, and the messages that AWS received meanwhile."""
+    """An executed example: the invocation, its Result as JSON, and the messages that AWS received meanwhile."""
 
     invocation: Mapping[str, Any]
     result: Mapping[str, Any]
@@ -48,30 +48,30 @@ class Played:
 
     @property
     def output(self) -> Mapping[str, Any]:
-        """The output, empty where there is none."""
+        """The output; empty if there is none."""
         found: Mapping[str, Any] = self.result.get("output") or {}
         return found
 
     @property
     def error(self) -> Mapping[str, Any]:
-        """The error, empty where there is none."""
+        """The error; empty if there is none."""
         found: Mapping[str, Any] = self.result.get("error") or {}
         return found
 
     def report(self, expected: Mapping[str, bool]) -> Report:
-        """The report of a step that was this one example. ``expected`` says what should hold, and whether it does."""
+        """Build the report of a step that ran this example. ``expected`` maps each expectation to whether it holds."""
         shown = (("invocation", self.invocation), ("result", self.result))
         return Report(shown, self.received, faults(expected))
 
 
 def faults(expected: Mapping[str, bool]) -> tuple[str, ...]:
-    """The expectations that do not hold."""
+    """Return the expectations that do not hold."""
     return tuple(f"not so: {sentence}" for sentence, holds in expected.items() if not holds)
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The runtime and the AWS that it talks to."""
+    """The runtime and its AWS."""
 
     jackfield: Jackfield
     aws: EmbeddedAws
@@ -86,7 +86,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One stop of the tour. ``example`` is the file that it runs, where it runs one."""
+    """One step of the tour. ``example`` is the file that it runs, if any."""
 
     key: str
     title: str

@@ -1,4 +1,4 @@
-"""The stops of the tour, and what must come out at each."""
+"""Steps of the tour, with their expected outcomes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["STEPS"]
 _CONNECTOR = "aws-ses"
 _CONNECTION = "demo"
 _PAGE, _ALL, _PAGES = 5, 12, 3
-"""Identities on a page of the examples, email addresses of the embedded AWS, and the pages that this makes."""
+"""Page size of the examples, email addresses in the embedded AWS, and the resulting number of pages."""
 _FAULTY = {"/attachments/report.pdf/data", "/priority", "/subject", "/text", "/to/1", "/to/2"}
-"""Where the faults of ``invalid-input.json`` are."""
+"""Pointers of the faults in ``invalid-input.json``."""
 _SESSIONS = 2
-"""Times that the role is assumed: once afresh by the connection test, once for all invocations."""
+"""Number of AssumeRole calls: one by the connection test, one for all invocations."""
 
 
 def _installed(stage: Stage) -> Report:

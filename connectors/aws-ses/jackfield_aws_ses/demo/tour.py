@@ -1,4 +1,4 @@
-"""The guided tour: every step in turn, each judged by what must come out."""
+"""The guided tour: runs every step and checks its outcome."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ What to try next
 
 
 def tour(show: Show, steps: tuple[Step, ...] = STEPS) -> int:
-    """Walk through ``steps`` on an AWS of its own; 0 where each came out as expected and could be shown, else 1."""
+    """Run ``steps`` on an embedded AWS; return 0 if each passed and could be shown, else 1."""
     started = time.monotonic()
     failing: list[str] = []
     with EmbeddedAws() as aws, _connected(aws) as jackfield:
@@ -40,7 +40,7 @@ def tour(show: Show, steps: tuple[Step, ...] = STEPS) -> int:
 
 
 def _connected(aws: EmbeddedAws) -> Jackfield:
-    """A runtime with the connections of the examples, and with no other environment than that of the embedded AWS."""
+    """Open a runtime with the examples' connections; its environment contains only the embedded AWS's variables."""
     return Jackfield(connections=[EXAMPLES / "connections.yaml"], database_url="none", environment=aws.environment())
 
 

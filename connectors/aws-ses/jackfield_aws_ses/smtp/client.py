@@ -1,4 +1,4 @@
-"""The open client of an SMTP connection: what ``sendEmail`` gets to send with."""
+"""Open client of an SMTP connection, with which ``sendEmail`` sends."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _ID = re.compile(r"(?:[0-9.]+ )?ok:? +(?:id=|queued as )?(\S+)", re.IGNORECASE)
 
 
 def announce(session: Session, envelope: Envelope) -> None:
-    """Begin a message: MAIL, with its size where the server wants to know it (RFC 1870).
+    """Begin a message with MAIL, and its size if the server supports it (RFC 1870).
 
-    :raises JackfieldError: where the server refuses it, or is not there any more.
+    :raises JackfieldError: if the server refuses it or is no longer reachable.
     """
     with explained(session.server, session.deadline):
         size = f" SIZE={envelope.size}" if session.has_extn("size") else ""
@@ -35,9 +35,9 @@ def announce(session: Session, envelope: Envelope) -> None:
 
 
 def deliver(session: Session, envelope: Envelope, call: Call) -> str:
-    """The rest of an announced message: all its recipients or none, then its content; the id that the server gave it.
+    """Send the rest of an announced message: all its recipients or none, then its content; return the server's message id.
 
-    :raises JackfieldError: with what is known of the message in ``sent``.
+    :raises JackfieldError: with the message's state in ``sent``.
     """
     server = session.server
     with explained(server, session.deadline):
@@ -61,7 +61,7 @@ def deliver(session: Session, envelope: Envelope, call: Call) -> str:
 
 
 def forget(session: Session) -> bool:
-    """Take back what was announced; whether the connection can be used for another message."""
+    """Reset an announced message; return whether the connection can be used for another one."""
     session.hurried = True
     try:
         return session.say("RSET").good
@@ -82,15 +82,15 @@ def _address(session: Session, envelope: Envelope) -> None:
 
 
 def _message_id(reply: Reply) -> str:
-    """``250 Ok <id>`` is what Amazon SES answers; of another server's reply, which names no id that we know, the text."""
+    """Extract the id from Amazon SES's reply ``250 Ok <id>``; return the text of another server's reply without a known id."""
     found = _ID.match(reply.text)
     return found[1] if found else reply.text.strip() or str(reply.code)
 
 
 def connect(server: Server, trust: ssl.SSLContext, login: Login, deadline: Deadline) -> Session:
-    """A connection that is encrypted, verified and signed in.
+    """Open a connection that is encrypted, verified and authenticated.
 
-    :raises JackfieldError: where it cannot be had; nothing of a message was sent then.
+    :raises JackfieldError: if that fails; nothing of a message was sent then.
     """
     session = Session(server, trust, deadline)
     try:
@@ -105,7 +105,7 @@ def connect(server: Server, trust: ssl.SSLContext, login: Login, deadline: Deadl
 
 
 class SmtpClient:
-    """Sends over the connections of a pool. Made anew for each try, so it only holds what is kept elsewhere."""
+    """Client that sends over a pool's connections. Created for each attempt, so it only references shared objects."""
 
     __slots__ = ("_call", "_pool")
 
@@ -120,7 +120,7 @@ class SmtpClient:
         raise TypeError("SMTP clients are not pickled: they hold open connections")
 
     def send(self, email: Email) -> str:
-        """Send the message and give the id that Amazon SES gave it.
+        """Send the message and return the id assigned by Amazon SES.
 
         :raises JackfieldError: with ``sent``: nothing before the final dot, unknown from there on until an answer.
         """
@@ -146,10 +146,10 @@ class SmtpClient:
         return message_id
 
     def _announced(self, envelope: Envelope, call: Call) -> Session:
-        """A connection over which the message is announced: a kept one, unless it turns out to be dead."""
+        """Announce the message over an idle connection or, if that is dead, over a new one; return the connection."""
         kept = self._pool.take(call.deadline)
         if kept is not None:
-            kept.hurried = True  # one that died in silence must not cost the whole deadline
+            kept.hurried = True  # a silently dead connection must not use up the whole deadline
             if self._announce(kept, envelope, may_be_dead=True):
                 kept.hurried = False
                 return kept
@@ -172,7 +172,7 @@ class SmtpClient:
         return True
 
     def _settle(self, session: Session, error: JackfieldError) -> None:
-        """Keep a connection that said no to the message; what broke in any other way is closed."""
+        """Return a connection to the pool if the server only refused the message; close it after any other failure."""
         if error.sent is Sent.REFUSED and forget(session):
             session.hurried = False
             self._pool.give(session)
@@ -181,7 +181,7 @@ class SmtpClient:
 
 
 def _is_dead(error: JackfieldError) -> bool:
-    """Whether a kept connection was closed while it lay idle: by silence, or by a farewell that is read only now (421, 451 4.4.2)."""
+    """Return whether an idle connection had been closed: silently, or with a farewell that is only read now (421, 451 4.4.2)."""
     if isinstance(error, TimedOut):
         return False
     said = error.provider

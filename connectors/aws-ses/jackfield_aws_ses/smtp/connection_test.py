@@ -1,4 +1,4 @@
-"""Testing an SMTP connection: reach the server, verify it, sign in, leave. Nothing is sent."""
+"""Test of an SMTP connection: connect, verify, authenticate, quit. Nothing is sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMES_SHOWN = 5
 
 
 def try_server(server: Server, trust: ssl.SSLContext, login: Login, deadline: Deadline) -> Iterator[Step]:
-    """Each step of opening a connection; the first that fails is the last."""
+    """Yield the steps of opening a connection, up to the first that fails."""
     if server.port == THROTTLED_PORT:
         yield Step(
             "port",

@@ -70,7 +70,7 @@ Testing the connection connects, verifies the certificate and signs in; it sends
 """
 
 TEMPORARY = "Amazon SES takes no temporary credentials over SMTP: give the access key of an IAM user, or its SMTP credentials"
-"""Why roles and session tokens cannot sign in (AWS, "Obtaining Amazon SES SMTP credentials")."""
+"""Reason why roles and session tokens cannot authenticate (AWS, "Obtaining Amazon SES SMTP credentials")."""
 
 _HOST = {"minLength": 1, "maxLength": 253, "pattern": HOST_PATTERN}
 _SMTP_PERMISSION = "ses:SendRawEmail"
@@ -85,7 +85,7 @@ _PAIRS: dict[str, Any] = {
         "accessKeyId": ["secretAccessKey"],
         "secretAccessKey": ["accessKeyId"],
     },
-    # Not a value of this type: it is known only so that its refusal can say why.
+    # Not a value of this type: it is defined only so that its refusal can state the reason.
     "patternProperties": {
         "^sessionToken$": {
             "type": "string",
@@ -174,7 +174,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
 
     @property
     def server(self) -> Server:
-        """The server that the values name."""
+        """Server described by the values."""
         from jackfield_aws_ses.smtp.server import Server
 
         return Server(
@@ -186,9 +186,9 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         )
 
     def open(self, context: OpenContext) -> SmtpClient:
-        """A client with the connections that are kept; none is opened here.
+        """Open a client with the connection's pool; no connection is opened yet.
 
-        :raises InvalidConnection: where the credentials are temporary, or no password can be derived.
+        :raises InvalidConnection: if the credentials are temporary, or no password can be derived.
         """
         from jackfield_aws_ses.smtp.client import SmtpClient
 
@@ -197,15 +197,15 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         return SmtpClient(pool, context.call)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """Connect, verify the certificate, sign in, leave. Sends nothing."""
+        """Connect, verify the certificate, authenticate and quit. Nothing is sent."""
         from jackfield_aws_ses.smtp.connection_test import try_server
 
         return try_server(self._guarded(context), self._trust(context), self.login(context), context.call.deadline)
 
     def login(self, context: OpenContext) -> Login:
-        """Who signs in: as given, or with the password derived from the secret access key, which is masked as any secret.
+        """Return the login: as given, or with the password derived from the secret access key, which is masked like any secret.
 
-        :raises InvalidConnection: where the credentials are temporary, or the region is needed and not known.
+        :raises InvalidConnection: if the credentials are temporary, or the required region is unknown.
         """
         from jackfield_aws_ses.smtp.server import Login
 
@@ -221,11 +221,11 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         return Login(username, derived.value, derived=True)
 
     def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
-        """Leave out what only the API asks for: SMTP needs nothing but ses:SendRawEmail."""
+        """Drop permissions that only the API needs: SMTP needs nothing but ses:SendRawEmail."""
         return {_SMTP_PERMISSION} & set(permissions)
 
     def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:  # noqa: ARG002 (as all types)
-        """Make the IAM policy that the user of these credentials needs."""
+        """Return the IAM policy that the user of these credentials needs."""
         return {"identityPolicy": identity_policy(permissions)}
 
     def _pool(self, context: OpenContext) -> Pool:
@@ -235,7 +235,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         from jackfield_aws_ses.smtp.pool import Pool
         from jackfield_aws_ses.smtp.server import THROTTLED, THROTTLED_PORT
 
-        if self.port == THROTTLED_PORT:  # here, since a pool is made once for a connection
+        if self.port == THROTTLED_PORT:  # here, since the pool is created once per connection
             _LOG.warning("%s:%s: %s Use port 587 or 2587.", self.hostname, self.port, THROTTLED)
         return Pool(partial(connect, self._guarded(context), self._trust(context), self.login(context)), context.clock)
 
@@ -249,7 +249,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         return found
 
     def _note_region(self, asked: object, context: OpenContext) -> None:
-        """Warn, once for each region, where a caller asks for another one than the endpoint's: the endpoint decides."""
+        """Warn once per region if a caller requests another region than the endpoint's: the endpoint decides."""
         known = region_of(self.hostname) or self.aws_region
         if isinstance(asked, str) and asked and known is not None and asked != known:
 

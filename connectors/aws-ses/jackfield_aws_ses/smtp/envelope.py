@@ -1,4 +1,4 @@
-"""From a composed message to what goes over SMTP: the two addresses of the envelope, and the octets after DATA."""
+"""Conversion of a composed message to its SMTP form: the envelope's addresses, and the octets after DATA."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ __all__ = ["Envelope", "enveloped"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Envelope:
-    """``content`` is ready for the wire but for its final dot; ``size`` is its length before dots were doubled (RFC 1870)."""
+    """SMTP form of a message. ``content`` is ready to send except for its final dot; ``size`` is its length before dot-stuffing (RFC
+    1870)."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -25,7 +26,7 @@ class Envelope:
 
 
 def enveloped(email: Email, composed: Composed) -> Envelope:
-    """The envelope of a message. Bounces go to the envelope's sender, so a return path stands there (SES: feedback forwarding)."""
+    """Build the envelope of a message. Bounces go to the envelope's sender, so the return path is used there (SES: feedback forwarding)."""
     message = composed.message
     source = composed.return_path or message.sender
     content = b"".join(_orders(email, composed, source)) + write_message(message)
@@ -36,7 +37,7 @@ def enveloped(email: Email, composed: Composed) -> Envelope:
 
 
 def _orders(email: Email, composed: Composed, source: Mailbox) -> Iterator[bytes]:
-    """The fields that steer Amazon SES; it takes them out again before it passes the message on."""
+    """Yield the fields that control Amazon SES; it removes them before delivery."""
     if email.configuration_set_name:
         yield fold("X-SES-CONFIGURATION-SET", (email.configuration_set_name,))
     if composed.tags:
@@ -44,11 +45,11 @@ def _orders(email: Email, composed: Composed, source: Mailbox) -> Iterator[bytes
         yield fold("X-SES-MESSAGE-TAGS", (*(f"{tag}," for tag in first), last))
     if email.identity_arn:
         yield fold("X-SES-FROM-ARN", (email.identity_arn,))
-        if source.domain == composed.message.sender.domain:  # another domain's return path is not covered by this identity
+        if source.domain == composed.message.sender.domain:  # this identity does not cover another domain's return path
             yield fold("X-SES-SOURCE-ARN", (email.identity_arn,))
             yield fold("X-SES-RETURN-PATH-ARN", (email.identity_arn,))
 
 
 def _stuffed(content: bytes) -> bytes:
-    """Lines that begin with a dot get another one (RFC 5321 §4.5.2); the first line is always a header field."""
+    """Double the dot at the start of lines (RFC 5321 §4.5.2); the first line is always a header field."""
     return content.replace(b"\r\n.", b"\r\n..") if b"\r\n." in content else content

@@ -1,4 +1,4 @@
-"""What a network's failures mean for an SMTP connection, and what to do about each."""
+"""Meaning of network failures for an SMTP connection, with a hint for each."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _MODE = "ports 465 and 2465 speak TLS from the first byte, ports 25, 587 and 258
 
 @contextmanager
 def explained(server: Server, deadline: Deadline, sent: Sent = Sent.NOTHING) -> Iterator[None]:
-    """Turn what the network does into errors with a code; ``sent`` is what is known of the message while it lasts.
+    """Convert network failures to errors with a code; ``sent`` is the message's state during the block.
 
     :raises JackfieldError: instead of an OSError.
     """
     try:
         yield
-    except OSError as error:  # those of ssl and smtplib are OSErrors, too
+    except OSError as error:  # errors of ssl and smtplib are OSErrors too
         raise _meaning(error, server, deadline, sent) from error
 
 
@@ -74,7 +74,7 @@ _WORDS: tuple[tuple[type[OSError] | tuple[type[OSError], ...], str, str], ...] =
     (ssl.SSLError, "TLS with {place} failed ({reason})", f"Check 'port' and 'security': {_MODE}."),
     (OSError, "{place} cannot be reached: {reason}", "Check this machine's network."),
 )
-"""What happened and what to do, for each kind of failure; the first that fits counts."""
+"""Message and hint for each type of failure; the first match counts."""
 
 
 def _words(error: OSError, server: Server) -> tuple[str, str]:

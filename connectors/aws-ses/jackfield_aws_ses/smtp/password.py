@@ -1,4 +1,4 @@
-"""The SMTP password that belongs to an access key (AWS, "Obtaining Amazon SES SMTP credentials")."""
+"""Derivation of the SMTP password from an access key (AWS, "Obtaining Amazon SES SMTP credentials")."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _DATE = "11111111"  # fixed: the password does not expire
 
 
 def smtp_password(secret_access_key: str, region: str) -> str:
-    """The password with which the owner of the access key signs in to SMTP, in this region and no other: 44 characters of base64.
+    """Derive the SMTP password of an access key for one region: 44 characters of base64.
 
-    It is Signature Version 4's signing key for a fixed date, taken once more over the name of the operation. AWS accepts it for keys of IAM
-    users only, not for temporary ones.
+    It is Signature Version 4's signing key for a fixed date, extended by the name of the operation. AWS accepts it only for keys of IAM
+    users, not for temporary ones.
     """
     signature = f"AWS4{secret_access_key}".encode()
     for part in (_DATE, region, "ses", "aws4_request", "SendRawEmail"):

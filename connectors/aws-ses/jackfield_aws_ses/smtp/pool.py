@@ -1,4 +1,4 @@
-"""Connections to one server, kept for the next message: signing in costs eight round trips, a message five."""
+"""Connection pool of one server: authentication costs eight round trips, a message five."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 __all__ = ["IDLE_SECONDS", "KEPT", "MESSAGES", "Pool"]
 
 MESSAGES = 100
-"""Messages over one connection: SES asks for new ones after a fixed number, since its servers are replaced (its troubleshooting page)."""
+"""Maximum number of messages per connection: SES asks for new connections after a fixed number, since its servers are replaced (its
+troubleshooting page)."""
 IDLE_SECONDS = 30.0
-"""How long a connection may lie idle; SES closes idle ones by itself."""
+"""Maximum idle time of a connection; SES closes idle ones by itself."""
 KEPT = 64
-"""Idle connections that are kept: as many as there are worker threads."""
+"""Maximum number of idle connections: one per worker thread."""
 
 
 class Pool:
-    """The idle connections of one jackfield connection; thread-safe. Those in use belong to who took them."""
+    """Pool of idle connections; thread-safe. A connection in use belongs to its user."""
 
     def __init__(self, connect: Callable[[Deadline], Session], clock: Clock) -> None:
         self._connect = connect
@@ -35,11 +36,11 @@ class Pool:
         raise TypeError("open connections are not pickled: they are signed in")
 
     def take(self, deadline: Deadline) -> Session | None:
-        """The connection that was used last, for the time until ``deadline``; None where none is fresh enough."""
+        """Return the most recently used connection, with a new ``deadline``; None if none is fresh enough."""
         now = self._clock.monotonic()
         with self._lock:
             stale = []
-            while self._idle and now - self._idle[0][1] >= IDLE_SECONDS:  # the oldest are in front
+            while self._idle and now - self._idle[0][1] >= IDLE_SECONDS:  # the oldest come first
                 stale.append(self._idle.pop(0)[0])
             found = self._idle.pop()[0] if self._idle else None
         for session in stale:
@@ -49,14 +50,14 @@ class Pool:
         return found
 
     def fresh(self, deadline: Deadline) -> Session:
-        """A new connection, encrypted and signed in.
+        """Open a new connection, encrypted and authenticated.
 
-        :raises JackfieldError: where that fails; nothing of a message was sent then.
+        :raises JackfieldError: if that fails; nothing of a message was sent then.
         """
         return self._connect(deadline)
 
     def give(self, session: Session) -> None:
-        """Keep a connection over which nothing is under way; one that has done its part is closed."""
+        """Return a connection without a message in progress to the pool; close it if it has reached its message limit."""
         with self._lock:
             if session.sent < MESSAGES and len(self._idle) < KEPT:
                 self._idle.append((session, self._clock.monotonic()))
@@ -64,7 +65,7 @@ class Pool:
         session.leave()
 
     def close(self) -> None:
-        """Close the idle connections; for the end of a process or of the connection."""
+        """Close the idle connections, at the end of the process or of the connection."""
         self._closing()
 
 

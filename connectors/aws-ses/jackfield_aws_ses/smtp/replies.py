@@ -1,4 +1,4 @@
-"""What an SMTP server's refusals mean, and what to do about each (AWS, "SMTP response codes returned by Amazon SES"; RFC 5321 §4.2)."""
+"""Meaning of an SMTP server's refusals, with a hint for each (AWS, "SMTP response codes returned by Amazon SES"; RFC 5321 §4.2)."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from jackfield_aws_ses.smtp.server import Server
 
 __all__ = ["Reply", "refused", "refused_login", "refused_recipients"]
 
-_SHOWN = 10  # refused recipients that a hint names
-_QUOTED = 1000  # characters of a reply that an error carries
+_SHOWN = 10  # refused recipients listed in a hint
+_QUOTED = 1000  # characters of a reply quoted in an error
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A server's reply: its code, and its text with the enhanced status (RFC 3463) in front where there is one."""
+    """A server's reply: its code, and its text including any enhanced status (RFC 3463)."""
 
     code: int
     text: str
 
     @property
     def good(self) -> bool:
-        """Whether the server did what was asked."""
+        """True if the command succeeded."""
         return 200 <= self.code < 300
 
     @property
     def passing(self) -> bool:
-        """Whether it is a refusal that may pass."""
+        """True for a temporary refusal."""
         return 400 <= self.code < 500
 
     @property
     def final(self) -> bool:
-        """Whether it is a refusal for good."""
+        """True for a permanent refusal."""
         return 500 <= self.code < 600
 
     @property
@@ -55,7 +55,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A meaning. ``hint`` and ``says`` are templates over ``{region}`` and ``{place}``."""
+    """Meaning of a reply. ``hint`` and ``says`` are templates over ``{region}`` and ``{place}``."""
 
     kind: type[JackfieldError]
     says: str
@@ -128,7 +128,7 @@ _BY_TEXT: tuple[tuple[str, str, _Row], ...] = (
     ("5", "failed the check", _UNVERIFIED),
     ("5", "configuration set", _NO_SET),
 )
-"""The first digit of a code and a part of the text, in lower case; the first that fits counts."""
+"""First digit of a code and a part of the text, in lower case; the first match counts."""
 _BY_CODE: dict[int, _Row] = {
     **dict.fromkeys((500, 501, 502, 503, 504, 555), _COMMAND),
     **dict.fromkeys((530, 534, 535, 538), _LOGIN),
@@ -138,9 +138,9 @@ _BY_CODE: dict[int, _Row] = {
 
 
 def refused(reply: Reply, server: Server, *, sent: Sent | None = None, sender: str | None = None) -> JackfieldError:
-    """The error that a refusal means. ``sent`` is what is known of the message, by default that nothing of it was taken.
+    """Return the error for a refusal. ``sent`` is the message's state, by default that nothing of it was taken.
 
-    A reply that is neither a refusal nor what was asked for is one that leaves everything open.
+    A reply that is neither a refusal nor the expected one leaves the outcome open.
     """
     if not (reply.passing or reply.final):
         return Unavailable(
@@ -156,7 +156,7 @@ def refused(reply: Reply, server: Server, *, sent: Sent | None = None, sender: s
 
 
 def refused_login(reply: Reply, server: Server, *, derived: bool) -> JackfieldError:
-    """The error that a refused sign-in means: the credentials', unless the server says that it cannot judge them now."""
+    """Return the error for a refused login: the credentials are at fault, unless the server reports that it cannot check them now."""
     if not (reply.final or reply.passing):
         return refused(reply, server)
     row = _row(reply)
@@ -166,7 +166,7 @@ def refused_login(reply: Reply, server: Server, *, derived: bool) -> JackfieldEr
 
 
 def refused_recipients(refusals: Sequence[tuple[str, Reply]], count: int, server: Server, sender: str) -> JackfieldError:
-    """The error that refused recipients mean; the message was not sent to the others either."""
+    """Return the error for refused recipients; the message was not sent to the others either."""
     _, reply = next((refusal for refusal in refusals if refusal[1].final), refusals[0])
     error = refused(reply, server, sent=Sent.REFUSED, sender=sender)
     error.message = f"{len(refusals)} of {count} recipients were refused, so nothing was sent: {error.message}"
@@ -183,6 +183,6 @@ def _row(reply: Reply) -> _Row:
 
 def _error(row: _Row, reply: Reply, server: Server, sent: Sent | None) -> JackfieldError:
     words = {"region": server.where, "place": server.place}
-    # 421 closes the connection whatever was asked: nothing had been taken yet, unless it answers the message itself.
+    # 421 closes the connection after any command: nothing was accepted yet, unless it is the reply to the message itself.
     known = sent or (Sent.NOTHING if reply.code == 421 else Sent.REFUSED)
     return row.kind(f"{row.says.format(**words)} ({reply.code})", hint=row.hint.format(**words), provider=reply.provider, sent=known)

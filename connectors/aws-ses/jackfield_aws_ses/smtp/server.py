@@ -1,4 +1,4 @@
-"""Which server is meant, who signs in to it, and whose certificates are believed."""
+"""SMTP server address, login, and trusted certificates."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _BUNDLES = ("SSL_CERT_FILE", "AWS_CA_BUNDLE")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server. ``tls``: it speaks TLS from the first byte, else after STARTTLS. ``name``: what its certificate must be for.
+    """Address of a server. ``tls`` means TLS from the first byte, else after STARTTLS; its certificate must be for ``name``.
 
-    ``region`` is for messages only, None where it is not known. ``guard`` judges its addresses.
+    ``region`` is for messages only, None if unknown. ``guard`` checks its addresses.
     """
 
     hostname: str
@@ -39,13 +39,13 @@ class Server:
 
     @property
     def where(self) -> str:
-        """The region, for messages."""
+        """Region, for messages."""
         return self.region or "its region"
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A user name and its password. ``derived``: the password was made from a secret access key."""
+    """A user name and its password. ``derived`` is set if the password was derived from a secret access key."""
 
     username: str = field(repr=False)
     password: str = field(repr=False)
@@ -56,9 +56,9 @@ class Login:
 
 
 def trust(environment: Mapping[str, str]) -> ssl.SSLContext:
-    """What is needed to verify a server: the machine's certificates, and those of ``SSL_CERT_FILE`` and ``AWS_CA_BUNDLE``.
+    """Build the TLS context: the machine's certificates, and those of ``SSL_CERT_FILE`` and ``AWS_CA_BUNDLE``.
 
-    :raises InvalidConnection: where one of these variables names what holds no certificates.
+    :raises InvalidConnection: if one of these variables names a file or folder without certificates.
     """
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -1,4 +1,4 @@
-"""One SMTP connection: encrypted and verified before anything is told, each wait bounded, each reply whole."""
+"""One SMTP connection: encrypted and verified before any data is sent, with bounded waits and complete replies."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["CONNECT_SECONDS", "Garbled", "Session"]
 
 CONNECT_SECONDS = 5.0
-"""The longest wait for each step until the connection is encrypted, and for the first reply of one that was idle."""
+"""Maximum wait for each step until the connection is encrypted, and for the first reply after an idle period."""
 
-_OUR_NAME = "[127.0.0.1]"  # for EHLO (RFC 5321 §4.1.4): smtplib would ask the DNS for one, which may take long
-_PIECE = 64 * 1024  # octets written at a time, so that the deadline is looked at in between
+_OUR_NAME = "[127.0.0.1]"  # for EHLO (RFC 5321 §4.1.4): smtplib would query the DNS for one, which may take long
+_PIECE = 64 * 1024  # octets per write, so that the deadline is checked in between
 _MAX_LINE = 4096  # RFC 5321 §4.5.3.1.5 asks for 512
 _MAX_LINES = 100
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*?))?\r?\n")
@@ -31,14 +31,14 @@ _SEPARATOR = "\0"  # RFC 4616 §2
 
 
 class Garbled(smtplib.SMTPException):
-    """The other side does not speak SMTP."""
+    """The server does not speak SMTP."""
 
 
 class Session(smtplib.SMTP):
     """A connection to one server; the steps are ``reach``, ``encrypt``, ``sign_in``.
 
-    ``deadline`` is that of the try which uses it now. While ``hurried``, no single wait is longer than ``CONNECT_SECONDS``. ``sent`` counts
-    messages. OSErrors are the caller's to explain; refusals are raised as JackfieldErrors.
+    ``deadline`` is that of the current attempt. While ``hurried``, no single wait is longer than ``CONNECT_SECONDS``. ``sent`` counts
+    messages. OSErrors are left to the caller; refusals are raised as JackfieldErrors.
     """
 
     def __init__(self, server: Server, trust: ssl.SSLContext, deadline: Deadline) -> None:
@@ -52,12 +52,12 @@ class Session(smtplib.SMTP):
         self._unread = bytearray()
 
     def reach(self) -> None:
-        """Connect (and begin TLS where the server speaks it from the first byte), and hear the server's greeting."""
+        """Connect (with TLS if the server speaks it from the first byte), and read the server's greeting."""
         code, text = self.connect(self.server.hostname, self.server.port)
         self._expect(Reply(code, text.decode("utf-8", "replace")), _READY)
 
     def encrypt(self) -> None:
-        """Begin TLS where it has not begun: without it nothing is told, whatever the server offers."""
+        """Begin TLS if it has not begun; without it nothing is sent, whatever the server offers."""
         self._introduce()
         if not self.server.tls:
             if not self.has_extn("starttls"):
@@ -65,16 +65,16 @@ class Session(smtplib.SMTP):
             reply = self.say("STARTTLS")
             if reply.code != _READY:
                 raise refused(reply, self.server) if reply.passing else self._in_clear(f"refused STARTTLS ({reply.code})")
-            if self._unread:  # whoever put these in would be heard as the server after encryption (CVE-2011-0411)
+            if self._unread:  # an attacker's injected bytes would be read as the server's after encryption (CVE-2011-0411)
                 raise self._in_clear("went on talking after STARTTLS")
             self.sock = self._encrypted(self._plain())
             self._introduce()
         self.hurried = False
 
     def sign_in(self, login: Login) -> None:
-        """Present the user name and the password.
+        """Authenticate with user name and password.
 
-        :raises JackfieldError: where the server refuses them, or takes none.
+        :raises JackfieldError: if the server refuses them, or offers no supported method.
         """
         offered = self.esmtp_features.get("auth", "").upper().split()
         if "PLAIN" in offered:
@@ -98,12 +98,12 @@ class Session(smtplib.SMTP):
         return self.reply()
 
     def reply(self) -> Reply:
-        """Read a whole reply."""
+        """Read a complete reply."""
         code, text = self.getreply()
         return Reply(code, text.decode("utf-8", "replace"))
 
     def interruption(self) -> Reply | None:
-        """What the server says without being asked, where it says something; for the moment before the final dot."""
+        """Return an unsolicited reply, if any; called just before the final dot."""
         sock = self._plain()
         sock.setblocking(False)
         try:
@@ -116,26 +116,26 @@ class Session(smtplib.SMTP):
         return self.reply()
 
     def certificate_names(self) -> list[str]:
-        """The names that the server's certificate is for."""
+        """Return the names in the server's certificate."""
         shown: Any = self.sock.getpeercert() if isinstance(self.sock, ssl.SSLSocket) else None
         return [name for _, name in (shown or {}).get("subjectAltName", ())]
 
     def leave(self, *, politely: bool = False) -> None:
-        """Take leave; politely is to wait for the answer."""
+        """Send QUIT and close the connection; ``politely`` waits for the reply."""
         self.hurried = True
         try:
             self.putcmd("QUIT")
             if politely:
                 self.reply()
         except OSError:
-            pass  # it had left before us
+            pass  # the server had already closed the connection
         finally:
             self.close()
 
-    # What smtplib does without bounds is done here with them.
+    # The methods below replace smtplib's unbounded ones.
 
     def getreply(self) -> tuple[int, bytes]:
-        """Read a whole reply: code and text, its lines joined."""
+        """Read a complete reply: code and text, its lines joined."""
         self._begin_step()
         code, lines = b"", list[bytes]()
         while len(lines) < _MAX_LINES:
@@ -149,7 +149,7 @@ class Session(smtplib.SMTP):
         raise Garbled
 
     def send(self, s: ReadableBuffer | str) -> None:
-        """Write everything."""
+        """Send all bytes."""
         self._begin_step()
         rest = memoryview(s.encode("ascii") if isinstance(s, str) else s)
         sock = self._plain()
@@ -166,7 +166,7 @@ class Session(smtplib.SMTP):
                 self._begin_step()
                 sock.settimeout(self._patience())
                 sock.connect(address)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the last lines of a message are not to wait for others
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # do not delay a message's last lines
                 return self._encrypted(sock) if self.server.tls else sock
             except OSError as error:
                 sock.close()
@@ -206,7 +206,7 @@ class Session(smtplib.SMTP):
         return self.sock
 
     def _begin_step(self) -> None:
-        """From here on the next wait counts, however many bytes trickle in meanwhile."""
+        """Start the time limit of the next wait, however slowly bytes arrive."""
         clock = self.deadline.clock
         self._until = min(self.deadline.at, clock.monotonic() + CONNECT_SECONDS) if self.hurried else self.deadline.at
 

@@ -1,4 +1,4 @@
-"""Authentication and authorisation: who calls, and which actions and resources they are allowed."""
+"""Authentication and authorisation: the caller, and the actions and resources allowed to it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Caller", "authenticate", "parse_policy"]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The principal whose key signed a request. ``allow`` None means everything; the session's policy narrows it further."""
+    """Principal whose key signed a request. ``allow`` None means everything; the session's policy narrows it further."""
 
     arn: str
     user_id: str
@@ -28,19 +28,19 @@ class Caller:
 
     @property
     def number(self) -> str:
-        """The number of the caller's account."""
+        """Number of the caller's account."""
         return self.arn.split(":")[4]
 
     def authorise(self, resource: str, *actions: str) -> None:
-        """Demand one of the actions on the resource.
+        """Require permission for one of the actions on the resource.
 
-        :raises Refusal: AccessDenied, which names the first, where the caller may do none of them.
+        :raises Refusal: AccessDenied, naming the first action, if none is allowed.
         """
         if not any(self._may(action, resource) for action in actions):
             raise refusals.denied(self.arn, actions[0], resource)
 
     def _may(self, action: str, resource: str) -> bool:
-        """Ask the user or role, and the session policy: both must allow the action."""
+        """Check the user or role, and the session policy: both must allow the action."""
         policy = self.session.policy if self.session else None
         return (self.allow is None or _matches(self.allow, action)) and (policy is None or _permits(policy, action, resource))
 
@@ -48,7 +48,7 @@ class Caller:
 def authenticate(ledger: Ledger, call: Call) -> Caller:
     """Find the caller.
 
-    :raises Refusal: for an unknown key, a session that is over, a wrong signature.
+    :raises Refusal: for an unknown key, an expired session or a wrong signature.
     """
     account = ledger.account
     if call.authorization is None:
@@ -88,7 +88,7 @@ def _check_signature(ledger: Ledger, call: Call, secret: str | None) -> None:
 
 
 def parse_policy(text: str) -> Mapping[str, Any] | None:
-    """Return a policy document with Effect, Action, NotAction and Resource in mind; None where the text is none."""
+    """Return a policy document with Effect, Action, NotAction and Resource; None if the text is not one."""
     try:
         policy = json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The owner's side of an account: identities, roles, users, limits."""
+"""The owner's setup of an account: identities, roles, users, limits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jackfield_aws_ses.demo.aws.refusals import Refusal, invalid
 __all__ = ["NUMBER", "Account", "Identity", "Page", "Quota", "Role", "User", "page"]
 
 NUMBER = "123456789012"
-"""The account's number, in the ARNs that the model makes up."""
+"""Account number in generated ARNs."""
 _SIMULATOR = "simulator.amazonses.com"
 _LARGEST_PAGE = 1000
 
@@ -33,9 +33,9 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role. ``allow`` None means every action, ``trust`` None every principal, no External ID that none is asked for.
+    """A role. ``allow`` None means every action, ``trust`` None every principal, ``external_id`` None that none is required.
 
-    ``external_id_like`` is a pattern of further External IDs, as ``StringLike`` compares them.
+    ``external_id_like`` is a pattern of further External IDs, compared as ``StringLike``.
     """
 
     external_id: str | None = None
@@ -45,7 +45,7 @@ class Role:
     external_id_like: str | None = None
 
     def accepts(self, external_id: str | None) -> bool:
-        """Compare an External ID, None for none, with the role's condition."""
+        """Check an External ID, or None, against the role's condition."""
         if self.external_id is None or external_id == self.external_id:
             return True
         return external_id is not None and self.external_id_like is not None and fnmatchcase(external_id, self.external_id_like)
@@ -53,7 +53,7 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A long-lived key or, with a session token, a temporary one. ``arn`` None is made up from the key."""
+    """A long-lived key or, with a session token, a temporary one. If ``arn`` is None, it is derived from the key."""
 
     secret: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
@@ -63,7 +63,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Recipients in 24 hours (-1 = unlimited), sends a second, and the recipients that count already."""
+    """Recipients in 24 hours (-1 = unlimited), sends a second, and recipients already counted."""
 
     max24_hour_send: float = 50000.0
     max_send_rate: float = 14.0
@@ -72,10 +72,10 @@ class Quota:
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """An account as its owner set it up. None for identities, configuration sets, roles or users switches that check off.
+    """An account as its owner set it up. None for identities, configuration sets, roles or users disables their checks.
 
-    ``rates`` are calls a second by operation; ``session_calls`` ends a session after so many calls of SES; ``strict_raw`` asks for
-    ``ses:SendRawEmail`` to send raw content over API version 2, where either send permission will do otherwise.
+    ``rates`` are calls a second by operation; ``session_calls`` ends a session after that number of SES calls; ``strict_raw`` requires
+    ``ses:SendRawEmail`` for raw content over API version 2, where either send permission suffices otherwise.
     """
 
     identities: tuple[Identity, ...] | None = None
@@ -106,7 +106,7 @@ class Account:
         return any((found, where) in self._verified for found in (name, *domains) for where in (None, region))
 
     def identities_in(self, region: str) -> tuple[Identity, ...]:
-        """Return the identities of a region; none where they are not checked."""
+        """Return the identities of a region; none if they are not checked."""
         return tuple(identity for identity in self.identities or () if identity.region in (None, region))
 
 
@@ -124,7 +124,7 @@ class Page:
 
 
 def page(identities: Iterable[Identity], scope: str, token: str | None, size: str) -> Page:
-    """Return one page, in the order of names. ``scope`` ties a token to the list that it was made for.
+    """Return one page, sorted by name. ``scope`` ties a token to its list.
 
     :raises Refusal: for a size out of bounds, or a token of another list.
     """

@@ -1,4 +1,4 @@
-"""One AWS call: the service and operation that a request is for, and its parameters."""
+"""One AWS call: service, operation and parameters of a request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNKNOWN = "Unknown"
 
 @dataclass(slots=True)
 class Call:
-    """One call, its message content apart from its parameters. ``malformed`` is the refusal of a body that could not be read."""
+    """One call, with its message content apart from its parameters. ``malformed`` is the refusal of an unreadable body."""
 
     http: HttpRequest = field(repr=False)
     service: str
@@ -34,17 +34,17 @@ class Call:
 
     @property
     def access_key_id(self) -> str:
-        """The key that signed the call; empty for an unsigned one."""
+        """Key that signed the call; empty for an unsigned one."""
         return self.authorization.access_key_id if self.authorization else ""
 
     @property
     def region(self) -> str:
-        """The region that the call was signed for."""
+        """Region that the call was signed for."""
         return self.authorization.region if self.authorization else "us-east-1"
 
     @property
     def token(self) -> str | None:
-        """The session token that came with the key."""
+        """Session token sent with the key."""
         return self.http.headers.get("x-amz-security-token")
 
     @property
@@ -53,15 +53,15 @@ class Call:
         return f"{self.service}:{self.operation}"
 
     def drop_content(self) -> None:
-        """Forget body and content once the call is over: a log keeps the rest."""
+        """Drop body and content after the call: a log keeps the rest."""
         self.content = {}
         self.http.body = b""
 
 
 def read_call(http: HttpRequest, request_id: str) -> Call:
-    """Find out what a request asks for; never raises.
+    """Identify the service and operation of a request; never raises.
 
-    The service is read from the credential scope of the signature. An unsigned request is known by its path or its ``Action``.
+    The service is read from the credential scope of the signature. An unsigned request is identified by its path or its ``Action``.
     """
     authorization = parse_authorization(http.headers.get("authorization", ""))
     content: dict[str, Any] = {}

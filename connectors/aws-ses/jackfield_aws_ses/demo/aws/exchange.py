@@ -1,4 +1,4 @@
-"""One HTTP request and its answer, whatever carries them."""
+"""One HTTP request and its answer, independent of the transport."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ JSON = "application/json"
 
 @dataclass(slots=True)
 class HttpRequest:
-    """One request; header names in lower case, path and query as they came (still percent-encoded)."""
+    """One request; header names in lower case, path and query as received (still percent-encoded)."""
 
     method: str
     path: str

@@ -1,4 +1,4 @@
-"""The history of an account: sessions, accepted messages, calls within the rates, and the clock by which sessions end."""
+"""History of an account: sessions, accepted messages, rate-limited calls, and the clock that expires sessions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _JITTER = 0.95
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
-    """One assumed role. ``policy`` is the text that came with AssumeRole; ``expires_at`` is a time of the ledger's clock."""
+    """One assumed role. ``policy`` is the session policy given to AssumeRole; ``expires_at`` is a time of the ledger's clock."""
 
     access_key_id: str
     secret: str = field(repr=False)
@@ -37,14 +37,14 @@ class Session:
 
     @property
     def user_id(self) -> str:
-        """The unique id of the role, and the session's name."""
+        """Unique id of the role, and the session's name."""
         return f"AROA{self.access_key_id[4:]}:{self.session_name}"
 
 
 class Ledger:
-    """Everything that changes in one account. Every method is thread-safe; ``changed`` is notified at each message.
+    """Mutable state of one account. Every method is thread-safe; ``changed`` is notified at each message.
 
-    ``on_sent`` is called with each accepted message, before its sender has the answer.
+    ``on_sent`` is called with each accepted message, before its sender receives the answer.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class Ledger:
         return self._clock() + self._offset
 
     def advance(self, seconds: float) -> None:
-        """Move the clock on."""
+        """Advance the clock."""
         self._offset += seconds
 
     def request_id(self) -> str:
-        """Return a new request id, a UUID in form."""
+        """Return a new request id in UUID form."""
         return f"{self._run}{next(self._numbers):012x}"
 
     def message_id(self) -> str:
@@ -91,7 +91,7 @@ class Ledger:
             self._on_sent(message)
 
     def sent_today(self) -> float:
-        """Count the recipients of the last 24 hours, those that the quota starts with included."""
+        """Count the recipients of the last 24 hours, including the quota's initial count."""
         return self.account.quota.sent_last24_hours + self._recipients
 
     def add_session(self, session: Session) -> None:
@@ -100,7 +100,7 @@ class Ledger:
             self.sessions[session.token] = session
 
     def is_session_key(self, access_key_id: str) -> bool:
-        """Find out whether a key belongs to a session, and is worth nothing without its token."""
+        """Return whether a key belongs to a session, and is useless without its token."""
         with self.changed:
             return any(session.access_key_id == access_key_id for session in self.sessions.values())
 
@@ -111,13 +111,13 @@ class Ledger:
             self.sessions = {token: replace(session, expires_at=over) for token, session in self.sessions.items()}
 
     def use_session(self, session: Session) -> bool:
-        """Count a call of SES by the session; return False where ``session_calls`` is used up."""
+        """Count an SES call by the session; return False if ``session_calls`` is used up."""
         with self.changed:
             self._uses[session.token] += 1
             return self.account.session_calls is None or self._uses[session.token] <= self.account.session_calls
 
     def is_too_fast(self, operation: str) -> bool:
-        """Compare a call with the operation's rate, 5 % of jitter forgiven; refused calls do not count."""
+        """Return whether a call exceeds the operation's rate, with 5 % tolerance for jitter; refused calls do not count."""
         rate = self.account.rates.get(operation)
         if rate is None:
             return False

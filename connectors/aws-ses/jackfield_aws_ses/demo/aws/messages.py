@@ -1,4 +1,4 @@
-"""Messages as SES accepted them: the envelope as asked for, the content as a reader sees it."""
+"""Messages accepted by SES: the requested envelope, and the decoded content."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Attachment:
 
     @property
     def size(self) -> int:
-        """The number of bytes."""
+        """Number of bytes."""
         return len(self.data)
 
     @property
@@ -37,9 +37,9 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Subject, texts, headers (those given besides for simple content, every one for raw) and attachments.
+    """Subject, texts, headers (for simple content the additional ones, for raw content all) and attachments.
 
-    ``charsets`` are those that were given, by ``subject``, ``text`` and ``html``.
+    ``charsets`` are those given for ``subject``, ``text`` and ``html``.
     """
 
     subject: str = ""
@@ -54,8 +54,8 @@ class Content:
 class SentMessage:
     """One accepted message. ``simple`` is set for kind "simple", ``raw`` for kind "raw".
 
-    ``size`` is the encoded size in bytes, for simple content an estimate of SES's own encoding. SendRawEmail of version 1 has one list
-    of destinations: it stands in ``to``.
+    ``size`` is the encoded size in bytes; for simple content it estimates SES's own encoding. SendRawEmail of version 1 has one list of
+    destinations, stored in ``to``.
     """
 
     message_id: str
@@ -88,7 +88,7 @@ class SentMessage:
 
     @cached_property
     def content(self) -> Content:
-        """The content, read from the raw message where there is one."""
+        """Content, parsed from the raw message if there is one."""
         return self.simple or _read(self.raw)
 
     @property
@@ -118,7 +118,7 @@ class SentMessage:
 
 
 def decoded(value: object) -> str:
-    """Return a header's value without RFC 2047 words, which the parsers of ``email`` join with blanks of their own."""
+    """Return a header's value with its RFC 2047 words decoded; the parsers of ``email`` would insert blanks between them."""
     text = str(value)
     try:
         return str(make_header(decode_header(text)))

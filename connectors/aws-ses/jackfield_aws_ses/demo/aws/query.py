@@ -13,11 +13,11 @@ _NAMESPACES = {"ses": "http://ses.amazonaws.com/doc/2010-12-01/", "sts": "https:
 _SERVER_ERROR = 500
 _LARGE = 4096
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-"""XML 1.0 has no form at all for these."""
+"""Characters that XML 1.0 cannot represent."""
 
 
 def parse_form(body: bytes | bytearray) -> dict[str, str]:
-    """Return the parameters of a form-encoded body; of a name that comes twice the last value counts."""
+    """Return the parameters of a form-encoded body; the last value of a repeated name counts."""
     form: dict[str, str] = {}
     for pair in bytes(body).split(b"&"):
         name, _, value = pair.partition(b"=")
@@ -29,7 +29,7 @@ def parse_form(body: bytes | bytearray) -> dict[str, str]:
 def _decode(value: bytes) -> str:
     value = value.replace(b"+", b" ")
     if len(value) > _LARGE:
-        # A base64 message of 13 MB is escapes of four kinds only; unquoting it piece by piece takes most of a second.
+        # A base64 message of 13 MB contains only four kinds of escapes; unquoting it piece by piece takes most of a second.
         for escaped, plain in ((b"%2B", b"+"), (b"%2F", b"/"), (b"%3D", b"="), (b"%0A", b"\n")):
             value = value.replace(escaped, plain)
     return unquote_to_bytes(value).decode("utf-8", "replace")
@@ -49,7 +49,7 @@ def element(name: str, value: object) -> str:
 
 
 def result_xml(service: str, operation: str, inner: str, request_id: str) -> bytes:
-    """Return a whole answer around the inner elements."""
+    """Return a complete answer around the inner elements."""
     return (
         f'<{operation}Response xmlns="{_NAMESPACES[service]}"><{operation}Result>{inner}</{operation}Result>'
         f"<ResponseMetadata>{element('RequestId', request_id)}</ResponseMetadata></{operation}Response>\n"
@@ -57,7 +57,7 @@ def result_xml(service: str, operation: str, inner: str, request_id: str) -> byt
 
 
 def error_xml(service: str, code: str, message: str, status: int, request_id: str) -> bytes:
-    """Return a whole error answer."""
+    """Return a complete error answer."""
     side = "Sender" if status < _SERVER_ERROR else "Receiver"
     return (
         f'<ErrorResponse xmlns="{_NAMESPACES[service]}"><Error><Type>{side}</Type>'

@@ -1,6 +1,6 @@
 """AWS's refusals, and their form in each protocol.
 
-SES version 1 and STS (query protocol) and SES version 2 (REST-JSON) name the same refusal differently, so a Refusal carries both names.
+SES version 1 and STS (query protocol) and SES version 2 (REST-JSON) name the same refusal differently, so a Refusal has both names.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BAD_REQUEST, _FORBIDDEN, _TOO_MANY = 400, 403, 429
 
 @dataclass(eq=False)
 class Refusal(Exception):
-    """A request that AWS refuses: ``code`` and ``status`` for the query protocol, ``v2_code`` and ``v2_status`` where version 2 differs."""
+    """A request that AWS refuses: ``code`` and ``status`` for the query protocol, ``v2_code`` and ``v2_status`` if version 2 differs."""
 
     code: str
     message: str
@@ -28,7 +28,7 @@ class Refusal(Exception):
     headers: tuple[tuple[str, str], ...] = ()
 
     def answer(self, service: str, request_id: str) -> Answer:
-        """Return the refusal as the service words it on the wire."""
+        """Return the refusal in the service's wire format."""
         if service == "sesv2":
             headers = (("x-amzn-RequestId", request_id), ("x-amzn-ErrorType", self.v2_code or self.code), *self.headers)
             return Answer(self.v2_status or self.status, json.dumps({"message": self.message}).encode(), headers=headers)
@@ -59,7 +59,7 @@ def unsigned() -> Refusal:
 
 
 def expired() -> Refusal:
-    """Refuse a session that is over or unknown."""
+    """Refuse an expired or unknown session."""
     return Refusal("ExpiredToken", "The security token included in the request is expired", _FORBIDDEN, "ExpiredTokenException")
 
 
@@ -70,15 +70,15 @@ def denied(arn: str, action: str, resource: str) -> Refusal:
 
 
 def throttled(text: str = "Rate exceeded") -> Refusal:
-    """Refuse what exceeds a rate or the daily quota."""
+    """Refuse a request that exceeds a rate or the daily quota."""
     return Refusal("Throttling", text, _BAD_REQUEST, "TooManyRequestsException", _TOO_MANY)
 
 
 def invalid(text: str) -> Refusal:
-    """Refuse a parameter."""
+    """Refuse an invalid parameter."""
     return Refusal("InvalidParameterValue", text, _BAD_REQUEST, "BadRequestException")
 
 
 def misshapen(text: str = "The request does not have the shape of the operation") -> Refusal:
-    """Refuse a body that cannot be read."""
+    """Refuse an unreadable body."""
     return Refusal("SerializationException", text)

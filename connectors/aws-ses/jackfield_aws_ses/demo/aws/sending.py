@@ -1,4 +1,4 @@
-"""Sends, raw or simple, in either version of the API: what SES checks, in one order, before it accepts a message.
+"""Sends, raw or simple, in either version of the API: SES's checks in order, before it accepts a message.
 
 Limits from https://docs.aws.amazon.com/ses/latest/dg/quotas.html.
 """
@@ -53,7 +53,7 @@ def address_of(mailbox: str) -> str:
 def check_mailboxes(text: str) -> int:
     """Check every mailbox of one value and count them.
 
-    :raises Refusal: InvalidParameterValue (BadRequestException in version 2) for an address that SES does not take.
+    :raises Refusal: InvalidParameterValue (BadRequestException in version 2) for an address that SES does not accept.
     """
     mailboxes = split_mailboxes(text)
     for mailbox in mailboxes:
@@ -92,7 +92,7 @@ _NOT_FOUND = 404
 def send(ledger: Ledger, call: Call, caller: Caller) -> dict[str, Any]:
     """Check and accept a SendEmail of version 2.
 
-    :raises Refusal: for whatever SES refuses.
+    :raises Refusal: for anything that SES refuses.
     """
     content = call.content.get("Content")
     if not isinstance(content, dict) or len(content.keys() & {"Simple", "Raw"}) != 1:
@@ -121,7 +121,7 @@ def send(ledger: Ledger, call: Call, caller: Caller) -> dict[str, Any]:
 def send_raw_v1(ledger: Ledger, call: Call, caller: Caller) -> str:
     """Check and accept a SendRawEmail of version 1; return the message's id.
 
-    :raises Refusal: for whatever SES refuses.
+    :raises Refusal: for anything that SES refuses.
     """
     form = call.parameters
     lists = (listed(form, "Destinations"), (), ())
@@ -153,7 +153,7 @@ def _identity(call: Call, source: str) -> str:
 
 
 def _envelope(lists: Sequence[Iterable[str]], headers: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Return to, cc and bcc: the lists as given, or, where all are empty, those of the raw message's headers."""
+    """Return to, cc and bcc: the given lists or, if all are empty, those of the raw message's headers."""
     names = ("to", "cc", "bcc")
     if any(lists):
         return dict(zip(names, map(tuple, lists), strict=True))
@@ -197,7 +197,7 @@ def _attachment(item: Mapping[str, Any]) -> Attachment:
 
 
 def _encoded_size(content: Content) -> int:
-    """Estimate the message that SES makes: base64 in lines of 76 characters and CRLF, and the headers of each part."""
+    """Estimate the size of the message that SES builds: base64 in lines of 76 characters and CRLF, and the headers of each part."""
     texts = sum(len(text.encode("utf-8", "replace")) for text in (content.subject, content.text, content.html) if text)
     return 1024 + texts + sum(-(-attachment.size // 57) * 78 + 300 for attachment in content.attachments)
 
@@ -210,7 +210,7 @@ def _blob(text: object) -> bytes:
 
 
 def _raw_headers(raw: bytes) -> dict[str, str]:
-    """Return the raw message's own headers, names in lower case; refuse one that is missing or doubled, or a line that is too long."""
+    """Return the raw message's headers with lower-case names; refuse a missing or duplicate header, or an overlong line."""
     end = _END.search(raw)
     block = _FOLD.sub("", (raw[: end.start()] if end else raw).decode("utf-8", "replace"))
     pairs = [(name.strip().lower(), value.strip()) for name, colon, value in (line.partition(":") for line in block.splitlines()) if colon]

@@ -1,4 +1,4 @@
-"""The account served over HTTP on loopback."""
+"""HTTP server of the account on loopback."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _QUERY_OPERATIONS: Mapping[str, Mapping[str, Callable[[Ledger, Call, Caller], st
 
 
 def answer(ledger: Ledger, call: Call) -> Answer:
-    """Answer a call; a refusal is an answer, too."""
+    """Answer a call; refusals are answers too."""
     try:
         caller = authenticate(ledger, call)
         if ledger.is_too_fast(call.operation):
@@ -34,7 +34,7 @@ def answer(ledger: Ledger, call: Call) -> Answer:
     except Refusal as refusal:
         return refusal.answer(call.service, call.request_id)
     except (AttributeError, KeyError, TypeError):
-        # Members of the wrong JSON type: operations read them as the service's model has them.
+        # Members of the wrong JSON type: operations rely on the types of the service's model.
         return misshapen().answer(call.service, call.request_id)
 
 
@@ -48,22 +48,22 @@ def _query(ledger: Ledger, call: Call, caller: Caller) -> Answer:
 
 _LOOPBACK = "127.0.0.1"
 _POLL = 0.02
-"""Seconds until the server notices that it should stop."""
+"""Seconds between the server's checks for a stop."""
 
 
 @contextmanager
 def serving(ledger: Ledger, on_answer: Callable[[Call, Answer], object]) -> Iterator[str]:
-    """Serve an account on a free port and yield its URL. ``on_answer`` hears of each answer before the caller has it."""
+    """Serve an account on a free port and yield its URL. ``on_answer`` is called with each answer before the caller receives it."""
 
     class Handler(BaseHTTPRequestHandler):
-        """Answers each request of one connection."""
+        """Handler of one connection's requests."""
 
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
         wbufsize = -1
 
         def do_POST(self) -> None:
-            """Read the request whole, and answer it."""
+            """Read the whole request and answer it."""
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path, _, query = self.path.partition("?")
             headers = {name.lower(): value for name, value in self.headers.items()}

@@ -1,4 +1,4 @@
-"""Amazon SES: version 1 (query protocol) lists identities, version 2 (REST-JSON) shows the account, both send."""
+"""Amazon SES: version 1 (query protocol) lists identities, version 2 (REST-JSON) returns the account; both send."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["QUERY_OPERATIONS", "answer_v2"]
 
 _OK, _NOT_FOUND = 200, 404
 _PAGE = "100"
-"""Identities on a page where the caller names no number."""
+"""Default page size for identities."""
 _IS_DOMAIN = {"Domain": (True,), "EmailAddress": (False,), "": (True, False)}
 
 
@@ -42,13 +42,13 @@ def _send_raw_email(ledger: Ledger, call: Call, caller: Caller) -> str:
 
 
 QUERY_OPERATIONS = {"ListIdentities": _list_identities, "SendRawEmail": _send_raw_email}
-"""The operations of version 1: each returns the inner elements of its answer."""
+"""Operations of version 1; each returns the inner elements of its answer."""
 
 
 def answer_v2(ledger: Ledger, call: Call, caller: Caller) -> Answer:
     """Answer a call of version 2.
 
-    :raises Refusal: where AWS would.
+    :raises Refusal: when AWS would refuse it.
     """
     operation = _V2_OPERATIONS.get(call.operation)
     if operation is None:

@@ -1,7 +1,7 @@
-"""AWS Signature Version 4: the credential scope of a request, and the check of its signature.
+"""AWS Signature Version 4: parsing of a request's credential scope, and verification of its signature.
 
-The canonical form is that of https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-for every service but S3 (the path is encoded twice).
+The canonical form is that of https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html for every service
+but S3 (the path is encoded twice).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jackfield_aws_ses.demo.aws.exchange import HttpRequest
 __all__ = ["Authorization", "is_signed_with", "parse_authorization"]
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
-# An access key may hold anything, a slash too: the scope is read from its right end.
+# An access key may contain any character, even a slash, so the scope is parsed from its right end.
 _HEADER = re.compile(
     _ALGORITHM + r" +Credential=([^,]+)/(\d{8})/([^/,]+)/([^/,]+)/aws4_request, *SignedHeaders=([^,]+), *Signature=([0-9a-f]+)"
 )
@@ -25,7 +25,7 @@ _HEADER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """The parts of an Authorization header."""
+    """Parts of an Authorization header."""
 
     access_key_id: str
     date: str
@@ -36,12 +36,12 @@ class Authorization:
 
     @property
     def scope(self) -> str:
-        """Date, region and service as they are signed."""
+        """Date, region and service as signed."""
         return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
 
 def parse_authorization(value: str) -> Authorization | None:
-    """Read an Authorization header; None where it is not Signature Version 4."""
+    """Parse an Authorization header; return None if it is not Signature Version 4."""
     found = _HEADER.match(value)
     return Authorization(*found.groups()) if found else None
 

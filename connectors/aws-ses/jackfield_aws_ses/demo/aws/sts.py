@@ -23,7 +23,7 @@ _NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
 _POLICY_LENGTH = 2048
 _SHORTEST, _LONGEST, _CHAINED = 900, 43_200, 3600
-"""Seconds that a session may live; one that is assumed from another session at most the last."""
+"""Session durations in seconds; the last is the maximum for a role assumed from another session."""
 
 
 def letters(count: int) -> str:
@@ -85,7 +85,7 @@ def _check_policy(text: str | None) -> None:
 
 
 def _role(ledger: Ledger, call: Call, caller: Caller, arn: str, external_id: str | None) -> Role:
-    """Return the role, if the caller may have it; nothing tells an unknown role from a refused one, as in AWS."""
+    """Return the role if the caller may assume it; as in AWS, an unknown role is indistinguishable from a refused one."""
     caller.authorise(arn, "sts:AssumeRole")
     known = ledger.account.roles
     role = Role() if known is None else known.get(arn)
@@ -120,4 +120,4 @@ def _credentials(session: Session) -> str:
 
 
 QUERY_OPERATIONS = {"AssumeRole": _assume_role, "GetCallerIdentity": _get_caller_identity}
-"""Each returns the inner elements of its answer."""
+"""Each operation returns the inner elements of its answer."""
