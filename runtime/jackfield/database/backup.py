@@ -83,7 +83,7 @@ def _new_file(path: Path) -> Iterator[Path]:
     """Create a temporary file beside ``path`` and link it to ``path`` on success. Never overwrites a file."""
     part = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     if path.exists():
-        raise _taken(path)
+        raise _file_exists(path)
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         yield part
@@ -91,7 +91,7 @@ def _new_file(path: Path) -> Iterator[Path]:
         os.link(part, path)
         sync(path.parent)
     except FileExistsError:
-        raise _taken(path) from None
+        raise _file_exists(path) from None
     except OSError as fault:
         raise Unavailable(
             f"the backup '{path}' cannot be written: {fault.strerror}", hint="Name a new file in a folder that can be written."
@@ -101,7 +101,7 @@ def _new_file(path: Path) -> Iterator[Path]:
             part.unlink()
 
 
-def _taken(path: Path) -> UsageFault:
+def _file_exists(path: Path) -> UsageFault:
     return UsageFault(f"the backup '{path}' cannot be written: the file is there already", hint="Name a new file.")
 
 
@@ -192,10 +192,10 @@ def _run(dialect: Dialect, command: list[str], *, failed: str) -> None:
     except OSError as fault:
         raise Unavailable(f"{failed}: '{command[0]}' cannot be run: {fault.strerror}", hint="Look at what the PATH leads to.") from None
     if done.returncode != 0:
-        raise Unavailable(f"{failed}: {dialect.without_secrets(_first(done.stderr, done.returncode))}", hint=_HINT)
+        raise Unavailable(f"{failed}: {dialect.without_secrets(_first_line(done.stderr, done.returncode))}", hint=_HINT)
 
 
-def _first(stderr: str, code: int) -> str:
+def _first_line(stderr: str, code: int) -> str:
     """Return the first line of a program's stderr, which holds the cause; further lines give the place."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip() and "warning:" not in line]
     return lines[0][:300] if lines else f"exit code {code}"

@@ -278,7 +278,7 @@ class Batches:
         except BaseException:  # Ctrl-C while another thread leads: pass on a turn given to this one
             if not self._leave(item) and not item.settled:
                 if not came:
-                    _acquire_surely(gate)
+                    _acquire_despite_interrupts(gate)
                 if not item.settled:
                     self._pass_on()
             raise
@@ -409,14 +409,14 @@ class Batches:
             fault: Exception | None = None
             while tries and fault is None and (tries == _TRIES or isinstance(item.error, Contended)):
                 tries -= 1
-                fault = self._alone(item)
+                fault = self._run_in_own_transaction(item)
             if isinstance(fault, Contended):
                 item.fail(fault)
             elif fault is not None:  # the database is gone: do not try the others
                 fail(items[place:], fault)
                 return
 
-    def _alone(self, item: Unit) -> Exception | None:
+    def _run_in_own_transaction(self, item: Unit) -> Exception | None:
         item.error = None
         try:
             with within(item.until - time.monotonic()), self._transaction() as transaction:
@@ -432,7 +432,7 @@ def _nothing(_transaction: Transaction) -> None:
     """Do nothing: the unit of a commit made for deferred units."""
 
 
-def _acquire_surely(gate: threading.Lock) -> None:
+def _acquire_despite_interrupts(gate: threading.Lock) -> None:
     while True:
         with suppress(BaseException):
             gate.acquire()

@@ -62,11 +62,11 @@ def check(database: Database) -> Report:
         problems.append(fault.message)
     if not problems:
         for look in (_migrations, _missing, _inside):
-            problems += _found(look, database)
+            problems += _problems(look, database)
     return Report(database.dialect.name, database.location, version, tuple(problems[:_SHOWN]))
 
 
-def _found(look: Callable[[Database], Iterable[str]], database: Database) -> list[str]:
+def _problems(look: Callable[[Database], Iterable[str]], database: Database) -> list[str]:
     try:
         return list(look(database))
     except JackfieldError as fault:

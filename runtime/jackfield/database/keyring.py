@@ -77,7 +77,7 @@ class MasterKey:
             return cls.from_file(named)
         path = Path(home, _FILE)
         if not path.exists():
-            _make(path)
+            _write_new_key(path)
         return cls.from_file(path, private=True)
 
     @classmethod
@@ -91,7 +91,7 @@ class MasterKey:
         """
         try:
             with Path(path).open("rb") as file:
-                _refuse_open_file(str(path), os.fstat(file.fileno()), private=private)
+                _check_permissions(str(path), os.fstat(file.fileno()), private=private)
                 text = file.read(_LARGEST).decode("ascii")
         except OSError as fault:
             raise DatabaseUnfit(f"the master key file '{path}' cannot be read: {fault.strerror}", hint=_HINT) from None
@@ -132,7 +132,7 @@ def _key_id(key: bytes) -> str:
     return sha256(key).hexdigest()[:8]
 
 
-def _refuse_open_file(path: str, found: os.stat_result, *, private: bool) -> None:
+def _check_permissions(path: str, found: os.stat_result, *, private: bool) -> None:
     mode = stat.S_IMODE(found.st_mode)
     if os.name != "posix":
         return
@@ -147,7 +147,7 @@ def _refuse_open_file(path: str, found: os.stat_result, *, private: bool) -> Non
         )
 
 
-def _make(path: Path) -> None:
+def _write_new_key(path: Path) -> None:
     """Write a new key. If two processes do so at once, the first key stays."""
     part = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
     try:

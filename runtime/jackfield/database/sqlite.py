@@ -117,14 +117,14 @@ class SqliteSession:
         """Begin a transaction."""
         self.check()
         try:
-            self._asked(statement, {})
+            self._execute_until_deadline(statement, {})
         except _ERRORS as fault:
             self._refuse(fault)
 
     def execute(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
         """Run a statement and return its rows."""
         try:
-            cursor = self._asked(sql, params)
+            cursor = self._execute_until_deadline(sql, params)
             return rows_from(cursor.description, cursor.fetchall())
         except _ERRORS as fault:
             self._refuse(fault, sql)
@@ -165,7 +165,7 @@ class SqliteSession:
         with suppress(*_ERRORS):
             self.connection.close()
 
-    def _asked(self, sql: str, params: Mapping[str, Any]) -> sqlite3.Cursor:
+    def _execute_until_deadline(self, sql: str, params: Mapping[str, Any]) -> sqlite3.Cursor:
         """Run a statement, and retry until the deadline while the database is locked.
 
         Writers wait for their lock when the transaction begins, readers at its first statement.
@@ -220,7 +220,7 @@ class SqliteSession:
             raise StatementInvalid(f"the database refused a statement ({name})") from None
         self._full = trouble is Trouble.FULL
         kind = Contended if trouble is Trouble.LOCKED else Unavailable
-        raise unavailable(_closer(trouble, self._path), kind=kind) from None
+        raise unavailable(_refined_trouble(trouble, self._path), kind=kind) from None
 
     def _violation(self, code: int, message: str) -> ConstraintViolation:
         if code not in _UNIQUE:
@@ -304,7 +304,7 @@ class SqliteDialect(Dialect):
         self._readers.close()
         self._writer.close()
         if not self._durable:
-            _forget(os.path.dirname(self.path), os.getpid())
+            _remove_folder(os.path.dirname(self.path), os.getpid())
 
     def withdraw(self, until: float) -> bool:
         """Close every connection before a fork.
@@ -329,7 +329,7 @@ class SqliteDialect(Dialect):
         try:
             return SqliteSession(self.path, wait=self.wait, reads=reads, durable=self._durable)
         except sqlite3.Error as fault:
-            raise unavailable(_closer(trouble_of(fault) or Trouble.UNOPENED, self.path), f"'{self.path}'") from None
+            raise unavailable(_refined_trouble(trouble_of(fault) or Trouble.UNOPENED, self.path), f"'{self.path}'") from None
 
 
 def trouble_of(fault: Exception) -> Trouble | None:
@@ -337,7 +337,7 @@ def trouble_of(fault: Exception) -> Trouble | None:
     return _TROUBLES.get(_code(fault) & 0xFF)
 
 
-def _closer(trouble: Trouble, path: str) -> Trouble:
+def _refined_trouble(trouble: Trouble, path: str) -> Trouble:
     """Return ``trouble``, or ``MOUNTED`` if a read-only file system is the cause."""
     if trouble in (Trouble.READ_ONLY, Trouble.UNOPENED) and os.name == "posix":
         with suppress(OSError):
@@ -388,11 +388,11 @@ def _temporary(owner: object) -> str:
     from tempfile import mkdtemp
 
     folder = mkdtemp(prefix="jackfield-")
-    weakref.finalize(owner, _forget, folder, os.getpid())
+    weakref.finalize(owner, _remove_folder, folder, os.getpid())
     return str(Path(folder, "memory.db"))
 
 
-def _forget(folder: str, pid: int) -> None:
+def _remove_folder(folder: str, pid: int) -> None:
     if os.getpid() == pid:  # a forked child must not delete its parent's folder
         from shutil import rmtree
 

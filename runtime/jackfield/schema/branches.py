@@ -88,12 +88,12 @@ def _likely(facts: SchemaFacts, branches: Sequence[Node], value: Json) -> list[i
     """Return the branches that the caller probably meant: by the value's type, then by constants, then by the members present."""
     likely = [index for index, sub in enumerate(branches) if kind_of(value) in facts.accepted(sub)]
     if isinstance(value, dict):
-        for narrow in (_constants_fit, _names_are_there):
+        for narrow in (_constants_match, _names_present):
             likely = [index for index in likely if narrow(facts, branches[index], value)] or likely
     return likely
 
 
-def _constants_fit(facts: SchemaFacts, node: Node, value: Mapping[str, Json]) -> bool:
+def _constants_match(facts: SchemaFacts, node: Node, value: Mapping[str, Json]) -> bool:
     return all(
         is_same(value.get(name), sub["const"])
         for part in _parts(facts, node)
@@ -102,7 +102,7 @@ def _constants_fit(facts: SchemaFacts, node: Node, value: Mapping[str, Json]) ->
     )
 
 
-def _names_are_there(facts: SchemaFacts, node: Node, value: Mapping[str, Json]) -> bool:
+def _names_present(facts: SchemaFacts, node: Node, value: Mapping[str, Json]) -> bool:
     return all(name in value for part in _parts(facts, node) for name in part.get("required", ()))
 
 

@@ -93,7 +93,7 @@ class Explainer:
 
     def details(self, errors: Iterable[Any]) -> Iterator[Detail]:
         """Explain errors of the value, without those that would only repeat a wrong type."""
-        relevant = _beside_types(list(errors), self._steps)
+        relevant = _without_repeats(list(errors), self._steps)
         scope = self._scope(self._value, self._base, relevant)
         for error in relevant:
             fault = scope.fault(error)
@@ -161,7 +161,7 @@ class Explainer:
 at_fork(Explainer.__dict__["failed"])  # Python 3.11 holds one lock for all instances while it computes the property
 
 
-def _beside_types(errors: list[Any], steps: Callable[[Any], tuple[str | int, ...]]) -> list[Any]:
+def _without_repeats(errors: list[Any], steps: Callable[[Any], tuple[str | int, ...]]) -> list[Any]:
     """Drop errors that accompany a wrong type: they would only repeat it."""
     if len(errors) == 1:
         return errors

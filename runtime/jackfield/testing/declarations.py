@@ -152,11 +152,11 @@ def _secrets_marked(subject: Subject) -> Iterator[str]:
     for kind in subject.manifest.connection_types.values():
         for name, field in kind.schema.get("properties", {}).items():
             marked = field.get("writeOnly") is True and field.get("format") == "password"
-            if field.get("type") == "string" and not marked and _tells_of_a_secret(name):
+            if field.get("type") == "string" and not marked and _looks_secret(name):
                 yield f"the name of '{name}' of '{kind.key}' says that it is a secret, and it is not marked as one"
 
 
-def _tells_of_a_secret(name: str) -> bool:
+def _looks_secret(name: str) -> bool:
     words = [word.lower() for word in _WORDS.findall(name)]
     if not words or words[-1] in _NO_SECRET:
         return False
