@@ -84,7 +84,7 @@ class Jackfield:
         secrets = Secrets(environment, self._plugins, self.clock)
         self.open_connections = Opener(
             workspace, self.clock, environment, secrets, self.schemas, self._shared, self._known.access,
-            guard or Guard(loopback=True), self._refuse_foreign,
+            guard or Guard(loopback=True), self._refuse_foreign, self.storage.barred_paths,
         )  # fmt: skip
         self._targets = Targets(self.schemas)
         self.access = WorkspaceAccess(self.storage, workspace, self.clock, self._known.named)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from jackfield.connections import ReferenceRules, Secrets
+from clocks import FakeClock
+from jackfield.connections import ReferenceRules, Secrets, credential_files
 from jackfield.errors import InvalidConnection
 from jackfield.hooks import Plugins
+from jackfield.resources.storage import Storage
 
 
 def read(path: Path | str, rules: ReferenceRules | None = None) -> str:
@@ -119,7 +122,85 @@ def test_h4_hard_links_are_not_read(shelf: Path) -> None:
 
 def test_credentials_of_the_process_need_a_pattern_of_their_own() -> None:
     """``true`` and ``env:*`` do not cover AWS's and Dapr's credentials; a pattern that begins with their name does (second review)."""
-    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "DAPR_API_TOKEN", "APP_API_TOKEN"):
+    for name in (
+        "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "DAPR_API_TOKEN", "APP_API_TOKEN", "VAULT_TOKEN", "PGPASSWORD", "PGSERVICEFILE",
+        "OTEL_EXPORTER_OTLP_HEADERS", "GOOGLE_APPLICATION_CREDENTIALS", "AZURE_CLIENT_SECRET", "DATABASE_URL", "SSH_AUTH_SOCK",
+    ):  # fmt: skip
         for allowed in (True, ("*",), ("env:*",)):
             assert "credential of the process" in str(ReferenceRules(allowed, ()).fault("$env", name, "."))
         assert ReferenceRules((f"env:{name[:8]}*",), ()).fault("$env", name, ".") is None
+
+
+def test_files_that_hold_the_processs_credentials_need_a_pattern_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a variable names, and the user's ``~/.aws``, ``~/.ssh`` and ``~/.pgpass``, is refused under any path unless a pattern begins
+    with its path."""
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    environment, named = {}, ("AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "VAULT_TOKEN_FILE", "PGPASSFILE")
+    for name in named:
+        environment[name] = str(tmp_path / "etc" / name)
+    secret = [*environment.values(), *(str(tmp_path / "user" / name) for name in (".aws/credentials", ".ssh/id_rsa", ".pgpass"))]
+    for path in (*secret, str(tmp_path / "etc/acme")):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text("s3cr3t")
+    credentials = credential_files({**environment, "AWS_REGION": "eu-west-1", "PGHOST": "db\0"})
+    for allowed in (True, ("*",), ("file:/*",), (f"file:{tmp_path}/*",)):
+        rules = ReferenceRules(allowed, (), credentials)
+        assert read(tmp_path / "etc/acme", rules) == "s3cr3t"
+        assert "credential of the process" in str(rules.fault("$file", "/etc/shadow", "."))
+        for path in secret:
+            assert "credential of the process" in str(rules.fault("$file", path, ".")), path
+            assert "credential of the process" in read(path, rules), path
+    for path in secret:
+        assert read(path, ReferenceRules((f"file:{path}",), (), credentials)) == "s3cr3t"
+    assert read(secret[4], ReferenceRules(("file:~/.aws/*",), (), credentials)) == "s3cr3t"
+    (tmp_path / "user/.aws/credentials").unlink()
+    (tmp_path / "user/.aws/credentials").symlink_to(tmp_path / "etc/acme")
+    assert "credential of the process" in read(tmp_path / "etc/acme", ReferenceRules(True, (), credentials))  # by device and inode
+
+
+def test_jackfields_own_files_are_never_read_wherever_they_lie(tmp_path: Path) -> None:
+    """The files of SQLite, those of ``JACKFIELD_CONNECTIONS``, keys that a variable names, and the server's TLS key."""
+    for name in ("data/j.db", "data/j.db-wal", "data/j.db-shm", "data/j.db-journal", "c.yaml", "more/d.yaml", "new.key", "tls.pem", "good"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("text")
+    environment = {
+        "JACKFIELD_HOME": str(tmp_path / "home"),
+        "JACKFIELD_CONNECTIONS": f"{tmp_path}/c.yaml{os.pathsep}{tmp_path}/more",
+        "JACKFIELD_NEW_MASTER_KEY_FILE": str(tmp_path / "new.key"),
+    }
+    with Storage(f"sqlite:///{tmp_path}/data/j.db", environment, FakeClock()) as storage:
+        storage.bar(str(tmp_path / "tls.pem"))
+        rules = ReferenceRules((f"file:{tmp_path}/*",), storage.barred_paths())
+    for name in ("data/j.db", "data/j.db-wal", "data/j.db-shm", "data/j.db-journal", "c.yaml", "more/d.yaml", "new.key", "tls.pem"):
+        assert "jackfield's own" in read(tmp_path / name, rules), name
+        assert "jackfield's own" in str(rules.fault("$file", str(tmp_path / name), ".")), name
+    assert read(tmp_path / "good", rules) == "text"
+
+
+def test_a_path_that_cannot_be_resolved_is_refused(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that is replaced by a file while it is resolved (EINVAL) is resolved again, and refused if that goes on."""
+    resolve, failures = os.path.realpath, [errno.EINVAL] * 2
+
+    def swapped(path: str) -> str:
+        if path == str(shelf / "good") and failures:
+            raise OSError(failures.pop(), "Invalid argument")
+        return resolve(path)
+
+    monkeypatch.setattr(os.path, "realpath", swapped)
+    assert rules_for(shelf).fault("$file", str(shelf / "good"), ".") is None
+    failures += [errno.EINVAL] * 100
+    assert "cannot be resolved" in str(rules_for(shelf).fault("$file", str(shelf / "good"), "."))
+    assert "cannot be read" in read(shelf / "good", rules_for(shelf))
+
+
+def test_names_that_no_host_has_are_refused_in_plain_words() -> None:
+    """A lone surrogate or a NUL in the name of a variable or in a path is said as such."""
+    for kind, target, expected in (
+        ("$env", "ACME_\ud800", "no environment variable can have the name 'ACME_\\ud800'"),
+        ("$env", "ACME_\0", "no environment variable can have the name 'ACME_\\x00'"),
+        ("$file", "/etc/\ud800", "no file can have the path '/etc/\\ud800'"),
+    ):
+        for rules in (None, ReferenceRules(True, ())):
+            with pytest.raises(InvalidConnection) as refused:
+                Secrets(os.environ, Plugins()).resolve({"token": {kind: target}}, ".", rules)
+            assert expected in refused.value.details[0].message or (rules and "cannot be resolved" in refused.value.details[0].message)

@@ -12,6 +12,7 @@ from jackfield.exports import exports
 if TYPE_CHECKING:
     from jackfield.connections.files import Source
     from jackfield.connections.host_access import HostAccess, refuse_ambient, refuse_external_ids, refuse_references
+    from jackfield.connections.host_credentials import credential_files
     from jackfield.connections.leases import ConnectionCache, ConnectionCaches
     from jackfield.connections.reference_rules import ReferenceRules
     from jackfield.connections.secrets import Secrets, reference_paths
@@ -33,6 +34,7 @@ __all__ = [
     "SharedLeases",
     "Source",
     "StoredConnection",
+    "credential_files",
     "reference_paths",
     "refuse_ambient",
     "refuse_external_ids",
@@ -45,6 +47,7 @@ __getattr__, __dir__ = exports(
     {
         ".files": ("Source",),
         ".host_access": ("HostAccess", "refuse_ambient", "refuse_external_ids", "refuse_references"),
+        ".host_credentials": ("credential_files",),
         ".leases": ("ConnectionCache", "ConnectionCaches"),
         ".reference_rules": ("ReferenceRules",),
         ".secrets": ("Secrets", "reference_paths"),

@@ -33,6 +33,8 @@ def read_reference(target: object, folder: str, rules: ReferenceRules | None = N
         raise ValueError(f"the file '{target[:200]}' cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ValueError(f"the file '{target[:200]}' is not UTF-8 text") from None
+    except UnicodeEncodeError:
+        raise ValueError(f"no file can have the path {target[:200]!a}: it has a lone surrogate") from None
     if len(content) > _MAX_FILE:
         raise ValueError(f"the file '{target[:200]}' is larger than {_MAX_FILE:,} bytes")
     return text.removesuffix("\n").removesuffix("\r")

@@ -7,16 +7,19 @@ import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from jackfield.connections.host_credentials import files_in, is_credential, names_credentials
+
 __all__ = ["Allowed", "ReferenceRules"]
 
 Allowed = bool | tuple[str, ...]
 """Workspace setting: no references, all but jackfield's own, or those that match a pattern."""
 
 _OWN = "is jackfield's own, which no connection made over HTTP or MCP may read"
+_CREDENTIAL = "is a credential of the process that runs jackfield: only a pattern that begins with its name allows it"
 _READS_HOST = "a secret reference reads the host, which this connection may not"
 _KEY_FILE = "master.key"
-_CREDENTIALS = re.compile(r"AWS_|(DAPR|APP)_API_TOKEN\Z")
-_CREDENTIALS_NAMED = re.compile(r"env:(AWS_|DAPR_|APP_API)")
+_TRIES = 3
+"""Attempts to resolve a path: on Linux it fails if a link is replaced by a file meanwhile."""
 _KUBERNETES = re.compile(r"/\.\.[^/]+(?=/)")
 """Folder of one version of a mounted secret: ``/etc/acme/token`` is a link to ``/etc/acme/..2026_01_31/token``."""
 _WILDCARD = re.compile(r"[*?\[]")
@@ -25,10 +28,11 @@ _WILDCARD = re.compile(r"[*?\[]")
 @dataclass(frozen=True, slots=True)
 class ReferenceRules:
     """References that one workspace allows its connections made over HTTP or MCP. ``barred`` are files and folders that no pattern
-    allows."""
+    allows, ``credentials`` those that only a pattern with their path allows."""
 
     allowed: Allowed
     barred: tuple[str, ...]
+    credentials: tuple[str, ...] = ()
 
     def fault(self, kind: str, target: object, folder: str) -> str | None:
         """Explain why a reference may not be read, None if it may. For a file, only its path is checked; the file itself is checked
@@ -44,16 +48,20 @@ class ReferenceRules:
             return self.path_fault(_real(folder, text))
         if kind == "$env" and text.upper().startswith("JACKFIELD_"):
             return f"'{text[:80]}' {_OWN}"
-        if kind == "$env" and _CREDENTIALS.match(text.upper()) and not self._names_credentials(text):
-            return f"'{text[:80]}' is a credential of the process that runs jackfield: only a pattern that begins with its name allows it"
+        if kind == "$env" and is_credential(text) and not self._names_credentials(text):
+            return f"'{text[:80]}' {_CREDENTIAL}"
         return self._unfitting(kind, text)
 
     def path_fault(self, resolved: str) -> str | None:
         """Explain why the file at a path without links may not be read, None if it may."""
         if not self.allowed:
             return _READS_HOST
+        if not resolved:
+            return "the path of the file cannot be resolved"
         if _is_barred(resolved, self.barred):
             return f"the file {_OWN}"
+        if any(_is_in(resolved, place) and not self._names_file(resolved, place) for place in self._credential_places()):
+            return f"the file {_CREDENTIAL}"
         return self._unfitting("$file", resolved) and self._unfitting("$file", _KUBERNETES.sub("", resolved))
 
     def opened_fault(self, found: os.stat_result) -> str | None:
@@ -64,6 +72,9 @@ class ReferenceRules:
         places = [place for path in self.barred for place in (path, os.path.join(path, _KEY_FILE))]
         if any(_is_file(place, found) for place in places) or found.st_dev == _device("/proc"):
             return f"the file {_OWN}"
+        for place in self._credential_places():
+            if any(_is_file(path, found) and not self._names_file(_real("", path), place) for path in files_in(place)):
+                return f"the file {_CREDENTIAL}"
         if found.st_nlink > 1:
             return "the file has several names (hard links): a connection made over HTTP or MCP reads only files with one"
         return None
@@ -74,8 +85,24 @@ class ReferenceRules:
         return f"no pattern of the workspace's setting 'allowReferences' fits this '{kind[:40]}'"
 
     def _names_credentials(self, text: str) -> bool:
-        patterns = () if isinstance(self.allowed, bool) else self.allowed
-        return any(_CREDENTIALS_NAMED.match(pattern) and _fits("$env", text, pattern) for pattern in patterns)
+        return any(names_credentials(pattern) and _fits("$env", text, pattern) for pattern in self._patterns)
+
+    def _names_file(self, path: str, place: str) -> bool:
+        """Return whether a pattern that fits ``path`` begins with it or with ``place``, both as they are resolved."""
+        paths = {path, _KUBERNETES.sub("", path)}
+        starts = paths | {place, _KUBERNETES.sub("", place)}
+        return any(
+            any(_fits("$file", form, pattern) for form in paths) and any(_is_in(_literal(pattern), start) for start in starts)
+            for pattern in self._patterns
+            if pattern.startswith("file:")
+        )
+
+    @property
+    def _patterns(self) -> tuple[str, ...]:
+        return () if isinstance(self.allowed, bool) else self.allowed
+
+    def _credential_places(self) -> list[str]:
+        return [place for place in (_real("", path) for path in self.credentials) if place]
 
 
 def _is_file(path: str, found: os.stat_result) -> bool:
@@ -104,14 +131,27 @@ def _fits(kind: str, text: str, pattern: str) -> bool:
 
 def _is_barred(path: str, barred: tuple[str, ...]) -> bool:
     places = (*(_real("", place) for place in barred), "/proc")
-    return os.path.basename(path) == _KEY_FILE or any(path == place or path.startswith(place.rstrip(os.sep) + os.sep) for place in places)
+    return os.path.basename(path) == _KEY_FILE or any(_is_in(path, place) for place in places)
+
+
+def _is_in(path: str, place: str) -> bool:
+    return path == place or path.startswith(place.rstrip(os.sep) + os.sep)
 
 
 def _real(folder: str, path: str) -> str:
-    try:
-        return os.path.realpath(os.path.join(folder, os.path.expanduser(path)))
-    except ValueError:  # a NUL
-        return ""
+    """Resolve the links of a path; return an empty text if that is impossible."""
+    for _ in range(_TRIES):
+        try:
+            return os.path.realpath(os.path.join(folder, os.path.expanduser(path)))
+        except OSError:  # a link of it was replaced by a file
+            continue
+        except ValueError:  # a NUL, or a lone surrogate
+            return ""
+    return ""
+
+
+def _literal(pattern: str) -> str:
+    return _WILDCARD.split(_real_pattern(pattern.partition(":")[2]), maxsplit=1)[0]
 
 
 def _real_pattern(pattern: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +122,17 @@ class Secrets:
     def _from_environment(self, target: object) -> str:
         if not isinstance(target, str) or not target:
             raise ValueError("'$env' takes the name of an environment variable")
+        if "\0" in target or not _is_encodable(target):
+            raise ValueError(f"no environment variable can have the name {target[:80]!a}: it has a NUL or a lone surrogate")
         found = self._environment.get(target)
         if found is None:
             raise ValueError(f"the environment variable '{target[:80]}' is not set")
         return found
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -18,6 +18,7 @@ from jackfield.connections import (
     HostAccess,
     ReferenceRules,
     Secrets,
+    credential_files,
     reference_paths,
     refuse_ambient,
     refuse_external_ids,
@@ -30,7 +31,6 @@ from jackfield.json_pointer import child
 from jackfield.pipe.admit import Admitted, Target, check_values
 from jackfield.pipe.check import model_faults
 from jackfield.redaction import confidential_values, secret_values
-from jackfield.resources.storage import barred_paths
 from jackfield.schema.cache import Schemas
 from jackfield.schema_walk import Nodes, Schema, extension, members, nodes
 
@@ -154,6 +154,7 @@ class Opener:
         access: Callable[[], HostAccess] = HostAccess,
         guard: Guard = Guard(loopback=True),  # noqa: B008 (frozen)
         refuse_foreign: Callable[[Mapping[str, Any], Mapping[str, Any]], None] = lambda *_: None,
+        barred: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self._workspace = workspace
         self._clock = clock
@@ -164,6 +165,7 @@ class Opener:
         self._access = access
         self._guard = guard
         self._refuse_foreign = refuse_foreign
+        self._barred = barred
         self._stored = ConnectionCaches(clock)
         self._inline = ConnectionCaches(clock, limit=256)
         self._salt = os.urandom(32)
@@ -247,7 +249,7 @@ class Opener:
         return self._secrets.resolve(values, target.folder, self._rules() if target.origin == "remote" else None)
 
     def _rules(self) -> ReferenceRules:
-        return ReferenceRules(self._access().references, barred_paths(self._environment))
+        return ReferenceRules(self._access().references, self._barred(), credential_files(self._environment))
 
     def _digest(self, values: Mapping[str, Any]) -> Hashable:
         text = json.dumps(values, sort_keys=True, separators=(",", ":"))

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from jackfield.connections import Connections, Source
+from jackfield.connections import Connections, Source, sources_from
 from jackfield.errors import InvalidInvocation
 from jackfield.fork import at_fork
 
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_store import ConnectionStore
     from jackfield.database import Database, Transaction, Vault
 
-__all__ = ["NONE", "Migrated", "Storage", "barred_paths", "database_url", "home"]
+__all__ = ["NONE", "Migrated", "Storage", "database_url", "home"]
 
 NONE = "none"
 """URL for no database: no stored connections, no journal, idempotency keys refused (contract §6)."""
 _FILE = "jackfield.db"
 _ALWAYS = "default"
+_SQLITE = "sqlite:///"
+_ENDS = ("", "-wal", "-shm", "-journal")
+"""Endings of the names of SQLite's files."""
 
 
 def home(environment: Mapping[str, str]) -> str:
@@ -35,12 +38,6 @@ def home(environment: Mapping[str, str]) -> str:
     if named:
         return os.path.abspath(os.path.expanduser(named))
     return os.path.join(_user_data(environment, sys.platform), "jackfield")
-
-
-def barred_paths(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """List the paths that no tenant's ``$file`` reference may read: the data folder and the key file."""
-    named = environment.get("JACKFIELD_MASTER_KEY_FILE")
-    return (home(environment), os.path.expanduser(named)) if named else (home(environment),)
 
 
 def database_url(environment: Mapping[str, str]) -> str:
@@ -70,6 +67,7 @@ class Storage:
         self._clock = clock
         self._database: Database | None = None
         self._vault: Vault | None = None
+        self._barred: tuple[str, ...] = ()
         self._lock = threading.RLock()
         at_fork(self)
 
@@ -81,6 +79,23 @@ class Storage:
 
     def __repr__(self) -> str:  # a URL may hold a password
         return f"<Storage {'open' if self._database is not None else 'closed' if self.enabled else NONE}>"
+
+    def bar(self, *paths: str) -> None:
+        """Add files of this process that no tenant's ``$file`` reference may read, such as its TLS key."""
+        self._barred += paths
+
+    def barred_paths(self) -> tuple[str, ...]:
+        """List the paths that no tenant's ``$file`` reference may read.
+
+        They are the data folder, the files that ``JACKFIELD_*_FILE`` and ``JACKFIELD_CONNECTIONS`` name, SQLite's files, and those added by
+        ``bar``.
+        """
+        named = [text for name, text in self.environment.items() if name.startswith("JACKFIELD_") and name.endswith("_FILE") and text]
+        url = self.url.strip()
+        path = url.removeprefix(_SQLITE) if url.startswith(_SQLITE) else ""
+        sqlite = [path + end for end in _ENDS] if path else []
+        found = (*named, *sources_from(self.environment), *self._barred)
+        return (home(self.environment), *map(os.path.expanduser, found), *sqlite)
 
     @property
     def database(self) -> Database:

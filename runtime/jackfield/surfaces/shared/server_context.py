@@ -71,6 +71,7 @@ class ServerContext:
         self._tracing = [plugin for plugin in plugins if isinstance(plugin, Tracing)]
         self.runtimes = RuntimePool(environment, clock, guard=guard, plugins=plugins)
         self.storage = self.runtimes.storage
+        self.storage.bar(*filter(None, (settings.certificate, settings.key)))  # the certificate's file may hold the key
         self.catalog = self.runtimes.catalog
         self.clock = self.runtimes.clock
         self.metrics = Metrics(self.catalog)
