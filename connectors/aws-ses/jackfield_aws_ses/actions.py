@@ -143,13 +143,13 @@ def list_identities(query: IdentityQuery, aws: AwsClients) -> Identities:
 
 @connector.options("awsRegions", title="AWS Regions")
 def aws_regions() -> Iterable[Option]:
-    """List the regions in which Amazon SES can be used."""
+    """The regions in which Amazon SES can be used."""
     return [Option(code, f"{name} ({code})") for code, name in regions_for("ses")]
 
 
 @connector.options("identities", title="Email Identities")
 def identities(client: AwsClients | Transport) -> Iterable[Option]:
-    """List the account's email address identities in the connection's region: the first 1,000."""
+    """The email addresses that are identities of the account, in the connection's region: the first 1,000 of them."""
     if not isinstance(client, AwsClients):
         return []  # SMTP cannot list identities
     found = client.client("ses", None, validates=False).list_identities(IdentityType="EmailAddress", MaxItems=1000)

@@ -77,8 +77,8 @@ def disposition_words(name: str) -> tuple[str, ...]:
 
 def _ascii(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text)
-    kept = "".join(character for character in plain if not unicodedata.combining(character))
-    return re.sub(r"[^A-Za-z0-9 ._()+,@#-]|(?<= ) ", "_", kept) if re.search("[A-Za-z0-9]", kept) else ""
+    stripped = "".join(character for character in plain if not unicodedata.combining(character))
+    return re.sub(r"[^A-Za-z0-9 ._()+,@#-]|(?<= ) ", "_", stripped) if re.search("[A-Za-z0-9]", stripped) else ""
 
 
 def _sections(name: str) -> Iterator[str]:

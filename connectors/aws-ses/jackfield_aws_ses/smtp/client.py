@@ -147,12 +147,12 @@ class SmtpClient:
 
     def _announced(self, envelope: Envelope, call: Call) -> Session:
         """Announce the message over an idle connection or, if that is dead, over a new one; return the connection."""
-        kept = self._pool.take(call.deadline)
-        if kept is not None:
-            kept.hurried = True  # a silently dead connection must not use up the whole deadline
-            if self._announce(kept, envelope, may_be_dead=True):
-                kept.hurried = False
-                return kept
+        idle = self._pool.take(call.deadline)
+        if idle is not None:
+            idle.hurried = True  # a silently dead connection must not use up the whole deadline
+            if self._announce(idle, envelope, may_be_dead=True):
+                idle.hurried = False
+                return idle
         session = self._pool.fresh(call.deadline)
         self._announce(session, envelope)
         return session

@@ -34,14 +34,14 @@ def try_server(server: Server, trust: ssl.SSLContext, login: Login, deadline: De
         ("signIn", "Sign in", lambda: session.sign_in(login), lambda: _signed_in(login)),
     )
     with closing(session):
-        for key, title, perform, told in steps:
+        for key, title, perform, describe in steps:
             try:
                 with explained(server, deadline):
                     perform()
             except JackfieldError as error:
                 yield Step(key, title, passed=False, message=error.message, hint=error.hint)
                 return
-            yield Step(key, title, passed=True, message=told())
+            yield Step(key, title, passed=True, message=describe())
         session.leave(politely=True)
 
 

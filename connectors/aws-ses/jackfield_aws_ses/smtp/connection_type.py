@@ -253,12 +253,12 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         known = region_of(self.hostname) or self.aws_region
         if isinstance(asked, str) and asked and known is not None and asked != known:
 
-            def told() -> bool:
+            def warn() -> bool:
                 _LOG.warning(text, context.connection, known, asked)
                 return True
 
             text = "the connection '%s' sends through the SMTP endpoint of %s, not in %s as 'awsRegion' asks: leave it out"
-            context.cached(("smtp-region", asked), told)
+            context.cached(("smtp-region", asked), warn)
 
     def _no_region(self) -> InvalidConnection:
         text = "is missing: the password is derived from the secret access key for one region, and the host name does not say which"

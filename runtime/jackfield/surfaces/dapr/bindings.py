@@ -145,6 +145,6 @@ def _reason(result: Result) -> str:
     said = error.provider
     if said is not None and said.code:
         return f"{said.code}: {said.message or error.message}"
-    told = (f"{detail.path} {detail.message}".lstrip() for detail in error.details if detail.path or detail.message not in error.message)
-    details = "; ".join(told)
+    faults = (f"{detail.path} {detail.message}".lstrip() for detail in error.details if detail.path or detail.message not in error.message)
+    details = "; ".join(faults)
     return f"{error.code}: {error.message}" + (f" ({details})" if details else "")

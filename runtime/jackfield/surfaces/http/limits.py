@@ -110,5 +110,5 @@ class _Named:
                 "workspace": scope.get("jackfield.workspace") or None, "invocationId": scope.get("jackfield.invocation_id"),
                 "durationMs": round((self._server.clock.monotonic() - self._started) * 1000, 1),
             }  # fmt: skip
-            told = {name: value for name, value in about.items() if value is not None}
-            _LOG.info("%s %s %d", scope["method"], scope["path"][:200], status, extra=told)
+            fields = {name: value for name, value in about.items() if value is not None}
+            _LOG.info("%s %s %d", scope["method"], scope["path"][:200], status, extra=fields)

@@ -79,7 +79,7 @@ class Cors(CORSMiddleware):
         """Answer a browser's ``OPTIONS`` request; refusals become problem documents."""
         found = super().preflight_response(request_headers)
         if found.status_code != 200:
-            kept = {name: value for name, value in found.headers.items() if not name.startswith("content-")}
-            found = problem(Problem(found.status_code, bytes(found.body).decode(), kept))
+            headers = {name: value for name, value in found.headers.items() if not name.startswith("content-")}
+            found = problem(Problem(found.status_code, bytes(found.body).decode(), headers))
         found.headers["X-Request-Id"] = request_id(request_headers.raw).decode()
         return found

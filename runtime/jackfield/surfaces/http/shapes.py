@@ -53,7 +53,7 @@ def _entry(result: Mapping[str, Any]) -> Json:
     """Build the schema of a journal entry: the request, plus the Result's members once it has one."""
     names = ("connector", "connectorVersion", "action", "connection", "caller", "idempotencyKey", "fingerprint")
     own: Any = {**dict.fromkeys(names, _STRING), **dict.fromkeys(("createdAt", "startedAt", "settledAt", "resolvedAt"), _MOMENT)}
-    told: Any = {name: result["properties"][name] for name in ("output", "error", "meta")}
+    outcome: Any = {name: result["properties"][name] for name in ("output", "error", "meta")}
     return _object(
         ("invocationId", "status", "connector", "action", "createdAt"),
         invocationId=_STRING,
@@ -75,7 +75,7 @@ def _entry(result: Mapping[str, Any]) -> Json:
         problem=_STRING,
         inputs=_ANY,
         **own,
-        **told,
+        **outcome,
     )
 
 

@@ -32,8 +32,8 @@ def problem(error: Problem) -> Response:
 
 def of_error(error: JackfieldError, status: int | None = None) -> Problem:
     """Convert a jackfield error to a problem document with its code, details and hint."""
-    told = error.to_json("http")
-    members = {name: told[name] for name in ("code", "details", "hint") if name in told}
+    shown = error.to_json("http")
+    members = {name: shown[name] for name in ("code", "details", "hint") if name in shown}
     headers = {"Retry-After": str(max(1, round(error.retry_after or 1)))} if error.retryable else None
     return Problem(status or error.http_status, error.message, headers, **members)
 

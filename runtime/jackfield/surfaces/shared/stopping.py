@@ -50,7 +50,7 @@ class GracefulServer(uvicorn.Server):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._told) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, self._request_stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             with super().capture_signals():
                 yield
@@ -58,5 +58,5 @@ class GracefulServer(uvicorn.Server):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _told(self, *_: object) -> None:
+    def _request_stop(self, *_: object) -> None:
         self.should_exit = True

@@ -37,11 +37,11 @@ async def upload(request: Request, server: ServerContext, identity: Identity) ->
         raise TooLarge(limit)
     given = request.headers.get("content-type", "application/octet-stream")
     if given.lower().startswith("multipart/form-data"):
-        kept = await _from_form(request, server, identity)
+        stored = await _from_form(request, server, identity)
     else:
-        kept = await server.files.keep(identity.workspace, request.stream(), _content_type(given))
-    expires = datetime.fromtimestamp(kept["expiresAt"], UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return answer({**kept, "expiresAt": expires}, 201)
+        stored = await server.files.keep(identity.workspace, request.stream(), _content_type(given))
+    expires = datetime.fromtimestamp(stored["expiresAt"], UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return answer({**stored, "expiresAt": expires}, 201)
 
 
 async def _from_form(request: Request, server: ServerContext, identity: Identity) -> dict[str, Any]:

@@ -52,9 +52,9 @@ class Providers:
                 f"the connection '{stored.name}' of the type '{stored.type}' cannot notify",
                 hint="Use a connection of a connector that declares it among its aliases.",
             )
-        told = alias.raw.get("kind")
-        if kind is not None and kind not in (told, alias.key):
-            raise InvalidInvocation(f"the provider '{name[:100]}' notifies by '{told}', not by '{kind[:80]}'")
+        supported = alias.raw.get("kind")
+        if kind is not None and kind not in (supported, alias.key):
+            raise InvalidInvocation(f"the provider '{name[:100]}' notifies by '{supported}', not by '{kind[:80]}'")
         return Provider(stored.name, alias)
 
     def _stored(self, name: str) -> StoredConnection:
