@@ -35,6 +35,7 @@ _PAGES = {
     "configuration": settings_page.page,
     "connector-api": python_pages.connector_api,
     "connector-calls": python_pages.connector_calls,
+    "connector-errors": python_pages.connector_errors,
     "errors": errors_page.page,
     "hooks": plugin_pages.hooks,
     "http-operations": http_page.page,

@@ -25,13 +25,21 @@ a page of its own. [Call actions](../tutorial/callers.md#from-python) shows it a
 _CONNECTOR = """# Connector API
 
 Everything that a connector imports comes from `jackfield.connector`. This page has what it declares; what it uses while it runs is in
-[Connector API: calls and errors](connector-calls.md). [Write a connector](../tutorial/authors.md) uses it step by step, and
-[the conformance rules](conformance.md) check how it is used."""
+[Connector API: calls](connector-calls.md) and [errors](connector-errors.md). [Write a connector](../tutorial/authors.md) uses it
+step by step, and [the conformance rules](conformance.md) check how it is used."""
 
-_CALLS = """# Connector API: calls and errors
+_CALLS = """# Connector API: calls
 
-What a connector uses while a connection is opened and an action runs: the try, the context, leases, and the error classes. What it declares
-is in [Connector API](connector-api.md)."""
+What a connector uses while a connection is opened and an action runs: the try, the context, leases and the guard. What it declares
+is in [Connector API](connector-api.md), how it reports failures in [Connector API: errors](connector-errors.md)."""
+
+_ERRORS = """# Connector API: errors
+
+How a connector reports failures. [What sent means](../tutorial/sent.md) explains the argument that decides on retries, and
+[Errors](errors.md) what callers see."""
+
+_FAILURES = {"Detail", "JackfieldError", "Provider", "Sent", "exhausted"}
+"""What a connector uses to report failures."""
 
 _CONNECTIONS = """# Python API: connections
 
@@ -67,10 +75,14 @@ def connector_api() -> str:
 
 def connector_calls() -> str:
     """The page of what a connector uses while it opens and runs."""
-    parts = [NOTICE, _CALLS, *_named(sorted(_AT_RUN))]
+    return _page([NOTICE, _CALLS, *_named(sorted(_AT_RUN - _FAILURES))])
+
+
+def connector_errors() -> str:
+    """The page of how a connector reports failures."""
     shared = [name for name in connector.__all__ if _is_error(getattr(connector, name))]
     lines = [f"- `{name}` (`{getattr(connector, name).code}`): {summary(getattr(connector, name).__doc__ or '')}" for name in shared]
-    parts += ["## Error classes", "Each takes the arguments of `JackfieldError`. [Errors](errors.md) has what callers see of them."]
+    parts = [NOTICE, _ERRORS, *_named(sorted(_FAILURES)), "## Error classes", "Each takes the arguments of `JackfieldError`."]
     return _page([*parts, "\n".join(lines)])
 
 
