@@ -115,11 +115,11 @@ def parse_mailbox(text: str) -> Mailbox:
 
 
 def parse_mailboxes(value: str | Iterable[str]) -> tuple[Mailbox, ...]:
-    """Read any number of mailboxes; empty parts are dropped.
+    """Parse any number of mailboxes; empty parts are dropped.
 
-    One string is split at ``,`` and ``;`` outside quotes, angle brackets and comments. An element of a list may hold
-    several in the same way, but there a comma may also stand in an unquoted display name (``Ada, Countess <ada@x.io>``).
-    Raises `AddressError` for the first one that is wrong.
+    A single string is split at ``,`` and ``;`` outside quotes, angle brackets and comments. An element of a list may hold several mailboxes
+    too, but there a comma in an unquoted name does not separate (``Ada, Countess <ada@x.io>``). Raises `AddressError` for the first invalid
+    one.
     """
     if isinstance(value, str):
         return tuple(parse_mailbox(part) for part, _ in _split(value) if part)

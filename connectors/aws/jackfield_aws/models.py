@@ -30,7 +30,7 @@ class ServiceModels(Loader):  # type: ignore[misc]
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
         """Load a service's model of one kind.
 
-        :raises UnknownServiceError: if there is none; botocore's loader would have missed it in its list.
+        :raises UnknownServiceError: if there is none, as botocore's loader raises when its list lacks the service.
         """
         try:
             return super().load_service_model(service_name, type_name, api_version)
