@@ -40,7 +40,7 @@ def _declare_add(parser: Parser) -> None:
 def _add(arguments: Namespace, output: Output) -> int:
     with open_jackfield() as jackfield:
         if arguments.values is None:
-            values, giver = _asked(jackfield, arguments), _giver(".")
+            values, giver = _asked(jackfield, arguments), _provenance(".")
         else:
             values, giver = _from_file(arguments.values)
         tested = not arguments.no_test
@@ -112,10 +112,10 @@ def _from_file(path: str) -> tuple[Mapping[str, Any], Provenance]:
         raise InvalidInvocation(f"{name}: {error}", hint="Write the values as JSON or YAML.") from None
     if len(found) != 1 or not isinstance(found[0], Mapping):
         raise InvalidInvocation(f"{name} must hold one object, each member a value", hint='Write {"roleARN": "…"} or "roleARN: …".')
-    return found[0], _giver("." if path == STDIN else os.path.dirname(path) or ".")
+    return found[0], _provenance("." if path == STDIN else os.path.dirname(path) or ".")
 
 
-def _giver(folder: str) -> Provenance:
+def _provenance(folder: str) -> Provenance:
     from jackfield.management.drafts import Provenance
 
     return Provenance(folder=folder)

@@ -21,7 +21,7 @@ _FAILED = 1
 
 
 @contextmanager
-def _as_it_is() -> Iterator[tuple[Storage, Database]]:
+def _unmigrated() -> Iterator[tuple[Storage, Database]]:
     """Open the configured database without migrating it."""
     storage = open_storage()
     with storage.opened(migrate=None) as database:
@@ -33,7 +33,7 @@ def _declare_nothing(_parser: Parser) -> None:
 
 
 def _upgrade(_arguments: Namespace, output: Output) -> int:
-    with _as_it_is() as (storage, database):
+    with _unmigrated() as (storage, database):
         applied, sealed = storage.migrate(database)
         made = {"database": database.location, "version": database.version(), "applied": applied}
     output.value({**made, "sealed": sealed} if sealed else made)
@@ -43,7 +43,7 @@ def _upgrade(_arguments: Namespace, output: Output) -> int:
 def _check(_arguments: Namespace, output: Output) -> int:
     from jackfield.database.check import check
 
-    with _as_it_is() as (_, database):
+    with _unmigrated() as (_, database):
         report = check(database)
         if report.sound:
             report = _with_contents(database, report)
@@ -68,7 +68,7 @@ def _declare_path(parser: Parser) -> None:
 def _backup(arguments: Namespace, output: Output) -> int:
     from jackfield.database.backup import backup
 
-    with _as_it_is() as (_, database):
+    with _unmigrated() as (_, database):
         made = backup(database, arguments.path)
     output.value({"path": made.path, "size": made.size, "version": made.version})
     return 0
@@ -77,7 +77,7 @@ def _backup(arguments: Namespace, output: Output) -> int:
 def _restore(arguments: Namespace, output: Output) -> int:
     from jackfield.database.backup import restore
 
-    with _as_it_is() as (storage, database):
+    with _unmigrated() as (storage, database):
         applied = restore(database, arguments.path, lambda restored: storage.migrate(restored).versions)
         output.value({"database": database.location, "version": database.version(), "applied": applied})
     return 0

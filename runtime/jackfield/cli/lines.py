@@ -129,7 +129,7 @@ def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, outpu
                 tally.add(line, result)
                 tell(failed=result.exit_code != 0)
     if not output.closed:
-        _say(path, tally, batch, skip)
+        _report(path, tally, batch, skip)
     # If the reader has closed stdout, some Results are lost even when all lines have run: never report success.
     return tally.worst if batch.complete and not output.closed else max(tally.worst, _FAILED)
 
@@ -172,7 +172,7 @@ def _note_replaced(line: _Line, changes: Mapping[str, Any], tally: _Tally) -> No
             tally.replaced.setdefault(name, []).append(line.number)
 
 
-def _say(path: str, tally: _Tally, batch: Batch[_Line, tuple[_Line, Result]], skip: _Skip) -> None:
+def _report(path: str, tally: _Tally, batch: Batch[_Line, tuple[_Line, Result]], skip: _Skip) -> None:
     """Report on stderr what the Results do not contain: an empty file, members that options replaced, and how to resume."""
     name = "stdin" if path == STDIN else f"'{path[:200]}'"
     if tally.given == 0 and batch.complete:

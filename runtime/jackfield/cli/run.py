@@ -46,12 +46,12 @@ def _run(arguments: Namespace, output: Output) -> int:
 
     logs.configure()
     documents, faults = _documents(arguments.file)
-    _tell(faults)
+    _report(faults)
     workflow = find_workflow(read_workflows(documents), arguments.workflow, faults)
     own: list[Any] = [item.content for item in documents] if arguments.file == STDIN else [arguments.file]
     others = [source for source in sources_from(os.environ) if not _same(source, arguments.file)]
     with Jackfield(os.environ.get("JACKFIELD_WORKSPACE") or "default", connections=[*own, *others]) as jackfield:
-        _tell(problem for problem in jackfield.connections.problems if problem not in faults)
+        _report(problem for problem in jackfield.connections.problems if problem not in faults)
         cancelled = threading.Event()
         extra: dict[str, Any] = {"dryRun": True} if arguments.dry_run else {}
         extra |= {"timeoutSeconds": arguments.timeout} if arguments.timeout is not None else {}
@@ -84,7 +84,7 @@ def _given(arguments: Namespace) -> Mapping[str, Any]:
     return found
 
 
-def _tell(faults: Iterable[str]) -> None:
+def _report(faults: Iterable[str]) -> None:
     for fault in faults:
         sys.stderr.write(f"jackfield: {fault}\n")
 

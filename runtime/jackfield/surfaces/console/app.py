@@ -94,7 +94,7 @@ def _page(server: ServerContext, entrance: Entrance, function: Endpoint) -> Call
         try:
             found = await asyncio.to_thread(entrance.find, request, touch=touch)
         except JackfieldError as error:
-            return _out_of_order(error)
+            return _unavailable(error)
         if found is None:
             return _to_sign_in(request)
         identity, secret, operator = found
@@ -103,7 +103,7 @@ def _page(server: ServerContext, entrance: Entrance, function: Endpoint) -> Call
             if not operator:
                 server.pace(identity)
             if request.method == "POST":
-                visit = await _posted(visit, secret, function)
+                visit = await _with_form(visit, secret, function)
             if inspect.iscoroutinefunction(function):
                 answer: Response = await function(visit)
             else:
@@ -117,7 +117,7 @@ def _page(server: ServerContext, entrance: Entrance, function: Endpoint) -> Call
     return endpoint
 
 
-async def _posted(visit: PageRequest, secret: str, function: Endpoint) -> PageRequest:
+async def _with_form(visit: PageRequest, secret: str, function: Endpoint) -> PageRequest:
     """Add the form's fields to the request, after checking its CSRF token.
 
     :raises Problem: if the form belongs to another session, or is too large.
@@ -158,6 +158,6 @@ def _refused(visit: PageRequest, status: int, message: str, headers: dict[str, s
     return response
 
 
-def _out_of_order(error: JackfieldError) -> Response:
+def _unavailable(error: JackfieldError) -> Response:
     whole = document("Service unavailable", h.main(heading("Service unavailable"), fault_of(error.message, error.hint), class_="alone"))
     return secured(Response(whole, 503, media_type="text/html"))

@@ -25,7 +25,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
-_FOR_EVER = "public, max-age=31536000, immutable"
+_IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ async def _serve(request: Request) -> Response:
     if found is None:
         raise Problem(404, "file not found")
     current = request.path_params["digest"] == found.digest
-    headers = {"Cache-Control": _FOR_EVER if current else "no-cache", "ETag": f'"{found.digest}"'}
+    headers = {"Cache-Control": _IMMUTABLE if current else "no-cache", "ETag": f'"{found.digest}"'}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     return Response(found.content, headers=headers, media_type=found.media_type)

@@ -89,7 +89,11 @@ def shown(visit: PageRequest) -> Response:
     )
     content: list[Node] = [_title(row), done_notice(visit, _DONE), h.section(facts, class_="card"), _test_card(visit, row, external_id)]
     if kind is not None:
-        content += [_policies(visit, row, external_id), _repair(visit, row, kind, stored=stored, opened=status == "failing"), _guide(kind)]
+        content += [
+            _policies(visit, row, external_id),
+            _values_card(visit, row, kind, stored=stored, opened=status == "failing"),
+            _guide(kind),
+        ]
     content += [_rename(visit, row), _remove(visit, row)] if stored and visit.may("manage") else []
     return page(visit, "connections", str(row["name"]), *content, scripts=FORM_SCRIPTS)
 
@@ -200,7 +204,7 @@ def _document(made: Any) -> str:
     return made if isinstance(made, str) else json_text(made)
 
 
-def _repair(visit: PageRequest, row: Mapping[str, Any], kind: Kind, *, stored: bool, opened: bool) -> Markup:
+def _values_card(visit: PageRequest, row: Mapping[str, Any], kind: Kind, *, stored: bool, opened: bool) -> Markup:
     if not stored or not visit.may("manage"):
         reason = f"Defined in {row.get('source')}; edit it there." if not stored else "Your token may not edit connections."
         values = [(name, h.code(value if isinstance(value, str) else json_text(value))) for name, value in row["values"].items()]

@@ -160,7 +160,7 @@ def _form(visit: PageRequest, kind: Kind, *, inside: bool) -> Markup:
         h.input(type="hidden", name="inside", value="1") if inside else None,
         h.div(field("name", "Name", name, [_NAME, " Invocations refer to the connection by this name."]), data_schemapath="values.name"),
         editor_of(kind, {}, own_external_id=own, fresh=True),
-        _made_note() if made else None,
+        _external_id_note() if made else None,
         h.div(id="outcome", aria_live="polite"),
         _buttons(untested_first=bool(made)),
         class_="card", hx_post="/connections", hx_target="#outcome", hx_swap="innerHTML", novalidate=True,
@@ -168,7 +168,7 @@ def _form(visit: PageRequest, kind: Kind, *, inside: bool) -> Markup:
     return h.div(form, _guide(kind), class_="workbench")
 
 
-def _made_note() -> Markup:
+def _external_id_note() -> Markup:
     return h.p(
         "jackfield generates an External ID when the connection is saved. Save it without testing, create the role with the policies on its "
         "page, then test it.",

@@ -22,11 +22,11 @@ def _reader() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
     reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
-    reader.validateLink = _is_fine  # type: ignore[method-assign]
+    reader.validateLink = _is_safe_link  # type: ignore[method-assign]
     return reader
 
 
-def _is_fine(url: str) -> bool:
+def _is_safe_link(url: str) -> bool:
     return urlsplit(url).scheme in ("https", "http", "mailto")
 
 

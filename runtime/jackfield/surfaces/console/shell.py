@@ -52,7 +52,7 @@ def page(visit: PageRequest, section: str, title: str, *content: Node, scripts: 
     whole = document(
         title,
         h.a("Skip to content", href="#content", class_="skip"),
-        _side(visit, section),
+        _navigation(visit, section),
         h.main(*content, id="content", tabindex="-1"),
         scripts=scripts,
     )
@@ -77,7 +77,7 @@ def secured(response: Response) -> Response:
     return response
 
 
-def _side(visit: PageRequest, section: str) -> Markup:
+def _navigation(visit: PageRequest, section: str) -> Markup:
     links = [
         h.li(h.a(title, href=address, aria_current="page" if key == section else None))
         for key, address, title in _SECTIONS

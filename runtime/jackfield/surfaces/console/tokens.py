@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["created", "listed", "pattern_lines", "revoked", "rules_shown"]
 
 _DONE = {"revoked": "Token revoked."}
-_MEANT = {"read": "read: view", "invoke": "invoke: view and run actions", "manage": "manage: full access"}
+_SCOPE_TITLES = {"read": "read: view", "invoke": "invoke: view and run actions", "manage": "manage: full access"}
 
 
 def listed(visit: PageRequest) -> Response:
@@ -45,13 +45,13 @@ def listed(visit: PageRequest) -> Response:
     table = h.section(h.h2("Tokens"), rows_table("Tokens", columns, rows, empty="No tokens yet."), class_="card")
     done = notice(_DONE[visit.query["done"]], tone="good") if visit.query.get("done") in _DONE else None
     older = more(f"/tokens?cursor={cursor}" if cursor else None)
-    return page(visit, "tokens", "Tokens", heading("Tokens", lead=lead), done, _making(visit), table, older)
+    return page(visit, "tokens", "Tokens", heading("Tokens", lead=lead), done, _create_form(visit), table, older)
 
 
 def created(visit: PageRequest) -> Response:
     """``POST /tokens``: create a token; only this response contains its text."""
     visit.require("manage")
-    _require_free(visit)
+    _require_no_rules(visit)
     form = visit.form
     try:
         rules = Rules.checked(pattern_lines(form.get("allow", "")), pattern_lines(form.get("block", "")))
@@ -72,7 +72,7 @@ def created(visit: PageRequest) -> Response:
 def revoked(visit: PageRequest) -> Response:
     """``POST /tokens/{id}/revocation``."""
     visit.require("manage")
-    _require_free(visit)
+    _require_no_rules(visit)
     _tokens(visit).revoke(visit.path("id"))
     return redirect(visit, "/tokens?done=revoked")
 
@@ -99,7 +99,7 @@ def _tokens(visit: PageRequest) -> Tokens:
     return Tokens(visit.server.storage.database, visit.identity.workspace, visit.server.clock, visit.identity.actor)
 
 
-def _require_free(visit: PageRequest) -> None:
+def _require_no_rules(visit: PageRequest) -> None:
     """Reject callers with rules: they could otherwise create a token without rules.
 
     :raises Problem: 403 if the caller's token has rules.
@@ -108,11 +108,11 @@ def _require_free(visit: PageRequest) -> None:
         raise Problem(403, "a token with rules cannot create or revoke tokens")
 
 
-def _making(visit: PageRequest) -> Markup | None:
+def _create_form(visit: PageRequest) -> Markup | None:
     if not visit.may("manage") or visit.identity.rules:
         return notice("Your token may not create or revoke tokens.")
     name = h.input(type="text", id="name", name="name", maxlength=200, autocomplete="off", aria_describedby="name-hint")
-    scope = h.select(option_list([(one, _MEANT[one]) for one in SCOPES], "invoke"), id="scope", name="scope")
+    scope = h.select(option_list([(one, _SCOPE_TITLES[one]) for one in SCOPES], "invoke"), id="scope", name="scope")
     expiry = [("30d", "in 30 days"), ("90d", "in 90 days"), ("365d", "in a year"), ("", "never")]
     expires = h.select(option_list(expiry, "90d"), id="expires", name="expires")
     form = h.form(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["changed", "explained", "shown"]
 
-_OPERATORS = (
+_OPERATOR_SWITCHES = (
     ("allowAmbient", "allow_ambient", "Connections created here may use the host's identity"),
     ("allowOwnExternalId", "allow_own_external_id", "Connections created here may set their own External ID"),
 )
@@ -39,7 +39,7 @@ def shown(visit: PageRequest) -> Response:
     settings = visit.runtime.access.settings
     done = notice(_DONE[visit.query["done"]], tone="good") if visit.query.get("done") in _DONE else None
     title = heading("Workspace", lead=[h.strong(visit.identity.workspace), ": one tenant, with its connections, tokens and invocations."])
-    return page(visit, "workspace", "Workspace", title, done, _settings(visit, settings), _asking(visit))
+    return page(visit, "workspace", "Workspace", title, done, _settings(visit, settings), _explain_form(visit))
 
 
 def changed(visit: PageRequest) -> Response:
@@ -75,7 +75,7 @@ def explained(visit: PageRequest) -> Response:
     if visit.partial:
         return fragment(told)
     settings = visit.runtime.access.settings
-    return page(visit, "workspace", "Workspace", heading("Workspace"), _settings(visit, settings), _asking(visit, given, told))
+    return page(visit, "workspace", "Workspace", heading("Workspace"), _settings(visit, settings), _explain_form(visit, given, told))
 
 
 def _changes(visit: PageRequest) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def _changes(visit: PageRequest) -> dict[str, Any]:
     }  # fmt: skip
     if visit.operator:
         changes["rules"] = {"allow": pattern_lines(form.get("allow", "")), "block": pattern_lines(form.get("block", ""))}
-        changes |= {member: form.get(member) == "on" for member, _, _ in _OPERATORS}
+        changes |= {member: form.get(member) == "on" for member, _, _ in _OPERATOR_SWITCHES}
         changes["allowReferences"] = pattern_lines(form.get("allowReferences", ""))
     return changes
 
@@ -102,7 +102,7 @@ def _settings(visit: PageRequest, settings: Settings) -> Markup:
         csrf_field(visit.csrf),
         _checkbox("keepInputs", "Record inputs", settings.keep_inputs, "The journal stores inputs with secrets masked; otherwise only a fingerprint.", changes=changes),
         field("retentionDays", "Retention in days", days, f"{RETENTION_DAYS} by default. Invocations in doubt are kept until they are resolved."),
-        _operators(visit, settings),
+        _operator_settings(visit, settings),
         h.div(h.button("Save", class_="primary", disabled=not changes), class_="actions"),
         h.div(id="outcome", aria_live="polite"),
         method="post", action="/workspace", hx_post="/workspace", hx_target="#outcome", hx_swap="innerHTML",
@@ -110,19 +110,19 @@ def _settings(visit: PageRequest, settings: Settings) -> Markup:
     return h.section(h.h2("Settings"), form, class_="card")
 
 
-def _operators(visit: PageRequest, settings: Settings) -> Markup:
+def _operator_settings(visit: PageRequest, settings: Settings) -> Markup:
     """Render rules and host permissions. Only the operator may change them, so that no tenant can lift its own limits."""
     rules = settings.rules
     if visit.identity.rules:
         return h.p("Rules and host access are hidden from tokens with rules.", class_="muted")
     if not visit.operator:
         said: list[tuple[str, Node]] = [(_REFERENCES, ", ".join(_references(settings)) or "none")]
-        said += [(title, "yes" if getattr(settings, name) else "no") for _, name, title in _OPERATORS]
+        said += [(title, "yes" if getattr(settings, name) else "no") for _, name, title in _OPERATOR_SWITCHES]
         return h.div(
             h.h3("Set by the operator"), h.p("Only the operator can change these, with ", h.code("jackfield workspaces set"), "."),
             terms([("Rules", rules_shown(rules) or "none: everything is allowed"), *said]),
         )  # fmt: skip
-    boxes = [_checkbox(member, title, bool(getattr(settings, name)), None, changes=True) for member, name, title in _OPERATORS]
+    boxes = [_checkbox(member, title, bool(getattr(settings, name)), None, changes=True) for member, name, title in _OPERATOR_SWITCHES]
     allow = h.textarea("\n".join(rules.allow), id="allow", name="allow", rows=3, spellcheck="false", aria_describedby="allow-hint")
     references = h.textarea(
         "\n".join(_references(settings)), id="allowReferences", name="allowReferences", rows=2, spellcheck="false",
@@ -156,7 +156,7 @@ def _checkbox(name: str, title: str, on: bool, hint: str | None, *, changes: boo
     return h.div(h.label(box, " ", title, for_=name), h.p(hint, class_="hint", id=f"{name}-hint") if hint else None, class_="field check")
 
 
-def _asking(visit: PageRequest, given: Mapping[str, str] | None = None, told: Node = None) -> Markup:
+def _explain_form(visit: PageRequest, given: Mapping[str, str] | None = None, told: Node = None) -> Markup:
     given = given or {}
     bound = bool(visit.identity.rules)
     tokens = [] if bound else Tokens(visit.server.storage.database, visit.identity.workspace, visit.server.clock).list(limit=200)[0]
