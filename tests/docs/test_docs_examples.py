@@ -159,6 +159,20 @@ def test_links_lead_to_files(path: Path) -> None:
     assert broken == []
 
 
+@pytest.mark.parametrize("path", pages(), ids=_name)
+def test_pages_cite_what_readers_have(path: Path) -> None:
+    """No page cites a section of a contract that is not in the repository."""
+    assert re.findall(r".*contract \u00a7.*", path.read_text(encoding="utf-8")) == []
+
+
+def test_the_site_searches_offline_and_leaves_decisions_out_of_its_navigation() -> None:
+    """Search needs no server and no script of another host, and decisions are built but not in the navigation."""
+    settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert "  - offline\n" in settings
+    assert "    - assets/iframe-worker.js\n" in settings
+    assert "decisions/" not in settings.split("\nnav:\n")[1].split("\nnot_in_nav:")[0]
+
+
 def test_the_picture_of_the_pipe_is_the_same_everywhere() -> None:
     """README and home page draw the same pipe, and its stages are the pipe's modules."""
     pictures = {
