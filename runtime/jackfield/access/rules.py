@@ -45,9 +45,15 @@ class Rules:
         return rules
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Rules:
-        """Read rules that ``to_json`` wrote."""
-        return cls(tuple(data.get("allow", ())), tuple(data.get("block", ())))
+    def from_json(cls, data: object) -> Rules:
+        """Read rules that ``to_json`` wrote.
+
+        :raises TypeError: if they are of another shape.
+        """
+        found: list[Any] = [data.get(name, []) for name in ("allow", "block")] if isinstance(data, Mapping) else [None]
+        if not all(isinstance(patterns, list) and all(isinstance(text, str) for text in patterns) for patterns in found):
+            raise TypeError("rules are an object with two arrays of patterns")
+        return cls(*(tuple(patterns) for patterns in found))
 
     def to_json(self) -> dict[str, list[str]]:
         """Return ``{"allow": […], "block": […]}``."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from jackfield.access.rules import Rules
+from jackfield.database.stored_values import parsed_object
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 
-__all__ = ["RETENTION_DAYS", "Settings", "changed_settings"]
+__all__ = ["RETENTION_DAYS", "Settings", "changed_settings", "read_settings"]
 
 RETENTION_DAYS = 30
 """Default retention of settled invocations in days."""
@@ -42,7 +43,12 @@ class Settings:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Settings:
-        """Read settings that ``to_json`` wrote; ignore members that a newer jackfield added."""
+        """Read settings that ``to_json`` wrote; ignore members that a newer jackfield added.
+
+        :raises TypeError: if they are of another shape.
+        """
+        if not isinstance(data.get("retentionDays", 0), int):
+            raise TypeError("a number of days is no number")
         known = {name: _frozen(data[member]) for name, member in _MEMBERS.items() if member in data}
         return cls(**{**known, "rules": Rules.from_json(data.get("rules", {}))})
 
@@ -53,6 +59,19 @@ class Settings:
             "rules": self.rules.to_json(),
             **{name: list(value) if isinstance(value, tuple) else value for name, value in found.items()},
         }
+
+
+def read_settings(workspace: str, text: str) -> Settings:
+    """Read the settings of a workspace from its row.
+
+    :raises Unavailable: if they cannot be read; nothing is allowed then.
+    """
+    from jackfield.database.faults import damaged_settings
+
+    try:
+        return Settings.from_json(parsed_object(text))
+    except (ValueError, TypeError):
+        raise damaged_settings(workspace) from None
 
 
 _MEMBERS = {

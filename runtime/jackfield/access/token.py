@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 from jackfield.access.rules import Rules, Scope
 from jackfield.clock import iso
+from jackfield.database.stored_values import nearest_time, parsed, possible_time
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ class Token:
     expires_at: float | None = None
     revoked_at: float | None = None
     last_used_at: float | None = None
+    damage: str | None = None
+    """Description of the columns that cannot be read."""
+    unreadable: bool = False
+    """True if its rules cannot be read: nobody may use it then."""
 
     def status(self, now: float) -> Literal["active", "expired", "revoked"]:
         """Return the status at the time ``now``."""
@@ -56,6 +60,7 @@ class Token:
             "expiresAt": iso(self.expires_at),
             "revokedAt": iso(self.revoked_at),
             "lastUsedAt": iso(self.last_used_at),
+            **({"problem": self.damage} if self.damage is not None else {}),
         }
 
 
@@ -74,15 +79,25 @@ class NewToken:
 
 
 def read_token(row: Row) -> Token:
-    """Read a token from a row of the table ``tokens`` that was selected with ``COLUMNS``."""
+    """Read a token from a row of the table ``tokens`` that was selected with ``COLUMNS``; a damaged row must not hide the others.
+
+    Rules that cannot be read forbid everything. A time that cannot be formatted becomes the nearest one that can, and so keeps its order.
+    """
+    damaged: list[str] = []
+    try:
+        rules = Rules.from_json(parsed(row.rules))
+    except (ValueError, TypeError):
+        rules, damaged = Rules(block=("*",)), ["rules"]
+    times: dict[str, float | None] = {}
+    for name in ("created_at", "expires_at", "revoked_at", "last_used_at"):
+        value = getattr(row, name)
+        try:
+            times[name] = possible_time(value) if value is not None else None
+        except ValueError:
+            damaged.append(name)
+            times[name] = nearest_time(value)
+    damage = f"its row in the database is damaged: {', '.join(damaged)}" if damaged else None
+    scope = cast("Scope", row.scope)
     return Token(
-        workspace=row.workspace,
-        id=row.id,
-        name=row.name,
-        scope=cast("Scope", row.scope),
-        rules=Rules.from_json(json.loads(row.rules)),
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        revoked_at=row.revoked_at,
-        last_used_at=row.last_used_at,
+        row.workspace, row.id, row.name, scope, rules, times.pop("created_at") or 0.0, **times, damage=damage, unreadable="rules" in damaged
     )

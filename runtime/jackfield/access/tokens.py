@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.access.audit import LIBRARY, Actor, Audit
 from jackfield.access.patterns import Request
 from jackfield.access.rules import SCOPES, Decision, Rules, Scope, decide
-from jackfield.access.settings import Settings
+from jackfield.access.settings import Settings, read_settings
 from jackfield.access.token import COLUMNS, NewToken, Token, UnknownToken, read_token
 from jackfield.clock import Clock, iso
 from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
@@ -125,7 +125,7 @@ class Tokens:
         with self._database.read(settled=False) as transaction:
             rows = transaction.execute(statement, values)
         found = [read_token(row) for row in rows[:limit]]
-        return found, f"{found[-1].created_at!r}~{found[-1].id}" if len(rows) > limit else None
+        return found, f"{rows[limit - 1].created_at!r}~{rows[limit - 1].id}" if len(rows) > limit else None
 
     def find(self, identifier: str) -> Token:
         """Return the token with this id.
@@ -166,7 +166,7 @@ class Tokens:
         reason = _reason(token, self._clock.time())
         if reason is not None:
             return Decision(False, f"the token {reason}", "token")
-        settings = Settings.from_json(json.loads(row.settings)) if row is not None else Settings()
+        settings = read_settings(self._workspace, row.settings) if row is not None else Settings()
         return decide(settings.rules, token.rules, token.scope, request)
 
     @classmethod
@@ -174,7 +174,7 @@ class Tokens:
         """Return the token with this text, of any workspace; None if it is unknown, expired or revoked, with the reason in the log.
         This is the only access to a workspace that does not need its name.
 
-        :raises Unavailable: if the database cannot be read.
+        :raises Unavailable: if the database, or the token's rules, cannot be read.
         """
         if not is_well_formed(text):
             _LOG.info("a token was refused: its form or checksum is wrong")
@@ -186,6 +186,13 @@ class Tokens:
             _LOG.warning("a token was refused: there is no such token")
             return None
         token, now = read_token(row), clock.time()
+        if token.unreadable:
+            from jackfield.database.faults import RowDamaged
+
+            raise RowDamaged(
+                f"the token {token.id} of the workspace '{token.workspace}' cannot be used: its rules in the database cannot be read",
+                hint="Revoke it and create another one, or restore a backup; 'jackfield db check' shows what is damaged.",
+            )
         reason = _reason(token, now)
         if reason is not None:
             _LOG.warning("the token %s of the workspace '%s' was refused: it %s", token.id, token.workspace, reason)
@@ -215,7 +222,7 @@ def _reason(token: Token, now: float) -> str | None:
     """Return the reason why a token is refused, None if it is active."""
     status = token.status(now)
     if status == "active":
-        return None
+        return "cannot be used: its rules in the database cannot be read" if token.unreadable else None
     return f"was revoked at {iso(token.revoked_at)}" if status == "revoked" else f"expired at {iso(token.expires_at)}"
 
 

@@ -6,13 +6,15 @@ import copy
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access.audit import LIBRARY, Actor, Audit
-from jackfield.access.settings import Settings, changed_settings
+from jackfield.access.rules import Rules
+from jackfield.access.settings import Settings, changed_settings, read_settings
 from jackfield.clock import Clock, iso
-from jackfield.errors import Detail, InvalidInvocation, did_you_mean
+from jackfield.database.stored_values import possible_time
+from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
 
 if TYPE_CHECKING:
     from jackfield.database import Database, Row, Vault
@@ -50,10 +52,13 @@ class Workspace:
     name: str
     created_at: float | None
     settings: Settings
+    damage: str | None = None
+    """Description of the damage if the row cannot be read; then there are no settings to show, and nothing is allowed."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the workspace as a JSON object."""
-        return {"name": self.name, "createdAt": iso(self.created_at), **self.settings.to_json()}
+        about = {"problem": self.damage} if self.damage is not None else self.settings.to_json()
+        return {"name": self.name, "createdAt": iso(self.created_at), **about}
 
 
 class Workspaces:
@@ -103,7 +108,7 @@ class Workspaces:
                 {"after": after, "limit": limit},
             )
             always = after < DEFAULT and not transaction.execute("SELECT 1 AS one FROM workspaces WHERE name = :name", {"name": DEFAULT})
-        found = [_read(row) for row in rows]
+        found = [_listed(row) for row in rows]
         if always:
             found = sorted([*found, _unset()], key=lambda workspace: workspace.name)[:limit]
         return found
@@ -112,6 +117,7 @@ class Workspaces:
         """Return the workspace with this name.
 
         :raises UnknownWorkspace: if there is none.
+        :raises Unavailable: if its settings cannot be read.
         """
         with self._database.read(settled=False) as transaction:
             row = transaction.find("SELECT name, created_at, settings FROM workspaces WHERE name = :name", {"name": name})
@@ -139,6 +145,7 @@ class Workspaces:
 
         :raises InvalidInvocation: if a setting is not valid.
         :raises UnknownWorkspace: if there is no such workspace.
+        :raises Unavailable: if its settings cannot be read.
         """
         changed_settings(Settings(), changes)  # report all faults of the changes before anything is written
         for _ in range(_TRIES):
@@ -157,8 +164,8 @@ class Workspaces:
             row = transaction.find("SELECT settings FROM workspaces WHERE name = :name", {"name": name})
             if row is None:
                 raise _unknown(self._database, name)
-            before = json.loads(row.settings)
-            after = {**before, **changed_settings(Settings.from_json(before), changes).to_json()}
+            settings, before = read_settings(name, row.settings), json.loads(row.settings)
+            after = {**before, **changed_settings(settings, changes).to_json()}
             statement = "UPDATE workspaces SET settings = :after WHERE name = :name AND settings = :before"
             changed = bool(transaction.change(statement, {"name": name, "after": json.dumps(after), "before": row.settings}))
             if changed:
@@ -210,7 +217,16 @@ def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
 
 
 def _read(row: Row) -> Workspace:
-    return Workspace(row.name, row.created_at, Settings.from_json(json.loads(row.settings)))
+    return Workspace(row.name, row.created_at, read_settings(row.name, row.settings))
+
+
+def _listed(row: Row) -> Workspace:
+    """Read a workspace for a list; a damaged row must not hide the others."""
+    try:
+        found = _read(row)
+        return replace(found, created_at=possible_time(row.created_at))
+    except (Unavailable, ValueError):
+        return Workspace(row.name, None, Settings(rules=Rules(block=("*",))), "its row in the database is damaged")
 
 
 def _unset() -> Workspace:

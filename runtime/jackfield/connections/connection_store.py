@@ -17,6 +17,7 @@ from jackfield.connections.stored import NAME, NAME_EXPECTED, STORE, StoredConne
 from jackfield.connections.stored_row import COLUMNS, Draft, KeptConnection, Outcome
 from jackfield.database import Database, SealBroken, Transaction, UniqueViolation
 from jackfield.database.bounded_cache import Kept
+from jackfield.database.faults import damaged_settings
 from jackfield.errors import Detail, InvalidConnection, UnknownConnection
 from jackfield.fork import at_fork
 from jackfield.hints import NextStep
@@ -168,10 +169,16 @@ class ConnectionStore:
         return sorted(row.name for row in rows)
 
     def access(self) -> HostAccess:
-        """Return the host access that the operator grants to this workspace's connections made over HTTP or MCP."""
+        """Return the host access that the operator grants to this workspace's connections made over HTTP or MCP.
+
+        :raises Unavailable: if the workspace's settings cannot be read.
+        """
         with self._database.read(settled=False) as transaction:
             row = transaction.find("SELECT settings FROM workspaces WHERE name = :workspace", {"workspace": self.workspace})
-        return HostAccess.from_settings(row.settings if row is not None else None)
+        try:
+            return HostAccess.from_settings(row.settings if row is not None else None)
+        except (ValueError, TypeError):
+            raise damaged_settings(self.workspace) from None
 
     def add(self, name: str, draft: Draft, also: Also = _nothing) -> KeptConnection:
         """Store a new connection as version 1. ``also`` runs in the same transaction.

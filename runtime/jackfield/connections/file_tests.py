@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from jackfield.connections.stored_row import Outcome
+from jackfield.database.stored_values import parsed_object
 from jackfield.errors import JackfieldError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class FileTests:
             return {
                 name: _outcome(row) for name, row in rows.items() if name in wanted and row.fingerprint == self._fingerprint(wanted[name])
             }
-        except (JackfieldError, ValueError):  # the key cannot be read, or a row is damaged
+        except (JackfieldError, ValueError, TypeError):  # the key cannot be read, or a row is damaged
             return {}
 
     def keep(self, connection: StoredConnection, outcome: Outcome) -> None:
@@ -69,5 +70,5 @@ class FileTests:
 
 
 def _outcome(row: Row) -> Outcome:
-    last_test = json.loads(row.last_test) if row.last_test is not None else None
+    last_test = parsed_object(row.last_test) if row.last_test is not None else None
     return Outcome(row.status, row.account_id, row.account_label, last_test)

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jackfield.connections.reference_rules import Allowed, ReferenceRules
 from jackfield.connections.secrets import references
+from jackfield.database.stored_values import parsed_object
 from jackfield.errors import Detail, InvalidConnection
 
 __all__ = ["HostAccess", "refuse_ambient", "refuse_external_ids", "refuse_references"]
@@ -31,8 +31,11 @@ class HostAccess:
     @classmethod
     def from_settings(cls, text: str | None) -> HostAccess:
         """Read the rights from a workspace's settings (JSON): ``allowReferences``, ``allowAmbient``, ``allowOwnExternalId``. Only
-        ``true`` grants a right; ``allowReferences`` may also be a list of patterns."""
-        settings = json.loads(text) if text else {}
+        ``true`` grants a right; ``allowReferences`` may also be a list of patterns.
+
+        :raises ValueError, TypeError: if they cannot be read.
+        """
+        settings = parsed_object(text) if text else {}
         named = settings.get("allowReferences")
         patterns = tuple(item for item in named if isinstance(item, str)) if isinstance(named, list) else named is True
         return cls(patterns, settings.get("allowAmbient") is True, settings.get("allowOwnExternalId") is True)

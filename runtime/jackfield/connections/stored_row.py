@@ -11,6 +11,7 @@ from jackfield.connections.external_ids import generated_fields
 from jackfield.connections.sealed_values import Parts, parted
 from jackfield.connections.stored import Origin
 from jackfield.database import Row
+from jackfield.database.stored_values import parsed
 from jackfield.errors import Detail, InvalidConnection
 
 __all__ = ["COLUMNS", "LARGEST", "Draft", "KeptConnection", "Outcome", "Status"]
@@ -85,8 +86,8 @@ class KeptConnection:
 
 def _documents(row: Row) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """Parse the values and the last test of a row."""
-    document = json.loads(row.public_values)
-    sealed, last_test = document["sealed"], json.loads(row.last_test) if row.last_test is not None else None
+    document = parsed(row.public_values)
+    sealed, last_test = document["sealed"], parsed(row.last_test) if row.last_test is not None else None
     if not isinstance(document["values"], dict) or not isinstance(sealed, list) or not all(isinstance(path, str) for path in sealed):
         raise TypeError("the values are of another shape")
     if last_test is not None and not isinstance(last_test["steps"], list):

@@ -7,7 +7,8 @@
     ├── CommitInDoubt                the connection was lost during the commit: it may have been done
     └── DatabaseUnfit                a retry does not help: bad URL, pending or newer schema
         ├── WrongMasterKey           the data keys were wrapped by another master key
-        └── DataKeyDamaged           the row of a data key was changed, or is another workspace's
+        ├── DataKeyDamaged           the row of a data key was changed, or is another workspace's
+        └── RowDamaged               settings or rules that cannot be read
     Internal (jackfield.errors)
     ├── StatementInvalid             a statement that the database does not understand: a bug of jackfield
     └── SealBroken                   a sealed value was changed or moved to another place
@@ -29,11 +30,13 @@ __all__ = [
     "Contended",
     "DataKeyDamaged",
     "DatabaseUnfit",
+    "RowDamaged",
     "SealBroken",
     "StatementInvalid",
     "Trouble",
     "UniqueViolation",
     "WrongMasterKey",
+    "damaged_settings",
     "late",
     "unavailable",
 ]
@@ -67,6 +70,10 @@ class WrongMasterKey(DatabaseUnfit):
 
 class DataKeyDamaged(DatabaseUnfit):
     """Data key that its own master key cannot unwrap: the row was changed, or moved to another workspace."""
+
+
+class RowDamaged(DatabaseUnfit):
+    """Row that somebody changed and that decides access: nothing is allowed by it."""
 
 
 class StatementInvalid(Internal):
@@ -133,3 +140,11 @@ def unavailable(trouble: Trouble, detail: str = "", kind: type[Unavailable] = Un
 def late() -> Unavailable:
     """Return the error for a unit whose deadline passed while it waited to be written."""
     return unavailable(Trouble.SLOW, "what came before still waits for a lock, or for the disk; nothing was done")
+
+
+def damaged_settings(workspace: str) -> RowDamaged:
+    """Return the error for a workspace whose settings cannot be read."""
+    return RowDamaged(
+        f"the settings of the workspace '{workspace}' cannot be read: their row in the database is damaged",
+        hint="Restore a backup; 'jackfield db check' shows what is damaged.",
+    )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from jackfield.clock import iso
+from jackfield.database.stored_values import nearest_time, parsed, parsed_object, possible_time
 
 __all__ = ["COLUMNS", "Draft", "Entry"]
 
@@ -87,7 +87,8 @@ class Entry:
     cancel_requested_at: float | None
     inputs: Mapping[str, Any] | None = None
     damage: str | None = None
-    """Description of the damage if the row cannot be read in full; then there is no Result, no attempt log and no context."""
+    """Description of the damage if the row cannot be read in full; then there is no Result, and what is damaged is left
+    out."""
 
     def __repr__(self) -> str:
         return f"<Entry {self.id} {self.status}>"
@@ -153,22 +154,64 @@ def _try(item: Mapping[str, Any]) -> dict[str, Any]:
     return {**item, **times}
 
 
+def _tries(text: str | None) -> tuple[Mapping[str, Any], ...]:
+    items = parsed(text) if text else []
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise TypeError("not an array of objects")
+    for item in items:
+        for name in ("startedAt", "endedAt"):
+            if isinstance(item.get(name), int | float):
+                possible_time(item[name])
+    return tuple(items)
+
+
+def _context(text: str | None) -> Mapping[str, Any]:
+    return parsed_object(text) if text else {}
+
+
+def _time(value: float | None) -> float | None:
+    return possible_time(value) if value is not None else None
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "attempt_log": _tries, "deliveries": _tries, "context": _context, "key_held": bool, "dry_run": bool,
+    **dict.fromkeys(
+        ("created_at", "started_at", "settled_at", "expires_at", "available_at", "not_after", "corrected_at", "cancel_requested_at"), _time
+    ),
+}  # fmt: skip
+"""Readers of columns that somebody may have changed to values of another shape."""
+
+
 def read_entry(row: Mapping[str, Any], result: Mapping[str, Any] | None, inputs: Mapping[str, Any] | None = None) -> Entry:
-    """Create an Entry from a row of the table ``invocations``; ``result`` and ``inputs`` are the decrypted columns."""
-    values = {name: row[name] for name in COLUMNS}
-    values["key_held"], values["dry_run"] = bool(row["key_held"]), bool(row["dry_run"])
-    values["attempt_log"] = tuple(json.loads(row["attempt_log"])) if row["attempt_log"] else ()
-    if row["status"] == "running" and not values["attempt_log"] and row["started_at"] is not None:
-        # "running" is written just before the first try begins, so that try is in progress
-        values["attempt_log"] = ({"startedAt": row["started_at"], "step": row["action"], "outcome": "running"},)
-        values["attempts"] = max(1, row["attempts"])
-    values["deliveries"] = tuple(json.loads(row["deliveries"])) if row["deliveries"] else ()
-    values["context"] = json.loads(row["context"]) if row["context"] else {}
-    values["result"], values["inputs"] = result, inputs
-    return Entry(**values)
+    """Create an Entry from a row of the table ``invocations``; ``result`` and ``inputs`` are the decrypted columns.
+
+    :raises ValueError: if a column is damaged.
+    """
+    entry, damaged = _read(row, result, inputs)
+    if damaged:
+        raise ValueError(f"damaged: {', '.join(damaged)}")
+    return entry
 
 
 def damaged_entry(row: Mapping[str, Any]) -> Entry:
     """Create an Entry from the readable columns of a damaged row."""
-    about = {**row, "attempt_log": None, "deliveries": None, "context": None}
-    return replace(read_entry(about, None), damage="its row in the database is damaged")
+    return replace(_read(row, None, None)[0], damage="its row in the database is damaged")
+
+
+def _read(row: Mapping[str, Any], result: Mapping[str, Any] | None, inputs: Mapping[str, Any] | None) -> tuple[Entry, list[str]]:
+    """Read what can be read of a row; return the names of the other columns too."""
+    values, damaged = {name: row[name] for name in COLUMNS}, []
+    for name, read in _READERS.items():
+        try:
+            values[name] = read(row[name])
+        except (ValueError, TypeError):
+            values[name] = read(None)
+            damaged.append(name)
+    if row["status"] == "running" and not values["attempt_log"] and values["started_at"] is not None:
+        # "running" is written just before the first try begins, so that try is in progress
+        values["attempt_log"] = ({"startedAt": row["started_at"], "step": row["action"], "outcome": "running"},)
+        values["attempts"] = max(1, row["attempts"])
+    if "created_at" in damaged:  # every entry has one
+        values["created_at"] = nearest_time(row["created_at"])
+    values["result"], values["inputs"] = result, inputs
+    return Entry(**values), damaged

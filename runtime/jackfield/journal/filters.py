@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from jackfield.database.stored_values import parsed_object
+
 __all__ = ["AFTER_CURSOR", "FILTERS", "condition", "fits", "indexed"]
 
 _EQUAL = {
@@ -66,10 +68,9 @@ def _passes(row: Any, name: str, value: str) -> bool:
 
 def _context(text: str | None) -> dict[str, Any]:
     try:
-        context = json.loads(text or "{}")
-    except ValueError:  # damaged
+        return parsed_object(text or "{}")
+    except (ValueError, TypeError):  # damaged
         return {}
-    return context if isinstance(context, dict) else {}
 
 
 def _part(name: str) -> str:

@@ -219,7 +219,7 @@ class Journal:
             rows = transaction.execute(statement, {**place, **values, "limit": limit + 1})
         entries = [self._listed(row) for row in rows[:limit]]
         if len(rows) > limit:
-            return entries, _cursor_of(entries[-1])
+            return entries, _cursor_of(rows[limit - 1])  # of the row: the time of a damaged entry is not known
         return entries, _cursor_of(last) if last is not None else None
 
     def completions(self, prefix: str) -> list[str]:
@@ -391,9 +391,9 @@ def unknown_entry(identifier: str) -> InvalidInvocation:
     return InvalidInvocation(f"there is no invocation '{identifier[:80]}'", hint=NextStep("invocations"))
 
 
-def _cursor_of(entry: Entry | Row) -> str:
-    """Return the cursor of the page after an entry."""
-    return f"{entry.created_at!r}~{entry.id}"
+def _cursor_of(row: Row) -> str:
+    """Return the cursor of the page after a row."""
+    return f"{row.created_at!r}~{row.id}"
 
 
 def _read_cursor(cursor: str) -> tuple[float, str]:

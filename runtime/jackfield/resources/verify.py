@@ -15,6 +15,7 @@ from jackfield.connections.sealed_places import check_seal, opened_secret, store
 from jackfield.connections.stored_row import COLUMNS as CONNECTION_COLUMNS
 from jackfield.connections.stored_row import KeptConnection
 from jackfield.database import DatabaseUnfit, DataKeyDamaged, Row
+from jackfield.database.stored_values import parsed_object
 from jackfield.errors import Internal
 from jackfield.journal.entry import COLUMNS as ENTRY_COLUMNS
 from jackfield.journal.entry import read_entry
@@ -44,10 +45,10 @@ class Contents:
         yield from (f"damaged: {fault.message}" for fault in (self._vault.damaged_keys() if self._vault is not None else ()))
         yield from self._audit()
         for row in self._rows("workspaces", "'' AS workspace, name AS id, settings"):
-            if not _reads(lambda row=row: Settings.from_json(json.loads(row.settings))):  # type: ignore[misc]
+            if not _reads(lambda row=row: Settings.from_json(parsed_object(row.settings))):  # type: ignore[misc]
                 yield f"damaged: the settings of the workspace '{row.id}'"
         for row in self._rows("tokens", TOKEN_COLUMNS):
-            if not _reads(lambda row=row: read_token(row)):  # type: ignore[misc]
+            if read_token(row).damage is not None:
                 yield f"damaged: the token {row.id} of the workspace '{row.workspace}'"
         for row in self._rows("connections", f"workspace, {CONNECTION_COLUMNS}"):
             yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._connection(row))

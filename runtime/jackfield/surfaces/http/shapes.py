@@ -143,7 +143,7 @@ _OTHERS: dict[str, Json] = {
         ("scope",), scope=_SCOPE, name={"type": "string", "maxLength": 200}, rules=_RULES,
         expiresAt={**_NULLABLE, "maxLength": 40, "description": "RFC 3339, a date, or a span from now on, such as 90d."},
     ),
-    "Token": _closed(tuple(_TOKEN), _TOKEN),
+    "Token": _closed(tuple(_TOKEN), {**_TOKEN, "problem": _STRING}),
     "CreatedToken": _closed(("token", *_TOKEN), {"token": {"type": "string", "description": "Shown once."}, **_TOKEN}),
     "OptionsOver": _object((), connection=_NULLABLE),
     "Queued": _object(("invocationId", "status"), invocationId=_STRING, status={"const": "queued"}),

@@ -1,0 +1,61 @@
+"""JSON and times of database rows, which somebody may have changed."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+__all__ = ["LATEST", "nearest_time", "parsed", "parsed_object", "possible_time"]
+
+_DEEPEST = 128
+"""Maximum nesting: jackfield stores at most 100 levels, and encoders refuse 254."""
+LATEST = 253_402_300_799.0
+"""The last second of the year 9999, after which no date can be formatted."""
+
+
+def parsed(text: str) -> Any:
+    """Parse a column of JSON.
+
+    :raises ValueError: if it is not JSON, or nested too deeply.
+    :raises TypeError: if the column is no text.
+    """
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if text.count("[") + text.count("{") > _DEEPEST and _is_deeper(found, _DEEPEST):
+        raise ValueError("nested too deeply")
+    return found
+
+
+def parsed_object(text: str) -> dict[str, Any]:
+    """Parse a column that holds a JSON object.
+
+    :raises ValueError: as ``parsed`` does.
+    :raises TypeError: if it is no object.
+    """
+    found = parsed(text)
+    if not isinstance(found, dict):
+        raise TypeError("not an object")
+    return found
+
+
+def possible_time(value: object) -> float:
+    """Return seconds since 1970 if they are a time that can be formatted.
+
+    :raises ValueError: if they are not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= LATEST:
+        raise ValueError("not a time")
+    return float(value)
+
+
+def nearest_time(value: object) -> float:
+    """Return the possible time that is nearest to a damaged one, which keeps its order."""
+    return LATEST if isinstance(value, int | float) and value > 0 else 0.0
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(levels == 0 or _is_deeper(member, levels - 1) for member in members)

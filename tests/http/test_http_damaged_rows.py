@@ -1,0 +1,104 @@
+"""Rows that somebody has changed in the database: lists show the others, and what cannot be read allows nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from http_stand import Stand, say, standing
+
+DEEP = '{"a":' * 3000 + "1" + "}" * 3000
+TIMES = ("created_at", "started_at", "settled_at", "not_after", "corrected_at", "available_at")
+
+
+def change(stand: Stand, statement: str, **values: Any) -> None:
+    """Change rows behind the server's back."""
+    with stand.host.storage.database.write() as transaction:
+        assert transaction.change(statement, values)
+
+
+def test_a_damaged_invocation_hides_no_other(tmp_path: Path) -> None:
+    """Times that are none and columns of another shape cost their entry its details, with a ``problem``; the list stays."""
+    with standing(tmp_path) as stand:
+        client = stand.client()
+        first, second = (client.invoke("say", text=text).json["meta"]["invocationId"] for text in "ab")
+        damages: list[tuple[str, Any]] = [(column, 1e308) for column in TIMES]
+        damages += [("context", "null"), ("context", '"str"'), ("context", DEEP), ("attempt_log", '"str"'), ("deliveries", '"str"')]
+        for column, value in damages:
+            where = "WHERE workspace = 'default' AND id = :id"
+            with stand.host.storage.database.read() as transaction:
+                before = transaction.execute(f"SELECT {column} AS was FROM invocations {where}", {"id": first})[0].was
+            change(stand, f"UPDATE invocations SET {column} = :value {where}", id=first, value=value)
+            listed = client.get("/v1/invocations")
+            assert listed.status == 200, (column, value, listed.json)
+            found = {item["invocationId"]: item for item in listed.json["items"]}
+            assert found.keys() == {first, second}
+            assert "problem" in found[first], (column, value)
+            assert found[first]["status"] == "succeeded"
+            assert "problem" not in found[second]
+            assert client.get("/v1/invocations?limit=1").json["nextCursor"] is not None
+            assert client.get(f"/v1/invocations/{first}").status in (200, 500)
+            change(stand, f"UPDATE invocations SET {column} = :value {where}", id=first, value=before)
+        assert "problem" not in client.get(f"/v1/invocations/{first}").json
+
+
+def test_a_damaged_token_hides_no_other_and_opens_nothing(tmp_path: Path) -> None:
+    """A token with unreadable rules or times is listed with a ``problem``; who comes with it is answered 503 with its id."""
+    with standing(tmp_path) as stand:
+        client = stand.client()
+        damages: list[tuple[str, Any]] = [
+            ("rules", text) for text in ("[[", "null", "[]", '"x"', '{"allow": 7}', '{"allow": "abc"}', '{"block": [7]}', DEEP)
+        ]
+        damages += [(column, 1e308) for column in ("created_at", "expires_at", "revoked_at", "last_used_at")]
+        for column, value in damages:
+            other = stand.client("manage")
+            identifier = client.get("/v1/tokens").json["items"][0]["id"]
+            change(stand, f"UPDATE tokens SET {column} = :value WHERE id = :id", id=identifier, value=value)
+            listed = client.get("/v1/tokens")
+            assert listed.status == 200, (column, value, listed.json)
+            items = {item["id"]: item for item in listed.json["items"]}
+            assert "problem" in items[identifier], (column, value)
+            assert [item["id"] for item in listed.json["items"] if "problem" in item] == [identifier]
+            if column == "rules":
+                refused = other.get("/v1/tokens")
+                assert (refused.status, refused.json["code"]) == (503, "unavailable"), (value, refused.json)
+                assert identifier in refused.json["detail"]
+            assert client.call("DELETE", f"/v1/tokens/{identifier}").status == 204, (column, value)
+            change(stand, "DELETE FROM tokens WHERE id = :id", id=identifier)
+
+
+@pytest.mark.parametrize("column", ["public_values", "last_test"])
+def test_a_damaged_connection_hides_no_other(tmp_path: Path, column: str) -> None:
+    """Values and tests nested 3,000 deep are shown as damaged, beside the others."""
+    with standing(tmp_path) as stand:
+        client = stand.client()
+        for name in ("bad", "good"):
+            body = {"name": name, "type": "echo/token", "values": {"token": "secret-4711"}}
+            assert client.post("/v1/connections?test=false", body).status == 201
+        deep = '{"origin": "remote", "sealed": [], "values": %s}' if column == "public_values" else '{"steps": [], "at": %s}'
+        for depth in (3000, 200):
+            nested = '{"a":' * depth + "1" + "}" * depth
+            change(stand, f"UPDATE connections SET {column} = :text WHERE name = 'bad'", text=deep % nested)
+            listed = client.get("/v1/connections")
+            assert listed.status == 200, listed.json
+            assert [(item["name"], "problem" in item) for item in listed.json["items"]] == [("bad", True), ("good", False)]
+            assert client.get("/v1/connections/bad").json["problem"]
+        assert client.post("/v1/invocations", say("say", "good", text="hello")).status == 200
+
+
+@pytest.mark.parametrize("settings", ["[[", "null", "[]", '"x"', '{"rules": 7}', '{"rules": {"allow": 7}}', DEEP])
+def test_unreadable_settings_allow_nothing(tmp_path: Path, settings: str) -> None:
+    """Calls and changes of a workspace whose settings cannot be read are refused as ``unavailable`` with its name."""
+    with standing(tmp_path) as stand:
+        client = stand.client()
+        change(stand, "INSERT INTO workspaces (name, created_at, settings) VALUES ('default', 0, :text)", text=settings)
+        refused = client.post("/v1/invocations", say("say", text="hello"))
+        assert (refused.status, refused.json["error"]["code"]) == (503, "unavailable"), refused.json
+        assert "'default'" in refused.json["error"]["message"]
+        body = {"name": "hall", "type": "echo/token", "values": {"token": {"$env": "HOME"}}}
+        refused = client.post("/v1/connections", body)
+        assert (refused.status, refused.json["code"]) == (503, "unavailable"), refused.json
+        assert "'default'" in refused.json["detail"]
+        assert client.get("/v1/connections").status == 503
