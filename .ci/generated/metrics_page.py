@@ -36,13 +36,16 @@ _QUERIES = """## Questions and queries
 Alert on the first: every invocation in doubt waits until somebody [resolves it](../tutorial/operators.md#what-is-in-doubt)."""
 
 _KINDS = {"counter": "counter", "histogram": "histogram", "gauge": "gauge"}
-_STATUSES = "`status` is `succeeded`, `failed`, `in_doubt` or `cancelled`"
+_VALUES = {"outcome": "`leased` or `failed`", "status": "`succeeded`, `failed` or `in_doubt`; the HTTP status for requests"}
+"""Values of labels that have few."""
+
+_LABELS = "Values of labels: " + ". ".join(f"`{name}` is {values}" for name, values in _VALUES.items()) + "."
 
 
 def page() -> str:
     """The page. Metrics are read from a registry that no process uses."""
     metrics = Metrics(Catalog([]))
-    return "\n\n".join([NOTICE, _TEXT, "## Names", *_named(metrics), _QUERIES]) + "\n"
+    return "\n\n".join([NOTICE, _TEXT, "## Names", _LABELS, *_named(metrics), _QUERIES]) + "\n"
 
 
 def _named(metrics: Metrics) -> Iterator[str]:
