@@ -187,11 +187,11 @@ class Vault:
     def _read(self, workspace: str, key_id: str) -> _DataKey:
         uncertain = self._database.writing  # do not cache what the surrounding transaction may yet roll back
         with self._database.read(settled=False) as transaction:
-            row = transaction.find(
-                f"SELECT {_COLUMNS} FROM data_keys WHERE workspace = :workspace AND key_id = :key_id",
-                {"workspace": workspace, "key_id": key_id},
-            )
+            rows = transaction.execute(f"SELECT {_COLUMNS} FROM data_keys WHERE workspace = :workspace", {"workspace": workspace})
+        row = next((row for row in rows if row.key_id == key_id), None)
         if row is None:
+            for other in rows:
+                self._unwrapped(other)  # exchanged keys are the cause then, and the value itself may be as it was
             raise sealing.broken()
         key = self._unwrapped(row)
         if not uncertain:
