@@ -1,0 +1,52 @@
+"""The documentation's site as a reader has it: opened from files, on a phone, without a network."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+pytest_plugins = ["browser"]
+
+ROOT = Path(__file__).resolve().parents[2]
+MOST = 12_000
+"""Pixels: the tallest page at the width of a phone."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site."""
+    folder = tmp_path_factory.mktemp("site")
+    words = ["-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    subprocess.run([sys.executable, *words], cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, check=True)
+    return folder
+
+
+def test_pages_fit_a_phone(site: Path, browser: Browser) -> None:
+    """No page of the navigation is higher than 12,000 px at a width of 390 px, and none scrolls sideways as a whole."""
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    found = []
+    for path in sorted(site.rglob("*.html")):
+        page.goto(path.as_uri(), wait_until="domcontentloaded")
+        height, width = page.evaluate("[document.documentElement.scrollHeight, document.documentElement.scrollWidth]")
+        if height > MOST or width > 390:
+            found.append((path.name, height, width))
+    page.close()
+    assert found == []
+
+
+def test_search_works_from_files(site: Path, browser: Browser) -> None:
+    """The search finds a page that was opened from a file, and asks no other host for anything."""
+    page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((site / "index.html").as_uri())
+    page.locator("input.md-search__input").click()
+    page.keyboard.type("restore")
+    expect(page.locator(".md-search-result__link").first).to_be_visible(timeout=15_000)
+    page.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:", "about:", "blob:"))] == []
