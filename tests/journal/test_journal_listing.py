@@ -13,6 +13,7 @@ from jackfield import Jackfield
 from jackfield.database import Transaction, open_database
 from jackfield.invocation import new_invocation_id
 from jackfield.journal import Draft, Journal, scanning
+from jackfield.journal import journal as journal_module
 
 MADE = 1_800_000_000.0
 ROWS = 23
@@ -97,3 +98,15 @@ def test_h_a_page_is_read_from_an_index(tmp_path: Path, filters: dict[str, Any],
         assert journal.entries(cursor="8.0~x", **filters)[1] is not None
     (line,) = plans
     assert "(created_at,id)>(?,?) AND (created_at,id)<(?,?)" in line
+
+
+def test_a_page_of_large_entries_ends_early(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entries that take more bytes than a page may hold come on further pages, each with at least one, in order and complete."""
+    whole = [identifier for page in pages(journal, 50) for identifier in page]
+    monkeypatch.setattr(journal_module, "PAGE_BYTES", 60)
+    monkeypatch.setattr(scanning, "PAGE_BYTES", 60)
+    found = pages(journal, 50)
+    assert [identifier for page in found for identifier in page] == whole
+    assert {len(page) for page in found} == {2, 1}
+    seen, cursor = journal.seen_entries(lambda _row: True, limit=50)
+    assert ([entry.id for entry in seen], cursor is None) == (found[0], False)

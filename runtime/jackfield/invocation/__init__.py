@@ -2,18 +2,20 @@
 
 from jackfield.invocation.request import DEFAULT_TIMEOUT, MAX_TIMEOUT, Invocation
 from jackfield.invocation.result import Meta, Result, Status, new_invocation_id
-from jackfield.invocation.wire import MAX_BYTES, MAX_DEPTH, check_depth, decode
+from jackfield.invocation.wire import MAX_BYTES, MAX_DEPTH, MAX_VALUES, check_depth, check_values, decode
 
 __all__ = [
     "DEFAULT_TIMEOUT",
     "MAX_BYTES",
     "MAX_DEPTH",
     "MAX_TIMEOUT",
+    "MAX_VALUES",
     "Invocation",
     "Meta",
     "Result",
     "Status",
     "check_depth",
+    "check_values",
     "decode",
     "new_invocation_id",
 ]

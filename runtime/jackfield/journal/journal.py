@@ -17,7 +17,7 @@ from jackfield.journal.canonical import canonical
 from jackfield.journal.entry import Draft, Entry, damaged_entry, read_entry
 from jackfield.journal.filters import AFTER_CURSOR, condition
 from jackfield.journal.instance import Instance
-from jackfield.journal.scanning import FROM_FLOOR, Scan, floor
+from jackfield.journal.scanning import FROM_FLOOR, PAGE_BYTES, Scan, floor
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -215,11 +215,13 @@ class Journal:
                 filters.pop("since", None)  # the floor is the narrower bound
             where, values = condition(filters)
             where += (AFTER_CURSOR if cursor is not None else "") + (FROM_FLOOR if last is not None else "")
-            statement = f"{sql.SELECT}{where} ORDER BY created_at DESC, id DESC LIMIT :limit"
-            rows = transaction.execute(statement, {**place, **values, "limit": limit + 1})
-        entries = [self._listed(row) for row in rows[:limit]]
-        if len(rows) > limit:
-            return entries, _cursor_of(rows[limit - 1])  # of the row: the time of a damaged entry is not known
+            statement = f"{sql.SIZES}{where} ORDER BY created_at DESC, id DESC LIMIT :limit"
+            found = transaction.execute(statement, {**place, **values, "limit": limit + 1})
+            fitting = _fitting([row.size for row in found[:limit]])
+            rows = self._rows_of(transaction, [row.id for row in found[:fitting]])
+        entries = [self._listed(row) for row in rows]
+        if len(found) > fitting:
+            return entries, _cursor_of(rows[-1])  # of the row: the time of a damaged entry is not known
         return entries, _cursor_of(last) if last is not None else None
 
     def completions(self, prefix: str) -> list[str]:
@@ -239,13 +241,17 @@ class Journal:
         """Return a page of the entries that ``sees`` allows; filters and cursor reveal nothing about the others."""
         self.settle_owed()
         found, cursor = Scan(self.database, self._vault, self._workspace, sees).page(cursor, limit, filters)
-        named = {f"id_{place}": identifier for place, identifier in enumerate(found)}
-        if not named:
-            return [], cursor
-        statement = f"{sql.SELECT} AND id IN ({', '.join(f':{name}' for name in named)}) ORDER BY created_at DESC, id DESC"
         with self.database.read() as transaction:
-            rows = transaction.execute(statement, {"workspace": self._workspace, **named})
+            rows = self._rows_of(transaction, found)
         return [self._listed(row) for row in rows], cursor
+
+    def _rows_of(self, transaction: Transaction, ids: Sequence[str]) -> Sequence[Row]:
+        """Return the rows of a page, newest first."""
+        named = {f"id_{place}": identifier for place, identifier in enumerate(ids)}
+        if not named:
+            return []
+        statement = f"{sql.SELECT} AND id IN ({', '.join(f':{name}' for name in named)}) ORDER BY created_at DESC, id DESC"
+        return transaction.execute(statement, {"workspace": self._workspace, **named})
 
     def stats(self, since: float = 0.0) -> list[dict[str, Any]]:
         """Return counts and durations by connector, action and status of the entries created since a time (seconds since 1970)."""
@@ -389,6 +395,16 @@ class Journal:
 def unknown_entry(identifier: str) -> InvalidInvocation:
     """Build the error for an invocation that does not exist or is hidden from the caller."""
     return InvalidInvocation(f"there is no invocation '{identifier[:80]}'", hint=NextStep("invocations"))
+
+
+def _fitting(sizes: Sequence[int]) -> int:
+    """Return how many entries of a page fit into its bytes; one at least."""
+    total = 0
+    for count, size in enumerate(sizes):
+        total += size
+        if total > PAGE_BYTES:
+            return max(count, 1)
+    return len(sizes)
 
 
 def _cursor_of(row: Row) -> str:

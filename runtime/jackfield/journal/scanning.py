@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.database.faults import SealBroken
 from jackfield.errors import InvalidInvocation
+from jackfield.journal import statements as sql
 from jackfield.journal.filters import AFTER_CURSOR, condition, fits, indexed
 
 if TYPE_CHECKING:
     from jackfield.database import Database, Row, Transaction, Vault
 
-__all__ = ["FROM_FLOOR", "Scan", "floor"]
+__all__ = ["FROM_FLOOR", "PAGE_BYTES", "Scan", "floor"]
 
 _LOOKED_AT = 2000
 """Rows scanned for one page; if these are not enough, the page is short and has a cursor."""
@@ -26,8 +27,10 @@ _FILTERED = 20_000
 """Rows scanned for a page of a filtered list for a caller without rules: 36 ms if ``q`` matches none of them."""
 FROM_FLOOR = " AND (created_at, id) >= (:floor_at, :floor_id)"
 _FLOOR = "SELECT created_at, id FROM invocations WHERE workspace = :workspace"
-_SELECT = """
-SELECT id, status, connector, action, effect, connection, caller, idempotency_key, error_code, request_id, context, created_at
+PAGE_BYTES = 8 * 1024 * 1024
+"""Bytes of stored Results on one page, unless its only entry has more."""
+_SELECT = f"""
+SELECT id, status, connector, action, effect, connection, caller, idempotency_key, error_code, request_id, context, created_at, {sql.SIZE}
 FROM invocations WHERE workspace = :workspace"""
 _WIDTH = 100
 """Bytes of every cursor before encryption; fixed, so that the length reveals nothing."""
@@ -62,9 +65,11 @@ class Scan:
         rows = self._rows(cursor, {name: filters.get(name) for name in ("since", "until")})
         found: list[str] = []
         last: Row | None = None
+        size = 0
         for row in rows[:_LOOKED_AT]:
             if self._sees(row) and fits(row, filters):
-                if len(found) == limit:
+                size += row.size
+                if len(found) == limit or (found and size > PAGE_BYTES):
                     return found, self._sealed(last)
                 found.append(row.id)
             last = row

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from jackfield.errors import Unavailable
+from jackfield.invocation import check_values
 from jackfield.surfaces.shared.body import LARGE, crowded, read_body, take_room
 from jackfield.surfaces.shared.disconnect import cancelling
 from jackfield.surfaces.shared.named_files import with_files
@@ -65,6 +66,7 @@ class Door:
         exchange = await self._loaded()
         runtime = await server.opened(identity.workspace)
         body = await read_body(request, server.settings.max_body)
+        check_values(body)
         message = _peeked(body)
         if message.get("method") == _CANCELLED.decode() and "id" not in message:
             self._cancel(request, identity, message)

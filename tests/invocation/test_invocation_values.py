@@ -1,0 +1,48 @@
+"""How many values JSON text may hold: each costs memory and time, however short it is."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+
+import pytest
+
+from jackfield.errors import InvalidInvocation
+from jackfield.invocation import MAX_VALUES, decode
+
+MANY = MAX_VALUES + 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + "[]," * MANY + "[]]",
+        "[" + "0," * MANY + "0]",
+        '{"a":[' + '"\\"",' * MANY + '""]}',
+        '[{"a":"[,"},' + "1," * MANY + "1]",
+    ],
+)
+def test_more_values_than_the_limit_are_refused_unparsed(text: str) -> None:
+    """Text and bytes alike, in a fraction of the memory that the values would take."""
+    for given in (text, text.encode()):
+        tracemalloc.start()
+        with pytest.raises(InvalidInvocation, match="more than 250,000 values"):
+            decode(given)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 4 * len(text) + 2**20
+
+
+def test_what_stands_in_strings_is_no_value() -> None:
+    """A text of commas, brackets and escaped quotes is one value."""
+    text = ',[{\\"' * MAX_VALUES
+    assert len(decode(f'{{"text": "{text}"}}')["text"]) == 4 * MAX_VALUES
+
+
+@pytest.mark.parametrize("text", ['\\"' * 2_000_000 + "," * MANY, '"' * 4_000_000 + "," * MANY, '["' + "\\" * 3_000_001 + "," * MANY])
+def test_counting_takes_linear_time(text: str) -> None:
+    """Quotes and backslashes that never end make nothing look back."""
+    started = time.process_time()
+    with pytest.raises(InvalidInvocation):
+        decode(text)
+    assert time.process_time() - started < 5
