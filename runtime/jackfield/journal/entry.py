@@ -87,8 +87,7 @@ class Entry:
     cancel_requested_at: float | None
     inputs: Mapping[str, Any] | None = None
     damage: str | None = None
-    """Description of the damage if the row cannot be read in full; then there is no Result, and what is damaged is left
-    out."""
+    """Description of the damage if the row cannot be read in full; what is damaged is left out."""
 
     def __repr__(self) -> str:
         return f"<Entry {self.id} {self.status}>"
@@ -180,26 +179,14 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     ),
 }  # fmt: skip
 """Readers of columns that somebody may have changed to values of another shape."""
+_DAMAGED = "its row in the database is damaged"
 
 
 def read_entry(row: Mapping[str, Any], result: Mapping[str, Any] | None, inputs: Mapping[str, Any] | None = None) -> Entry:
     """Create an Entry from a row of the table ``invocations``; ``result`` and ``inputs`` are the decrypted columns.
 
-    :raises ValueError: if a column is damaged.
+    Columns that cannot be read are left out, and the entry says so.
     """
-    entry, damaged = _read(row, result, inputs)
-    if damaged:
-        raise ValueError(f"damaged: {', '.join(damaged)}")
-    return entry
-
-
-def damaged_entry(row: Mapping[str, Any]) -> Entry:
-    """Create an Entry from the readable columns of a damaged row."""
-    return replace(_read(row, None, None)[0], damage="its row in the database is damaged")
-
-
-def _read(row: Mapping[str, Any], result: Mapping[str, Any] | None, inputs: Mapping[str, Any] | None) -> tuple[Entry, list[str]]:
-    """Read what can be read of a row; return the names of the other columns too."""
     values, damaged = {name: row[name] for name in COLUMNS}, []
     for name, read in _READERS.items():
         try:
@@ -214,4 +201,9 @@ def _read(row: Mapping[str, Any], result: Mapping[str, Any] | None, inputs: Mapp
     if "created_at" in damaged:  # every entry has one
         values["created_at"] = nearest_time(row["created_at"])
     values["result"], values["inputs"] = result, inputs
-    return Entry(**values), damaged
+    return Entry(**values, damage=_DAMAGED if damaged else None)
+
+
+def damaged_entry(row: Mapping[str, Any]) -> Entry:
+    """Create an Entry without its Result, which cannot be opened."""
+    return replace(read_entry(row, None), damage=_DAMAGED)

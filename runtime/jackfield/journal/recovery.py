@@ -20,7 +20,7 @@ from jackfield.invocation import Result
 from jackfield.journal import process
 from jackfield.journal import statements as sql
 from jackfield.journal.abandoned import expired, given_up, left_behind, tries_left
-from jackfield.journal.entry import Entry, damaged_entry, read_entry
+from jackfield.journal.entry import Entry, read_entry
 from jackfield.journal.instance import LEASE, Instance
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Recovery:
             while True:
                 with self._database.read(settled=False) as transaction:
                     rows = transaction.execute(statement, {"owner": owner, "limit": _AT_ONCE})
-                settled = sum(self._settled_together([(row.workspace, _listed(row)) for row in part], host) for part in _parts(rows))
+                settled = sum(self._settled_together([(row.workspace, _entry(row)) for row in part], host) for part in _parts(rows))
                 found += settled
                 if len(rows) < _AT_ONCE or not settled:
                     break
@@ -191,7 +191,7 @@ class Recovery:
         """Fail invocations that were not begun by their ``notAfter`` time."""
         with self._database.read(settled=False) as transaction:
             rows = transaction.execute(sql.OVERDUE, {"now": self._clock.time(), "limit": _AT_ONCE})
-        return sum(self.refuse(row.workspace, row.id, expired(_listed(row))) for row in rows)
+        return sum(self.refuse(row.workspace, row.id, expired(_entry(row))) for row in rows)
 
 
 def _forget(transaction: Transaction, row: Row) -> int:
@@ -202,12 +202,9 @@ def _parts(rows: list[Row]) -> Iterable[list[Row]]:
     return (rows[place : place + _UNIT] for place in range(0, len(rows), _UNIT))
 
 
-def _listed(row: Row) -> Entry:
-    """Create an entry without its Result; a damaged row must not prevent the recovery of the others."""
-    try:
-        return read_entry(row.as_dict(), None)
-    except (ValueError, TypeError):
-        return damaged_entry(row.as_dict())
+def _entry(row: Row) -> Entry:
+    """Create an entry without its Result."""
+    return read_entry(row.as_dict(), None)
 
 
 def _count(deliveries: Iterable[Mapping[str, Any]], outcome: str) -> int:

@@ -111,7 +111,7 @@ class Contents:
                 yield f"the secret '{field}' of the connection '{kept.name}'"
 
     def _invocation(self, row: Row) -> Iterator[str]:
-        if not _reads(lambda: read_entry(row.as_dict(), None)):
+        if read_entry(row.as_dict(), None).damage is not None:
             yield f"the invocation {row.id}"
         for name, sealed in (("result", row.result), ("inputs", row.inputs)):
             if sealed is not None and not self._opens(row.workspace, ("invocation", row.id, name), sealed):
