@@ -10,16 +10,16 @@ __all__ = ["first_sentence", "markdown", "signature", "summary"]
 
 _RAISES = re.compile(r"^:raises ([\w., ]+): ?")
 _CITED = {
-    "1": "[names](../glossary.md)",
-    "2": "[Invocation](invocation.md)",
-    "3": "[Result](result.md)",
-    "4": "[Effects and doubt](../concepts.md#effects-and-doubt)",
-    "5": "[Manifest](manifest.md)",
-    "6": "[Command line](cli.md)",
-    "7": "[HTTP API](http.md)",
-    "9": "[Amazon SES](connectors/aws-ses.md)",
+    "docs/glossary.md": "[names](../glossary.md)",
+    "docs/reference/invocation.md": "[Invocation](invocation.md)",
+    "docs/reference/result.md": "[Result](result.md)",
+    "docs/concepts.md": "[Effects and doubt](../concepts.md#effects-and-doubt)",
+    "docs/reference/manifest.md": "[Manifest](manifest.md)",
+    "docs/reference/cli.md": "[Command line](cli.md)",
+    "docs/reference/http.md": "[HTTP API](http.md)",
+    "docs/reference/connectors/aws-ses.md": "[Amazon SES](connectors/aws-ses.md)",
 }
-"""Pages that hold what docstrings cite as a section of the contract."""
+"""Links to the pages that docstrings name."""
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -53,9 +53,7 @@ def signature(name: str, value: object) -> str:
 
 def _cited(text: str) -> str:
     """Link the pages that hold what a docstring cites."""
-    linked = re.sub(
-        r"(?:the )?contract §(\d)(?: and §(\d))?", lambda found: " and ".join(_CITED[key] for key in found.groups() if key), text
-    )
+    linked = re.sub(r"docs/[a-z/-]+\.md", lambda found: _CITED.get(found[0], found[0]), text)
     return linked.replace("a code of the contract", "an [error code](errors.md)")
 
 

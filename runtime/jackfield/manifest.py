@@ -1,6 +1,7 @@
 """Manifests: a connector's description in ``connector.json``, which a host reads without running the connector's code.
 
-The shape is pinned by contract §5 and described by ``schemas/manifest.schema.json``. This module imports the standard library only,
+The shape is pinned by docs/reference/manifest.md and described by ``schemas/manifest.schema.json``. This module imports the
+standard library only,
 because every cold command reads a manifest.
 """
 
@@ -43,7 +44,7 @@ _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "
 
 
 class ManifestError(ValueError):
-    """A manifest that does not match contract §5; the message names the invalid member."""
+    """A manifest that does not match docs/reference/manifest.md; the message names the invalid member."""
 
 
 def _text(data: Json, name: str, where: str) -> str:
@@ -86,7 +87,7 @@ def _schema(data: Json, name: str, where: str) -> Json:
 
 
 def _key(data: Json) -> str:
-    """Read the connector's key, which is kebab-case (contract §1)."""
+    """Read the connector's key, which is kebab-case (docs/glossary.md)."""
     key = _text(data, "key", "manifest")
     is_plain = key.isascii() and key[0].isalpha() and key == key.lower()
     if not is_plain or not all(part.isalnum() for part in key.split("-")):

@@ -1,4 +1,4 @@
-"""Retry policy: the action's effect and what is known to have been sent decide if a retry is safe (contract §4)."""
+"""Retry policy: the action's effect and what is known to have been sent decide if a retry is safe (docs/concepts.md)."""
 
 from __future__ import annotations
 

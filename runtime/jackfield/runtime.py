@@ -339,7 +339,7 @@ class Jackfield:
             raise
 
     def show(self, name: str) -> dict[str, Any]:
-        """Return a connection as contract §7 describes it, secrets masked.
+        """Return a connection as docs/reference/http.md describes it, secrets masked.
 
         :raises UnknownConnection: if there is none of that name.
         """
@@ -408,5 +408,5 @@ def _checked_workspace(workspace: str) -> str:
 
 
 def _connection_files(workspace: str, environment: Mapping[str, str]) -> list[str]:
-    """Return the connection files that the environment names; they belong to the workspace ``default`` (contract §1)."""
+    """Return the connection files that the environment names; they belong to the workspace ``default`` (docs/glossary.md)."""
     return sources_from(environment) if workspace == "default" else []

@@ -25,7 +25,7 @@ def extension(node: object) -> Mapping[str, Any]:
 
 
 def is_secret(node: Schema) -> bool:
-    """Return whether the schema marks its value as a secret (contract §5)."""
+    """Return whether the schema marks its value as a secret (docs/reference/manifest.md)."""
     return node.get("writeOnly") is True or node.get("format") == "password"
 
 

@@ -196,6 +196,20 @@ def test_few_rules_are_ignored_in_a_line() -> None:
     assert len(found(r"#\s*noqa: ", OURS)) <= 120
 
 
+def test_docstrings_begin_as_sentences_do() -> None:
+    """No docstring of shipped code begins with a question word or points at another one; nothing cites a document that is not here."""
+    starts = re.compile(r"(What|Whether|Who|Whom|The same|As above|So many|Have)\b")
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    odd = [
+        f"{path}:{getattr(node, 'lineno', 1)}"
+        for path in SHIPPED
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, documented) and starts.match(ast.get_docstring(node) or "")
+    ]
+    assert odd == []
+    assert [path for path in SHIPPED if "contract §" in path.read_text(encoding="utf-8")] == []
+
+
 def test_ignored_rules_have_reasons() -> None:
     """Each rule that pyproject.toml turns off, for everything or for some files, has its reason on its line."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")

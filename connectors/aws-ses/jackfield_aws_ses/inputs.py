@@ -64,7 +64,7 @@ _VERIFIED = (
 
 
 class Email(Inputs):
-    """What to send, and to whom."""
+    """Message to send, and its recipients."""
 
     # None only if the connection waives it.
     aws_region: Region | None = Field(title="AWS Region", description=_REGION, from_connection="region", options="awsRegions", trim=True,

@@ -86,7 +86,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
 
     @property
     def reads_host(self) -> bool:
-        """True if opening reads the host's own identity, which an operator must allow (contract §2)."""
+        """True if opening reads the host's own identity, which an operator must allow (docs/reference/invocation.md)."""
         return self.access_key_id is None
 
     @property
@@ -225,7 +225,7 @@ class AwsDefault(ConnectionType):
 
     @property
     def reads_host(self) -> bool:
-        """True: an operator must allow it (contract §2)."""
+        """True: an operator must allow it (docs/reference/invocation.md)."""
         return True
 
     @property

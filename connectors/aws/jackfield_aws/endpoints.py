@@ -1,4 +1,4 @@
-"""Selection of a service's endpoint (contract §6): the connection's, the environment's, or AWS's own for the region."""
+"""Selection of a service's endpoint (docs/reference/cli.md): the connection's, the environment's, or AWS's own for the region."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The connection types are what contract §9 pins: names, marks and rules, as JSON Schema."""
+"""The connection types are what docs/reference/connectors/aws-ses.md pins: names, marks and rules, as JSON Schema."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Command line: one module per command, JSON on stdout, everything else on stderr (contract §6)."""
+"""Command line: one module per command, JSON on stdout, everything else on stderr (docs/reference/cli.md)."""

@@ -253,7 +253,7 @@ class Step:
     principal: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the step as JSON (contract §7)."""
+        """Return the step as JSON (docs/reference/http.md)."""
         row: dict[str, Any] = {
             "key": self.key, "title": self.title, "passed": self.passed, "mandatory": self.mandatory, "message": self.message,
         }  # fmt: skip

@@ -77,7 +77,7 @@ def _without_null(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def describe(connector: Connector) -> dict[str, Any]:
-    """Return the manifest of a connector (contract §5), without members that have no value."""
+    """Return the manifest of a connector (docs/reference/manifest.md), without members that have no value."""
     about = {name: value for name, value in connector.about.items() if value}
     manifest: dict[str, Any] = {
         "manifestVersion": MANIFEST_VERSION,

@@ -90,7 +90,7 @@ class ConnectionType(BaseModel):
 
     @property
     def reads_host(self) -> bool:
-        """True if opening uses an identity of the machine that jackfield runs on. An operator must allow it (contract §2)."""
+        """True if opening uses an identity of the host machine; operators must allow it (docs/reference/invocation.md)."""
         return False
 
     @property

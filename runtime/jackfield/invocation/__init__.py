@@ -1,4 +1,4 @@
-"""The wire format: an Invocation in, a Result out (contract §2 and §3)."""
+"""The wire format: an Invocation in, a Result out (docs/reference/invocation.md and docs/reference/result.md)."""
 
 from jackfield.invocation.request import DEFAULT_TIMEOUT, MAX_TIMEOUT, Invocation
 from jackfield.invocation.result import Meta, Result, Status, new_invocation_id

@@ -1,4 +1,4 @@
-"""The Invocation (contract §2), and the validation of its members."""
+"""The Invocation (docs/reference/invocation.md), and the validation of its members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Result of an invocation (contract §3)."""
+"""The Result of an invocation (docs/reference/result.md)."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Result:
         return f"<Result {self.status}{code} {self.meta.invocation_id}>"
 
     def to_json(self, surface: str = "library") -> dict[str, Any]:
-        """Return the Result as JSON (contract §3), with hints worded for ``surface``."""
+        """Return the Result as JSON (docs/reference/result.md), with hints worded for ``surface``."""
         body: dict[str, Any] = {"status": self.status}
         if self.output is not None:
             body["output"] = dict(self.output)
@@ -120,5 +120,5 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        """Exit code: 0 succeeded, 1 failed, 2 invalid, 3 in doubt (contract §6)."""
+        """Exit code: 0 succeeded, 1 failed, 2 invalid, 3 in doubt (docs/reference/cli.md)."""
         return 0 if self.error is None else self.error.exit_code

@@ -20,7 +20,7 @@ __all__ = ["Pace", "turn"]
 _FIRST_RATE = 10.0
 """Tries per second after the first throttle, unless the provider accepted more in the last second."""
 _MIN_RATE = 0.2
-"""Minimum tries per second: one every 5 s, the cap of back-off (contract §4)."""
+"""Minimum tries per second: one every 5 s, the cap of back-off (docs/concepts.md)."""
 _MAX_RATE = 1000.0
 """Tries per second above which limiting has no effect and ends."""
 _DECREASE = 0.5

@@ -246,7 +246,7 @@ class Record:
         self._draft.rule = text
 
     def withhold(self, inline: object) -> None:
-        """Never store a value of an inline connection with a failure (contract §2), secret or not."""
+        """Never store a value of an inline connection with a failure (docs/reference/invocation.md), secret or not."""
         self._inline = inline
 
     def show_only(self, sees: Callable[[Entry], bool]) -> None:

@@ -1,4 +1,4 @@
-"""Marks of a schema on its values: secret, confidential, or shown in part (contract §5)."""
+"""Marks of a schema on its values: secret, confidential, or shown in part (docs/reference/manifest.md)."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ class Form:
 
 
 def _needles(secret: str) -> Iterator[Needle]:
-    # Keys are trimmed before use (contract §9), so a provider's response contains the trimmed secret.
+    # Keys are trimmed before use (docs/reference/connectors/aws-ses.md), so a provider's response contains the trimmed secret.
     for trimmed in dict.fromkeys((secret, secret.strip())):
         forms = normal_forms(trimmed)
         short = min(map(len, forms)) < SHORT

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["NONE", "Migrated", "Storage", "database_url", "home"]
 
 NONE = "none"
-"""URL for no database: no stored connections, no journal, idempotency keys refused (contract §6)."""
+"""URL for no database: no stored connections, no journal, idempotency keys refused (docs/reference/cli.md)."""
 _FILE = "jackfield.db"
 _ALWAYS = "default"
 _SQLITE = "sqlite:///"

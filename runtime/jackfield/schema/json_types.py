@@ -13,7 +13,7 @@ Node: TypeAlias = bool | Mapping[str, Any]
 """JSON Schema or subschema."""
 
 MAX_DEPTH = 100
-"""Maximum nesting of arrays and objects (contract §2)."""
+"""Maximum nesting of arrays and objects (docs/reference/invocation.md)."""
 MAX_DIGITS = 4000
 """Maximum digits of an integer. Python's own limit for parsing one from text is 4,300."""
 

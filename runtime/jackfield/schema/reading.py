@@ -1,4 +1,4 @@
-"""Lossless reading of strings as numbers and booleans (contract §5: forms send strings)."""
+"""Lossless reading of strings as numbers and booleans (docs/reference/manifest.md: forms send strings)."""
 
 from __future__ import annotations
 

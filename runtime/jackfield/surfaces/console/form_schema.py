@@ -146,7 +146,7 @@ def _pair_kind(value: Schema, root: Schema) -> str:
 
 
 def _is_file(node: Schema, root: Schema) -> bool:
-    """Return whether a node is a FILE (contract §9): a string, or an object with ``data``."""
+    """Return whether a node is a FILE (docs/reference/connectors/aws-ses.md): a string, or an object with ``data``."""
     branches = [_resolved(branch, root) for branch in _branches(node)]
     texts = any(_type(branch) == "string" for branch in branches)
     return texts and any("data" in branch.get("properties", {}) and "data" in branch.get("required", ()) for branch in branches)

@@ -20,7 +20,7 @@ _OPTIONS = {
 
 
 def as_json(invocation: Mapping[str, Any]) -> str:
-    """Format the invocation as JSON (contract §2)."""
+    """Format the invocation as JSON (docs/reference/invocation.md)."""
     return json.dumps(invocation, indent=2, ensure_ascii=False)
 
 

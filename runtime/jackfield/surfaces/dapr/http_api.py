@@ -15,7 +15,7 @@ from jackfield.surfaces.dapr.payload import from_json
 __all__ = ["MAX_BODY", "Answer", "answer", "answer_to_head"]
 
 MAX_BODY = 64 * 1024 * 1024
-"""Maximum size of a request body in bytes, as for invocations (contract §2)."""
+"""Maximum size of a request body in bytes, as for invocations (docs/reference/invocation.md)."""
 
 _BINDINGS = "/v1.0/bindings/"
 _HEALTH = ("/v1.0/healthz", "/v1.0/healthz/outbound")

@@ -1,1 +1,1 @@
-"""The HTTP API (contract §7)."""
+"""The HTTP API (docs/reference/http.md)."""

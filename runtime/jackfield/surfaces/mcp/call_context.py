@@ -20,7 +20,7 @@ Briefly = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a step that waits for the database in a thread."""
 Run = Callable[[Mapping[str, Any], str | int | None], Awaitable["Result"]]
 """Runs an invocation. The second argument is the id of the request, by which the client may cancel it. Cancelling the awaiting task means
-that the client has left: what was not sent is then not sent (contract §4)."""
+that the client has left: what was not sent is then not sent (docs/concepts.md)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def _shown(name: str) -> Json:
 
 @functools.cache
 def invocation_schema() -> Json:
-    """Return the input schema of ``execute_action``: an Invocation (contract §2)."""
+    """Return the input schema of ``execute_action``: an Invocation (docs/reference/invocation.md)."""
     found = _shown("invocation")
     found["properties"]["inputs"]["description"] = "What the action takes, as get_action_guide tells it."
     return found
@@ -36,7 +36,7 @@ def invocation_schema() -> Json:
 
 @functools.cache
 def result_schema() -> Json:
-    """Return the output schema of ``execute_action``: a Result (contract §3)."""
+    """Return the output schema of ``execute_action``: a Result (docs/reference/result.md)."""
     found = _shown("result")
     del found["properties"]["error"]["allOf"]
     return found

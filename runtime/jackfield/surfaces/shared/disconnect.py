@@ -1,4 +1,4 @@
-"""Callers that disconnect while they wait: requests that have not been sent are cancelled (contract §4)."""
+"""Callers that disconnect while they wait: requests that have not been sent are cancelled (docs/concepts.md)."""
 
 from __future__ import annotations
 
