@@ -31,7 +31,7 @@ browser: setup
 clients: browser
 	@BIN=$(BIN) .ci/clients
 
-demo: setup ## run the main job on an embedded AWS
+demo: setup ## run the main job on a local AWS simulator
 	@$(BIN)/jackfield demo
 
 test: setup browser clients format lint types layers drift docs unit wheels ## everything that CI runs

@@ -14,10 +14,10 @@ __all__ = ["page"]
 
 _ADVICE = {
     "invalid_invocation": "Correct the members that `details` names. The schema is `schemas/invocation.schema.json`.",
-    "unknown_connector": "Look at the name that the message suggests; `jackfield connectors list` shows what is installed.",
-    "unknown_action": "Look at the name that the message suggests; the hint lists the connector's actions.",
-    "unknown_connection": "Check the name and `JACKFIELD_CONNECTIONS`; `jackfield connections list` shows what is there.",
-    "invalid_input": "Correct every input in `details`, then send it again. Nothing was sent to the provider.",
+    "unknown_connector": "Check the name that the message suggests; `jackfield connectors list` lists the installed connectors.",
+    "unknown_action": "Check the name that the message suggests; the hint lists the connector's actions.",
+    "unknown_connection": "Check the name and `JACKFIELD_CONNECTIONS`; `jackfield connections list` lists the connections.",
+    "invalid_input": "Correct every input in `details`, then send it again.",
     "invalid_connection": "Correct the connection's values at `details`, or make the secret that it refers to readable.",
     "unauthenticated": "Renew or correct the credentials; `jackfield connections test NAME` shows which step fails.",
     "not_allowed": "Ask the workspace's administrator; `jackfield tokens explain` names the rule.",
@@ -26,18 +26,17 @@ _ADVICE = {
     "conflict": "Read the resource's state again, then decide.",
     "rejected": "Read `provider.message` and change the request. The same request is refused again.",
     "rate_limited": "Wait and send it again, or send more slowly.",
-    "quota_exceeded": "Wait until the quota is free again, or ask the provider for more.",
+    "quota_exceeded": "Wait until the quota resets, or ask the provider for a higher one.",
     "unavailable": "Send it again later. If it persists, check network, proxy and certificates.",
     "timeout": "Send it again, with a larger `timeoutSeconds` if it happens often.",
     "in_doubt": "Ask the provider whether it took effect before you send it again.",
     "invalid_output": "Report it to the connector's author. The action itself was carried out.",
-    "idempotency_conflict": "Use a new key for another request; wait if the same request is still running.",
-    "cancelled": "Nothing was sent; send it again if you still want it.",
+    "idempotency_conflict": "Use a new key for another request.",
+    "cancelled": "Send it again if you still want it.",
     "internal": "Report it with the invocation id; the log has the cause under this id.",
 }
-_SPECIAL: dict[type[JackfieldError], tuple[str, str]] = {
-    IdempotencyConflict: ("no; yes if the request is still running", "422; 409 if the request is still running"),
-}
+_RUNNING = ("The request with this idempotency key is still running.", "yes", "409", "2", "Wait, then send it again.")
+"""The case of ``idempotency_conflict`` that differs in everything but its code."""
 
 _TEXT = """# Errors
 
@@ -94,17 +93,18 @@ def _cases() -> Iterator[str]:
                 yield f"- `{kind.code}`, {kind.http_status}: {meaning}"
 
 
-def _row(code: str, kind: type[JackfieldError]) -> list[str]:
-    retryable, http = _SPECIAL.get(kind, ("yes" if kind.retryable else "no", str(kind.http_status)))
+def _rows(code: str, kind: type[JackfieldError]) -> Iterator[tuple[str, ...]]:
     meaning = (inspect.getdoc(kind) or "").partition(" (HTTP")[0].rstrip(".") + "."
-    return [f"`{code}`", meaning, retryable, http, str(kind.exit_code), _ADVICE[code]]
+    yield f"`{code}`", meaning, "yes" if kind.retryable else "no", str(kind.http_status), str(kind.exit_code), _ADVICE[code]
+    if kind is IdempotencyConflict:
+        yield f"`{code}`", *_RUNNING
 
 
 def page() -> str:
     """The page. A code without advice, or advice without a code, is an error."""
     if set(_ADVICE) != set(CODES):
         raise KeyError(f"codes and advice differ: {sorted(set(_ADVICE) ^ set(CODES))}")
-    rows = [_row(code, CODES[code]) for code in _ADVICE]
+    rows = [row for code in _ADVICE for row in _rows(code, CODES[code])]
     codes = table(("Code", "What happened", "Retryable", "HTTP", "Exit", "What to do"), rows)
     classes = table(("Class", "Code"), [(f"`{CODES[code].__name__}`", f"`{code}`") for code in _ADVICE])
     return NOTICE + "\n\n" + _TEXT.format(table=codes, classes=classes, cases="\n".join(_cases()))

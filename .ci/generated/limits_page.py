@@ -25,7 +25,7 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Response that a connector reads", "connector.answers:MAX_ANSWER", "bytes"),
     ),
     "Retries": (
-        ("Tries of one page; throttled tries do not count", "retry:TRIES", ""),
+        ("Attempts per action, or per page of a list; throttled attempts are not counted", "retry:TRIES", ""),
         ("First wait, at most", "retry:BASE", "seconds"),
         ("Longest wait of the back-off; reached by throttling only", "retry:CAP", "seconds"),
     ),

@@ -148,7 +148,7 @@ def _action() -> Json:
                 "items": {"enum": list(typing.get_args(RepeatOk))},
                 "minItems": 1,
                 "uniqueItems": True,
-                "description": "Answers to a repeat that mean success, since an earlier try may have done it.",
+                "description": "Error codes of a retry that mean success, because an earlier attempt may have taken effect.",
             },
             "inputs": {**_OBJECT, "description": "What the action takes."},
             "output": {**_OBJECT, "description": "What the action gives back."},

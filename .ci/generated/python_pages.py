@@ -30,7 +30,7 @@ step by step, and [the conformance rules](conformance.md) check how it is used."
 
 _CALLS = """# Connector API: calls
 
-What a connector uses while a connection is opened and an action runs: the try, the context, leases and the guard. What it declares
+What a connector uses while a connection is opened and an action runs: the attempt, the context, leases and the guard. What it declares
 is in [Connector API](connector-api.md), how it reports failures in [Connector API: errors](connector-errors.md)."""
 
 _ERRORS = """# Connector API: errors

@@ -24,7 +24,7 @@ def _meta() -> Json:
             "attempts": {
                 "type": "integer",
                 "minimum": 0,
-                "description": "Tries of the provider's operation begun. Signing in and further pages that succeed do not count.",
+                "description": "Number of attempts started. Authentication and successful pages after the first are not counted.",
             },
             "durationMs": {"type": "number", "minimum": 0, "description": "Milliseconds from the invocation to this Result."},
             "requestId": {**name, "description": "The provider's id of the last request."},

@@ -17,20 +17,20 @@ _SOURCES = Path(__file__).resolve().parents[2] / "runtime" / "jackfield"
 
 _VARIABLES = {
     "JACKFIELD_HOME": (
-        "The folder of the database, the key file and uploaded files.",
+        "jackfield's data folder: the database, the key file and uploaded files.",
         "`~/.local/share/jackfield` (`XDG_DATA_HOME`), `~/Library/Application Support/jackfield` (macOS), `%LOCALAPPDATA%\\jackfield`",
     ),
     "JACKFIELD_DATABASE_URL": (
         "`sqlite:////absolute/path.db`, `postgresql://user:password@host:5432/name`, `none` (no journal, no stored connections).",
-        "`jackfield.db` (SQLite) in the home",
+        "`jackfield.db` (SQLite) in the data folder",
     ),
     "JACKFIELD_MASTER_KEY": (
         "The master key: 32 bytes in Base64. Separate several with commas: the first one encrypts, all of them decrypt.",
         "the key file",
     ),
     "JACKFIELD_MASTER_KEY_FILE": (
-        "A file with one key a line; the first one encrypts.",
-        "`master.key` in the home, created at first use with mode 0600",
+        "A file with one key per line. The first one encrypts, all of them decrypt.",
+        "`master.key` in the data folder, created at first use with mode 0600",
     ),
     "JACKFIELD_NEW_MASTER_KEY": ("The new key for `jackfield keys rotate`.", "a random key"),
     "JACKFIELD_NEW_MASTER_KEY_FILE": ("A file that holds the new key for `jackfield keys rotate`.", "none"),
@@ -39,7 +39,7 @@ _VARIABLES = {
         "none",
     ),
     "JACKFIELD_WORKSPACE": ("The workspace of commands and of the library. It must exist.", "`default`, which always exists"),
-    "JACKFIELD_LOG": ("The format of the log on stderr: `console`, or `json` for one object a line.", "`console`"),
+    "JACKFIELD_LOG": ("The format of the log on stderr: `console`, or `json` for one object per line.", "`console`"),
     "JACKFIELD_LOG_LEVEL": ("`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`.", "`WARNING`"),
 }
 """Each variable of ours: its meaning and its default."""
@@ -47,14 +47,17 @@ _VARIABLES = {
 _FOREIGN = {
     "DAPR_API_TOKEN": ("The token that callers of the Dapr bindings API must send.", "none: loopback only"),
     "APP_ID": ("The application whose Dapr components are loaded.", "none"),
-    "OTEL_EXPORTER_OTLP_ENDPOINT": ("The collector that traces go to (extra `otel`). OpenTelemetry's other variables apply.", "no traces"),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": (
+        "The collector to which traces are sent (extra `otel`). OpenTelemetry's other variables apply.",
+        "no traces",
+    ),
     "PROMETHEUS_MULTIPROC_DIR": ("The folder in which worker processes share their metrics.", "a temporary folder"),
     "VAULT_ADDR": (
         "HashiCorp Vault, for `$vault` references; also `VAULT_TOKEN`, `VAULT_TOKEN_FILE`, `VAULT_NAMESPACE`, `VAULT_CACERT`.",
         "none",
     ),
     "AWS_*": ("AWS's own variables: region, credentials, endpoints, proxies, certificate bundle.", "AWS's own"),
-    "NO_COLOR": ("Any value: no colours on a terminal.", "none"),
+    "NO_COLOR": ("Any value switches off colours on a terminal.", "none"),
     "JACKFIELD_TOKEN": ("The token in the examples that the console shows; jackfield itself does not read it.", "none"),
 }
 """Variables of others, and those that only examples use."""
@@ -110,7 +113,8 @@ def _options(command: str) -> Iterator[str]:
 
 def _option(action: Any) -> str:
     value = f" {action.metavar}" if action.metavar else f" {'|'.join(action.choices)}" if action.choices else ""
-    default = f" Default: `{action.default:g}`." if isinstance(action.default, float) else f" Default: `{action.default}`."
+    unit = "s" if action.metavar == "DURATION" else ""
+    default = f" Default: `{action.default:g}{unit}`." if isinstance(action.default, float) else f" Default: `{action.default}`."
     shown = default if action.default not in (None, False, "", []) else ""
     about = re.sub(r" \(default [^;)]*\)", "", str(action.help)) if shown else str(action.help)  # said once
     return f"- **`{action.option_strings[-1]}{value}`**: {about.rstrip('.')}.{shown}"

@@ -18,8 +18,8 @@
     ├── Rejected               rejected                the provider refused this request for its content
     ├── RateLimited            rate_limited            throttled even after jackfield's retries
     ├── QuotaExceeded          quota_exceeded          a daily or account quota is used up
-    ├── Unavailable            unavailable             not reached, not verified, or a 5xx that may be repeated
-    ├── TimedOut               timeout                 the deadline passed and repeating is safe
+    ├── Unavailable            unavailable             not reached or verified, or no clear answer but safe to repeat
+    ├── TimedOut               timeout                 the deadline passed, safe to repeat
     ├── InDoubt                in_doubt                sent, no clear answer, effect ``write``
     ├── InvalidOutput          invalid_output          the connector returned output that breaks its schema
     ├── IdempotencyConflict    idempotency_conflict    same key with another request, or still running
@@ -300,7 +300,7 @@ class QuotaExceeded(JackfieldError):
 
 
 class Unavailable(JackfieldError):
-    """The provider could not be reached or verified, or failed on an action that may be repeated."""
+    """The provider could not be reached or verified, or no clear answer came for an action that is safe to repeat."""
 
     code = "unavailable"
     retryable = True
@@ -308,7 +308,7 @@ class Unavailable(JackfieldError):
 
 
 class TimedOut(JackfieldError):
-    """The deadline passed before the request was sent, or on an action that may be repeated."""
+    """The deadline passed before the request was sent, or before a clear answer came for an action that is safe to repeat."""
 
     code = "timeout"
     retryable = True
@@ -316,7 +316,7 @@ class TimedOut(JackfieldError):
 
 
 class InDoubt(JackfieldError):
-    """The request was sent, no clear answer came, and a retry could carry it out twice."""
+    """The request was sent, no clear answer came, and a retry could repeat its effect."""
 
     code = "in_doubt"
     http_status = 504
@@ -330,7 +330,7 @@ class InvalidOutput(JackfieldError):
 
 
 class IdempotencyConflict(JackfieldError):
-    """The idempotency key belongs to another request (HTTP 422), or its request still runs (HTTP 409, retryable)."""
+    """The idempotency key belongs to another request (HTTP 422), or its own request is still running (HTTP 409, retryable)."""
 
     code = "idempotency_conflict"
     http_status = 422

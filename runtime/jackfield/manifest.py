@@ -35,7 +35,7 @@ IdempotentBy = Literal["key"]
 """Condition under which an action is idempotent: its client passes the invocation's idempotency key on to the provider."""
 
 RepeatOk = Literal["not_found", "conflict"]
-"""Answers to a retry that mean that an earlier try took effect."""
+"""Answers to a retry that mean that an earlier attempt took effect."""
 
 Json = Mapping[str, Any]
 

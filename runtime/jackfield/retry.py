@@ -15,9 +15,9 @@ __all__ = ["BASE", "CAP", "TRIES", "Backoff", "Tries", "may_repeat"]
 BASE = 0.1
 """Upper bound of the first wait, in seconds."""
 CAP = 5.0
-"""Longest back-off, in seconds; reached by throttled calls, which have no limit of tries."""
+"""Longest back-off, in seconds; reached by throttled calls, which have no limit of attempts."""
 TRIES = 6
-"""Limit of tries of one page, throttled ones not counted (the contract promises at least 5 within the deadline)."""
+"""Limit of attempts of one page, throttled ones not counted (the contract promises at least 5 within the deadline)."""
 
 
 class _Random(Protocol):
@@ -25,7 +25,7 @@ class _Random(Protocol):
 
 
 def may_repeat(effect: Effect, error: JackfieldError, *, on_doubt: Literal["report", "retry"] = "report") -> bool:
-    """Return whether a failed try may be repeated; the run decides if it is in doubt.
+    """Return whether a failed attempt may be repeated; the run decides if it is in doubt.
 
     A ``write`` that was sent without a clear answer is not repeated, unless the caller prefers a duplicate to a miss.
     """
@@ -35,18 +35,18 @@ def may_repeat(effect: Effect, error: JackfieldError, *, on_doubt: Literal["repo
 
 @dataclass(slots=True)
 class Tries:
-    """Counter of the tries of one page. Throttled tries do not count towards the limit: they are repeated until the deadline."""
+    """Counter of the attempts of one page. Throttled attempts do not count towards the limit: they are repeated until the deadline."""
 
     made: int = 0
     throttled: int = 0
 
     @property
     def is_last(self) -> bool:
-        """True if this try is the last one, unless it is throttled."""
+        """True if this attempt is the last one, unless it is throttled."""
         return self.made - self.throttled >= TRIES
 
     def allow_another(self, error: JackfieldError) -> bool:
-        """Count the failure of this try; return False once the limit is reached."""
+        """Count the failure of this attempt; return False once the limit is reached."""
         if isinstance(error, RateLimited):
             self.throttled += 1
             return True
@@ -60,6 +60,6 @@ class Backoff:
     random: _Random
 
     def wait(self, tries: int, error: JackfieldError) -> float:
-        """Return the seconds to wait after ``tries`` failed tries of a page."""
+        """Return the seconds to wait after ``tries`` failed attempts of a page."""
         ceiling = min(CAP, BASE * float(2 ** min(tries - 1, 10)))
         return max(error.retry_after or 0.0, ceiling * self.random.random())

@@ -173,9 +173,9 @@ def test_a_reader_sees_and_changes_nothing(place: Place) -> None:
     entry = client.get(f"/invocations/{identifier}")
     assert "Resolving it needs the scope manage." in entry.words
     assert "Mark as succeeded" not in entry.words
-    assert "Your token may not edit connections." in client.get("/connections/hall").words
-    assert "Your token may not create or revoke tokens." in client.get("/tokens").words
-    assert "may not run actions" in client.get("/connectors/echo/actions/say").words
+    assert "Your token is not allowed to edit connections." in client.get("/connections/hall").words
+    assert "Your token is not allowed to create or revoke tokens." in client.get("/tokens").words
+    assert "not allowed to run actions" in client.get("/connectors/echo/actions/say").words
     assert "Set by the operator" in client.get("/workspace").words
     assert "New connection" not in client.get("/connections").words
     verdict = client.get("/workspace/verdict?call=echo/say", hx_request="true")

@@ -1,4 +1,4 @@
-"""The console's main task, an AWS role connection: it can be finished on the embedded AWS, and a refused role says what to change."""
+"""The console's main task, an AWS role connection: it can be finished on a local AWS simulator; a refused role says what to change."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_a_one_time_link_signs_in_once(place: Place) -> None:
     assert "manage" in first.get("/").words
     answer = second.get(link)
     assert answer.status == 403
-    assert "has been used" in answer.words
+    assert "was already used" in answer.words
     assert not is_in(second)
 
 

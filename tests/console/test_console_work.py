@@ -172,7 +172,7 @@ def test_it_is_run_again(visitor: Visitor, console: Console) -> None:
     assert visitor.field("Text required").input_value() == "Hello again"
     assert visitor.field("Words 2").input_value() == "two"
     assert visitor.run() == "succeeded"
-    page.get_by_role("link", name="Journal entry").click()
+    page.get_by_role("link", name="View invocation").click()
     page.get_by_role("link", name="Run again").click()
     visitor.settle()
     assert "were not recorded" in page.locator("main").inner_text()

@@ -239,7 +239,7 @@ def test_a_repeat_that_finds_it_done(tmp_path: Path, refusal: JackfieldError) ->
     with runtime(tmp_path, scripted(Script(cut, refusal), effect="idempotent")) as board:
         error = board.ask().error
     assert error is not None
-    assert (error.code, "an earlier try may have done it" in error.message, bool(error.details)) == (refusal.code, True, True)
+    assert (error.code, "an earlier attempt may have done it" in error.message, bool(error.details)) == (refusal.code, True, True)
     plain = type(refusal)("plain", sent=Sent.REFUSED)
     with runtime(tmp_path / "plain", scripted(Script(RateLimited("slow", sent=Sent.REFUSED), plain), effect="idempotent")) as board:
         error = board.ask().error
@@ -271,7 +271,7 @@ def test_a_second_delivery_that_finds_it_done(tmp_path: Path) -> None:
         assert again.delivery == 2
         error = asyncio.run(board.jackfield.arun(again)).error
     assert error is not None
-    assert error.message == "gone (an earlier try may have done it)"
+    assert error.message == "gone (an earlier attempt may have done it)"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The embedded AWS behaves like AWS where the demo relies on it."""
+"""The local AWS simulator behaves like AWS where the demo relies on it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CATALOG = Catalog([EntryPoint("aws-ses", "jackfield_aws_ses:connector", "jackfie
 
 @pytest.fixture
 def aws() -> Iterator[EmbeddedAws]:
-    """An embedded AWS of the test's own."""
+    """A local AWS simulator of the test's own."""
     with EmbeddedAws() as running:
         yield running
 

@@ -86,7 +86,10 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
 
     @property
     def reads_host(self) -> bool:
-        """True if opening reads the host's own identity, which an operator must allow (docs/reference/invocation.md)."""
+        """True if opening the connection uses the host's ambient AWS credentials.
+
+        An operator must allow this (docs/reference/invocation.md).
+        """
         return self.access_key_id is None
 
     @property

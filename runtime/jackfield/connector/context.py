@@ -1,4 +1,4 @@
-"""The context that the runtime passes to a connection when it opens, and the ``Call`` in which a client reports each try's progress."""
+"""The context that the runtime passes to a connection when it opens, and the ``Call`` in which a client reports each attempt's progress."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHORTEST = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Successful request of a try that changed something at the provider.
+    """Successful request of an attempt that changed something at the provider.
 
     The provider answered it with success, or must have, because another request followed. ``returned`` is what the provider returned, as
     noted by the author; it appears in the error of a later step, with secrets redacted.
@@ -44,7 +44,7 @@ class IdempotencyKey:
 
 @dataclass(slots=True)
 class Call:
-    """One try of an action, as its client sees it.
+    """One attempt of an action, as its client sees it.
 
     A client that talks to the network calls ``begin()`` right before it sends the first byte of each request, and sets ``request_id`` from
     the response. A failure before the first ``begin()`` is never in doubt.
@@ -71,7 +71,7 @@ class Call:
 
     @property
     def idempotency_key(self) -> str:
-        """The caller's idempotency key, or one derived from the invocation. All tries of an invocation share it.
+        """The caller's idempotency key, or one derived from the invocation. All attempts of an invocation share it.
 
         Pass it on to a provider that accepts idempotency keys. An action that sends several requests appends the step's name for each.
         """
@@ -79,7 +79,7 @@ class Call:
         return self.key.value
 
     def begin(self, step: str = "", *, safe: bool = False) -> None:
-        """Report that a request is about to be sent. A second request in the same try implies that the first one was answered.
+        """Report that a request is about to be sent. A second request in the same attempt implies that the first one was answered.
 
         ``step`` names the request in errors. ``safe`` means that it changes nothing at the provider (HTTP GET and HEAD).
 
@@ -102,7 +102,7 @@ class Call:
         """Store what a response with a good status returned, without counting it as a success yet.
 
         A transport cannot tell a valid response from a garbled one. The response counts as a success when the next request begins, or when
-        the try fails in a way that would otherwise count as not sent.
+        the attempt fails in a way that would otherwise count as not sent.
         """
         self._returned = value
 
@@ -139,7 +139,7 @@ _CURRENT: ContextVar[Call | None] = ContextVar("jackfield_call", default=None)
 
 
 def current_call() -> Call | None:
-    """Return the try that this thread or task runs, for hooks deep inside a client; None outside a try."""
+    """Return the attempt that this thread or task runs, for hooks deep inside a client; None outside an attempt."""
     return _CURRENT.get()
 
 

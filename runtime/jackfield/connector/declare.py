@@ -128,9 +128,9 @@ class Connector:
 
         Two parameters refine the effect ``idempotent``:
 
-        - ``idempotent_by="key"``: the provider recognises a repeated request by ``Call.idempotency_key``. A try that did not read that key
-          counts as a ``write``.
-        - ``repeat_ok``: when an earlier try may have succeeded, these error codes of a retry (``not_found``, ``conflict``) mean that it
+        - ``idempotent_by="key"``: the provider recognises a repeated request by ``Call.idempotency_key``. An attempt that did not read
+          that key counts as a ``write``.
+        - ``repeat_ok``: when an earlier attempt may have succeeded, these error codes of a retry (``not_found``, ``conflict``) mean that it
           did. The output then consists of the model's defaults.
 
         :raises DeclarationError: for a duplicate key, an unknown effect, a parameter that does not fit the effect, or a wrong signature.

@@ -103,7 +103,7 @@ class ConnectionType(BaseModel):
         return permissions
 
     def open(self, context: OpenContext) -> Any:
-        """Return a client for one try. Runs for each try: store expensive objects with ``context.cached`` and ``context.lease``."""
+        """Return a client for one attempt. Runs for each attempt: store expensive objects with ``context.cached`` and ``context.lease``."""
         raise NotImplementedError
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:

@@ -15,7 +15,7 @@ _ERRNOS = {errno.ENOMEM: "memory", errno.ENOBUFS: "memory", errno.EMFILE: "file 
 def exhausted(error: BaseException, sent: Sent | None = None) -> Unavailable | None:
     """Return the error for exhausted memory, threads or descriptors in this process; None for any other exception.
 
-    ``sent`` is for callers that know how much of a try was sent.
+    ``sent`` is for callers that know how much of an attempt was sent.
     """
     if isinstance(error, MemoryError):
         what: str | None = "memory"

@@ -25,7 +25,7 @@ def new_invocation_id() -> str:
 
 @dataclass(slots=True)
 class Meta:
-    """Facts about a run. ``attempts`` counts started tries of the provider's operation; ``duration_ms`` covers the whole pipe."""
+    """Facts about a run. ``attempts`` counts attempts started; ``duration_ms`` covers the whole pipe."""
 
     invocation_id: str
     connector: str | None = None

@@ -67,7 +67,7 @@ def _meta(entry: Entry) -> Meta:
 
 
 def tries_left(entry: Entry) -> list[Mapping[str, Any]]:
-    """Return the attempt log of an entry whose process has died; the outcome of its last try is unknown."""
+    """Return the attempt log of an entry whose process has died; the outcome of its last attempt is unknown."""
     outcome = "in_doubt" if entry.effect == "write" else "unavailable"
     return [{**item, "outcome": outcome} if item.get("outcome") == "running" else item for item in entry.attempt_log]
 

@@ -148,7 +148,7 @@ class Entry:
 
 
 def _try(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Format the times of a try like those of the entry."""
+    """Format the times of an attempt like those of the entry."""
     times = {name: iso(item[name]) for name in ("startedAt", "endedAt") if isinstance(item.get(name), int | float)}
     return {**item, **times}
 
@@ -195,7 +195,7 @@ def read_entry(row: Mapping[str, Any], result: Mapping[str, Any] | None, inputs:
             values[name] = read(None)
             damaged.append(name)
     if row["status"] == "running" and not values["attempt_log"] and values["started_at"] is not None:
-        # "running" is written just before the first try begins, so that try is in progress
+        # "running" is written just before the first attempt begins, so that attempt is in progress
         values["attempt_log"] = ({"startedAt": row["started_at"], "step": row["action"], "outcome": "running"},)
         values["attempts"] = max(1, row["attempts"])
     if "created_at" in damaged:  # every entry has one

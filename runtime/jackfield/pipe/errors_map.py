@@ -59,7 +59,7 @@ def explained(connector: Connector, cause: Exception, client: Any, values: Input
     for explain in (connector.explain, getattr(client, "explain", None)):
         if explain is None:
             continue
-        with entered(call):  # an error map may ask for the deadline of the try
+        with entered(call):  # an error map may ask for the deadline of the attempt
             try:
                 found = explain(cause, client, values)
             except Exception as fault:  # noqa: BLE001 (the action boundary: an error map that fails is skipped)
@@ -73,7 +73,7 @@ def explained(connector: Connector, cause: Exception, client: Any, values: Input
 
 
 def _as_timeout(error: JackfieldError, call: Call) -> JackfieldError:
-    """Replace the error by a timeout if the deadline ended the try: a read that timed out, a connection that was shut down."""
+    """Replace the error by a timeout if the deadline ended the attempt: a read that timed out, a connection that was shut down."""
     unclear = isinstance(error, TimedOut) or (isinstance(error, Unavailable) and error.repeatable and error.provider is None)
     if not unclear or call.deadline.remaining() > 0:
         return error
@@ -84,9 +84,9 @@ def _as_timeout(error: JackfieldError, call: Call) -> JackfieldError:
 
 
 def weigh(error: JackfieldError, call: Call, *, reports: bool) -> None:
-    """Set on ``error`` what a failed try has sent, and on ``call`` whether the try had begun.
+    """Set on ``error`` what a failed attempt has sent, and on ``call`` whether the attempt had begun.
 
-    An explicit ``sent`` of the author wins; without one, any failure other than a refusal counts as unknown. A try that ends without
+    An explicit ``sent`` of the author wins; without one, any failure other than a refusal counts as unknown. An attempt that ends without
     ``begin()`` counts as begun, unless the error says that nothing was sent. ``reports``: the client announces its requests, so if all
     of them were safe methods, nothing was changed.
     """
@@ -136,12 +136,12 @@ def _success_detail(step: Answered) -> Detail:
 
 
 def repeated(error: JackfieldError) -> JackfieldError:
-    """Add to ``error`` that an earlier try may have caused it: that try may have deleted or created the resource already."""
+    """Add to ``error`` that an earlier attempt may have caused it: that attempt may have deleted or created the resource already."""
     error.details = (
         *error.details,
-        Detail("", "an earlier try got no clear answer and may have done it; this is what a repeat of it was told"),
+        Detail("", "an earlier attempt got no clear answer and may have done it; this is the answer to its retry"),
     )
-    error.message = f"{error.message} (an earlier try may have done it)"
+    error.message = f"{error.message} (an earlier attempt may have done it)"
     error.args = (error.message,)
-    error.hint = f"{error.hint or ''} Find out from the provider whether the earlier try took effect.".strip()
+    error.hint = f"{error.hint or ''} Find out from the provider whether the earlier attempt took effect.".strip()
     return error

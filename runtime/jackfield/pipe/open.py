@@ -110,12 +110,12 @@ _FAST = 0.002
 
 @dataclass(frozen=True, slots=True, repr=False)
 class OpenConnection:
-    """Connection with resolved secrets, which opens a client for each try."""
+    """Connection with resolved secrets, which opens a client for each attempt."""
 
     kind: ConnectionType
     cache: ConnectionCache
     context_for: Callable[[Call], OpenContext]
-    """Builds the context in which the connection type opens for one try."""
+    """Builds the context in which the connection type opens for one attempt."""
     judge: Callable[[], None] | None = None
     """Checks the hosts that the values name; slow, since it resolves names. None for an operator's connection, which may reach any host."""
     forget_secrets: Callable[[], None] = lambda: None
@@ -125,7 +125,7 @@ class OpenConnection:
         raise TypeError("an opening is not pickled: it holds secrets")
 
     def client(self, call: Call) -> Any:
-        """Open a client for one try."""
+        """Open a client for one attempt."""
         started = time.perf_counter()
         try:
             if self.judge is not None:

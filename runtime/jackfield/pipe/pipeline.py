@@ -359,7 +359,7 @@ class Pipeline:
         run = trace.run
         if run is not None and run.action.effect == "write" and (run.fetched or (run.current is not None and run.current.begun)):
             return in_doubt(run.action.key, Unmapped(error), run.done)  # "failed" would free the key, so that the next call sends again
-        short = exhausted(error) if trace.run is None or not trace.run.attempts else None  # a try that has begun may have sent
+        short = exhausted(error) if trace.run is None or not trace.run.attempts else None  # an attempt that has begun may have sent
         return short or self._bug(trace)
 
     @staticmethod

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["Pace", "turn"]
 
 _FIRST_RATE = 10.0
-"""Tries per second after the first throttle, unless the provider accepted more in the last second."""
+"""Attempts per second after the first throttle, unless the provider accepted more in the last second."""
 _MIN_RATE = 0.2
-"""Minimum tries per second: one every 5 s, the cap of back-off (docs/concepts.md)."""
+"""Minimum attempts per second: one every 5 s, the cap of back-off (docs/concepts.md)."""
 _MAX_RATE = 1000.0
-"""Tries per second above which limiting has no effect and ends."""
+"""Attempts per second above which limiting has no effect and ends."""
 _DECREASE = 0.5
 """Smallest factor by which one throttle lowers the rate."""
 _BACK_TO = 0.9
@@ -50,11 +50,11 @@ _RECHECK = 1.0
 class Pace:
     """Rate limiter shared by all invocations of one action over one connection in this process. Thread-safe.
 
-    It does nothing until the provider throttles. From then on tries take slots in the order in which their invocations first asked, and
+    It does nothing until the provider throttles. From then on attempts take slots in the order in which their invocations first asked, and
     the rate adapts to the provider (AIMD): a throttle lowers it towards the rate of accepted requests; successes raise it, quickly up to
-    the last throttled rate and slowly beyond. Only a throttle of a try that began at the current rate lowers it again, so that many tries
-    throttled at once count as one. ``per_second`` is a rate that the action declares: it replaces the learned one, and pages after the
-    first always obey it.
+    the last throttled rate and slowly beyond. Only a throttle of an attempt that began at the current rate lowers it again, so that many
+    attempts throttled at once count as one. ``per_second`` is a rate that the action declares: it replaces the learned one, and pages after
+    the first always obey it.
 
     The caller does the waiting: ``wait`` takes a slot, or returns the seconds to sleep before asking again.
     """
@@ -80,7 +80,7 @@ class Pace:
 
     @property
     def rate(self) -> float | None:
-        """Current limit in tries per second; None while there is none."""
+        """Current limit in attempts per second; None while there is none."""
         return self._rate
 
     @property
@@ -120,7 +120,7 @@ class Pace:
             return min(earliest + place / self._current_rate, max(_RECHECK, earliest))
 
     def mark(self, now: float) -> None:
-        """Record a try that did not ask for a slot."""
+        """Record an attempt that did not ask for a slot."""
         with self._lock:
             self._last = max(self._last, now)
 
@@ -139,7 +139,7 @@ class Pace:
                 self._rate = rate * (1 + growth) if rate < _MAX_RATE else None
 
     def throttled(self, began: float, now: float, retry_after: float | None) -> None:
-        """Record that the provider throttled a try that began at ``began``."""
+        """Record that the provider throttled an attempt that began at ``began``."""
         with self._lock:
             self._throttled, self._streak = now, 0
             if retry_after is not None:
@@ -171,11 +171,11 @@ class Pace:
 
 
 def turn(run: Run, last: JackfieldError | None = None, *, always: bool = False) -> Steps[None]:
-    """Wait until the run may begin its next try; return at once while the rate is not limited, unless ``always``.
+    """Wait until the run may begin its next attempt; return at once while the rate is not limited, unless ``always``.
 
-    ``last`` is the error of the previous try; it is raised again if the deadline leaves no time for another one.
+    ``last`` is the error of the previous attempt; it is raised again if the deadline leaves no time for another one.
 
-    :raises RateLimited: if the deadline would pass before the first try.
+    :raises RateLimited: if the deadline would pass before the first attempt.
     :raises Cancelled: if the invocation is cancelled meanwhile.
     """
     pace = run.pace

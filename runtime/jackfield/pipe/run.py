@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 _TRY_SHARE = 3
-"""A try that may be repeated gets one third of the time left, so that a try that hangs leaves time for further, shorter ones."""
+"""An attempt that may be repeated gets one third of the time left, so that an attempt that hangs leaves time for further, shorter ones."""
 _MIN_TRY = 1.0
-"""Minimum seconds for such a try, if there is that much time: the first one of a process imports the SDK, too."""
+"""Minimum seconds for such an attempt, if there is that much time: the first one of a process imports the SDK, too."""
 
 
 _MAX_LOGGED = 100
-"""Limit of tries of one invocation recorded in the journal."""
+"""Limit of attempts of one invocation recorded in the journal."""
 
 
 @dataclass(slots=True)
@@ -65,9 +65,9 @@ class Run:
     ticket: int | None = None
     """Place in the line for a slot while the provider throttles."""
     has_turn: bool = False
-    """True if the next try has its slot already."""
+    """True if the next attempt has its slot already."""
     since: float | None = None
-    """Start of the current try; None between tries."""
+    """Start of the current attempt; None between attempts."""
 
     def __post_init__(self) -> None:
         self.key = IdempotencyKey(self.invocation.idempotency_key or self.meta.invocation_id)
@@ -97,7 +97,7 @@ class Run:
     def page(self, values: Inputs) -> Steps[Mapping[str, Any]]:
         """Call the action for one page (or its whole output), with retries.
 
-        :raises JackfieldError: the error of the last try.
+        :raises JackfieldError: the error of the last attempt.
         """
         tries = Tries()
         error: JackfieldError | None = None
@@ -137,14 +137,14 @@ class Run:
             self.pace.throttled(began, self.clock.monotonic(), error.retry_after)
 
     def _retry_or_raise(self, tries: Tries, error: JackfieldError, client: Any) -> Steps[None]:
-        """Wait for another try, if one is allowed.
+        """Wait for another attempt, if one is allowed.
 
         :raises JackfieldError: if this failure is the last.
         """
         effect, self.done = self._effect, self._done()
         if self.done or (error.sent is Sent.UNKNOWN and effect == "write"):
             self.doubtful = True
-        self.current = None  # this try is over and recorded
+        self.current = None  # this attempt is over and recorded
         if self.done:
             raise self._final_error(error)
         if self.unclear and error.code in {"not_found", "conflict"}:
@@ -173,7 +173,7 @@ class Run:
         if not self.cancelled.is_set():
             yield Wait(seconds, self.cancelled)
         if self.cancelled.is_set():
-            raise Cancelled("the invocation was cancelled while it waited for its next try")
+            raise Cancelled("the invocation was cancelled while it waited for its next attempt")
 
     def _slot(self) -> float:
         """Return the seconds until the rate limiter's next slot; 0 if there is no limiter, or other invocations wait for it."""
@@ -191,7 +191,7 @@ class Run:
         return self.failed + self.fetched
 
     def interrupted(self) -> JackfieldError:
-        """End the run because its process or caller stops in the middle of it; the current try counts. Return the error."""
+        """End the run because its process or caller stops in the middle of it; the current attempt counts. Return the error."""
         begun, write = self.doubtful or (self.current is not None and self.current.begun), self.action.effect == "write"
         if self.current is not None and self.current.begun and self.since is not None:
             self.failed += 1
@@ -202,7 +202,7 @@ class Run:
         return Cancelled("the process stopped, or its caller left, before it ended")
 
     def _note(self, call: Call, started: float, outcome: str) -> None:
-        """Store the request id, and a line about this try for the journal (for the first hundred tries)."""
+        """Store the request id, and a line about this attempt for the journal (for the first hundred attempts)."""
         self.since = None
         if call.request_id is not None:
             self.meta.request_id = call.request_id
@@ -215,7 +215,7 @@ class Run:
         return self.action.effect != "write" or self.invocation.on_doubt == "retry"
 
     def _patience(self, tries: Tries) -> Deadline:
-        """Return the deadline of a try that may be repeated; the last one gets all the time left."""
+        """Return the deadline of an attempt that may be repeated; the last one gets all the time left."""
         if tries.is_last:
             return self.deadline
         now = self.clock.monotonic()
@@ -260,7 +260,7 @@ class Run:
                     raise RuntimeError("the action cancelled itself") from None  # there was no request to cancel
 
     def _succeeded(self, call: Call, started: float, output: Any) -> Mapping[str, Any]:
-        """Record a successful try, which therefore had begun, and dump its output."""
+        """Record a successful attempt, which therefore had begun, and dump its output."""
         if not call.begun:
             self._blame_begin()
             call.begun = True
@@ -275,11 +275,11 @@ class Run:
             self._blame_begin()
 
     def _call_for(self, deadline: Deadline) -> Call:
-        """Create the call of one try; all tries of an invocation share one idempotency key."""
+        """Create the call of one attempt; all attempts of an invocation share one idempotency key."""
         return Call(deadline, self.cancelled, permissions=self.action.permissions, invocation_id=self.meta.invocation_id, key=self.key)
 
     def _done(self) -> tuple[Answered, ...]:
-        """Return the requests of the current try that have succeeded and must not be repeated."""
+        """Return the requests of the current attempt that have succeeded and must not be repeated."""
         return tuple(self.current.done) if self.current is not None and self._effect == "write" else ()
 
     @property
@@ -298,7 +298,7 @@ class Run:
         return self.opening is not None and type(self.opening.kind).reports_begin and self.action.takes_client
 
     def _blame_begin(self) -> None:
-        self._blame("begin", "its connection type says 'reports_begin', and a try ended without 'Call.begin()', so it counts as sent")
+        self._blame("begin", "its connection type says 'reports_begin', and an attempt ended without 'Call.begin()', so it counts as sent")
 
     def _blame(self, what: str, text: str) -> None:
         """Log an author's mistake, once per open connection."""
@@ -333,5 +333,5 @@ def _dumped(output: Any) -> Mapping[str, Any]:
 
 
 def _exited(left: SystemExit) -> RuntimeError:
-    """Turn the exit of an action into an error, so that it ends only its own try and not the process."""
+    """Turn the exit of an action into an error, so that it ends only its own attempt and not the process."""
     return RuntimeError(f"the action called exit({left.code!r})")

@@ -143,7 +143,7 @@ class Explainer:
         return quote(fault.value) if may_quote(fault.value) and not self.is_secret(fault.path) else None
 
     def is_secret(self, path: str) -> bool:
-        """Return True if any schema that applies to this place or above marks it as secret."""
+        """Return True if a schema marks this JSON location or an enclosing one as secret."""
         return self.facts.has_secrets and is_secret_place(self.facts, self._root_value, path)
 
     @cached_property

@@ -20,7 +20,7 @@ _REFUSALS = {400: None, 401: "unauthenticated", 403: "forbidden", 404: None, 409
 _FAILURES = (500, 502, 503, 504)
 _RETRY_AFTER = 7
 _SHORT_DEADLINE = 0.4
-"""Seconds. Deadline of a try that hangs."""
+"""Seconds. Deadline of an attempt that hangs."""
 _THROTTLE = Answer(status=429)
 _BROKEN = {"not JSON": Answer(content=b"<html>"), "cut": Answer(missing=100)}
 """Broken responses to a request that the provider has accepted."""
@@ -89,7 +89,7 @@ def _accepted_is_not_repeated(subject: Subject, action: Action, example: Mapping
 
 
 def _would_repeat(subject: Subject, found: Drive) -> bool:
-    """Return True if the runtime would treat the failed try as one without effect."""
+    """Return True if the runtime would treat the failed attempt as one without effect."""
     kind = server_kind(subject)
     if found.error is None or kind is None:
         return False
@@ -270,7 +270,7 @@ BEHAVIOUR = (
         "A reset leaves it unknown; a refused connection sent nothing.",
         _broken_connections_are_explained,
     ),
-    _rule("deadlines-are-kept", "A try ends at its deadline, whatever the provider does.", _deadlines_are_kept),
+    _rule("deadlines-are-kept", "An attempt ends at its deadline, whatever the provider does.", _deadlines_are_kept),
     _rule("retry-after-is-read", "The Retry-After of a throttle is passed on.", _retry_after_is_read),
     Rule("error-map-holds", "The error map raises nothing.", _error_map_holds, drives=True),
     Rule("tests-change-nothing", "The connection test sends safe requests only.", _tests_change_nothing, drives=True),

@@ -1,4 +1,4 @@
-"""One try of an action against a loopback provider, with everything observable about it."""
+"""One attempt of an action against a loopback provider, with everything observable about it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ __all__ = ["SECRET", "Drive", "drivable", "drive", "expected", "server_kind", "s
 
 SECRET = "conformance-secret-4711"  # noqa: S105 (planted; the rules search for it)
 _GRACE = 1.5
-"""Seconds beyond its deadline after which a try is abandoned."""
+"""Seconds beyond its deadline after which an attempt is abandoned."""
 
 
 @dataclass
 class Drive:
-    """Outcome of one try. ``ended`` is False if it overran its deadline; ``opened`` counts the requests sent by opening."""
+    """Outcome of one attempt. ``ended`` is False if it overran its deadline; ``opened`` counts the requests sent by opening."""
 
     call: Call
     output: Any = None
@@ -43,7 +43,7 @@ class Drive:
 
 
 class _TryCache:
-    """Leases and cached objects of one try."""
+    """Leases and cached objects of one attempt."""
 
     def __init__(self) -> None:
         self._objects: dict[object, Any] = {}
@@ -101,7 +101,7 @@ def drive(
     port: str | None = None,
     guard: Guard = ANYWHERE,
 ) -> Drive:
-    """Open a connection and run one try of an action in a thread with a time limit. Without an action, run the type's own test."""
+    """Open a connection and run one attempt of an action in a thread with a time limit. Without an action, run the type's own test."""
     found = Drive(Call(Deadline.after(seconds, SystemClock()), invocation_id="conformance"))
     with Provider(script) as provider, contextlib.redirect_stdout(io.StringIO()) as printed:
         thread = threading.Thread(target=_run, args=(subject, action, example, provider, port or provider.url, guard, found), daemon=True)

@@ -1,4 +1,4 @@
-"""Display of a message that the embedded AWS accepted, for people and for programs."""
+"""Display of a message that the local AWS simulator accepted, for people and for programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``jackfield demo --serve``: the embedded AWS keeps running, so that the examples can be run by hand."""
+"""``jackfield demo --serve``: the local AWS simulator keeps running, so that the examples can be run by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _POLL = 0.5
 
 
 def serve(show: Show) -> int:
-    """Run the embedded AWS until Ctrl-C or SIGTERM, and print each accepted message."""
+    """Run the local AWS simulator until Ctrl-C or SIGTERM, and print each accepted message."""
     over = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
@@ -47,7 +47,7 @@ def _announce(show: Show, aws: EmbeddedAws) -> None:
     if show.one_line:
         show.line({"url": aws.url, "environment": variables, "examples": str(EXAMPLES)})
         return
-    show.text(f"An embedded AWS runs at {aws.url} until Ctrl-C. In another terminal:\n", "bold")
+    show.text(f"A local AWS simulator runs at {aws.url} until Ctrl-C. In another terminal:\n", "bold")
     for name, value in variables.items():
         show.text(f"export {name}={shlex.quote(value)}")
     show.text(

@@ -1,4 +1,4 @@
-"""Environment of the tour's steps: a runtime connected to the embedded AWS, and the examples' invocations."""
+"""Environment of the tour's steps: a runtime connected to the local AWS simulator, and the examples' invocations."""
 
 from __future__ import annotations
 

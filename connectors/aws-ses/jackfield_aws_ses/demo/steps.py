@@ -14,7 +14,7 @@ __all__ = ["STEPS"]
 _CONNECTOR = "aws-ses"
 _CONNECTION = "demo"
 _PAGE, _ALL, _PAGES = 5, 12, 3
-"""Page size of the examples, email addresses in the embedded AWS, and the resulting number of pages."""
+"""Page size of the examples, email addresses in the local AWS simulator, and the resulting number of pages."""
 _FAULTY = {"/attachments/report.pdf/data", "/priority", "/subject", "/text", "/to/1", "/to/2"}
 """Pointers of the faults in ``invalid-input.json``."""
 _SESSIONS = 2

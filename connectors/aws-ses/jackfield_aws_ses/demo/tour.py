@@ -22,12 +22,12 @@ What to try next
 
 
 def tour(show: Show, steps: tuple[Step, ...] = STEPS) -> int:
-    """Run ``steps`` on an embedded AWS; return 0 if each passed and could be shown, else 1."""
+    """Run ``steps`` on a local AWS simulator; return 0 if each passed and could be shown, else 1."""
     started = time.monotonic()
     failing: list[str] = []
     with EmbeddedAws() as aws, _connected(aws) as jackfield:
         if not show.one_line:
-            show.text(f"An embedded AWS runs at {aws.url}: IAM, STS and SES, with authorisation enforced. No account, no network.")
+            show.text(f"A local AWS simulator runs at {aws.url}: IAM, STS and SES, with authorisation enforced. No account, no network.")
         stage = Stage(jackfield, aws)
         for number, step in enumerate(steps, start=1):
             show.begin(number, step)
@@ -40,7 +40,7 @@ def tour(show: Show, steps: tuple[Step, ...] = STEPS) -> int:
 
 
 def _connected(aws: EmbeddedAws) -> Jackfield:
-    """Open a runtime with the examples' connections; its environment contains only the embedded AWS's variables."""
+    """Open a runtime with the examples' connections; its environment contains only the local AWS simulator's variables."""
     return Jackfield(connections=[EXAMPLES / "connections.yaml"], database_url="none", environment=aws.environment())
 
 

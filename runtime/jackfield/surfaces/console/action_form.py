@@ -45,7 +45,7 @@ def action_form(
         ),
         h.button("Dry run", name="mode", value="dry", disabled=not runs, title="Validates and connects, but does not run the action"),
         h.span("Running…", class_="busy-note", role="status"),
-        None if runs else h.span("Your token may not run actions.", class_="muted"),
+        None if runs else h.span("Your token is not allowed to run actions.", class_="muted"),
     ]
     return h.form(
         csrf_field(visit.csrf),

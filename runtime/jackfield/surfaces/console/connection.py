@@ -138,7 +138,8 @@ def _test_card(visit: PageRequest, row: Mapping[str, Any], external_id: str | No
     last: Mapping[str, Any] = row.get("lastTest") or {}
     when = moment(str(last["at"]), visit.now, -1, "at") if last.get("at") else None
     steps = [_step(item, external_id) for item in last.get("steps", ())]
-    status_line = h.p("Tested ", at(when, visit.now), class_="muted") if last else h.p("Not tested yet. A test signs in and only reads.")
+    untested = h.p("Not tested yet. A test signs in and makes read-only requests.")
+    status_line = h.p("Tested ", at(when, visit.now), class_="muted") if last else untested
     form = h.form(
         csrf_field(visit.csrf), h.button("Test", class_="primary", disabled=not visit.may("invoke")), h.span("Testing…", class_="busy-note", role="status"),
         method="post", action=f"/connections/{row['name']}/test", hx_post=f"/connections/{row['name']}/test", hx_target="#test", hx_swap="outerHTML",
@@ -206,7 +207,7 @@ def _document(made: Any) -> str:
 
 def _values_card(visit: PageRequest, row: Mapping[str, Any], kind: Kind, *, stored: bool, opened: bool) -> Markup:
     if not stored or not visit.may("manage"):
-        reason = f"Defined in {row.get('source')}; edit it there." if not stored else "Your token may not edit connections."
+        reason = f"Defined in {row.get('source')}; edit it there." if not stored else "Your token is not allowed to edit connections."
         values = [(name, h.code(value if isinstance(value, str) else json_text(value))) for name, value in row["values"].items()]
         return h.section(h.h2("Values"), h.p(reason, class_="muted"), terms(values), class_="card")
     own = visit.connections.access().own_external_id

@@ -29,7 +29,7 @@ def listed(visit: PageRequest) -> Response:
     if visit.partial:
         return fragment(found)
     make = h.a("New connection", href="/new-connection", class_="button primary") if visit.may("manage") else None
-    lead = "A connection is an account with one system. Actions sign in with it."
+    lead = "A connection holds the credentials for one account. Actions use it to sign in."
     return page(
         visit, "connections", "Connections", heading("Connections", make, lead=lead), done_notice(visit, _DONE), _problems(visit),
         _filters(visit), h.div(found, id="found", aria_live="polite"),

@@ -75,7 +75,7 @@ def _given(visit: PageRequest) -> dict[str, str]:
     given = {name: visit.query[name].strip() for name in _FILTERS if visit.query.get(name, "").strip()}
     for name, known in (("status", [status for status, _ in _STATUSES if status]), ("since", list(_SINCE))):
         if name in given and given[name] not in known:
-            raise Problem(400, f"'{name}' is one of {', '.join(known)}, not '{given[name][:80]}'")
+            raise Problem(400, f"'{name}' must be one of {', '.join(known)}, not '{given[name][:80]}'")
     return given
 
 
@@ -88,7 +88,7 @@ def _caller(visit: PageRequest, given: str) -> str:
         return given
     found = {token.id for token in _tokens(visit) if token.name == given}
     if len(found) > 1:
-        raise Problem(400, f"{len(found)} tokens are named '{given[:80]}'; give the id of one")
+        raise Problem(400, f"{len(found)} tokens are named '{given[:80]}'; use the token's id")
     return next(iter(found), given)
 
 
@@ -136,7 +136,7 @@ def _found(visit: PageRequest) -> Markup:
     if "caller" in wanted:
         wanted["caller"] = _caller(visit, wanted["caller"])
     entries, following = visit.journal.entries(cursor=cursor, limit=_PAGE, **wanted)
-    fits = "No matches on this page. Continue with Older." if following else "No invocation matches."
+    fits = "No matches so far. Select Older to keep searching." if following else "No invocation matches."
     empty = fits if given else ["No invocations yet. ", h.a("Choose an action", href="/connectors"), " and run it."]
     content = [
         entries_table(entries, visit.now, caption="Invocations", empty=empty),

@@ -26,7 +26,7 @@ def result_shown(result: Mapping[str, Any], action: ActionManifest) -> Markup:
     """Render the Result of a run, with a link to its journal entry."""
     meta, status = result["meta"], str(result["status"])
     word = "Dry run passed" if meta.get("dryRun") and status == "succeeded" else _WORDS[status]
-    entry = h.a("Journal entry", href=f"/invocations/{meta['invocationId']}")
+    entry = h.a("View invocation", href=f"/invocations/{meta['invocationId']}")
     return h.div(
         h.div(h.h3(word, tabindex="-1", id="result-title"), badge(status), class_="row"),
         _dry(meta, status, action),

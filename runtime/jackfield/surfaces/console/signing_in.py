@@ -32,7 +32,7 @@ _REASONS = {
     "expired": "Your session has expired. Sign in again.",
     "left": "You are signed out.",
 }
-_USED = "This link has been used or has expired after ten minutes. Restart the server for a new one, or enter a token."
+_USED = "This link was already used, or is over ten minutes old. Restart the server to get a new one, or enter a token."
 _NOT_OPENED = "This link was opened by another page. It is still valid: click it, or paste it into the address bar."
 _UNKNOWN = "The token is invalid, expired or revoked."
 _FOREIGN = "The form has expired. Try again."
@@ -162,7 +162,7 @@ def _sign_in(csrf: str, address: str, notice: str | None) -> Markup:
         h.input(type="hidden", name="next", value=address),
         h.div(
             h.label("Token", for_="token"),
-            h.p("A token of this server (", h.code("jf_…"), "), or a JWT of your identity provider.", class_="hint", id="token-hint"),
+            h.p("A token from this server (", h.code("jf_…"), "), or a JWT from your identity provider.", class_="hint", id="token-hint"),
             token,
             class_="field",
         ),

@@ -91,7 +91,8 @@ def _counted(tries: list[_Try], *, paged: bool) -> str:
     if not paged:
         return "1 attempt" if len(tries) == 1 else f"{len(tries)} attempts"
     repeated = sum(item.number > 1 for item in tries)
-    return f"{tries[-1].page} pages" + (f", {repeated} of the requests retried" if repeated else "")
+    retries = "1 retry" if repeated == 1 else f"{repeated} retries"
+    return f"{tries[-1].page} pages" + (f", {retries}" if repeated else "")
 
 
 def _none(entry: Entry) -> str:

@@ -110,7 +110,7 @@ def _require_no_rules(visit: PageRequest) -> None:
 
 def _create_form(visit: PageRequest) -> Markup | None:
     if not visit.may("manage") or visit.identity.rules:
-        return notice("Your token may not create or revoke tokens.")
+        return notice("Your token is not allowed to create or revoke tokens.")
     name = h.input(type="text", id="name", name="name", maxlength=200, autocomplete="off", aria_describedby="name-hint")
     scope = h.select(option_list([(one, _SCOPE_TITLES[one]) for one in SCOPES], "invoke"), id="scope", name="scope")
     expiry = [("30d", "in 30 days"), ("90d", "in 90 days"), ("365d", "in a year"), ("", "never")]
@@ -132,7 +132,7 @@ def _rule_fields() -> Markup:
         id="block", name="block", rows=2, spellcheck="false", placeholder="effect:write & connection:prod-*", aria_describedby="block-hint"
     )
     return h.div(
-        field("allow", "Allow", allow, "One pattern per line. Without any, everything that the workspace allows."),
+        field("allow", "Allow", allow, "One pattern per line. If empty, the token allows everything that the workspace allows."),
         field("block", "Block", block, "One pattern per line. Block takes precedence over allow."),
         class_="stack",
     )

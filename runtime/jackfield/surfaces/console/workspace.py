@@ -132,7 +132,7 @@ def _operator_settings(visit: PageRequest, settings: Settings) -> Markup:
     block = h.textarea("\n".join(rules.block), id="block", name="block", rows=3, spellcheck="false", aria_describedby="block-hint")
     return h.div(
         h.h3("Rules"),
-        field("allow", "Allow", allow, ["One pattern per line, such as ", h.code("aws-ses/*"), ". Without any, everything is allowed."]),
+        field("allow", "Allow", allow, ["One pattern per line, such as ", h.code("aws-ses/*"), ". If empty, everything is allowed."]),
         field(
             "block",
             "Block",

@@ -113,7 +113,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {204: ""}, headers=("If-Match",), problems=(404, 409, 412, 422),
     ),
     Operation(
-        "POST", "/v1/connections/{name}/test", connections.tested, "invoke", "testConnection", "Try a connection step by step.",
+        "POST", "/v1/connections/{name}/test", connections.tested, "invoke", "testConnection", "Test a connection step by step.",
         {200: "Connection"}, problems=(404, 422),
     ),
     Operation(
