@@ -51,21 +51,21 @@ def _until(true: Callable[[], bool]) -> None:
 @pytest.mark.parametrize("keep", [True, False])
 def test_an_answer_that_nobody_reads_is_cut_off(tmp_path: Path, keep: bool) -> None:
     """16 callers who take nothing of 10 MB are cut off, whether their connections would go on or not; others are answered meanwhile, and
-    the memory of the second 16 is that of the first."""
+    three more rounds take less memory than one round's answers: the C library keeps some of what it has freed, and no more each time."""
     sizes: list[int] = []
     with process(tmp_path, settings={"unread_within": 1.0}) as server:
         client = server.client
         assert client.invoke("say", text="first").status == 200
         sockets = server.connections()
-        for _ in range(2):
+        for _ in range(4):
             with contextlib.ExitStack() as callers:
                 asked = [callers.enter_context(asking(client, keep=keep)) for _ in range(16)]
                 assert {connection.recv(4, socket.MSG_PEEK) for connection in asked} == {b"HTTP"}
                 assert client.invoke("say", text="others").status == 200
                 _until(lambda: server.connections() <= sockets)
                 assert _bytes(asked[0]) < 10_000_000
-            _until(lambda: not sizes or server.rss() - sizes[0] < 60_000_000)  # what they took is given back, if not at once
             sizes.append(server.rss())
+        assert sizes[-1] - sizes[0] < 16 * 10_000_000, sizes
 
 
 def test_whoever_reads_slowly_is_served(tmp_path: Path) -> None:

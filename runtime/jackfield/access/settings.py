@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from jackfield.access.rules import Rules
-from jackfield.database.stored_values import parsed_object
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 
 __all__ = ["RETENTION_DAYS", "Settings", "changed_settings", "read_settings"]
@@ -67,6 +66,7 @@ def read_settings(workspace: str, text: str) -> Settings:
     :raises Unavailable: if they cannot be read; nothing is allowed then.
     """
     from jackfield.database.faults import damaged_settings
+    from jackfield.database.stored_values import parsed_object
 
     try:
         return Settings.from_json(parsed_object(text))

@@ -11,7 +11,6 @@ from typing import Any
 
 from jackfield.connections.reference_rules import Allowed, ReferenceRules
 from jackfield.connections.secrets import references
-from jackfield.database.stored_values import parsed_object
 from jackfield.errors import Detail, InvalidConnection
 
 __all__ = ["HostAccess", "refuse_ambient", "refuse_external_ids", "refuse_references"]
@@ -35,6 +34,8 @@ class HostAccess:
 
         :raises ValueError, TypeError: if they cannot be read.
         """
+        from jackfield.database.stored_values import parsed_object
+
         settings = parsed_object(text) if text else {}
         named = settings.get("allowReferences")
         patterns = tuple(item for item in named if isinstance(item, str)) if isinstance(named, list) else named is True
