@@ -99,7 +99,7 @@ def _options() -> Json:
         },
         "onDoubt": {
             "type": "string",
-            "description": "What to do where the request may have taken effect: 'report' it, or 'retry' and prefer twice to not at all.",
+            "description": "What to do if the request may have taken effect: 'report' it, or 'retry' if a duplicate is better than a miss.",
             "enum": ["report", "retry"],
             "default": "report",
         },

@@ -14,7 +14,7 @@ __all__ = ["SURFACES", "NextStep", "worded"]
 SURFACES = ("library", "cli", "http", "mcp", "console")
 
 _UNCLEAR = "Find out from the provider whether it took effect before you send it again"
-_RATHER_TWICE = "'onDoubt': 'retry' is for callers who prefer twice to not at all."
+_RATHER_TWICE = "'onDoubt': 'retry' is for callers who prefer a duplicate to a miss."
 _STEPS: Mapping[str, Mapping[str, str]] = {
     "action_schema": {
         "library": "The schema of {connector}/{action} says what each input takes.",
@@ -63,16 +63,16 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "cli": "Find out from the provider whether it took effect, then 'jackfield invocations resolve' it.",
         "http": "Find out from the provider whether it took effect, then POST /v1/invocations/{id}/resolve.",
         "mcp": "Tell the person that it may have taken effect: only they can find out and resolve it. Do not run it again unasked.",
-        "console": "Find out from the provider whether it took effect, then say so on the page of the invocation.",
+        "console": "Find out from the provider whether it took effect, then record the outcome on the invocation's page.",
     },
     "in_doubt": {
         "library": f"{_UNCLEAR}; {_RATHER_TWICE}",
-        "cli": f"{_UNCLEAR}, then tell it with 'jackfield invocations resolve';"
-        " '--on-doubt retry' (onDoubt) is for callers who prefer twice to not at all.",
-        "http": f"{_UNCLEAR}, then tell it with POST /v1/invocations/{{id}}/resolve; {_RATHER_TWICE}",
+        "cli": f"{_UNCLEAR}, then record the outcome with 'jackfield invocations resolve';"
+        " '--on-doubt retry' (onDoubt) is for callers who prefer a duplicate to a miss.",
+        "http": f"{_UNCLEAR}, then record the outcome with POST /v1/invocations/{{id}}/resolve; {_RATHER_TWICE}",
         "mcp": "Tell the person that it may have taken effect: only they can find out from the provider, before you send it again,"
         f" and resolve it. Do not run it again unasked: {_RATHER_TWICE}",
-        "console": f"{_UNCLEAR}, then say so on the page of the invocation; {_RATHER_TWICE}",
+        "console": f"{_UNCLEAR}, then record the outcome on the invocation's page; {_RATHER_TWICE}",
     },
     "invocations": {
         "library": "The journal lists the invocations of this workspace.",

@@ -110,7 +110,7 @@ class Jackfield:
         return f"<Jackfield workspace={self.workspace!r}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a Jackfield is not pickled: it holds open connections")
+        raise TypeError("a Jackfield cannot be pickled: it holds open connections")
 
     def __enter__(self) -> Self:
         return self

@@ -56,7 +56,7 @@ def test_what_patterns_fit(pattern: str, request_: Request, fits: bool) -> None:
     [
         ("", "an empty term"),
         ("aws-ses/*&", "an empty term"),
-        ("aws-ses", "'aws-ses' is no term"),
+        ("aws-ses", "'aws-ses' is not a valid term"),
         ("AWS-SES/*", "not a connector's key"),
         ("a/b/c", "not a connector's key"),
         ("aws-ses/", "not a connector's key"),

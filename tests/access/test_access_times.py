@@ -40,7 +40,7 @@ def test_moments(text: str, direction: int, at: float) -> None:
 @pytest.mark.parametrize("text", ["soon", "2031-13-01", "", "30 days", "9999999999d"])
 def test_what_is_no_moment(text: str) -> None:
     """Anything else is refused, with what may be written."""
-    with pytest.raises(InvalidInvocation, match=r"--expires '.*' is no span and no date") as caught:
+    with pytest.raises(InvalidInvocation, match=r"--expires '.*' is neither a duration nor a date") as caught:
         moment(text, 0.0, 1, "--expires")
     assert "30d" in str(caught.value.hint)
 

@@ -106,7 +106,7 @@ def test_forms(words: list[str], inputs: dict[str, Any]) -> None:
         ("text", "'text' is not an input"),
         ("=a", "'=a' is not an input"),
         (":=1", "':=1' is not an input"),
-        ("text=@", "'text=@' names no file"),
+        ("text=@", "'text=@' has no file name"),
         ("data:={", "the input 'data' is not JSON: expected property name enclosed in double quotes at line 1, column 2"),
         ("data:=NaN", "the input 'data' is not JSON: NaN is not a JSON number"),
         ("data:=" + "[" * 200 + "]" * 200, "the input 'data' is nested deeper than 100 levels"),

@@ -87,7 +87,7 @@ def test_inputs_from_stdin(shell: Shell) -> None:
         ("", "must hold one YAML document, not 0"),
         ("a: 1\n---\nb: 2\n", "must hold one YAML document, not 2"),
         ("text: !!timestamp 2024-05-01", "could not determine a constructor for the tag"),
-        ("text: .nan", "holds nan, which is no number of JSON"),
+        ("text: .nan", "contains nan, which is not a JSON number"),
         ("? [a]\n: x", "it is not YAML"),
         ("text: a\ntext: b", "the key 'text' occurs twice"),
         ("text: [", "it is not YAML"),

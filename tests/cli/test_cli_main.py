@@ -85,8 +85,8 @@ def test_words_that_make_no_command(shell: Shell, words: list[str], said: str) -
         (["invoke", "echo", "say", "--on-doubt", "maybe"], "argument --on-doubt: invalid choice: 'maybe' (choose from 'report', 'retry')"),
         (["invoke", "--lines", "--concurrency", "0"], "argument --concurrency: must be a whole number from 1 to 256, not '0'"),
         (["invoke", "--lines", "--concurrency", "²"], "argument --concurrency: must be a whole number from 1 to 256, not '²'"),
-        (["invoke", "--file", "a.json", "--inputs", "b"], "a file holds the whole invocation; '--inputs' cannot be added"),
-        (["invoke", "--file", "a.json", "echo"], "a file holds the whole invocation; 'echo' cannot be added"),
+        (["invoke", "--file", "a.json", "--inputs", "b"], "a file contains the whole invocation; '--inputs' cannot be added"),
+        (["invoke", "--file", "a.json", "echo"], "a file contains the whole invocation; 'echo' cannot be added"),
     ],
 )
 def test_words_that_make_no_invocation(shell: Shell, words: list[str], said: str) -> None:

@@ -104,10 +104,10 @@ def test_backup(operator: Shell) -> None:
 
 @pytest.mark.parametrize("path", ["", ".", "/"])
 def test_a_backup_without_a_file_name(operator: Shell, path: str) -> None:
-    """A path that names no file is refused in words."""
+    """A path that is not a file path is refused in words."""
     answer = operator.run("db", "backup", path)
     assert (answer.code, answer.json["error"]["code"]) == (2, "invalid_invocation")
-    assert "names no file" in answer.json["error"]["message"]
+    assert "is not a file path" in answer.json["error"]["message"]
 
 
 def test_restore(operator: Shell, request: pytest.FixtureRequest) -> None:
@@ -133,7 +133,10 @@ def test_restore(operator: Shell, request: pytest.FixtureRequest) -> None:
 
 def test_a_database_that_cannot_be_opened(shell: Shell) -> None:
     """A URL that is none and a server that is not there are told in one sentence, without the password."""
-    for url, said in (("mysql://ada:s3cret@host/x", "no known kind"), ("postgresql://ada:s3cret@127.0.0.1:1/x", "cannot be reached")):
+    for url, said in (
+        ("mysql://ada:s3cret@host/x", "unsupported database URL"),
+        ("postgresql://ada:s3cret@127.0.0.1:1/x", "cannot be reached"),
+    ):
         shell.set(JACKFIELD_DATABASE_URL=url)
         answer = shell.run("db", "check") if "mysql" in url else shell.run("db", "upgrade")
         assert answer.code == (2 if "mysql" in url else 1)

@@ -65,7 +65,7 @@ def test_a_token_that_never_expires_is_warned_of(operator: Shell) -> None:
     [
         ((), "the following arguments are required: --scope"),
         (("--scope", "write"), "invalid choice: 'write'"),
-        (("--scope", "read", "--expires", "soon"), "--expires 'soon' is no span and no date"),
+        (("--scope", "read", "--expires", "soon"), "--expires 'soon' is neither a duration nor a date"),
         (("--scope", "read", "--expires", "2001-01-01"), "1 member of the token is not valid"),
         (("--scope", "read", "--workspace", "nope"), "there is no workspace 'nope'"),
         (("--scope", "read", "--allow", "aws-ses"), "1 pattern is not valid"),

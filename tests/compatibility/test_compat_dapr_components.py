@@ -286,19 +286,19 @@ def test_a_folder_has_its_yaml_files_only(folder: Path) -> None:
         ),
         ("apiVersion: dapr.io/v1alpha1\nkind: Komponent\n", "kind: must be 'Component', not 'Komponent'"),
         (HEAD, "metadata: must be an object, not nothing"),
-        (f"{HEAD}metadata: {{}}\nspec: {{}}\n", "metadata.name: must be a text, not nothing"),
-        (f"{HEAD}metadata: {{name: 5}}\nspec: {{}}\n", "metadata.name: must be a text, not a number"),
+        (f"{HEAD}metadata: {{}}\nspec: {{}}\n", "metadata.name: must be a string, not nothing"),
+        (f"{HEAD}metadata: {{name: 5}}\nspec: {{}}\n", "metadata.name: must be a string, not a number"),
         (f"{HEAD}metadata: {{name: x}}\nspec: []\n", "spec: must be an object, not a list"),
-        (f"{HEAD}metadata: {{name: x}}\nspec: {{type: ''}}\n", "spec.type: must be a text, not an empty one"),
+        (f"{HEAD}metadata: {{name: x}}\nspec: {{type: ''}}\n", "spec.type: must be a string, not an empty one"),
         (f"{HEAD}metadata: {{name: x}}\nspec: {{type: t, metadata: {{a: b}}}}\n", "spec.metadata: must be a list"),
         (
             f"{HEAD}metadata: {{name: x}}\nspec: {{type: t, metadata: [a]}}\n",
             "spec.metadata[0]: must be an object with 'name' and 'value', not a text",
         ),
-        (f"{HEAD}metadata: {{name: x}}\nspec: {{type: t, metadata: [{{value: v}}]}}\n", "spec.metadata[0].name: must be a text"),
+        (f"{HEAD}metadata: {{name: x}}\nspec: {{type: t, metadata: [{{value: v}}]}}\n", "spec.metadata[0].name: must be a string"),
         (
             f"{HEAD}metadata: {{name: x}}\nspec: {{type: t, metadata: [{{name: a, value: {{}}}}]}}\n",
-            "spec.metadata[0].value: must be a text, a number or a boolean, not an object",
+            "spec.metadata[0].value: must be a string, a number or a boolean, not an object",
         ),
         (
             f"{HEAD}metadata: {{name: x}}\nspec: {{type: t, metadata: [{{name: a, value: 1}}, {{name: a, value: 2}}]}}\n",
@@ -310,7 +310,7 @@ def test_a_folder_has_its_yaml_files_only(folder: Path) -> None:
         ),
         (
             f"{HEAD}metadata: {{name: x}}\nspec: {{type: t, metadata: [{{name: a, envRef: 5}}]}}\n",
-            "spec.metadata[0].envRef: must be a text, not a number",
+            "spec.metadata[0].envRef: must be a string, not a number",
         ),
         (f"{HEAD}metadata: {{name: x}}\nspec: {{type: t}}\nscopes: one\n", "scopes: must be a list of application ids, not a text"),
         (f"{HEAD}metadata: {{name: x}}\nspec: {{type: t}}\nscopes: [1]\n", "scopes[0]: must be an application id, not a number"),

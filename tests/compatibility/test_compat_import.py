@@ -140,7 +140,7 @@ def test_a_file_may_be_imported_while_it_is_read(kept: Shell, sample: str, name:
         answer = kept.run("connections", "import", path, "--no-test", *words)
         assert (answer.code, answer.json[0]["name"], answer.json[0]["result"]) == (0, name, result), answer.err
         assert f"the connection '{name}' of {sample}" in answer.err
-        assert "goes before the stored one until the file is no longer read" in answer.err
+        assert "takes precedence over the stored one until the file is no longer read" in answer.err
     kept.set(JACKFIELD_CONNECTIONS="")
     assert name in [row["name"] for row in kept.run("connections", "list").json]
 
@@ -200,7 +200,7 @@ def test_a_name_twice_in_one_file_is_told(kept: Shell, document: object, first: 
     for words, result in ((), "added"), (("--replace",), "replaced"):
         answer = kept.run("connections", "import", "twice.json", "--no-test", *words)
         assert (answer.code, [row["result"] for row in answer.json]) == (2, [result, "refused"])
-        assert f"the connection 'l' is in {second} for the second time; the first is in {first}" in answer.err
+        assert f"the connection 'l' is defined twice: in {first} and in {second}" in answer.err
     kept.set(JACKFIELD_CONNECTIONS="twice.json")
     listed = kept.run("connections", "list")
     assert (listed.code, f"the connection 'l' is defined more than once: in {first} and {second}" in listed.err) == (1, True)

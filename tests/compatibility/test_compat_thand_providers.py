@@ -148,7 +148,7 @@ def test_t16_a_broken_entry_spoils_itself_only(folder: Path) -> None:
     path = write(folder, "a.yaml", yaml.safe_dump({"version": "1.0", "providers": {"bad": {"provider": "email"}, "good": good}}))
     found = loaded(path)
     assert [item.name for item in found.files()] == ["good"]
-    assert found.problems == ("a.yaml: providers.bad: name: must be a text of 1 to 100 characters",)
+    assert found.problems == ("a.yaml: providers.bad: name: must be a string of 1 to 100 characters",)
 
 
 def test_t17_of_a_key_in_two_files_the_first_is_used(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -184,13 +184,13 @@ def test_t18_the_token_signs_and_the_machine_is_not_asked(folder: Path, aws: Any
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
-        ({"name": None}, "name: must be a text of 1 to 100 characters"),
-        ({"name": "x" * 101}, "name: must be a text of 1 to 100 characters"),
+        ({"name": None}, "name: must be a string of 1 to 100 characters"),
+        ({"name": "x" * 101}, "name: must be a string of 1 to 100 characters"),
         ({"provider": None}, "provider: must be a type such as email.ses"),
         ({"provider": "-x"}, "provider: must be a type such as email.ses"),
         ({"provider": "slack"}, "provider: no installed connector knows the type 'slack'; known: email, email.ses, email.smtp"),
-        ({"description": "x" * 501}, "description: must be a text of at most 500 characters"),
-        ({"description": 5}, "description: must be a text"),
+        ({"description": "x" * 501}, "description: must be a string of at most 500 characters"),
+        ({"description": 5}, "description: must be a string"),
         ({"enabled": 1}, "enabled: must be true or false"),
         (
             {"config": {"platform": "${ .X | explode_everything }"}},

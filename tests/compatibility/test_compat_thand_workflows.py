@@ -224,7 +224,7 @@ def test_a_mail_in_doubt_is_told_and_not_repeated(flow: Runner, aws: FakeAws) ->
         ([5], "steps[0]: must be an object"),
         ({}, "steps: must be a list"),
         ([{"task": "notify"}], "steps[0].config: must be an object"),
-        ([{"task": "notify", "type": 5, "config": {}}], "steps[0].type: must be a text"),
+        ([{"task": "notify", "type": 5, "config": {}}], "steps[0].type: must be a string"),
         (
             [{"task": "notify", "config": CONFIG, "name": "a"}, {"task": "notify", "config": CONFIG, "name": "a"}],
             "two tasks are called 'a'",

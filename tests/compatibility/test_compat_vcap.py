@@ -164,9 +164,9 @@ def test_what_is_printed_around_it_does_not_matter(folder: Path, wrap: Any) -> N
 def test_a_host_that_is_no_text_is_named(folder: Path) -> None:
     """A private link whose host is of another kind is told by its field; the link beside it is read."""
     found = loaded("$V", V=services(link("odd", hostname=5), LINK))  # type: ignore[arg-type]
-    assert found.problems == ("$V: privatelink[0].credentials.hostname: must be a text, the name of a host",)
+    assert found.problems == ("$V: privatelink[0].credentials.hostname: must be a string with the name of a host",)
     assert [item.name for item in found.files()] == ["link-eu"]
-    assert problem("$V", V=services(link("odd", uri=["x"]))).startswith("$V: privatelink[0].credentials.uri: must be a text")  # type: ignore[arg-type]
+    assert problem("$V", V=services(link("odd", uri=["x"]))).startswith("$V: privatelink[0].credentials.uri: must be a string")  # type: ignore[arg-type]
 
 
 def test_s14_absent_broken_and_without_a_link_are_three_errors() -> None:

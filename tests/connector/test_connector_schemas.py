@@ -210,7 +210,7 @@ def test_objects_told_apart() -> None:
 
 def test_a_model_that_holds_itself_is_refused() -> None:
     """A model that holds itself has no end that could be written down; the author is told which one it is."""
-    with pytest.raises(DeclarationError, match="the model 'Tree' holds itself"):
+    with pytest.raises(DeclarationError, match="the model 'Tree' contains itself"):
         inputs_schema(Tree)
 
 

@@ -166,7 +166,7 @@ def test_other_files_are_no_backups(postgres_url: str, tmp_path: Path) -> None:
     open_database(f"sqlite:///{tmp_path / 'a.db'}").close()
     (tmp_path / "noise").write_bytes(b"\xff\xfe{")
     (tmp_path / "cut").write_bytes(b"PGDMP\x01\x10")
-    said = {"a.db": "is a SQLite database", "noise": "no archive", "none": "No such file", "cut": "nothing was restored"}
+    said = {"a.db": "is a SQLite database", "noise": "not a pg_dump archive", "none": "No such file", "cut": "nothing was restored"}
     with open_database(postgres_url, migrate=None) as database:
         for name, words in said.items():
             with pytest.raises(Unavailable, match=words):
@@ -251,7 +251,7 @@ def test_check_tells_orphans(tmp_path: Path) -> None:
         other.execute("INSERT INTO connection_secrets VALUES ('w', 'none', 'f', 1, x'00')")
         other.commit()
         other.close()
-        assert check(database).problems == ("a row of 'connection_secrets' refers to a row of 'connections' that is not there",)
+        assert check(database).problems == ("a row of 'connection_secrets' refers to a row of 'connections' that does not exist",)
 
 
 def test_check_of_a_server_that_is_gone() -> None:

@@ -141,7 +141,7 @@ def test_l25_parameters_are_refused_by_the_patterns_of_the_document(client: Clie
     for cursor in ("1.5~0", "0~01890a5d-ac96-774b-bcce-b302099a8057"):
         assert client.get(f"/v1/invocations?cursor={cursor}").status == 200
     for path in ("invocations?cursor=x~y", "audit?cursor=-1", "actions?cursor=1e3", "connectors?cursor=a/b"):
-        assert "must be what a list gave" in client.get(f"/v1/{path}").json["detail"]
+        assert "must be a cursor that a list returned" in client.get(f"/v1/{path}").json["detail"]
 
 
 def test_l29_an_unknown_type_has_no_connections(client: Client) -> None:

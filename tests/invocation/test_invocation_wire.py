@@ -127,7 +127,7 @@ def test_what_is_not_json_is_told_with_its_place(text: str, words: str) -> None:
 @pytest.mark.parametrize("text", ["1" * 5000, f'{{"a": [-{"9" * 5000}]}}'])
 def test_a_number_has_fewer_than_5000_digits(text: str) -> None:
     """An integer of 5,000 digits is refused; converting it would take the time of an attack."""
-    assert refused(text) == "the invocation holds a number with too many digits"
+    assert refused(text) == "the invocation contains a number with too many digits"
 
 
 @pytest.mark.parametrize(("text", "place"), [(b'{"a": "\xff"}', 7), (b"\xfe\xff\x00{", 0), (b'"abc\xc3', 4)])

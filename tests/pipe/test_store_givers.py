@@ -152,6 +152,6 @@ def test_remote_ones_are_made(managed_jackfield: Jackfield, database_url: str) -
 def test_workspaces_cannot_take_anothers(open_runtime: Callable[..., Jackfield]) -> None:
     """The External ID of another workspace's connection is refused, even the operator's hand: it would let one act as the other."""
     open_runtime("acme").connections.add("one", "aws/awsAssumeRole", {**ROLE, "externalId": "acme-4711"}, test=False)
-    with pytest.raises(InvalidConnection, match="taken") as caught:
+    with pytest.raises(InvalidConnection, match="already in use") as caught:
         open_runtime("other").connections.add("one", "aws/awsAssumeRole", {**ROLE, "externalId": "acme-4711"}, test=False)
     assert paths(caught.value) == ["/externalId"]

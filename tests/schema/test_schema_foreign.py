@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from jackfield.errors import Detail
 from jackfield.schema import Checked, compile_schema
 
-LONE = "holds a character that is not valid Unicode (a lone surrogate)"
+LONE = "contains a character that is not valid Unicode (a lone surrogate)"
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {

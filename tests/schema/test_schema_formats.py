@@ -75,10 +75,10 @@ def test_formats_judge_strings_only() -> None:
 
 @pytest.mark.parametrize("name", sorted(JUDGED_HERE))
 def test_a_refusal_is_a_predicate_without_the_value(name: str) -> None:
-    """What a format says reads on after the value: "is not …", "holds …"."""
+    """What a format says reads on after the value: "is not …", "contains …"."""
     fault = JUDGED_HERE[name].fault("(\x00 ~")
     assert fault is not None
-    assert fault.split()[0] in {"is", "holds", "has"}
+    assert fault.split()[0] in {"is", "contains", "has"}
 
 
 @settings(max_examples=300, deadline=None, database=None)

@@ -81,8 +81,8 @@ def test_without_a_mark_the_same_values_may_be_quoted(rule: dict[str, Any]) -> N
         ({"not": {"const": "c"}}, "c", "is not allowed here"),
         ({"items": False}, [1], "must be empty"),
         ({"prefixItems": [True], "items": False}, [1, 2], "must be at most 1 item long"),
-        ({"uniqueItems": True}, [1, 1], "must not hold an item twice"),
-        ({"contains": {"type": "null"}}, [1], "must hold at least 1 item that is null"),
+        ({"uniqueItems": True}, [1, 1], "must not contain an item twice"),
+        ({"contains": {"type": "null"}}, [1], "must contain at least 1 item that is null"),
     ],
 )
 def test_a_secret_is_told_what_it_must_be(rule: dict[str, Any], value: Any, message: str) -> None:

@@ -28,7 +28,7 @@ def account_steps(aws: AwsClients) -> Iterator[Step]:
         return
     quota = account.get("SendQuota")
     if not isinstance(quota, dict):
-        text = f"What answered in {region} is not Amazon SES: it told of no sending quota."
+        text = f"The service that answered in {region} is not Amazon SES: its answer has no sending quota."
         yield Step("quota", _QUOTA, passed=False, message=text, hint="Check the endpoint.")
         return
     yield Step("quota", _QUOTA, passed=True, message=_quota(quota, region), mandatory=False)

@@ -187,7 +187,7 @@ def _split(text: str) -> list[tuple[str, str]]:
             parts.append((text[start : match.start()].strip(), mark))
             start = match.end()
     if len(closers) > 1:
-        raise AddressError(f"holds an opening quote or bracket without its {closers[-1]!r}", text.strip())
+        raise AddressError(f"contains an opening quote or bracket without its {closers[-1]!r}", text.strip())
     return [*parts, (text[start:].strip(), "")]
 
 
@@ -219,7 +219,7 @@ def _unquote(match: re.Match[str]) -> str:
 def _check_printable(text: str, given: str) -> None:
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
-        raise AddressError(f"holds U+{ord(unprintable[0]):04X}, which no address may hold", given)
+        raise AddressError(f"contains U+{ord(unprintable[0]):04X}, which is not allowed in an address", given)
 
 
 def _check_local(local: str, given: str) -> None:
@@ -261,13 +261,13 @@ def _domain_fault(domain: str) -> str:
 def _idna(domain: str, given: str) -> str:
     dropped = _DROPPED.search(domain)
     if dropped:
-        raise AddressError(f"holds the invisible character U+{ord(dropped[0]):04X} in its domain", given)
+        raise AddressError(f"contains the invisible character U+{ord(dropped[0]):04X} in its domain", given)
     import idna  # its tables cost 15 ms, and most mail never needs them
 
     try:
         return idna.encode(domain, uts46=True).decode("ascii").lower()
     except (idna.IDNAError, UnicodeError) as error:
-        fault = str(error) if domain.isprintable() else "it holds a character that no domain may hold"
+        fault = str(error) if domain.isprintable() else "it contains a character that is not allowed in a domain"
         raise AddressError(f"has a domain that is not valid: {fault}", given) from None
 
 

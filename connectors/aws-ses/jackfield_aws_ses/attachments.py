@@ -134,7 +134,7 @@ def _from_text(name: str, text: str) -> Attachment:
     try:
         data = text.encode()
     except UnicodeEncodeError:
-        raise AttachmentError("holds half of a surrogate pair, which is no text", name) from None
+        raise AttachmentError("contains an unpaired surrogate, which is not valid Unicode", name) from None
     kind = guess_content_type(clean_file_name(name), TEXT)
     return Attachment(name, f"{kind}; charset=utf-8" if kind.startswith("text/") and kind != TEXT else kind, data)
 
@@ -169,4 +169,4 @@ def _payload(name: str, payload: str, *, encoded: bool) -> bytes | str:
     try:
         return unquote_to_bytes(payload)
     except UnicodeEncodeError:
-        raise AttachmentError("holds half of a surrogate pair, which is no text", name) from None
+        raise AttachmentError("contains an unpaired surrogate, which is not valid Unicode", name) from None

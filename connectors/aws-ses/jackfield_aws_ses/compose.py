@@ -131,7 +131,7 @@ class _Faults:
             seen.add(name)
             fields.append((name, value))
         if len(fields) > MAX_TAGS:
-            self.add("/tags", f"holds {len(fields)} tags; Amazon SES takes at most {MAX_TAGS}", "maxItems")
+            self.add("/tags", f"contains {len(fields)} tags; Amazon SES accepts at most {MAX_TAGS}", "maxItems")
         return tuple(fields)
 
     def size(self, message: Message) -> None:

@@ -166,17 +166,17 @@ def _uris(value: str | Iterable[str]) -> list[str]:
 def _check_uri(uri: str, scheme: str) -> None:
     header = "List-Unsubscribe"
     if scheme not in {"https", "mailto"}:
-        raise HeaderError(f"holds {uri[:100]!r}, which is neither an https nor a mailto address", header)
+        raise HeaderError(f"contains {uri[:100]!r}; expected an https or mailto URI", header)
     if not _URI.fullmatch(uri) or len(uri) > _MAX_WORD - 3:
-        raise HeaderError(f"holds {uri[:100]!r}, which is not a URI in ASCII of at most {_MAX_WORD - 3} characters", header)
+        raise HeaderError(f"contains {uri[:100]!r}; expected an ASCII URI of at most {_MAX_WORD - 3} characters", header)
     try:
         if scheme == "mailto":
             parse_mailbox(unquote(urlsplit(uri).path))
         elif not urlsplit(uri).hostname:
-            raise HeaderError(f"holds {uri[:100]!r}, which names no host", header)
+            raise HeaderError(f"contains {uri[:100]!r}, which has no host", header)
     except AddressError as error:
-        raise HeaderError(f"holds a mailto address: {error}", header) from None
+        raise HeaderError(f"contains an invalid mailto address: {error}", header) from None
     except ValueError as error:
         if isinstance(error, HeaderError):
             raise
-        raise HeaderError(f"holds {uri[:100]!r}, which is not a URI", header) from None
+        raise HeaderError(f"contains {uri[:100]!r}, which is not a URI", header) from None

@@ -144,7 +144,7 @@ class Email(Inputs):
         """The message as it will be sent; only for valid inputs."""
         found = self._outcome[0]
         if found is None:
-            raise ValueError("these inputs broke their rules")
+            raise ValueError("the inputs are invalid")
         return found
 
     @cached_property

@@ -124,14 +124,14 @@ def _head(message: Message) -> bytes:
 def _check_subject(subject: str) -> None:
     unprintable = _UNPRINTABLE.search(subject)
     if unprintable:
-        raise MessageError(f"holds the control character U+{ord(unprintable[0]):04X}", "subject")
+        raise MessageError(f"contains the control character U+{ord(unprintable[0]):04X}", "subject")
 
 
 def _octets(field: str, text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise MessageError("holds half of a surrogate pair, which is no text", field) from None
+        raise MessageError("contains an unpaired surrogate, which is not valid Unicode", field) from None
 
 
 def _field(name: str, value: str) -> bytes:
@@ -162,7 +162,7 @@ def _text(field: str, text: str) -> bytes:
     try:
         encoding, lines = encode_text(text)
     except UnicodeEncodeError:
-        raise MessageError("holds half of a surrogate pair, which is no text", field) from None
+        raise MessageError("contains an unpaired surrogate, which is not valid Unicode", field) from None
     kind = "html" if field == "html" else "plain"
     head = f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
     return head.encode("ascii") + lines

@@ -118,4 +118,4 @@ def _cleaned(text: str) -> str:
 
 def _foreign_reason(text: str) -> str:
     match = next(_FOREIGN.finditer(text))
-    return f"is not base64: it holds {match[0]!r} at position {match.start()}"
+    return f"is not base64: it contains {match[0]!r} at position {match.start()}"

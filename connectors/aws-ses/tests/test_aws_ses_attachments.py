@@ -81,10 +81,10 @@ def test_base64_in_the_usual_dialects(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("QUJ!", "is not base64: it holds '!' at position 3"),
-        ("QUJDé", "is not base64: it holds 'é' at position 4"),
-        ("QUJ\ud800", "is not base64: it holds '\\ud800' at position 3"),
-        ("QUJD\0", "is not base64: it holds '\\x00' at position 4"),
+        ("QUJ!", "is not base64: it contains '!' at position 3"),
+        ("QUJDé", "is not base64: it contains 'é' at position 4"),
+        ("QUJ\ud800", "is not base64: it contains '\\ud800' at position 3"),
+        ("QUJD\0", "is not base64: it contains '\\x00' at position 4"),
         ("Q", "is not base64: its length does not fit, so a part of it may be missing"),
         ("QUJDQ", "is not base64: its length does not fit, so a part of it may be missing"),
         ("QUJD=", "is not base64: its length does not fit, so a part of it may be missing"),
@@ -130,10 +130,10 @@ def test_broken_base64_is_refused(text: str, reason: str) -> None:
         ),
         ({"a": {"data": "", "contentType": "a/" + "b" * 77}}, "has a content type of more than 78 characters", "/a/contentType"),
         ({"a.exe": ""}, "is of a type that Amazon SES does not accept ('.exe')", "/a.exe"),
-        ({"a": "\ud800"}, "holds half of a surrogate pair, which is no text", "/a"),
-        ({"a": "data:,\ud800"}, "holds half of a surrogate pair, which is no text", "/a"),
+        ({"a": "\ud800"}, "contains an unpaired surrogate, which is not valid Unicode", "/a"),
+        ({"a": "data:,\ud800"}, "contains an unpaired surrogate, which is not valid Unicode", "/a"),
         ({"a": "data:image/png;base64"}, "is a data: URL without a ','", "/a"),
-        ({"a": "data:image/png;base64,QUJ!"}, "is not base64: it holds '!' at position 3", "/a"),
+        ({"a": "data:image/png;base64,QUJ!"}, "is not base64: it contains '!' at position 3", "/a"),
     ],
 )
 def test_refusals_point_at_their_member(value: object, reason: str, pointer: str) -> None:

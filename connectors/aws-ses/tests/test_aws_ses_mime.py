@@ -188,7 +188,7 @@ def test_half_a_character_is_refused_by_field(field: str) -> None:
 @pytest.mark.parametrize("subject", ["a\r\nBcc: b@x.io", "a\nb", "a\rb", "a\0", "a\x85b", "a\u2028b"])
 def test_second_line_in_a_subject_is_refused(subject: str) -> None:
     """A subject of two lines, by any character that some receiver takes for a line end, is refused."""
-    with pytest.raises(MessageError, match=r"^'subject' holds the control character U"):
+    with pytest.raises(MessageError, match=r"^'subject' contains the control character U"):
         write_message(Message(SENDER, ADA, subject=subject, text="x"))
 
 

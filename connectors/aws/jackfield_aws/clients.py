@@ -72,7 +72,7 @@ class AwsClients:
         return f"AwsClients(region={self.region!r})"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("AWS clients are not pickled: they hold secrets")
+        raise TypeError("AWS clients cannot be pickled: they hold secrets")
 
 
 def _watched(spec: ClientSpec) -> Any:

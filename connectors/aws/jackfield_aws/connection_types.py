@@ -94,7 +94,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
 
     @property
     def reads_host_at(self) -> str:
-        """Pointer to the access key: with one, the host's own identity is not used."""
+        """Pointer to the access key: with one, the host's ambient credentials are not used."""
         return "/accessKeyId"
 
     def assumption(self, context: OpenContext) -> Assumption:

@@ -52,7 +52,7 @@ def _wanted(kind: str, reference: object) -> Mapping[str, str]:
         or not all(isinstance(value, str) for value in wanted.values())
     ):
         others = ", ".join(sorted(_MEMBERS[kind] - {_NAMED[kind]}))
-        raise ValueError(f"'${kind}' takes a name, or an object with '{_NAMED[kind]}', and of {others} what is needed")
+        raise ValueError(f"'${kind}' takes a name, or an object with '{_NAMED[kind]}' and optionally {others}")
     return wanted
 
 

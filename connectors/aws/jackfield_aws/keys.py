@@ -20,4 +20,4 @@ class Keys:
         return f"Keys(…{self.access_key_id[-4:]})"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("AWS keys are not pickled: they are secrets")
+        raise TypeError("AWS keys cannot be pickled: they are secrets")

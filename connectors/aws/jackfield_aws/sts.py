@@ -198,7 +198,7 @@ def _sts(caller: StsCaller, request: RoleRequest | None) -> Iterator[Any]:
         except (BotoCoreError, ClientError, ResponseParserError, OSError) as error:
             raise explain_sts(error, region=caller.region, identity=caller.identity, request=request) from None
         except (KeyError, TypeError, AttributeError):
-            text = "STS answered something that is no STS answer"
+            text = "STS returned an invalid response"
             raise Unavailable(text, hint="Check 'stsEndpoint' and AWS_ENDPOINT_URL_STS.", sent=Sent.NOTHING) from None
         finally:
             if client is not None:

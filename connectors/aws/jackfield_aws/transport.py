@@ -67,7 +67,7 @@ _GARBLED = _Fault(
     ended=True,
 )
 _UNSENDABLE = _Fault(
-    InvalidConnection, "the request could not be built: a key or an endpoint holds characters that HTTP does not allow",
+    InvalidConnection, "the request could not be built: a key or an endpoint contains characters that HTTP does not allow",
     "Store the Access Key ID, the session token and the endpoint again, without line breaks or blanks inside.",
 )  # fmt: skip
 _NO_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")

@@ -68,7 +68,7 @@ def test_a_token_that_cannot_be_sent_is_no_try(opener: Opener, aws: FakeAws, mon
     """What the host brings along is judged before it is sent: no try has begun where a header cannot hold it."""
     monkeypatch.setenv("AWS_SESSION_TOKEN", token)
     context = opener.context(awsRegion="eu-west-1")
-    with entered(context.call), pytest.raises(InvalidConnection, match="a key or an endpoint holds characters") as raised:
+    with entered(context.call), pytest.raises(InvalidConnection, match="a key or an endpoint contains characters") as raised:
         AwsDefault().open(context).client("sesv2").get_account()
     assert (context.call.begun, raised.value.sent, aws.calls()) == (False, Sent.NOTHING, [])
     assert raised.value.hint

@@ -74,7 +74,7 @@ def test_the_lease_tells_when_it_ends_and_what_is_secret(opener: Opener, aws: Fa
     assert minted.expires_at == int(aws.sessions[0].expires_at)
     assert set(minted.secrets) == {aws.sessions[0].secret, aws.sessions[0].token}
     assert not any(secret in repr(minted) for secret in minted.secrets)
-    with pytest.raises(TypeError, match="not pickled"):
+    with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(minted)
 
 

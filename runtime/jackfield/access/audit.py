@@ -253,7 +253,7 @@ def _prefix(text: str) -> str:
 def _read_cursor(cursor: str) -> int:
     if cursor.isascii() and cursor.isdigit() and len(cursor) <= 15:
         return int(cursor)
-    raise InvalidInvocation("the cursor is not one that a list gave", hint="Start again without a cursor.")
+    raise InvalidInvocation("invalid cursor", hint="Start again without a cursor.")
 
 
 def _read_head(text: str) -> tuple[int, str]:

@@ -84,7 +84,7 @@ def _term(text: str) -> Fits:
         return _kind(kind, value)
     connector, slash, action = text.partition("/")
     if not slash:
-        raise PatternError(f"'{text[:80]}' is no term" if text else "it has an empty term")
+        raise PatternError(f"'{text[:80]}' is not a valid term" if text else "it has an empty term")
     if not _CONNECTOR.match(connector) or not _ACTION.match(action):
         raise PatternError(f"'{text[:80]}' is not a connector's key and an action's key")
     fits_connector, fits_action = _glob(connector), _glob(action)

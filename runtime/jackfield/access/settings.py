@@ -47,7 +47,7 @@ class Settings:
         :raises TypeError: if they are of another shape.
         """
         if not isinstance(data.get("retentionDays", 0), int):
-            raise TypeError("a number of days is no number")
+            raise TypeError("a number of days is not a number")
         known = {name: _frozen(data[member]) for name, member in _MEMBERS.items() if member in data}
         return cls(**{**known, "rules": Rules.from_json(data.get("rules", {}))})
 

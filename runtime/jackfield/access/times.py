@@ -37,4 +37,4 @@ def moment(text: str, now: float, direction: int, name: str) -> float:
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         hint = "Write a span such as 30d, 12h or 90m, or a date such as 2031-01-31 or 2031-01-31T12:00:00Z."
-        raise InvalidInvocation(f"{name} '{text[:80]}' is no span and no date", hint=hint) from None
+        raise InvalidInvocation(f"{name} '{text[:80]}' is neither a duration nor a date", hint=hint) from None

@@ -75,7 +75,7 @@ class NewToken:
         return f"<NewToken {self.token.id}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a new token is not pickled: its text is a secret")
+        raise TypeError("a new token cannot be pickled: its text is a secret")
 
 
 def read_token(row: Row) -> Token:

@@ -246,4 +246,4 @@ def _read_cursor(cursor: str) -> dict[str, Any]:
     try:
         return {"at": float(at), "id": identifier}
     except ValueError:
-        raise InvalidInvocation("the cursor is not one that a list gave", hint="Start again without a cursor.") from None
+        raise InvalidInvocation("invalid cursor", hint="Start again without a cursor.") from None

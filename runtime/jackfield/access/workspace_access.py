@@ -54,11 +54,11 @@ class Storage(Protocol):
 
     @property
     def database(self) -> Database:
-        """The database."""
+        """Database that stores the workspaces."""
 
     @property
     def vault(self) -> Vault:
-        """The vault that uses the database."""
+        """Vault that uses the database."""
 
 
 class WorkspaceAccess:
@@ -111,7 +111,7 @@ class WorkspaceAccess:
         try:
             token, ended = Tokens(self._storage.database, self._workspace, self._clock).standing(identifier)
         except UnknownToken:
-            return replace(caller, ended="is not there any more")
+            return replace(caller, ended="no longer exists")
         return replace(caller, scope=token.scope, rules=token.rules, token=token.id, ended=ended)
 
     def authorizer(self, caller: Caller) -> Authorizer:

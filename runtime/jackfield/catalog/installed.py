@@ -73,7 +73,7 @@ class Catalog:
         return [self.look(key, load=load)[0] for key in self]
 
     def look(self, key: str, *, load: bool = False) -> tuple[Entry, Manifest | None]:
-        """Return a connector's row and its manifest, None if it is broken. Does not cache the manifest."""
+        """Return a connector's row and its manifest. The manifest is None if the connector is broken; it is not cached."""
         try:
             manifest = self._manifests.get(key) or self._read(key)
             if load:

@@ -60,7 +60,7 @@ def _json(value: str, name: str, at: str, files: Files) -> Any:
 
 def _file(path: str, name: str, at: str, schema: Mapping[str, Any], files: Files) -> Any:
     if not path:
-        raise InvalidInvocation(f"'{name[:80]}=@' names no file", hint=f"{_FORMS} A value that starts with @ is written @@….")
+        raise InvalidInvocation(f"'{name[:80]}=@' has no file name", hint=f"{_FORMS} A value that starts with @ is written @@….")
     kind = kind_of(schema)
     if kind == "text":
         return files.read_text(path, at)

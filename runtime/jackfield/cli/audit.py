@@ -85,7 +85,7 @@ def _written(path: str, entries: Iterable[Mapping[str, Any]]) -> int:
                 file.write(json.dumps(entry) + "\n")
                 count += 1
     except OSError as fault:
-        hint = "Name a new file, in a folder that can be written."
+        hint = "Give a new file in a writable folder."
         raise InvalidInvocation(f"the file '{path[:200]}' cannot be written: {fault.strerror}", hint=hint) from None
     return count
 

@@ -55,7 +55,7 @@ def _check_json(document: object, name: str) -> None:
         elif isinstance(item, list):
             waiting.extend(item)
         elif isinstance(item, float) and not math.isfinite(item):
-            raise _refusal(f"{name} holds {item}, which is no number of JSON", "Put it in quotes, if text is meant.")
+            raise _refusal(f"{name} contains {item}, which is not a JSON number", "Put it in quotes, if text is meant.")
 
 
 def _refusal(message: str, hint: str | None = None) -> InvalidInvocation:

@@ -72,7 +72,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     extra = ["--inputs"] if arguments.inputs is not None else []
     extra += [word for word in (arguments.connector, arguments.action, *arguments.words) if word]
     if extra:
-        message = f"a file holds the whole invocation; '{extra[0]}' cannot be added"
+        message = f"a file contains the whole invocation; '{extra[0]}' cannot be added"
         raise UsageError(message, usage=arguments.usage, hint="Put it in the file.")
     path = STDIN if arguments.file is None else arguments.file
     changes = _changes(arguments)

@@ -111,7 +111,7 @@ class ConnectionStore:
         return f"<ConnectionStore of {self.workspace!r} in {self._database!r}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a store is not pickled: it holds secrets")
+        raise TypeError("a store cannot be pickled: it holds secrets")
 
     @property
     def is_near(self) -> bool:

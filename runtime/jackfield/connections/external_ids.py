@@ -46,9 +46,9 @@ def claim(transaction: Transaction, workspace: str, connection_id: str, external
         if not _claimed(transaction, workspace, connection_id, digest_of(value)):
             text = "another workspace uses this External ID"
             raise InvalidConnection(
-                "the External ID is taken",
+                "the External ID is already in use",
                 details=[Detail(f"/{field}", text)],
-                hint="Leave it out, and one is made for you; or make up another one that is long and random.",
+                hint="Omit it to have one generated, or choose another long random value.",
             )
 
 

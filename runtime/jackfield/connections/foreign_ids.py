@@ -26,7 +26,7 @@ def refuse_foreign_ids(database: Database, workspace: str, schema: Mapping[str, 
         row = database.look_up("SELECT workspace FROM external_ids WHERE digest = :digest", {"digest": digest_of(value)})
         if row is not None and row.workspace != workspace:
             raise InvalidConnection(
-                "the External ID is taken",
+                "the External ID is already in use",
                 details=[Detail(f"/{field}", "another workspace uses this External ID")],
-                hint="Store the connection without one, and one is made for you; or make up another one that is long and random.",
+                hint="Store the connection without one to have one generated, or choose another long random value.",
             )

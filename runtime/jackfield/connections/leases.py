@@ -70,7 +70,7 @@ class ConnectionCache:
         """Seconds that opening the connection took most recently."""
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("open connections are not pickled: they hold secrets")
+        raise TypeError("open connections cannot be pickled: they hold secrets")
 
     @property
     def redactor(self) -> Redactor:

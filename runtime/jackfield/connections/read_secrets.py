@@ -31,7 +31,7 @@ class _Place:
     read_at: float = 0.0
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("secrets are not pickled")
+        raise TypeError("secrets cannot be pickled")
 
 
 class ReadSecrets:
@@ -52,7 +52,7 @@ class ReadSecrets:
         return len(self._places)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("secrets are not pickled")
+        raise TypeError("secrets cannot be pickled")
 
     def find(self, kind: str, target: object, read: Callable[[], str]) -> str:
         """Return the secret that ``target`` of ``kind`` names, from the cache or from ``read``. Errors are not cached."""

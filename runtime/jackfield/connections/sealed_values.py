@@ -25,7 +25,7 @@ class Parts:
     secrets: Mapping[str, bytes]
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("connection values are not pickled: they hold secrets")
+        raise TypeError("connection values cannot be pickled: they hold secrets")
 
 
 def parted(schema: Schema, values: Mapping[str, Any]) -> Parts:

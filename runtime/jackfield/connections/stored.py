@@ -62,4 +62,4 @@ class StoredConnection:
         return f"<StoredConnection {self.name} {self.type}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a connection is not pickled: it holds secrets")
+        raise TypeError("a connection cannot be pickled: it holds secrets")

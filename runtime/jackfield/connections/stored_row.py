@@ -106,7 +106,7 @@ class Draft:
     outcome: Outcome = field(default_factory=Outcome)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("connection values are not pickled: they hold secrets")
+        raise TypeError("connection values cannot be pickled: they hold secrets")
 
     def parts(self) -> Parts:
         """Return the values in two parts.

@@ -172,7 +172,7 @@ class Minted:
     secrets: tuple[str, ...] = ()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a minted credential is not pickled: it holds secrets")
+        raise TypeError("a minted credential cannot be pickled: it holds secrets")
 
 
 class Leases(Protocol):
@@ -211,7 +211,7 @@ class OpenContext:
     guard: Guard = ANYWHERE
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("an open context is not pickled: its environment and leases hold secrets")
+        raise TypeError("an open context cannot be pickled: its environment and leases hold secrets")
 
     @property
     def invocation_id(self) -> str:

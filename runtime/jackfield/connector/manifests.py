@@ -48,7 +48,7 @@ def _inlined(node: Any, definitions: Mapping[str, Any], inside: tuple[str, ...])
     if isinstance(node.get("$ref"), str):
         name = node["$ref"].rpartition("/")[2]
         if name in inside:
-            raise DeclarationError(f"the model '{name}' holds itself; take any object there, and judge it in rules()")
+            raise DeclarationError(f"the model '{name}' contains itself; accept any object there, and check it in rules()")
         beside = {key: value for key, value in node.items() if key != "$ref"}
         return {**_inlined(definitions[name], definitions, (*inside, name)), **_inlined(beside, definitions, inside)}
     return {key: _inlined(value, definitions, inside) for key, value in node.items() if key != "discriminator"}

@@ -53,7 +53,7 @@ class Inputs(BaseModel):
     __str__ = __repr__
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("inputs are not pickled: they may hold secrets and messages")
+        raise TypeError("inputs cannot be pickled: they may hold secrets and messages")
 
 
 class Output(BaseModel):
@@ -117,4 +117,4 @@ class ConnectionType(BaseModel):
     __str__ = __repr__
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("connection values are not pickled: they hold secrets")
+        raise TypeError("connection values cannot be pickled: they hold secrets")

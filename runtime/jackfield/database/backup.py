@@ -42,13 +42,13 @@ def backup(database: Database, path: str | os.PathLike[str]) -> Backup:
     A backup of SQLite is itself a database, checked before it gets its name: to restore it, copy it to the database's path. A backup of
     PostgreSQL is an archive of ``pg_dump``, for ``restore``. Neither contains the master key.
 
-    :raises InvalidInvocation: if the path names no file.
+    :raises InvalidInvocation: if the path is not a file path.
     :raises UsageFault: if the file exists.
     :raises DatabaseUnfit: if PostgreSQL's ``pg_dump`` is not on the PATH.
     :raises Unavailable: if the file cannot be written, or the database cannot be read.
     """
     if not Path(path).name:
-        raise InvalidInvocation(f"the backup's path '{path}' names no file", hint="Name a new file in a folder that can be written.")
+        raise InvalidInvocation(f"the backup's path '{path}' is not a file path", hint="Give a new file in a writable folder.")
     version = database.version()
     with _new_file(Path(path)) as part:
         dialect = database.dialect
@@ -94,7 +94,7 @@ def _new_file(path: Path) -> Iterator[Path]:
         raise _file_exists(path) from None
     except OSError as fault:
         raise Unavailable(
-            f"the backup '{path}' cannot be written: {fault.strerror}", hint="Name a new file in a folder that can be written."
+            f"the backup '{path}' cannot be written: {fault.strerror}", hint="Give a new file in a writable folder."
         ) from None
     finally:
         with suppress(OSError):
@@ -162,7 +162,7 @@ def _check_archive(path: Path) -> None:
             f"the backup '{path}' is a SQLite database", hint="Stop jackfield, copy it to the place of the database, and start again."
         )
     if not head.startswith(_ARCHIVE):
-        raise DatabaseUnfit(f"the backup '{path}' is no archive of pg_dump", hint="Give a file that 'jackfield db backup' has written.")
+        raise DatabaseUnfit(f"the backup '{path}' is not a pg_dump archive", hint="Give a file that 'jackfield db backup' has written.")
 
 
 def _program(name: str, command: str) -> str:

@@ -111,7 +111,7 @@ def _notify(item: Unit, done: Done) -> None:
     try:
         done(item.value, item.error)
     except Exception:  # noqa: BLE001 (a failing callback must not stop the next ones)
-        _log.exception("what was to be told of a commit has failed")
+        _log.exception("the callback of a commit raised an exception")
 
 
 T = TypeVar("T")

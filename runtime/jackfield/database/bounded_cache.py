@@ -31,7 +31,7 @@ class Kept(Generic[K, V]):
         return f"<Kept {len(self)} of {self._limit}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("what is kept in memory is not pickled: it may hold secrets")
+        raise TypeError("cached values cannot be pickled: they may hold secrets")
 
     def get(self, key: K) -> V | None:
         """Return the value under ``key``; None if it is not cached."""

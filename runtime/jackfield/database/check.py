@@ -99,7 +99,7 @@ def _sqlite(transaction: Transaction) -> list[str]:
     pages = [row[0] for row in transaction.execute(f"PRAGMA integrity_check({_SHOWN})")]
     orphans = transaction.execute("PRAGMA foreign_key_check")
     return [f"damaged: {text}" for text in pages if text != "ok"] + [
-        f"a row of '{row.table}' refers to a row of '{row.parent}' that is not there" for row in orphans
+        f"a row of '{row.table}' refers to a row of '{row.parent}' that does not exist" for row in orphans
     ]
 
 

@@ -131,7 +131,7 @@ class Database:
 
     @property
     def writing(self) -> bool:
-        """True inside a transaction of this thread that writes: what it reads may yet be rolled back."""
+        """True in a write transaction of this thread, whose reads may include uncommitted data."""
         current = self._live().current
         return current is not None and current.mode is not Mode.READ
 
@@ -315,7 +315,7 @@ def _dialect(url: str, wait: float) -> Dialect:
         except ImportError:
             raise DatabaseUnfit("PostgreSQL needs the extra 'postgres'", hint="Install it: pip install 'jackfield[postgres]'.") from None
         return PostgresDialect(url, wait=wait)
-    raise UsageFault("the database's URL is of no known kind", hint=_FORMS)
+    raise UsageFault("unsupported database URL", hint=_FORMS)
 
 
 def _path(rest: str) -> str:
@@ -324,7 +324,7 @@ def _path(rest: str) -> str:
         return ""
     path = rest[1:]
     if not rest.startswith("/") or not path or "?" in path or "\0" in path:
-        raise DatabaseUnfit("the database's URL names no file: after 'sqlite:///' stands a path, and no options", hint=_FORMS)
+        raise DatabaseUnfit("the database's URL is invalid: after 'sqlite:///', give a path without options", hint=_FORMS)
     if path == ":memory:":
         raise DatabaseUnfit("the database's URL names a file ':memory:'", hint="Write 'sqlite://' for a database of this process only.")
     folder = os.path.dirname(path)

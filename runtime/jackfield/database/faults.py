@@ -126,7 +126,7 @@ class Trouble(Enum):
     )
     DAMAGED = ("the database is damaged", "Run 'jackfield db check', and restore the last backup.")
     FAILING = ("the database cannot be written: its disk fails", "Look for disk errors in the system's log.")
-    SLOW = ("the database did not answer in time", "Look for what keeps it busy; 'jackfield db check' tells how it is.")
+    SLOW = ("the database did not answer in time", "Look for what keeps it busy; 'jackfield db check' reports its state.")
     BUSY = ("the database is busy: all its connections are in use", "Try again, or run fewer calls at once.")
     CLOSED = ("the database is closed", "Open it again before it is used.")
 

@@ -35,7 +35,7 @@ class MasterKey:
         return f"<MasterKey {', '.join(self._keys)}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a master key is not pickled: it is a secret")
+        raise TypeError("a master key cannot be pickled: it is a secret")
 
     @property
     def ids(self) -> tuple[str, ...]:

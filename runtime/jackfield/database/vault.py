@@ -38,7 +38,7 @@ class _DataKey:
     """HMAC without data yet: copying it is cheaper than starting from the key."""
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a data key is not pickled")
+        raise TypeError("a data key cannot be pickled")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -67,7 +67,7 @@ class Vault:
         return f"<Vault of {self._database!r} with {self._master!r}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a vault is not pickled: it holds keys")
+        raise TypeError("a vault cannot be pickled: it holds keys")
 
     def seal(self, workspace: str, aad_parts: tuple[str, ...], plaintext: bytes) -> bytes:
         """Seal ``plaintext`` for one place: the workspace and ``aad_parts`` (for a secret: connection, field, version). Adds 37 bytes.

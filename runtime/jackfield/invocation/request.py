@@ -27,7 +27,7 @@ _MAX_LABELS = 100
 _CONTEXT_MEMBERS = ("traceparent", "correlationId", "labels")
 _NO_NAME = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_SAYS_NO_NAME = "holds control characters or half a character, which no name does"
+_SAYS_NO_NAME = "contains control characters or an unpaired surrogate, which are not allowed in a name"
 _MAX_VERSION_LENGTH = 200
 """Maximum characters of a version specifier: packaging takes half a second for one of 250 kB."""
 _MAX_FAULTS = 100
@@ -58,7 +58,7 @@ class Invocation:
         return f"Invocation({self.connector!r}, {self.action!r})"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("an invocation is not pickled: it may hold secrets and messages")
+        raise TypeError("an invocation cannot be pickled: it may hold secrets and messages")
 
     @classmethod
     def from_json(cls, data: object) -> Invocation:

@@ -51,7 +51,7 @@ def decode(text: str | bytes | bytearray) -> Any:
     except _RefusedJson as error:
         raise InvalidInvocation(f"the invocation is not JSON: {error}") from None
     except ValueError:  # an integer with more digits than Python converts
-        raise InvalidInvocation("the invocation holds a number with too many digits") from None
+        raise InvalidInvocation("the invocation contains a number with too many digits") from None
     check_depth(value)
     return value
 
@@ -67,7 +67,7 @@ def check_values(text: str | bytes | bytearray) -> None:
     octets = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
     if _structure(octets) > MAX_VALUES and _has_too_many(octets):
         raise InvalidInvocation(
-            f"the invocation holds more than {MAX_VALUES:,} values",
+            f"the invocation contains more than {MAX_VALUES:,} values",
             hint="Send text or files as strings, and large data in several invocations.",
         )
 

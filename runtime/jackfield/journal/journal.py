@@ -417,4 +417,4 @@ def _read_cursor(cursor: str) -> tuple[float, str]:
     try:
         return float(at), identifier
     except ValueError:
-        raise InvalidInvocation("the cursor is not one that a list gave", hint="Start again without a cursor.") from None
+        raise InvalidInvocation("invalid cursor", hint="Start again without a cursor.") from None

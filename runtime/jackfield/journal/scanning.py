@@ -96,5 +96,5 @@ class Scan:
             sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
             at, identifier = json.loads(self._vault.open(self._workspace, _PLACE, sealed))
         except (SealBroken, ValueError):
-            raise InvalidInvocation("the cursor is not one that a list gave", hint="Start again without a cursor.") from None
+            raise InvalidInvocation("invalid cursor", hint="Start again without a cursor.") from None
         return float(at), str(identifier)

@@ -29,7 +29,7 @@ __all__ = ["TargetSource", "Trial", "serving", "try_connection"]
 
 
 class TargetSource(Protocol):
-    """Source of targets: ``Targets`` for stored connections, a draft for itself."""
+    """Finder of a connection's target. ``Targets`` does this for stored connections; a draft returns its own."""
 
     def find(self, stored: StoredConnection, manifest: Manifest) -> Target:
         """Return the target that the connection makes for a connector."""

@@ -48,7 +48,7 @@ class ConnectionDraft:
     schemas: Schemas
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a draft is not pickled: it holds secrets")
+        raise TypeError("a draft cannot be pickled: it holds secrets")
 
     def find(self, _stored: StoredConnection, manifest: Manifest) -> Target:
         """Return the draft's target. It has no name, so that nothing of it is shared with the stored connection of that name.
@@ -104,7 +104,7 @@ class Drafter:
             elif values[field] != before and not self._may_choose(giver):
                 refused.append(Detail(f"/{field}", "is made by jackfield, and cannot be chosen"))
         if refused:
-            raise InvalidConnection("the External ID cannot be chosen", details=refused, hint="Leave it out; it is shown when it is made.")
+            raise InvalidConnection("the External ID cannot be chosen", details=refused, hint="Omit it: jackfield generates one.")
         return completed, tuple(made)
 
     def _may_choose(self, giver: Provenance) -> bool:

@@ -72,14 +72,15 @@ def _read(document: str | os.PathLike[str], giver: Provenance) -> list[StoredCon
 
 def _refuse_second(item: StoredConnection, first: StoredConnection) -> None:
     if item is not first:
-        text = f"the connection '{item.name}' is in {item.where} for the second time; the first is in {first.where}"
+        text = f"the connection '{item.name}' is defined twice: in {first.where} and in {item.where}"
         raise InvalidConnection(text, details=[Detail("/name", text)], hint="Rename or remove one of them.")
 
 
 def _warn_if_hidden(connections: ManagedConnections, item: StoredConnection, source: str | None) -> None:
     file = connections.known.in_files(item.name)
     if file is not None and source is not None:
-        _LOG.warning("the connection '%s' of %s goes before the stored one until the file is no longer read", item.name, file.source)
+        text = "the connection '%s' of %s takes precedence over the stored one until the file is no longer read"
+        _LOG.warning(text, item.name, file.source)
 
 
 def _store_one(

@@ -48,7 +48,7 @@ class Target:
     """Fields with an External ID that a caller over HTTP or MCP chose for an inline connection."""
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a target is not pickled: it holds secrets")
+        raise TypeError("a target cannot be pickled: it holds secrets")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -61,7 +61,7 @@ class Admitted:
     target: Target | None
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("an admitted invocation is not pickled: it may hold secrets")
+        raise TypeError("an admitted invocation cannot be pickled: it may hold secrets")
 
     @property
     def waived(self) -> tuple[str, ...]:

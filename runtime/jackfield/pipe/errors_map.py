@@ -1,4 +1,4 @@
-"""Map an exception of a try to an error with a code, and to what was sent. An author's mistake must never cause an unsafe retry."""
+"""Map an exception of an attempt to an error with a code, and to what was sent. An author's mistake must never cause an unsafe retry."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ class OpenConnection:
     """Drops the cached secrets that the connection refers to, after the provider has refused the credentials."""
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("an opening is not pickled: it holds secrets")
+        raise TypeError("an opening cannot be pickled: it holds secrets")
 
     def client(self, call: Call) -> Any:
         """Open a client for one attempt."""

@@ -40,7 +40,7 @@ _MAX_LOGGED = 100
 
 @dataclass(slots=True)
 class Run:
-    """Execution of one invocation's action, from its first try to its last."""
+    """Execution of one invocation's action, from its first attempt to its last."""
 
     invocation: Invocation
     connector: Connector
@@ -130,7 +130,7 @@ class Run:
             yield from self._retry_or_raise(tries, error, client)
 
     def _pace_by(self, error: JackfieldError | None, began: float) -> None:
-        """Report the outcome of a try to the rate limiter, which other invocations share."""
+        """Report the outcome of an attempt to the rate limiter, which other invocations share."""
         if self.pace is not None and error is None:
             self.pace.accepted(self.clock.monotonic())
         elif self.pace is not None and isinstance(error, RateLimited):
@@ -176,7 +176,8 @@ class Run:
             raise Cancelled("the invocation was cancelled while it waited for its next attempt")
 
     def _slot(self) -> float:
-        """Return the seconds until the rate limiter's next slot; 0 if there is no limiter, or other invocations wait for it."""
+        """Return the seconds until the rate limiter's next slot; 0 without a limiter, or if invocations wait in line: the slot is then
+        theirs."""
         return 0.0 if self.pace is None or self.pace.waiting else self.pace.earliest(self.clock.monotonic())
 
     def _final_error(self, error: JackfieldError) -> JackfieldError:
@@ -187,7 +188,7 @@ class Run:
 
     @property
     def attempts(self) -> int:
-        """Number of tries of the provider's operation that were begun; further pages that succeeded do not count."""
+        """Number of attempts started at the provider's operation. Successful pages after the first are not counted."""
         return self.failed + self.fetched
 
     def interrupted(self) -> JackfieldError:

@@ -131,7 +131,7 @@ class Needle:
         self.token = token
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a needle is not pickled: it is a secret")
+        raise TypeError("a needle cannot be pickled: it is a secret")
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield its spans in ``text``; overlapping ones are merged."""
@@ -180,7 +180,7 @@ class Form:
         self._texts: tuple[list[str], list[str]] | None = None
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a form is not pickled: it holds a secret")
+        raise TypeError("a form cannot be pickled: it holds a secret")
 
     @property
     def needles(self) -> Iterable[Needle]:

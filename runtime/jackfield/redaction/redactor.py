@@ -179,7 +179,7 @@ class Redactor:
 
 def _is_searchable(secret: object) -> bool:
     if not isinstance(secret, str):
-        raise TypeError(f"a secret must be a text, not {type(secret).__name__}")
+        raise TypeError(f"a secret must be a string, not {type(secret).__name__}")
     return bool(secret.strip().strip("*"))
 
 

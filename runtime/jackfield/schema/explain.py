@@ -139,7 +139,7 @@ class Explainer:
         return Explainer(self.facts, self._sentences, value, base=base, root_value=self._root_value, errors=errors, odd=self._odd_names)
 
     def shown_value(self, fault: Fault) -> str | None:
-        """Return the value as a message may quote it; None if it is long, a container, or marked as secret here or above."""
+        """Return the value as a message may quote it; None if it is long, a container, or marked as secret (see ``is_secret``)."""
         return quote(fault.value) if may_quote(fault.value) and not self.is_secret(fault.path) else None
 
     def is_secret(self, path: str) -> bool:

@@ -46,7 +46,7 @@ def _byte_fault(text: str) -> str | None:
 
 
 def _is_base64(text: str) -> bool:
-    """Check for padded Base64 (RFC 4648 §4), without decoding a copy: an attachment has megabytes."""
+    """Check for padded Base64 (RFC 4648 §4), without decoding a copy: attachments can be several megabytes."""
     if len(text) % 4 or not text.isascii():
         return False
     padding = text.encode("ascii").translate(None, _BASE64)

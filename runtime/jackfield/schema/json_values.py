@@ -26,7 +26,7 @@ __all__ = ["is_json", "to_json"]
 _PLAIN = frozenset({bool, type(None)})
 _SMALL = 1 << 64
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_NO_UNICODE = "holds a character that is not valid Unicode (a lone surrogate)"
+_NO_UNICODE = "contains a character that is not valid Unicode (a lone surrogate)"
 _FOREIGN_FAULTS = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 _WORDS: Mapping[type, str] = {
     bytes: "bytes are not; give base64 text",

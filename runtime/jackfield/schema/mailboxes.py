@@ -73,7 +73,7 @@ def mailbox_fault(text: str) -> str | None:
     text = text.strip()
     control = _CONTROL.search(text)
     if control:
-        return f"holds the control character U+{ord(control[0]):04X}"
+        return f"contains the control character U+{ord(control[0]):04X}"
     if text.endswith(")") and text.rfind("(") > 0:
         text = text[: text.rfind("(")].rstrip()
     if text.endswith(">"):
@@ -87,9 +87,9 @@ def mailbox_list_fault(text: str) -> str | None:
     for parts in _mailboxes(text):
         fault = mailbox_fault(", ".join(parts)) and mailbox_fault(parts[0])
         if fault:
-            return f"holds {quote(parts[0])}, which {fault}"
+            return f"contains {quote(parts[0])}, which {fault}"
         found = True
-    return None if found else "holds no email address"
+    return None if found else "contains no email address"
 
 
 def split_mailboxes(text: str) -> Iterator[tuple[str, str]]:
@@ -147,7 +147,7 @@ def _local_fault(local: str, *, foreign: bool) -> str | None:
 def _domain_fault(domain: str) -> str | None:
     dropped = _DROPPED.search(domain)
     if dropped:
-        return f"holds the invisible character U+{ord(dropped[0]):04X} in its domain"
+        return f"contains the invisible character U+{ord(dropped[0]):04X} in its domain"
     labels = _DOTS.sub(".", domain).split(".")
     if len(labels) == 1 and _DOMAIN_LABEL.fullmatch(domain):
         return f"{_NOT} (no dot in its domain)"

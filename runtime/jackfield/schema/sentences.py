@@ -164,8 +164,8 @@ def _too_many(scope: Explainer, path: str, limit: int, actual: int, keyword: str
 
 def _unique(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     twins = None if scope.is_secret(fault.path) else first_twins(fault.value)
-    where = f": items {twins[0]} and {twins[1]} are the same" if twins else ""
-    yield fault.detail(f"must not hold an item twice{where}")
+    where = f": items {twins[0]} and {twins[1]} are equal" if twins else ""
+    yield fault.detail(f"must not contain an item twice{where}")
 
 
 def _contains(scope: Explainer, fault: Fault) -> Iterator[Detail]:
@@ -174,7 +174,8 @@ def _contains(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     part = scope.facts.validator_at(f"{fault.place}/contains")
     tail = "" if scope.is_secret(fault.path) else f", not {sum(map(part.is_valid, fault.value))}"
     are = "is" if limit == 1 else "are each"
-    words = f"must hold at {'most' if most else 'least'} {count(limit, 'item')} that {are} {described(scope.facts, node['contains'])}{tail}"
+    bound = f"{'most' if most else 'least'} {count(limit, 'item')}"
+    words = f"must contain at {bound} that {are} {described(scope.facts, node['contains'])}{tail}"
     yield Detail(shown(fault.path), words, "maxContains" if most else "contains")
 
 

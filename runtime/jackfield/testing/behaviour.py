@@ -103,7 +103,7 @@ def _at(number: int, answer: Answer, well: Script) -> Script:
 
 
 class _Rebinding(Guard):
-    """Guard during DNS rebinding: the name was harmless when checked, and is internal when connected to."""
+    """Guard during DNS rebinding: the name was harmless when checked, and resolves to an internal address on connect."""
 
     __slots__ = ()
 

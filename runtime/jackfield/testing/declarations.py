@@ -92,7 +92,7 @@ def _schemas_mean_the_same(subject: Subject) -> Iterator[str]:
         try:
             Draft202012Validator.check_schema(schema)
         except SchemaError as error:
-            yield f"{where} is no schema to jsonschema: {error.message}"
+            yield f"{where} is not a schema to jsonschema: {error.message}"
     for where, schema, values in _example_values(subject):
         ours, other = compile_schema(schema), Draft202012Validator(schema)
         try:
@@ -124,14 +124,14 @@ def _paging_names_exist(subject: Subject) -> Iterator[str]:
         if paging is not None:
             wanted = {paging.token_input, paging.all_input, paging.size_input} - {None} - {*action.inputs["properties"]}
             wanted |= {paging.token_output, paging.items} - {*action.output["properties"]}
-            yield from (f"paging of '{action.key}' names '{name}', which is not there" for name in sorted(map(str, wanted)))
+            yield from (f"paging of '{action.key}' names '{name}', which does not exist" for name in sorted(map(str, wanted)))
 
 
 def _limits_name_what_exists(subject: Subject) -> Iterator[str]:
     for kind in subject.manifest.connection_types.values():
         served = [key for key in subject.manifest.actions if kind.can_serve(key)]
         if kind.serves is not None and {*kind.serves.actions} != {*served}:
-            yield f"'{kind.key}' serves actions that are not there"
+            yield f"'{kind.key}' serves actions that do not exist"
         for name in kind.waives:
             models = [subject.connector.actions[key].inputs for key in served if name in subject.manifest.actions[key].inputs["properties"]]
             fields = [field for model in models for field in model.model_fields.values() if field.alias == name]
@@ -145,7 +145,7 @@ def _options_exist(subject: Subject) -> Iterator[str]:
         for name, field in schema.get("properties", {}).items():
             source = field.get("x-jackfield", {}).get("options")
             if source is not None and source not in known:
-                yield f"{where}: '{name}' takes its choices from '{source}', which is no option source"
+                yield f"{where}: '{name}' takes its choices from '{source}', which is not an option source"
 
 
 def _secrets_marked(subject: Subject) -> Iterator[str]:

@@ -117,7 +117,7 @@ class SmtpClient:
         return "SmtpClient()"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("SMTP clients are not pickled: they hold open connections")
+        raise TypeError("SMTP clients cannot be pickled: they hold open connections")
 
     def send(self, email: Email) -> str:
         """Send the message and return the id assigned by Amazon SES.

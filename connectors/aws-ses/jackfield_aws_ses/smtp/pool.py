@@ -33,7 +33,7 @@ class Pool:
         self._closing = weakref.finalize(self, _close, self._idle)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("open connections are not pickled: they are signed in")
+        raise TypeError("open connections cannot be pickled: they are signed in")
 
     def take(self, deadline: Deadline) -> Session | None:
         """Return the most recently used connection, with a new ``deadline``; None if none is fresh enough."""

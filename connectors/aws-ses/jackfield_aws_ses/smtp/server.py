@@ -52,7 +52,7 @@ class Login:
     derived: bool = False
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a login is not pickled: it holds a password")
+        raise TypeError("a login cannot be pickled: it holds a password")
 
 
 def trust(environment: Mapping[str, str]) -> ssl.SSLContext:

@@ -184,7 +184,7 @@ def _parts(value: object) -> Iterator[Part]:
         try:
             pattern = re.compile(value["pattern"])
         except re.error as error:
-            raise AliasError(f"a pattern is no regular expression: {error}") from None
+            raise AliasError(f"a pattern is not a regular expression: {error}") from None
         if not pattern.groups:
             raise AliasError("a pattern has no group")
         yield Part(value["name"], pattern)

@@ -108,7 +108,7 @@ def _scalar(value: object, at: str) -> str | None:
         return value
     if isinstance(value, bool | int | float):
         return json.dumps(value)
-    raise ForeignError(f"{at}: must be a text, a number or a boolean, not {_shown(value)}")
+    raise ForeignError(f"{at}: must be a string, a number or a boolean, not {_shown(value)}")
 
 
 def _scopes(value: object) -> Iterator[str]:
@@ -130,7 +130,7 @@ def _object(data: Mapping[str, Any], name: str, at: str) -> Mapping[str, Any]:
 def _text(data: Mapping[str, Any], name: str, at: str) -> str:
     value = data.get(name)
     if not isinstance(value, str) or not value:
-        raise ForeignError(f"{at}{name}: must be a text, not {'an empty one' if value == '' else _shown(value)}")
+        raise ForeignError(f"{at}{name}: must be a string, not {'an empty one' if value == '' else _shown(value)}")
     return value
 
 

@@ -67,11 +67,11 @@ def _read(key: str, entry: object, document: Document, around: Surroundings) -> 
 def _validated(entry: Mapping[str, Any]) -> tuple[str, str]:
     name, kind, description = entry.get("name"), entry.get("provider"), entry.get("description")
     if not isinstance(name, str) or not 1 <= len(name) <= _MAX_NAME:
-        raise ForeignError(f"name: must be a text of 1 to {_MAX_NAME} characters")
+        raise ForeignError(f"name: must be a string of 1 to {_MAX_NAME} characters")
     if not isinstance(kind, str) or not _TYPE.match(kind):
         raise ForeignError("provider: must be a type such as email.ses (2 to 50 letters, digits, dots, underscores or hyphens)")
     if description is not None and (not isinstance(description, str) or len(description) > _MAX_DESCRIPTION):
-        raise ForeignError(f"description: must be a text of at most {_MAX_DESCRIPTION} characters")
+        raise ForeignError(f"description: must be a string of at most {_MAX_DESCRIPTION} characters")
     return name, kind.lower()
 
 

@@ -80,7 +80,7 @@ def _services(content: object) -> Mapping[str, Any]:
         if inner is None:
             return content
         content = inner
-    raise ForeignError("must be an object: the service bindings by label")
+    raise ForeignError("must be an object that maps each label to a list of service bindings")
 
 
 def _bindings(services: Mapping[str, Any]) -> Iterator[_Binding]:
@@ -114,7 +114,7 @@ def _alias(binding: _Binding, aliases: Mapping[str, Alias]) -> Alias | None:
         field = next((item for item in alias.raw.get("host") or () if not is_blank(binding.credentials.get(item))), None)
         host = binding.credentials[field] if field is not None else ""
         if not isinstance(host, str):
-            raise ForeignError(f"{field}: must be a text, the name of a host")
+            raise ForeignError(f"{field}: must be a string with the name of a host")
         if host and re.search(wanted, host) is not None:
             return alias
     return None

@@ -102,7 +102,7 @@ def _lines(top: int) -> list[Markup]:
 
 
 def _times(buckets: Sequence[Bucket], wide: float) -> list[Markup]:
-    """Label the start of every few buckets and the end of the last; with days if the span is longer than two."""
+    """Label the start of every few buckets and the end of the last. Labels are dates if the span exceeds two days."""
     if not buckets:
         return []
     days = buckets[-1].end - buckets[0].begin > 2 * _DAY

@@ -42,7 +42,7 @@ _EXPOSED = ["Location", "ETag", "Retry-After", "X-Request-Id", "Preference-Appli
 _INVOKE = "/v1/invocations"
 _COMPRESS_FROM = 1024
 """Bytes."""
-_WORDS = {404: "there is no such thing here", 405: "this method is not allowed here"}
+_WORDS = {404: "no such resource", 405: "this method is not allowed here"}
 
 
 def build_app(server: ServerContext, mounts: Iterable[Mount] = ()) -> Starlette:

@@ -149,7 +149,7 @@ def _matched(request: Request, found: dict[str, Any]) -> int | None:
     :raises Problem: 412 if the connection has another version now, 400 if the header is empty.
     """
     if not request.headers.get("if-match", "*").strip():
-        raise Problem(400, "the header 'If-Match' is empty: give the ETag that was seen, or leave it out")
+        raise Problem(400, "the header 'If-Match' is empty: send the ETag you last received, or omit the header")
     tags = _tags(request.headers.get("if-match", "*"))
     if "*" in tags:
         return None

@@ -26,7 +26,7 @@ def check_request(request: Request, operation: Operation) -> None:
     :raises Problem: 400 for the query, 404 for the path, 415 for a body that is not JSON.
     """
     if any(_CONTROL.search(value) for value in request.path_params.values()):
-        raise Problem(404, "there is no such thing here")
+        raise Problem(404, "no such resource")
     if request.scope["query_string"]:
         _check_query(request, operation)
     if operation.body is not None and operation.body != "*/*":
@@ -64,7 +64,7 @@ def _check_query(request: Request, operation: Operation) -> None:
 
 def _fault(schema: Mapping[str, Any], value: str) -> str | None:
     if _CONTROL.search(value):
-        return "holds control characters"
+        return "contains control characters"
     if schema["type"] == "integer":
         low, high = schema["minimum"], schema["maximum"]
         good = value.isascii() and value.isdigit() and len(value) <= 9 and low <= int(value) <= high
@@ -74,5 +74,5 @@ def _fault(schema: Mapping[str, Any], value: str) -> str | None:
     if len(value) > schema.get("maxLength", len(value)):
         return f"may have {schema['maxLength']} characters"
     if not re.search(schema.get("pattern", ""), value):
-        return "must be what a list gave"
+        return "must be a cursor that a list returned"
     return None

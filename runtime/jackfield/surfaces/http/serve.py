@@ -209,7 +209,7 @@ class _Regular(logging.Filter):
         """Return whether the record stays an error."""
         if not record.msg.startswith("Cancel %s running task(s)"):
             return True
-        _LOG.info("the time to stop is over: %s requests were given up, and the journal holds their outcome", *(record.args or (0,)))
+        _LOG.info("the time to stop is over: %s requests were given up, and the journal has their outcome", *(record.args or (0,)))
         return False
 
 

@@ -1,4 +1,4 @@
-"""JSON Schemas of the API's requests and responses, by name. Those of Invocation and Result are the published ones."""
+"""JSON Schemas of the API's requests and responses, by name, including the published Invocation and Result schemas."""
 
 from __future__ import annotations
 

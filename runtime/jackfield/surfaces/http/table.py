@@ -26,7 +26,7 @@ _FORCE: Mapping[str, Schema] = {"force": {**_FLAG, "description": "Keep the conn
 
 def _page(cursor: str) -> Mapping[str, Schema]:
     """Return the query parameters of a list, with the pattern of its cursors."""
-    return {"limit": _LIMIT, "cursor": {"type": "string", "pattern": f"^{cursor}$", "description": "What the list gave as nextCursor."}}
+    return {"limit": _LIMIT, "cursor": {"type": "string", "pattern": f"^{cursor}$", "description": "The nextCursor of the previous page."}}
 
 
 _BY_NUMBER, _BY_KEY, _BY_MOMENT = "[0-9]{1,9}", "[A-Za-z0-9._-]{0,100}", "[0-9]{1,12}([.][0-9]{1,20})?~[0-9a-f-]{1,36}"

@@ -25,7 +25,7 @@ that the client has left: what was not sent is then not sent (docs/concepts.md).
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """One caller at one workspace's runtime. ``origin`` is the URL of the HTTP API; None if there is none."""
+    """Caller of a tool, and the runtime of their workspace. ``origin`` is the URL of the HTTP API; None if there is none."""
 
     runtime: Jackfield
     caller: Caller

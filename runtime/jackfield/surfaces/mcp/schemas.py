@@ -1,4 +1,4 @@
-"""Schemas of the tools: the published ones of Invocation and Result, adapted to tools."""
+"""Schemas of the tools: the published Invocation and Result schemas, adapted to tools."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class Wire:
             return
         identifier = found.get("id") if isinstance(found, dict) else None
         known = identifier if isinstance(identifier, str | int) and not isinstance(identifier, bool) else None
-        text = "the line is no message of JSON-RPC 2.0: one object with 'jsonrpc', 'method' and, in a request, 'id'"
+        text = "the line is not a JSON-RPC 2.0 message: one object with 'jsonrpc', 'method' and, in a request, 'id'"
         if isinstance(found, dict) and found.get("jsonrpc") == "2.0" and isinstance(found.get("method"), str):
             text = "the message cannot be read: it is nested too deep, or its members have other types than JSON-RPC 2.0 gives them"
         await self._refuse(INVALID_REQUEST, text, known)

@@ -89,7 +89,7 @@ class Jwts:
         if kid is None:
             return None
         if not self._keys:
-            raise Problem(503, "the keys of the identity provider cannot be had now", {"Retry-After": f"{_FAILED:.0f}"})
+            raise Problem(503, "the identity provider's keys are currently unavailable", {"Retry-After": f"{_FAILED:.0f}"})
         try:
             found: dict[str, Any] = jwt.decode(
                 text,

@@ -41,7 +41,7 @@ class SealedFile:
         self._number = 0
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a file's key is not pickled")
+        raise TypeError("a file's key cannot be pickled")
 
     def write(self, chunk: bytes, *, last: bool = False) -> None:
         """Encrypt one chunk, which has `CHUNK` bytes unless it is the last."""

@@ -34,7 +34,8 @@ class Workflow:
             check_targets(found)
         except TaskError as error:
             raise InvalidInvocation(
-                f"{self.place}: the workflow '{self.name[:100]}': {error}", hint="Nothing was sent. jackfield runs notify, set and switch."
+                f"{self.place}: the workflow '{self.name[:100]}': {error}",
+                hint="Nothing was sent. Only the task types notify, set and switch are supported.",
             ) from None
         return found
 

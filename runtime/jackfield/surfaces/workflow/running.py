@@ -153,7 +153,7 @@ class Run:
 def _provider(task: Task, words: Mapping[str, Any], providers: Providers) -> Provider:
     name = words.get("provider") or task.type
     if not isinstance(name, str) or not name:
-        raise InvalidInvocation(f"'{task.name[:80]}': a provider must be named", hint="Give 'provider': its key, name or type.")
+        raise InvalidInvocation(f"'{task.name[:80]}': no provider is set", hint="Set 'provider' to the provider's key, name or type.")
     return providers.find(name, task.type)
 
 

@@ -49,7 +49,7 @@ def tasks_of_steps(steps: object) -> Iterator[Task]:
             raise TaskError(f"{at}: the task {_named(task)} is not supported; supported: notify")
         kind, words = step.get("type"), step.get("config")
         if kind is not None and not isinstance(kind, str):
-            raise TaskError(f"{at}.type: must be a text such as email")
+            raise TaskError(f"{at}.type: must be a string such as email")
         if not isinstance(words, Mapping):
             raise TaskError(f"{at}.config: must be an object with 'provider', 'to', 'subject' and 'body'")
         yield _task(str(step.get("name") or at), "notify", step, words, at, type=kind)
