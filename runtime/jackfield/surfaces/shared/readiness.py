@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import threading
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from jackfield.clock import within
 from jackfield.connector.shortage import exhausted
@@ -20,8 +17,6 @@ if TYPE_CHECKING:
     from jackfield.resources.storage import Storage
 
 __all__ = ["Readiness"]
-
-T = TypeVar("T")
 
 _FRESH = 2.0
 """Seconds for which an outcome is cached: probes cost at most one commit in that time."""
@@ -36,8 +31,8 @@ class Readiness:
     """Readiness check, cached. One check runs at a time, in its own thread: a hanging database blocks nothing else."""
 
     def __init__(self, storage: Storage, clock: Clock) -> None:
-        self.warm = threading.Event()
-        """Set once the process has loaded what its first call needs."""
+        self.warm_up: asyncio.Future[None] | None = None
+        """Loading of what the first call needs, once it has begun."""
         self._storage = storage
         self._clock = clock
         self._threads: Threads | None = None
@@ -47,7 +42,7 @@ class Readiness:
 
     async def fault(self) -> str | None:
         """Return why the process is not ready; None if it is. Wait briefly for a process that has just started."""
-        if not self.warm.is_set() and not await self._in_thread(partial(self.warm.wait, _PATIENCE)):
+        if self.warm_up is None or not (self.warm_up.done() or (await asyncio.wait({self.warm_up}, timeout=_PATIENCE))[0]):
             return "the catalog is being read"
         if not self._storage.enabled:
             return None
@@ -61,17 +56,14 @@ class Readiness:
 
     async def _look(self) -> None:
         try:
-            self._fault = await self._in_thread(self._found)
+            if self._threads is None:
+                self._threads = Threads(1, "jackfield-ready")
+            self._fault = await asyncio.get_running_loop().run_in_executor(self._threads, self._found)
         except (MemoryError, RuntimeError) as error:
             self._fault = f"the database cannot be looked at: {exhausted(error) or error}"
         finally:
             self._until = self._clock.monotonic() + _FRESH
             self._looking = None
-
-    async def _in_thread(self, step: Callable[[], T]) -> T:
-        if self._threads is None:
-            self._threads = Threads(1, "jackfield-ready")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, step)
 
     def _found(self) -> str | None:
         try:

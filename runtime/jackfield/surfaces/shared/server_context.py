@@ -124,7 +124,7 @@ class ServerContext:
     def start(self) -> None:
         """Start the queue workers; call it in the event loop."""
         asyncio.get_running_loop().set_default_executor(self._brief)
-        self._slow.submit(self._warm_up)
+        self.readiness.warm_up = asyncio.get_running_loop().run_in_executor(self._slow, self._warm_up)
         self._workers = QueueWorkers(self.runtimes, self.settings.queue_workers, self.metrics.note, lambda: self.stopping)
         self._workers.start()
         self._sweeper = asyncio.ensure_future(self._sweep())
@@ -137,8 +137,6 @@ class ServerContext:
                 importlib.import_module(name)
         except MemoryError as error:  # the calls that need it will say so
             _LOG.warning("not everything that the first call needs could be loaded: %s", error)
-        finally:
-            self.readiness.warm.set()
 
     def wake(self) -> None:
         """Notify the workers of a queued invocation."""
