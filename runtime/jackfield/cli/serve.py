@@ -11,8 +11,8 @@ from jackfield.cli.logs import announce, configure, writes_json
 from jackfield.cli.mounts import mounts
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.cli.quantities import DAY, MOST_AT_ONCE, count, duration, port, rate
-from jackfield.cli.starting import check_connection_files, declare_migrate, prepare_database, require_connection_files
+from jackfield.cli.quantities import MOST_AT_ONCE, count, port, rate
+from jackfield.cli.starting import check_connection_files, declare_migrate, declare_stop_within, prepare_database, require_connection_files
 from jackfield.errors import InvalidInvocation, JackfieldError
 
 if TYPE_CHECKING:
@@ -49,13 +49,7 @@ def _declare(parser: Parser) -> None:
         metavar="N",
         help="concurrent queued invocations per process (default 16); 0 = none",
     )
-    parser.add_argument(
-        "--stop-within",
-        type=duration(DAY),
-        default=30.0,
-        metavar="DURATION",
-        help="time for running invocations to finish on shutdown (default 30s)",
-    )
+    declare_stop_within(parser)
     parser.add_argument("--components", metavar="DIR", help="also serve Dapr's bindings API for these components, under /v1.0")
     declare_components(parser)
     parser.add_argument(

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from jackfield.cli.quantities import DAY, duration
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from jackfield.cli.parsing import Parser
     from jackfield.resources.storage import Storage
 
-__all__ = ["check_connection_files", "declare_migrate", "prepare_database", "require_connection_files"]
+__all__ = ["check_connection_files", "declare_migrate", "declare_stop_within", "prepare_database", "require_connection_files"]
 
 _LOG = logging.getLogger("jackfield.connections")
 
@@ -22,6 +23,17 @@ _LOG = logging.getLogger("jackfield.connections")
 def declare_migrate(parser: Parser) -> None:
     """Add ``--migrate``."""
     parser.add_argument("--migrate", action="store_true", help="first upgrade the database, like 'jackfield db upgrade'")
+
+
+def declare_stop_within(parser: Parser) -> None:
+    """Add ``--stop-within``."""
+    parser.add_argument(
+        "--stop-within",
+        type=duration(DAY),
+        default=30.0,
+        metavar="DURATION",
+        help="time for running invocations to finish on shutdown (default 30s)",
+    )
 
 
 def require_connection_files(environment: Mapping[str, str]) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from jackfield.cli.logs import announce, configure
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.cli.quantities import DAY, MOST_AT_ONCE, count, duration
-from jackfield.cli.starting import check_connection_files, declare_migrate, prepare_database, require_connection_files
+from jackfield.cli.quantities import MOST_AT_ONCE, count
+from jackfield.cli.starting import check_connection_files, declare_migrate, declare_stop_within, prepare_database, require_connection_files
 from jackfield.errors import InvalidInvocation, Unavailable
 
 if TYPE_CHECKING:
@@ -28,13 +28,7 @@ def _declare(parser: Parser) -> None:
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="HOST", help="an internal host that endpoints may name; repeatable"
     )
-    parser.add_argument(
-        "--stop-within",
-        type=duration(DAY),
-        default=30.0,
-        metavar="DURATION",
-        help="time for running invocations to finish on shutdown (default 30s)",
-    )
+    declare_stop_within(parser)
     declare_migrate(parser)
 
 

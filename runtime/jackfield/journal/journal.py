@@ -221,7 +221,7 @@ class Journal:
             rows = self._rows_of(transaction, [row.id for row in found[:fitting]])
         entries = [self._listed(row) for row in rows]
         if len(found) > fitting:
-            return entries, _cursor_of(rows[-1])  # of the row: the time of a damaged entry is not known
+            return entries, _cursor_of(found[fitting - 1])
         return entries, _cursor_of(last) if last is not None else None
 
     def completions(self, prefix: str) -> list[str]:

@@ -79,7 +79,7 @@ WHERE workspace = :workspace AND id = :id AND status = 'in_doubt'
 """
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM invocations WHERE workspace = :workspace"
 SIZE = "COALESCE(LENGTH(result), 0) + COALESCE(LENGTH(context), 0) AS size"
-SIZES = f"SELECT id, {SIZE} FROM invocations WHERE workspace = :workspace"
+SIZES = f"SELECT id, created_at, {SIZE} FROM invocations WHERE workspace = :workspace"
 SELECT_ONE = f"{SELECT.replace(' FROM ', ', inputs FROM ')} AND id = :id"
 COMPLETIONS = "SELECT id FROM invocations WHERE workspace = :workspace AND id >= :low AND id < :high ORDER BY id LIMIT 2"
 HELD_KEY = f"{SELECT} AND idempotency_key = :key AND key_held = 1"

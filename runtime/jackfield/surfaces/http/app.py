@@ -17,7 +17,7 @@ from starlette.routing import Route
 from jackfield.connector.shortage import exhausted
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.http.limits import Limits
-from jackfield.surfaces.http.middleware import Cors, Forwarded, Gzipped
+from jackfield.surfaces.http.middleware import COMPRESS_FROM, Cors, Forwarded, Gzipped
 from jackfield.surfaces.http.parameters import check_request
 from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.body import TooLarge
@@ -40,8 +40,6 @@ _MCP = ["Mcp-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name"]
 _ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "X-Request-Id", "Traceparent", *_MCP]
 _EXPOSED = ["Location", "ETag", "Retry-After", "X-Request-Id", "Preference-Applied", "Idempotency-Replayed", "Mcp-Session-Id"]
 _INVOKE = "/v1/invocations"
-_COMPRESS_FROM = 1024
-"""Bytes."""
 _WORDS = {404: "no such resource", 405: "this method is not allowed here"}
 
 
@@ -52,7 +50,7 @@ def build_app(server: ServerContext, mounts: Iterable[Mount] = ()) -> Starlette:
     middleware = [
         Middleware(Limits, server=server),
         Middleware(Direct, invoke=invoke),
-        Middleware(Gzipped, minimum_size=_COMPRESS_FROM, compresslevel=4),
+        Middleware(Gzipped),
     ]
     if server.settings.origins:
         cors = Middleware(
@@ -185,5 +183,5 @@ class Direct:
         except tuple(_HANDLERS) as error:
             handler = next(_HANDLERS[kind] for kind in type(error).__mro__ if kind in _HANDLERS)
             response = await handler(request, error)
-        large = len(response.body) >= _COMPRESS_FROM
-        await (Gzipped(response, _COMPRESS_FROM, 4) if large else response)(scope, receive, send)
+        large = len(response.body) >= COMPRESS_FROM
+        await (Gzipped(response) if large else response)(scope, receive, send)

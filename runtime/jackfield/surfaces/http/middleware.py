@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["Cors", "Forwarded", "Gzipped"]
+__all__ = ["COMPRESS_FROM", "Cors", "Forwarded", "Gzipped"]
+
+COMPRESS_FROM = 1024
+"""Bytes of a body from which it is compressed."""
 
 
 class Forwarded:
@@ -62,6 +65,9 @@ _REFUSED = re.compile(rb"gzip\s*;\s*q\s*=\s*0(?:\.0*)?\s*(?=,|\Z)")
 
 class Gzipped(GZipMiddleware):
     """Starlette's compression, which only searches for the word ``gzip``. Refusals (``gzip;q=0``, RFC 9110 §12.4.2) are removed first."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(app, minimum_size=COMPRESS_FROM, compresslevel=4)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
