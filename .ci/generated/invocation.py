@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from generated.words import Json, closed, document
-from jackfield.invocation import DEFAULT_TIMEOUT, MAX_BYTES, MAX_DEPTH, MAX_TIMEOUT
+from jackfield.invocation import DEFAULT_TIMEOUT, MAX_BYTES, MAX_DEPTH, MAX_TIMEOUT, MAX_VALUES
+from jackfield.invocation.request import MAX_LABELS
 
 __all__ = ["schema"]
 
@@ -44,6 +45,7 @@ def _context() -> Json:
         "type": "object",
         "description": "Names and values of the caller's own.",
         "additionalProperties": {"type": "string"},
+        "maxProperties": MAX_LABELS,
     }
     return closed(
         {
@@ -107,7 +109,7 @@ def _options() -> Json:
 
 
 def schema() -> Json:
-    """The schema of an invocation. Size and depth have no keyword, so the description says them."""
+    """The schema of an invocation. Size, values and depth have no keyword, so the description says them."""
     members = {
         "connector": {"type": "string", "minLength": 1, "description": "The key of an installed connector.", "examples": ["aws-ses"]},
         "action": {"type": "string", "minLength": 1, "description": "The key of an action of the connector.", "examples": ["sendEmail"]},
@@ -120,7 +122,7 @@ def schema() -> Json:
         **_options(),
         "context": _context(),
     }
-    limits = f"At most {MAX_BYTES:,} bytes of JSON, nested at most {MAX_DEPTH} levels deep."
+    limits = f"At most {MAX_BYTES:,} bytes of JSON with {MAX_VALUES:,} values, nested at most {MAX_DEPTH} levels deep."
     about = f"One request to run an action; answered by one Result. {limits}"
     example = {
         "connector": "aws-ses",

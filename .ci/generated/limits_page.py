@@ -18,6 +18,8 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Invocations": (
         ("Size of an invocation, files included", "invocation.wire:MAX_BYTES", "bytes"),
         ("Nesting depth of JSON", "invocation.wire:MAX_DEPTH", "levels"),
+        ("Values in JSON", "invocation.wire:MAX_VALUES", ""),
+        ("Labels of an invocation", "invocation.request:MAX_LABELS", ""),
         ("Deadline, default", "invocation.request:DEFAULT_TIMEOUT", "seconds"),
         ("Deadline, maximum", "invocation.request:MAX_TIMEOUT", "seconds"),
         ("Validation errors that are listed", "schema.compiled:MAX_DETAILS", ""),
@@ -31,6 +33,7 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "Journal and queue": (
         ("Replay of a success under its idempotency key", "journal.journal:KEY_KEPT", "seconds"),
+        ("Results on one page of the list, unless it has a single entry", "journal.scanning:PAGE_BYTES", "bytes"),
         ("Retention of finished invocations, default", "access.settings:RETENTION_DAYS", "days"),
         ("Retention of a resolved doubt", "journal.journal:DOUBT_KEPT", "seconds"),
         ("Renewal of a process's lease", "journal.instance:RENEWED", "seconds"),

@@ -12,7 +12,7 @@ from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.hints import NextStep
 from jackfield.json_pointer import pointer
 
-__all__ = ["DEFAULT_TIMEOUT", "MAX_TIMEOUT", "Invocation"]
+__all__ = ["DEFAULT_TIMEOUT", "MAX_LABELS", "MAX_TIMEOUT", "Invocation"]
 
 DEFAULT_TIMEOUT = 60.0
 """Default deadline in seconds, for waiting, STS, retries and pages together."""
@@ -23,7 +23,7 @@ _MEMBERS = (
     "connector", "action", "connection", "inputs", "idempotencyKey", "timeoutSeconds", "dryRun",
     "connectorVersion", "onDoubt", "context", "notBefore", "notAfter",
 )  # fmt: skip
-_MAX_LABELS = 100
+MAX_LABELS = 100
 _CONTEXT_MEMBERS = ("traceparent", "correlationId", "labels")
 _NO_NAME = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -212,5 +212,5 @@ def _context_faults(context: object) -> Iterator[Detail]:
     labels = context.get("labels", {})
     if not isinstance(labels, Mapping) or not all(isinstance(value, str) for value in labels.values()):
         yield Detail("/context/labels", "must be an object of strings", "type")
-    elif len(labels) > _MAX_LABELS:
-        yield Detail("/context/labels", f"may have {_MAX_LABELS} members", "maxProperties")
+    elif len(labels) > MAX_LABELS:
+        yield Detail("/context/labels", f"may have {MAX_LABELS} members", "maxProperties")
