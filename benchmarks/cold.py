@@ -92,13 +92,12 @@ def plug_in(folder: Path, count: int) -> None:
     """Install ``count`` made-up connectors into a folder, each with a manifest of the size of aws-ses's."""
     source = ROOT / "connectors" / "aws-ses" / "jackfield_aws_ses" / "connector.json"
     manifest = json.loads(source.read_text(encoding="utf-8"))
-    names = [action["key"] for action in manifest["actions"]]
     manifest["connectionTypes"] = []
     for number in range(count):
         name = f"made-up-{number}"
         package = folder / f"jackfield_{name.replace('-', '_')}"
         package.mkdir(parents=True)
-        (package / "__init__.py").write_text(_MODULE.format(key=name, names=names), encoding="utf-8")
+        (package / "__init__.py").write_text(_MODULE.format(key=name), encoding="utf-8")
         (package / "connector.json").write_text(json.dumps({**manifest, "key": name}), encoding="utf-8")
         info = folder / f"{package.name}-1.0.0.dist-info"
         info.mkdir()
@@ -107,24 +106,11 @@ def plug_in(folder: Path, count: int) -> None:
 
 
 _MODULE = """
-from jackfield.connector import Connector, Field, Inputs, Output
+import copy
 
-connector = Connector("{key}", title="Made up", version="1.0.0")
+from jackfield_aws_ses.actions import connector as source
 
-
-class Nothing(Inputs):
-    text: str = Field(title="Text")
-
-
-class Said(Output):
-    text: str
-
-
-def say(inputs: Nothing) -> Said:
-    'Say it.'
-    return Said(text=inputs.text)
-
-
-for name in {names}:
-    connector.action(name, effect="read")(say)
+connector = copy.copy(source)
+connector.key = "{key}"
+connector.connections = {{}}
 """
