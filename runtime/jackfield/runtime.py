@@ -382,7 +382,7 @@ class Jackfield:
     def _refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Refuse values that contain the External ID of another workspace."""
         if self.storage.enabled:
-            from jackfield.connections.foreign_ids import refuse_foreign_ids
+            from jackfield.connections.external_ids import refuse_foreign_ids
 
             refuse_foreign_ids(self.storage.database, self.workspace, schema, values)
 

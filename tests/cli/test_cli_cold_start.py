@@ -74,7 +74,7 @@ LEFT_OUT = (
                 "jackfield.connections.shared_leases",
             ),
         ),
-        ("", (*LEFT_OUT, "psycopg", "jackfield.database.postgres", "jackfield.connections.connection_store")),
+        ("", (*LEFT_OUT, "psycopg", "jackfield.database.postgres", "jackfield.connections.connection_table")),
     ],
     ids=["no database", "the default one"],
 )

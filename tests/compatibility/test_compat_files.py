@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from foreign_files import loaded, problem, write
 from jackfield.connections import Connections
-from jackfield.connections.documents import DocumentError, parted
+from jackfield.connections.documents import DocumentError, split_documents
 from jackfield.connections.foreign import Document, recognise
 from jackfield.errors import InvalidInvocation
 from jackfield.surfaces.workflow import read_workflows
@@ -46,7 +46,7 @@ PROVIDERS = "version: '1.0'\nproviders: {mail: {name: n, provider: email.ses, en
 )
 def test_a_format_is_told_by_content(samples: Path, sample: str, form: str | None) -> None:
     """The file's name does not matter."""
-    ((_, content),) = parted((samples / sample).read_text(), sample)
+    ((_, content),) = split_documents((samples / sample).read_text(), sample)
     assert recognise(content) == form
 
 
@@ -90,7 +90,7 @@ FILES = [
 def test_a_file_with_anything_in_the_place_of_a_part_is_read_or_told(data: st.DataObject) -> None:
     """Whatever stands where a part of a good file was, connections, sentences and refusals come of it, never another exception."""
     name = data.draw(st.sampled_from(FILES))
-    contents = [content for _, content in parted((SAMPLES / name).read_text(), name)]
+    contents = [content for _, content in split_documents((SAMPLES / name).read_text(), name)]
     where = data.draw(st.integers(0, len(contents) - 1))
     contents[where] = damaged(contents[where], data)
     variables = {f"V{number}": json.dumps(content) for number, content in enumerate(contents)}
@@ -211,7 +211,7 @@ def test_a_file_full_of_faults_is_given_up(folder: Path) -> None:
 def test_merged_keys_are_not_keys_that_occur_twice(folder: Path) -> None:
     """A key of its own over a merged one is no repetition, wherever the mapping that is merged on stands."""
     text = "z: &z {k: 1}\nx: {y: {w: &a {<<: *z, k: 2}}}\nb: {<<: *a}\nc: {<<: {1: one}, <<: {2: two}}\n"
-    ((_, content),) = parted(text, "a.yaml")
+    ((_, content),) = split_documents(text, "a.yaml")
     assert content["x"]["y"]["w"] == content["b"] == {"k": 2}
     assert content["c"] == {"1": "one", "2": "two"}
 
@@ -257,8 +257,8 @@ def test_a_large_file_is_given_up_soon(folder: Path, name: str, text: str, says:
 
 def test_a_thousand_documents_are_read(folder: Path) -> None:
     """The limit is not met by a file that has just as many; keys are not counted as values."""
-    assert len(list(parted("---\na: 1\n" * 1000, "a.yaml"))) == 1000
-    ((_, content),) = parted("a:\n" + "- {b: c}\n" * 99_000 + "b: &b [c]\nc: [*b, *b]\n", "a.yaml")
+    assert len(list(split_documents("---\na: 1\n" * 1000, "a.yaml"))) == 1000
+    ((_, content),) = split_documents("a:\n" + "- {b: c}\n" * 99_000 + "b: &b [c]\nc: [*b, *b]\n", "a.yaml")
     assert (len(content["a"]), content["c"]) == (99_000, [["c"], ["c"]])
 
 
@@ -281,17 +281,17 @@ def test_documents_are_parted_as_yaml_parts_them(pieces: list[str]) -> None:
 
     text = "---\n" + "---\n".join(piece for piece in pieces if not piece.startswith("%"))
     whole = [item for item in yaml.safe_load_all(text) if item is not None]
-    assert [content for _, content in parted(text, "a.yaml")] == whole
+    assert [content for _, content in split_documents(text, "a.yaml")] == whole
 
 
 def test_directives_belong_to_the_document_behind_them() -> None:
     """A directive or a comment before the first mark makes no document of its own."""
     text = "%YAML 1.1\n# words\n---\na: 1\n---\nb: 2\n"
-    assert list(parted(text, "a.yaml")) == [(", document 1", {"a": 1}), (", document 2", {"b": 2})]
+    assert list(split_documents(text, "a.yaml")) == [(", document 1", {"a": 1}), (", document 2", {"b": 2})]
 
 
 def test_json_is_one_document() -> None:
     """A file of JSON is read as JSON, and broken JSON is one fault."""
-    assert list(parted('{"a": "---\\n"}', "a.json")) == [("", {"a": "---\n"})]
-    ((_, fault),) = parted('{"a": 1,}', "a.json")
+    assert list(split_documents('{"a": "---\\n"}', "a.json")) == [("", {"a": "---\n"})]
+    ((_, fault),) = split_documents('{"a": 1,}', "a.json")
     assert isinstance(fault, DocumentError)

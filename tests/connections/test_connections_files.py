@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jackfield.connections import Connections, Source, StoredConnection, sources_from
+from jackfield.connections import Connections, NamedConnection, Source, sources_from
 from jackfield.errors import InvalidConnection, UnknownConnection
 
 GOOD = {"type": "echo/token", "values": {"token": "t"}}
@@ -297,8 +297,8 @@ def test_names_are_found_exactly(folder: Path) -> None:
 
 def test_a_connection_hides_its_values() -> None:
     """Neither the text of a connection nor a pickle of it tells its values."""
-    stored = StoredConnection("hall", "echo/token", {"token": "s3cret"}, "a.yaml")
-    assert repr(stored) == str(stored) == "<StoredConnection hall echo/token>"
+    stored = NamedConnection("hall", "echo/token", {"token": "s3cret"}, "a.yaml")
+    assert repr(stored) == str(stored) == "<NamedConnection hall echo/token>"
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(stored)
 

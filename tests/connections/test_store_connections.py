@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from jackfield.connections.connection_store import ConnectionStore, NameTaken, VersionConflict
-from jackfield.connections.stored_row import LARGEST, Outcome
+from jackfield.connections.connection_rows import LARGEST, Outcome
+from jackfield.connections.connection_table import ConnectionTable, NameTaken, VersionConflict
 from jackfield.database import Database, UniqueViolation
 from jackfield.errors import InvalidConnection, UnknownConnection
 from stored_drafts import drafted
@@ -19,11 +19,11 @@ from together import at_once
 
 pytest_plugins = ["store_fixture"]
 
-Opener = Callable[[str], ConnectionStore]
+Opener = Callable[[str], ConnectionTable]
 OK = Outcome("ok", "123", "Acme's account", {"at": "2026-01-01T00:00:00Z", "steps": [{"key": "token", "passed": True}]})
 
 
-def test_what_is_added_is_found(connection_store: ConnectionStore) -> None:
+def test_what_is_added_is_found(connection_store: ConnectionTable) -> None:
     """A connection comes back with its values, as version 1, from the store."""
     values = {"host": "h", "token": "t", "nested": {"a~/b": "x", "open": "o"}, "keys": ["k0", "k1"]}
     connection_store.add("hall", drafted(values))
@@ -33,7 +33,7 @@ def test_what_is_added_is_found(connection_store: ConnectionStore) -> None:
     assert connection_store.find("hal") is None
 
 
-def test_the_same_object_while_the_version_is_the_same(connection_store: ConnectionStore, open_store: Opener) -> None:
+def test_the_same_object_while_the_version_is_the_same(connection_store: ConnectionTable, open_store: Opener) -> None:
     """``find`` gives one object for one version, whoever changes the connection: caches are keyed by it."""
     connection_store.add("hall", drafted())
     first = connection_store.find("hall")
@@ -46,14 +46,14 @@ def test_the_same_object_while_the_version_is_the_same(connection_store: Connect
     assert connection_store.find("hall") is second
 
 
-def test_many_threads_find_one_object(connection_store: ConnectionStore) -> None:
+def test_many_threads_find_one_object(connection_store: ConnectionTable) -> None:
     """Threads that find a connection at the same time get the same object."""
     connection_store.add("hall", drafted())
     found = at_once(8, lambda _: connection_store.find("hall"))
     assert len(set(map(id, found))) == 1
 
 
-def test_a_name_that_comes_again_is_another_connection(connection_store: ConnectionStore) -> None:
+def test_a_name_that_comes_again_is_another_connection(connection_store: ConnectionTable) -> None:
     """A connection of a name that was removed is a new one, though its version is 1 again."""
     connection_store.add("hall", drafted())
     first = connection_store.find("hall")
@@ -65,7 +65,7 @@ def test_a_name_that_comes_again_is_another_connection(connection_store: Connect
     assert (second.values, second.id == first.id) == ({"token": "another"}, False)
 
 
-def test_names_are_unique(connection_store: ConnectionStore, open_store: Opener) -> None:
+def test_names_are_unique(connection_store: ConnectionTable, open_store: Opener) -> None:
     """A name is taken once in a workspace, and free in another; the refusal points at it."""
     connection_store.add("hall", drafted())
     open_store("other").add("hall", drafted())
@@ -79,7 +79,7 @@ def test_names_are_unique(connection_store: ConnectionStore, open_store: Opener)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "ü", "x" * 101, "a\n", "a/b", ".", "..", "._-"])
-def test_names_have_a_form(connection_store: ConnectionStore, name: str) -> None:
+def test_names_have_a_form(connection_store: ConnectionTable, name: str) -> None:
     """What is no name is refused at ``/name``, for new connections and new names."""
     connection_store.add("hall", drafted())
     attempts: list[Callable[[], object]] = [
@@ -92,7 +92,7 @@ def test_names_have_a_form(connection_store: ConnectionStore, name: str) -> None
         assert caught.value.details[0].path == "/name"
 
 
-def test_rename(connection_store: ConnectionStore) -> None:
+def test_rename(connection_store: ConnectionTable) -> None:
     """A renamed connection keeps its secrets, its version and its id; the old name is free."""
     connection_store.add("hall", drafted())
     before = connection_store.find("hall")
@@ -104,7 +104,7 @@ def test_rename(connection_store: ConnectionStore) -> None:
     assert connection_store.find("hall") is None
 
 
-def test_no_update_is_lost(connection_store: ConnectionStore, open_store: Opener) -> None:
+def test_no_update_is_lost(connection_store: ConnectionTable, open_store: Opener) -> None:
     """Of two who change the same version, the second is refused and changes nothing."""
     connection_store.add("hall", drafted())
     connection_store.replace("hall", drafted({"host": "first", "token": "t"}), 1)
@@ -116,7 +116,7 @@ def test_no_update_is_lost(connection_store: ConnectionStore, open_store: Opener
     assert (found.values["host"], found.version) == ("first", 2)
 
 
-def test_racing_updates_have_one_winner(connection_store: ConnectionStore) -> None:
+def test_racing_updates_have_one_winner(connection_store: ConnectionTable) -> None:
     """Of eight threads that change the same version at once, one succeeds."""
     connection_store.add("hall", drafted())
 
@@ -133,7 +133,7 @@ def test_racing_updates_have_one_winner(connection_store: ConnectionStore) -> No
     assert found.values["token"] == found.values["host"].replace("h", "t")
 
 
-def test_what_is_not_there(connection_store: ConnectionStore) -> None:
+def test_what_is_not_there(connection_store: ConnectionTable) -> None:
     """Changing or removing a connection that is not there is ``unknown_connection``."""
     changes: list[Callable[[], object]] = [
         lambda: connection_store.remove("hall"),
@@ -145,7 +145,7 @@ def test_what_is_not_there(connection_store: ConnectionStore) -> None:
             change()
 
 
-def test_removing_removes_the_secrets(connection_store: ConnectionStore, kept_database: Database) -> None:
+def test_removing_removes_the_secrets(connection_store: ConnectionTable, kept_database: Database) -> None:
     """Nothing of a removed connection is left in any table."""
     connection_store.add("hall", drafted({"token": "t", "externalId": "mine"}))
     connection_store.remove("hall")
@@ -154,7 +154,7 @@ def test_removing_removes_the_secrets(connection_store: ConnectionStore, kept_da
             assert transaction.execute(f"SELECT * FROM {table}") == []
 
 
-def test_old_secrets_do_not_stay(connection_store: ConnectionStore, kept_database: Database) -> None:
+def test_old_secrets_do_not_stay(connection_store: ConnectionTable, kept_database: Database) -> None:
     """A replaced connection leaves no sealed value of its former version behind."""
     connection_store.add("hall", drafted())
     connection_store.replace("hall", drafted({"token": "new"}), 1)
@@ -163,7 +163,7 @@ def test_old_secrets_do_not_stay(connection_store: ConnectionStore, kept_databas
     assert [(row.field, row.version) for row in rows] == [("/token", 2)]
 
 
-def test_secrets_are_sealed(connection_store: ConnectionStore, kept_database: Database) -> None:
+def test_secrets_are_sealed(connection_store: ConnectionTable, kept_database: Database) -> None:
     """No table holds a secret in the clear; references are kept as they are."""
     connection_store.add("hall", drafted({"host": "h", "token": "pl4nted-secret", "keys": ["pl4nted-key", {"$env": "KEY"}]}))
     with kept_database.read() as transaction:
@@ -190,7 +190,7 @@ WHERE workspace = 'acme' AND field = '/token'
     [ANOTHER_FIELDS, "DELETE FROM connection_secrets WHERE field = '/token'", ANOTHER_VERSIONS, ANOTHER_WORKSPACES],
     ids=["another field's", "removed", "another version's", "another workspace's"],
 )
-def test_moved_secrets_are_refused(connection_store: ConnectionStore, open_store: Opener, kept_database: Database, tampering: str) -> None:
+def test_moved_secrets_are_refused(connection_store: ConnectionTable, open_store: Opener, kept_database: Database, tampering: str) -> None:
     """A sealed value that stands in another place than its own opens nothing: the connection is refused, at that place."""
     connection_store.add("hall", drafted({"token": "t", "nested": {"a~/b": "x"}}))
     open_store("other").add("hall", drafted({"token": "u"}))
@@ -202,7 +202,7 @@ def test_moved_secrets_are_refused(connection_store: ConnectionStore, open_store
     assert caught.value.details[0].path in {"/token", "/nested/a~0~1b"}
 
 
-def test_showing_needs_no_key(connection_store: ConnectionStore, kept_database: Database) -> None:
+def test_showing_needs_no_key(connection_store: ConnectionTable, kept_database: Database) -> None:
     """A connection is shown and listed without opening its secrets, whose places are told."""
     connection_store.add("hall", drafted({"host": "h", "token": "t"}))
     with kept_database.write() as transaction:
@@ -214,7 +214,7 @@ def test_showing_needs_no_key(connection_store: ConnectionStore, kept_database: 
     assert connection_store.show("room") is None
 
 
-def test_outcomes_are_kept(connection_store: ConnectionStore, open_store: Opener) -> None:
+def test_outcomes_are_kept(connection_store: ConnectionTable, open_store: Opener) -> None:
     """What a test came to stays with the version that was tested, and with no other."""
     connection_store.add("hall", drafted())
     tested = connection_store.find("hall")
@@ -229,7 +229,7 @@ def test_outcomes_are_kept(connection_store: ConnectionStore, open_store: Opener
     assert not connection_store.set_test_outcome(tested, OK)
 
 
-def test_an_account_label_may_be_anything(connection_store: ConnectionStore) -> None:
+def test_an_account_label_may_be_anything(connection_store: ConnectionTable) -> None:
     """A label with characters that databases refuse is kept without them."""
     connection_store.add("hall", drafted(outcome=Outcome("ok", "1\0", "Gr\udce4\0n", {"at": "", "steps": [{"message": "\0\udce4"}]})))
     shown = connection_store.show("hall")
@@ -237,7 +237,7 @@ def test_an_account_label_may_be_anything(connection_store: ConnectionStore) -> 
     assert (shown.outcome.account_id, shown.outcome.account_label) == ("1", "Gr?n")
 
 
-def test_pages(connection_store: ConnectionStore) -> None:
+def test_pages(connection_store: ConnectionTable) -> None:
     """A list comes in pages by name; type and text narrow it, in any case and without wildcards."""
     for name in ("b", "a", "d", "c_1", "c-1"):
         connection_store.add(name, drafted(type="test/token" if name < "c" else "test/other", outcome=OK if name == "d" else Outcome()))
@@ -250,7 +250,7 @@ def test_pages(connection_store: ConnectionStore) -> None:
     assert list(connection_store.names(["test/token", "test/other", "test/none"], 2)) == ["a", "b", "c-1", "c_1"]
 
 
-def test_workspaces_do_not_see_each_other(connection_store: ConnectionStore, open_store: Opener) -> None:
+def test_workspaces_do_not_see_each_other(connection_store: ConnectionTable, open_store: Opener) -> None:
     """No method of one workspace's store reaches a connection of another's."""
     connection_store.add("hall", drafted())
     other = open_store("other")
@@ -271,16 +271,16 @@ def test_workspaces_do_not_see_each_other(connection_store: ConnectionStore, ope
 
 def test_every_statement_carries_the_workspace() -> None:
     """There is no statement in the store without the workspace, and no store without one."""
-    import jackfield.connections.connection_store as module
+    import jackfield.connections.connection_table as module
 
     statements = [text for name, text in vars(module).items() if name.startswith("_") and isinstance(text, str) and " " in text]
     whole = [text for text in statements if text.lstrip().startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))]
     assert len(whole) >= 8
     assert [text for text in whole if ":workspace" not in text] == []
-    assert inspect.signature(ConnectionStore).parameters["workspace"].default is inspect.Parameter.empty
+    assert inspect.signature(ConnectionTable).parameters["workspace"].default is inspect.Parameter.empty
 
 
-def test_too_large(connection_store: ConnectionStore) -> None:
+def test_too_large(connection_store: ConnectionTable) -> None:
     """Values beyond the limit are refused with both numbers, be they secret or not."""
     for values in ({"host": "x" * LARGEST}, {"token": "x" * LARGEST}):
         with pytest.raises(InvalidConnection, match="too large") as caught:
@@ -288,7 +288,7 @@ def test_too_large(connection_store: ConnectionStore) -> None:
         assert "262,144" in caught.value.details[0].message
 
 
-def test_a_failing_write_leaves_nothing(connection_store: ConnectionStore, kept_database: Database) -> None:
+def test_a_failing_write_leaves_nothing(connection_store: ConnectionTable, kept_database: Database) -> None:
     """Where a secret cannot be written, the connection is not there either."""
     with kept_database.write() as transaction:
         transaction.change("CREATE UNIQUE INDEX one_secret ON connection_secrets (version)")
@@ -297,7 +297,7 @@ def test_a_failing_write_leaves_nothing(connection_store: ConnectionStore, kept_
     assert connection_store.show("hall") is None
 
 
-def test_nothing_shows_values(connection_store: ConnectionStore) -> None:
+def test_nothing_shows_values(connection_store: ConnectionTable) -> None:
     """Neither a repr nor a pickle of what the store gives holds a secret."""
     connection_store.add("hall", drafted())
     found = connection_store.find("hall")
@@ -307,7 +307,7 @@ def test_nothing_shows_values(connection_store: ConnectionStore) -> None:
             pickle.dumps(thing)
 
 
-def test_settings_of_the_workspace(connection_store: ConnectionStore, kept_database: Database) -> None:
+def test_settings_of_the_workspace(connection_store: ConnectionTable, kept_database: Database) -> None:
     """What connections made over HTTP may do is false, unless the workspace's settings say true."""
     none = connection_store.access()
     assert (none.references, none.ambient, none.own_external_id) == (False, False, False)
@@ -318,7 +318,7 @@ def test_settings_of_the_workspace(connection_store: ConnectionStore, kept_datab
     assert (some.references, some.ambient, some.own_external_id) == (True, False, True)
 
 
-def test_looking_up_one_of_ten_thousand(connection_store: ConnectionStore, kept_database: Database) -> None:
+def test_looking_up_one_of_ten_thousand(connection_store: ConnectionTable, kept_database: Database) -> None:
     """A look-up among 10,000 connections takes at most twice as long as among 10."""
     for number in range(10):
         connection_store.add(f"few-{number}", drafted())
@@ -334,7 +334,7 @@ def test_looking_up_one_of_ten_thousand(connection_store: ConnectionStore, kept_
     assert _quickest(connection_store, "many-7777-6") <= 2 * few
 
 
-def _quickest(store: ConnectionStore, name: str) -> float:
+def _quickest(store: ConnectionTable, name: str) -> float:
     """Seconds of the quickest of many look-ups, which other processes disturb least."""
     quickest = 1.0
     for _ in range(300):

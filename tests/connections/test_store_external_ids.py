@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jackfield.connections.connection_store import ConnectionStore
+from jackfield.connections.connection_table import ConnectionTable
 from jackfield.connections.external_ids import generate, generated_fields
 from jackfield.connector.manifests import model_schema
 from jackfield.database import Database
@@ -18,7 +18,7 @@ from together import at_once
 
 pytest_plugins = ["store_fixture"]
 
-Opener = Callable[[str], ConnectionStore]
+Opener = Callable[[str], ConnectionTable]
 
 
 def test_made_ones_are_unguessable() -> None:
@@ -39,7 +39,7 @@ def test_where_they_stand() -> None:
     assert generated_fields({"type": "object"}) == ()
 
 
-def test_another_workspace_cannot_use_it(connection_store: ConnectionStore, open_store: Opener) -> None:
+def test_another_workspace_cannot_use_it(connection_store: ConnectionTable, open_store: Opener) -> None:
     """One that a workspace uses is refused in another one, new or edited, until it is given up; nothing is written then."""
     other = open_store("other")
     connection_store.add("hall", drafted({"externalId": "acme-4711"}))
@@ -58,7 +58,7 @@ def test_another_workspace_cannot_use_it(connection_store: ConnectionStore, open
     other.replace("room", drafted({"externalId": "acme-4711"}), 1)
 
 
-def test_one_workspace_may_share_it(connection_store: ConnectionStore, open_store: Opener, kept_database: Database) -> None:
+def test_one_workspace_may_share_it(connection_store: ConnectionTable, open_store: Opener, kept_database: Database) -> None:
     """Connections of one workspace may use the same one, and as long as any of them does, no other workspace may."""
     for name in ("a", "b", "c"):
         connection_store.add(name, drafted({"externalId": "shared"}))
@@ -72,7 +72,7 @@ def test_one_workspace_may_share_it(connection_store: ConnectionStore, open_stor
         assert [row.workspace for row in transaction.execute("SELECT workspace FROM external_ids")] == ["other"]
 
 
-def test_a_reference_is_none(connection_store: ConnectionStore, open_store: Opener) -> None:
+def test_a_reference_is_none(connection_store: ConnectionTable, open_store: Opener) -> None:
     """One that is only referred to is not compared when it is stored: what it is shows when it is used, and it is compared then."""
     for store in (connection_store, open_store("other")):
         assert store.add("hall", drafted({"externalId": {"$env": "EXTERNAL_ID"}})).version == 1

@@ -10,8 +10,7 @@ import pytest
 
 from clocks import FakeClock
 from jackfield.connections import Secrets, reference_paths
-from jackfield.connections.read_secrets import KEPT, LIFE, YOUNG, ReadSecrets
-from jackfield.connections.secrets import references
+from jackfield.connections.secrets import LIFE, LIMIT, YOUNG, SecretCache, references
 from jackfield.errors import InvalidConnection
 from jackfield.hooks import Plugins, hookimpl
 from vault_server import VaultServer
@@ -107,12 +106,12 @@ def test_references_are_found_everywhere() -> None:
 
 def test_the_limit(clock: FakeClock) -> None:
     """No more than 1,000 secrets are kept; the one that was not asked for the longest goes first."""
-    kept = ReadSecrets(clock)
-    for number in range(KEPT):
+    kept = SecretCache(clock)
+    for number in range(LIMIT):
         kept.find("$safe", number, lambda: "x")
     kept.find("$safe", 0, lambda: "y")
-    kept.find("$safe", KEPT, lambda: "x")
-    assert len(kept) == KEPT
+    kept.find("$safe", LIMIT, lambda: "x")
+    assert len(kept) == LIMIT
     assert kept.find("$safe", 0, lambda: "z") == "x"
     assert kept.find("$safe", 1, lambda: "z") == "z"
     with pytest.raises(TypeError):
@@ -121,7 +120,7 @@ def test_the_limit(clock: FakeClock) -> None:
 
 def test_many_wait_for_one_reading(clock: FakeClock) -> None:
     """Threads that ask for a secret that is being read wait for it; others are not kept waiting."""
-    kept, reading, go = ReadSecrets(clock), threading.Event(), threading.Event()
+    kept, reading, go = SecretCache(clock), threading.Event(), threading.Event()
     counts: list[int] = []
 
     def slow() -> str:

@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
-from jackfield.connections.connection_store import ConnectionStore
-from jackfield.connections.sealed_places import MIGRATION, bind_all
-from jackfield.connections.stored_row import Draft
+from jackfield.connections.connection_rows import Draft
+from jackfield.connections.connection_seals import MIGRATION, bind_all
+from jackfield.connections.connection_table import ConnectionTable
 from jackfield.database import Database, Transaction, Vault, WrongMasterKey
 from jackfield.errors import InvalidConnection
 from jackfield.resources.verify import Contents
 
 pytest_plugins = ["store_fixture"]
 
-Opener = Callable[[str], ConnectionStore]
+Opener = Callable[[str], ConnectionTable]
 SCHEMA = {
     "type": "object",
     "properties": {"token": {"type": "string", "writeOnly": True, "format": "password"}, "endpoint": {"type": "string"}},

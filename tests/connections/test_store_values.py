@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.connections.edits import edited, refuse_placeholders
-from jackfield.connections.sealed_values import joined, parted, secret_places
+from jackfield.connections.connection_rows import joined, parted, secret_places
 from jackfield.errors import InvalidConnection
+from jackfield.management.drafts import edited, refuse_placeholders
 from jackfield.redaction import masked
 
 SECRET = {"type": "string", "writeOnly": True, "format": "password"}

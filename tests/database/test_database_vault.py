@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from jackfield.clock import SystemClock
 from jackfield.database import Database, DataKeyDamaged, MasterKey, SealBroken, Vault, WrongMasterKey, open_database
-from jackfield.database.bounded_cache import Kept
+from jackfield.database.bounded_cache import BoundedCache
 from jackfield.database.sealing import bound, cipher, key_id_of, seal, unseal
 from together import at_once
 
@@ -302,13 +302,13 @@ def test_keys_are_looked_up_once(database: Database, master: MasterKey, monkeypa
 
 def test_what_is_kept_is_limited() -> None:
     """A cache keeps what was used last, shows nothing of it, and is not pickled."""
-    kept: Kept[str, bytes] = Kept(2)
+    kept: BoundedCache[str, bytes] = BoundedCache(2)
     for name in ("a", "b"):
         kept.put(name, SECRET)
     assert kept.get("a") == SECRET
     kept.put("c", SECRET)
     assert (kept.get("a"), kept.get("b"), kept.get("c"), len(kept)) == (SECRET, None, SECRET, 2)
-    assert repr(kept) == "<Kept 2 of 2>"
+    assert repr(kept) == "<BoundedCache 2 of 2>"
     with pytest.raises(TypeError):
         pickle.dumps(kept)
     kept.clear()

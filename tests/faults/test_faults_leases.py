@@ -17,7 +17,7 @@ from together import at_once
 SEND, LIST, STS = "sesv2:SendEmail", "ses:ListIdentities", "sts:AssumeRole"
 HOUR = 3600.0
 AHEAD = 300.0
-"""Seconds before its expiry at which a session of an hour is renewed (connections/leases.py)."""
+"""Seconds before its expiry at which a session of an hour is renewed (connections/connection_cache.py)."""
 DENIED = {"do": "status", "status": 403, "code": "AccessDenied", "message": "no longer", "operation": STS}
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from jackfield.clock import Clock, Deadline, SystemClock
-from jackfield.connections import StoredConnection
+from jackfield.connections import NamedConnection
 from jackfield.connector import Connector, Field, Inputs, OpenContext, Output, Sent, TimedOut, Unauthenticated, describe
 from jackfield.manifest import Manifest, Serves
 from jackfield.pipe.admit import Targets
@@ -147,7 +147,7 @@ def test_what_is_compiled_and_judged_is_bounded() -> None:
     again = Schemas(limit=2)
     assert again.find(("c", "1", "x"), {}) is again.find(("c", "1", "x"), {})
     manifest = Manifest.from_json(describe(scripted(Script())))
-    stored = [StoredConnection(str(number), "stage/key", {"token": str(number)}, "test") for number in range(5)]
+    stored = [NamedConnection(str(number), "stage/key", {"token": str(number)}, "test") for number in range(5)]
     targets = Targets(Schemas(), limit=2)
     assert [targets.find(item, manifest).values["token"] for item in stored * 2] == list("0123401234")
     assert targets.find(stored[4], manifest) is targets.find(stored[4], manifest)

@@ -10,7 +10,7 @@ import pytest
 
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
-from jackfield.connections.connection_store import NameTaken, VersionConflict
+from jackfield.connections.connection_table import NameTaken, VersionConflict
 from jackfield.database import open_database
 from jackfield.errors import InvalidConnection, InvalidInvocation, UnknownConnection
 from managed import ROLE, paths, say

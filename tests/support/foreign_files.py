@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jackfield.connections import Connections, StoredConnection
+from jackfield.connections import Connections, NamedConnection
 
 __all__ = ["connection", "inputs", "loaded", "problem", "write"]
 
@@ -16,7 +16,7 @@ def loaded(*sources: object, **environment: str) -> Connections:
     return Connections([source if isinstance(source, Mapping) else str(source) for source in sources], environment=environment)
 
 
-def connection(*sources: object, **environment: str) -> StoredConnection:
+def connection(*sources: object, **environment: str) -> NamedConnection:
     """The only connection there is, in files with nothing wrong."""
     found = loaded(*sources, **environment)
     assert found.problems == ()
@@ -30,7 +30,7 @@ def problem(*sources: object, **environment: str) -> str:
     return only
 
 
-def inputs(stored: StoredConnection) -> Mapping[str, Any]:
+def inputs(stored: NamedConnection) -> Mapping[str, Any]:
     """The default inputs for sending mail that came along."""
     return stored.foreign.inputs.get("aws-ses/sendEmail", {}) if stored.foreign is not None else {}
 

@@ -10,7 +10,7 @@ import pytest
 
 from clocks import FakeClock
 from jackfield import Jackfield
-from jackfield.connections.connection_store import ConnectionStore
+from jackfield.connections.connection_table import ConnectionTable
 from jackfield.database import Database, MasterKey, Vault, open_database
 from managed import FILES
 from plugboard import make_echo, plugged
@@ -45,13 +45,13 @@ def kept_vault(kept_database: Database) -> Vault:
 
 
 @pytest.fixture
-def open_store(kept_database: Database, kept_vault: Vault) -> Callable[[str], ConnectionStore]:
+def open_store(kept_database: Database, kept_vault: Vault) -> Callable[[str], ConnectionTable]:
     """Opens the store of a workspace, each time as another process would."""
-    return lambda workspace: ConnectionStore(kept_database, kept_vault, workspace, FakeClock())
+    return lambda workspace: ConnectionTable(kept_database, lambda: kept_vault, workspace, FakeClock())
 
 
 @pytest.fixture
-def connection_store(open_store: Callable[[str], ConnectionStore]) -> ConnectionStore:
+def connection_store(open_store: Callable[[str], ConnectionTable]) -> ConnectionTable:
     """The store of the workspace ``acme``."""
     return open_store("acme")
 

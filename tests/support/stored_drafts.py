@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield.connections.stored_row import Draft, Outcome
+from jackfield.connections.connection_rows import Draft, Outcome
 
 __all__ = ["TOKEN_SCHEMA", "drafted"]
 

@@ -65,13 +65,13 @@ class Workspaces:
     """All workspaces of a database, for the operator: each tenant gets its own. The audit log names ``actor``."""
 
     def __init__(self, database: Database, vault: Vault, clock: Clock, actor: Actor = LIBRARY) -> None:
-        from jackfield.database.bounded_cache import Kept
+        from jackfield.database.bounded_cache import BoundedCache
 
         self._database = database
         self._vault = vault
         self._clock = clock
         self._actor = actor
-        self._kept: Kept[str, tuple[Settings | None, float]] = Kept(_MOST_KEPT)
+        self._kept: BoundedCache[str, tuple[Settings | None, float]] = BoundedCache(_MOST_KEPT)
 
     def acting_as(self, actor: Actor) -> Workspaces:
         """Return a copy whose changes the audit log attributes to ``actor``."""

@@ -94,14 +94,14 @@ def _documents(path: str) -> tuple[list[Document], list[str]]:
 
     :raises InvalidInvocation: if none can be read.
     """
-    from jackfield.connections.documents import DocumentError, parted
+    from jackfield.connections.documents import DocumentError, split_documents
     from jackfield.connections.foreign import Document
 
     name = "stdin" if path == STDIN else os.path.basename(path)
     shown = "stdin" if path == STDIN else os.path.expanduser(path)
     found: list[Document] = []
     faults: list[str] = []
-    for where, content in parted(Files().read_text(path), name):
+    for where, content in split_documents(Files().read_text(path), name):
         if isinstance(content, DocumentError):
             faults.append(f"{shown}{where}: {content}")
         else:

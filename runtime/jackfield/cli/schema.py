@@ -39,7 +39,7 @@ def _run(arguments: Namespace, output: Output) -> int:
         return 0
     action = manifest.actions.get(arguments.action)
     if action is None:
-        from jackfield.pipe.visible_names import find_action
+        from jackfield.pipe.call_rules import find_action
 
         action = find_action(manifest, arguments.action)
     output.value(action.output if arguments.output else action.inputs)

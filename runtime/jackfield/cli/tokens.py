@@ -96,7 +96,7 @@ def _explain(arguments: Namespace, output: Output) -> int:
     from jackfield.access import Request, Tokens
     from jackfield.catalog import Catalog
     from jackfield.clock import SystemClock
-    from jackfield.pipe.visible_names import find_action
+    from jackfield.pipe.call_rules import find_action
 
     connector, slash, action = arguments.action.partition("/")
     if not slash:

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 from jackfield.exports import exports
 
 if TYPE_CHECKING:
+    from jackfield.connections.connection_cache import ConnectionCache, ConnectionCaches
+    from jackfield.connections.connection_lookup import Connections, sources_from
     from jackfield.connections.files import Source
     from jackfield.connections.host_access import HostAccess, refuse_ambient, refuse_external_ids, refuse_references
-    from jackfield.connections.host_credentials import credential_files
-    from jackfield.connections.leases import ConnectionCache, ConnectionCaches
-    from jackfield.connections.reference_rules import ReferenceRules
+    from jackfield.connections.named_connection import NAME, NAME_EXPECTED, STORE, NamedConnection, Origin
+    from jackfield.connections.reference_rules import ReferenceRules, credential_files
     from jackfield.connections.secrets import Secrets, reference_paths
     from jackfield.connections.shared_leases import SharedLeases
-    from jackfield.connections.store import Connections, sources_from
-    from jackfield.connections.stored import NAME, NAME_EXPECTED, STORE, Origin, StoredConnection
 
 __all__ = [
     "NAME",
@@ -28,12 +27,12 @@ __all__ = [
     "ConnectionCaches",
     "Connections",
     "HostAccess",
+    "NamedConnection",
     "Origin",
     "ReferenceRules",
     "Secrets",
     "SharedLeases",
     "Source",
-    "StoredConnection",
     "credential_files",
     "reference_paths",
     "refuse_ambient",
@@ -47,12 +46,11 @@ __getattr__, __dir__ = exports(
     {
         ".files": ("Source",),
         ".host_access": ("HostAccess", "refuse_ambient", "refuse_external_ids", "refuse_references"),
-        ".host_credentials": ("credential_files",),
-        ".leases": ("ConnectionCache", "ConnectionCaches"),
-        ".reference_rules": ("ReferenceRules",),
+        ".connection_cache": ("ConnectionCache", "ConnectionCaches"),
+        ".reference_rules": ("ReferenceRules", "credential_files"),
         ".secrets": ("Secrets", "reference_paths"),
         ".shared_leases": ("SharedLeases",),
-        ".store": ("Connections", "sources_from"),
-        ".stored": ("NAME", "NAME_EXPECTED", "Origin", "STORE", "StoredConnection"),
+        ".connection_lookup": ("Connections", "sources_from"),
+        ".named_connection": ("NAME", "NAME_EXPECTED", "Origin", "STORE", "NamedConnection"),
     },
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 from jackfield.connections.document_limits import MAX_DEPTH, MAX_DOCUMENTS, MAX_VALUES, DocumentError, Repeated
 
-__all__ = ["MAX_FILE", "DocumentError", "documents", "parted", "read_text"]
+__all__ = ["MAX_FILE", "DocumentError", "documents", "read_text", "split_documents"]
 
 MAX_FILE = 8 * 1024 * 1024
 """Maximum size of a connection file in bytes."""
@@ -52,7 +52,7 @@ def documents(text: str, name: str) -> Iterator[Any]:
         yield document
 
 
-def parted(text: str, name: str) -> Iterator[tuple[str, Any]]:
+def split_documents(text: str, name: str) -> Iterator[tuple[str, Any]]:
     """Yield the documents of a file, each with its place in words (``", document 2"``; ``""`` for the only one).
 
     A broken document is replaced by a DocumentError, so that the others can be used. A duplicate entry is removed, and a DocumentError

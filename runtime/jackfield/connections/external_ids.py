@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jackfield.database import Transaction
 from jackfield.errors import Detail, InvalidConnection
 
-__all__ = ["claim", "digest_of", "generate", "generated_fields", "release"]
+if TYPE_CHECKING:
+    from jackfield.database import Database
+
+__all__ = ["claim", "digest_of", "generate", "generated_fields", "refuse_foreign_ids", "release"]
 
 _BYTES = 24
 """Entropy of an External ID: 192 random bits."""
@@ -91,3 +94,21 @@ def _owned(digests: Iterable[str]) -> list[str]:
 def digest_of(value: str) -> str:
     """Return the SHA-256 of an External ID in hexadecimal, by which it is searched for across workspaces."""
     return hashlib.sha256(b"jackfield external id\0" + value.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def refuse_foreign_ids(database: Database, workspace: str, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Refuse ``values``, with resolved references, that contain an External ID of another workspace's stored connection.
+
+    :raises InvalidConnection: if they do, since the role could not distinguish this workspace from the other.
+    """
+    for field in generated_fields(schema):
+        value = values.get(field)
+        if not isinstance(value, str):
+            continue
+        row = database.look_up("SELECT workspace FROM external_ids WHERE digest = :digest", {"digest": digest_of(value)})
+        if row is not None and row.workspace != workspace:
+            raise InvalidConnection(
+                "the External ID is already in use",
+                details=[Detail(f"/{field}", "another workspace uses this External ID")],
+                hint="Store the connection without one to have one generated, or choose another long random value.",
+            )

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from jackfield.connections.documents import DocumentError, parted, read_text
-from jackfield.connections.stored import NAME, NAME_EXPECTED, StoredConnection
+from jackfield.connections.documents import DocumentError, read_text, split_documents
+from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedConnection
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
+    from jackfield.connections.foreign import Document
 
-__all__ = ["Foreign", "Loaded", "Source", "connections_of", "load", "read_foreign"]
+__all__ = ["Loaded", "Source", "connections_of", "load", "read_foreign"]
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
 """Source of connections: a file, the files of a folder, an environment variable (``$NAME``) or a mapping."""
@@ -29,7 +30,7 @@ _EXPECTED = "expected 'connections: {name: {type: aws-ses/awsAssumeRole, values:
 class Loaded:
     """Contents of files: every definition of each name, and a sentence for each fault that names file and member."""
 
-    connections: Mapping[str, tuple[StoredConnection, ...]]
+    connections: Mapping[str, tuple[NamedConnection, ...]]
     problems: tuple[str, ...]
 
 
@@ -44,15 +45,15 @@ def load(
     that contains it.
     """
     environment = os.environ if environment is None else environment
-    found: dict[str, list[StoredConnection]] = {}
+    found: dict[str, list[NamedConnection]] = {}
     problems: list[str] = []
-    foreign: list[Foreign] = []
+    foreign: list[Document] = []
     # A string and a mapping are iterable themselves; either one alone is a single source.
     listed = [sources] if isinstance(sources, str | os.PathLike | Mapping) else sources
     for item in (item for source in listed for item in _read(source, environment)):
         if isinstance(item, str):
             problems.append(item)
-        elif isinstance(item, StoredConnection):
+        elif isinstance(item, NamedConnection):
             found.setdefault(item.name, []).append(item)
         else:
             foreign.append(item)
@@ -64,19 +65,9 @@ def load(
     return Loaded({name: tuple(items) for name, items in found.items()}, tuple(problems))
 
 
-class Foreign(NamedTuple):
-    """Document of another system and its place; ``format`` is set if the source determines it."""
-
-    content: Any
-    source: str
-    place: str
-    folder: str
-    format: str | None = None
-
-
 def read_foreign(
-    documents: Iterable[Foreign], catalog: Catalog | None, environment: Mapping[str, str], *, reads_host: bool = True
-) -> Iterator[StoredConnection | str]:
+    documents: Iterable[Document], catalog: Catalog | None, environment: Mapping[str, str], *, reads_host: bool = True
+) -> Iterator[NamedConnection | str]:
     """Yield the connections in documents of other systems, and a sentence for each fault. The documents are read together, since one
     may refer to another.
 
@@ -86,13 +77,13 @@ def read_foreign(
     from jackfield.connections import foreign
 
     around = foreign.Surroundings(lambda: catalog or Installed.installed(), environment, reads_files=reads_host)
-    for item in foreign.read((foreign.Document(*document) for document in documents), around):
-        yield item if isinstance(item, StoredConnection) else item.text
+    for item in foreign.read(documents, around):
+        yield item if isinstance(item, NamedConnection) else item.text
 
 
-def _read(source: Source, environment: Mapping[str, str]) -> Iterator[StoredConnection | Foreign | str]:
+def _read(source: Source, environment: Mapping[str, str]) -> Iterator[NamedConnection | Document | str]:
     if isinstance(source, Mapping):
-        yield from connections_of(source, _IN_CODE, ".") if _is_own(source) else [Foreign(source, _IN_CODE, _IN_CODE, ".")]
+        yield from connections_of(source, _IN_CODE, ".") if _is_own(source) else [_foreign(source, _IN_CODE, _IN_CODE, ".")]
         return
     path = os.path.expanduser(os.fspath(source))
     if path.startswith("$"):
@@ -110,6 +101,12 @@ def _read(source: Source, environment: Mapping[str, str]) -> Iterator[StoredConn
         yield from _from_file(path)
 
 
+def _foreign(content: object, source: str, place: str, folder: str, format: str | None = None) -> Document:
+    from jackfield.connections.foreign import Document
+
+    return Document(content, source, place, folder, format)
+
+
 def _is_own(mapping: Mapping[str, Any]) -> bool:
     """Return whether a mapping given in code has jackfield's own format; in doubt return True, so that faults are described in terms of
     that format."""
@@ -120,7 +117,7 @@ def _is_own(mapping: Mapping[str, Any]) -> bool:
     return recognise(mapping) is None
 
 
-def _from_file(path: str) -> Iterator[StoredConnection | Foreign | str]:
+def _from_file(path: str) -> Iterator[NamedConnection | Document | str]:
     name = os.path.basename(path)
     try:
         text = read_text(path)
@@ -130,7 +127,7 @@ def _from_file(path: str) -> Iterator[StoredConnection | Foreign | str]:
     yield from _from_text(text, name, path, os.path.dirname(path) or ".")
 
 
-def _from_variable(path: str, environment: Mapping[str, str]) -> Iterator[StoredConnection | Foreign | str]:
+def _from_variable(path: str, environment: Mapping[str, str]) -> Iterator[NamedConnection | Document | str]:
     text = environment.get(path[1:])
     if text is None:
         yield f"{path}: the environment variable '{path[1:81]}' is not set"
@@ -138,18 +135,18 @@ def _from_variable(path: str, environment: Mapping[str, str]) -> Iterator[Stored
     yield from _from_text(text, f"{path}.json", path, ".")
 
 
-def _from_text(text: str, name: str, path: str, folder: str) -> Iterator[StoredConnection | Foreign | str]:
+def _from_text(text: str, name: str, path: str, folder: str) -> Iterator[NamedConnection | Document | str]:
     source = path if path.startswith("$") else name
-    for where, document in parted(text, name):
+    for where, document in split_documents(text, name):
         if isinstance(document, DocumentError):
             yield f"{path}{where}: {document}"
         elif isinstance(document, Mapping) and "connections" in document:
             yield from connections_of(document, f"{source}{where}", folder)
         else:
-            yield Foreign(document, source, f"{source}{where}", folder, _VARIABLES.get(path))
+            yield _foreign(document, source, f"{source}{where}", folder, _VARIABLES.get(path))
 
 
-def connections_of(document: object, source: str, folder: str) -> Iterator[StoredConnection | str]:
+def connections_of(document: object, source: str, folder: str) -> Iterator[NamedConnection | str]:
     """Yield the connections of one document, and a sentence for each one that cannot be read."""
     if not isinstance(document, Mapping):
         yield f"{source}: {_EXPECTED}"
@@ -161,7 +158,7 @@ def connections_of(document: object, source: str, folder: str) -> Iterator[Store
     for name, entry in entries.items():
         fault = _fault(name, entry)
         if fault is None:
-            yield StoredConnection(name, entry["type"], entry.get("values") or {}, source, folder)
+            yield NamedConnection(name, entry["type"], entry.get("values") or {}, source, folder)
         else:
             yield f"{source}: connection '{str(name)[:100]}': {fault}"
 

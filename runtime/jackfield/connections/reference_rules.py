@@ -4,12 +4,51 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from jackfield.connections.host_credentials import files_in, is_credential, names_credentials
+__all__ = ["Allowed", "ReferenceRules", "credential_files", "files_in", "is_credential", "names_credentials"]
 
-__all__ = ["Allowed", "ReferenceRules"]
+_CREDENTIALS = re.compile(r"(AWS|AZURE|OTEL|VAULT)_|PG|((DAPR|APP)_API_TOKEN|DATABASE_URL|GOOGLE_APPLICATION_CREDENTIALS|SSH_AUTH_SOCK)\Z")
+"""Prefixes and names of variables by which libraries of the process sign in, or find their configuration (PG: libpq)."""
+_NAMED = re.compile(r"env:(AWS_|AZURE_|OTEL_|VAULT_|PG|DAPR_|APP_API|DATABASE|GOOGLE|SSH_)")
+_ALWAYS = ("~/.aws", "~/.ssh", "~/.pgpass", "/etc/shadow")
+_MOST = 1000
+
+
+def is_credential(variable: str) -> bool:
+    """Return whether an environment variable may hold, or name, a credential of the process."""
+    return _CREDENTIALS.match(variable.upper()) is not None
+
+
+def names_credentials(pattern: str) -> bool:
+    """Return whether a pattern begins with the name or prefix of such variables."""
+    return _NAMED.match(pattern) is not None
+
+
+def credential_files(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """List the files that such variables name, and the places where the user's credentials are by convention."""
+    named = (os.path.expanduser(value) for name, value in environment.items() if is_credential(name))
+    return (*(path for path in named if _is_file(path)), *map(os.path.expanduser, _ALWAYS))
+
+
+def files_in(place: str) -> Iterator[str]:
+    """Yield a place and, if it is a folder, up to 1,000 of its entries."""
+    yield place
+    try:
+        with os.scandir(place) as entries:
+            yield from (entry.path for entry, _ in zip(entries, range(_MOST), strict=False))
+    except OSError:  # a file, or nothing
+        return
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return os.path.isfile(path)
+    except ValueError:  # a NUL
+        return False
+
 
 Allowed = bool | tuple[str, ...]
 """Workspace setting: no references, all but jackfield's own, or those that match a pattern."""
@@ -70,10 +109,10 @@ class ReferenceRules:
         A file with several names (hard links) is refused, since one of them may be in jackfield's home, or another tenant's.
         """
         places = [place for path in self.barred for place in (path, os.path.join(path, _KEY_FILE))]
-        if any(_is_file(place, found) for place in places) or found.st_dev == _device("/proc"):
+        if any(_is_same_file(place, found) for place in places) or found.st_dev == _device("/proc"):
             return f"the file {_OWN}"
         for place in self._credential_places():
-            if any(_is_file(path, found) and not self._names_file(_real("", path), place) for path in files_in(place)):
+            if any(_is_same_file(path, found) and not self._names_file(_real("", path), place) for path in files_in(place)):
                 return f"the file {_CREDENTIAL}"
         if found.st_nlink > 1:
             return "the file has several names (hard links): a connection made over HTTP or MCP reads only files with one"
@@ -105,7 +144,7 @@ class ReferenceRules:
         return [place for place in (_real("", path) for path in self.credentials) if place]
 
 
-def _is_file(path: str, found: os.stat_result) -> bool:
+def _is_same_file(path: str, found: os.stat_result) -> bool:
     try:
         there = os.stat(path)
     except (OSError, ValueError):

@@ -2,21 +2,184 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+import stat
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.clock import Clock, SystemClock
-from jackfield.connections.read_secrets import ReadSecrets
-from jackfield.connections.reference_files import read_reference
 from jackfield.errors import Detail, InvalidConnection
+from jackfield.fork import at_fork
 from jackfield.hooks import Plugins
 from jackfield.json_pointer import child
 
 if TYPE_CHECKING:
     from jackfield.connections.reference_rules import ReferenceRules
 
-__all__ = ["Secrets", "reference_paths", "references"]
+__all__ = ["LIFE", "LIMIT", "SecretCache", "Secrets", "read_reference", "reference_paths", "references"]
+
+_MAX_FILE = 64 * 1024
+_TRIES = 3
+"""Attempts to resolve a path: a mounted secret may be replaced while it is opened (Kubernetes swaps a link)."""
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
+_STEP = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def read_reference(target: object, folder: str, rules: ReferenceRules | None = None) -> str:
+    """Read the text of a file without its final line end. ``rules`` are those of a connection made over HTTP or MCP.
+
+    :raises ValueError: if it cannot be read, is not a regular file, is too large or not text, or ``rules`` do not allow it.
+    """
+    if not isinstance(target, str) or not target or "\0" in target:
+        raise ValueError("'$file' takes the path of a file")
+    path = os.path.join(folder, os.path.expanduser(target))
+    try:
+        content = _content(path, target, rules)
+        text = content.decode("utf-8")
+    except OSError as error:
+        raise ValueError(f"the file '{target[:200]}' cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"the file '{target[:200]}' is not UTF-8 text") from None
+    except UnicodeEncodeError:
+        raise ValueError(f"no file can have the path {target[:200]!a}: it has a lone surrogate") from None
+    if len(content) > _MAX_FILE:
+        raise ValueError(f"the file '{target[:200]}' is larger than {_MAX_FILE:,} bytes")
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _content(path: str, target: str, rules: ReferenceRules | None) -> bytes:
+    descriptor = _opened(path, target) if rules is None else _opened_by_rules(path, target, rules)
+    with open(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        _require_regular(found, target)
+        fault = rules.opened_fault(found) if rules is not None else None
+        if fault is not None:
+            raise ValueError(fault)
+        return file.read(_MAX_FILE + 1)
+
+
+def _opened(path: str, target: str) -> int:
+    _require_regular(os.stat(path), target)  # opening a device can have effects
+    return os.open(path, _FLAGS)
+
+
+def _opened_by_rules(path: str, target: str, rules: ReferenceRules) -> int:
+    """Open the resolved path if the rules allow it, without following links that are created meanwhile."""
+    fault: str | None = None
+    for left in reversed(range(_TRIES)):
+        try:
+            resolved = os.path.realpath(path)
+            fault = rules.path_fault(resolved)
+            if fault is None:
+                return _opened_without_links(resolved, target)
+        except OSError:
+            if not left:
+                raise
+    raise ValueError(fault)
+
+
+def _opened_without_links(resolved: str, target: str) -> int:
+    """Open an absolute path folder by folder, and refuse a link at any position."""
+    if os.open not in os.supports_dir_fd:
+        return _opened(resolved, target)
+    *folders, name = [part for part in resolved.split(os.sep) if part] or ["."]
+    place = os.open(os.sep, _STEP)
+    try:
+        for folder in folders:
+            below = os.open(folder, _STEP, dir_fd=place)
+            os.close(place)
+            place = below
+        _require_regular(os.stat(name, dir_fd=place, follow_symlinks=False), target)
+        return os.open(name, _FLAGS | os.O_NOFOLLOW, dir_fd=place)
+    finally:
+        os.close(place)
+
+
+def _require_regular(found: os.stat_result, target: str) -> None:
+    """Refuse files that are not regular: a FIFO or a device could block its reader forever."""
+    if stat.S_ISDIR(found.st_mode):
+        raise ValueError(f"the file '{target[:200]}' cannot be read: Is a directory")
+    if stat.S_ISLNK(found.st_mode):
+        raise OSError(0, "it was replaced by a link while it was opened")
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError(f"the file '{target[:200]}' is not a regular file")
+
+
+LIMIT = 1000
+"""Maximum number of cached secrets; the least recently used ones are evicted first."""
+LIFE = 300.0
+"""Seconds after which a secret is read again."""
+YOUNG = 10.0
+"""Minimum seconds between two reads of a secret, so that a wrong key does not flood its store with requests."""
+
+
+@dataclass(slots=True, repr=False)
+class _Slot:
+    """Cache entry of one secret. ``lock`` is held during a read, so that concurrent callers do not read it too."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    value: str | None = None
+    read_at: float = 0.0
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("secrets cannot be pickled")
+
+
+class SecretCache:
+    """Cache of secrets by reference. Thread-safe."""
+
+    def __init__(self, clock: Clock, limit: int = LIMIT) -> None:
+        self._clock = clock
+        self._limit = limit
+        self._begin_anew()
+        at_fork(self, child=SecretCache._begin_anew)
+
+    def _begin_anew(self) -> None:
+        """Forget all secrets: in a forked child, a read by another thread would never end."""
+        self._slots: OrderedDict[str, _Slot] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("secrets cannot be pickled")
+
+    def find(self, kind: str, target: object, read: Callable[[], str]) -> str:
+        """Return the secret that ``target`` of ``kind`` names, from the cache or from ``read``. Errors are not cached."""
+        slot = self._slot(_key(kind, target))
+        with slot.lock:
+            if slot.value is None or self._clock.monotonic() - slot.read_at >= LIFE:
+                slot.value, read_at = None, self._clock.monotonic()
+                slot.value, slot.read_at = read(), read_at
+            return slot.value
+
+    def forget(self, kind: str, target: object) -> None:
+        """Drop the secret from the cache unless it was read just now."""
+        with self._lock:
+            key = _key(kind, target)
+            slot = self._slots.get(key)
+            if slot is not None and self._clock.monotonic() - slot.read_at >= YOUNG:
+                del self._slots[key]
+
+    def _slot(self, key: str) -> _Slot:
+        with self._lock:
+            slot = self._slots.get(key)
+            if slot is None:
+                slot = self._slots[key] = _Slot()
+                if len(self._slots) > self._limit:
+                    self._slots.popitem(last=False)
+            else:
+                self._slots.move_to_end(key)
+            return slot
+
+
+def _key(kind: str, target: object) -> str:
+    return json.dumps([kind, target], sort_keys=True, default=str)
 
 
 def _is_reference(value: object) -> bool:
@@ -48,7 +211,7 @@ def _members(values: object, path: str) -> Iterator[tuple[str, Any]]:
             yield child(path, index), value
 
 
-_Place = tuple[str, "ReferenceRules | None"]
+_Origin = tuple[str, "ReferenceRules | None"]
 """Start folder of relative paths, and the rules for opened files."""
 
 
@@ -61,12 +224,12 @@ class Secrets:
     def __init__(self, environment: Mapping[str, str], plugins: Plugins, clock: Clock | None = None) -> None:
         self._environment = environment
         self._plugins = plugins
-        self._read_before = ReadSecrets(clock or SystemClock())
+        self._cache = SecretCache(clock or SystemClock())
 
     def forget(self, values: Mapping[str, Any]) -> None:
         """Drop the cached secrets that ``values`` refer to, because the provider refused them."""
         for _, kind, target in references(values):
-            self._read_before.forget(kind, target)
+            self._cache.forget(kind, target)
 
     def resolve(self, values: Mapping[str, Any], folder: str, rules: ReferenceRules | None = None) -> Mapping[str, Any]:
         """Replace each reference in ``values`` by its secret; return ``values`` itself if there is none. ``rules`` check each file that
@@ -85,29 +248,29 @@ class Secrets:
             )
         return resolved
 
-    def _resolved(self, values: Any, place: _Place, path: str, faults: list[Detail]) -> Any:
-        read = [self._found(value, place, here, faults) for here, value in _members(values, path)]
+    def _resolved(self, values: Any, origin: _Origin, path: str, faults: list[Detail]) -> Any:
+        read = [self._found(value, origin, here, faults) for here, value in _members(values, path)]
         members = list(values.values()) if isinstance(values, Mapping) else values
         if all(new is old for new, old in zip(read, members, strict=True)):
             return values
         return dict(zip(values, read, strict=True)) if isinstance(values, Mapping) else read
 
-    def _found(self, value: Any, place: _Place, path: str, faults: list[Detail]) -> Any:
+    def _found(self, value: Any, origin: _Origin, path: str, faults: list[Detail]) -> Any:
         if not _is_reference(value):
-            return self._resolved(value, place, path, faults) if isinstance(value, Mapping | list | tuple) else value
+            return self._resolved(value, origin, path, faults) if isinstance(value, Mapping | list | tuple) else value
         ((kind, target),) = value.items()
         try:
-            return self._read(kind, target, place)
+            return self._read(kind, target, origin)
         except ValueError as fault:
             faults.append(Detail(path, str(fault)))
             return value
 
-    def _read(self, kind: str, target: object, place: _Place) -> str:
+    def _read(self, kind: str, target: object, origin: _Origin) -> str:
         if kind == "$env":
             return self._from_environment(target)
         if kind == "$file":
-            return read_reference(target, *place)
-        return self._read_before.find(kind, target, lambda: self._read_elsewhere(kind, target))
+            return read_reference(target, *origin)
+        return self._cache.find(kind, target, lambda: self._read_elsewhere(kind, target))
 
     def _read_elsewhere(self, kind: str, target: object) -> str:
         if kind == "$vault":

@@ -9,13 +9,13 @@ from typing import Generic, NoReturn, TypeVar
 
 from jackfield.fork import at_fork
 
-__all__ = ["Kept"]
+__all__ = ["BoundedCache"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Kept(Generic[K, V]):
+class BoundedCache(Generic[K, V]):
     """Thread-safe LRU cache of at most ``limit`` values."""
 
     def __init__(self, limit: int) -> None:
@@ -28,7 +28,7 @@ class Kept(Generic[K, V]):
         return len(self._values)
 
     def __repr__(self) -> str:
-        return f"<Kept {len(self)} of {self._limit}>"
+        return f"<BoundedCache {len(self)} of {self._limit}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("cached values cannot be pickled: they may hold secrets")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from jackfield.clock import Clock, SystemClock
 from jackfield.database import sealing
-from jackfield.database.bounded_cache import Kept
+from jackfield.database.bounded_cache import BoundedCache
 from jackfield.database.engine import Database
 from jackfield.database.faults import DataKeyDamaged, SealBroken
 from jackfield.database.keyring import MasterKey
@@ -60,8 +60,8 @@ class Vault:
         self._database = database
         self._master = master
         self._clock = clock or SystemClock()
-        self._known: Kept[str, _WorkspaceKeys] = Kept(_CACHED_WORKSPACES)
-        self._keys: Kept[tuple[str, str], _DataKey] = Kept(_CACHED_WORKSPACES)
+        self._known: BoundedCache[str, _WorkspaceKeys] = BoundedCache(_CACHED_WORKSPACES)
+        self._keys: BoundedCache[tuple[str, str], _DataKey] = BoundedCache(_CACHED_WORKSPACES)
 
     def __repr__(self) -> str:
         return f"<Vault of {self._database!r} with {self._master!r}>"

@@ -18,7 +18,7 @@ from jackfield.pipe.admit import Target
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.clock import Deadline
-    from jackfield.connections import StoredConnection
+    from jackfield.connections import NamedConnection
     from jackfield.connector import Connector
     from jackfield.pipe.open import OpenConnection, Opener
     from jackfield.redaction import Redactor
@@ -31,7 +31,7 @@ __all__ = ["TargetSource", "Trial", "serving", "try_connection"]
 class TargetSource(Protocol):
     """Finder of a connection's target. ``Targets`` does this for stored connections; a draft returns its own."""
 
-    def find(self, stored: StoredConnection, manifest: Manifest) -> Target:
+    def find(self, stored: NamedConnection, manifest: Manifest) -> Target:
         """Return the target that the connection makes for a connector."""
 
 
@@ -56,7 +56,7 @@ class Trial:
         return {**account, "status": self.status, "lastTest": {"at": self.at, "steps": [step.to_json() for step in self.steps]}}
 
 
-def serving(catalog: Catalog, stored: StoredConnection) -> list[Manifest]:
+def serving(catalog: Catalog, stored: NamedConnection) -> list[Manifest]:
     """Return the installed connectors that a stored connection serves: its own, or all of its family.
 
     :raises InvalidConnection: if none is installed.
@@ -71,7 +71,7 @@ def serving(catalog: Catalog, stored: StoredConnection) -> list[Manifest]:
     return fitting
 
 
-def try_connection(stored: StoredConnection, catalog: Catalog, connections: Opener, targets: TargetSource, deadline: Deadline) -> Trial:
+def try_connection(stored: NamedConnection, catalog: Catalog, connections: Opener, targets: TargetSource, deadline: Deadline) -> Trial:
     """Test a connection: first the test of its type, then the tests of each connector that it serves. Secrets are reread.
 
     :raises InvalidConnection: if its values break the schema; nothing was sent then.

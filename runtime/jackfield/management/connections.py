@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.access import LIBRARY
 from jackfield.clock import Deadline
-from jackfield.connections import NAME, NAME_EXPECTED, HostAccess, StoredConnection
-from jackfield.connections.connection_store import ConnectionStore, NotStored, conflict, taken
+from jackfield.connections import NAME, NAME_EXPECTED, HostAccess, NamedConnection
+from jackfield.connections.connection_rows import Outcome
+from jackfield.connections.connection_table import ConnectionTable, NotStored, conflict, taken
 from jackfield.connections.connection_types import Kind, Kinds
-from jackfield.connections.stored_row import Outcome
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
 from jackfield.hints import NextStep
 from jackfield.invocation import DEFAULT_TIMEOUT
@@ -118,7 +118,7 @@ class ManagedConnections:
         full_name = self.kinds.find(type).full_name if type is not None else None
         return page(self.known, self.kinds, cursor or "", limit, full_name, text, self.sees)
 
-    def find(self, name: str) -> StoredConnection:
+    def find(self, name: str) -> NamedConnection:
         """Return the connection called ``name`` with its unmasked values, for the runtime's own use.
 
         :raises UnknownConnection: if there is none.
@@ -313,11 +313,11 @@ class ManagedConnections:
         """
         return external_id(self.known.find(name), self._catalog, self._opening, self._targets)
 
-    def _shown_from_file(self, stored: StoredConnection) -> dict[str, Any]:
+    def _shown_from_file(self, stored: NamedConnection) -> dict[str, Any]:
         store = self._store_if_open()
         return shown_from_file(stored, self.kinds, store.file_tests.find([stored]).get(stored.name) if store is not None else None)
 
-    def _store_if_open(self) -> ConnectionStore | None:
+    def _store_if_open(self) -> ConnectionTable | None:
         """Return the store; None if there is none or it cannot be opened, since connections from files work without it."""
         try:
             return self.known.store
@@ -338,13 +338,13 @@ class ManagedConnections:
         if self._open_audit is not None:
             self._open_audit(self._actor).record(event, "connections" if name is None else f"connection:{name}", details)
 
-    def _store(self) -> ConnectionStore:
+    def _store(self) -> ConnectionTable:
         store = self.known.store
         if store is None:
             raise InvalidInvocation("this runtime has no database to keep connections in", hint=NextStep("no_store"))
         return store
 
-    def _changeable(self, name: str, giver: Provenance = _OPERATOR) -> ConnectionStore:
+    def _changeable(self, name: str, giver: Provenance = _OPERATOR) -> ConnectionTable:
         """Return the store if it can hold a connection of that name."""
         store = self._store()
         if not NAME.match(name):
@@ -355,7 +355,7 @@ class ManagedConnections:
             raise InvalidConnection(text, details=[Detail("/name", text)], hint="Choose another name, or remove that one.")
         return store
 
-    def _validated(self, name: str, kind: Kind, values: Mapping[str, Any], giver: Provenance) -> tuple[ConnectionStore, ConnectionDraft]:
+    def _validated(self, name: str, kind: Kind, values: Mapping[str, Any], giver: Provenance) -> tuple[ConnectionTable, ConnectionDraft]:
         """Validate the name and the values of a new connection together.
 
         :raises InvalidConnection: with the faults of both at once.
@@ -398,7 +398,7 @@ class ManagedConnections:
         deadline, stored = Deadline.after(timeout_seconds, self._clock), _stored(name, drafted)
         return try_connection(stored, self._catalog_for(stored), self._opening, drafted, deadline)
 
-    def _catalog_for(self, stored: StoredConnection) -> Catalog:  # noqa: ARG002 (rules narrow it)
+    def _catalog_for(self, stored: NamedConnection) -> Catalog:  # noqa: ARG002 (rules narrow it)
         """Return the connectors with which a connection is tested."""
         return self._catalog
 
@@ -408,9 +408,9 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
 
 
-def _stored(name: str, drafted: ConnectionDraft) -> StoredConnection:
+def _stored(name: str, drafted: ConnectionDraft) -> NamedConnection:
     draft = drafted.draft
-    return StoredConnection(name, draft.type, draft.values, "draft", origin=draft.origin)
+    return NamedConnection(name, draft.type, draft.values, "draft", origin=draft.origin)
 
 
 def _outcome(trial: Trial) -> Outcome:

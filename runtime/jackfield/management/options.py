@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from jackfield.clock import Deadline
 from jackfield.connector.context import Call, entered
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, UnknownAction, did_you_mean
-from jackfield.pipe.visible_names import seen_connection
+from jackfield.pipe.call_rules import seen_connection
 from jackfield.redaction.log_text import reason
 
 if TYPE_CHECKING:
     from jackfield.access import Authorizer, Request
     from jackfield.access.workspace_access import Caller
     from jackfield.catalog import Catalog
-    from jackfield.connections import StoredConnection
+    from jackfield.connections import NamedConnection
     from jackfield.connector import Connector
     from jackfield.connector.declare import Explain, OptionSource
     from jackfield.manifest import Manifest
@@ -72,9 +72,7 @@ def _manifest(catalog: Catalog, key: str, authorizer: Authorizer, wish: Request)
     return catalog.find(key) if not authorizer.is_bound or key in catalog else SeenCatalog(catalog, authorizer).find(key)
 
 
-def _live(
-    stages: Pipeline, manifest: Manifest, connector: Connector, found: OptionSource, stored: StoredConnection
-) -> list[dict[str, str]]:
+def _live(stages: Pipeline, manifest: Manifest, connector: Connector, found: OptionSource, stored: NamedConnection) -> list[dict[str, str]]:
     target = stages.targets.find(stored, manifest)
     opening = stages.opening.find(target, manifest, connector, {})
     call, client = Call(Deadline.after(_SECONDS, stages.clock), threading.Event()), None

@@ -11,7 +11,7 @@ from jackfield.management.connection_test import serving
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
-    from jackfield.connections import StoredConnection
+    from jackfield.connections import NamedConnection
     from jackfield.connector import Connector
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Targets
@@ -21,7 +21,7 @@ __all__ = ["external_id", "policies"]
 
 
 def policies(
-    stored: StoredConnection,
+    stored: NamedConnection,
     catalog: Catalog,
     opening: Opener,
     targets: Targets,
@@ -51,7 +51,7 @@ def policies(
     return {**about, **make(permissions, principal_arn)}
 
 
-def external_id(stored: StoredConnection, catalog: Catalog, opening: Opener, targets: Targets) -> str | None:
+def external_id(stored: NamedConnection, catalog: Catalog, opening: Opener, targets: Targets) -> str | None:
     """Return the External ID of a connection with its reference resolved; None if the type or the connection has none.
 
     :raises InvalidConnection: if the reference cannot be read.
@@ -65,7 +65,7 @@ def external_id(stored: StoredConnection, catalog: Catalog, opening: Opener, tar
     return next((str(values[field]) for field in fields if values.get(field) is not None), None)
 
 
-def _chosen(stored: StoredConnection, manifests: Sequence[Manifest], actions: Sequence[str] | None) -> Iterator[tuple[str, ActionManifest]]:
+def _chosen(stored: NamedConnection, manifests: Sequence[Manifest], actions: Sequence[str] | None) -> Iterator[tuple[str, ActionManifest]]:
     served = {f"{manifest.key}/{action.key}": action for manifest, action in _served(stored, manifests)}
     if actions is None:
         yield from served.items()
@@ -79,7 +79,7 @@ def _chosen(stored: StoredConnection, manifests: Sequence[Manifest], actions: Se
         yield from ((key, served[key]) for key in meant)
 
 
-def _served(stored: StoredConnection, manifests: Sequence[Manifest]) -> Iterator[tuple[Manifest, ActionManifest]]:
+def _served(stored: NamedConnection, manifests: Sequence[Manifest]) -> Iterator[tuple[Manifest, ActionManifest]]:
     for manifest in manifests:
         kind = manifest.connection_type(stored.type)
         for action in manifest.actions.values():

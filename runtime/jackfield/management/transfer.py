@@ -10,20 +10,81 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace as changed
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connections import StoredConnection
-from jackfield.connections.documents import DocumentError, read_text
-from jackfield.connections.importing import read_document, read_folder
-from jackfield.connections.sealed_values import joined, parted
+from jackfield.connections.connection_rows import joined, parted
+from jackfield.connections.documents import DocumentError, read_text, split_documents
+from jackfield.connections.files import connections_of, load, read_foreign
+from jackfield.connections.named_connection import NamedConnection
 from jackfield.connections.secrets import references
 from jackfield.errors import Detail, InvalidConnection, JackfieldError
 
 if TYPE_CHECKING:
-    from jackfield.connections import Connections, StoredConnection
+    from jackfield.connections import Connections
     from jackfield.connections.connection_types import Kinds
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.drafts import Provenance
 
 __all__ = ["exported", "imported", "without_secrets"]
+
+
+def _read_document(text: str, source: str, folder: str, *, reads_host: bool = True) -> list[NamedConnection | str]:
+    """Return the connections in ``text`` (YAML or JSON), and a sentence for each one that cannot be read. ``source`` is the file's
+    name.
+
+    Documents of other systems are translated by the installed connectors. Such a document may name environment variables and files,
+    which are read only if ``reads_host``, as for the operator's documents.
+
+    :raises InvalidConnection: if the text is neither YAML nor JSON, or has no known format.
+    """
+    from jackfield.connections import foreign
+
+    rows: list[NamedConnection | str] = []
+    others: list[foreign.Document] = []
+    unknown: list[str] = []
+    known = 0
+    for where, document in split_documents(text, source):
+        is_own = isinstance(document, Mapping) and isinstance(document.get("connections"), Mapping)
+        known += is_own
+        if isinstance(document, DocumentError):
+            unknown.append(f"{where}: {document}")
+        elif is_own:
+            rows.extend(connections_of(document, f"{source}{where}", folder))
+        elif foreign.recognise(document) is not None:
+            others.append(foreign.Document(document, source, f"{source}{where}", folder))
+        else:
+            unknown.append(f"{where}: {foreign.EXPECTED}")
+    if not (known or others):
+        raise _refused(source, unknown[0].removeprefix(": ") if unknown else f"it is empty; {foreign.EXPECTED}")
+    rows.extend(read_foreign(others, None, os.environ if reads_host else {}, reads_host=reads_host))
+    _warn(rows)
+    return [*rows, *(f"{source}{fault}" for fault in unknown)]
+
+
+def _read_folder(path: str) -> list[NamedConnection | str]:
+    """Return the connections in the files of a folder, and a sentence for each fault. The files are read together, since one may refer
+    to another.
+
+    :raises InvalidConnection: if there are none.
+    """
+    found = load([path])
+    rows: list[NamedConnection | str] = [item for items in found.connections.values() for item in items]
+    if not (rows or found.problems):
+        raise _refused(path, "none of its YAML and JSON files has connections")
+    _warn(rows)
+    return [*rows, *found.problems]
+
+
+def _warn(rows: Iterable[NamedConnection | str]) -> None:
+    """Warn about default inputs, which an import loses."""
+    for item in rows:
+        if isinstance(item, NamedConnection) and item.foreign is not None and item.foreign.inputs:
+            names = ", ".join(sorted({name for inputs in item.foreign.inputs.values() for name in inputs}))
+            _LOG.warning("%s: '%s': default inputs are not kept with a stored connection: %s", item.source, item.name, names)
+
+
+def _refused(source: str, reason: str) -> InvalidConnection:
+    hint = "A file may be of our own format, or one of Dapr, Thand, SAP BTP or Prismatic; the documentation shows them all."
+    return InvalidConnection(f"{source}: {reason}", details=[Detail("", reason)], hint=hint)
+
 
 _LOG = logging.getLogger("jackfield.connections")
 
@@ -37,7 +98,7 @@ def imported(
     :raises InvalidInvocation: if there is no database.
     """
     rows: list[dict[str, Any]] = []
-    kept: dict[str, StoredConnection] = {}
+    kept: dict[str, NamedConnection] = {}
     for item in _read(document, giver):
         if isinstance(item, str):
             fault = InvalidConnection(
@@ -59,24 +120,24 @@ def imported(
     return rows
 
 
-def _read(document: str | os.PathLike[str], giver: Provenance) -> list[StoredConnection | str]:
+def _read(document: str | os.PathLike[str], giver: Provenance) -> list[NamedConnection | str]:
     """Read a document. Only the operator's may be a path, or name files and variables of this host."""
     if giver.origin != "operator":
-        return read_document(str(document), "the document", ".", reads_host=False)
+        return _read_document(str(document), "the document", ".", reads_host=False)
     if not (isinstance(document, str) and _is_text(document)):
         path = os.path.expanduser(os.fspath(document))
         if os.path.isdir(path):
-            return read_folder(path)
-    return read_document(*_text(document))
+            return _read_folder(path)
+    return _read_document(*_text(document))
 
 
-def _refuse_second(item: StoredConnection, first: StoredConnection) -> None:
+def _refuse_second(item: NamedConnection, first: NamedConnection) -> None:
     if item is not first:
         text = f"the connection '{item.name}' is defined twice: in {first.where} and in {item.where}"
         raise InvalidConnection(text, details=[Detail("/name", text)], hint="Rename or remove one of them.")
 
 
-def _warn_if_hidden(connections: ManagedConnections, item: StoredConnection, source: str | None) -> None:
+def _warn_if_hidden(connections: ManagedConnections, item: NamedConnection, source: str | None) -> None:
     file = connections.known.in_files(item.name)
     if file is not None and source is not None:
         text = "the connection '%s' of %s takes precedence over the stored one until the file is no longer read"
@@ -84,7 +145,7 @@ def _warn_if_hidden(connections: ManagedConnections, item: StoredConnection, sou
 
 
 def _store_one(
-    connections: ManagedConnections, item: StoredConnection, giver: Provenance, *, replace: bool, test: bool, force: bool
+    connections: ManagedConnections, item: NamedConnection, giver: Provenance, *, replace: bool, test: bool, force: bool
 ) -> dict[str, Any]:
     store = connections.known.store
     there = store.show(item.name) if store is not None else None
@@ -143,7 +204,7 @@ def _names(known: Connections) -> Iterator[str]:
 _PREFIX = "CONNECTION"
 
 
-def without_secrets(connections: Sequence[StoredConnection], kinds: Kinds) -> dict[str, Mapping[str, Any]]:
+def without_secrets(connections: Sequence[NamedConnection], kinds: Kinds) -> dict[str, Mapping[str, Any]]:
     """Replace each secret by a reference to its own environment variable, and return the values by connection name. Variables are named
     after the connection and the field; exporting the same connections gives the same names.
 

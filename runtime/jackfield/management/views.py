@@ -10,9 +10,9 @@ from jackfield.connections import STORE
 from jackfield.redaction import masked
 
 if TYPE_CHECKING:
-    from jackfield.connections import Connections, StoredConnection
+    from jackfield.connections import Connections, NamedConnection
+    from jackfield.connections.connection_rows import ConnectionRow, Outcome
     from jackfield.connections.connection_types import Kinds
-    from jackfield.connections.stored_row import KeptConnection, Outcome
 
 __all__ = ["ConnectionPage", "page", "shown_from_file", "shown_from_store"]
 
@@ -29,13 +29,13 @@ class ConnectionPage:
         return {"items": list(self.items), "nextCursor": self.next_cursor}
 
 
-def shown_from_file(stored: StoredConnection, kinds: Kinds, outcome: Outcome | None = None) -> dict[str, Any]:
+def shown_from_file(stored: NamedConnection, kinds: Kinds, outcome: Outcome | None = None) -> dict[str, Any]:
     """Show a connection from a file with masked secrets and the outcome of its last test."""
     about = {"version": stored.version, "source": stored.source, **(outcome.to_json() if outcome else {"status": "untested"})}
     return {**_shown(stored.name, stored.type, stored.values, kinds), **about}
 
 
-def shown_from_store(kept: KeptConnection, kinds: Kinds) -> dict[str, Any]:
+def shown_from_store(kept: ConnectionRow, kinds: Kinds) -> dict[str, Any]:
     """Show a stored connection with masked secrets and the outcome of its last test."""
     about = {"version": kept.version, "source": STORE, **kept.outcome.to_json()}
     problem = {"problem": kept.damage} if kept.damage is not None else {}
@@ -85,7 +85,7 @@ def _page(
     return sorted(rows.items(), key=lambda row: row[0]), end
 
 
-def _is_wanted(item: StoredConnection, kinds: Kinds, full_name: str | None, text: str | None) -> bool:
+def _is_wanted(item: NamedConnection, kinds: Kinds, full_name: str | None, text: str | None) -> bool:
     kind = kinds.known(item.type)
     own = kind.full_name if kind is not None else item.type
     return full_name in (None, own) and (not text or text.lower() in item.name.lower() or text.lower() in own.lower())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jackfield.access import Actor, Audit, Authorizer
     from jackfield.catalog import Catalog
     from jackfield.clock import Clock
-    from jackfield.connections import Connections, StoredConnection
+    from jackfield.connections import Connections, NamedConnection
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import Opener
 
@@ -63,7 +63,7 @@ class GuardedConnections(ManagedConnections):
         found = self._installed.known(kind)
         return found is not None and self._authorizer.sees_connection(name, kind, found.manifests)
 
-    def find(self, name: str) -> StoredConnection:
+    def find(self, name: str) -> NamedConnection:
         """Return the visible connection of this name.
 
         :raises UnknownConnection: if there is none.
@@ -210,5 +210,5 @@ class GuardedConnections(ManagedConnections):
         found.kinds = Kinds(SeenCatalog(self._catalog, self._authorizer, name))
         return found
 
-    def _catalog_for(self, stored: StoredConnection) -> Catalog:
+    def _catalog_for(self, stored: NamedConnection) -> Catalog:
         return SeenCatalog(self._catalog, self._authorizer, stored.name)

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from jackfield.connections import Connections, Origin, StoredConnection, reference_paths
+from jackfield.connections import Connections, NamedConnection, Origin, reference_paths
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, did_you_mean
 from jackfield.fork import at_fork
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation
 from jackfield.manifest import ActionManifest, ConnectionTypeManifest, Manifest
+from jackfield.pipe.call_rules import find_action, permitted, seen_connection
 from jackfield.pipe.driver import Execute, Steps
-from jackfield.pipe.visible_names import find_action, permitted, seen_connection
 from jackfield.redaction import Redactor, confidential_values, secret_values
 from jackfield.schema.cache import Schemas
 
@@ -188,11 +188,11 @@ class Targets:
     def __init__(self, schemas: Schemas, limit: int = 2000) -> None:
         self.schemas = schemas
         self._limit = limit
-        self._cache: OrderedDict[tuple[str, str, str], tuple[StoredConnection, Target]] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str, str], tuple[NamedConnection, Target]] = OrderedDict()
         self._lock = threading.Lock()
         at_fork(self)
 
-    def find(self, stored: StoredConnection, manifest: Manifest) -> Target:
+    def find(self, stored: NamedConnection, manifest: Manifest) -> Target:
         """Return the target for a stored connection and a connector.
 
         :raises InvalidConnection: if the connector does not have its type, or its values break the type's schema.
@@ -209,7 +209,7 @@ class Targets:
         return target
 
 
-def _judged(stored: StoredConnection, manifest: Manifest, schemas: Schemas) -> Target:
+def _judged(stored: NamedConnection, manifest: Manifest, schemas: Schemas) -> Target:
     kind = manifest.connection_type(stored.type)
     if kind is None:
         raise InvalidConnection(

@@ -19,6 +19,7 @@ from jackfield.connector.shortage import exhausted
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError, Unauthenticated
 from jackfield.invocation import Invocation, Meta, Result, check_depth, decode, new_invocation_id
 from jackfield.pipe.admit import Admitted, Targets, admitting
+from jackfield.pipe.call_rules import find_called, require_call, sees_entry
 from jackfield.pipe.check import check, typed
 from jackfield.pipe.driver import Steps
 from jackfield.pipe.errors_map import Unmapped, in_doubt
@@ -26,9 +27,7 @@ from jackfield.pipe.open import OpenConnection, Opener
 from jackfield.pipe.paging import collected, wants_all
 from jackfield.pipe.rate import Pace, turn
 from jackfield.pipe.recorder import Record, draft_of, fingerprinted
-from jackfield.pipe.settle import check_output, failed, masked_error, masked_output, succeeded
-from jackfield.pipe.unfound_names import covering, mask_names, stored_secrets
-from jackfield.pipe.visible_names import find_called, require_call, sees_entry
+from jackfield.pipe.settle import check_output, covering, failed, mask_names, masked_error, masked_output, stored_secrets, succeeded
 from jackfield.redaction.log_text import reason
 from jackfield.retry import Backoff
 from jackfield.schema.cache import Schemas

@@ -10,11 +10,14 @@ from jackfield.errors import Detail, InDoubt, InvalidOutput, JackfieldError, Pro
 from jackfield.invocation import Meta, Result
 
 if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+    from jackfield.connections import Connections
+    from jackfield.invocation import Invocation, Meta
     from jackfield.manifest import ActionManifest
     from jackfield.redaction import Redactor
     from jackfield.schema.cache import Schemas
 
-__all__ = ["check_output", "failed", "masked_error", "masked_output", "succeeded"]
+__all__ = ["check_output", "covering", "failed", "mask_names", "masked_error", "masked_output", "stored_secrets", "succeeded"]
 
 
 def check_output(output: Mapping[str, Any], action: ActionManifest, key: tuple[str, str], schemas: Schemas) -> None:
@@ -80,3 +83,38 @@ def succeeded(meta: Meta, output: Mapping[str, Any] | None) -> Result:
 def failed(meta: Meta, error: JackfieldError) -> Result:
     """Build the Result of a failure or a doubt."""
     return Result("in_doubt" if isinstance(error, InDoubt) else "failed", meta, error=error)
+
+
+_TRUNCATED = (80, 200)
+"""Lengths to which error messages and journal entries truncate names; the beginning of a longer secret must be redacted, too."""
+
+
+def stored_secrets(invocation: Invocation, known: Connections, catalog: Catalog) -> Redactor | None:
+    """Return a redactor of the secrets of the connection that an invocation names; None if that cannot be read."""
+    from jackfield.connections.connection_types import Kinds
+    from jackfield.redaction import Redactor, confidential_values, secret_values
+
+    if not isinstance(invocation.connection, str):
+        return None
+    try:
+        stored = known.find(invocation.connection)
+    except JackfieldError:
+        return None
+    kind = Kinds(catalog).known(stored.type)
+    if kind is None:
+        return None
+    return Redactor(secret_values(kind.schema, stored.values) | confidential_values(kind.schema, stored.values))
+
+
+def covering(redactor: Redactor, invocation: Invocation) -> Redactor:
+    """Extend a redactor to the truncated forms of names that contain a secret."""
+    names = [name for name in (invocation.connector, invocation.action, invocation.connector_version or "") if redactor.holds(name)]
+    return redactor.extended(name[:size] for name in names for size in _TRUNCATED if len(name) > size) if names else redactor
+
+
+def mask_names(meta: Meta, redactor: Redactor) -> None:
+    """Redact secrets in the names of a Result's meta that were not found."""
+    if meta.connector is not None and meta.connector_version is None:
+        meta.connector = redactor.clean(meta.connector)
+    if meta.action is not None:
+        meta.action = redactor.clean(meta.action)

@@ -15,7 +15,7 @@ from jackfield.fork import at_fork
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.clock import Clock
-    from jackfield.connections.connection_store import ConnectionStore
+    from jackfield.connections.connection_table import ConnectionTable
     from jackfield.database import Database, Transaction, Vault
 
 __all__ = ["NONE", "Migrated", "Storage", "database_url", "home"]
@@ -144,7 +144,7 @@ class Storage:
         sealed = 0
 
         def seal(transaction: Transaction, names: list[str]) -> None:
-            from jackfield.connections.sealed_places import MIGRATION, bind_all
+            from jackfield.connections.connection_seals import MIGRATION, bind_all
 
             nonlocal sealed
             if MIGRATION in names and transaction.find("SELECT 1 AS one FROM connections LIMIT 1", {}) is not None:
@@ -157,11 +157,11 @@ class Storage:
     def connections(self, sources: Iterable[Source] | Source, workspace: str, catalog: Catalog | None = None) -> Connections:
         """Return the connections of a workspace: those from files and, if there is a database, those stored there."""
 
-        def store() -> ConnectionStore:
-            from jackfield.connections.connection_store import ConnectionStore
+        def store() -> ConnectionTable:
+            from jackfield.connections.connection_table import ConnectionTable
 
             self.require(workspace)
-            return ConnectionStore(self.database, _Later(self), workspace, self._clock)
+            return ConnectionTable(self.database, lambda: self.vault, workspace, self._clock)
 
         return Connections(sources, store if self.enabled else None, catalog=catalog, environment=self.environment)
 
@@ -200,25 +200,6 @@ class Storage:
 
         key = live_master_key(self.environment, home(self.environment), lambda: _sealed_by(database))
         return Vault(database, key, self._clock)
-
-
-class _Later:
-    """Lazy proxy of the vault: listing connections must neither read nor create the master key."""
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-
-    def seal(self, workspace: str, aad_parts: tuple[str, ...], plaintext: bytes) -> bytes:
-        """Encrypt, as ``Vault.seal`` does."""
-        return self._storage.vault.seal(workspace, aad_parts, plaintext)
-
-    def open(self, workspace: str, aad_parts: tuple[str, ...], ciphertext: bytes) -> bytes:
-        """Decrypt, as ``Vault.open`` does."""
-        return self._storage.vault.open(workspace, aad_parts, ciphertext)
-
-    def hmac(self, workspace: str, text: bytes) -> str:
-        """Compute a keyed hash, as ``Vault.hmac`` does."""
-        return self._storage.vault.hmac(workspace, text)
 
 
 def _sealed_by(database: Database) -> str | None:

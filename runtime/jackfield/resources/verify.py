@@ -11,9 +11,9 @@ from jackfield.access.settings import Settings
 from jackfield.access.token import COLUMNS as TOKEN_COLUMNS
 from jackfield.access.token import read_token
 from jackfield.clock import SystemClock
-from jackfield.connections.sealed_places import check_seal, opened_secret, stored_secrets
-from jackfield.connections.stored_row import COLUMNS as CONNECTION_COLUMNS
-from jackfield.connections.stored_row import KeptConnection
+from jackfield.connections.connection_rows import COLUMNS as CONNECTION_COLUMNS
+from jackfield.connections.connection_rows import ConnectionRow
+from jackfield.connections.connection_seals import check_seal, opened_secret, stored_secrets
 from jackfield.database import DatabaseUnfit, DataKeyDamaged, Row
 from jackfield.database.stored_values import parsed_object
 from jackfield.errors import Internal
@@ -94,7 +94,7 @@ class Contents:
             after = {**after, "after_workspace": rows[-1].workspace, "after": rows[-1].id}
 
     def _connection(self, row: Row) -> Iterator[str]:
-        kept = KeptConnection.from_row(row)
+        kept = ConnectionRow.from_row(row)
         vault = self._vault
         if kept.damage is not None:
             yield f"the values of the connection '{kept.name}'"
@@ -103,7 +103,7 @@ class Contents:
                 yield f"the values of the connection '{kept.name}', which are not those that were stored,"
             yield from self._secrets(vault, row.workspace, kept)
 
-    def _secrets(self, vault: Vault, workspace: str, kept: KeptConnection) -> Iterator[str]:
+    def _secrets(self, vault: Vault, workspace: str, kept: ConnectionRow) -> Iterator[str]:
         with self._database.read() as transaction:
             sealed = stored_secrets(transaction, workspace, kept)
         for field in kept.sealed:

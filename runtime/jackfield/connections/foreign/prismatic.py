@@ -14,7 +14,7 @@ from typing import Any
 from jackfield.connections.foreign.aliases import Alias
 from jackfield.connections.foreign.place import Document, Problem, Surroundings
 from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
-from jackfield.connections.stored import StoredConnection
+from jackfield.connections.named_connection import NamedConnection
 
 __all__ = ["FORMAT", "read"]
 
@@ -22,7 +22,7 @@ FORMAT = "prismatic"
 _LISTS = ("requiredConfigVars", "configVariables", "configVars")
 
 
-def read(documents: Iterable[Document], around: Surroundings) -> Iterator[StoredConnection | Problem]:
+def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedConnection | Problem]:
     """Yield a connection for each configuration variable that contains one."""
     for document in documents:
         try:
@@ -64,7 +64,7 @@ def _is_connection(variable: object) -> bool:
     )
 
 
-def _read(variable: Mapping[str, Any], document: Document, at: str, around: Surroundings) -> StoredConnection:
+def _read(variable: Mapping[str, Any], document: Document, at: str, around: Surroundings) -> NamedConnection:
     kind, component = _kind(variable)
     alias = _alias(kind, component, around)
     given = _inputs(variable.get("inputs", variable.get("fields", variable.get("values"))))

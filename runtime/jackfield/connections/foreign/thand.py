@@ -11,7 +11,7 @@ from jackfield.connections.foreign.aliases import Alias, is_blank
 from jackfield.connections.foreign.expression import ExpressionError, substitute
 from jackfield.connections.foreign.place import Document, Problem, Surroundings
 from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
-from jackfield.connections.stored import StoredConnection
+from jackfield.connections.named_connection import NamedConnection
 
 __all__ = ["FORMAT", "read"]
 
@@ -22,7 +22,7 @@ _MAX_NAME = 100
 _MAX_DESCRIPTION = 500
 
 
-def read(documents: Iterable[Document], around: Surroundings) -> Iterator[StoredConnection | Problem]:
+def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedConnection | Problem]:
     """Yield the connections of all enabled providers; of a duplicate key, the first in the order of the files."""
     seen: dict[str, str] = {}
     for document in documents:
@@ -46,7 +46,7 @@ def read(documents: Iterable[Document], around: Surroundings) -> Iterator[Stored
                 yield found
 
 
-def _read(key: str, entry: object, document: Document, around: Surroundings) -> StoredConnection | None:
+def _read(key: str, entry: object, document: Document, around: Surroundings) -> NamedConnection | None:
     if not isinstance(entry, Mapping):
         raise ForeignError("must be an object with 'name', 'provider', 'enabled' and 'config'")
     filled: Mapping[str, Any] = substitute(entry, dict(around.environment), {}, embedded=not around.strict)

@@ -8,7 +8,7 @@ from typing import Any
 
 from jackfield.connections.foreign.aliases import Alias, Choice, is_blank
 from jackfield.connections.foreign.place import Document
-from jackfield.connections.stored import NAME, Foreign, StoredConnection
+from jackfield.connections.named_connection import NAME, Foreign, NamedConnection
 
 __all__ = ["ForeignError", "Translation", "connection_of", "inputs_of", "translate"]
 
@@ -64,7 +64,7 @@ def inputs_of(alias: Alias, fields: Mapping[str, Any], *, strict: bool = False) 
     return found
 
 
-def connection_of(alias: Alias, made: Translation, document: Document, form: str, names: tuple[str, ...], at: str = "") -> StoredConnection:
+def connection_of(alias: Alias, made: Translation, document: Document, form: str, names: tuple[str, ...], at: str = "") -> NamedConnection:
     """Build the connection of a translation, named after the first of ``names``; ``at`` is its place in the document.
 
     :raises ForeignError: if that cannot be a connection's name.
@@ -72,7 +72,7 @@ def connection_of(alias: Alias, made: Translation, document: Document, form: str
     inputs = {f"{alias.connector}/{action}": made.inputs for action in alias.operations.values()} if made.inputs else {}
     foreign = Foreign(form, alias.key, names, inputs)
     place = f"{document.place}: {at}" if at else document.place
-    return StoredConnection(_slug(names[0]), made.type, made.values, document.source, document.folder, foreign=foreign, place=place)
+    return NamedConnection(_slug(names[0]), made.type, made.values, document.source, document.folder, foreign=foreign, place=place)
 
 
 def _slug(name: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from jackfield.connections.foreign.aliases import Alias, is_blank
 from jackfield.connections.foreign.place import Document, Problem, Surroundings
 from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
-from jackfield.connections.stored import StoredConnection
+from jackfield.connections.named_connection import NamedConnection
 
 __all__ = ["FORMAT", "read"]
 
@@ -43,7 +43,7 @@ class _Binding:
         return any(item.lower().startswith(word) for item in names)
 
 
-def read(documents: Iterable[Document], around: Surroundings) -> Iterator[StoredConnection | Problem]:
+def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedConnection | Problem]:
     """Yield a connection for each binding that an installed connector knows; if several services contain credentials for it, one for
     each."""
     for document in documents:
@@ -122,7 +122,7 @@ def _alias(binding: _Binding, aliases: Mapping[str, Alias]) -> Alias | None:
 
 def _connections(
     binding: _Binding, alias: Alias, bindings: Iterable[_Binding], document: Document, around: Surroundings
-) -> Iterator[StoredConnection | Problem]:
+) -> Iterator[NamedConnection | Problem]:
     wanted = alias.raw.get("companions") or ()
     others = [item for item in bindings if item is not binding and item.label == _USER_PROVIDED and _holds(item, wanted)]
     for companion in others or [binding]:

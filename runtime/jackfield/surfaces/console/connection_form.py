@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connections.sealed_values import secret_places
+from jackfield.connections.connection_rows import secret_places
 from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.hints import worded
 from jackfield.invocation import decode

@@ -10,7 +10,7 @@ from jackfield.connections.foreign import Document, Problem, Surroundings
 from jackfield.connections.foreign.aliases import Alias, is_blank
 from jackfield.connections.foreign.dapr import ReadComponent, read_components
 from jackfield.connections.foreign.translating import inputs_of
-from jackfield.connections.stored import StoredConnection
+from jackfield.connections.named_connection import NamedConnection
 from jackfield.invocation import Result
 from jackfield.surfaces.dapr.payload import PayloadError
 
@@ -132,7 +132,7 @@ def read_bindings(documents: Iterable[Document], around: Surroundings) -> Bindin
     return Bindings(found, connections, tuple(problems))
 
 
-def _binding(item: ReadComponent, stored: StoredConnection, *, strict: bool) -> Binding:
+def _binding(item: ReadComponent, stored: NamedConnection, *, strict: bool) -> Binding:
     component = item.component
     return Binding(component.name, component.type, component.version, item.alias, item.fields, stored.name, strict)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from jackfield.connections.documents import DocumentError, parted, read_text
+from jackfield.connections.documents import DocumentError, read_text, split_documents
 from jackfield.connections.foreign import Document, Problem
 
 __all__ = ["read_folder"]
@@ -33,7 +33,7 @@ def read_folder(path: str) -> Iterator[Document | Problem]:
 
 def _documents(file: str) -> Iterator[Document | Problem]:
     name = os.path.basename(file)
-    for where, content in parted(read_text(file), name):
+    for where, content in split_documents(read_text(file), name):
         place = f"{name}{where}"
         if isinstance(content, DocumentError):
             yield Problem(f"{place}: {content}")

@@ -116,7 +116,7 @@ def action_of(request: Request, manifest: Manifest) -> ActionManifest:
 
     :raises Problem: 404 if the connector has no such action.
     """
-    from jackfield.pipe.visible_names import find_action
+    from jackfield.pipe.call_rules import find_action
 
     try:
         return find_action(manifest, request.path_params["action"])

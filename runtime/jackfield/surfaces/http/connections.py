@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from jackfield.connections.connection_store import NameTaken, NotStored, VersionConflict
+from jackfield.connections.connection_table import NameTaken, NotStored, VersionConflict
 from jackfield.connections.connection_types import UnknownType
 from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.management.drafts import Provenance

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jackfield.connections.foreign.aliases import Alias, Aliases
-from jackfield.connections.stored import StoredConnection
+from jackfield.connections.named_connection import NamedConnection
 from jackfield.errors import InvalidInvocation, UnknownConnection
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Providers:
             raise InvalidInvocation(f"the provider '{name[:100]}' notifies by '{supported}', not by '{kind[:80]}'")
         return Provider(stored.name, alias)
 
-    def _stored(self, name: str) -> StoredConnection:
+    def _stored(self, name: str) -> NamedConnection:
         files = self._known.files()
         theirs = [item for item in files if item.foreign is not None and item.foreign.format == _FORMAT]
         by_key = self._known.in_files(name) or _first(item for item in theirs if _names(item)[:1] == (name,))
@@ -71,7 +71,7 @@ class Providers:
             hint = "; ".join(self._known.problems[:3]) or error.hint
             raise InvalidInvocation(f"no matching provider found for name: {name[:100]}", hint=hint) from None
 
-    def _alias(self, stored: StoredConnection) -> Alias | None:
+    def _alias(self, stored: NamedConnection) -> Alias | None:
         """Return the alias that a provider was read by; for jackfield's own connections, that of a connector that accepts the
         connection."""
         known = self._aliases.all(_FORMAT)
@@ -84,9 +84,9 @@ class Providers:
         return None
 
 
-def _names(item: StoredConnection) -> tuple[str, ...]:
+def _names(item: NamedConnection) -> tuple[str, ...]:
     return (*item.foreign.names, item.foreign.type) if item.foreign is not None else ()
 
 
-def _first(items: Iterable[StoredConnection]) -> StoredConnection | None:
+def _first(items: Iterable[NamedConnection]) -> NamedConnection | None:
     return next(iter(items), None)

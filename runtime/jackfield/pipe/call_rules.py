@@ -10,7 +10,7 @@ from jackfield.errors import UnknownAction, UnknownConnection, UnknownName, did_
 if TYPE_CHECKING:
     from jackfield.access import Authorizer, Request
     from jackfield.catalog import Catalog
-    from jackfield.connections import Connections, StoredConnection
+    from jackfield.connections import Connections, NamedConnection
     from jackfield.invocation import Invocation, Meta
     from jackfield.journal import Entry
     from jackfield.manifest import ActionManifest, Manifest
@@ -103,7 +103,7 @@ def permitted(
     return found
 
 
-def seen_connection(connections: Connections, name: str, manifest: Manifest, authorizer: Authorizer) -> StoredConnection:
+def seen_connection(connections: Connections, name: str, manifest: Manifest, authorizer: Authorizer) -> NamedConnection:
     """Find a connection by name, if the rules let the caller use it with the connector.
 
     A connection of another connector may be hidden from the caller, so it is reported as unknown.

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from jackfield.connections.files import Source, load
 from jackfield.connections.host_access import HostAccess
-from jackfield.connections.stored import StoredConnection
+from jackfield.connections.named_connection import NamedConnection
 from jackfield.errors import InvalidConnection, JackfieldError, UnknownConnection, did_you_mean
 from jackfield.hints import NextStep
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
-    from jackfield.connections.connection_store import ConnectionStore
+    from jackfield.connections.connection_table import ConnectionTable
     from jackfield.manifest import Manifest
 
 __all__ = ["Connections", "sources_from"]
@@ -41,7 +41,7 @@ class Connections:
     def __init__(
         self,
         sources: Iterable[Source] | Source = (),
-        open_store: Callable[[], ConnectionStore] | None = None,
+        open_store: Callable[[], ConnectionTable] | None = None,
         *,
         catalog: Catalog | None = None,
         environment: Mapping[str, str] | None = None,
@@ -49,11 +49,11 @@ class Connections:
         loaded = load(sources, catalog, environment)
         self._by_name = loaded.connections
         self._open_store = open_store
-        self._store: ConnectionStore | None = None
+        self._store: ConnectionTable | None = None
         self.problems = (*loaded.problems, *(_twice(found) for found in self._by_name.values() if len(found) > 1))
 
     @property
-    def store(self) -> ConnectionStore | None:
+    def store(self) -> ConnectionTable | None:
         """Connections in the database; None if there is no database.
 
         :raises Unavailable: if it cannot be opened.
@@ -69,7 +69,7 @@ class Connections:
         hidden = [name for name in sorted(self._by_name) if store is not None and store.show(name) is not None]
         return tuple(f"the connection '{name}' of {self._by_name[name][0].source} hides the stored one of the same name" for name in hidden)
 
-    def files(self) -> list[StoredConnection]:
+    def files(self) -> list[NamedConnection]:
         """Return the connections of files by name; of a name that is defined twice, the first."""
         return [self._by_name[name][0] for name in sorted(self._by_name)]
 
@@ -81,11 +81,11 @@ class Connections:
             yield from ((item.name, item.type) for item in page if item.name not in self._by_name)
             after = page[-1].name
 
-    def in_files(self, name: str) -> StoredConnection | None:
+    def in_files(self, name: str) -> NamedConnection | None:
         """Return the (first) connection of that name in a file."""
         return self._by_name.get(name, (None,))[0]
 
-    def find(self, name: str) -> StoredConnection:
+    def find(self, name: str) -> NamedConnection:
         """Return the connection called ``name``; the same object as long as its version is the same.
 
         :raises UnknownConnection: if there is none.
@@ -152,7 +152,7 @@ class Connections:
         return [(item.name, item.type) for item in store.list(limit=_NEAR)] if store is not None else []
 
 
-def _twice(found: Sequence[StoredConnection]) -> str:
+def _twice(found: Sequence[NamedConnection]) -> str:
     sources = [item.where for item in found]
     if len(set(sources)) < len(sources):  # files of the same name
         sources = [os.path.join(item.folder, item.where) for item in found]

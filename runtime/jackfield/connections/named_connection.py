@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
-__all__ = ["NAME", "NAME_EXPECTED", "STORE", "Foreign", "Origin", "StoredConnection"]
+__all__ = ["NAME", "NAME_EXPECTED", "STORE", "Foreign", "NamedConnection", "Origin"]
 
 NAME = re.compile(r"(?=[._-]*[A-Za-z0-9])[A-Za-z0-9._-]{1,100}\Z")
 """Valid connection names. Punctuation alone is not valid: ``.`` and ``..`` could not be part of a URL."""
@@ -33,7 +33,7 @@ class Foreign:
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class StoredConnection:
+class NamedConnection:
     """One named set of values. ``type`` is the full name of a connection type, ``source`` the origin (such as a file's name),
     ``folder`` the start of relative ``$file`` references. ``id`` is None unless the database stores the connection, ``foreign`` is None
     unless another system's file defines it. ``place`` is the exact position in the source, if known."""
@@ -59,7 +59,7 @@ class StoredConnection:
         return self.source == source and os.path.realpath(self.folder) == os.path.realpath(folder)
 
     def __repr__(self) -> str:  # values stay out of logs
-        return f"<StoredConnection {self.name} {self.type}>"
+        return f"<NamedConnection {self.name} {self.type}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a connection cannot be pickled: it holds secrets")

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.clock import Clock
 from jackfield.connections import external_ids
-from jackfield.connections.file_tests import FileTests
+from jackfield.connections.connection_rows import COLUMNS, ConnectionRow, Draft, Outcome, Parts, joined
+from jackfield.connections.connection_seals import binding, check_seal, opened_secret, rebound, sealed_place, sealed_whole, stored_secrets
 from jackfield.connections.host_access import HostAccess
-from jackfield.connections.sealed_places import binding, check_seal, opened_secret, rebound, sealed_place, sealed_whole, stored_secrets
-from jackfield.connections.sealed_values import Parts, joined
-from jackfield.connections.stored import NAME, NAME_EXPECTED, STORE, StoredConnection
-from jackfield.connections.stored_row import COLUMNS, Draft, KeptConnection, Outcome
-from jackfield.database import Database, SealBroken, Transaction, UniqueViolation
-from jackfield.database.bounded_cache import Kept
+from jackfield.connections.named_connection import NAME, NAME_EXPECTED, STORE, NamedConnection
+from jackfield.database import Database, SealBroken, Transaction, UniqueViolation, Vault
+from jackfield.database.bounded_cache import BoundedCache
 from jackfield.database.faults import damaged_settings
-from jackfield.errors import Detail, InvalidConnection, UnknownConnection
+from jackfield.database.stored_values import parsed_object
+from jackfield.errors import Detail, InvalidConnection, JackfieldError, UnknownConnection
 from jackfield.fork import at_fork
 from jackfield.hints import NextStep
 
-__all__ = ["ConnectionStore", "NameTaken", "NotStored", "VersionConflict", "conflict", "taken"]
+if TYPE_CHECKING:
+    from jackfield.connections.named_connection import NamedConnection
+    from jackfield.database import Database, Row
+
+__all__ = ["ConnectionTable", "FileTests", "NameTaken", "NotStored", "VersionConflict", "conflict", "taken"]
 
 Also = Callable[[Transaction], None]
 """Further statements for the transaction of a change, such as its entry in the audit log."""
@@ -33,7 +38,7 @@ def _nothing(_transaction: Transaction) -> None:
 
 
 _RESTORE = "Remove it and add it again, or restore a backup; and find out who writes to the database."
-_KEPT = 2000
+_CACHED = 2000
 """Number of most recently used connections whose values are cached in memory."""
 _BY_NAME = "WHERE workspace = :workspace AND name = :name"
 _FIND = f"SELECT id, version FROM connections {_BY_NAME}"
@@ -59,19 +64,6 @@ INSERT INTO connection_secrets (workspace, connection_id, field, version, sealed
 """
 
 
-class Sealing(Protocol):
-    """The operations of a vault that the store uses."""
-
-    def seal(self, workspace: str, aad_parts: tuple[str, ...], plaintext: bytes) -> bytes:
-        """Seal ``plaintext`` for one place."""
-
-    def open(self, workspace: str, aad_parts: tuple[str, ...], ciphertext: bytes) -> bytes:
-        """Open a value that was sealed for this place."""
-
-    def hmac(self, workspace: str, text: bytes) -> str:
-        """Return a digest under a key of the workspace."""
-
-
 class NameTaken(InvalidConnection):
     """The workspace already has a connection of this name."""
 
@@ -90,25 +82,25 @@ class VersionConflict(InvalidConnection):
     http_status = 409
 
 
-class ConnectionStore:
+class ConnectionTable:
     """Stored connections of ``workspace`` alone: every statement carries it. Thread-safe.
 
     Each secret is sealed for its place (connection, field, version), so none can be moved to another; each connection has a seal over
     all its open values and the list of its secrets. ``find`` returns the same object as long as the connection's version is the same.
     """
 
-    def __init__(self, database: Database, vault: Sealing, workspace: str, clock: Clock) -> None:
+    def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock) -> None:
         self.workspace = workspace
         self._database = database
         self._vault = vault
         self._clock = clock
-        self._kept: Kept[str, StoredConnection] = Kept(_KEPT)
+        self._cache: BoundedCache[str, NamedConnection] = BoundedCache(_CACHED)
         self._lock = threading.Lock()
         at_fork(self)
         self.file_tests = FileTests(database, vault, workspace)
 
     def __repr__(self) -> str:
-        return f"<ConnectionStore of {self.workspace!r} in {self._database!r}>"
+        return f"<ConnectionTable of {self.workspace!r} in {self._database!r}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a store cannot be pickled: it holds secrets")
@@ -118,7 +110,7 @@ class ConnectionStore:
         """True if the database is in this process."""
         return self._database.dialect.name == "sqlite"
 
-    def find(self, name: str) -> StoredConnection | None:
+    def find(self, name: str) -> NamedConnection | None:
         """Return the connection called ``name`` with its secrets opened; None if there is none.
 
         :raises InvalidConnection: if one of its values or secrets was changed, moved or removed in the database.
@@ -126,17 +118,17 @@ class ConnectionStore:
         row = self._database.look_up(_FIND, self._named(name))
         if row is None:
             return None
-        found = self._kept.get(name)
+        found = self._cache.get(name)
         if found is None or (found.id, found.version) != (row.id, row.version):
             with self._database.read(settled=False) as transaction:
                 found = self._read(transaction, name)
         return found
 
-    def show(self, name: str) -> KeptConnection | None:
+    def show(self, name: str) -> ConnectionRow | None:
         """Return the connection called ``name`` without its secrets; this needs no key."""
         with self._database.read(settled=False) as transaction:
             row = transaction.find(_READ, self._named(name))
-        return KeptConnection.from_row(row) if row is not None else None
+        return ConnectionRow.from_row(row) if row is not None else None
 
     def list(
         self,
@@ -145,7 +137,7 @@ class ConnectionStore:
         limit: int = 100,
         type: str | None = None,
         text: str | None = None,
-    ) -> Sequence[KeptConnection]:
+    ) -> Sequence[ConnectionRow]:
         """List up to ``limit`` connections by name, beginning after ``after``, optionally only those of a type, or with ``text`` in
         their name, type or account, ignoring case."""
         found = text.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_") if text else None
@@ -153,7 +145,7 @@ class ConnectionStore:
         values = {"workspace": self.workspace, "after": after, "type": type, "text": f"%{found}%", "limit": limit}
         with self._database.read(settled=False) as transaction:
             rows = transaction.execute(f"{' AND '.join(wanted)} ORDER BY name LIMIT :limit", values)
-        return [KeptConnection.from_row(row) for row in rows]
+        return [ConnectionRow.from_row(row) for row in rows]
 
     def names(self, types: Iterable[str], limit: int) -> Sequence[str]:
         """Return the names of up to ``limit`` connections of each of ``types``."""
@@ -180,7 +172,7 @@ class ConnectionStore:
         except (ValueError, TypeError):
             raise damaged_settings(self.workspace) from None
 
-    def add(self, name: str, draft: Draft, also: Also = _nothing) -> KeptConnection:
+    def add(self, name: str, draft: Draft, also: Also = _nothing) -> ConnectionRow:
         """Store a new connection as version 1. ``also`` runs in the same transaction.
 
         :raises NameTaken: if the name is taken.
@@ -189,7 +181,7 @@ class ConnectionStore:
         _check_name(name)
         identifier, parts = str(uuid.uuid4()), draft.parts()
         bound = binding(name, draft.type, draft.origin, parts.public)
-        whole = sealed_whole(self._vault, self.workspace, identifier, 1, bound, parts.secrets)
+        whole = sealed_whole(self._vault(), self.workspace, identifier, 1, bound, parts.secrets)
         row = {**self._row(identifier, 1, draft, parts), "name": name, "seal": whole}
         sealed = self._sealed(identifier, 1, parts, bound)
         try:
@@ -202,7 +194,7 @@ class ConnectionStore:
             raise taken(name) from None
         return self._shown(name)
 
-    def replace(self, name: str, draft: Draft, version: int, also: Also = _nothing) -> KeptConnection:
+    def replace(self, name: str, draft: Draft, version: int, also: Also = _nothing) -> ConnectionRow:
         """Replace version ``version`` of a connection by ``draft``. ``also`` runs in the same transaction.
 
         :raises UnknownConnection: if there is none with that name.
@@ -215,7 +207,7 @@ class ConnectionStore:
         if found is None:
             raise _gone(name)
         bound = binding(name, draft.type, draft.origin, parts.public)
-        whole = sealed_whole(self._vault, self.workspace, found.id, version + 1, bound, parts.secrets)
+        whole = sealed_whole(self._vault(), self.workspace, found.id, version + 1, bound, parts.secrets)
         sealed = self._sealed(found.id, version + 1, parts, bound)
         row = {**self._row(found.id, version, draft, parts), "seal": whole}
         with self._database.write() as transaction:
@@ -227,7 +219,7 @@ class ConnectionStore:
             also(transaction)
         return self._shown(name)
 
-    def rename(self, name: str, new_name: str, also: Also = _nothing) -> KeptConnection:
+    def rename(self, name: str, new_name: str, also: Also = _nothing) -> ConnectionRow:
         """Rename a connection. The version does not change, since the values do not. The secrets are bound to the name and sealed
         again. ``also`` runs in the same transaction.
 
@@ -242,9 +234,9 @@ class ConnectionStore:
                 row = transaction.find(_READ, values)
                 changed = transaction.change(_RENAME, values)
                 if changed and row is not None:
-                    kept = KeptConnection.from_row(row)
-                    check_seal(self._vault, self.workspace, kept)
-                    rebound(transaction, self._vault, self.workspace, kept, new_name)
+                    stored = ConnectionRow.from_row(row)
+                    check_seal(self._vault(), self.workspace, stored)
+                    rebound(transaction, self._vault(), self.workspace, stored, new_name)
                     also(transaction)
         except SealBroken:
             raise _altered(name) from None
@@ -267,7 +259,7 @@ class ConnectionStore:
         if not rows:
             raise _gone(name)
 
-    def set_test_outcome(self, stored: StoredConnection, outcome: Outcome, also: Also = _nothing) -> bool:
+    def set_test_outcome(self, stored: NamedConnection, outcome: Outcome, also: Also = _nothing) -> bool:
         """Store the outcome of a test of ``stored``; return False if that version has been replaced or removed. ``also``
         runs in the same transaction."""
         if stored.id is None:
@@ -292,44 +284,46 @@ class ConnectionStore:
     def _sealed(self, identifier: str, version: int, parts: Parts, bound: str) -> Sequence[Mapping[str, Any]]:
         rows = []
         for field, text in parts.secrets.items():
-            sealed = self._vault.seal(self.workspace, sealed_place(identifier, field, version, bound), text)
+            sealed = self._vault().seal(self.workspace, sealed_place(identifier, field, version, bound), text)
             rows.append({"workspace": self.workspace, "id": identifier, "field": field, "version": version, "sealed": sealed})
         return rows
 
-    def _read(self, transaction: Transaction, name: str) -> StoredConnection | None:
+    def _read(self, transaction: Transaction, name: str) -> NamedConnection | None:
         row = transaction.find(_READ, self._named(name))
         if row is None:  # removed since its version was read
             return None
-        kept = KeptConnection.from_row(row)
-        if kept.damage is not None:
+        stored = ConnectionRow.from_row(row)
+        if stored.damage is not None:
             raise damaged(name)
-        sealed = stored_secrets(transaction, self.workspace, kept)
-        found = StoredConnection(kept.name, kept.type, self._opened(kept, sealed), STORE, ".", kept.version, kept.id, kept.origin)
+        sealed = stored_secrets(transaction, self.workspace, stored)
+        found = NamedConnection(
+            stored.name, stored.type, self._opened(stored, sealed), STORE, ".", stored.version, stored.id, stored.origin
+        )
         with self._lock:
-            other = self._kept.get(name)
+            other = self._cache.get(name)
             if other is not None and (other.id, other.version) == (found.id, found.version):
                 return other  # another thread was faster: return its object, so that there is only one
-            self._kept.put(name, found)
+            self._cache.put(name, found)
         return found
 
-    def _opened(self, kept: KeptConnection, sealed: Mapping[str, bytes]) -> Mapping[str, Any]:
+    def _opened(self, stored: ConnectionRow, sealed: Mapping[str, bytes]) -> Mapping[str, Any]:
         opened: dict[str, bytes] = {}
-        for field in kept.sealed:
+        for field in stored.sealed:
             try:
-                opened[field] = opened_secret(self._vault, self.workspace, kept, field, sealed[field])
+                opened[field] = opened_secret(self._vault(), self.workspace, stored, field, sealed[field])
             except (SealBroken, KeyError):
                 text = "the sealed value, or one that it is bound to (name, type, origin, endpoint, …), was changed in the database"
-                raise _unopened(kept.name, [Detail(field, text)]) from None
+                raise _unopened(stored.name, [Detail(field, text)]) from None
         try:
-            check_seal(self._vault, self.workspace, kept)
+            check_seal(self._vault(), self.workspace, stored)
         except SealBroken:
-            raise _altered(kept.name) from None
+            raise _altered(stored.name) from None
         try:
-            return joined(kept.public, opened)
+            return joined(stored.public, opened)
         except (LookupError, TypeError, ValueError):
-            raise damaged(kept.name) from None
+            raise damaged(stored.name) from None
 
-    def _shown(self, name: str) -> KeptConnection:
+    def _shown(self, name: str) -> ConnectionRow:
         found = self.show(name)
         if found is None:
             raise _gone(name)
@@ -385,3 +379,53 @@ def conflict(name: str) -> VersionConflict:
     return VersionConflict(
         f"the connection '{name}' was changed meanwhile", details=[fault], hint="Look at it again, then repeat your change."
     )
+
+
+_COLUMNS = "name, fingerprint, status, account_id, account_label, last_test"
+_ALL = f"SELECT {_COLUMNS} FROM file_connection_tests WHERE workspace = :workspace"
+_KEEP = f"""
+INSERT INTO file_connection_tests (workspace, {_COLUMNS})
+VALUES (:workspace, :name, :fingerprint, :status, :account_id, :account_label, :last_test)
+ON CONFLICT (workspace, name) DO UPDATE SET fingerprint = excluded.fingerprint, status = excluded.status,
+    account_id = excluded.account_id, account_label = excluded.account_label, last_test = excluded.last_test
+"""
+
+
+class FileTests:
+    """Test outcomes of one workspace. An outcome is valid only for the type and values that were tested; references are compared
+    unresolved."""
+
+    def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str) -> None:
+        self._database = database
+        self._vault = vault
+        self._workspace = workspace
+
+    def find(self, connections: Iterable[NamedConnection]) -> Mapping[str, Outcome]:
+        """Return the valid outcomes by name; none if the database is unavailable."""
+        wanted = {item.name: item for item in connections}
+        if not wanted:
+            return {}
+        try:
+            with self._database.read(settled=False) as transaction:
+                rows = {row.name: row for row in transaction.execute(_ALL, {"workspace": self._workspace})}
+            return {
+                name: _outcome(row) for name, row in rows.items() if name in wanted and row.fingerprint == self._fingerprint(wanted[name])
+            }
+        except (JackfieldError, ValueError, TypeError):  # the key cannot be read, or a row is damaged
+            return {}
+
+    def keep(self, connection: NamedConnection, outcome: Outcome) -> None:
+        """Store the outcome of a test in place of the earlier one; without a writable database, it is shown once only."""
+        with contextlib.suppress(JackfieldError):
+            row = {"workspace": self._workspace, "name": connection.name, "fingerprint": self._fingerprint(connection)}
+            with self._database.write() as transaction:
+                transaction.change(_KEEP, {**row, **outcome.columns()})
+
+    def _fingerprint(self, connection: NamedConnection) -> str:
+        text = json.dumps({"type": connection.type, "values": connection.values}, sort_keys=True, separators=(",", ":"), default=str)
+        return self._vault().hmac(self._workspace, text.encode("utf-8", "surrogatepass"))
+
+
+def _outcome(row: Row) -> Outcome:
+    last_test = parsed_object(row.last_test) if row.last_test is not None else None
+    return Outcome(row.status, row.account_id, row.account_label, last_test)

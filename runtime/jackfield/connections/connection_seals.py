@@ -14,10 +14,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
-from jackfield.connections.stored_row import COLUMNS, KeptConnection
-from jackfield.database import Row, SealBroken, Transaction
+from jackfield.connections.connection_rows import COLUMNS, ConnectionRow
+from jackfield.database import Row, SealBroken, Transaction, Vault
 
 __all__ = [
     "MIGRATION",
@@ -46,16 +46,6 @@ _SET_SEAL = "UPDATE connections SET seal = :seal WHERE workspace = :workspace AN
 _PAGE = 200
 
 
-class Sealing(Protocol):
-    """The operations of a vault that sealing uses."""
-
-    def seal(self, workspace: str, aad_parts: tuple[str, ...], plaintext: bytes) -> bytes:
-        """Seal ``plaintext`` for one place."""
-
-    def open(self, workspace: str, aad_parts: tuple[str, ...], ciphertext: bytes) -> bytes:
-        """Open a value that was sealed for this place."""
-
-
 def binding(name: str, type: str, origin: str, public: Mapping[str, Any]) -> str:
     """Return a digest of everything that a connection's secrets are bound to besides their place."""
     text = json.dumps([name, type, origin, public], sort_keys=True, separators=(",", ":"))
@@ -67,53 +57,53 @@ def sealed_place(identifier: str, field: str, version: int, bound: str) -> tuple
     return (*_old_place(identifier, field, version), bound)
 
 
-def sealed_whole(vault: Sealing, workspace: str, identifier: str, version: int, bound: str, fields: Iterable[str]) -> bytes:
+def sealed_whole(vault: Vault, workspace: str, identifier: str, version: int, bound: str, fields: Iterable[str]) -> bytes:
     """Seal a connection as a whole; ``bound`` is its ``binding``, ``fields`` are the places of its secrets."""
     return vault.seal(workspace, _whole(identifier, version, bound, fields), b"")
 
 
-def check_seal(vault: Sealing, workspace: str, kept: KeptConnection) -> None:
+def check_seal(vault: Vault, workspace: str, stored: ConnectionRow) -> None:
     """Verify that a connection was not changed since it was stored.
 
     :raises SealBroken: if it has no seal, or a value or the list of its secrets was changed in the database.
     """
-    if kept.seal is None:
-        raise SealBroken(f"the connection '{kept.name}' has no seal")
-    bound = binding(kept.name, kept.type, kept.origin, kept.public)
-    vault.open(workspace, _whole(kept.id, kept.version, bound, kept.sealed), kept.seal)
+    if stored.seal is None:
+        raise SealBroken(f"the connection '{stored.name}' has no seal")
+    bound = binding(stored.name, stored.type, stored.origin, stored.public)
+    vault.open(workspace, _whole(stored.id, stored.version, bound, stored.sealed), stored.seal)
 
 
-def opened_secret(vault: Sealing, workspace: str, kept: KeptConnection, field: str, sealed: bytes) -> bytes:
+def opened_secret(vault: Vault, workspace: str, stored: ConnectionRow, field: str, sealed: bytes) -> bytes:
     """Open one secret of a stored connection.
 
     :raises SealBroken: if the secret, or a value that it is bound to, was changed or moved in the database.
     """
-    bound = binding(kept.name, kept.type, kept.origin, kept.public)
-    return vault.open(workspace, sealed_place(kept.id, field, kept.version, bound), sealed)
+    bound = binding(stored.name, stored.type, stored.origin, stored.public)
+    return vault.open(workspace, sealed_place(stored.id, field, stored.version, bound), sealed)
 
 
-def stored_secrets(transaction: Transaction, workspace: str, kept: KeptConnection) -> dict[str, bytes]:
+def stored_secrets(transaction: Transaction, workspace: str, stored: ConnectionRow) -> dict[str, bytes]:
     """Read the sealed secrets of a connection, by field."""
-    place = {"workspace": workspace, "id": kept.id, "version": kept.version}
+    place = {"workspace": workspace, "id": stored.id, "version": stored.version}
     return {found.field: found.sealed for found in transaction.execute(_SECRETS, place)}
 
 
-def rebound(transaction: Transaction, vault: Sealing, workspace: str, kept: KeptConnection, name: str) -> None:
+def rebound(transaction: Transaction, vault: Vault, workspace: str, stored: ConnectionRow, name: str) -> None:
     """Seal a connection and its secrets again for ``name``, which may be its current one.
 
     :raises SealBroken: if a secret is missing or cannot be opened.
     """
-    bound = binding(name, kept.type, kept.origin, kept.public)
-    place = {"workspace": workspace, "id": kept.id, "version": kept.version}
-    found = stored_secrets(transaction, workspace, kept)
-    for field in kept.sealed:
-        text = _opened_in_any_form(vault, workspace, kept, field, found.get(field, b""))
-        anew = vault.seal(workspace, sealed_place(kept.id, field, kept.version, bound), text)
+    bound = binding(name, stored.type, stored.origin, stored.public)
+    place = {"workspace": workspace, "id": stored.id, "version": stored.version}
+    found = stored_secrets(transaction, workspace, stored)
+    for field in stored.sealed:
+        text = _opened_in_any_form(vault, workspace, stored, field, found.get(field, b""))
+        anew = vault.seal(workspace, sealed_place(stored.id, field, stored.version, bound), text)
         transaction.change(_RESEAL, {**place, "field": field, "sealed": anew})
-    transaction.change(_SET_SEAL, {**place, "seal": sealed_whole(vault, workspace, kept.id, kept.version, bound, kept.sealed)})
+    transaction.change(_SET_SEAL, {**place, "seal": sealed_whole(vault, workspace, stored.id, stored.version, bound, stored.sealed)})
 
 
-def bind_all(transaction: Transaction, vault: Sealing) -> int:
+def bind_all(transaction: Transaction, vault: Vault) -> int:
     """Seal all connections in their current state and return their number; damaged ones stay without a seal, and are refused."""
     count, after = 0, ("", "")
     while True:
@@ -128,23 +118,23 @@ def bind_all(transaction: Transaction, vault: Sealing) -> int:
         after = (rows[-1].workspace, rows[-1].id)
 
 
-def _bound(transaction: Transaction, vault: Sealing, row: Row) -> bool:
-    kept = KeptConnection.from_row(row)
-    if kept.damage is not None:
+def _bound(transaction: Transaction, vault: Vault, row: Row) -> bool:
+    stored = ConnectionRow.from_row(row)
+    if stored.damage is not None:
         return False
     try:
-        rebound(transaction, vault, row.workspace, kept, kept.name)
+        rebound(transaction, vault, row.workspace, stored, stored.name)
     except SealBroken:  # 'db check' reports it
         return False
     return True
 
 
-def _opened_in_any_form(vault: Sealing, workspace: str, kept: KeptConnection, field: str, sealed: bytes) -> bytes:
+def _opened_in_any_form(vault: Vault, workspace: str, stored: ConnectionRow, field: str, sealed: bytes) -> bytes:
     """Open a secret that may have the older form of seal, which binds no destinations."""
     try:
-        return opened_secret(vault, workspace, kept, field, sealed)
+        return opened_secret(vault, workspace, stored, field, sealed)
     except SealBroken:
-        return vault.open(workspace, _old_place(kept.id, field, kept.version), sealed)
+        return vault.open(workspace, _old_place(stored.id, field, stored.version), sealed)
 
 
 def _whole(identifier: str, version: int, bound: str, fields: Iterable[str]) -> tuple[str, ...]:
