@@ -11,6 +11,10 @@ import pytest
 from fake_aws import FakeAws
 from foreign_files import connection, loaded, problem, write
 from jackfield import Jackfield
+from jackfield.catalog import Catalog
+from shell import Shell
+
+pytest_plugins = ["shell_fixture"]
 
 KEYS = {"accessKeyId": "AKIPRISMATICKEY", "secretAccessKey": "prismatic-key-secret"}
 COMPONENT = {"key": "aws-ses", "version": "LATEST", "isPublic": True}
@@ -147,3 +151,141 @@ def test_a_fault_names_its_place(folder: Path, document: Any, says: str) -> None
     told = problem(write(folder, "prismatic.json", json.dumps(document)))
     assert told.startswith("prismatic.json: ")
     assert says in told
+
+
+def sent(aws: FakeAws, samples: Path, inputs: Any = None, **members: Any) -> Any:
+    """The Result of the sample's invocation with some of its inputs and members replaced."""
+    invocation = json.loads((samples / "prismatic-invocation.json").read_text())
+    given = {**invocation["inputs"], **inputs} if isinstance(inputs, dict) else inputs or invocation["inputs"]  # a list replaces them
+    with Jackfield(connections=[str(samples / "prismatic-integration.yaml")]) as runtime:
+        return runtime.invoke({**invocation, "inputs": given, **members})
+
+
+BUFFER = {"type": "Buffer", "data": [0, 255, 37, 80]}
+FILE = bytes(BUFFER["data"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "attachments",
+    [
+        [{"key": "a.pdf", "value": BUFFER}],
+        [{"key": "a.pdf", "value": {"data": BUFFER, "contentType": "application/pdf"}}],
+        {"a.pdf": BUFFER},
+        json.dumps([{"key": "a.pdf", "value": {"data": BUFFER, "contentType": "application/pdf"}}]),
+        json.dumps({"a.pdf": BUFFER}),
+    ],
+)
+def test_001_attachments_a_buffer_as_json_is_a_file(samples: Path, aws: FakeAws, attachments: Any) -> None:
+    """A Buffer is a file, alone or with its content type, in a list, a map, or either as one JSON text (001, Attachments)."""
+    assert sent(aws, samples, {"attachments": attachments}).status == "succeeded"
+    (file,) = aws.messages[0].content.attachments
+    assert (file.name, file.data, file.content_type) == ("a.pdf", FILE, "application/pdf")
+
+
+@pytest.mark.parametrize(
+    ("attachments", "path"),
+    [
+        ("not JSON", "/attachments"),
+        ("[1", "/attachments"),
+        ([{"key": "a.pdf", "value": {"type": "Buffer", "data": [256]}}], "/attachments/0/value"),
+        ([{"key": "a.pdf", "value": {**BUFFER, "more": 1}}], "/attachments/0/value"),
+    ],
+)
+def test_001_what_only_resembles_a_buffer_is_refused(samples: Path, aws: FakeAws, attachments: Any, path: str) -> None:
+    """The shape is exact: anything else breaks the action's schema as before (001, Attachments)."""
+    error = sent(aws, samples, {"attachments": attachments}).error
+    assert error is not None
+    assert error.code == "invalid_input"
+    assert error.details[0].path.startswith(path)
+    assert aws.messages == []
+
+
+def test_001_attachments_the_text_of_an_address_is_told(samples: Path, aws: FakeAws, caplog: pytest.LogCaptureFixture) -> None:
+    """An https text is sent as it is, and the log says that nothing was fetched (001, Attachments)."""
+    assert sent(aws, samples, {"attachments": {"a.txt": "https://files.example.com/a.txt?key=hidden"}}).status == "succeeded"
+    assert "attachment 1 is the text of an address: that text is sent, not the file behind it" in caplog.text
+    assert "hidden" not in caplog.text
+
+
+def test_001_connection_as_code_gets_it_works_inline(samples: Path, aws: FakeAws) -> None:
+    """``{key, configVarKey, fields}`` is a connection of an invocation; blank fields are missing (001, Connection)."""
+    given = {"key": "apiKeySecret", "configVarKey": "Mail", "fields": {**KEYS, "externalId": ""}, "token": None, "context": {}}
+    assert sent(aws, samples, connection=given).status == "succeeded"
+    assert aws.messages[0].access_key_id == KEYS["accessKeyId"]
+
+
+@pytest.mark.parametrize(
+    ("connection", "says"),
+    [
+        ({"key": "apiKeySecret", "fields": {**KEYS, "apiKey": "x"}}, "fields.apiKey: is not an input of the connection 'apiKeySecret'"),
+        ({"key": "oauth2", "fields": KEYS}, "there is no way to sign in"),
+        ({"key": "apiKeySecret", "fields": {"accessKeyId": {"type": "configVar", "value": "x"}}}, "only Prismatic can resolve"),
+        ({"key": "apiKeySecret", "fields": KEYS, "unknown": 1}, "'key' is not a member of a connection"),
+        ({"key": "apiKeySecret", "fields": KEYS, "type": "apiKeySecret"}, "'key' is not a member of a connection"),
+    ],
+)
+def test_001_an_inline_connection_that_cannot_be_read_is_told(samples: Path, aws: FakeAws, connection: Any, says: str) -> None:
+    """Its own faults are named; what is not exactly of this shape is judged as a native one (001, Connection)."""
+    error = sent(aws, samples, connection=connection).error
+    assert error is not None
+    assert error.code == "invalid_invocation"
+    assert says in error.details[0].message
+    assert KEYS["secretAccessKey"] not in repr(error.to_json())
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_001_inputs_of_a_step_are_read_as_an_integration_has_them(samples: Path, aws: FakeAws, listed: bool) -> None:
+    """``{type, value}`` for each input, or a list of them with names; a complex value has keys and values (001, inputs of a step)."""
+    plain = json.loads((samples / "prismatic-invocation.json").read_text())["inputs"]
+    files = [{"name": {"type": "value", "value": "a.pdf"}, "type": "value", "value": BUFFER}]
+    typed = {name: {"type": "value", "value": value} for name, value in plain.items()} | {
+        "attachments": {"type": "complex", "value": files}
+    }
+    given = [{"name": name, **item} for name, item in typed.items()] if listed else typed
+    if listed:
+        given = [item if item["name"] != "attachments" else {"name": "attachments", "value": {"a.pdf": BUFFER}} for item in given]
+    assert sent(aws, samples, inputs=given).status == "succeeded"
+    (message,) = aws.messages
+    assert (message.to, message.content.attachments[0].data) == (("ada@rcpt.test", "bob@rcpt.test"), FILE)
+
+
+def test_001_a_reference_among_typed_inputs_is_refused_by_name(samples: Path, aws: FakeAws) -> None:
+    """Only Prismatic can resolve a configuration variable (001, inputs of a step)."""
+    error = sent(aws, samples, {"subject": {"type": "configVar", "value": "Subject"}}).error
+    assert error is not None
+    assert [(item.path, item.message) for item in error.details] == [
+        ("/subject", "is a reference of the type 'configVar', which only Prismatic can resolve")
+    ]
+
+
+def test_001_typed_inputs_change_no_native_invocation(samples: Path, aws: FakeAws) -> None:
+    """Tags called ``type`` and ``value`` stay tags while the rest is valid, and a typed sender that is blank comes from the connection."""
+    assert sent(aws, samples, {"tags": {"type": "value", "value": "x"}}).status == "succeeded"
+    assert aws.messages[0].tags == {"type": "value", "value": "x"}
+    blank = {"sender": {"type": "value", "value": ""}}
+    inline = {"type": "apiKeySecret", "values": {**KEYS, "sender": "usual@sender.test"}}
+    assert sent(aws, samples, blank, connection=inline).status == "succeeded"
+    assert aws.messages[1].source == "usual@sender.test"
+
+
+def test_001_other_connectors_do_not_read_these_forms(samples: Path, aws: FakeAws) -> None:
+    """A list of inputs is no object for an action that no alias names."""
+    error = sent(aws, samples, [{"name": "to", "value": "a@b.cd"}], action="listSomething").error
+    assert error is not None
+    assert error.code == "invalid_invocation"
+
+
+def test_001_a_flow_is_not_run_and_the_hint_says_what_to_do(shell: Shell, samples: Path) -> None:
+    """``jackfield run`` on an integration says that flows are not run, and how to use its connections (001, inputs of a step)."""
+    done = shell.run("run", str(samples / "prismatic-integration.yaml"))
+    assert done.code == 2
+    assert done.json["error"]["message"] == "the file has no workflow"
+    assert "A flow of an integration is not run" in done.json["error"]["hint"]
+
+
+def test_001_the_connection_links_to_access_control_of_ses() -> None:
+    """The description and the guide of the access key lead to AWS's page about permissions (001, AWS SES Access Key and Secret)."""
+    page = "https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html"
+    kind = Catalog.installed().find("aws-ses").connection_types["apiKeySecret"]
+    assert page in kind.description
+    assert page in kind.setup

@@ -116,6 +116,7 @@ _VCAP = {
 _PRISMATIC_KEYS = {"accessKeyId": "accessKeyId", "secretAccessKey": "secretAccessKey"}
 _PRISMATIC = {
     "operations": {"sendEmail": "sendEmail", "listIdentities": "listIdentities"},
+    "files": ["attachments"],
     "connections": [
         {
             "when": ["key=awsAssumeRole"],

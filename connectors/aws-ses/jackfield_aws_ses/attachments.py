@@ -1,9 +1,12 @@
 """Attachments: conversion of the input ``attachments`` to a name, a media type and octets.
 
-A FILE is a text (UTF-8), a ``data:`` URL (RFC 2397) or ``{"data": base64, "contentType": …}``.
+A FILE is a text (UTF-8), a ``data:`` URL (RFC 2397) or ``{"data": base64, "contentType": …}``. An address is a text like any other: nothing
+is fetched, which a warning in the log says.
 """
 
 import binascii
+import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote, unquote_to_bytes
@@ -16,6 +19,8 @@ from .transfer import base64_length, canonical_base64, fold_base64
 
 __all__ = ["Attachment", "AttachmentError", "parse_attachments"]
 
+_LOG = logging.getLogger("jackfield.aws_ses")
+_ADDRESS = re.compile(r"\s*https?://\S{1,2000}\s*")
 _MAX_MEDIA_TYPE = 300  # of a data: URL; its comma is searched within this length
 
 
@@ -93,6 +98,8 @@ def parse_attachments(value: object) -> tuple[Attachment, ...]:
     for index, (path, name, file) in enumerate(_files(value)):
         try:
             found.append(_read(name, file))
+            if isinstance(file, str) and _ADDRESS.fullmatch(file):
+                _LOG.warning("attachment %d is the text of an address: that text is sent, not the file behind it", index + 1)
         except AttachmentError as error:
             raise AttachmentError(error.reason, error.name, index, path + error.pointer) from None
     return tuple(found)

@@ -21,7 +21,7 @@ _ONE_OR_MORE: dict[str, Any] = {
 }
 _FILE: dict[str, Any] = {
     "anyOf": [
-        {"type": "string", "description": "The file's text (UTF-8), or a data: URL (RFC 2397)."},
+        {"type": "string", "description": "The file's text (UTF-8), or a data: URL (RFC 2397). An https address is not fetched."},
         {
             "type": "object",
             "properties": {

@@ -157,7 +157,8 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
 
 
 class ApiKeySecret(ConnectionType):
-    """Authenticates requests to AWS using an API Key and API Secret."""
+    """Authenticates requests to AWS using an API Key and API Secret. The key's user needs the permissions of the connector's actions; for
+    Amazon SES, read about its [IAM policies](https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html)."""
 
     key: ClassVar[str] = "apiKeySecret"
     title: ClassVar[str] = "AWS Access Key and Secret"

@@ -19,7 +19,9 @@ _POLICY = """
 
 _LEAST = """
 This is what the Amazon SES connector needs, and all it needs: a policy such as AmazonSESFullAccess would also allow deleting identities
-and changing templates. For a saved connection, its page in the console and `jackfield connections policy NAME` show the policy.
+and changing templates. AWS describes all of them in
+[access control in Amazon SES](https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html). For a saved connection, its page in the
+console and `jackfield connections policy NAME` show the policy.
 <policy>
 """.replace("<policy>\n", _POLICY)
 

@@ -47,7 +47,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     logs.configure()
     documents, faults = _documents(arguments.file)
     _report(faults)
-    workflow = find_workflow(read_workflows(documents), arguments.workflow, faults)
+    workflow = find_workflow(read_workflows(documents), arguments.workflow, faults, _without_workflows(documents))
     own: list[Any] = [item.content for item in documents] if arguments.file == STDIN else [arguments.file]
     others = [source for source in sources_from(os.environ) if not _same(source, arguments.file)]
     with Jackfield(os.environ.get("JACKFIELD_WORKSPACE") or "default", connections=[*own, *others]) as jackfield:
@@ -111,6 +111,18 @@ def _documents(path: str) -> tuple[list[Document], list[str]]:
         hint = "A workflow file is YAML or JSON with 'workflows'."
         raise InvalidInvocation(reason, details=[Detail("", fault) for fault in others], hint=hint)
     return found, faults
+
+
+def _without_workflows(documents: Iterable[Document]) -> str:
+    """Return the next step for a file of connections of another system, whose own flows jackfield does not run."""
+    from jackfield.connections.foreign import recognise
+
+    if not any(recognise(item.content) == "prismatic" for item in documents):
+        return ""
+    return (
+        "A flow of an integration is not run. Its connections can be used: name the file in JACKFIELD_CONNECTIONS, or run "
+        "'jackfield connections import FILE'; run each step with 'jackfield invoke', which reads the step's inputs as they are."
+    )
 
 
 def _same(source: str, path: str) -> bool:

@@ -9,13 +9,14 @@ from jackfield.errors import UnknownAction, UnknownConnection, UnknownName, did_
 
 if TYPE_CHECKING:
     from jackfield.access import Authorizer, Request
+    from jackfield.access.visible_catalog import SeenCatalog
     from jackfield.catalog import Catalog
     from jackfield.connections import Connections, NamedConnection
     from jackfield.invocation import Invocation, Meta
     from jackfield.journal import Entry
     from jackfield.manifest import ActionManifest, Manifest
 
-__all__ = ["find_action", "find_called", "permitted", "require_call", "seen_connection", "sees_entry"]
+__all__ = ["find_action", "find_called", "permitted", "require_call", "seen_catalog", "seen_connection", "sees_entry"]
 
 _MAX_TESTED = 10_000
 """Limit of stored connections of a type that are tested against the rules."""
@@ -36,6 +37,15 @@ def find_action(manifest: Manifest, key: str) -> ActionManifest:
     return found
 
 
+def seen_catalog(catalog: Catalog, authorizer: Authorizer | None) -> Catalog | SeenCatalog:
+    """Return the connectors that the rules let the caller see."""
+    if authorizer is None or not authorizer.is_bound:
+        return catalog
+    from jackfield.access.visible_catalog import SeenCatalog
+
+    return SeenCatalog(catalog, authorizer)
+
+
 def find_called(
     invocation: Invocation, catalog: Catalog, authorizer: Authorizer | None, meta: Meta, note: Note | None
 ) -> tuple[Manifest, ActionManifest]:
@@ -49,10 +59,8 @@ def find_called(
         manifest = catalog.find(invocation.connector, invocation.connector_version)
         meta.connector_version = manifest.version
         return manifest, find_action(manifest, invocation.action)
-    from jackfield.access.visible_catalog import SeenCatalog
-
     try:
-        manifest = SeenCatalog(catalog, authorizer).find(invocation.connector, invocation.connector_version)
+        manifest = seen_catalog(catalog, authorizer).find(invocation.connector, invocation.connector_version)
         meta.connector_version = manifest.version
         return manifest, find_action(manifest, invocation.action)
     except UnknownName:

@@ -19,10 +19,11 @@ from jackfield.connector.shortage import exhausted
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError, Unauthenticated
 from jackfield.invocation import Invocation, Meta, Result, check_depth, decode, new_invocation_id
 from jackfield.pipe.admit import Admitted, Targets, admitting
-from jackfield.pipe.call_rules import find_called, require_call, sees_entry
-from jackfield.pipe.check import check, typed
+from jackfield.pipe.call_rules import find_called, require_call, seen_catalog, sees_entry
+from jackfield.pipe.check import typed
 from jackfield.pipe.driver import Steps
 from jackfield.pipe.errors_map import Unmapped, in_doubt
+from jackfield.pipe.foreign_forms import checked, parsed
 from jackfield.pipe.open import OpenConnection, Opener
 from jackfield.pipe.paging import collected, wants_all
 from jackfield.pipe.rate import Pace, turn
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from jackfield.connector import Connector
     from jackfield.hooks import Plugins
     from jackfield.journal import Claimed, Journal
+    from jackfield.manifest import Manifest
     from jackfield.pipe.admit import Target
     from jackfield.pipe.open import OpenConnection
     from jackfield.pipe.recorder import Record
@@ -169,7 +171,7 @@ class Pipeline:
         """
         journal = required(self.journal())
         body = decode(given) if isinstance(given, str | bytes) else given
-        invocation, meta = _parsed(body), trace.meta
+        invocation, meta = self._parsed(body, trace), trace.meta
         if isinstance(invocation.connection, Mapping):
             raise InvalidInvocation(
                 "1 member of the invocation is not valid",
@@ -186,7 +188,7 @@ class Pipeline:
             replayed = yield from record.replay()
             if replayed is not None:
                 return replayed
-            check(admitted, self.opening.defaults(admitted), self.schemas)
+            checked(admitted, self.opening.defaults, self.schemas)
             record.keep(journal.sealed_inputs(meta.invocation_id, {"invocation": dict(body), **trace.caller.to_json()}))
             found = yield from record.queue()
             return meta.invocation_id if found is None else found
@@ -211,7 +213,7 @@ class Pipeline:
         trace.record.settle_interrupted(None if trace.run is None else self._failed(trace.run.interrupted(), trace))
 
     def _pipeline(self, given: Mapping[str, Any] | str | bytes, trace: RunState) -> Steps[Result]:
-        invocation, meta = _parsed(given), trace.meta
+        invocation, meta = self._parsed(given, trace), trace.meta
         if trace.claimed is None:
             _refuse_moments(invocation)
         trace.inputs = invocation.inputs
@@ -223,6 +225,17 @@ class Pipeline:
                 return (yield from self._run_stages(invocation, deadline, trace))
             with Wrapping(self.plugins.around(invocation, self.workspace, meta), lambda error: self._log(error, trace)):
                 return (yield from self._run_stages(invocation, deadline, trace))
+
+    def _parsed(self, given: object, trace: RunState) -> Invocation:
+        if isinstance(given, str | bytes | bytearray):
+            given = decode(given)
+        else:
+            check_depth(given)
+
+        def find(connector: str, version: str | None) -> Manifest:
+            return seen_catalog(self.catalog, self.access.asked_for(trace.caller)).find(connector, version)
+
+        return parsed(given, find)
 
     def _run_stages(self, invocation: Invocation, deadline: Deadline, trace: RunState) -> Steps[Result]:
         enter = self.plugins.stage if self.plugins.has("stage") else _ignore_stage
@@ -238,7 +251,7 @@ class Pipeline:
         if keeps:
             self._keep(admitted, trace)
         enter("check")
-        inputs = check(admitted, self.opening.defaults(admitted), self.schemas)
+        inputs = checked(admitted, self.opening.defaults, self.schemas)
         enter("open")
         run = trace.run = self._run(admitted, inputs, deadline, trace)
         if record is not None:
@@ -386,13 +399,6 @@ def required(journal: Journal | None) -> Journal:
     if journal is None:
         raise InvalidInvocation("this runtime has no journal", hint="Give it a database: JACKFIELD_DATABASE_URL.")
     return journal
-
-
-def _parsed(given: object) -> Invocation:
-    if isinstance(given, str | bytes | bytearray):
-        return Invocation.from_json(decode(given))
-    check_depth(given)
-    return Invocation.from_json(given)
 
 
 def _refuse_moments(invocation: Invocation) -> None:

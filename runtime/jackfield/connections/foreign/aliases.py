@@ -13,6 +13,7 @@ lists        inputs that are lists in one text, with ``separator`` between the i
 defaults     ``{FIELD: ["$AWS_REGION", "us-east-1"]}``: values of a missing field, first found wins; ``$NAME`` is an environment variable
 required     fields without which an entry is refused
 refused      ``{FIELD: "why"}``: fields that are not supported
+files        inputs that are files (only ``prismatic``)
 messages     messages that callers of the other system expect: ``missing`` (``{fields}``), ``absent`` (``{field}``), ``failed`` and ``data``
              (``{reason}``)
 ============ =========================================================================================================================
@@ -28,8 +29,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
+    from jackfield.manifest import Manifest
 
-__all__ = ["Alias", "AliasError", "Aliases", "Choice", "Part", "is_blank"]
+__all__ = ["Alias", "AliasError", "Aliases", "Choice", "Part", "alias_for", "is_blank"]
 
 _LOG = logging.getLogger("jackfield.connections")
 
@@ -151,6 +153,19 @@ class Aliases:
     def all(self, form: str) -> Mapping[str, Alias]:
         """Return all aliases of one format."""
         return self._found.get(form, {})
+
+
+def alias_for(manifest: Manifest, form: str, action: object) -> Alias | None:
+    """Return the alias of a connector's own manifest in the format ``form`` that names the action; None if there is none."""
+    for declared, key, data in _entries(manifest.raw.get("aliases")):
+        if declared == form and isinstance(data, Mapping):
+            try:
+                alias = Alias.from_json(manifest.key, key, data)
+            except AliasError:  # logged where the aliases of all connectors are read
+                continue
+            if action in alias.operations.values():
+                return alias
+    return None
 
 
 def is_blank(value: object) -> bool:

@@ -16,7 +16,7 @@ from jackfield.connections.foreign.place import Document, Problem, Surroundings
 from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
 from jackfield.connections.named_connection import NamedConnection
 
-__all__ = ["FORMAT", "read"]
+__all__ = ["FORMAT", "inputs_by_name", "read"]
 
 FORMAT = "prismatic"
 _LISTS = ("requiredConfigVars", "configVariables", "configVars")
@@ -67,7 +67,7 @@ def _is_connection(variable: object) -> bool:
 def _read(variable: Mapping[str, Any], document: Document, at: str, around: Surroundings) -> NamedConnection:
     kind, component = _kind(variable)
     alias = _alias(kind, component, around)
-    given = _inputs(variable.get("inputs", variable.get("fields", variable.get("values"))))
+    given = inputs_by_name(variable.get("inputs", variable.get("fields", variable.get("values"))))
     made = translate(alias, {**given, "key": kind}, around.environment)
     unknown = [name for name in made.unused if name != "key"]
     if unknown:
@@ -105,7 +105,7 @@ def _alias(kind: str, component: str | None, around: Surroundings) -> Alias:
     return fitting[0]
 
 
-def _inputs(given: object) -> dict[str, Any]:
+def inputs_by_name(given: object) -> dict[str, Any]:
     """Return the inputs by name, from any of their formats."""
     if isinstance(given, str):
         try:

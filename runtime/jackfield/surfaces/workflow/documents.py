@@ -60,31 +60,33 @@ def read_workflows(documents: Iterable[Document]) -> list[Workflow]:
     return [workflow for document in documents for workflow in _workflows(document)]
 
 
-def find_workflow(workflows: Sequence[Workflow], name: str | None, faults: Sequence[str] = ()) -> Workflow:
-    """Return the workflow with that key or name; without a name, the only workflow. ``faults`` describe unreadable parts of the file.
+def find_workflow(workflows: Sequence[Workflow], name: str | None, faults: Sequence[str] = (), without: str = "") -> Workflow:
+    """Return the workflow with that key or name; without a name, the only workflow. ``faults`` describe unreadable parts of the file,
+    ``without`` is the hint for a file that has no workflows.
 
     :raises InvalidInvocation: if there is none, several match, or it is not enabled.
     """
     unread = f" Not all of the file can be read: {'; '.join(faults[:3])}." if faults else ""
     if name is not None:
-        found = _named(workflows, name, unread)
+        found = _named(workflows, name, without, unread)
     elif len(workflows) == 1:
         found = workflows[0]
     else:
         what = f"the file has {len(workflows)} workflows" if workflows else "the file has no workflow"
-        hint = f"Name one of {_listed(workflows)}." if workflows else "See 'jackfield run --help'."
+        hint = f"Name one of {_listed(workflows)}." if workflows else without or "See 'jackfield run --help'."
         raise InvalidInvocation(what, hint=hint + unread)
     if not found.enabled:
         raise InvalidInvocation(f"the workflow '{found.name[:100]}' is not enabled", hint="Set 'enabled: true'.")
     return found
 
 
-def _named(workflows: Sequence[Workflow], name: str, unread: str) -> Workflow:
+def _named(workflows: Sequence[Workflow], name: str, without: str, unread: str) -> Workflow:
     """Find a workflow by key, then by name. A name used twice is refused, since either workflow would send mail."""
     found = [item for item in workflows if item.key == name] or [item for item in workflows if item.name == name]
     if not found:
         tail = did_you_mean(name, [label for item in workflows for label in (item.key, item.name)])
-        raise InvalidInvocation(f"there is no workflow '{name[:100]}'{tail}", hint=f"The file has {_listed(workflows) or 'none'}.{unread}")
+        hint = without if without and not workflows else f"The file has {_listed(workflows) or 'none'}."
+        raise InvalidInvocation(f"there is no workflow '{name[:100]}'{tail}", hint=f"{hint}{unread}")
     if len(found) > 1:
         places = " and ".join(item.place for item in found[:10])
         raise InvalidInvocation(f"{len(found)} workflows are called '{name[:100]}': {places}", hint="Rename all but one of them.")
