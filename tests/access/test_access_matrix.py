@@ -18,7 +18,7 @@ from starlette.routing import Route
 from console_client import Client as Browser
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import Rules, Tokens, Workspaces
-from jackfield.cli.mounts import mounts
+from jackfield.cli.serve import mounts
 from jackfield.surfaces import console
 from jackfield.surfaces.http.app import build_app
 from jackfield.surfaces.http.table import OPERATIONS

@@ -17,8 +17,7 @@ from clocks import FakeClock
 from console_client import Client, Place, is_in, placed, token
 from jackfield.access import Rules, Tokens, Workspaces
 from jackfield.access.sessions import IDLE, LASTS, LINK_LASTS, Sessions
-from jackfield.cli.mounts import mounts
-from jackfield.cli.serve import _announce
+from jackfield.cli.serve import _announce, mounts
 from jackfield.surfaces.http.app import build_app
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.server_context import ServerContext

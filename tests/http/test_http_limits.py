@@ -23,7 +23,7 @@ from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access.tokens import new_text
 from jackfield.pipe import pipeline
 from jackfield.pipe.check import check
-from jackfield.surfaces.http import documents
+from jackfield.surfaces.http import openapi
 from mcp_talk import call_of
 from replies import Reply
 
@@ -409,7 +409,7 @@ def test_what_never_became_a_request_is_named_too(client: Client, text: bytes, s
 def test_a_bug_is_named_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer of 500 has the request's id."""
     with standing(tmp_path) as stand:
-        monkeypatch.setattr(documents, "document", lambda *_: 1 / 0)
+        monkeypatch.setattr(openapi, "document", lambda *_: 1 / 0)
         reply = stand.client().get("/openapi.json", X_Request_Id="mine-1")
     refused(reply, 500)
     assert reply.headers["x-request-id"] == "mine-1"

@@ -13,7 +13,7 @@ import pytest
 from starlette.routing import Route
 
 from http_stand import Client, Stand
-from jackfield.cli.mounts import mounts
+from jackfield.cli.serve import mounts
 from jackfield.surfaces.http.app import build_app
 from jackfield.surfaces.http.table import OPERATIONS
 

@@ -290,7 +290,7 @@ def test_calls_are_counted(client: Client, server: Server) -> None:
 def test_serving_does_not_import_the_sdk(client: Client) -> None:
     """The application is built without it; only a request to ``/mcp`` imports it."""
     code = (
-        "import sys, os\nfrom jackfield.cli.mounts import mounts\nfrom jackfield.surfaces.http.app import build_app\n"
+        "import sys, os\nfrom jackfield.cli.serve import mounts\nfrom jackfield.surfaces.http.app import build_app\n"
         "from jackfield.surfaces.shared.server_context import ServerContext\n"
         "from jackfield.surfaces.shared.settings import Settings\nimport jackfield.cli.serve, jackfield.cli.mcp\n"
         "build_app(ServerContext(Settings(), os.environ), mounts())\n"
@@ -302,7 +302,7 @@ def test_serving_does_not_import_the_sdk(client: Client) -> None:
 
 def test_a_server_without_the_extra_says_what_to_install(stand: Stand, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """501, as a problem, with a token; 401 without."""
-    from jackfield.cli.mounts import mounts
+    from jackfield.cli.serve import mounts
     from jackfield.surfaces.http.app import build_app
     from jackfield.surfaces.mcp import http_route
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import uvicorn
 
 from jackfield.access import Rules, Tokens
-from jackfield.cli.mounts import mounts
+from jackfield.cli.serve import mounts
 from jackfield.clock import Clock, SystemClock
 from jackfield.surfaces.console import one_time_link
 from jackfield.surfaces.http.app import build_app

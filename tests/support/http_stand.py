@@ -20,7 +20,7 @@ from unittest import mock
 import uvicorn
 
 from jackfield.access import Rules, Scope, Tokens, Workspaces
-from jackfield.cli.mounts import mounts
+from jackfield.cli.serve import mounts
 from jackfield.clock import Clock
 from jackfield.resources.storage import Storage
 from jackfield.surfaces.dapr import Components

@@ -14,7 +14,7 @@ import uvicorn
 
 from corpus import Vector
 from jackfield.access import Rules
-from jackfield.cli.mounts import mounts
+from jackfield.cli.serve import mounts
 from jackfield.errors import CODES
 from jackfield.invocation import MAX_BYTES
 from jackfield.surfaces.http.app import build_app

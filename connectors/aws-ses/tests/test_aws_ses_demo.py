@@ -24,8 +24,7 @@ from jackfield_aws_ses.demo.command import command
 from jackfield_aws_ses.demo.serving import serve
 from jackfield_aws_ses.demo.show import Show, folded
 from jackfield_aws_ses.demo.stage import EXAMPLES, Report, Stage, Step
-from jackfield_aws_ses.demo.steps import STEPS
-from jackfield_aws_ses.demo.tour import tour
+from jackfield_aws_ses.demo.steps import STEPS, tour
 
 
 @pytest.fixture

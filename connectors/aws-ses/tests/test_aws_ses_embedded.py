@@ -17,7 +17,7 @@ from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import ClientSpec, make_client
 from jackfield_aws_ses.demo.aws.messages import SentMessage
 from jackfield_aws_ses.demo.embedded import IDENTITIES, PERMISSIONS, REGION, EmbeddedAws
-from jackfield_aws_ses.demo.received import message_json
+from jackfield_aws_ses.demo.stage import message_json
 
 SIMPLE = {"Simple": {"Subject": {"Data": "Hello"}, "Body": {"Text": {"Data": "Hello Ada"}}}}
 CATALOG = Catalog([EntryPoint("aws-ses", "jackfield_aws_ses:connector", "jackfield-aws-ses")])

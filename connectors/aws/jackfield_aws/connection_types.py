@@ -142,9 +142,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         :raises InvalidConnection: if the Role ARN is invalid.
         :raises InvalidInput: if ``principal_arn`` names no account, user or role.
         """
-        from jackfield_aws.cloudformation import cloudformation_template
-        from jackfield_aws.terraform import terraform_module
-        from jackfield_aws.wanted_role import WantedRole
+        from jackfield_aws.role_documents import WantedRole, cloudformation_template, terraform_module
 
         wanted = WantedRole.of(self.role_arn, permissions, principal_arn, self.external_id, self.duration_seconds)
         return {

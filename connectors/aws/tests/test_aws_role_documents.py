@@ -17,9 +17,7 @@ from moto import mock_aws
 
 from jackfield.connector import InvalidConnection, InvalidInput
 from jackfield_aws import AwsAssumeRole
-from jackfield_aws.cloudformation import cloudformation_template
-from jackfield_aws.terraform import terraform_module
-from jackfield_aws.wanted_role import WantedRole
+from jackfield_aws.role_documents import WantedRole, cloudformation_template, terraform_module
 
 ROLE_ARN = "arn:aws:iam::123456789012:role/customers/acme-ses"
 PRINCIPAL = "arn:aws:iam::111122223333:user/jackfield"

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.cli.stores import declare_pages, declare_workspace, open_storage, pages, selected_workspace
+from jackfield.cli.session import declare_pages, declare_workspace, open_storage, pages, selected_workspace
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Any
-
     from jackfield.access import Audit
     from jackfield.cli.output import Output
     from jackfield.resources.storage import Storage

@@ -213,7 +213,7 @@ def _connections(_words: Sequence[str]) -> Candidates:
 
 def _stored_connections(workspace: str) -> Candidates:
     """List connections of a configured database; opening the default one on each Tab would import the pipeline for every user."""
-    from jackfield.cli.stores import open_storage
+    from jackfield.cli.session import open_storage
 
     with open_storage() as storage:
         store = storage.connections((), workspace).store

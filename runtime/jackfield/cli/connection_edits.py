@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.files import STDIN, Files
-from jackfield.cli.opening import open_jackfield
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.person import actor
 from jackfield.cli.quantities import count
+from jackfield.cli.session import actor, open_jackfield
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:

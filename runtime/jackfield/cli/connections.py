@@ -6,11 +6,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.connection_edits import EDITS
-from jackfield.cli.opening import open_jackfield
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.cli.person import actor
-from jackfield.cli.stores import declare_pages, pages
+from jackfield.cli.session import actor, declare_pages, open_jackfield, pages
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.cli.stores import open_storage
+from jackfield.cli.session import open_storage
 
 if TYPE_CHECKING:
     from jackfield.database import Database

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.cli.person import person
-from jackfield.cli.stores import declare_pages, declare_workspace, open_storage, pages, read_moment, selected_workspace
+from jackfield.cli.session import declare_pages, declare_workspace, open_storage, pages, person, read_moment, selected_workspace
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:

@@ -11,11 +11,10 @@ from jackfield.cli.batch import run_one
 from jackfield.cli.files import STDIN, Files, is_lines
 from jackfield.cli.input_files import changed
 from jackfield.cli.interrupt import interruptible
-from jackfield.cli.opening import open_jackfield
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.person import caller
 from jackfield.cli.quantities import count, duration
+from jackfield.cli.session import caller, open_jackfield
 from jackfield.errors import UnknownConnector
 from jackfield.invocation import MAX_TIMEOUT
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.cli.person import actor
-from jackfield.cli.stores import open_storage
+from jackfield.cli.session import actor, open_storage
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:

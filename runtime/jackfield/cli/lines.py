@@ -14,8 +14,7 @@ from jackfield.cli.batch import Batch
 from jackfield.cli.files import STDIN, Files, count_lines
 from jackfield.cli.input_files import changed
 from jackfield.cli.interrupt import interruptible
-from jackfield.cli.opening import open_jackfield
-from jackfield.cli.person import caller
+from jackfield.cli.session import caller, open_jackfield
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Meta, Result, decode, new_invocation_id
 

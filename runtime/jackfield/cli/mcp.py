@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from jackfield.cli.opening import open_jackfield
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import DAY, duration
+from jackfield.cli.session import open_jackfield
 from jackfield.cli.starting import check_connection_files
 from jackfield.errors import InvalidInvocation, JackfieldError
 

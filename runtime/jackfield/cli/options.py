@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jackfield.cli.opening import open_jackfield
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.session import open_jackfield
 
 __all__ = ["VERBS"]
 

@@ -14,14 +14,13 @@ from jackfield.cli.files import STDIN, Files
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.person import person
 from jackfield.cli.quantities import duration
+from jackfield.cli.session import person
 from jackfield.errors import Detail, InvalidInvocation
-from jackfield.invocation import MAX_TIMEOUT, decode
+from jackfield.invocation import MAX_TIMEOUT, Result, decode
 
 if TYPE_CHECKING:
     from jackfield.connections.foreign import Document
-    from jackfield.invocation import Result
 
 __all__ = ["VERBS"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jackfield.cli.dapr import check_token, components_of, declare_components, read_bindings
 from jackfield.cli.logs import announce, configure, writes_json
-from jackfield.cli.mounts import mounts
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import MOST_AT_ONCE, count, port, rate
@@ -16,9 +16,14 @@ from jackfield.cli.starting import check_connection_files, declare_migrate, decl
 from jackfield.errors import InvalidInvocation, JackfieldError
 
 if TYPE_CHECKING:
-    from jackfield.resources.storage import Storage
+    from starlette.routing import Route
 
-__all__ = ["VERBS"]
+    from jackfield.resources.storage import Storage
+    from jackfield.surfaces.dapr import Components
+    from jackfield.surfaces.shared.operation import Mount, Operation
+    from jackfield.surfaces.shared.server_context import ServerContext
+
+__all__ = ["VERBS", "mounts"]
 
 _MOST_WORKERS = 256
 
@@ -160,3 +165,26 @@ def _invitation(storage: Storage, origin: str) -> str:
 
 
 VERBS = {"": Verb("Serve the HTTP API, the console and MCP.", _declare, _serve)}
+
+
+def mounts(components: Components | None = None) -> tuple[Mount, ...]:
+    """Return the mounts in routing order: MCP, Dapr's bindings if there are components, the console."""
+    return (_mcp, _console) if components is None else (_mcp, functools.partial(_dapr, components), _console)
+
+
+def _mcp(server: ServerContext) -> Sequence[Operation | Route]:
+    from jackfield.surfaces.mcp.http_route import mcp_operations
+
+    return mcp_operations(server)
+
+
+def _dapr(components: Components, server: ServerContext) -> Sequence[Operation | Route]:
+    from jackfield.surfaces.dapr.mounted import dapr_routes
+
+    return dapr_routes(components, server)
+
+
+def _console(server: ServerContext) -> Sequence[Operation | Route]:
+    from jackfield.surfaces.console import routes
+
+    return routes(server)

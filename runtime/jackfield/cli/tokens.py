@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.person import actor
-from jackfield.cli.stores import declare_pages, declare_workspace, open_storage, pages, read_moment, selected_workspace
+from jackfield.cli.session import actor, declare_pages, declare_workspace, open_storage, pages, read_moment, selected_workspace
 
 if TYPE_CHECKING:
     from jackfield.resources.storage import Storage

@@ -7,7 +7,7 @@ from typing import Any
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
-from jackfield.cli.stores import open_storage, workspaces_of
+from jackfield.cli.session import open_storage, workspaces_of
 
 __all__ = ["VERBS"]
 

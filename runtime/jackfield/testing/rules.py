@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from jackfield.manifest import Manifest
 from jackfield.testing.behaviour import BEHAVIOUR
 from jackfield.testing.declarations import DECLARATIONS
 from jackfield.testing.driving import server_type
 from jackfield.testing.subject import Rule, Subject
-
-if TYPE_CHECKING:
-    from jackfield.manifest import Manifest
 
 __all__ = ["RULES", "judged", "not_applicable"]
 

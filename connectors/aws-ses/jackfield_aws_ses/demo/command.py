@@ -18,7 +18,7 @@ def command(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     from jackfield_aws_ses.demo.serving import serve
     from jackfield_aws_ses.demo.show import Show
-    from jackfield_aws_ses.demo.tour import tour
+    from jackfield_aws_ses.demo.steps import tour
 
     show = Show(one_line=arguments.json)
     return serve(show) if arguments.serve else tour(show)

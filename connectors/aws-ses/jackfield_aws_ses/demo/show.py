@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.stdout import silence_stdout
 from jackfield_aws_ses.demo.aws.messages import SentMessage
-from jackfield_aws_ses.demo.received import message_json, message_rows
-from jackfield_aws_ses.demo.stage import Report, Step
+from jackfield_aws_ses.demo.stage import Report, Step, message_json, message_rows
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.responses import Response
 
 from jackfield.errors import JackfieldError
-from jackfield.invocation import decode
+from jackfield.invocation import Meta, Result, decode, new_invocation_id
+from jackfield.manifest import ActionManifest, Manifest
 from jackfield.surfaces.console import snippets
 from jackfield.surfaces.console.action_form import action_form, fitting_connections
 from jackfield.surfaces.console.catalogue import icon_of
 from jackfield.surfaces.console.components import badge, code_block, heading, json_text, notice, tabs, terms
 from jackfield.surfaces.console.markdown import guide
 from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.page_request import PageRequest
+from jackfield.surfaces.console.results import result_shown
 from jackfield.surfaces.console.shell import fragment, page
+from jackfield.surfaces.shared.body import take_room
+from jackfield.surfaces.shared.disconnect import cancelling
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem
 
-if TYPE_CHECKING:
-    from jackfield.manifest import ActionManifest, Manifest
-    from jackfield.surfaces.console.page_request import PageRequest
-
-__all__ = ["FORM_SCRIPTS", "code", "found_action", "kept_inputs", "options", "shown", "still_in_doubt"]
+__all__ = ["FORM_SCRIPTS", "code", "found_action", "kept_inputs", "options", "run", "shown", "still_in_doubt"]
 
 
 def still_in_doubt(visit: PageRequest, identifier: str) -> bool:
@@ -210,3 +213,36 @@ def _dialog() -> Markup:
     close = h.button("Close", type="button", class_="quiet", data_close="new-connection")
     top = h.div(h.h2("New connection", id="new-connection-title"), close, class_="row")
     return h.dialog(top, h.div(id="new-connection-body"), id="new-connection", aria_labelledby="new-connection-title")
+
+
+async def run(visit: PageRequest) -> Response:
+    """Serve ``POST /connectors/{key}/actions/{action}/run``; ``mode`` is ``run`` or ``dry``."""
+    visit.require("invoke")
+    manifest, action = found_action(visit)
+    invocation = read_invocation(visit, manifest, action)
+    if visit.form.get("mode") == "dry":
+        invocation["dryRun"] = True
+    result = await _result(visit, invocation, action)
+    visit.server.metrics.note(result)
+    return fragment(result_shown(result.to_json("console"), action))
+
+
+async def _result(visit: PageRequest, invocation: dict[str, Any], action: ActionManifest) -> Result:
+    given = invocation.get("inputs", {})
+    try:
+        inputs = await asyncio.to_thread(
+            visit.server.files.filled, visit.identity.workspace, given, action.inputs, lambda size: take_room(visit.request, size, size)
+        )
+    except JackfieldError as error:
+        meta = Meta(new_invocation_id(), connector=invocation["connector"], action=invocation["action"])
+        return Result("failed", meta, error=error)
+    return await _run(visit, {**invocation, "inputs": inputs})
+
+
+async def _run(visit: PageRequest, invocation: Mapping[str, Any]) -> Result:
+    """Run the invocation. If the client disconnects before anything was sent, cancel it; after that it runs to its end."""
+    cancelled = threading.Event()
+    with cancelling(visit.request, cancelled):
+        return await asyncio.shield(
+            asyncio.ensure_future(visit.runtime.ainvoke(invocation, cancelled=cancelled, caller=visit.identity.caller))
+        )

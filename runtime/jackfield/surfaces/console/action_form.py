@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jackfield.invocation import DEFAULT_TIMEOUT, MAX_TIMEOUT
+from jackfield.manifest import ActionManifest, Manifest
 from jackfield.surfaces.console.components import csrf_field, field
 from jackfield.surfaces.console.form_schema import form_schema
 from jackfield.surfaces.console.markup import Markup, h
-
-if TYPE_CHECKING:
-    from jackfield.manifest import ActionManifest, Manifest
-    from jackfield.surfaces.console.page_request import PageRequest
+from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["action_form", "fitting_connections"]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
@@ -22,10 +23,8 @@ from jackfield.surfaces.console import (
     invocation,
     invocations,
     overview,
-    running,
     signing_in,
     tokens,
-    uploads,
     workspace,
 )
 from jackfield.surfaces.console.assets import assets_route
@@ -37,15 +36,18 @@ from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import document, fragment, page, secured
 from jackfield.surfaces.shared.body import TooLarge, read_form
 from jackfield.surfaces.shared.problem import Problem
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.surfaces.shared.uploads import upload
 
 __all__ = ["routes"]
 
 Endpoint = Callable[[PageRequest], Any]
+
+
+async def _uploaded(visit: PageRequest) -> Response:
+    """Serve ``POST /uploads``, like ``POST /v1/files``: a form's file is uploaded on selection, and the invocation refers to it by id."""
+    return await upload(visit.request, visit.server, visit.identity)
+
 
 _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/", overview.shown, "GET"),
@@ -53,7 +55,7 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/connectors/{key}", catalogue.shown, "GET"),
     ("/connectors/{key}/actions/{action}", action.shown, "GET"),
     ("/connectors/{key}/actions/{action}/code", action.code, "POST"),
-    ("/connectors/{key}/actions/{action}/run", running.run, "POST"),
+    ("/connectors/{key}/actions/{action}/run", action.run, "POST"),
     ("/connectors/{key}/options/{source}", action.options, "GET"),
     ("/connections", connections.listed, "GET"),
     ("/connections", connection_form.created, "POST"),
@@ -67,7 +69,7 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/invocations/{id}", invocation.shown, "GET"),
     ("/invocations/{id}/cancel", invocation.cancelled, "POST"),
     ("/invocations/{id}/resolve", invocation.resolved, "POST"),
-    ("/uploads", uploads.upload, "POST"),
+    ("/uploads", _uploaded, "POST"),
     ("/tokens", tokens.listed, "GET"),
     ("/tokens", tokens.created, "POST"),
     ("/tokens/{id}/revocation", tokens.revoked, "POST"),
@@ -76,7 +78,7 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/workspace", workspace.changed, "POST"),
     ("/workspace/verdict", workspace.explained, "GET"),
 )
-_STREAMED = (uploads.upload,)
+_STREAMED = (_uploaded,)
 """Handlers that read the body themselves; they get the CSRF token in a header."""
 _MOST_FIELDS = 200
 

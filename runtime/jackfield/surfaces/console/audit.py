@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
-from jackfield.access import Audit
+from starlette.responses import Response
+
+from jackfield.access import Audit, AuditEntry
 from jackfield.surfaces.console.components import at, heading, more, rows_table
 from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import page
 from jackfield.surfaces.shared.problem import Problem
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
-
-    from jackfield.access import AuditEntry
-    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["listed"]
 

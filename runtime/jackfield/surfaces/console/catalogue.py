@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from starlette.responses import Response
 
+from jackfield.catalog import Entry
 from jackfield.errors import JackfieldError
+from jackfield.manifest import Manifest
 from jackfield.surfaces.console.components import badge, heading, notice, rows_table, terms
 from jackfield.surfaces.console.markdown import guide, line
 from jackfield.surfaces.console.markup import Markup, h
+from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.searching import found_actions, listed_connectors
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from jackfield.catalog import Entry
-    from jackfield.manifest import Manifest
-    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["icon_of", "listed", "shown"]
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from starlette.responses import Response
 
 from jackfield.access import moment
 from jackfield.connections import STORE
+from jackfield.connections.connection_types import Kind
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.console.action import FORM_SCRIPTS
 from jackfield.surfaces.console.components import at, badge, code_block, csrf_field, field, heading, json_text, notice, tabs, terms
@@ -15,13 +18,8 @@ from jackfield.surfaces.console.connection_form import editor_of
 from jackfield.surfaces.console.connections import account_of, done_notice
 from jackfield.surfaces.console.markdown import guide
 from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page, redirect
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
-
-    from jackfield.connections.connection_types import Kind
-    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["cure", "removed", "renamed", "shown", "tested"]
 

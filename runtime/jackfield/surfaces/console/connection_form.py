@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from starlette.responses import Response
 
 from jackfield.connections.connection_rows import secret_places
+from jackfield.connections.connection_types import Kind
 from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.hints import worded
 from jackfield.invocation import decode
@@ -17,14 +20,9 @@ from jackfield.surfaces.console.components import csrf_field, fault_of, field, h
 from jackfield.surfaces.console.form_schema import form_schema
 from jackfield.surfaces.console.markdown import guide, line
 from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.shared.problem import Problem
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
-
-    from jackfield.connections.connection_types import Kind
-    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["changed", "created", "editor_of", "shown"]
 

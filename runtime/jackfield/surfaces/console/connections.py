@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
+
+from starlette.responses import Response
 
 from jackfield.surfaces.console.components import badge, heading, more, notice, option_list, rows_table
 from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
-
-    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["account_of", "done_notice", "listed"]
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import hmac
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import Response
 
 from jackfield.surfaces.shared.prefix import current_prefix
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from jackfield.surfaces.shared.settings import Settings
+from jackfield.surfaces.shared.settings import Settings
 
 __all__ = ["CookieJar", "csrf_token", "same_token"]
 

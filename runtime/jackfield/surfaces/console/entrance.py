@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from starlette.requests import Request
 
 from jackfield.access import DEFAULT, Audit, Rules, Tokens, UnknownToken
 from jackfield.access.sessions import LASTS, Sessions
+from jackfield.clock import Clock
+from jackfield.resources.storage import Storage
 from jackfield.surfaces.console.cookies import CookieJar
 from jackfield.surfaces.shared.identity import Identity
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from jackfield.clock import Clock
-    from jackfield.resources.storage import Storage
-    from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["Entrance", "one_time_link"]
 

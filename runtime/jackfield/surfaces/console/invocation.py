@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
+
+from starlette.responses import Response
 
 from jackfield.access import Tokens
 from jackfield.errors import JackfieldError
+from jackfield.journal import Entry
 from jackfield.surfaces.console.components import at, badge, code_block, csrf_field, heading, json_text, live, notice, span_text, terms
 from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.results import error_shown, output_shown
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.console.timeline import timeline, timeline_title
 from jackfield.surfaces.shared.problem import Problem
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
-
-    from jackfield.journal import Entry
-    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["cancelled", "person", "resolved", "shown"]
 

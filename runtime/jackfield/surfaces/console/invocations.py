@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
-from jackfield.access import Tokens
+from starlette.responses import Response
+
+from jackfield.access import Token, Tokens
+from jackfield.journal import Entry
 from jackfield.surfaces.console.components import at, badge, heading, live, more, option_list, rows_table, span_text
 from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page
 from jackfield.surfaces.shared.problem import Problem
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
-
-    from jackfield.access import Token
-    from jackfield.journal import Entry
-    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["entries_table", "listed"]
 

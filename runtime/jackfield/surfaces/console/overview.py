@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+
+from starlette.responses import Response
 
 from jackfield.surfaces.console.charts import failure_chart, latency_chart, rate_chart
 from jackfield.surfaces.console.components import heading, live, local_time, rows_table, span_text
 from jackfield.surfaces.console.invocations import entries_table
 from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page
 from jackfield.surfaces.console.statistics import SPANS, Figures, Span, figures
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
-
-    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["shown"]
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from jackfield.access import may
+from starlette.requests import Request
+
+from jackfield.access import Scope, may
+from jackfield.catalog import Catalog
+from jackfield.management.connections import ManagedConnections
+from jackfield.management.visible_journal import SeenJournal
+from jackfield.runtime import Jackfield
+from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.problem import Problem
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from jackfield.access import Scope
-    from jackfield.catalog import Catalog
-    from jackfield.management.connections import ManagedConnections
-    from jackfield.management.visible_journal import SeenJournal
-    from jackfield.runtime import Jackfield
-    from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["PageRequest"]
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from jackfield.manifest import ActionManifest
 from jackfield.surfaces.console.components import badge, code_block, fault_of, json_text, notice, rows_table, span_text, terms
 from jackfield.surfaces.console.markup import Markup, Node, h
-
-if TYPE_CHECKING:
-    from jackfield.manifest import ActionManifest
 
 __all__ = ["error_shown", "output_shown", "result_shown"]
 

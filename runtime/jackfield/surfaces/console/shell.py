@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jackfield.surfaces.console.assets import asset
 from jackfield.surfaces.console.markup import Markup, Node, element, h, join
+from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.shared.prefix import current_prefix
-
-if TYPE_CHECKING:
-    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["POLICY", "document", "fragment", "page", "redirect", "secured"]
 

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.console.components import fault_of
 from jackfield.surfaces.console.cookies import csrf_token, same_token
+from jackfield.surfaces.console.entrance import Entrance
 from jackfield.surfaces.console.markup import Markup, element, h
 from jackfield.surfaces.console.shell import LOGO, document, secured
 from jackfield.surfaces.shared.body import TooLarge, read_form
 from jackfield.surfaces.shared.prefix import below_prefix
 from jackfield.surfaces.shared.problem import Problem
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from jackfield.surfaces.console.entrance import Entrance
-    from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["routes", "safe_path"]
 

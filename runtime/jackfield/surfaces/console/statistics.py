@@ -6,10 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from jackfield.journal.samples import Sample
+from jackfield.journal.samples import Sample
 
 __all__ = ["SPANS", "Bucket", "Figures", "Row", "Span", "figures", "percentile"]
 

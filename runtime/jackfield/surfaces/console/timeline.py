@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from jackfield.journal import Entry
 from jackfield.surfaces.console.components import badge, rows_table, span_text
 from jackfield.surfaces.console.markup import Markup, h
-
-if TYPE_CHECKING:
-    from jackfield.journal import Entry
 
 __all__ = ["timeline", "timeline_title"]
 

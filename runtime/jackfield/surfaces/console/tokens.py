@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from starlette.responses import Response
 
-from jackfield.access import SCOPES, Rules, Tokens, moment
+from jackfield.access import SCOPES, Rules, Token, Tokens, moment
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.console.components import (
     at,
@@ -20,14 +20,9 @@ from jackfield.surfaces.console.components import (
     rows_table,
 )
 from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.shared.problem import Problem
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
-
-    from jackfield.access import Token
-    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["created", "listed", "pattern_lines", "revoked", "rules_shown"]
 

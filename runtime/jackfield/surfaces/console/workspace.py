@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jackfield.access import RETENTION_DAYS, Request, Tokens
+from starlette.responses import Response
+
+from jackfield.access import RETENTION_DAYS, Decision, Request, Settings, Tokens
 from jackfield.errors import JackfieldError, did_you_mean
 from jackfield.surfaces.console.components import badge, csrf_field, fault_of, field, heading, notice, option_list, rows_table, terms
 from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.console.tokens import pattern_lines, rules_shown
 from jackfield.surfaces.shared.guides import missing
 from jackfield.surfaces.shared.problem import Problem
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
-
-    from jackfield.access import Decision, Settings
-    from jackfield.surfaces.console.page_request import PageRequest
 
 __all__ = ["changed", "explained", "shown"]
 

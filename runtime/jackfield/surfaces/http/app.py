@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,25 +12,19 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jackfield.connector.shortage import exhausted
 from jackfield.errors import JackfieldError
-from jackfield.surfaces.http.limits import Limits
-from jackfield.surfaces.http.middleware import COMPRESS_FROM, Cors, Forwarded, Gzipped
+from jackfield.surfaces.http.middleware import COMPRESS_FROM, Cors, Forwarded, Gzipped, Limits
 from jackfield.surfaces.http.parameters import check_request
 from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.body import TooLarge
-from jackfield.surfaces.shared.identity import NOBODY, bearer
-from jackfield.surfaces.shared.operation import Operation
+from jackfield.surfaces.shared.identity import NOBODY, Identity, bearer
+from jackfield.surfaces.shared.operation import Mount, Operation
 from jackfield.surfaces.shared.prefix import Prefixed
 from jackfield.surfaces.shared.problem import Problem, of_error, problem
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
-    from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.operation import Mount
-    from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["build_app"]
 
@@ -66,7 +59,7 @@ def build_app(server: ServerContext, mounts: Iterable[Mount] = ()) -> Starlette:
         routes=routes,
         middleware=middleware,
         lifespan=lambda _app: _lifespan(server),
-        exception_handlers={**_HANDLERS, Exception: _refuse_bug},
+        exception_handlers={**dict.fromkeys(_REFUSALS, _refuse), Exception: _refuse_bug},
     )
     app.router.redirect_slashes = False
     app.state.server = server
@@ -125,21 +118,19 @@ async def _lifespan(server: ServerContext) -> AsyncIterator[None]:
         await server.stop()
 
 
-async def _refuse(_request: Request, error: Exception) -> Response:
-    return problem(error) if isinstance(error, Problem) else problem(Problem(500, "an unexpected error"))
+async def _refuse(request: Request, error: Exception) -> Response:
+    """Answer a request that raised one of ``_REFUSALS``."""
+    if isinstance(error, Problem):
+        return problem(error)
+    if isinstance(error, HTTPException):
+        text = _WORDS.get(error.status_code, "the request cannot be answered")
+        return problem(Problem(error.status_code, text, dict(error.headers or {})))
+    if isinstance(error, ClientDisconnect):
+        return Response(status_code=400)
+    return _shortage(request, error)
 
 
-async def _refuse_http(_request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    headers: dict[str, str] = dict(getattr(error, "headers", None) or {})
-    return problem(Problem(status, _WORDS.get(status, "the request cannot be answered"), headers))
-
-
-async def _forget(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=400)  # the client has disconnected
-
-
-async def _refuse_shortage(request: Request, error: Exception) -> Response:
+def _shortage(request: Request, error: Exception) -> Response:
     """Answer 503 when memory or threads run out. Log it once a minute instead of a traceback per request."""
     short = exhausted(error)
     if short is None:
@@ -156,13 +147,7 @@ async def _refuse_bug(request: Request, error: Exception) -> Response:
     return problem(Problem(500, f"an unexpected error; the request is {identifier}", {"X-Request-Id": identifier}))
 
 
-_HANDLERS: Mapping[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
-    Problem: _refuse,
-    HTTPException: _refuse_http,
-    ClientDisconnect: _forget,
-    MemoryError: _refuse_shortage,
-    RuntimeError: _refuse_shortage,
-}
+_REFUSALS = (Problem, HTTPException, ClientDisconnect, MemoryError, RuntimeError)
 
 
 class Direct:
@@ -180,8 +165,7 @@ class Direct:
         request = Request(scope, receive, send)
         try:
             response = await self._invoke(request)
-        except tuple(_HANDLERS) as error:
-            handler = next(_HANDLERS[kind] for kind in type(error).__mro__ if kind in _HANDLERS)
-            response = await handler(request, error)
+        except _REFUSALS as error:
+            response = await _refuse(request, error)
         large = len(response.body) >= COMPRESS_FROM
         await (Gzipped(response) if large else response)(scope, receive, send)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from starlette.requests import Request
+from starlette.responses import Response
 
 from jackfield.access import Audit
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.http.parameters import limit_of
+from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem, of_error
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["listed"]
 

@@ -1,31 +1,29 @@
-"""``/v1/connectors`` and ``/v1/actions``: the installed connectors and actions as JSON."""
+"""``/v1/connectors`` and ``/v1/actions``: the installed connectors and actions as JSON, and the Markdown guide to an action."""
 
 from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jackfield.access import Request as Wish
+from jackfield.catalog.found import Found
 from jackfield.errors import UnknownName
+from jackfield.manifest import ActionManifest, Manifest
 from jackfield.surfaces.http.parameters import flag, limit_of
 from jackfield.surfaces.http.tagged import tagged
 from jackfield.surfaces.shared.body import decoded, read_body
-from jackfield.surfaces.shared.identity import storable
+from jackfield.surfaces.shared.guides import guide, verdict_of
+from jackfield.surfaces.shared.identity import Identity, storable
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.searching import found_actions, listed_connectors
+from jackfield.surfaces.shared.server_context import ServerContext
 
-if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from jackfield.catalog.found import Found
-    from jackfield.manifest import ActionManifest, Manifest
-    from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import ServerContext
-
-__all__ = ["action_of", "actions", "connector", "connectors", "manifest_of", "options", "schema"]
-
+__all__ = ["action_guide", "action_of", "actions", "connector", "connectors", "manifest_of", "options", "schema"]
 
 _LARGEST = 64 * 1024
 
@@ -122,3 +120,34 @@ def action_of(request: Request, manifest: Manifest) -> ActionManifest:
         return find_action(manifest, request.path_params["action"])
     except UnknownName as error:
         raise of_error(error) from None
+
+
+async def action_guide(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve the action with the caller's verdict: as JSON, or as a guide for ``Accept: text/markdown``."""
+    manifest = await manifest_of(request, server, identity)
+    action = action_of(request, manifest)
+    runtime = await server.opened(identity.workspace)
+    wish = Wish(manifest.key, action.key, action.effect, request.query_params.get("connection"))
+    verdict = await server.briefly(lambda: verdict_of(runtime, identity.caller, manifest, wish))
+    if _wants_markdown(request.headers.get("accept", "")):
+        origin = str(request.base_url).rstrip("/")
+        text = guide(manifest, action, verdict, origin)
+        return Response(text, 200, {"Vary": "Accept"}, "text/markdown; charset=utf-8")
+    raw = next(item for item in manifest.raw["actions"] if item["key"] == action.key)
+    about = {"connector": manifest.key, "connectorVersion": manifest.version, "verdict": verdict.to_json()}
+    return answer({**raw, **about}, headers={"Vary": "Accept"})
+
+
+def _wants_markdown(accept: str) -> bool:
+    """Return whether Markdown is preferred to JSON (RFC 9110 §12.5.1)."""
+    weights = {"text/markdown": 0.0, "application/json": 0.0}
+    for part in accept.split(","):
+        kind, *parameters = (item.strip().lower() for item in part.split(";"))
+        weight = next((item[2:] for item in parameters if item.startswith("q=")), "1")
+        try:
+            value = float(weight)
+        except ValueError:
+            continue
+        if kind in weights:
+            weights[kind] = value
+    return weights["text/markdown"] > weights["application/json"]

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.connections.connection_table import NameTaken, NotStored, VersionConflict
 from jackfield.connections.connection_types import UnknownType
 from jackfield.errors import InvalidConnection, JackfieldError
+from jackfield.management.connections import ManagedConnections
 from jackfield.management.drafts import Provenance
 from jackfield.surfaces.http.parameters import flag, limit_of
 from jackfield.surfaces.shared.body import members_of
+from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem, of_error
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from jackfield.management.connections import ManagedConnections
-    from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["created", "drafted", "listed", "policy", "removed", "replaced", "shown", "tested"]
 

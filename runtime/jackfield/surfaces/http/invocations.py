@@ -6,31 +6,28 @@ import asyncio
 import re
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.access import moment
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.invocation import Result
+from jackfield.journal import Entry
 from jackfield.journal.filters import FILTERS
+from jackfield.management.visible_journal import SeenJournal
+from jackfield.runtime import Jackfield
 from jackfield.surfaces.http.parameters import limit_of
 from jackfield.surfaces.shared.body import LARGE, crowded, decoded, members_of, read_body, take_room
+from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.disconnect import cancelling
+from jackfield.surfaces.shared.files import with_files
+from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
-from jackfield.surfaces.shared.named_files import with_files
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.refusals import refused
-from jackfield.surfaces.shared.trace_context import traced
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from jackfield.journal import Entry
-    from jackfield.management.visible_journal import SeenJournal
-    from jackfield.runtime import Jackfield
-    from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["cancel", "invoke", "listed", "resolve", "shown", "to_answer"]
 

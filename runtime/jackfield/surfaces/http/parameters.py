@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from starlette.requests import Request
 
 from jackfield.errors import did_you_mean
+from jackfield.surfaces.shared.operation import Operation
 from jackfield.surfaces.shared.problem import Problem
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from jackfield.surfaces.shared.operation import Operation
 
 __all__ = ["check_request", "flag", "limit_of"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from jackfield.surfaces.shared.correlation import request_id
 from jackfield.surfaces.shared.problem import raw_problem
-from jackfield.surfaces.shared.request_id import request_id
 from jackfield.surfaces.shared.settings import Settings
 
 if TYPE_CHECKING:

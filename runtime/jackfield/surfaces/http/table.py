@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.surfaces.http import audit, catalogue, connections, documents, guide, invocations, probes, tokens
+from jackfield.surfaces.http import audit, catalogue, connections, invocations, openapi, probes, tokens
 from jackfield.surfaces.shared import uploads
 from jackfield.surfaces.shared.operation import Operation
 
@@ -71,7 +71,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: "Manifest", 304: ""}, headers=("If-None-Match",), problems=(404,),
     ),
     Operation(
-        "GET", "/v1/connectors/{key}/actions/{action}", guide.shown, "read", "showAction",
+        "GET", "/v1/connectors/{key}/actions/{action}", catalogue.action_guide, "read", "showAction",
         "An action, and whether the caller may run it; with 'Accept: text/markdown' a guide to it.",
         {200: "Action"}, query={"connection": _TEXT}, problems=(404, 406),
     ),
@@ -144,7 +144,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/readyz", probes.ready, None, "readiness", "The database can be used.", {200: "Healthy"}, problems=(503,)),
     Operation("GET", "/metrics", probes.metrics, "read", "metrics", "Counters, for Prometheus.", {200: "text/plain"}),
     Operation(
-        "GET", "/openapi.json", documents.openapi, None, "openapi", "This document.", {200: "Schema", 304: ""}, headers=("If-None-Match",),
+        "GET", "/openapi.json", openapi.served, None, "openapi", "This document.", {200: "Schema", 304: ""}, headers=("If-None-Match",),
     ),
-    Operation("GET", "/docs", documents.docs, None, "docs", "This document, to read.", {200: "text/html"}),
+    Operation("GET", "/docs", openapi.docs, None, "docs", "This document, to read.", {200: "text/html"}),
 )  # fmt: skip

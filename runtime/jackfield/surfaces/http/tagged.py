@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.surfaces.shared.json_response import dumps
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
 
 __all__ = ["tagged"]
 

@@ -15,26 +15,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.errors import Unavailable
-from jackfield.invocation import check_values
+from jackfield.invocation import Result, check_values
+from jackfield.runtime import Jackfield
 from jackfield.surfaces.shared.body import LARGE, crowded, read_body, take_room
+from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.disconnect import cancelling
-from jackfield.surfaces.shared.named_files import with_files
+from jackfield.surfaces.shared.files import with_files
+from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.operation import Operation
 from jackfield.surfaces.shared.origins import check_origin
 from jackfield.surfaces.shared.problem import Problem
-from jackfield.surfaces.shared.trace_context import traced
+from jackfield.surfaces.shared.server_context import ServerContext
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from jackfield.invocation import Result
-    from jackfield.runtime import Jackfield
     from jackfield.surfaces.mcp.stateless_http import Answer, Exchange
-    from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["mcp_operations"]
 

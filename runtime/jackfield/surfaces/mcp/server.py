@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
-from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, ListToolsResult, Tool
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolRequestParams, CallToolResult, ListToolsResult, PaginatedRequestParams, Tool
 
 from jackfield import __version__
 from jackfield.access import may
@@ -21,12 +21,11 @@ from jackfield.invocation import check_depth, decode
 from jackfield.surfaces.mcp.action_tools import action_tools, invocation_of
 from jackfield.surfaces.mcp.answers import answered, failed
 from jackfield.surfaces.mcp.discovery import DISCOVERY, EXECUTE, look
+from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.refusals import refused
-from jackfield.surfaces.shared.trace_context import traced
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
-    from mcp_types import CallToolRequestParams, PaginatedRequestParams
 
     from jackfield.surfaces.mcp.call_context import CallContext
 

@@ -11,7 +11,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import anyio
@@ -21,15 +21,13 @@ from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, JSO
 
 from jackfield.access.workspace_access import LIBRARY
 from jackfield.catalog.index import ActionIndex
+from jackfield.invocation import Result
 from jackfield.invocation.wire import MAX_BYTES
 from jackfield.surfaces.mcp.call_context import CallContext
 from jackfield.surfaces.mcp.instructions import instructions
 from jackfield.surfaces.mcp.server import build_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from jackfield.invocation import Result
     from jackfield.runtime import Jackfield
     from jackfield.surfaces.shared.settings import McpTools
 
@@ -222,8 +220,7 @@ def _filling(runtime: Jackfield) -> Callable[[Mapping[str, Any]], Awaitable[Mapp
     """Return a function that resolves uploaded files in invocations: those stored by ``jackfield serve`` in the same home. Without the
     extra ``server`` there are none."""
     try:
-        from jackfield.surfaces.shared.files import Files
-        from jackfield.surfaces.shared.named_files import with_files
+        from jackfield.surfaces.shared.files import Files, with_files
         from jackfield.surfaces.shared.settings import Settings
     except ImportError:
 

@@ -1,23 +1,33 @@
-"""Request bodies, read within a limit."""
+"""Request bodies, read within a limit each and a memory quota together, so that many large uploads cannot exhaust the memory."""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from typing import TYPE_CHECKING, Any
+import threading
+from collections.abc import AsyncGenerator
+from typing import Any
 from urllib.parse import parse_qsl
 
+from starlette.requests import Request
+
+from jackfield.fork import at_fork
 from jackfield.invocation import decode
 from jackfield.surfaces.shared.problem import Problem
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from starlette.requests import Request
-
-    from jackfield.surfaces.shared.body_quota import BodyShare
-
-__all__ = ["LARGE", "TooLarge", "bounded", "crowded", "decoded", "members_of", "read_body", "read_form", "take_room"]
+__all__ = [
+    "LARGE",
+    "BodyQuota",
+    "BodyShare",
+    "TooLarge",
+    "bounded",
+    "crowded",
+    "decoded",
+    "members_of",
+    "read_body",
+    "read_form",
+    "take_room",
+]
 
 LARGE = 256 * 1024
 """Size in bytes from which a body is processed in a thread, so as not to block other requests."""
@@ -135,3 +145,46 @@ async def members_of(request: Request, needed: set[str], optional: frozenset[str
         also = f", and may have {', '.join(sorted(optional))}" if optional else ""
         raise Problem(400, f"the body must be an object with {', '.join(sorted(needed))}{also}")
     return body
+
+
+class BodyQuota:
+    """Byte quota of one process."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._used = 0
+        self._lock = threading.Lock()
+        at_fork(self)
+
+    def takes(self, size: int) -> bool:
+        """Reserve ``size`` bytes; return False if they do not fit. A negative size releases them."""
+        with self._lock:
+            taken = size <= 0 or self._used + size <= self.size
+            self._used += size if taken else 0
+        return taken
+
+
+class BodyShare:
+    """One request's share of the quota: its body stays in memory until the response is sent."""
+
+    __slots__ = ("_held", "_room")
+
+    def __init__(self, room: BodyQuota) -> None:
+        self._room = room
+        self._held = 0
+
+    @property
+    def of(self) -> int:
+        """Size of the whole quota."""
+        return self._room.size
+
+    def takes(self, size: int) -> bool:
+        """Reserve ``size`` bytes; return False if they do not fit."""
+        taken = self._room.takes(size)
+        self._held += size if taken else 0
+        return taken
+
+    def release(self) -> None:
+        """Release all reserved bytes."""
+        self._room.takes(-self._held)
+        self._held = 0

@@ -1,4 +1,4 @@
-"""Files uploaded once and referred to by id: encrypted on disk per workspace, with quotas and an expiry."""
+"""Files uploaded once and referred to by id (``{"file": id}`` in inputs): encrypted on disk per workspace, with quotas and an expiry."""
 
 from __future__ import annotations
 
@@ -9,24 +9,63 @@ import json
 import re
 import secrets
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial, reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from jackfield.catalog import Catalog
+from jackfield.clock import Clock
 from jackfield.database import SealBroken
-from jackfield.errors import Detail, InvalidInput
-from jackfield.resources.storage import home
+from jackfield.errors import Detail, InvalidInput, UnknownName
+from jackfield.json_pointer import pointer
+from jackfield.resources.storage import Storage, home
+from jackfield.schema_walk import Schema, below, nodes
 from jackfield.surfaces.shared.body import TooLarge
-from jackfield.surfaces.shared.file_places import Place, file_places
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.sealed_files import CHUNK, SealedFile, Usages, create, opened
+from jackfield.surfaces.shared.settings import Settings
 
-if TYPE_CHECKING:
-    from jackfield.clock import Clock
-    from jackfield.resources.storage import Storage
-    from jackfield.surfaces.shared.settings import Settings
+__all__ = ["Files", "Place", "file_places", "with_files"]
 
-__all__ = ["Files"]
+_DEPTH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One ``{"file": id}``: the steps to it and its JSON Pointer."""
+
+    steps: tuple[str | int, ...]
+    identifier: str
+
+    @property
+    def path(self) -> str:
+        """JSON Pointer of the reference (RFC 6901)."""
+        return pointer(*self.steps)
+
+
+def file_places(inputs: object, schema: Schema) -> Iterator[Place]:
+    """Find the files that ``inputs`` refer to."""
+    for place in _candidates(inputs, ()):
+        if any(map(_takes_file, reduce(partial(below, schema), place.steps, nodes(schema, schema)))):
+            yield place
+
+
+def _candidates(value: object, steps: tuple[str | int, ...]) -> Iterator[Place]:
+    if steps and isinstance(value, dict) and value.keys() == {"file"} and isinstance(value["file"], str):
+        yield Place(steps, value["file"])
+    elif isinstance(value, dict | list) and len(steps) <= _DEPTH:
+        for step, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(item, dict | list):
+                yield from _candidates(item, (*steps, step))
+
+
+def _takes_file(schema: Schema) -> bool:
+    """Return whether the schema is a FILE in its long form and has no ``file`` property of its own."""
+    properties = schema.get("properties")
+    return isinstance(properties, Mapping) and {"data", "contentType"} <= properties.keys() and "file" not in properties
+
 
 _ID = re.compile(r"file_[A-Za-z0-9_-]{22}\Z")
 _SAFE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}\Z")
@@ -137,10 +176,10 @@ class Files:
                 about.with_suffix("").unlink(missing_ok=True)
                 about.unlink(missing_ok=True)
                 count += 1
-        for partial in self._folder.glob("*/*.part"):
+        for unfinished in self._folder.glob("*/*.part"):
             with contextlib.suppress(OSError):
-                if partial.stat().st_mtime < now - _PARTIAL_KEPT:
-                    partial.unlink()
+                if unfinished.stat().st_mtime < now - _PARTIAL_KEPT:
+                    unfinished.unlink()
         self._usages.forget()
         return count
 
@@ -213,3 +252,37 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+async def with_files(
+    body: Mapping[str, Any],
+    catalog: Catalog,
+    files: Files,
+    workspace: str,
+    briefly: Callable[[Callable[[], Any]], Awaitable[Any]],
+    weigh: Callable[[int], None] = lambda _size: None,
+) -> Mapping[str, Any]:
+    """Return the invocation with the files that its inputs refer to. Unknown connectors and actions are left to the pipe. ``briefly`` reads
+    the files in a thread; ``weigh`` is called with their total size before they are read.
+
+    :raises InvalidInput: for ids that are unknown or expired, and for files that are too large together.
+    """
+    given, connector, key = body.get("inputs"), body.get("connector"), body.get("action")
+    if not isinstance(given, dict) or not isinstance(connector, str) or not isinstance(key, str) or not _may_name_files(given):
+        return body
+    try:
+        action = catalog.find(connector).actions.get(key)
+    except UnknownName:
+        return body
+    if action is None:
+        return body
+    schema = action.inputs
+    inputs = await briefly(lambda: files.filled(workspace, given, schema, weigh))
+    return body if inputs is given else {**body, "inputs": inputs}
+
+
+def _may_name_files(value: object) -> bool:
+    """Return whether the inputs contain any ``{"file": …}``."""
+    if isinstance(value, dict):
+        return value.keys() == {"file"} or any(_may_name_files(item) for item in value.values() if isinstance(item, dict | list))
+    return isinstance(value, list) and any(_may_name_files(item) for item in value if isinstance(item, dict | list))

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jackfield.access import Decision
+from jackfield import Jackfield
+from jackfield.access import Decision, Request
 from jackfield.access.patterns import INLINE
+from jackfield.access.workspace_access import Caller
 from jackfield.errors import UnknownConnection
-
-if TYPE_CHECKING:
-    from jackfield import Jackfield
-    from jackfield.access import Caller, Request
-    from jackfield.management.connections import ManagedConnections
-    from jackfield.manifest import ActionManifest, Manifest
+from jackfield.management.connections import ManagedConnections
+from jackfield.manifest import ActionManifest, Manifest
 
 __all__ = ["guide", "missing", "verdict_of"]
 

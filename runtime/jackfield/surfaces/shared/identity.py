@@ -5,20 +5,18 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+from starlette.requests import Request
 
 from jackfield.access import DEFAULT, Actor, Rules, Scope, Tokens, UnknownWorkspace, Workspaces, may
 from jackfield.access.workspace_access import Caller
+from jackfield.clock import Clock
 from jackfield.fork import at_fork
+from jackfield.resources.storage import Storage
 from jackfield.surfaces.shared.jwts import Jwts
 from jackfield.surfaces.shared.problem import Problem
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from jackfield.clock import Clock
-    from jackfield.resources.storage import Storage
-    from jackfield.surfaces.shared.settings import Jwt
+from jackfield.surfaces.shared.settings import Jwt
 
 __all__ = ["NOBODY", "Identities", "Identity", "bearer", "storable"]
 

@@ -9,14 +9,12 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from jackfield.clock import Clock
 from jackfield.fork import at_fork
 from jackfield.surfaces.shared.problem import Problem
-
-if TYPE_CHECKING:
-    from jackfield.clock import Clock
-    from jackfield.surfaces.shared.settings import Jwt
+from jackfield.surfaces.shared.settings import Jwt
 
 __all__ = ["Jwts"]
 

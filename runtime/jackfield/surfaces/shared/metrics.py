@@ -5,20 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from jackfield.catalog import Catalog
 from jackfield.errors import UnknownConnector
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from jackfield.catalog import Catalog
-    from jackfield.invocation import Result
+from jackfield.invocation import Result
 
 __all__ = ["Metrics", "shared"]
 

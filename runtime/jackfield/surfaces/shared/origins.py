@@ -5,16 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+
+from starlette.requests import Request
 
 from jackfield.errors import InvalidInvocation
 from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.settings import Settings
 from jackfield.surfaces.shared.web_pages import page_fault
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from jackfield.surfaces.shared.settings import Settings
 
 __all__ = ["check_origin", "check_origins", "foreign_host"]
 

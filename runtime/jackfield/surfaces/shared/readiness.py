@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from typing import TYPE_CHECKING
 
-from jackfield.clock import within
+from jackfield.clock import Clock, within
 from jackfield.connector.shortage import exhausted
 from jackfield.errors import JackfieldError
+from jackfield.resources.storage import Storage
 from jackfield.resources.threads import Threads
-
-if TYPE_CHECKING:
-    from jackfield.clock import Clock
-    from jackfield.resources.storage import Storage
 
 __all__ = ["Readiness"]
 

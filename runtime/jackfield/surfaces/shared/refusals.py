@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from jackfield.errors import UnknownName
+from jackfield.errors import JackfieldError, UnknownName
 from jackfield.invocation import Meta, Result, new_invocation_id
-
-if TYPE_CHECKING:
-    from jackfield.errors import JackfieldError
 
 __all__ = ["refused"]
 

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
+from jackfield.clock import Clock
 from jackfield.database.sealing import KEY_BYTES, cipher
 from jackfield.fork import at_fork
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    from jackfield.clock import Clock
 
 __all__ = ["CHUNK", "SealedFile", "Usages", "create", "opened"]
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from jackfield.access import SeenCatalog
-
-if TYPE_CHECKING:
-    from jackfield.catalog import Catalog, Entry
-    from jackfield.catalog.found import Found
-    from jackfield.catalog.index import ActionIndex
+from jackfield.catalog import Catalog, Entry
+from jackfield.catalog.found import Found
+from jackfield.catalog.index import ActionIndex
 
 __all__ = ["found_actions", "listed_connectors"]
 

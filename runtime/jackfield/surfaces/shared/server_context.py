@@ -6,31 +6,25 @@ import asyncio
 import contextlib
 import importlib
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from jackfield.catalog.index import ActionIndex
+from jackfield.clock import Clock
 from jackfield.connector.guard import Guard
 from jackfield.queue import QueueWorkers, RuntimePool
 from jackfield.resources.threads import Threads
-from jackfield.surfaces.shared.body_quota import BodyQuota
+from jackfield.runtime import Jackfield
+from jackfield.surfaces.shared.body import BodyQuota
 from jackfield.surfaces.shared.files import Files
-from jackfield.surfaces.shared.guesses import Guesses
-from jackfield.surfaces.shared.identity import Identities
+from jackfield.surfaces.shared.identity import Identities, Identity
 from jackfield.surfaces.shared.metrics import Metrics
 from jackfield.surfaces.shared.problem import Problem
-from jackfield.surfaces.shared.rate_limiter import RateLimiter
+from jackfield.surfaces.shared.rate_limiter import Guesses, RateLimiter
 from jackfield.surfaces.shared.readiness import Readiness
+from jackfield.surfaces.shared.settings import Settings
 from jackfield.surfaces.shared.stopping import Stopping
 from jackfield.surfaces.shared.tracing import Tracing
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from jackfield.clock import Clock
-    from jackfield.runtime import Jackfield
-    from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.settings import Settings
 
 __all__ = ["ServerContext"]
 

@@ -6,12 +6,10 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import uvicorn
 
-if TYPE_CHECKING:
-    from jackfield.clock import Clock
+from jackfield.clock import Clock
 
 __all__ = ["GracefulServer", "Stopping"]
 

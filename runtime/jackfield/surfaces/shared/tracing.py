@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import JackfieldError, UnknownAction
 from jackfield.hooks import hookimpl
+from jackfield.invocation import Invocation, Meta
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span, Tracer
-
-    from jackfield.invocation import Invocation, Meta
 
 __all__ = ["Tracing", "configured"]
 

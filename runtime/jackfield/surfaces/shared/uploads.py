@@ -5,21 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.surfaces.shared.body import TooLarge, bounded
+from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem
-
-if TYPE_CHECKING:
-    from starlette.datastructures import UploadFile
-    from starlette.requests import Request
-
-    from jackfield.surfaces.shared.identity import Identity
-    from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["upload"]
 

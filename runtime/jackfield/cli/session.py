@@ -1,4 +1,4 @@
-"""Helpers shared by the operator's commands: the configured database, the selected workspace, pagination, points in time."""
+"""Session of one command: the user, the configured runtime and database, the selected workspace, pages and points in time."""
 
 from __future__ import annotations
 
@@ -8,14 +8,76 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError
-from jackfield.cli.person import actor
 from jackfield.cli.quantities import count
 
 if TYPE_CHECKING:
-    from jackfield.access import Workspaces
+    from jackfield.access import Actor, Workspaces
+    from jackfield.access.workspace_access import Caller
     from jackfield.resources.storage import Storage
+    from jackfield.runtime import Jackfield
 
-__all__ = ["declare_pages", "declare_workspace", "open_storage", "pages", "read_moment", "selected_workspace", "workspaces_of"]
+__all__ = [
+    "actor",
+    "caller",
+    "declare_pages",
+    "declare_workspace",
+    "open_jackfield",
+    "open_storage",
+    "pages",
+    "person",
+    "read_moment",
+    "selected_workspace",
+    "workspaces_of",
+]
+
+
+def person() -> str:
+    """Return ``cli:`` and the account that this process runs as; variables such as LOGNAME can be forged."""
+    name = _account()
+    return f"cli:{name}" if name else "cli"
+
+
+def caller() -> Caller:
+    """Return the caller that the journal records."""
+    from jackfield.access.workspace_access import Caller
+
+    return Caller(person())
+
+
+def actor() -> Actor:
+    """Return the actor that the audit log records: the account and, for root, the account that ran ``sudo``."""
+    from jackfield.access import Actor
+
+    return Actor("cli", _account() or "", _sudo_account())
+
+
+def _account() -> str | None:
+    if sys.platform == "win32":
+        return os.environ.get("USERNAME")
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # an account without a name, as containers have
+        return f"uid-{os.getuid()}"
+
+
+def _sudo_account() -> str:
+    """Return the account that ran ``sudo``; empty unless this is root, since others can forge SUDO_USER."""
+    return os.environ.get("SUDO_USER", "") if sys.platform != "win32" and os.getuid() == 0 else ""
+
+
+def open_jackfield() -> Jackfield:
+    """Open the runtime for the workspace in JACKFIELD_WORKSPACE and configure logging.
+
+    :raises JackfieldError: if the environment names something that cannot be used.
+    """
+    from jackfield.cli import logs
+    from jackfield.runtime import Jackfield
+
+    logs.configure()
+    return Jackfield(os.environ.get("JACKFIELD_WORKSPACE") or "default")
+
 
 T = TypeVar("T")
 

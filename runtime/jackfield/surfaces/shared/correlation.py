@@ -1,14 +1,22 @@
-"""Trace context of a call (W3C Trace Context)."""
+"""Correlation of requests: the request id that every response carries, and the trace context of a call (W3C Trace Context)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["traced"]
+__all__ = ["request_id", "traced"]
 
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}\Z")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+
+
+def request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the caller's request id from these headers, whose names are in lower case, or a new one."""
+    given = dict(headers).get(b"x-request-id", b"")
+    return given if _REQUEST_ID.match(given) else uuid.uuid4().hex.encode()
 
 
 def traced(invocation: Mapping[str, Any], parent: object) -> Mapping[str, Any]:
