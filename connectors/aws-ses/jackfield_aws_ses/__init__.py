@@ -1,5 +1,5 @@
 """Amazon SES for jackfield."""
 
-from jackfield_aws_ses.actions import connector
+from jackfield_aws_ses.connector import connector
 
 __all__ = ["connector"]

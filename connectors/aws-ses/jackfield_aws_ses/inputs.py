@@ -1,74 +1,24 @@
-"""Inputs of the Amazon SES actions. Titles and comments are those of the reference document; see docs/compatibility.md."""
+"""Inputs of ``sendEmail``. Titles and comments are those of the reference document; see docs/compatibility.md."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from pydantic import WithJsonSchema
 
 from jackfield.connector import Detail, Field, Inputs
 from jackfield.fork import at_fork
-from jackfield_aws import REGION_EXPECTED, REGION_PATTERN
 from jackfield_aws_ses.compose import Composed, compose
+from jackfield_aws_ses.fields import VERIFIED, AddressList, Attachments, Headers, Mailbox, Region, Tags, region_field
 
-__all__ = ["Email", "IdentityQuery"]
-
-_ONE_OR_MORE: dict[str, Any] = {
-    "anyOf": [
-        {"type": "array", "items": {"type": "string", "format": "mailbox"}},
-        {"type": "string", "format": "mailbox-list"},
-    ],
-}
-_FILE: dict[str, Any] = {
-    "anyOf": [
-        {"type": "string", "description": "The file's text (UTF-8), or a data: URL (RFC 2397). An https address is not fetched."},
-        {
-            "type": "object",
-            "properties": {
-                "data": {"type": "string", "contentEncoding": "base64", "description": "The file's octets as base64."},
-                "contentType": {"type": "string", "description": "The file's media type, such as application/pdf."},
-            },
-            "required": ["data"],
-            "additionalProperties": False,
-        },
-    ],
-}
-
-
-def _pairs(value: dict[str, Any], key: dict[str, Any]) -> dict[str, Any]:
-    """Build the schema of a map from names to values, or of the equivalent list of ``{"key", "value"}`` that forms produce."""
-    pair = {
-        "type": "object",
-        "properties": {"key": {"type": "string", **key}, "value": value},
-        "required": ["key", "value"],
-        "additionalProperties": False,
-    }
-    named = {"propertyNames": key} if key else {}
-    return {"anyOf": [{"type": "object", **named, "additionalProperties": value}, {"type": "array", "items": pair}]}
-
-
-Region = Annotated[str, WithJsonSchema({"type": "string", "pattern": REGION_PATTERN})]
-AddressList = Annotated[tuple[str, ...] | str, WithJsonSchema(_ONE_OR_MORE)]
-Mailbox = Annotated[str, WithJsonSchema({"type": "string", "format": "mailbox"})]
-Attachments = Annotated[Mapping[str, Any] | tuple[Mapping[str, Any], ...], WithJsonSchema(_pairs(_FILE, {"minLength": 1}))]
-_TAG = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,256}$", "x-jackfield": {"expects": "1 to 256 letters, digits, '_' or '-'"}}
-_HEADER = {"type": "string", "minLength": 1}
-Pairs = Mapping[str, str] | tuple[Mapping[str, str], ...]
-Tags = Annotated[Pairs, WithJsonSchema(_pairs(_TAG, {key: value for key, value in _TAG.items() if key != "type"}))]
-Headers = Annotated[Pairs, WithJsonSchema(_pairs(_HEADER, {"minLength": 1}))]
-
-_REGION = "AWS provides services in multiple regions, like us-west-2 or eu-west-1."
-_VERIFIED = (
-    "This email address must be either individually verified with Amazon SES, or from a domain that has been verified with Amazon SES."
-)
+__all__ = ["Email"]
 
 
 class Email(Inputs):
     """Message to send, and its recipients."""
 
     # None only if the connection waives it.
-    aws_region: Region | None = Field(title="AWS Region", description=_REGION, from_connection="region", options="awsRegions", trim=True,
-                               lowercase=True, blank="absent", expects=REGION_EXPECTED)  # fmt: skip
+    aws_region: Region | None = region_field()
     to: AddressList | None = Field(
         None, title="To Address", trim=True, blank="absent",
         description="The destination for this email. The recipients to place on the To: line of the message.",
@@ -81,12 +31,12 @@ class Email(Inputs):
         None, title="Bcc Address", trim=True, blank="absent",
         description="The destination for this email. The recipients to place on the BCC: line of the message.",
     )  # fmt: skip
-    sender: Mailbox = Field(title="Sender Email", description=f"The email address that is sending the email. {_VERIFIED}",
+    sender: Mailbox = Field(title="Sender Email", description=f"The email address that is sending the email. {VERIFIED}",
                             from_connection="sender", options="identities", blank="absent", trim=True)  # fmt: skip
     reply_to: AddressList | None = Field(
         None, title="Reply To", trim=True, blank="absent",
         description="The reply-to email address(es) for the message. If the recipient replies to the message, each reply-to address will "
-        f"receive the reply. {_VERIFIED}",
+        f"receive the reply. {VERIFIED}",
     )  # fmt: skip
     subject: str = Field(
         title="Subject", sensitive=True, schema={"minLength": 1},
@@ -121,7 +71,7 @@ class Email(Inputs):
     )  # fmt: skip
     return_path: Annotated[str, WithJsonSchema({"type": "string", "format": "mailbox"})] | None = Field(
         None, title="Return Path", trim=True, blank="absent",
-        description=f"Where bounces and complaints are sent by email. {_VERIFIED}",
+        description=f"Where bounces and complaints are sent by email. {VERIFIED}",
     )  # fmt: skip
     identity_arn: str | None = Field(
         None, title="Identity ARN", trim=True, blank="absent",
@@ -153,25 +103,3 @@ class Email(Inputs):
 
 
 at_fork(Email.__dict__["_outcome"])  # Python 3.11 holds one lock for all instances during the computation
-
-
-class IdentityQuery(Inputs):
-    """Which identities to list."""
-
-    aws_region: Region = Field(title="AWS Region", description=_REGION, from_connection="region", options="awsRegions", trim=True,
-                               lowercase=True, blank="absent", expects=REGION_EXPECTED)  # fmt: skip
-    identity_type: Literal["EmailAddress", "Domain"] = Field(
-        "EmailAddress", title="Identity Type", description="Provide the type of identity you want to list.", blank="absent"
-    )
-    next_token: str | None = Field(
-        None, title="Next Token", blank="absent",
-        description="Specify the pagination token that's returned by a previous request to retrieve the next page of results",
-    )  # fmt: skip
-    fetch_all: bool = Field(
-        False, title="Fetch All", blank="absent",
-        description="Fetch every page and give all identities at once; 'Next Token' is ignored then.",
-    )  # fmt: skip
-    page_size: int | None = Field(
-        None, title="Page Size", blank="absent", schema={"minimum": 1, "maximum": 1000},
-        description="How many identities a page holds, 1 to 1000. Amazon SES gives 100 where none is named.",
-    )  # fmt: skip

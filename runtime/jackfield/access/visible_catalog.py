@@ -61,10 +61,10 @@ class SeenCatalog(Catalog):
         part = self._part(key)
         return part is not None and action in part.actions
 
-    def load(self, key: str) -> Any:
+    def load(self, key: str, action: str | None = None) -> Any:
         """Return the connector's code."""
         self.find(key)
-        return self._whole.load(key)
+        return self._whole.load(key, action)
 
     def _unknown(self, key: str) -> UnknownConnector:
         return unknown_connector(key, self)

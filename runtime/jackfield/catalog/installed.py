@@ -8,7 +8,7 @@ import json
 import operator
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from jackfield.manifest import Manifest, ManifestError
 __all__ = ["Catalog", "Entry", "difference", "unknown_connector"]
 
 _GROUP = "jackfield.connectors"
+_WHOLE = ""
+"""Key of a failure that concerns the whole connector; the others are keys of actions."""
 _REINSTALL = "Reinstall or upgrade the connector's package, or report it to its author."
 _REGENERATE = "In an editable install, write connector.json anew from the code (jackfield.connector.describe). " + _REINSTALL
 
@@ -47,6 +49,10 @@ class Entry:
         return row if self.error is None else {**row, "error": self.error}
 
 
+class _Mismatch(Exception):
+    """Difference between a connector's code and its manifest."""
+
+
 class Catalog:
     """Installed connectors. Reading a manifest imports no connector code; a broken connector does not affect the others."""
 
@@ -56,7 +62,8 @@ class Catalog:
             self._points.setdefault(point.name, []).append(point)
         self._manifests: dict[str, Manifest] = {}
         self._connectors: dict[str, Any] = {}
-        self._failures: dict[str, str] = {}
+        self._compared: dict[str, set[str]] = {}
+        self._failures: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
         at_fork(self)
 
@@ -77,10 +84,11 @@ class Catalog:
         try:
             manifest = self._manifests.get(key) or self._read(key)
             if load:
-                self.load(key)
+                self._load_all(key)
         except UnknownConnector as error:
             return Entry(key, key, None, (), str(error.message)), None
-        entry = Entry(key, manifest.title, manifest.version, tuple(manifest.actions), self._failures.get(key))
+        failure = next(iter(self._failures.get(key, {}).values()), None)
+        entry = Entry(key, manifest.title, manifest.version, tuple(manifest.actions), failure)
         return entry, manifest if entry.error is None else None
 
     def manifests(self) -> list[Manifest]:
@@ -97,40 +105,72 @@ class Catalog:
             _check_version(manifest, version)
         return manifest
 
-    def load(self, key: str) -> Any:
+    def load(self, key: str, action: str | None = None) -> Any:
         """Return the connector's code, imported on first use.
+
+        The module of an action that the connector imports on demand is imported, and compared with the manifest, only if ``action`` names
+        it; a fault in it refuses that action alone.
 
         :raises UnknownConnector: if it is not installed, fails to import, or lacks what its manifest declares.
         """
         found = self._connectors.get(key)
-        if found is not None:
-            return found
-        manifest = self.find(key)
-        point = self._points[key][0]
-        with self._lock:
-            try:
-                found = operator.attrgetter(point.attribute)(importlib.import_module(point.module))
-                fault = _mismatch(found, manifest)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 (third-party code may raise anything and must not affect others)
-                fault = f"fails on import: {type(error).__name__}: {error}"
-            if fault is not None:
-                self._failures[key] = f"the connector '{key}' {fault}"
-                raise _broken(self._failures[key], _REGENERATE if "its manifest" in fault else _REINSTALL)
-            self._failures.pop(key, None)
-            self._connectors[key] = found
+        if found is None:
+            manifest = self.find(key)
+            with self._lock:
+                found = self._attempt(key, _WHOLE, lambda: self._import(key, manifest))
+        if action is not None and action not in self._compared[key]:
+            manifest = self.find(key)
+            with self._lock:
+                self._attempt(key, action, lambda: self._compare(key, found, manifest, {action}))
         return found
+
+    def _load_all(self, key: str) -> Any:
+        """Return the connector's code with the modules of all its actions imported and compared."""
+        found = self.load(key)
+        for action in self.find(key).actions:
+            self.load(key, action)
+        return found
+
+    def _attempt(self, key: str, part: str, step: Callable[[], Any]) -> Any:
+        """Return the value of ``step``, which imports connector code; record a failure of that part of the connector."""
+        failures = self._failures.setdefault(key, {})
+        try:
+            value = step()
+        except _Mismatch as error:
+            fault, hint = str(error), _REGENERATE if "its manifest" in str(error) else _REINSTALL
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (third-party code may raise anything and must not affect others)
+            fault, hint = f"fails on import: {type(error).__name__}: {error}", _REINSTALL
+        else:
+            failures.pop(part, None)
+            return value
+        failures[part] = f"the connector '{key}' {fault}"
+        raise _broken(failures[part], hint)
+
+    def _import(self, key: str, manifest: Manifest) -> Any:
+        point = self._points[key][0]
+        found = operator.attrgetter(point.attribute)(importlib.import_module(point.module))
+        self._compare(key, found, manifest, {*manifest.actions} - {*getattr(found, "on_demand", ())})
+        self._connectors[key] = found
+        return found
+
+    def _compare(self, key: str, found: object, manifest: Manifest, actions: set[str]) -> None:
+        fault = _mismatch(found, manifest, actions)
+        if fault is not None:
+            raise _Mismatch(fault)
+        self._compared.setdefault(key, set()).update(actions)
 
     def differs(self, key: str) -> str | None:
         """Return the first difference between a connector's manifest and its code, including prose; None if they agree.
 
         :raises UnknownConnector: if the connector is broken.
         """
-        fault = _mismatch(self.load(key), self.find(key), prose=True)
+        manifest = self.find(key)
+        fault = _mismatch(self._load_all(key), manifest, {*manifest.actions}, prose=True)
         return f"the connector '{key}' {fault}" if fault is not None else None
 
     def _usable(self, key: str) -> Manifest | None:
         try:
-            return self.find(key) if key not in self._failures else None
+            return self.find(key) if _WHOLE not in self._failures.get(key, ()) else None
         except UnknownConnector:
             return None
 
@@ -171,8 +211,9 @@ def _manifest_text(point: EntryPoint) -> str:
         return file.read()
 
 
-def _mismatch(found: object, manifest: Manifest, *, prose: bool = False) -> str | None:
-    """Explain how the code differs from its manifest: the code changed without ``connector.json``, or the manifest is false."""
+def _mismatch(found: object, manifest: Manifest, actions: set[str], *, prose: bool = False) -> str | None:
+    """Explain how the code differs from its manifest, among ``actions`` and in everything that is not an action: the code changed without
+    ``connector.json``, or the manifest is false."""
     promised = {"action": manifest.actions, "connection type": manifest.connection_types}
     held = {"action": getattr(found, "actions", None), "connection type": getattr(found, "connections", None)}
     for noun, keys in promised.items():
@@ -183,7 +224,12 @@ def _mismatch(found: object, manifest: Manifest, *, prose: bool = False) -> str 
         if lacking:
             return f"has no {noun} '{lacking[0]}', which its manifest describes"
     describe = getattr(found, "describe", None)
-    return difference(manifest.raw, describe(), prose=prose) if callable(describe) else None
+    if not callable(describe):
+        return None
+    if not getattr(found, "on_demand", ()):
+        return difference(manifest.raw, describe(), prose=prose)
+    published = {**manifest.raw, "actions": [item for item in manifest.raw.get("actions", ()) if item.get("key") in actions]}
+    return difference(published, describe(actions), prose=prose)
 
 
 def _reason(error: Exception) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -70,8 +71,36 @@ class Action:
     schema: Mapping[str, Any] = field(default_factory=dict)
 
 
+class _Actions(Mapping[str, Action]):
+    """Actions of a connector by key. An action that is declared in a module of its own is imported on first access."""
+
+    def __init__(self, on_demand: Mapping[str, str]) -> None:
+        self._on_demand = on_demand
+        self.declared: dict[str, Action] = {}
+
+    def __getitem__(self, key: str) -> Action:
+        if key not in self.declared and key in self._on_demand:
+            importlib.import_module(self._on_demand[key])
+            if key not in self.declared:
+                raise DeclarationError(f"the module '{self._on_demand[key]}' declares no action '{key}'")
+        return self.declared[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.declared or key in self._on_demand
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._on_demand, **self.declared})
+
+    def __len__(self) -> int:
+        return len({**self._on_demand, **self.declared})
+
+
 class Connector:
-    """One external system, as declared by its author. ``explain`` maps the client's exceptions to errors with codes."""
+    """One external system, as declared by its author. ``explain`` maps the client's exceptions to errors with codes.
+
+    ``modules`` maps the name of a module to the keys of the actions that it declares on this connector. Such a module is imported when one
+    of its actions is called or described, so that a connector with many actions starts as fast as one with few.
+    """
 
     def __init__(
         self,
@@ -87,6 +116,7 @@ class Connector:
         documentation_url: str | None = None,
         license: str | None = None,
         aliases: Mapping[str, Any] | None = None,
+        modules: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.key = key
         self.title = title
@@ -100,7 +130,8 @@ class Connector:
             "icon": icon, "categories": list(categories), "documentationUrl": documentation_url, "license": license,
         }  # fmt: skip
         self.aliases = dict(aliases or {})
-        self.actions: dict[str, Action] = {}
+        self._on_demand = _by_action(modules or {})
+        self.actions = _Actions(self._on_demand)
         self.option_sources: dict[str, OptionSource] = {}
         self.tests: list[ConnectionTest] = []
 
@@ -137,13 +168,16 @@ class Connector:
         """
 
         def declare(function: F) -> F:
-            if key in self.actions:
+            if key in self.actions.declared:
                 raise DeclarationError(f"action '{key}' is declared twice")
+            listed = self._on_demand.get(key)
+            if listed != function.__module__ and (listed is not None or function.__module__ in self._on_demand.values()):
+                raise DeclarationError(f"action '{key}': 'modules' of the connector does not list it under '{function.__module__}'")
             if effect not in typing.get_args(Effect):
                 raise DeclarationError(f"action '{key}': effect must be one of {', '.join(typing.get_args(Effect))}")
             inputs, output, takes_client = _signature(function, key)
             _check_repeats(key, effect, output, idempotent_by, repeat_ok)
-            self.actions[key] = Action(
+            self.actions.declared[key] = Action(
                 key=key,
                 title=title or spelt_out(key),
                 description=inspect.getdoc(function) or "",
@@ -184,11 +218,16 @@ class Connector:
         self.tests.append(function)
         return function
 
-    def describe(self) -> dict[str, Any]:
-        """Return the connector's manifest."""
+    @property
+    def on_demand(self) -> Collection[str]:
+        """Keys of the actions whose modules are imported on demand."""
+        return self._on_demand.keys()
+
+    def describe(self, actions: Collection[str] | None = None) -> dict[str, Any]:
+        """Return the connector's manifest, with all its actions or only some."""
         from jackfield.connector.manifests import describe
 
-        return describe(self)
+        return describe(self, actions)
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
         """Return the permissions that all actions together need, by system."""
@@ -197,6 +236,16 @@ class Connector:
             for system, names in action.permissions.items():
                 union.setdefault(system, set()).update(names)
         return {system: tuple(sorted(names)) for system, names in union.items()}
+
+
+def _by_action(modules: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for module, keys in modules.items():
+        for key in keys:
+            if key in found:
+                raise DeclarationError(f"action '{key}' is listed twice in 'modules'")
+            found[key] = module
+    return found
 
 
 def _check_repeats(key: str, effect: Effect, output: type[Output], by: IdempotentBy | None, repeat_ok: Sequence[RepeatOk]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -76,8 +76,10 @@ def _without_null(node: dict[str, Any]) -> dict[str, Any]:
     return node
 
 
-def describe(connector: Connector) -> dict[str, Any]:
-    """Return the manifest of a connector (docs/reference/manifest.md), without members that have no value."""
+def describe(connector: Connector, actions: Collection[str] | None = None) -> dict[str, Any]:
+    """Return the manifest of a connector (docs/reference/manifest.md), without members that have no value; with all its actions, or only
+    those named."""
+    chosen = [connector.actions[key] for key in connector.actions if actions is None or key in actions]
     about = {name: value for name, value in connector.about.items() if value}
     manifest: dict[str, Any] = {
         "manifestVersion": MANIFEST_VERSION,
@@ -87,7 +89,7 @@ def describe(connector: Connector) -> dict[str, Any]:
         "version": connector.version,
         **about,
         "connectionTypes": [_connection_type(kind) for kind in connector.connections.values()],
-        "actions": [_action(action) for action in connector.actions.values()],
+        "actions": [_action(action) for action in chosen],
         "optionSources": [_option_source(source) for source in connector.option_sources.values()],
     }
     return {**manifest, "aliases": connector.aliases} if connector.aliases else manifest

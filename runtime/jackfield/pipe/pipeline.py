@@ -323,7 +323,7 @@ class Pipeline:
     def _run(self, admitted: Admitted, inputs: Mapping[str, Any], deadline: Deadline, trace: RunState) -> Run:
         from jackfield.pipe.run import Run
 
-        connector: Connector = self.catalog.load(admitted.manifest.key)
+        connector: Connector = self.catalog.load(admitted.manifest.key, admitted.action.key)
         action = connector.actions[admitted.action.key]
         values = typed(admitted, action, inputs)
         if admitted.target is not None:

@@ -1,0 +1,53 @@
+"""``sendEmail``: one message, over the API or SMTP."""
+
+from __future__ import annotations
+
+from jackfield.connector import Field, Output
+from jackfield_aws import AwsClients
+from jackfield_aws_ses.connector import connector
+from jackfield_aws_ses.examples import example
+from jackfield_aws_ses.inputs import Email
+from jackfield_aws_ses.sending import Transport, send
+
+__all__ = ["SEND_EMAIL", "Sent", "send_email"]
+
+SEND_EMAIL = (
+    example(
+        "A text to one recipient",
+        "sendEmail",
+        {
+            "awsRegion": "eu-west-1",
+            "to": ["ada@example.com"],
+            "sender": "noreply@example.com",
+            "subject": "Hello",
+            "text": "Hello Ada",
+        },
+        {"MessageId": "0102018f6b1c2d3e-4f5a6b7c-8d9e-4f0a-b1c2-d3e4f5a6b7c8-000000"},
+    ),
+)
+_RECIPIENT = {"anyOf": [{"required": ["to"]}, {"required": ["cc"]}, {"required": ["bcc"]}]}
+_BODY = {"anyOf": [{"required": ["text"]}, {"required": ["html"]}]}
+
+
+class Sent(Output):
+    """Proof that SES accepted the message."""
+
+    message_id: str = Field(
+        alias="MessageId",
+        title="Message ID",
+        description="The id that SES gave the message. In the message's header it stands before '@email.amazonses.com' in us-east-1, and "
+        "before '@<region>.amazonses.com' elsewhere.",
+        schema={"minLength": 1},
+    )
+
+
+@connector.action(
+    "sendEmail",
+    effect="write",
+    permissions={"aws:iam": ["ses:SendEmail", "ses:SendRawEmail"]},
+    examples=SEND_EMAIL,
+    schema={"allOf": [_RECIPIENT, _BODY]},
+)
+def send_email(email: Email, client: AwsClients | Transport) -> Sent:
+    """Send an email through Amazon SES."""
+    return Sent(message_id=send(email, client))

@@ -1,0 +1,64 @@
+"""The connector ``aws-ses``: its connection types, option sources and connection test, and the list of its actions' modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from jackfield.connector import Connector, OpenContext, Option, Step
+from jackfield_aws import ApiKeySecret, AwsAssumeRole, AwsClients, AwsDefault, regions_for
+from jackfield_aws_ses.account import account_steps
+from jackfield_aws_ses.aliases import ALIASES
+from jackfield_aws_ses.errors import explain
+from jackfield_aws_ses.sending import Transport
+from jackfield_aws_ses.smtp import Smtp
+
+__all__ = ["connector"]
+
+VERSION = "1.0.0"
+_ICON = (
+    "data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'>"
+    "<rect width='24' height='24' rx='4' fill='%23a3123f'/>"
+    "<path d='M5 8h14v9H5zm0 0 7 5 7-5' fill='none' stroke='white' stroke-width='1.6'/></svg>"
+)
+
+_ACTIONS = {
+    "send_email": ("sendEmail",),
+    "identities": ("listIdentities",),
+}
+"""Actions by the module of ``jackfield_aws_ses.actions`` that declares them, in the order of the manifest."""
+
+connector = Connector(
+    "aws-ses",
+    title="Amazon SES",
+    version=VERSION,
+    description="Send Emails through Amazon (AWS) SES",
+    connections=[AwsAssumeRole, ApiKeySecret, AwsDefault, Smtp],
+    explain=explain,
+    icon=_ICON,
+    categories=["email", "aws"],
+    documentation_url="https://docs.aws.amazon.com/ses/latest/dg/Welcome.html",
+    license="Apache-2.0",
+    aliases=ALIASES,
+    modules={f"{__package__}.actions.{name}": keys for name, keys in _ACTIONS.items()},
+)
+
+
+@connector.options("awsRegions", title="AWS Regions")
+def aws_regions() -> Iterable[Option]:
+    """The regions in which Amazon SES can be used."""
+    return [Option(code, f"{name} ({code})") for code, name in regions_for("ses")]
+
+
+@connector.options("identities", title="Email Identities")
+def identities(client: AwsClients | Transport) -> Iterable[Option]:
+    """The email addresses that are identities of the account, in the connection's region: the first 1,000 of them."""
+    if not isinstance(client, AwsClients):
+        return []  # SMTP cannot list identities
+    found = client.client("ses", None, validates=False).list_identities(IdentityType="EmailAddress", MaxItems=1000)
+    return [Option(address, address) for address in found.get("Identities", ())]
+
+
+@connector.test
+def account(client: AwsClients | Transport, _context: OpenContext) -> Iterable[Step]:
+    """Check the account's sending status, if the API is available; nothing is sent."""
+    return account_steps(client) if isinstance(client, AwsClients) else ()

@@ -1,0 +1,67 @@
+"""Field types that the inputs of several Amazon SES actions share. Titles and comments are those of the reference document; see
+docs/compatibility.md."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import WithJsonSchema
+
+from jackfield.connector import Field
+from jackfield_aws import REGION_EXPECTED, REGION_PATTERN
+
+__all__ = ["FILE", "VERIFIED", "AddressList", "Attachments", "Headers", "Mailbox", "Pairs", "Region", "Tags", "region_field"]
+
+_ONE_OR_MORE: dict[str, Any] = {
+    "anyOf": [
+        {"type": "array", "items": {"type": "string", "format": "mailbox"}},
+        {"type": "string", "format": "mailbox-list"},
+    ],
+}
+FILE: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string", "description": "The file's text (UTF-8), or a data: URL (RFC 2397). An https address is not fetched."},
+        {
+            "type": "object",
+            "properties": {
+                "data": {"type": "string", "contentEncoding": "base64", "description": "The file's octets as base64."},
+                "contentType": {"type": "string", "description": "The file's media type, such as application/pdf."},
+            },
+            "required": ["data"],
+            "additionalProperties": False,
+        },
+    ],
+}
+
+
+def _pairs(value: dict[str, Any], key: dict[str, Any]) -> dict[str, Any]:
+    """Build the schema of a map from names to values, or of the equivalent list of ``{"key", "value"}`` that forms produce."""
+    pair = {
+        "type": "object",
+        "properties": {"key": {"type": "string", **key}, "value": value},
+        "required": ["key", "value"],
+        "additionalProperties": False,
+    }
+    named = {"propertyNames": key} if key else {}
+    return {"anyOf": [{"type": "object", **named, "additionalProperties": value}, {"type": "array", "items": pair}]}
+
+
+Region = Annotated[str, WithJsonSchema({"type": "string", "pattern": REGION_PATTERN})]
+AddressList = Annotated[tuple[str, ...] | str, WithJsonSchema(_ONE_OR_MORE)]
+Mailbox = Annotated[str, WithJsonSchema({"type": "string", "format": "mailbox"})]
+Attachments = Annotated[Mapping[str, Any] | tuple[Mapping[str, Any], ...], WithJsonSchema(_pairs(FILE, {"minLength": 1}))]
+_TAG = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,256}$", "x-jackfield": {"expects": "1 to 256 letters, digits, '_' or '-'"}}
+_HEADER = {"type": "string", "minLength": 1}
+Pairs = Mapping[str, str] | tuple[Mapping[str, str], ...]
+Tags = Annotated[Pairs, WithJsonSchema(_pairs(_TAG, {key: value for key, value in _TAG.items() if key != "type"}))]
+Headers = Annotated[Pairs, WithJsonSchema(_pairs(_HEADER, {"minLength": 1}))]
+
+_REGION = "AWS provides services in multiple regions, like us-west-2 or eu-west-1."
+VERIFIED = (
+    "This email address must be either individually verified with Amazon SES, or from a domain that has been verified with Amazon SES."
+)
+
+
+def region_field() -> Any:
+    """Return the field of an action's region, which the connection may provide."""
+    return Field(title="AWS Region", description=_REGION, from_connection="region", options="awsRegions", trim=True, lowercase=True,
+                 blank="absent", expects=REGION_EXPECTED)  # fmt: skip
