@@ -11,7 +11,8 @@ from jackfield.access.workspace_access import LIBRARY, Caller, WorkspaceAccess
 from jackfield.catalog import Catalog, entry_points
 from jackfield.clock import Clock, SystemClock
 from jackfield.clock import within as within_seconds
-from jackfield.connections import Secrets, sources_from
+from jackfield.connections.connection_lookup import sources_from
+from jackfield.connections.secrets import Secrets
 from jackfield.connector.guard import Guard
 from jackfield.errors import Cancelled, JackfieldError
 from jackfield.fork import at_fork
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
     from jackfield.access import Actor, Audit
     from jackfield.catalog import EntryPoint
-    from jackfield.connections import SharedLeases, Source
+    from jackfield.connections.files import Source
+    from jackfield.connections.shared_leases import SharedLeases
     from jackfield.journal import Claimed, Journal
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.visible_journal import SeenJournal
@@ -374,7 +376,7 @@ class Jackfield:
         journal = self.journal
         if journal is None:
             return None
-        from jackfield.connections import SharedLeases
+        from jackfield.connections.shared_leases import SharedLeases
 
         version = journal.fingerprint({"name": name, "type": kind, "values": values})
         return SharedLeases(self.storage.database, self.storage.vault, self.workspace, version, self.clock)

@@ -12,8 +12,8 @@ import pytest
 
 from http_stand import SETTINGS, Client, say, standing
 from jackfield.access import Rules
-from jackfield.journal import scanning
-from jackfield.journal.filters import fits
+from jackfield.journal import listing
+from jackfield.journal.listing import fits
 
 LABELS = {"correlationId": "c-1", "labels": {"team": "red", "odd%": "50% [x]"}}
 
@@ -62,7 +62,7 @@ def pages(client: Client, query: str) -> tuple[list[str], list[str]]:
 
 def test_h5_cursors_name_no_entry(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cursors are encrypted and of one length, so that they tell nothing of the hidden entry at which a page ended (second review)."""
-    monkeypatch.setattr(scanning, "_LOOKED_AT", 3)
+    monkeypatch.setattr(listing, "_LOOKED_AT", 3)
     found, cursors = pages(scene.clerk, "limit=1")
     assert found == scene.shown
     assert len({len(cursor) for cursor in cursors}) == 1
@@ -75,14 +75,14 @@ def test_h5_cursors_name_no_entry(scene: Scene, monkeypatch: pytest.MonkeyPatch)
 
 def test_h5_filters_tell_nothing_of_hidden_entries(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages are cut alike whether a filter fits hidden entries or nothing at all: the rules are asked first (second review)."""
-    monkeypatch.setattr(scanning, "_LOOKED_AT", 3)
+    monkeypatch.setattr(listing, "_LOOKED_AT", 3)
     looked = list[int]()
 
     def counted(row: Any, filters: Mapping[str, Any]) -> bool:
         looked.append(1)
         return fits(row, filters)
 
-    monkeypatch.setattr(scanning, "fits", counted)
+    monkeypatch.setattr(listing, "fits", counted)
     seen = set[tuple[int, int]]()
     for query in (f"q={scene.hidden[0]}", "connection=zanzibar", "idempotencyKey=key-11", "q=nothing-of-that", "connection=nowhere"):
         looked.clear()

@@ -13,7 +13,7 @@ import pytest
 
 from clocks import FakeClock
 from jackfield.database import DatabaseUnfit, MasterKey
-from jackfield.database.master_key_file import KeyFile, live_master_key, new_key_text
+from jackfield.database.master_key import KeyFile, live_master_key, new_key_text
 from jackfield.errors import InvalidInvocation
 from jackfield.resources.storage import Storage, database_url, home
 

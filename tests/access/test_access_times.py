@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.access import moment, seconds
-from jackfield.clock import iso
+from jackfield.clock import iso, moment, seconds
 from jackfield.errors import InvalidInvocation
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jackfield.database import MasterKey
-from jackfield.database.master_key_file import new_key_text
+from jackfield.database.master_key import new_key_text
 from operating import storage
 from shell import Shell
 

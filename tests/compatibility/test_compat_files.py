@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foreign_files import loaded, problem, write
-from jackfield.connections import Connections
+from jackfield.connections.connection_lookup import Connections
 from jackfield.connections.documents import DocumentError, split_documents
 from jackfield.connections.foreign import Document, recognise
 from jackfield.errors import InvalidInvocation

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jackfield.connections import Connections, NamedConnection, Source, sources_from
+from jackfield.connections.connection_lookup import Connections, sources_from
+from jackfield.connections.files import Source
+from jackfield.connections.named_connection import NamedConnection
 from jackfield.errors import InvalidConnection, UnknownConnection
 
 GOOD = {"type": "echo/token", "values": {"token": "t"}}

@@ -12,7 +12,7 @@ import pytest
 
 from clocks import FakeClock
 from jackfield.clock import Deadline
-from jackfield.connections import ConnectionCache, ConnectionCaches
+from jackfield.connections.connection_cache import ConnectionCache, ConnectionCaches
 from jackfield.connector import Forbidden, Minted, OpenContext, TimedOut, Unavailable
 from jackfield.errors import Cancelled
 from scripted import Client, Gate, Key, Script, runtime, scripted

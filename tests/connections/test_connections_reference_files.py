@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from clocks import FakeClock
-from jackfield.connections import ReferenceRules, Secrets, credential_files
+from jackfield.connections.reference_rules import ReferenceRules, credential_files
+from jackfield.connections.secrets import Secrets
 from jackfield.errors import InvalidConnection
 from jackfield.hooks import Plugins
 from jackfield.resources.storage import Storage

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock
-from jackfield.connections import Secrets, reference_paths
-from jackfield.connections.secrets import LIFE, LIMIT, YOUNG, SecretCache, references
+from jackfield.connections.secrets import LIFE, LIMIT, YOUNG, SecretCache, Secrets, reference_paths, references
 from jackfield.errors import InvalidConnection
 from jackfield.hooks import Plugins, hookimpl
 from vault_server import VaultServer

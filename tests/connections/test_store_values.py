@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jackfield.connections.connection_rows import joined, parted, secret_places
 from jackfield.errors import InvalidConnection
 from jackfield.management.drafts import edited, refuse_placeholders
-from jackfield.redaction import masked
+from jackfield.redaction.marks import masked
 
 SECRET = {"type": "string", "writeOnly": True, "format": "password"}
 SCHEMA: dict[str, Any] = {

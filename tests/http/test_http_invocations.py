@@ -14,7 +14,7 @@ import pytest
 
 from gates import Gatekeeper
 from http_stand import Client, Stand, say
-from jackfield.journal.filters import condition
+from jackfield.journal.listing import condition
 from jackfield.journal.statements import SELECT
 
 

@@ -12,7 +12,7 @@ import pytest
 from jackfield import Jackfield
 from jackfield.database import Transaction, open_database
 from jackfield.invocation import new_invocation_id
-from jackfield.journal import Draft, Journal, scanning
+from jackfield.journal import Draft, Journal, listing
 from jackfield.journal import journal as journal_module
 
 MADE = 1_800_000_000.0
@@ -65,12 +65,12 @@ def test_h_a_filtered_page_looks_at_a_bounded_number_of_entries(journal: Journal
     for filters in ({"caller": "clerk"}, {"label": "team=red"}, {"q": "clerk"}, {"caller": "clerk", "status": "running", "since": MADE}):
         assert pages(journal, 50, **filters) == [clerks]
         with monkeypatch.context() as patch:
-            patch.setattr(scanning, "_FILTERED", 4)
+            patch.setattr(listing, "_FILTERED", 4)
             for limit in (1, 3, 50):
                 found = pages(journal, limit, **filters)
                 assert list(chain.from_iterable(found)) == clerks
                 assert len(found) > len(clerks) // limit
-    monkeypatch.setattr(scanning, "_FILTERED", 4)
+    monkeypatch.setattr(listing, "_FILTERED", 4)
     assert pages(journal, 50, q="nothing of that") == [[]] * (ROWS // 4 + 1)
     assert pages(journal, 50, status="running", since=MADE) == [[entry.id for entry in every]]
 
@@ -80,7 +80,7 @@ def test_h_a_filtered_page_looks_at_a_bounded_number_of_entries(journal: Journal
 )
 def test_h_a_page_is_read_from_an_index(tmp_path: Path, filters: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite begins at the cursor and ends at the bound, in an index that has the order of the list (second review)."""
-    monkeypatch.setattr(scanning, "_FILTERED", 2)
+    monkeypatch.setattr(listing, "_FILTERED", 2)
     plans = list[str]()
     with Jackfield(connections=[], database_url=f"sqlite:///{tmp_path}/jackfield.db") as jackfield:
         journal = jackfield.journal
@@ -104,7 +104,7 @@ def test_a_page_of_large_entries_ends_early(journal: Journal, monkeypatch: pytes
     """Entries that take more bytes than a page may hold come on further pages, each with at least one, in order and complete."""
     whole = [identifier for page in pages(journal, 50) for identifier in page]
     monkeypatch.setattr(journal_module, "PAGE_BYTES", 60)
-    monkeypatch.setattr(scanning, "PAGE_BYTES", 60)
+    monkeypatch.setattr(listing, "PAGE_BYTES", 60)
     found = pages(journal, 50)
     assert [identifier for page in found for identifier in page] == whole
     assert {len(page) for page in found} == {2, 1}

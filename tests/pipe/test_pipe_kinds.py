@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from jackfield.clock import Clock, Deadline, SystemClock
-from jackfield.connections import NamedConnection
+from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector import Connector, Field, Inputs, OpenContext, Output, Sent, TimedOut, Unauthenticated, describe
 from jackfield.manifest import Manifest, Serves
 from jackfield.pipe.admit import Targets

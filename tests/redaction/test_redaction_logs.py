@@ -14,14 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jackfield.redaction import (
-    LogRedaction,
-    Redactor,
-    current_redactor,
-    quiet_sdk_loggers,
-    redacting,
-    safe_exception_text,
-)
+from jackfield.redaction.logs import LogRedaction, quiet_sdk_loggers, safe_exception_text
+from jackfield.redaction.redactor import Redactor, current_redactor, redacting
 
 SECRET = "hunter2-\"x'y\\z"
 REDACTOR = Redactor([SECRET])

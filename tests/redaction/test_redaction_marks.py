@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.redaction import confidential_values, masked, secret_values
+from jackfield.redaction.marks import confidential_values, masked, secret_values
 
 PASSWORD = {"type": "string", "writeOnly": True, "format": "password"}
 CONNECTION: dict[str, Any] = {

@@ -16,7 +16,8 @@ from xml.sax.saxutils import quoteattr
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from jackfield.redaction import MASK, Redactor
+from jackfield.redaction.marks import MASK
+from jackfield.redaction.redactor import Redactor
 
 AWKWARD = st.text(alphabet="ab%\\\"'\n\t*+/=& ;<>.$^()[]{}|?-_~:,#0nux4é中\U0001f600\u0301", min_size=1, max_size=12)
 BASE64ISH = st.text(alphabet=string.ascii_letters + string.digits + "+/=", min_size=4, max_size=44)

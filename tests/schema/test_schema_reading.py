@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jackfield.schema.reading import read_text
+from jackfield.schema.plan import read_text
 
 NUMBER = frozenset({"integer", "fraction"})
 INTEGER = frozenset({"integer"})

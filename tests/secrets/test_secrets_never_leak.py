@@ -34,7 +34,7 @@ import jackfield
 import jackfield_aws_ses
 from jackfield import Invocation, InvocationFailed, Jackfield, Result
 from jackfield.cli.main import main
-from jackfield.connections import Connections
+from jackfield.connections.connection_lookup import Connections
 from jackfield.connector import OpenContext, current_call
 from jackfield_aws import ApiKeySecret, AwsAssumeRole, AwsClients
 from jackfield_aws.keys import Keys

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jackfield.connections import Connections, NamedConnection
+from jackfield.connections.connection_lookup import Connections
+from jackfield.connections.named_connection import NamedConnection
 
 __all__ = ["connection", "inputs", "loaded", "problem", "write"]
 

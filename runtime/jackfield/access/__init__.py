@@ -19,12 +19,9 @@ from jackfield.exports import exports
 if TYPE_CHECKING:
     from jackfield.access.audit import LIBRARY, Actor, Audit, AuditEntry, ChainState
     from jackfield.access.authorizer import Authorizer
-    from jackfield.access.patterns import INLINE, PatternError, Request, Rule, rule
-    from jackfield.access.rules import SCOPES, Decision, Rules, Scope, Source, Step, decide, may
+    from jackfield.access.rules import INLINE, SCOPES, Decision, PatternError, Request, Rule, Rules, Scope, Source, Step, decide, may, rule
     from jackfield.access.settings import RETENTION_DAYS, Settings
-    from jackfield.access.times import moment, seconds
-    from jackfield.access.token import NewToken, Token, UnknownToken
-    from jackfield.access.tokens import Tokens
+    from jackfield.access.tokens import NewToken, Token, Tokens, UnknownToken
     from jackfield.access.visible_catalog import SeenCatalog
     from jackfield.access.workspaces import DEFAULT, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
 
@@ -59,9 +56,7 @@ __all__ = [
     "Workspaces",
     "decide",
     "may",
-    "moment",
     "rule",
-    "seconds",
 ]
 
 __getattr__, __dir__ = exports(
@@ -69,13 +64,24 @@ __getattr__, __dir__ = exports(
     {
         ".audit": ("Actor", "Audit", "AuditEntry", "ChainState", "LIBRARY"),
         ".authorizer": ("Authorizer",),
-        ".patterns": ("INLINE", "PatternError", "Request", "Rule", "rule"),
-        ".rules": ("Decision", "Rules", "SCOPES", "Scope", "Source", "Step", "decide", "may"),
+        ".rules": (
+            "INLINE",
+            "SCOPES",
+            "Decision",
+            "PatternError",
+            "Request",
+            "Rule",
+            "Rules",
+            "Scope",
+            "Source",
+            "Step",
+            "decide",
+            "may",
+            "rule",
+        ),
         ".visible_catalog": ("SeenCatalog",),
         ".settings": ("RETENTION_DAYS", "Settings"),
-        ".times": ("moment", "seconds"),
-        ".token": ("NewToken", "Token", "UnknownToken"),
-        ".tokens": ("Tokens",),
+        ".tokens": ("NewToken", "Token", "Tokens", "UnknownToken"),
         ".workspaces": ("DEFAULT", "UnknownWorkspace", "Workspace", "WorkspaceExists", "Workspaces"),
     },
 )

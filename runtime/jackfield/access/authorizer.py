@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from jackfield.access.patterns import INLINE, PatternError, Request, rule
-from jackfield.access.rules import Decision, Rules, Scope, decide
+from jackfield.access.rules import INLINE, Decision, PatternError, Request, Rules, Scope, decide, rule
 from jackfield.errors import NotAllowed
 from jackfield.fork import at_fork
 from jackfield.hints import NextStep

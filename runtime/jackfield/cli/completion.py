@@ -204,7 +204,7 @@ def _connection_types(words: Sequence[str]) -> Candidates:
 def _connections(_words: Sequence[str]) -> Candidates:
     import os
 
-    from jackfield.connections import Connections, sources_from
+    from jackfield.connections.connection_lookup import Connections, sources_from
 
     yield from ((item.name, item.type) for item in Connections(sources_from(os.environ)).files())
     if (os.environ.get("JACKFIELD_DATABASE_URL") or os.environ.get("JACKFIELD_HOME") or "none") != "none":

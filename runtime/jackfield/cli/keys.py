@@ -30,7 +30,7 @@ def _rotate(arguments: Namespace, output: Output) -> int:
     from jackfield.access import DEFAULT, Audit
     from jackfield.clock import SystemClock
     from jackfield.database import MasterKey
-    from jackfield.database.master_key_file import KeyFile, new_key_text
+    from jackfield.database.master_key import KeyFile, new_key_text
     from jackfield.resources.storage import home
 
     given = _given()

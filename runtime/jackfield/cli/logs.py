@@ -8,7 +8,7 @@ import os
 import sys
 
 from jackfield.clock import iso
-from jackfield.redaction import LogRedaction
+from jackfield.redaction.logs import LogRedaction
 
 __all__ = ["JsonLines", "announce", "configure", "writes_json"]
 

@@ -39,7 +39,7 @@ def _declare(parser: Parser) -> None:
 def _run(arguments: Namespace, output: Output) -> int:
     given = _given(arguments)
     from jackfield.access.workspace_access import Caller
-    from jackfield.connections import sources_from
+    from jackfield.connections.connection_lookup import sources_from
     from jackfield.runtime import Jackfield
     from jackfield.surfaces.workflow import find_workflow, prepare, read_workflows
 

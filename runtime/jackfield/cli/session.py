@@ -154,7 +154,7 @@ def read_moment(arguments: Namespace, option: str, direction: int) -> float | No
     """
     import time
 
-    from jackfield.access import moment
+    from jackfield.clock import moment
     from jackfield.errors import InvalidInvocation
 
     text: str | None = getattr(arguments, option)

@@ -41,7 +41,7 @@ def require_connection_files(environment: Mapping[str, str]) -> None:
 
     :raises InvalidInvocation: for a missing file or folder, or an unset variable.
     """
-    from jackfield.connections import sources_from
+    from jackfield.connections.connection_lookup import sources_from
 
     for source in sources_from(environment):
         if source.startswith("$"):
@@ -55,7 +55,7 @@ def require_connection_files(environment: Mapping[str, str]) -> None:
 
 def check_connection_files(environment: Mapping[str, str], catalog: Catalog) -> None:
     """Log a warning for each part of the connection files that cannot be used."""
-    from jackfield.connections import Connections, sources_from
+    from jackfield.connections.connection_lookup import Connections, sources_from
 
     for problem in Connections(sources_from(environment), catalog=catalog, environment=environment).problems:
         _LOG.warning("JACKFIELD_CONNECTIONS: %s", problem)

@@ -115,8 +115,8 @@ def _explain(arguments: Namespace, output: Output) -> int:
 
 def _missing(storage: Storage, workspace: str, name: str | None) -> str | None:
     """Return the message that no connection has this name; None if it exists, or no name is given."""
-    from jackfield.access.patterns import INLINE
-    from jackfield.connections import sources_from
+    from jackfield.access.rules import INLINE
+    from jackfield.connections.connection_lookup import sources_from
     from jackfield.errors import UnknownConnection
 
     if name is None or name == INLINE:

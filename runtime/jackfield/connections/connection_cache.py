@@ -13,7 +13,7 @@ from jackfield.clock import Clock, Deadline
 from jackfield.connector.context import Minted
 from jackfield.errors import Cancelled, Sent, TimedOut
 from jackfield.fork import at_fork
-from jackfield.redaction import Redactor
+from jackfield.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
     from jackfield.connections.shared_leases import SharedLeases

@@ -14,13 +14,10 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
     from jackfield.connector.answers import MAX_ANSWER, bounded_answer
     from jackfield.connector.context import Account, Answered, Call, Minted, OpenContext, Step, current_call
-    from jackfield.connector.declaration_error import DeclarationError
     from jackfield.connector.declare import Action, Connector, Option
-    from jackfield.connector.fields import Field
-    from jackfield.connector.files import File
     from jackfield.connector.guard import ANYWHERE, Guard
     from jackfield.connector.manifests import describe
-    from jackfield.connector.models import ConnectionType, Inputs, Output
+    from jackfield.connector.models import ConnectionType, DeclarationError, Field, File, Inputs, Output
     from jackfield.connector.shortage import exhausted
     from jackfield.errors import (
         Conflict,
@@ -97,13 +94,10 @@ __getattr__, __dir__ = exports(
     {
         ".answers": ("MAX_ANSWER", "bounded_answer"),
         ".context": ("Account", "Answered", "Call", "Minted", "OpenContext", "Step", "current_call"),
-        ".declaration_error": ("DeclarationError",),
         ".declare": ("Action", "Connector", "Option"),
-        ".fields": ("Field",),
-        ".files": ("File",),
         ".guard": ("ANYWHERE", "Guard"),
         ".manifests": ("describe",),
-        ".models": ("ConnectionType", "Inputs", "Output"),
+        ".models": ("ConnectionType", "DeclarationError", "Field", "File", "Inputs", "Output"),
         ".shortage": ("exhausted",),
         "jackfield.clock": ("Clock", "Deadline"),
         "jackfield.errors": (

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from jackfield.connector.context import OpenContext, Step
-from jackfield.connector.declaration_error import DeclarationError
-from jackfield.connector.models import ConnectionType, Inputs, Output, spelt_out
+from jackfield.connector.models import ConnectionType, DeclarationError, Inputs, Output, spelt_out
 from jackfield.errors import JackfieldError
 from jackfield.manifest import Effect, IdempotentBy, Pagination, RateLimit, RepeatOk
 

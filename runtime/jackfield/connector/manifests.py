@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from jackfield.connector.declaration_error import DeclarationError
-from jackfield.connector.models import ConnectionType, spelt_out
+from jackfield.connector.models import ConnectionType, DeclarationError, spelt_out
 from jackfield.manifest import MANIFEST_VERSION, Pagination
 
 if TYPE_CHECKING:

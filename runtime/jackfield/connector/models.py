@@ -2,18 +2,154 @@
 
 from __future__ import annotations
 
+import binascii
 import re
-from collections.abc import Collection, Iterable
-from typing import Any, ClassVar, NoReturn
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, NoReturn
+from urllib.parse import unquote, unquote_to_bytes
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import Field as _PydanticField
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from jackfield.connector.context import Account, OpenContext, Step
 from jackfield.errors import Detail
 from jackfield.manifest import Serves
 
-__all__ = ["ConnectionType", "Inputs", "Output", "spelt_out"]
+__all__ = ["ConnectionType", "DeclarationError", "Field", "File", "Inputs", "Output", "spelt_out"]
+
+
+class DeclarationError(TypeError):
+    """Invalid declaration by a connector's author. The message names the declaration and the reason."""
+
+
+_TEXT = "text/plain; charset=utf-8"
+_OCTETS = "application/octet-stream"
+
+
+class File:
+    """File passed by a caller: content and media type. For fields of ``Inputs``.
+
+    In JSON it is a text (UTF-8), a ``data:`` URL, or ``{"data": base64, "contentType": …}``. The CLI reads ``name=@path``, the HTTP API and
+    MCP accept uploads (``{"file": id}``), and the console shows a file picker.
+    """
+
+    __slots__ = ("content", "content_type")
+
+    def __init__(self, content: bytes, content_type: str = _OCTETS) -> None:
+        self.content = content
+        self.content_type = content_type
+
+    def __repr__(self) -> str:  # content from callers stays out of logs
+        return f"File({len(self.content)} bytes, {self.content_type!r})"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(_read)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {
+            "anyOf": [
+                {"type": "string", "description": "The file's text (UTF-8), or a data: URL (RFC 2397)."},
+                {
+                    "type": "object",
+                    "properties": {
+                        "data": {"type": "string", "contentEncoding": "base64", "description": "The file's octets as base64."},
+                        "contentType": {"type": "string", "description": "The file's media type, such as application/pdf."},
+                    },
+                    "required": ["data"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+
+
+def _read(value: object) -> File:
+    """Parse a file from its JSON form.
+
+    :raises ValueError: for invalid base64, or if the value is no file at all.
+    """
+    if isinstance(value, File):
+        return value
+    if isinstance(value, Mapping) and isinstance(value.get("data"), str):
+        return File(_decoded(value["data"]), value.get("contentType") or _OCTETS)
+    if not isinstance(value, str):
+        raise ValueError("is neither text nor an object with 'data'")  # noqa: TRY004 (pydantic only handles ValueError)
+    head, comma, rest = value.partition(",")
+    if value[:5].lower() != "data:" or not comma:
+        return File(value.encode("utf-8", "surrogatepass"), _TEXT)
+    kind, encoded = head[5:], head[-7:].lower() == ";base64"
+    media_type = unquote(kind[:-7] if encoded else kind) or "text/plain"
+    return File(_decoded(unquote(rest)) if encoded else unquote_to_bytes(rest), media_type)
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return binascii.a2b_base64("".join(text.split()), strict_mode=True)
+    except ValueError:
+        raise ValueError("is not base64") from None
+
+
+def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manifest)
+    default: Any = PydanticUndefined,
+    *,
+    title: str | None = None,
+    description: str | None = None,
+    alias: str | None = None,
+    examples: Sequence[Any] | None = None,
+    secret: bool = False,
+    sensitive: bool = False,
+    mask: Literal["last4"] | None = None,
+    multiline: bool = False,
+    language: str | None = None,
+    options: str | None = None,
+    trim: bool = False,
+    lowercase: bool = False,
+    blank: Literal["absent"] | None = None,
+    from_connection: str | None = None,
+    expects: str | None = None,
+    generated: Literal["externalId"] | None = None,
+    destination: bool = False,
+    schema: Mapping[str, Any] | None = None,
+) -> Any:
+    """Describe one field of inputs, output or connection values.
+
+    - ``default``, ``title``, ``description``, ``alias``, ``examples``: as in pydantic.
+    - ``secret``: the value is never shown. ``sensitive``: it stays out of logs and messages (an email's text). ``mask``: only its last four
+      characters are shown.
+    - ``multiline``, ``language``, ``options`` (the key of an option source): hints for forms.
+    - ``trim``, ``lowercase``: normalise strings. ``blank="absent"``: a blank string counts as missing.
+    - ``from_connection``: name of the connection value that fills a missing input.
+    - ``expects``: completes "… is not" in the message for a failed pattern ("an AWS region such as eu-west-1").
+    - ``generated``: the store generates the value if a stored connection lacks it.
+    - ``destination``: the connection value determines where secrets are sent (a host, an endpoint), so changing it over HTTP requires
+      entering the secrets again.
+    - ``schema``: further JSON Schema keywords.
+    """
+    marks = {
+        "sensitive": sensitive, "mask": mask, "multiline": multiline, "language": language, "options": options, "trim": trim,
+        "lowercase": lowercase, "blank": blank, "fromConnection": from_connection, "expects": expects,
+        "generated": generated, "destination": destination,
+    }  # fmt: skip
+    extra: dict[str, Any] = dict(schema or {})
+    if secret:
+        extra |= {"writeOnly": True, "format": "password"}
+    hints = {name: value for name, value in marks.items() if value}
+    if hints:
+        extra["x-jackfield"] = hints
+    return _PydanticField(
+        default,
+        title=title,
+        description=description,
+        alias=alias,
+        examples=list(examples) if examples is not None else None,
+        repr=not (secret or sensitive),
+        json_schema_extra=extra or None,
+    )
+
+
 _NEW_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 

@@ -52,8 +52,8 @@ from jackfield.database.faults import (
     UniqueViolation,
     WrongMasterKey,
 )
-from jackfield.database.keyring import MasterKey
-from jackfield.database.rows import Row
+from jackfield.database.master_key import MasterKey
+from jackfield.database.statements import Row
 from jackfield.database.transaction import Transaction
 from jackfield.database.vault import Vault
 

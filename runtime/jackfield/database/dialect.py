@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from jackfield.database.rows import Row
+from jackfield.database.statements import Row
 from jackfield.database.transaction import Mode, Session
 
 __all__ = ["Dialect"]

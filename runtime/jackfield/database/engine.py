@@ -19,7 +19,7 @@ from jackfield.errors import Unavailable
 from jackfield.fork import at_fork, without_fork
 
 if TYPE_CHECKING:
-    from jackfield.database.rows import Row
+    from jackfield.database.statements import Row
 
 __all__ = ["Database", "open_database"]
 

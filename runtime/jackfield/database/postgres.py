@@ -26,8 +26,7 @@ from jackfield.database.faults import (
     unavailable,
 )
 from jackfield.database.pool import Pool
-from jackfield.database.rows import Row, rows_from
-from jackfield.database.statements import translated
+from jackfield.database.statements import Row, rows_from, translated
 from jackfield.database.transaction import Mode, Session
 from jackfield.errors import Unavailable
 

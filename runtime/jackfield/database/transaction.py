@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from jackfield.database.faults import StatementInvalid
-from jackfield.database.rows import Row
+from jackfield.database.statements import Row
 from jackfield.errors import JackfieldError
 
 __all__ = ["Mode", "Session", "Transaction"]

@@ -12,8 +12,8 @@ from jackfield.database import sealing
 from jackfield.database.bounded_cache import BoundedCache
 from jackfield.database.engine import Database
 from jackfield.database.faults import DataKeyDamaged, SealBroken
-from jackfield.database.keyring import MasterKey
-from jackfield.database.rows import Row
+from jackfield.database.master_key import MasterKey
+from jackfield.database.statements import Row
 from jackfield.database.transaction import Transaction
 
 if TYPE_CHECKING:

@@ -15,9 +15,8 @@ from jackfield.hints import NextStep
 from jackfield.journal import statements as sql
 from jackfield.journal.canonical import canonical
 from jackfield.journal.entry import Draft, Entry, damaged_entry, read_entry
-from jackfield.journal.filters import AFTER_CURSOR, condition
 from jackfield.journal.instance import Instance
-from jackfield.journal.scanning import FROM_FLOOR, PAGE_BYTES, Scan, floor
+from jackfield.journal.listing import AFTER_CURSOR, FROM_FLOOR, PAGE_BYTES, Scan, condition, floor
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -198,7 +197,7 @@ class Journal:
         return self._entry(row, None if queued else self.opened_inputs(identifier, row.inputs))
 
     def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
-        """Return a page of entries that match all filters (``jackfield.journal.filters``), newest first, and the cursor of the next page.
+        """Return a page of entries that match all filters (``jackfield.journal.listing``), newest first, and the cursor of the next page.
 
         The number of entries scanned for one page is limited, so a filtered page may be short and still have a cursor.
         """

@@ -18,10 +18,10 @@ from jackfield.pipe.admit import Target
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.clock import Deadline
-    from jackfield.connections import NamedConnection
+    from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector import Connector
     from jackfield.pipe.open import OpenConnection, Opener
-    from jackfield.redaction import Redactor
+    from jackfield.redaction.redactor import Redactor
 
 _AUTHORS = logging.getLogger("jackfield.connector")
 

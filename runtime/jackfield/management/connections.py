@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.access import LIBRARY
 from jackfield.clock import Deadline
-from jackfield.connections import NAME, NAME_EXPECTED, HostAccess, NamedConnection
 from jackfield.connections.connection_rows import Outcome
 from jackfield.connections.connection_table import ConnectionTable, NotStored, conflict, taken
 from jackfield.connections.connection_types import Kind, Kinds
+from jackfield.connections.host_access import HostAccess
+from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedConnection
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
 from jackfield.hints import NextStep
 from jackfield.invocation import DEFAULT_TIMEOUT
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from jackfield.access import Actor, Audit
     from jackfield.catalog import Catalog
     from jackfield.clock import Clock
-    from jackfield.connections import Connections
+    from jackfield.connections.connection_lookup import Connections
     from jackfield.database import Transaction
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import Opener

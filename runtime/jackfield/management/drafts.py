@@ -7,18 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from jackfield.connections import HostAccess, Origin, reference_paths
 from jackfield.connections.connection_rows import PLACEHOLDER, Draft, secret_places
 from jackfield.connections.external_ids import generate, generated_fields
+from jackfield.connections.host_access import HostAccess
+from jackfield.connections.named_connection import Origin
+from jackfield.connections.secrets import reference_paths
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.json_pointer import child, names
 from jackfield.pipe.admit import Target, check_values
-from jackfield.redaction import masked
-from jackfield.redaction.marks import is_reference
+from jackfield.redaction.marks import is_reference, masked
 
 if TYPE_CHECKING:
-    from jackfield.connections import NamedConnection
     from jackfield.connections.connection_types import Kind
+    from jackfield.connections.named_connection import NamedConnection
     from jackfield.manifest import Manifest
     from jackfield.schema.cache import Schemas
 

@@ -10,13 +10,13 @@ from jackfield.clock import Deadline
 from jackfield.connector.context import Call, entered
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, UnknownAction, did_you_mean
 from jackfield.pipe.call_rules import seen_connection
-from jackfield.redaction.log_text import reason
+from jackfield.redaction.logs import reason
 
 if TYPE_CHECKING:
     from jackfield.access import Authorizer, Request
     from jackfield.access.workspace_access import Caller
     from jackfield.catalog import Catalog
-    from jackfield.connections import NamedConnection
+    from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector import Connector
     from jackfield.connector.declare import Explain, OptionSource
     from jackfield.manifest import Manifest

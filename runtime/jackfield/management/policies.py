@@ -11,7 +11,7 @@ from jackfield.management.connection_test import serving
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
-    from jackfield.connections import NamedConnection
+    from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector import Connector
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Targets

@@ -18,7 +18,7 @@ from jackfield.connections.secrets import references
 from jackfield.errors import Detail, InvalidConnection, JackfieldError
 
 if TYPE_CHECKING:
-    from jackfield.connections import Connections
+    from jackfield.connections.connection_lookup import Connections
     from jackfield.connections.connection_types import Kinds
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.drafts import Provenance

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connections import STORE
-from jackfield.redaction import masked
+from jackfield.connections.named_connection import STORE
+from jackfield.redaction.marks import masked
 
 if TYPE_CHECKING:
-    from jackfield.connections import Connections, NamedConnection
+    from jackfield.connections.connection_lookup import Connections
     from jackfield.connections.connection_rows import ConnectionRow, Outcome
     from jackfield.connections.connection_types import Kinds
+    from jackfield.connections.named_connection import NamedConnection
 
 __all__ = ["ConnectionPage", "page", "shown_from_file", "shown_from_store"]
 

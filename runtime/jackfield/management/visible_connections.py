@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from jackfield.access import Actor, Audit, Authorizer
     from jackfield.catalog import Catalog
     from jackfield.clock import Clock
-    from jackfield.connections import Connections, NamedConnection
+    from jackfield.connections.connection_lookup import Connections
+    from jackfield.connections.named_connection import NamedConnection
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import Opener
 

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from jackfield.connections import Connections, NamedConnection, Origin, reference_paths
+from jackfield.connections.connection_lookup import Connections
+from jackfield.connections.named_connection import NamedConnection, Origin
+from jackfield.connections.secrets import reference_paths
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, did_you_mean
 from jackfield.fork import at_fork
 from jackfield.hints import NextStep
@@ -16,7 +18,8 @@ from jackfield.invocation import Invocation
 from jackfield.manifest import ActionManifest, ConnectionTypeManifest, Manifest
 from jackfield.pipe.call_rules import find_action, permitted, seen_connection
 from jackfield.pipe.driver import Execute, Steps
-from jackfield.redaction import Redactor, confidential_values, secret_values
+from jackfield.redaction.marks import confidential_values, secret_values
+from jackfield.redaction.redactor import Redactor
 from jackfield.schema.cache import Schemas
 
 if TYPE_CHECKING:

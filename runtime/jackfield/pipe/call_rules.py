@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from jackfield.access import Authorizer, Request
     from jackfield.access.visible_catalog import SeenCatalog
     from jackfield.catalog import Catalog
-    from jackfield.connections import Connections, NamedConnection
+    from jackfield.connections.connection_lookup import Connections
+    from jackfield.connections.named_connection import NamedConnection
     from jackfield.invocation import Invocation, Meta
     from jackfield.journal import Entry
     from jackfield.manifest import ActionManifest, Manifest
@@ -89,7 +90,7 @@ def sees_entry(authorizer: Authorizer, catalog: Catalog, entry: Entry) -> bool:
 
 
 def _request(invocation: Invocation, effect: str) -> Request:
-    from jackfield.access.patterns import INLINE, Request
+    from jackfield.access.rules import INLINE, Request
 
     given = invocation.connection
     return Request(invocation.connector, invocation.action, effect, given if given is None or isinstance(given, str) else INLINE)
@@ -102,7 +103,7 @@ def permitted(
 
     :raises NotAllowed: if there is none and the rules forbid the action itself.
     """
-    from jackfield.access.patterns import Request
+    from jackfield.access.rules import Request
 
     about = manifest.actions[action]
     found = [(name, kind) for name, kind in connections.fitting(manifest, _MAX_TESTED) if authorizer.permits(manifest, about, name)]

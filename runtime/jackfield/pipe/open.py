@@ -12,31 +12,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
-from jackfield.connections import (
-    ConnectionCache,
-    ConnectionCaches,
-    HostAccess,
-    ReferenceRules,
-    Secrets,
-    credential_files,
-    reference_paths,
-    refuse_ambient,
-    refuse_external_ids,
-    refuse_references,
-)
+from jackfield.connections.connection_cache import ConnectionCache, ConnectionCaches
+from jackfield.connections.host_access import HostAccess, refuse_ambient, refuse_external_ids, refuse_references
+from jackfield.connections.reference_rules import ReferenceRules, credential_files
+from jackfield.connections.secrets import Secrets, reference_paths
 from jackfield.connector.context import OpenContext
 from jackfield.connector.guard import ANYWHERE, Guard
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.json_pointer import child
 from jackfield.pipe.admit import Admitted, Target, check_values
 from jackfield.pipe.check import model_faults
-from jackfield.redaction import confidential_values, secret_values
+from jackfield.redaction.marks import confidential_values, secret_values
 from jackfield.schema.cache import Schemas
 from jackfield.schema_walk import Nodes, Schema, extension, members, nodes
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
-    from jackfield.connections import SharedLeases
+    from jackfield.connections.shared_leases import SharedLeases
     from jackfield.connector import Call, ConnectionType, Connector
     from jackfield.manifest import Manifest
 

@@ -29,14 +29,14 @@ from jackfield.pipe.paging import collected, wants_all
 from jackfield.pipe.rate import Pace, turn
 from jackfield.pipe.recorder import Record, draft_of, fingerprinted
 from jackfield.pipe.settle import check_output, covering, failed, mask_names, masked_error, masked_output, stored_secrets, succeeded
-from jackfield.redaction.log_text import reason
+from jackfield.redaction.logs import reason
 from jackfield.retry import Backoff
 from jackfield.schema.cache import Schemas
 
 if TYPE_CHECKING:
     from jackfield.access.workspace_access import Caller
     from jackfield.catalog import Catalog
-    from jackfield.connections import Connections
+    from jackfield.connections.connection_lookup import Connections
     from jackfield.connector import Connector
     from jackfield.hooks import Plugins
     from jackfield.journal import Claimed, Journal
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.open import OpenConnection
     from jackfield.pipe.recorder import Record
     from jackfield.pipe.run import Run
-    from jackfield.redaction import Redactor
+    from jackfield.redaction.redactor import Redactor
 
 __all__ = ["Pipeline", "RunState", "Wrapping", "required"]
 
@@ -103,7 +103,8 @@ class RunState:
     def _redactor_so_far(self) -> Redactor | None:
         if self.target is None and self.inline is None:
             return None
-        from jackfield.redaction import Redactor, confidential_values, leaves, secret_values
+        from jackfield.redaction.marks import confidential_values, leaves, secret_values
+        from jackfield.redaction.redactor import Redactor
 
         if self.target is None:
             return Redactor(leaves(self.inline))
@@ -301,7 +302,7 @@ class Pipeline:
 
     def _keep(self, admitted: Admitted, trace: RunState) -> None:
         """Store the inputs, redacted, in the journal; the connection's secrets can be redacted only once it is open."""
-        from jackfield.redaction import masked
+        from jackfield.redaction.marks import masked
 
         shown = masked(admitted.action.inputs, admitted.invocation.inputs)
         inputs = shown if trace.redactor is None else trace.redactor.clean_json(shown)

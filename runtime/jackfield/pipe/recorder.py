@@ -326,7 +326,8 @@ def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller
 
 
 def _without_inline_values(inline: object, result: Result) -> Result:
-    from jackfield.redaction import Redactor, leaves
+    from jackfield.redaction.marks import leaves
+    from jackfield.redaction.redactor import Redactor
 
     body = result.to_json()
     return Result.from_json({**body, "error": Redactor(leaves(inline)).clean_json(body["error"])})

@@ -15,7 +15,7 @@ from jackfield.errors import Cancelled, InvalidOutput, JackfieldError, RateLimit
 from jackfield.pipe.driver import Execute, Steps, Wait
 from jackfield.pipe.errors_map import AUTHORS, explained, in_doubt, repeated, weigh
 from jackfield.pipe.rate import turn
-from jackfield.redaction.log_text import reason
+from jackfield.redaction.logs import reason
 from jackfield.retry import BASE, Backoff, Tries, may_repeat
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from jackfield.invocation import Meta, Result
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
-    from jackfield.connections import Connections
+    from jackfield.connections.connection_lookup import Connections
     from jackfield.invocation import Invocation, Meta
     from jackfield.manifest import ActionManifest
-    from jackfield.redaction import Redactor
+    from jackfield.redaction.redactor import Redactor
     from jackfield.schema.cache import Schemas
 
 __all__ = ["check_output", "covering", "failed", "mask_names", "masked_error", "masked_output", "stored_secrets", "succeeded"]
@@ -92,7 +92,8 @@ _TRUNCATED = (80, 200)
 def stored_secrets(invocation: Invocation, known: Connections, catalog: Catalog) -> Redactor | None:
     """Return a redactor of the secrets of the connection that an invocation names; None if that cannot be read."""
     from jackfield.connections.connection_types import Kinds
-    from jackfield.redaction import Redactor, confidential_values, secret_values
+    from jackfield.redaction.marks import confidential_values, secret_values
+    from jackfield.redaction.redactor import Redactor
 
     if not isinstance(invocation.connection, str):
         return None

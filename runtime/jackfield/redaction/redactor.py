@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NoReturn
 
 from jackfield.errors import CODES
-from jackfield.redaction.escapes import Family, families
+from jackfield.redaction.escapes import Family, View, families, lowered, views
+from jackfield.redaction.marks import MASK
 from jackfield.redaction.needles import Form
-from jackfield.redaction.views import View, lowered, views
 
-__all__ = ["MASK", "Redactor"]
+__all__ = ["Redactor", "current_redactor", "redacting"]
 
-MASK = "***"
-"""Replacement for a secret."""
 _ROUNDS = 8
 """Maximum passes. A mask and its neighbours may spell another secret; a text that keeps doing so is masked whole."""
 
@@ -200,3 +200,25 @@ def _replaced(text: str, spans: list[tuple[int, int]]) -> str:
         pieces += (text[done:start], MASK)
         done = end
     return "".join((*pieces, text[done:]))
+
+
+_NONE = Redactor()
+_IN_FORCE: ContextVar[Redactor] = ContextVar("jackfield.redaction", default=_NONE)
+
+
+def current_redactor() -> Redactor:
+    """Return the Redactor in force in this context; without one, an empty Redactor."""
+    return _IN_FORCE.get()
+
+
+@contextmanager
+def redacting(redactor: Redactor) -> Iterator[Redactor]:
+    """Put ``redactor`` in force, in addition to outer ones: an inner block never reveals the secrets of an outer one.
+
+    The context is that of ``contextvars``: tasks inherit it, new threads do not (``contextvars.copy_context``).
+    """
+    token = _IN_FORCE.set(redactor.joined(_IN_FORCE.get()))
+    try:
+        yield _IN_FORCE.get()
+    finally:
+        _IN_FORCE.reset(token)

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from jackfield.connections import Connections, Source, sources_from
+from jackfield.connections.connection_lookup import Connections, sources_from
+from jackfield.connections.files import Source
 from jackfield.errors import InvalidInvocation
 from jackfield.fork import at_fork
 
@@ -196,7 +197,7 @@ class Storage:
 
     def _vault_on(self, database: Database) -> Vault:
         from jackfield.database import Vault
-        from jackfield.database.master_key_file import live_master_key
+        from jackfield.database.master_key import live_master_key
 
         key = live_master_key(self.environment, home(self.environment), lambda: _sealed_by(database))
         return Vault(database, key, self._clock)

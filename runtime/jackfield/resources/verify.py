@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.access.audit import Audit
 from jackfield.access.settings import Settings
-from jackfield.access.token import COLUMNS as TOKEN_COLUMNS
-from jackfield.access.token import read_token
+from jackfield.access.tokens import COLUMNS as TOKEN_COLUMNS
+from jackfield.access.tokens import read_token
 from jackfield.clock import SystemClock
 from jackfield.connections.connection_rows import COLUMNS as CONNECTION_COLUMNS
 from jackfield.connections.connection_rows import ConnectionRow

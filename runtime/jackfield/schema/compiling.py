@@ -10,13 +10,18 @@ from jackfield.schema.engine import ascii_edges, check_form, compile_part, compi
 from jackfield.schema.facts import SchemaFacts, is_sensitive
 from jackfield.schema.json_types import SchemaError
 from jackfield.schema.json_values import to_json
-from jackfield.schema.planner import plan_for
+from jackfield.schema.plan import ABSENT, Items, Members, Plan, text_step
 from jackfield.schema.references import check_references
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["compiled_schema"]
+    from jackfield.schema.facts import SchemaFacts
+    from jackfield.schema.json_types import Json, Node
+
+    Parts = Sequence[Mapping[str, Json]]
+
+__all__ = ["compiled_schema", "plan_for"]
 
 
 def compiled_schema(schema: Mapping[str, Any], noun: str) -> CompiledSchema:
@@ -41,3 +46,117 @@ def compiled_schema(schema: Mapping[str, Any], noun: str) -> CompiledSchema:
         compile_part=partial(compile_part, root),
     )
     return CompiledSchema(facts, plan_for(facts))
+
+
+_READABLE = frozenset({"boolean", "integer", "fraction"})
+
+
+def plan_for(facts: SchemaFacts) -> Plan:
+    """Return the plan of the whole schema."""
+    planner = _Planner(facts)
+    plan = planner.plan([facts.root])
+    planner.forget_idle()
+    return plan
+
+
+class _Planner:
+    def __init__(self, facts: SchemaFacts) -> None:
+        self._facts = facts
+        self._plans: dict[tuple[int, ...], Plan] = {}
+
+    def plan(self, nodes: Sequence[Node]) -> Plan:
+        """Return the plan for a value to which all these schemas apply. Equal schemas share one plan, so that recursion ends."""
+        parts = [node for node in nodes if not isinstance(node, bool)]
+        key = tuple(map(id, parts))
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = Plan()
+            self._hints(plan, list(self._always(parts)))
+            text = self._text(parts)
+            if text is not None:
+                plan.steps[str] = text
+            plan.steps[list] = self._items(list(self._applied(parts, "array")))
+            plan.steps[dict] = self._members(list(self._applied(parts, "object")))
+        return plan
+
+    def _always(self, parts: Parts) -> Iterator[Mapping[str, Json]]:
+        """Yield the schemas that apply to a value of any type."""
+        for node in parts:
+            yield node
+            subs = (*self._facts.references(node), *node.get("allOf", ()))
+            yield from self._always([sub for sub in subs if not isinstance(sub, bool)])
+
+    def _applied(self, parts: Parts, kind: str) -> Iterator[Mapping[str, Json]]:
+        """Yield the schemas that apply to a value of this kind; among branches, only a single one that accepts it."""
+        for node in self._always(parts):
+            yield node
+            for keyword in ("anyOf", "oneOf"):
+                fitting = [sub for sub in node.get(keyword, ()) if kind in self._facts.accepted(sub)]
+                if len(fitting) == 1 and not isinstance(fitting[0], bool):
+                    yield from self._applied(fitting, kind)
+
+    def _hints(self, plan: Plan, parts: Parts) -> None:
+        for node in parts:
+            hints = node.get("x-jackfield", {})
+            plan.blank_is_absent = plan.blank_is_absent or hints.get("blank") == "absent"
+            if plan.source is None and isinstance(hints.get("fromConnection"), str):
+                plan.source = hints["fromConnection"]
+            if plan.default is ABSENT and "default" in node:
+                plan.default = node["default"]
+
+    def _text(self, parts: Parts) -> Callable[[str], Json] | None:
+        hints = [node.get("x-jackfield", {}) for node in self._applied(parts, "string")]
+        trim, lowercase = (any(hint.get(name) is True for hint in hints) for name in ("trim", "lowercase"))
+        kinds = frozenset[str]().union(*[self._facts.accepted(node) for node in parts[:1]])
+        for node in parts[1:]:
+            kinds &= self._facts.accepted(node)
+        readable = frozenset() if "string" in kinds else kinds & _READABLE
+        return text_step(trim=trim, lowercase=lowercase, kinds=readable)
+
+    def _items(self, parts: Parts) -> Items:
+        longest = max((len(node.get("prefixItems", ())) for node in parts), default=0)
+        first = [self._combined([_item_schema(node, index) for node in parts]) for index in range(longest)]
+        return Items(list(first), self._combined([node.get("items", True) for node in parts]))
+
+    def _members(self, parts: Parts) -> Members:
+        names = dict.fromkeys(name for node in parts for name in node.get("properties", ()))
+        by_name = {name: self._combined([sub for node in parts for sub in self._member_schemas(node, name)]) for name in names}
+        patterns = [
+            (self._facts.matchers[pattern], self._combined([sub]))
+            for node in parts
+            for pattern, sub in node.get("patternProperties", {}).items()
+        ]
+        return Members(by_name, patterns, self._combined([node.get("additionalProperties", True) for node in parts]))
+
+    def _member_schemas(self, node: Mapping[str, Json], name: str) -> Iterator[Node]:
+        found = [node["properties"][name]] if name in node.get("properties", {}) else []
+        found += [sub for pattern, sub in node.get("patternProperties", {}).items() if self._facts.matches(pattern, name)]
+        yield from found or [node.get("additionalProperties", True)]
+
+    def _combined(self, nodes: Sequence[Node]) -> Plan | None:
+        parts = [node for node in nodes if not isinstance(node, bool) and node]
+        return self.plan(parts) if parts else None
+
+    def forget_idle(self) -> None:
+        """Drop plans with nothing to do in or below them, so that a call skips their values."""
+        active = {id(plan) for plan in self._plans.values() if plan.works}
+        grown = True
+        while grown:
+            more = {id(plan) for plan in self._plans.values() if any(id(sub) in active for sub in _below(plan))}
+            grown = not more <= active
+            active |= more
+        for plan in self._plans.values():
+            for kind in (list, dict):
+                step = plan.steps[kind]
+                if isinstance(step, Items | Members) and not step.keep(lambda sub: sub if id(sub) in active else None):
+                    del plan.steps[kind]
+
+
+def _below(plan: Plan) -> list[Plan]:
+    return [sub for step in plan.steps.values() if isinstance(step, Items | Members) for sub in step.plans()]
+
+
+def _item_schema(node: Mapping[str, Json], index: int) -> Node:
+    prefix = node.get("prefixItems", ())
+    sub: Node = prefix[index] if index < len(prefix) else node.get("items", True)
+    return sub

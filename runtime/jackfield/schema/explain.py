@@ -15,7 +15,7 @@ from jackfield.errors import Detail
 from jackfield.fork import at_fork
 from jackfield.json_pointer import names, pointer, shown
 from jackfield.schema.engine import MASK
-from jackfield.schema.equality import is_same
+from jackfield.schema.json_types import is_same
 from jackfield.schema.wording import may_quote, quote
 from jackfield.schema_walk import item_schemas, member_schemas
 

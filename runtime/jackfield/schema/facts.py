@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote as percent_encoded
+from urllib.parse import unquote
 
 from jackfield.json_pointer import follow, names
-from jackfield.schema.json_types import ALL_KINDS, TYPES, Json, Node, kind_of
+from jackfield.schema.formats import FORMATS
+from jackfield.schema.json_types import ALL_KINDS, TYPES, Json, Node, kind_of, type_words
 from jackfield.schema.references import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS
+from jackfield.schema.wording import either, listed, name_of, one_of, quote
 from jackfield.schema_walk import Nodes, extension, is_secret, nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["SchemaFacts", "is_sensitive", "types_of"]
+    from jackfield.schema.json_types import Json, Node
+
+__all__ = ["SchemaFacts", "described", "described_each", "is_sensitive", "types_of"]
 
 _OF_NAMES = SUBSCHEMA_LISTS | SUBSCHEMA_MAPS
 _NO_KINDS: frozenset[str] = frozenset()
@@ -77,7 +82,7 @@ class SchemaFacts:
                 else:
                     keyword = None if keyword in _OF_NAMES else step
             place = pointer.rpartition("/")[0]
-            node = follow(self.root, quote(place))
+            node = follow(self.root, percent_encoded(place))
             found = self._locations[location] = (keyword, place, node if isinstance(node, Mapping) else {})
         return found
 
@@ -132,3 +137,43 @@ def types_of(node: Mapping[str, Json]) -> list[str]:
     """Return the declared types, in the order of the schema."""
     types = node["type"]
     return [types] if isinstance(types, str) else types
+
+
+def described(facts: SchemaFacts, node: Node) -> str:
+    """Return a noun phrase for the values that a schema accepts."""
+    if isinstance(node, bool):
+        return "any value" if node else "nothing"
+    if "const" in node:
+        return quote(node["const"])
+    if "enum" in node:
+        return one_of(node["enum"])
+    hint = node.get("x-jackfield", {}).get("expects")
+    if hint:
+        return str(hint)
+    for sub in facts.references(node):
+        return described(facts, sub)
+    return _by_shape(facts, node)
+
+
+def described_each(facts: SchemaFacts, nodes: list[Node]) -> str:
+    """Return the alternatives among several schemas, without duplicates."""
+    return either(list(dict.fromkeys(described(facts, node) for node in nodes)))
+
+
+def _by_shape(facts: SchemaFacts, node: Mapping[str, Json]) -> str:
+    noun = FORMATS.get(node.get("format", ""))
+    kinds = facts.accepted(node)
+    if noun is not None and kinds == {"string"}:
+        return noun
+    if node.get("required") and kinds in ({"object"}, ALL_KINDS):
+        return f"an object with {listed([name_of(name) for name in node['required']], 'and')}"
+    if "type" in node:
+        return either(type_words(types_of(node)))
+    if kinds == ALL_KINDS:
+        return "of the required form"
+    return either(type_words(_types(kinds)))
+
+
+def _types(kinds: frozenset[str]) -> list[str]:
+    names = [name for name, members in TYPES.items() if members <= kinds]
+    return [name for name in names if not (name == "integer" and "number" in names)]

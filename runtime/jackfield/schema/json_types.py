@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-__all__ = ["ALL_KINDS", "MAX_DEPTH", "MAX_DIGITS", "TYPES", "Json", "Node", "SchemaError", "kind_of", "type_words", "value_word"]
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+__all__ = [
+    "ALL_KINDS",
+    "MAX_DEPTH",
+    "MAX_DIGITS",
+    "TYPES",
+    "Json",
+    "Node",
+    "SchemaError",
+    "first_twins",
+    "is_same",
+    "kind_of",
+    "lookup_key",
+    "type_words",
+    "value_word",
+]
 
 Json: TypeAlias = Any
 """Any JSON value: None, bool, int, float, str, list or dict with string keys."""
@@ -69,3 +86,29 @@ def value_word(value: Json) -> str:
 def type_words(types: Iterable[str]) -> list[str]:
     """Return the nouns for types of JSON Schema, without duplicates, in the given order."""
     return [_TYPE_WORDS[name] for name in dict.fromkeys(types)]
+
+
+def lookup_key(value: Json) -> Hashable:
+    """Return a key that is equal for two values if and only if JSON Schema considers them equal."""
+    if isinstance(value, bool):
+        return ("bool", value)
+    if isinstance(value, dict):
+        return ("object", frozenset((name, lookup_key(item)) for name, item in value.items()))
+    if isinstance(value, list):
+        return ("array", tuple(lookup_key(item) for item in value))
+    return value  # type: ignore[no-any-return]  # None, a number (1 == 1.0) or a string
+
+
+def is_same(one: Json, other: Json) -> bool:
+    """Return whether two values are equal as JSON."""
+    return lookup_key(one) == lookup_key(other)
+
+
+def first_twins(items: Sequence[Json]) -> tuple[int, int] | None:
+    """Return the indexes of the first item that occurs again and of its duplicate, or None. Takes linear time."""
+    seen: dict[Hashable, int] = {}
+    for index, item in enumerate(items):
+        earlier = seen.setdefault(lookup_key(item), index)
+        if earlier != index:
+            return earlier, index
+    return None

@@ -8,9 +8,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.access import moment
-from jackfield.connections import STORE
+from jackfield.clock import moment
 from jackfield.connections.connection_types import Kind
+from jackfield.connections.named_connection import STORE
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.console.action import FORM_SCRIPTS
 from jackfield.surfaces.console.components import at, badge, code_block, csrf_field, field, heading, json_text, notice, tabs, terms

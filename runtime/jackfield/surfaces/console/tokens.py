@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from jackfield.access import SCOPES, Rules, Token, Tokens, moment
+from jackfield.access import SCOPES, Rules, Token, Tokens
+from jackfield.clock import moment
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.console.components import (
     at,

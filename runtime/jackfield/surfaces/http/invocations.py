@@ -11,11 +11,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.access import moment
+from jackfield.clock import moment
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.invocation import Result
 from jackfield.journal import Entry
-from jackfield.journal.filters import FILTERS
+from jackfield.journal.listing import FILTERS
 from jackfield.management.visible_journal import SeenJournal
 from jackfield.runtime import Jackfield
 from jackfield.surfaces.http.parameters import limit_of

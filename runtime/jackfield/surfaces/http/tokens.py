@@ -8,7 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.access import Rules, Tokens, UnknownToken, moment
+from jackfield.access import Rules, Tokens, UnknownToken
+from jackfield.clock import moment
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.http.parameters import limit_of
 from jackfield.surfaces.shared.body import members_of

@@ -8,7 +8,7 @@ from typing import Any
 
 from jackfield import Jackfield
 from jackfield.access import Decision, Request
-from jackfield.access.patterns import INLINE
+from jackfield.access.rules import INLINE
 from jackfield.access.workspace_access import Caller
 from jackfield.errors import UnknownConnection
 from jackfield.management.connections import ManagedConnections

@@ -1,0 +1,351 @@
+"""The master key, which wraps the data keys of all workspaces. It comes from the environment or a file, and is created on first use."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+import stat
+import sys
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from jackfield.database.durable import sync
+from jackfield.database.faults import DatabaseUnfit, WrongMasterKey
+from jackfield.database.sealing import KEY_BYTES, cipher, unwrap, wrap
+
+__all__ = ["KeyFile", "LiveKey", "MasterKey", "live_master_key", "new_key_text"]
+
+_FILE = "master.key"
+_HINT = "A key is 32 random bytes in base64: head -c 32 /dev/urandom | base64"
+_LARGEST = 64 * 1024
+
+
+class MasterKey:
+    """One or more keys of 32 bytes: the first wraps, all unwrap. Their ids may be shown, the keys never."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        if not keys or any(len(key) != KEY_BYTES for key in keys):
+            raise DatabaseUnfit("a master key is not 32 bytes long", hint=_HINT)
+        self._keys = {_key_id(key): key for key in keys}
+        self.id = _key_id(keys[0])
+
+    def __repr__(self) -> str:
+        return f"<MasterKey {', '.join(self._keys)}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a master key cannot be pickled: it is a secret")
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """First 8 hexadecimal digits of each key's SHA-256, the wrapping key first."""
+        return tuple(self._keys)
+
+    @classmethod
+    def generate(cls) -> MasterKey:
+        """Generate a random key."""
+        return cls([os.urandom(KEY_BYTES)])
+
+    @classmethod
+    def from_text(cls, text: str, source: str = "the master key") -> MasterKey:
+        """Parse keys from ``text``: base64, separated by commas or white space. ``source`` names their origin in errors.
+
+        :raises DatabaseUnfit: if the text has no key, or anything else.
+        """
+        try:
+            keys = [base64.b64decode(part.replace("-", "+").replace("_", "/"), validate=True) for part in text.replace(",", " ").split()]
+        except (binascii.Error, ValueError):
+            raise DatabaseUnfit(f"{source} is not base64", hint=_HINT) from None
+        if not keys or any(len(key) != KEY_BYTES for key in keys):
+            raise DatabaseUnfit(f"{source} is not 32 bytes in base64", hint=_HINT)
+        return cls(keys)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], home: str | os.PathLike[str]) -> MasterKey:
+        """Read the key from ``JACKFIELD_MASTER_KEY``, the file named by ``JACKFIELD_MASTER_KEY_FILE``, or ``master.key`` in ``home``.
+
+        ``master.key`` is created if it is missing.
+
+        :raises DatabaseUnfit: if the key cannot be read or is invalid, or other accounts can read the file in ``home``.
+        """
+        text = environment.get("JACKFIELD_MASTER_KEY")
+        if text:
+            return cls.from_text(text, "JACKFIELD_MASTER_KEY")
+        named = environment.get("JACKFIELD_MASTER_KEY_FILE")
+        if named:
+            return cls.from_file(named)
+        path = Path(home, _FILE)
+        if not path.exists():
+            _write_new_key(path)
+        return cls.from_file(path, private=True)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], *, private: bool = False) -> MasterKey:
+        """Read the keys in a file.
+
+        ``private``: only the account that runs this process may own or read the file. Otherwise only write access is restricted, because a
+        mounted secret is readable by design.
+
+        :raises DatabaseUnfit: if the permissions are wrong, or the file holds no key.
+        """
+        try:
+            with Path(path).open("rb") as file:
+                _check_permissions(str(path), os.fstat(file.fileno()), private=private)
+                text = file.read(_LARGEST).decode("ascii")
+        except OSError as fault:
+            raise DatabaseUnfit(f"the master key file '{path}' cannot be read: {fault.strerror}", hint=_HINT) from None
+        except UnicodeError:
+            raise DatabaseUnfit(f"the master key file '{path}' is not base64", hint=_HINT) from None
+        return cls.from_text(text, f"the master key file '{path}'")
+
+    def with_others(self, other: MasterKey) -> MasterKey:
+        """Return these keys, plus those of ``other`` for unwrapping."""
+        return MasterKey([*self._keys.values(), *other._keys.values()])
+
+    def wrap(self, workspace: str, key_id: str, data_key: bytes) -> bytes:
+        """Wrap ``data_key`` with the first key."""
+        return wrap(cipher(self._keys[self.id]), workspace, key_id, data_key)
+
+    def unwrap(self, workspace: str, key_id: str, master_key_id: str, wrapped: bytes) -> bytes:
+        """Unwrap a data key.
+
+        :raises WrongMasterKey: if it was wrapped by another master key.
+        :raises SealBroken: if it was changed.
+        """
+        key = self._keys.get(master_key_id)
+        if key is None:
+            raise self.wrong(master_key_id)
+        return unwrap(cipher(key), workspace, key_id, wrapped)
+
+    def wrong(self, master_key_id: str) -> WrongMasterKey:
+        """Return the error for a database that needs another key."""
+        return WrongMasterKey(
+            f"the master key {', '.join(self._keys)} does not open this database; it was sealed with key id {master_key_id}",
+            hint="Set JACKFIELD_MASTER_KEY or JACKFIELD_MASTER_KEY_FILE to that key. Nothing was changed.",
+        )
+
+
+def _key_id(key: bytes) -> str:
+    from hashlib import sha256
+
+    return sha256(key).hexdigest()[:8]
+
+
+def _check_permissions(path: str, found: os.stat_result, *, private: bool) -> None:
+    mode = stat.S_IMODE(found.st_mode)
+    if os.name != "posix":
+        return
+    if private and found.st_uid != os.geteuid():
+        raise DatabaseUnfit(
+            f"the master key file '{path}' belongs to another account", hint="Run jackfield as its owner, or give the file to this account."
+        )
+    if mode & (0o077 if private else 0o022):
+        raise DatabaseUnfit(
+            f"the master key file '{path}' is open to other accounts (mode {mode:04o})",
+            hint=f"chmod 600 '{path}'; where others have read it, change the key: 'jackfield keys rotate'.",
+        )
+
+
+def _write_new_key(path: Path) -> None:
+    """Write a new key. If two processes do so at once, the first key stays."""
+    part = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        try:
+            os.write(descriptor, base64.b64encode(os.urandom(KEY_BYTES)) + b"\n")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        with suppress(FileExistsError):
+            os.link(part, path)
+        part.unlink()
+        sync(path.parent)
+    except OSError as fault:
+        with suppress(OSError):
+            part.unlink()
+        raise DatabaseUnfit(
+            f"the master key file '{path}' cannot be made: {fault.strerror}",
+            hint="Make its folder writable, or set JACKFIELD_MASTER_KEY.",
+        ) from None
+
+
+_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """Location of the master keys, of which the first wraps. ``private``: the file lies in the home, and only our account may access it."""
+
+    path: str
+    private: bool
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str], home: str) -> KeyFile | None:
+        """Return the key file; None if JACKFIELD_MASTER_KEY holds the key itself."""
+        if environment.get("JACKFIELD_MASTER_KEY"):
+            return None
+        named = environment.get("JACKFIELD_MASTER_KEY_FILE")
+        if named:
+            return cls(os.path.realpath(named), private=False)  # a mounted secret may be a link
+        return cls(os.path.join(home, "master.key"), private=True)
+
+    @property
+    def is_missing(self) -> bool:
+        """True if the file does not exist; False also if it cannot be accessed."""
+        try:
+            os.stat(self.path)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def read(self) -> MasterKey:
+        """Read the keys in the file.
+
+        :raises DatabaseUnfit: if it cannot be read, holds no key, or is accessible to other accounts.
+        """
+        return MasterKey.from_file(self.path, private=self.private)
+
+    def identity(self) -> tuple[int, int] | None:
+        """Return a value that changes with the file; None if the file cannot be accessed."""
+        with suppress(OSError):
+            found = os.stat(self.path)
+            return found.st_ino, found.st_mtime_ns
+        return None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the lock for changes to the file and to the keys that it wraps. The next holder sees those changes.
+
+        :raises DatabaseUnfit: if the file's folder cannot be opened.
+        """
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(_locked(self.path))
+            except OSError as fault:
+                raise DatabaseUnfit(
+                    f"the folder of the master key file '{self.path}' cannot be opened: {fault.strerror}",
+                    hint="Let the account that runs jackfield read that folder.",
+                ) from None
+            yield
+
+    def put_first(self, key: str) -> None:
+        """Make ``key`` the wrapping key; keep the others for unwrapping. All or nothing.
+
+        Call inside ``with alone():``, otherwise concurrent writers lose an update.
+
+        :raises DatabaseUnfit: if the file cannot be written.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                existing = file.read().decode("ascii").replace(",", " ").split()
+                lines = dict.fromkeys([*key.replace(",", " ").split(), *existing])
+                _replace(self.path, "".join(f"{line}\n" for line in lines).encode("ascii"), os.fstat(file.fileno()))
+        except OSError as fault:
+            raise DatabaseUnfit(
+                f"the master key file '{self.path}' cannot be written: {fault.strerror}",
+                hint="Write the new key as its first line and keep the old one below it; then run 'jackfield keys rotate' again.",
+            ) from None
+
+
+class LiveKey(MasterKey):
+    """Master key that follows changes of its file."""
+
+    def __init__(self, file: KeyFile) -> None:
+        self._file = file
+        self._seen = file.identity()
+        self._take(file.read())
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the keys in the file, the wrapping key first."""
+        self._refresh()
+        return super().ids
+
+    def unwrap(self, workspace: str, key_id: str, master_key_id: str, wrapped: bytes) -> bytes:
+        """Unwrap a data key, also if its master key was added to the file in the meantime."""
+        if master_key_id not in super().ids:
+            self._refresh()
+        return super().unwrap(workspace, key_id, master_key_id, wrapped)
+
+    def _refresh(self) -> None:
+        seen = self._file.identity()
+        if seen is None or seen == self._seen:
+            return
+        with suppress(DatabaseUnfit):  # continue with the keys read before
+            self._take(self._file.read())
+            self._seen = seen
+
+    def _take(self, fresh: MasterKey) -> None:
+        self._keys = fresh._keys  # noqa: SLF001 (same class)
+        self.id = fresh.id
+
+
+def live_master_key(environment: Mapping[str, str], home: str, sealed_by: Callable[[], str | None] = lambda: None) -> MasterKey:
+    """Find the master key as ``MasterKey.from_environment`` does. Create one only if nothing in the database needs an existing key.
+
+    ``sealed_by`` returns the id of a key that the database needs.
+
+    :raises DatabaseUnfit: if the key cannot be read or created, or its file is gone.
+    """
+    lost = KeyFile.of(environment, home)
+    if lost is not None and lost.private and lost.is_missing:
+        key_id = sealed_by()
+        if key_id is not None and lost.is_missing:  # another process may have made both meanwhile
+            raise DatabaseUnfit(
+                f"the master key file '{lost.path}' is missing; the database was sealed with key id {key_id}",
+                hint="Put the file back from your copy, or set JACKFIELD_MASTER_KEY or JACKFIELD_MASTER_KEY_FILE to that key. "
+                "No new key was made: it would open nothing.",
+            )
+    found = MasterKey.from_environment(environment, home)
+    file = KeyFile.of(environment, home)
+    return found if file is None else LiveKey(file)
+
+
+def new_key_text() -> str:
+    """Generate a random key, in the format of a key file."""
+    return b64encode(secrets.token_bytes(_BYTES)).decode("ascii")
+
+
+def _replace(path: str, content: bytes, before: os.stat_result) -> None:
+    """Replace the file atomically, preserving owner and mode: readers see the old or the new content."""
+    part = f"{path}.{secrets.token_hex(8)}"
+    descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        try:
+            if os.name == "posix":
+                os.fchown(descriptor, before.st_uid, before.st_gid)
+                os.fchmod(descriptor, before.st_mode & 0o777)
+            os.write(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(part, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(part)
+        raise
+
+
+@contextmanager
+def _locked(path: str) -> Iterator[None]:
+    """Hold an exclusive lock on the folder of ``path``. It is released if the process dies."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+        os.fsync(folder)
+    finally:
+        os.close(folder)
