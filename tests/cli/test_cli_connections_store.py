@@ -50,11 +50,11 @@ def test_a_failing_test(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("stdin", "reason"),
     [
-        ("[]", "must hold one object"),
+        ("[]", "must contain one object"),
         ("{", "is not JSON"),
-        ("a: 1\n---\nb: 2\n", "must hold one object"),
+        ("a: 1\n---\nb: 2\n", "must contain one object"),
         ("a: [\n", "is not YAML"),
-        ("", "must hold"),
+        ("", "must contain"),
     ],
 )
 def test_values_that_are_none(shell: Shell, stdin: str, reason: str) -> None:

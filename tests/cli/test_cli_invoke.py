@@ -82,10 +82,10 @@ def test_inputs_from_stdin(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("[1]", "must hold an object, each member an input"),
-        ("text", "must hold an object, each member an input"),
-        ("", "must hold one YAML document, not 0"),
-        ("a: 1\n---\nb: 2\n", "must hold one YAML document, not 2"),
+        ("[1]", "must contain one object with a member for each input"),
+        ("text", "must contain one object with a member for each input"),
+        ("", "must contain one YAML document, not 0"),
+        ("a: 1\n---\nb: 2\n", "must contain one YAML document, not 2"),
         ("text: !!timestamp 2024-05-01", "could not determine a constructor for the tag"),
         ("text: .nan", "contains nan, which is not a JSON number"),
         ("? [a]\n: x", "it is not YAML"),

@@ -48,8 +48,8 @@ def test_no_command(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["invok"], "there is no command 'invok'; did you mean 'invoke'?"),
-        (["frobnicate"], "there is no command 'frobnicate'"),
+        (["invok"], "unknown command 'invok'; did you mean 'invoke'?"),
+        (["frobnicate"], "unknown command 'frobnicate'"),
         (["connectors"], "'connectors' needs one of: list, show"),
         (["connectors", "lst"], "'connectors' has no command 'lst'; did you mean 'list'?"),
         (["connectors", "show"], "the following arguments are required: CONNECTOR"),
@@ -85,8 +85,8 @@ def test_words_that_make_no_command(shell: Shell, words: list[str], said: str) -
         (["invoke", "echo", "say", "--on-doubt", "maybe"], "argument --on-doubt: invalid choice: 'maybe' (choose from 'report', 'retry')"),
         (["invoke", "--lines", "--concurrency", "0"], "argument --concurrency: must be a whole number from 1 to 256, not '0'"),
         (["invoke", "--lines", "--concurrency", "²"], "argument --concurrency: must be a whole number from 1 to 256, not '²'"),
-        (["invoke", "--file", "a.json", "--inputs", "b"], "a file contains the whole invocation; '--inputs' cannot be added"),
-        (["invoke", "--file", "a.json", "echo"], "a file contains the whole invocation; 'echo' cannot be added"),
+        (["invoke", "--file", "a.json", "--inputs", "b"], "--file contains the whole invocation; '--inputs' cannot be added"),
+        (["invoke", "--file", "a.json", "echo"], "--file contains the whole invocation; 'echo' cannot be added"),
     ],
 )
 def test_words_that_make_no_invocation(shell: Shell, words: list[str], said: str) -> None:
@@ -206,4 +206,4 @@ def test_a_full_disk_is_told(shell: Shell, words: list[str]) -> None:
         f"import os, sys\nos.dup2(os.open('/dev/full', os.O_WRONLY), 1)\nfrom jackfield.cli.main import main\nsys.exit(main({words!r}))"
     )
     assert answer.code == 1
-    assert answer.err == "jackfield: the answer cannot be written to stdout: No space left on device\n"
+    assert answer.err == "jackfield: the output cannot be written to stdout: No space left on device\n"

@@ -124,7 +124,7 @@ def test_a_port_that_is_taken_is_told(folder: Path, capsys: pytest.CaptureFixtur
         ports = {"http": 0, "grpc": 0} | {which: port}
         code, error = refused(capsys, "--components", ".", "--http-port", str(ports["http"]), "--grpc-port", str(ports["grpc"]))
     assert (code, error["code"]) == (1, "unavailable")
-    assert f"the port {port} of 127.0.0.1" in error["message"]
+    assert f"on port {port} of 127.0.0.1" in error["message"]
 
 
 def test_http_needs_no_grpc(folder: Path, aws: FakeAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

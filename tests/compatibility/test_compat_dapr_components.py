@@ -251,7 +251,7 @@ def test_names_that_differ_in_odd_characters_only_are_refused(folder: Path) -> N
     write(folder, "a.yaml", f"{component('my box')}---\n{component('my-box')}")
     found = bindings_of(folder)
     assert set(found.by_name) == {"my box"}
-    assert "another one is called nearly the same" in str(found.problems[0])
+    assert "another component has almost the same name" in str(found.problems[0])
 
 
 def test_a_component_may_be_missing_if_it_says_so(folder: Path) -> None:

@@ -100,7 +100,7 @@ def test_an_expression_that_fails_ends_the_workflow(flow: Runner, aws: FakeAws) 
         ({"thand": "notify"}, "do[1].x.with: must be an object"),
         ({"set": 5}, "do[1].x.set: must be an object"),
         ({"set": {}, "then": 5}, "do[1].x.then: must be the name of a task"),
-        ({"set": {}, "then": "nowhere"}, "'x': then: there is no task 'nowhere'"),
+        ({"set": {}, "then": "nowhere"}, "'x': then: no task is named 'nowhere'"),
         ({"set": {}, "if": 5}, "do[1].x.if: must be an expression"),
         ({"set": {}, "if": "${ ( }"}, "do[1].x.if: the expression '(' cannot be read"),
         ({"set": {"a": "${ ( }"}}, "do[1].x: a: the expression '(' cannot be read"),

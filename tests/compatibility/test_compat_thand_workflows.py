@@ -227,7 +227,7 @@ def test_a_mail_in_doubt_is_told_and_not_repeated(flow: Runner, aws: FakeAws) ->
         ([{"task": "notify", "type": 5, "config": {}}], "steps[0].type: must be a string"),
         (
             [{"task": "notify", "config": CONFIG, "name": "a"}, {"task": "notify", "config": CONFIG, "name": "a"}],
-            "two tasks are called 'a'",
+            "two tasks are named 'a'",
         ),
     ],
 )
@@ -252,7 +252,7 @@ def test_a_workflow_is_named_where_there_are_several(flow: Runner, aws: FakeAws)
     step = {"task": "notify", "config": {**CONFIG, "to": "kim@rcpt.test"}}
     flow.file({"first": {"name": "First one", "steps": [step]}, "second": {"steps": [step]}, "off": {"enabled": False, "steps": [step]}})
     assert flow.refusal() == "the file has 3 workflows"
-    assert flow.refusal("secnd") == "there is no workflow 'secnd'; did you mean 'second'?"
+    assert flow.refusal("secnd") == "no workflow is named 'secnd'; did you mean 'second'?"
     assert flow.refusal("off") == "the workflow 'off' is not enabled"
     assert [flow.run(name).json["workflow"] for name in ("first", "First one", "second")] == ["First one", "First one", "second"]
 
@@ -265,7 +265,7 @@ def test_a_workflow_is_named_where_there_are_several(flow: Runner, aws: FakeAws)
         ("a: 1", "the file has no workflow"),
         ("workflows: 5", "workflows: must be a list, or an object"),
         ("workflows: [5]", "workflows[0]: a workflow must be an object"),
-        ("workflows: [{name: w}]", "the workflow 'w': it has neither 'steps' nor 'do'"),
+        ("workflows: [{name: w}]", "the workflow 'w': it needs 'steps' or 'do'"),
     ],
 )
 def test_a_file_without_a_workflow_is_refused(flow: Runner, shell: Shell, text: str, says: str) -> None:
@@ -287,7 +287,7 @@ def test_a_broken_document_beside_a_good_one_is_told(flow: Runner, shell: Shell,
     answer = flow.run(*words) if by == "path" else shell.run("run", "-", *words, stdin=text)
     fault = f"{'flow.yaml' if by == 'path' else 'stdin'}, document 2: it is not YAML: "
     assert answer.code == 2
-    assert f"Not all of the file can be read: {fault}" in answer.json["error"]["hint"]
+    assert f"Parts of the file cannot be read: {fault}" in answer.json["error"]["hint"]
     assert f"jackfield: {fault}" in answer.err
 
 
@@ -313,7 +313,7 @@ def test_two_workflows_of_one_name_are_refused(flow: Runner, aws: FakeAws) -> No
     """Nobody knows which was meant: neither runs, and both places are told."""
     step = {"task": "notify", "config": {**CONFIG, "to": "kim@rcpt.test"}}
     flow.file([{"name": "granted", "steps": [step]}, {"name": "granted", "steps": [step]}, {"name": "other", "steps": [step]}])
-    assert flow.refusal("granted") == "2 workflows are called 'granted': flow.yaml: workflows[0] and flow.yaml: workflows[1]"
+    assert flow.refusal("granted") == "2 workflows are named 'granted': flow.yaml: workflows[0] and flow.yaml: workflows[1]"
     assert flow.run("other").code == 0
     assert len(aws.messages) == 1
 
@@ -369,7 +369,7 @@ def test_a_connection_that_cannot_notify_is_refused(flow: Runner, shell: Shell, 
     """A connection of a connector that declares no notification is no provider."""
     shell.set(JACKFIELD_CONNECTIONS="connections.yaml")
     flow.do(notify(provider="hall"))
-    assert flow.refusal() == "the connection 'hall' of the type 'echo/token' cannot notify"
+    assert flow.refusal() == "the connection 'hall' of the type 'echo/token' cannot send notifications"
 
 
 def test_providers_may_be_in_other_files(flow: Runner, shell: Shell, aws: FakeAws) -> None:

@@ -54,7 +54,7 @@ def test_forms_that_are_none(client: Client) -> None:
 def test_a_file_that_is_gone(client: Client) -> None:
     """A file that was never uploaded is told at its place, and nothing is sent."""
     shown = run(client, {"connection": "hall", "inputs": {"text": "Hi", "picture": {"file": "file_aaaaaaaaaaaaaaaaaaaaaa"}}})
-    assert "/picture/file there is no such file, or it has expired" in shown
+    assert "/picture/file the file does not exist or has expired" in shown
 
 
 def test_uploads_are_bound_to_the_session(client: Client, place: Place) -> None:

@@ -243,7 +243,7 @@ def test_files_expire(tmp_path: Path) -> None:
         client = stand.client()
         file = client.post("/v1/files", b"old").json["file"]
         late = client.invoke("say", text="x", picture={"file": file})
-        assert late.json["error"]["details"] == [{"path": "/picture/file", "message": "there is no such file, or it has expired"}]
+        assert late.json["error"]["details"] == [{"path": "/picture/file", "message": "the file does not exist or has expired"}]
         assert stand.host.files.sweep() == 1
         assert not list((tmp_path / "home" / "files" / "default").iterdir())
 

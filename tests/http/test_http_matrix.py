@@ -81,7 +81,7 @@ def test_nobody_comes_in(scene: Scene, operation: Operation, kind: str) -> None:
     answer = scene.call(operation, kind)
     assert (answer.status, answer.headers["content-type"]) == (401, "application/problem+json")
     assert answer.headers["www-authenticate"].startswith("Bearer")
-    known = "missing" if kind in ("none", "basic") else "not known, has expired or was revoked"
+    known = "missing" if kind in ("none", "basic") else "unknown, expired or revoked"
     assert known in answer.json["detail"]
 
 

@@ -65,8 +65,7 @@ def test_many_large_bodies_take_only_so_much_memory(tmp_path: Path) -> None:
     assert {answer.split()[1] for answer in answers} == {b"503"}
     assert b"retry-after: 1\r\n" in answers[0].lower()
     assert (
-        json.loads(answers[0].partition(b"\r\n\r\n")[2])["detail"]
-        == f"the bodies of the requests under way have {ROOM:,} bytes together already"
+        json.loads(answers[0].partition(b"\r\n\r\n")[2])["detail"] == f"the bodies of the requests in progress already total {ROOM:,} bytes"
     )
     assert grown < ROOM + 40 * MEGA, grown
 
@@ -112,7 +111,7 @@ def test_files_that_are_named_are_bodies_too(tmp_path: Path) -> None:
         file = {"file": client.post("/v1/files", b"x" * (3 * MEGA)).json["file"]}
         twice = client.invoke("say", text="x", files={"a": file, "b": file})
         assert twice.status == 422
-        assert "4,194,304 bytes together, and these have 6,291,456" in twice.json["error"]["message"]
+        assert "4,194,304 bytes in total; these have 6,291,456" in twice.json["error"]["message"]
         assert [item["path"] for item in twice.json["error"]["details"]] == ["/files/a/file", "/files/b/file"]
         running = pool.submit(client.invoke, "say", text="x", picture=file, gate={"port": gate.port})
         gate.wait()

@@ -73,7 +73,7 @@ def test_w2_memory_that_is_used_up(tmp_path: Path, caplog: pytest.LogCaptureFixt
         with mock.patch(place, side_effect=MemoryError), caplog.at_level(logging.ERROR):
             replies = [client.invoke("say", text="x") for _ in range(5)]
         assert [(reply.status, reply.headers["retry-after"]) for reply in replies] == [(503, "1")] * 5
-        assert "this process has no memory left" in replies[0].body.decode()
+        assert "this process is out of memory" in replies[0].body.decode()
         assert [record for record in caplog.records if record.exc_info] == []
         assert client.invoke("say", text="again").status == 200
 
@@ -230,7 +230,7 @@ def test_a_process_is_ready_once_the_catalog_is_read(tmp_path: Path, monkeypatch
     with mock.patch.object(ActionIndex, "build", late), standing(tmp_path) as stand:
         client = stand.client()
         unread = client.get("/readyz")
-        assert (unread.status, unread.json["detail"], client.get("/healthz").status) == (503, "the catalog is being read", 200)
+        assert (unread.status, unread.json["detail"], client.get("/healthz").status) == (503, "the catalog is being loaded", 200)
         may.set()
         monkeypatch.setattr(readiness, "_PATIENCE", 30.0)
         assert client.get("/readyz").status == 200

@@ -111,7 +111,7 @@ def test_so_many_connections(tmp_path: Path) -> None:
             assert (probed.status, probed.headers["connection"]) == (200, "close")
             refused = client.get("/v1/actions")
             assert (refused.status, refused.headers["retry-after"], refused.headers["connection"]) == (503, "1", "close")
-            assert refused.json["detail"] == "the server has 3 connections already"
+            assert refused.json["detail"] == "the server already has 3 connections"
         assert [_status(connection) for connection in there] == [200, 200, 200]
         there[0].close()
         _until(lambda: client.get("/v1/actions").status == 401)

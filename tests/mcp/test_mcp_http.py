@@ -56,7 +56,7 @@ def server(client: Client) -> Server:
 
 
 def entries(stand: Stand, workspace: str = "default") -> list[Entry]:
-    """The journal, newest first."""
+    """List invocations, newest first."""
     journal = stand.host.runtime(workspace).journal
     assert journal is not None
     return journal.entries()[0]

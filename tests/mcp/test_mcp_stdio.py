@@ -59,7 +59,7 @@ def test_h31_a_sentence_finds_the_action(tmp_path: Path) -> None:
     """A sentence of a model finds the nearest action, and the words say that it has only some of the words."""
     found = called(local(tmp_path), "search_actions", query="send an email to a customer")
     assert found.structured_content["items"][0]["action"] == "sendEmail"
-    assert found.content[0].text.startswith("Near matches")  # type: ignore[union-attr]
+    assert found.content[0].text.startswith("Partial matches")  # type: ignore[union-attr]
 
 
 def test_faults_are_told_with_their_places(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_signal_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbe
         early.wait()
         lines.stop(number)
         assert lines.process.stderr is not None
-        assert b"told to stop" in lines.process.stderr.readline()
+        assert b"stopping" in lines.process.stderr.readline()
         if closed:
             lines.close()
         gate.open()

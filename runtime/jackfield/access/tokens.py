@@ -320,7 +320,7 @@ def _checked(scope: str, name: str, expires_at: float | None, now: float) -> Sco
     if found is None:
         faults.append(Detail("/scope", f"must be one of {', '.join(SCOPES)}" + did_you_mean(scope, SCOPES), "enum"))
     if len(name) > _LONGEST_NAME or not all(letter.isprintable() for letter in name):
-        faults.append(Detail("/name", f"must be at most {_LONGEST_NAME} printable characters", "maxLength"))
+        faults.append(Detail("/name", f"must have at most {_LONGEST_NAME} printable characters", "maxLength"))
     if expires_at is not None and expires_at <= now:
         faults.append(Detail("/expires", "lies in the past", "minimum"))
     if faults or found is None:

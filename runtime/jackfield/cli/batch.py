@@ -124,4 +124,6 @@ def run_one(run: Callable[[threading.Event], R], cancelled: threading.Event) -> 
 
 
 def _no_result() -> Internal:
-    return Internal("the connector left without a Result", hint="Report it to the connector's author; what it did is not known.")
+    return Internal(
+        "the connector exited without a Result", hint="Report it to the connector's author. Whether the action took effect is unknown."
+    )

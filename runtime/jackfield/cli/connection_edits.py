@@ -110,7 +110,9 @@ def _from_file(path: str) -> tuple[Mapping[str, Any], Provenance]:
     except DocumentError as error:
         raise InvalidInvocation(f"{name}: {error}", hint="Write the values as JSON or YAML.") from None
     if len(found) != 1 or not isinstance(found[0], Mapping):
-        raise InvalidInvocation(f"{name} must hold one object, each member a value", hint='Write {"roleARN": "…"} or "roleARN: …".')
+        raise InvalidInvocation(
+            f"{name} must contain one object with a member for each value", hint='Write {"roleARN": "…"} or "roleARN: …".'
+        )
     return found[0], _provenance("." if path == STDIN else os.path.dirname(path) or ".")
 
 

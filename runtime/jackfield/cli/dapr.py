@@ -96,7 +96,9 @@ def _protocol() -> type[Bounded]:
     try:
         from jackfield.surfaces.http.protocol import Bounded
     except ImportError as error:
-        raise InvalidInvocation(f"the server is an extra, and '{error.name}' is missing", hint="pip install 'jackfield[server]'") from None
+        raise InvalidInvocation(
+            f"the server needs the extra 'server': the package '{error.name}' is not installed", hint="pip install 'jackfield[server]'"
+        ) from None
     return Bounded
 
 

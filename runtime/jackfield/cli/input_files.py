@@ -28,7 +28,7 @@ def read_inputs_file(path: str, files: Files) -> dict[str, Any]:
     else:
         found = _from_yaml(text, name)
     if not isinstance(found, dict):
-        raise _refusal(f"{name} must hold an object, each member an input", 'Write {"subject": "Hello"} or "subject: Hello".')
+        raise _refusal(f"{name} must contain one object with a member for each input", 'Write {"subject": "Hello"} or "subject: Hello".')
     return found
 
 
@@ -40,7 +40,7 @@ def _from_yaml(text: str, name: str) -> Any:
     except DocumentError as error:
         raise _refusal(f"{name}: {error}") from None
     if len(found) != 1:
-        raise _refusal(f"{name} must hold one YAML document, not {len(found)}")
+        raise _refusal(f"{name} must contain one YAML document, not {len(found)}")
     _check_json(found[0], name)
     return found[0]
 
@@ -55,7 +55,7 @@ def _check_json(document: object, name: str) -> None:
         elif isinstance(item, list):
             waiting.extend(item)
         elif isinstance(item, float) and not math.isfinite(item):
-            raise _refusal(f"{name} contains {item}, which is not a JSON number", "Put it in quotes, if text is meant.")
+            raise _refusal(f"{name} contains {item}, which is not a JSON number", "Put it in quotes if it is meant as text.")
 
 
 def _refusal(message: str, hint: str | None = None) -> InvalidInvocation:

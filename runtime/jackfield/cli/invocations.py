@@ -120,7 +120,9 @@ def _stats(arguments: Namespace, output: Output) -> int:
 
 def _declare_resolve(parser: Parser) -> None:
     parser.add_argument("id", metavar="ID")
-    parser.add_argument("--as", dest="outcome", required=True, choices=("succeeded", "failed"), help="the outcome that you found out")
+    parser.add_argument(
+        "--as", dest="outcome", required=True, choices=("succeeded", "failed"), help="the outcome, as confirmed with the provider"
+    )
     declare_workspace(parser)
 
 

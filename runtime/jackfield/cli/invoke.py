@@ -71,19 +71,19 @@ def _run(arguments: Namespace, output: Output) -> int:
     extra = ["--inputs"] if arguments.inputs is not None else []
     extra += [word for word in (arguments.connector, arguments.action, *arguments.words) if word]
     if extra:
-        message = f"a file contains the whole invocation; '{extra[0]}' cannot be added"
+        message = f"--file contains the whole invocation; '{extra[0]}' cannot be added"
         raise UsageError(message, usage=arguments.usage, hint="Put it in the file.")
     path = STDIN if arguments.file is None else arguments.file
     changes = _changes(arguments)
     if arguments.lines or is_lines(path):
         if "idempotencyKey" in changes:
-            message = "one '--idempotency-key' cannot be the key of many invocations"
-            raise UsageError(message, usage=arguments.usage, hint="Give each line an 'idempotencyKey' of its own.")
+            message = "'--idempotency-key' cannot be shared by many invocations"
+            raise UsageError(message, usage=arguments.usage, hint="Give each line its own 'idempotencyKey'.")
         from jackfield.cli.lines import run_lines
 
         return run_lines(path, changes, arguments, output)
     if arguments.resume is not None:
-        raise UsageError("'--resume' is for files of lines", usage=arguments.usage, hint="Add '--lines'.")
+        raise UsageError("'--resume' works only with JSON Lines", usage=arguments.usage, hint="Add '--lines'.")
     content = Files().read_invocation(path)
     invocation = changed(content, changes)
     _collect_seldom()

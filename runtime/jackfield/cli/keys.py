@@ -63,7 +63,7 @@ def _of_environment(given: str | None, *, data_keys: bool) -> MasterKey:
     present = MasterKey.from_text(os.environ["JACKFIELD_MASTER_KEY"], "JACKFIELD_MASTER_KEY")
     if len(present.ids) == 1 and not data_keys:
         raise InvalidInvocation(
-            "there is no new master key: JACKFIELD_MASTER_KEY contains one key, and nothing can be written there",
+            "there is no new master key: JACKFIELD_MASTER_KEY contains only one key, and jackfield cannot change the variable",
             hint=f"Set {_TEXT}, or JACKFIELD_MASTER_KEY to 'new,old'. A key is 32 random bytes in base64: head -c 32 /dev/urandom | base64",
         )
     return present

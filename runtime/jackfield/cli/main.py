@@ -88,7 +88,7 @@ def _dispatch(words: list[str], output: Output) -> int:
     found = plugged()
     if name in found:
         return load_plugged(found[name])(rest) or 0
-    message = f"there is no command '{name[:80]}'{did_you_mean(name, [*BUILT_IN, *found])}"
+    message = f"unknown command '{name[:80]}'{did_you_mean(name, [*BUILT_IN, *found])}"
     raise UsageError(message, usage=_USAGE, hint="See 'jackfield --help'.")
 
 

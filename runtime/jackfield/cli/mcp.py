@@ -39,7 +39,9 @@ def _serve(arguments: Namespace) -> None:
         try:
             from jackfield.surfaces.mcp import serve_stdio
         except ImportError as error:
-            raise InvalidInvocation(f"MCP is an extra, and '{error.name}' is missing", hint="pip install 'jackfield[mcp]'") from None
+            raise InvalidInvocation(
+                f"MCP needs the extra 'mcp': the package '{error.name}' is not installed", hint="pip install 'jackfield[mcp]'"
+            ) from None
         check_connection_files(os.environ, jackfield.catalog)
         jackfield.open()
         serve_stdio(jackfield, arguments.tools, arguments.grace)

@@ -102,5 +102,5 @@ def is_lost(error: OSError, stream: TextIO | None = None) -> bool:
     silence_stdout(stream)
     if isinstance(error, BrokenPipeError):
         return False
-    sys.stderr.write(f"jackfield: the answer cannot be written to stdout: {error.strerror}\n")
+    sys.stderr.write(f"jackfield: the output cannot be written to stdout: {error.strerror}\n")
     return True

@@ -27,13 +27,13 @@ __all__ = ["VERBS"]
 
 def _declare(parser: Parser) -> None:
     parser.add_argument("file", metavar="FILE", help="a YAML or JSON file with workflows and, optionally, providers (- = stdin)")
-    parser.add_argument("workflow", nargs="?", metavar="WORKFLOW", help="its key or name; optional if the file has only one")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", dest="given", help="a member of $context; repeatable")
-    parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict reads only what Thand's own code reads")
+    parser.add_argument("workflow", nargs="?", metavar="WORKFLOW", help="the workflow's key or name; optional if the file has only one")
     parser.add_argument(
-        "--timeout", metavar="DURATION", type=duration(MAX_TIMEOUT, zero=False), help="the deadline for each mail, from its start"
+        "--set", action="append", default=[], metavar="NAME=JSON", dest="given", help="set a member of $context; repeatable"
     )
-    parser.add_argument("--dry-run", action="store_true", help="validate and connect, but send no mail")
+    parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict reads only what Thand's own code reads")
+    parser.add_argument("--timeout", metavar="DURATION", type=duration(MAX_TIMEOUT, zero=False), help="the deadline for each email")
+    parser.add_argument("--dry-run", action="store_true", help="validate and connect, but send no email")
 
 
 def _run(arguments: Namespace, output: Output) -> int:
@@ -79,7 +79,7 @@ def _given(arguments: Namespace) -> Mapping[str, Any]:
             found[name] = decode(text)
         except InvalidInvocation as error:
             reason = error.message.replace("the invocation", f"--set {name[:80]}")
-            raise UsageError(reason, usage=arguments.usage, hint=f"A text needs quotes: --set {name[:80]}='\"…\"'.") from None
+            raise UsageError(reason, usage=arguments.usage, hint=f"A string needs quotes: --set {name[:80]}='\"…\"'.") from None
     return found
 
 

@@ -77,7 +77,9 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         from jackfield.surfaces.http.serve import check_settings, run
         from jackfield.surfaces.shared.settings import Jwt, Settings
     except ImportError as error:
-        raise InvalidInvocation(f"the server is an extra, and '{error.name}' is missing", hint="pip install 'jackfield[server]'") from None
+        raise InvalidInvocation(
+            f"the server needs the extra 'server': the package '{error.name}' is not installed", hint="pip install 'jackfield[server]'"
+        ) from None
     jwt = None
     if arguments.jwks:
         if not (arguments.jwt_issuer and arguments.jwt_audience):
@@ -109,7 +111,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         read_bindings(components)
     require_connection_files(os.environ)
     if "*" in settings.origins:
-        announce("jackfield: --origin '*' lets pages of every website call the API with a token that they have")
+        announce("jackfield: --origin '*' lets pages of every website call the API if they have a token")
     if arguments.migrate:
         with _storage() as storage:
             prepare_database(storage, migrate=True)

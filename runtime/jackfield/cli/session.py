@@ -142,7 +142,7 @@ def pages(arguments: Namespace, fetch: Callable[[str | None, int], tuple[list[T]
         if cursor is None:
             break
     if cursor is not None:
-        sys.stderr.write(f"jackfield: more follow; continue with --cursor {cursor}\n")
+        sys.stderr.write(f"jackfield: more results follow; continue with --cursor {cursor}\n")
     return found
 
 

@@ -124,7 +124,9 @@ def read_bindings(documents: Iterable[Document], around: Surroundings) -> Bindin
             continue
         stored = item.connection
         if stored.name in connections:
-            text = f"component '{item.component.name}': another one is called nearly the same; choose a name of letters, digits and '._-'"
+            text = (
+                f"component '{item.component.name}': another component has almost the same name; choose a name of letters, digits and '._-'"
+            )
             problems.append(Problem(f"{item.component.place}: {text}", fatal=True))
             continue
         connections[stored.name] = {"type": stored.type, "values": stored.values}

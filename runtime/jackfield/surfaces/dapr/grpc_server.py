@@ -99,7 +99,7 @@ class GrpcServer:
             found = self._server.add_insecure_port(place)
         except RuntimeError:
             self._workers.shutdown()
-            raise OSError(None, f"the port {place} cannot be listened on") from None
+            raise OSError(None, "it is in use, or not an address of this machine") from None
         self.address = (host, found)
         self._server.start()
 

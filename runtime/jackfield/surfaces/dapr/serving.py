@@ -50,8 +50,8 @@ class Sidecar:
             self.stop(0)
             port = grpc_port if self._servers else http_port
             raise Unavailable(
-                f"the port {port} of {host} cannot be listened on: {error.strerror or error}",
-                hint="Another sidecar may be running; choose other ports with --http-port and --grpc-port (0 = any).",
+                f"cannot listen on port {port} of {host}: {error.strerror or error}",
+                hint="Another sidecar may be running. Choose other ports with --http-port and --grpc-port (0 = any).",
             ) from None
         except InvalidInvocation:
             self.stop(0)

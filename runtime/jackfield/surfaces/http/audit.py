@@ -22,9 +22,9 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
     :raises Problem: 403 for a token with rules, which would see entries that its rules hide.
     """
     if identity.rules:
-        raise Problem(403, "a token with rules of its own cannot read the audit log")
+        raise Problem(403, "a token with rules cannot read the audit log")
     if not server.storage.enabled:
-        raise Problem(503, "this server has no database, and so no audit log")
+        raise Problem(503, "this server has no audit log, because no database is configured")
     given = request.query_params
     log = Audit(server.storage.database, identity.workspace, server.clock)
     wanted = {"actor": given.get("actor"), "target": given.get("object"), "event": given.get("event")}

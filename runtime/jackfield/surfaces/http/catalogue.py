@@ -93,7 +93,7 @@ async def _connection(request: Request) -> str | None:
         or not isinstance(connection, str | None)
         or not storable(connection or "")
     ):
-        raise Problem(400, 'the body may be {"connection": name}')
+        raise Problem(400, 'the body must be empty or {"connection": name}')
     return connection
 
 

@@ -64,7 +64,7 @@ async def replaced(request: Request, server: ServerContext, identity: Identity) 
         known.require(name)
         found = known.show(name)
         if body.get("name", name) != name or body.get("type", found["type"]) != found["type"]:
-            raise Problem(409, "a connection keeps its name and its type: make another one")
+            raise Problem(409, "a connection's name and type cannot be changed: create another connection")
         version = _matched(request, found)
         return known.replace(name, body["values"], version, giver=_REMOTE, **how)
 
@@ -151,7 +151,7 @@ def _matched(request: Request, found: dict[str, Any]) -> int | None:
     if "*" in tags:
         return None
     if _etag(found) not in tags:
-        raise Problem(412, f"the connection has the version {_etag(found)} by now", {"ETag": _etag(found)})
+        raise Problem(412, f"the connection has changed: its version is now {_etag(found)}", {"ETag": _etag(found)})
     return int(found["version"])
 
 

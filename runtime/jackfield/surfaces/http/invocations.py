@@ -91,7 +91,9 @@ def _completed(body: Any, request: Request) -> Any:
         if body.get("idempotencyKey", key) != key:
             text = "differs from the header 'Idempotency-Key'"
             fault = Detail("/idempotencyKey", text)
-            raise InvalidInvocation("1 member of the invocation is not valid", details=[fault], hint="Give one of them, or both alike.")
+            raise InvalidInvocation(
+                "1 member of the invocation is not valid", details=[fault], hint="Send only one of them, or the same value in both."
+            )
         body = {**body, "idempotencyKey": key}
     return traced(body, request.headers.get("traceparent"))
 

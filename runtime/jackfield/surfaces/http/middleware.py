@@ -66,9 +66,9 @@ class Limits:
         if scope["path"] in _PROBES:
             return None
         if self._running >= self._server.settings.concurrency:
-            return Problem(503, f"the server answers {self._server.settings.concurrency} requests at once already", {"Retry-After": "1"})
+            return Problem(503, f"the server already has {self._server.settings.concurrency} requests in progress", {"Retry-After": "1"})
         if sum(name == b"authorization" for name, _ in headers) > 1:
-            return Problem(400, "the header 'Authorization' is given more than once")
+            return Problem(400, "the header 'Authorization' occurs more than once")
         page = scope["method"] == "GET" and (scope["path"] == "/" or scope["path"].startswith(_PAGES))
         fault = foreign_host(headers, self._server.settings) if page else None
         return Problem(403, fault) if fault is not None else None

@@ -38,14 +38,23 @@ _ALWAYS = (401, 403, 429, 500, 503)
 _HEADERS: Mapping[str, Json] = {
     "Idempotency-Key": {
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
-        "description": "The same as the member idempotencyKey.",
+        "description": "Equivalent to the member idempotencyKey.",
     },
     "Prefer": {
         "schema": {"type": "string"},
-        "description": "respond-async leaves it to the workers; wait=N waits so many seconds for the same key's invocation that runs.",
+        "description": (
+            "respond-async queues the invocation for the workers. wait=N waits up to N seconds if an invocation with "
+            "this key is already running."
+        ),
     },
-    "If-Match": {"schema": {"type": "string", "minLength": 1}, "description": "The ETag that was seen; another version by now is 412."},
-    "If-None-Match": {"schema": {"type": "string"}, "description": "ETags that the caller has; the same one by now is 304."},
+    "If-Match": {
+        "schema": {"type": "string", "minLength": 1},
+        "description": "The ETag last received. The response is 412 if the connection has changed since.",
+    },
+    "If-None-Match": {
+        "schema": {"type": "string"},
+        "description": "The ETags that the client has cached. The response is 304 if one is still current.",
+    },
 }
 _CONNECTION = ("showConnection", "replaceConnection", "removeConnection", "testConnection", "showPolicy")
 _INVOCATION = ("showInvocation", "cancelInvocation", "resolveInvocation")
@@ -55,7 +64,7 @@ _LINKS: Mapping[tuple[str, int], tuple[str, str, tuple[str, ...]]] = {
     ("invoke", 202): ("id", "/invocationId", _INVOCATION),
 }
 """Values in a response that other operations take: the parameter, the value's JSON Pointer and the operations."""
-_CHOICE: Json = {"type": "object", "description": "What the chosen action takes: one of the components named <connector>.<action>."}
+_CHOICE: Json = {"type": "object", "description": "The action's inputs: see the component <connector>.<action>."}
 
 
 def document(catalog: Catalog, version: str, operations: Iterable[Operation]) -> Json:
@@ -92,8 +101,8 @@ def _opened(value: Any) -> Any:
 _DATA = {"const", "default", "enum", "examples"}
 _SHAPED = {"properties", "additionalProperties", "patternProperties", "unevaluatedProperties", "$ref", "allOf", "anyOf", "oneOf"}
 
-_ABOUT = "Runs actions of connectors. Refusals are problem details (RFC 9457)."
-_BEARER = "A token of 'jackfield tokens create', or a JWT where the operator says so."
+_ABOUT = "Runs actions of connectors. Errors are problem details (RFC 9457)."
+_BEARER = "A token from 'jackfield tokens create', or a JWT if the operator allows JWTs."
 _SECURITY: Json = {"bearer": {"type": "http", "scheme": "bearer", "description": _BEARER}}
 
 

@@ -51,9 +51,9 @@ def _check_query(request: Request, operation: Operation) -> None:
         if schema is None:
             if not operation.path.startswith("/v1/"):
                 continue
-            raise Problem(400, f"there is no parameter '{name[:80]}' here{did_you_mean(name, operation.query)}")
+            raise Problem(400, f"unknown parameter '{name[:80]}'{did_you_mean(name, operation.query)}")
         if name in seen:
-            raise Problem(400, f"the parameter '{name}' is given twice")
+            raise Problem(400, f"the parameter '{name}' occurs twice")
         seen.add(name)
         fault = _fault(schema, value)
         if fault:
@@ -70,7 +70,7 @@ def _fault(schema: Mapping[str, Any], value: str) -> str | None:
     if value not in schema.get("enum", (value,)):
         return f"must be one of {', '.join(schema['enum'])}"
     if len(value) > schema.get("maxLength", len(value)):
-        return f"may have {schema['maxLength']} characters"
+        return f"must have at most {schema['maxLength']} characters"
     if not re.search(schema.get("pattern", ""), value):
         return "must be a cursor that a list returned"
     return None

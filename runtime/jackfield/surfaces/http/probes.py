@@ -36,7 +36,7 @@ async def metrics(_request: Request, server: ServerContext, identity: Identity) 
     """Serve ``GET /metrics``. The figures cover all workspaces and actions, so it requires a token of the operator's workspace without
     rules."""
     if identity.workspace != DEFAULT or identity.rules:
-        raise Problem(403, f"this needs a token of the workspace '{DEFAULT}' that has no rules")
+        raise Problem(403, f"this needs a token of the workspace '{DEFAULT}' without rules")
     if server.storage.enabled:
         depth = await asyncio.to_thread(lambda: Queue(server.storage.database).depth())
         server.metrics.queued.set(sum(depth.values()))

@@ -22,7 +22,7 @@ _RESERVE = 32
 """Connections beyond the limit, reserved for probes. They have a short head timeout, and other requests on them are refused."""
 _PROBE_HEAD = 2.0
 _RETRY = ("retry-after: 1",)
-_NO_MEMORY = "this process has no memory left"
+_NO_MEMORY = "this process is out of memory"
 
 _LINGER = 2.0
 """Seconds for which the rest of a refused body is still read and discarded. Closing at once would reset the connection, and the caller
@@ -56,7 +56,7 @@ class Bounded(HttpToolsProtocol):
         self._wait(_PROBE_HEAD if self._for_probes else self._limits.head_within)
 
     def _full(self) -> str:
-        return f"the server has {self._limits.max_connections:,} connections already"
+        return f"the server already has {self._limits.max_connections:,} connections"
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the timers of a closed connection."""
@@ -76,7 +76,7 @@ class Bounded(HttpToolsProtocol):
         if self._gone():
             return
         if self._in_head and self._received > self._limits.max_head:
-            self._refuse(431, f"the head of a request may have {self._limits.max_head:,} bytes")
+            self._refuse(431, f"a request's headers must not exceed {self._limits.max_head:,} bytes")
         elif self._timer is None and (self._received or not self._in_head):
             self._wait(self._limits.head_within if self._in_head else self._limits.body_within)
 
@@ -91,13 +91,13 @@ class Bounded(HttpToolsProtocol):
         self._stop()
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > self._limits.max_head:
-            self._refuse(431, f"the head of a request may have {self._limits.max_head:,} bytes")
+            self._refuse(431, f"a request's headers must not exceed {self._limits.max_head:,} bytes")
             return
         if sum(name == b"host" for name, _ in self.headers) != 1 and self.parser.get_http_version() == "1.1":
-            self._refuse(400, "a request of HTTP/1.1 has one header 'Host'")  # RFC 9112 §3.2
+            self._refuse(400, "an HTTP/1.1 request must have exactly one 'Host' header")  # RFC 9112 §3.2
             return
         if any(name == b"transfer-encoding" and value.strip().lower() != b"chunked" for name, value in self.headers):
-            self._refuse(501, "the only transfer coding that is read is 'chunked'")  # RFC 9112 §6.1
+            self._refuse(501, "the only supported transfer coding is 'chunked'")  # RFC 9112 §6.1
             return
         if self._for_probes and self.url.partition(b"?")[0] not in _PROBES:
             self._refuse(503, self._full(), _RETRY)
@@ -127,7 +127,7 @@ class Bounded(HttpToolsProtocol):
         if fault is not None and isinstance(fault.__context__ or fault.__cause__, MemoryError):
             self._refuse(503, _NO_MEMORY, _RETRY)
             return
-        self._refuse(400, "this is not HTTP" if msg.startswith("Invalid HTTP") else msg)
+        self._refuse(400, "the request is not valid HTTP" if msg.startswith("Invalid HTTP") else msg)
 
     def pause_writing(self) -> None:
         """Start the read timeout of a client that reads slower than the server writes."""

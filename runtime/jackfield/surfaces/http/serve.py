@@ -98,8 +98,8 @@ def check_settings(settings: Settings) -> None:
     _check_tls(settings)
     if not settings.loopback and not settings.behind_proxy and settings.certificate is None:
         raise InvalidInvocation(
-            f"'{settings.host}' can be reached from other machines, and tokens would cross the network in clear",
-            hint="Give --certificate and --key, put a proxy that speaks TLS in front and say --behind-proxy, or listen on 127.0.0.1.",
+            f"'{settings.host}' can be reached from other machines, so tokens would cross the network unencrypted",
+            hint="Give --certificate and --key, put a TLS proxy in front and set --behind-proxy, or listen on 127.0.0.1.",
         )
 
 
@@ -178,7 +178,7 @@ def _listener(settings: Settings) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InvalidInvocation(
-            f"cannot listen on {settings.host}:{settings.port}: {reason}", hint="Choose another --port; 0 takes a free one."
+            f"cannot listen on {settings.host}:{settings.port}: {reason}", hint="Choose another --port; 0 picks a free one."
         ) from None
 
 
@@ -215,7 +215,7 @@ class _Regular(logging.Filter):
         """Return whether the record stays an error."""
         if not record.msg.startswith("Cancel %s running task(s)"):
             return True
-        _LOG.info("the time to stop is over: %s requests were given up, and the journal has their outcome", *(record.args or (0,)))
+        _LOG.info("the shutdown timeout expired: %s requests were abandoned; the journal has their outcome", *(record.args or (0,)))
         return False
 
 

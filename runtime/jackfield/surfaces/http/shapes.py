@@ -66,7 +66,7 @@ def _entry(result: Mapping[str, Any]) -> Json:
         resolvedBy=_STRING,
         cancelRequested={
             "type": "boolean",
-            "description": "Somebody asked to cancel it while it ran; what was sent by then runs on.",
+            "description": "Cancellation was requested while it ran. A request already sent is not interrupted.",
         },
         correctedAt=_MOMENT,
         notBefore=_MOMENT,
@@ -88,7 +88,10 @@ _TRIED: Any = {
     "status": {"enum": ["untested", "ok", "failing", "expired"]},
     "lastTest": _object(("at", "steps"), at=_MOMENT, steps={"type": "array", "items": _STEP}),
 }
-_VALUES: Json = {"type": "object", "description": "As the connection type's schema has them; secrets go in, and never out."}
+_VALUES: Json = {
+    "type": "object",
+    "description": "Values that match the connection type's schema. Secrets are accepted but never returned.",
+}
 _TYPE: Json = {
     "type": "string",
     "pattern": "^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?$",
@@ -103,11 +106,11 @@ _CONNECTIONS: dict[str, Json] = {
         name=_NAME, type=_TYPE, values=_VALUES, version={"type": "integer"}, source=_STRING, problem=_STRING, **_TRIED,
     ),
     "Trial": _object(("status", "lastTest"), **_TRIED),
-    "Policies": {"type": "object", "description": "Policies by name, as the connection's type makes them."},
+    "Policies": {"type": "object", "description": "Policies by name; the connection type defines which."},
 }  # fmt: skip
 _EFFECT: Json = {"enum": ["read", "idempotent", "write"]}
 _CATALOGUE: dict[str, Json] = {
-    "Schema": {"type": "object", "description": "A JSON document of its own kind: a JSON Schema, an OpenAPI document."},
+    "Schema": {"type": "object", "description": "A JSON Schema, or an OpenAPI document."},
     "Manifest": _object(
         ("manifestVersion", "key", "title", "version"), closed=False,
         manifestVersion={"const": 1}, key=_STRING, title=_STRING, version=_STRING,
@@ -121,7 +124,7 @@ _CATALOGUE: dict[str, Json] = {
     "FoundAction": _object(
         ("connector", "action", "title", "description", "effect"),
         connector=_STRING, action=_STRING, title=_STRING, description=_STRING, effect=_EFFECT,
-        exact={"type": "boolean", "description": "There, and false, where the action has only some of the words."},
+        exact={"type": "boolean", "description": "False if the action matches only some of the words; otherwise absent."},
     ),
     "Action": _object(
         ("connector", "connectorVersion", "key", "effect", "inputs", "verdict"), closed=False,
@@ -141,7 +144,7 @@ _OTHERS: dict[str, Json] = {
     "Rules": _object((), allow=_PATTERNS, block=_PATTERNS),
     "NewToken": _object(
         ("scope",), scope=_SCOPE, name={"type": "string", "maxLength": 200}, rules=_RULES,
-        expiresAt={**_NULLABLE, "maxLength": 40, "description": "RFC 3339, a date, or a span from now on, such as 90d."},
+        expiresAt={**_NULLABLE, "maxLength": 40, "description": "An RFC 3339 time, a date, or a duration from now, such as 90d."},
     ),
     "Token": _closed(tuple(_TOKEN), {**_TOKEN, "problem": _STRING}),
     "CreatedToken": _closed(("token", *_TOKEN), {"token": {"type": "string", "description": "Shown once."}, **_TOKEN}),

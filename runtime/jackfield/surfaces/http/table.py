@@ -20,8 +20,12 @@ _FLAG: Schema = {"type": "string", "enum": ["true", "false"]}
 _LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 200}
 _EFFECT: Schema = {"type": "string", "enum": ["read", "idempotent", "write"]}
 _STATUS: Schema = {"type": "string", "enum": ["queued", "running", "succeeded", "failed", "in_doubt", "cancelled"]}
-_WHEN: Schema = {"type": "string", "maxLength": 40, "description": "RFC 3339, a date, or a span ago: 2031-01-31T12:00:00Z, 2031-01-31, 7d."}
-_FORCE: Mapping[str, Schema] = {"force": {**_FLAG, "description": "Keep the connection even where its test fails."}, "test": _FLAG}
+_WHEN: Schema = {
+    "type": "string",
+    "maxLength": 40,
+    "description": ("An RFC 3339 time, a date, or a duration before now: 2031-01-31T12:00:00Z, 2031-01-31, 7d."),
+}
+_FORCE: Mapping[str, Schema] = {"force": {**_FLAG, "description": "Save the connection even if its test fails."}, "test": _FLAG}
 
 
 def _page(cursor: str) -> Mapping[str, Schema]:
@@ -36,80 +40,83 @@ _ENTRY_FILTERS: Mapping[str, Schema] = {
     "status": _STATUS, "connector": _TEXT, "action": _TEXT, "connection": _TEXT, "since": _WHEN, "until": _WHEN, "caller": _TEXT,
     "idempotencyKey": {**_TEXT, "maxLength": 255}, "correlationId": _TEXT, "errorCode": _TEXT,
     "label": {**_TEXT, "description": "A label's name, or name=value."},
-    "q": {**_TEXT, "description": "Text in the id, connector, action, connection, caller, key, error code, request id or context."},
+    "q": {**_TEXT, "description": "Text to find in the id, connector, action, connection, caller, key, error code, request id or context."},
 }  # fmt: skip
 _ACTION_FILTERS: Mapping[str, Schema] = {"q": _TEXT, "connector": _TEXT, "effect": _EFFECT}
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
-        "POST", "/v1/invocations", invocations.invoke, "invoke", "invoke", "Run an action, or leave it to the workers.",
+        "POST", "/v1/invocations", invocations.invoke, "invoke", "invoke", "Run an action, or queue it for the workers.",
         {200: "Result", 202: "Queued"}, headers=("Idempotency-Key", "Prefer"), body="Invocation",
         results=(400, 403, 404, 409, 422, 500, 502, 503, 504), problems=(413, 415),
     ),
     Operation(
-        "GET", "/v1/invocations", invocations.listed, "read", "listInvocations", "The journal, newest first.", {200: "EntryList"},
+        "GET", "/v1/invocations", invocations.listed, "read", "listInvocations", "List invocations, newest first.", {200: "EntryList"},
         query={**_ENTRY_FILTERS, **_page(f"({_BY_MOMENT}|{_SEALED})")},
     ),
     Operation(
-        "GET", "/v1/invocations/{id}", invocations.shown, "read", "showInvocation", "An invocation and what it came to.",
+        "GET", "/v1/invocations/{id}", invocations.shown, "read", "showInvocation", "Show an invocation and its Result.",
         {200: "Entry"}, problems=(404,),
     ),
     Operation(
-        "POST", "/v1/invocations/{id}/cancel", invocations.cancel, "invoke", "cancelInvocation", "Cancel what has not been sent.",
+        "POST", "/v1/invocations/{id}/cancel", invocations.cancel, "invoke", "cancelInvocation",
+        "Cancel an invocation that was not sent yet.",
         {202: "Entry"}, problems=(404, 409),
     ),
     Operation(
-        "POST", "/v1/invocations/{id}/resolve", invocations.resolve, "manage", "resolveInvocation", "Settle a doubt by a person's word.",
+        "POST", "/v1/invocations/{id}/resolve", invocations.resolve, "manage", "resolveInvocation", "Resolve an invocation in doubt.",
         {200: "Entry"}, body="Resolution", problems=(404, 409, 413, 415),
     ),
     Operation(
-        "GET", "/v1/connectors", catalogue.connectors, "read", "listConnectors", "What is installed: manifests, or rows.",
+        "GET", "/v1/connectors", catalogue.connectors, "read", "listConnectors",
+        "List the installed connectors: manifests, or summary rows.",
         {200: "ConnectorList", 304: ""}, query={"summary": _FLAG, **_page(_BY_KEY)}, headers=("If-None-Match",),
     ),
     Operation(
-        "GET", "/v1/connectors/{key}", catalogue.connector, "read", "showConnector", "A connector's manifest.",
+        "GET", "/v1/connectors/{key}", catalogue.connector, "read", "showConnector", "Show a connector's manifest.",
         {200: "Manifest", 304: ""}, headers=("If-None-Match",), problems=(404,),
     ),
     Operation(
         "GET", "/v1/connectors/{key}/actions/{action}", catalogue.action_guide, "read", "showAction",
-        "An action, and whether the caller may run it; with 'Accept: text/markdown' a guide to it.",
+        "Show an action and whether the caller may run it. 'Accept: text/markdown' returns a guide.",
         {200: "Action"}, query={"connection": _TEXT}, problems=(404, 406),
     ),
     Operation(
-        "GET", "/v1/connectors/{key}/actions/{action}/schema", catalogue.schema, "read", "showSchema", "The schema of an action's inputs.",
+        "GET", "/v1/connectors/{key}/actions/{action}/schema", catalogue.schema, "read", "showSchema",
+        "Show the schema of an action's inputs.",
         {200: "Schema", 304: ""}, headers=("If-None-Match",), problems=(404,),
     ),
     Operation(
-        "POST", "/v1/connectors/{key}/options/{source}", catalogue.options, "read", "listOptions", "The choices of a form field.",
+        "POST", "/v1/connectors/{key}/options/{source}", catalogue.options, "read", "listOptions", "List the choices of a form field.",
         {200: "OptionList"}, body="OptionsOver", problems=(404, 413, 415, 422, 502, 504),
     ),
     Operation(
-        "GET", "/v1/actions", catalogue.actions, "read", "searchActions", "The actions that fit some words, best first.",
+        "GET", "/v1/actions", catalogue.actions, "read", "searchActions", "Search actions, best match first.",
         {200: "ActionList"}, query={**_ACTION_FILTERS, **_page(_BY_NUMBER)},
     ),
     Operation(
-        "GET", "/v1/connections", connections.listed, "read", "listConnections", "The connections by name, secrets masked.",
+        "GET", "/v1/connections", connections.listed, "read", "listConnections", "List the connections by name, secrets masked.",
         {200: "ConnectionList"}, query={"type": _TEXT, "q": _TEXT, **_page(_BY_KEY)}, problems=(422,),
     ),
     Operation(
-        "POST", "/v1/connections", connections.created, "manage", "createConnection", "Test a connection and keep it.",
+        "POST", "/v1/connections", connections.created, "manage", "createConnection", "Test a connection and save it.",
         {201: "Connection"}, query=_FORCE, body="NewConnection", problems=(409, 413, 415, 422),
     ),
     Operation(
-        "POST", "/v1/connections:test", connections.drafted, "manage", "testDraft", "Test a connection that is not kept.",
+        "POST", "/v1/connections:test", connections.drafted, "manage", "testDraft", "Test connection values without saving them.",
         {200: "Trial"}, body="DraftConnection", problems=(413, 415, 422),
     ),
     Operation(
-        "GET", "/v1/connections/{name}", connections.shown, "read", "showConnection", "A connection, secrets masked.",
+        "GET", "/v1/connections/{name}", connections.shown, "read", "showConnection", "Show a connection, secrets masked.",
         {200: "Connection", 304: ""}, headers=("If-None-Match",), problems=(404, 422),
     ),
     Operation(
         "PUT", "/v1/connections/{name}", connections.replaced, "manage", "replaceConnection",
-        "Give a connection other values. A secret that is left out or masked stays as it is.",
+        "Replace the values of a connection. Omitted or masked secrets are kept.",
         {200: "Connection"}, query=_FORCE, headers=("If-Match",), body="ConnectionUpdate", problems=(404, 409, 412, 413, 415, 422),
     ),
     Operation(
-        "DELETE", "/v1/connections/{name}", connections.removed, "manage", "removeConnection", "Forget a connection and its secrets.",
+        "DELETE", "/v1/connections/{name}", connections.removed, "manage", "removeConnection", "Delete a connection and its secrets.",
         {204: ""}, headers=("If-Match",), problems=(404, 409, 412, 422),
     ),
     Operation(
@@ -117,34 +124,36 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: "Connection"}, problems=(404, 422),
     ),
     Operation(
-        "GET", "/v1/connections/{name}/policy", connections.policy, "read", "showPolicy", "The policies that the provider must have.",
+        "GET", "/v1/connections/{name}/policy", connections.policy, "read", "showPolicy",
+        "Show the policies that the connection needs at the provider.",
         {200: "Policies"}, query={"actions": _LONG, "principal": _LONG}, problems=(404, 422),
     ),
     Operation(
-        "POST", "/v1/files", uploads.upload, "invoke", "uploadFile", "Keep a file, to be named in inputs by its id.",
+        "POST", "/v1/files", uploads.upload, "invoke", "uploadFile", "Upload a file. Inputs refer to it by its id.",
         {201: "File"}, body="*/*", problems=(413, 507),
     ),
     Operation(
-        "GET", "/v1/audit", audit.listed, "manage", "listAudit", "Who changed, tested, exported or signed in to what, newest first.",
+        "GET", "/v1/audit", audit.listed, "manage", "listAudit", "List audit entries (changes, tests, exports, sign-ins), newest first.",
         {200: "AuditEntryList"}, query={"actor": _TEXT, "object": _TEXT, "event": _TEXT, **_page(_BY_NUMBER)}, problems=(503,),
     ),
     Operation(
-        "GET", "/v1/tokens", tokens.listed, "manage", "listTokens", "The workspace's tokens, newest first.",
+        "GET", "/v1/tokens", tokens.listed, "manage", "listTokens", "List the workspace's tokens, newest first.",
         {200: "TokenList"}, query=_page(_BY_MOMENT), problems=(503,),
     ),
     Operation(
-        "POST", "/v1/tokens", tokens.created, "manage", "createToken", "Make a token. Its text is in this answer and nowhere else.",
+        "POST", "/v1/tokens", tokens.created, "manage", "createToken", "Create a token. Only this response contains its text.",
         {201: "CreatedToken"}, body="NewToken", problems=(413, 415, 503),
     ),
     Operation(
-        "DELETE", "/v1/tokens/{id}", tokens.revoked, "manage", "revokeToken", "Refuse a token from now on.",
+        "DELETE", "/v1/tokens/{id}", tokens.revoked, "manage", "revokeToken", "Revoke a token.",
         {204: ""}, problems=(404, 409, 503),
     ),
-    Operation("GET", "/healthz", probes.healthy, None, "health", "The process answers.", {200: "Healthy"}),
-    Operation("GET", "/readyz", probes.ready, None, "readiness", "The database can be used.", {200: "Healthy"}, problems=(503,)),
-    Operation("GET", "/metrics", probes.metrics, "read", "metrics", "Counters, for Prometheus.", {200: "text/plain"}),
+    Operation("GET", "/healthz", probes.healthy, None, "health", "Liveness: the process responds.", {200: "Healthy"}),
+    Operation("GET", "/readyz", probes.ready, None, "readiness", "Readiness: requests are accepted.", {200: "Healthy"}, problems=(503,)),
+    Operation("GET", "/metrics", probes.metrics, "read", "metrics", "Show the metrics for Prometheus.", {200: "text/plain"}),
     Operation(
-        "GET", "/openapi.json", openapi.served, None, "openapi", "This document.", {200: "Schema", 304: ""}, headers=("If-None-Match",),
+        "GET", "/openapi.json", openapi.served, None, "openapi", "Show this document.", {200: "Schema", 304: ""},
+        headers=("If-None-Match",),
     ),
-    Operation("GET", "/docs", openapi.docs, None, "docs", "This document, to read.", {200: "text/html"}),
+    Operation("GET", "/docs", openapi.docs, None, "docs", "Show this document as a web page.", {200: "text/html"}),
 )  # fmt: skip

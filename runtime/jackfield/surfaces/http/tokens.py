@@ -39,7 +39,7 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
         raise Problem(400, "'scope', 'name' and 'expiresAt' must be strings")
     allow, block = _patterns(body.get("rules", {}))
     if len(expires or "") > _LONGEST_MOMENT:
-        raise Problem(400, f"'expiresAt' may have {_LONGEST_MOMENT} characters")
+        raise Problem(400, f"'expiresAt' must have at most {_LONGEST_MOMENT} characters")
 
     def step(tokens: Tokens) -> dict[str, Any]:
         at = moment(expires, server.clock.time(), 1, "'expiresAt'") if expires is not None else None
@@ -64,9 +64,9 @@ async def _done(server: ServerContext, identity: Identity, step: Callable[[Token
     :raises Problem: 403 for a token with rules, which could create one without; 404 and 400 for errors of the step.
     """
     if identity.rules:
-        raise Problem(403, "a token with rules of its own cannot list, make or revoke tokens", code="not_allowed")
+        raise Problem(403, "a token with rules cannot list, create or revoke tokens", code="not_allowed")
     if not server.storage.enabled:
-        raise Problem(503, "this server has no database, and so no tokens")
+        raise Problem(503, "this server has no tokens, because no database is configured")
     tokens = Tokens(server.storage.database, identity.workspace, server.clock, identity.actor)
     try:
         return await server.briefly(lambda: step(tokens))

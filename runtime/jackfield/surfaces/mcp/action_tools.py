@@ -70,7 +70,7 @@ def _inputs(manifest: Manifest, action: ActionManifest) -> Json:
 
 def _ours(manifest: Manifest) -> Json:
     published = invocation_schema()["properties"]
-    about = "The name of the connection to use; list_connections tells them. Not needed where only one fits."
+    about = "The name of the connection to use, from list_connections. Optional if only one fits."
     connection: Json = {"type": "string", "minLength": 1, "description": about} if manifest.connection_types else {}
     return {**({"connection": connection} if connection else {}), "idempotencyKey": published["idempotencyKey"]}
 

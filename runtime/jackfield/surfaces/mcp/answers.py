@@ -54,7 +54,7 @@ def _beside(body: Mapping[str, Any]) -> list[str]:
     whole = _dumped(body)
     if len(whole) <= _LONGEST:
         return [whole]
-    note = f"The JSON above is cut after {_LONGEST:,} of {len(whole):,} characters; the structured content has all of it."
+    note = f"The JSON above is cut after {_LONGEST:,} of {len(whole):,} characters. The structured content is complete."
     return [whole[:_LONGEST], note]
 
 
@@ -64,7 +64,7 @@ def _in_words(result: Result) -> str:
         state = "is in doubt" if result.status == "in_doubt" else f"failed ({result.error.code})"
         return _plain(f"{name} {state}: {_failure(result.error)}")
     if result.meta.dry_run:
-        return f"{name}: the dry run found nothing wrong. Nothing was done."
+        return f"{name}: the dry run succeeded. Nothing was done."
     again = " This is the recorded Result of an earlier call with the same key." if result.meta.replayed else ""
     return f"{name} succeeded.{again}"
 

@@ -26,7 +26,7 @@ __all__ = ["DISCOVERY", "EXECUTE", "look"]
 EXECUTE = "execute_action"
 """The only tool that runs an action; the others are read-only."""
 _STRING: Json = {"type": "string", "minLength": 1, "maxLength": 200}
-_CURSOR: Json = {"type": "string", "description": "What the last page gave as nextCursor."}
+_CURSOR: Json = {"type": "string", "description": "The nextCursor of the previous page."}
 _CONNECTOR: Json = {**_STRING, "description": "A connector's key, such as aws-ses."}
 _MOST = 50
 
@@ -50,10 +50,10 @@ DISCOVERY: tuple[Tool, ...] = (
     Tool(
         name="search_actions",
         title="Search actions",
-        description="Find the action for a task, best first. Where no action has every word, the nearest are given, marked exact: false. "
-        "Without words, all actions.",
+        description="Find actions for a task, best match first. If no action matches every word, the closest are returned, marked "
+        "exact: false. Without a query, all actions are listed.",
         input_schema=closed(
-            query={"type": "string", "maxLength": 200, "default": "", "description": "Words, or a sentence: send an email to a customer."},
+            query={"type": "string", "maxLength": 200, "default": "", "description": "Keywords, such as: send an email to a customer."},
             connector=_CONNECTOR, effect=_EFFECT, limit=_limit(20), cursor=_CURSOR,
         ),
         output_schema=listing(_ROW),
@@ -62,17 +62,17 @@ DISCOVERY: tuple[Tool, ...] = (
     Tool(
         name="get_action_guide",
         title="Get the guide to an action",
-        description="What an action takes, whether you may run it, and examples. Read it before you run an action for the first time.",
+        description="Get an action's inputs, examples, and whether you may run it. Read this before you run an action for the first time.",
         input_schema=closed(
             ("connector", "action"), connector=_CONNECTOR, action={**_STRING, "description": "An action's key, such as sendEmail."},
-            connection={**_STRING, "description": "A connection's name: whether you may run the action over it."},
+            connection={**_STRING, "description": "A connection's name, to check whether you may run the action with it."},
         ),
         annotations=annotated("read", open_world=False),
     ),
     Tool(
         name="list_connections",
         title="List connections",
-        description="The connections that actions may be run over, by name. Their values and secrets are not told.",
+        description="List the connections that actions can use, by name. Values and secrets are not returned.",
         input_schema=closed(
             connector={**_CONNECTOR, "description": "Only connections that serve this connector."}, limit=_limit(_MOST), cursor=_CURSOR,
         ),
@@ -83,8 +83,9 @@ DISCOVERY: tuple[Tool, ...] = (
         name=EXECUTE,
         title="Execute an action",
         description=(
-            "Run an action. Give an idempotencyKey with whatever must not happen twice: the same key and request give the recorded Result "
-            "again. A Result with the status in_doubt may have taken effect: do not run it again unasked. dryRun checks and sends nothing."
+            "Run an action. Give an idempotencyKey for anything that must not happen twice: repeating the request with its key "
+            "returns the recorded Result. If the status is in_doubt, the action may have taken effect: do not run it again unasked. "
+            "dryRun validates without running the action."
         ),
         input_schema=invocation_schema(),
         output_schema=result_schema(),
@@ -111,18 +112,18 @@ async def look(visit: CallContext, name: str, arguments: Mapping[str, Any], *, s
 
 def _refused(details: tuple[Detail, ...], count: int) -> InvalidInput:
     text = "1 argument is not valid" if count == 1 else f"{count} arguments are not valid"
-    return InvalidInput(text, details=details, hint="The tool's inputSchema says what it takes.")
+    return InvalidInput(text, details=details, hint="See the tool's inputSchema.")
 
 
 async def _search(visit: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
     cursor = given.get("cursor", "0")
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 9):
-        raise _refused((Detail("/cursor", "is not what a page gave as nextCursor"),), 1)
+        raise _refused((Detail("/cursor", "is not the nextCursor of a page"),), 1)
     rows, end = await visit.briefly(lambda: _found(visit, given, int(cursor)))
-    lines = [f"{row.connector}.{row.action}: {row.title} ({row.effect})" for row in rows] or ["No action fits."]
+    lines = [f"{row.connector}.{row.action}: {row.title} ({row.effect})" for row in rows] or ["No action matches."]
     near = next((place for place, row in enumerate(rows) if not row.exact), None)
     if near is not None:
-        lines.insert(near, "Near matches, which have only some of the words:")
+        lines.insert(near, "Partial matches:")
     return {"items": [row.to_json() for row in rows], "nextCursor": None if end is None else str(end)}, "\n".join(lines)
 
 
@@ -143,7 +144,7 @@ async def _guide(visit: CallContext, given: Mapping[str, Any]) -> tuple[Json, st
 
 async def _connections(visit: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
     rows, cursor = await visit.briefly(lambda: _rows(visit, given))
-    lines = [f"{row['name']} ({row['type']}): {row['status']}" for row in rows] or ["There is no connection."]
+    lines = [f"{row['name']} ({row['type']}): {row['status']}" for row in rows] or ["No connections."]
     return {"items": rows, "nextCursor": cursor}, "\n".join(lines)
 
 

@@ -87,7 +87,9 @@ class Door:
         try:
             return await asyncio.shield(self._loading)
         except ImportError as error:
-            raise Problem(501, f"MCP is an extra, and '{error.name}' is missing: pip install 'jackfield[mcp]'") from None
+            raise Problem(
+                501, f"MCP needs the extra 'mcp': the package '{error.name}' is not installed: pip install 'jackfield[mcp]'"
+            ) from None
 
     def _cancel(self, request: Request, identity: Identity, message: Mapping[str, Any]) -> None:
         params = message.get("params")

@@ -15,16 +15,14 @@ _MOST = 20
 """Number of connectors named; a model reads this text before each task."""
 _LOOK = """\
 1. search_actions finds the action for a task.
-2. get_action_guide says what it takes. Read it before the first call.
-3. list_connections names the accounts that it can be run over; needed where there are several."""
-_ONLY_LOOK = (
-    "This token may look and run nothing: there is no tool for that. To run an action, the person needs a token with the scope 'invoke'."
-)
+2. get_action_guide describes its inputs. Read it before the first call.
+3. list_connections lists the connections that it can use. Choose one if there are several."""
+_ONLY_LOOK = "This token is read-only, so there is no tool to run actions. To run one, the person needs a token with the scope 'invoke'."
 _RUN = """\
-4. execute_action runs it and gives a Result: status, output or error, meta.
+4. execute_action runs it and returns a Result: status, output or error, meta.
 Effects: read changes nothing; idempotent may be repeated; write must not be repeated unasked.
-Give an idempotencyKey with each write, and the same one when you ask again. Where the status is in_doubt it may have taken effect: tell the
-person, and do not run it again. An error says where (a JSON Pointer) and what to do next (hint)."""
+Give an idempotencyKey with each write, and the same key when you repeat it. If the status is in_doubt, it may have taken effect: tell the
+person, and do not run it again. An error names the invalid value (a JSON Pointer) and the next step (hint)."""
 
 
 def instructions(visit: CallContext) -> str:
@@ -32,7 +30,7 @@ def instructions(visit: CallContext) -> str:
     found = [f"{manifest.title} ({manifest.key})" for manifest in visit.catalog.manifests()]
     more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
     named = (
-        f"jackfield runs actions of these connectors: {', '.join(found[:_MOST])}{more}." if found else "No connector can be used here yet."
+        f"jackfield runs actions of these connectors: {', '.join(found[:_MOST])}{more}." if found else "No connectors are available yet."
     )
     runs = visit.caller.scope is None or may(visit.caller.scope, "invoke")
     does = "runs" if runs else "knows"

@@ -30,7 +30,7 @@ def _shown(name: str) -> Json:
 def invocation_schema() -> Json:
     """Return the input schema of ``execute_action``: an Invocation (docs/reference/invocation.md)."""
     found = _shown("invocation")
-    found["properties"]["inputs"]["description"] = "What the action takes, as get_action_guide tells it."
+    found["properties"]["inputs"]["description"] = "The action's inputs, as described by get_action_guide."
     return found
 
 

@@ -150,7 +150,7 @@ async def _progress(visit: CallContext, context: ServerRequestContext[Any, Any])
     async def report() -> None:
         for number in itertools.count(1):
             await asyncio.sleep(_EVERY)
-            await context.session.report_progress(number * _EVERY, message="The action runs.")
+            await context.session.report_progress(number * _EVERY, message="The action is running.")
 
     reporting = asyncio.ensure_future(report())
     try:

@@ -100,7 +100,7 @@ class Wire:
         known = identifier if isinstance(identifier, str | int) and not isinstance(identifier, bool) else None
         text = "the line is not a JSON-RPC 2.0 message: one object with 'jsonrpc', 'method' and, in a request, 'id'"
         if isinstance(found, dict) and found.get("jsonrpc") == "2.0" and isinstance(found.get("method"), str):
-            text = "the message cannot be read: it is nested too deep, or its members have other types than JSON-RPC 2.0 gives them"
+            text = "the message is invalid: it is nested too deeply, or its members have the wrong types for JSON-RPC 2.0"
         await self._refuse(INVALID_REQUEST, text, known)
 
     async def _refuse(self, code: int, text: str, identifier: str | int | None = None) -> None:
@@ -248,7 +248,7 @@ async def _serve(visit: CallContext, calls: _Calls, grace: float) -> None:
 
     def leave() -> None:
         calls.leave()
-        _LOG.info("told to stop: what was sent may take %g seconds to end", grace)
+        _LOG.info("stopping: requests already sent have %g seconds to finish", grace)
         if not leaving:
             leaving.append(asyncio.ensure_future(_left(visit.runtime, talking, grace)))
 

@@ -107,7 +107,7 @@ def take_room(request: Request, more: int, size: int) -> None:
     share: BodyShare | None = request.scope.get("jackfield.room")
     if size <= _SMALL or share is None or share.takes(more):
         return
-    detail = f"the bodies of the requests under way have {share.of:,} bytes together already"
+    detail = f"the bodies of the requests in progress already total {share.of:,} bytes"
     raise Problem(503, detail, {"Retry-After": "1", "Connection": "close"})
 
 

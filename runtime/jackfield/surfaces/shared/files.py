@@ -103,7 +103,7 @@ class Files:
         except OSError:
             raise _no_disk() from None
         if used is None:
-            raise Problem(507, f"the workspace may have {self._count:,} files", {"Connection": "close"})
+            raise Problem(507, f"the workspace already has the maximum of {self._count:,} files", {"Connection": "close"})
         try:
             about = await self._kept_as(workspace, folder / identifier, pieces, self._cap - used, content_type)
             size = about["size"]
@@ -163,9 +163,9 @@ class Files:
         _check_there([place for place in places if sizes[place.identifier] is None])
         weight = sum(sizes[place.identifier] or 0 for place in places)
         if weight > self._together:
-            text = f"the files of an invocation may have {self._together:,} bytes together, and these have {weight:,}"
-            details = [Detail(f"{place.path}/file", "is one of several files that are too large together") for place in places]
-            raise InvalidInput(text, details=details, hint="Name fewer files, or smaller ones.")
+            text = f"the files of an invocation must not exceed {self._together:,} bytes in total; these have {weight:,}"
+            details = [Detail(f"{place.path}/file", "is one of several files that together exceed the limit") for place in places]
+            raise InvalidInput(text, details=details, hint="Use fewer or smaller files.")
         return weight
 
     def sweep(self) -> int:
@@ -190,7 +190,7 @@ class Files:
             if size > self._limit:
                 raise TooLarge(self._limit)
             if size > room:
-                raise Problem(507, f"the files of the workspace may have {self._cap:,} bytes together", {"Connection": "close"})
+                raise Problem(507, f"the workspace's files must not exceed {self._cap:,} bytes in total", {"Connection": "close"})
             waiting += piece
             while len(waiting) > CHUNK:
                 await asyncio.to_thread(file.write, bytes(waiting[:CHUNK]))
@@ -230,12 +230,12 @@ class Files:
 def _check_there(missing: list[Place]) -> None:
     if missing:
         count = "1 input is" if len(missing) == 1 else f"{len(missing)} inputs are"
-        details = [Detail(f"{place.path}/file", "there is no such file, or it has expired") for place in missing]
+        details = [Detail(f"{place.path}/file", "the file does not exist or has expired") for place in missing]
         raise InvalidInput(f"{count} not valid", details=details, hint="Upload it again: POST /v1/files.")
 
 
 def _no_disk() -> Problem:
-    return Problem(507, "the file cannot be kept: the disk is full or cannot be written")
+    return Problem(507, "the file cannot be stored: the disk is full or not writable")
 
 
 def _written(path: Path, about: dict[str, Any]) -> None:

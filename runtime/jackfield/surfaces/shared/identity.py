@@ -53,7 +53,7 @@ class Identity:
         :raises Problem: 403 if it is not.
         """
         if not may(self.scope, scope):
-            raise Problem(403, f"this needs the scope '{scope}', and the token has '{self.scope}'")
+            raise Problem(403, f"this needs the scope '{scope}', but the token has '{self.scope}'")
 
 
 NOBODY = Identity("", "", "read", Rules())
@@ -91,10 +91,10 @@ class Identities:
         if not text:
             raise Problem(401, "a bearer token is missing: 'Authorization: Bearer …'", _ASK)
         if not self._storage.enabled and self._jwt is None:
-            raise Problem(503, "this server has no database, and so knows no tokens")
+            raise Problem(503, "token authentication needs a database, and none is configured")
         found = self.find(text)
         if found is None:
-            raise Problem(401, "the bearer token is not known, has expired or was revoked", _ASK)
+            raise Problem(401, "the bearer token is unknown, expired or revoked", _ASK)
         return found
 
     def find(self, text: str) -> Identity | None:

@@ -128,7 +128,7 @@ class Jwts:
         """Abandon a fetch that takes too long; it runs on, and its keys still count."""
         if self._fetching is fetching and not fetching.done():
             self._given_up.append(fetching)
-            self._ended({}, f"they did not come within {_PATIENCE:g} seconds")
+            self._ended({}, f"they did not arrive within {_PATIENCE:g} seconds")
 
     def _fetch(self, fetching: Future[None]) -> None:
         keys, reason = dict[str, Any](), "an unexpected error"
@@ -178,13 +178,13 @@ def _document(url: str) -> Any:
     asked = Request(url, headers={"Accept": "application/json", "Accept-Encoding": "identity"})  # noqa: S310 (the operator's URL)
     with urlopen(asked, timeout=_TIMEOUT) as answer:  # noqa: S310 (as above)
         if answer.headers.get("Content-Encoding", "identity") != "identity":
-            raise ValueError("they are compressed, which was not asked for")
+            raise ValueError("they are compressed, which was not requested")
         while piece := answer.read1(65_536):
             text += piece
             if len(text) > _LARGEST:
                 raise ValueError(f"they have more than {_LARGEST:,} bytes")
             if time.monotonic() > ends:
-                raise TimeoutError(f"they did not come within {_TIMEOUT:g} seconds")
+                raise TimeoutError(f"they did not arrive within {_TIMEOUT:g} seconds")
     return json.loads(text)
 
 

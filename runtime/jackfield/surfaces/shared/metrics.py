@@ -35,18 +35,22 @@ class Metrics:
         labels = ("connector", "action", "status")
         self.invocations = Counter("jackfield_invocations", "Invocations that ended.", labels, registry=self.registry)
         self.seconds = Histogram(
-            "jackfield_invocation_seconds", "Seconds from admitted to settled.", labels[:2], buckets=_BUCKETS, registry=self.registry
+            "jackfield_invocation_seconds",
+            "Seconds from admission to the final outcome.",
+            labels[:2],
+            buckets=_BUCKETS,
+            registry=self.registry,
         )
         self.requests = Counter("jackfield_http_requests", "HTTP requests answered.", ("method", "status"), registry=self.registry)
         self.running = Gauge(
-            "jackfield_invocations_running", "Invocations that run now.", registry=self.registry, multiprocess_mode="livesum"
+            "jackfield_invocations_running", "Invocations running now.", registry=self.registry, multiprocess_mode="livesum"
         )
         self.leases = Counter(
             "jackfield_credential_leases", "Credentials asked of providers, such as STS sessions.", ("outcome",), registry=self.registry
         )
         self._leased: dict[str, int] = {}
         self.queued = Gauge(
-            "jackfield_queue_depth", "Invocations that wait for a worker.", registry=self.registry, multiprocess_mode="mostrecent"
+            "jackfield_queue_depth", "Queued invocations waiting for a worker.", registry=self.registry, multiprocess_mode="mostrecent"
         )
 
     def note(self, result: Result) -> None:

@@ -42,7 +42,7 @@ def check_origins(origins: Iterable[str]) -> None:
         if origin != "*" and (not _ORIGIN.match(origin) or origin.endswith(_NEVER_SENT.get(origin.partition(":")[0], " "))):
             raise InvalidInvocation(
                 f"--origin '{origin[:200]}' is not an origin as browsers send it",
-                hint="Write scheme and host, and the port where it is not the scheme's own: https://app.example, http://localhost:3000.",
+                hint="Write scheme and host, and the port unless it is the scheme's default: https://app.example, http://localhost:3000.",
             )
 
 

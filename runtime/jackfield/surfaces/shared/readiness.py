@@ -39,7 +39,7 @@ class Readiness:
     async def fault(self) -> str | None:
         """Return why the process is not ready; None if it is. Wait briefly for a process that has just started."""
         if self.warm_up is None or not (self.warm_up.done() or (await asyncio.wait({self.warm_up}, timeout=_PATIENCE))[0]):
-            return "the catalog is being read"
+            return "the catalog is being loaded"
         if not self._storage.enabled:
             return None
         if self._looking is None and self._clock.monotonic() >= self._until:
@@ -56,7 +56,7 @@ class Readiness:
                 self._threads = Threads(1, "jackfield-ready")
             self._fault = await asyncio.get_running_loop().run_in_executor(self._threads, self._found)
         except (MemoryError, RuntimeError) as error:
-            self._fault = f"the database cannot be looked at: {exhausted(error) or error}"
+            self._fault = f"the database cannot be checked: {exhausted(error) or error}"
         finally:
             self._until = self._clock.monotonic() + _FRESH
             self._looking = None

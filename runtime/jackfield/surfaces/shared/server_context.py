@@ -100,7 +100,7 @@ class ServerContext:
         :raises Problem: 429 if it is used up.
         """
         if not self._rates.takes(f"{identity.workspace}/{identity.id}".encode()):
-            raise Problem(429, f"a token may make {self.settings.rate:g} requests a second", {"Retry-After": "1"})
+            raise Problem(429, f"rate limit exceeded: {self.settings.rate:g} requests per second per token", {"Retry-After": "1"})
 
     async def opened(self, workspace: str) -> Jackfield:
         """Return the workspace's runtime with its journal open; a slow first opening runs in a thread."""
@@ -130,7 +130,7 @@ class ServerContext:
             for name in _FIRST_CALL:
                 importlib.import_module(name)
         except MemoryError as error:  # the calls that need it will say so
-            _LOG.warning("not everything that the first call needs could be loaded: %s", error)
+            _LOG.warning("the warm-up for the first call failed in part: %s", error)
 
     def wake(self) -> None:
         """Notify the workers of a queued invocation."""

@@ -49,7 +49,7 @@ class Workflow:
         elif "do" in content:
             yield from tasks_of_do(content["do"])
         else:
-            raise TaskError("it has neither 'steps' nor 'do'")
+            raise TaskError("it needs 'steps' or 'do'")
 
 
 def read_workflows(documents: Iterable[Document]) -> list[Workflow]:
@@ -66,7 +66,7 @@ def find_workflow(workflows: Sequence[Workflow], name: str | None, faults: Seque
 
     :raises InvalidInvocation: if there is none, several match, or it is not enabled.
     """
-    unread = f" Not all of the file can be read: {'; '.join(faults[:3])}." if faults else ""
+    unread = f" Parts of the file cannot be read: {'; '.join(faults[:3])}." if faults else ""
     if name is not None:
         found = _named(workflows, name, without, unread)
     elif len(workflows) == 1:
@@ -86,10 +86,10 @@ def _named(workflows: Sequence[Workflow], name: str, without: str, unread: str) 
     if not found:
         tail = did_you_mean(name, [label for item in workflows for label in (item.key, item.name)])
         hint = without if without and not workflows else f"The file has {_listed(workflows) or 'none'}."
-        raise InvalidInvocation(f"there is no workflow '{name[:100]}'{tail}", hint=f"{hint}{unread}")
+        raise InvalidInvocation(f"no workflow is named '{name[:100]}'{tail}", hint=f"{hint}{unread}")
     if len(found) > 1:
         places = " and ".join(item.place for item in found[:10])
-        raise InvalidInvocation(f"{len(found)} workflows are called '{name[:100]}': {places}", hint="Rename all but one of them.")
+        raise InvalidInvocation(f"{len(found)} workflows are named '{name[:100]}': {places}", hint="Rename all but one of them.")
     return found[0]
 
 

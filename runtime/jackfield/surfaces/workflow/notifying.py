@@ -107,7 +107,7 @@ def invocations(words: Mapping[str, Any], provider: Provider, *, strict: bool) -
     alias = provider.alias
     unknown = sorted(name for name in words if name not in _OURS and name not in alias.inputs)
     if unknown:
-        _LOG.warning("a notification does not use: %s", ", ".join(unknown))
+        _LOG.warning("a notification ignores: %s", ", ".join(unknown))
     rest = {name: value for name, value in words.items() if name in alias.inputs and name not in _OURS and value}
     shared = inputs_of(alias, {**rest, "subject": words.get("subject") or SUBJECT, **texts})
     single = words.get("fanout") == "single" or any(words.get(name) for name in _TO_ALL)

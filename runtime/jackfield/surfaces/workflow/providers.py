@@ -49,8 +49,8 @@ class Providers:
         alias = self._alias(stored)
         if alias is None:
             raise InvalidInvocation(
-                f"the connection '{stored.name}' of the type '{stored.type}' cannot notify",
-                hint="Use a connection of a connector that declares it among its aliases.",
+                f"the connection '{stored.name}' of the type '{stored.type}' cannot send notifications",
+                hint="Use a connection whose connector declares a notifier alias.",
             )
         supported = alias.raw.get("kind")
         if kind is not None and kind not in (supported, alias.key):

@@ -85,7 +85,7 @@ class Run:
             task = self.tasks[at]
             target = self._step(task)
             at = None if target in END else at + 1 if target in (None, "continue") else places[str(target)]
-        self._failed({"name": "then", "task": "switch"}, InvalidInvocation(f"the workflow took more than {_MOST:,} tasks"))
+        self._failed({"name": "then", "task": "switch"}, InvalidInvocation(f"the workflow ran more than {_MOST:,} tasks"))
         return self.outcome
 
     def _step(self, task: Task) -> str | None:

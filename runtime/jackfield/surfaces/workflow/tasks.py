@@ -62,10 +62,10 @@ def tasks_of_do(do: object) -> Iterator[Task]:
     """
     items = [{name: task} for name, task in do.items()] if isinstance(do, Mapping) else do
     if not isinstance(items, list):
-        raise TaskError("do: must be a list of tasks by name")
+        raise TaskError("do: must be a list of named tasks")
     for number, item in enumerate(items):
         if not isinstance(item, Mapping) or len(item) != 1:
-            raise TaskError(f"do[{number}]: must be an object of one task by its name")
+            raise TaskError(f"do[{number}]: must be an object with one member, the task's name")
         ((name, task),) = item.items()
         if not isinstance(task, Mapping):
             raise TaskError(f"do[{number}].{name}: must be an object")
@@ -80,11 +80,11 @@ def check_targets(tasks: Sequence[Task]) -> None:
     names = [task.name for task in tasks]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise TaskError(f"two tasks are called '{twice[:80]}'")
+        raise TaskError(f"two tasks are named '{twice[:80]}'")
     for task in tasks:
         for target in (task.then, *(then for _, _, then in task.cases)):
             if target is not None and target not in _DIRECTIVES and target not in names:
-                raise TaskError(f"'{task.name[:80]}': then: there is no task '{target[:80]}'")
+                raise TaskError(f"'{task.name[:80]}': then: no task is named '{target[:80]}'")
 
 
 def _dsl_task(name: str, task: Mapping[str, Any], at: str) -> Task:
@@ -108,14 +108,14 @@ def _dsl_task(name: str, task: Mapping[str, Any], at: str) -> Task:
 
 def _cases(cases: object, at: str) -> Iterator[tuple[str, str | None, str]]:
     if not isinstance(cases, list):
-        raise TaskError(f"{at}.switch: must be a list of cases by name")
+        raise TaskError(f"{at}.switch: must be a list of named cases")
     for number, item in enumerate(cases):
         here = f"{at}.switch[{number}]"
         if not isinstance(item, Mapping) or len(item) != 1:
-            raise TaskError(f"{here}: must be an object of one case by its name")
+            raise TaskError(f"{here}: must be an object with one member, the case's name")
         ((name, case),) = item.items()
         if not isinstance(case, Mapping) or not isinstance(case.get("then"), str):
-            raise TaskError(f"{here}.{name}: must be an object with 'then', and 'when' but for the default")
+            raise TaskError(f"{here}.{name}: must be an object with 'then' and, unless it is the default, 'when'")
         yield str(name), _condition(case.get("when"), f"{here}.{name}.when"), case["then"]
 
 
