@@ -38,6 +38,10 @@ _VARIABLES = {
         "Connection files and folders, separated by `:` (`;` on Windows). `$NAME` is an environment variable that holds a document.",
         "none",
     ),
+    "JACKFIELD_KUBERNETES_SECRETS": (
+        "The folder in which Kubernetes Secrets are mounted, one folder for each, for Dapr components that refer to them.",
+        "`/etc/jackfield/secrets`",
+    ),
     "JACKFIELD_WORKSPACE": ("The workspace of commands and of the library. It must exist.", "`default`, which always exists"),
     "JACKFIELD_LOG": ("The format of the log on stderr: `console`, or `json` for one object per line.", "`console`"),
     "JACKFIELD_LOG_LEVEL": ("`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`.", "`WARNING`"),
@@ -53,7 +57,7 @@ _FOREIGN = {
     ),
     "PROMETHEUS_MULTIPROC_DIR": ("The folder in which worker processes share their metrics.", "a temporary folder"),
     "VAULT_ADDR": (
-        "HashiCorp Vault, for `$vault` references; also `VAULT_TOKEN`, `VAULT_TOKEN_FILE`, `VAULT_NAMESPACE`, `VAULT_CACERT`.",
+        "HashiCorp Vault; also `VAULT_TOKEN`, `VAULT_TOKEN_FILE`, `VAULT_NAMESPACE`, `VAULT_CACERT`, `VAULT_CACERT_BYTES`, `VAULT_CAPATH`.",
         "none",
     ),
     "AWS_*": ("AWS's own variables: region, credentials, endpoints, proxies, certificate bundle.", "AWS's own"),

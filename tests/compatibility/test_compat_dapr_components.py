@@ -11,9 +11,11 @@ import pytest
 
 from foreign_files import connection, inputs, loaded, problem, write
 from jackfield.connections.foreign import Problem
+from jackfield.surfaces.dapr import Components
 from sidecars import bindings_of, component, sidecar
 
-HEAD = "apiVersion: dapr.io/v1alpha1\nkind: Component\n"
+DAPR = "apiVersion: dapr.io/v1alpha1\n"
+HEAD = f"{DAPR}kind: Component\n"
 
 
 def store(kind: str = "local.file", name: str = "vault", **metadata: str) -> str:
@@ -191,7 +193,7 @@ def test_d15_a_store_that_is_not_there_stops_the_start(folder: Path) -> None:
     [
         (store(secretsFile="nowhere.json"), "secretsFile 'nowhere.json': it cannot be read"),
         (store(), "'secretsFile' must be the path"),
-        (store("kubernetes"), "the secret store 'secretstores.kubernetes' is not known"),
+        (store("azure.keyvault"), "the secret store 'secretstores.azure.keyvault' is not known"),
         (store(secretsFile="broken.json"), "secretsFile 'broken.json': it is not JSON"),
         (store(secretsFile="list.json"), "secretsFile 'list.json': it must hold an object"),
     ],
@@ -263,7 +265,7 @@ def test_a_component_may_be_missing_if_it_says_so(folder: Path) -> None:
 
 
 def test_a_folder_has_its_yaml_files_only(folder: Path) -> None:
-    """Other files and sub-folders are not read; documents of other kinds belong to Dapr and not to us."""
+    """Other files and sub-folders are not read; documents of other kinds belong to Dapr and not to us, and are named."""
     write(folder, "notes.txt", "not: [yaml")
     write(folder, "secrets.json", "{}")
     (folder / "sub").mkdir()
@@ -271,7 +273,8 @@ def test_a_folder_has_its_yaml_files_only(folder: Path) -> None:
     write(folder, "a.YML", component())
     write(folder, "other.yaml", "apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata: {name: c}\nspec: {}\n---\n# nothing\n")
     found = bindings_of(folder)
-    assert (set(found.by_name), found.problems) == ({"outbox"}, ())
+    assert set(found.by_name) == {"outbox"}
+    assert [item.text for item in found.problems] == ["other.yaml, document 1: the Configuration 'c' is not used: only components are"]
 
 
 # What is wrong
@@ -328,6 +331,79 @@ def test_a_fault_names_file_document_and_field(folder: Path, text: str, says: st
     assert [item.name for item in found.files()] == ["first", "last"]
     assert found.problems[0].startswith("a.yaml, document 2: ")
     assert says in found.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("*****************", "a.yaml: it is not YAML: a placeholder of asterisks is in place of the value at line 9, column 31"),
+        ('"*****"', "'accessKey' is still the placeholder *****: replace it by the value"),
+        ("<your-access-key-id>", "'accessKey' is still the placeholder <your-access-key-id>: replace it by the value"),
+    ],
+)
+def test_a_placeholder_is_named_as_one(folder: Path, value: str, says: str) -> None:
+    """The document's example, pasted as it stands, says that its values are placeholders; none of them is used."""
+    write(folder, "a.yaml", component().replace('"AKIDAPR"', value))
+    found = Components(str(folder)).read({})
+    assert found.by_name == {}
+    assert says in found.problems[0].text
+
+
+def test_an_address_in_angle_brackets_is_no_placeholder(folder: Path) -> None:
+    """An address may stand in angle brackets."""
+    assert connection(write(folder, "a.yaml", component(emailFrom="<ops@sender.test>"))).values["sender"] == "<ops@sender.test>"
+
+
+def test_a_missing_region_is_told_at_the_start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no source has a region, the start says so in the component's own word, and names the variables that may have one."""
+    write(folder, "a.yaml", component(region=""))
+    (found,) = bindings_of(folder).problems
+    told = "a.yaml: component 'outbox': 'region' is missing, and AWS_REGION or AWS_DEFAULT_REGION is not set: its calls will be refused"
+    assert (found.text, found.fatal) == (told, False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    assert bindings_of(folder).problems == ()
+
+
+@pytest.mark.parametrize(("version", "there"), [("v1", True), ("V1", True), ("v0", True), ("v2", False), ("1", False)])
+def test_only_the_first_version_is_there(folder: Path, version: str, there: bool) -> None:
+    """A sidecar knows bindings.aws.ses in version v1 (and takes v0 for it); with another one it does not start."""
+    write(folder, "a.yaml", component().replace("version: v1", f"version: '{version}'"))
+    found = bindings_of(folder)
+    assert bool(found.by_name) is there
+    assert [(item.text, item.fatal) for item in found.problems] == (
+        [] if there else [(f"a.yaml: component 'outbox': spec.version: 'bindings.aws.ses' has no version '{version}'; it has v1", True)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        (
+            "r.yaml",
+            "apiVersion: dapr.io/v1alpha1\nkind: Resiliency\nmetadata: {name: r}\nspec: {}\n",
+            "r.yaml: the Resiliency 'r' is not used",
+        ),
+        (
+            "c.yaml",
+            "apiVersion: dapr.io/v1alpha1\nkind: Configuration\nspec: {}\n",
+            "c.yaml: the Configuration is not used: only components are",
+        ),
+        ("l.yaml", "apiVersion: v1\nkind: List\nitems: []\n", "l.yaml: kind: a 'List', as kubectl prints it, is not read"),
+        ("k.yaml", f"{DAPR}kind: Komponent\n", "k.yaml: kind: must be 'Component', not 'Komponent'"),
+        ("j.json", '{"apiVersion": "dapr.io/v1alpha1", "kind": "Component"}', "j.json: the component is not read"),
+    ],
+)
+def test_every_document_that_is_passed_over_is_told(folder: Path, name: str, text: str, says: str) -> None:
+    """What lies in the folder and does nothing is named, with its file; the component beside it is served."""
+    write(folder, "a.yaml", component())
+    write(folder, "notes.txt", "kind: Component")
+    write(folder, "secrets.json", '{"kind": "x"}')
+    write(folder, name, text)
+    found = Components(str(folder)).read({})
+    assert set(found.by_name) == {"outbox"}
+    (told,) = found.problems
+    assert says in told.text
+    assert not told.fatal
 
 
 def test_a_fault_tells_no_value(folder: Path) -> None:

@@ -28,6 +28,7 @@ _DAPR = {
     "lists": ["emailTo", "emailCc", "emailBcc"],
     "separator": ";",
     "defaults": {"region": ["$AWS_REGION", "$AWS_DEFAULT_REGION"]},
+    "expected": ["region"],
     "refused": {"trustAnchorArn": _ANYWHERE, "trustProfileArn": _ANYWHERE},
     "needed": ["emailFrom", "emailTo", "subject"],
     "data": "html",

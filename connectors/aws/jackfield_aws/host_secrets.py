@@ -1,17 +1,20 @@
 """Secrets stored in AWS: ``{"$awsSecretsManager": {"secretId": "acme/ses", "key": "secretAccessKey"}}`` and ``{"$awsParameterStore": …}``.
 
 A jackfield plugin (hook ``resolve_secret``). Secrets are read with the identity of the machine that jackfield runs on and AWS's own
-variables and files; the runtime caches them for five minutes.
+variables and files; the runtime caches them for five minutes. The secret stores ``secretstores.aws.secretmanager`` and
+``secretstores.aws.parameterstore`` of Dapr may bring an access key, a region and an endpoint of their own.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.connector import JackfieldError, hookimpl
+from jackfield_aws.keys import Keys
 from jackfield_aws.regions import normal_region
 from jackfield_aws.sessions import Ambient, ClientSpec, make_client
 
@@ -26,6 +29,10 @@ _MEMBERS = {
     _PARAMETER_STORE: frozenset({"name", "key", "region"}),
 }
 _NAMED = {_SECRETS_MANAGER: "secretId", _PARAMETER_STORE: "name"}
+_STORES = {"secretstores.aws.secretmanager": _SECRETS_MANAGER, "secretstores.aws.parameterstore": _PARAMETER_STORE}
+_STORE_MEMBERS = frozenset(
+    {"region", "accesskey", "secretkey", "sessiontoken", "endpoint", "prefix", "multiplekeyvaluespersecret", "multiplekeyspersecret"}
+)
 _MISSING = {"ResourceNotFoundException", "ParameterNotFound", "ParameterVersionNotFound"}
 _DENIED = {"AccessDeniedException", "AccessDenied"}
 
@@ -36,11 +43,40 @@ def resolve_secret(kind: str, reference: object) -> str | None:
 
     :raises ValueError: if the reference is invalid, or AWS does not return the secret; the message contains no secret.
     """
+    if kind in _STORES and isinstance(reference, Mapping):
+        return _from_store(_STORES[kind], reference)
     if kind not in _MEMBERS:
         return None
     wanted = _wanted(kind, reference)
-    read = _from_secrets_manager if kind == _SECRETS_MANAGER else _from_parameter_store
-    return _part(_answered(kind, wanted, read), wanted.get("key"))
+    return _part(_answered(kind, wanted, _Signing()), wanted.get("key"))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Signing:
+    """Identity that reads a secret (default: the machine's), and an endpoint other than AWS's own."""
+
+    identity: Keys | Ambient = field(default_factory=Ambient)
+    endpoint: str | None = None
+
+
+def _from_store(kind: str, reference: Mapping[str, Any]) -> str:
+    """Read a secret for a Dapr component. A store's access key is never replaced by the machine's identity.
+
+    :raises ValueError: as ``resolve_secret``.
+    """
+    store, name, key = reference["store"], reference["name"], reference["key"]
+    unknown = sorted(member for member in store if member not in _STORE_MEMBERS)
+    if unknown:
+        raise ValueError(
+            f"the secret store's metadata {', '.join(unknown)[:200]} is not supported: it reads with an access key or as this machine"
+        )
+    if ("accesskey" in store) != ("secretkey" in store):
+        raise ValueError("the secret store has one of accessKey and secretKey: give both, or neither to read as this machine")
+    identity = Keys(store["accesskey"], store["secretkey"], store.get("sessiontoken")) if "accesskey" in store else Ambient()
+    wanted = {_NAMED[kind]: f"{store.get('prefix', '')}{name}", **({"region": store["region"]} if "region" in store else {})}
+    text = _answered(kind, wanted, _Signing(identity, store.get("endpoint")))
+    several = any(store.get(member, "").lower() == "true" for member in ("multiplekeyvaluespersecret", "multiplekeyspersecret"))
+    return _part(text, key if several or key != name else None)
 
 
 def _wanted(kind: str, reference: object) -> Mapping[str, str]:
@@ -56,12 +92,13 @@ def _wanted(kind: str, reference: object) -> Mapping[str, str]:
     return wanted
 
 
-def _answered(kind: str, wanted: Mapping[str, str], read: Callable[[Mapping[str, str]], str]) -> str:
+def _answered(kind: str, wanted: Mapping[str, str], signing: _Signing) -> str:
     from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
     name = f"'{wanted[_NAMED[kind]][:100]}'"
+    read = _from_secrets_manager if kind == _SECRETS_MANAGER else _from_parameter_store
     try:
-        return read(wanted)
+        return read(wanted, signing)
     except NoRegionError:
         raise ValueError("no region is named, neither by the reference nor by AWS_REGION or the profile") from None
     except ClientError as error:
@@ -80,10 +117,10 @@ def _refusal(name: str, code: str) -> str:
     return f"AWS refuses to give {name}: {code[:80]}"
 
 
-def _from_secrets_manager(wanted: Mapping[str, str]) -> str:
+def _from_secrets_manager(wanted: Mapping[str, str], signing: _Signing) -> str:
     names = {"secretId": "SecretId", "versionId": "VersionId", "versionStage": "VersionStage"}
     asked = {names[name]: value for name, value in wanted.items() if name in names}
-    answer = _asked("secretsmanager", wanted, "get_secret_value", asked)
+    answer = _asked("secretsmanager", wanted, signing, "get_secret_value", asked)
     if "SecretString" in answer:
         return str(answer["SecretString"])
     try:
@@ -92,16 +129,16 @@ def _from_secrets_manager(wanted: Mapping[str, str]) -> str:
         raise ValueError("the secret is not text") from None
 
 
-def _from_parameter_store(wanted: Mapping[str, str]) -> str:
-    answer = _asked("ssm", wanted, "get_parameter", {"Name": wanted["name"], "WithDecryption": True})
+def _from_parameter_store(wanted: Mapping[str, str], signing: _Signing) -> str:
+    answer = _asked("ssm", wanted, signing, "get_parameter", {"Name": wanted["name"], "WithDecryption": True})
     return str(answer.get("Parameter", {}).get("Value", ""))
 
 
-def _asked(service: str, wanted: Mapping[str, str], operation: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+def _asked(service: str, wanted: Mapping[str, str], signing: _Signing, operation: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
     """Make one call with a new client: secrets are read rarely, and the machine's identity may have changed."""
     # botocore reads AWS_DEFAULT_REGION and the profile, but not AWS_REGION, which containers and functions set
     region = normal_region(wanted.get("region") or os.environ.get("AWS_REGION", "")) or None
-    client = make_client(ClientSpec(service, region, None, Ambient()), read_timeout=_TIMEOUT)
+    client = make_client(ClientSpec(service, region, signing.endpoint, signing.identity), read_timeout=_TIMEOUT)
     try:
         found: Mapping[str, Any] = getattr(client, operation)(**asked)
     finally:

@@ -277,7 +277,9 @@ class Secrets:
             from jackfield.connections.vault_kv import read_vault
 
             return read_vault(target, self._environment)
-        found = self._plugins.resolve_secret(kind[1:], target) if self._plugins.has("resolve_secret") else None
+        # Kinds with a dot are types of Dapr's secret stores, whose components may name an endpoint: not for values of connections.
+        known = "." not in kind and self._plugins.has("resolve_secret")
+        found = self._plugins.resolve_secret(kind[1:], target) if known else None
         if found is None:
             raise ValueError(f"no plugin resolves the reference '{kind[:40]}'")
         return found

@@ -1,8 +1,8 @@
 """Secrets in HashiCorp Vault: ``{"$vault": {"path": "acme/ses", "field": "secretAccessKey"}}``, version 2 of the KV engine over HTTP.
 
 Address and identity come from Vault's own variables: ``VAULT_ADDR``, ``VAULT_TOKEN`` or ``VAULT_TOKEN_FILE`` (written by Vault Agent),
-``VAULT_NAMESPACE``, ``VAULT_CACERT``. TLS certificates are always verified. Source: Vault API documentation, "KV secrets engine -
-version 2", Read secret version.
+``VAULT_NAMESPACE``, ``VAULT_CACERT``, ``VAULT_CACERT_BYTES``, ``VAULT_CAPATH``. TLS certificates are always verified. Source: Vault API
+documentation, "KV secrets engine - version 2", Read secret version.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-__all__ = ["read_vault"]
+__all__ = ["read_fields", "read_vault"]
 
 _TIMEOUT = 10.0
 """Timeout in seconds for the connection and for each read."""
@@ -36,7 +36,6 @@ _STATUSES = {
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     path: str
-    field: str
     mount: str = "secret"
     version: int | None = None
 
@@ -52,29 +51,48 @@ def read_vault(target: object, environment: Mapping[str, str]) -> str:
 
     :raises ValueError: if the reference is not valid, or Vault does not return the secret; the message contains no secret.
     """
-    wanted = _wanted(target)
+    wanted, field = _wanted(target)
+    found = _fields(wanted, environment).get(field)
+    if not isinstance(found, str) or not found:
+        raise ValueError(f"the secret has no text in its field '{field[:80]}'")
+    return found
+
+
+def read_fields(mount: str, path: str, environment: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return all fields of the newest version of a secret.
+
+    :raises ValueError: as ``read_vault``.
+    """
+    if not _is_path(mount) or not _is_path(path):
+        raise ValueError("the path of a secret in Vault has no empty parts, and none that are '.' or '..'")
+    return _fields(_Wanted(path, mount), environment)
+
+
+def _fields(wanted: _Wanted, environment: Mapping[str, str]) -> Mapping[str, Any]:
     base = environment.get("VAULT_ADDR", "")
     if urlsplit(base).scheme not in {"http", "https"} or not urlsplit(base).hostname:
         raise ValueError("VAULT_ADDR is not set to the URL of Vault, such as https://vault.example.com:8200")
     headers = {"X-Vault-Token": _token(environment), "X-Vault-Request": "true", "Accept": "application/json"}
     if environment.get("VAULT_NAMESPACE"):
         headers["X-Vault-Namespace"] = environment["VAULT_NAMESPACE"]
-    answer = _answer(base.rstrip("/") + wanted.address, headers, environment.get("VAULT_CACERT"))
-    return _field(answer, wanted)
+    return _content(_answer(base.rstrip("/") + wanted.address, headers, environment), wanted)
 
 
-def _wanted(target: object) -> _Wanted:
+def _wanted(target: object) -> tuple[_Wanted, str]:
     if not isinstance(target, Mapping) or not target.keys() <= _MEMBERS:
         raise ValueError(_SHAPE)
     texts = [target.get(name, default) for name, default in (("path", None), ("field", None), ("mount", "secret"))]
     version = target.get("version")
-    steps = [part for text in (texts[0], texts[2]) if isinstance(text, str) for part in text.strip("/").split("/")]
-    if not all(isinstance(text, str) and text for text in texts) or not {"", ".", ".."}.isdisjoint(steps):
+    if not all(isinstance(text, str) and text for text in texts) or not (_is_path(str(texts[0])) and _is_path(str(texts[2]))):
         raise ValueError(_SHAPE)
     if version is not None and (not isinstance(version, int) or isinstance(version, bool) or version < 1):
         raise ValueError(_SHAPE)
     path, field, mount = texts
-    return _Wanted(str(path), str(field), str(mount), version)
+    return _Wanted(str(path), str(mount), version), str(field)
+
+
+def _is_path(text: str) -> bool:
+    return {"", ".", ".."}.isdisjoint(text.strip("/").split("/"))
 
 
 def _token(environment: Mapping[str, str]) -> str:
@@ -94,10 +112,10 @@ def _token(environment: Mapping[str, str]) -> str:
     return token
 
 
-def _answer(url: str, headers: Mapping[str, str], authorities: str | None) -> Any:
+def _answer(url: str, headers: Mapping[str, str], environment: Mapping[str, str]) -> Any:
     for _ in range(_REDIRECTS + 1):
         try:
-            status, location, body = _request(url, headers, authorities)
+            status, location, body = _request(url, headers, environment)
         except ssl.SSLCertVerificationError as error:
             raise ValueError(f"Vault's certificate cannot be verified: {error.verify_message}") from None
         except (OSError, http.client.HTTPException) as error:
@@ -121,12 +139,13 @@ def _next(url: str, location: str | None) -> str:
     return found
 
 
-def _request(url: str, headers: Mapping[str, str], authorities: str | None) -> tuple[int, str | None, bytes]:
+def _request(url: str, headers: Mapping[str, str], environment: Mapping[str, str]) -> tuple[int, str | None, bytes]:
     parts = urlsplit(url)
     host = parts.hostname or ""
     connection: http.client.HTTPConnection
     if parts.scheme == "https":
-        context = ssl.create_default_context(cafile=authorities or None)
+        pem, file, path = (environment.get(name) or None for name in ("VAULT_CACERT_BYTES", "VAULT_CACERT", "VAULT_CAPATH"))
+        context = ssl.create_default_context(cadata=pem, cafile=None if pem else file, capath=None if pem or file else path)
         connection = http.client.HTTPSConnection(host, parts.port, timeout=_TIMEOUT, context=context)
     else:
         connection = http.client.HTTPConnection(host, parts.port, timeout=_TIMEOUT)
@@ -138,12 +157,9 @@ def _request(url: str, headers: Mapping[str, str], authorities: str | None) -> t
         connection.close()
 
 
-def _field(answer: Any, wanted: _Wanted) -> str:
+def _content(answer: Any, wanted: _Wanted) -> Mapping[str, Any]:
     outer = answer.get("data") if isinstance(answer, dict) else None
     fields = outer.get("data") if isinstance(outer, dict) else None
     if not isinstance(outer, dict) or not isinstance(fields, dict) or "metadata" not in outer:
         raise ValueError(f"'{wanted.mount[:80]}' is not a KV engine of version 2")
-    found = fields.get(wanted.field)
-    if not isinstance(found, str) or not found:
-        raise ValueError(f"the secret has no text in its field '{wanted.field[:80]}'")
-    return found
+    return fields

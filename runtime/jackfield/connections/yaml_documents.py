@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ from jackfield.connections.document_limits import MAX_DEPTH, MAX_DOCUMENTS, MAX_
 
 __all__ = ["yaml_documents"]
 
+_ASTERISKS = re.compile(r"(?:^|[\s:,\[{-])\*{2,}(?:$|[\s,\]}])")
 _MERGE = "tag:yaml.org,2002:merge"
 _MAP = "tag:yaml.org,2002:map"
 _TEXT = "tag:yaml.org,2002:str"
@@ -41,11 +43,22 @@ def yaml_documents(text: str, line: int = 0, before: int = 0) -> Iterator[tuple[
         where = f" {_at(error.problem_mark, line)}" if error.problem_mark else ""
         # For a duplicate anchor, the context describes the fault.
         what = str(error.context).partition(";")[0] if error.problem == "second occurrence" else error.problem
+        if _is_placeholder(error, text):
+            what = "a placeholder of asterisks is in place of the value"
         raise DocumentError(f"it is not YAML: {what}{where}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         if isinstance(error, DocumentError):
             raise
         raise DocumentError(f"it is not YAML: {str(error)[:200]}") from None
+
+
+def _is_placeholder(error: yaml.MarkedYAMLError, text: str) -> bool:
+    """Return whether an alias that cannot be read is what documentation writes for a value, ``*****``."""
+    mark = error.problem_mark
+    if mark is None or "alias" not in str(error.context):
+        return False
+    lines = text.splitlines()
+    return mark.line < len(lines) and _ASTERISKS.search(lines[mark.line]) is not None
 
 
 def _at(mark: Any, line: int = 0) -> str:

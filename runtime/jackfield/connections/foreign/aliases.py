@@ -12,6 +12,7 @@ inputs       ``{FIELD: "to"}``: fields that are inputs of those actions
 lists        inputs that are lists in one text, with ``separator`` between the items
 defaults     ``{FIELD: ["$AWS_REGION", "us-east-1"]}``: values of a missing field, first found wins; ``$NAME`` is an environment variable
 required     fields without which an entry is refused
+expected     fields without which calls fail, though the entry is read; a Dapr sidecar warns of them when it starts
 refused      ``{FIELD: "why"}``: fields that are not supported
 files        inputs that are files (only ``prismatic``)
 messages     messages that callers of the other system expect: ``missing`` (``{fields}``), ``absent`` (``{field}``), ``failed`` and ``data``
@@ -81,6 +82,7 @@ class Alias:
     separator: str
     defaults: Mapping[str, tuple[str, ...]]
     required: tuple[str, ...]
+    expected: tuple[str, ...]
     refused: Mapping[str, str]
     messages: Mapping[str, str]
     raw: Mapping[str, Any]
@@ -103,6 +105,7 @@ class Alias:
             separator=_typed(data, "separator", str) or ",",
             defaults={name: tuple(_strings(_typed(data, "defaults", dict), name)) for name in _typed(data, "defaults", dict)},
             required=_strings(data, "required"),
+            expected=_strings(data, "expected"),
             refused=_texts(data, "refused"),
             messages=_texts(data, "messages"),
             raw=data,

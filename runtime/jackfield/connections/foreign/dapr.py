@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from jackfield.connections.documents import DocumentError, documents, read_text
 from jackfield.connections.foreign.aliases import Alias
+from jackfield.connections.foreign.dapr_stores import STORE_PREFIX, SecretStore, built_in_store, default_store, is_readable, open_store
 from jackfield.connections.foreign.place import Document, Problem, Surroundings
 from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
 from jackfield.connections.named_connection import NamedConnection
 
-__all__ = [
-    "FORMAT",
-    "STORE_PREFIX",
-    "Component",
-    "Item",
-    "ReadComponent",
-    "SecretStore",
-    "Templates",
-    "is_readable",
-    "open_store",
-    "parse_component",
-    "read",
-    "read_components",
-]
+__all__ = ["FORMAT", "Component", "Item", "ReadComponent", "Templates", "parse_component", "read", "read_components"]
 
 
 class Templates:
@@ -56,18 +42,10 @@ class Templates:
         return text
 
 
-def is_readable(name: str, environment: Mapping[str, str]) -> bool:
-    """Return whether ``envRef`` may read the variable: never the sidecar's own; in Kubernetes, only those in DAPR_ENV_KEYS."""
-    upper = name.upper()
-    if not upper or " " in upper or upper == "APP_API_TOKEN" or upper.startswith("DAPR_"):
-        return False
-    allowed = environment.get("DAPR_ENV_KEYS")
-    return allowed is None or upper in allowed.upper().split()
-
-
 _VERSION = "dapr.io/v1alpha1"
 _OTHER_KINDS = frozenset({"Configuration", "HTTPEndpoint", "Resiliency", "Subscription", "MCPServer", "WorkflowAccessPolicy"})
-"""Other kinds of documents that a sidecar reads from such folders; jackfield ignores them."""
+"""Other kinds of documents that a sidecar reads from such folders; jackfield does not use them."""
+_EFFECTS = {"Resiliency": ": its retries, timeouts and circuit breakers have no effect; each call has a deadline, and jackfield's retries"}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -99,6 +77,27 @@ class Component:
         """Place of the component in its source."""
         return self.document.place
 
+    @property
+    def is_initial(self) -> bool:
+        """True for the first version of a type; a sidecar takes v0 for v1."""
+        return self.version.lower() in ("v0", "v1")
+
+    @property
+    def full_type(self) -> str:
+        """Type as a sidecar looks it up: with the version unless it is the first."""
+        return self.type if self.is_initial else f"{self.type}/{self.version}"
+
+
+def _unused(document: Document) -> str | None:
+    """Return what to say about a Dapr document of another kind, which is not used; None for any other document."""
+    content = document.content
+    kind, about = content.get("kind"), content.get("metadata")
+    if not isinstance(kind, str) or kind not in _OTHER_KINDS:
+        return None
+    name = about.get("name") if isinstance(about, Mapping) else None
+    named = f" '{name[:80]}'" if isinstance(name, str) else ""
+    return f"{document.place}: the {kind}{named} is not used{_EFFECTS.get(kind, ': only components are')}"
+
 
 def parse_component(document: Document) -> Component | None:
     """Return the component of a document; None for another kind of Dapr document.
@@ -109,6 +108,8 @@ def parse_component(document: Document) -> Component | None:
     kind, version = content.get("kind"), content.get("apiVersion")
     if isinstance(kind, str) and kind in _OTHER_KINDS:
         return None
+    if kind == "List":
+        raise ForeignError("kind: a 'List', as kubectl prints it, is not read: write its items as documents, with '---' lines between them")
     for name, value, wanted in (("kind", kind, "Component"), ("apiVersion", version, _VERSION)):
         if value != wanted:
             found = f"'{value[:40]}'" if isinstance(value, str) else _shown(value)
@@ -197,107 +198,20 @@ def _shown(value: object) -> str:
     return names.get(type(value), "a number")
 
 
-STORE_PREFIX = "secretstores."
-
-
-class SecretStore(Protocol):
-    """Secret store in which a ``secretKeyRef`` is resolved."""
-
-    def find(self, name: str, key: str) -> str | None:
-        """Return the secret's value; None if there is none."""
-
-
-def open_store(kind: str, values: Mapping[str, str], folder: str, around: Surroundings) -> SecretStore:
-    """Open a secret store. A relative path of a file starts in the current folder or in ``folder``.
-
-    :raises ForeignError: if the store has another type, or its file cannot be read.
-    """
-    given = {name.lower(): value for name, value in values.items()}
-    if kind == "secretstores.local.env":
-        return _Variables(given.get("prefix", ""), around.environment)
-    if kind == "secretstores.local.file":
-        if not around.reads_files:
-            raise ForeignError("spec.type: a secret store reads a file of this host, which this document may not")
-        separator = given.get("nestedseparator") or ":"
-        return _FileStore(_content(given.get("secretsfile", ""), folder), separator, several=given.get("multivalued", "").lower() == "true")
-    raise ForeignError(f"spec.type: the secret store '{kind}' is not known; known: secretstores.local.env, secretstores.local.file")
-
-
-class _Variables:
-    """``secretstores.local.env``: a secret is a variable, and its only key is its name."""
-
-    def __init__(self, prefix: str, environment: Mapping[str, str]) -> None:
-        self._prefix = prefix
-        self._environment = environment
-
-    def find(self, name: str, key: str) -> str | None:
-        variable = f"{self._prefix}{name}"
-        return self._environment.get(variable) if key == name and is_readable(variable, self._environment) else None
-
-
-class _FileStore:
-    """``secretstores.local.file``: nested names are joined by a separator; with ``several``, a secret is a whole top-level object."""
-
-    def __init__(self, content: Mapping[str, Any], separator: str, *, several: bool) -> None:
-        self._separator = separator
-        self._several = several
-        self._secrets = (
-            {
-                name: dict(_flat(value, "", separator)) if isinstance(value, dict | list) else {name: _as_text(value)}
-                for name, value in content.items()
-            }
-            if several
-            else {name: {name: value} for name, value in _flat(content, "", separator)}
-        )
-
-    def find(self, name: str, key: str) -> str | None:
-        found = self._secrets.get(name)
-        if found is None and not self._several:  # the parts of a nested name may be given separately
-            name = key = f"{name}{self._separator}{key}"
-            found = self._secrets.get(name)
-        return found.get(key) if found is not None else None
-
-
-def _content(path: str, folder: str) -> Mapping[str, Any]:
-    if not path or "\0" in path:
-        raise ForeignError("spec.metadata: 'secretsFile' must be the path of a JSON file")
-    # A sidecar resolves paths in its own start folder; a file that is shipped beside the component is found from any folder.
-    candidates = (path, os.path.join(folder, path))
-    found = next((item for item in candidates if os.path.isfile(item)), path)
-    try:
-        content = next(documents(read_text(found), "secrets.json"))
-    except DocumentError as error:
-        raise ForeignError(f"spec.metadata: secretsFile '{path[:200]}': {error}") from None
-    if not isinstance(content, Mapping):
-        raise ForeignError(f"spec.metadata: secretsFile '{path[:200]}': it must hold an object")
-    return content
-
-
-def _flat(value: object, name: str, separator: str) -> Iterator[tuple[str, str]]:
-    members = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
-    if members is None:
-        yield name, _as_text(value)
-        return
-    for key, item in members:
-        yield from _flat(item, f"{name}{separator}{key}" if name else str(key), separator)
-
-
-def _as_text(value: object) -> str:
-    return value if isinstance(value, str) else "" if value is None else json.dumps(value)
-
-
 FORMAT = "dapr"
 _LOG = logging.getLogger("jackfield.connections")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ReadComponent:
-    """Component that an installed connector knows, with resolved references. ``fields`` are spelled as in the alias."""
+    """Component that an installed connector knows, with resolved references. ``fields`` are spelled as in the alias; ``lacking`` are
+    those without which no call will succeed."""
 
     component: Component
     alias: Alias
     fields: Mapping[str, str]
     connection: NamedConnection
+    lacking: tuple[str, ...] = ()
 
 
 def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedConnection | Problem]:
@@ -313,9 +227,11 @@ def read_components(documents: Iterable[Document], around: Surroundings) -> Iter
         try:
             component = parse_component(document)
         except ForeignError as error:
-            yield Problem(f"{document.place}: {error}")
+            yield Problem(f"{document.place}: {error}", path=document.path)
             continue
-        if component is not None and _is_ours(component, around):
+        if component is None:
+            yield from _passed_over(document, around)
+        elif _is_ours(component, around):
             parsed.append(component)
     found = _Found(around)
     for component in sorted(parsed, key=lambda item: not item.type.startswith(STORE_PREFIX)):
@@ -339,14 +255,18 @@ class _Found:
         try:
             values = self._values(component)
             if component.type.startswith(STORE_PREFIX):
+                _check_version(component)
                 self.stores[component.name] = open_store(component.type, values, component.document.folder, self.around)
                 return
             yield self._known(component, values)
         except ForeignError as error:
-            yield Problem(f"{component.place}: component '{component.name}': {error}", fatal=not component.ignore_errors)
+            text = f"{component.place}: component '{component.name}': {error}"
+            yield Problem(text, fatal=not component.ignore_errors, path=component.document.path)
 
     def _known(self, component: Component, values: Mapping[str, str]) -> ReadComponent | Problem:
-        alias = self.around.aliases.find(FORMAT, component.type)
+        alias = self.around.aliases.find(FORMAT, component.full_type)
+        if alias is None and self.around.aliases.find(FORMAT, component.type) is not None:
+            _check_version(component)
         if alias is None:
             known = ", ".join(sorted(self.around.aliases.all(FORMAT))) or "none"
             reason = f"spec.type: no installed connector knows '{component.type}'; known: {known}"
@@ -355,7 +275,8 @@ class _Found:
         made = translate(alias, fields, self.around.environment, strict=self.around.strict)
         if made.unused:
             _LOG.warning("%s: component '%s': not used: %s", component.place, component.name, ", ".join(made.unused))
-        return ReadComponent(component, alias, fields, connection_of(alias, made, component.document, FORMAT, (component.name,)))
+        connection = connection_of(alias, made, component.document, FORMAT, (component.name,))
+        return ReadComponent(component, alias, fields, connection, made.lacking)
 
     def _values(self, component: Component) -> dict[str, str]:
         """Return the component's metadata by its original names; omit variables that cannot be read, as a sidecar does."""
@@ -383,18 +304,37 @@ class _Found:
         :raises ForeignError: if it cannot be resolved. With an empty value the machine's own identity would authenticate, as another
             account.
         """
-        if not component.secret_store:
+        wanted = component.secret_store or default_store(self.around)
+        if wanted is None:
             raise ForeignError(
                 f"auth.secretStore: it must name the secret store of secretKeyRef '{name}', which is not resolved otherwise: "
                 "without the secret the component would use the identity of this machine"
             )
-        store = self.stores.get(component.secret_store)
+        store = self.stores.get(wanted) or built_in_store(wanted, self.around)
         if store is None:
-            raise ForeignError(f"auth.secretStore: there is no secret store '{component.secret_store}'")
+            raise ForeignError(f"auth.secretStore: there is no secret store '{wanted}'")
         value = store.find(name, key)
         if value is None:
-            raise ForeignError(f"auth.secretStore: the secret store '{component.secret_store}' has no secret '{name}' with the key '{key}'")
+            raise ForeignError(f"auth.secretStore: the secret store '{wanted}' has no secret '{name}' with the key '{key}'")
         return value
+
+
+def _passed_over(document: Document, around: Surroundings) -> Iterator[Problem]:
+    """Report a document that is not used: to the user of a sidecar, else to the log."""
+    told = _unused(document)
+    if told is not None and around.app_id is not None:
+        yield Problem(told)
+    elif told is not None:
+        _LOG.info("%s", told)
+
+
+def _check_version(component: Component) -> None:
+    """Check that the component has the first version, the only one of most types.
+
+    :raises ForeignError: if not; a sidecar does not find the type either.
+    """
+    if not component.is_initial:
+        raise ForeignError(f"spec.version: '{component.type}' has no version '{component.version[:40]}'; it has v1")
 
 
 def _is_ours(component: Component, around: Surroundings) -> bool:

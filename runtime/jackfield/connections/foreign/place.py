@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.foreign.aliases import Aliases
 from jackfield.fork import at_fork
+from jackfield.hooks import Plugins
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -27,13 +29,20 @@ class Document:
     folder: str = "."
     format: str | None = None
 
+    @property
+    def path(self) -> str:
+        """Path of the file."""
+        return os.path.join(self.folder, self.source)
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Sentence about something that cannot be read, naming file, document and field. ``fatal`` if the other system would not start."""
+    """Sentence about something that cannot be read, naming file, document and field. ``fatal`` if the other system would not start;
+    ``path`` is that of the file, if the problem leaves out something that the file defines."""
 
     text: str
     fatal: bool = False
+    path: str = ""
 
     def __str__(self) -> str:
         return self.text
@@ -66,5 +75,13 @@ class Surroundings:
         """Aliases that translate foreign names."""
         return Aliases.installed(self._catalog())
 
+    @cached_property
+    def plugins(self) -> Plugins:
+        """Installed plugins, which resolve the secrets of some stores."""
+        from jackfield.catalog import entry_points
 
-at_fork(Surroundings.__dict__["aliases"])  # Python 3.11 holds one lock for all instances while it computes the value
+        return Plugins([(point.name, point.module, point.attribute) for point in entry_points().get("jackfield.plugins", ())])
+
+
+for _name in ("aliases", "plugins"):
+    at_fork(Surroundings.__dict__[_name])  # Python 3.11 holds one lock for all instances while it computes the value

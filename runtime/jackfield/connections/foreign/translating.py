@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from jackfield.connections.named_connection import NAME, Foreign, NamedConnectio
 __all__ = ["ForeignError", "Translation", "connection_of", "inputs_of", "translate"]
 
 _MAX_NAME = 100
+_PLACEHOLDER = re.compile(r"\*{3,}|<[^<>@]+>")
+"""Text that documentation puts in place of a value: ``*****`` or ``<your-access-key-id>``."""
 
 
 class ForeignError(ValueError):
@@ -21,12 +24,14 @@ class ForeignError(ValueError):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Translation:
-    """Result of a translation. ``inputs`` are default inputs of the alias's actions, ``unused`` the fields that were ignored."""
+    """Result of a translation. ``inputs`` are default inputs of the alias's actions, ``unused`` the fields that were ignored, ``lacking``
+    the expected fields that are missing."""
 
     type: str
     values: Mapping[str, Any]
     inputs: Mapping[str, Any]
     unused: tuple[str, ...]
+    lacking: tuple[str, ...] = ()
 
 
 def translate(alias: Alias, fields: Mapping[str, Any], environment: Mapping[str, str], *, strict: bool = False) -> Translation:
@@ -38,6 +43,9 @@ def translate(alias: Alias, fields: Mapping[str, Any], environment: Mapping[str,
     for name in given:
         if name in alias.refused:
             raise ForeignError(f"'{name}': {alias.refused[name]}")
+    for name, value in given.items():
+        if isinstance(value, str) and _PLACEHOLDER.fullmatch(value.strip()):
+            raise ForeignError(f"'{name}' is still the placeholder {value.strip()[:80]}: replace it by the value")
     given |= {name: value for name, value in _defaults(alias, environment) if name not in given}
     missing = [name for name in alias.required if name not in given]
     if missing:
@@ -51,7 +59,8 @@ def translate(alias: Alias, fields: Mapping[str, Any], environment: Mapping[str,
     unused = [
         name for name in fields if name in given and name not in choice.values and name not in alias.inputs and name not in conditions
     ]
-    return Translation(choice.type, _values(choice, given), inputs, tuple(unused))
+    lacking = tuple(name for name in alias.expected if name not in given)
+    return Translation(choice.type, _values(choice, given), inputs, tuple(unused), lacking)
 
 
 def inputs_of(alias: Alias, fields: Mapping[str, Any], *, strict: bool = False) -> dict[str, Any]:

@@ -122,6 +122,7 @@ def read_bindings(documents: Iterable[Document], around: Surroundings) -> Bindin
         if isinstance(item, Problem):
             problems.append(item)
             continue
+        problems.extend(_lacking(item))
         stored = item.connection
         if stored.name in connections:
             text = (
@@ -132,6 +133,14 @@ def read_bindings(documents: Iterable[Document], around: Surroundings) -> Bindin
         connections[stored.name] = {"type": stored.type, "values": stored.values}
         found[item.component.name] = _binding(item, stored, strict=around.strict)
     return Bindings(found, connections, tuple(problems))
+
+
+def _lacking(item: ReadComponent) -> Iterable[Problem]:
+    for name in item.lacking:
+        variables = " or ".join(source[1:] for source in item.alias.defaults.get(name, ()) if source.startswith("$"))
+        otherwise = f", and {variables} is not set" if variables else ""
+        text = f"component '{item.component.name}': '{name}' is missing{otherwise}: its calls will be refused"
+        yield Problem(f"{item.component.place}: {text}")
 
 
 def _binding(item: ReadComponent, stored: NamedConnection, *, strict: bool) -> Binding:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from jackfield.connections.documents import DocumentError, read_text, split_documents
-from jackfield.connections.foreign import Document, Problem
+from jackfield.connections.foreign import Document, Problem, recognise
 
 __all__ = ["read_folder"]
 
@@ -24,11 +24,24 @@ def read_folder(path: str) -> Iterator[Document | Problem]:
     for name in names:
         file = os.path.join(path, name) if name else path
         if name and not name.lower().endswith(_SUFFIXES):
+            yield from _passed_over(file)
             continue
         try:
             yield from _documents(file)
         except DocumentError as error:
-            yield Problem(f"{file}: {error}", fatal=not name)
+            yield Problem(f"{file}: {error}", fatal=not name, path=file)
+
+
+def _passed_over(file: str) -> Iterator[Problem]:
+    """Report a component in a JSON file, which a sidecar does not read; secrets and other files are none of its business."""
+    if not file.lower().endswith(".json"):
+        return
+    try:
+        found = [recognise(content) for _, content in split_documents(read_text(file), file)]
+    except DocumentError:
+        return
+    if "dapr" in found:
+        yield Problem(f"{file}: the component is not read: a sidecar reads files whose names end in .yaml or .yml")
 
 
 def _documents(file: str) -> Iterator[Document | Problem]:
@@ -36,7 +49,7 @@ def _documents(file: str) -> Iterator[Document | Problem]:
     for where, content in split_documents(read_text(file), name):
         place = f"{name}{where}"
         if isinstance(content, DocumentError):
-            yield Problem(f"{place}: {content}")
+            yield Problem(f"{place}: {content}", path=file)
         elif isinstance(content, dict):
             yield Document(content, name, place, os.path.dirname(file) or ".")
         else:

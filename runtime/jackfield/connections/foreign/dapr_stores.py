@@ -1,0 +1,252 @@
+"""Dapr's secret stores: a JSON file, the environment, mounted Kubernetes Secrets, HashiCorp Vault, and those that plugins resolve (AWS)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+from jackfield.connections.documents import DocumentError, documents, read_text
+from jackfield.connections.foreign.place import Surroundings
+from jackfield.connections.foreign.translating import ForeignError
+from jackfield.connections.secrets import read_reference
+from jackfield.connections.vault_kv import read_fields
+
+__all__ = ["STORE_PREFIX", "SecretStore", "built_in_store", "default_store", "is_readable", "open_store"]
+
+STORE_PREFIX = "secretstores."
+_KUBERNETES = "kubernetes"
+"""Name of the store that a sidecar in Kubernetes has without a component, and the default of its components."""
+_VARIABLE = "JACKFIELD_KUBERNETES_SECRETS"
+_MOUNT = "/etc/jackfield/secrets"
+_VAULT = "https://127.0.0.1:8200"
+_PREFIX = "dapr"
+_UNSAFE = {
+    "skipverify": "the certificate of Vault is always verified: give 'caCert' or 'caPem'",
+    "tlsservername": "is not supported: let 'vaultAddr' name the host that the certificate is for",
+}
+
+_Resolve = Callable[[str, object], "str | None"]
+"""Asks the plugins for a secret: ``Plugins.resolve_secret``."""
+
+
+def is_readable(name: str, environment: Mapping[str, str]) -> bool:
+    """Return whether ``envRef`` may read the variable: never the sidecar's own; in Kubernetes, only those in DAPR_ENV_KEYS."""
+    upper = name.upper()
+    if not upper or " " in upper or upper == "APP_API_TOKEN" or upper.startswith("DAPR_"):
+        return False
+    allowed = environment.get("DAPR_ENV_KEYS")
+    return allowed is None or upper in allowed.upper().split()
+
+
+class SecretStore(Protocol):
+    """Secret store in which a ``secretKeyRef`` is resolved."""
+
+    def find(self, name: str, key: str) -> str | None:
+        """Return the secret's value; None if there is none."""
+
+
+def open_store(kind: str, values: Mapping[str, str], folder: str, around: Surroundings) -> SecretStore:
+    """Open a secret store. A relative path of a file starts in the current folder or in ``folder``.
+
+    :raises ForeignError: if the store has another type, or its file cannot be read.
+    """
+    given = {name.lower(): value for name, value in values.items()}
+    if kind == "secretstores.local.env":
+        return _Variables(given.get("prefix", ""), around.environment)
+    if not around.reads_files:
+        raise ForeignError("spec.type: a secret store reads secrets of this host, which this document may not")
+    if kind == "secretstores.local.file":
+        separator = given.get("nestedseparator") or ":"
+        return _FileStore(_content(given.get("secretsfile", ""), folder), separator, several=given.get("multivalued", "").lower() == "true")
+    if kind == f"{STORE_PREFIX}{_KUBERNETES}":
+        return _mounted_secrets(around.environment, given.get("secretspath", ""))
+    if kind == "secretstores.hashicorp.vault":
+        return _VaultStore(given, around.environment)
+    if around.plugins.has("resolve_secret"):
+        return _PluginStore(kind, given, around.plugins.resolve_secret)
+    raise ForeignError(_unknown_store(kind))
+
+
+def default_store(around: Surroundings) -> str | None:
+    """Return the store of a component that names none: ``kubernetes`` in a pod, else none."""
+    return _KUBERNETES if around.reads_files and _in_kubernetes(around.environment) else None
+
+
+def built_in_store(name: str, around: Surroundings) -> SecretStore | None:
+    """Return the store that exists without a component: ``kubernetes``."""
+    return _mounted_secrets(around.environment) if around.reads_files and name == _KUBERNETES else None
+
+
+def _unknown_store(kind: str) -> str:
+    """Return the reason why a secret store of an unknown type is refused."""
+    known = "local.env, local.file, kubernetes, hashicorp.vault; with jackfield-aws also aws.secretmanager and aws.parameterstore"
+    return f"spec.type: the secret store '{kind[:80]}' is not known; known, after 'secretstores.': {known}"
+
+
+def _mounted_secrets(environment: Mapping[str, str], folder: str = "") -> _MountedSecrets:
+    """Return the store of mounted Kubernetes Secrets, in ``folder`` or the folder that the environment names."""
+    return _MountedSecrets(folder or environment.get(_VARIABLE) or _MOUNT)
+
+
+def _in_kubernetes(environment: Mapping[str, str]) -> bool:
+    """Return whether the default secret store is that of Kubernetes: in a pod, or if its folder is named."""
+    return bool(environment.get("KUBERNETES_SERVICE_HOST") or environment.get(_VARIABLE))
+
+
+class _Variables:
+    """``secretstores.local.env``: a secret is a variable, and its only key is its name."""
+
+    def __init__(self, prefix: str, environment: Mapping[str, str]) -> None:
+        self._prefix = prefix
+        self._environment = environment
+
+    def find(self, name: str, key: str) -> str | None:
+        variable = f"{self._prefix}{name}"
+        return self._environment.get(variable) if key == name and is_readable(variable, self._environment) else None
+
+
+class _FileStore:
+    """``secretstores.local.file``: nested names are joined by a separator; with ``several``, a secret is a whole top-level object."""
+
+    def __init__(self, content: Mapping[str, Any], separator: str, *, several: bool) -> None:
+        self._separator = separator
+        self._several = several
+        self._secrets = (
+            {
+                name: dict(_flat(value, "", separator)) if isinstance(value, dict | list) else {name: _text(value)}
+                for name, value in content.items()
+            }
+            if several
+            else {name: {name: value} for name, value in _flat(content, "", separator)}
+        )
+
+    def find(self, name: str, key: str) -> str | None:
+        found = self._secrets.get(name)
+        if found is None and not self._several:  # the parts of a nested name may be given separately
+            name = key = f"{name}{self._separator}{key}"
+            found = self._secrets.get(name)
+        return found.get(key) if found is not None else None
+
+
+def _content(path: str, folder: str) -> Mapping[str, Any]:
+    if not path or "\0" in path:
+        raise ForeignError("spec.metadata: 'secretsFile' must be the path of a JSON file")
+    # A sidecar resolves paths in its own start folder; a file that is shipped beside the component is found from any folder.
+    candidates = (path, os.path.join(folder, path))
+    found = next((item for item in candidates if os.path.isfile(item)), path)
+    try:
+        content = next(documents(read_text(found), "secrets.json"))
+    except DocumentError as error:
+        raise ForeignError(f"spec.metadata: secretsFile '{path[:200]}': {error}") from None
+    if not isinstance(content, Mapping):
+        raise ForeignError(f"spec.metadata: secretsFile '{path[:200]}': it must hold an object")
+    return content
+
+
+def _flat(value: object, name: str, separator: str) -> Iterator[tuple[str, str]]:
+    members = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
+    if members is None:
+        yield name, _text(value)
+        return
+    for key, item in members:
+        yield from _flat(item, f"{name}{separator}{key}" if name else str(key), separator)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value)
+
+
+class _MountedSecrets:
+    """``secretstores.kubernetes``: each Secret is a folder, mounted as a volume, and each of its keys a file."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = os.path.expanduser(folder)
+
+    def find(self, name: str, key: str) -> str | None:
+        """Return a key's value.
+
+        :raises ForeignError: if it is not mounted, naming the folder.
+        """
+        if any(part in (".", "..") or "/" in part or "\0" in part for part in (name, key)):
+            raise ForeignError(f"secretKeyRef: '{name[:80]}' and '{key[:80]}' must be the name of a Kubernetes Secret and one of its keys")
+        try:
+            return read_reference(os.path.join(self._folder, name, key), ".")
+        except ValueError as error:
+            advice = f"mount the Secret '{name[:80]}' at {self._folder}/{name[:80]}, or name another folder in {_VARIABLE}"
+            raise ForeignError(f"secretKeyRef: {error}; {advice}") from None
+
+
+class _VaultStore:
+    """``secretstores.hashicorp.vault``: version 2 of the KV engine. Without a token in the component, Vault's own variables give it."""
+
+    def __init__(self, values: Mapping[str, str], environment: Mapping[str, str]) -> None:
+        for name, reason in _UNSAFE.items():
+            if values.get(name, "").lower() not in ("", "false"):
+                raise ForeignError(f"spec.metadata: '{name}': {reason}")
+        if values.get("vaulttoken") and values.get("vaulttokenmountpath"):
+            raise ForeignError("spec.metadata: give 'vaultToken' or 'vaultTokenMountPath', not both")
+        kind = values.get("vaultvaluetype", "map").lower()
+        if kind not in ("map", "text"):
+            raise ForeignError("spec.metadata: 'vaultValueType' must be map or text")
+        self._is_text = kind == "text"
+        self._mount = values.get("enginepath") or "secret"
+        self._prefix = "" if values.get("vaultkvuseprefix", "").lower() == "false" else values.get("vaultkvprefix") or _PREFIX
+        self._environment = {**environment, **_vault_variables(values), "VAULT_ADDR": _vault_address(values, environment)}
+        self._read: dict[str, Mapping[str, Any]] = {}
+
+    def find(self, name: str, key: str) -> str | None:
+        """Return the field ``key`` of a secret, or the whole secret as JSON for the value type ``text``.
+
+        :raises ForeignError: if Vault does not return the secret.
+        """
+        path = f"{self._prefix}/{name}" if self._prefix else name
+        if name not in self._read:
+            try:
+                self._read[name] = read_fields(self._mount, path, self._environment)
+            except ValueError as error:
+                raise ForeignError(f"secretKeyRef: '{self._mount[:80]}/{path[:80]}': {error}") from None
+        fields = self._read[name]
+        if self._is_text:
+            return json.dumps(fields) if key == name else None
+        found = fields.get(key)
+        return found if isinstance(found, str) else None
+
+
+def _vault_address(values: Mapping[str, str], environment: Mapping[str, str]) -> str:
+    return values.get("vaultaddr") or environment.get("VAULT_ADDR") or _VAULT
+
+
+def _vault_variables(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the component's settings as Vault's variables; a setting of the component replaces all variables of its subject."""
+    trust = {
+        "VAULT_CACERT_BYTES": values.get("capem", ""),
+        "VAULT_CACERT": values.get("cacert", ""),
+        "VAULT_CAPATH": values.get("capath", ""),
+    }
+    token = {"VAULT_TOKEN": values.get("vaulttoken", ""), "VAULT_TOKEN_FILE": values.get("vaulttokenmountpath", "")}
+    return {name: value for group in (trust, token) if any(group.values()) for name, value in group.items()}
+
+
+class _PluginStore:
+    """Store that a plugin resolves: hook ``resolve_secret`` with the store's type as the kind, and ``{"store", "name", "key"}``, where
+    ``store`` has the component's metadata under names in lower case."""
+
+    def __init__(self, kind: str, values: Mapping[str, str], resolve: _Resolve) -> None:
+        self._kind = kind
+        self._values = values
+        self._resolve = resolve
+
+    def find(self, name: str, key: str) -> str | None:
+        """Return the secret's value.
+
+        :raises ForeignError: if the plugin cannot read it, or no plugin knows the type.
+        """
+        try:
+            found = self._resolve(self._kind, {"store": dict(self._values), "name": name, "key": key})
+        except ValueError as error:
+            raise ForeignError(f"secretKeyRef '{name[:80]}': {error}") from None
+        if found is None:
+            raise ForeignError(_unknown_store(self._kind))
+        return found
