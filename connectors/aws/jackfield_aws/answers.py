@@ -10,8 +10,6 @@ from typing import Any
 
 from jackfield.connector import Provider
 
-__all__ = ["Answer", "principal_in", "read_answer"]
-
 _XML_CODE = re.compile(r"<Code>\s*([\w.]+)\s*</Code>")
 _XML_MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]*")

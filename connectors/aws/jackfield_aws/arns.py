@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from jackfield.connector import Detail, InvalidConnection
 from jackfield_aws.regions import partition_of
 
-__all__ = ["ROLE_ARN_EXPECTED", "ROLE_ARN_PATTERN", "RoleArn", "parse_role_arn", "role_of_session"]
-
 ROLE_ARN_PATTERN = "^arn:aws(-cn|-us-gov|-eusc|-iso(-[bef])?)?:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$"
 """Pattern of a role's ARN with its path; also 20 to 2,048 characters (STS API reference, AssumeRole)."""
 

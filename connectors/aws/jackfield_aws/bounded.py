@@ -22,8 +22,6 @@ from jackfield.connector import ANYWHERE, Deadline, Guard, Sent, Unavailable, bo
 from jackfield.fork import at_fork
 from jackfield_aws.limits import current_deadline
 
-__all__ = ["Watch", "bound"]
-
 
 class Watch:
     """Watchdog that shuts sockets down at their deadlines. Its thread starts with the first socket."""

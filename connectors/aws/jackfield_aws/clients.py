@@ -10,8 +10,6 @@ from jackfield_aws.hooks import watch
 from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import Ambient, ClientSpec, make_client
 
-__all__ = ["AwsClients"]
-
 
 class AwsClients:
     """Client passed to an action. Created for each attempt, so it only references cached objects.

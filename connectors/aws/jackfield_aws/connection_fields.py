@@ -7,8 +7,6 @@ from typing import Any
 from jackfield.connector import Field
 from jackfield_aws.regions import REGION_EXPECTED, REGION_PATTERN
 
-__all__ = ["KEY_PAIR_TOGETHER", "access_key_id", "endpoint", "region", "secret_access_key", "sender", "session_token", "url"]
-
 _TEXT = {"minLength": 1}
 _KEY = {"minLength": 1, "pattern": "^[^\\x00-\\x1f\\x7f]*$"}
 """Any text that fits into a header line, since test endpoints accept arbitrary keys. A line break is a copying mistake."""

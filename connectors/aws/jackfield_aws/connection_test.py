@@ -16,8 +16,6 @@ from jackfield_aws.regions import DEFAULT_REGIONS
 from jackfield_aws.sessions import Ambient
 from jackfield_aws.sts import StsCaller, assume_role, caller_identity
 
-__all__ = ["try_identity", "try_role"]
-
 _ACCEPTED = "AWS accepts the credentials"
 _ASSUMED = "The role can be assumed"
 _ASKED_FOR = "The role asks for the External ID"

@@ -17,8 +17,6 @@ from jackfield_aws.sessions import Ambient, find_identity
 if TYPE_CHECKING:
     from jackfield_aws.leases import Assumption
 
-__all__ = ["ApiKeySecret", "AwsAssumeRole", "AwsDefault"]
-
 _ROLE_ARN = {"minLength": 20, "maxLength": 2048, "pattern": ROLE_ARN_PATTERN}
 _EXTERNAL_ID = {"minLength": 2, "maxLength": 1224, "pattern": "^[A-Za-z0-9_+=,.@:/-]+$"}
 _EXTERNAL_ID_DOCS = (

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["service_endpoint", "sts_endpoint"]
-
 _ANY = "AWS_ENDPOINT_URL"
 _IGNORE = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 _SES = (f"{_ANY}_SESV2", f"{_ANY}_SES", _ANY)

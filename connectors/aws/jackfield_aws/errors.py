@@ -21,8 +21,6 @@ from jackfield_aws.answers import Answer, read_answer
 from jackfield_aws.rows import AWS_ROWS, BY_STATUS, NOT_IMPLEMENTED, SERVER_FAULT, THROTTLED, Key, Row, Rows
 from jackfield_aws.transport import explain_transport
 
-__all__ = ["AWS_ERRORS", "AwsErrors"]
-
 _BAD_REQUEST, _TOO_MANY, _SERVER, _NOT_IMPLEMENTED = 400, 429, 500, 501
 _OTHER = Row(Rejected)
 _UNCLEAR = Row(Unavailable, "A proxy or an endpoint that is not AWS may have answered.", "{operation} got no clear answer", Sent.UNKNOWN)

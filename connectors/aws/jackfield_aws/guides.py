@@ -1,7 +1,5 @@
 """Setup guides of the connection types, in Markdown."""
 
-__all__ = ["ACCESS_KEY_GUIDE", "AMBIENT_GUIDE", "ROLE_GUIDE"]
-
 _POLICY = """
 ```json
 {

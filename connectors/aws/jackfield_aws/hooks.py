@@ -8,8 +8,6 @@ from jackfield.connector import current_call
 from jackfield_aws.limits import current_deadline
 from jackfield_aws.transport import check_sendable
 
-__all__ = ["watch"]
-
 _SAFE = ("BatchGet", "Describe", "Get", "Head", "List")
 """Prefixes of AWS operations that change nothing."""
 _REDIRECTED = 300

@@ -18,8 +18,6 @@ from jackfield_aws.keys import Keys
 from jackfield_aws.regions import normal_region
 from jackfield_aws.sessions import Ambient, ClientSpec, make_client
 
-__all__ = ["resolve_secret"]
-
 _TIMEOUT = 10.0
 """Read timeout of a call in seconds."""
 _SECRETS_MANAGER = "awsSecretsManager"

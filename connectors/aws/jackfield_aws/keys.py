@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-__all__ = ["Keys"]
-
 
 @dataclass(frozen=True, slots=True)
 class Keys:

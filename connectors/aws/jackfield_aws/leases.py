@@ -16,8 +16,6 @@ from jackfield_aws.regions import DEFAULT_REGIONS
 from jackfield_aws.sessions import Ambient
 from jackfield_aws.sts import RoleRequest, StsCaller, assume_role
 
-__all__ = ["Assumption", "lease_role", "session_name"]
-
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_+=,.@-]")
 _LONGEST = 64
 """Maximum length of a RoleSessionName: 2 to 64 of ``[A-Za-z0-9_+=,.@-]`` (STS API reference, AssumeRole)."""

@@ -8,8 +8,6 @@ from contextvars import ContextVar
 
 from jackfield.connector import Deadline, current_call
 
-__all__ = ["current_deadline", "within"]
-
 _DEADLINE: ContextVar[Deadline | None] = ContextVar("jackfield_aws_deadline", default=None)
 
 

@@ -8,8 +8,6 @@ from typing import Any
 from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import Loader
 
-__all__ = ["ServiceModels", "find_by_name"]
-
 
 def find_by_name(session: Any) -> None:
     """Make the Session load its models through ``ServiceModels``, from its own search paths (including ``AWS_DATA_PATH``)."""

@@ -8,8 +8,6 @@ from typing import Any
 
 from jackfield.connector import Detail, InvalidConnection
 
-__all__ = ["SESSION_POLICY_LIMIT", "assume_policy", "identity_policy", "session_policy", "session_policy_text", "trust_policy"]
-
 SESSION_POLICY_LIMIT = 2048
 """Maximum length in characters of AssumeRole's ``Policy`` (STS API reference, AssumeRole)."""
 

@@ -4,16 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = [
-    "DEFAULT_REGIONS",
-    "PARTITION_PATTERNS",
-    "REGION_EXPECTED",
-    "REGION_PATTERN",
-    "normal_region",
-    "partition_of",
-    "regions_for",
-]
-
 PARTITION_PATTERNS = {
     "aws": "(us|eu|ap|sa|ca|me|af|il|mx)-[a-z0-9]+-[0-9]+",
     "aws-cn": "cn-[a-z0-9]+-[0-9]+",

@@ -13,8 +13,6 @@ from jackfield.connector import Detail, InvalidInput
 from jackfield_aws.arns import parse_role_arn
 from jackfield_aws.policies import identity_policy, trust_policy
 
-__all__ = ["PRINCIPAL_PATTERN", "PRINCIPAL_TO_FILL_IN", "WantedRole", "cloudformation_template", "terraform_module"]
-
 PRINCIPAL_PATTERN = (
     "^([0-9]{12}|arn:aws[a-z-]*:iam::[0-9]{12}:(root|(user|role)/[A-Za-z0-9_+=,.@/-]+)"
     "|arn:aws[a-z-]*:sts::[0-9]{12}:assumed-role/[A-Za-z0-9_+=,.@/-]+)$"

@@ -18,8 +18,6 @@ from jackfield.connector import (
     Unavailable,
 )
 
-__all__ = ["AWS_ROWS", "BY_STATUS", "NOT_IMPLEMENTED", "SERVER_FAULT", "THROTTLED", "Key", "Row", "Rows"]
-
 
 @dataclass(frozen=True, slots=True)
 class Row:

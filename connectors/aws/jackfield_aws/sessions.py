@@ -18,8 +18,6 @@ from jackfield_aws.limits import current_deadline
 from jackfield_aws.transport import explain_transport
 from jackfield_aws.version import VERSION
 
-__all__ = ["CONNECT_TIMEOUT", "READ_TIMEOUT", "Ambient", "ClientSpec", "find_identity", "hush", "make_client", "shared_session"]
-
 
 class _Hush(logging.Filter):
     """Log filter that drops records below WARNING during jackfield's calls in this thread; other users of botocore keep their log."""

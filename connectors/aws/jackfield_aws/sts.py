@@ -32,8 +32,6 @@ from jackfield_aws.policies import trust_policy
 from jackfield_aws.rows import AWS_ROWS, Row
 from jackfield_aws.sessions import Ambient, ClientSpec, make_client
 
-__all__ = ["STS_ERRORS", "RoleRequest", "StsCaller", "assume_role", "caller_identity", "explain_sts"]
-
 _LIFETIME, _POLICY = "/durationSeconds", "/sessionPolicy"
 _SHORT_SECRET = 6
 """Length below which a secret is hidden only where it is quoted: it may be part of a word."""

@@ -21,8 +21,6 @@ from jackfield.connector import (
 )
 from jackfield_aws.limits import current_deadline
 
-__all__ = ["check_sendable", "explain_transport"]
-
 
 @dataclass(frozen=True, slots=True)
 class _Fault:

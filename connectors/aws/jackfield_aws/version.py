@@ -1,5 +1,3 @@
 """Package version, as in pyproject.toml; reading the installed metadata instead would cost 35 ms."""
 
-__all__ = ["VERSION"]
-
 VERSION = "0.1.0"

@@ -17,8 +17,6 @@ from jackfield.invocation import decode
 from jackfield.json_pointer import child
 from jackfield.schema_walk import nodes
 
-__all__ = ["Kind", "file_value", "kind_of", "read_inputs", "takes_list_only"]
-
 _FORMS = "Write key=value, key:=JSON or key=@file."
 
 

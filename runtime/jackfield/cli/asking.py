@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind
     from jackfield.runtime import Jackfield
 
-__all__ = ["ask"]
-
 _YES = {"y", "yes", "true"}
 _NO = {"n", "no", "false"}
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from jackfield.cli.output import Output
     from jackfield.resources.storage import Storage
 
-__all__ = ["VERBS"]
-
 _COLUMNS = ("sequence", "at", "actor", "event", "object", "details")
 _BROKEN = 1
 

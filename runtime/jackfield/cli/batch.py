@@ -8,8 +8,6 @@ from typing import Generic, TypeVar
 
 from jackfield.errors import Internal
 
-__all__ = ["Batch", "run_one"]
-
 J = TypeVar("J")
 R = TypeVar("R")
 

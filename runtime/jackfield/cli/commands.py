@@ -8,8 +8,6 @@ if TYPE_CHECKING:
 
     from jackfield.catalog import EntryPoint
 
-__all__ = ["BUILT_IN", "OURS", "load_plugged", "plugged"]
-
 BUILT_IN = {
     "invoke": "run an action from arguments or a file, or many from JSON Lines",
     "connectors": "list and show the installed connectors",

@@ -9,8 +9,6 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb, Verbs
 from jackfield.errors import JackfieldError
 
-__all__ = ["SCRIPTS", "VERBS", "complete"]
-
 _BASH = r"""# bash completion for jackfield:  source <(jackfield completion bash)
 _jackfield() {
     local line word prefix cursor=$COMP_CWORD

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from jackfield.management.drafts import Provenance
     from jackfield.runtime import Jackfield
 
-__all__ = ["EDITS"]
-
 _NOT_VALID = 2
 _LARGEST_VERSION = 1_000_000_000
 

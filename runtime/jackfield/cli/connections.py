@@ -14,8 +14,6 @@ from jackfield.errors import Detail, InvalidConnection, InvalidInvocation
 if TYPE_CHECKING:
     from jackfield.management.connections import ManagedConnections
 
-__all__ = ["POLICY", "VERBS"]
-
 _FORMATS = {
     "iam": "identityPolicy",
     "trust": "trustPolicy",

@@ -13,8 +13,6 @@ from jackfield.errors import UnknownConnector
 if TYPE_CHECKING:
     from jackfield.manifest import Manifest
 
-__all__ = ["VERBS"]
-
 _COLUMNS = ("key", "title", "version", "actions", "status")
 _FAILED = 1
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from jackfield.surfaces.dapr import Bindings, Components
     from jackfield.surfaces.http.protocol import Bounded
 
-__all__ = ["VERBS", "check_token", "components_of", "declare_components", "read_bindings"]
-
 _HTTP_PORT, _GRPC_PORT = 3500, 50001
 
 

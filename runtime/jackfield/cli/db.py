@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from jackfield.database.check import Report
     from jackfield.resources.storage import Storage
 
-__all__ = ["VERBS"]
-
 _FAILED = 1
 
 

@@ -11,8 +11,6 @@ from typing import IO
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import MAX_BYTES
 
-__all__ = ["STDIN", "Files", "count_lines", "is_lines"]
-
 STDIN = "-"
 """Path that stands for stdin."""
 _CHUNK = 1024 * 1024

@@ -10,8 +10,6 @@ from jackfield.cli.files import STDIN, Files
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import decode
 
-__all__ = ["changed", "read_inputs_file"]
-
 
 def read_inputs_file(path: str, files: Files) -> dict[str, Any]:
     """Read inputs from the file ``path`` (``-`` = stdin).

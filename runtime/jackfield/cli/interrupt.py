@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["interruptible"]
-
 
 @contextmanager
 def interruptible(stop: Callable[[], None]) -> Iterator[None]:

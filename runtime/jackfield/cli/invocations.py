@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from jackfield.journal import Journal
     from jackfield.resources.storage import Storage
 
-__all__ = ["VERBS"]
-
 _STATUS = ("queued", "running", "succeeded", "failed", "in_doubt", "cancelled")
 _COLUMNS = ("invocationId", "status", "connector", "action", "connection", "createdAt", "idempotencyKey")
 _SHORT, _WHOLE = 13, 36

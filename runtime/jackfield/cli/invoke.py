@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.runtime import Jackfield
 
-__all__ = ["VERBS"]
-
 _MEMBERS = {
     "connection": "connection",
     "idempotency_key": "idempotencyKey",

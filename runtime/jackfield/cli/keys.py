@@ -15,8 +15,6 @@ from jackfield.errors import InvalidInvocation
 if TYPE_CHECKING:
     from jackfield.database import MasterKey
 
-__all__ = ["VERBS"]
-
 _TEXT = "JACKFIELD_NEW_MASTER_KEY"
 _FILE = "JACKFIELD_NEW_MASTER_KEY_FILE"
 _LARGEST = 64 * 1024

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from jackfield.cli.output import Output
     from jackfield.cli.parsing import Namespace
 
-__all__ = ["Progress", "progress", "run_lines"]
-
 
 class Progress(Protocol):
     """Callback that counts a Result."""

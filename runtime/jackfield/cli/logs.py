@@ -10,8 +10,6 @@ import sys
 from jackfield.clock import iso
 from jackfield.redaction.logs import LogRedaction
 
-__all__ = ["JsonLines", "announce", "configure", "writes_json"]
-
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _FORMATS = ("json", "console")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from jackfield.cli.parsing import Verb
     from jackfield.errors import JackfieldError
 
-__all__ = ["main"]
-
 _USAGE = "usage: jackfield COMMAND …"
 _INTERRUPTED = 130
 """Exit code of a command ended by Ctrl-C, as shells expect it (128 + SIGINT)."""

@@ -12,8 +12,6 @@ from jackfield.cli.session import open_jackfield
 from jackfield.cli.starting import check_connection_files
 from jackfield.errors import InvalidInvocation, JackfieldError
 
-__all__ = ["VERBS"]
-
 
 def _declare(parser: Parser) -> None:
     parser.add_argument(

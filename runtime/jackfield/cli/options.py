@@ -6,8 +6,6 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.session import open_jackfield
 
-__all__ = ["VERBS"]
-
 
 def _declare(parser: Parser) -> None:
     parser.add_argument("connector", metavar="CONNECTOR")

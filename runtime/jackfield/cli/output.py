@@ -11,8 +11,6 @@ from typing import Any, TextIO
 
 from jackfield.stdout import Claim, silence_stdout
 
-__all__ = ["Output", "is_lost"]
-
 _CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 """Control characters that JSON does not escape, but terminals may interpret."""
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from jackfield.cli.output import Output
 
-__all__ = ["Namespace", "Parser", "UsageError", "Verb"]
-
 Namespace = argparse.Namespace
 _FAILED = 1
 

@@ -9,8 +9,6 @@ import argparse
 import re
 from collections.abc import Callable
 
-__all__ = ["DAY", "MOST_AT_ONCE", "count", "duration", "port", "rate"]
-
 DAY = 86_400.0
 MOST_AT_ONCE = 1000
 """Maximum number of queued invocations that one process runs at once."""

@@ -22,8 +22,6 @@ from jackfield.invocation import MAX_TIMEOUT, Result, decode
 if TYPE_CHECKING:
     from jackfield.connections.foreign import Document
 
-__all__ = ["VERBS"]
-
 
 def _declare(parser: Parser) -> None:
     parser.add_argument("file", metavar="FILE", help="a YAML or JSON file with workflows and, optionally, providers (- = stdin)")

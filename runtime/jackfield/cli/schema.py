@@ -8,8 +8,6 @@ from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.errors import InvalidInvocation, did_you_mean
 from jackfield.manifest import Manifest
 
-__all__ = ["VERBS"]
-
 
 def _declare(parser: Parser) -> None:
     parser.usage = (

@@ -8,8 +8,6 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.session import open_jackfield
 
-__all__ = ["VERBS"]
-
 
 def _declare(parser: Parser) -> None:
     parser.add_argument("words", nargs="+", metavar="WORDS", help="such as: send email")

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from jackfield.surfaces.shared.operation import Mount, Operation
     from jackfield.surfaces.shared.server_context import ServerContext
 
-__all__ = ["VERBS", "mounts"]
-
 _MOST_WORKERS = 256
 
 

@@ -16,20 +16,6 @@ if TYPE_CHECKING:
     from jackfield.resources.storage import Storage
     from jackfield.runtime import Jackfield
 
-__all__ = [
-    "actor",
-    "caller",
-    "declare_pages",
-    "declare_workspace",
-    "open_jackfield",
-    "open_storage",
-    "pages",
-    "person",
-    "read_moment",
-    "selected_workspace",
-    "workspaces_of",
-]
-
 
 def person() -> str:
     """Return ``cli:`` and the account that this process runs as; variables such as LOGNAME can be forged."""

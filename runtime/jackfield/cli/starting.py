@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from jackfield.cli.parsing import Parser
     from jackfield.resources.storage import Storage
 
-__all__ = ["check_connection_files", "declare_migrate", "declare_stop_within", "prepare_database", "require_connection_files"]
-
 _LOG = logging.getLogger("jackfield.connections")
 
 

@@ -12,8 +12,6 @@ from rich.json import JSON
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["coloured", "table"]
-
 
 def coloured(text: str, stdout: TextIO) -> str:
     """Colour JSON text for the terminal behind ``stdout``."""

@@ -14,8 +14,6 @@ from jackfield.cli.session import actor, declare_pages, declare_workspace, open_
 if TYPE_CHECKING:
     from jackfield.resources.storage import Storage
 
-__all__ = ["VERBS"]
-
 _COLUMNS = ("id", "name", "scope", "status", "createdAt", "expiresAt", "lastUsedAt")
 _REFUSED = 1
 _NEVER_EXPIRES = "jackfield: this token never expires; use --expires 90d to limit it\n"

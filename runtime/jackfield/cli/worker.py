@@ -15,8 +15,6 @@ from jackfield.errors import InvalidInvocation, Unavailable
 if TYPE_CHECKING:
     from jackfield.queue import RuntimePool
 
-__all__ = ["VERBS"]
-
 _LOOKS = 32
 """Threads for polling the queue."""
 

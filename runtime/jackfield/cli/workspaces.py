@@ -9,8 +9,6 @@ from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
 from jackfield.cli.session import open_storage, workspaces_of
 
-__all__ = ["VERBS"]
-
 _SWITCHES = {
     "keep_inputs": ("keepInputs", "record inputs in the journal, redacted"),
     "allow_ambient": ("allowAmbient", "let connections created over HTTP or MCP use the host's identity"),

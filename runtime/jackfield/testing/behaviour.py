@@ -14,8 +14,6 @@ from jackfield.testing.driving import SECRET, Drive, drivable, drive, expected, 
 from jackfield.testing.provider import HANG, RESET, Answer, Script
 from jackfield.testing.subject import Rule, Subject
 
-__all__ = ["BEHAVIOUR"]
-
 _REFUSALS = {400: None, 401: "unauthenticated", 403: "forbidden", 404: None, 409: None, 422: None, 429: "rate_limited"}
 _FAILURES = (500, 502, 503, 504)
 _RETRY_AFTER = 7

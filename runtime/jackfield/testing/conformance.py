@@ -12,8 +12,6 @@ from jackfield.testing.plugin import NOT_APPLICABLE
 from jackfield.testing.rules import RULES, judged, not_applicable
 from jackfield.testing.subject import Rule, Subject
 
-__all__ = ["Conformance"]
-
 
 class Conformance:
     """Conformance suite. Inherit from it in a class that pytest collects, and set ``key`` to the connector's key.

@@ -21,8 +21,6 @@ from jackfield.invocation import Invocation
 from jackfield.schema import compile_schema
 from jackfield.testing.subject import Rule, Subject
 
-__all__ = ["DECLARATIONS"]
-
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 _SECRET = frozenset(
     {"apikey", "credential", "credentials", "passphrase", "passwd", "password", "pin", "privatekey", "pwd", "secret", "token"}

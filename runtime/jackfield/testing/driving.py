@@ -19,8 +19,6 @@ from jackfield.schema import compile_schema
 from jackfield.testing.provider import Answer, Provider, Request, Script
 from jackfield.testing.subject import Subject
 
-__all__ = ["SECRET", "Drive", "drivable", "drive", "expected", "server_kind", "server_type"]
-
 SECRET = "conformance-secret-4711"  # noqa: S105 (planted; the rules search for it)
 _GRACE = 1.5
 """Seconds beyond its deadline after which an attempt is abandoned."""

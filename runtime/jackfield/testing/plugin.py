@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-__all__ = ["NOT_APPLICABLE", "pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
-
 NOT_APPLICABLE = pytest.StashKey[dict[str, dict[str, str]]]()
 """Rules that do not apply, with the reason, for each connector whose suite was collected."""
 _SENT = "jackfield_not_applicable"

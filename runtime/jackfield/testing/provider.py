@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 
-__all__ = ["HANG", "RESET", "Answer", "Provider", "Request"]
-
 HANG: Literal["hang"] = "hang"
 RESET: Literal["reset"] = "reset"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

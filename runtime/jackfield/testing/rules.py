@@ -11,8 +11,6 @@ from jackfield.testing.declarations import DECLARATIONS
 from jackfield.testing.driving import server_type
 from jackfield.testing.subject import Rule, Subject
 
-__all__ = ["RULES", "judged", "not_applicable"]
-
 RULES: Mapping[str, Rule] = {rule.name: rule for rule in (*DECLARATIONS, *BEHAVIOUR)}
 """All rules by name."""
 

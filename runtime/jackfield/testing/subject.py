@@ -14,8 +14,6 @@ from jackfield.catalog.discovery import entry_points
 from jackfield.connector import Connector
 from jackfield.manifest import Manifest
 
-__all__ = ["Rule", "Subject"]
-
 
 @dataclass(frozen=True)
 class Subject:

@@ -7,8 +7,6 @@ from typing import NoReturn
 
 from jackfield.errors import InvalidInvocation
 
-__all__ = ["command"]
-
 
 def command(argv: list[str]) -> int:
     """Run the demo with the arguments after the command's name; return 0 if all steps passed, else 1.

@@ -17,8 +17,6 @@ from jackfield_aws_ses.demo.aws.messages import SentMessage
 from jackfield_aws_ses.demo.aws.server import serving
 from jackfield_aws_ses.demo.aws.sts import letters
 
-__all__ = ["IDENTITIES", "PERMISSIONS", "REGION", "AnsweredCall", "EmbeddedAws"]
-
 REGION = "eu-west-1"
 """Identities are verified in this region only."""
 _PEOPLE = ("ada", "alan", "barbara", "donald", "edsger", "frances", "grace", "joan", "katherine", "margaret", "niklaus")

@@ -12,8 +12,6 @@ from jackfield_aws_ses.demo.embedded import EmbeddedAws
 from jackfield_aws_ses.demo.show import Show
 from jackfield_aws_ses.demo.stage import EXAMPLES
 
-__all__ = ["GENERATED", "serve"]
-
 GENERATED = "jf-*"
 """Pattern of the External IDs that jackfield generates: a role connection created in the console works without editing the trust policy."""
 _POLL = 0.5

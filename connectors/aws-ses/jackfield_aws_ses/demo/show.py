@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-__all__ = ["Show", "folded"]
-
 _LONGEST = 72
 """Characters shown of a JSON string; an attachment has thousands."""
 _WIDTH = 110

@@ -12,8 +12,6 @@ from jackfield import Jackfield
 from jackfield_aws_ses.demo.aws.messages import SentMessage, decoded
 from jackfield_aws_ses.demo.embedded import EmbeddedAws
 
-__all__ = ["EXAMPLES", "Played", "Report", "Stage", "Step", "faults", "message_json", "message_rows"]
-
 EXAMPLES = Path(__file__).parent / "examples"
 """Installed example files, the same as in the source tree's folder ``examples``."""
 

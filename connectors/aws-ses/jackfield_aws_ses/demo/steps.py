@@ -12,8 +12,6 @@ from jackfield_aws_ses.demo.embedded import EmbeddedAws
 from jackfield_aws_ses.demo.show import Show
 from jackfield_aws_ses.demo.stage import EXAMPLES, Played, Report, Stage, Step, faults, message_json
 
-__all__ = ["STEPS", "tour"]
-
 _CONNECTOR = "aws-ses"
 _CONNECTION = "demo"
 _PAGE, _ALL, _PAGES = 5, 12, 3

@@ -26,8 +26,6 @@ from jackfield.surfaces.shared.disconnect import cancelling
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem
 
-__all__ = ["FORM_SCRIPTS", "code", "found_action", "kept_inputs", "options", "run", "shown", "still_in_doubt"]
-
 
 def still_in_doubt(visit: PageRequest, identifier: str) -> bool:
     """Return whether an earlier invocation is still in doubt."""

@@ -13,8 +13,6 @@ from jackfield.surfaces.console.form_schema import form_schema
 from jackfield.surfaces.console.markup import Markup, h
 from jackfield.surfaces.console.page_request import PageRequest
 
-__all__ = ["action_form", "fitting_connections"]
-
 _MOST = 1000
 _SHORT = 30
 

@@ -39,8 +39,6 @@ from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.surfaces.shared.uploads import upload
 
-__all__ = ["routes"]
-
 Endpoint = Callable[[PageRequest], Any]
 
 

@@ -13,8 +13,6 @@ from starlette.routing import Route
 
 from jackfield.surfaces.shared.problem import Problem
 
-__all__ = ["asset", "assets_route"]
-
 _FOLDER = Path(__file__).parent / "static"
 _TYPES = {
     ".css": "text/css; charset=utf-8",

@@ -17,8 +17,6 @@ from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import page
 from jackfield.surfaces.shared.problem import Problem
 
-__all__ = ["listed"]
-
 _FILTERS = (("actor", "Actor", "token:… or cli:…"), ("object", "Object", "connection:*"), ("event", "Event", "connection.created"))
 
 

@@ -18,8 +18,6 @@ from jackfield.surfaces.console.shell import fragment, page
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.searching import found_actions, listed_connectors
 
-__all__ = ["icon_of", "listed", "shown"]
-
 _FOUND = 60
 """Maximum number of actions in a search result."""
 _CARDS = 200

@@ -10,8 +10,6 @@ from jackfield.surfaces.console.components import span_text
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.statistics import Bucket, Row
 
-__all__ = ["failure_chart", "latency_chart", "rate_chart"]
-
 _WIDTH = 640
 _BROAD = 1160
 _LEFT, _TOP, _PLOT, _FOOT = 48, 22, 170, 34

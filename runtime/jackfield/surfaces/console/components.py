@@ -10,27 +10,6 @@ from typing import Any
 from jackfield.hints import worded
 from jackfield.surfaces.console.markup import Markup, Node, h
 
-__all__ = [
-    "ago",
-    "at",
-    "badge",
-    "code_block",
-    "csrf_field",
-    "fault_of",
-    "field",
-    "heading",
-    "json_text",
-    "live",
-    "local_time",
-    "more",
-    "notice",
-    "option_list",
-    "rows_table",
-    "span_text",
-    "tabs",
-    "terms",
-]
-
 _TONES = {
     "succeeded": "good", "ok": "good", "active": "good", "passed": "good", "allowed": "good",
     "failed": "bad", "failing": "bad", "expired": "bad", "broken": "bad", "refused": "bad",

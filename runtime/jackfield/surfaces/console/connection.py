@@ -21,8 +21,6 @@ from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page, redirect
 
-__all__ = ["cure", "removed", "renamed", "shown", "tested"]
-
 _EXTERNAL_ID = "<the External ID of this connection>"
 """Placeholder in hints, since those are journaled and logged; only the connection's own page shows the value."""
 

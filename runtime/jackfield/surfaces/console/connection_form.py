@@ -24,8 +24,6 @@ from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.shared.problem import Problem
 
-__all__ = ["changed", "created", "editor_of", "shown"]
-
 _REMOTE = Provenance("remote")
 _CARDS = 60
 """Maximum number of connection types offered at once."""

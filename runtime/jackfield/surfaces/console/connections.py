@@ -13,8 +13,6 @@ from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page
 
-__all__ = ["account_of", "done_notice", "listed"]
-
 _PAGE = 50
 _MOST = 1000
 _DONE = {"removed": "Connection removed, with its secrets."}

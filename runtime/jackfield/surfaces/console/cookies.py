@@ -12,8 +12,6 @@ from starlette.responses import Response
 from jackfield.surfaces.shared.prefix import current_prefix
 from jackfield.surfaces.shared.settings import Settings
 
-__all__ = ["CookieJar", "csrf_token", "same_token"]
-
 _LONGEST = 1000
 
 

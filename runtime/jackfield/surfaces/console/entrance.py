@@ -17,8 +17,6 @@ from jackfield.surfaces.console.cookies import CookieJar
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.server_context import ServerContext
 
-__all__ = ["Entrance", "one_time_link"]
-
 _OPERATOR = Identity(DEFAULT, "console", "manage", Rules(), "one-time link", "link")
 """Identity that a one-time link signs in as."""
 

@@ -11,8 +11,6 @@ from typing import Any
 from jackfield.schema_walk import Schema, branches, extension, is_secret, target
 from jackfield.surfaces.console.markdown import line
 
-__all__ = ["form_schema"]
-
 _DEEPEST = 3
 _SHOWN = 10
 """Members shown at once; further optional ones are behind 'More fields'."""

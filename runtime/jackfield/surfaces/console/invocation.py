@@ -18,8 +18,6 @@ from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.console.timeline import timeline, timeline_title
 from jackfield.surfaces.shared.problem import Problem
 
-__all__ = ["cancelled", "person", "resolved", "shown"]
-
 
 def person(visit: PageRequest, identifier: str) -> Node:
     """Render a caller's id, with the token's name if the workspace has that token."""

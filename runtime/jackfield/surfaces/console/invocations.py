@@ -15,8 +15,6 @@ from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page
 from jackfield.surfaces.shared.problem import Problem
 
-__all__ = ["entries_table", "listed"]
-
 _PAGE = 50
 _SUGGESTED = 200
 _EVERY = 3

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-__all__ = ["guide", "line"]
-
 
 @cache
 def _reader() -> MarkdownIt:

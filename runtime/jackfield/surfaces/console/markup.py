@@ -8,8 +8,6 @@ from typing import Protocol
 
 from jackfield.surfaces.shared.prefix import below_prefix
 
-__all__ = ["Attribute", "Markup", "Node", "Tags", "element", "h", "join"]
-
 Attribute = str | int | float | bool | None
 _ADDRESSES = frozenset({"action", "data-options", "formaction", "href", "hx-get", "hx-post", "src"})
 """Attributes that hold a URL; a leading slash means this server."""

@@ -14,8 +14,6 @@ from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page
 from jackfield.surfaces.console.statistics import SPANS, Figures, Span, figures
 
-__all__ = ["shown"]
-
 _MOST = 20_000
 _EVERY = 10
 _CONNECTIONS = 1000

@@ -16,8 +16,6 @@ from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 
-__all__ = ["PageRequest"]
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PageRequest:

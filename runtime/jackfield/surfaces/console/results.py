@@ -10,8 +10,6 @@ from jackfield.manifest import ActionManifest
 from jackfield.surfaces.console.components import badge, code_block, fault_of, json_text, notice, rows_table, span_text, terms
 from jackfield.surfaces.console.markup import Markup, Node, h
 
-__all__ = ["error_shown", "output_shown", "result_shown"]
-
 _MOST_ROWS = 200
 _MOST_COLUMNS = 8
 _DEEPEST = 3

@@ -9,8 +9,6 @@ from jackfield.surfaces.console.markup import Markup, Node, element, h, join
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.shared.prefix import current_prefix
 
-__all__ = ["POLICY", "document", "fragment", "page", "redirect", "secured"]
-
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"

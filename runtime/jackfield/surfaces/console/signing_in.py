@@ -20,8 +20,6 @@ from jackfield.surfaces.shared.prefix import below_prefix
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 
-__all__ = ["routes", "safe_path"]
-
 _LONGEST_FORM = 16 * 1024
 _MOST_FIELDS = 10
 _REASONS = {

@@ -7,8 +7,6 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["as_command", "as_curl", "as_json", "as_python"]
-
 _SHORT = 60
 """Maximum length of a list or an object that a Python snippet writes on one line."""
 _OPTIONS = {

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 
 from jackfield.journal.samples import Sample
 
-__all__ = ["SPANS", "Bucket", "Figures", "Row", "Span", "figures", "percentile"]
-
 STATUSES = ("succeeded", "failed", "in_doubt")
 
 

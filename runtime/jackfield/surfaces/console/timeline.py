@@ -10,8 +10,6 @@ from jackfield.journal import Entry
 from jackfield.surfaces.console.components import badge, rows_table, span_text
 from jackfield.surfaces.console.markup import Markup, h
 
-__all__ = ["timeline", "timeline_title"]
-
 _WIDTH, _ROW, _PAD, _LABEL = 600, 26, 4, 115
 _OPEN = 12
 """Up to this many requests are expanded by default."""

@@ -25,8 +25,6 @@ from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.shared.problem import Problem
 
-__all__ = ["created", "listed", "pattern_lines", "revoked", "rules_shown"]
-
 _DONE = {"revoked": "Token revoked."}
 _SCOPE_TITLES = {"read": "read: view", "invoke": "invoke: view and run actions", "manage": "manage: full access"}
 

@@ -17,8 +17,6 @@ from jackfield.surfaces.console.tokens import pattern_lines, rules_shown
 from jackfield.surfaces.shared.guides import missing
 from jackfield.surfaces.shared.problem import Problem
 
-__all__ = ["changed", "explained", "shown"]
-
 _OPERATOR_SWITCHES = (
     ("allowAmbient", "allow_ambient", "Connections created here may use the host's identity"),
     ("allowOwnExternalId", "allow_own_external_id", "Connections created here may set their own External ID"),

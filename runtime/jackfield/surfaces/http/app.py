@@ -26,8 +26,6 @@ from jackfield.surfaces.shared.prefix import Prefixed
 from jackfield.surfaces.shared.problem import Problem, of_error, problem
 from jackfield.surfaces.shared.server_context import ServerContext
 
-__all__ = ["build_app"]
-
 _LOG = logging.getLogger("jackfield.http")
 _MCP = ["Mcp-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name"]
 _ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "X-Request-Id", "Traceparent", *_MCP]

@@ -13,8 +13,6 @@ from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.server_context import ServerContext
 
-__all__ = ["listed"]
-
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/audit``: the entries of the caller's workspace, newest first.

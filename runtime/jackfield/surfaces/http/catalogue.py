@@ -23,8 +23,6 @@ from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.searching import found_actions, listed_connectors
 from jackfield.surfaces.shared.server_context import ServerContext
 
-__all__ = ["action_guide", "action_of", "actions", "connector", "connectors", "manifest_of", "options", "schema"]
-
 _LARGEST = 64 * 1024
 
 

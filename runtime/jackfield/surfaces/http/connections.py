@@ -20,8 +20,6 @@ from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.server_context import ServerContext
 
-__all__ = ["created", "drafted", "listed", "policy", "removed", "replaced", "shown", "tested"]
-
 _REMOTE = Provenance("remote")
 
 

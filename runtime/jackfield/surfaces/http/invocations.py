@@ -29,8 +29,6 @@ from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.refusals import refused
 from jackfield.surfaces.shared.server_context import ServerContext
 
-__all__ = ["cancel", "invoke", "listed", "resolve", "shown", "to_answer"]
-
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:[,;]|$)", re.IGNORECASE)
 _ASYNC = re.compile(r"(?:^|,)\s*respond-async\s*(?:[,;]|$)", re.IGNORECASE)
 

@@ -20,8 +20,6 @@ from jackfield.surfaces.shared.origins import foreign_host
 from jackfield.surfaces.shared.problem import Problem, problem
 from jackfield.surfaces.shared.server_context import ServerContext
 
-__all__ = ["COMPRESS_FROM", "Cors", "Forwarded", "Gzipped", "Limits"]
-
 _LOG = logging.getLogger("jackfield.http")
 _SAFE = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store")]
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"})

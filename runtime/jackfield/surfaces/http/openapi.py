@@ -27,8 +27,6 @@ from jackfield.surfaces.shared.operation import Operation
 from jackfield.surfaces.shared.prefix import current_prefix
 from jackfield.surfaces.shared.server_context import ServerContext
 
-__all__ = ["POLICY", "docs", "document", "page", "served"]
-
 Json = dict[str, Any]
 
 _COMPONENTS = "#/components/schemas/"

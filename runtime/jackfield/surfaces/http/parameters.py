@@ -12,8 +12,6 @@ from jackfield.errors import did_you_mean
 from jackfield.surfaces.shared.operation import Operation
 from jackfield.surfaces.shared.problem import Problem
 
-__all__ = ["check_request", "flag", "limit_of"]
-
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 _JSON = re.compile(r"application/([A-Za-z0-9.-]+\+)?json\s*(;|\Z)", re.IGNORECASE)
 

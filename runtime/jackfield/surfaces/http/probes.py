@@ -14,8 +14,6 @@ from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 
-__all__ = ["healthy", "metrics", "ready"]
-
 
 async def healthy(_request: Request, _server: ServerContext, _identity: Identity) -> Response:
     """Serve ``GET /healthz``."""

@@ -15,8 +15,6 @@ from jackfield.surfaces.shared.settings import Settings
 if TYPE_CHECKING:
     from uvicorn.config import Config
 
-__all__ = ["Bounded"]
-
 _PROBES = (b"/healthz", b"/readyz")
 _RESERVE = 32
 """Connections beyond the limit, reserved for probes. They have a short head timeout, and other requests on them are refused."""

@@ -29,18 +29,6 @@ from jackfield.surfaces.shared.origins import check_origins
 from jackfield.surfaces.shared.settings import Settings
 from jackfield.surfaces.shared.stopping import GracefulServer, Stopping
 
-__all__ = [
-    "ServerConfig",
-    "adopt_server_log",
-    "check_settings",
-    "config",
-    "fitted_bodies",
-    "fitted_connections",
-    "make_app",
-    "run",
-    "stop_with_parent",
-]
-
 _BACKLOG = 2048
 _SWITCH = 0.002
 """Thread switch interval in seconds. With Python's own 5 ms, one CPU-bound action would delay each of the dozen switches of a small

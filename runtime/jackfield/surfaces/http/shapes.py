@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["shapes"]
-
 Json = dict[str, Any]
 
 _FOLDER = Path(__file__).parent / "schemas"

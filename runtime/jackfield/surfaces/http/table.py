@@ -9,8 +9,6 @@ from jackfield.surfaces.http import audit, catalogue, connections, invocations, 
 from jackfield.surfaces.shared import uploads
 from jackfield.surfaces.shared.operation import Operation
 
-__all__ = ["OPERATIONS"]
-
 Schema = Mapping[str, Any]
 
 _PLAIN = r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$"

@@ -9,8 +9,6 @@ from starlette.responses import Response
 
 from jackfield.surfaces.shared.json_response import dumps
 
-__all__ = ["tagged"]
-
 
 def tagged(request: Request, value: object, kind: str = "application/json") -> Response:
     """Answer ``value`` (an object, or encoded JSON) with a weak entity tag, since it may be compressed on its way; answer 304 if the caller

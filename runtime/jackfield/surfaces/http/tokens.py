@@ -18,8 +18,6 @@ from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.server_context import ServerContext
 
-__all__ = ["created", "listed", "revoked"]
-
 _LONGEST_MOMENT = 40
 
 

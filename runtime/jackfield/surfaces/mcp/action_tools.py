@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.manifest import ActionManifest, Effect, Manifest
 
-__all__ = ["action_tools", "annotated", "invocation_of"]
-
 _OURS = ("connection", "idempotencyKey")
 """Members of the invocation that a call may have besides the action's inputs. An input of the same name takes precedence."""
 _NOT_AT_THE_TOP = frozenset({"$schema", "$id", "title", "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})

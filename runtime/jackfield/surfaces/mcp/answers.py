@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from jackfield.errors import JackfieldError
     from jackfield.invocation import Result
 
-__all__ = ["answered", "described", "failed"]
-
 _LONGEST = 32_000
 """Characters of JSON text sent besides structured content: enough for a model to read without filling its context window."""
 _TOLD = 20

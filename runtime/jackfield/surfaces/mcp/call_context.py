@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from jackfield.runtime import Jackfield
     from jackfield.surfaces.shared.settings import McpTools
 
-__all__ = ["Briefly", "CallContext", "Run"]
-
 Briefly = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a step that waits for the database in a thread."""
 Run = Callable[[Mapping[str, Any], str | int | None], Awaitable["Result"]]

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from jackfield.management.connections import ManagedConnections
     from jackfield.surfaces.mcp.call_context import CallContext
 
-__all__ = ["DISCOVERY", "EXECUTE", "look"]
-
 EXECUTE = "execute_action"
 """The only tool that runs an action; the others are read-only."""
 _STRING: Json = {"type": "string", "minLength": 1, "maxLength": 200}

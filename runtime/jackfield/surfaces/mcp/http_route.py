@@ -34,8 +34,6 @@ from jackfield.surfaces.shared.server_context import ServerContext
 if TYPE_CHECKING:
     from jackfield.surfaces.mcp.stateless_http import Answer, Exchange
 
-__all__ = ["mcp_operations"]
-
 _CANCELLED = b"notifications/cancelled"
 _SESSION = re.compile(r"[0-9a-f]{32}\Z")
 _SMALL = 64 * 1024

@@ -9,8 +9,6 @@ from jackfield.access import may
 if TYPE_CHECKING:
     from jackfield.surfaces.mcp.call_context import CallContext
 
-__all__ = ["instructions"]
-
 _MOST = 20
 """Number of connectors named; a model reads this text before each task."""
 _LOOK = """\

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["Json", "closed", "invocation_schema", "listing", "result_of", "result_schema"]
-
 Json = dict[str, Any]
 
 _WHOLE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else")

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from jackfield.surfaces.mcp.call_context import CallContext
 
-__all__ = ["build_server"]
-
 _LOG = logging.getLogger("jackfield.mcp")
 _PAGE = 200
 _OBJECTS = ("inputs", "connection", "context")

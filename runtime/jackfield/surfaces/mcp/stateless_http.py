@@ -16,8 +16,6 @@ from jackfield.surfaces.mcp.server import build_server
 if TYPE_CHECKING:
     from jackfield.surfaces.mcp.call_context import CallContext
 
-__all__ = ["Answer", "Exchange"]
-
 _VISIT = "jackfield.visit"
 _JSON = (b"content-type", b"application/json")
 """The API has already checked the body's type."""

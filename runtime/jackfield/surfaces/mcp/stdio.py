@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from jackfield.runtime import Jackfield
     from jackfield.surfaces.shared.settings import McpTools
 
-__all__ = ["Wire", "serve_stdio", "wired"]
-
 _PIECE = 64 * 1024
 _CANCELLED = "notifications/cancelled"
 _ID = rb'"id":\s*(-?\d{1,18}|"[^"\\]{0,200}")'

@@ -15,20 +15,6 @@ from jackfield.fork import at_fork
 from jackfield.invocation import decode
 from jackfield.surfaces.shared.problem import Problem
 
-__all__ = [
-    "LARGE",
-    "BodyQuota",
-    "BodyShare",
-    "TooLarge",
-    "bounded",
-    "crowded",
-    "decoded",
-    "members_of",
-    "read_body",
-    "read_form",
-    "take_room",
-]
-
 LARGE = 256 * 1024
 """Size in bytes from which a body is processed in a thread, so as not to block other requests."""
 _CROWD = 500

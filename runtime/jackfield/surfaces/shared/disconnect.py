@@ -9,8 +9,6 @@ from collections.abc import Iterator
 
 from starlette.requests import Request
 
-__all__ = ["cancelling"]
-
 _PATIENCE = 0.02
 """Seconds before watching for a disconnect starts: most invocations have ended by then."""
 

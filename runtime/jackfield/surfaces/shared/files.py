@@ -27,8 +27,6 @@ from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.sealed_files import CHUNK, SealedFile, Usages, create, opened
 from jackfield.surfaces.shared.settings import Settings
 
-__all__ = ["Files", "Place", "file_places", "with_files"]
-
 _DEPTH = 20
 
 

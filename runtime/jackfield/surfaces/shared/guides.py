@@ -14,8 +14,6 @@ from jackfield.errors import UnknownConnection
 from jackfield.management.connections import ManagedConnections
 from jackfield.manifest import ActionManifest, Manifest
 
-__all__ = ["guide", "missing", "verdict_of"]
-
 _SAMPLES = {"string": "…", "integer": 1, "number": 1, "boolean": True, "array": [], "object": {}}
 
 

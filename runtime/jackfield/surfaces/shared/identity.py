@@ -18,8 +18,6 @@ from jackfield.surfaces.shared.jwts import Jwts
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.settings import Jwt
 
-__all__ = ["NOBODY", "Identities", "Identity", "bearer", "storable"]
-
 _FRESH = 2.0
 """Seconds for which a token's look-up is cached: a revoked token may work that long."""
 _KEPT = 1000

@@ -7,8 +7,6 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-__all__ = ["answer", "dumps"]
-
 
 def dumps(value: object) -> bytes:
     """Encode a value as JSON in UTF-8. Lone surrogates, which UTF-8 cannot hold, are replaced."""

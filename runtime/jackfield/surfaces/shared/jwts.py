@@ -16,8 +16,6 @@ from jackfield.fork import at_fork
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.settings import Jwt
 
-__all__ = ["Jwts"]
-
 _LOG = logging.getLogger("jackfield.http")
 _ALGORITHMS = ["RS256", "ES256", "EdDSA", "PS256"]
 _TIMEOUT = 4.0

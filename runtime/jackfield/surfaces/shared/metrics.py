@@ -16,8 +16,6 @@ from jackfield.catalog import Catalog
 from jackfield.errors import UnknownConnector
 from jackfield.invocation import Result
 
-__all__ = ["Metrics", "shared"]
-
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Directory where worker processes store their counters, as named by Prometheus' client."""
 

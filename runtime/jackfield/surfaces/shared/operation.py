@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from jackfield.surfaces.shared.identity import Identity
     from jackfield.surfaces.shared.server_context import ServerContext
 
-__all__ = ["Endpoint", "Mount", "Operation"]
-
 Endpoint = Callable[["Request", "ServerContext", "Identity"], Awaitable[Response]]
 Mount = Callable[["ServerContext"], "Sequence[Operation | Route]"]
 """Factory of a surface's routes in one process. The application checks token and scope of an operation; a plain route checks its own."""

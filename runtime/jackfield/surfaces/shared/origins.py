@@ -13,8 +13,6 @@ from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.settings import Settings
 from jackfield.surfaces.shared.web_pages import page_fault
 
-__all__ = ["check_origin", "check_origins", "foreign_host"]
-
 _DEFAULT = {"http": 80, "https": 443}
 _NEVER_SENT = {"http": ":80", "https": ":443"}
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?\Z")

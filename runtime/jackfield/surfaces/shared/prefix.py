@@ -8,8 +8,6 @@ from contextvars import ContextVar
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Prefixed", "below_prefix", "checked_prefix", "current_prefix"]
-
 _PREFIX: ContextVar[str] = ContextVar("jackfield_prefix", default="")
 _FORM = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*){1,8}\Z")
 _LONGEST = 200

@@ -10,8 +10,6 @@ from starlette.responses import Response
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.shared.json_response import dumps
 
-__all__ = ["Problem", "of_error", "problem", "raw_problem"]
-
 
 class Problem(Exception):
     """A request that the API refuses before it becomes an invocation."""

@@ -15,8 +15,6 @@ from jackfield.clock import Clock
 from jackfield.fork import at_fork
 from jackfield.surfaces.shared.problem import Problem
 
-__all__ = ["Guesses", "RateLimiter"]
-
 _KEPT = 10_000
 
 

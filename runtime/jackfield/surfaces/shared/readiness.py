@@ -12,8 +12,6 @@ from jackfield.errors import JackfieldError
 from jackfield.resources.storage import Storage
 from jackfield.resources.threads import Threads
 
-__all__ = ["Readiness"]
-
 _FRESH = 2.0
 """Seconds for which an outcome is cached: probes cost at most one commit in that time."""
 _LOCK_WAIT = 2.0

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from jackfield.errors import JackfieldError, UnknownName
 from jackfield.invocation import Meta, Result, new_invocation_id
 
-__all__ = ["refused"]
-
 
 def refused(error: JackfieldError, body: object) -> Result:
     """Build the Result of a refused invocation from its ``body``, which may be incomplete."""

@@ -20,8 +20,6 @@ from jackfield.fork import at_fork
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["CHUNK", "SealedFile", "Usages", "create", "opened"]
-
 CHUNK = 1024 * 1024
 """Chunk size in bytes before encryption."""
 _TAG = 16

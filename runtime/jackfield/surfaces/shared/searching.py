@@ -7,8 +7,6 @@ from jackfield.catalog import Catalog, Entry
 from jackfield.catalog.found import Found
 from jackfield.catalog.index import ActionIndex
 
-__all__ = ["found_actions", "listed_connectors"]
-
 
 def listed_connectors(index: ActionIndex, catalog: Catalog) -> list[Entry]:
     """Return the rows of the connectors in ``catalog``, sorted by key."""

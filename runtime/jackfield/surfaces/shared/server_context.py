@@ -26,8 +26,6 @@ from jackfield.surfaces.shared.settings import Settings
 from jackfield.surfaces.shared.stopping import Stopping
 from jackfield.surfaces.shared.tracing import Tracing
 
-__all__ = ["ServerContext"]
-
 T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.http")

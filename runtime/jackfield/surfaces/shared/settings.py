@@ -7,8 +7,6 @@ from typing import Literal
 
 from jackfield.invocation import MAX_BYTES
 
-__all__ = ["Jwt", "McpTools", "Settings"]
-
 McpTools = Literal["discovery", "all"]
 """Tools that MCP clients see: those for finding and running actions, or also one per action."""
 

@@ -11,8 +11,6 @@ import uvicorn
 
 from jackfield.clock import Clock
 
-__all__ = ["GracefulServer", "Stopping"]
-
 
 class Stopping:
     """Stop deadline of a process: once stopping begins, all steps share the remaining seconds."""

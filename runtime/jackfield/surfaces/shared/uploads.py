@@ -18,8 +18,6 @@ from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 
-__all__ = ["upload"]
-
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,100}\Z")
 _CHUNK = 256 * 1024
 _FORM = 64 * 1024

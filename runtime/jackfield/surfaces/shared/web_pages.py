@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from urllib.parse import urlsplit
 
-__all__ = ["LOOPBACK", "page_fault"]
-
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Host names of this machine on its loopback interface."""
 _OWN_SITE = ("", "none", "same-origin")

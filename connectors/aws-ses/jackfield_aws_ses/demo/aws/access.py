@@ -14,8 +14,6 @@ from jackfield_aws_ses.demo.aws.call import Call
 from jackfield_aws_ses.demo.aws.ledger import Ledger, Session
 from jackfield_aws_ses.demo.aws.sigv4 import is_signed_with
 
-__all__ = ["Caller", "authenticate", "parse_policy"]
-
 
 @dataclass(frozen=True, slots=True)
 class Caller:

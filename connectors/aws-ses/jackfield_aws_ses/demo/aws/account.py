@@ -10,8 +10,6 @@ from functools import cached_property
 
 from jackfield_aws_ses.demo.aws.refusals import Refusal, invalid
 
-__all__ = ["NUMBER", "Account", "Identity", "Page", "Quota", "Role", "User", "page"]
-
 NUMBER = "123456789012"
 """Account number in generated ARNs."""
 _SIMULATOR = "simulator.amazonses.com"

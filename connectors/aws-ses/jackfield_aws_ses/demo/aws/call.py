@@ -11,8 +11,6 @@ from jackfield_aws_ses.demo.aws.query import parse_form
 from jackfield_aws_ses.demo.aws.refusals import Refusal, misshapen
 from jackfield_aws_ses.demo.aws.sigv4 import Authorization, parse_authorization
 
-__all__ = ["SEND_PATH", "Call", "read_call"]
-
 SEND_PATH = "/v2/email/outbound-emails"
 _V2 = {("POST", SEND_PATH): "SendEmail", ("GET", "/v2/email/account"): "GetAccount"}
 _STS = frozenset({"AssumeRole", "GetCallerIdentity"})

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field, replace
 from jackfield_aws_ses.demo.aws.account import Account
 from jackfield_aws_ses.demo.aws.messages import SentMessage
 
-__all__ = ["Ledger", "Session"]
-
 _JITTER = 0.95
 """Share of a rate's window that must have passed."""
 

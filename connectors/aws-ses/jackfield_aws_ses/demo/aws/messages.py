@@ -11,8 +11,6 @@ from email.header import decode_header, make_header
 from email.message import Message
 from functools import cached_property
 
-__all__ = ["Attachment", "Content", "SentMessage", "decoded"]
-
 
 @dataclass(frozen=True, slots=True)
 class Attachment:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 from xml.sax.saxutils import escape
 
-__all__ = ["element", "error_xml", "listed", "parse_form", "result_xml"]
-
 _NAMESPACES = {"ses": "http://ses.amazonaws.com/doc/2010-12-01/", "sts": "https://sts.amazonaws.com/doc/2011-06-15/"}
 _SERVER_ERROR = 500
 _LARGE = 4096

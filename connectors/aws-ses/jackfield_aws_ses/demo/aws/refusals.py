@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from jackfield_aws_ses.demo.aws.exchange import Answer
 from jackfield_aws_ses.demo.aws.query import error_xml
 
-__all__ = ["Refusal", "bad_signature", "denied", "expired", "invalid", "misshapen", "throttled", "unknown_key", "unsigned"]
-
 _BAD_REQUEST, _FORBIDDEN, _TOO_MANY = 400, 403, 429
 
 

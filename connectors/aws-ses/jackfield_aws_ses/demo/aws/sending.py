@@ -20,8 +20,6 @@ from jackfield_aws_ses.demo.aws.messages import Attachment, Content, SentMessage
 from jackfield_aws_ses.demo.aws.query import listed
 from jackfield_aws_ses.demo.aws.refusals import Refusal, invalid
 
-__all__ = ["address_of", "check_mailboxes", "send", "send_raw_v1", "split_mailboxes"]
-
 _DOMAIN = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f.:A-Za-z]+\]")
 _LOCAL = re.compile(r"[!-~]+")
 

@@ -15,8 +15,6 @@ from jackfield_aws_ses.demo.aws.ledger import Ledger
 from jackfield_aws_ses.demo.aws.query import result_xml
 from jackfield_aws_ses.demo.aws.refusals import Refusal, misshapen, throttled
 
-__all__ = ["answer", "serving"]
-
 _OK = 200
 _QUERY_OPERATIONS: Mapping[str, Mapping[str, Callable[[Ledger, Call, Caller], str]]] = {
     "ses": ses.QUERY_OPERATIONS,

@@ -14,8 +14,6 @@ from jackfield_aws_ses.demo.aws.query import element
 from jackfield_aws_ses.demo.aws.refusals import Refusal, invalid
 from jackfield_aws_ses.demo.aws.sending import send, send_raw_v1
 
-__all__ = ["QUERY_OPERATIONS", "answer_v2"]
-
 _OK, _NOT_FOUND = 200, 404
 _PAGE = "100"
 """Default page size for identities."""

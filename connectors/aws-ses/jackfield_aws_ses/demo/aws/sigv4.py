@@ -14,8 +14,6 @@ from urllib.parse import quote
 
 from jackfield_aws_ses.demo.aws.exchange import HttpRequest
 
-__all__ = ["Authorization", "is_signed_with", "parse_authorization"]
-
 _ALGORITHM = "AWS4-HMAC-SHA256"
 # An access key may contain any character, even a slash, so the scope is parsed from its right end.
 _HEADER = re.compile(

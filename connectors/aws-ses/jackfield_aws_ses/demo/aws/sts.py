@@ -16,8 +16,6 @@ from jackfield_aws_ses.demo.aws.ledger import Ledger, Session
 from jackfield_aws_ses.demo.aws.query import element
 from jackfield_aws_ses.demo.aws.refusals import Refusal, denied
 
-__all__ = ["QUERY_OPERATIONS", "letters"]
-
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/([\w+=,.@/-]{1,512})", re.ASCII)
 _NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
