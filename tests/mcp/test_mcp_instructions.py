@@ -53,8 +53,8 @@ def test_b8_instructions_stay_short() -> None:
 
     manifests = [Many(title=f"T{number}", key=f"t{number}", actions={"a": None}) for number in range(25)]
     catalog = Many(manifests=lambda: manifests)
-    visit: Any = Many(catalog=catalog, caller=Many(scope=None))
-    assert instructions(visit).splitlines()[0].endswith("T19 (t19) and 5 more.")
+    call: Any = Many(catalog=catalog, caller=Many(scope=None))
+    assert instructions(call).splitlines()[0].endswith("T19 (t19) and 5 more.")
 
 
 def test_n12_who_may_only_look_is_told_so(stand: Stand) -> None:

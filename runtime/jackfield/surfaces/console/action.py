@@ -27,18 +27,18 @@ from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem
 
 
-def still_in_doubt(visit: PageRequest, identifier: str) -> bool:
+def still_in_doubt(request: PageRequest, identifier: str) -> bool:
     """Return whether an earlier invocation is still in doubt."""
     try:
-        return visit.journal.find(identifier).status == "in_doubt"
+        return request.journal.find(identifier).status == "in_doubt"
     except JackfieldError:
         return False
 
 
-def kept_inputs(visit: PageRequest, identifier: str) -> Mapping[str, Any]:
+def kept_inputs(request: PageRequest, identifier: str) -> Mapping[str, Any]:
     """Return the recorded ``inputs`` and ``connection`` of an earlier invocation; an unknown id gives an empty mapping."""
     try:
-        entry = visit.journal.find(identifier)
+        entry = request.journal.find(identifier)
     except JackfieldError:
         return {}
     found: dict[str, Any] = {} if entry.connection is None else {"connection": entry.connection}
@@ -54,29 +54,29 @@ _EFFECTS = {
 }
 
 
-def found_action(visit: PageRequest) -> tuple[Manifest, ActionManifest]:
+def found_action(request: PageRequest) -> tuple[Manifest, ActionManifest]:
     """Find the connector and the action that the path names.
 
     :raises Problem: 404 if either does not exist.
     """
     try:
-        manifest = visit.catalog.find(visit.path("key"))
+        manifest = request.catalog.find(request.path("key"))
     except JackfieldError as error:
         raise Problem(404, error.message) from None
-    found = manifest.actions.get(visit.path("action"))
+    found = manifest.actions.get(request.path("action"))
     if found is None:
-        raise Problem(404, f"'{manifest.key}' has no action '{visit.path('action')[:80]}'")
+        raise Problem(404, f"'{manifest.key}' has no action '{request.path('action')[:80]}'")
     return manifest, found
 
 
-def shown(visit: PageRequest) -> Response:
+def shown(request: PageRequest) -> Response:
     """``GET /connectors/{key}/actions/{action}``; ``?again=`` prefills the inputs of an invocation, ``?example=`` those of an example."""
-    visit.require("read")
-    manifest, action = found_action(visit)
-    again = _again(visit)
+    request.require("read")
+    manifest, action = found_action(request)
+    again = _again(request)
     begin: Mapping[str, Any] = again or {}
     example = _example(manifest, action)
-    if not begin and "example" in visit.query:
+    if not begin and "example" in request.query:
         begin = example
     address = f"/connectors/{manifest.key}/actions/{action.key}"
     title = heading(
@@ -84,45 +84,47 @@ def shown(visit: PageRequest) -> Response:
         badge(action.effect),
         lead=[h.a(manifest.title, href=f"/connectors/{manifest.key}"), " · ", action.description.partition("\n")[0]],
     )
-    choices = fitting_connections(visit, manifest, action)
-    form = action_form(visit, action, begin, choices, address, has_example=bool(example.get("inputs")))
+    choices = fitting_connections(request, manifest, action)
+    form = action_form(request, action, begin, choices, address, has_example=bool(example.get("inputs")))
     aside = h.div(
         h.section(h.h2("Result"), h.div(h.p("Run the action to see its Result here.", class_="empty"), id="result"), class_="card"),
-        h.section(h.h2("Code for this call"), _code_holder(visit, manifest, action, begin, address), class_="card"),
+        h.section(h.h2("Code for this call"), _code_holder(request, manifest, action, begin, address), class_="card"),
         _about(manifest, action),
         class_="beside-form",
     )
     return page(
-        visit, "connectors", f"{action.title} · {manifest.title}", title, _again_notice(visit, again), h.div(form, aside, class_="workbench"), _dialog(),
+        request, "connectors", f"{action.title} · {manifest.title}", title, _again_notice(request, again), h.div(form, aside, class_="workbench"), _dialog(),
         scripts=FORM_SCRIPTS,
     )  # fmt: skip
 
 
-def code(visit: PageRequest) -> Response:
+def code(request: PageRequest) -> Response:
     """``POST …/code``: render the form's invocation as JSON, curl, Python and CLI."""
-    visit.require("read")
-    manifest, action = found_action(visit)
-    return fragment(_code(visit, read_invocation(visit, manifest, action)))
+    request.require("read")
+    manifest, action = found_action(request)
+    return fragment(_code(request, read_invocation(request, manifest, action)))
 
 
-def options(visit: PageRequest) -> Response:
+def options(request: PageRequest) -> Response:
     """``GET /connectors/{key}/options/{source}?connection=``: choices for a field, as JSON. Only the scope ``invoke`` queries providers."""
-    visit.require("read")
-    connection = visit.query.get("connection") if visit.may("invoke") else None
+    request.require("read")
+    connection = request.query.get("connection") if request.may("invoke") else None
     try:
-        found = visit.runtime.options(visit.path("key"), visit.path("source"), connection=connection or None, caller=visit.identity.caller)
+        found = request.runtime.options(
+            request.path("key"), request.path("source"), connection=connection or None, caller=request.identity.caller
+        )
     except JackfieldError as error:
         return answer({"items": [], "message": error.message}, 404 if error.http_status == 404 else 200)
     return answer({"items": found[:_CHOICES]})
 
 
-def read_invocation(visit: PageRequest, manifest: Manifest, action: ActionManifest) -> dict[str, Any]:
+def read_invocation(request: PageRequest, manifest: Manifest, action: ActionManifest) -> dict[str, Any]:
     """Decode the form's invocation. Connector and action always come from the path, never from the form.
 
     :raises Problem: 400 if it is not a JSON object.
     """
     try:
-        given = decode(visit.form.get("invocation", "{}"))
+        given = decode(request.form.get("invocation", "{}"))
     except JackfieldError as error:
         raise Problem(400, error.message) from None
     if not isinstance(given, dict):
@@ -134,17 +136,17 @@ def read_invocation(visit: PageRequest, manifest: Manifest, action: ActionManife
     }
 
 
-def _again(visit: PageRequest) -> Mapping[str, Any] | None:
+def _again(request: PageRequest) -> Mapping[str, Any] | None:
     """Return what was recorded of the invocation in ``?again=``; None without that parameter."""
-    identifier = visit.query.get("again")
-    return kept_inputs(visit, identifier) if identifier else None
+    identifier = request.query.get("again")
+    return kept_inputs(request, identifier) if identifier else None
 
 
-def _again_notice(visit: PageRequest, again: Mapping[str, Any] | None) -> Markup | None:
+def _again_notice(request: PageRequest, again: Mapping[str, Any] | None) -> Markup | None:
     if again is None:
         return None
-    entry = h.a("the earlier invocation", href=f"/invocations/{visit.query['again']}")
-    if still_in_doubt(visit, visit.query["again"]):
+    entry = h.a("the earlier invocation", href=f"/invocations/{request.query['again']}")
+    if still_in_doubt(request, request.query["again"]):
         return notice("It is not known whether ", entry, " took effect. If it did, running it again repeats it.", tone="warn")
     if "inputs" in again:
         return notice("The form is filled with the inputs of ", entry, ". Secrets are masked; enter them again.")
@@ -159,10 +161,10 @@ def _example(manifest: Manifest, action: ActionManifest) -> Mapping[str, Any]:
     return {"inputs": found.get("inputs", {})} if isinstance(found, Mapping) else {}
 
 
-def _code_holder(visit: PageRequest, manifest: Manifest, action: ActionManifest, begin: Mapping[str, Any], address: str) -> Markup:
+def _code_holder(request: PageRequest, manifest: Manifest, action: ActionManifest, begin: Mapping[str, Any], address: str) -> Markup:
     first = {"connector": manifest.key, "action": action.key, **begin}
     return h.div(
-        _code(visit, first),
+        _code(request, first),
         id="code",
         hx_post=f"{address}/code",
         hx_trigger="refresh",
@@ -172,10 +174,10 @@ def _code_holder(visit: PageRequest, manifest: Manifest, action: ActionManifest,
     )
 
 
-def _code(visit: PageRequest, invocation: Mapping[str, Any]) -> Markup:
+def _code(request: PageRequest, invocation: Mapping[str, Any]) -> Markup:
     panels: list[tuple[str, Node]] = [
         ("JSON", code_block(snippets.as_json(invocation), "The invocation as JSON")),
-        ("curl", code_block(snippets.as_curl(invocation, visit.origin), "The call with curl")),
+        ("curl", code_block(snippets.as_curl(invocation, request.origin), "The call with curl")),
         ("Python", code_block(snippets.as_python(invocation), "The call from Python")),
         ("CLI", code_block(snippets.as_command(invocation), "The call from a shell")),
     ]
@@ -213,34 +215,34 @@ def _dialog() -> Markup:
     return h.dialog(top, h.div(id="new-connection-body"), id="new-connection", aria_labelledby="new-connection-title")
 
 
-async def run(visit: PageRequest) -> Response:
+async def run(request: PageRequest) -> Response:
     """Serve ``POST /connectors/{key}/actions/{action}/run``; ``mode`` is ``run`` or ``dry``."""
-    visit.require("invoke")
-    manifest, action = found_action(visit)
-    invocation = read_invocation(visit, manifest, action)
-    if visit.form.get("mode") == "dry":
+    request.require("invoke")
+    manifest, action = found_action(request)
+    invocation = read_invocation(request, manifest, action)
+    if request.form.get("mode") == "dry":
         invocation["dryRun"] = True
-    result = await _result(visit, invocation, action)
-    visit.server.metrics.note(result)
+    result = await _result(request, invocation, action)
+    request.server.metrics.note(result)
     return fragment(result_shown(result.to_json("console"), action))
 
 
-async def _result(visit: PageRequest, invocation: dict[str, Any], action: ActionManifest) -> Result:
+async def _result(request: PageRequest, invocation: dict[str, Any], action: ActionManifest) -> Result:
     given = invocation.get("inputs", {})
     try:
         inputs = await asyncio.to_thread(
-            visit.server.files.filled, visit.identity.workspace, given, action.inputs, lambda size: take_room(visit.request, size, size)
+            request.server.files.filled, request.identity.workspace, given, action.inputs, lambda size: take_room(request.http, size, size)
         )
     except JackfieldError as error:
         meta = Meta(new_invocation_id(), connector=invocation["connector"], action=invocation["action"])
         return Result("failed", meta, error=error)
-    return await _run(visit, {**invocation, "inputs": inputs})
+    return await _run(request, {**invocation, "inputs": inputs})
 
 
-async def _run(visit: PageRequest, invocation: Mapping[str, Any]) -> Result:
+async def _run(request: PageRequest, invocation: Mapping[str, Any]) -> Result:
     """Run the invocation. If the client disconnects before anything was sent, cancel it; after that it runs to its end."""
     cancelled = threading.Event()
-    with cancelling(visit.request, cancelled):
+    with cancelling(request.http, cancelled):
         return await asyncio.shield(
-            asyncio.ensure_future(visit.runtime.ainvoke(invocation, cancelled=cancelled, caller=visit.identity.caller))
+            asyncio.ensure_future(request.runtime.ainvoke(invocation, cancelled=cancelled, caller=request.identity.caller))
         )

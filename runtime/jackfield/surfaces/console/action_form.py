@@ -17,12 +17,12 @@ _MOST = 1000
 _SHORT = 30
 
 
-def fitting_connections(visit: PageRequest, manifest: Manifest, action: ActionManifest) -> list[dict[str, Any]]:
+def fitting_connections(request: PageRequest, manifest: Manifest, action: ActionManifest) -> list[dict[str, Any]]:
     """List the connections whose type can serve the action."""
     if not manifest.connection_types:
         return []
     found = []
-    for row in visit.connections.list(limit=_MOST).items:
+    for row in request.connections.list(limit=_MOST).items:
         kind = manifest.connection_type(row["type"])
         if kind is not None and kind.can_serve(action.key):
             found.append(row)
@@ -30,11 +30,17 @@ def fitting_connections(visit: PageRequest, manifest: Manifest, action: ActionMa
 
 
 def action_form(
-    visit: PageRequest, action: ActionManifest, begin: Mapping[str, Any], choices: list[dict[str, Any]], address: str, *, has_example: bool
+    request: PageRequest,
+    action: ActionManifest,
+    begin: Mapping[str, Any],
+    choices: list[dict[str, Any]],
+    address: str,
+    *,
+    has_example: bool,
 ) -> Markup:
     """Build the form; ``begin`` holds its initial values, ``choices`` the connections that can serve the action."""
     schema = form_schema(action.inputs)
-    runs = visit.may("invoke")
+    runs = request.may("invoke")
     buttons = [
         h.button(
             "Run", name="mode", value="run", class_="primary", disabled=not runs, title="Ctrl+Enter", aria_keyshortcuts="Control+Enter"
@@ -44,9 +50,9 @@ def action_form(
         None if runs else h.span("Your token is not allowed to run actions.", class_="muted"),
     ]
     return h.form(
-        csrf_field(visit.csrf),
+        csrf_field(request.csrf),
         h.input(type="hidden", name="invocation", id="invocation", value="{}"),
-        _connection_field(visit, choices, str(begin.get("connection") or "")),
+        _connection_field(request, choices, str(begin.get("connection") or "")),
         h.div(
             h.h2("Inputs", id="inputs-title"),
             h.a("Fill in an example", href=f"{address}?example=1", class_="small") if has_example and not begin else None,
@@ -54,7 +60,7 @@ def action_form(
         ),
         h.div(
             id="inputs", class_="editor", role="group", aria_labelledby="inputs-title", data_form="inputs", data_schema=json.dumps(schema),
-            data_value=json.dumps(begin.get("inputs", {})), data_options=f"/connectors/{visit.path('key')}/options/",
+            data_value=json.dumps(begin.get("inputs", {})), data_options=f"/connectors/{request.path('key')}/options/",
         ),
         _settings(),
         h.div(buttons, class_="actions"),
@@ -62,8 +68,8 @@ def action_form(
     )  # fmt: skip
 
 
-def _connection_field(visit: PageRequest, choices: list[dict[str, Any]], chosen: str) -> Markup | None:
-    manifest = visit.catalog.find(visit.path("key"))
+def _connection_field(request: PageRequest, choices: list[dict[str, Any]], chosen: str) -> Markup | None:
+    manifest = request.catalog.find(request.path("key"))
     if not manifest.connection_types:
         return None
     if not any(row["name"] == chosen for row in choices):
@@ -77,7 +83,7 @@ def _connection_field(visit: PageRequest, choices: list[dict[str, Any]], chosen:
     )
     create = h.button(
         "New connection", type="button", data_dialog="new-connection", hx_get=f"/new-connection?connector={manifest.key}&inside=1",
-        hx_target="#new-connection-body", disabled=not visit.may("manage"),
+        hx_target="#new-connection-body", disabled=not request.may("manage"),
     )  # fmt: skip
     hint = h.p("The account that the action uses.", class_="hint", id="connection-hint")
     return h.div(h.label("Connection", for_="connection"), hint, h.div(picker, create, class_="joined"), class_="field")

@@ -42,9 +42,9 @@ from jackfield.surfaces.shared.uploads import upload
 Endpoint = Callable[[PageRequest], Any]
 
 
-async def _uploaded(visit: PageRequest) -> Response:
+async def _uploaded(page_request: PageRequest) -> Response:
     """Serve ``POST /uploads``, like ``POST /v1/files``: a form's file is uploaded on selection, and the invocation refers to it by id."""
-    return await upload(visit.request, visit.server, visit.identity)
+    return await upload(page_request.http, page_request.server, page_request.identity)
 
 
 _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
@@ -98,35 +98,35 @@ def _page(server: ServerContext, entrance: Entrance, function: Endpoint) -> Call
         if found is None:
             return _to_sign_in(request)
         identity, secret, operator = found
-        visit = PageRequest(request, server, identity, csrf_token(secret), operator)
+        page_request = PageRequest(request, server, identity, csrf_token(secret), operator)
         try:
             if not operator:
                 server.pace(identity)
             if request.method == "POST":
-                visit = await _with_form(visit, secret, function)
+                page_request = await _with_form(page_request, secret, function)
             if inspect.iscoroutinefunction(function):
-                answer: Response = await function(visit)
+                answer: Response = await function(page_request)
             else:
-                answer = await asyncio.to_thread(function, visit)
+                answer = await asyncio.to_thread(function, page_request)
         except Problem as problem:
-            return _refused(visit, problem.status, problem.detail, problem.headers)
+            return _refused(page_request, problem.status, problem.detail, problem.headers)
         except JackfieldError as error:
-            return _refused(visit, error.http_status, error.message, hint=error.hint)
+            return _refused(page_request, error.http_status, error.message, hint=error.hint)
         return answer
 
     return endpoint
 
 
-async def _with_form(visit: PageRequest, secret: str, function: Endpoint) -> PageRequest:
+async def _with_form(page_request: PageRequest, secret: str, function: Endpoint) -> PageRequest:
     """Add the form's fields to the request, after checking its CSRF token.
 
     :raises Problem: if the form belongs to another session, or is too large.
     """
-    request = visit.request
+    request = page_request.http
     form: dict[str, str] = {}
     if function not in _STREAMED:
         try:
-            form = await read_form(request, visit.server.settings.max_body, _MOST_FIELDS)
+            form = await read_form(request, page_request.server.settings.max_body, _MOST_FIELDS)
         except TooLarge as error:
             raise Problem(413, str(error), {"Connection": "close"}) from None
         except ValueError:
@@ -134,7 +134,7 @@ async def _with_form(visit: PageRequest, secret: str, function: Endpoint) -> Pag
     given = form.pop("csrf", "") or request.headers.get("x-csrf-token", "")
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") or not same_token(given, secret):
         raise Problem(403, "the form belongs to another session: reload the page and submit it again")
-    return PageRequest(request, visit.server, visit.identity, visit.csrf, visit.operator, form)
+    return PageRequest(request, page_request.server, page_request.identity, page_request.csrf, page_request.operator, form)
 
 
 def _to_sign_in(request: Request) -> Response:
@@ -147,13 +147,15 @@ def _to_sign_in(request: Request) -> Response:
     return secured(RedirectResponse("/login" if path == "/" else f"/login?next={quote(path + query, safe='')}", 303))
 
 
-def _refused(visit: PageRequest, status: int, message: str, headers: dict[str, str] | None = None, *, hint: str | None = None) -> Response:
+def _refused(
+    page_request: PageRequest, status: int, message: str, headers: dict[str, str] | None = None, *, hint: str | None = None
+) -> Response:
     """Render an error as a page, or as a fragment for htmx, which shows it in place of the requested part."""
-    if visit.partial:
+    if page_request.partial:
         return fragment(fault_of(message, hint), status=status, headers=headers)
     titles = {403: "Not allowed", 404: "Not found", 409: "Conflict"}
     title = titles.get(status, "Request failed")
-    response = page(visit, "", title, heading(title), fault_of(message, hint), status=status)
+    response = page(page_request, "", title, heading(title), fault_of(message, hint), status=status)
     response.headers.update(headers or {})
     return response
 

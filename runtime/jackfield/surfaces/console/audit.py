@@ -20,17 +20,20 @@ from jackfield.surfaces.shared.problem import Problem
 _FILTERS = (("actor", "Actor", "token:… or cli:…"), ("object", "Object", "connection:*"), ("event", "Event", "connection.created"))
 
 
-def listed(visit: PageRequest) -> Response:
+def listed(request: PageRequest) -> Response:
     """``GET /audit``."""
-    visit.require("manage")
-    if visit.identity.rules:
+    request.require("manage")
+    if request.identity.rules:
         raise Problem(403, "a token with rules cannot read the audit log")
-    given = {name: visit.query.get(name, "").strip()[:200] for name, _, _ in _FILTERS}
-    log = Audit(visit.server.storage.database, visit.identity.workspace, visit.server.clock)
+    given = {name: request.query.get(name, "").strip()[:200] for name, _, _ in _FILTERS}
+    log = Audit(request.server.storage.database, request.identity.workspace, request.server.clock)
     found, cursor = log.list(
-        actor=given["actor"] or None, target=given["object"] or None, event=given["event"] or None, cursor=visit.query.get("cursor") or None
+        actor=given["actor"] or None,
+        target=given["object"] or None,
+        event=given["event"] or None,
+        cursor=request.query.get("cursor") or None,
     )
-    rows = [_row(visit, entry) for entry in found]
+    rows = [_row(request, entry) for entry in found]
     columns = ("Time", "Actor", "Event", "Object", "Details")
     empty = "No entry matches the filters." if any(given.values()) else "Nothing has been recorded yet."
     older = more(f"/audit?{urlencode({**given, 'cursor': cursor})}" if cursor else None)
@@ -40,7 +43,7 @@ def listed(visit: PageRequest) -> Response:
         " checks that no entry was altered.",
     ]
     return page(
-        visit,
+        request,
         "audit",
         "Audit log",
         heading("Audit log", lead=lead),
@@ -61,12 +64,12 @@ def _filters(given: Mapping[str, str]) -> Markup:
     return h.form(fields, h.button("Apply"), action="/audit", class_="filters")
 
 
-def _row(visit: PageRequest, entry: AuditEntry) -> tuple[Node, ...]:
+def _row(request: PageRequest, entry: AuditEntry) -> tuple[Node, ...]:
     if entry.damage is not None:
         return "unknown", "unknown", h.strong(f"Entry {entry.sequence} {entry.damage}"), "", ""
     about = entry.about
     moment = datetime.fromisoformat(about["at"]).timestamp()
-    return at(moment, visit.now), _actor(about["actor"]), h.code(about["event"]), h.code(about["object"]), _details(about.get("details"))
+    return at(moment, request.now), _actor(about["actor"]), h.code(about["event"]), h.code(about["object"]), _details(about.get("details"))
 
 
 def _actor(actor: Mapping[str, str]) -> Node:

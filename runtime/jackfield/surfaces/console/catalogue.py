@@ -39,12 +39,12 @@ def _letters(title: str) -> Markup:
     return h.span(text.upper(), class_="icon letters", aria_hidden="true")
 
 
-def listed(visit: PageRequest) -> Response:
+def listed(request: PageRequest) -> Response:
     """``GET /connectors``: list the connectors; ``?q=`` searches connectors and actions."""
-    visit.require("read")
-    words = visit.query.get("q", "").strip()
-    found = _found(visit, words)
-    if visit.partial:
+    request.require("read")
+    words = request.query.get("q", "").strip()
+    found = _found(request, words)
+    if request.partial:
         return fragment(found)
     search = h.form(
         h.label("Search connectors and actions", for_="q", class_="unseen"),
@@ -56,13 +56,13 @@ def listed(visit: PageRequest) -> Response:
         role="search", action="/connectors", class_="searching",
     )  # fmt: skip
     lead = "Installed connectors. To add one, install its package and restart the server."
-    return page(visit, "connectors", "Connectors", heading("Connectors", lead=lead), search, h.div(found, id="found", aria_live="polite"))
+    return page(request, "connectors", "Connectors", heading("Connectors", lead=lead), search, h.div(found, id="found", aria_live="polite"))
 
 
-def _found(visit: PageRequest, words: str) -> Markup:
-    entries = listed_connectors(visit.server.search, visit.catalog)
+def _found(request: PageRequest, words: str) -> Markup:
+    entries = listed_connectors(request.server.search, request.catalog)
     if not words:
-        shown = [_card(visit, entry) for entry in entries[:_CARDS]]
+        shown = [_card(request, entry) for entry in entries[:_CARDS]]
         rest = len(entries) - len(shown)
         return h.div(
             h.ul(shown, class_="cards")
@@ -72,7 +72,7 @@ def _found(visit: PageRequest, words: str) -> Markup:
         )
     wanted = words.casefold().split()
     connectors = [entry for entry in entries if all(word in f"{entry.key} {entry.title}".casefold() for word in wanted)]
-    actions, _ = found_actions(visit.server.search, visit.catalog, words, None, None, 0, _FOUND)
+    actions, _ = found_actions(request.server.search, request.catalog, words, None, None, 0, _FOUND)
     table = rows_table(
         "Matching actions",
         ("Action", "Connector", "Effect", "Description"),
@@ -83,7 +83,7 @@ def _found(visit: PageRequest, words: str) -> Markup:
         empty=f"No action matches “{words}”.",
     )
     return h.div(
-        h.ul([_card(visit, entry) for entry in connectors[:_FOUND]], class_="cards") if connectors else None,
+        h.ul([_card(request, entry) for entry in connectors[:_FOUND]], class_="cards") if connectors else None,
         h.h2("Actions"),
         h.p(f"No action matches all words of “{words}”. These are the closest.", class_="muted")
         if actions and not actions[0].exact
@@ -92,10 +92,10 @@ def _found(visit: PageRequest, words: str) -> Markup:
     )
 
 
-def _card(visit: PageRequest, entry: Entry) -> Markup:
+def _card(request: PageRequest, entry: Entry) -> Markup:
     if entry.error is not None:
         return h.li(h.h2(_letters(entry.key), entry.key), h.p(badge("broken"), " ", entry.error), class_="card")
-    manifest = visit.catalog.find(entry.key)
+    manifest = request.catalog.find(entry.key)
     count = "1 action" if len(manifest.actions) == 1 else f"{len(manifest.actions)} actions"
     return h.li(
         h.h2(icon_of(manifest), h.a(manifest.title, href=f"/connectors/{manifest.key}", class_="whole")),
@@ -105,11 +105,11 @@ def _card(visit: PageRequest, entry: Entry) -> Markup:
     )
 
 
-def shown(visit: PageRequest) -> Response:
+def shown(request: PageRequest) -> Response:
     """``GET /connectors/{key}``."""
-    visit.require("read")
+    request.require("read")
     try:
-        manifest = visit.catalog.find(visit.path("key"))
+        manifest = request.catalog.find(request.path("key"))
     except JackfieldError as error:
         raise Problem(404, error.message) from None
     raw = manifest.raw
@@ -122,7 +122,7 @@ def shown(visit: PageRequest) -> Response:
             ("Documentation", _documentation(raw.get("documentationUrl"))),
         ]
     )
-    return page(visit, "connectors", manifest.title, title, facts, h.h2("Actions"), _actions(manifest), _types(visit, manifest))
+    return page(request, "connectors", manifest.title, title, facts, h.h2("Actions"), _actions(manifest), _types(request, manifest))
 
 
 def _documentation(address: object) -> Markup | None:
@@ -143,19 +143,19 @@ def _first(text: str) -> str:
     return text.partition("\n")[0]
 
 
-def _types(visit: PageRequest, manifest: Manifest) -> list[Markup]:
+def _types(request: PageRequest, manifest: Manifest) -> list[Markup]:
     if not manifest.connection_types:
         return [h.h2("Connections"), notice("Its actions need no connection.")]
-    return [h.h2("Connection types"), h.ul(_type_cards(visit, manifest), class_="cards wide")]
+    return [h.h2("Connection types"), h.ul(_type_cards(request, manifest), class_="cards wide")]
 
 
-def _type_cards(visit: PageRequest, manifest: Manifest) -> Iterable[Markup]:
+def _type_cards(request: PageRequest, manifest: Manifest) -> Iterable[Markup]:
     for kind in manifest.connection_types.values():
         name = manifest.full_name(kind)
-        counted: Mapping[str, Any] = visit.connections.list(limit=100, type=name).to_json()
+        counted: Mapping[str, Any] = request.connections.list(limit=100, type=name).to_json()
         count = len(counted["items"])
         have = h.a(f"{count} in this workspace", href=f"/connections?type={name}") if count else "none in this workspace"
-        make = h.a("New connection", href=f"/new-connection?type={name}", class_="button") if visit.may("manage") else None
+        make = h.a("New connection", href=f"/new-connection?type={name}", class_="button") if request.may("manage") else None
         limits = h.p(f"Only for {', '.join(kind.serves.actions)}: {kind.serves.reason}.", class_="muted") if kind.serves else None
         setup = h.details(h.summary("Setup guide"), h.div(guide(kind.setup), class_="prose")) if kind.setup else None
         yield h.li(h.h3(kind.title), h.p(line(kind.description)), limits, h.p(h.code(name), " · ", have), h.p(make), setup, class_="card")

@@ -66,14 +66,14 @@ _DOCUMENTS = (
 )
 
 
-def shown(visit: PageRequest) -> Response:
+def shown(request: PageRequest) -> Response:
     """``GET /connections/{name}``."""
-    visit.require("read")
-    row = visit.connections.show(visit.path("name"))
-    kind = visit.connections.kinds.known(row["type"])
+    request.require("read")
+    row = request.connections.show(request.path("name"))
+    kind = request.connections.kinds.known(row["type"])
     stored = row.get("source") == STORE
     status = str(row.get("status", "untested"))
-    external_id, unreadable = _external_id(visit, row)
+    external_id, unreadable = _external_id(request, row)
     facts = terms(
         [
             ("Type", [kind.about.title, " ", h.code(row["type"])] if kind else h.code(row["type"])),
@@ -83,40 +83,40 @@ def shown(visit: PageRequest) -> Response:
             ("Unreadable", unreadable),
         ]
     )
-    content: list[Node] = [_title(row), done_notice(visit, _DONE), h.section(facts, class_="card"), _test_card(visit, row, external_id)]
+    content: list[Node] = [_title(row), done_notice(request, _DONE), h.section(facts, class_="card"), _test_card(request, row, external_id)]
     if kind is not None:
         content += [
-            _policies(visit, row, external_id),
-            _values_card(visit, row, kind, stored=stored, opened=status == "failing"),
+            _policies(request, row, external_id),
+            _values_card(request, row, kind, stored=stored, opened=status == "failing"),
             _guide(kind),
         ]
-    content += [_rename(visit, row), _remove(visit, row)] if stored and visit.may("manage") else []
-    return page(visit, "connections", str(row["name"]), *content, scripts=FORM_SCRIPTS)
+    content += [_rename(request, row), _remove(request, row)] if stored and request.may("manage") else []
+    return page(request, "connections", str(row["name"]), *content, scripts=FORM_SCRIPTS)
 
 
-def tested(visit: PageRequest) -> Response:
+def tested(request: PageRequest) -> Response:
     """``POST /connections/{name}/test``: run the test and return the card with its steps."""
-    visit.require("invoke")
-    row = visit.connections.test(visit.path("name"))
-    if not visit.partial:
-        return redirect(visit, f"/connections/{row['name']}")
-    external_id, _ = _external_id(visit, row)
-    policies = _policies(visit, row, external_id, anew=True) if _tested_principal(row) else None
-    return fragment(_test_card(visit, row, external_id), _title(row, anew=True), policies)
+    request.require("invoke")
+    row = request.connections.test(request.path("name"))
+    if not request.partial:
+        return redirect(request, f"/connections/{row['name']}")
+    external_id, _ = _external_id(request, row)
+    policies = _policies(request, row, external_id, anew=True) if _tested_principal(row) else None
+    return fragment(_test_card(request, row, external_id), _title(row, anew=True), policies)
 
 
-def renamed(visit: PageRequest) -> Response:
+def renamed(request: PageRequest) -> Response:
     """``POST /connections/{name}/name``."""
-    visit.require("manage")
-    row = visit.connections.rename(visit.path("name"), visit.form.get("new", "").strip())
-    return redirect(visit, f"/connections/{row['name']}?done=renamed")
+    request.require("manage")
+    row = request.connections.rename(request.path("name"), request.form.get("new", "").strip())
+    return redirect(request, f"/connections/{row['name']}?done=renamed")
 
 
-def removed(visit: PageRequest) -> Response:
+def removed(request: PageRequest) -> Response:
     """``POST /connections/{name}/removal``."""
-    visit.require("manage")
-    visit.connections.remove(visit.path("name"))
-    return redirect(visit, "/connections?done=removed")
+    request.require("manage")
+    request.connections.remove(request.path("name"))
+    return redirect(request, "/connections?done=removed")
 
 
 def _title(row: Mapping[str, Any], *, anew: bool = False) -> Markup:
@@ -129,15 +129,15 @@ def _serves(kind: Kind | None) -> Node:
     return [[h.a(manifest.title, href=f"/connectors/{manifest.key}"), " "] for manifest in kind.manifests]
 
 
-def _test_card(visit: PageRequest, row: Mapping[str, Any], external_id: str | None) -> Markup:
+def _test_card(request: PageRequest, row: Mapping[str, Any], external_id: str | None) -> Markup:
     """Render the last test step by step, with a hint for each failed step."""
     last: Mapping[str, Any] = row.get("lastTest") or {}
-    when = moment(str(last["at"]), visit.now, -1, "at") if last.get("at") else None
+    when = moment(str(last["at"]), request.now, -1, "at") if last.get("at") else None
     steps = [_step(item, external_id) for item in last.get("steps", ())]
     untested = h.p("Not tested yet. A test signs in and makes read-only requests.")
-    status_line = h.p("Tested ", at(when, visit.now), class_="muted") if last else untested
+    status_line = h.p("Tested ", at(when, request.now), class_="muted") if last else untested
     form = h.form(
-        csrf_field(visit.csrf), h.button("Test", class_="primary", disabled=not visit.may("invoke")), h.span("Testing…", class_="busy-note", role="status"),
+        csrf_field(request.csrf), h.button("Test", class_="primary", disabled=not request.may("invoke")), h.span("Testing…", class_="busy-note", role="status"),
         method="post", action=f"/connections/{row['name']}/test", hx_post=f"/connections/{row['name']}/test", hx_target="#test", hx_swap="outerHTML",
     )  # fmt: skip
     top = h.div(h.h2("Test"), badge(str(row.get("status", "untested"))), class_="row")
@@ -151,10 +151,10 @@ def _step(item: Mapping[str, Any], external_id: str | None) -> Markup:
     return h.li(h.div(h.strong(item["title"]), " ", badge(word)), h.p(item.get("message", "")), hint, class_=f"step {word}")
 
 
-def _external_id(visit: PageRequest, row: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def _external_id(request: PageRequest, row: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Return the External ID, with references resolved, or the reason why it cannot be read."""
     try:
-        return visit.connections.external_id(str(row["name"])), None
+        return request.connections.external_id(str(row["name"])), None
     except JackfieldError as error:
         return None, error.message
 
@@ -165,16 +165,16 @@ def _tested_principal(row: Mapping[str, Any]) -> str | None:
     return next((str(step["principal"]) for step in steps if step.get("principal")), None)
 
 
-def _policies(visit: PageRequest, row: Mapping[str, Any], external: str | None, *, anew: bool = False) -> Markup | None:
+def _policies(request: PageRequest, row: Mapping[str, Any], external: str | None, *, anew: bool = False) -> Markup | None:
     """Render the policies to copy; None for types without policies. ``anew`` replaces the current card in an htmx swap."""
-    principal = visit.query.get("principal", "").strip() or _tested_principal(row)
+    principal = request.query.get("principal", "").strip() or _tested_principal(row)
     try:
-        made = visit.connections.policy(str(row["name"]), None, principal)
+        made = request.connections.policy(str(row["name"]), None, principal)
         fault = None
     except JackfieldError as error:
         if principal is None:
             return None
-        made, fault = visit.connections.policy(str(row["name"])), error
+        made, fault = request.connections.policy(str(row["name"])), error
     panels = [(title, code_block(_document(made[key]), title)) for key, title in _DOCUMENTS if key in made]
     if not panels:
         return None
@@ -201,14 +201,14 @@ def _document(made: Any) -> str:
     return made if isinstance(made, str) else json_text(made)
 
 
-def _values_card(visit: PageRequest, row: Mapping[str, Any], kind: Kind, *, stored: bool, opened: bool) -> Markup:
-    if not stored or not visit.may("manage"):
+def _values_card(request: PageRequest, row: Mapping[str, Any], kind: Kind, *, stored: bool, opened: bool) -> Markup:
+    if not stored or not request.may("manage"):
         reason = f"Defined in {row.get('source')}; edit it there." if not stored else "Your token is not allowed to edit connections."
         values = [(name, h.code(value if isinstance(value, str) else json_text(value))) for name, value in row["values"].items()]
         return h.section(h.h2("Values"), h.p(reason, class_="muted"), terms(values), class_="card")
-    own = visit.connections.access().own_external_id
+    own = request.connections.access().own_external_id
     form = h.form(
-        csrf_field(visit.csrf),
+        csrf_field(request.csrf),
         h.input(type="hidden", name="version", value=row["version"]),
         h.input(type="hidden", name="values", data_collected="values", value="{}"),
         editor_of(kind, row["values"], own_external_id=own, fresh=False),
@@ -231,20 +231,20 @@ def _guide(kind: Kind) -> Markup | None:
     return h.details(h.summary(h.h2("Setup guide")), h.div(guide(kind.about.setup), class_="prose"), class_="card")
 
 
-def _rename(visit: PageRequest, row: Mapping[str, Any]) -> Markup:
+def _rename(request: PageRequest, row: Mapping[str, Any]) -> Markup:
     new = h.input(
         type="text", id="new", name="new", value=row["name"], required=True, maxlength=100, autocomplete="off", aria_describedby="new-hint"
     )
     form = h.form(
-        csrf_field(visit.csrf), field("new", "Name", new, "Invocations that use the old name will fail."), h.button("Rename"),
+        csrf_field(request.csrf), field("new", "Name", new, "Invocations that use the old name will fail."), h.button("Rename"),
         method="post", action=f"/connections/{row['name']}/name",
     )  # fmt: skip
     return h.details(h.summary(h.h2("Rename")), form, class_="card")
 
 
-def _remove(visit: PageRequest, row: Mapping[str, Any]) -> Markup:
+def _remove(request: PageRequest, row: Mapping[str, Any]) -> Markup:
     form = h.form(
-        csrf_field(visit.csrf),
+        csrf_field(request.csrf),
         h.p("This deletes the connection and its secrets. Invocations that use it will fail. This cannot be undone."),
         h.button(f"Remove {row['name']}", class_="danger"),
         method="post", action=f"/connections/{row['name']}/removal",

@@ -30,43 +30,43 @@ _CARDS = 60
 _NAME = "Letters, digits, dots, underscores and hyphens."
 
 
-def shown(visit: PageRequest) -> Response:
+def shown(request: PageRequest) -> Response:
     """``GET /new-connection``: ``?type=`` selects a type, ``?connector=`` offers that connector's types, ``?inside=1`` is for a dialog."""
-    visit.require("manage")
-    inside = "inside" in visit.query
-    kinds, wanted = visit.connections.kinds, visit.query.get("type")
+    request.require("manage")
+    inside = "inside" in request.query
+    kinds, wanted = request.connections.kinds, request.query.get("type")
     if wanted is None:
-        content, title = _choice(_fitting(visit), inside=inside), "New connection"
+        content, title = _choice(_fitting(request), inside=inside), "New connection"
         lead = "Choose a system and how to sign in to it."
     else:
         kind = kinds.find(wanted)
-        content, title, lead = _form(visit, kind, inside=inside), f"New connection: {kind.about.title}", line(kind.about.description)
+        content, title, lead = _form(request, kind, inside=inside), f"New connection: {kind.about.title}", line(kind.about.description)
     if inside:
         return fragment(h.p(lead, class_="lead"), content)
-    return page(visit, "connections", title, heading(title, lead=lead), content, scripts=FORM_SCRIPTS)
+    return page(request, "connections", title, heading(title, lead=lead), content, scripts=FORM_SCRIPTS)
 
 
-def created(visit: PageRequest) -> Response:
+def created(request: PageRequest) -> Response:
     """``POST /connections``; ``how`` is ``test``, ``untested`` or ``force``."""
-    visit.require("manage")
-    name, kind = visit.form.get("name", "").strip(), visit.form.get("type", "")
+    request.require("manage")
+    name, kind = request.form.get("name", "").strip(), request.form.get("type", "")
 
     def add(values: Mapping[str, Any], **how: bool) -> dict[str, Any]:
-        return visit.connections.add(name, kind, values, giver=_REMOTE, **how)
+        return request.connections.add(name, kind, values, giver=_REMOTE, **how)
 
-    return _saved(visit, add, f"/connections/{name}?done=created")
+    return _saved(request, add, f"/connections/{name}?done=created")
 
 
-def changed(visit: PageRequest) -> Response:
+def changed(request: PageRequest) -> Response:
     """``POST /connections/{name}/values``: replace the values of a stored connection."""
-    visit.require("manage")
-    name, version = visit.path("name"), visit.form.get("version", "")
+    request.require("manage")
+    name, version = request.path("name"), request.form.get("version", "")
 
     def replace(values: Mapping[str, Any], **how: bool) -> dict[str, Any]:
         seen = int(version) if version.isascii() and version.isdigit() else None
-        return visit.connections.replace(name, values, seen, giver=_REMOTE, **how)
+        return request.connections.replace(name, values, seen, giver=_REMOTE, **how)
 
-    return _saved(visit, replace, f"/connections/{name}?done=changed")
+    return _saved(request, replace, f"/connections/{name}?done=changed")
 
 
 def editor_of(kind: Kind, values: Mapping[str, Any], *, own_external_id: bool, fresh: bool) -> Markup:
@@ -97,13 +97,13 @@ def _without_generated(schema: Mapping[str, Any], *, keep: bool) -> Mapping[str,
     return {**schema, "properties": {key: member for key, member in schema.get("properties", {}).items() if key not in made}}
 
 
-def _fitting(visit: PageRequest) -> list[Kind]:
+def _fitting(request: PageRequest) -> list[Kind]:
     """List the types of one connector or of all, in their authors' order, without those that the workspace may not use."""
-    kinds, connector = visit.connections.kinds, visit.query.get("connector")
-    manifests = list(visit.catalog.manifests()) if connector is None else [visit.catalog.find(connector)]
+    kinds, connector = request.connections.kinds, request.query.get("connector")
+    manifests = list(request.catalog.manifests()) if connector is None else [request.catalog.find(connector)]
     names = dict.fromkeys(manifest.full_name(kind) for manifest in manifests for kind in manifest.connection_types.values())
     found = [kinds.find(name) for name in names]
-    known = visit.connections
+    known = request.connections
     return found if known.access().ambient else [kind for kind in found if not known.needs_host(kind)]
 
 
@@ -136,8 +136,8 @@ def _choice(kinds: list[Kind], *, inside: bool) -> Markup:
     return h.div(h.ul(cards, class_="cards"), more)
 
 
-def _form(visit: PageRequest, kind: Kind, *, inside: bool) -> Markup:
-    own = visit.connections.access().own_external_id
+def _form(request: PageRequest, kind: Kind, *, inside: bool) -> Markup:
+    own = request.connections.access().own_external_id
     made = _generated(kind.schema) if not own else []
     name = h.input(
         type="text",
@@ -150,7 +150,7 @@ def _form(visit: PageRequest, kind: Kind, *, inside: bool) -> Markup:
         aria_describedby="name-hint",
     )
     form = h.form(
-        csrf_field(visit.csrf),
+        csrf_field(request.csrf),
         h.input(type="hidden", name="type", value=kind.full_name),
         h.input(type="hidden", name="values", data_collected="values", value="{}"),
         h.input(type="hidden", name="inside", value="1") if inside else None,
@@ -185,11 +185,11 @@ def _guide(kind: Kind) -> Markup | None:
     return h.section(h.h2("Setup guide"), h.div(guide(kind.about.setup), class_="prose"), class_="card beside-form")
 
 
-def _saved(visit: PageRequest, save: Callable[..., dict[str, Any]], address: str) -> Response:
+def _saved(request: PageRequest, save: Callable[..., dict[str, Any]], address: str) -> Response:
     """Save the form's values in the way that its button selects; render a refusal beside the form."""
-    how = visit.form.get("how", "test")
+    how = request.form.get("how", "test")
     try:
-        values = decode(visit.form.get("values", "{}"))
+        values = decode(request.form.get("values", "{}"))
         if not isinstance(values, dict):
             raise Problem(400, "the values must be an object")
         row = save(values, test=how != "untested", force=how == "force")
@@ -197,9 +197,9 @@ def _saved(visit: PageRequest, save: Callable[..., dict[str, Any]], address: str
         return fragment(_refused(error))
     except JackfieldError as error:
         return fragment(fault_of(error.message, error.hint))
-    if visit.form.get("inside"):
+    if request.form.get("inside"):
         return fragment(_inside(row))
-    return redirect(visit, address)
+    return redirect(request, address)
 
 
 def _refused(error: InvalidConnection) -> list[Node]:

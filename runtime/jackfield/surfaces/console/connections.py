@@ -18,17 +18,17 @@ _MOST = 1000
 _DONE = {"removed": "Connection removed, with its secrets."}
 
 
-def listed(visit: PageRequest) -> Response:
+def listed(request: PageRequest) -> Response:
     """``GET /connections``: ``?text=``, ``?type=`` and ``?cursor=``."""
-    visit.require("read")
-    found = _found(visit)
-    if visit.partial:
+    request.require("read")
+    found = _found(request)
+    if request.partial:
         return fragment(found)
-    make = h.a("New connection", href="/new-connection", class_="button primary") if visit.may("manage") else None
+    make = h.a("New connection", href="/new-connection", class_="button primary") if request.may("manage") else None
     lead = "A connection holds the credentials for one account. Actions use it to sign in."
     return page(
-        visit, "connections", "Connections", heading("Connections", make, lead=lead), done_notice(visit, _DONE), _problems(visit),
-        _filters(visit), h.div(found, id="found", aria_live="polite"),
+        request, "connections", "Connections", heading("Connections", make, lead=lead), done_notice(request, _DONE), _problems(request),
+        _filters(request), h.div(found, id="found", aria_live="polite"),
     )  # fmt: skip
 
 
@@ -41,26 +41,26 @@ def account_of(row: Mapping[str, Any]) -> Node:
     return [label or identifier, h.span(f" ({identifier})", class_="muted") if label and identifier and identifier not in label else None]
 
 
-def done_notice(visit: PageRequest, texts: Mapping[str, str]) -> Markup | None:
+def done_notice(request: PageRequest, texts: Mapping[str, str]) -> Markup | None:
     """Render the outcome of the previous request; ``?done=`` only selects one of ``texts``, so a link cannot inject text."""
-    text = texts.get(visit.query.get("done", ""))
+    text = texts.get(request.query.get("done", ""))
     return notice(text, tone="good") if text else None
 
 
-def _problems(visit: PageRequest) -> list[Markup]:
-    known = visit.connections
+def _problems(request: PageRequest) -> list[Markup]:
+    known = request.connections
     return [notice(text, tone="warn") for text in (*known.problems, *known.warnings)]
 
 
-def _filters(visit: PageRequest) -> Markup:
-    there = sorted({str(row["type"]) for row in visit.connections.list(limit=_MOST).items})
-    types = [(name, f"{found.about.title} ({name})" if (found := visit.connections.kinds.known(name)) else name) for name in there]
+def _filters(request: PageRequest) -> Markup:
+    there = sorted({str(row["type"]) for row in request.connections.list(limit=_MOST).items})
+    types = [(name, f"{found.about.title} ({name})" if (found := request.connections.kinds.known(name)) else name) for name in there]
     text = h.input(
-        type="search", id="text", name="text", value=visit.query.get("text", ""), autocomplete="off", placeholder="Name, type or account"
+        type="search", id="text", name="text", value=request.query.get("text", ""), autocomplete="off", placeholder="Name, type or account"
     )
-    kind = h.select(option_list([("", "All types"), *types], visit.query.get("type", "")), id="type", name="type")
+    kind = h.select(option_list([("", "All types"), *types], request.query.get("type", "")), id="type", name="type")
     status = h.select(
-        option_list([("", "Any status"), ("ok", "Working"), ("failing", "Failing"), ("untested", "Untested")], visit.query.get("status", "")),
+        option_list([("", "Any status"), ("ok", "Working"), ("failing", "Failing"), ("untested", "Untested")], request.query.get("status", "")),
         id="status", name="status",
     )  # fmt: skip
     return h.form(
@@ -71,21 +71,21 @@ def _filters(visit: PageRequest) -> Markup:
     )  # fmt: skip
 
 
-def _found(visit: PageRequest) -> Markup:
-    given, status = visit.query, visit.query.get("status")
+def _found(request: PageRequest) -> Markup:
+    given, status = request.query, request.query.get("status")
     limit = _MOST if status else _PAGE  # the database cannot filter by status
-    page_ = visit.connections.list(given.get("cursor"), limit, type=given.get("type") or None, text=given.get("text") or None)
+    page_ = request.connections.list(given.get("cursor"), limit, type=given.get("type") or None, text=given.get("text") or None)
     rows = [_row(row) for row in page_.items if not status or row.get("status") == status]
     narrowed = any(given.get(name) for name in ("text", "type", "status"))
-    empty = "No connection matches." if narrowed else _first(visit)
+    empty = "No connection matches." if narrowed else _first(request)
     table = rows_table("Connections", ("Name", "Status", "Account", "Type", "Source"), rows, empty=empty)
     kept = {name: given[name] for name in ("text", "type", "status") if given.get(name)}
     address = f"/connections?{urlencode({**kept, 'cursor': page_.next_cursor})}" if page_.next_cursor else None
     return h.div(table, more(address, "More"))
 
 
-def _first(visit: PageRequest) -> Node:
-    make = h.a("Create one", href="/new-connection") if visit.may("manage") else "Ask an administrator of the workspace to create one"
+def _first(request: PageRequest) -> Node:
+    make = h.a("Create one", href="/new-connection") if request.may("manage") else "Ask an administrator of the workspace to create one"
     return ["No connections yet. ", make, "."]
 
 

@@ -19,14 +19,14 @@ from jackfield.surfaces.console.timeline import timeline, timeline_title
 from jackfield.surfaces.shared.problem import Problem
 
 
-def person(visit: PageRequest, identifier: str) -> Node:
+def person(request: PageRequest, identifier: str) -> Node:
     """Render a caller's id, with the token's name if the workspace has that token."""
     if identifier == "console":
         return "the operator, signed in with a one-time link"
-    if visit.identity.rules and identifier != visit.identity.id:
+    if request.identity.rules and identifier != request.identity.id:
         return h.code(identifier)  # hide names of other tokens from a token with rules
     try:
-        token = Tokens(visit.server.storage.database, visit.identity.workspace, visit.server.clock).find(identifier)
+        token = Tokens(request.server.storage.database, request.identity.workspace, request.server.clock).find(identifier)
     except JackfieldError:
         return h.code(identifier)
     if not token.name:
@@ -43,75 +43,75 @@ _DONE = {
 }
 
 
-def shown(visit: PageRequest) -> Response:
+def shown(request: PageRequest) -> Response:
     """``GET /invocations/{id}``."""
-    visit.require("read")
-    entry = _entry(visit)
-    content = _content(visit, entry)
-    if visit.partial:
+    request.require("read")
+    entry = _entry(request)
+    content = _content(request, entry)
+    if request.partial:
         headers = {} if entry.is_open else {"HX-Refresh": "true"}
         return fragment(content, headers=headers)
-    again = _again(entry) if _installed(visit, entry) and entry.status != "in_doubt" else None
+    again = _again(entry) if _installed(request, entry) and entry.status != "in_doubt" else None
     title = heading(
         [f"{entry.connector} ", entry.action], badge(entry.status), again,
-        lead=[at(entry.created_at, visit.now), " · ", h.code(entry.id)],
+        lead=[at(entry.created_at, request.now), " · ", h.code(entry.id)],
     )  # fmt: skip
-    done = visit.query.get("done", "")
+    done = request.query.get("done", "")
     outcome = notice(_DONE[done], tone="warn" if done == "late" else "good") if done in _DONE else None
     body = live(f"/invocations/{entry.id}?live=1", _EVERY, "live", content) if entry.is_open else content
-    return page(visit, "invocations", f"{entry.connector} {entry.action}", title, outcome, body)
+    return page(request, "invocations", f"{entry.connector} {entry.action}", title, outcome, body)
 
 
 def _again(entry: Entry) -> Markup:
     return h.a("Run again", href=f"/connectors/{entry.connector}/actions/{entry.action}?again={entry.id}", class_="button")
 
 
-def cancelled(visit: PageRequest) -> Response:
+def cancelled(request: PageRequest) -> Response:
     """``POST /invocations/{id}/cancel``."""
-    visit.require("invoke")
-    entry = _entry(visit)
-    done = visit.runtime.cancel(entry.id)
-    return redirect(visit, f"/invocations/{entry.id}?done={'cancelled' if done else 'late'}")
+    request.require("invoke")
+    entry = _entry(request)
+    done = request.runtime.cancel(entry.id)
+    return redirect(request, f"/invocations/{entry.id}?done={'cancelled' if done else 'late'}")
 
 
-def resolved(visit: PageRequest) -> Response:
+def resolved(request: PageRequest) -> Response:
     """``POST /invocations/{id}/resolve``; ``as`` is ``succeeded`` or ``failed``."""
-    visit.require("manage")
-    entry, outcome = _entry(visit), visit.form.get("as")
+    request.require("manage")
+    entry, outcome = _entry(request), request.form.get("as")
     if outcome not in ("succeeded", "failed"):
         raise Problem(400, "'as' must be succeeded or failed")
     try:
-        visit.journal.resolve(entry.id, cast("Literal['succeeded', 'failed']", outcome), visit.identity.id)
+        request.journal.resolve(entry.id, cast("Literal['succeeded', 'failed']", outcome), request.identity.id)
     except JackfieldError as error:
         raise Problem(409, error.message) from None
-    return redirect(visit, f"/invocations/{entry.id}?done=resolved")
+    return redirect(request, f"/invocations/{entry.id}?done=resolved")
 
 
-def _entry(visit: PageRequest) -> Entry:
+def _entry(request: PageRequest) -> Entry:
     try:
-        return visit.journal.find(visit.path("id"))
+        return request.journal.find(request.path("id"))
     except JackfieldError as error:
         raise Problem(404, error.message) from None
 
 
-def _installed(visit: PageRequest, entry: Entry) -> bool:
+def _installed(request: PageRequest, entry: Entry) -> bool:
     try:
-        return entry.action in visit.catalog.find(entry.connector).actions
+        return entry.action in request.catalog.find(entry.connector).actions
     except JackfieldError:
         return False
 
 
-def _content(visit: PageRequest, entry: Entry) -> list[Node]:
+def _content(request: PageRequest, entry: Entry) -> list[Node]:
     result: dict[str, Any] = dict(entry.result or {})
     error = error_shown(result["error"]) if "error" in result else None
     output = output_shown(result["output"]) if "output" in result and (result["output"] or entry.doubt is None) else None
     answer = h.section(h.h2("Result"), error, output, class_="card") if error or output else None
     tries = h.section(h.h2(timeline_title(entry)), timeline(entry), class_="card")
     whole = h.details(h.summary("Entry as JSON"), code_block(json_text(entry.to_json()), "The entry as JSON"), class_="card")
-    return [_doubt(visit, entry), _resolution(visit, entry), _waiting(visit, entry), _facts(visit, entry), answer, tries, whole]
+    return [_doubt(request, entry), _resolution(request, entry), _waiting(request, entry), _facts(request, entry), answer, tries, whole]
 
 
-def _facts(visit: PageRequest, entry: Entry) -> Markup:
+def _facts(request: PageRequest, entry: Entry) -> Markup:
     return h.section(
         h.h2("Request"),
         terms(
@@ -123,16 +123,16 @@ def _facts(visit: PageRequest, entry: Entry) -> Markup:
                 ),
                 ("Effect", badge(entry.effect) if entry.effect else None),
                 ("Dry run", "yes" if entry.dry_run else None),
-                ("Caller", person(visit, entry.caller) if entry.caller else "the library or the command line"),
+                ("Caller", person(request, entry.caller) if entry.caller else "the library or the command line"),
                 *_marks(entry),
-                ("Created", at(entry.created_at, visit.now, whole=True)),
-                ("Finished", at(entry.settled_at, visit.now, whole=True) if entry.settled_at is not None else "not yet"),
+                ("Created", at(entry.created_at, request.now, whole=True)),
+                ("Finished", at(entry.settled_at, request.now, whole=True) if entry.settled_at is not None else "not yet"),
                 ("Duration", span_text(entry.settled_at - entry.created_at if entry.settled_at is not None else None)),
                 ("Request id", h.code(entry.request_id) if entry.request_id else None),
                 ("Trace", h.code(entry.context["traceparent"]) if entry.context.get("traceparent") else None),
                 ("Deciding rule", entry.rule),
-                ("Resolved by", person(visit, entry.resolved_by) if entry.resolved_by else None),
-                ("Inputs", _inputs(visit, entry)),
+                ("Resolved by", person(request, entry.resolved_by) if entry.resolved_by else None),
+                ("Inputs", _inputs(request, entry)),
             ]
         ),
         class_="card",
@@ -150,14 +150,14 @@ def _marks(entry: Entry) -> list[tuple[str, Node]]:
     ]
 
 
-def _inputs(visit: PageRequest, entry: Entry) -> Node:
+def _inputs(request: PageRequest, entry: Entry) -> Node:
     if entry.inputs is not None:
         return h.details(h.summary("Show"), code_block(json_text(entry.inputs), "The inputs"))
-    setting = ["; to record inputs, change ", h.a("the workspace's settings", href="/workspace")] if visit.may("manage") else None
+    setting = ["; to record inputs, change ", h.a("the workspace's settings", href="/workspace")] if request.may("manage") else None
     return ["not recorded", setting]
 
 
-def _resolution(visit: PageRequest, entry: Entry) -> Markup | None:
+def _resolution(request: PageRequest, entry: Entry) -> Markup | None:
     """Show who resolved the doubt and how, with the error that had caused it."""
     settled: Any = (entry.result or {}).get("meta", {}).get("resolution")
     if not settled:
@@ -168,8 +168,8 @@ def _resolution(visit: PageRequest, entry: Entry) -> Markup | None:
         terms(
             [
                 ("Resolution", decision),
-                ("Resolved by", person(visit, str(settled["by"]))),
-                ("Resolved", at(datetime.fromisoformat(str(settled["at"])).timestamp(), visit.now, whole=True)),
+                ("Resolved by", person(request, str(settled["by"]))),
+                ("Resolved", at(datetime.fromisoformat(str(settled["at"])).timestamp(), request.now, whole=True)),
                 ("Request id", h.code(entry.request_id) if entry.request_id else None),
                 ("Output", "unknown: no response from the provider" if entry.status == "succeeded" else None),
             ]
@@ -179,15 +179,15 @@ def _resolution(visit: PageRequest, entry: Entry) -> Markup | None:
     )
 
 
-def _doubt(visit: PageRequest, entry: Entry) -> Markup | None:
+def _doubt(request: PageRequest, entry: Entry) -> Markup | None:
     """Render the form that resolves an invocation in doubt."""
     if entry.status != "in_doubt":
         return None
-    if not visit.may("manage"):
+    if not request.may("manage"):
         return notice("It is not known whether it took effect. Resolving it needs the scope manage.", tone="warn")
-    request = [" Look for the request ", h.code(entry.request_id), "."] if entry.request_id else None
+    lookup = [" Look for the request ", h.code(entry.request_id), "."] if entry.request_id else None
     form = h.form(
-        csrf_field(visit.csrf),
+        csrf_field(request.csrf),
         h.button("Mark as succeeded", name="as", value="succeeded"),
         h.button("Mark as failed", name="as", value="failed"),
         method="post", action=f"/invocations/{entry.id}/resolve", class_="actions",
@@ -203,7 +203,7 @@ def _doubt(visit: PageRequest, entry: Entry) -> Markup | None:
         h.h2("In doubt"),
         h.p(
             "The request was sent, but no clear response arrived, so it may have taken effect. Check with the provider, then resolve it.",
-            request,
+            lookup,
         ),
         h.p(
             "“Mark as succeeded” keeps the idempotency key: the same request is not sent again. “Mark as failed” frees the key.",
@@ -211,16 +211,16 @@ def _doubt(visit: PageRequest, entry: Entry) -> Markup | None:
         ),
         terms(marks) if marks else None,
         form,
-        again if _installed(visit, entry) else None,
+        again if _installed(request, entry) else None,
         class_="card doubt",
     )
 
 
-def _waiting(visit: PageRequest, entry: Entry) -> Markup | None:
+def _waiting(request: PageRequest, entry: Entry) -> Markup | None:
     if not entry.is_open:
         return None
     word = "Waiting for a worker." if entry.status == "queued" else "Running."
     cancel = h.form(
-        csrf_field(visit.csrf), h.button("Cancel", disabled=not visit.may("invoke")), method="post", action=f"/invocations/{entry.id}/cancel"
+        csrf_field(request.csrf), h.button("Cancel", disabled=not request.may("invoke")), method="post", action=f"/invocations/{entry.id}/cancel"
     )  # fmt: skip
     return notice(h.p(word), cancel)

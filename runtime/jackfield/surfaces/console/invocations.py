@@ -36,14 +36,14 @@ _STATUSES = (
 )  # fmt: skip
 
 
-def listed(visit: PageRequest) -> Response:
+def listed(request: PageRequest) -> Response:
     """``GET /invocations``: takes the filters of ``GET /v1/invocations`` and ``?cursor=``; ``?since=`` is one of 15m, 1h, 24h, 7d."""
-    visit.require("read")
-    found = _found(visit)
-    if visit.partial:
+    request.require("read")
+    found = _found(request)
+    if request.partial:
         return fragment(found)
     lead = "Calls in this workspace, with their callers and outcomes."
-    return page(visit, "invocations", "Invocations", heading("Invocations", lead=lead), _filters(visit), h.div(found, id="found"))
+    return page(request, "invocations", "Invocations", heading("Invocations", lead=lead), _filters(request), h.div(found, id="found"))
 
 
 def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node) -> Markup:
@@ -62,37 +62,37 @@ def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node
     return rows_table(caption, ("Created", "Action", "Status", "Connection", "Attempts", "Duration"), rows, empty=empty)
 
 
-def _given(visit: PageRequest) -> dict[str, str]:
+def _given(request: PageRequest) -> dict[str, str]:
     """Read the filters of the query.
 
     :raises Problem: 400 for an unknown status or span: ignoring a filter would show a misleading list.
     """
-    given = {name: visit.query[name].strip() for name in _FILTERS if visit.query.get(name, "").strip()}
+    given = {name: request.query[name].strip() for name in _FILTERS if request.query.get(name, "").strip()}
     for name, known in (("status", [status for status, _ in _STATUSES if status]), ("since", list(_SINCE))):
         if name in given and given[name] not in known:
             raise Problem(400, f"'{name}' must be one of {', '.join(known)}, not '{given[name][:80]}'")
     return given
 
 
-def _caller(visit: PageRequest, given: str) -> str:
+def _caller(request: PageRequest, given: str) -> str:
     """Return the id of the token with that name, or the text itself: the journal stores ids.
 
     :raises Problem: 400 if several tokens have the name.
     """
-    if visit.identity.rules:  # as in _callers
+    if request.identity.rules:  # as in _callers
         return given
-    found = {token.id for token in _tokens(visit) if token.name == given}
+    found = {token.id for token in _tokens(request) if token.name == given}
     if len(found) > 1:
         raise Problem(400, f"{len(found)} tokens are named '{given[:80]}'; use the token's id")
     return next(iter(found), given)
 
 
-def _tokens(visit: PageRequest) -> list[Token]:
-    return Tokens(visit.server.storage.database, visit.identity.workspace, visit.server.clock).list(limit=_SUGGESTED)[0]
+def _tokens(request: PageRequest) -> list[Token]:
+    return Tokens(request.server.storage.database, request.identity.workspace, request.server.clock).list(limit=_SUGGESTED)[0]
 
 
-def _filters(visit: PageRequest) -> Markup:
-    given = _given(visit)
+def _filters(request: PageRequest) -> Markup:
+    given = _given(request)
     search = h.input(type="search", id="q", name="q", value=given.get("q", ""), autocomplete="off", placeholder="Id, key, error, label …")
     status = h.select(option_list(_STATUSES, given.get("status", "")), id="status", name="status")
     spans = [("", "Any time"), *((key, title) for key, (_, title) in _SINCE.items())]
@@ -111,34 +111,34 @@ def _filters(visit: PageRequest) -> Markup:
     return h.form(
         h.div(h.label("Search", for_="q"), search), h.div(h.label("Status", for_="status"), status), h.div(h.label("Time", for_="since"), since),
         h.button("Filter"),
-        h.details(h.summary("More filters"), h.div(texts, _callers(visit), class_="filters"), open=opened, class_="more-filters"),
+        h.details(h.summary("More filters"), h.div(texts, _callers(request), class_="filters"), open=opened, class_="more-filters"),
         action="/invocations", class_="filters", hx_get="/invocations", hx_trigger="input delay:300ms, submit", hx_target="#found",
         hx_replace_url="true", hx_sync="this:replace",
     )  # fmt: skip
 
 
-def _callers(visit: PageRequest) -> Markup:
+def _callers(request: PageRequest) -> Markup:
     """Suggest the workspace's tokens by name, since the journal stores their ids."""
-    tokens = [] if visit.identity.rules else _tokens(visit)  # names of other tokens may reveal what rules hide
+    tokens = [] if request.identity.rules else _tokens(request)  # names of other tokens may reveal what rules hide
     return h.datalist([h.option(token.name or token.id, value=token.id) for token in tokens], id="callers")
 
 
-def _found(visit: PageRequest) -> Markup:
-    given, cursor = _given(visit), visit.query.get("cursor") or None
+def _found(request: PageRequest) -> Markup:
+    given, cursor = _given(request), request.query.get("cursor") or None
     wanted: dict[str, Any] = dict(given)
     if "since" in wanted:
-        wanted["since"] = visit.now - _SINCE[wanted["since"]][0]
+        wanted["since"] = request.now - _SINCE[wanted["since"]][0]
     if "caller" in wanted:
-        wanted["caller"] = _caller(visit, wanted["caller"])
-    entries, following = visit.journal.entries(cursor=cursor, limit=_PAGE, **wanted)
+        wanted["caller"] = _caller(request, wanted["caller"])
+    entries, following = request.journal.entries(cursor=cursor, limit=_PAGE, **wanted)
     fits = "No matches so far. Select Older to keep searching." if following else "No invocation matches."
     empty = fits if given else ["No invocations yet. ", h.a("Choose an action", href="/connectors"), " and run it."]
     content = [
-        entries_table(entries, visit.now, caption="Invocations", empty=empty),
+        entries_table(entries, request.now, caption="Invocations", empty=empty),
         more(f"/invocations?{urlencode({**given, 'cursor': following})}" if following else None),
     ]
     if cursor is not None:
         return h.div(content)
-    if visit.query.get("live") == "1":
+    if request.query.get("live") == "1":
         return h.div(content)
     return live(f"/invocations?{urlencode({**given, 'live': '1'})}", _EVERY, "live", content)

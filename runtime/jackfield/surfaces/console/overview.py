@@ -20,26 +20,26 @@ _CONNECTIONS = 1000
 _RECENT = 6
 
 
-def shown(visit: PageRequest) -> Response:
+def shown(request: PageRequest) -> Response:
     """``GET /``: ``?span=`` is one of 1h, 24h, 7d."""
-    visit.require("read")
-    span = next((one for one in SPANS if one.key == visit.query.get("span")), SPANS[1])
-    content = _content(visit, span)
-    if visit.partial:
+    request.require("read")
+    span = next((one for one in SPANS if one.key == request.query.get("span")), SPANS[1])
+    content = _content(request, span)
+    if request.partial:
         return fragment(content)
     choices = [
         h.a(one.title, href=f"/?span={one.key}", aria_current="true" if one is span else None, class_="choice") for one in SPANS
     ]  # fmt: skip
     title = heading("Overview", h.nav(choices, aria_label="Span", class_="choices"))
-    return page(visit, "overview", "Overview", title, live(f"/?span={span.key}&live=1", _EVERY, "live", content))
+    return page(request, "overview", "Overview", title, live(f"/?span={span.key}&live=1", _EVERY, "live", content))
 
 
-def _content(visit: PageRequest, span: Span) -> list[Node]:
-    found = visit.journal.samples(visit.now - span.seconds, _MOST)
-    numbers = figures(found, span, visit.now)
+def _content(request: PageRequest, span: Span) -> list[Node]:
+    found = request.journal.samples(request.now - span.seconds, _MOST)
+    numbers = figures(found, span, request.now)
     limited = f"Based on the newest {_MOST:,} invocations." if len(found) == _MOST else None
     return [
-        _tiles(visit, numbers),
+        _tiles(request, numbers),
         h.p(limited, class_="muted") if limited else None,
         h.div(
             _card(f"Invocations per {_part(span)}", rate_chart(numbers.buckets), _legend(), _rate_table(numbers), wide=True)
@@ -61,13 +61,13 @@ def _content(visit: PageRequest, span: Span) -> list[Node]:
             class_="charts",
         ),
         _table(numbers) if numbers.rows else None,
-        _recent(visit),
+        _recent(request),
     ]
 
 
-def _tiles(visit: PageRequest, numbers: Figures) -> Markup:
-    counts = visit.journal.open_counts()
-    rows = visit.connections.list(limit=_CONNECTIONS).items
+def _tiles(request: PageRequest, numbers: Figures) -> Markup:
+    counts = request.journal.open_counts()
+    rows = request.connections.list(limit=_CONNECTIONS).items
     failing = sum(row.get("status") in ("failing", "expired") for row in rows)
     share = f"{numbers.succeeded / numbers.settled:.1%}" if numbers.settled else "none"
     return h.ul(
@@ -152,9 +152,9 @@ def _table(numbers: Figures) -> Markup:
     return h.section(h.h2("By connector"), rows_table("By connector", columns, rows), class_="card")
 
 
-def _recent(visit: PageRequest) -> Markup | None:
-    entries, _ = visit.journal.entries(limit=_RECENT)
+def _recent(request: PageRequest) -> Markup | None:
+    entries, _ = request.journal.entries(limit=_RECENT)
     if not entries:
         return None
-    table = entries_table(entries, visit.now, caption="Recent invocations", empty="")
+    table = entries_table(entries, request.now, caption="Recent invocations", empty="")
     return h.section(h.div(h.h2("Recent invocations"), h.a("All invocations", href="/invocations"), class_="row"), table, class_="card")

@@ -19,10 +19,10 @@ from jackfield.surfaces.shared.server_context import ServerContext
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PageRequest:
-    """Authenticated request. ``form`` has the fields of a POST, ``csrf`` is the token for the page's forms, ``operator`` is true for
+    """Authenticated request; ``http`` is Starlette's. ``form`` has the fields of a POST, ``csrf`` is the token for the page's forms, ``operator`` is true for
     sessions that began with a one-time link."""
 
-    request: Request
+    http: Request
     server: ServerContext
     identity: Identity
     csrf: str
@@ -57,7 +57,7 @@ class PageRequest:
     @property
     def query(self) -> Mapping[str, str]:
         """Query parameters."""
-        return self.request.query_params
+        return self.http.query_params
 
     @property
     def now(self) -> float:
@@ -67,12 +67,12 @@ class PageRequest:
     @property
     def origin(self) -> str:
         """Base URL of the server as the browser sees it: ``https://jackfield.example.com``."""
-        return str(self.request.base_url).rstrip("/")
+        return str(self.http.base_url).rstrip("/")
 
     @property
     def partial(self) -> bool:
         """True if htmx asks for a fragment instead of a page."""
-        return "hx-request" in self.request.headers
+        return "hx-request" in self.http.headers
 
     def may(self, scope: Scope) -> bool:
         """Return whether the caller's scope includes ``scope``."""
@@ -87,4 +87,4 @@ class PageRequest:
 
     def path(self, name: str) -> str:
         """Return a path parameter."""
-        return str(self.request.path_params[name])
+        return str(self.http.path_params[name])

@@ -41,12 +41,12 @@ def document(title: str, *content: Node, scripts: tuple[str, ...] = ()) -> Marku
     return join([Markup("<!doctype html>"), element("html", head, h.body(*content), lang="en", data_prefix=current_prefix() or None)])
 
 
-def page(visit: PageRequest, section: str, title: str, *content: Node, scripts: tuple[str, ...] = (), status: int = 200) -> Response:
+def page(request: PageRequest, section: str, title: str, *content: Node, scripts: tuple[str, ...] = (), status: int = 200) -> Response:
     """Render a page with the navigation, in which ``section`` is marked as current."""
     whole = document(
         title,
         h.a("Skip to content", href="#content", class_="skip"),
-        _navigation(visit, section),
+        _navigation(request, section),
         h.main(*content, id="content", tabindex="-1"),
         scripts=scripts,
     )
@@ -58,9 +58,9 @@ def fragment(*content: Node, status: int = 200, headers: dict[str, str] | None =
     return secured(HTMLResponse(join(content), status, headers))
 
 
-def redirect(visit: PageRequest, address: str) -> Response:
+def redirect(request: PageRequest, address: str) -> Response:
     """Redirect to another page of the console, for htmx by its own header."""
-    if visit.partial:
+    if request.partial:
         return fragment(headers={"HX-Redirect": address})
     return secured(RedirectResponse(address, 303))
 
@@ -71,22 +71,22 @@ def secured(response: Response) -> Response:
     return response
 
 
-def _navigation(visit: PageRequest, section: str) -> Markup:
+def _navigation(request: PageRequest, section: str) -> Markup:
     links = [
         h.li(h.a(title, href=address, aria_current="page" if key == section else None))
         for key, address, title in _SECTIONS
-        if key != "audit" or (visit.may("manage") and not visit.identity.rules)
+        if key != "audit" or (request.may("manage") and not request.identity.rules)
     ]  # fmt: skip
     leave = h.form(
-        h.input(type="hidden", name="csrf", value=visit.csrf), h.button("Sign out", class_="quiet"), method="post", action="/logout"
+        h.input(type="hidden", name="csrf", value=request.csrf), h.button("Sign out", class_="quiet"), method="post", action="/logout"
     )
-    who = visit.identity.name or visit.identity.id
+    who = request.identity.name or request.identity.id
     inner = h.div(
         h.a(LOGO, h.span("jackfield"), href="/", class_="brand"),
         h.nav(h.ul(links), aria_label="Sections"),
         h.div(
-            h.p(h.span("Workspace "), h.strong(visit.identity.workspace), class_="where"),
-            h.p(who, " · ", visit.identity.scope, class_="who"),
+            h.p(h.span("Workspace "), h.strong(request.identity.workspace), class_="where"),
+            h.p(who, " · ", request.identity.scope, class_="who"),
             leave,
             h.p(h.a("API", href="/docs")),
             class_="account",

@@ -29,46 +29,46 @@ _DONE = {"revoked": "Token revoked."}
 _SCOPE_TITLES = {"read": "read: view", "invoke": "invoke: view and run actions", "manage": "manage: full access"}
 
 
-def listed(visit: PageRequest) -> Response:
+def listed(request: PageRequest) -> Response:
     """``GET /tokens``."""
-    visit.require("read")
-    found, cursor = _listed(visit)
+    request.require("read")
+    found, cursor = _listed(request)
     lead = "Tokens authenticate programs that call this workspace and people who sign in here."
-    rows = [_row(visit, token) for token in found]
+    rows = [_row(request, token) for token in found]
     columns = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "Actions")
     table = h.section(h.h2("Tokens"), rows_table("Tokens", columns, rows, empty="No tokens yet."), class_="card")
-    done = notice(_DONE[visit.query["done"]], tone="good") if visit.query.get("done") in _DONE else None
+    done = notice(_DONE[request.query["done"]], tone="good") if request.query.get("done") in _DONE else None
     older = more(f"/tokens?cursor={cursor}" if cursor else None)
-    return page(visit, "tokens", "Tokens", heading("Tokens", lead=lead), done, _create_form(visit), table, older)
+    return page(request, "tokens", "Tokens", heading("Tokens", lead=lead), done, _create_form(request), table, older)
 
 
-def created(visit: PageRequest) -> Response:
+def created(request: PageRequest) -> Response:
     """``POST /tokens``: create a token; only this response contains its text."""
-    visit.require("manage")
-    _require_no_rules(visit)
-    form = visit.form
+    request.require("manage")
+    _require_no_rules(request)
+    form = request.form
     try:
         rules = Rules.checked(pattern_lines(form.get("allow", "")), pattern_lines(form.get("block", "")))
-        expires = moment(form["expires"], visit.now, 1, "the expiry") if form.get("expires") else None
-        made = _tokens(visit).create(form.get("scope", ""), form.get("name", "").strip(), rules, expires)
+        expires = moment(form["expires"], request.now, 1, "the expiry") if form.get("expires") else None
+        made = _tokens(request).create(form.get("scope", ""), form.get("name", "").strip(), rules, expires)
     except JackfieldError as error:
         told = fault_of(error.message, error.hint, [item.to_json() for item in error.details])
-        return fragment(told) if visit.partial else page(visit, "tokens", "Tokens", heading("Tokens"), told, status=error.http_status)
+        return fragment(told) if request.partial else page(request, "tokens", "Tokens", heading("Tokens"), told, status=error.http_status)
     told = h.div(
         h.p("Copy the token now and store it securely. It is not shown again."),
         code_block(made.text, "The new token"),
         h.p(h.a("Back to the list", href="/tokens")),
         class_="notice good", role="alert",
     )  # fmt: skip
-    return fragment(told) if visit.partial else page(visit, "tokens", "Tokens", heading("Tokens"), told)
+    return fragment(told) if request.partial else page(request, "tokens", "Tokens", heading("Tokens"), told)
 
 
-def revoked(visit: PageRequest) -> Response:
+def revoked(request: PageRequest) -> Response:
     """``POST /tokens/{id}/revocation``."""
-    visit.require("manage")
-    _require_no_rules(visit)
-    _tokens(visit).revoke(visit.path("id"))
-    return redirect(visit, "/tokens?done=revoked")
+    request.require("manage")
+    _require_no_rules(request)
+    _tokens(request).revoke(request.path("id"))
+    return redirect(request, "/tokens?done=revoked")
 
 
 def pattern_lines(text: str) -> list[str]:
@@ -82,35 +82,35 @@ def rules_shown(rules: Rules) -> list[Node]:
     return [[h.code(text), h.br()] for text in texts]
 
 
-def _listed(visit: PageRequest) -> tuple[list[Token], str | None]:
+def _listed(request: PageRequest) -> tuple[list[Token], str | None]:
     """List the workspace's tokens; a token with rules sees only itself, since other tokens' names and rules may reveal what is hidden."""
-    if visit.identity.rules:
-        return [_tokens(visit).find(visit.identity.id)], None
-    return _tokens(visit).list(cursor=visit.query.get("cursor") or None)
+    if request.identity.rules:
+        return [_tokens(request).find(request.identity.id)], None
+    return _tokens(request).list(cursor=request.query.get("cursor") or None)
 
 
-def _tokens(visit: PageRequest) -> Tokens:
-    return Tokens(visit.server.storage.database, visit.identity.workspace, visit.server.clock, visit.identity.actor)
+def _tokens(request: PageRequest) -> Tokens:
+    return Tokens(request.server.storage.database, request.identity.workspace, request.server.clock, request.identity.actor)
 
 
-def _require_no_rules(visit: PageRequest) -> None:
+def _require_no_rules(request: PageRequest) -> None:
     """Reject callers with rules: they could otherwise create a token without rules.
 
     :raises Problem: 403 if the caller's token has rules.
     """
-    if visit.identity.rules:
+    if request.identity.rules:
         raise Problem(403, "a token with rules cannot create or revoke tokens")
 
 
-def _create_form(visit: PageRequest) -> Markup | None:
-    if not visit.may("manage") or visit.identity.rules:
+def _create_form(request: PageRequest) -> Markup | None:
+    if not request.may("manage") or request.identity.rules:
         return notice("Your token is not allowed to create or revoke tokens.")
     name = h.input(type="text", id="name", name="name", maxlength=200, autocomplete="off", aria_describedby="name-hint")
     scope = h.select(option_list([(one, _SCOPE_TITLES[one]) for one in SCOPES], "invoke"), id="scope", name="scope")
     expiry = [("30d", "in 30 days"), ("90d", "in 90 days"), ("365d", "in a year"), ("", "never")]
     expires = h.select(option_list(expiry, "90d"), id="expires", name="expires")
     form = h.form(
-        csrf_field(visit.csrf),
+        csrf_field(request.csrf),
         field("name", "Name", name, "Who will use it, and for what."),
         h.div(field("scope", "Scope", scope), field("expires", "Expires", expires), class_="pair"),
         h.details(h.summary("Rules"), _rule_fields(), class_="further"),
@@ -132,15 +132,15 @@ def _rule_fields() -> Markup:
     )
 
 
-def _row(visit: PageRequest, token: Token) -> tuple[Node, ...]:
-    status = token.status(visit.now)
+def _row(request: PageRequest, token: Token) -> tuple[Node, ...]:
+    status = token.status(request.now)
     revoke: Node = None
-    if status == "active" and visit.may("manage") and not visit.identity.rules:
+    if status == "active" and request.may("manage") and not request.identity.rules:
         revoke = h.form(
-            csrf_field(visit.csrf), h.button("Revoke", class_="quiet danger", aria_label=f"Revoke {token.name or token.id}"),
+            csrf_field(request.csrf), h.button("Revoke", class_="quiet danger", aria_label=f"Revoke {token.name or token.id}"),
             method="post", action=f"/tokens/{token.id}/revocation",
         )  # fmt: skip
     name = [h.strong(token.name or "unnamed"), h.br(), h.code(token.id, class_="small")]
-    used = at(token.last_used_at, visit.now)
-    expires = at(token.expires_at, visit.now) if token.expires_at is not None else "never"
+    used = at(token.last_used_at, request.now)
+    expires = at(token.expires_at, request.now) if token.expires_at is not None else "never"
     return name, badge(status), token.scope, rules_shown(token.rules) or "none", expires, used, revoke

@@ -28,76 +28,76 @@ _SUGGESTED = 500
 """Maximum number of actions, and of connections, that a field suggests."""
 
 
-def shown(visit: PageRequest) -> Response:
+def shown(request: PageRequest) -> Response:
     """``GET /workspace``."""
-    visit.require("read")
-    settings = visit.runtime.access.settings
-    done = notice(_DONE[visit.query["done"]], tone="good") if visit.query.get("done") in _DONE else None
-    title = heading("Workspace", lead=[h.strong(visit.identity.workspace), ": one tenant, with its connections, tokens and invocations."])
-    return page(visit, "workspace", "Workspace", title, done, _settings(visit, settings), _explain_form(visit))
+    request.require("read")
+    settings = request.runtime.access.settings
+    done = notice(_DONE[request.query["done"]], tone="good") if request.query.get("done") in _DONE else None
+    title = heading("Workspace", lead=[h.strong(request.identity.workspace), ": one tenant, with its connections, tokens and invocations."])
+    return page(request, "workspace", "Workspace", title, done, _settings(request, settings), _explain_form(request))
 
 
-def changed(visit: PageRequest) -> Response:
+def changed(request: PageRequest) -> Response:
     """``POST /workspace``: the operator may change all settings; the scope ``manage``, only input recording and retention."""
-    visit.require("manage")
-    if visit.identity.rules:
+    request.require("manage")
+    if request.identity.rules:
         raise Problem(403, "a token with rules cannot change the workspace")
     try:
-        visit.runtime.access.workspaces.acting_as(visit.identity.actor).set(visit.identity.workspace, _changes(visit))
+        request.runtime.access.workspaces.acting_as(request.identity.actor).set(request.identity.workspace, _changes(request))
     except JackfieldError as error:
         told = fault_of(error.message, error.hint, [item.to_json() for item in error.details])
-        if visit.partial:
+        if request.partial:
             return fragment(told)
-        return page(visit, "workspace", "Workspace", heading("Workspace"), told, status=error.http_status)
-    return redirect(visit, "/workspace?done=changed")
+        return page(request, "workspace", "Workspace", heading("Workspace"), told, status=error.http_status)
+    return redirect(request, "/workspace?done=changed")
 
 
-def explained(visit: PageRequest) -> Response:
+def explained(request: PageRequest) -> Response:
     """``GET /workspace/verdict``: explain whether a token may run an action with a connection, with every pattern evaluated."""
-    visit.require("read")
-    given = {name: visit.query.get(name, "").strip() for name in ("token", "call", "connection")}
+    request.require("read")
+    given = {name: request.query.get(name, "").strip() for name in ("token", "call", "connection")}
     connector, slash, action = given["call"].partition("/")
     if not slash:
         told: Node = fault_of("enter the action as connector/action", "Choose one from the list.")
-    elif (unknown := _unknown(visit, connector, action)) is not None:
+    elif (unknown := _unknown(request, connector, action)) is not None:
         told = unknown
-    elif (lost := missing(visit.connections, given["connection"] or None)) is not None:
+    elif (lost := missing(request.connections, given["connection"] or None)) is not None:
         told = fault_of(lost.message, "Choose a connection from the list, or leave it empty.")
     else:
         told = _verdict(
-            _decision(visit, Request(connector, action, _effect(visit, connector, action), given["connection"] or None), given["token"])
+            _decision(request, Request(connector, action, _effect(request, connector, action), given["connection"] or None), given["token"])
         )
-    if visit.partial:
+    if request.partial:
         return fragment(told)
-    settings = visit.runtime.access.settings
-    return page(visit, "workspace", "Workspace", heading("Workspace"), _settings(visit, settings), _explain_form(visit, given, told))
+    settings = request.runtime.access.settings
+    return page(request, "workspace", "Workspace", heading("Workspace"), _settings(request, settings), _explain_form(request, given, told))
 
 
-def _changes(visit: PageRequest) -> dict[str, Any]:
-    form = visit.form
+def _changes(request: PageRequest) -> dict[str, Any]:
+    form = request.form
     days = form.get("retentionDays", "").strip()
     changes: dict[str, Any] = {
         "keepInputs": form.get("keepInputs") == "on",
         "retentionDays": int(days) if days.isascii() and days.isdigit() and len(days) < 6 else days,
     }  # fmt: skip
-    if visit.operator:
+    if request.operator:
         changes["rules"] = {"allow": pattern_lines(form.get("allow", "")), "block": pattern_lines(form.get("block", ""))}
         changes |= {member: form.get(member) == "on" for member, _, _ in _OPERATOR_SWITCHES}
         changes["allowReferences"] = pattern_lines(form.get("allowReferences", ""))
     return changes
 
 
-def _settings(visit: PageRequest, settings: Settings) -> Markup:
-    changes = visit.may("manage") and not visit.identity.rules
+def _settings(request: PageRequest, settings: Settings) -> Markup:
+    changes = request.may("manage") and not request.identity.rules
     days = h.input(
         type="text", inputmode="numeric", id="retentionDays", name="retentionDays", value=settings.retention_days, disabled=not changes,
         aria_describedby="retentionDays-hint",
     )  # fmt: skip
     form = h.form(
-        csrf_field(visit.csrf),
+        csrf_field(request.csrf),
         _checkbox("keepInputs", "Record inputs", settings.keep_inputs, "The journal stores inputs with secrets masked; otherwise only a fingerprint.", changes=changes),
         field("retentionDays", "Retention in days", days, f"{RETENTION_DAYS} by default. Invocations in doubt are kept until they are resolved."),
-        _operator_settings(visit, settings),
+        _operator_settings(request, settings),
         h.div(h.button("Save", class_="primary", disabled=not changes), class_="actions"),
         h.div(id="outcome", aria_live="polite"),
         method="post", action="/workspace", hx_post="/workspace", hx_target="#outcome", hx_swap="innerHTML",
@@ -105,12 +105,12 @@ def _settings(visit: PageRequest, settings: Settings) -> Markup:
     return h.section(h.h2("Settings"), form, class_="card")
 
 
-def _operator_settings(visit: PageRequest, settings: Settings) -> Markup:
+def _operator_settings(request: PageRequest, settings: Settings) -> Markup:
     """Render rules and host permissions. Only the operator may change them, so that no tenant can lift its own limits."""
     rules = settings.rules
-    if visit.identity.rules:
+    if request.identity.rules:
         return h.p("Rules and host access are hidden from tokens with rules.", class_="muted")
-    if not visit.operator:
+    if not request.operator:
         said: list[tuple[str, Node]] = [(_REFERENCES, ", ".join(_references(settings)) or "none")]
         said += [(title, "yes" if getattr(settings, name) else "no") for _, name, title in _OPERATOR_SWITCHES]
         return h.div(
@@ -151,10 +151,10 @@ def _checkbox(name: str, title: str, on: bool, hint: str | None, *, changes: boo
     return h.div(h.label(box, " ", title, for_=name), h.p(hint, class_="hint", id=f"{name}-hint") if hint else None, class_="field check")
 
 
-def _explain_form(visit: PageRequest, given: Mapping[str, str] | None = None, told: Node = None) -> Markup:
+def _explain_form(request: PageRequest, given: Mapping[str, str] | None = None, told: Node = None) -> Markup:
     given = given or {}
-    bound = bool(visit.identity.rules)
-    tokens = [] if bound else Tokens(visit.server.storage.database, visit.identity.workspace, visit.server.clock).list(limit=200)[0]
+    bound = bool(request.identity.rules)
+    tokens = [] if bound else Tokens(request.server.storage.database, request.identity.workspace, request.server.clock).list(limit=200)[0]
     choices = [("", "Your token"), *((token.id, f"{token.name or token.id} ({token.scope})") for token in tokens)]
     token = h.select(option_list(choices, given.get("token", "")), id="token", name="token")
     call = h.input(
@@ -173,7 +173,7 @@ def _explain_form(visit: PageRequest, given: Mapping[str, str] | None = None, to
     )  # fmt: skip
     form = h.form(
         h.div(field("token", "Token", token), field("call", "Action", call), field("connection", "Connection (optional)", connection), class_="pair"),
-        _choices(visit),
+        _choices(request),
         h.button("Check"),
         action="/workspace/verdict", hx_get="/workspace/verdict", hx_target="#verdict", hx_swap="innerHTML",
     )  # fmt: skip
@@ -181,20 +181,20 @@ def _explain_form(visit: PageRequest, given: Mapping[str, str] | None = None, to
     return h.section(h.h2("Explain"), lead, form, h.div(told, id="verdict", aria_live="polite"), class_="card")
 
 
-def _choices(visit: PageRequest) -> list[Markup]:
+def _choices(request: PageRequest) -> list[Markup]:
     """List actions and connections as suggestions for the fields."""
-    actions = [f"{manifest.key}/{key}" for manifest in visit.catalog.manifests() for key in manifest.actions]
-    names = [str(row["name"]) for row in visit.connections.list(limit=_SUGGESTED).items]
+    actions = [f"{manifest.key}/{key}" for manifest in request.catalog.manifests() for key in manifest.actions]
+    names = [str(row["name"]) for row in request.connections.list(limit=_SUGGESTED).items]
     return [
         h.datalist([h.option(value=value) for value in actions[:_SUGGESTED]], id="call-choices"),
         h.datalist([h.option(value=value) for value in names], id="connection-choices"),
     ]
 
 
-def _unknown(visit: PageRequest, connector: str, action: str) -> Markup | None:
+def _unknown(request: PageRequest, connector: str, action: str) -> Markup | None:
     """Render the error for an unknown action, since no rule could match it; None if it exists."""
     try:
-        actions = visit.catalog.find(connector).actions
+        actions = request.catalog.find(connector).actions
     except JackfieldError as error:
         return fault_of(error.message, "Choose an action from the list.")
     if action in actions:
@@ -202,20 +202,20 @@ def _unknown(visit: PageRequest, connector: str, action: str) -> Markup | None:
     return fault_of(f"'{connector}' has no action '{action[:80]}'{did_you_mean(action, actions)}", "Choose an action from the list.")
 
 
-def _effect(visit: PageRequest, connector: str, action: str) -> str:
+def _effect(request: PageRequest, connector: str, action: str) -> str:
     try:
-        found = visit.catalog.find(connector).actions.get(action)
+        found = request.catalog.find(connector).actions.get(action)
     except JackfieldError:
         return "write"
     return found.effect if found is not None else "write"
 
 
-def _decision(visit: PageRequest, request: Request, token: str) -> Decision:
-    if visit.identity.rules:  # other patterns may name what is hidden from this token
-        return visit.runtime.access.authorizer(visit.identity.caller).decide(request).guarded()
+def _decision(request: PageRequest, asked: Request, token: str) -> Decision:
+    if request.identity.rules:  # other patterns may name what is hidden from this token
+        return request.runtime.access.authorizer(request.identity.caller).decide(asked).guarded()
     if token:
-        return Tokens(visit.server.storage.database, visit.identity.workspace, visit.server.clock).explain(token, request)
-    return visit.runtime.access.authorizer(visit.identity.caller).decide(request)
+        return Tokens(request.server.storage.database, request.identity.workspace, request.server.clock).explain(token, asked)
+    return request.runtime.access.authorizer(request.identity.caller).decide(asked)
 
 
 def _verdict(decision: Decision) -> Markup:

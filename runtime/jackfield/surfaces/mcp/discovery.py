@@ -92,7 +92,7 @@ DISCOVERY: tuple[Tool, ...] = (
 )  # fmt: skip
 
 
-async def look(visit: CallContext, name: str, arguments: Mapping[str, Any], *, structured: bool) -> CallToolResult | None:
+async def look(call: CallContext, name: str, arguments: Mapping[str, Any], *, structured: bool) -> CallToolResult | None:
     """Run a read-only tool; return None if there is none of that name.
 
     :raises JackfieldError: for invalid arguments and unknown names.
@@ -101,10 +101,10 @@ async def look(visit: CallContext, name: str, arguments: Mapping[str, Any], *, s
     if step is None:
         return None
     schema = next(tool.input_schema for tool in DISCOVERY if tool.name == name)
-    checked = visit.runtime.schemas.find(("jackfield", "mcp", "arguments", name), schema, "argument").check(arguments)
+    checked = call.runtime.schemas.find(("jackfield", "mcp", "arguments", name), schema, "argument").check(arguments)
     if checked.details:
         raise _refused(checked.details, checked.count)
-    body, text = await step(visit, checked.value)
+    body, text = await step(call, checked.value)
     return described(body, text, structured=structured)
 
 
@@ -113,11 +113,11 @@ def _refused(details: tuple[Detail, ...], count: int) -> InvalidInput:
     return InvalidInput(text, details=details, hint="See the tool's inputSchema.")
 
 
-async def _search(visit: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
+async def _search(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
     cursor = given.get("cursor", "0")
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 9):
         raise _refused((Detail("/cursor", "is not the nextCursor of a page"),), 1)
-    rows, end = await visit.briefly(lambda: _found(visit, given, int(cursor)))
+    rows, end = await call.briefly(lambda: _found(call, given, int(cursor)))
     lines = [f"{row.connector}.{row.action}: {row.title} ({row.effect})" for row in rows] or ["No action matches."]
     near = next((place for place, row in enumerate(rows) if not row.exact), None)
     if near is not None:
@@ -125,32 +125,32 @@ async def _search(visit: CallContext, given: Mapping[str, Any]) -> tuple[Json, s
     return {"items": [row.to_json() for row in rows], "nextCursor": None if end is None else str(end)}, "\n".join(lines)
 
 
-def _found(visit: CallContext, given: Mapping[str, Any], start: int) -> tuple[list[Found], int | None]:
+def _found(call: CallContext, given: Mapping[str, Any], start: int) -> tuple[list[Found], int | None]:
     limit = int(given["limit"])  # 2.0 is an integer in JSON Schema
-    return found_actions(visit.index, visit.catalog, given["query"], given.get("connector"), given.get("effect"), start, limit)
+    return found_actions(call.index, call.catalog, given["query"], given.get("connector"), given.get("effect"), start, limit)
 
 
-async def _guide(visit: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
-    manifest = await visit.briefly(lambda: visit.catalog.find(given["connector"]))
+async def _guide(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
+    manifest = await call.briefly(lambda: call.catalog.find(given["connector"]))
     action = find_action(manifest, given["action"])
     wish = Request(manifest.key, action.key, action.effect, given.get("connection"))
-    verdict = await visit.briefly(lambda: verdict_of(visit.runtime, visit.caller, manifest, wish))
+    verdict = await call.briefly(lambda: verdict_of(call.runtime, call.caller, manifest, wish))
     about = {"connector": manifest.key, "connectorVersion": manifest.version, "action": action.key, "effect": action.effect}
     schemas = {"inputs": dict(action.inputs), "output": dict(action.output), "verdict": verdict.to_json()}
-    return {**about, **schemas}, guide(manifest, action, verdict, visit.origin)
+    return {**about, **schemas}, guide(manifest, action, verdict, call.origin)
 
 
-async def _connections(visit: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
-    rows, cursor = await visit.briefly(lambda: _rows(visit, given))
+async def _connections(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
+    rows, cursor = await call.briefly(lambda: _rows(call, given))
     lines = [f"{row['name']} ({row['type']}): {row['status']}" for row in rows] or ["No connections."]
     return {"items": rows, "nextCursor": cursor}, "\n".join(lines)
 
 
-def _rows(visit: CallContext, given: Mapping[str, Any]) -> tuple[list[Json], str | None]:
-    connections, limit = visit.runtime.connections_of(visit.caller), int(given["limit"])
-    authorizer = visit.runtime.access.authorizer(visit.caller)
+def _rows(call: CallContext, given: Mapping[str, Any]) -> tuple[list[Json], str | None]:
+    connections, limit = call.runtime.connections_of(call.caller), int(given["limit"])
+    authorizer = call.runtime.access.authorizer(call.caller)
     if "connector" in given:
-        visit.catalog.find(given["connector"])  # an unknown connector is an error, not an empty list
+        call.catalog.find(given["connector"])  # an unknown connector is an error, not an empty list
     found: list[Json] = []
     for row in _all(connections, given.get("cursor"), limit + 1):
         kind = connections.kinds.known(row["type"])

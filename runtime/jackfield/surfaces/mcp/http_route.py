@@ -129,11 +129,11 @@ class _Call:
         from jackfield.surfaces.mcp import CallContext
 
         host, origin = self._server, str(self._request.base_url).rstrip("/")
-        visit = CallContext(self._runtime, self._identity.caller, host.search, self._run, host.briefly, host.settings.mcp_tools, origin)
+        call = CallContext(self._runtime, self._identity.caller, host.search, self._run, host.briefly, host.settings.mcp_tools, origin)
         headers = self._request.scope["headers"]
         if self._large:
-            return await asyncio.shield(host.slowly(lambda: asyncio.run(exchange.answer(visit, headers, body))))
-        return await exchange.answer(visit, headers, body)
+            return await asyncio.shield(host.slowly(lambda: asyncio.run(exchange.answer(call, headers, body))))
+        return await exchange.answer(call, headers, body)
 
     async def _run(self, invocation: Mapping[str, Any], identifier: str | int | None) -> Result:
         host, identity = self._server, self._identity

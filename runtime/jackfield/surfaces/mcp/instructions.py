@@ -23,13 +23,13 @@ Give an idempotencyKey with each write, and the same key when you repeat it. If 
 person, and do not run it again. An error names the invalid value (a JSON Pointer) and the next step (hint)."""
 
 
-def instructions(visit: CallContext) -> str:
+def instructions(call: CallContext) -> str:
     """Write the instructions for a caller; read the database if rules depend on connections."""
-    found = [f"{manifest.title} ({manifest.key})" for manifest in visit.catalog.manifests()]
+    found = [f"{manifest.title} ({manifest.key})" for manifest in call.catalog.manifests()]
     more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
     named = (
         f"jackfield runs actions of these connectors: {', '.join(found[:_MOST])}{more}." if found else "No connectors are available yet."
     )
-    runs = visit.caller.scope is None or may(visit.caller.scope, "invoke")
+    runs = call.caller.scope is None or may(call.caller.scope, "invoke")
     does = "runs" if runs else "knows"
     return f"{named.replace(' runs ', f' {does} ', 1)}\n{_LOOK}\n{_RUN if runs else _ONLY_LOOK}"

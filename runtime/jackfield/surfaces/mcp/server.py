@@ -47,9 +47,9 @@ def build_server(find: Find, instructions: str | None = None) -> Server[Any]:
     logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
 
     async def list_tools(context: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None) -> ListToolsResult:
-        visit = find(context)
+        call = find(context)
         after = (params.cursor if params is not None else None) or ""
-        tools, cursor = await _guarded(lambda: visit.briefly(lambda: _listed(visit, after)))
+        tools, cursor = await _guarded(lambda: call.briefly(lambda: _listed(call, after)))
         return ListToolsResult(tools=tools, next_cursor=cursor)
 
     async def call_tool(context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> CallToolResult:
@@ -82,47 +82,47 @@ async def _guarded(step: Callable[[], Any]) -> Any:
         raise MCPError(INTERNAL_ERROR, "an unexpected error") from None
 
 
-def _listed(visit: CallContext, after: str) -> tuple[list[Tool], str | None]:
+def _listed(call: CallContext, after: str) -> tuple[list[Tool], str | None]:
     """Return a page of the tools that the caller may call; the cursor is the last tool's name."""
-    runs = visit.caller.scope is None or may(visit.caller.scope, "invoke")
+    runs = call.caller.scope is None or may(call.caller.scope, "invoke")
     first = [tool for tool in DISCOVERY if runs or tool.name != EXECUTE] if not after else []
-    if visit.tools != "all" or not runs:
+    if call.tools != "all" or not runs:
         return first, None
-    tools = action_tools(visit.catalog, after)
+    tools = action_tools(call.catalog, after)
     some = list(islice(tools, _PAGE - len(first)))
     more = next(tools, None) is not None
     return [*first, *some], some[-1].name if more else None
 
 
-async def _called(visit: CallContext, context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> CallToolResult:
+async def _called(call: CallContext, context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> CallToolResult:
     arguments, structured = params.arguments or {}, context.protocol_version >= _STRUCTURED_SINCE
     try:
-        found = await look(visit, params.name, arguments, structured=structured)
+        found = await look(call, params.name, arguments, structured=structured)
     except JackfieldError as error:
         return failed(error, structured=structured)
     if found is not None:
         return found
-    invocation = traced(_invocation(visit, params.name, arguments), (context.meta or {}).get("traceparent"))
+    invocation = traced(_invocation(call, params.name, arguments), (context.meta or {}).get("traceparent"))
     try:
         check_depth(invocation)  # before it is searched for files or names
     except JackfieldError as error:
         return answered(refused(error, None), structured=structured)
     try:
-        async with _progress(visit, context):
-            result = await visit.run(invocation, context.request_id)
+        async with _progress(call, context):
+            result = await call.run(invocation, context.request_id)
     except JackfieldError as error:
         result = refused(error, invocation)
     return answered(result, structured=structured)
 
 
-def _invocation(visit: CallContext, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+def _invocation(call: CallContext, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the invocation that a call makes.
 
     :raises MCPError: if there is no such tool.
     """
     if name == EXECUTE:
         return {**arguments, **{member: _unpacked(arguments[member]) for member in _OBJECTS if member in arguments}}
-    found = invocation_of(visit.runtime.catalog, name, arguments) if visit.tools == "all" else None
+    found = invocation_of(call.runtime.catalog, name, arguments) if call.tools == "all" else None
     if found is None:
         raise MCPError(INVALID_PARAMS, f"Unknown tool: {name[:80]}{did_you_mean(name, [tool.name for tool in DISCOVERY])}")
     return found
@@ -139,9 +139,9 @@ def _unpacked(value: object) -> object:
 
 
 @contextlib.asynccontextmanager
-async def _progress(visit: CallContext, context: ServerRequestContext[Any, Any]) -> AsyncIterator[None]:
+async def _progress(call: CallContext, context: ServerRequestContext[Any, Any]) -> AsyncIterator[None]:
     """Report progress every few seconds to a stdio client that asks for it, so that it does not time out while the action runs."""
-    if visit.origin is not None or "progress_token" not in (context.meta or {}):
+    if call.origin is not None or "progress_token" not in (context.meta or {}):
         yield  # over HTTP there is one response and no stream
         return
 

@@ -16,7 +16,7 @@ from jackfield.surfaces.mcp.server import build_server
 if TYPE_CHECKING:
     from jackfield.surfaces.mcp.call_context import CallContext
 
-_VISIT = "jackfield.visit"
+_CALL = "jackfield.call"
 _JSON = (b"content-type", b"application/json")
 """The API has already checked the body's type."""
 _ANYTHING = (b"accept", b"*/*")
@@ -43,13 +43,13 @@ class Exchange:
     """Answers requests through the SDK, which is imported with this module."""
 
     def __init__(self) -> None:
-        self._server = build_server(_visit)
+        self._server = build_server(_call_of)
 
-    async def answer(self, visit: CallContext, headers: list[tuple[bytes, bytes]], body: bytes) -> Answer:
+    async def answer(self, call: CallContext, headers: list[tuple[bytes, bytes]], body: bytes) -> Answer:
         """Answer one POST with JSON, never a stream. May run in any event loop, since it shares no state with another one."""
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/mcp",
-            "raw_path": b"/mcp", "root_path": "", "query_string": b"", "headers": _passed(headers), _VISIT: visit,
+            "raw_path": b"/mcp", "root_path": "", "query_string": b"", "headers": _passed(headers), _CALL: call,
         }  # fmt: skip
         sent: list[dict[str, Any]] = []
         unread = [{"type": "http.request", "body": body, "more_body": False}]
@@ -65,15 +65,15 @@ class Exchange:
 
         server = self._server
         if b'"initialize"' in body:  # each caller sees what the rules allow
-            server = build_server(_visit, await visit.briefly(lambda: instructions(visit)))
+            server = build_server(_call_of, await call.briefly(lambda: instructions(call)))
         manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True, max_request_body_size=len(body) + 1)
         async with manager.run():
             await manager.handle_request(scope, receive, send)
         return _answer(sent)
 
 
-def _visit(context: Any) -> CallContext:
-    found: CallContext = context.request.scope[_VISIT]
+def _call_of(context: Any) -> CallContext:
+    found: CallContext = context.request.scope[_CALL]
     return found
 
 

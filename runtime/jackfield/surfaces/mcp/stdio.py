@@ -187,8 +187,8 @@ def serve_stdio(runtime: Jackfield, tools: McpTools, grace: float) -> None:
     index = ActionIndex(runtime.catalog)
     threading.Thread(target=index.build, name="jackfield-index", daemon=True).start()
     calls = _Calls(runtime)
-    visit = CallContext(runtime, LIBRARY, index, calls.run, asyncio.to_thread, tools)
-    asyncio.run(_serve(visit, calls, grace))
+    call = CallContext(runtime, LIBRARY, index, calls.run, asyncio.to_thread, tools)
+    asyncio.run(_serve(call, calls, grace))
 
 
 class _Calls:
@@ -234,8 +234,8 @@ def _filling(runtime: Jackfield) -> Callable[[Mapping[str, Any]], Awaitable[Mapp
     return filled
 
 
-async def _serve(visit: CallContext, calls: _Calls, grace: float) -> None:
-    server = build_server(lambda _context: visit, instructions(visit))
+async def _serve(call: CallContext, calls: _Calls, grace: float) -> None:
+    server = build_server(lambda _context: call, instructions(call))
 
     async def talk() -> None:
         async with wired(grace) as wire:
@@ -248,7 +248,7 @@ async def _serve(visit: CallContext, calls: _Calls, grace: float) -> None:
         calls.leave()
         _LOG.info("stopping: requests already sent have %g seconds to finish", grace)
         if not leaving:
-            leaving.append(asyncio.ensure_future(_left(visit.runtime, talking, grace)))
+            leaving.append(asyncio.ensure_future(_left(call.runtime, talking, grace)))
 
     with contextlib.suppress(NotImplementedError):  # Windows event loops have no signal handlers
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -257,8 +257,8 @@ async def _serve(visit: CallContext, calls: _Calls, grace: float) -> None:
         await talking
     if leaving:
         await leaving[0]
-    if await visit.runtime.drained(grace):
-        await _exit(visit.runtime)
+    if await call.runtime.drained(grace):
+        await _exit(call.runtime)
 
 
 async def _left(runtime: Jackfield, talking: asyncio.Future[None], grace: float) -> None:
