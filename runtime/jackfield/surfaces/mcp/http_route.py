@@ -128,24 +128,26 @@ class _Call:
         """Let the SDK answer the request. A large one is handled entirely in a thread, so as not to block the event loop."""
         from jackfield.surfaces.mcp import CallContext
 
-        host, origin = self._server, str(self._request.base_url).rstrip("/")
-        call = CallContext(self._runtime, self._identity.caller, host.search, self._run, host.briefly, host.settings.mcp_tools, origin)
+        server, origin = self._server, str(self._request.base_url).rstrip("/")
+        call = CallContext(
+            self._runtime, self._identity.caller, server.search, self._run, server.briefly, server.settings.mcp_tools, origin
+        )
         headers = self._request.scope["headers"]
         if self._large:
-            return await asyncio.shield(host.slowly(lambda: asyncio.run(exchange.answer(call, headers, body))))
+            return await asyncio.shield(server.slowly(lambda: asyncio.run(exchange.answer(call, headers, body))))
         return await exchange.answer(call, headers, body)
 
     async def _run(self, invocation: Mapping[str, Any], identifier: str | int | None) -> Result:
-        host, identity = self._server, self._identity
+        server, identity = self._server, self._identity
         given = traced(invocation, self._request.headers.get("traceparent"))
-        given = await with_files(given, host.catalog, host.files, identity.workspace, host.briefly, self._weigh)
-        host.metrics.running.inc()
+        given = await with_files(given, server.catalog, server.files, identity.workspace, server.briefly, self._weigh)
+        server.metrics.running.inc()
         try:
             with self._door.running(_key(self._request, identity, identifier), self.cancelled):
                 result = await self._invoked(given)
         finally:
-            host.metrics.running.dec()
-        host.metrics.note(result)
+            server.metrics.running.dec()
+        server.metrics.note(result)
         self._request.scope["jackfield.invocation_id"] = result.meta.invocation_id
         return result
 
