@@ -19,6 +19,9 @@ connections:
   key:
     type: aws/apiKeySecret
     values: {accessKeyId: AKIAX, secretAccessKey: s3cret}
+  sending:
+    type: aws/apiKeySecret
+    values: {accessKeyId: AKIAX, secretAccessKey: s3cret, sender: "Acme <noreply@example.com>"}
   hall:
     type: echo/token
     values: {token: t}
@@ -42,7 +45,7 @@ def test_all(shell: Shell) -> None:
     assert list(answer.json) == [
         "connection", "actions", "permissions", "identityPolicy", "trustPolicy", "assumePolicy", "cloudFormation", "terraform",
     ]  # fmt: skip
-    assert answer.json["actions"] == ["aws-ses/listIdentities", "aws-ses/sendEmail"]
+    assert {"aws-ses/getAccount", "aws-ses/listIdentities", "aws-ses/sendEmail"} <= set(answer.json["actions"])
     assert "s3cret" not in answer.out
 
 
@@ -74,9 +77,38 @@ def test_chosen_actions(shell: Shell) -> None:
     assert policy["Statement"][0]["Action"] == ["ses:ListIdentities", "ses:SendEmail", "ses:SendRawEmail"]
 
 
+def test_the_test_of_a_connection_is_allowed(shell: Shell) -> None:
+    """The connection's test is allowed in a statement of its own, unless the chosen actions need the same."""
+    policy = shell.run("connections", "policy", "key", "--actions", "sendEmail", "--format", "iam").json
+    assert policy["Statement"][1] == {"Sid": "ConnectionTest", "Effect": "Allow", "Action": ["ses:GetAccount"], "Resource": "*"}
+    policy = shell.run("connections", "policy", "key", "--actions", "getAccount", "--format", "iam").json
+    assert [statement["Action"] for statement in policy["Statement"]] == [["ses:GetAccount"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "condition"),
+    [
+        ("key", ["--from", "noreply@example.com"], {"StringEquals": {"ses:FromAddress": "noreply@example.com"}}),
+        ("key", ["--from", "*@example.com"], {"StringLike": {"ses:FromAddress": "*@example.com"}}),
+        ("sending", [], {"StringEquals": {"ses:FromAddress": "noreply@example.com"}}),
+        ("sending", ["--from", "*"], None),
+        ("key", [], None),
+    ],
+)
+def test_the_sender_is_a_condition(shell: Shell, name: str, words: list[str], condition: object) -> None:
+    """Sending is allowed from the address given, else from the connection's sender; listing has no such condition."""
+    chosen = ["--actions", "sendEmail,listIdentities", "--format", "iam"]
+    first, *others = shell.run("connections", "policy", name, *words, *chosen).json["Statement"]
+    assert first.get("Condition") == condition
+    assert not any("Condition" in statement for statement in others)
+    allowed = {action for statement in (first, *others) for action in statement["Action"]}
+    assert allowed == {"ses:SendEmail", "ses:SendRawEmail", "ses:ListIdentities", "ses:GetAccount"}
+
+
 @pytest.mark.parametrize(
     ("words", "code", "reason"),
     [
+        (["key", "--from", "nobody"], "invalid_input", "the sender is not valid"),
         (["acme", "--actions", "sendMail"], "unknown_action", "did you mean 'sendEmail'"),
         (["acme", "--actions", ","], "invalid_invocation", "declare no permissions"),
         (["acme", "--principal", "*"], "invalid_input", "the principal is not valid"),

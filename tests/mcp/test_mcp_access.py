@@ -100,7 +100,9 @@ def test_pages_of_a_search_are_full_although_rules_leave_rows_out(stand: Stand) 
         assert len(page["items"]) == 2
         given["cursor"] = page["nextCursor"]
     assert found == whole
-    assert sorted(found) == ["listIdentities", "post", "put", "sayLater", "wrong"]
+    assert len(set(found)) == len(found)
+    assert {"listIdentities", "post", "put", "sayLater", "wrong"} <= set(found)
+    assert not {"list", "say", "sendEmail"} & set(found)
 
 
 def test_an_effect_that_is_not_allowed_is_not_seen(stand: Stand) -> None:

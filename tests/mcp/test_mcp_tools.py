@@ -59,8 +59,7 @@ def tools(server: Server) -> Mapping[str, Any]:
 def test_each_action_is_a_tool(tools: Mapping[str, Any]) -> None:
     """The four that find and run, then one for each action, by name."""
     actions = [
-        "aws-ses.listIdentities",
-        "aws-ses.sendEmail",
+        *(f"aws-ses.{key}" for key in sorted(Catalog.installed().find("aws-ses").actions)),
         "echo.list",
         "echo.post",
         "echo.put",

@@ -24,6 +24,9 @@ _ICON = (
 _ACTIONS = {
     "send_email": ("sendEmail",),
     "identities": ("listIdentities",),
+    "verification": ("createIdentity", "getIdentity", "deleteIdentity", "setMailFrom", "listIdentitiesWithStatus"),
+    "account": ("getAccount", "getSendStatistics", "requestProductionAccess"),
+    "suppression": ("putSuppressedRecipient", "getSuppressedRecipient", "deleteSuppressedRecipient", "listSuppressedRecipients"),
 }
 """Actions by the module of ``jackfield_aws_ses.actions`` that declares them, in the order of the manifest."""
 
@@ -58,7 +61,7 @@ def identities(client: AwsClients | Transport) -> Iterable[Option]:
     return [Option(address, address) for address in found.get("Identities", ())]
 
 
-@connector.test
+@connector.test(permissions={"aws:iam": ["ses:GetAccount"]})
 def account(client: AwsClients | Transport, _context: OpenContext) -> Iterable[Step]:
     """Check the account's sending status, if the API is available; nothing is sent."""
     return account_steps(client) if isinstance(client, AwsClients) else ()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jackfield.connector import Forbidden, Inputs, JackfieldError, NotFound, QuotaExceeded, Rejected, Sent, Unavailable
+from jackfield.connector import Conflict, Forbidden, Inputs, JackfieldError, NotFound, QuotaExceeded, Rejected, Sent, Unavailable
 from jackfield_aws import AWS_ERRORS, Row
 
 __all__ = ["SES_ERRORS", "explain"]
@@ -72,7 +72,8 @@ SES_ERRORS = AWS_ERRORS.extended(
         "TemplateDoesNotExist": Row(NotFound, "Create the template in {region}.", "Amazon SES does not know the template"),
         "InvalidRenderingParameter": Row(Rejected, "Correct the template's data.", "The template cannot be rendered"),
         "MissingRenderingAttribute": Row(Rejected, "Add the attribute to the template's data.", "The template cannot be rendered"),
-        "AlreadyExists": Row(Rejected),
+        "AlreadyExists": Row(Conflict, "It exists in {region}: read it, update it, or choose another name.", "It exists already"),
+        "ConcurrentModification": Row(Conflict, "Another request changes the same resource: try again in a moment.", "It is being changed"),
     }
 )
 """Codes of SES API v1 and v2 (their references, errors of SendEmail and ListIdentities)."""

@@ -4,7 +4,7 @@ call."""
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefault
 from jackfield_aws.errors import AWS_ERRORS, AwsErrors
-from jackfield_aws.policies import identity_policy, session_policy, trust_policy
+from jackfield_aws.policies import identity_policy, sender_address, session_policy, trust_policy
 from jackfield_aws.regions import REGION_EXPECTED, REGION_PATTERN, normal_region, partition_of, regions_for
 from jackfield_aws.rows import Row
 from jackfield_aws.version import VERSION
@@ -24,6 +24,7 @@ __all__ = [
     "normal_region",
     "partition_of",
     "regions_for",
+    "sender_address",
     "session_policy",
     "trust_policy",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jackfield.connector import Account, ConnectionType, Field, OpenContext, Step
@@ -11,7 +12,7 @@ from jackfield_aws import guides
 from jackfield_aws.arns import ROLE_ARN_EXPECTED, ROLE_ARN_PATTERN, parse_role_arn
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.keys import Keys
-from jackfield_aws.policies import assume_policy, identity_policy
+from jackfield_aws.policies import assume_policy, identity_policy, sender_address
 from jackfield_aws.sessions import Ambient, find_identity
 
 if TYPE_CHECKING:
@@ -133,16 +134,19 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
 
         return connection_test.try_role(context, self.assumption(context))
 
-    def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:
+    def policies(
+        self, permissions: Sequence[str], principal_arn: str | None = None, *, sender: str | None = None, testing: Sequence[str] = ()
+    ) -> Mapping[str, Any]:
         """Return the policies that the role's account needs: of the role, of its trust and of the user who assumes it; and the role itself
         as a CloudFormation template and a Terraform module.
 
         :raises InvalidConnection: if the Role ARN is invalid.
-        :raises InvalidInput: if ``principal_arn`` names no account, user or role.
+        :raises InvalidInput: if ``principal_arn`` names no account, user or role, or ``sender`` is not an address.
         """
         from jackfield_aws.role_documents import WantedRole, cloudformation_template, terraform_module
 
         wanted = WantedRole.of(self.role_arn, permissions, principal_arn, self.external_id, self.duration_seconds)
+        wanted = replace(wanted, sender=sender or sender_address(self.sender), testing=tuple(testing))
         return {
             "identityPolicy": wanted.identity_policy,
             "trustPolicy": wanted.trust_policy(),
@@ -189,9 +193,16 @@ class ApiKeySecret(ConnectionType):
 
         return connection_test.try_identity(context, self._identity(), region=self.region, endpoint=self.endpoint)
 
-    def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:  # noqa: ARG002 (nobody is trusted here)
+    def policies(
+        self,
+        permissions: Sequence[str],
+        principal_arn: str | None = None,  # noqa: ARG002 (nobody is trusted here)
+        *,
+        sender: str | None = None,
+        testing: Sequence[str] = (),
+    ) -> Mapping[str, Any]:
         """Return the IAM policy that the user of this key needs."""
-        return {"identityPolicy": identity_policy(permissions)}
+        return {"identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing)}
 
 
 class AwsDefault(ConnectionType):
@@ -252,9 +263,16 @@ class AwsDefault(ConnectionType):
 
         return connection_test.try_identity(context, self._identity(), region=self.region, endpoint=self.endpoint)
 
-    def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:  # noqa: ARG002 (nobody is trusted here)
+    def policies(
+        self,
+        permissions: Sequence[str],
+        principal_arn: str | None = None,  # noqa: ARG002 (nobody is trusted here)
+        *,
+        sender: str | None = None,
+        testing: Sequence[str] = (),
+    ) -> Mapping[str, Any]:
         """Return the IAM policy that the machine's identity needs."""
-        return {"identityPolicy": identity_policy(permissions)}
+        return {"identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing)}
 
 
 def _keys(key_id: str | None, secret: str | None, token: str | None) -> Keys | None:

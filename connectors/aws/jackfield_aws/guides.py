@@ -7,7 +7,7 @@ _POLICY = """
   "Statement": [
     {
       "Effect": "Allow",
-      "Action": ["ses:SendEmail", "ses:SendRawEmail", "ses:ListIdentities"],
+      "Action": ["ses:SendEmail", "ses:SendRawEmail", "ses:ListIdentities", "ses:ListEmailIdentities", "ses:GetAccount"],
       "Resource": "*"
     }
   ]
@@ -16,10 +16,11 @@ _POLICY = """
 """
 
 _LEAST = """
-This is what the Amazon SES connector needs, and all it needs: a policy such as AmazonSESFullAccess would also allow deleting identities
-and changing templates. AWS describes all of them in
+This is what sending, the choice of senders and the connection's test need; other actions need theirs. A policy such as AmazonSESFullAccess
+would allow far more. AWS describes all of them in
 [access control in Amazon SES](https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html). For a saved connection, its page in the
-console and `jackfield connections policy NAME` show the policy.
+console shows the policy of all actions, and `jackfield connections policy NAME --actions sendEmail,getIdentity --from noreply@example.com`
+that of some, for one sender.
 <policy>
 """.replace("<policy>\n", _POLICY)
 

@@ -3,22 +3,63 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
-from jackfield.connector import Detail, InvalidConnection
+from jackfield.connector import Detail, InvalidConnection, InvalidInput
 
 SESSION_POLICY_LIMIT = 2048
 """Maximum length in characters of AssumeRole's ``Policy`` (STS API reference, AssumeRole)."""
+
+_MAIL = "ses:Send"
+"""Prefix of the IAM actions that have the condition key ``ses:FromAddress`` (service authorization reference, Amazon SES)."""
+_ADDRESS = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
 
 
 def _policy(*statements: dict[str, Any]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
-def identity_policy(permissions: Iterable[str]) -> dict[str, Any]:
-    """Build the policy that allows a role or user exactly ``permissions`` (``ses:SendEmail`` …)."""
-    return _policy({"Effect": "Allow", "Action": sorted(set(permissions)), "Resource": "*"})
+def identity_policy(permissions: Iterable[str], sender: str | None = None, testing: Iterable[str] = ()) -> dict[str, Any]:
+    """Build the policy that allows a role or user exactly ``permissions`` (``ses:SendEmail`` …).
+
+    ``sender`` restricts the actions that send mail to a From address (``*`` and ``?`` are wildcards; ``*`` alone restricts nothing).
+    ``testing`` are the permissions of the connection test; those that are not among ``permissions`` get a statement of their own.
+
+    :raises InvalidInput: if ``sender`` is not an address or a pattern of one.
+    """
+    wanted = set(permissions)
+    condition = _from_condition(sender)
+    mail = {name for name in wanted if name.startswith(_MAIL)} if condition else set()
+    statements = [
+        _allow(mail, Condition=condition),
+        _allow(wanted - mail),
+        _allow(set(testing) - wanted, Sid="ConnectionTest"),
+    ]
+    return _policy(*(statement for statement in statements if statement["Action"]))
+
+
+def _allow(actions: Iterable[str], **more: Any) -> dict[str, Any]:
+    sid = {"Sid": more.pop("Sid")} if "Sid" in more else {}
+    return {**sid, "Effect": "Allow", "Action": sorted(actions), "Resource": "*", **more}
+
+
+def sender_address(sender: str | None) -> str | None:
+    """Return the bare address of a connection's sender, with or without a display name; None if it is none."""
+    address = (sender or "").strip().removesuffix(">").rpartition("<")[2].strip()
+    return address if _ADDRESS.fullmatch(address) else None
+
+
+def _from_condition(sender: str | None) -> dict[str, Any] | None:
+    if sender is None or sender.strip() == "*":
+        return None
+    address = sender_address(sender)
+    if address is None:
+        text = f"'{sender[:100]}' is not an email address, nor a pattern such as *@example.com"
+        raise InvalidInput("the sender is not valid", details=[Detail("/from", text, "format")], hint="Give a bare address.")
+    operator = "StringLike" if set(address) & set("*?") else "StringEquals"
+    return {operator: {"ses:FromAddress": address}}
 
 
 def trust_policy(principal_arn: str, external_id: str | None = None) -> dict[str, Any]:

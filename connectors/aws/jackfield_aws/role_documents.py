@@ -35,6 +35,8 @@ class WantedRole:
     principal: str | None
     external_id: str | None
     max_session: int
+    sender: str | None = None
+    testing: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -56,7 +58,7 @@ class WantedRole:
     @property
     def identity_policy(self) -> dict[str, Any]:
         """Policy of the role's own permissions."""
-        return identity_policy(self.permissions)
+        return identity_policy(self.permissions, self.sender, self.testing)
 
     def trust_policy(self, principal: Any = None) -> dict[str, Any]:
         """Build the role's trust policy; ``principal`` is the placeholder if none is known."""

@@ -28,13 +28,16 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("--actions", metavar="A,B", help="only what these actions need (default: all that the connection serves)")
     parser.add_argument("--principal", metavar="ARN", help="the principal that assumes the role: the user of the connection's access key")
+    parser.add_argument(
+        "--from", dest="sender", metavar="ADDRESS", help="the address to send from, * as wildcard (default: the connection's)"
+    )
     parser.add_argument("--format", choices=(*_FORMATS, "all"), default="all", help="what to print (default all)")
 
 
 def _run(arguments: Namespace, output: Output) -> int:
     actions = [word.strip() for word in arguments.actions.split(",") if word.strip()] if arguments.actions is not None else None
     with open_jackfield() as jackfield:
-        found = jackfield.connections.policy(arguments.name, actions, arguments.principal)
+        found = jackfield.connections.policy(arguments.name, actions, arguments.principal, arguments.sender)
     document = found if arguments.format == "all" else _document(found, arguments.format)
     if isinstance(document, str):
         output.text(document)

@@ -24,6 +24,9 @@ Explain = Callable[[Exception, Any, Inputs | None], JackfieldError | None]
 ConnectionTest = Callable[[Any, OpenContext], Iterable[Step]]
 """Maps the open client and the context to the steps that this connector adds to a connection test."""
 
+Documents = Callable[[Mapping[str, Any], ConnectionType], Mapping[str, Any]]
+"""Maps the policy documents by name and the connection's values to the documents that this connector adds or replaces."""
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -133,6 +136,8 @@ class Connector:
         self.actions = _Actions(self._on_demand)
         self.option_sources: dict[str, OptionSource] = {}
         self.tests: list[ConnectionTest] = []
+        self.test_permissions: dict[str, tuple[str, ...]] = {}
+        self.documents: list[Documents] = []
 
     def __repr__(self) -> str:
         return f"Connector({self.key!r}, {self.version!r})"
@@ -209,12 +214,35 @@ class Connector:
 
         return declare
 
-    def test(self, function: ConnectionTest) -> ConnectionTest:
+    @typing.overload
+    def test(self, function: ConnectionTest) -> ConnectionTest: ...
+
+    @typing.overload
+    def test(self, *, permissions: Mapping[str, Sequence[str]]) -> Callable[[ConnectionTest], ConnectionTest]: ...
+
+    def test(
+        self, function: ConnectionTest | None = None, *, permissions: Mapping[str, Sequence[str]] | None = None
+    ) -> ConnectionTest | Callable[[ConnectionTest], ConnectionTest]:
         """Declare the decorated function as part of the connection test.
 
-        It takes the open client and the context, yields Steps, and must not change anything.
+        It takes the open client and the context, yields Steps, and must not change anything. ``permissions`` are those that it needs, by
+        system; the policies made for a connection allow them too.
         """
-        self.tests.append(function)
+
+        def declare(function: ConnectionTest) -> ConnectionTest:
+            self.tests.append(function)
+            for system, names in (permissions or {}).items():
+                self.test_permissions[system] = (*self.test_permissions.get(system, ()), *names)
+            return function
+
+        return declare if function is None else declare(function)
+
+    def policy_documents(self, function: Documents) -> Documents:
+        """Declare the decorated function as a source of documents for ``jackfield connections policy``.
+
+        It takes the documents made so far by name, and the connection's values; it returns those that it adds or replaces.
+        """
+        self.documents.append(function)
         return function
 
     @property

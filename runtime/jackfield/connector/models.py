@@ -206,7 +206,8 @@ class ConnectionType(BaseModel):
     - ``key``, ``title``, ``family``; ``auth``: the method (``aws``, ``apiKey``, ``oauth2`` …); ``setup``: a guide in Markdown.
     - ``reports_begin``: the type's clients call ``Call.begin()``; otherwise entering the action counts as sent.
     - ``permission_system``: the system of the actions' permissions (``aws:iam``) for which the type can generate policies. It then has a
-      method ``policies(permissions, principal_arn=None)`` that returns documents by name.
+      method ``policies(permissions, principal_arn=None, *, sender=None, testing=())`` that returns documents by name: ``sender`` is
+      passed to types with a field of that name, ``testing`` are the permissions of the connectors' connection tests, if any.
     - ``serves``: restricts the type to some actions and states the reason.
     - ``waives``: inputs (in JSON spelling) that actions do not require with this type. They are then None, so the models of these actions
       declare them as ``X | None`` without a default.

@@ -295,16 +295,21 @@ class ManagedConnections:
         self._record("connection.exported", None, names=sorted(document["connections"]), secrets=secrets)
         return document
 
-    def policy(self, name: str, actions: Sequence[str] | None = None, principal_arn: str | None = None) -> dict[str, Any]:
+    def policy(
+        self, name: str, actions: Sequence[str] | None = None, principal_arn: str | None = None, sender: str | None = None
+    ) -> dict[str, Any]:
         """Return the provider policies that the connection needs for ``actions`` (``sendEmail`` or ``aws-ses/sendEmail``; by default
-        all that it serves), in the form that its type defines.
+        all that it serves) and for its test, in the form that its type defines.
+
+        ``sender`` is the address that mail may be sent from, with ``*`` as wildcard; by default the connection's own sender. ``*`` alone
+        allows every address.
 
         :raises UnknownConnection: if there is no such connection.
         :raises UnknownAction: if there is no such action.
         :raises InvalidConnection: if its type has no policies.
         """
         stored = self.known.find(name)
-        return policies(stored, self._catalog_for(stored), self._opening, self._targets, actions, principal_arn)
+        return policies(stored, self._catalog_for(stored), self._opening, self._targets, actions, principal_arn, sender)
 
     def external_id(self, name: str) -> str | None:
         """Return the connection's External ID, with a reference resolved; None if it has none.

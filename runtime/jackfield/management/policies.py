@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.external_ids import generated_fields
-from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, UnknownAction, did_you_mean
+from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownAction, did_you_mean
 from jackfield.management.connection_test import serving
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections.named_connection import NamedConnection
-    from jackfield.connector import Connector
+    from jackfield.connector import ConnectionType, Connector
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import Opener
@@ -27,11 +28,15 @@ def policies(
     targets: Targets,
     actions: Sequence[str] | None,
     principal_arn: str | None,
+    sender: str | None = None,
 ) -> dict[str, Any]:
     """Return ``{"connection", "actions", "permissions"}`` and the policy documents that the connection's type derives from them.
 
+    ``permissions`` are those of the actions; the documents also allow what the connection's test needs. ``sender`` restricts the addresses
+    that may be sent from, by default to the connection's own.
+
     :raises UnknownAction: if the connection does not serve one of the actions.
-    :raises InvalidInvocation: if the actions declare no permissions.
+    :raises InvalidInvocation: if the actions declare no permissions, or ``sender`` is given and the type has none.
     :raises InvalidConnection: if the type has no policies, or the values cannot be read.
     """
     manifests = serving(catalog, stored)
@@ -47,8 +52,30 @@ def policies(
     if not permissions:
         text = "the actions declare no permissions"
         raise InvalidInvocation(text, details=[Detail("/actions", text)], hint="Choose other actions, or ask the connector's author.")
+    connectors = list(_loaded(catalog, connector, chosen))
+    testing = sorted(kind.needed_permissions({name for one in connectors for name in one.test_permissions.get(system, ())}))
+    documents = dict(make(permissions, principal_arn, **_more(kind, sender, testing)))
+    for one in connectors:
+        for add in one.documents:
+            documents |= add(documents, kind)
     about = {"connection": stored.name, "actions": [key for key, _ in chosen], "permissions": permissions}
-    return {**about, **make(permissions, principal_arn)}
+    return {**about, **documents}
+
+
+def _loaded(catalog: Catalog, first: Connector, chosen: Sequence[tuple[str, ActionManifest]]) -> Iterator[Connector]:
+    """Load the connectors of the chosen actions. A broken one adds nothing; its actions cannot run anyway."""
+    for key in dict.fromkeys(name.partition("/")[0] for name, _ in chosen):
+        with contextlib.suppress(JackfieldError):
+            yield first if key == first.key else catalog.load(key)
+
+
+def _more(kind: ConnectionType, sender: str | None, testing: Sequence[str]) -> dict[str, Any]:
+    """Return the optional arguments of a type's ``policies``: only those with a value, since few types take them."""
+    if sender is not None and "sender" not in type(kind).model_fields:
+        text = f"connections of the type '{type(kind).key}' have no sender to restrict"
+        raise InvalidInvocation(text, details=[Detail("/from", text)], hint="Leave the sender out.")
+    named = {"sender": sender, "testing": testing}
+    return {name: value for name, value in named.items() if value}
 
 
 def external_id(stored: NamedConnection, catalog: Catalog, opening: Opener, targets: Targets) -> str | None:

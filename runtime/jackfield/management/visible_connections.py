@@ -184,10 +184,12 @@ class GuardedConnections(ManagedConnections):
         wanted = [name for name, kind in self.known.named() if self.sees(name, kind)] if names is None else list(names)
         return super().export([self.find(name).name for name in wanted], secrets=secrets)
 
-    def policy(self, name: str, actions: Sequence[str] | None = None, principal_arn: str | None = None) -> dict[str, Any]:
+    def policy(
+        self, name: str, actions: Sequence[str] | None = None, principal_arn: str | None = None, sender: str | None = None
+    ) -> dict[str, Any]:
         """Make the policies of a visible connection for visible actions."""
         self.find(name)
-        return super().policy(name, actions, principal_arn)
+        return super().policy(name, actions, principal_arn, sender)
 
     def require(self, name: str) -> None:
         """Require a connection of this name that the caller may use.

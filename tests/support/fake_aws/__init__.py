@@ -10,7 +10,8 @@ It runs inside the test process, in threads of its own, or as a process of its o
 Which service a request is for is read from the credential scope of its Authorization header; an unsigned request is
 known by its path (``/v2/…``) or its ``Action``. Names of services here: ``sesv2``, ``ses`` (version 1) and ``sts``.
 
-Operations: sesv2 SendEmail (Simple, Raw), GetAccount; ses ListIdentities, SendRawEmail; sts AssumeRole, GetCallerIdentity.
+Operations: sesv2 SendEmail (Simple, Raw), GetAccount; ses ListIdentities, SendRawEmail; sts AssumeRole, GetCallerIdentity. Every other
+operation of sesv2 is answered from botocore's model of the service: a request that breaks the model is refused.
 
 Options
 -------
@@ -35,6 +36,8 @@ strictRaw            sesv2 SendEmail of a raw message asks for ses:SendRawEmail,
                      is not settled)
 verifySignatures     check SigV4 with the secrets of ``users`` and of our sessions (default false)
 sessionCalls         SES calls after which a session counts as expired, whatever it was told
+answers              ``{"GetEmailIdentity": {…}}``: what an operation that is only modelled returns; a list: one answer after the
+                     other, the last for ever. Without an entry the answer has one example of each member
 blind                sesv2 SendEmail is counted and accepted unread: no parsing, rules, faults, log (default false; for
                      benchmarks of small messages, where the fake must cost next to nothing)
 ==================== ===================================================================================================

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from jackfield_aws_ses.demo.aws.call import Call
 from jackfield_aws_ses.demo.aws.exchange import JSON, Answer
 from jackfield_aws_ses.demo.aws.refusals import Refusal
-from jackfield_aws_ses.demo.aws.server import answer
 
 from .faults import Fault, raw_body
 from .line import Line
+from .modelled import answer
 from .state import State
 
 

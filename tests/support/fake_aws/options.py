@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from jackfield_aws_ses.demo.aws.account import Account, Identity, Quota, Role, User
@@ -22,6 +22,7 @@ class Settings(Account):
     latency: float = 0.0
     connect_latency: float = 0.0
     blind: bool = False
+    answers: Mapping[str, Any] = field(default_factory=dict)
 
 
 def parse(options: Mapping[str, Any], start: Settings | None = None) -> Settings:

@@ -12,6 +12,7 @@ from jackfield_aws_ses.demo.aws.exchange import Answer, HttpRequest
 
 from .exchange import Exchange, honest, misbehave
 from .line import Line
+from .modelled import route
 from .state import State
 from .wire import BadRequestError, Reader
 
@@ -110,7 +111,7 @@ class Server:
             line.wait_due()
             line.send(Answer(200, f'{{"MessageId":"{state.message_id()}"}}'.encode()))
             return True
-        call = read_call(http, state.request_id())
+        call = route(read_call(http, state.request_id()))
         state.log(call)
         fault = state.script.take(call.service, call.operation)
         try:

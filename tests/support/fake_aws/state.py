@@ -55,6 +55,7 @@ class State(Ledger):
         self._log: list[tuple[Call, float]] = []
         self.messages = []
         self.counts: Counter[str] = Counter()
+        self.turns: Counter[str] = Counter()
         self.connections = self.received = self._unread = self._recipients = 0
         self._recent = {}
 

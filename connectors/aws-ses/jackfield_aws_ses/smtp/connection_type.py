@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jackfield.connector import Account, ConnectionType, Detail, Field, InvalidConnection, Minted, OpenContext, Serves, Step
-from jackfield_aws import connection_fields, identity_policy
+from jackfield_aws import connection_fields, identity_policy, sender_address
 from jackfield_aws_ses.smtp.hosts import HOST_EXPECTED, HOST_PATTERN, region_of
 from jackfield_aws_ses.smtp.password import smtp_password
 
@@ -224,9 +224,16 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         """Drop permissions that only the API needs: SMTP needs nothing but ses:SendRawEmail."""
         return {_SMTP_PERMISSION} & set(permissions)
 
-    def policies(self, permissions: Sequence[str], principal_arn: str | None = None) -> Mapping[str, Any]:  # noqa: ARG002 (as all types)
+    def policies(
+        self,
+        permissions: Sequence[str],
+        principal_arn: str | None = None,  # noqa: ARG002 (as all types)
+        *,
+        sender: str | None = None,
+        testing: Sequence[str] = (),
+    ) -> Mapping[str, Any]:
         """Return the IAM policy that the user of these credentials needs."""
-        return {"identityPolicy": identity_policy(permissions)}
+        return {"identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing)}
 
     def _pool(self, context: OpenContext) -> Pool:
         from functools import partial

@@ -1,0 +1,171 @@
+"""The account's suppression list: addresses that Amazon SES does not deliver to, because mail to them bounced or was reported as spam."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import WithJsonSchema
+
+from jackfield.connector import Detail, Field, Pagination, RateLimit
+from jackfield_aws import AwsClients
+from jackfield_aws_ses.addresses import AddressError, parse_mailbox
+from jackfield_aws_ses.connector import connector
+from jackfield_aws_ses.provider import Answer, Done, Paged, Regional, ask, iam, one_example, read
+
+Reason = Literal["BOUNCE", "COMPLAINT"]
+_Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+
+
+class Recipient(Regional):
+    """Address on the list."""
+
+    address: str = Field(
+        title="Address", trim=True, sensitive=True, schema={"minLength": 3, "maxLength": 320}, description="The recipient's bare address."
+    )
+
+    def rules(self) -> Iterable[Detail]:
+        """Yield the fault of text that is not a bare address."""
+        try:
+            if parse_mailbox(self.address).name:
+                yield Detail("/address", "has a display name: give the bare address", "format")
+        except AddressError as error:
+            yield Detail("/address", str(error), "format")
+
+    @property
+    def name(self) -> str:
+        """The address in ASCII."""
+        return parse_mailbox(self.address).address
+
+
+class Suppressed(Recipient):
+    """Address to put on the list."""
+
+    reason: Reason = Field("BOUNCE", title="Reason", blank="absent", description="BOUNCE or COMPLAINT.")
+
+
+@connector.action(
+    "putSuppressedRecipient",
+    effect="idempotent",
+    permissions=iam("PutSuppressedDestination"),
+    examples=one_example("putSuppressedRecipient", "A mailbox that is gone", {"address": "gone@example.com", "reason": "BOUNCE"}, {}),
+)
+def put_suppressed_recipient(recipient: Suppressed, aws: AwsClients) -> Done:
+    """Put an address on the account's suppression list: Amazon SES accepts mail to it and does not deliver it."""
+    parameters = {"EmailAddress": recipient.name, "Reason": recipient.reason}
+    return read(Done, ask(aws, recipient.aws_region, "put_suppressed_destination", parameters))
+
+
+class SuppressionAttributes(Answer):
+    """Message that caused the suppression."""
+
+    message_id: str | None = Field(None, description="Id of the message that bounced or was reported.")
+    feedback_id: str | None = Field(None, description="Id of the bounce or complaint.")
+
+
+class SuppressedDestination(Answer):
+    """Entry of the list."""
+
+    email_address: str = Field(description="The address.")
+    reason: str = Field(description="BOUNCE or COMPLAINT.")
+    last_update_time: datetime = Field(description="Time of the last change.")
+    attributes: SuppressionAttributes | None = Field(None, description="Cause, if Amazon SES added the address itself.")
+    tenant_name: str | None = Field(None, description="Tenant whose list it is.")
+
+
+class SuppressedEntry(Answer):
+    """Entry for an address."""
+
+    suppressed_destination: SuppressedDestination = Field(description="The entry.")
+
+
+@connector.action(
+    "getSuppressedRecipient",
+    effect="read",
+    permissions=iam("GetSuppressedDestination"),
+    examples=one_example(
+        "getSuppressedRecipient",
+        "Why an address gets no mail",
+        {"address": "gone@example.com"},
+        {"SuppressedDestination": {"EmailAddress": "gone@example.com", "Reason": "BOUNCE", "LastUpdateTime": "2026-11-20T10:15:00Z"}},
+    ),
+)
+def get_suppressed_recipient(recipient: Recipient, aws: AwsClients) -> SuppressedEntry:
+    """Look up an address on the account's suppression list; 'not_found' means that it is not on the list."""
+    answer = ask(aws, recipient.aws_region, "get_suppressed_destination", {"EmailAddress": recipient.name}, "SuppressedDestination")
+    return read(SuppressedEntry, answer)
+
+
+@connector.action(
+    "deleteSuppressedRecipient",
+    effect="idempotent",
+    permissions=iam("DeleteSuppressedDestination"),
+    repeat_ok=("not_found",),
+    examples=one_example("deleteSuppressedRecipient", "An address that works again", {"address": "ada@example.com"}, {}),
+)
+def delete_suppressed_recipient(recipient: Recipient, aws: AwsClients) -> Done:
+    """Take an address off the account's suppression list."""
+    return read(Done, ask(aws, recipient.aws_region, "delete_suppressed_destination", {"EmailAddress": recipient.name}))
+
+
+class SuppressionQuery(Paged):
+    """Entries to list."""
+
+    reasons: tuple[Reason, ...] | None = Field(
+        None, title="Reasons", schema={"minItems": 1, "uniqueItems": True}, description="Only entries with these reasons."
+    )
+    start_date: _Moment | None = Field(None, title="Start Date", blank="absent", description="Only entries changed after this time.")
+    end_date: _Moment | None = Field(None, title="End Date", blank="absent", description="Only entries changed before this time.")
+
+
+class SuppressedSummary(Answer):
+    """Entry in a list."""
+
+    email_address: str = Field(description="The address.")
+    reason: str = Field(description="BOUNCE or COMPLAINT.")
+    last_update_time: datetime = Field(description="Time of the last change.")
+
+
+class SuppressedSummaries(Answer):
+    """Page of the suppression list, or all of it."""
+
+    suppressed_destination_summaries: tuple[SuppressedSummary, ...] = Field(description="Entries.")
+    next_token: str | None = Field(None, description="There are more: give it as 'Next Token' to go on.")
+
+
+@connector.action(
+    "listSuppressedRecipients",
+    effect="read",
+    permissions=iam("ListSuppressedDestinations"),
+    pagination=Pagination(
+        token_input="nextToken",  # noqa: S106 (the name of an input)
+        token_output="NextToken",  # noqa: S106 (the name of an output member)
+        items="SuppressedDestinationSummaries",
+        all_input="fetchAll",
+        size_input="pageSize",
+        max_size=1000,
+    ),
+    rate_limit=RateLimit(per_second=1),
+    examples=one_example(
+        "listSuppressedRecipients",
+        "Every address that complained",
+        {"reasons": ["COMPLAINT"], "fetchAll": True},
+        {
+            "SuppressedDestinationSummaries": [
+                {"EmailAddress": "bob@example.com", "Reason": "COMPLAINT", "LastUpdateTime": "2026-11-19T08:00:00Z"},
+            ]
+        },
+        complete=True,
+    ),
+)
+def list_suppressed_recipients(query: SuppressionQuery, aws: AwsClients) -> SuppressedSummaries:
+    """List the account's suppression list, by reason and date if asked."""
+    asked = {
+        "Reasons": list(query.reasons) if query.reasons else None,
+        "StartDate": query.start_date,
+        "EndDate": query.end_date,
+        "NextToken": query.next_token,
+        "PageSize": query.page_size,
+    }
+    return read(SuppressedSummaries, ask(aws, query.aws_region, "list_suppressed_destinations", asked, "SuppressedDestinationSummaries"))

@@ -1,0 +1,314 @@
+"""Identities: addresses and domains that the account may send from, their verification, and the DNS records that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Literal
+
+from jackfield.connector import Detail, Field, Pagination, RateLimit
+from jackfield_aws import AwsClients
+from jackfield_aws_ses.addresses import AddressError, parse_mailbox
+from jackfield_aws_ses.connector import connector
+from jackfield_aws_ses.dns_records import DnsRecord, dns_records
+from jackfield_aws_ses.provider import Answer, Done, Paged, Regional, ask, iam, one_example, read
+
+_SET_NAME = {"pattern": "^[A-Za-z0-9_-]{1,64}$"}
+
+
+def _ascii_identity(text: str) -> str:
+    """Return an address or a domain in ASCII, as Amazon SES names identities.
+
+    :raises AddressError: if it is neither.
+    """
+    if "@" in text:
+        mailbox = parse_mailbox(text)
+        if mailbox.name:
+            raise AddressError("has a display name: an identity is a bare address or a domain", text)
+        return mailbox.address
+    if "." not in text.strip("."):
+        raise AddressError("is not an email address or a domain", text)
+    return parse_mailbox(f"postmaster@{text}").domain
+
+
+class IdentityChosen(Regional):
+    """Identity in a region."""
+
+    identity: str = Field(
+        title="Identity", trim=True, schema={"minLength": 1, "maxLength": 320}, examples=["example.com", "noreply@example.com"],
+        description="An email address or a domain. Identities belong to one region.",
+    )  # fmt: skip
+
+    def rules(self) -> Iterable[Detail]:
+        """Yield the fault of text that is neither an address nor a domain."""
+        try:
+            _ascii_identity(self.identity)
+        except AddressError as error:
+            fault = "is not an email address or a domain" if "@" not in self.identity else error.reason
+            yield Detail("/identity", str(AddressError(fault, self.identity)), "format")
+
+    @property
+    def name(self) -> str:
+        """The identity's name at Amazon SES."""
+        return _ascii_identity(self.identity)
+
+
+class NewIdentity(IdentityChosen):
+    """Identity to create."""
+
+    mail_from_domain: str | None = Field(
+        None, title="MAIL FROM Domain", trim=True, lowercase=True, blank="absent", schema={"maxLength": 253},
+        description="A subdomain of the identity that is used for nothing else, such as mail.example.com, to be the domain of the "
+        "envelope's sender. SPF then aligns with the From address.",
+    )  # fmt: skip
+    dkim_key_length: Literal["RSA_2048_BIT", "RSA_1024_BIT"] | None = Field(
+        None, title="DKIM Key Length", blank="absent", description="Length of the keys of Easy DKIM. Amazon SES takes 2048 bits by default."
+    )
+    configuration_set_name: str | None = Field(
+        None, title="Configuration Set", trim=True, blank="absent", schema=_SET_NAME,
+        expects="the name of a configuration set (letters, digits, '_' and '-')",
+        description="The configuration set for messages that name none.",
+    )  # fmt: skip
+
+    def rules(self) -> Iterable[Detail]:
+        """Yield the faults of the identity, and of a MAIL FROM domain that is not a subdomain of it."""
+        faults = list(super().rules())
+        yield from faults
+        if not faults:
+            yield from _mail_from_faults(self.name, self.mail_from_domain, self.dkim_key_length)
+
+
+def _mail_from_faults(identity: str, mail_from: str | None, key_length: str | None = None) -> Iterable[Detail]:
+    domain = identity.rpartition("@")[2]
+    if mail_from is not None and not mail_from.endswith(f".{domain}"):
+        yield Detail("/mailFromDomain", f"'{mail_from[:100]}' is not a subdomain of {domain}")
+    if "@" in identity and key_length is not None:
+        yield Detail("/dkimKeyLength", "is for domains: an address has no DKIM keys of its own")
+
+
+class DkimAttributes(Answer):
+    """DKIM of an identity."""
+
+    signing_enabled: bool | None = Field(None, description="True: Amazon SES signs the identity's mail.")
+    status: str | None = Field(None, description="PENDING, SUCCESS, FAILED, TEMPORARY_FAILURE or NOT_STARTED.")
+    tokens: tuple[str, ...] | None = Field(None, description="Tokens of the CNAME records, or the selector of a key of your own.")
+    signing_hosted_zone: str | None = Field(None, description="Zone that the CNAME records point into.")
+    signing_attributes_origin: str | None = Field(None, description="AWS_SES (Easy DKIM) or EXTERNAL (a key of your own).")
+    next_signing_key_length: str | None = Field(None, description="Length of the next key.")
+    current_signing_key_length: str | None = Field(None, description="Length of the key in use.")
+    last_key_generation_timestamp: datetime | None = Field(None, description="Time of the last key change.")
+
+
+class MailFromAttributes(Answer):
+    """Custom MAIL FROM domain of an identity."""
+
+    mail_from_domain: str | None = Field(None, description="The domain.")
+    mail_from_domain_status: str | None = Field(None, description="PENDING, SUCCESS, FAILED or TEMPORARY_FAILURE.")
+    behavior_on_mx_failure: str | None = Field(None, description="USE_DEFAULT_VALUE or REJECT_MESSAGE.")
+
+
+class SoaRecord(Answer):
+    """SOA record that Amazon SES found at its last check."""
+
+    primary_name_server: str | None = Field(None, description="Primary name server.")
+    admin_email: str | None = Field(None, description="Contact of the zone.")
+    serial_number: int | None = Field(None, description="Serial number.")
+
+
+class VerificationInfo(Answer):
+    """Last check of the identity by Amazon SES."""
+
+    last_checked_timestamp: datetime | None = Field(None, description="Time of the last check.")
+    last_success_timestamp: datetime | None = Field(None, description="Time of the last successful check.")
+    error_type: str | None = Field(None, description="Reason of the failure, such as HOST_NOT_FOUND.")
+    soa_record: SoaRecord | None = Field(None, alias="SOARecord", description="SOA record found.")
+
+
+class Identity(Answer):
+    """State of an identity, and the DNS records to publish for it."""
+
+    identity_type: str | None = Field(None, description="EMAIL_ADDRESS, DOMAIN or MANAGED_DOMAIN.")
+    verified_for_sending_status: bool = Field(description="True: the account may send from it.")
+    verification_status: str | None = Field(None, description="PENDING, SUCCESS, FAILED, TEMPORARY_FAILURE or NOT_STARTED.")
+    dkim_attributes: DkimAttributes | None = Field(None, description="DKIM.")
+    mail_from_attributes: MailFromAttributes | None = Field(None, description="Custom MAIL FROM domain.")
+    feedback_forwarding_status: bool | None = Field(None, description="True: bounces and complaints are forwarded by email.")
+    configuration_set_name: str | None = Field(None, description="Configuration set for messages that name none.")
+    verification_info: VerificationInfo | None = Field(None, description="Last check by Amazon SES.")
+    dns_records: tuple[DnsRecord, ...] = Field(
+        alias="dnsRecords", description="Records to publish for a domain. An address needs none: its owner follows the link in the mail."
+    )
+
+
+_TOKENS = ["q3x5k2n7v4", "h8m1c9w6d0", "t2z7r5y8b3"]
+_DKIM = {
+    "SigningEnabled": True,
+    "Status": "PENDING",
+    "Tokens": _TOKENS,
+    "SigningHostedZone": "dkim.amazonses.com",
+    "SigningAttributesOrigin": "AWS_SES",
+}
+_RECORDS = [row.model_dump(by_alias=True) for row in dns_records("example.com", "eu-west-1", {"DkimAttributes": _DKIM})]
+_NEW: dict[str, Any] = {"IdentityType": "DOMAIN", "VerifiedForSendingStatus": False, "DkimAttributes": _DKIM, "dnsRecords": _RECORDS}
+
+
+@connector.action(
+    "createIdentity",
+    effect="write",
+    permissions=iam("CreateEmailIdentity", "PutEmailIdentityMailFromAttributes"),
+    rate_limit=RateLimit(per_second=1),
+    examples=one_example("createIdentity", "A domain with Easy DKIM", {"identity": "example.com"}, _NEW),
+)
+def create_identity(new: NewIdentity, aws: AwsClients) -> Identity:
+    """Start the verification of an address (its owner gets a mail with a link) or of a domain (publish the DNS records of the answer)."""
+    signing = {"NextSigningKeyLength": new.dkim_key_length} if new.dkim_key_length else None
+    wanted = {"EmailIdentity": new.name, "DkimSigningAttributes": signing, "ConfigurationSetName": new.configuration_set_name}
+    answer = ask(aws, new.aws_region, "create_email_identity", wanted, "VerifiedForSendingStatus")
+    if new.mail_from_domain is not None:
+        sender = {"EmailIdentity": new.name, "MailFromDomain": new.mail_from_domain}
+        ask(aws, new.aws_region, "put_email_identity_mail_from_attributes", sender)
+    records = dns_records(new.name, new.aws_region, answer, new.mail_from_domain)
+    return read(Identity, answer, dnsRecords=records)
+
+
+def read_identity(chosen: IdentityChosen, aws: AwsClients) -> Identity:
+    """Ask Amazon SES for the state of an identity."""
+    answer = ask(aws, chosen.aws_region, "get_email_identity", {"EmailIdentity": chosen.name}, "VerifiedForSendingStatus")
+    return read(Identity, answer, dnsRecords=dns_records(chosen.name, chosen.aws_region, answer))
+
+
+@connector.action(
+    "getIdentity",
+    effect="read",
+    permissions=iam("GetEmailIdentity"),
+    rate_limit=RateLimit(per_second=1),
+    examples=one_example(
+        "getIdentity",
+        "A verified domain",
+        {"identity": "example.com"},
+        {**_NEW, "VerifiedForSendingStatus": True, "VerificationStatus": "SUCCESS", "DkimAttributes": {**_DKIM, "Status": "SUCCESS"}},
+    ),
+)
+def get_identity(chosen: IdentityChosen, aws: AwsClients) -> Identity:
+    """Read an identity: verified or not, DKIM, MAIL FROM domain, and the DNS records to publish."""
+    return read_identity(chosen, aws)
+
+
+@connector.action(
+    "deleteIdentity",
+    effect="idempotent",
+    permissions=iam("DeleteEmailIdentity"),
+    rate_limit=RateLimit(per_second=1),
+    repeat_ok=("not_found",),
+    examples=one_example("deleteIdentity", "A domain", {"identity": "example.com"}, {}),
+)
+def delete_identity(chosen: IdentityChosen, aws: AwsClients) -> Done:
+    """Delete an identity. The account can no longer send from it."""
+    return read(Done, ask(aws, chosen.aws_region, "delete_email_identity", {"EmailIdentity": chosen.name}))
+
+
+class MailFrom(IdentityChosen):
+    """MAIL FROM domain to set."""
+
+    mail_from_domain: str | None = Field(
+        None, title="MAIL FROM Domain", trim=True, lowercase=True, blank="absent", schema={"maxLength": 253},
+        description="A subdomain of the identity that is used for nothing else, such as mail.example.com. Without one, Amazon SES uses its "
+        "own domain again.",
+    )  # fmt: skip
+    behavior_on_mx_failure: Literal["USE_DEFAULT_VALUE", "REJECT_MESSAGE"] = Field(
+        "USE_DEFAULT_VALUE", title="If the MX Record Is Missing", blank="absent",
+        description="USE_DEFAULT_VALUE sends with Amazon SES's own domain, REJECT_MESSAGE refuses to send.",
+    )  # fmt: skip
+
+    def rules(self) -> Iterable[Detail]:
+        """Yield the faults of the identity, and of a MAIL FROM domain that is not a subdomain of it."""
+        faults = list(super().rules())
+        yield from faults or _mail_from_faults(self.name, self.mail_from_domain)
+
+
+class MailFromRecords(Answer):
+    """DNS records of the identity."""
+
+    dns_records: tuple[DnsRecord, ...] = Field((), alias="dnsRecords", description="Records to publish for the MAIL FROM domain.")
+
+
+@connector.action(
+    "setMailFrom",
+    effect="idempotent",
+    permissions=iam("PutEmailIdentityMailFromAttributes"),
+    rate_limit=RateLimit(per_second=1),
+    examples=one_example(
+        "setMailFrom",
+        "A subdomain for bounces",
+        {"identity": "example.com", "mailFromDomain": "bounce.example.com"},
+        {
+            "dnsRecords": [
+                row.model_dump(by_alias=True)
+                for row in dns_records("example.com", "eu-west-1", {}, "bounce.example.com")
+                if row.name == "bounce.example.com"
+            ]
+        },
+    ),
+)
+def set_mail_from(wanted: MailFrom, aws: AwsClients) -> MailFromRecords:
+    """Set or remove the custom MAIL FROM domain of an identity; publish the MX and SPF records of the answer."""
+    domain = wanted.mail_from_domain
+    parameters = {
+        "EmailIdentity": wanted.name,
+        "MailFromDomain": domain,
+        "BehaviorOnMxFailure": wanted.behavior_on_mx_failure if domain else None,
+    }
+    ask(aws, wanted.aws_region, "put_email_identity_mail_from_attributes", parameters)
+    records = dns_records(wanted.name.rpartition("@")[2], wanted.aws_region, {}, domain)
+    return MailFromRecords(dns_records=tuple(row for row in records if domain is not None and row.name == domain))
+
+
+class IdentityStatus(Answer):
+    """Identity in a list, with its status."""
+
+    identity_name: str = Field(description="The address or domain.")
+    identity_type: str | None = Field(None, description="EMAIL_ADDRESS, DOMAIN or MANAGED_DOMAIN.")
+    sending_enabled: bool | None = Field(None, description="True: sending from it is enabled.")
+    verification_status: str | None = Field(None, description="PENDING, SUCCESS, FAILED, TEMPORARY_FAILURE or NOT_STARTED.")
+
+
+class IdentityStatuses(Answer):
+    """Page of identities with their status, or all of them."""
+
+    email_identities: tuple[IdentityStatus, ...] = Field(description="Addresses and domains.")
+    next_token: str | None = Field(None, description="There are more: give it as 'Next Token' to go on.")
+
+
+class IdentitiesQuery(Paged):
+    """Identities to list."""
+
+
+@connector.action(
+    "listIdentitiesWithStatus",
+    effect="read",
+    permissions=iam("ListEmailIdentities"),
+    pagination=Pagination(
+        token_input="nextToken",  # noqa: S106 (the name of an input)
+        token_output="NextToken",  # noqa: S106 (the name of an output member)
+        items="EmailIdentities",
+        all_input="fetchAll",
+        size_input="pageSize",
+        max_size=1000,
+    ),
+    rate_limit=RateLimit(per_second=1),
+    examples=one_example(
+        "listIdentitiesWithStatus",
+        "All identities",
+        {"fetchAll": True},
+        {
+            "EmailIdentities": [
+                {"IdentityName": "example.com", "IdentityType": "DOMAIN", "SendingEnabled": True, "VerificationStatus": "SUCCESS"},
+            ]
+        },
+        complete=True,
+    ),
+)
+def list_identities_with_status(query: IdentitiesQuery, aws: AwsClients) -> IdentityStatuses:
+    """List addresses and domains together, each with its verification status and whether sending is enabled."""
+    asked = {"NextToken": query.next_token, "PageSize": query.page_size}
+    return read(IdentityStatuses, ask(aws, query.aws_region, "list_email_identities", asked, "EmailIdentities"))

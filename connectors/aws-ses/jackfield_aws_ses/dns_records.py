@@ -1,0 +1,72 @@
+"""DNS records that an identity needs: DKIM, MAIL FROM, SPF and DMARC (Amazon SES developer guide, "Verified identities")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from jackfield.connector import Field
+from jackfield_aws_ses.provider import Answer
+
+_ZONE = "dkim.amazonses.com"
+"""Zone of Easy DKIM where the answer names none; newer regions have zones of their own."""
+_SPF = "v=spf1 include:amazonses.com ~all"
+
+
+class DnsRecord(Answer):
+    """One record to publish in the domain's DNS."""
+
+    type: Literal["CNAME", "MX", "TXT"] = Field(alias="type", description="Record type.")
+    name: str = Field(alias="name", description="Full name of the record, without a final dot.")
+    value: str = Field(alias="value", description="Value of the record; an MX value begins with its priority.")
+    purpose: str = Field(alias="purpose", description="Standard that the record serves, and what it is for.")
+
+
+def dns_records(identity: str, region: str, answer: Mapping[str, Any], mail_from: str | None = None) -> list[DnsRecord]:
+    """List the records of a domain from the answer of CreateEmailIdentity or GetEmailIdentity; an address needs none.
+
+    ``mail_from`` is the custom MAIL FROM domain if the answer does not have it. Without one, the records of ``mail.<domain>`` are proposed.
+    """
+    if "@" in identity:
+        return []
+    configured = mail_from or answer.get("MailFromAttributes", {}).get("MailFromDomain")
+    return [*_dkim(identity, answer.get("DkimAttributes", {})), *_mail_from(configured, f"mail.{identity}", region), _dmarc(identity)]
+
+
+def _dkim(domain: str, attributes: Mapping[str, Any]) -> list[DnsRecord]:
+    if attributes.get("SigningAttributesOrigin") == "EXTERNAL":
+        return []  # the key pair is the owner's: Amazon SES knows only the selector
+    zone = attributes.get("SigningHostedZone") or _ZONE
+    return [
+        DnsRecord(
+            type="CNAME",
+            name=f"{token}._domainkey.{domain}",
+            value=f"{token}.{zone}",
+            purpose="DKIM: verifies the domain, and lets Amazon SES sign its mail.",
+        )
+        for token in attributes.get("Tokens") or ()
+    ]
+
+
+def _mail_from(configured: str | None, proposed: str, region: str) -> list[DnsRecord]:
+    name = configured or proposed
+    condition = "" if configured else f" Optional: publish it once 'setMailFrom' has set the MAIL FROM domain {proposed}."
+    return [
+        DnsRecord(
+            type="MX",
+            name=name,
+            value=f"10 feedback-smtp.{region}.amazonses.com",
+            purpose=f"MAIL FROM: receives bounces. It must be the only MX record of this name.{condition}",
+        ),
+        DnsRecord(type="TXT", name=name, value=_SPF, purpose=f"SPF: allows Amazon SES to send for the MAIL FROM domain.{condition}"),
+    ]
+
+
+def _dmarc(domain: str) -> DnsRecord:
+    return DnsRecord(
+        type="TXT",
+        name=f"_dmarc.{domain}",
+        value=f"v=DMARC1; p=none; rua=mailto:dmarc@{domain}",
+        purpose="DMARC: asks receivers for reports. Change p to quarantine or reject when the reports show no legitimate mail that fails, "
+        "and rua to a mailbox that exists.",
+    )

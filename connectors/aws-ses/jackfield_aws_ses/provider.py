@@ -1,0 +1,91 @@
+"""Calls to Amazon SES beyond sending: typed parameters out, typed answers in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, ValidationError
+from pydantic.alias_generators import to_pascal
+
+from jackfield.connector import Field, Inputs, Output, Sent, Unavailable
+from jackfield_aws import AwsClients
+from jackfield_aws_ses.examples import example
+from jackfield_aws_ses.fields import Region, region_field
+
+
+class Regional(Inputs):
+    """Inputs of an action in one region."""
+
+    aws_region: Region = region_field()
+
+
+class Paged(Regional):
+    """Inputs of an action that lists something page by page."""
+
+    next_token: str | None = Field(
+        None, title="Next Token", blank="absent", description="The token that the previous page returned, to fetch the page after it."
+    )
+    fetch_all: bool = Field(
+        False, title="Fetch All", blank="absent", description="Fetch every page and merge them; 'Next Token' is ignored then."
+    )
+    page_size: int | None = Field(
+        None, title="Page Size", blank="absent", schema={"minimum": 1, "maximum": 1000}, description="Items per page, 1 to 1000."
+    )
+
+
+class Answer(Output):
+    """Answer of Amazon SES under its own member names. Members that a later version of the service adds are dropped."""
+
+    model_config = ConfigDict(alias_generator=to_pascal, extra="ignore")
+
+
+class Done(Answer):
+    """Empty answer: Amazon SES confirms without content."""
+
+
+A = TypeVar("A", bound=Answer)
+
+
+def ask(
+    aws: AwsClients, region: str, operation: str, parameters: Mapping[str, Any], *needed: str, service: str = "sesv2"
+) -> dict[str, Any]:
+    """Call an operation (``get_account``) without the parameters that are None, and return its answer.
+
+    :raises Unavailable: if the answer has no request id or lacks a member of ``needed``: something other than Amazon SES answered.
+    """
+    answer = getattr(aws.client(service, region), operation)(**filled(parameters))
+    found = answer if isinstance(answer, dict) else {}
+    if not found.get("ResponseMetadata", {}).get("RequestId") or any(name not in found for name in needed):
+        raise _unclear(operation)
+    return found
+
+
+def read(model: type[A], answer: Mapping[str, Any], **more: Any) -> A:
+    """Build an output of an answer; ``more`` are members of our own.
+
+    :raises Unavailable: if a member has another type than the service's model says.
+    """
+    try:
+        return model.model_validate({**answer, **more})
+    except ValidationError:
+        raise _unclear(model.__name__) from None
+
+
+def filled(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that are not None."""
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def iam(*operations: str) -> dict[str, list[str]]:
+    """Return the permissions of an action that calls these operations of Amazon SES."""
+    return {"aws:iam": [f"ses:{operation}" for operation in operations]}
+
+
+def _unclear(operation: str) -> Unavailable:
+    return Unavailable(f"Amazon SES gave no clear answer to {operation}", sent=Sent.UNKNOWN)
+
+
+def one_example(action: str, title: str, inputs: Mapping[str, Any], output: Mapping[str, Any], **meta: Any) -> tuple[dict[str, Any], ...]:
+    """Return the one example of an action in eu-west-1."""
+    return (example(title, action, {"awsRegion": "eu-west-1", **inputs}, output, **meta),)

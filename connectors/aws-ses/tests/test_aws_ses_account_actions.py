@@ -1,0 +1,276 @@
+"""Account, statistics, identities and suppression list: each action on moto's server, or on the fake that knows the service's model."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from jackfield import Jackfield, Result
+from rig import Rig, key_values
+
+DKIM: dict[str, Any] = {
+    "SigningEnabled": True, "Status": "PENDING", "Tokens": ["a1", "b2", "c3"], "SigningAttributesOrigin": "AWS_SES",
+    "SigningHostedZone": "dkim.eu-central-2.amazonses.com",
+}  # fmt: skip
+
+
+def call(jackfield: Jackfield, action: str, **inputs: Any) -> Result:
+    """Invoke an action of aws-ses in eu-west-1 over the connection ``acme``."""
+    given = {"awsRegion": "eu-west-1", **inputs}
+    return jackfield.invoke({"connector": "aws-ses", "action": action, "connection": "acme", "inputs": given})
+
+
+def output(result: Result) -> dict[str, Any]:
+    """The output of a success."""
+    assert result.status == "succeeded", result.error
+    return dict(result.output or {})
+
+
+def code(result: Result) -> str | None:
+    """The error's code."""
+    return result.error.code if result.error is not None else None
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    """The URL of moto's server, which other modules' state does not reach."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    request = urllib.request.Request(f"{url}/moto-api/reset", b"", method="POST")
+    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request).close()
+    yield url
+    server.stop()
+
+
+@pytest.fixture
+def jackfield(moto: str) -> Iterator[Jackfield]:
+    """A runtime whose connection leads to moto."""
+    values = {"accessKeyId": "AKIAX", "secretAccessKey": "s3cret", "endpoint": moto}
+    with Jackfield(connections=[{"acme": {"type": "aws/apiKeySecret", "values": values}}], database_url="none") as found:
+        yield found
+
+
+def test_the_life_of_an_identity(jackfield: Jackfield) -> None:
+    """A domain is created, read with its DNS records, listed with its status and deleted; then it is not found."""
+    assert output(call(jackfield, "createIdentity", identity="Bücher.example"))["IdentityType"] == "DOMAIN"
+    found = output(call(jackfield, "getIdentity", identity="xn--bcher-kva.example"))
+    assert {"VerifiedForSendingStatus", "dnsRecords"} <= found.keys()
+    output(call(jackfield, "createIdentity", identity="ada@example.com"))
+    assert output(call(jackfield, "getIdentity", identity="ada@example.com"))["dnsRecords"] == []
+    rows = output(call(jackfield, "listIdentitiesWithStatus", fetchAll=True, pageSize=1))["EmailIdentities"]
+    assert {row["IdentityName"]: row["IdentityType"] for row in rows} == {
+        "xn--bcher-kva.example": "DOMAIN",
+        "ada@example.com": "EMAIL_ADDRESS",
+    }
+    assert output(call(jackfield, "deleteIdentity", identity="ada@example.com")) == {}
+    assert code(call(jackfield, "getIdentity", identity="ada@example.com")) == "not_found"
+
+
+def test_statistics_are_those_of_the_provider(jackfield: Jackfield) -> None:
+    """Points have the provider's members."""
+    (point,) = output(call(jackfield, "getSendStatistics"))["SendDataPoints"]
+    assert point.keys() == {"Timestamp", "DeliveryAttempts", "Bounces", "Complaints", "Rejects"}
+
+
+def test_statistics_come_oldest_first(tmp_path: Path) -> None:
+    """Amazon SES does not sort its points; we do."""
+    points = "".join(
+        f"<member><Timestamp>{moment}</Timestamp><DeliveryAttempts>1</DeliveryAttempts></member>"
+        for moment in ("2026-11-20T11:00:00Z", "2026-11-20T10:00:00Z")
+    )
+    body = (
+        f'<GetSendStatisticsResponse xmlns="http://ses.amazonaws.com/doc/2010-12-01/"><GetSendStatisticsResult><SendDataPoints>{points}'
+        "</SendDataPoints></GetSendStatisticsResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></GetSendStatisticsResponse>"
+    )
+    fault = {"do": "body", "operation": "GetSendStatistics", "body": body, "contentType": "text/xml"}
+    with Rig(tmp_path, script=[fault]) as rig:
+        found = output(call(rig.jackfield, "getSendStatistics"))["SendDataPoints"]
+    assert [point["Timestamp"] for point in found] == ["2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z"]
+
+
+def test_the_account_in_figures(tmp_path: Path) -> None:
+    """Quota, rate, sandbox and enforcement come as figures and words of the provider; members that a newer service adds are dropped."""
+    answer = {
+        "SendQuota": {"Max24HourSend": 200, "MaxSendRate": 1, "SentLast24Hours": 7, "New": 1},
+        "ProductionAccessEnabled": False, "EnforcementStatus": "PROBATION", "SendingEnabled": True,
+        "Details": {"MailType": "MARKETING", "WebsiteURL": "https://x.io", "ReviewDetails": {"Status": "PENDING", "CaseId": "c-1"}},
+        "PricingAttributes": {"CurrentPlan": "PRO"},
+    }  # fmt: skip
+    script = [{"do": "body", "operation": "GetAccount", "body": json.dumps(answer), "headers": {"x-amzn-RequestId": "r-1"}}]
+    with Rig(tmp_path, script=script) as rig:
+        found = output(call(rig.jackfield, "getAccount"))
+    assert found["SendQuota"] == {"Max24HourSend": 200.0, "MaxSendRate": 1.0, "SentLast24Hours": 7.0}
+    assert (found["ProductionAccessEnabled"], found["EnforcementStatus"]) == (False, "PROBATION")
+    assert found["Details"]["ReviewDetails"] == {"Status": "PENDING", "CaseId": "c-1"}
+
+
+def test_production_access_is_requested(tmp_path: Path) -> None:
+    """AWS is told what it asks for; the request's own schema holds, and the operation is one that the model knows."""
+    details = {"mailType": "TRANSACTIONAL", "websiteUrl": "https://x.io", "additionalContactEmailAddresses": ["ada@x.io"]}
+    with Rig(tmp_path) as rig:
+        assert output(call(rig.jackfield, "requestProductionAccess", **details)) == {}
+        (request,) = [item for item in rig.aws.requests if item.operation == "PutAccountDetails"]
+        wrong = call(
+            rig.jackfield, "requestProductionAccess", **{**details, "websiteUrl": "x.io", "additionalContactEmailAddresses": ["adaada"]}
+        )
+    assert request.parameters == {
+        "MailType": "TRANSACTIONAL", "WebsiteURL": "https://x.io", "ContactLanguage": "EN", "ProductionAccessEnabled": True,
+        "AdditionalContactEmailAddresses": ["ada@x.io"],
+    }  # fmt: skip
+    assert wrong.error is not None
+    assert "/websiteUrl" in {detail.path for detail in wrong.error.details}
+
+
+def test_a_review_that_runs_is_a_conflict(tmp_path: Path) -> None:
+    """A second request during a review is a conflict with a hint."""
+    script = [{"do": "status", "operation": "PutAccountDetails", "status": 409, "code": "ConflictException", "message": "under review"}]
+    with Rig(tmp_path, script=script) as rig:
+        found = call(rig.jackfield, "requestProductionAccess", mailType="MARKETING", websiteUrl="https://x.io")
+    assert code(found) == "conflict"
+
+
+def records(found: dict[str, Any]) -> dict[tuple[str, str], str]:
+    """Type and name of each record, with its value."""
+    return {(row["type"], row["name"]): row["value"] for row in found["dnsRecords"]}
+
+
+def test_dns_records_of_a_domain(tmp_path: Path) -> None:
+    """DKIM in the zone that Amazon SES names, MAIL FROM's MX and SPF in the region, DMARC."""
+    answers = {
+        "CreateEmailIdentity": {"IdentityType": "DOMAIN", "VerifiedForSendingStatus": False, "DkimAttributes": DKIM},
+        "PutEmailIdentityMailFromAttributes": {},
+    }
+    with Rig(tmp_path, answers=answers) as rig:
+        found = output(call(rig.jackfield, "createIdentity", identity="example.com", mailFromDomain="bounce.example.com"))
+        assert rig.aws.calls()[1:] == ["sesv2:CreateEmailIdentity", "sesv2:PutEmailIdentityMailFromAttributes"]
+    assert records(found) == {
+        **{("CNAME", f"{token}._domainkey.example.com"): f"{token}.dkim.eu-central-2.amazonses.com" for token in DKIM["Tokens"]},
+        ("MX", "bounce.example.com"): "10 feedback-smtp.eu-west-1.amazonses.com",
+        ("TXT", "bounce.example.com"): "v=spf1 include:amazonses.com ~all",
+        ("TXT", "_dmarc.example.com"): "v=DMARC1; p=none; rua=mailto:dmarc@example.com",
+    }
+
+
+def test_a_key_of_ones_own_has_no_cname(tmp_path: Path) -> None:
+    """With DKIM keys of the owner's there are no CNAME records; a MAIL FROM domain that is set is used."""
+    answers = {
+        "GetEmailIdentity": {
+            "VerifiedForSendingStatus": True,
+            "DkimAttributes": {**DKIM, "SigningAttributesOrigin": "EXTERNAL"},
+            "MailFromAttributes": {
+                "MailFromDomain": "m.example.com",
+                "MailFromDomainStatus": "SUCCESS",
+                "BehaviorOnMxFailure": "REJECT_MESSAGE",
+            },
+        }
+    }
+    with Rig(tmp_path, answers=answers) as rig:
+        found = output(call(rig.jackfield, "getIdentity", identity="example.com"))
+    assert [kind for kind, _ in records(found)] == ["MX", "TXT", "TXT"]
+    assert ("MX", "m.example.com") in records(found)
+
+
+def test_an_identity_without_its_mail_from_domain_is_in_doubt(tmp_path: Path) -> None:
+    """Where the identity was created and the second step fails, nothing is repeated, and the Result says what was done."""
+    script = [{"do": "status", "operation": "PutEmailIdentityMailFromAttributes", "status": 400, "code": "BadRequestException"}]
+    with Rig(tmp_path, script=script) as rig:
+        found = call(rig.jackfield, "createIdentity", identity="example.com", mailFromDomain="m.example.com")
+        assert rig.aws.calls().count("sesv2:CreateEmailIdentity") == 1
+    assert code(found) == "in_doubt"
+    assert found.error is not None
+    assert "CreateEmailIdentity" in json.dumps([detail.message for detail in found.error.details])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "path"),
+    [
+        ({"identity": "example"}, "/identity"),
+        ({"identity": "Ada <ada@example.com>"}, "/identity"),
+        ({"identity": "a b.example"}, "/identity"),
+        ({"identity": "example.com", "mailFromDomain": "mail.example.org"}, "/mailFromDomain"),
+        ({"identity": "ada@example.com", "dkimKeyLength": "RSA_2048_BIT"}, "/dkimKeyLength"),
+    ],
+)
+def test_what_is_no_identity(tmp_path: Path, inputs: dict[str, Any], path: str) -> None:
+    """Wrong identities are refused at their place before anything is sent."""
+    with Rig(tmp_path) as rig:
+        found = call(rig.jackfield, "createIdentity", **inputs)
+        assert rig.aws.calls() == []
+    assert (code(found), [detail.path for detail in found.error.details] if found.error else None) == ("invalid_input", [path])
+
+
+def test_an_identity_that_exists_is_a_conflict(tmp_path: Path) -> None:
+    """``AlreadyExists`` is a conflict that says to read the identity."""
+    script = [{"do": "status", "operation": "CreateEmailIdentity", "status": 400, "code": "AlreadyExistsException", "message": "there"}]
+    with Rig(tmp_path, script=script) as rig:
+        found = call(rig.jackfield, "createIdentity", identity="example.com")
+    assert code(found) == "conflict"
+
+
+def test_deleting_twice_after_a_lost_answer(tmp_path: Path) -> None:
+    """A deletion whose answer was lost is repeated, and "not found" then means that it took effect."""
+    script: list[dict[str, Any]] = [
+        {"do": "reset", "operation": "DeleteEmailIdentity"},
+        {"do": "status", "operation": "DeleteEmailIdentity", "status": 404, "code": "NotFoundException"},
+    ]
+    with Rig(tmp_path, script=script) as rig:
+        assert output(call(rig.jackfield, "deleteIdentity", identity="example.com")) == {}
+
+
+def test_mail_from_is_set_and_removed(tmp_path: Path) -> None:
+    """The records of the new MAIL FROM domain are returned; without a domain it is removed."""
+    with Rig(tmp_path) as rig:
+        found = output(call(rig.jackfield, "setMailFrom", identity="example.com", mailFromDomain="m.example.com"))
+        assert [row["type"] for row in found["dnsRecords"]] == ["MX", "TXT"]
+        assert output(call(rig.jackfield, "setMailFrom", identity="example.com"))["dnsRecords"] == []
+        last = rig.aws.requests[-1]
+    assert last.parameters == {"EmailIdentity": "example.com"}
+
+
+def test_the_suppression_list(tmp_path: Path) -> None:
+    """Entries are put, read, listed over all pages with their filters, and deleted."""
+    rows = [{"EmailAddress": f"{name}@x.io", "Reason": "BOUNCE", "LastUpdateTime": 1790000000} for name in ("a", "b")]
+    pages = [{"SuppressedDestinationSummaries": rows[:1], "NextToken": "t"}, {"SuppressedDestinationSummaries": rows[1:]}]
+    with Rig(tmp_path, answers={"ListSuppressedDestinations": pages}) as rig:
+        assert output(call(rig.jackfield, "putSuppressedRecipient", address="a@bücher.example")) == {}
+        entry = output(call(rig.jackfield, "getSuppressedRecipient", address="a@x.io"))["SuppressedDestination"]
+        assert entry["LastUpdateTime"] == "2026-09-21T14:13:20Z"
+        assert {"EmailAddress", "Reason", "Attributes"} <= entry.keys()
+        listed = call(rig.jackfield, "listSuppressedRecipients", fetchAll=True, reasons=["BOUNCE"], startDate="2026-01-01T00:00:00Z")
+        assert [row["EmailAddress"] for row in output(listed)["SuppressedDestinationSummaries"]] == ["a@x.io", "b@x.io"]
+        assert output(call(rig.jackfield, "deleteSuppressedRecipient", address="a@x.io")) == {}
+        asked = [(request.operation, request.parameters) for request in rig.aws.requests if request.service == "sesv2"]
+    assert asked[0] == ("PutSuppressedDestination", {"EmailAddress": "a@xn--bcher-kva.example", "Reason": "BOUNCE"})
+    assert asked[2][1] == {"Reasons": ["BOUNCE"], "StartDate": "2026-01-01T00:00:00Z", "PageSize": 1000}
+    assert asked[3][1]["NextToken"] == "t"
+    assert asked[4] == ("DeleteSuppressedDestination", {"EmailAddress": "a@x.io"})
+
+
+def test_an_address_that_is_not_suppressed(tmp_path: Path) -> None:
+    """An address that is not on the list is not found."""
+    script = [
+        {"do": "status", "operation": "GetSuppressedDestination", "status": 404, "code": "NotFoundException", "message": "not on the list"}
+    ]
+    with Rig(tmp_path, script=script) as rig:
+        assert code(call(rig.jackfield, "getSuppressedRecipient", address="a@x.io")) == "not_found"
+
+
+@pytest.mark.parametrize(("action", "expected"), [("putSuppressedRecipient", "succeeded"), ("requestProductionAccess", "in_doubt")])
+def test_a_web_page_is_no_answer(tmp_path: Path, action: str, expected: str) -> None:
+    """An answer that is not Amazon SES's is repeated where that is safe, and in doubt where it is not."""
+    inputs = {"address": "a@x.io"} if action == "putSuppressedRecipient" else {"mailType": "MARKETING", "websiteUrl": "https://x.io"}
+    script = [{"do": "body", "operation": "*", "body": "<html>"}]
+    with Rig(
+        tmp_path,
+        values=key_values(),
+        script=script,
+    ) as rig:
+        assert call(rig.jackfield, action, **inputs).status == expected
