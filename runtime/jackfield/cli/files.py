@@ -1,15 +1,16 @@
-"""Reading of files and stdin, bounded by the maximum size of an invocation."""
+"""Reading of files and stdin, bounded by the maximum size of an invocation; inputs from a JSON or YAML file."""
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import sys
-from collections.abc import Iterator
-from typing import IO
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
 
 from jackfield.errors import Detail, InvalidInvocation
-from jackfield.invocation import MAX_BYTES
+from jackfield.invocation import MAX_BYTES, decode
 
 STDIN = "-"
 """Path that stands for stdin."""
@@ -146,3 +147,61 @@ def _unreadable(path: str, error: Exception, at: str) -> InvalidInvocation:
 
 def _refusal(message: str, at: str, hint: str | None = None) -> InvalidInvocation:
     return InvalidInvocation(message, details=[Detail(at, message)] if at else (), hint=hint)
+
+
+def read_inputs_file(path: str, files: Files) -> dict[str, Any]:
+    """Read inputs from the file ``path`` (``-`` = stdin).
+
+    :raises InvalidInvocation: if it cannot be read, is neither JSON nor YAML, or is not a single object of JSON values.
+    """
+    text = files.read_text(path, "/inputs")
+    name = _named(path)
+    if path.lower().endswith(".json") or text.lstrip().startswith(("{", "[")):
+        try:
+            found = decode(text)
+        except InvalidInvocation as error:
+            raise _refusal(error.message.replace("the invocation", name), "/inputs", error.hint) from None
+    else:
+        found = _from_yaml(text, name)
+    if not isinstance(found, dict):
+        raise _refusal(
+            f"{name} must contain one object with a member for each input", "/inputs", 'Write {"subject": "Hello"} or "subject: Hello".'
+        )
+    return found
+
+
+def _from_yaml(text: str, name: str) -> Any:
+    from jackfield.connections.documents import DocumentError, documents
+
+    try:
+        found = list(documents(text, "inputs.yaml"))
+    except DocumentError as error:
+        raise _refusal(f"{name}: {error}", "/inputs") from None
+    if len(found) != 1:
+        raise _refusal(f"{name} must contain one YAML document, not {len(found)}", "/inputs")
+    _check_json(found[0], name)
+    return found[0]
+
+
+def _check_json(document: object, name: str) -> None:
+    """Reject NaN and infinity, which YAML has and JSON does not. Documents are bounded, so visiting each value is cheap."""
+    waiting = [document]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+        elif isinstance(item, float) and not math.isfinite(item):
+            raise _refusal(f"{name} contains {item}, which is not a JSON number", "/inputs", "Put it in quotes if it is meant as text.")
+
+
+def changed(content: bytes, changes: Mapping[str, Any]) -> bytes | dict[str, Any]:
+    """Override members of an invocation by those that options set.
+
+    :raises InvalidInvocation: if it is not JSON.
+    """
+    if not changes:
+        return content
+    given = decode(content)
+    return {**given, **changes} if isinstance(given, Mapping) else content

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.batch import run_one
-from jackfield.cli.files import STDIN, Files, is_lines
-from jackfield.cli.input_files import changed
+from jackfield.cli.files import STDIN, Files, changed, is_lines
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
@@ -109,7 +108,7 @@ def _invocation(arguments: Namespace, catalog: Catalog) -> dict[str, Any]:
     schema = _inputs_schema(catalog, arguments.connector, arguments.action)
     if schema is not None:  # otherwise the pipeline reports the unknown connector or action; inputs do not matter
         from jackfield.cli.arguments import read_inputs
-        from jackfield.cli.input_files import read_inputs_file
+        from jackfield.cli.files import read_inputs_file
 
         files = Files()
         given = read_inputs_file(arguments.inputs, files) if arguments.inputs is not None else {}

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from jackfield.cli.batch import Batch
-from jackfield.cli.files import STDIN, Files, count_lines
-from jackfield.cli.input_files import changed
+from jackfield.cli.files import STDIN, Files, changed, count_lines
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.session import caller, open_jackfield
 from jackfield.errors import InvalidInvocation

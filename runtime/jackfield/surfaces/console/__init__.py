@@ -4,6 +4,6 @@
 """
 
 from jackfield.surfaces.console.app import routes
-from jackfield.surfaces.console.entrance import one_time_link
+from jackfield.surfaces.console.sign_in import one_time_link
 
 __all__ = ["one_time_link", "routes"]

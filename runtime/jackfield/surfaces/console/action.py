@@ -14,8 +14,8 @@ from jackfield.invocation import Meta, Result, decode, new_invocation_id
 from jackfield.manifest import ActionManifest, Manifest
 from jackfield.surfaces.console import snippets
 from jackfield.surfaces.console.action_form import action_form, fitting_connections
-from jackfield.surfaces.console.catalogue import icon_of
 from jackfield.surfaces.console.components import badge, code_block, heading, json_text, notice, tabs, terms
+from jackfield.surfaces.console.connectors import icon_of
 from jackfield.surfaces.console.markdown import guide
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.page_request import PageRequest

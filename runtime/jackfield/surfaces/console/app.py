@@ -16,24 +16,24 @@ from jackfield.errors import JackfieldError
 from jackfield.surfaces.console import (
     action,
     audit,
-    catalogue,
     connection,
     connection_form,
     connections,
+    connectors,
     invocation,
     invocations,
     overview,
-    signing_in,
+    sign_in,
     tokens,
     workspace,
 )
 from jackfield.surfaces.console.assets import assets_route
 from jackfield.surfaces.console.components import fault_of, heading
 from jackfield.surfaces.console.cookies import csrf_token, same_token
-from jackfield.surfaces.console.entrance import Entrance
 from jackfield.surfaces.console.markup import h
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import document, fragment, page, secured
+from jackfield.surfaces.console.sign_in import ConsoleSessions
 from jackfield.surfaces.shared.body import TooLarge, read_form
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
@@ -49,8 +49,8 @@ async def _uploaded(page_request: PageRequest) -> Response:
 
 _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/", overview.shown, "GET"),
-    ("/connectors", catalogue.listed, "GET"),
-    ("/connectors/{key}", catalogue.shown, "GET"),
+    ("/connectors", connectors.listed, "GET"),
+    ("/connectors/{key}", connectors.shown, "GET"),
     ("/connectors/{key}/actions/{action}", action.shown, "GET"),
     ("/connectors/{key}/actions/{action}/code", action.code, "POST"),
     ("/connectors/{key}/actions/{action}/run", action.run, "POST"),
@@ -83,16 +83,16 @@ _MOST_FIELDS = 200
 
 def routes(server: ServerContext) -> list[Route]:
     """Return the routes of the console, to be mounted at ``/``."""
-    entrance = Entrance(server)
-    pages = [Route(path, _page(server, entrance, function), methods=[method]) for path, function, method in _PAGES]
-    return [*pages, *signing_in.routes(server, entrance), assets_route()]
+    sessions = ConsoleSessions(server)
+    pages = [Route(path, _page(server, sessions, function), methods=[method]) for path, function, method in _PAGES]
+    return [*pages, *sign_in.routes(server, sessions), assets_route()]
 
 
-def _page(server: ServerContext, entrance: Entrance, function: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+def _page(server: ServerContext, sessions: ConsoleSessions, function: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         touch = request.query_params.get("live") != "1"  # polling does not count as user activity
         try:
-            found = await asyncio.to_thread(entrance.find, request, touch=touch)
+            found = await asyncio.to_thread(sessions.find, request, touch=touch)
         except JackfieldError as error:
             return _unavailable(error)
         if found is None:

@@ -15,8 +15,8 @@ from jackfield.hints import worded
 from jackfield.invocation import decode
 from jackfield.management.drafts import Provenance
 from jackfield.surfaces.console.action import FORM_SCRIPTS
-from jackfield.surfaces.console.catalogue import icon_of
 from jackfield.surfaces.console.components import csrf_field, fault_of, field, heading
+from jackfield.surfaces.console.connectors import icon_of
 from jackfield.surfaces.console.form_schema import form_schema
 from jackfield.surfaces.console.markdown import guide, line
 from jackfield.surfaces.console.markup import Markup, Node, h

@@ -20,9 +20,8 @@ from jackfield import __version__
 from jackfield.catalog import Catalog
 from jackfield.manifest import Manifest
 from jackfield.surfaces.http.shapes import shapes
-from jackfield.surfaces.http.tagged import tagged
 from jackfield.surfaces.shared.identity import Identity
-from jackfield.surfaces.shared.json_response import dumps
+from jackfield.surfaces.shared.json_response import dumps, tagged
 from jackfield.surfaces.shared.operation import Operation
 from jackfield.surfaces.shared.prefix import current_prefix
 from jackfield.surfaces.shared.server_context import ServerContext

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.surfaces.http import audit, catalogue, connections, invocations, openapi, probes, tokens
+from jackfield.surfaces.http import audit, connections, connectors, invocations, openapi, probes, tokens
 from jackfield.surfaces.shared import uploads
 from jackfield.surfaces.shared.operation import Operation
 
@@ -66,30 +66,30 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: "Entry"}, body="Resolution", problems=(404, 409, 413, 415),
     ),
     Operation(
-        "GET", "/v1/connectors", catalogue.connectors, "read", "listConnectors",
+        "GET", "/v1/connectors", connectors.connectors, "read", "listConnectors",
         "List the installed connectors: manifests, or summary rows.",
         {200: "ConnectorList", 304: ""}, query={"summary": _FLAG, **_page(_BY_KEY)}, headers=("If-None-Match",),
     ),
     Operation(
-        "GET", "/v1/connectors/{key}", catalogue.connector, "read", "showConnector", "Show a connector's manifest.",
+        "GET", "/v1/connectors/{key}", connectors.connector, "read", "showConnector", "Show a connector's manifest.",
         {200: "Manifest", 304: ""}, headers=("If-None-Match",), problems=(404,),
     ),
     Operation(
-        "GET", "/v1/connectors/{key}/actions/{action}", catalogue.action_guide, "read", "showAction",
+        "GET", "/v1/connectors/{key}/actions/{action}", connectors.action_guide, "read", "showAction",
         "Show an action and whether the caller may run it. 'Accept: text/markdown' returns a guide.",
         {200: "Action"}, query={"connection": _TEXT}, problems=(404, 406),
     ),
     Operation(
-        "GET", "/v1/connectors/{key}/actions/{action}/schema", catalogue.schema, "read", "showSchema",
+        "GET", "/v1/connectors/{key}/actions/{action}/schema", connectors.schema, "read", "showSchema",
         "Show the schema of an action's inputs.",
         {200: "Schema", 304: ""}, headers=("If-None-Match",), problems=(404,),
     ),
     Operation(
-        "POST", "/v1/connectors/{key}/options/{source}", catalogue.options, "read", "listOptions", "List the choices of a form field.",
+        "POST", "/v1/connectors/{key}/options/{source}", connectors.options, "read", "listOptions", "List the choices of a form field.",
         {200: "OptionList"}, body="OptionsOver", problems=(404, 413, 415, 422, 502, 504),
     ),
     Operation(
-        "GET", "/v1/actions", catalogue.actions, "read", "searchActions", "Search actions, best match first.",
+        "GET", "/v1/actions", connectors.actions, "read", "searchActions", "Search actions, best match first.",
         {200: "ActionList"}, query={**_ACTION_FILTERS, **_page(_BY_NUMBER)},
     ),
     Operation(

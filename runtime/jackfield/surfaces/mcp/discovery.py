@@ -10,9 +10,8 @@ from mcp_types import CallToolResult, Tool
 from jackfield.access import Request
 from jackfield.errors import Detail, InvalidInput
 from jackfield.pipe.call_rules import find_action
-from jackfield.surfaces.mcp.action_tools import annotated
+from jackfield.surfaces.mcp.action_tools import Json, annotated, closed, invocation_schema, listing, result_schema
 from jackfield.surfaces.mcp.answers import described
-from jackfield.surfaces.mcp.schemas import Json, closed, invocation_schema, listing, result_schema
 from jackfield.surfaces.shared.guides import guide, verdict_of
 from jackfield.surfaces.shared.searching import found_actions
 

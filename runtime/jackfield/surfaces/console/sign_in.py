@@ -1,24 +1,123 @@
-"""Sign in with a one-time link or a token; sign out."""
+"""Sign-in to the console with a one-time link or a token, its sessions, and sign-out. The session's identity is looked up again for each
+request, so revoking a token ends its sessions."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from jackfield.access import DEFAULT, Audit, Rules, Tokens, UnknownToken
+from jackfield.access.sessions import LASTS, Sessions
+from jackfield.clock import Clock
 from jackfield.errors import JackfieldError
+from jackfield.resources.storage import Storage
 from jackfield.surfaces.console.components import fault_of
-from jackfield.surfaces.console.cookies import csrf_token, same_token
-from jackfield.surfaces.console.entrance import Entrance
+from jackfield.surfaces.console.cookies import CookieJar, csrf_token, same_token
 from jackfield.surfaces.console.markup import Markup, element, h
 from jackfield.surfaces.console.shell import LOGO, document, secured
 from jackfield.surfaces.shared.body import TooLarge, read_form
+from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.prefix import below_prefix
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
+
+_OPERATOR = Identity(DEFAULT, "console", "manage", Rules(), "one-time link", "link")
+"""Identity that a one-time link signs in as."""
+
+
+def one_time_link(storage: Storage, clock: Clock, origin: str) -> str:
+    """Create a URL that signs in once, within ten minutes, with the scope ``manage`` on the workspace ``default``.
+
+    :raises JackfieldError: if there is no database, or it cannot be written.
+    """
+    return f"{origin}/login?once={Sessions(storage.database, DEFAULT, clock).make_link()}"
+
+
+class ConsoleSessions:
+    """Sign-in and sign-out, by one-time link, token or JWT."""
+
+    def __init__(self, server: ServerContext) -> None:
+        self._server = server
+        self.jar = CookieJar(server.settings)
+
+    def find(self, request: Request, *, touch: bool) -> tuple[Identity, str, bool] | None:
+        """Return the request's identity, session secret, and whether a one-time link began the session; None if not signed in.
+
+        ``touch`` counts the request as activity, which postpones the session's expiry.
+        """
+        found = self.jar.session(request)
+        if found is None or not self._server.storage.enabled:
+            return None
+        workspace, secret = found
+        session = self._sessions(workspace).find(secret, touch=touch)
+        identity = self._identity(workspace, session.identity) if session is not None else None
+        if session is None or identity is None:
+            return None
+        return identity, secret, session.identity["by"] == "link"
+
+    def by_link(self, secret: str) -> tuple[str, str] | None:
+        """Spend a one-time link and begin a session; return its workspace and secret, or None if the link is spent or expired."""
+        if not self._server.storage.enabled or not self._sessions(DEFAULT).spend_link(secret):
+            return None
+        self._record(_OPERATOR, "session.started")
+        return DEFAULT, self._sessions(DEFAULT).begin({"by": "link"})
+
+    def by_token(self, text: str) -> tuple[str, str] | None:
+        """Begin a session for a jackfield token or a JWT; return its workspace and secret, or None if the token is invalid."""
+        identity = self._server.identities.find(text) if self._server.storage.enabled else None
+        if identity is None:
+            return None
+        noted: dict[str, Any] = {"by": "token", "id": identity.id}
+        lasts = LASTS
+        if text.count(".") == 2:
+            noted = {"by": "jwt", "id": identity.id, "scope": identity.scope, "name": identity.name}
+            lasts = _expiry(text) - self._server.clock.time()
+        self._record(identity, "session.started")
+        return identity.workspace, self._sessions(identity.workspace).begin(noted, lasts)
+
+    def leave(self, request: Request) -> None:
+        """End the visitor's session."""
+        found = self.jar.session(request)
+        if found is None or not self._server.storage.enabled:
+            return
+        visitor = self.find(request, touch=False)
+        self._sessions(found[0]).end(found[1])
+        if visitor is not None:
+            self._record(visitor[0], "session.ended")
+
+    def _record(self, identity: Identity, event: str) -> None:
+        log = Audit(self._server.storage.database, identity.workspace, self._server.clock, identity.actor)
+        log.record(event, "console", {"scope": identity.scope})
+
+    def _identity(self, workspace: str, noted: Mapping[str, Any]) -> Identity | None:
+        if noted["by"] == "link":
+            return _OPERATOR
+        if noted["by"] == "jwt":
+            return Identity(workspace, noted["id"], noted["scope"], Rules(), noted["name"], "user")
+        try:
+            token = Tokens(self._server.storage.database, workspace, self._server.clock).find(noted["id"])
+        except UnknownToken:
+            return None
+        if token.status(self._server.clock.time()) != "active":
+            return None
+        return Identity(workspace, token.id, token.scope, token.rules, token.name)
+
+    def _sessions(self, workspace: str) -> Sessions:
+        return Sessions(self._server.storage.database, workspace, self._server.clock)
+
+
+def _expiry(jwt: str) -> float:
+    """Read the expiry of a JWT that has been verified (RFC 7519 §4.1.4)."""
+    payload = jwt.split(".")[1]
+    return float(json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["exp"])
+
 
 _LONGEST_FORM = 16 * 1024
 _MOST_FIELDS = 10
@@ -34,9 +133,9 @@ _NO_STORE = "Signing in needs a database, and none is configured. Set JACKFIELD_
 _AHEAD = ("prefetch", "prerender")
 
 
-def routes(server: ServerContext, entrance: Entrance) -> list[Route]:
+def routes(server: ServerContext, sessions: ConsoleSessions) -> list[Route]:
     """Return the routes ``/login`` and ``/logout``."""
-    pages = _SignIn(server, entrance)
+    pages = _SignInPages(server, sessions)
     return [
         Route("/login", _with_error_page(pages.shown), methods=["GET"]),
         Route("/login", _with_error_page(pages.entered), methods=["POST"]),
@@ -65,10 +164,10 @@ def _with_error_page(function: Callable[[Request], Awaitable[Response]]) -> Call
     return endpoint
 
 
-class _SignIn:
-    def __init__(self, server: ServerContext, entrance: Entrance) -> None:
+class _SignInPages:
+    def __init__(self, server: ServerContext, sessions: ConsoleSessions) -> None:
         self._server = server
-        self._entrance = entrance
+        self._sessions = sessions
 
     async def shown(self, request: Request) -> Response:
         once = request.query_params.get("once")
@@ -79,7 +178,7 @@ class _SignIn:
                 return secured(Response(status_code=503))  # prefetching browsers must not spend the link
             if not _opened_by_a_person(request):
                 return self._form(request, _NOT_OPENED, status=403)
-            entered = await asyncio.to_thread(self._entrance.by_link, once[:200])
+            entered = await asyncio.to_thread(self._sessions.by_link, once[:200])
             return self._let_in(*entered, "/") if entered is not None else self._form(request, _USED, status=403)
         return self._form(request, _REASONS.get(request.query_params.get("why", "")))
 
@@ -88,7 +187,7 @@ class _SignIn:
             fields = await read_form(request, _LONGEST_FORM, _MOST_FIELDS)
         except ValueError:
             return self._form(request, _UNKNOWN, status=403)
-        visitor = self._entrance.jar.visitor(request)
+        visitor = self._sessions.jar.visitor(request)
         foreign = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
         if foreign or visitor is None or not same_token(fields.get("csrf", ""), visitor):
             return self._form(request, _FOREIGN, status=403)
@@ -96,7 +195,7 @@ class _SignIn:
         try:
             await self._server.identities.prepare(token)
             async with self._server.guesses.turn(request):
-                entered = await asyncio.to_thread(self._entrance.by_token, token)
+                entered = await asyncio.to_thread(self._sessions.by_token, token)
             if entered is None:
                 self._server.guesses.note(request)
         except Problem as refusal:  # too many attempts, or the identity provider's keys cannot be fetched
@@ -106,12 +205,12 @@ class _SignIn:
         return self._let_in(*entered, safe_path(fields.get("next", "/")))
 
     async def left(self, request: Request) -> Response:
-        found = self._entrance.jar.session(request)
+        found = self._sessions.jar.session(request)
         if found is None or not same_token(await _csrf(request), found[1]):
             return secured(RedirectResponse("/", 303))
-        await asyncio.to_thread(self._entrance.leave, request)
+        await asyncio.to_thread(self._sessions.leave, request)
         response = secured(RedirectResponse("/login?why=left", 303))
-        self._entrance.jar.end(response)
+        self._sessions.jar.end(response)
         return response
 
     def _let_in(self, workspace: str, secret: str, address: str) -> Response:
@@ -119,12 +218,12 @@ class _SignIn:
         whole = document("Signed in", h.main(h.h1("Signed in"), h.p(h.a("Continue", href=address)), class_="alone"))
         refresh = h.meta(http_equiv="refresh", content=f"0;url={below_prefix(address)}")
         response = secured(HTMLResponse(whole.replace("</head>", f"{refresh}</head>", 1)))
-        self._entrance.jar.begin(response, workspace, secret)
+        self._sessions.jar.begin(response, workspace, secret)
         return response
 
     def _form(self, request: Request, notice: str | None, status: int = 200) -> Response:
         response = HTMLResponse("", status)
-        secret = self._entrance.jar.greet(response, self._entrance.jar.visitor(request))
+        secret = self._sessions.jar.greet(response, self._sessions.jar.visitor(request))
         notice = notice if self._server.storage.enabled else _NO_STORE
         content = _sign_in(csrf_token(secret), safe_path(request.query_params.get("next", "/")), notice)
         response.body = response.render(document("Sign in", content))
