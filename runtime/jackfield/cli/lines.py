@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from jackfield.cli.batch import Batch
 from jackfield.cli.files import STDIN, Files, changed, count_lines
@@ -24,32 +24,24 @@ if TYPE_CHECKING:
     from jackfield.cli.parsing import Namespace
 
 
-class Progress(Protocol):
-    """Callback that counts a Result."""
-
-    def __call__(self, *, failed: bool) -> None:
-        """Count one more Result."""
-
-
 @contextmanager
-def progress(stdout: TextIO, total: int | None = None) -> Iterator[Progress]:
-    """Show the number done of ``total``, the rate and the time left if stderr is a terminal and ``stdout`` is not: on a terminal, the
-    Results themselves show the progress."""
+def progress(stdout: TextIO, total: int | None = None) -> Iterator[Callable[[bool], None]]:
+    """Yield a counter of Results. It shows the number done of ``total``, the rate and the time left if stderr is a terminal and ``stdout``
+    is not: on a terminal, the Results themselves show the progress."""
     if stdout.isatty() or not sys.stderr.isatty():
-        yield _silent
+        yield lambda _failed: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     done = failures = 0
     began = time.monotonic()
     known = () if total is None else (BarColumn(), TextColumn("left:"), TimeRemainingColumn())
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), *known)
-    with Bar(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False) as bar:
+    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False) as bar:
         task = bar.add_task("no invocation finished yet", total=total)
 
-        def tell(*, failed: bool) -> None:
+        def tell(failed: bool) -> None:
             nonlocal done, failures
             done, failures = done + 1, failures + failed
             rate = done / max(0.001, time.monotonic() - began)
@@ -57,10 +49,6 @@ def progress(stdout: TextIO, total: int | None = None) -> Iterator[Progress]:
             bar.update(task, completed=done, description=f"{done:,}{of} finished, {failures:,} failed, {rate:,.1f}/s")
 
         yield tell
-
-
-def _silent(*, failed: bool) -> None:
-    """Show nothing."""
 
 
 _FAILED = 1
@@ -123,7 +111,7 @@ def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, outpu
             for line, result in _until_closed(batch, output):
                 output.line(_row(line, result))
                 tally.add(line, result)
-                tell(failed=result.exit_code != 0)
+                tell(result.exit_code != 0)
     if not output.closed:
         _report(path, tally, batch, skip)
     # If the reader has closed stdout, some Results are lost even when all lines have run: never report success.

@@ -7,15 +7,13 @@ import functools
 import json
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mcp_types import Tool, ToolAnnotations
 
+from jackfield.catalog import Catalog
 from jackfield.errors import UnknownName
-
-if TYPE_CHECKING:
-    from jackfield.catalog import Catalog
-    from jackfield.manifest import ActionManifest, Effect, Manifest
+from jackfield.manifest import ActionManifest, Effect, Manifest
 
 Json = dict[str, Any]
 

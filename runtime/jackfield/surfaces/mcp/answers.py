@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from mcp_types import CallToolResult, TextContent
 
 from jackfield.hints import worded
+from jackfield.invocation import Result
 
 if TYPE_CHECKING:
     from jackfield.errors import JackfieldError
-    from jackfield.invocation import Result
 
 _LONGEST = 32_000
 """Characters of JSON text sent besides structured content: enough for a model to read without filling its context window."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from jackfield.access.workspace_access import Caller
-    from jackfield.catalog import Catalog
-    from jackfield.catalog.index import ActionIndex
-    from jackfield.invocation import Result
-    from jackfield.runtime import Jackfield
-    from jackfield.surfaces.shared.settings import McpTools
+from jackfield.access.workspace_access import Caller
+from jackfield.catalog import Catalog
+from jackfield.catalog.index import ActionIndex
+from jackfield.invocation import Result
+from jackfield.runtime import Jackfield
+from jackfield.surfaces.shared.settings import McpTools
 
 Briefly = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a step that waits for the database in a thread."""

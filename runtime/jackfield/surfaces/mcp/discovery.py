@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mcp_types import CallToolResult, Tool
 
 from jackfield.access import Request
+from jackfield.catalog.found import Found
 from jackfield.errors import Detail, InvalidInput
+from jackfield.management.connections import ManagedConnections
 from jackfield.pipe.call_rules import find_action
 from jackfield.surfaces.mcp.action_tools import Json, annotated, closed, invocation_schema, listing, result_schema
 from jackfield.surfaces.mcp.answers import described
+from jackfield.surfaces.mcp.call_context import CallContext
 from jackfield.surfaces.shared.guides import guide, verdict_of
 from jackfield.surfaces.shared.searching import found_actions
-
-if TYPE_CHECKING:
-    from jackfield.catalog.found import Found
-    from jackfield.management.connections import ManagedConnections
-    from jackfield.surfaces.mcp.call_context import CallContext
 
 EXECUTE = "execute_action"
 """The only tool that runs an action; the others are read-only."""

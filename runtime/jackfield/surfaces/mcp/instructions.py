@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from jackfield.access import may
-
-if TYPE_CHECKING:
-    from jackfield.surfaces.mcp.call_context import CallContext
+from jackfield.surfaces.mcp.call_context import CallContext
 
 _MOST = 20
 """Number of connectors named; a model reads this text before each task."""

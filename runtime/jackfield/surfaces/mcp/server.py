@@ -20,14 +20,13 @@ from jackfield.errors import JackfieldError, did_you_mean
 from jackfield.invocation import check_depth, decode
 from jackfield.surfaces.mcp.action_tools import action_tools, invocation_of
 from jackfield.surfaces.mcp.answers import answered, failed
+from jackfield.surfaces.mcp.call_context import CallContext
 from jackfield.surfaces.mcp.discovery import DISCOVERY, EXECUTE, look
 from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.refusals import refused
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
-
-    from jackfield.surfaces.mcp.call_context import CallContext
 
 _LOG = logging.getLogger("jackfield.mcp")
 _PAGE = 200

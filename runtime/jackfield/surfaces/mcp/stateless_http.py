@@ -6,15 +6,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
+from jackfield.surfaces.mcp.call_context import CallContext
 from jackfield.surfaces.mcp.instructions import instructions
 from jackfield.surfaces.mcp.server import build_server
-
-if TYPE_CHECKING:
-    from jackfield.surfaces.mcp.call_context import CallContext
 
 _CALL = "jackfield.call"
 _JSON = (b"content-type", b"application/json")

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import anyio
 from mcp.server.stdio import stdio_server
@@ -23,13 +23,11 @@ from jackfield.access.workspace_access import LIBRARY
 from jackfield.catalog.index import ActionIndex
 from jackfield.invocation import Result
 from jackfield.invocation.wire import MAX_BYTES
+from jackfield.runtime import Jackfield
 from jackfield.surfaces.mcp.call_context import CallContext
 from jackfield.surfaces.mcp.instructions import instructions
 from jackfield.surfaces.mcp.server import build_server
-
-if TYPE_CHECKING:
-    from jackfield.runtime import Jackfield
-    from jackfield.surfaces.shared.settings import McpTools
+from jackfield.surfaces.shared.settings import McpTools
 
 _PIECE = 64 * 1024
 _CANCELLED = "notifications/cancelled"
