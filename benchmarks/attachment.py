@@ -12,8 +12,6 @@ from typing import Any
 
 from benchmarks.measure import Line, endpoint, paired, run_child
 
-__all__ = ["lines"]
-
 SIZE = 7 * 1024 * 1024
 
 

@@ -11,8 +11,6 @@ from pathlib import Path
 from benchmarks.measure import ROOT, Line, endpoint, paired, run_child, wall_of_command
 from benchmarks.scenes import KEYS, MAIL, invocation, static_connection
 
-__all__ = ["lines"]
-
 _PYTHON = sys.executable
 _COMMAND = str(Path(_PYTHON).parent / "jackfield")
 _ROUNDS = 15

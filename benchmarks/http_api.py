@@ -18,8 +18,6 @@ from typing import Any
 from benchmarks.measure import ROOT, Line, endpoint, paired
 from benchmarks.scenes import KEYS, MAIL, boto_client, boto_mail
 
-__all__ = ["lines"]
-
 _MANIFEST = ROOT / "tests" / "connectors" / "echo" / "jackfield_echo" / "connector.json"
 _ROUNDS = 5
 _SECONDS = 3.0

@@ -12,8 +12,6 @@ from benchmarks.measure import Line, cpu_each, endpoint, in_threads, paired
 from benchmarks.scenes import KEYS, invocation, runtime, static_connection
 from jackfield import Jackfield
 
-__all__ = ["lines"]
-
 _ROUNDS = 9
 _CALLS = 250
 _MANY = 10_000

@@ -11,8 +11,6 @@ from benchmarks.scenes import MAIL, boto_client, invocation, runtime, static_con
 from jackfield.catalog import Catalog
 from jackfield.schema import compile_schema
 
-__all__ = ["lines"]
-
 
 def lines() -> Iterator[Line]:
     """Against boto3's paginator with the same page size; then the check."""

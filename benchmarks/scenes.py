@@ -7,8 +7,6 @@ from typing import Any
 
 from jackfield import Jackfield
 
-__all__ = ["KEYS", "MAIL", "boto_client", "boto_mail", "invocation", "role_connection", "runtime", "static_connection"]
-
 KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
 ROLE = "arn:aws:iam::123456789012:role/acme-ses"
 MAIL = {

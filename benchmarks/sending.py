@@ -10,8 +10,6 @@ from typing import Any
 from benchmarks.measure import Line, cpu_each, endpoint, in_threads, paired
 from benchmarks.scenes import KEYS, MAIL, ROLE, boto_client, boto_mail, invocation, role_connection, runtime, static_connection
 
-__all__ = ["lines"]
-
 _ROUNDS = 9
 _CALLS = 250
 

@@ -21,8 +21,6 @@ from benchmarks.measure import ROOT, Line, paired
 from benchmarks.scenes import MAIL
 from jackfield import Jackfield
 
-__all__ = ["lines"]
-
 _HOST, _PORT = "127.83.71.67", 2587  # an address of its own, since the port is not free to choose
 _USER, _PASSWORD = "AKIAIOSFODNN7EXAMPLE", "BF0/eIJm0ruTHsSjOkRuOGzGF+zeSyE3aiRzrzUQ8LwG"
 _MESSAGES = 1000

@@ -10,8 +10,6 @@ from typing import Any
 from generated.kinds import kind_of
 from generated.markdown import NOTICE, block, demoted
 
-__all__ = ["pages"]
-
 Json = Mapping[str, Any]
 
 _EFFECTS = {

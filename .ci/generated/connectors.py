@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jackfield.connector import Connector
 
-__all__ = ["declared"]
-
 _FOLDERS = ("connectors", "tests/connectors")
 
 

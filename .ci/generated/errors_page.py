@@ -10,8 +10,6 @@ from pathlib import Path
 from generated.markdown import NOTICE, table
 from jackfield.errors import CODES, IdempotencyConflict, JackfieldError
 
-__all__ = ["page"]
-
 _ADVICE = {
     "invalid_invocation": "Correct the members that `details` names. The schema is `schemas/invocation.schema.json`.",
     "unknown_connector": "Check the name that the message suggests; `jackfield connectors list` lists the installed connectors.",

@@ -8,8 +8,6 @@ from generated.markdown import NOTICE
 from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.operation import Operation
 
-__all__ = ["page"]
-
 _TEXT = """# HTTP operations
 
 Every operation of `jackfield serve`, with the scope that its token needs. [HTTP API](http.md) says how they behave: authentication, keys,

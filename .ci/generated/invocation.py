@@ -6,8 +6,6 @@ from generated.words import Json, closed, document
 from jackfield.invocation import DEFAULT_TIMEOUT, MAX_BYTES, MAX_DEPTH, MAX_TIMEOUT, MAX_VALUES
 from jackfield.invocation.request import MAX_LABELS
 
-__all__ = ["schema"]
-
 _MAX_KEY = 255
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["kind_of"]
-
 _FORMATS = {
     "mailbox": "an email address, with or without a display name",
     "mailbox-list": "email addresses with commas between them",

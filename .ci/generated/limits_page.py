@@ -7,8 +7,6 @@ from collections.abc import Iterable
 
 from generated.markdown import NOTICE, table
 
-__all__ = ["page"]
-
 _TEXT = """# Limits
 
 Every queue, cache, body, answer and wait has a limit. What exceeds one is refused with an error that states it. The values below are read

@@ -7,8 +7,6 @@ import typing
 from generated.words import ACTION_KEY, CONNECTOR_KEY, Json, closed, document
 from jackfield.manifest import MANIFEST_VERSION, Effect, IdempotentBy, RepeatOk
 
-__all__ = ["schema"]
-
 _VERSION = (
     r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*((a|b|rc)(0|[1-9][0-9]*))?(\.post(0|[1-9][0-9]*))?(\.dev(0|[1-9][0-9]*))?"
     r"(\+[a-z0-9]+(\.[a-z0-9]+)*)?$"

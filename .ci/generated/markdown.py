@@ -6,8 +6,6 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
-__all__ = ["NOTICE", "block", "demoted", "table"]
-
 NOTICE = "<!-- Made by `make generate`; edit what it is made from. -->"
 
 

@@ -9,8 +9,6 @@ from generated.markdown import NOTICE
 from jackfield.catalog import Catalog
 from jackfield.surfaces.shared.metrics import Metrics
 
-__all__ = ["page"]
-
 _TEXT = """# Metrics
 
 `GET /metrics` answers in Prometheus' text format. It takes a token of the workspace `default` with the scope `read` and without rules, and

@@ -12,8 +12,6 @@ from generated.markdown import NOTICE, block, table
 from generated.prose import first_sentence, markdown, signature
 from jackfield.hooks import HOOKS, Specifications
 
-__all__ = ["hooks", "option_sources", "packages"]
-
 _ROOT = Path(__file__).resolve().parents[2]
 
 _HOOKS = """# Hooks and entry points

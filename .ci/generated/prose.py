@@ -6,8 +6,6 @@ import inspect
 import re
 from collections.abc import Iterator
 
-__all__ = ["first_sentence", "markdown", "signature", "summary"]
-
 _RAISES = re.compile(r"^:raises ([\w., ]+): ?")
 _CITED = {
     "docs/glossary.md": "[names](../glossary.md)",

@@ -14,8 +14,6 @@ from jackfield import connector
 from jackfield.invocation import Meta
 from jackfield.management.connections import ManagedConnections
 
-__all__ = ["connector_api", "python_api"]
-
 _PYTHON = """# Python API
 
 `from jackfield import Jackfield` is all that a caller needs; [`jackfield.connections`](python-connections.md) has

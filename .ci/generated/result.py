@@ -8,8 +8,6 @@ from generated.words import Json, closed, document
 from jackfield.errors import CODES, IdempotencyConflict, InDoubt
 from jackfield.invocation import Status
 
-__all__ = ["schema"]
-
 _UUID7 = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 
 

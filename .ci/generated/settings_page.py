@@ -11,8 +11,6 @@ from typing import Any
 from generated.markdown import NOTICE
 from jackfield.cli.parsing import Parser
 
-__all__ = ["page"]
-
 _SOURCES = Path(__file__).resolve().parents[2] / "runtime" / "jackfield"
 
 _VARIABLES = {

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["ACTION_KEY", "CONNECTOR_KEY", "Json", "closed", "document"]
-
 Json = dict[str, Any]
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"

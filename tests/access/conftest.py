@@ -10,12 +10,6 @@ from jackfield.database import Database, MasterKey, Vault
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    """A clock that goes on when it is told to."""
-    return FakeClock()
-
-
-@pytest.fixture
 def vault(database: Database, clock: FakeClock) -> Vault:
     """Its vault."""
     return Vault(database, MasterKey.generate(), clock)

@@ -43,12 +43,6 @@ class Mint:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    """A clock that the test moves."""
-    return FakeClock()
-
-
-@pytest.fixture
 def cache(clock: FakeClock) -> ConnectionCache:
     """What is kept for one connection."""
     return ConnectionCache(clock, {}, frozenset({"s3cret-key"}))

@@ -141,12 +141,6 @@ def test_many_wait_for_one_reading(clock: FakeClock) -> None:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    """A clock that tests move."""
-    return FakeClock()
-
-
-@pytest.fixture
 def safe() -> Safe:
     """The plugin."""
     return Safe()

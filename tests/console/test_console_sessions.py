@@ -24,12 +24,6 @@ from jackfield.surfaces.shared.server_context import ServerContext
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    """A clock that tests move."""
-    return FakeClock()
-
-
-@pytest.fixture
 def place(tmp_path: Path, clock: FakeClock) -> Iterator[Place]:
     """A console that nobody has opened yet."""
     with placed(tmp_path, clock) as found:

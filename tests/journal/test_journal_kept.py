@@ -20,12 +20,6 @@ DAY = 86_400.0
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    """A clock that tests move."""
-    return FakeClock()
-
-
-@pytest.fixture
 def aws() -> Iterator[FakeAws]:
     """The fake AWS."""
     with FakeAws() as fake:

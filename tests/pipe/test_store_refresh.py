@@ -26,12 +26,6 @@ def vault() -> Iterator[VaultServer]:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    """A clock that tests move."""
-    return FakeClock()
-
-
-@pytest.fixture
 def jackfield(vault: VaultServer, clock: FakeClock, tmp_path: Path) -> Iterator[Jackfield]:
     """A runtime whose connection refers to Vault."""
     connections = {"hall": {"type": "echo/token", "values": {"token": REFERENCE}}}

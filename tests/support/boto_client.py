@@ -9,8 +9,6 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-__all__ = ["KEY", "boto_client"]
-
 KEY = "AKIAEXAMPLE"
 """The access key of who brings no credentials; its secret is ``secret``."""
 

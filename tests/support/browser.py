@@ -12,8 +12,6 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 from browsing import Visitor
 from console_rig import Console, served
 
-__all__ = ["browser", "console", "playwright", "visitor"]
-
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 

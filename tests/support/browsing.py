@@ -14,8 +14,6 @@ from playwright.sync_api import Browser, Page, Request
 
 from console_rig import Console
 
-__all__ = ["Visitor"]
-
 _AXE = Path(__file__).parent / "vendor" / "axe-4.14.1.min.js"
 _LISTEN = """
 window.__violations = [];

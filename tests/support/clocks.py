@@ -6,8 +6,6 @@ import asyncio
 import threading
 import time
 
-__all__ = ["FakeClock"]
-
 
 class FakeClock:
     """``monotonic`` and ``time`` are the real ones plus all that was slept or advanced. Thread-safe.

@@ -11,8 +11,6 @@ from typing import Self
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-__all__ = ["Collector"]
-
 
 class Collector:
     """A context manager. ``hanging`` takes what is sent, and does not answer before it is left."""

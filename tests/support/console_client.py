@@ -26,8 +26,6 @@ from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.surfaces.shared.settings import Settings
 from plugboard import ECHO, declare, plugged
 
-__all__ = ["Answer", "Client", "Place", "is_in", "placed", "token"]
-
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 
 

@@ -21,8 +21,6 @@ from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.surfaces.shared.settings import Settings
 from plugboard import ECHO, declare, plugged
 
-__all__ = ["Console", "served"]
-
 _PATIENCE = 20.0
 
 

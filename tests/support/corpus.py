@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FOLDER", "Vector", "files", "vectors"]
-
 FOLDER = Path(__file__).parents[1] / "vectors"
 """Where the vectors lie."""
 

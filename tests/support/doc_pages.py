@@ -26,8 +26,6 @@ from sybil import Document, Example, Region, Sybil
 from jackfield.cli.main import main
 from plugboard import declare
 
-__all__ = ["Block", "Page", "blocks", "commands", "matches", "pages"]
-
 ROOT = Path(__file__).resolve().parents[2]
 _FENCE = re.compile(r'^```(?P<language>[a-z]+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', re.MULTILINE | re.DOTALL)
 _PRINTS = re.compile(r"^\s*print\(.*\)  # (?P<said>.+)$", re.MULTILINE)

@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["differences"]
-
 
 def differences(expected: Any, found: Any, path: str = "") -> Iterator[str]:
     """Each place where ``found`` is not what ``expected`` says.

@@ -9,8 +9,6 @@ from typing import Any
 from jackfield.connections.connection_lookup import Connections
 from jackfield.connections.named_connection import NamedConnection
 
-__all__ = ["connection", "inputs", "loaded", "problem", "write"]
-
 
 def loaded(*sources: object, **environment: str) -> Connections:
     """The connections of files (and variables, and mappings) in an environment that holds nothing else."""

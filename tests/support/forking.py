@@ -19,8 +19,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Child", "alone", "fork"]
-
 _ALONE = "JACKFIELD_FORKING_ALONE"
 _PATIENCE = 60.0
 _CHILD_PATIENCE = 30.0

@@ -7,8 +7,6 @@ import socket
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Gatekeeper"]
-
 
 class Gatekeeper:
     """A context manager; ``port`` is where to wait. Everybody goes on when it is left."""

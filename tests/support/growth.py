@@ -6,8 +6,6 @@ import gc
 import time
 from collections.abc import Callable
 
-__all__ = ["grows_faster_than_linear", "seconds"]
-
 _NEGLIGIBLE = 0.005
 """Seconds below which a run says nothing about growth."""
 _RATIO = 8.0

@@ -1,4 +1,5 @@
-"""What holds for every test of the repository, loaded by ``-p``: a home of its own, no journal unless asked for, no silent skips in CI."""
+"""What holds for every test of the repository, loaded by ``-p``: a home of its own, no journal unless asked for, no silent skips in CI;
+and a clock for those that ask for one."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-__all__ = ["home", "pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary"]
+from clocks import FakeClock
 
 pytest.register_assert_rewrite("operating")  # a plugin that tests import, too: whichever comes first
 
@@ -36,6 +37,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(folder / "aws-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "aws-credentials"))
     return folder
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that tests move."""
+    return FakeClock()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

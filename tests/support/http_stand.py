@@ -31,8 +31,6 @@ from jackfield.surfaces.shared.settings import Settings
 from plugboard import make_echo, plugged
 from replies import Reply
 
-__all__ = ["Client", "Process", "Stand", "clean", "mint", "process", "standing"]
-
 _SERVE = """
 import ast, sys
 from jackfield.cli.logs import configure

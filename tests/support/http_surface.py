@@ -24,8 +24,6 @@ from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.surfaces.shared.settings import Settings
 from stage import Place
 
-__all__ = ["over_http", "posted", "takes_http"]
-
 _CALLER = Identity("default", "vectors", "manage", Rules())
 
 

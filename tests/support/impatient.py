@@ -8,8 +8,6 @@ from jackfield.clock import SystemClock
 from jackfield.database import Database, open_database
 from jackfield.resources.storage import Storage
 
-__all__ = ["ImpatientStorage"]
-
 
 class ImpatientStorage(Storage):
     """Waits 0.3 seconds for locks."""

@@ -17,8 +17,6 @@ from typing import Any
 from jackfield.catalog import Catalog, EntryPoint
 from jackfield.connector import Connector, describe
 
-__all__ = ["installed"]
-
 
 @contextmanager
 def installed(folder: Path, *connectors: Connector, manifests: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Catalog]:

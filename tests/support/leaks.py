@@ -10,8 +10,6 @@ import traceback
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
-__all__ = ["Recording", "leaks", "shown"]
-
 
 class Recording(logging.Handler):
     """Keeps all that a record would tell any formatter."""

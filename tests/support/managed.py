@@ -9,8 +9,6 @@ from jackfield import Jackfield
 from jackfield.database import open_database
 from jackfield.errors import JackfieldError
 
-__all__ = ["FILES", "ROLE", "paths", "say", "set_workspace"]
-
 ROLE = {"roleARN": "arn:aws:iam::123456789012:role/acme-ses", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "acme-secret"}
 FILES = {"filed": {"type": "echo/token", "values": {"token": "from-file", "greeting": "Hello"}}}
 

@@ -10,8 +10,6 @@ from corpus import Vector
 from http_surface import posted, takes_http
 from stage import Place
 
-__all__ = ["over_mcp", "takes_mcp"]
-
 _VERSION = "2026-07-28"
 _META = {"io.modelcontextprotocol/protocolVersion": _VERSION, "io.modelcontextprotocol/clientCapabilities": {}}
 _SHORT = 5000

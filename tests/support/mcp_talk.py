@@ -22,8 +22,6 @@ from mcp_types import CallToolResult
 from http_stand import clean
 from plugboard import make_echo
 
-__all__ = ["MODES", "Lines", "Server", "call_of", "called", "local", "message", "refusal", "remote", "talked", "tool_names", "trying"]
-
 T = TypeVar("T")
 
 MODES = ("legacy", "2026-07-28")

@@ -18,8 +18,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Nursery", "connection", "mail", "nursery"]
-
 
 def connection(url: str) -> dict[str, Any]:
     """A connection to the fake AWS."""

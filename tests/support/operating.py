@@ -17,8 +17,6 @@ from jackfield.journal import Draft, Journal
 from jackfield.resources.storage import Storage
 from shell import Shell
 
-__all__ = ["journalled", "operator", "storage"]
-
 
 @pytest.fixture
 def operator(shell: Shell, database_url: str, tmp_path: Path) -> Shell:

@@ -16,8 +16,6 @@ from typing import Any
 from jackfield.catalog.discovery import entry_points
 from jackfield.connector import describe
 
-__all__ = ["ECHO", "declare", "hide_others", "make_connector", "make_echo", "plugged"]
-
 ECHO = Path(__file__).parents[1] / "connectors" / "echo"
 """The folder that holds the package ``jackfield_echo``."""
 

@@ -28,18 +28,6 @@ if TYPE_CHECKING:
 if os.name == "posix":
     import fcntl
 
-__all__ = [
-    "Server",
-    "database",
-    "database_url",
-    "missing",
-    "postgres_database",
-    "postgres_server",
-    "postgres_url",
-    "running_server",
-    "shared_server",
-]
-
 _ACCOUNT = "nobody"  # the server refuses to run as root
 _OPTIONS = "-c fsync=off -c max_connections=200 -c listen_addresses=127.0.0.1"
 

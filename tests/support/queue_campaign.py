@@ -34,8 +34,6 @@ from typing import Any
 from http_stand import Client, clean, mint
 from plugboard import make_connector
 
-__all__ = ["Campaign", "Figures", "may_unshare", "run", "small_disk"]
-
 _LEDGER = '''
 """Sends to the ledger."""
 import http.client

@@ -16,8 +16,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-__all__ = ["RESET", "make_certificate", "read_request", "serving", "with_tls"]
-
 RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"
 """SO_LINGER with a wait of 0: closing sends RST."""
 

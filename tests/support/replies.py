@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-__all__ = ["Reply"]
-
 
 @dataclass(frozen=True)
 class Reply:

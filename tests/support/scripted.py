@@ -27,24 +27,6 @@ from jackfield.connector import (
 )
 from jackfield.manifest import Effect
 
-__all__ = [
-    "ASK",
-    "Answer",
-    "Ask",
-    "Client",
-    "Gate",
-    "Key",
-    "Page",
-    "PageAsk",
-    "Panel",
-    "Reply",
-    "Script",
-    "Silent",
-    "invocation",
-    "runtime",
-    "scripted",
-]
-
 PATIENCE = 20.0
 """Seconds after which a test gives up on a gate; none waits that long unless it fails."""
 

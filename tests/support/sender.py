@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-__all__ = ["ROLE", "role", "started"]
-
 ROLE = "arn:aws:iam::123456789012:role/acme-ses"
 _KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "secret-of-the-sender", "region": "eu-west-1"}
 _MAIL = {"to": ["ada@example.com"], "sender": "noreply@example.com", "subject": "Hello", "text": "Hello Ada"}

@@ -15,8 +15,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-__all__ = ["Accepted", "deaf", "self_signed", "tls_refusing"]
-
 
 class Accepted:
     """Counts the connections that a server took."""

@@ -16,8 +16,6 @@ import pytest
 
 from jackfield.cli.main import main
 
-__all__ = ["Answer", "GateKeeper", "Shell"]
-
 _RUNTIME = Path(__file__).parents[2] / "runtime"
 _PATIENCE = 30.0
 """Seconds after which a test gives up on a process; no test waits that long unless it fails."""

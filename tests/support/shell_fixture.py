@@ -11,8 +11,6 @@ import pytest
 from plugboard import hide_others, make_echo, plugged
 from shell import Shell
 
-__all__ = ["shell"]
-
 _CONNECTIONS = "connections: {hall: {type: echo/token, values: {token: s3cret-token, greeting: Hi}}}\n"
 
 

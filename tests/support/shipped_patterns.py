@@ -18,8 +18,6 @@ import jackfield
 import jackfield_aws
 import jackfield_aws_ses
 
-__all__ = ["Shipped", "hard_texts", "shipped_patterns"]
-
 _PACKAGES = (jackfield, jackfield_aws, jackfield_aws_ses)
 _SCANNING = frozenset({"search", "finditer", "findall", "sub", "subn", "split"})
 _MOST_ATOMS = 6

@@ -19,8 +19,6 @@ from jackfield.surfaces.dapr import Bindings, DaprApi, Sidecar, read_bindings, r
 from jackfield.surfaces.http.protocol import Bounded
 from replies import Reply
 
-__all__ = ["DaprReply", "SidecarClient", "bindings_of", "component", "sidecar"]
-
 _PATIENCE = 30.0
 
 

@@ -18,8 +18,6 @@ from clocks import FakeClock
 from jackfield import Jackfield, Result
 from smtp_server import PASSWORD, USER, Fault, SmtpServer, resolving
 
-__all__ = ["HOST", "MAIL", "VPCE", "Rig", "authority", "connected", "rig"]
-
 HOST = "email-smtp.eu-central-1.amazonaws.com"
 VPCE = "vpce-0a1b2c3d4e5f67890-abcd1234.email-smtp.eu-central-1.vpce.amazonaws.com"
 MAIL = {"to": ["desk@rcpt.test"], "sender": "ops@sender.test", "subject": "Late", "text": "hi"}

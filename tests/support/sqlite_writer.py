@@ -7,8 +7,6 @@ import sqlite3
 from jackfield.database import Database
 from jackfield.database.sqlite import SqliteDialect
 
-__all__ = ["writer"]
-
 
 def writer(database: Database) -> sqlite3.Connection:
     """The connection that writes; it is idle."""

@@ -23,8 +23,6 @@ from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import Ambient, ClientSpec, make_client
 from plugboard import make_echo, plugged
 
-__all__ = ["Place", "clean_environment", "staged"]
-
 _HOSTS = ("AWS_", "JACKFIELD_", "NO_COLOR", "FORCE_COLOR")
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 _AMBIENT = frozenset({"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"})

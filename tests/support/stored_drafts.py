@@ -6,8 +6,6 @@ from typing import Any
 
 from jackfield.connections.connection_rows import Draft, Outcome
 
-__all__ = ["TOKEN_SCHEMA", "drafted"]
-
 TOKEN_SCHEMA: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,

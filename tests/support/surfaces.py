@@ -24,8 +24,6 @@ from jackfield.cli.main import main
 from mcp_surface import over_mcp, takes_mcp
 from stage import Place, staged
 
-__all__ = ["EXITS", "SURFACES", "Play", "Surface", "comparable", "complaints", "played"]
-
 Json = dict[str, Any]
 
 _PATIENCE = 30.0

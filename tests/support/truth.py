@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from jackfield.journal import Entry, Journal
 
-__all__ = ["check_truth", "entries_by_key"]
-
 
 def entries_by_key(journal: Journal) -> dict[str | None, Entry]:
     """All entries of a journal, by idempotency key."""

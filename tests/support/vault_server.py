@@ -9,8 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-__all__ = ["VaultServer"]
-
 
 class _Server(ThreadingHTTPServer):
     """Says nothing of clients that hang up, as those do who do not trust its certificate."""

@@ -9,8 +9,6 @@ import yaml
 from foreign_files import write
 from shell import Answer, Shell
 
-__all__ = ["CONFIG", "PROVIDER", "Runner", "notify"]
-
 PROVIDER = {
     "name": "Ops mail",
     "description": "alerts",

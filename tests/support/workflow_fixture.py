@@ -12,8 +12,6 @@ from plugboard import declare, plugged
 from shell import Shell
 from workflow_files import Runner
 
-__all__ = ["flow"]
-
 
 @pytest.fixture
 def flow(shell: Shell, aws: FakeAws, tmp_path: Path) -> Iterator[Runner]:

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from jackfield.database import Database, Transaction
 
-__all__ = ["adding", "made", "names"]
-
 
 def adding(name: str) -> Callable[[Transaction], str]:
     """A unit of work that inserts a workspace and gives its name."""

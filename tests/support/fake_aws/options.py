@@ -11,8 +11,6 @@ from jackfield_aws_ses.demo.aws.account import Account, Identity, Quota, Role, U
 
 from .faults import Fault
 
-__all__ = ["Settings", "parse"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Account):

@@ -13,8 +13,6 @@ from typing import Any, Self
 
 from .fake import FakeAws
 
-__all__ = ["FakeAwsProcess"]
-
 
 class FakeAwsProcess:
     """A child that prints its URL, then its state for each line of input, until that ends. Options must be JSON values."""

@@ -14,8 +14,6 @@ from jackfield_aws_ses.demo.aws.messages import SentMessage
 from .faults import Script
 from .options import Settings
 
-__all__ = ["Request", "State"]
-
 _SENDS = frozenset({"SendEmail", "SendRawEmail"})
 
 
