@@ -24,6 +24,7 @@ from jackfield.pipe.driver import LoopThread, Steps, adrive, drive
 from jackfield.pipe.open import Opener
 from jackfield.pipe.pipeline import Pipeline, RunState, required
 from jackfield.pipe.settle import failed, masked_error
+from jackfield.pipe.shared_pace import Paces
 from jackfield.resources.storage import Storage
 from jackfield.schema.cache import Schemas
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from jackfield.catalog import EntryPoint
     from jackfield.connections.files import Source
     from jackfield.connections.shared_leases import SharedLeases
+    from jackfield.database import Database
     from jackfield.journal import Claimed, Journal
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.visible_journal import SeenJournal
@@ -92,7 +94,7 @@ class Jackfield:
         self.access = WorkspaceAccess(self.storage, workspace, self.clock, self._known.named)
         self._pipeline = Pipeline(
             workspace, self.catalog, self._known, self.schemas, self.open_connections, self._plugins, self.access, self.clock,
-            lambda: self.journal, self._targets,
+            lambda: self.journal, self._targets, Paces(workspace, self._pacing_database, self.clock),
         )  # fmt: skip
         self._loop = LoopThread()
         self._begin_anew()
@@ -107,6 +109,9 @@ class Jackfield:
         self._journal: Journal | None = None
         self._pipeline.live.clear()
         self._lock = threading.Lock()
+
+    def _pacing_database(self) -> Database | None:
+        return self.storage.database if self.storage.enabled else None
 
     def __repr__(self) -> str:
         return f"<Jackfield workspace={self.workspace!r}>"

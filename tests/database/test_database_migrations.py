@@ -24,6 +24,7 @@ TABLES = {
     "audit_entries",
     "audit_heads",
     "invocations",
+    "paces",
     "leases",
     "instances",
 }

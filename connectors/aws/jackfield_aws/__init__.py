@@ -1,6 +1,7 @@
 """Shared library of jackfield's AWS connectors: connection types, STS leases, errors and policies. botocore is imported at the first
 call."""
 
+from jackfield_aws.accounts import account_of_key
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefault
 from jackfield_aws.errors import AWS_ERRORS, AwsErrors
@@ -20,6 +21,7 @@ __all__ = [
     "AwsDefault",
     "AwsErrors",
     "Row",
+    "account_of_key",
     "identity_policy",
     "normal_region",
     "partition_of",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from jackfield.connector import ANYWHERE, Detail, InvalidConnection, Minted, OpenContext
+from jackfield_aws.accounts import account_of_key
 from jackfield_aws.endpoints import service_endpoint
 from jackfield_aws.hooks import watch
 from jackfield_aws.keys import Keys
@@ -15,10 +16,10 @@ class AwsClients:
     """Client passed to an action. Created for each attempt, so it only references cached objects.
 
     ``region`` is the action's ``awsRegion``, else the connection's ``region``; ``permissions`` are the IAM actions that the connector
-    declares; ``renewable`` means that a new lease may replace an expired credential.
+    declares; ``renewable`` means that a new lease may replace an expired credential. ``account`` is the number of the account, if known.
     """
 
-    __slots__ = ("_context", "_endpoint", "_identity", "_lease", "permissions", "region")
+    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "permissions", "region")
 
     def __init__(
         self,
@@ -28,7 +29,9 @@ class AwsClients:
         region: str | None = None,
         endpoint: str | None = None,
         lease: tuple[str, Minted] | None = None,
+        account: str | None = None,
     ) -> None:
+        self._account = account
         self._context = context
         self._identity = identity
         self._endpoint = endpoint
@@ -50,6 +53,16 @@ class AwsClients:
         guard = ANYWHERE if self._endpoint is None else self._context.guard
         key = (service, region, endpoint, self._version, guard, validates)
         return self._context.cached(key, lambda: _watched(ClientSpec(service, region, endpoint, self._identity, guard, validates)))
+
+    def account(self, service: str, region: str | None = None) -> str:
+        """Name the account in ``region`` at the endpoint of ``service`` without a request: two connections to one account mostly agree.
+
+        It is the account of the role, that in the access key, or else what names the credentials.
+        """
+        identity = self._identity
+        owner = self._account or (account_of_key(identity.access_key_id) if isinstance(identity, Keys) else f"profile {identity.profile}")
+        endpoint = service_endpoint(service, self._endpoint, self._context.environment)
+        return " ".join((owner, region or self.region or "", endpoint or ""))
 
     @property
     def renewable(self) -> bool:

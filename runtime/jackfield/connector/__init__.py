@@ -13,6 +13,7 @@ from jackfield.exports import exports
 if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
     from jackfield.connector.answers import MAX_ANSWER, bounded_answer
+    from jackfield.connector.budget import Budget, Limits
     from jackfield.connector.context import Account, Answered, Call, Minted, OpenContext, Step, current_call
     from jackfield.connector.declare import Action, Connector, Option
     from jackfield.connector.guard import ANYWHERE, Guard
@@ -47,6 +48,7 @@ __all__ = [
     "Account",
     "Action",
     "Answered",
+    "Budget",
     "Call",
     "Clock",
     "Conflict",
@@ -64,6 +66,7 @@ __all__ = [
     "InvalidConnection",
     "InvalidInput",
     "JackfieldError",
+    "Limits",
     "Minted",
     "NotFound",
     "OpenContext",
@@ -93,6 +96,7 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         ".answers": ("MAX_ANSWER", "bounded_answer"),
+        ".budget": ("Budget", "Limits"),
         ".context": ("Account", "Answered", "Call", "Minted", "OpenContext", "Step", "current_call"),
         ".declare": ("Action", "Connector", "Option"),
         ".guard": ("ANYWHERE", "Guard"),

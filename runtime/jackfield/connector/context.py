@@ -53,6 +53,7 @@ class Call:
     - ``done``: the successful requests that changed something. Once it has an entry, a ``write`` is neither retried nor reported as "not
       sent".
     - ``entered``: set once the action's function runs.
+    - ``gate``: set by the runtime to hold the first request until its slot in the rate.
     """
 
     deadline: Deadline
@@ -66,6 +67,7 @@ class Call:
     requests: int = 0
     changes: bool = False
     entered: bool = False
+    gate: Callable[[], None] | None = None
     _unanswered: str | None = None
     _returned: Any = None
 
@@ -89,6 +91,7 @@ class Call:
         if self.requests:
             self.answered()
         if not self.begun:
+            self.wait_for_slot()
             self.check()
         elif self.deadline.remaining() <= 0:
             raise self.deadline.passed(Sent.UNKNOWN)
@@ -97,6 +100,12 @@ class Call:
         if not safe:
             self.changes = True
             self._unanswered, self._returned = step or f"request {self.requests}", None
+
+    def wait_for_slot(self) -> None:
+        """Wait until the first request may begin, if the action is paced; milliseconds at most."""
+        gate, self.gate = self.gate, None
+        if gate is not None:
+            gate()
 
     def returned(self, value: Any) -> None:
         """Store what a response with a good status returned, without counting it as a success yet.

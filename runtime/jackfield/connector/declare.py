@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from jackfield.connector.budget import Budget
 from jackfield.connector.context import OpenContext, Step
 from jackfield.connector.models import ConnectionType, DeclarationError, Inputs, Output, spelt_out
 from jackfield.errors import JackfieldError
@@ -51,6 +52,10 @@ class OptionSource:
     takes_client: bool
 
 
+def _one(_inputs: Any) -> float:
+    return 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """Declared action: its function, its models, and the properties that the runtime needs."""
@@ -71,6 +76,8 @@ class Action:
     idempotent_by: IdempotentBy | None = None
     repeat_ok: tuple[RepeatOk, ...] = ()
     schema: Mapping[str, Any] = field(default_factory=dict)
+    budget: Budget | None = None
+    cost: Callable[[Any], float] = _one
 
 
 class _Actions(Mapping[str, Action]):
@@ -155,11 +162,16 @@ class Connector:
         idempotent_by: IdempotentBy | None = None,
         repeat_ok: Sequence[RepeatOk] = (),
         schema: Mapping[str, Any] | None = None,
+        budget: Budget | None = None,
+        cost: Callable[[Any], float] = _one,
     ) -> Callable[[F], F]:
         """Declare the decorated function as an action. The function itself is returned unchanged.
 
         Its first parameter takes the inputs, the second (if any) the open client; it returns an Output. ``schema`` adds JSON Schema
         keywords to the inputs as a whole (``anyOf`` over required members). The default effect is ``write``.
+
+        ``budget`` paces the calls by the provider's own limits, in place of ``rate_limit``; ``cost`` takes the inputs and returns how much
+        a call counts (the number of recipients, for instance).
 
         Two parameters refine the effect ``idempotent``:
 
@@ -198,6 +210,8 @@ class Connector:
                 idempotent_by=idempotent_by,
                 repeat_ok=tuple(repeat_ok),
                 schema=dict(schema or {}),
+                budget=budget,
+                cost=cost,
             )
             return function
 

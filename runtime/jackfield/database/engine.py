@@ -201,6 +201,16 @@ class Database:
             raise StatementInvalid("record() inside a transaction: nothing could be on the disk when it returns")
         return process.batches.record(unit)
 
+    def adjust(self, unit: Callable[[Transaction], T]) -> T:
+        """Run ``unit`` in a transaction of its own that does not wait for the disk, and return its value.
+
+        All processes see the change at once; only a crash of the machine may lose it. For state that is worth less than a disk sync.
+
+        :raises Unavailable: if nothing was done, or that is unknown.
+        """
+        with self._live().begin(Mode.VOLATILE) as transaction:
+            return unit(transaction)
+
     def submit(self, unit: Callable[[Transaction], T], done: Callable[[T | None, Exception | None], None]) -> Callable[[], bool]:
         """Queue ``unit`` for the next commit and return at once: ``record`` for event loops.
 

@@ -73,6 +73,7 @@ class SqliteSession:
         self._file = _identity(path)
         self._path = path
         self._wait = wait
+        self._durable, self._syncs = durable, True
         self._gone = False
         self._full = False
         self._check_at = 0.0
@@ -113,10 +114,13 @@ class SqliteSession:
             self.check()
             self._check_at = now + _CHECKED_FOR
 
-    def begin(self, statement: str) -> None:
-        """Begin a transaction."""
+    def begin(self, statement: str, *, syncs: bool = True) -> None:
+        """Begin a transaction. Without ``syncs`` its commit does not wait for the disk; a later one that syncs includes it."""
         self.check()
         try:
+            if self._durable and syncs is not self._syncs:
+                self._execute_until_deadline(f"PRAGMA synchronous = {'FULL' if syncs else 'NORMAL'}", {})
+                self._syncs = syncs
             self._execute_until_deadline(statement, {})
         except _ERRORS as fault:
             self._refuse(fault)
@@ -244,6 +248,7 @@ class SqliteSession:
 _BEGIN = {
     Mode.READ: methodcaller("begin", "BEGIN DEFERRED"),
     Mode.WRITE: methodcaller("begin", "BEGIN IMMEDIATE"),
+    Mode.VOLATILE: methodcaller("begin", "BEGIN IMMEDIATE", syncs=False),
     Mode.MIGRATE: methodcaller("begin", "BEGIN EXCLUSIVE"),
 }
 

@@ -21,6 +21,8 @@ class Mode(Enum):
 
     READ = "read"
     WRITE = "write"
+    VOLATILE = "volatile"
+    """Writes without waiting for the disk: a crash of the machine may lose the last ones."""
     MIGRATE = "migrate"
     """Exclusive, even if several processes start at once."""
 

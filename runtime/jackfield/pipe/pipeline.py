@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.open import OpenConnection
     from jackfield.pipe.recorder import Record
     from jackfield.pipe.run import Run
+    from jackfield.pipe.shared_pace import Paces
     from jackfield.redaction.redactor import Redactor
 
 __all__ = ["Pipeline", "RunState", "Wrapping", "required"]
@@ -138,6 +139,7 @@ class Pipeline:
     clock: Clock
     journal: Callable[[], Journal | None]
     targets: Targets
+    paces: Paces | None = None
     live: dict[str, threading.Event] = field(default_factory=dict)
     backoff: Backoff = field(default_factory=lambda: Backoff(random.Random()))  # noqa: S311 (jitter, not a secret)
 
@@ -340,6 +342,7 @@ class Pipeline:
             clock=self.clock,
             meta=trace.meta,
             pace=self._pace(admitted, trace.opening),
+            paces=self.paces,
             backoff=self.backoff,
             # an earlier delivery, whose process was lost, may have taken effect
             unclear=trace.claimed is not None and trace.claimed.delivery > 1 and action.effect == "idempotent",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from jackfield.errors import Cancelled, JackfieldError, RateLimited
 from jackfield.fork import at_fork
 from jackfield.pipe.driver import Steps, Wait
+from jackfield.pipe.shared_pace import shared_turn
 
 if TYPE_CHECKING:
     from jackfield.pipe.run import Run
@@ -178,6 +179,9 @@ def turn(run: Run, last: JackfieldError | None = None, *, always: bool = False) 
     :raises RateLimited: if the deadline would pass before the first attempt.
     :raises Cancelled: if the invocation is cancelled meanwhile.
     """
+    budget = run.action.budget
+    if budget is not None and run.opening is not None and (run.has_turn or (yield from shared_turn(run, budget, last))):
+        return
     pace = run.pace
     if pace is None or run.has_turn or not (always or pace.rate is not None):
         return

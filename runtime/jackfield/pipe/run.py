@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from jackfield.clock import Deadline
 from jackfield.connector.context import Answered, Call, IdempotencyKey, entered
 from jackfield.connector.models import Output
-from jackfield.errors import Cancelled, InvalidOutput, JackfieldError, RateLimited, Sent, TimedOut, Unavailable
+from jackfield.errors import Cancelled, InvalidOutput, JackfieldError, QuotaExceeded, RateLimited, Sent, TimedOut, Unavailable
 from jackfield.pipe.driver import Execute, Steps, Wait
 from jackfield.pipe.errors_map import AUTHORS, explained, in_doubt, repeated, weigh
 from jackfield.pipe.rate import turn
+from jackfield.pipe.shared_pace import await_slot, hold_for_slot
 from jackfield.redaction.logs import reason
 from jackfield.retry import BASE, Backoff, Tries, may_repeat
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from jackfield.manifest import Effect
     from jackfield.pipe.open import OpenConnection
     from jackfield.pipe.rate import Pace
+    from jackfield.pipe.shared_pace import Paces, SharedPace
 
 __all__ = ["Run"]
 
@@ -53,6 +55,14 @@ class Run:
     meta: Meta
     backoff: Backoff
     pace: Pace | None = None
+    paces: Paces | None = None
+    shared: SharedPace | None = None
+    """Pace of the provider's account, if the action declares a budget."""
+    place: float | None = None
+    """Place in that line for the next attempt."""
+    cost: float = 1.0
+    """How much an attempt counts."""
+    granted_at: float = 0.0
     failed: int = 0
     fetched: bool = False
     current: Call | None = None
@@ -106,10 +116,13 @@ class Run:
             try:
                 yield from turn(self, error)
                 client = yield from self.opened()
+                if self.action.is_async:
+                    yield from await_slot(self)
             except JackfieldError as closed:
                 raise self._final_error(closed) from None
             deadline = self._patience(tries) if self._repeats else self.deadline
             call = self.current = self._call_for(deadline)
+            call.gate = None if self.shared is None or self.action.is_async else partial(hold_for_slot, self)
             self.has_turn = False
             started, began = self.clock.time(), self.clock.monotonic()
             self.since = started
@@ -120,18 +133,24 @@ class Run:
                 error = explained(self.connector, cause, client, values, call, self._log_error)
                 self._weigh(error, call)
             else:
-                self._pace_by(None, began)
+                yield from self._pace_by(None, began)
                 return self._succeeded(call, started, output)
-            self._pace_by(error, began)
+            yield from self._pace_by(error, began)
             if self.unclear and error.code in self.action.repeat_ok:
                 return self._succeeded(call, started, self.action.output())
             self.failed += call.begun
             self._note(call, started, error.code)
             yield from self._retry_or_raise(tries, error, client)
 
-    def _pace_by(self, error: JackfieldError | None, began: float) -> None:
+    def _pace_by(self, error: JackfieldError | None, began: float) -> Steps[None]:
         """Report the outcome of an attempt to the rate limiter, which other invocations share."""
-        if self.pace is not None and error is None:
+        shared = self.shared
+        if shared is not None:
+            if isinstance(error, RateLimited):
+                yield Execute(partial(shared.throttled, began, error.retry_after), inline_ok=shared.is_fast)
+            elif isinstance(error, QuotaExceeded):
+                yield Execute(shared.quota_used_up, inline_ok=shared.is_fast)
+        elif self.pace is not None and error is None:
             self.pace.accepted(self.clock.monotonic())
         elif self.pace is not None and isinstance(error, RateLimited):
             self.pace.throttled(began, self.clock.monotonic(), error.retry_after)
@@ -166,11 +185,13 @@ class Run:
         if not (error.retryable or error.sent is Sent.UNKNOWN) or not error.repeatable or not tries.allow_another(error):
             raise error
         seconds, remaining = self.backoff.wait(tries.made, error), self.deadline.remaining()
-        if isinstance(error, RateLimited) and remaining > BASE:  # back-off must not end the retries before the deadline does
+        if isinstance(error, RateLimited) and self.shared is not None:
+            seconds = error.retry_after or 0.0  # the next slot is the back-off
+        elif isinstance(error, RateLimited) and remaining > BASE:  # back-off must not end the retries before the deadline does
             seconds = max(min(seconds, remaining / 2), error.retry_after or 0.0, self._slot())
         if seconds >= remaining:
             raise error
-        if not self.cancelled.is_set():
+        if (seconds > 0 or self.shared is None) and not self.cancelled.is_set():
             yield Wait(seconds, self.cancelled)
         if self.cancelled.is_set():
             raise Cancelled("the invocation was cancelled while it waited for its next attempt")
@@ -232,6 +253,7 @@ class Run:
     def _enter(self, call: Call) -> None:
         """Enter the action. This counts as sent unless the client announces its requests."""
         if not self._reports:
+            call.wait_for_slot()
             call.check()
             call.begun = True
         call.entered = True

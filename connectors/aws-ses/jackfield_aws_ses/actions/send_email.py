@@ -7,6 +7,7 @@ from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.examples import example
 from jackfield_aws_ses.inputs import Email
+from jackfield_aws_ses.pacing import SENDING, recipients
 from jackfield_aws_ses.sending import Transport, send
 
 __all__ = ["SEND_EMAIL", "Sent", "send_email"]
@@ -45,6 +46,8 @@ class Sent(Output):
     "sendEmail",
     effect="write",
     permissions={"aws:iam": ["ses:SendEmail", "ses:SendRawEmail"]},
+    budget=SENDING,
+    cost=recipients,
     examples=SEND_EMAIL,
     schema={"allOf": [_RECIPIENT, _BODY]},
 )

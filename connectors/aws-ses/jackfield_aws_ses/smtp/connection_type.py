@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jackfield.connector import Account, ConnectionType, Detail, Field, InvalidConnection, Minted, OpenContext, Serves, Step
-from jackfield_aws import connection_fields, identity_policy, sender_address
+from jackfield_aws import account_of_key, connection_fields, identity_policy, sender_address
 from jackfield_aws_ses.smtp.hosts import HOST_EXPECTED, HOST_PATTERN, region_of
 from jackfield_aws_ses.smtp.password import smtp_password
 
@@ -194,7 +194,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
 
         self._note_region(context.inputs.get("awsRegion"), context)
         pool: Pool = context.cached("smtp-pool", lambda: self._pool(context))
-        return SmtpClient(pool, context.call)
+        return SmtpClient(pool, context.call, context.cached("smtp-account", self._account))
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Connect, verify the certificate, authenticate and quit. Nothing is sent."""
@@ -234,6 +234,11 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
     ) -> Mapping[str, Any]:
         """Return the IAM policy that the user of these credentials needs."""
         return {"identityPolicy": identity_policy(permissions, sender or sender_address(self.sender), testing)}
+
+    def _account(self) -> str:
+        """Name the account in the endpoint's region as ``AwsClients.account`` does; the user name of SMTP credentials is a key id."""
+        own = region_of(self.hostname)
+        return " ".join((account_of_key(self.username or self.access_key_id or ""), own or "", "" if own else self.hostname))
 
     def _pool(self, context: OpenContext) -> Pool:
         from functools import partial

@@ -1,0 +1,25 @@
+"""The AWS account behind an access key, without a request: newer key ids contain its number."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+__all__ = ["account_of_key"]
+
+_NEWER = 1 << 47
+"""Bit that is set in key ids since 2019; older ones say nothing about their account."""
+_UNUSED_BITS = 7
+_KEY_LENGTH = 20
+
+
+def account_of_key(access_key_id: str) -> str:
+    """Return the number of the account to which the access key belongs, or a name that is unique to the key if it does not say."""
+    if len(access_key_id) == _KEY_LENGTH:
+        try:
+            found = int.from_bytes(base64.b32decode(access_key_id[4:])[:6], "big")
+        except (binascii.Error, ValueError):
+            found = 0
+        if found & _NEWER:
+            return f"{(found & (_NEWER - 1)) >> _UNUSED_BITS:012d}"
+    return f"key {access_key_id}"

@@ -1,0 +1,41 @@
+"""Declaration of a budget: a rate and a daily quota that the provider sets for an account, shared by several actions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Budget", "Limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one account as the provider states them. None: no limit, or not stated.
+
+    ``used`` counts towards ``per_day``, which the provider applies to the last 24 hours.
+    """
+
+    per_second: float | None = None
+    per_day: float | None = None
+    used: float = 0.0
+
+
+def _no_limits(_client: Any) -> Limits | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Rate and daily quota of the provider's account, shared by all actions that declare this budget.
+
+    ``scope`` takes the inputs and the open client and returns the account's name (account and region, for instance), without any request
+    of the provider; it may prepare the client, so that the call does not miss its slot. None means that the call is not paced. All
+    connections of a workspace with the same scope share one pace, in all processes that share a database. ``limits`` takes the open client
+    and reads the provider's limits; the runtime calls it seldom, and a failure of it never fails an action. Without it, the rate is learned
+    from throttling alone.
+    """
+
+    key: str
+    scope: Callable[[Any, Any], str | None]
+    limits: Callable[[Any], Limits | None] = _no_limits

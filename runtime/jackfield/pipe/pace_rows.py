@@ -1,0 +1,127 @@
+"""Storage of a pace's state: in the database, where all processes share it, or in this process alone."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from jackfield.errors import Unavailable
+from jackfield.fork import at_fork
+from jackfield.pipe.pace_state import PaceState
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.database import Database, Transaction
+
+__all__ = ["DatabaseRow", "MemoryRow", "PaceRow", "pace_key"]
+
+T = TypeVar("T")
+
+_LOG = logging.getLogger("jackfield.pace")
+_ALONE = 5.0
+"""Seconds for which a process paces alone after the database was unavailable."""
+_KEPT = 30 * 86_400.0
+"""Seconds after which the row of an account that is no longer used is deleted."""
+_DRIFT = 1e-4
+"""Seconds per second by which two clocks drift apart at most."""
+
+_LOCK = "UPDATE paces SET updated_at = {now} WHERE workspace = :workspace AND pace_key = :key RETURNING state, {now} AS now"
+"""Locks the row before it reads the clock: PostgreSQL evaluates RETURNING after it has waited for other processes."""
+_INSERT = """
+INSERT INTO paces (workspace, pace_key, state, updated_at) VALUES (:workspace, :key, '{{}}', {now}) ON CONFLICT DO NOTHING
+"""
+_PURGE = "DELETE FROM paces WHERE workspace = :workspace AND updated_at < {now} - :kept"
+_STORE = "UPDATE paces SET state = :state WHERE workspace = :workspace AND pace_key = :key"
+
+
+def pace_key(connector: str, budget: str, scope: str) -> str:
+    """Return the key of an account's pace: a hash, so that the table names no account."""
+    return hashlib.sha256(f"{connector}\0{budget}\0{scope}".encode()).hexdigest()
+
+
+class PaceRow(Protocol):
+    """State of one pace, changed by one caller at a time."""
+
+    def change(self, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
+        """Apply ``change`` to the state at the present time; return its value, the new state and that time (seconds since 1970)."""
+
+    def ahead(self, now: float) -> float:
+        """Return the seconds by which the row's clock, which has just shown ``now``, is ahead of this process's monotonic one."""
+
+
+class MemoryRow:
+    """State in this process."""
+
+    def __init__(self, clock: Clock, state: PaceState | None = None) -> None:
+        self._clock = clock
+        self._state = state or PaceState()
+        self._lock = threading.Lock()
+        at_fork(self)
+
+    def change(self, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
+        """Apply ``change`` by this process's clock."""
+        with self._lock:
+            now = self._clock.time()
+            return change(self._state, now), self._state, now
+
+    def ahead(self, _now: float) -> float:
+        """Return the difference of this process's clocks."""
+        return self._clock.time() - self._clock.monotonic()
+
+
+class DatabaseRow:
+    """State in the database. While it is unavailable, this process goes on alone with the state it saw last.
+
+    The time is the database server's own. SQLite has none: its processes run on one machine, whose clock they share.
+    """
+
+    def __init__(self, database: Database, clock: Clock, workspace: str, key: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._key = {"workspace": workspace, "key": key}
+        self._alone: MemoryRow | None = None
+        self._alone_until = 0.0
+        self._seen = PaceState()
+        self._local = database.dialect.name == "sqlite"
+        self._ahead, self._measured_at = float("-inf"), 0.0
+        self._lock_row = _LOCK.format(now=":now" if self._local else database.dialect.now)
+
+    def change(self, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
+        """Apply ``change`` in a transaction."""
+        if self._alone is not None and self._clock.monotonic() < self._alone_until:
+            return self._alone.change(change)
+        try:
+            found = self._database.adjust(lambda transaction: self._changed(transaction, change))
+        except Unavailable as fault:
+            _LOG.warning("calls are paced in this process alone, because the pace of all processes cannot be read: %s", fault.message)
+            self._alone = self._alone or MemoryRow(self._clock, PaceState.from_json(self._seen.to_json()))
+            self._alone_until = self._clock.monotonic() + _ALONE
+            return self._alone.change(change)
+        self._alone, self._seen = None, found[1]
+        return found
+
+    def ahead(self, now: float) -> float:
+        """Return the difference of the clocks; for a server's, the largest of late, because the answer's way takes time."""
+        if self._local:
+            return self._clock.time() - self._clock.monotonic()
+        here = self._clock.monotonic()
+        self._ahead = max(now - here, self._ahead - (here - self._measured_at) * _DRIFT)
+        self._measured_at = here
+        return self._ahead
+
+    def _changed(self, transaction: Transaction, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
+        at = {"now": self._clock.time()} if self._local else {}
+        rows = transaction.execute(self._lock_row, {**self._key, **at})
+        if not rows:
+            values = {**self._key, **at}
+            now = ":now" if self._local else self._database.dialect.now
+            transaction.change(_PURGE.format(now=now), {"workspace": self._key["workspace"], "kept": _KEPT, **at})
+            transaction.change(_INSERT.format(now=now), values)
+            rows = transaction.execute(self._lock_row, values)
+        state, now_at = PaceState.from_json(rows[0].state), float(rows[0].now)
+        value = change(state, now_at)
+        transaction.change(_STORE, {**self._key, "state": state.to_json()})
+        return value, state, now_at

@@ -1,0 +1,284 @@
+"""Arithmetic of a shared pace: positions in a line, the rate at which they come due, and the daily quota.
+
+Nothing here reads a clock, waits or stores. A change is a method that takes the time, so that one transaction of the database can apply it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from jackfield.connector.budget import Limits
+
+__all__ = ["DAY", "FREE", "READ_EVERY", "UNANSWERED", "Grant", "PaceState", "Request"]
+
+DAY = 86_400.0
+"""Seconds over which providers count a daily quota."""
+FREE = 3
+"""Calls per second that are neither paced nor make the limits be read: a caller of single calls needs no limits."""
+READ_EVERY = 300.0
+"""Seconds for which the limits that were read are used."""
+_READ_USED_UP_EVERY = 30.0
+"""Seconds between readings of a quota that is used up, in case it has freed up."""
+_READ_UNKNOWN_EVERY = 900.0
+"""Seconds until limits that could not be read, for lack of a permission mostly, are tried again."""
+_READING = 5.0
+"""Seconds within which a reading ends; another caller may begin one after that."""
+_FILL = 0.97
+"""Part of the provider's rate that is used: 3 % of a second (30 ms) absorb the jitter between a slot and the arrival of its request."""
+_FIRST_RATE = 10.0
+"""Rate after the first throttle of an account whose limit is not known."""
+_MAX_RATE = 1000.0
+"""Maximum rate of an account whose limit is not known."""
+_MIN_RATE = 0.5
+"""Minimum rate while the provider throttles."""
+_DECREASE = 0.6
+"""Factor by which a throttle lowers the rate."""
+_STORM = 1.0
+"""Seconds within which further throttles belong to the same storm, so that the rate to return to is kept."""
+_STEP = 0.5
+"""Seconds between two increases of a lowered rate."""
+_RECOVER = 1.5
+"""Factor of an increase far below the rate that was throttled."""
+_PROBE = 0.03
+"""Relative increase near that rate; each further one is larger by as much."""
+_NEAR = 0.9
+"""Part of the throttled rate from which increases are small."""
+_IDLE = 60.0
+"""Seconds without a throttle after which an account whose limit is not known is no longer paced."""
+_MAX_HOLD = 60.0
+"""Maximum seconds for which a provider's ``Retry-After`` holds all calls."""
+_HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Answer to a request.
+
+    ``granted``: ``position`` is the place in the line, None if the account is not paced. ``read``: the caller is to read the limits, and to
+    ask again. ``wait``: another caller reads them. ``late``: the place would come due at ``at``, which is too late. ``used_up``: the daily
+    quota is used up until ``at``, or later if ``at`` is None.
+    """
+
+    outcome: Literal["granted", "read", "wait", "late", "used_up"]
+    position: float | None = None
+    at: float | None = None
+
+
+UNANSWERED = Grant("wait")
+"""Answer of a request that nobody has answered yet."""
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """Request for a place in the line that comes due ``within`` so many seconds; ``grant`` is the answer.
+
+    ``again``: for a retry, which never makes the limits be read.
+    """
+
+    cost: float
+    within: float
+    again: bool = False
+    grant: Grant = UNANSWERED
+
+
+@dataclass(slots=True)
+class PaceState:
+    """State of one account's pace. All times are seconds since 1970, by the clock of the database.
+
+    Position ``base`` comes due at ``base_at``, later ones at ``rate`` per second: positions that were given out keep their order when the
+    rate changes. ``next`` is the first free position. ``rate`` is None while the account is not paced.
+    """
+
+    next: float = 0.0
+    base: float = 0.0
+    base_at: float = 0.0
+    rate: float | None = None
+    ceiling: float = 0.0
+    lowered_at: float = 0.0
+    raised_at: float = 0.0
+    streak: int = 0
+    throttled_at: float | None = None
+    per_second: float | None = None
+    per_day: float | None = None
+    used: float = 0.0
+    since: float = 0.0
+    read_at: float | None = None
+    known: bool = False
+    refused: bool = False
+    reading_until: float = 0.0
+    delay: float = 0.0
+    delayed_at: float = 0.0
+    recent: float = 0.0
+    recent_at: float = 0.0
+    hours: dict[str, float] = field(default_factory=dict)
+
+    @staticmethod
+    def from_json(text: str) -> PaceState:
+        """Read the text of ``to_json``; members of another version are ignored, and a damaged text is a new state."""
+        try:
+            found: dict[str, Any] = json.loads(text)
+            return PaceState(**{name: value for name, value in found.items() if name in _MEMBERS})
+        except (ValueError, TypeError, AttributeError):
+            return PaceState()
+
+    def to_json(self) -> str:
+        """Return the state as text."""
+        return json.dumps({name: getattr(self, name) for name in _MEMBERS}, separators=(",", ":"))
+
+    def due(self, position: float) -> float:
+        """Return the time at which a position comes due."""
+        return self.base_at if self.rate is None else self.base_at + (position - self.base) / self.rate
+
+    def ask_all(self, requests: Iterable[Request], now: float) -> None:
+        """Answer requests in their order."""
+        for request in requests:
+            self.ask(request, now)
+
+    def ask(self, request: Request, now: float) -> None:
+        """Answer a request: take the next free position, unless it comes due too late or the quota is used up."""
+        self.grow(now)
+        held = None if request.again else self._reading(request.cost, now)
+        request.grant = self._taken(request, now) if held is None else held
+
+    def _reading(self, cost: float, now: float) -> Grant | None:
+        """Return the answer to a caller who must wait for the limits, or who is refused by the daily quota; None for all others."""
+        used_up = self.is_used_up(cost)
+        age = READ_EVERY if self.known else _READ_UNKNOWN_EVERY
+        due = self.read_at is None or now - self.read_at >= (_READ_USED_UP_EVERY if used_up else age)
+        if due and (used_up or self.known or self.refused or self._recent(now) + cost > FREE):
+            if now >= self.reading_until:
+                self.reading_until = now + _READING
+                return Grant("read")
+            if self.read_at is None:
+                return Grant("wait")
+        if used_up:
+            return Grant("used_up", at=self._frees_at(now))
+        return None
+
+    def _taken(self, request: Request, now: float) -> Grant:
+        position: float | None = None
+        if self.rate is not None:
+            position = max(self.next, self._position(now))
+            at = self.due(position)
+            if at > now + request.within:
+                return Grant("late", at=at)
+            self.next = position + request.cost
+        self._count(request.cost, now)
+        return Grant("granted", position)
+
+    def read(self, limits: Limits | None, now: float) -> None:
+        """Store the limits that the provider stated; None if they could not be read: what was known is used on."""
+        self.read_at, self.reading_until, self.refused = now, 0.0, False
+        if limits is None:
+            return
+        self.known, before = True, self.per_second or 0.0
+        self.per_second, self.per_day, self.used, self.since = limits.per_second, limits.per_day, limits.used, 0.0
+        if self.per_second is None:
+            return
+        cap = self.per_second * _FILL
+        if self.rate is None:
+            self._begin(cap, now)
+        elif self.rate > cap or self.rate == before * _FILL:
+            self._set_rate(cap, now)
+
+    def throttled(self, began: float, now: float, retry_after: float | None) -> None:
+        """Record that the provider throttled an attempt that began at ``began``: only one that began at the current rate lowers it."""
+        first = self.throttled_at is None
+        self.throttled_at, self.streak = now, 0
+        if self.rate is None:
+            self.ceiling = max(_FIRST_RATE, self._recent(now) * _DECREASE)
+            self._begin(self.ceiling, now)
+            self.lowered_at = self.raised_at = now
+        elif first or began >= self.lowered_at:
+            if now - self.lowered_at > _STORM or not self.ceiling:
+                self.ceiling = self.rate
+            self._set_rate(max(_MIN_RATE, self.rate * _DECREASE), now)
+            self.lowered_at = self.raised_at = now
+        if retry_after is not None:
+            position = self._position(now)
+            self.base = self.next if 0 <= self.next - position <= 1 else position  # nobody else waits: the retry comes due at once then
+            self.base_at = max(self.base_at, now + min(retry_after, _MAX_HOLD))
+
+    def delayed(self, seconds: float, now: float) -> None:
+        """Move the positions that are not due by ``seconds``, because a call begins so much later than its slot.
+
+        Calls that one pause of the machine has delayed count once.
+        """
+        before = self.delay if now - self.delayed_at < seconds else 0.0
+        self.delay, self.delayed_at = max(before, seconds), now
+        if seconds > before:
+            self.base, self.base_at = self._position(now), max(self.base_at, now) + seconds - before
+
+    def given_back(self, position: float, cost: float) -> None:
+        """Return a place that was not used, if it is the last one."""
+        self.since = max(0.0, self.since - cost)
+        if self.next == position + cost:
+            self.next = position
+
+    def quota_used_up(self) -> None:
+        """Record that the provider refused a call for its daily quota: the limits are read before the next one."""
+        self.read_at, self.refused = None, True
+
+    def grow(self, now: float) -> None:
+        """Raise a lowered rate as time passes without a throttle, and end the pacing of an account whose limit is not known."""
+        if self.base_at > now + _MAX_HOLD + _STEP:  # the clock was set back
+            self.base_at = now
+        if self.rate is None:
+            return
+        if self.per_second is None and now - (self.throttled_at or 0.0) > _IDLE:
+            self.rate = None
+            return
+        rate = self.rate
+        while now - self.raised_at >= _STEP and rate < self._cap:
+            self.raised_at += _STEP
+            self.streak += 1
+            rate *= _RECOVER if rate * _RECOVER <= self.ceiling * _NEAR else 1 + _PROBE * self.streak
+        if rate != self.rate:
+            self._set_rate(rate, now)
+
+    @property
+    def _cap(self) -> float:
+        """Highest rate: what the provider states, or what is worth limiting."""
+        return _MAX_RATE if self.per_second is None else self.per_second * _FILL
+
+    def is_used_up(self, cost: float) -> bool:
+        """Return whether the daily quota leaves no room for ``cost``."""
+        return self.per_day is not None and self.used + self.since + cost > self.per_day
+
+    def _begin(self, rate: float, now: float) -> None:
+        """Begin pacing: the calls of the last second count as if they had been paced."""
+        self.base, self.base_at, self.rate = 0.0, now, rate
+        self.next = self._recent(now)
+
+    def _set_rate(self, rate: float, now: float) -> None:
+        self.base, self.base_at, self.rate = self._position(now), max(self.base_at, now), min(rate, self._cap)
+
+    def _position(self, now: float) -> float:
+        """Return the position that is due now."""
+        return self.base + max(0.0, now - self.base_at) * (self.rate or 0.0)
+
+    def _recent(self, now: float) -> float:
+        return self.recent if 0 <= now - self.recent_at < 1 else 0.0
+
+    def _count(self, cost: float, now: float) -> None:
+        if not 0 <= now - self.recent_at < 1:
+            self.recent, self.recent_at = 0.0, now
+        self.recent += cost
+        self.since += cost
+        hour = str(int(now // _HOUR))
+        if hour not in self.hours:
+            oldest = now // _HOUR - DAY // _HOUR
+            self.hours = {known: count for known, count in self.hours.items() if int(known) >= oldest}
+        self.hours[hour] = self.hours.get(hour, 0.0) + cost
+
+    def _frees_at(self, now: float) -> float | None:
+        """Return the time by which the oldest calls of the last 24 hours leave the quota; None if they were not made through jackfield."""
+        oldest = min((int(hour) for hour in self.hours if (int(hour) + 1) * _HOUR + DAY > now), default=None)
+        return None if oldest is None else (oldest + 1) * _HOUR + DAY
+
+
+_MEMBERS = frozenset(member.name for member in fields(PaceState))

@@ -1,0 +1,309 @@
+"""Pacing by the provider's own limits: one pace for all calls over one account, in all threads and processes of a workspace."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jackfield.clock import Deadline, iso
+from jackfield.connector.context import Call, entered
+from jackfield.errors import Cancelled, JackfieldError, QuotaExceeded, RateLimited
+from jackfield.fork import at_fork
+from jackfield.pipe.driver import Execute, Steps, Wait
+from jackfield.pipe.pace_rows import DatabaseRow, MemoryRow, PaceRow, pace_key
+from jackfield.pipe.pace_state import UNANSWERED, Grant, PaceState, Request
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.connector.budget import Budget, Limits
+    from jackfield.database import Database
+    from jackfield.pipe.run import Run
+
+__all__ = ["Paces", "SharedPace", "await_slot", "hold_for_slot", "shared_turn"]
+
+T = TypeVar("T")
+
+_LOG = logging.getLogger("jackfield.pace")
+_LEAD = 0.02
+"""Seconds before its slot at which an invocation is recorded as begun; that takes a few milliseconds."""
+_LATE = 0.01
+"""Seconds by which a call may begin later than its slot without moving the slots behind it."""
+_TOO_LATE = 0.05
+"""Seconds by which a call may begin later than its slot at all."""
+_REFRESH = 0.4
+"""Seconds after which a waiting process looks for changes of the rate by others."""
+_POLL = 0.02
+"""Seconds between two questions of a caller that waits for the limits to be read."""
+_READ_WITHIN = 3.0
+"""Maximum seconds for reading the limits; at most a third of the caller's deadline."""
+_LIMIT = 1000
+"""Maximum number of accounts whose pace is kept in memory."""
+
+
+class SharedPace:
+    """Pace of one account as this process sees it. Thread-safe; callers that ask at once share one transaction."""
+
+    def __init__(self, row: PaceRow, clock: Clock, *, is_fast: bool) -> None:
+        self._row = row
+        self._clock = clock
+        self.is_fast = is_fast
+        """True if a change is faster than a switch to a thread."""
+        self._line: tuple[float, float, float | None] = (0.0, 0.0, None)
+        self._ahead = 0.0
+        self._seen_at = float("-inf")
+        self._pending: list[Request] = []
+        self._mutex = threading.Lock()
+        self._leader = threading.Lock()
+        at_fork(self)
+
+    def ask(self, request: Request) -> Grant:
+        """Ask for a place in the line."""
+        with self._mutex:
+            self._pending.append(request)
+        with self._leader:
+            if request.grant is UNANSWERED:
+                with self._mutex:
+                    batch, self._pending = self._pending, []
+                self._change(lambda state, now: state.ask_all(batch, now))
+        return request.grant
+
+    def due_in(self, position: float) -> float:
+        """Return the seconds until a position comes due, negative if it is overdue."""
+        base, base_at, rate = self._line
+        return base_at + ((position - base) / rate if rate else 0.0) - self._ahead - self._clock.monotonic()
+
+    def refresh(self) -> None:
+        """Look for changes by other processes, and let a lowered rate recover."""
+        if self.is_stale:
+            self._change(lambda state, now: state.grow(now))
+
+    @property
+    def is_stale(self) -> bool:
+        """True if other processes may have changed the rate."""
+        return self._clock.monotonic() - self._seen_at > _REFRESH
+
+    @property
+    def rate(self) -> float | None:
+        """Calls per second at present; None if the account is not paced."""
+        return self._line[2]
+
+    def throttled(self, began: float, retry_after: float | None) -> None:
+        """Record that the provider throttled an attempt that began at ``began`` (monotonic)."""
+        self._change(lambda state, now: state.throttled(began + self._ahead, now, retry_after))
+
+    def delayed(self, seconds: float) -> None:
+        """Move later slots, because a call begins so many seconds after its own."""
+        self._change(lambda state, now: state.delayed(seconds, now))
+
+    def given_back(self, position: float, cost: float) -> None:
+        """Return a place that was not used."""
+        self._change(lambda state, _now: state.given_back(position, cost))
+
+    def quota_used_up(self) -> None:
+        """Record that the provider says that the quota is used up."""
+        self._change(lambda state, _now: state.quota_used_up())
+
+    def read(self, limits: Callable[[], Limits | None], deadline: Deadline) -> None:
+        """Read the provider's limits and store them; a failure leaves what is known."""
+        found = _attempted(limits, Call(deadline))
+        self._change(lambda state, now: state.read(found, now))
+
+    def _change(self, change: Callable[[PaceState, float], T]) -> T:
+        def noted(state: PaceState, now: float) -> T:
+            value = change(state, now)
+            self._line = (state.base, state.base_at, state.rate)
+            return value
+
+        value, _, now = self._row.change(noted)
+        self._ahead = self._row.ahead(now)
+        self._seen_at = self._clock.monotonic()
+        return value
+
+
+class Paces:
+    """Paces of one workspace. ``database`` returns its database; None keeps them in this process."""
+
+    def __init__(self, workspace: str, database: Callable[[], Database | None], clock: Clock) -> None:
+        self._workspace = workspace
+        self._database = database
+        self._clock = clock
+        self._begin_anew()
+        at_fork(self, child=Paces._begin_anew)
+
+    def _begin_anew(self) -> None:
+        self._found: OrderedDict[tuple[str, str, str], SharedPace] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, connector: str, budget: str, scope: str) -> SharedPace:
+        """Return the pace of an account; those unused for longest are dropped first."""
+        key = (connector, budget, scope)
+        with self._lock:
+            found = self._found.get(key)
+            if found is None:
+                found = self._found[key] = self._new(key)
+                if len(self._found) > _LIMIT:
+                    self._found.popitem(last=False)
+            self._found.move_to_end(key)
+        return found
+
+    def _new(self, key: tuple[str, str, str]) -> SharedPace:
+        database = self._database()
+        if database is None:
+            return SharedPace(MemoryRow(self._clock), self._clock, is_fast=True)
+        row = DatabaseRow(database, self._clock, self._workspace, pace_key(*key))
+        return SharedPace(row, self._clock, is_fast=False)
+
+
+def shared_turn(run: Run, budget: Budget, last: JackfieldError | None) -> Steps[bool]:
+    """Wait until shortly before the slot of the run's next attempt; return False if the budget does not pace this call.
+
+    :raises RateLimited: if the slot would come due after the deadline; ``last``, the error of the attempt before, if there is one.
+    :raises QuotaExceeded: if the daily quota is used up.
+    :raises Cancelled: if the invocation is cancelled meanwhile.
+    """
+    client, paces = (yield from run.opened()), run.paces
+    if run.shared is None and run.opening is not None and paces is not None:
+        seen: list[bool] = run.opening.cache.cached(("paced", run.connector.key), list)
+        run.shared = yield Execute(lambda: _pace(paces, run, budget, client), inline_ok=bool(seen))
+        seen[:] = [True]
+    pace = run.shared
+    if pace is None:
+        return False
+    run.cost = _attempted(lambda: run.action.cost(run.values)) or 1.0
+    grant = yield from _granted(run, pace, budget, client, last)
+    run.granted_at = run.clock.monotonic()
+    if grant.position is not None:
+        run.place = grant.position
+        yield from _until(run, pace, grant.position, last)
+    run.has_turn = True
+    return True
+
+
+def _pace(paces: Paces, run: Run, budget: Budget, client: Any) -> SharedPace | None:
+    """Find the pace of the account. The first time this may open the database, and create the client of the provider's API."""
+    scope = _attempted(lambda: budget.scope(run.values, client))
+    return None if scope is None else paces.find(run.connector.key, budget.key, scope)
+
+
+def await_slot(run: Run) -> Steps[None]:
+    """Wait for the slot itself, right before the attempt of an action that is a coroutine."""
+    pace, place = run.shared, run.place
+    if pace is None or place is None:
+        return
+    seconds = pace.due_in(place)
+    if seconds > 0:
+        yield Wait(min(seconds, run.deadline.remaining()), run.cancelled)
+    if pace.due_in(place) < -_LATE:
+        yield Execute(partial(hold_for_slot, run), inline_ok=pace.is_fast)
+    run.place = None
+
+
+def hold_for_slot(run: Run) -> None:
+    """Block until the slot, when the first byte is about to leave.
+
+    If it has just passed, move the slots behind it; if it passed long ago (the first call of a process takes half a second), take a new
+    one: a burst of late calls would exceed the rate.
+
+    :raises RateLimited: if the new slot comes due after the deadline.
+    :raises Cancelled: if the invocation is cancelled meanwhile.
+    """
+    pace, place = run.shared, run.place
+    run.place = None
+    if pace is None:
+        return
+    if place is None and run.clock.monotonic() - run.granted_at > _TOO_LATE:  # it was not paced when it asked, and may be now
+        place = pace.ask(Request(run.cost, run.deadline.remaining(), again=True)).position
+    while place is not None:
+        while (seconds := pace.due_in(place)) > 0:
+            run.clock.sleep(min(seconds, run.deadline.remaining(), _REFRESH), run.cancelled)
+            _check(run)
+            run.deadline.check()
+            pace.refresh()
+        if seconds >= -_LATE:
+            return
+        if seconds >= -_TOO_LATE:
+            pace.delayed(-seconds - _LATE)
+            return
+        grant = pace.ask(Request(run.cost, run.deadline.remaining(), again=True))
+        if grant.outcome != "granted":
+            raise _late(run, pace, grant.at)
+        place = grant.position
+
+
+def _granted(run: Run, pace: SharedPace, budget: Budget, client: Any, last: JackfieldError | None) -> Steps[Grant]:
+    while True:
+        request = Request(run.cost, run.deadline.remaining(), again=last is not None or run.attempts > 0)
+        grant: Grant = yield Execute(partial(pace.ask, request), inline_ok=pace.is_fast)
+        if grant.outcome == "granted":
+            return grant
+        if grant.outcome == "read":
+            patience = Deadline.after(min(_READ_WITHIN, run.deadline.remaining() / 3), run.clock)
+            yield Execute(partial(pace.read, lambda: budget.limits(client), patience))
+        elif grant.outcome == "wait":
+            yield Wait(min(_POLL, run.deadline.remaining()), run.cancelled)
+        elif grant.outcome == "late":
+            raise last or _late(run, pace, grant.at)
+        else:
+            raise _used_up(run, grant.at)
+        _check(run)
+
+
+def _until(run: Run, pace: SharedPace, position: float, last: JackfieldError | None) -> Steps[None]:
+    """Wait until shortly before a position comes due, looking now and then for changes of the rate."""
+    lead = 0.0 if run.attempts else _LEAD
+    while (seconds := pace.due_in(position)) > lead:
+        if seconds >= run.deadline.remaining():
+            run.place = None
+            yield Execute(partial(pace.given_back, position, run.cost), inline_ok=pace.is_fast)
+            raise last or _late(run, pace, None)
+        left = seconds - lead
+        yield Wait(left if left < _REFRESH else max(_REFRESH, left / 2), run.cancelled)
+        if run.cancelled.is_set():
+            run.place = None
+            yield Execute(partial(pace.given_back, position, run.cost), inline_ok=pace.is_fast)
+        _check(run)
+        if left >= _REFRESH and pace.is_stale:
+            yield Execute(pace.refresh, inline_ok=pace.is_fast)
+
+
+def _check(run: Run) -> None:
+    if run.cancelled.is_set():
+        raise Cancelled("the invocation was cancelled while it waited for its turn")
+
+
+def _late(run: Run, pace: SharedPace, at: float | None) -> RateLimited:
+    rate, wait = pace.rate, None if at is None else max(1.0, at - run.clock.time())
+    allows = f"the provider allows about {rate:.2g} calls a second over this account, and others wait" if rate else "others wait"
+    return RateLimited(
+        f"the deadline of {run.deadline.seconds:g} s passes before '{run.action.key}' has its turn: {allows}",
+        hint="Nothing was sent. Send fewer at a time, raise 'timeoutSeconds', or have the provider raise the rate.",
+        retry_after=wait,
+    )
+
+
+def _used_up(run: Run, at: float | None) -> QuotaExceeded:
+    frees = (
+        f"The oldest calls that jackfield made leave it by {iso(at)}."
+        if at is not None
+        else "It frees up as earlier calls pass 24 hours, at the latest in 24 hours."
+    )
+    return QuotaExceeded(
+        f"the provider's quota for 24 hours leaves no room for '{run.action.key}': nothing was sent",
+        hint=f"{frees} Send later, or ask the provider for a higher quota.",
+    )
+
+
+def _attempted(step: Callable[[], T], call: Call | None = None) -> T | None:
+    """Return the value of an author's function; None if it fails, because pacing must not fail a call."""
+    try:
+        if call is None:
+            return step()
+        with entered(call):
+            return step()
+    except Exception as fault:  # noqa: BLE001 (an author's function, which may raise anything)
+        _LOG.info("a limit of the provider could not be read: %s", type(fault).__name__)
+        return None
