@@ -19,7 +19,7 @@ from console_client import Client as Browser
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import Rules, Tokens, Workspaces
 from jackfield.cli.serve import mounts
-from jackfield.surfaces import console
+from jackfield.surfaces.console.app import routes
 from jackfield.surfaces.http.app import build_app
 from jackfield.surfaces.http.table import OPERATIONS
 from mcp_talk import call_of, message
@@ -303,7 +303,7 @@ def _asked(scene: Scene, client: Client, body: Any) -> Any:
 
 def test_h1_every_page_of_the_console(scene: Scene) -> None:
     """Pages, forms and choices: what is hidden is not found, what would use or change it is refused, and nothing of it changes."""
-    listed = {(method, route.path) for route in console.routes(scene.stand.host) for method in _methods(route)}
+    listed = {(method, route.path) for route in routes(scene.stand.host) for method in _methods(route)}
     assert listed - OUTSIDE == set(PAGES)
     browser = Browser(build_app(scene.stand.host, mounts()))
     assert browser.change("/login", "/login", token=scene.clerk.token or "").status == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,3 +93,13 @@ def test_a_cycle_would_be_seen() -> None:
         "b.two": ast.parse("def f():\n from a import One"),
     }
     assert sorted(Graph(trees, {"a", "b"}).cycles()) == [["a.one", "b.two", "a.one"], ["b.two", "a.one", "b.two"]]
+
+
+def test_most_modules_serve_several_others() -> None:
+    """At most a third of the modules have a single reader: what serves one module stands in it, unless it is a subject of its own."""
+    trees = modules()
+    packages = {name for name in trees if any(other.startswith(f"{name}.") for other in trees)}
+    edges = Graph(trees, packages).edges
+    readers = Counter(target for targets in edges.values() for target in targets)
+    single = [name for name in edges if readers[name] == 1]
+    assert len(single) <= len(edges) / 3

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 from jackfield.access import Rules, Tokens
 from jackfield.cli.serve import mounts
 from jackfield.clock import Clock, SystemClock
-from jackfield.surfaces.console import one_time_link
+from jackfield.surfaces.console.sign_in import one_time_link
 from jackfield.surfaces.http.app import build_app
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.surfaces.shared.settings import Settings

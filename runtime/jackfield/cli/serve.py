@@ -156,7 +156,7 @@ def _storage() -> Storage:
 def _invitation(storage: Storage, origin: str) -> str:
     """Return the startup line with a one-time link to the console, or the reason why there is none."""
     from jackfield.clock import SystemClock
-    from jackfield.surfaces.console import one_time_link
+    from jackfield.surfaces.console.sign_in import one_time_link
 
     try:
         return f"console, for one sign-in within ten minutes: {one_time_link(storage, SystemClock(), origin)}"
@@ -185,6 +185,6 @@ def _dapr(components: Components, server: ServerContext) -> Sequence[Operation |
 
 
 def _console(server: ServerContext) -> Sequence[Operation | Route]:
-    from jackfield.surfaces.console import routes
+    from jackfield.surfaces.console.app import routes
 
     return routes(server)
