@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from typing import Self
 
 from jackfield_aws_ses.demo.aws.account import NUMBER, Account, Identity, Role, User
@@ -22,7 +24,9 @@ REGION = "eu-west-1"
 _PEOPLE = ("ada", "alan", "barbara", "donald", "edsger", "frances", "grace", "joan", "katherine", "margaret", "niklaus")
 IDENTITIES = ("example.com", "newsletter@example.net", *(f"{name}@example.org" for name in _PEOPLE))
 """A domain, whose addresses may all send, and twelve addresses: enough for three pages of five."""
-PERMISSIONS = ("ses:GetAccount", "ses:ListIdentities", "ses:SendEmail", "ses:SendRawEmail")
+_MANIFEST = json.loads(files("jackfield_aws_ses").joinpath("connector.json").read_text(encoding="utf-8"))
+_DECLARED = (name for action in _MANIFEST["actions"] for name in action.get("permissions", {}).get("aws:iam", ()))
+PERMISSIONS = tuple(sorted({"ses:GetAccount", *_DECLARED}))
 """Permissions of the role: those that the connector's actions declare, and ``ses:GetAccount`` for the connection test."""
 
 _LOOPBACK = "127.0.0.1"
