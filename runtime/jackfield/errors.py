@@ -40,39 +40,6 @@ from typing import Any, ClassVar
 
 from jackfield.hints import worded
 
-__all__ = [
-    "CODES",
-    "Cancelled",
-    "Conflict",
-    "Detail",
-    "Forbidden",
-    "IdempotencyConflict",
-    "InDoubt",
-    "Internal",
-    "InvalidConnection",
-    "InvalidInput",
-    "InvalidInvocation",
-    "InvalidOutput",
-    "InvocationFailed",
-    "JackfieldError",
-    "NotAllowed",
-    "NotFound",
-    "Provider",
-    "QuotaExceeded",
-    "RateLimited",
-    "Rejected",
-    "Sent",
-    "TimedOut",
-    "Unauthenticated",
-    "Unavailable",
-    "UnknownAction",
-    "UnknownConnection",
-    "UnknownConnector",
-    "UnknownName",
-    "did_you_mean",
-    "nearest",
-]
-
 
 class Sent(Enum):
     """State of the provider's operation when it failed; together with the action's effect it decides if a retry is safe."""

@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-__all__ = ["at_fork", "new_locks", "without_fork"]
-
 T = TypeVar("T")
 _Hook = Callable[[Any], object]
 

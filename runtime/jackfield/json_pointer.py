@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-__all__ = ["child", "cut", "follow", "names", "pointer", "shown"]
-
 MAX_TOKEN = 255
 """Maximum number of characters of one name in a shown pointer; long enough for file names."""
 MAX_NAME = 80

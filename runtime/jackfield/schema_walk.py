@@ -12,8 +12,6 @@ from typing import Any
 
 from jackfield.json_pointer import follow
 
-__all__ = ["Nodes", "Schema", "below", "branches", "extension", "is_secret", "item_schemas", "member_schemas", "members", "nodes", "target"]
-
 Schema = Mapping[str, Any]
 Nodes = tuple[Schema, ...]
 """All schemas that apply to one value, references and combinations resolved."""

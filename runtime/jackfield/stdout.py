@@ -9,8 +9,6 @@ TYPE_CHECKING = False  # importing typing for it would double the start-up time 
 if TYPE_CHECKING:
     from typing import TextIO
 
-__all__ = ["Claim", "silence_stdout"]
-
 _STDOUT = 1
 
 

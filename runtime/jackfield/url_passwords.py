@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["without_password"]
-
 _USER_INFO = re.compile(r"(?<!\S)((?>\S*?//))\S*@")
 """User name and password of a URL; also matches passwords with characters that should have been escaped."""
 

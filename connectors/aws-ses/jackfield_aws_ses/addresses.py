@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 
 from .encoded_words import encode_words, is_encoded
 
-__all__ = ["AddressError", "Mailbox", "parse_mailbox", "parse_mailboxes", "unique_recipients"]
-
 _MAX_GIVEN = 1300  # our own limit: a full address (254) and a generous display name
 _MAX_LOCAL = 64  # RFC 5321 §4.5.3.1.1
 _MAX_ADDRESS = 254  # RFC 5321 §4.5.3.1.3: a path of 256, less its "<" and ">"

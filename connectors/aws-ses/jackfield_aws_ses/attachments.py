@@ -17,8 +17,6 @@ from .content_types import OCTETS, TEXT, clean_content_type, guess_content_type
 from .file_names import clean_file_name, extension, is_refused
 from .transfer import base64_length, canonical_base64, fold_base64
 
-__all__ = ["Attachment", "AttachmentError", "parse_attachments"]
-
 _LOG = logging.getLogger("jackfield.aws_ses")
 _ADDRESS = re.compile(r"\s*https?://\S{1,2000}\s*")
 _MAX_MEDIA_TYPE = 300  # of a data: URL; its comma is searched within this length

@@ -4,8 +4,6 @@ import re
 
 from .file_names import extension
 
-__all__ = ["OCTETS", "TEXT", "clean_content_type", "guess_content_type"]
-
 OCTETS = "application/octet-stream"
 TEXT = "text/plain; charset=utf-8"
 

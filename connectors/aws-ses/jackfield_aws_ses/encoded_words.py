@@ -9,8 +9,6 @@ import re
 import string
 from collections.abc import Iterator
 
-__all__ = ["MAX_WORD", "encode_words", "is_encoded"]
-
 MAX_WORD = 66
 """Maximum length of a word in characters. RFC 2047 §2 allows 75, and 76 per line; this leaves room for ``Reply-To:``."""
 

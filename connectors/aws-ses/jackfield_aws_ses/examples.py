@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["example"]
-
 
 def example(title: str, action: str, inputs: Mapping[str, Any], output: Mapping[str, Any], **meta: Any) -> dict[str, Any]:
     """Return an example: an invocation over the connection 'acme-ses', and its Result."""

@@ -5,8 +5,6 @@ import unicodedata
 from collections.abc import Iterator
 from urllib.parse import quote
 
-__all__ = ["ascii_file_name", "clean_file_name", "disposition_words", "extension", "is_refused"]
-
 _MAX_BYTES = 255  # SES API v2, Attachment.FileName; most file systems too
 _MAX_EXTENSION = 32
 _MAX_SECTION = 54  # of RFC 2231 percent-encoding in one line

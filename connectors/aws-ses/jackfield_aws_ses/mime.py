@@ -18,8 +18,6 @@ from .file_names import ascii_file_name, disposition_words
 from .headers import check_header_name, check_header_value, fold, unstructured
 from .transfer import encode_text
 
-__all__ = ["MAX_MESSAGE_SIZE", "Message", "MessageError", "check_texts", "encoded_size", "may_exceed", "write_message"]
-
 MAX_MESSAGE_SIZE = 41_943_040
 """Maximum size in octets that Amazon SES accepts through API v2 and SMTP, after encoding (SES quotas: 40 MB)."""
 

@@ -8,8 +8,6 @@ from jackfield.connector import Budget, Limits
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.inputs import Email
 
-__all__ = ["SENDING", "recipients"]
-
 
 def _account(inputs: Any, client: Any) -> str | None:
     """Return the account and the region that a send counts towards; both APIs and SMTP share it.

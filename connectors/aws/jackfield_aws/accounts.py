@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 
-__all__ = ["account_of_key"]
-
 _NEWER = 1 << 47
 """Bit that is set in key ids since 2019; older ones say nothing about their account."""
 _UNUSED_BITS = 7

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from jackfield.access.authorizer import Authorizer
     from jackfield.manifest import ActionManifest, Manifest
 
-__all__ = ["SeenCatalog"]
-
 
 class SeenCatalog(Catalog):
     """Part of a catalog that a caller may see. ``connection`` narrows it to actions that may be run over the connection of that name.

@@ -13,8 +13,6 @@ TYPE_CHECKING = False  # typing and dataclasses would cost a cold --help more ti
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["EntryPoint", "entry_points"]
-
 
 class EntryPoint:
     """One name that a distribution declares in a group: ``aws-ses`` → ``jackfield_aws_ses:connector``."""

@@ -19,8 +19,6 @@ from jackfield.manifest import Manifest
 if TYPE_CHECKING:
     from jackfield.catalog.installed import Catalog, Entry
 
-__all__ = ["ActionIndex", "Words", "one_edit", "query_words", "search", "stem", "words_of"]
-
 _WORD = re.compile(r"[^\W_]+")
 _MAX_WORDS = 8
 """Maximum words of a query that count; the longest are the most specific."""

@@ -18,8 +18,6 @@ from jackfield.redaction.redactor import Redactor
 if TYPE_CHECKING:
     from jackfield.connections.shared_leases import SharedLeases
 
-__all__ = ["AHEAD", "ConnectionCache", "ConnectionCaches"]
-
 AHEAD = 300.0
 """Seconds before expiry at which a lease is renewed; a quarter of its lifetime if that is shorter."""
 _RETRY_AFTER_FAILURE = 30.0

@@ -19,18 +19,6 @@ from typing import Any
 from jackfield.connections.connection_rows import COLUMNS, ConnectionRow
 from jackfield.database import Row, SealBroken, Transaction, Vault
 
-__all__ = [
-    "MIGRATION",
-    "bind_all",
-    "binding",
-    "check_seal",
-    "opened_secret",
-    "rebound",
-    "sealed_place",
-    "sealed_whole",
-    "stored_secrets",
-]
-
 MIGRATION = "connection_seals"
 """Migration in whose transaction ``bind_all`` runs."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["MAX_DEPTH", "MAX_DOCUMENTS", "MAX_VALUES", "DocumentError", "Repeated"]
-
 MAX_VALUES = 200_000
 """Maximum number of values in a file, after its aliases are expanded."""
 MAX_DOCUMENTS = 1000

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections.foreign import Document
 
-__all__ = ["Loaded", "Source", "connections_of", "load", "read_foreign"]
-
 Source = str | os.PathLike[str] | Mapping[str, Any]
 """Source of connections: a file, the files of a folder, an environment variable (``$NAME``) or a mapping."""
 

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
-__all__ = ["NAME", "NAME_EXPECTED", "STORE", "Foreign", "NamedConnection", "Origin"]
-
 NAME = re.compile(r"(?=[._-]*[A-Za-z0-9])[A-Za-z0-9._-]{1,100}\Z")
 """Valid connection names. Punctuation alone is not valid: ``.`` and ``..`` could not be part of a URL."""
 NAME_EXPECTED = "a name is 1 to 100 letters, digits, dots, underscores or hyphens, with a letter or a digit among them"

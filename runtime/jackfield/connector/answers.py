@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 
 from jackfield.errors import Sent, Unavailable
 
-__all__ = ["MAX_ANSWER", "bounded_answer"]
-
 MAX_ANSWER = 32 * 1024 * 1024
 """Bytes of a response that are read before it is refused. Files that an action streams have their own limits."""
 

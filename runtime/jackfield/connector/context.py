@@ -13,8 +13,6 @@ from jackfield.clock import Clock, Deadline
 from jackfield.connector.guard import ANYWHERE, Guard
 from jackfield.errors import Cancelled, Sent
 
-__all__ = ["Account", "Answered", "Call", "IdempotencyKey", "Minted", "OpenContext", "Step", "current_call", "entered"]
-
 T = TypeVar("T")
 
 _SHORTEST = 0.001

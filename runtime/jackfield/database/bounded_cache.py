@@ -9,8 +9,6 @@ from typing import Generic, NoReturn, TypeVar
 
 from jackfield.fork import at_fork
 
-__all__ = ["BoundedCache"]
-
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 

@@ -9,8 +9,6 @@ from typing import Any, ClassVar
 from jackfield.database.statements import Row
 from jackfield.database.transaction import Mode, Session
 
-__all__ = ["Dialect"]
-
 
 class Dialect(ABC):
     """One kind of database, at one location."""

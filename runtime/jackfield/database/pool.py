@@ -11,8 +11,6 @@ from typing import Generic, Protocol, TypeVar
 from jackfield.clock import patience
 from jackfield.database.faults import Trouble, unavailable
 
-__all__ = ["Pool", "Pooled"]
-
 
 class Pooled(Protocol):
     """Connection that a pool can hold."""

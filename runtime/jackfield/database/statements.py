@@ -11,8 +11,6 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
-__all__ = ["Row", "rows_from", "split", "translated"]
-
 _OPAQUE = r"""
     (?<![A-Za-z0-9_])[eE]'(?:[^'\\]|''|\\.)*'   # E'it\'s', PostgreSQL's
   | '(?:[^']|'')*'

@@ -6,8 +6,6 @@ import json
 import math
 from typing import Any
 
-__all__ = ["LATEST", "nearest_time", "parsed", "parsed_object", "possible_time"]
-
 _DEEPEST = 128
 """Maximum nesting: jackfield stores at most 100 levels, and encoders refuse 254."""
 LATEST = 253_402_300_799.0

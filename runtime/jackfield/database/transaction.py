@@ -11,8 +11,6 @@ from jackfield.database.faults import StatementInvalid
 from jackfield.database.statements import Row
 from jackfield.errors import JackfieldError
 
-__all__ = ["Mode", "Session", "Transaction"]
-
 _NOTHING: Mapping[str, Any] = {}
 
 

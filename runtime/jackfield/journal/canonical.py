@@ -7,8 +7,6 @@ import json.encoder
 import math
 from collections.abc import Iterator, Mapping
 
-__all__ = ["canonical"]
-
 _SLICE = 64 * 1024
 _QUOTED = json.encoder.encode_basestring
 _EXACT = 2**53

@@ -9,8 +9,6 @@ from typing import Any
 from jackfield.clock import iso
 from jackfield.database.stored_values import nearest_time, parsed, parsed_object, possible_time
 
-__all__ = ["COLUMNS", "Draft", "Entry"]
-
 COLUMNS = (
     "id", "status", "connector", "connector_version", "action", "effect", "connection", "caller", "idempotency_key", "key_held",
     "fingerprint", "dry_run", "error_code", "attempts", "attempt_log", "request_id", "created_at", "started_at", "settled_at",

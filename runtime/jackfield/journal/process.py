@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["born", "has_ended", "place"]
-
 
 def place() -> str | None:
     """Identify the set of processes whose ids this process can look up: boot, PID namespace and time namespace.

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 _AUTHORS = logging.getLogger("jackfield.connector")
 
-__all__ = ["TargetSource", "Trial", "serving", "try_connection"]
-
 
 class TargetSource(Protocol):
     """Finder of a connection's target. ``Targets`` does this for stored connections; a draft returns its own."""

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from jackfield.journal import Entry, Journal
     from jackfield.manifest import Manifest
 
-__all__ = ["SeenJournal"]
-
 
 class SeenJournal:
     """Read and resolve visible entries; all others appear not to exist."""

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from jackfield.journal import Entry
     from jackfield.manifest import ActionManifest, Manifest
 
-__all__ = ["find_action", "find_called", "permitted", "require_call", "seen_catalog", "seen_connection", "sees_entry"]
-
 _MAX_TESTED = 10_000
 """Limit of stored connections of a type that are tested against the rules."""
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from jackfield.connector import Action, Inputs
 
-__all__ = ["check", "model_faults", "typed"]
-
 
 def check(admitted: Admitted, defaults: Mapping[str, Any], schemas: Schemas) -> Mapping[str, Any]:
     """Return the inputs for the action: defaults filled in, strings converted losslessly, validated against the schema.

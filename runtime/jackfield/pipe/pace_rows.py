@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.database import Database, Transaction
 
-__all__ = ["DatabaseRow", "MemoryRow", "PaceRow", "pace_key"]
-
 T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.pace")

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from jackfield.connector.budget import Limits
 
-__all__ = ["DAY", "FREE", "READ_EVERY", "UNANSWERED", "Grant", "PaceState", "Request"]
-
 DAY = 86_400.0
 """Seconds over which providers count a daily quota."""
 FREE = 3

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from jackfield.database import Database
     from jackfield.pipe.run import Run
 
-__all__ = ["Paces", "SharedPace", "await_slot", "hold_for_slot", "shared_turn"]
-
 T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.pace")

@@ -12,8 +12,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from functools import cache
 
-__all__ = ["Family", "View", "families", "lowered", "views"]
-
 
 class Family:
     """One escape syntax. ``sign`` occurs in every text that uses it; ``solid`` escapes must not be cut in two."""

@@ -11,8 +11,6 @@ from typing import Any
 
 from jackfield.redaction.redactor import Redactor, current_redactor
 
-__all__ = ["LogRedaction", "quiet_sdk_loggers", "read", "reason", "safe_exception_text"]
-
 
 class _Reading(Exception):
     """Exception whose ``str`` is a function's result."""

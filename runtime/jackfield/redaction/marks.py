@@ -9,7 +9,6 @@ from jackfield.schema_walk import Nodes, Schema, extension, members, nodes
 from jackfield.schema_walk import is_secret as marks_secret
 from jackfield.url_passwords import without_password
 
-__all__ = ["MASK", "confidential_values", "is_reference", "is_secret", "keeps_last4", "leaves", "masked", "secret_values"]
 MASK = "***"
 """Replacement for a secret."""
 

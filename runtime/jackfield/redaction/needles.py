@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
-__all__ = ["SHORT", "Form", "as_characters", "escaped", "hexadecimal", "in_json", "line_forms", "normal_forms", "octets"]
-
 
 def octets(text: str) -> bytes:
     """Encode the text in UTF-8, including lone surrogates."""

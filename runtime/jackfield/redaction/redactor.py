@@ -12,8 +12,6 @@ from jackfield.redaction.escapes import Family, View, families, lowered, views
 from jackfield.redaction.marks import MASK
 from jackfield.redaction.needles import Form
 
-__all__ = ["Redactor", "current_redactor", "redacting"]
-
 _ROUNDS = 8
 """Maximum passes. A mask and its neighbours may spell another secret; a text that keeps doing so is masked whole."""
 

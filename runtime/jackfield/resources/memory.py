@@ -6,8 +6,6 @@ import logging
 import sys
 from pathlib import Path, PurePosixPath
 
-__all__ = ["memory_limit", "save_memory"]
-
 _LOG = logging.getLogger("jackfield.resources")
 _GROUPS = Path("/proc/self/cgroup")
 _ROOT = Path("/sys/fs/cgroup")

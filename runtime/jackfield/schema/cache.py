@@ -14,8 +14,6 @@ from jackfield.schema import CompiledSchema, SchemaError, compile_schema
 if TYPE_CHECKING:
     from jackfield.manifest import Manifest
 
-__all__ = ["Schemas", "check_schemas"]
-
 
 class Schemas:
     """Compiled schemas of one runtime: a bounded LRU cache."""

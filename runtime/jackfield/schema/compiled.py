@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from jackfield.schema.json_types import Json
     from jackfield.schema.plan import Plan
 
-__all__ = ["MAX_DETAILS", "Checked", "CompiledSchema"]
-
 MAX_DETAILS = 100
 """Limit of faults reported for one value; one more Detail states how many were left out."""
 

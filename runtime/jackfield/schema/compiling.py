@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     Parts = Sequence[Mapping[str, Json]]
 
-__all__ = ["compiled_schema", "plan_for"]
-
 
 def compiled_schema(schema: Mapping[str, Any], noun: str) -> CompiledSchema:
     """Check a schema, then compile what preparing, validating and explaining need."""

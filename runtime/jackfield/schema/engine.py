@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from jackfield.schema.json_types import Node
 
-__all__ = ["MASK", "Validator", "ascii_edges", "check_form", "compile_part", "compile_validator", "for_engine", "matcher", "names_rule"]
-
 Validator = rs.Draft202012Validator
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"

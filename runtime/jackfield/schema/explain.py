@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     Sentence: TypeAlias = Callable[["Explainer", "Fault"], Iterator[Detail]]
 
-__all__ = ["Explainer", "Fault", "is_secret_place"]
-
 
 def is_secret_place(facts: SchemaFacts, value: Json, path: str) -> bool:
     """Return True if any schema that applies to the place or above it marks it as secret, including branches that do not match."""

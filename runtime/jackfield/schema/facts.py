@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from jackfield.schema.json_types import Json, Node
 
-__all__ = ["SchemaFacts", "described", "described_each", "is_sensitive", "types_of"]
-
 _OF_NAMES = SUBSCHEMA_LISTS | SUBSCHEMA_MAPS
 _NO_KINDS: frozenset[str] = frozenset()
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Mapping
 
-__all__ = ["FORMATS", "JUDGED_HERE", "Format"]
-
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 

@@ -8,22 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-__all__ = [
-    "ALL_KINDS",
-    "MAX_DEPTH",
-    "MAX_DIGITS",
-    "TYPES",
-    "Json",
-    "Node",
-    "SchemaError",
-    "first_twins",
-    "is_same",
-    "kind_of",
-    "lookup_key",
-    "type_words",
-    "value_word",
-]
-
 Json: TypeAlias = Any
 """Any JSON value: None, bool, int, float, str, list or dict with string keys."""
 Node: TypeAlias = bool | Mapping[str, Any]

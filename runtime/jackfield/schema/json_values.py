@@ -21,8 +21,6 @@ from jackfield.schema.wording import escaped
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["is_json", "to_json"]
-
 _PLAIN = frozenset({bool, type(None)})
 _SMALL = 1 << 64
 _SURROGATE = re.compile("[\ud800-\udfff]")

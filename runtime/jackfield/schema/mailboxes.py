@@ -14,17 +14,6 @@ from jackfield.schema.wording import quote
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = [
-    "PLAIN",
-    "PLAIN_LIST",
-    "PLAIN_MAILBOX",
-    "email_fault",
-    "idn_email_fault",
-    "mailbox_fault",
-    "mailbox_list_fault",
-    "split_mailboxes",
-]
-
 MAX_LOCAL = 64
 """Maximum characters before the ``@`` (RFC 5321 §4.5.3.1.1)."""
 MAX_ADDRESS = 254

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from jackfield.schema.json_types import Json
 
-__all__ = ["ABSENT", "Items", "Members", "Plan", "read_text", "text_step"]
-
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<rest>(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
 _SPACES = " \t\r\n"
 _LONGEST = MAX_DIGITS + 100

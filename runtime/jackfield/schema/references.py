@@ -13,8 +13,6 @@ from jackfield.json_pointer import child, follow
 from jackfield.schema.json_types import Json, Node, SchemaError
 from jackfield.schema.wording import name_of
 
-__all__ = ["SUBSCHEMA", "SUBSCHEMA_LISTS", "SUBSCHEMA_MAPS", "Outline", "check_references", "in_place"]
-
 SUBSCHEMA = frozenset(
     {"additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames", "then"}
     | {"unevaluatedItems", "unevaluatedProperties"}

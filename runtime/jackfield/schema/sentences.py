@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from jackfield.schema.facts import SchemaFacts
     from jackfield.schema.json_types import Json, Node
 
-__all__ = ["any_of", "explain", "not_this", "one_of_them"]
-
 _SAYS_NOTHING = frozenset({"title", "description", "$comment", "type", "properties", "required"})
 
 

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from jackfield.schema.json_types import Json
 
-__all__ = ["count", "either", "escaped", "listed", "may_quote", "name_of", "one_of", "quote"]
-
 MAX_QUOTED = 60
 """Maximum characters of a value that a message shows."""
 MAX_SHORT = 200

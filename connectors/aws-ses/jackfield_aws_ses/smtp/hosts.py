@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from jackfield_aws import partition_of
 
-__all__ = ["HOST_EXPECTED", "HOST_PATTERN", "region_of"]
-
 _LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 HOST_PATTERN = f"^{_LABEL}(\\.{_LABEL})*$"
 """JSON Schema ``pattern`` for a host name or an IPv4 address (RFC 1123 §2.1; including underscores, which private zones use)."""

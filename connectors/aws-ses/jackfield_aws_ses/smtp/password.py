@@ -6,8 +6,6 @@ import base64
 import hashlib
 import hmac
 
-__all__ = ["smtp_password"]
-
 _VERSION = b"\x04"
 _DATE = "11111111"  # fixed: the password does not expire
 

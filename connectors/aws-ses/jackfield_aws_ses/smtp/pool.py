@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from jackfield.connector import Clock, Deadline
     from jackfield_aws_ses.smtp.session import Session
 
-__all__ = ["IDLE_SECONDS", "KEPT", "MESSAGES", "Pool"]
-
 MESSAGES = 100
 """Maximum number of messages per connection: SES asks for new connections after a fixed number, since its servers are replaced (its
 troubleshooting page)."""

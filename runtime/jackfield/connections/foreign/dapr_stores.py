@@ -13,8 +13,6 @@ from jackfield.connections.foreign.translating import ForeignError
 from jackfield.connections.secrets import read_reference
 from jackfield.connections.vault_kv import read_fields
 
-__all__ = ["STORE_PREFIX", "SecretStore", "built_in_store", "default_store", "is_readable", "open_store"]
-
 STORE_PREFIX = "secretstores."
 _KUBERNETES = "kubernetes"
 """Name of the store that a sidecar in Kubernetes has without a component, and the default of its components."""

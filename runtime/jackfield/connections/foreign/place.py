@@ -15,8 +15,6 @@ from jackfield.hooks import Plugins
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
 
-__all__ = ["Document", "Problem", "Surroundings"]
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Document:

@@ -19,8 +19,6 @@ from jackfield.errors import Detail, InvalidInput, InvalidInvocation
 from jackfield.json_pointer import pointer
 from jackfield.manifest import Manifest
 
-__all__ = ["native_inputs", "native_members"]
-
 _CONNECTION = frozenset({"key", "configVarKey", "fields", "token", "context"})
 _TYPES = frozenset({"value", "complex", "reference", "configvar", "template"})
 _FILES = "files"

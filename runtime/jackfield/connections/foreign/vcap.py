@@ -19,8 +19,6 @@ from jackfield.connections.foreign.place import Document, Problem, Surroundings
 from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
 from jackfield.connections.named_connection import NamedConnection
 
-__all__ = ["FORMAT", "read"]
-
 FORMAT = "vcap"
 _LOG = logging.getLogger("jackfield.connections")
 _USER_PROVIDED = "user-provided"

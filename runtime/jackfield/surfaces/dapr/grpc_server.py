@@ -19,8 +19,6 @@ from jackfield.surfaces.dapr.http_api import MAX_BODY
 from jackfield.surfaces.dapr.payload import from_octets
 from jackfield.surfaces.dapr.wire import WireError
 
-__all__ = ["GrpcServer", "InvokeBinding", "binding_response", "error_status", "metadata_response"]
-
 _NAME, _DATA, _METADATA, _OPERATION = 1, 2, 3, 4
 _UNAUTHENTICATED = 16
 

@@ -12,8 +12,6 @@ from jackfield.surfaces.dapr.api import VERSION, DaprApi
 from jackfield.surfaces.dapr.bindings import BindingError, Request
 from jackfield.surfaces.dapr.payload import from_json
 
-__all__ = ["MAX_BODY", "Answer", "answer", "answer_to_head"]
-
 MAX_BODY = 64 * 1024 * 1024
 """Maximum size of a request body in bytes, as for invocations (docs/reference/invocation.md)."""
 

@@ -19,8 +19,6 @@ from jackfield.surfaces.dapr.api import DaprApi
 from jackfield.surfaces.dapr.http_api import MAX_BODY, Answer
 from jackfield.surfaces.dapr.routes import dapr_route
 
-__all__ = ["HttpServer"]
-
 _BACKLOG = 128
 _AT_ONCE = 1000
 

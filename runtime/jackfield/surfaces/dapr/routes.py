@@ -14,8 +14,6 @@ from jackfield.surfaces.dapr.http_api import Answer, answer, answer_to_head
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-__all__ = ["ReadBody", "Slowly", "dapr_route"]
-
 Slowly: TypeAlias = Callable[[Callable[[], Answer]], Awaitable[Answer]]
 """Runs a step that calls a provider outside the event loop."""
 ReadBody: TypeAlias = "Callable[[Request], Awaitable[bytes]]"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-__all__ = ["WireError", "field", "integer", "members", "text", "texts"]
-
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LAST_SHIFT = 63
 _SIZES = {_FIXED64: 8, _FIXED32: 4}

@@ -10,8 +10,6 @@ from jackfield.connections.foreign import Document
 from jackfield.errors import InvalidInvocation, did_you_mean
 from jackfield.surfaces.workflow.tasks import Task, TaskError, check_targets, tasks_of_do, tasks_of_steps
 
-__all__ = ["Workflow", "find_workflow", "read_workflows"]
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Workflow:

@@ -15,8 +15,6 @@ from jackfield.invocation import Result
 from jackfield.schema.mailboxes import split_mailboxes
 from jackfield.surfaces.workflow.providers import Provider
 
-__all__ = ["SUBJECT", "Delivery", "Invoke", "body", "invocations", "notify", "page", "recipients"]
-
 SUBJECT = "Workflow Notification"
 """Default subject."""
 

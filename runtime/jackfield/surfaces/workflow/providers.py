@@ -13,8 +13,6 @@ from jackfield.errors import InvalidInvocation, UnknownConnection
 if TYPE_CHECKING:
     from jackfield.runtime import Jackfield
 
-__all__ = ["Provider", "Providers"]
-
 _FORMAT = "thand"
 _OPERATION = "notify"
 

@@ -16,8 +16,6 @@ from jackfield.surfaces.workflow.tasks import END, Task
 if TYPE_CHECKING:
     from jackfield.runtime import Jackfield
 
-__all__ = ["Outcome", "Run", "prepare"]
-
 _MOST = 1000
 """Maximum number of tasks in one run, since a ``then`` may loop."""
 

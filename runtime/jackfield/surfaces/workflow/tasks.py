@@ -8,8 +8,6 @@ from typing import Any, Literal
 
 from jackfield.connections.foreign.expression import ExpressionError, check
 
-__all__ = ["END", "Task", "TaskError", "check_targets", "tasks_of_do", "tasks_of_steps"]
-
 END = frozenset({"end", "exit"})
 """Flow directives that end the workflow; ``continue`` goes to the next task."""
 _DIRECTIVES = END | {"continue"}
