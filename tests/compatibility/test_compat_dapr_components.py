@@ -344,7 +344,7 @@ def test_a_fault_names_file_document_and_field(folder: Path, text: str, says: st
 def test_a_placeholder_is_named_as_one(folder: Path, value: str, says: str) -> None:
     """The document's example, pasted as it stands, says that its values are placeholders; none of them is used."""
     write(folder, "a.yaml", component().replace('"AKIDAPR"', value))
-    found = Components(str(folder)).read({})
+    found = Components((str(folder),)).read({})
     assert found.by_name == {}
     assert says in found.problems[0].text
 
@@ -399,7 +399,7 @@ def test_every_document_that_is_passed_over_is_told(folder: Path, name: str, tex
     write(folder, "notes.txt", "kind: Component")
     write(folder, "secrets.json", '{"kind": "x"}')
     write(folder, name, text)
-    found = Components(str(folder)).read({})
+    found = Components((str(folder),)).read({})
     assert set(found.by_name) == {"outbox"}
     (told,) = found.problems
     assert says in told.text

@@ -32,7 +32,7 @@ def components(tmp_path: Path) -> Components:
     folder = tmp_path / "components"
     folder.mkdir()
     (folder / "outbox.yaml").write_text(component(), encoding="utf-8")
-    return Components(str(folder), "billing")
+    return Components((str(folder),), "billing")
 
 
 REQUEST = {"operation": "create", "data": "<p>late</p>", "metadata": {"emailTo": "a@rcpt.test"}}
@@ -53,6 +53,21 @@ def test_bindings_are_served_beside_the_api(tmp_path: Path, aws: FakeAws, compon
         assert dapr.get("/v1.0/actors", dapr_api_token="dapr-token").status == 404
         assert [row["action"] for row in stand.client("read").get("/v1/invocations").json["items"]] == ["sendEmail"]
         assert stand.client("read").get("/v1/connectors").status == 200
+
+
+def test_bindings_without_components_are_told_how_to_be_served(tmp_path: Path) -> None:
+    """A Dapr caller of a server without components learns the option; a connection file in JACKFIELD_CONNECTIONS is no binding."""
+    (tmp_path / "outbox.yaml").write_text(component(), encoding="utf-8")
+    with standing(tmp_path, JACKFIELD_CONNECTIONS=str(tmp_path / "outbox.yaml")) as stand:
+        reply = Client(stand.port).post("/v1.0/bindings/outbox", REQUEST)
+        assert (reply.status, reply.json["detail"]) == (404, _WITHOUT)
+        assert Client(stand.port).get("/v1.1/x").json["detail"] == "no such resource"
+
+
+_WITHOUT = (
+    "no such resource: Dapr's API is served with 'jackfield serve --components DIR'; components that JACKFIELD_CONNECTIONS names are "
+    "connections only"
+)
 
 
 def test_h1_rules_of_the_workspace_bind_dapr_too(tmp_path: Path, aws: FakeAws, components: Components) -> None:
@@ -115,7 +130,7 @@ def test_s2_dapr_needs_a_token_where_others_reach_it(
     components: Components, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
     """Behind a proxy too, the command does not start without ``DAPR_API_TOKEN``, and says how to allow it knowingly."""
-    assert main([*words, "--components", components.folder]) == 2
+    assert main([*words, "--components", *components.folders]) == 2
     error = json.loads(capsys.readouterr().out)["error"]
     assert "anyone who can reach this host" in error["message"]
     assert all(word in error["hint"] for word in ("DAPR_API_TOKEN", "--without-token"))

@@ -2,43 +2,69 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from jackfield.cli import logs
+from jackfield.cli.child_command import run_command, stop_signal
 from jackfield.cli.output import Output
-from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import DAY, duration, port
 from jackfield.errors import InvalidInvocation
 from jackfield.surfaces.shared.web_pages import LOOPBACK
 
 if TYPE_CHECKING:
-    from jackfield.surfaces.dapr import Bindings, Components
+    from jackfield.runtime import Jackfield
+    from jackfield.surfaces.dapr import Bindings, Components, DaprApi
     from jackfield.surfaces.http.protocol import Bounded
 
 _HTTP_PORT, _GRPC_PORT = 3500, 50001
+_USUAL_FOLDER = "~/.dapr/components"
+_UNUSED = (
+    ("-c", "--config"), ("-P", "--app-protocol"), ("-u", "--unix-domain-socket"), ("--log-level",), ("--app-ssl",), ("--metrics-port",),
+    ("--profile-port",), ("--enable-profiling",), ("--enable-api-logging",), ("--enable-app-health-check",), ("--app-health-check-path",),
+    ("--app-health-probe-interval",), ("--app-health-probe-timeout",), ("--app-health-threshold",), ("--app-max-concurrency",),
+    ("--app-channel-address",), ("--dapr-http-max-request-size",), ("--dapr-http-read-buffer-size",), ("--max-body-size",),
+    ("--read-buffer-size",), ("--dapr-internal-grpc-port",), ("--dapr-listen-addresses",), ("--placement-host-address",),
+    ("--scheduler-host-address",), ("--runtime-path",),
+)  # fmt: skip
+"""Options of ``dapr run`` that start scripts give, and that change nothing here."""
 
 
 def _declare(parser: Parser) -> None:
-    parser.add_argument("--components", metavar="DIR", required=True, help="a folder or file of Dapr components")
-    declare_components(parser)
+    parser.takes_command = True
+    parser.epilog = "With '-- COMMAND …' the command runs beside the sidecar, as with 'dapr run', and its exit code is returned."
+    parser.add_argument(
+        "-d", "--resources-path", "--components-path", "--components", metavar="DIR", action="append", default=[], dest="components",
+        help="a folder or file of Dapr components; repeatable (default: ~/.dapr/components if it exists)",
+    )  # fmt: skip
+    declare_components(parser, "-a")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
-    parser.add_argument("--http-port", metavar="PORT", type=port, default=_HTTP_PORT, help="0 = any free port (default 3500)")
-    parser.add_argument("--grpc-port", metavar="PORT", type=port, help="0 = any free port (default 50001; needs the extra dapr)")
+    ports = "0 = any free port (default {}, with a command any free port{})"
+    parser.add_argument(
+        "-H", "--dapr-http-port", "--http-port", metavar="PORT", type=port, dest="http_port", help=ports.format(_HTTP_PORT, "")
+    )
+    parser.add_argument(
+        "-G", "--dapr-grpc-port", "--grpc-port", metavar="PORT", type=port, dest="grpc_port",
+        help=ports.format(_GRPC_PORT, "; needs the extra dapr"),
+    )  # fmt: skip
+    parser.add_argument("-p", "--app-port", metavar="PORT", type=port, help="the command's own port, which it gets as APP_PORT")
     parser.add_argument(
         "--grace", metavar="DURATION", type=duration(DAY), default=5.0, help="time for running requests to finish on shutdown (default 5s)"
     )
+    for flags in _UNUSED:
+        parser.add_argument(*flags, nargs="?", const="true", dest=f"unused{flags[-1]}", help=argparse.SUPPRESS)
 
 
-def declare_components(parser: Parser) -> None:
-    """Add the options that control how components are read."""
-    parser.add_argument("--app-id", metavar="ID", help="the app ID; components scoped to other apps are not loaded (default: APP_ID)")
+def declare_components(parser: Parser, *short: str) -> None:
+    """Add the options that control how components are read; ``short`` are further names of ``--app-id``."""
+    parser.add_argument(
+        *short, "--app-id", metavar="ID", help="the app ID; components scoped to other apps are not loaded (default: APP_ID)"
+    )
     parser.add_argument(
         "--without-token", action="store_true", help="serve the bindings without DAPR_API_TOKEN, to anyone who can reach this host"
     )
@@ -62,28 +88,66 @@ def components_of(arguments: Namespace) -> Components:
     from jackfield.surfaces.dapr import Components
 
     app_id = arguments.app_id if arguments.app_id is not None else os.environ.get("APP_ID", "")
-    return Components(arguments.components, app_id, arguments.compat == "strict")
+    given = arguments.components
+    return Components((given,) if isinstance(given, str) else tuple(given), app_id, arguments.compat == "strict")
+
+
+def _check(arguments: Namespace) -> None:
+    """Fill in the usual folder, and name the options that are not used.
+
+    :raises UsageError: if there are no components.
+    """
+    if not arguments.components and os.path.isdir(os.path.expanduser(_USUAL_FOLDER)):
+        arguments.components = [_USUAL_FOLDER]
+    if not arguments.components:
+        raise UsageError("no folder of components is given", usage=arguments.usage, hint="Name it with --components or --resources-path.")
+    unused = [name.removeprefix("unused") for name, value in vars(arguments).items() if name.startswith("unused") and value is not None]
+    if unused:
+        _say(f"not used: {', '.join(unused)}")
 
 
 def _run(arguments: Namespace, output: Output) -> int:
     from jackfield.access.workspace_access import Caller
     from jackfield.runtime import Jackfield
-    from jackfield.surfaces.dapr import DaprApi, Sidecar
+    from jackfield.surfaces.dapr import DaprApi, Reloading, Sidecar
 
     logs.configure()
     check_token(arguments, local=arguments.host in LOOPBACK)
+    _check(arguments)
     components = components_of(arguments)
     found = read_bindings(components)
     token = os.environ.get("DAPR_API_TOKEN") or None
     workspace = os.environ.get("JACKFIELD_WORKSPACE") or "default"
-    with Jackfield(workspace, connections=[{"connections": dict(found.connections)}]) as jackfield, _stop_signal() as stop:
+    with Jackfield(workspace, connections=[{"connections": dict(found.connections)}]) as jackfield, stop_signal() as stop:
         invoke = partial(jackfield.invoke, caller=Caller(remote=True))
         api = DaprApi(found.by_name, invoke, components.app_id, token, local=arguments.host in LOOPBACK)
-        sidecar = Sidecar(api, arguments.host, arguments.http_port, _grpc_port(arguments), protocol=_protocol())
-        output.line(_ready(sidecar.ports, sorted(found.by_name)))
-        stop.wait()
-        sidecar.stop(arguments.grace)
+        with Sidecar(api, arguments.host, *_ports(arguments), protocol=_protocol(), patience=arguments.grace) as sidecar:
+            Reloading(components, os.environ, found, partial(_apply, jackfield, api), _say).start(api.stopping.is_set)
+            ready = {**dict(zip(("httpPort", "grpcPort"), sidecar.ports, strict=False)), "components": sorted(found.by_name)}
+            if arguments.command:
+                _say(f"ready: {json.dumps(ready)}")  # stdout is the command's
+                return run_command(arguments.command, _variables(arguments, components, sidecar.ports), stop, output.stream)
+            output.line(ready)
+            stop.wait()
     return 0
+
+
+def _apply(jackfield: Jackfield, api: DaprApi, found: Bindings) -> None:
+    """Serve other bindings from now on; connections first, since the bindings name them."""
+    jackfield.connections.known.reread([{"connections": dict(found.connections)}], catalog=jackfield.catalog)
+    api.bindings = found.by_name
+
+
+def _variables(arguments: Namespace, components: Components, ports: tuple[int, ...]) -> dict[str, str | None]:
+    """Return the variables by which the SDKs of a command find the sidecar."""
+    http_port, grpc_port = (*map(str, ports), None)[:2]
+    app_port = str(arguments.app_port) if arguments.app_port is not None else None
+    app = {"APP_ID": components.app_id or None} | ({"APP_PORT": app_port} if app_port else {})
+    return {**app, "DAPR_HTTP_PORT": http_port, "DAPR_GRPC_PORT": grpc_port}
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"jackfield: {text}\n")
 
 
 def _protocol() -> type[Bounded]:
@@ -107,34 +171,23 @@ def read_bindings(components: Components) -> Bindings:
     """
     found = components.read(os.environ)
     for problem in found.problems:
-        sys.stderr.write(f"jackfield: {problem}\n")
+        _say(str(problem))
     components.check(found)
     return found
 
 
-def _grpc_port(arguments: Namespace) -> int | None:
+def _ports(arguments: Namespace) -> tuple[int, int | None]:
+    """Return the ports of HTTP and gRPC; the latter is None if grpcio is not installed, and no port is given for it."""
     from jackfield.surfaces.dapr import has_grpc
 
+    usual = (0, 0) if arguments.command else (_HTTP_PORT, _GRPC_PORT)
+    http_port, grpc_port = (
+        given if given is not None else port for given, port in zip((arguments.http_port, arguments.grpc_port), usual, strict=True)
+    )
     if arguments.grpc_port is not None or has_grpc():
-        return arguments.grpc_port if arguments.grpc_port is not None else _GRPC_PORT
-    sys.stderr.write("jackfield: serving HTTP only; for gRPC, install the extra: jackfield[dapr]\n")
-    return None
-
-
-def _ready(ports: tuple[int, ...], components: list[str]) -> dict[str, object]:
-    return {**dict(zip(("httpPort", "grpcPort"), ports, strict=False)), "components": components}
-
-
-@contextmanager
-def _stop_signal() -> Iterator[threading.Event]:
-    """Provide an event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        return http_port, grpc_port
+    _say("serving HTTP only; for gRPC, install the extra: jackfield[dapr]")
+    return http_port, None
 
 
 VERBS = {"": Verb("Serve Dapr's bindings API for a folder of components.", _declare, _run)}

@@ -27,17 +27,22 @@ class UsageError(InvalidInvocation):
 
 
 class Parser(argparse.ArgumentParser):
-    """Parser of one command. ``flags`` are its options, for completion; the parsed values have ``usage``, for errors found later."""
+    """Parser of one command. ``flags`` are its options, for completion; the parsed values have ``usage``, for errors found later.
+
+    With ``takes_command``, the words after ``--`` are a command of the user, the value ``command``.
+    """
 
     def __init__(self, command: str, description: str) -> None:
         self.flags: dict[str, argparse.Action] = {}
+        self.takes_command = False
         super().__init__(prog=f"jackfield {command}", description=description, allow_abbrev=False)
         self.add_argument("--json", action="store_true", help="print JSON on one line, even on a terminal")
 
     def add_argument(self, *names: Any, **about: Any) -> argparse.Action:
         """Add an argument and remember its options. Numbers are parsed by ``jackfield.cli.quantities``."""
         action = super().add_argument(*names, **about)
-        self.flags.update(dict.fromkeys(action.option_strings, action))
+        if action.help != argparse.SUPPRESS:
+            self.flags.update(dict.fromkeys(action.option_strings, action))
         return action
 
     def read(self, words: Sequence[str]) -> Namespace:
@@ -45,7 +50,13 @@ class Parser(argparse.ArgumentParser):
 
         :raises UsageError: for invalid arguments.
         """
-        found = self.parse_intermixed_args(list(words))
+        mine = list(words)
+        command: list[str] = []
+        if self.takes_command and "--" in mine:
+            place = mine.index("--")
+            mine, command = mine[:place], mine[place + 1 :]
+        found = self.parse_intermixed_args(mine)
+        found.command = command
         found.usage = self.format_usage()
         return found
 

@@ -52,6 +52,11 @@ class Connections:
         self._store: ConnectionTable | None = None
         self.problems = (*loaded.problems, *(_twice(found) for found in self._by_name.values() if len(found) > 1))
 
+    def reread(self, sources: Iterable[Source] | Source, *, catalog: Catalog | None = None) -> None:
+        """Replace the connections of files by those of other sources, all at once. One that is unchanged stays the same object."""
+        found = load(sources, catalog, {}).connections
+        self._by_name = {name: _unchanged(self._by_name.get(name), items) for name, items in found.items()}
+
     @property
     def store(self) -> ConnectionTable | None:
         """Connections in the database; None if there is no database.
@@ -150,6 +155,12 @@ class Connections:
     def _stored_names(self) -> list[tuple[str, str]]:
         store = self.store
         return [(item.name, item.type) for item in store.list(limit=_NEAR)] if store is not None else []
+
+
+def _unchanged(before: tuple[NamedConnection, ...] | None, found: tuple[NamedConnection, ...]) -> tuple[NamedConnection, ...]:
+    if before is not None and [(item.type, item.values) for item in before] == [(item.type, item.values) for item in found]:
+        return before
+    return found
 
 
 def _twice(found: Sequence[NamedConnection]) -> str:

@@ -8,6 +8,7 @@ from jackfield.surfaces.dapr.bindings import Binding, BindingError, Bindings, Re
 from jackfield.surfaces.dapr.folder import read_folder
 from jackfield.surfaces.dapr.http_api import Answer, answer
 from jackfield.surfaces.dapr.loading import Components
+from jackfield.surfaces.dapr.reloading import Reloading
 from jackfield.surfaces.dapr.serving import Sidecar, has_grpc
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Bindings",
     "Components",
     "DaprApi",
+    "Reloading",
     "Request",
     "Sidecar",
     "answer",

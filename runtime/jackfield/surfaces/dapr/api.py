@@ -21,10 +21,13 @@ Invoke = Callable[[Mapping[str, Any]], Result]
 """Signature of ``Jackfield.invoke``."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, repr=False)
 class DaprApi:
-    """Bindings of one application. ``token`` is DAPR_API_TOKEN; None disables authentication. Pages of the web origins in ``origins`` may
-    call. ``local`` means that only this machine is meant to call, so that other names in ``Host`` are refused."""
+    """Bindings of one application; ``bindings`` is replaced as a whole when components are loaded again.
+
+    ``token`` is DAPR_API_TOKEN; None disables authentication. Pages of the web origins in ``origins`` may call. ``local`` means that only
+    this machine is meant to call, so that other names in ``Host`` are refused.
+    """
 
     bindings: Mapping[str, Binding]
     invoke: Invoke

@@ -40,7 +40,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Binding:
-    """One callable component. ``connection`` names the connection that it authenticates with."""
+    """One callable component. ``connection`` names the connection that it authenticates with, ``path`` is the file that defines it."""
 
     name: str
     type: str
@@ -49,6 +49,7 @@ class Binding:
     fields: Mapping[str, str]
     connection: str
     strict: bool = False
+    path: str = ""
 
     def invocation(self, request: Request) -> dict[str, Any]:
         """Convert the request to an invocation.
@@ -145,7 +146,7 @@ def _lacking(item: ReadComponent) -> Iterable[Problem]:
 
 def _binding(item: ReadComponent, stored: NamedConnection, *, strict: bool) -> Binding:
     component = item.component
-    return Binding(component.name, component.type, component.version, item.alias, item.fields, stored.name, strict)
+    return Binding(component.name, component.type, component.version, item.alias, item.fields, stored.name, strict, component.document.path)
 
 
 def _reason(result: Result) -> str:

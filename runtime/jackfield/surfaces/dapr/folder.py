@@ -19,7 +19,7 @@ def read_folder(path: str) -> Iterator[Document | Problem]:
     try:
         names = sorted(os.listdir(path)) if os.path.isdir(path) else [""]
     except OSError as error:
-        yield Problem(f"{path}: it cannot be read: {error.strerror}", fatal=True)
+        yield Problem(f"{path}: it cannot be read: {error.strerror}", fatal=True, path=path)
         return
     for name in names:
         file = os.path.join(path, name) if name else path

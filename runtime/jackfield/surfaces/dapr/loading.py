@@ -16,16 +16,16 @@ __all__ = ["Components"]
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """Folder of components and the application they are loaded for; ``strict`` refuses what Dapr's own code refuses."""
+    """Folders (or files) of components and the application they are loaded for; ``strict`` refuses what Dapr's own code refuses."""
 
-    folder: str
+    folders: tuple[str, ...]
     app_id: str = ""
     strict: bool = False
 
     def read(self, environment: Mapping[str, str]) -> Bindings:
-        """Read the folder's components and their problems."""
+        """Read the components of all folders and their problems."""
         around = Surroundings(Catalog.installed, environment, app_id=self.app_id, strict=self.strict)
-        items = list(read_folder(self.folder))
+        items = [item for folder in self.folders for item in read_folder(folder)]
         found = read_bindings((item for item in items if not isinstance(item, Problem)), around)
         return replace(found, problems=(*(item for item in items if isinstance(item, Problem)), *found.problems))
 

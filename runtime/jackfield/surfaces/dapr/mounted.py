@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
 from jackfield.access.workspace_access import Caller
 from jackfield.surfaces.dapr.api import DaprApi
 from jackfield.surfaces.dapr.http_api import MAX_BODY
+from jackfield.surfaces.dapr.reloading import Reloading
 from jackfield.surfaces.dapr.routes import ReadBody, dapr_route
 from jackfield.surfaces.shared.body import TooLarge, read_body
 from jackfield.surfaces.shared.problem import Problem
@@ -16,10 +18,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import Route
 
+    from jackfield.surfaces.dapr.bindings import Bindings
     from jackfield.surfaces.dapr.loading import Components
     from jackfield.surfaces.shared.server_context import ServerContext
 
 __all__ = ["dapr_routes"]
+
+_LOG = logging.getLogger("jackfield.dapr")
 
 
 def dapr_routes(components: Components, server: ServerContext) -> list[Route]:
@@ -34,9 +39,16 @@ def _api(components: Components, server: ServerContext) -> DaprApi:
     workspace = environment.get("JACKFIELD_WORKSPACE") or "default"
     runtime = server.runtimes.beside(workspace, [{"connections": dict(found.connections)}])
     token, local = environment.get("DAPR_API_TOKEN") or None, server.settings.loopback and not server.settings.behind_proxy
-    return DaprApi(
+    api = DaprApi(
         found.by_name, partial(runtime.invoke, caller=Caller(remote=True)), components.app_id, token, server.settings.origins, local
     )
+
+    def apply(bindings: Bindings) -> None:
+        runtime.connections.known.reread([{"connections": dict(bindings.connections)}], catalog=runtime.catalog)
+        api.bindings = bindings.by_name
+
+    Reloading(components, environment, found, apply, lambda text: _LOG.warning("%s", text)).start(lambda: server.stopping)
+    return api
 
 
 def _read(server: ServerContext, api: DaprApi) -> ReadBody:

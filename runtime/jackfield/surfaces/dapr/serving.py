@@ -25,7 +25,7 @@ def has_grpc() -> bool:
 class Sidecar:
     """HTTP server and, if ``grpc_port`` is given, gRPC server on one host; both run from construction until ``stop``.
 
-    ``protocol`` is uvicorn's HTTP protocol class.
+    ``protocol`` is uvicorn's HTTP protocol class; leaving the context lets running requests finish within ``patience`` seconds.
 
     :raises InvalidInvocation: if gRPC is requested and grpcio is not installed.
     :raises Unavailable: if a port is not available.
@@ -39,8 +39,10 @@ class Sidecar:
         grpc_port: int | None = None,
         *,
         protocol: Any = "auto",
+        patience: float = 5.0,
     ) -> None:
         self.api = api
+        self._patience = patience
         self._servers: list[HttpServer | GrpcServer] = []
         try:
             self._servers.append(_http_server(self.api, host, http_port, protocol))
@@ -66,9 +68,9 @@ class Sidecar:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.stop()
+        self.stop(self._patience)
 
-    def stop(self, patience: float = 5.0) -> None:
+    def stop(self, patience: float) -> None:
         """Report that the sidecar is stopping, refuse new requests, and let running ones finish within ``patience`` seconds."""
         self.api.stopping.set()
         end = time.monotonic() + patience

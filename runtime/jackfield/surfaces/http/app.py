@@ -31,6 +31,7 @@ _MCP = ["Mcp-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name"]
 _ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "X-Request-Id", "Traceparent", *_MCP]
 _EXPOSED = ["Location", "ETag", "Retry-After", "X-Request-Id", "Preference-Applied", "Idempotency-Replayed", "Mcp-Session-Id"]
 _INVOKE = "/v1/invocations"
+_DAPR = "Dapr's API is served with 'jackfield serve --components DIR'; components that JACKFIELD_CONNECTIONS names are connections only"
 _WORDS = {404: "no such resource", 405: "this method is not allowed here"}
 
 
@@ -122,6 +123,8 @@ async def _refuse(request: Request, error: Exception) -> Response:
         return problem(error)
     if isinstance(error, HTTPException):
         text = _WORDS.get(error.status_code, "the request cannot be answered")
+        if error.status_code == 404 and request.url.path.startswith("/v1.0/"):
+            text = f"{text}: {_DAPR}"
         return problem(Problem(error.status_code, text, dict(error.headers or {})))
     if isinstance(error, ClientDisconnect):
         return Response(status_code=400)

@@ -1,0 +1,115 @@
+"""Reloading of components whose files have changed; a file that can no longer be read keeps what it defined before."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
+from jackfield.surfaces.dapr.bindings import Binding, Bindings
+from jackfield.surfaces.dapr.loading import Components
+
+__all__ = ["INTERVAL", "Reloading"]
+
+INTERVAL = 0.5
+"""Seconds between two looks at the folders."""
+
+_Signature: TypeAlias = "dict[str, tuple[int, int, int]]"
+
+
+class Reloading:
+    """Watch on the files of components. ``apply`` takes what is to be served from now on, ``say`` a sentence for the operator.
+
+    A change is read once two looks in a row have seen the same files, so that a file is not read while it is written. Must be polled by
+    one thread.
+    """
+
+    def __init__(
+        self,
+        components: Components,
+        environment: Mapping[str, str],
+        served: Bindings,
+        apply: Callable[[Bindings], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self._components = components
+        self._environment = environment
+        self._served = served
+        self._apply = apply
+        self._say = say
+        self._read = self._seen = _signature(components.folders)
+
+    def start(self, stopping: Callable[[], bool], interval: float = INTERVAL) -> None:
+        """Poll in a daemon thread until ``stopping``."""
+
+        def run() -> None:
+            waiting = threading.Event()
+            while not (waiting.wait(interval) or stopping()):
+                self.poll()
+
+        threading.Thread(target=run, name="dapr-components", daemon=True).start()
+
+    def poll(self) -> None:
+        """Look at the files, and reload the components if they have changed and the change is complete."""
+        before, self._seen = self._seen, _signature(self._components.folders)
+        if self._seen != self._read and self._seen == before:
+            self._read = self._seen
+            self._reload()
+
+    def _reload(self) -> None:
+        found = self._components.read(self._environment)
+        known = {problem.text for problem in self._served.problems}
+        for problem in found.problems:
+            if problem.text not in known:
+                self._say(problem.text)
+        kept = dict(_kept(self._served, found))
+        for name in kept:
+            self._say(f"component '{name}': it is served as it was before the change")
+        connections = {binding.connection: self._served.connections[binding.connection] for binding in kept.values()}
+        merged = Bindings({**kept, **found.by_name}, {**connections, **found.connections}, found.problems)
+        changes = ", ".join(_changes(self._served, merged))
+        self._apply(merged)
+        self._served = merged
+        if changes:
+            self._say(f"the components have been loaded again: {changes}")
+
+
+def _kept(served: Bindings, found: Bindings) -> Iterator[tuple[str, Binding]]:
+    """Yield the bindings that are missing because their file or folder cannot be read, or they are not valid any more."""
+    broken = {problem.path for problem in found.problems if problem.path}
+    for name, binding in served.by_name.items():
+        is_broken = binding.path in broken or os.path.dirname(binding.path) in broken
+        if is_broken and name not in found.by_name and binding.connection not in found.connections:
+            yield name, binding
+
+
+def _changes(before: Bindings, after: Bindings) -> Iterator[str]:
+    for name, binding in after.by_name.items():
+        old = before.by_name.get(name)
+        if old is None:
+            yield f"'{name}' is new"
+        elif old.fields != binding.fields or before.connections[old.connection] != after.connections[binding.connection]:
+            yield f"'{name}' has changed"
+    yield from (f"'{name}' is gone" for name in before.by_name if name not in after.by_name)
+
+
+def _signature(folders: tuple[str, ...]) -> _Signature:
+    """Return what tells one state of the files from another; mounted files are links, which are followed."""
+    found: _Signature = {}
+    for path in (path for folder in folders for path in _files(os.path.expanduser(folder))):
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        found[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
+    return found
+
+
+def _files(folder: str) -> list[str]:
+    try:
+        return [os.path.join(folder, name) for name in os.listdir(folder)]
+    except NotADirectoryError:
+        return [folder]
+    except OSError:
+        return []
