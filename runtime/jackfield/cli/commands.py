@@ -30,7 +30,10 @@ BUILT_IN = {
 }
 """Summary of each built-in command; its module is ``jackfield.cli.<name>``."""
 
-OURS = {"demo": "run the guided tour on a local AWS simulator"}
+OURS = {
+    "convert": "convert other providers' requests and SMTP settings",
+    "demo": "run the guided tour on a local AWS simulator",
+}
 """Summaries of commands in jackfield's other packages, since an entry point cannot carry one."""
 _GROUP = "jackfield.commands"
 

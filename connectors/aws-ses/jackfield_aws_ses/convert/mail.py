@@ -1,0 +1,212 @@
+"""One message under conversion: its inputs, and every difference from the original."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from jackfield.connector import pointer
+from jackfield_aws_ses.compose import MAX_TAGS
+from jackfield_aws_ses.headers import HeaderError, check_header_name, check_header_value, list_unsubscribe_headers
+
+__all__ = ["Mail", "Note", "RefusedError", "each", "mailbox", "mapping", "optional_text", "text"]
+
+_NOT_IN_TAGS = re.compile("[^A-Za-z0-9_-]+")
+_MAX_TAG = 256
+_MAX_LABELS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Sentence about one place of the document; ``path`` is a JSON Pointer."""
+
+    path: str
+    message: str
+
+    def to_json(self) -> dict[str, str]:
+        """Return the note as JSON."""
+        return {"path": self.path, "message": self.message}
+
+
+class RefusedError(ValueError):
+    """Part of a document that cannot be converted."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(path, message)
+        self.note = Note(path, message)
+
+
+class Mail:
+    """Builder of one invocation. ``path`` is the message's place in the document, ``now`` the time of the conversion."""
+
+    def __init__(self, path: str, now: datetime) -> None:
+        self.path = path
+        self.inputs: dict[str, Any] = {}
+        self.differences: list[Note] = []
+        self._now = now
+        self._members: dict[str, Any] = {}
+        self._tags: dict[str, str] = {}
+        self._headers: dict[str, str] = {}
+        self._files: list[dict[str, Any]] = []
+        self._labels: dict[str, str] = {}
+
+    def put(self, name: str, value: Any) -> None:
+        """Set an input, unless the value is missing or blank."""
+        if value not in (None, "", [], {}):
+            self.inputs[name] = value
+
+    def differ(self, path: str, message: str) -> None:
+        """Note a difference."""
+        self.differences.append(Note(path, message))
+
+    def differ_each(self, members: Mapping[str, Any], reasons: Mapping[str, str], path: str) -> None:
+        """Note a difference for each member that has a value and a reason."""
+        for name, reason in reasons.items():
+            if members.get(name) not in (None, "", [], {}):
+                self.differ(f"{path}{pointer(name)}", reason)
+
+    def dry_run(self, path: str) -> None:
+        """Validate and send nothing."""
+        self._members["dryRun"] = True
+        self.differ(path, "is 'dryRun': the message is validated and not sent; there are no events about it")
+
+    def schedule(self, path: str, moment: datetime) -> None:
+        """Send no earlier than ``moment``."""
+        moment = moment.astimezone(UTC)
+        if moment <= self._now:
+            self.differ(path, "is in the past: the message is sent at once")
+            return
+        self._members["notBefore"] = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+        self.differ(path, "is 'notBefore', which only a queued invocation may have: send it with 'Prefer: respond-async', or in a batch")
+
+    def label(self, path: str, name: str, value: object) -> None:
+        """Keep a value for the journal; it is not sent."""
+        if len(self._labels) >= _MAX_LABELS:
+            self.differ(path, f"is left out: an invocation has at most {_MAX_LABELS} labels")
+            return
+        self._labels[name] = value if isinstance(value, str) else str(value)
+        self.differ(path, "is a label of the invocation, which the journal and logs show; SES's events have tags only")
+
+    def tag(self, path: str, name: str, value: str) -> None:
+        """Add a tag of SES; characters that it cannot have become hyphens, and a name that is taken gets a number."""
+        cleaned, content = _clean(name), _clean(value)
+        if not cleaned or not content or len(self._tags) >= MAX_TAGS:
+            why = "it has no letter or digit of ASCII" if not (cleaned and content) else f"a message has at most {MAX_TAGS} tags"
+            self.differ(path, f"is left out: {why}")
+            return
+        free, number = cleaned, 1
+        while free in self._tags:
+            number += 1
+            free = f"{cleaned[: _MAX_TAG - 4]}-{number}"
+        self._tags[free] = content
+        if (cleaned, content) != (name, value):
+            self.differ(path, f"is the tag {free}={content}: tags of SES have letters, digits, '_' and '-' only")
+
+    def header(self, path: str, name: str, value: str) -> None:
+        """Add a header field, or note why it cannot be sent."""
+        key = name.lower()
+        if key == "reply-to" and "replyTo" not in self.inputs:
+            self.put("replyTo", value)
+            return
+        if key == "list-unsubscribe" and _is_list_unsubscribe(value):
+            self.put("listUnsubscribe", value)
+            return
+        if key == "list-unsubscribe-post" and "https:" in self.inputs.get("listUnsubscribe", ""):
+            return  # written with the other
+        try:
+            check_header_value(check_header_name(name), value)
+        except HeaderError as error:
+            self.differ(path, f"is left out: it {error.reason}")
+            return
+        if not value or key in {given.lower() for given in self._headers}:
+            self.differ(path, "is left out: it occurs twice" if value else "is left out: it is empty")
+            return
+        self._headers[name] = value
+
+    def headers(self, fields: Iterable[tuple[str, str, str]]) -> None:
+        """Add header fields, each with its path; ``List-Unsubscribe`` first, since it decides about another."""
+        for path, name, value in sorted(fields, key=lambda field: field[1].lower() != "list-unsubscribe"):
+            self.header(path, name, value)
+
+    def attach(self, path: str, name: str, data: str, content_type: str | None, *, content_id: str | None = None) -> None:
+        """Attach a file; ``data`` is base64."""
+        file = {"data": data, "contentType": content_type} if content_type else {"data": data}
+        self._files.append({"key": name, "value": file})
+        if content_id:
+            self.differ(path, f"is attached, not inline: 'cid:{content_id[:100]}' in the HTML finds nothing; link the picture instead")
+
+    def invocation(self, connection: str | None, region: str | None) -> dict[str, Any]:
+        """Return the invocation."""
+        inputs = {"awsRegion": region, **self.inputs} if region else dict(self.inputs)
+        more = {"tags": self._tags, "headers": self._headers, "attachments": self._files}
+        inputs |= {name: value for name, value in more.items() if value}
+        found: dict[str, Any] = {"connector": "aws-ses", "action": "sendEmail"}
+        if connection:
+            found["connection"] = connection
+        found |= {"inputs": inputs, **self._members}
+        return {**found, "context": {"labels": self._labels}} if self._labels else found
+
+
+def text(value: object, path: str) -> str:
+    """Return a text.
+
+    :raises RefusedError: if it is none.
+    """
+    if not isinstance(value, str):
+        raise RefusedError(path, "must be a string")
+    return value
+
+
+def optional_text(value: object, path: str) -> str | None:
+    """Return a text, or None if it is missing or blank.
+
+    :raises RefusedError: if it is neither.
+    """
+    return None if value is None else text(value, path) or None
+
+
+def mapping(value: object, path: str) -> Mapping[str, Any]:
+    """Return an object; a missing one is empty.
+
+    :raises RefusedError: if it is none.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise RefusedError(path, "must be an object")
+    return value
+
+
+def each(value: object, path: str) -> list[tuple[str, Any]]:
+    """Return the items of a list with their paths; a missing list is empty.
+
+    :raises RefusedError: if it is no list.
+    """
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise RefusedError(path, "must be an array")
+    return [(f"{path}/{index}", item) for index, item in enumerate(value)]
+
+
+def mailbox(address: str, name: str | None) -> str:
+    """Return a mailbox with its display name quoted."""
+    if not name or not name.strip():
+        return address
+    escaped = name.strip().replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}" <{address}>'
+
+
+def _clean(word: str) -> str:
+    return _NOT_IN_TAGS.sub("-", word).strip("-")[:_MAX_TAG]
+
+
+def _is_list_unsubscribe(value: str) -> bool:
+    try:
+        list_unsubscribe_headers(value)
+    except HeaderError:
+        return False
+    return True
