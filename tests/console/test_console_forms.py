@@ -112,7 +112,7 @@ def test_what_the_author_says_is_told() -> None:
 def test_secrets_that_are_kept() -> None:
     """A secret that is there is not asked for again, and what only the runtime sets cannot be typed."""
     schema = {"type": "object", "required": ["key"], "properties": {"key": {"type": "string", "writeOnly": True}, "id": {"type": "string"}}}
-    form = form_schema(schema, kept=["key"], fixed=["id"])["properties"]
+    form = form_schema(schema, stored=["key"], fixed=["id"])["properties"]
     assert (form["key"]["options"]["required"], form["id"]["options"]["kind"]) == (False, "fixed")
     assert "Unchanged" in form["key"]["options"]["placeholder"]
 

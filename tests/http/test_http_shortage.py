@@ -25,7 +25,7 @@ from http_stand import Client, clean, mint, standing
 from jackfield.catalog.index import ActionIndex
 from jackfield.resources import memory
 from jackfield.resources.threads import Threads
-from jackfield.surfaces.http import serve
+from jackfield.surfaces.http import server_process
 from jackfield.surfaces.http.protocol import Bounded
 from jackfield.surfaces.shared import readiness
 
@@ -83,9 +83,9 @@ def test_w2_bodies_fit_into_memory(monkeypatch: pytest.MonkeyPatch, caplog: pyte
     bodies may have no more, and the log says so."""
     mib = 1024**2
     for limit, room, body in ((0, 512, 64), (16_384, 512, 64), (1152, 128, 64), (384, 32, 32), (100, 1, 1)):
-        monkeypatch.setattr(serve, "memory_limit", lambda _processes, limit=limit: limit * mib)
+        monkeypatch.setattr(server_process, "memory_limit", lambda _processes, limit=limit: limit * mib)
         caplog.clear()
-        assert serve.fitted_bodies(512 * mib, 64 * mib, 1) == (room * mib, body * mib)
+        assert server_process.fitted_bodies(512 * mib, 64 * mib, 1) == (room * mib, body * mib)
         assert len(caplog.records) == (body < 64)
 
 

@@ -17,7 +17,7 @@ from http_stand import clean, say, standing
 from jackfield import Jackfield
 from jackfield.cli.main import main
 from jackfield.journal import Entry
-from jackfield.surfaces.mcp import server
+from jackfield.surfaces.mcp import sdk_server
 from mcp_talk import MODES, Lines, call_of, called, local, message, refusal, talked, tool_names, trying
 from plugboard import make_connector, make_echo, plugged
 
@@ -289,9 +289,9 @@ def test_it_needs_no_server(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     missing.mkdir()
     (missing / "orjson.py").write_text("raise ModuleNotFoundError('gone', name='orjson')\n", encoding="utf-8")
-    server = local(tmp_path, paths=[str(missing)])
-    assert not called(server, "execute_action", **say("say", text="x")).is_error
-    refused = called(server, "execute_action", **say("say", text="x", picture={"file": "file_none"}))
+    sdk_server = local(tmp_path, paths=[str(missing)])
+    assert not called(sdk_server, "execute_action", **say("say", text="x")).is_error
+    refused = called(sdk_server, "execute_action", **say("say", text="x", picture={"file": "file_none"}))
     assert refused.structured_content["error"]["code"] == "invalid_input"
 
 
@@ -357,7 +357,7 @@ def test_the_command_runs_in_a_process_of_others(tmp_path: Path, monkeypatch: py
 def test_l40_progress_is_reported_to_who_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """L40: a call with a ``progressToken`` is told that its action runs, until it is answered, and not after that."""
     monkeypatch.setenv("JACKFIELD_CONNECTIONS", "")
-    monkeypatch.setattr(server, "_EVERY", 0.02)
+    monkeypatch.setattr(sdk_server, "_EVERY", 0.02)
     with plugged(*make_echo(tmp_path / "plugs")), ThreadPoolExecutor(1) as threads, Gatekeeper() as gate:
         pipes = Pipes(monkeypatch)
 

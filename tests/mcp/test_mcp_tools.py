@@ -206,7 +206,7 @@ def test_definitions_of_an_output_are_found(tmp_path: Path) -> None:
 
 def test_a_bug_of_ours_is_not_told(server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """What nobody foresaw is an error of the protocol without its words, which go to our log."""
-    from jackfield.surfaces.mcp import server as module
+    from jackfield.surfaces.mcp import sdk_server as module
 
     def broken(*_given: object) -> Any:
         raise RuntimeError("a secret of the runtime")

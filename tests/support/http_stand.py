@@ -25,7 +25,7 @@ from jackfield.clock import Clock
 from jackfield.resources.storage import Storage
 from jackfield.surfaces.dapr import Components
 from jackfield.surfaces.http.app import build_app
-from jackfield.surfaces.http.serve import config
+from jackfield.surfaces.http.server_process import config
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.surfaces.shared.settings import Settings
 from plugboard import make_echo, plugged
@@ -34,7 +34,7 @@ from replies import Reply
 _SERVE = """
 import ast, sys
 from jackfield.cli.logs import configure
-from jackfield.surfaces.http.serve import run
+from jackfield.surfaces.http.server_process import run
 from jackfield.surfaces.shared.settings import Settings
 say = lambda origin: print("jackfield listens on", origin, file=sys.stderr, flush=True)
 sys.exit(run(Settings(**{"port": 0, **ast.literal_eval(sys.argv[1])}), configure, say))

@@ -18,7 +18,7 @@ from jackfield.cli.serve import mounts
 from jackfield.errors import CODES
 from jackfield.invocation import MAX_BYTES
 from jackfield.surfaces.http.app import build_app
-from jackfield.surfaces.http.serve import config
+from jackfield.surfaces.http.server_process import config
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.surfaces.shared.settings import Settings

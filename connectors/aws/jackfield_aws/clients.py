@@ -6,8 +6,8 @@ from typing import Any, NoReturn
 
 from jackfield.connector import ANYWHERE, Detail, InvalidConnection, Minted, OpenContext
 from jackfield_aws.accounts import account_of_key
+from jackfield_aws.client_hooks import watch
 from jackfield_aws.endpoints import service_endpoint
-from jackfield_aws.hooks import watch
 from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import Ambient, ClientSpec, make_client
 

@@ -115,7 +115,7 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
     :raises InvalidConnection: if the endpoint is not a URL or may not be reached, or the machine needs an identity but has none.
     """
     from jackfield_aws.bounded import bound
-    from jackfield_aws.models import find_by_name
+    from jackfield_aws.service_models import find_by_name
 
     if spec.endpoint is not None and not _has_legal_port(spec.endpoint):
         raise _not_made(spec, ValueError())  # botocore would detect it only when sending

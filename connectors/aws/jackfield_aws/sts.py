@@ -24,8 +24,8 @@ from jackfield.connector import (
 )
 from jackfield_aws.answers import principal_in
 from jackfield_aws.arns import role_of_session
+from jackfield_aws.client_hooks import watch
 from jackfield_aws.errors import AWS_ERRORS
-from jackfield_aws.hooks import watch
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import within
 from jackfield_aws.policies import trust_policy

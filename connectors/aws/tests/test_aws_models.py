@@ -9,7 +9,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import UnknownServiceError
 
-from jackfield_aws.models import ServiceModels, find_by_name
+from jackfield_aws.service_models import ServiceModels, find_by_name
 
 KINDS = ("service-2", "endpoint-rule-set-1", "paginators-1")
 

@@ -72,7 +72,7 @@ def _declare(parser: Parser) -> None:
 def _serve(arguments: Namespace, _output: Output) -> int:
     configure()
     try:
-        from jackfield.surfaces.http.serve import check_settings, run
+        from jackfield.surfaces.http.server_process import check_settings, run
         from jackfield.surfaces.shared.settings import Jwt, Settings
     except ImportError as error:
         raise InvalidInvocation(

@@ -11,7 +11,7 @@ from jackfield.connector import Action, Guard, JackfieldError, Sent
 from jackfield.pipe.errors_map import Unmapped, weigh
 from jackfield.schema import compile_schema
 from jackfield.testing.driving import SECRET, Drive, drivable, drive, expected, server_kind
-from jackfield.testing.provider import HANG, RESET, Answer, Script
+from jackfield.testing.loopback_provider import HANG, RESET, Answer, Script
 from jackfield.testing.subject import Rule, Subject
 
 _REFUSALS = {400: None, 401: "unauthenticated", 403: "forbidden", 404: None, 409: None, 422: None, 429: "rate_limited"}

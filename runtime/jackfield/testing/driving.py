@@ -16,7 +16,7 @@ from jackfield.connector.context import entered
 from jackfield.manifest import Manifest
 from jackfield.pipe.errors_map import explained
 from jackfield.schema import compile_schema
-from jackfield.testing.provider import Answer, Provider, Request, Script
+from jackfield.testing.loopback_provider import Answer, Provider, Request, Script
 from jackfield.testing.subject import Subject
 
 SECRET = "conformance-secret-4711"  # noqa: S105 (planted; the rules search for it)

@@ -76,7 +76,7 @@ def editor_of(kind: Kind, values: Mapping[str, Any], *, own_external_id: bool, f
     if fresh or not own_external_id:
         schema = _without_generated(schema, keep=own_external_id or not fresh)
     fixed = [] if own_external_id else _generated(schema)
-    form = form_schema(schema, kept=secret, fixed=fixed)
+    form = form_schema(schema, stored=secret, fixed=fixed)
     shown_values = {key: value for key, value in values.items() if key not in secret}
     sources = kind.manifests[0].key
     return h.div(

@@ -79,8 +79,8 @@ def _found(request: PageRequest) -> Markup:
     narrowed = any(given.get(name) for name in ("text", "type", "status"))
     empty = "No connection matches." if narrowed else _first(request)
     table = rows_table("Connections", ("Name", "Status", "Account", "Type", "Source"), rows, empty=empty)
-    kept = {name: given[name] for name in ("text", "type", "status") if given.get(name)}
-    address = f"/connections?{urlencode({**kept, 'cursor': page_.next_cursor})}" if page_.next_cursor else None
+    filters = {name: given[name] for name in ("text", "type", "status") if given.get(name)}
+    address = f"/connections?{urlencode({**filters, 'cursor': page_.next_cursor})}" if page_.next_cursor else None
     return h.div(table, more(address, "More"))
 
 

@@ -20,11 +20,11 @@ _TYPED = frozenset({"type", "$ref", "anyOf", "oneOf", "enum", "const"})
 _SCALARS = {"string": "text", "integer": "integer", "number": "number"}
 
 
-def form_schema(schema: Schema, *, kept: Collection[str] = (), fixed: Collection[str] = ()) -> dict[str, Any]:
+def form_schema(schema: Schema, *, stored: Collection[str] = (), fixed: Collection[str] = ()) -> dict[str, Any]:
     """Build json-editor's schema of an object. ``kept`` are secrets with a stored value, ``fixed`` members that only the runtime sets."""
     form = _object(schema, schema, 0)
     for name, member in form["properties"].items():
-        if name in kept:
+        if name in stored:
             member["options"]["placeholder"] = "Unchanged. Type to replace it"
             member["options"]["required"] = False
         if name in fixed:

@@ -14,7 +14,7 @@ from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.console.tokens import pattern_lines, rules_shown
-from jackfield.surfaces.shared.guides import missing
+from jackfield.surfaces.shared.action_guides import missing
 from jackfield.surfaces.shared.problem import Problem
 
 _OPERATOR_SWITCHES = (

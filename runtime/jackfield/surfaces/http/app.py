@@ -82,7 +82,7 @@ def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[
         try:
             identity = NOBODY
             if operation.scope is not None:
-                identity = server.identities.kept(request) or await _identified(request, server)
+                identity = server.identities.cached(request) or await _identified(request, server)
                 server.pace(identity)
                 identity.require(operation.scope)
             request.scope["jackfield.workspace"] = identity.workspace

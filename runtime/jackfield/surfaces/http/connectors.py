@@ -14,8 +14,8 @@ from jackfield.catalog.found import Found
 from jackfield.errors import UnknownName
 from jackfield.manifest import ActionManifest, Manifest
 from jackfield.surfaces.http.parameters import flag, limit_of
+from jackfield.surfaces.shared.action_guides import guide, verdict_of
 from jackfield.surfaces.shared.body import decoded, read_body
-from jackfield.surfaces.shared.guides import guide, verdict_of
 from jackfield.surfaces.shared.identity import Identity, storable
 from jackfield.surfaces.shared.json_response import answer, tagged
 from jackfield.surfaces.shared.problem import Problem, of_error

@@ -12,7 +12,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from jackfield.surfaces.mcp.call_context import CallContext
 from jackfield.surfaces.mcp.instructions import instructions
-from jackfield.surfaces.mcp.server import build_server
+from jackfield.surfaces.mcp.sdk_server import build_server
 
 _CALL = "jackfield.call"
 _JSON = (b"content-type", b"application/json")

@@ -26,7 +26,7 @@ from jackfield.invocation.wire import MAX_BYTES
 from jackfield.runtime import Jackfield
 from jackfield.surfaces.mcp.call_context import CallContext
 from jackfield.surfaces.mcp.instructions import instructions
-from jackfield.surfaces.mcp.server import build_server
+from jackfield.surfaces.mcp.sdk_server import build_server
 from jackfield.surfaces.shared.settings import McpTools
 
 _PIECE = 64 * 1024

@@ -75,7 +75,7 @@ class Identities:
         if self._jwts is not None and _is_jwt(text):
             await self._jwts.ready(text)
 
-    def kept(self, request: Request) -> Identity | None:
+    def cached(self, request: Request) -> Identity | None:
         """Return the cached identity of a recently used token, without any look-up."""
         known = self._known.get(bearer(request))
         return known[1] if known is not None and self._clock.monotonic() < known[0] else None

@@ -30,8 +30,8 @@ def problem(error: Problem) -> Response:
 
 def of_error(error: JackfieldError, status: int | None = None) -> Problem:
     """Convert a jackfield error to a problem document with its code, details and hint."""
-    shown = error.to_json("http")
-    members = {name: shown[name] for name in ("code", "details", "hint") if name in shown}
+    document = error.to_json("http")
+    members = {name: document[name] for name in ("code", "details", "hint") if name in document}
     headers = {"Retry-After": str(max(1, round(error.retry_after or 1)))} if error.retryable else None
     return Problem(status or error.http_status, error.message, headers, **members)
 

@@ -13,9 +13,9 @@ from jackfield.errors import Detail, InvalidInput
 from jackfield.management.connections import ManagedConnections
 from jackfield.pipe.call_rules import find_action
 from jackfield.surfaces.mcp.action_tools import Json, annotated, closed, invocation_schema, listing, result_schema
-from jackfield.surfaces.mcp.answers import described
 from jackfield.surfaces.mcp.call_context import CallContext
-from jackfield.surfaces.shared.guides import guide, verdict_of
+from jackfield.surfaces.mcp.tool_results import described
+from jackfield.surfaces.shared.action_guides import guide, verdict_of
 from jackfield.surfaces.shared.searching import found_actions
 
 EXECUTE = "execute_action"

@@ -19,9 +19,9 @@ from jackfield.access import may
 from jackfield.errors import JackfieldError, did_you_mean
 from jackfield.invocation import check_depth, decode
 from jackfield.surfaces.mcp.action_tools import action_tools, invocation_of
-from jackfield.surfaces.mcp.answers import answered, failed
 from jackfield.surfaces.mcp.call_context import CallContext
-from jackfield.surfaces.mcp.discovery import DISCOVERY, EXECUTE, look
+from jackfield.surfaces.mcp.discovery_tools import DISCOVERY, EXECUTE, look
+from jackfield.surfaces.mcp.tool_results import answered, failed
 from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.refusals import refused
 
