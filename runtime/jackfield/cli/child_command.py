@@ -12,8 +12,6 @@ from typing import IO, Any
 
 from jackfield.errors import InvalidInvocation
 
-__all__ = ["run_command", "stop_signal"]
-
 _STOPPING = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
 _KILLED = 128
 """Added by shells to the number of the signal that ended a command."""

@@ -57,6 +57,7 @@ def _document(found: dict[str, Any], form: str) -> Any:
 POLICY = Verb("Print least-privilege policies for the connection, and templates that set them up.", _declare, _run)
 
 _FAILED = 1
+_MEMBERS = ("name", "type", "source", "status", "account", "problem")
 
 
 def _declare_list(parser: Parser) -> None:
@@ -68,7 +69,8 @@ def _declare_list(parser: Parser) -> None:
 def _list(arguments: Namespace, output: Output) -> int:
     with open_jackfield() as jackfield:
         connections = jackfield.connections
-        rows = [_row(item) for item in pages(arguments, lambda cursor, limit: _page(connections, arguments, cursor, limit))]
+        found = pages(arguments, lambda cursor, limit: _page(connections, arguments, cursor, limit))
+        rows = [{name: item[name] for name in _MEMBERS if name in item} for item in found]
         problems, warnings = connections.problems, connections.warnings
     if problems and not rows:
         raise InvalidConnection(
@@ -84,10 +86,6 @@ def _list(arguments: Namespace, output: Output) -> int:
 def _page(connections: ManagedConnections, arguments: Namespace, cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
     found = connections.list(cursor, limit, type=arguments.type, text=arguments.search)
     return list(found.items), found.next_cursor
-
-
-def _row(item: dict[str, Any]) -> dict[str, Any]:
-    return {name: item[name] for name in ("name", "type", "source", "status", "account", "problem") if name in item}
 
 
 def _declare_name(parser: Parser) -> None:

@@ -45,16 +45,13 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
     changes: dict[str, Any] = {
         member: getattr(arguments, name) == "yes" for name, (member, _) in _SWITCHES.items() if getattr(arguments, name) is not None
     }
-    if arguments.allow_references is not None:
-        changes["allowReferences"] = _references(arguments.allow_references)
+    words = arguments.allow_references
+    if words is not None:
+        changes["allowReferences"] = words == ["yes"] if words in (["yes"], ["no"]) else words
     if arguments.retention_days is not None:
         changes["retentionDays"] = arguments.retention_days
     rules = {name: getattr(arguments, name) for name in ("allow", "block") if getattr(arguments, name) is not None}
     return changes | ({"rules": rules} if rules else {})
-
-
-def _references(words: list[str]) -> bool | list[str]:
-    return words == ["yes"] if words in (["yes"], ["no"]) else words
 
 
 def _create(arguments: Namespace, output: Output) -> int:

@@ -123,7 +123,8 @@ def _run(
     context = OpenContext("default", "conformance", subject.connector.key, inputs, {}, found.call, SystemClock(), {}, _TryCache(), guard)
     report = lambda text, fault: found.map_faults.append(f"{text}: {type(fault).__name__}")  # noqa: E731 (one line, used once)
     try:
-        opened = kind.model_validate(_values(schema, url) | {name: _filled(value, url) for name, value in subject.values.items()})
+        given = {name: value.replace("${url}", url) if isinstance(value, str) else value for name, value in subject.values.items()}
+        opened = kind.model_validate(_values(schema, url) | given)
         with entered(found.call):
             if action is None:
                 found.output = list(opened.test(context))
@@ -159,7 +160,3 @@ def _sample(schema: Mapping[str, Any], name: str, url: str) -> Any:
 
 def _is_server(schema: Mapping[str, Any], name: str) -> bool:
     return bool(schema["properties"][name].get("format") == "uri")
-
-
-def _filled(value: Any, url: str) -> Any:
-    return value.replace("${url}", url) if isinstance(value, str) else value

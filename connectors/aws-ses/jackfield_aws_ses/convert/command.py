@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from jackfield import Jackfield
     from jackfield_aws_ses.convert.mail import Mail, Note, RefusedError
 
-__all__ = ["command"]
-
 _REQUESTS = ("sendgrid", "mailgun", "postmark", "resend")
 _SMTP = "smtp"
 _REFUSED = 2

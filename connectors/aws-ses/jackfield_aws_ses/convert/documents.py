@@ -14,8 +14,6 @@ from urllib.parse import parse_qsl
 from jackfield.errors import InvalidInvocation
 from jackfield_aws_ses.convert.smtp import settings_of
 
-__all__ = ["form_document", "json_document", "read", "settings_document"]
-
 STDIN = "-"
 MAX_BYTES = 64 * 1024 * 1024
 _HINT = "Give the body of one request, as the provider's API gets it."

@@ -12,8 +12,6 @@ from jackfield.connector import pointer
 from jackfield_aws_ses.compose import MAX_TAGS
 from jackfield_aws_ses.headers import HeaderError, check_header_name, check_header_value, list_unsubscribe_headers
 
-__all__ = ["Mail", "Note", "RefusedError", "each", "mailbox", "mapping", "optional_text", "text"]
-
 _NOT_IN_TAGS = re.compile("[^A-Za-z0-9_-]+")
 _MAX_TAG = 256
 _MAX_LABELS = 100

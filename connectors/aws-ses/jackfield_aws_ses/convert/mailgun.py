@@ -12,8 +12,6 @@ from jackfield.connector import pointer
 from jackfield_aws_ses.addresses import AddressError, parse_mailboxes
 from jackfield_aws_ses.convert.mail import Mail, RefusedError, mapping, text
 
-__all__ = ["mails"]
-
 _INPUTS = {"to": "to", "cc": "cc", "bcc": "bcc", "from": "sender", "subject": "subject", "text": "text", "html": "html"}
 _ONE = frozenset({"from", "subject", "text", "html"})
 _TEMPLATE = ("template", "t:version", "t:text", "t:variables")

@@ -9,8 +9,6 @@ from typing import Any
 from jackfield.connector import pointer
 from jackfield_aws_ses.convert.mail import Mail, RefusedError, each, mapping, optional_text, text
 
-__all__ = ["mails"]
-
 _INPUTS = {
     "From": "sender", "To": "to", "Cc": "cc", "Bcc": "bcc", "ReplyTo": "replyTo", "Subject": "subject", "TextBody": "text",
     "HtmlBody": "html",

@@ -10,8 +10,6 @@ from typing import Any
 from jackfield.connector import pointer
 from jackfield_aws_ses.convert.mail import Mail, RefusedError, each, mapping, optional_text, text
 
-__all__ = ["mails"]
-
 _TEXTS = {"from": "sender", "subject": "subject", "text": "text", "html": "html"}
 _LISTS = {"to": "to", "cc": "cc", "bcc": "bcc", "reply_to": "replyTo"}
 _LIBRARY = {"replyTo": "reply_to", "scheduledAt": "scheduled_at", "topicId": "topic_id"}

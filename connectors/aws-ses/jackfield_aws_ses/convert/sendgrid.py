@@ -9,8 +9,6 @@ from typing import Any
 from jackfield.connector import pointer
 from jackfield_aws_ses.convert.mail import Mail, RefusedError, each, mailbox, mapping, optional_text, text
 
-__all__ = ["mails"]
-
 _DROPPED = {
     "asm": "is left out: SES keeps its own suppression list; for unsubscribing give 'listUnsubscribe'",
     "batch_id": "is left out: a queued invocation is cancelled by its id",

@@ -10,8 +10,6 @@ from jackfield.connector import pointer
 from jackfield_aws_ses.convert.mail import Note, RefusedError, mapping
 from jackfield_aws_ses.smtp.hosts import region_of
 
-__all__ = ["connection_values", "settings_of"]
-
 _NAMES = {
     "url": ("smtp_url", "mailer_dsn", "mailer_url", "mail_url", "email_url", "url"),
     "service": ("service",),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -69,13 +68,10 @@ def _row(request: PageRequest, entry: AuditEntry) -> tuple[Node, ...]:
         return "unknown", "unknown", h.strong(f"Entry {entry.sequence} {entry.damage}"), "", ""
     about = entry.about
     moment = datetime.fromisoformat(about["at"]).timestamp()
-    return at(moment, request.now), _actor(about["actor"]), h.code(about["event"]), h.code(about["object"]), _details(about.get("details"))
+    details = h.code(json.dumps(about["details"]), class_="small") if about.get("details") else ""
+    return at(moment, request.now), _actor(about["actor"]), h.code(about["event"]), h.code(about["object"]), details
 
 
 def _actor(actor: Mapping[str, str]) -> Node:
     key = ":".join(actor[name] for name in ("kind", "id") if name in actor)
     return [h.strong(actor["name"]), h.br(), h.code(key, class_="small")] if "name" in actor else h.code(key)
-
-
-def _details(details: Mapping[str, Any] | None) -> Node:
-    return h.code(json.dumps(details), class_="small") if details else ""

@@ -133,14 +133,10 @@ def _documentation(address: object) -> Markup | None:
 
 def _actions(manifest: Manifest) -> Markup:
     rows = [
-        (h.a(action.title, href=f"/connectors/{manifest.key}/actions/{action.key}"), h.code(action.key), badge(action.effect), _first(action.description))
+        (h.a(action.title, href=f"/connectors/{manifest.key}/actions/{action.key}"), h.code(action.key), badge(action.effect), action.description.partition("\n")[0])
         for action in manifest.actions.values()
     ]  # fmt: skip
     return rows_table("Actions", ("Action", "Key", "Effect", "Description"), rows, empty="This connector has no actions.")
-
-
-def _first(text: str) -> str:
-    return text.partition("\n")[0]
 
 
 def _types(request: PageRequest, manifest: Manifest) -> list[Markup]:

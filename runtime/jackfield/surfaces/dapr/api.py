@@ -12,8 +12,6 @@ from jackfield.invocation import Result
 from jackfield.surfaces.dapr.bindings import Binding, BindingError, Request
 from jackfield.surfaces.shared.web_pages import page_fault
 
-__all__ = ["VERSION", "DaprApi", "Invoke"]
-
 VERSION = "1.16.0-jackfield"
 """Sidecar version reported in metadata: the Dapr API level implemented here."""
 

@@ -14,8 +14,6 @@ from jackfield.connections.named_connection import NamedConnection
 from jackfield.invocation import Result
 from jackfield.surfaces.dapr.payload import PayloadError
 
-__all__ = ["Binding", "BindingError", "Bindings", "Payload", "Request", "read_bindings"]
-
 Payload = Callable[[tuple[str, ...], bool], "str | Mapping[str, Any]"]
 """Reads a request's data, given the allowed members of an object and whether to read strictly."""
 

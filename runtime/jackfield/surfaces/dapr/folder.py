@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from jackfield.connections.documents import DocumentError, read_text, split_documents
 from jackfield.connections.foreign import Document, Problem, recognise
 
-__all__ = ["read_folder"]
-
 _SUFFIXES = (".yaml", ".yml")
 
 

@@ -11,8 +11,6 @@ from jackfield.errors import Detail, InvalidConnection
 from jackfield.surfaces.dapr.bindings import Bindings, read_bindings
 from jackfield.surfaces.dapr.folder import read_folder
 
-__all__ = ["Components"]
-
 
 @dataclass(frozen=True, slots=True)
 class Components:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from jackfield.surfaces.dapr.loading import Components
     from jackfield.surfaces.shared.server_context import ServerContext
 
-__all__ = ["dapr_routes"]
-
 _LOG = logging.getLogger("jackfield.dapr")
 
 

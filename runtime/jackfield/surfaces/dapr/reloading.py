@@ -10,8 +10,6 @@ from typing import TypeAlias
 from jackfield.surfaces.dapr.bindings import Binding, Bindings
 from jackfield.surfaces.dapr.loading import Components
 
-__all__ = ["INTERVAL", "Reloading"]
-
 INTERVAL = 0.5
 """Seconds between two looks at the folders."""
 

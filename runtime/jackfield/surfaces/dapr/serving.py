@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from jackfield.surfaces.dapr.grpc_server import GrpcServer
     from jackfield.surfaces.dapr.http_server import HttpServer
 
-__all__ = ["Sidecar", "has_grpc"]
-
 
 def has_grpc() -> bool:
     """Return whether the extra ``dapr`` is installed, which gRPC needs."""
