@@ -58,9 +58,10 @@ def test_calls_keep_to_the_rate_of_the_account(tmp_path: Path, database: str) ->
 
 
 def test_a_single_call_reads_no_limits(tmp_path: Path) -> None:
-    """Callers of single calls need no limits, and neither does a dry run or a retry."""
+    """Callers of single calls need no limits, however much a call counts, and neither does a dry run or a retry."""
     provider = Provider(Limits(per_second=1))
-    with runtime(tmp_path, scripted(Script(THROTTLED, THROTTLED, THROTTLED, "done"), budget=budget(provider))) as board:
+    script = Script(THROTTLED, THROTTLED, THROTTLED, "done")
+    with runtime(tmp_path, scripted(script, budget=budget(provider), cost=lambda _inputs: 50)) as board:
         many(board, 5, dryRun=True)
         assert board.ask().status == "succeeded"
     assert provider.asked == 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DAY = 86_400.0
 """Seconds over which providers count a daily quota."""
 FREE = 3
-"""Calls per second that are neither paced nor make the limits be read: a caller of single calls needs no limits."""
+"""Cost per second that is neither paced nor makes the limits be read, nor does a single call: who makes single calls needs no limits."""
 READ_EVERY = 300.0
 """Seconds for which the limits that were read are used."""
 _READ_USED_UP_EVERY = 30.0
@@ -147,7 +147,7 @@ class PaceState:
         used_up = self.is_used_up(cost)
         age = READ_EVERY if self.known else _READ_UNKNOWN_EVERY
         due = self.read_at is None or now - self.read_at >= (_READ_USED_UP_EVERY if used_up else age)
-        if due and (used_up or self.known or self.refused or self._recent(now) + cost > FREE):
+        if due and (used_up or self.known or self.refused or (self._recent(now) and self._recent(now) + cost > FREE)):
             if now >= self.reading_until:
                 self.reading_until = now + _READING
                 return Grant("read")
