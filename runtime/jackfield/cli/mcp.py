@@ -35,7 +35,7 @@ def _run(arguments: Namespace, _output: Output) -> int:
 def _serve(arguments: Namespace) -> None:
     with open_jackfield() as jackfield:
         try:
-            from jackfield.surfaces.mcp import serve_stdio
+            from jackfield.surfaces.mcp.stdio import serve_stdio
         except ImportError as error:
             raise InvalidInvocation(
                 f"MCP needs the extra 'mcp': the package '{error.name}' is not installed", hint="pip install 'jackfield[mcp]'"

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from jackfield.errors import Unavailable
 from jackfield.invocation import Result, check_values
 from jackfield.runtime import Jackfield
+from jackfield.surfaces.mcp.call_context import CallContext
 from jackfield.surfaces.shared.body import LARGE, crowded, read_body, take_room
 from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.disconnect import cancelling
@@ -126,8 +127,6 @@ class _Call:
 
     async def answered(self, exchange: Exchange, body: bytes) -> Answer:
         """Let the SDK answer the request. A large one is handled entirely in a thread, so as not to block the event loop."""
-        from jackfield.surfaces.mcp import CallContext
-
         server, origin = self._server, str(self._request.base_url).rstrip("/")
         call = CallContext(
             self._runtime, self._identity.caller, server.search, self._run, server.briefly, server.settings.mcp_tools, origin
