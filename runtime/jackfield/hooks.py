@@ -11,12 +11,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jackfield.fork import at_fork
-
-if TYPE_CHECKING:
-    from jackfield.invocation import Invocation, Meta
+from jackfield.invocation import Invocation, Meta
 
 __all__ = ["HOOKS", "Plugins", "hookimpl"]
 

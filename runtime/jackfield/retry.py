@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 from jackfield.errors import JackfieldError, RateLimited, Sent
-
-if TYPE_CHECKING:
-    from jackfield.manifest import Effect
+from jackfield.manifest import Effect
 
 __all__ = ["BASE", "CAP", "TRIES", "Backoff", "Tries", "may_repeat"]
 

@@ -10,15 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from jackfield.clock import iso
+from jackfield.clock import Clock, iso
+from jackfield.database import Database, Row, Transaction
 from jackfield.database.faults import UniqueViolation
 from jackfield.errors import Detail, InvalidInvocation, Unavailable
-
-if TYPE_CHECKING:
-    from jackfield.clock import Clock
-    from jackfield.database import Database, Row, Transaction
 
 __all__ = ["LIBRARY", "Actor", "Audit", "AuditEntry", "ChainState"]
 

@@ -9,18 +9,16 @@ import logging
 import secrets
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
+from typing import Any, Literal, NoReturn, cast
 
 from jackfield.access.audit import LIBRARY, Actor, Audit
 from jackfield.access.rules import SCOPES, Decision, Request, Rules, Scope, decide
 from jackfield.access.settings import Settings, read_settings
 from jackfield.clock import Clock, iso
+from jackfield.database import Database, Row, Transaction
 from jackfield.database.stored_values import nearest_time, parsed, possible_time
 from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
 from jackfield.invocation import new_invocation_id
-
-if TYPE_CHECKING:
-    from jackfield.database import Database, Row, Transaction
 
 __all__ = ["COLUMNS", "NewToken", "Token", "Tokens", "UnknownToken", "digest", "is_well_formed", "new_text", "read_token"]
 

@@ -7,17 +7,15 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jackfield.access.audit import LIBRARY, Actor, Audit
 from jackfield.access.rules import Rules
 from jackfield.access.settings import Settings, changed_settings, read_settings
 from jackfield.clock import Clock, iso
+from jackfield.database import Database, Row, Vault
 from jackfield.database.stored_values import possible_time
 from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
-
-if TYPE_CHECKING:
-    from jackfield.database import Database, Row, Vault
 
 __all__ = ["DEFAULT", "UnknownWorkspace", "Workspace", "WorkspaceExists", "Workspaces", "check_name", "require"]
 

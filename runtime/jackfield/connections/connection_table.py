@@ -7,7 +7,7 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from jackfield.clock import Clock
 from jackfield.connections import external_ids
@@ -15,17 +15,13 @@ from jackfield.connections.connection_rows import COLUMNS, ConnectionRow, Draft,
 from jackfield.connections.connection_seals import binding, check_seal, opened_secret, rebound, sealed_place, sealed_whole, stored_secrets
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, STORE, NamedConnection
-from jackfield.database import Database, SealBroken, Transaction, UniqueViolation, Vault
+from jackfield.database import Database, Row, SealBroken, Transaction, UniqueViolation, Vault
 from jackfield.database.bounded_cache import BoundedCache
 from jackfield.database.faults import damaged_settings
 from jackfield.database.stored_values import parsed_object
 from jackfield.errors import Detail, InvalidConnection, JackfieldError, UnknownConnection
 from jackfield.fork import at_fork
 from jackfield.hints import NextStep
-
-if TYPE_CHECKING:
-    from jackfield.connections.named_connection import NamedConnection
-    from jackfield.database import Database, Row
 
 __all__ = ["ConnectionTable", "FileTests", "NameTaken", "NotStored", "VersionConflict", "conflict", "taken"]
 

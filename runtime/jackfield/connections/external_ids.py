@@ -9,13 +9,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jackfield.database import Transaction
+from jackfield.database import Database, Transaction
 from jackfield.errors import Detail, InvalidConnection
-
-if TYPE_CHECKING:
-    from jackfield.database import Database
 
 __all__ = ["claim", "digest_of", "generate", "generated_fields", "refuse_foreign_ids", "release"]
 

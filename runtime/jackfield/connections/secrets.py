@@ -9,16 +9,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from jackfield.clock import Clock, SystemClock
+from jackfield.connections.reference_rules import ReferenceRules
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.fork import at_fork
 from jackfield.hooks import Plugins
 from jackfield.json_pointer import child
-
-if TYPE_CHECKING:
-    from jackfield.connections.reference_rules import ReferenceRules
 
 __all__ = ["LIFE", "LIMIT", "SecretCache", "Secrets", "read_reference", "reference_paths", "references"]
 

@@ -14,15 +14,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jackfield.clock import within
+from jackfield.database import Database, Transaction
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.journal import process
 from jackfield.journal import statements as sql
-
-if TYPE_CHECKING:
-    from jackfield.database import Database, Transaction
 
 __all__ = ["LEASE", "RENEWED", "Instance"]
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.faults import SealBroken
 from jackfield.database.stored_values import parsed_object
 from jackfield.errors import InvalidInvocation
 from jackfield.journal import statements as sql
-
-if TYPE_CHECKING:
-    from jackfield.database import Database, Row, Transaction, Vault
 
 __all__ = ["AFTER_CURSOR", "FILTERS", "FROM_FLOOR", "PAGE_BYTES", "Scan", "condition", "fits", "floor", "indexed"]
 

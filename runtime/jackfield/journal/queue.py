@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from jackfield.clock import Clock
+from jackfield.database import Database, Transaction
 from jackfield.journal import statements as sql
 from jackfield.journal.instance import Instance
-
-if TYPE_CHECKING:
-    from jackfield.clock import Clock
-    from jackfield.database import Database, Transaction
 
 __all__ = ["Claimed", "Queue"]
 

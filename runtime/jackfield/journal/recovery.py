@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from jackfield.clock import Clock
+from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.errors import Internal
 from jackfield.invocation import Result
 from jackfield.journal import process
@@ -22,10 +24,6 @@ from jackfield.journal import statements as sql
 from jackfield.journal.abandoned import expired, given_up, left_behind, tries_left
 from jackfield.journal.entry import Entry, read_entry
 from jackfield.journal.instance import LEASE, Instance
-
-if TYPE_CHECKING:
-    from jackfield.clock import Clock
-    from jackfield.database import Database, Row, Transaction, Vault
 
 __all__ = ["DELIVERIES", "Recovery"]
 

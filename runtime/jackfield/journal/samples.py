@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from jackfield.database import Database
 from jackfield.database.stored_values import LATEST
-
-if TYPE_CHECKING:
-    from jackfield.database import Database
 
 __all__ = ["Sample", "open_counts", "samples"]
 

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jackfield.errors import InvalidInput, InvalidInvocation, UnknownName
 from jackfield.invocation import Invocation
+from jackfield.manifest import Manifest
+from jackfield.pipe.admit import Admitted
 from jackfield.pipe.check import check
-
-if TYPE_CHECKING:
-    from jackfield.manifest import Manifest
-    from jackfield.pipe.admit import Admitted
-    from jackfield.schema.cache import Schemas
+from jackfield.schema.cache import Schemas
 
 __all__ = ["checked", "parsed"]
 

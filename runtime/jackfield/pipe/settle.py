@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from jackfield.catalog import Catalog
+from jackfield.connections.connection_lookup import Connections
 from jackfield.errors import Detail, InDoubt, InvalidOutput, JackfieldError, Provider
-from jackfield.invocation import Meta, Result
-
-if TYPE_CHECKING:
-    from jackfield.catalog import Catalog
-    from jackfield.connections.connection_lookup import Connections
-    from jackfield.invocation import Invocation, Meta
-    from jackfield.manifest import ActionManifest
-    from jackfield.redaction.redactor import Redactor
-    from jackfield.schema.cache import Schemas
+from jackfield.invocation import Invocation, Meta, Result
+from jackfield.manifest import ActionManifest
+from jackfield.redaction.redactor import Redactor
+from jackfield.schema.cache import Schemas
 
 __all__ = ["check_output", "covering", "failed", "mask_names", "masked_error", "masked_output", "stored_secrets", "succeeded"]
 

@@ -6,20 +6,18 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jackfield.catalog import Catalog, entry_points
 from jackfield.clock import Clock, SystemClock
 from jackfield.connector.guard import Guard
 from jackfield.fork import at_fork
+from jackfield.invocation import Result
+from jackfield.journal import Claimed
 from jackfield.journal.instance import Instance
 from jackfield.journal.recovery import Recovery
 from jackfield.resources.storage import Storage
 from jackfield.runtime import Jackfield
-
-if TYPE_CHECKING:
-    from jackfield.invocation import Result
-    from jackfield.journal import Claimed
 
 __all__ = ["RuntimePool"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jackfield.access.audit import Audit
 from jackfield.access.settings import Settings
@@ -14,14 +14,11 @@ from jackfield.clock import SystemClock
 from jackfield.connections.connection_rows import COLUMNS as CONNECTION_COLUMNS
 from jackfield.connections.connection_rows import ConnectionRow
 from jackfield.connections.connection_seals import check_seal, opened_secret, stored_secrets
-from jackfield.database import DatabaseUnfit, DataKeyDamaged, Row
+from jackfield.database import Database, DatabaseUnfit, DataKeyDamaged, Row, Vault
 from jackfield.database.stored_values import parsed_object
 from jackfield.errors import Internal
 from jackfield.journal.entry import COLUMNS as ENTRY_COLUMNS
 from jackfield.journal.entry import read_entry
-
-if TYPE_CHECKING:
-    from jackfield.database import Database, Vault
 
 __all__ = ["Contents"]
 
