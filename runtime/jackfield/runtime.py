@@ -132,7 +132,7 @@ class Jackfield:
             self._workers.shutdown(wait=True)
         if self._journal is not None:
             with within_seconds(_OUTSTANDING_WAIT):
-                self._journal.settle_owed()
+                self._journal.record_owed()
         if self._owns_storage:
             self.storage.close()
 
@@ -206,7 +206,11 @@ class Jackfield:
 
                     self.storage.require(self.workspace)
                     journal = Journal(
-                        self.storage.database, self.storage.vault, self.workspace, self.clock, kept=lambda: self.access.settings.retention
+                        self.storage.database,
+                        self.storage.vault,
+                        self.workspace,
+                        self.clock,
+                        retention=lambda: self.access.settings.retention,
                     )
                     journal.recover()
                     journal.watch()
@@ -228,9 +232,9 @@ class Jackfield:
         for that many seconds. Another thread may set ``cancelled``: then nothing more is sent. ``caller`` is recorded in the journal and
         checked against the rules. ``named`` is called with the invocation's id before the run begins.
         """
-        trace = RunState(cancelled or self._never_cancelled, caller, wait=wait)
-        named(trace.meta.invocation_id)
-        return drive(self._pipeline.run(invocation, trace), self.clock, self._loop)
+        state = RunState(cancelled or self._never_cancelled, caller, wait=wait)
+        named(state.meta.invocation_id)
+        return drive(self._pipeline.run(invocation, state), self.clock, self._loop)
 
     async def ainvoke(
         self,
@@ -244,8 +248,8 @@ class Jackfield:
 
         If the caller is cancelled, a request not yet sent is cancelled too; one already sent runs to its end.
         """
-        trace = RunState(cancelled, caller, wait=wait)
-        return await self._shielded(self._started(self._pipeline.run(invocation, trace)), trace)
+        state = RunState(cancelled, caller, wait=wait)
+        return await self._shielded(self._started(self._pipeline.run(invocation, state)), state)
 
     def begin(
         self,
@@ -257,20 +261,20 @@ class Jackfield:
         named: Callable[[str], None] = lambda _identifier: None,
     ) -> asyncio.Task[Result]:
         """Run one invocation as a separate task, which goes on if a waiting caller is cancelled. ``named`` is called first, with its id."""
-        trace = RunState(cancelled, caller, wait=wait)
-        named(trace.meta.invocation_id)
-        return self._started(self._pipeline.run(invocation, trace))
+        state = RunState(cancelled, caller, wait=wait)
+        named(state.meta.invocation_id)
+        return self._started(self._pipeline.run(invocation, state))
 
     def enqueue(self, invocation: Mapping[str, Any] | str | bytes, *, caller: Caller = LIBRARY) -> Result | str:
         """Queue an invocation for the workers. Return its id once it is on disk, or the Result that its idempotency key replays.
 
         :raises JackfieldError: if it is refused at once (unknown action, invalid inputs, key in use).
         """
-        trace = RunState(None, caller, wait=False)
+        state = RunState(None, caller, wait=False)
         try:
-            return drive(self._pipeline.enqueue(invocation, trace), self.clock, self._loop)
+            return drive(self._pipeline.enqueue(invocation, state), self.clock, self._loop)
         except JackfieldError as error:
-            raise masked_error(error, trace.redactor) from None
+            raise masked_error(error, state.redactor) from None
 
     async def arun(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue."""
@@ -279,8 +283,8 @@ class Jackfield:
         import asyncio
 
         caller = await asyncio.to_thread(lambda: self.access.queued_by(stored))  # with the caller's current rights
-        trace = RunState(None, caller, wait=False, claimed=claimed)
-        return await self._shielded(self._started(self._pipeline.run(stored["invocation"], trace)), trace)
+        state = RunState(None, caller, wait=False, claimed=claimed)
+        return await self._shielded(self._started(self._pipeline.run(stored["invocation"], state)), state)
 
     def cancel(self, identifier: str) -> bool:
         """Cancel an invocation that has not been sent, whether queued or running. Return False if it is too late.
@@ -324,7 +328,7 @@ class Jackfield:
             import asyncio
 
             with within_seconds(_OUTSTANDING_WAIT):
-                await asyncio.to_thread(self._journal.settle_owed)
+                await asyncio.to_thread(self._journal.record_owed)
         return len(left)
 
     def _started(self, steps: Steps[Result]) -> asyncio.Task[Result]:
@@ -336,13 +340,13 @@ class Jackfield:
         return task
 
     @staticmethod
-    async def _shielded(task: asyncio.Task[Result], trace: RunState) -> Result:
+    async def _shielded(task: asyncio.Task[Result], state: RunState) -> Result:
         import asyncio
 
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            trace.cancelled.set()
+            state.cancelled.set()
             raise
 
     def show(self, name: str) -> dict[str, Any]:

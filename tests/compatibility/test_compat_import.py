@@ -120,7 +120,7 @@ def test_a_document_from_afar_reads_nothing_of_the_host(kept: Shell, sample: str
     text = texts[sample] if sample in texts else (SAMPLES / sample).read_text()
     with Jackfield() as jackfield:
         try:
-            rows = jackfield.connections.import_document(text, test=False, giver=Provenance("remote"))
+            rows = jackfield.connections.import_document(text, test=False, provenance=Provenance("remote"))
         except InvalidConnection:
             rows = []
         kept_values = [jackfield.connections.known.find(row["name"]).values for row in rows if row["result"] == "added"]

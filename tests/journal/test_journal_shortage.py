@@ -44,15 +44,15 @@ def aws() -> Iterator[FakeAws]:
 def short(monkeypatch: pytest.MonkeyPatch) -> list[Result]:
     """The first two attempts to record an outcome that was begun fail for want of memory; the Results that it happened to."""
     happened: list[Result] = []
-    whole = Journal.settling
+    whole = Journal.finishing
 
-    def settling(self: Journal, identifier: str, result: Result, log: Sequence[Any], *rest: Any, **more: Any) -> Any:
+    def finishing(self: Journal, identifier: str, result: Result, log: Sequence[Any], *rest: Any, **more: Any) -> Any:
         if len(happened) < 2:
             happened.append(result)
             raise MemoryError
         return whole(self, identifier, result, log, *rest, **more)
 
-    monkeypatch.setattr(Journal, "settling", settling)
+    monkeypatch.setattr(Journal, "finishing", finishing)
     return happened
 
 
@@ -80,7 +80,7 @@ def test_f1_a_queued_write_that_cannot_be_recorded_is_sent_once(
         for _ in range(400):
             if not (await asyncio.to_thread(journal.find, identifier)).is_open:
                 break
-            await asyncio.to_thread(journal.settle_owed)
+            await asyncio.to_thread(journal.record_owed)
             await asyncio.sleep(0.05)
         await workers.stop(5.0)
         return (await asyncio.to_thread(journal.find, identifier)).status
@@ -99,7 +99,7 @@ def test_f3_an_answered_write_that_cannot_be_recorded_is_answered(aws: FakeAws, 
         journal = jackfield.journal
         assert journal is not None
         for _ in range(3):
-            journal.settle_owed()
+            journal.record_owed()
         assert journal.find(result.meta.invocation_id).status == "succeeded"
         assert jackfield.invoke(mail("order-1")).meta.replayed
     assert short
@@ -180,7 +180,7 @@ def test_no_owed_outcome_is_lost_to_an_error(database_url: str) -> None:
         instance.owe(first)
         instance.owe(lambda _transaction: recorded.append("second"))
         for _ in range(4):
-            instance.settle_owed()
+            instance.record_owed()
         assert recorded == ["second", "first"]
         assert not instance.owes
 
@@ -202,7 +202,7 @@ def test_an_outcome_that_cannot_even_be_kept_at_once_leaves_no_run_open(
         journal = jackfield.journal
         assert journal is not None
         for _ in range(3):
-            journal.settle_owed()
+            journal.record_owed()
         held = journal.held("order-1")
         assert held is not None
         assert held.status == "succeeded"

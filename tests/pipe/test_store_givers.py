@@ -25,8 +25,8 @@ def test_remote_references(managed_jackfield: Jackfield, monkeypatch: pytest.Mon
     monkeypatch.setenv("HOST_SECRET", "of the host")
     refers = {"token": {"$env": "HOST_SECRET"}, "greeting": {"$file": "/etc/hostname"}}
     for refused in (
-        lambda: managed_jackfield.connections.add("hall", "echo/token", refers, giver=REMOTE, test=False),
-        lambda: managed_jackfield.connections.test_draft("echo/token", refers, giver=REMOTE),
+        lambda: managed_jackfield.connections.add("hall", "echo/token", refers, provenance=REMOTE, test=False),
+        lambda: managed_jackfield.connections.test_draft("echo/token", refers, provenance=REMOTE),
         lambda: managed_jackfield.connections.check("echo/token", refers, REMOTE),
     ):
         with pytest.raises(InvalidConnection, match="may not use secret references") as caught:
@@ -42,9 +42,9 @@ def test_remote_edits_do_not_inherit(managed_jackfield: Jackfield, monkeypatch: 
     managed_jackfield.connections.add("mine", "echo/token", {"token": {"$env": "HOST_SECRET"}})
     for values in ({"greeting": "x"}, {"token": "***"}, {"token": {"$env": "HOST_SECRET"}}):
         with pytest.raises(InvalidConnection) as caught:
-            managed_jackfield.connections.replace("mine", values, giver=REMOTE)
+            managed_jackfield.connections.replace("mine", values, provenance=REMOTE)
         assert paths(caught.value) == ["/token"]
-    assert managed_jackfield.connections.replace("mine", {"token": "own"}, giver=REMOTE)["status"] == "ok"
+    assert managed_jackfield.connections.replace("mine", {"token": "own"}, provenance=REMOTE)["status"] == "ok"
 
 
 def test_what_is_kept_is_judged_again(open_runtime: Callable[..., Jackfield], database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +53,7 @@ def test_what_is_kept_is_judged_again(open_runtime: Callable[..., Jackfield], da
     jackfield = open_runtime()
     refers = {"token": {"$env": "HOST_SECRET"}}
     set_workspace(database_url, allowReferences=True)
-    jackfield.connections.add("hall", "echo/token", refers, giver=REMOTE)
+    jackfield.connections.add("hall", "echo/token", refers, provenance=REMOTE)
     assert say(jackfield, "hall").status == "succeeded"
     set_workspace(database_url, allowReferences=False)
     error = say(jackfield, "hall").error
@@ -72,11 +72,11 @@ def test_s4_a_tenant_reads_what_its_patterns_fit(
     monkeypatch.setenv("OTHER_TOKEN", "of another one")
     jackfield = open_runtime()
     set_workspace(database_url, allowReferences=["env:ACME_*", "env:JACKFIELD_*"])
-    jackfield.connections.add("hall", "echo/token", {"token": {"$env": "ACME_TOKEN"}}, giver=REMOTE)
+    jackfield.connections.add("hall", "echo/token", {"token": {"$env": "ACME_TOKEN"}}, provenance=REMOTE)
     assert say(jackfield, "hall").status == "succeeded"
     for name in ("OTHER_TOKEN", "JACKFIELD_MASTER_KEY", "JACKFIELD_HOME"):
         with pytest.raises(InvalidConnection, match="may not use secret references") as caught:
-            jackfield.connections.add("more", "echo/token", {"token": {"$env": name}}, giver=REMOTE, test=False)
+            jackfield.connections.add("more", "echo/token", {"token": {"$env": name}}, provenance=REMOTE, test=False)
         assert paths(caught.value) == ["/token"]
     set_workspace(database_url, allowReferences=["env:OTHER_*"])
     assert say(jackfield, "hall").error.code == "invalid_connection"
@@ -94,11 +94,11 @@ def test_the_hosts_identity(managed_jackfield: Jackfield, database_url: str, typ
     """A connection made over HTTP may not sign in as the host, tested or not, unless the workspace is allowed to."""
     for test in (True, False):
         with pytest.raises(InvalidConnection, match="may not use the identity of the host") as caught:
-            managed_jackfield.connections.add("host", type_, values, giver=REMOTE, test=test)
+            managed_jackfield.connections.add("host", type_, values, provenance=REMOTE, test=test)
         assert paths(caught.value) == [expected]
     managed_jackfield.connections.add("mine", type_, values, test=False)
     set_workspace(database_url, allowAmbient=True)
-    assert managed_jackfield.connections.add("host", type_, values, giver=REMOTE, test=False)["status"] == "untested"
+    assert managed_jackfield.connections.add("host", type_, values, provenance=REMOTE, test=False)["status"] == "untested"
     set_workspace(database_url)
     call = {"connector": "aws-ses", "action": "listIdentities", "connection": "host", "inputs": {"awsRegion": "eu-west-1"}, "dryRun": True}
     error = managed_jackfield.invoke(call).error
@@ -129,16 +129,18 @@ def test_remote_ones_are_made(managed_jackfield: Jackfield, database_url: str) -
     """Over HTTP an External ID cannot be chosen, unless the operator allows it; the one that was made may be sent back."""
     chosen = {**ROLE, "externalId": "of another customer"}
     with pytest.raises(InvalidConnection, match="cannot be chosen") as caught:
-        managed_jackfield.connections.add("one", "aws/awsAssumeRole", {**chosen, "externalId": "chosen"}, giver=REMOTE, test=False)
+        managed_jackfield.connections.add("one", "aws/awsAssumeRole", {**chosen, "externalId": "chosen"}, provenance=REMOTE, test=False)
     assert paths(caught.value) == ["/externalId"]
-    made = managed_jackfield.connections.add("one", "aws/awsAssumeRole", ROLE, giver=REMOTE, test=False)["values"]
+    made = managed_jackfield.connections.add("one", "aws/awsAssumeRole", ROLE, provenance=REMOTE, test=False)["values"]
     sent_back = {**made, "region": "eu-west-1"}
-    assert managed_jackfield.connections.replace("one", sent_back, giver=REMOTE, test=False)["values"]["externalId"] == made["externalId"]
+    assert (
+        managed_jackfield.connections.replace("one", sent_back, provenance=REMOTE, test=False)["values"]["externalId"] == made["externalId"]
+    )
     with pytest.raises(InvalidConnection):
-        managed_jackfield.connections.replace("one", {**sent_back, "externalId": "chosen"}, giver=REMOTE, test=False)
+        managed_jackfield.connections.replace("one", {**sent_back, "externalId": "chosen"}, provenance=REMOTE, test=False)
     allowed = Provenance("remote", own_external_id=True)
     assert (
-        managed_jackfield.connections.add("two", "aws/awsAssumeRole", {**ROLE, "externalId": "chosen"}, giver=allowed, test=False)[
+        managed_jackfield.connections.add("two", "aws/awsAssumeRole", {**ROLE, "externalId": "chosen"}, provenance=allowed, test=False)[
             "version"
         ]
         == 1

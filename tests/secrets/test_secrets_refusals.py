@@ -79,7 +79,7 @@ def test_s10_management_masks_it_too(jackfield: Jackfield) -> None:
     """A connection that is refused when it is added does not quote its secret either."""
     values = {**KEYS, "secretAccessKey": "wJalrXUtnFEMI", "region": "wJalrXUtnFEMI"}
     with pytest.raises(InvalidConnection) as caught:
-        jackfield.connections.add("hall", "aws/apiKeySecret", values, test=False, giver=Provenance())
+        jackfield.connections.add("hall", "aws/apiKeySecret", values, test=False, provenance=Provenance())
     assert "wJalrXUtnFEMI" not in json.dumps(caught.value.to_json())
 
 

@@ -161,7 +161,7 @@ class Audit:
             values["before"] = _read_cursor(cursor)
         further = "".join(f" AND {condition}" for condition in wanted)
         statement = f"SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace{further} ORDER BY sequence DESC LIMIT :limit"
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             rows = transaction.execute(statement, values)
         found = [_read(row) for row in rows[:limit]]
         return found, str(found[-1].sequence) if len(rows) > limit else None
@@ -188,14 +188,14 @@ class Audit:
         return ChainState(count, f"{count}:{last}", _end_fault(count, last, before, self._head(), known))
 
     def _head(self) -> tuple[int, str]:
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             row = transaction.find(_HEAD, {"workspace": self._workspace})
         return (row.sequence, row.digest) if row is not None else _NONE
 
     def _rows(self) -> Iterator[Row]:
         after = _LOWEST
         while True:
-            with self._database.read(settled=False) as transaction:
+            with self._database.read(flush=False) as transaction:
                 rows = transaction.execute(_OLDEST_FIRST, {"workspace": self._workspace, "after": after, "limit": _BATCH})
             yield from rows
             if len(rows) < _BATCH:

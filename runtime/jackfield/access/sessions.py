@@ -73,7 +73,7 @@ class Sessions:
     def find(self, secret: str, *, touch: bool = True) -> Session | None:
         """Return the session of this secret; None if it is unknown or over. ``touch`` counts the request as a person's."""
         now = self._clock.time()
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             row = transaction.find(_FIND, self._of(secret))
         if row is None or row.expires_at <= now or row.seen_at <= now - IDLE:
             return None

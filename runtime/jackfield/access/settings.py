@@ -13,7 +13,7 @@ from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 __all__ = ["RETENTION_DAYS", "Settings", "changed_settings", "read_settings"]
 
 RETENTION_DAYS = 30
-"""Default retention of settled invocations in days."""
+"""Default retention of finished invocations in days."""
 _LONGEST = 3650
 _REFERENCE = re.compile(r"\*|file:(?:[/~]|[A-Za-z]:).{0,999}|(?!file:)[A-Za-z][A-Za-z0-9]{0,99}:.{1,1000}")
 
@@ -37,7 +37,7 @@ class Settings:
 
     @property
     def retention(self) -> float:
-        """Retention of settled invocations in seconds."""
+        """Retention of finished invocations in seconds."""
         return self.retention_days * 86_400.0
 
     @classmethod

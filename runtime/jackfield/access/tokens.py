@@ -208,7 +208,7 @@ class Tokens:
         if cursor is not None:
             where, values = " AND (created_at < :at OR (created_at = :at AND id < :id))", {**values, **_read_cursor(cursor)}
         statement = f"SELECT {COLUMNS} FROM tokens WHERE workspace = :workspace{where} ORDER BY created_at DESC, id DESC LIMIT :limit"
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             rows = transaction.execute(statement, values)
         found = [read_token(row) for row in rows[:limit]]
         return found, f"{rows[limit - 1].created_at!r}~{rows[limit - 1].id}" if len(rows) > limit else None
@@ -218,7 +218,7 @@ class Tokens:
 
         :raises UnknownToken: if the workspace has none.
         """
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             return self._found(transaction, identifier)
 
     def standing(self, identifier: str) -> tuple[Token, str | None]:
@@ -246,7 +246,7 @@ class Tokens:
 
         :raises UnknownToken: if the workspace has none with this id.
         """
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             token = self._found(transaction, identifier)
             row = transaction.find("SELECT settings FROM workspaces WHERE name = :workspace", {"workspace": self._workspace})
         reason = _reason(token, self._clock.time())
@@ -266,7 +266,7 @@ class Tokens:
             _LOG.info("a token was refused: its form or checksum is wrong")
             return None
         wanted = digest(text)
-        with database.read(settled=False) as transaction:
+        with database.read(flush=False) as transaction:
             row = transaction.find(_BY_DIGEST, {"digest": wanted})
         if row is None or not hmac.compare_digest(row.digest, wanted):
             _LOG.warning("a token was refused: there is no such token")

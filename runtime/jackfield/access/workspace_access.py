@@ -96,16 +96,16 @@ class WorkspaceAccess:
             self._workspaces = Workspaces(self._storage.database, self._storage.vault, self._clock)
         return self._workspaces
 
-    def queued_by(self, kept: Mapping[str, Any]) -> Caller:
-        """Return the caller of a queued invocation with their current rights; ``kept`` is the output of ``Caller.to_json``.
+    def queued_by(self, stored: Mapping[str, Any]) -> Caller:
+        """Return the caller of a queued invocation with their current rights; ``stored`` is the output of ``Caller.to_json``.
 
         A JWT, or a console session opened by a link, is valid only at the time of the request; for those, only the scope and the
         workspace's rules are checked again.
         """
         from jackfield.access import Tokens, UnknownToken
 
-        caller = Caller(kept["caller"], kept.get("scope"), remote=kept.get("remote", False))
-        identifier = kept.get("token")
+        caller = Caller(stored["caller"], stored.get("scope"), remote=stored.get("remote", False))
+        identifier = stored.get("token")
         if identifier is None:
             return caller
         try:

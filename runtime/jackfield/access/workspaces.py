@@ -24,9 +24,9 @@ DEFAULT = "default"
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 """Valid names; the platform's own id of its customer usually qualifies."""
 _OWN = re.compile(r"[A-Za-z0-9]")
-_KEPT_FOR = 5.0
+_CACHED_FOR = 5.0
 """Seconds for which a process may use settings that another process has changed."""
-_MOST_KEPT = 1000
+_MOST_CACHED = 1000
 _TRIES = 100
 _HINT = "'jackfield workspaces list' shows them; 'jackfield workspaces create' makes one."
 
@@ -69,7 +69,7 @@ class Workspaces:
         self._vault = vault
         self._clock = clock
         self._actor = actor
-        self._kept: BoundedCache[str, tuple[Settings | None, float]] = BoundedCache(_MOST_KEPT)
+        self._cache: BoundedCache[str, tuple[Settings | None, float]] = BoundedCache(_MOST_CACHED)
 
     def acting_as(self, actor: Actor) -> Workspaces:
         """Return a copy whose changes the audit log attributes to ``actor``."""
@@ -100,7 +100,7 @@ class Workspaces:
 
     def list(self, *, after: str = "", limit: int = 1000) -> list[Workspace]:
         """List up to ``limit`` workspaces by name, beginning after the name ``after``."""
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             rows = transaction.execute(
                 "SELECT name, created_at, settings FROM workspaces WHERE name > :after ORDER BY name LIMIT :limit",
                 {"after": after, "limit": limit},
@@ -117,7 +117,7 @@ class Workspaces:
         :raises UnknownWorkspace: if there is none.
         :raises Unavailable: if its settings cannot be read.
         """
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             row = transaction.find("SELECT name, created_at, settings FROM workspaces WHERE name = :name", {"name": name})
         if row is None and name != DEFAULT:
             self._keep(name, None)
@@ -131,12 +131,12 @@ class Workspaces:
 
         :raises UnknownWorkspace: if there is none with this name.
         """
-        kept = self._kept.get(name)
-        if kept is None or self._clock.monotonic() >= kept[1]:
+        cached = self._cache.get(name)
+        if cached is None or self._clock.monotonic() >= cached[1]:
             return self.find(name).settings
-        if kept[0] is None:
+        if cached[0] is None:
             raise UnknownWorkspace(f"there is no workspace '{name[:100]}'", hint=_HINT)
-        return kept[0]
+        return cached[0]
 
     def set(self, name: str, changes: Mapping[str, Any]) -> Workspace:
         """Change the named settings (names as in JSON) and leave the others, even if they are changed concurrently.
@@ -174,7 +174,7 @@ class Workspaces:
         return Audit(self._database, name, self._clock, self._actor)
 
     def _keep(self, name: str, settings: Settings | None) -> None:
-        self._kept.put(name, (settings, self._clock.monotonic() + _KEPT_FOR))
+        self._cache.put(name, (settings, self._clock.monotonic() + _CACHED_FOR))
 
 
 def check_name(name: str, path: str = "") -> None:
@@ -203,7 +203,7 @@ def require(database: Database, name: str) -> None:
 
 
 def _unknown(database: Database, name: str) -> UnknownWorkspace:
-    with database.read(settled=False) as transaction:
+    with database.read(flush=False) as transaction:
         names = [row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name LIMIT 1000")]
     tail = did_you_mean(name, [*names, DEFAULT])
     return UnknownWorkspace(f"there is no workspace '{name[:100]}'{tail}", hint=_HINT)

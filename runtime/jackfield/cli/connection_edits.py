@@ -37,12 +37,12 @@ def _declare_add(parser: Parser) -> None:
 def _add(arguments: Namespace, output: Output) -> int:
     with open_jackfield() as jackfield:
         if arguments.values is None:
-            values, giver = _asked(jackfield, arguments), _provenance(".")
+            values, provenance = _asked(jackfield, arguments), _provenance(".")
         else:
-            values, giver = _from_file(arguments.values)
+            values, provenance = _from_file(arguments.values)
         tested = not arguments.no_test
         connections = jackfield.connections.acting_as(actor())
-        output.value(connections.add(arguments.name, arguments.type, values, test=tested, force=arguments.force, giver=giver))
+        output.value(connections.add(arguments.name, arguments.type, values, test=tested, force=arguments.force, provenance=provenance))
     return 0
 
 
@@ -55,9 +55,9 @@ def _declare_replace(parser: Parser) -> None:
 
 def _replace(arguments: Namespace, output: Output) -> int:
     with open_jackfield() as jackfield:
-        values, giver = _from_file(arguments.values)
+        values, provenance = _from_file(arguments.values)
         found = jackfield.connections.acting_as(actor()).replace(
-            arguments.name, values, arguments.version, test=not arguments.no_test, force=arguments.force, giver=giver
+            arguments.name, values, arguments.version, test=not arguments.no_test, force=arguments.force, provenance=provenance
         )
         output.value(found)
     return 0

@@ -31,7 +31,7 @@ def _journal(arguments: Namespace, storage: Storage) -> Journal:
 
     workspace = selected_workspace(arguments, storage)
     access = WorkspaceAccess(storage, workspace, SystemClock())
-    journal = Journal(storage.database, storage.vault, workspace, SystemClock(), kept=lambda: access.settings.retention)
+    journal = Journal(storage.database, storage.vault, workspace, SystemClock(), retention=lambda: access.settings.retention)
     journal.recover()
     return journal
 

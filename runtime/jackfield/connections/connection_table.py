@@ -116,13 +116,13 @@ class ConnectionTable:
             return None
         found = self._cache.get(name)
         if found is None or (found.id, found.version) != (row.id, row.version):
-            with self._database.read(settled=False) as transaction:
+            with self._database.read(flush=False) as transaction:
                 found = self._read(transaction, name)
         return found
 
     def show(self, name: str) -> ConnectionRow | None:
         """Return the connection called ``name`` without its secrets; this needs no key."""
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             row = transaction.find(_READ, self._named(name))
         return ConnectionRow.from_row(row) if row is not None else None
 
@@ -139,13 +139,13 @@ class ConnectionTable:
         found = text.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_") if text else None
         wanted = [_LIST, *(["type = :type"] if type is not None else ()), *([_TEXT] if found is not None else ())]
         values = {"workspace": self.workspace, "after": after, "type": type, "text": f"%{found}%", "limit": limit}
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             rows = transaction.execute(f"{' AND '.join(wanted)} ORDER BY name LIMIT :limit", values)
         return [ConnectionRow.from_row(row) for row in rows]
 
     def names(self, types: Iterable[str], limit: int) -> Sequence[str]:
         """Return the names of up to ``limit`` connections of each of ``types``."""
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             rows = [
                 row
                 for type_ in types
@@ -161,7 +161,7 @@ class ConnectionTable:
 
         :raises Unavailable: if the workspace's settings cannot be read.
         """
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             row = transaction.find("SELECT settings FROM workspaces WHERE name = :workspace", {"workspace": self.workspace})
         try:
             return HostAccess.from_settings(row.settings if row is not None else None)
@@ -198,7 +198,7 @@ class ConnectionTable:
         :raises InvalidConnection: as ``add`` does.
         """
         parts = draft.parts()
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             found = transaction.find(_FIND, self._named(name))
         if found is None:
             raise _gone(name)
@@ -402,7 +402,7 @@ class FileTests:
         if not wanted:
             return {}
         try:
-            with self._database.read(settled=False) as transaction:
+            with self._database.read(flush=False) as transaction:
                 rows = {row.name: row for row in transaction.execute(_ALL, {"workspace": self._workspace})}
             return {
                 name: _outcome(row) for name, row in rows.items() if name in wanted and row.fingerprint == self._fingerprint(wanted[name])

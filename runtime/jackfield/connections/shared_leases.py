@@ -115,7 +115,7 @@ class SharedLeases:
         return minted
 
     def _read(self, key: str) -> Row | None:
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_SELECT, {**self._key, "lease": key})
         return rows[0] if rows else None
 

@@ -21,7 +21,7 @@ from jackfield.database.faults import CommitInDoubt, Contended, Trouble, late, u
 from jackfield.database.transaction import Transaction
 from jackfield.errors import JackfieldError, Unavailable
 
-__all__ = ["Batches", "Done", "SpoiledError", "UndoneError", "Unit", "fail", "run_apart", "settle"]
+__all__ = ["Batches", "Done", "SpoiledError", "UndoneError", "Unit", "complete", "fail", "run_apart"]
 
 Done = Callable[[Any, Exception | None], None]
 
@@ -43,7 +43,7 @@ class Unit:
     a lock; ``waits`` marks a deferred unit that no commit has taken yet.
     """
 
-    __slots__ = ("done", "error", "gate", "settled", "unit", "until", "value", "waits")
+    __slots__ = ("completed", "done", "error", "gate", "unit", "until", "value", "waits")
 
     def __init__(self, unit: Callable[[Transaction], Any], until: float, done: Done | None = None) -> None:
         self.unit = unit
@@ -52,7 +52,7 @@ class Unit:
         self.gate: threading.Lock | None = None
         self.value: Any = None
         self.error: Exception | None = None
-        self.settled = False
+        self.completed = False
         self.waits = False
 
     def run(self, transaction: Transaction) -> None:
@@ -95,12 +95,12 @@ def fail(items: list[Unit], fault: Exception) -> None:
         item.fail(fault)
 
 
-def settle(batch: list[Unit]) -> None:
+def complete(batch: list[Unit]) -> None:
     """Report the outcome to each unit's waiting thread or callback."""
     for item in batch:
-        if item.settled:
+        if item.completed:
             continue
-        item.settled = True
+        item.completed = True
         if item.gate is not None:
             item.gate.release()
         elif item.done is not None:
@@ -137,7 +137,7 @@ class Batches:
         self._waiting: deque[Unit] = deque()  # threads wait for them at gates
         self._submitted: deque[Unit] = deque()  # submitted by event loops, no thread waits
         self._deferred: deque[Unit] = deque()  # no caller waits: they join the next commit
-        self._unsettled = 0  # unsettled units in ``_deferred`` or taken from it
+        self._incomplete = 0  # incomplete units in ``_deferred`` or taken from it
         self._due = threading.Event()
         self._flusher: threading.Thread | None = None
         self._led = False
@@ -157,7 +157,7 @@ class Batches:
                 self._waiting.append(item)
         if item.gate is not None:
             self._wait(item, item.gate)
-        if not item.settled:
+        if not item.completed:
             self._lead(item)
         if item.error is not None:
             raise item.error
@@ -194,17 +194,17 @@ class Batches:
 
         def finished(value: object, error: Exception | None) -> None:
             with self._mutex:
-                self._unsettled -= 1
+                self._incomplete -= 1
             done(value, error)
 
         item = Unit(unit, self._until(), finished)
 
         def cancel() -> bool:
             with self._mutex:
-                queued = item.waits and not item.settled
+                queued = item.waits and not item.completed
                 if queued:
-                    item.settled = True  # stays in the queue: searching takes longer than skipping it
-                    self._unsettled -= 1
+                    item.completed = True  # stays in the queue: searching takes longer than skipping it
+                    self._incomplete -= 1
             return queued
 
         with self._mutex:
@@ -213,7 +213,7 @@ class Batches:
                 flusher = threading.Thread(target=self._flush_when_due, name="jackfield-flusher", daemon=True)
                 flusher.start()  # raises if the system has no thread left
                 self._flusher = flusher
-            self._unsettled += 1
+            self._incomplete += 1
             item.waits = True
             self._deferred.append(item)
             self._due.set()
@@ -226,7 +226,7 @@ class Batches:
 
     def flush(self) -> None:
         """Wait until all units deferred before are committed."""
-        if not self._unsettled or self._closed:
+        if not self._incomplete or self._closed:
             return
         with self._mutex:
             until = max((item.until for item in self._deferred), default=self._until())
@@ -265,7 +265,7 @@ class Batches:
         return time.monotonic() + patience(self._longest)
 
     def _wait(self, item: Unit, gate: threading.Lock) -> None:
-        """Wait until ``item`` is settled or its turn to lead has come.
+        """Wait until ``item`` is completed or its turn to lead has come.
 
         :raises Unavailable: if its deadline passes while it is queued.
         """
@@ -276,10 +276,10 @@ class Batches:
             if not came and not left:
                 came = gate.acquire()  # it is in a commit under way, or leads now
         except BaseException:  # Ctrl-C while another thread leads: pass on a turn given to this one
-            if not self._leave(item) and not item.settled:
+            if not self._leave(item) and not item.completed:
                 if not came:
                     _acquire_despite_interrupts(gate)
-                if not item.settled:
+                if not item.completed:
                     self._pass_on()
             raise
         if left:
@@ -290,7 +290,7 @@ class Batches:
         with self._mutex:
             queued = item in self._waiting
             if queued:
-                item.settled = True  # first, in case this thread is interrupted here: then no thread waits for the unit
+                item.completed = True  # first, in case this thread is interrupted here: then no thread waits for the unit
                 self._waiting.remove(item)
         return queued
 
@@ -303,7 +303,7 @@ class Batches:
             try:
                 self._pass_on()
             finally:
-                settle(batch)
+                complete(batch)
 
     def _write(self) -> None:
         while True:
@@ -320,7 +320,7 @@ class Batches:
                     ended = self._closed and not self._submitted and not self._waiting
                 if not ended:
                     self._pass_on()
-                settle(batch)
+                complete(batch)
             if ended:
                 return
 
@@ -332,7 +332,7 @@ class Batches:
                 return
             while self._waiting:
                 item = self._waiting.popleft()
-                if item.gate is not None and not item.settled:
+                if item.gate is not None and not item.completed:
                     item.gate.release()
                     return
             self._led = False
@@ -350,26 +350,26 @@ class Batches:
             while self._deferred and len(batch) < self._limit - 1:
                 item = self._deferred.popleft()
                 item.waits = False
-                if not item.settled:
+                if not item.completed:
                     batch.append(item)
             if own is not None:
                 batch.append(own)
             for queue in (self._waiting,) if own is not None else (self._submitted, self._waiting):
                 while queue and len(batch) < self._limit:
-                    if not queue[0].settled:
+                    if not queue[0].completed:
                         batch.append(queue[0])
                     queue.popleft()
 
     def _take_late(self, batch: list[Unit]) -> None:
         now = time.monotonic()
         for queue in (self._deferred, self._submitted, self._waiting):
-            due = [item for item in queue if item.until <= now and not item.settled]
+            due = [item for item in queue if item.until <= now and not item.completed]
             for item in due:
                 item.waits = False
             batch += due
-            kept = [item for item in queue if item.until > now]
+            waiting = [item for item in queue if item.until > now]
             queue.clear()
-            queue.extend(kept)
+            queue.extend(waiting)
 
     def _commit(self, batch: list[Unit], own: Unit | None) -> None:
         again: list[Unit] = []

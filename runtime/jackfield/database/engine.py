@@ -136,10 +136,10 @@ class Database:
         return current is not None and current.mode is not Mode.READ
 
     @contextmanager
-    def read(self, *, settled: bool = True) -> Iterator[Transaction]:
+    def read(self, *, flush: bool = True) -> Iterator[Transaction]:
         """Open a transaction that reads a snapshot, or join this thread's current transaction.
 
-        A new transaction sees this process's deferred units, because they are committed first; pass ``settled=False`` to skip that wait
+        A new transaction sees this process's deferred units, because they are committed first; pass ``flush=False`` to skip that wait
         when reading other tables.
 
         :raises Unavailable: if the database cannot be read.
@@ -149,7 +149,7 @@ class Database:
         if outer is not None:
             yield outer
             return
-        if settled:
+        if flush:
             process.batches.flush()
         with process.begin(Mode.READ) as transaction:
             yield transaction

@@ -103,12 +103,12 @@ class Vault:
 
         :raises WrongMasterKey: if it does not.
         """
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             _verify(transaction, self._master)
 
     def damaged_keys(self) -> Iterator[DataKeyDamaged]:
         """Try every data key and yield an error for each that cannot be unwrapped."""
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             rows = transaction.execute(f"SELECT {_COLUMNS} FROM data_keys ORDER BY workspace, key_id")
         for row in rows:
             try:
@@ -127,7 +127,7 @@ class Vault:
         :raises WrongMasterKey: if a data key was wrapped by another master key; nothing was changed.
         """
         master = self._master if new_master is None else new_master.with_others(self._master)
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             _verify(transaction, master)
         self._master = master
         count = self._rewrap(master)
@@ -146,7 +146,7 @@ class Vault:
         return known
 
     def _load(self, workspace: str) -> _WorkspaceKeys | None:
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             return self._all(transaction, workspace)
 
     def _create(self, workspace: str) -> _WorkspaceKeys:
@@ -186,7 +186,7 @@ class Vault:
 
     def _read(self, workspace: str, key_id: str) -> _DataKey:
         uncertain = self._database.writing  # do not cache what the surrounding transaction may yet roll back
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             rows = transaction.execute(f"SELECT {_COLUMNS} FROM data_keys WHERE workspace = :workspace", {"workspace": workspace})
         row = next((row for row in rows if row.key_id == key_id), None)
         if row is None:

@@ -1,4 +1,4 @@
-"""Results of invocations that their own process did not settle: lost with it, given up, not begun in time, or resolved by a person."""
+"""Results of invocations that their own process did not finish: lost with it, given up, not begun in time, or resolved by a person."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["expired", "given_up", "left_behind", "resolved", "tries_left"]
 
 
 def left_behind(entry: Entry) -> Result:
-    """Settle a run whose process has lost its lease: a ``write`` is in doubt, since it may have been sent; all others have failed."""
+    """Judge a run whose process has lost its lease: a ``write`` is in doubt, since it may have been sent; all others have failed."""
     if entry.effect == "write" and not entry.dry_run:
         doubt = InDoubt(
             f"'{entry.action}' may have taken effect: the process that ran it ended, or lost the journal, before it could tell",

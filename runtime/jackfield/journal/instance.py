@@ -89,7 +89,7 @@ class Instance:
         """True if units are outstanding until the database is available again."""
         return bool(self._owed)
 
-    def settle_owed(self) -> None:
+    def record_owed(self) -> None:
         """Try to record the outstanding units; those that fail stay outstanding."""
         for _ in range(len(self._owed)):
             try:
@@ -121,7 +121,7 @@ class Instance:
         self._renewed_at, self._registered = now, True
         try:
             with within(RENEWED):
-                self.settle_owed()
+                self.record_owed()
                 if self._look is not None:
                     self._look()
         except _SHORTAGES as error:

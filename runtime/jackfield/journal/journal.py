@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["DOUBT_KEPT", "KEPT", "KEY_KEPT", "Journal", "unknown_entry"]
 
 KEY_KEPT = 24 * 3600.0
-"""Seconds for which a settled key replays its Result."""
+"""Seconds for which a finished key replays its Result."""
 KEPT = 30 * 24 * 3600.0
-"""Seconds for which a settled entry is kept, unless the workspace's settings say otherwise."""
+"""Seconds for which a finished entry is kept, unless the workspace's settings say otherwise."""
 DOUBT_KEPT = 365 * 24 * 3600.0
 """Seconds for which an entry in doubt is kept, resolved or not."""
 _PURGE_EVERY = 600.0
@@ -45,15 +45,17 @@ Unit = Callable[["Transaction"], int]
 class Journal:
     """Store of one workspace's invocations. Methods that return a unit leave its commit to the caller.
 
-    ``kept`` returns the retention of a settled entry in seconds.
+    ``retention`` returns the retention of a finished entry in seconds.
     """
 
-    def __init__(self, database: Database, vault: Vault, workspace: str, clock: Clock, *, kept: Callable[[], float] = lambda: KEPT) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, workspace: str, clock: Clock, *, retention: Callable[[], float] = lambda: KEPT
+    ) -> None:
         self.database = database
         self._vault = vault
         self._workspace = workspace
         self._clock = clock
-        self._kept = kept
+        self._retention = retention
         self._purge_at = 0.0
         self._recovery: Recovery | None = None
 
@@ -73,7 +75,7 @@ class Journal:
         row = self._row(draft, status="running", key_held=int(draft.idempotency_key is not None))
         return lambda transaction: transaction.change(sql.INSERT, row)
 
-    def settling(
+    def finishing(
         self,
         identifier: str,
         result: Result,
@@ -87,7 +89,7 @@ class Journal:
 
         A ``write`` that was carried out but returned an invalid output has failed and keeps its key: a retry would carry it out twice.
 
-        The unit changes the entry of this process's ``delivery`` only. If another process has settled that delivery as lost meanwhile, the
+        The unit changes the entry of this process's ``delivery`` only. If another process has recovered that delivery as lost, the
         entry is corrected; if the invocation was delivered to another worker, nothing changes.
         """
         outcome = self._outcome(identifier, result, log)
@@ -96,7 +98,7 @@ class Journal:
         values = {
             "workspace": self._workspace, "id": identifier, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome,
         }  # fmt: skip
-        return lambda transaction: transaction.change(sql.SETTLE, values) or transaction.change(sql.CORRECT, values)
+        return lambda transaction: transaction.change(sql.FINISH, values) or transaction.change(sql.CORRECT, values)
 
     def recording(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]]) -> Unit:
         """Return the unit that records a whole invocation: one that was refused, or that ended before its start was written.
@@ -104,7 +106,7 @@ class Journal:
         It holds no idempotency key, and may be committed twice.
         """
         row = {**self._row(draft, status=result.status), **self._outcome(draft.id, result, log), "key_held": 0}
-        return lambda transaction: transaction.change(sql.INSERT_ONCE, row) or transaction.change(sql.SETTLE, row)
+        return lambda transaction: transaction.change(sql.INSERT_ONCE, row) or transaction.change(sql.FINISH, row)
 
     def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any]) -> bytes:
         """Encrypt inputs for the workspace, bound to their entry."""
@@ -153,7 +155,7 @@ class Journal:
         return Cancelled("this worker lost the invocation to another one before it was begun")
 
     def end_queued(self, identifier: str, result: Result) -> bool:
-        """Settle a queued invocation, claimed or not, as failed; return False if a worker has begun it."""
+        """Finish a queued invocation, claimed or not, as failed; return False if a worker has begun it."""
         return self.recovery.refuse(self._workspace, identifier, result)
 
     def ask_to_cancel(self, identifier: str) -> bool:
@@ -167,8 +169,8 @@ class Journal:
         self.database.record(lambda transaction: transaction.change(sql.NOTE_CANCEL, values))
 
     def held(self, key: str) -> Entry | None:
-        """Find the entry that holds an idempotency key; settle it by its effect if its process has died."""
-        self.settle_owed()
+        """Find the entry that holds an idempotency key, and recover it by its effect if its process has died."""
+        self.record_owed()
         with self.database.read() as transaction:
             rows = transaction.execute(sql.HELD_KEY, {"workspace": self._workspace, "key": key})
         if not rows:
@@ -179,7 +181,7 @@ class Journal:
             before = {"workspace": self._workspace, "key": key, "before": self._clock.time() - KEY_KEPT}
             self.database.record(lambda transaction: transaction.change(sql.FREE_EXPIRED_KEY, before))
             return None
-        if self._settle_if_left(entry):
+        if self._recover_if_lost(entry):
             return self.held(key)
         return entry
 
@@ -188,7 +190,7 @@ class Journal:
 
         :raises InvalidInvocation: if the workspace has no such invocation.
         """
-        self.settle_owed()
+        self.record_owed()
         with self.database.read() as transaction:
             row = transaction.find(sql.SELECT_ONE, {"workspace": self._workspace, "id": identifier})
         if row is None:
@@ -201,7 +203,7 @@ class Journal:
 
         The number of entries scanned for one page is limited, so a filtered page may be short and still have a cursor.
         """
-        self.settle_owed()
+        self.record_owed()
         place: dict[str, Any] = {"workspace": self._workspace}
         if cursor is not None:
             place["at"], place["after"] = _read_cursor(cursor)
@@ -238,7 +240,7 @@ class Journal:
         **filters: Any,
     ) -> tuple[list[Entry], str | None]:
         """Return a page of the entries that ``sees`` allows; filters and cursor reveal nothing about the others."""
-        self.settle_owed()
+        self.record_owed()
         found, cursor = Scan(self.database, self._vault, self._workspace, sees).page(cursor, limit, filters)
         with self.database.read() as transaction:
             rows = self._rows_of(transaction, found)
@@ -306,10 +308,10 @@ class Journal:
         Instance.of(self.database).watch(lambda: self.recovery.look())  # noqa: PLW0108 (created only when first needed)
 
     def recover(self) -> int:
-        """Settle by effect the running entries of lost processes in this workspace; return how many. ``watch`` covers all workspaces."""
+        """Recover by effect the running entries of lost processes in this workspace; return how many. ``watch`` covers all workspaces."""
         with self.database.read() as transaction:
             rows = transaction.execute(sql.OPEN, {"workspace": self._workspace, "owner": Instance.of(self.database).id})
-        return sum(self._settle_if_left(self._listed(row)) for row in rows)
+        return sum(self._recover_if_lost(self._listed(row)) for row in rows)
 
     def purge(self) -> int:
         """Delete entries past the workspace's current retention, but none that is running or in doubt; return how many."""
@@ -326,12 +328,12 @@ class Journal:
                 self.database.defer(lambda transaction: transaction.change(sql.PURGE, values), lambda _value, _error: None)
 
     def _purge_values(self) -> dict[str, Any]:
-        """Return the parameters of a purge: it deletes entries that were settled before ``before``."""
+        """Return the parameters of a purge: it deletes entries that were finished before ``before``."""
         now = self._clock.time()
-        return {"workspace": self._workspace, "now": now, "before": now - self._kept()}
+        return {"workspace": self._workspace, "now": now, "before": now - self._retention()}
 
     def owe(self, unit: Unit) -> None:
-        """Record ``unit``, which settles an invocation, once the database is available again."""
+        """Record ``unit``, which finishes an invocation, once the database is available again."""
         Instance.of(self.database).owe(unit)
 
     @property
@@ -339,12 +341,12 @@ class Journal:
         """True if outcomes are outstanding."""
         return Instance.of(self.database).owes
 
-    def settle_owed(self) -> None:
+    def record_owed(self) -> None:
         """Try to record the outstanding outcomes."""
-        Instance.of(self.database).settle_owed()
+        Instance.of(self.database).record_owed()
 
-    def _settle_if_left(self, entry: Entry) -> bool:
-        return entry.status == "running" and self.recovery.has_lost(entry.owner) and self.recovery.settle(self._workspace, entry)
+    def _recover_if_lost(self, entry: Entry) -> bool:
+        return entry.status == "running" and self.recovery.has_lost(entry.owner) and self.recovery.recover(self._workspace, entry)
 
     def _row(self, draft: Draft, *, status: str, key_held: int = 0) -> dict[str, Any]:
         return {

@@ -67,7 +67,7 @@ class Queue:
         instance = Instance.of(self._database)
         given: list[int] = []
         instance.owe(lambda transaction: given.append(transaction.change(sql.GIVE_BACK, values)))
-        instance.settle_owed()
+        instance.record_owed()
         return bool(given[-1]) if given else None
 
     def release(self, workspace: str, identifier: str, delivery: int) -> None:
@@ -77,7 +77,7 @@ class Queue:
 
     def held(self) -> list[tuple[str, str, int]]:
         """Return workspace, id and delivery of the invocations that this process has claimed but not begun."""
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             rows = transaction.execute(sql.CLAIMED, {"owner": Instance.of(self._database).owner})
         return [(row.workspace, row.id, row.delivery) for row in rows]
 

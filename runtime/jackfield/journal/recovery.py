@@ -37,7 +37,7 @@ _UNREGISTERED_EVERY = 2 * LEASE
 _AT_ONCE = 200
 _LONGEST_PAUSE = 4.0
 _UNIT = 50
-"""Number of entries settled in one commit."""
+"""Number of entries recovered in one commit."""
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class _Seen:
 
 
 class Recovery:
-    """Recovery of the entries of expired leases: it settles or requeues them. ``monotonic`` is the clock for the age of leases."""
+    """Recovery of the entries of expired leases: it finishes or requeues them. ``monotonic`` is the clock for the age of leases."""
 
     def __init__(self, database: Database, vault: Vault, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._database = database
@@ -65,7 +65,7 @@ class Recovery:
     def look(self) -> int:
         """Recover the entries of expired leases and fail invocations past their ``notAfter``; return how many entries changed."""
         me = Instance.of(self._database)
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             rows = [row for row in transaction.execute(sql.INSTANCES, {}) if row.id != me.id]
         now, found = self._monotonic(), 0
         known = {row.id for row in rows}
@@ -87,12 +87,12 @@ class Recovery:
             return self._has_ended(row)  # a live process that does not renew its lease is found by ``look``
         return bool(row.age > _STALE)
 
-    def settle(self, workspace: str, entry: Entry) -> bool:
-        """Settle or requeue one entry whose owner has lost its lease; return False if another process was faster."""
-        return bool(self._database.record(lambda transaction: self._settled(transaction, workspace, entry, None)))
+    def recover(self, workspace: str, entry: Entry) -> bool:
+        """Finish or requeue one entry whose owner has lost its lease; return False if another process was faster."""
+        return bool(self._database.record(lambda transaction: self._recovered(transaction, workspace, entry, None)))
 
     def refuse(self, workspace: str, identifier: str, result: Result) -> bool:
-        """Settle a queued invocation, claimed or not, as failed; return False if it is no longer queued."""
+        """Finish a queued invocation, claimed or not, as failed; return False if it is no longer queued."""
         values = {
             "workspace": workspace, "id": identifier, "settled_at": self._clock.time(),
             "result": self._sealed(workspace, identifier, result), "error_code": result.error.code if result.error is not None else None,
@@ -114,7 +114,7 @@ class Recovery:
         if now < self._unregistered_at:
             return 0
         self._unregistered_at = now + _UNREGISTERED_EVERY
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             rows = transaction.execute(sql.UNKNOWN_OWNERS, {})
         names = {row.owner for row in rows if row.owner is not None and row.owner != me.id}
         due = [name for name, since in self._unregistered.items() if name in names and now - since > LEASE]
@@ -125,22 +125,22 @@ class Recovery:
         found = 0
         for statement in (sql.LEFT_CLAIMED, sql.LEFT_RUNNING):
             while True:
-                with self._database.read(settled=False) as transaction:
+                with self._database.read(flush=False) as transaction:
                     rows = transaction.execute(statement, {"owner": owner, "limit": _AT_ONCE})
-                settled = sum(self._settled_together([(row.workspace, _entry(row)) for row in part], host) for part in _parts(rows))
-                found += settled
-                if len(rows) < _AT_ONCE or not settled:
+                recovered = sum(self._recovered_together([(row.workspace, _entry(row)) for row in part], host) for part in _parts(rows))
+                found += recovered
+                if len(rows) < _AT_ONCE or not recovered:
                     break
         return found
 
-    def _settled_together(self, entries: list[tuple[str, Entry]], host: str | None) -> int:
+    def _recovered_together(self, entries: list[tuple[str, Entry]], host: str | None) -> int:
         def unit(transaction: Transaction) -> int:
-            return sum(self._settled(transaction, workspace, entry, host) for workspace, entry in entries)
+            return sum(self._recovered(transaction, workspace, entry, host) for workspace, entry in entries)
 
         return self._database.record(unit)
 
-    def _settled(self, transaction: Transaction, workspace: str, entry: Entry, host: str | None) -> int:
-        """Settle one entry by its effect, or return it to the queue."""
+    def _recovered(self, transaction: Transaction, workspace: str, entry: Entry, host: str | None) -> int:
+        """Finish one entry by its effect, or return it to the queue."""
         about = {"workspace": workspace, "id": entry.id, "owner": entry.owner, "delivery": entry.delivery, "was": entry.status}
         if entry.delivery == 0:
             return transaction.change(sql.RECOVERED, {**about, **self._outcome(workspace, entry, left_behind(entry)), "deliveries": None})
@@ -187,7 +187,7 @@ class Recovery:
 
     def _end_overdue(self) -> int:
         """Fail invocations that were not begun by their ``notAfter`` time."""
-        with self._database.read(settled=False) as transaction:
+        with self._database.read(flush=False) as transaction:
             rows = transaction.execute(sql.OVERDUE, {"now": self._clock.time(), "limit": _AT_ONCE})
         return sum(self.refuse(row.workspace, row.id, expired(_entry(row))) for row in rows)
 

@@ -26,7 +26,7 @@ Sees = Callable[[Any], bool]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One invocation. ``seconds`` is the time from creation to settlement; None while it is open."""
+    """One invocation. ``seconds`` is the time from creation to its end; None while it is open."""
 
     connector: str
     action: str

@@ -14,6 +14,7 @@ __all__ = [
     "CORRECT",
     "DEPTH",
     "END_QUEUED",
+    "FINISH",
     "FORGET_DEAD_INSTANCE",
     "FORGET_INSTANCE",
     "FREE_EXPIRED_KEY",
@@ -35,7 +36,6 @@ __all__ = [
     "RESOLVE",
     "SELECT",
     "SELECT_ONE",
-    "SETTLE",
     "STATS",
     "UNCLAIM",
     "UNCLAIM_ALL",
@@ -53,7 +53,7 @@ VALUES (:workspace, :id, :status, :connector, :connector_version, :action, :effe
 """
 INSERT_ONCE = f"{INSERT}ON CONFLICT (workspace, id) DO NOTHING"
 _OURS = "workspace = :workspace AND id = :id AND owner = :owner AND delivery = :delivery"
-SETTLE = f"""
+FINISH = f"""
 UPDATE invocations SET status = :status, error_code = :error_code, attempts = :attempts, attempt_log = :attempt_log,
     request_id = :request_id, settled_at = :settled_at, result = :result, key_held = :key_held,
     inputs = CASE WHEN delivery > 0 THEN :inputs ELSE inputs END
@@ -71,7 +71,7 @@ UPDATE invocations SET status = :status, error_code = :error_code, attempts = :a
 WHERE {_OURS} AND recovered_at IS NOT NULL
     AND ((status IN ('in_doubt', 'failed') AND resolved_by IS NULL) OR (resolved_by IS NOT NULL AND :status <> 'in_doubt'))
 """
-# The real outcome of a run that another process has settled as lost. It also overrides the decision of a person, who had to guess.
+# The real outcome of a run that another process has recovered as lost. It also overrides the decision of a person, who had to guess.
 RESOLVE = """
 UPDATE invocations SET status = :status, error_code = :error_code, result = :result, key_held = :key_held, resolved_by = :resolved_by,
     purge_after = :purge_after

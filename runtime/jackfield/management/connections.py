@@ -136,10 +136,10 @@ class ManagedConnections:
         if self.known.in_files(name) is not None:
             return self._shown_from_file(self.known.find(name))
         store = self.known.store
-        kept = store.show(name) if store is not None else None
-        if kept is None:
+        stored = store.show(name) if store is not None else None
+        if stored is None:
             raise self.known.unknown(name)
-        return shown_from_store(kept, self.kinds)
+        return shown_from_store(stored, self.kinds)
 
     def needs_host(self, kind: Kind) -> bool:
         """Return whether a connection of this type can only authenticate as the machine that jackfield runs on."""
@@ -151,12 +151,12 @@ class ManagedConnections:
         except (JackfieldError, ValueError, KeyError):
             return False
 
-    def check(self, type: str, values: Mapping[str, Any], giver: Provenance = _OPERATOR) -> None:
+    def check(self, type: str, values: Mapping[str, Any], provenance: Provenance = _OPERATOR) -> None:
         """Validate ``values`` for a new connection of that type, without testing or storing them.
 
         :raises InvalidConnection: with all faults at once.
         """
-        self._drafter.draft(self.kinds.find(type), values, giver)
+        self._drafter.draft(self.kinds.find(type), values, provenance)
 
     def add(
         self,
@@ -166,7 +166,7 @@ class ManagedConnections:
         *,
         test: bool = True,
         force: bool = False,
-        giver: Provenance = _OPERATOR,
+        provenance: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
         """Validate the values, test the connection and store it; return it as ``show`` does. ``force`` stores it even if the test
@@ -177,7 +177,7 @@ class ManagedConnections:
         :raises InvalidInvocation: if there is no database.
         """
         self._store()  # report a missing workspace before faults of the connection
-        store, drafted = self._validated(name, self.kinds.find(type), values, giver)
+        store, drafted = self._validated(name, self.kinds.find(type), values, provenance)
         tried = self._tested(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
         also = self._audited("connection.created", name, type=tried.draft.type)
         return shown_from_store(store.add(name, tried.draft, also), self.kinds)
@@ -190,7 +190,7 @@ class ManagedConnections:
         *,
         test: bool = True,
         force: bool = False,
-        giver: Provenance = _OPERATOR,
+        provenance: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
         """Replace the values of a stored connection. Secrets that are left out, and values sent back masked, stay as they are; a secret
@@ -206,7 +206,7 @@ class ManagedConnections:
             raise self._not_stored(name)
         if version is not None and version != old.version:
             raise conflict(name)
-        drafted = self._drafter.draft(self.kinds.find(old.type), values, giver, name=name, old=old)
+        drafted = self._drafter.draft(self.kinds.find(old.type), values, provenance, name=name, old=old)
         tried = self._tested(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
         also = self._audited("connection.replaced", name, type=old.type, fields=_changed(old.values, tried.draft.values))
         return shown_from_store(store.replace(name, tried.draft, old.version, also), self.kinds)
@@ -256,7 +256,7 @@ class ManagedConnections:
         values: Mapping[str, Any],
         *,
         name: str | None = None,
-        giver: Provenance = _OPERATOR,
+        provenance: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
         """Test values without storing them; return ``status``, ``account`` and ``lastTest`` as a connection has them. ``name`` is the
@@ -264,7 +264,7 @@ class ManagedConnections:
 
         :raises InvalidConnection: as ``add`` does, except for a test that fails.
         """
-        drafted = self._drafter.draft(self.kinds.find(type), values, giver)
+        drafted = self._drafter.draft(self.kinds.find(type), values, provenance)
         self._record("connection.draft_tested", None, type=drafted.draft.type)
         return self._trial(drafted, name or _INLINE, timeout_seconds).to_json()
 
@@ -275,7 +275,7 @@ class ManagedConnections:
         replace: bool = False,
         test: bool = True,
         force: bool = False,
-        giver: Provenance = _OPERATOR,
+        provenance: Provenance = _OPERATOR,
     ) -> Sequence[dict[str, Any]]:
         """Store the connections of a document: the path of a file or folder, or the text itself if it contains a line break or begins
         with a brace. Return a row for each: ``{"name", "type", "result": "added" | "replaced" | "refused"}`` with its ``status`` or
@@ -283,7 +283,7 @@ class ManagedConnections:
 
         :raises InvalidConnection: if the document cannot be read at all.
         """
-        return imported(self, document, replace=replace, test=test, force=force, giver=giver)
+        return imported(self, document, replace=replace, test=test, force=force, provenance=provenance)
 
     def export(self, names: Iterable[str] | None = None, *, secrets: bool = False) -> dict[str, Any]:
         """Return connections in the format of a connection file; without ``secrets``, each secret is a reference to an environment
@@ -350,34 +350,36 @@ class ManagedConnections:
             raise InvalidInvocation("this runtime has no database to keep connections in", hint=NextStep("no_store"))
         return store
 
-    def _changeable(self, name: str, giver: Provenance = _OPERATOR) -> ConnectionTable:
+    def _changeable(self, name: str, provenance: Provenance = _OPERATOR) -> ConnectionTable:
         """Return the store if it can hold a connection of that name."""
         store = self._store()
         if not NAME.match(name):
             raise InvalidConnection("the name is not valid", details=[Detail("/name", NAME_EXPECTED, "pattern")], hint="Choose another.")
         file = self.known.in_files(name)
-        if file is not None and not (giver.source is not None and file.is_of(giver.source, giver.folder)):
+        if file is not None and not (provenance.source is not None and file.is_of(provenance.source, provenance.folder)):
             text = f"{file.source} has a connection '{name}', which would hide the stored one"
             raise InvalidConnection(text, details=[Detail("/name", text)], hint="Choose another name, or remove that one.")
         return store
 
-    def _validated(self, name: str, kind: Kind, values: Mapping[str, Any], giver: Provenance) -> tuple[ConnectionTable, ConnectionDraft]:
+    def _validated(
+        self, name: str, kind: Kind, values: Mapping[str, Any], provenance: Provenance
+    ) -> tuple[ConnectionTable, ConnectionDraft]:
         """Validate the name and the values of a new connection together.
 
         :raises InvalidConnection: with the faults of both at once.
         """
         try:
-            store = self._changeable(name, giver)
+            store = self._changeable(name, provenance)
             if store.show(name) is not None:
                 raise taken(name)
         except InvalidConnection as unnamed:
             try:
-                self._drafter.draft(kind, values, giver)
+                self._drafter.draft(kind, values, provenance)
             except InvalidConnection as unfit:
                 text, details = f"{unnamed.message}, and {unfit.message}", [*unnamed.details, *unfit.details]
                 raise InvalidConnection(text, details=details, hint=unfit.hint) from None
             raise
-        return store, self._drafter.draft(kind, values, giver, name=name)
+        return store, self._drafter.draft(kind, values, provenance, name=name)
 
     def _not_stored(self, name: str) -> JackfieldError:
         file = self.known.in_files(name)

@@ -76,12 +76,12 @@ def refuse_redirected(schema: Mapping[str, Any], old: Mapping[str, Any], given: 
     :raises InvalidConnection: if a value that determines the destination has changed and a secret was not given again.
     """
     moved = [field for field in _destinations(schema) if values.get(field) != old.get(field)]
-    kept = [path for path in sorted(secret_places(schema, values)) if _given(given, path) in (None, PLACEHOLDER)] if moved else []
-    if kept:
+    unchanged = [path for path in sorted(secret_places(schema, values)) if _given(given, path) in (None, PLACEHOLDER)] if moved else []
+    if unchanged:
         text = f"was kept for another '{moved[0]}': give it again"
         raise InvalidConnection(
             "the connection's secrets stay where they are",
-            details=[Detail(path, text) for path in kept],
+            details=[Detail(path, text) for path in unchanged],
             hint=f"A changed '{moved[0]}' would have them sent elsewhere: give each secret anew, or leave '{moved[0]}' as it was.",
         )
 
@@ -153,7 +153,7 @@ class Drafter:
         self._check_references = check_references
 
     def draft(
-        self, kind: Kind, given: object, giver: Provenance, *, name: str | None = None, old: NamedConnection | None = None
+        self, kind: Kind, given: object, provenance: Provenance, *, name: str | None = None, old: NamedConnection | None = None
     ) -> ConnectionDraft:
         """Validate ``given`` as the values of a new connection, or as an edit of ``old``.
 
@@ -162,21 +162,21 @@ class Drafter:
         if not isinstance(given, Mapping):
             raise InvalidConnection("the values are not valid", details=[Detail("", "must be an object", "type")], hint="Give an object.")
         values = edited(kind.schema, old.values, given) if old is not None else given
-        if old is not None and giver.origin == "remote":
+        if old is not None and provenance.origin == "remote":
             refuse_redirected(kind.schema, old.values, given, values)
         refuse_placeholders(kind.schema, values)
-        values, made = self._completed(kind, values, giver, old)
+        values, made = self._completed(kind, values, provenance, old)
         judged = check_values(kind.about, values, kind.manifests[0], self._schemas, name=name)
-        kept = {field: value for field, value in judged.items() if field in values}  # without schema defaults, which may change
-        origin = _origin(giver, given, kept, old)
+        accepted = {field: value for field, value in judged.items() if field in values}  # without schema defaults, which may change
+        origin = _origin(provenance, given, accepted, old)
         if origin == "remote":
-            self._check_references(kept)
+            self._check_references(accepted)
         else:
-            kept = {field: _anchored(value, giver.folder) for field, value in kept.items()}
-        return ConnectionDraft(kind, Draft(kind.full_name, kept, kind.schema, origin), made, self._schemas)
+            accepted = {field: _anchored(value, provenance.folder) for field, value in accepted.items()}
+        return ConnectionDraft(kind, Draft(kind.full_name, accepted, kind.schema, origin), made, self._schemas)
 
     def _completed(
-        self, kind: Kind, values: Mapping[str, Any], giver: Provenance, old: NamedConnection | None
+        self, kind: Kind, values: Mapping[str, Any], provenance: Provenance, old: NamedConnection | None
     ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
         """Generate an External ID if the type needs one and it was neither given nor stored before."""
         completed, made, refused = dict(values), [], []
@@ -185,29 +185,29 @@ class Drafter:
             if _is_blank(values.get(field)):
                 completed[field] = before if before is not None else generate()
                 made += [field] if before is None else []
-            elif values[field] != before and not self._may_choose(giver):
+            elif values[field] != before and not self._may_choose(provenance):
                 refused.append(Detail(f"/{field}", "is made by jackfield, and cannot be chosen"))
         if refused:
             raise InvalidConnection("the External ID cannot be chosen", details=refused, hint="Omit it: jackfield generates one.")
         return completed, tuple(made)
 
-    def _may_choose(self, giver: Provenance) -> bool:
-        if giver.own_external_id is not None:
-            return giver.own_external_id
-        return giver.origin == "operator" or self._access().own_external_id
+    def _may_choose(self, provenance: Provenance) -> bool:
+        if provenance.own_external_id is not None:
+            return provenance.own_external_id
+        return provenance.origin == "operator" or self._access().own_external_id
 
 
 def _is_blank(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _origin(giver: Provenance, given: Mapping[str, Any], kept: Mapping[str, Any], old: NamedConnection | None) -> Origin:
+def _origin(provenance: Provenance, given: Mapping[str, Any], accepted: Mapping[str, Any], old: NamedConnection | None) -> Origin:
     """Return the origin of the submitted values; but references given over HTTP or MCP remain "remote" when an operator edits other
     values."""
     was_remote = old is not None and old.origin == "remote"
-    if was_remote and not set(reference_paths(kept)) <= set(reference_paths(given)):
+    if was_remote and not set(reference_paths(accepted)) <= set(reference_paths(given)):
         return "remote"
-    return giver.origin
+    return provenance.origin
 
 
 def _anchored(value: Any, folder: str) -> Any:

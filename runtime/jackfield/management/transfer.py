@@ -90,7 +90,7 @@ _LOG = logging.getLogger("jackfield.connections")
 
 
 def imported(
-    connections: ManagedConnections, document: str | os.PathLike[str], *, replace: bool, test: bool, force: bool, giver: Provenance
+    connections: ManagedConnections, document: str | os.PathLike[str], *, replace: bool, test: bool, force: bool, provenance: Provenance
 ) -> list[dict[str, Any]]:
     """Store the connections of a document one by one and return a row for each; a refused one does not affect the others.
 
@@ -98,8 +98,8 @@ def imported(
     :raises InvalidInvocation: if there is no database.
     """
     rows: list[dict[str, Any]] = []
-    kept: dict[str, NamedConnection] = {}
-    for item in _read(document, giver):
+    first: dict[str, NamedConnection] = {}
+    for item in _read(document, provenance):
         if isinstance(item, str):
             fault = InvalidConnection(
                 item,
@@ -109,10 +109,12 @@ def imported(
             rows.append({"name": None, "type": None, "result": "refused", "error": fault.to_json()})
             continue
         row = {"name": item.name, "type": item.type}
-        source = item.source if giver.origin == "operator" else None
+        source = item.source if provenance.origin == "operator" else None
         try:
-            _refuse_second(item, kept.setdefault(item.name, item))
-            done = _store_one(connections, item, changed(giver, folder=item.folder, source=source), replace=replace, test=test, force=force)
+            _refuse_second(item, first.setdefault(item.name, item))
+            done = _store_one(
+                connections, item, changed(provenance, folder=item.folder, source=source), replace=replace, test=test, force=force
+            )
             rows.append({**row, **done})
             _warn_if_hidden(connections, item, source)
         except JackfieldError as error:
@@ -120,9 +122,9 @@ def imported(
     return rows
 
 
-def _read(document: str | os.PathLike[str], giver: Provenance) -> list[NamedConnection | str]:
+def _read(document: str | os.PathLike[str], provenance: Provenance) -> list[NamedConnection | str]:
     """Read a document. Only the operator's may be a path, or name files and variables of this host."""
-    if giver.origin != "operator":
+    if provenance.origin != "operator":
         return _read_document(str(document), "the document", ".", reads_host=False)
     if not (isinstance(document, str) and _is_text(document)):
         path = os.path.expanduser(os.fspath(document))
@@ -145,14 +147,14 @@ def _warn_if_hidden(connections: ManagedConnections, item: NamedConnection, sour
 
 
 def _store_one(
-    connections: ManagedConnections, item: NamedConnection, giver: Provenance, *, replace: bool, test: bool, force: bool
+    connections: ManagedConnections, item: NamedConnection, provenance: Provenance, *, replace: bool, test: bool, force: bool
 ) -> dict[str, Any]:
     store = connections.known.store
     there = store.show(item.name) if store is not None else None
     if replace and there is not None and there.type == connections.kinds.find(item.type).full_name:
-        shown = connections.replace(item.name, item.values, test=test, force=force, giver=giver)
+        shown = connections.replace(item.name, item.values, test=test, force=force, provenance=provenance)
         return {"result": "replaced", "status": shown["status"]}
-    shown = connections.add(item.name, item.type, item.values, test=test, force=force, giver=giver)
+    shown = connections.add(item.name, item.type, item.values, test=test, force=force, provenance=provenance)
     return {"result": "added", "status": shown["status"]}
 
 

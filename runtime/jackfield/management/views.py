@@ -36,11 +36,11 @@ def shown_from_file(stored: NamedConnection, kinds: Kinds, outcome: Outcome | No
     return {**_shown(stored.name, stored.type, stored.values, kinds), **about}
 
 
-def shown_from_store(kept: ConnectionRow, kinds: Kinds) -> dict[str, Any]:
+def shown_from_store(row: ConnectionRow, kinds: Kinds) -> dict[str, Any]:
     """Show a stored connection with masked secrets and the outcome of its last test."""
-    about = {"version": kept.version, "source": STORE, **kept.outcome.to_json()}
-    problem = {"problem": kept.damage} if kept.damage is not None else {}
-    return {**_shown(kept.name, kept.type, kept.public, kinds), **about, **problem}
+    about = {"version": row.version, "source": STORE, **row.outcome.to_json()}
+    problem = {"problem": row.damage} if row.damage is not None else {}
+    return {**_shown(row.name, row.type, row.public, kinds), **about, **problem}
 
 
 def _shown(name: str, type_: str, values: Mapping[str, Any], kinds: Kinds) -> dict[str, Any]:
@@ -73,10 +73,10 @@ def _page(
 ) -> tuple[list[tuple[str, _Maker]], str | None]:
     """Read one page of the database with the connections of files merged in, and its last name if there may be more."""
     store = known.store
-    kept = store.list(after=after, limit=limit + 1, type=full_name, text=text) if store is not None else []
-    end = kept[-1].name if len(kept) > limit else None
+    stored = store.list(after=after, limit=limit + 1, type=full_name, text=text) if store is not None else []
+    end = stored[-1].name if len(stored) > limit else None
     filed = [item for item in known.files() if after < item.name and (end is None or item.name <= end)]
-    seen = [item for item in kept if sees(item.name, item.type)]
+    seen = [item for item in stored if sees(item.name, item.type)]
     rows: dict[str, _Maker] = {item.name: lambda item=item: shown_from_store(item, kinds) for item in seen}  # type: ignore[misc]
     tested = store.file_tests.find(filed) if store is not None else {}
     for item in filed:

@@ -98,7 +98,7 @@ class GuardedConnections(ManagedConnections):
         *,
         test: bool = True,
         force: bool = False,
-        giver: Provenance = _OPERATOR,
+        provenance: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
         """Add a connection under a name that the caller may use.
@@ -107,7 +107,7 @@ class GuardedConnections(ManagedConnections):
         """
         self._require_use(name, type)
         add = super(GuardedConnections, self._for_new(name)).add
-        return add(name, type, values, test=test, force=force, giver=giver, timeout_seconds=timeout_seconds)
+        return add(name, type, values, test=test, force=force, provenance=provenance, timeout_seconds=timeout_seconds)
 
     def replace(
         self,
@@ -117,7 +117,7 @@ class GuardedConnections(ManagedConnections):
         *,
         test: bool = True,
         force: bool = False,
-        giver: Provenance = _OPERATOR,
+        provenance: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
         """Change a connection that the caller may use.
@@ -125,7 +125,7 @@ class GuardedConnections(ManagedConnections):
         :raises NotAllowed: if rules forbid it.
         """
         self.require(name)
-        return super().replace(name, values, version, test=test, force=force, giver=giver, timeout_seconds=timeout_seconds)
+        return super().replace(name, values, version, test=test, force=force, provenance=provenance, timeout_seconds=timeout_seconds)
 
     def rename(self, name: str, new_name: str) -> dict[str, Any]:
         """Rename a connection that the caller may use, to a name that allows no more than the old one.
@@ -160,7 +160,7 @@ class GuardedConnections(ManagedConnections):
         values: Mapping[str, Any],
         *,
         name: str | None = None,
-        giver: Provenance = _OPERATOR,
+        provenance: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
         """Test values without storing them, as an inline connection or as the future connection ``name``.
@@ -169,7 +169,7 @@ class GuardedConnections(ManagedConnections):
         """
         self._require_use(name or INLINE, type)
         test_draft = super(GuardedConnections, self._for_new(name or INLINE)).test_draft
-        return test_draft(type, values, name=name, giver=giver, timeout_seconds=timeout_seconds)
+        return test_draft(type, values, name=name, provenance=provenance, timeout_seconds=timeout_seconds)
 
     def external_id(self, name: str) -> str | None:
         """Return the External ID of a visible connection."""

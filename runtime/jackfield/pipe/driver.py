@@ -225,7 +225,7 @@ async def _commit_durably(database: Database, unit: Callable[[Transaction], Any]
     future = loop.create_future()
 
     def done(value: object, error: Exception | None) -> None:
-        loop.call_soon_threadsafe(_settled, future, value, error)
+        loop.call_soon_threadsafe(_resolve, future, value, error)
 
     taken_back = database.submit(unit, done)
     seconds = patience(math.inf)
@@ -246,7 +246,7 @@ def _give_up(future: asyncio.Future[Any], taken_back: Callable[[], bool]) -> Non
         future.set_exception(late())
 
 
-def _settled(future: asyncio.Future[Any], value: object, error: Exception | None) -> None:
+def _resolve(future: asyncio.Future[Any], value: object, error: Exception | None) -> None:
     if future.cancelled():
         return
     if error is None:

@@ -143,38 +143,38 @@ class Pipeline:
     live: dict[str, threading.Event] = field(default_factory=dict)
     backoff: Backoff = field(default_factory=lambda: Backoff(random.Random()))  # noqa: S311 (jitter, not a secret)
 
-    def run(self, given: Mapping[str, Any] | str | bytes, trace: RunState) -> Steps[Result]:
+    def run(self, given: Mapping[str, Any] | str | bytes, state: RunState) -> Steps[Result]:
         """Run one invocation from admit to settle; any failure becomes a Result."""
-        self.live[trace.meta.invocation_id] = trace.cancelled
+        self.live[state.meta.invocation_id] = state.cancelled
         try:
-            result = yield from self._pipeline(given, trace)
+            result = yield from self._pipeline(given, state)
         except JackfieldError as error:
-            result = self._failed(error, trace)
+            result = self._failed(error, state)
         except Exception as error:  # noqa: BLE001 (the outermost boundary: a bug in jackfield becomes a Result, too)
-            result = failed(trace.ended(), self._unexpected_error(error, trace))
+            result = failed(state.ended(), self._unexpected_error(error, state))
         except BaseException:
-            self._interrupted(trace)
+            self._interrupted(state)
             raise
         finally:
-            self.live.pop(trace.meta.invocation_id, None)
-        if trace.record is not None:
+            self.live.pop(state.meta.invocation_id, None)
+        if state.record is not None:
             try:
-                yield from trace.record.settle(result)
+                yield from state.record.finish(result)
             except Exception as error:  # noqa: BLE001 (mostly out of memory or threads, which must not cause a second send)
-                trace.record.owe(result, error)
+                state.record.owe(result, error)
             except BaseException:
-                trace.record.settle_now(result)
+                state.record.finish_now(result)
                 raise
         return result
 
-    def enqueue(self, given: Mapping[str, Any] | str | bytes, trace: RunState) -> Steps[Result | str]:
+    def enqueue(self, given: Mapping[str, Any] | str | bytes, state: RunState) -> Steps[Result | str]:
         """Admit and check an invocation, then queue it for a worker. Return its id, or the Result that its idempotency key replays.
 
         :raises JackfieldError: if it is refused at once.
         """
         journal = required(self.journal())
         body = decode(given) if isinstance(given, str | bytes) else given
-        invocation, meta = self._parsed(body, trace), trace.meta
+        invocation, meta = self._parsed(body, state), state.meta
         if isinstance(invocation.connection, Mapping):
             raise InvalidInvocation(
                 "1 member of the invocation is not valid",
@@ -184,67 +184,67 @@ class Pipeline:
         meta.connector, meta.action = invocation.connector, invocation.action
         deadline = Deadline.after(invocation.timeout_seconds, self.clock)
         with within(deadline.remaining()):
-            record = self._new_record(invocation, trace, deadline)
+            record = self._new_record(invocation, state, deadline)
             if record is None:
                 raise InvalidInvocation("this runtime has no journal")
-            admitted = yield from self._admitted(invocation, trace, record)
+            admitted = yield from self._admitted(invocation, state, record)
             replayed = yield from record.replay()
             if replayed is not None:
                 return replayed
             checked(admitted, self.opening.defaults, self.schemas)
-            record.keep(journal.sealed_inputs(meta.invocation_id, {"invocation": dict(body), **trace.caller.to_json()}))
+            record.keep(journal.sealed_inputs(meta.invocation_id, {"invocation": dict(body), **state.caller.to_json()}))
             found = yield from record.queue()
             return meta.invocation_id if found is None else found
 
-    def _failed(self, error: JackfieldError, trace: RunState) -> Result:
-        if isinstance(error, Unauthenticated) and trace.opening is not None:
-            trace.opening.forget_secrets()
-        judged = trace.target is None and isinstance(error, InvalidConnection)  # the validation has redacted these values by their schema
-        redactor = None if judged else trace.redactor
-        if redactor is not None and trace.unfound is not None:
-            mask_names(trace.meta, redactor)
-            if trace.record is not None:
-                trace.record.name(trace.meta)
-        return failed(trace.ended(), masked_error(self._logged(error, trace), redactor))
+    def _failed(self, error: JackfieldError, state: RunState) -> Result:
+        if isinstance(error, Unauthenticated) and state.opening is not None:
+            state.opening.forget_secrets()
+        judged = state.target is None and isinstance(error, InvalidConnection)  # the validation has redacted these values by their schema
+        redactor = None if judged else state.redactor
+        if redactor is not None and state.unfound is not None:
+            mask_names(state.meta, redactor)
+            if state.record is not None:
+                state.record.name(state.meta)
+        return failed(state.ended(), masked_error(self._logged(error, state), redactor))
 
-    def _interrupted(self, trace: RunState) -> None:
+    def _interrupted(self, state: RunState) -> None:
         """Record the state of a run that is interrupted because its caller or process stops (Ctrl-C, exit)."""
-        if trace.record is None:
+        if state.record is None:
             return
-        if trace.claimed is not None:
-            trace.cancelled.set()  # so that a thread that still runs the action sends nothing more
-        trace.record.settle_interrupted(None if trace.run is None else self._failed(trace.run.interrupted(), trace))
+        if state.claimed is not None:
+            state.cancelled.set()  # so that a thread that still runs the action sends nothing more
+        state.record.finish_interrupted(None if state.run is None else self._failed(state.run.interrupted(), state))
 
-    def _pipeline(self, given: Mapping[str, Any] | str | bytes, trace: RunState) -> Steps[Result]:
-        invocation, meta = self._parsed(given, trace), trace.meta
-        if trace.claimed is None:
+    def _pipeline(self, given: Mapping[str, Any] | str | bytes, state: RunState) -> Steps[Result]:
+        invocation, meta = self._parsed(given, state), state.meta
+        if state.claimed is None:
             _refuse_moments(invocation)
-        trace.inputs = invocation.inputs
-        trace.inline = invocation.connection.get("values") if isinstance(invocation.connection, Mapping) else None
+        state.inputs = invocation.inputs
+        state.inline = invocation.connection.get("values") if isinstance(invocation.connection, Mapping) else None
         meta.connector, meta.action, meta.dry_run = invocation.connector, invocation.action, invocation.dry_run
         deadline = Deadline.after(invocation.timeout_seconds, self.clock)
         with within(deadline.remaining()):
             if not self.plugins.has("around"):
-                return (yield from self._run_stages(invocation, deadline, trace))
-            with Wrapping(self.plugins.around(invocation, self.workspace, meta), lambda error: self._log(error, trace)):
-                return (yield from self._run_stages(invocation, deadline, trace))
+                return (yield from self._run_stages(invocation, deadline, state))
+            with Wrapping(self.plugins.around(invocation, self.workspace, meta), lambda error: self._log(error, state)):
+                return (yield from self._run_stages(invocation, deadline, state))
 
-    def _parsed(self, given: object, trace: RunState) -> Invocation:
+    def _parsed(self, given: object, state: RunState) -> Invocation:
         if isinstance(given, str | bytes | bytearray):
             given = decode(given)
         else:
             check_depth(given)
 
         def find(connector: str, version: str | None) -> Manifest:
-            return seen_catalog(self.catalog, self.access.asked_for(trace.caller)).find(connector, version)
+            return seen_catalog(self.catalog, self.access.asked_for(state.caller)).find(connector, version)
 
         return parsed(given, find)
 
-    def _run_stages(self, invocation: Invocation, deadline: Deadline, trace: RunState) -> Steps[Result]:
+    def _run_stages(self, invocation: Invocation, deadline: Deadline, state: RunState) -> Steps[Result]:
         enter = self.plugins.stage if self.plugins.has("stage") else _ignore_stage
         enter("admit")
-        record = trace.record = self._new_record(invocation, trace, deadline)
-        admitted = yield from self._admitted(invocation, trace, record)
+        record = state.record = self._new_record(invocation, state, deadline)
+        admitted = yield from self._admitted(invocation, state, record)
         manifest = admitted.manifest
         if record is not None:
             replayed = yield from record.replay()
@@ -252,21 +252,21 @@ class Pipeline:
                 return replayed
         keeps = record is not None and self.access.settings.keep_inputs
         if keeps:
-            self._keep(admitted, trace)
+            self._keep(admitted, state)
         enter("check")
         inputs = checked(admitted, self.opening.defaults, self.schemas)
         enter("open")
-        run = trace.run = self._run(admitted, inputs, deadline, trace)
+        run = state.run = self._run(admitted, inputs, deadline, state)
         if record is not None:
             record.log = run.log
         if invocation.dry_run:
             yield from run.opened()
-            return succeeded(trace.ended(), None)
+            return succeeded(state.ended(), None)
         if record is not None:
             yield from run.opened()
             yield from turn(run)
             if keeps:  # again, now that the connection is open and its secrets can be redacted
-                self._keep(admitted, trace)
+                self._keep(admitted, state)
             replayed = yield from record.start()
             if replayed is not None:
                 return replayed
@@ -274,8 +274,8 @@ class Pipeline:
         output = yield from self._call_action(admitted, inputs, run)
         enter("settle")
         check_output(output, admitted.action, (manifest.key, manifest.version), self.schemas)
-        self._note_used(admitted.target, trace.opening)
-        return succeeded(trace.ended(), masked_output(output, trace.redactor))
+        self._note_used(admitted.target, state.opening)
+        return succeeded(state.ended(), masked_output(output, state.redactor))
 
     def _note_used(self, target: Target | None, opening: OpenConnection | None) -> None:
         """Record that a stored connection works, once per version of it and process."""
@@ -283,69 +283,69 @@ class Pipeline:
             identifier, version = target.id, target.version
             opening.cache.cached(("used",), lambda: self.known.note_used(identifier, version))
 
-    def _admitted(self, invocation: Invocation, trace: RunState, record: Record | None) -> Steps[Admitted]:
+    def _admitted(self, invocation: Invocation, state: RunState, record: Record | None) -> Steps[Admitted]:
         """Admit the invocation; the rules are applied before its idempotency key and its connection are looked up."""
-        authorizer = self.access.asked_for(trace.caller)
+        authorizer = self.access.asked_for(state.caller)
         note = record.rule if record is not None else None
-        trace.unfound = lambda: (invocation, stored_secrets(invocation, self.known, self.catalog))
-        manifest, action = find_called(invocation, self.catalog, authorizer, trace.meta, note)
-        trace.unfound = None
+        state.unfound = lambda: (invocation, stored_secrets(invocation, self.known, self.catalog))
+        manifest, action = find_called(invocation, self.catalog, authorizer, state.meta, note)
+        state.unfound = None
         if record is not None:
             record.found(manifest, action)
         if authorizer is not None:
             require_call(invocation, manifest, action, authorizer, note)
             if record is not None:
                 record.show_only(partial(sees_entry, authorizer, self.catalog))
-        admitted = yield from admitting(invocation, manifest, self.known, self.targets, trace.caller.origin, authorizer, note)
-        trace.target = admitted.target
+        admitted = yield from admitting(invocation, manifest, self.known, self.targets, state.caller.origin, authorizer, note)
+        state.target = admitted.target
         if record is not None:
             record.describe(admitted)
         return admitted
 
-    def _keep(self, admitted: Admitted, trace: RunState) -> None:
+    def _keep(self, admitted: Admitted, state: RunState) -> None:
         """Store the inputs, redacted, in the journal; the connection's secrets can be redacted only once it is open."""
         from jackfield.redaction.marks import masked
 
         shown = masked(admitted.action.inputs, admitted.invocation.inputs)
-        inputs = shown if trace.redactor is None else trace.redactor.clean_json(shown)
-        sealed = required(self.journal()).sealed_inputs(trace.meta.invocation_id, {"inputs": inputs})
-        if trace.record is not None:
-            trace.record.keep(sealed if len(sealed) <= _LARGEST_STORED else None)
+        inputs = shown if state.redactor is None else state.redactor.clean_json(shown)
+        sealed = required(self.journal()).sealed_inputs(state.meta.invocation_id, {"inputs": inputs})
+        if state.record is not None:
+            state.record.keep(sealed if len(sealed) <= _LARGEST_STORED else None)
 
-    def _new_record(self, invocation: Invocation, trace: RunState, deadline: Deadline) -> Record | None:
+    def _new_record(self, invocation: Invocation, state: RunState, deadline: Deadline) -> Record | None:
         journal = self.journal()
         if journal is None:
             _refuse_key(invocation)
             return None
         fingerprint = fingerprinted(journal, invocation) if invocation.idempotency_key is not None else None
-        draft = draft_of(invocation, trace.meta, fingerprint, trace.caller.name, self.clock)
-        record = Record(journal, draft, deadline, self.clock, wait=trace.wait, claimed=trace.claimed)
-        record.withhold(trace.inline)
+        draft = draft_of(invocation, state.meta, fingerprint, state.caller.name, self.clock)
+        record = Record(journal, draft, deadline, self.clock, wait=state.wait, claimed=state.claimed)
+        record.withhold(state.inline)
         return record
 
-    def _run(self, admitted: Admitted, inputs: Mapping[str, Any], deadline: Deadline, trace: RunState) -> Run:
+    def _run(self, admitted: Admitted, inputs: Mapping[str, Any], deadline: Deadline, state: RunState) -> Run:
         from jackfield.pipe.run import Run
 
         connector: Connector = self.catalog.load(admitted.manifest.key, admitted.action.key)
         action = connector.actions[admitted.action.key]
         values = typed(admitted, action, inputs)
         if admitted.target is not None:
-            trace.opening = self.opening.find(admitted.target, admitted.manifest, connector, inputs)
+            state.opening = self.opening.find(admitted.target, admitted.manifest, connector, inputs)
         return Run(
             invocation=admitted.invocation,
             connector=connector,
             action=action,
             values=values,
-            opening=trace.opening,
+            opening=state.opening,
             deadline=deadline,
-            cancelled=trace.cancelled,
+            cancelled=state.cancelled,
             clock=self.clock,
-            meta=trace.meta,
-            pace=self._pace(admitted, trace.opening),
+            meta=state.meta,
+            pace=self._pace(admitted, state.opening),
             paces=self.paces,
             backoff=self.backoff,
             # an earlier delivery, whose process was lost, may have taken effect
-            unclear=trace.claimed is not None and trace.claimed.delivery > 1 and action.effect == "idempotent",
+            unclear=state.claimed is not None and state.claimed.delivery > 1 and action.effect == "idempotent",
         )
 
     def _pace(self, admitted: Admitted, opening: OpenConnection | None) -> Pace | None:
@@ -364,30 +364,30 @@ class Pipeline:
             run.meta.complete = not output.get(paging.token_output)
         return output
 
-    def _logged(self, error: JackfieldError, trace: RunState) -> JackfieldError:
+    def _logged(self, error: JackfieldError, state: RunState) -> JackfieldError:
         for known in (error, error.__cause__):
             if isinstance(known, Internal):
-                self._log(getattr(known, "cause", known), trace)
-        return self._bug(trace) if isinstance(error, Internal) else error
+                self._log(getattr(known, "cause", known), state)
+        return self._bug(state) if isinstance(error, Internal) else error
 
-    def _unexpected_error(self, error: Exception, trace: RunState) -> JackfieldError:
-        self._log(error, trace)
-        run = trace.run
+    def _unexpected_error(self, error: Exception, state: RunState) -> JackfieldError:
+        self._log(error, state)
+        run = state.run
         if run is not None and run.action.effect == "write" and (run.fetched or (run.current is not None and run.current.begun)):
             return in_doubt(run.action.key, Unmapped(error), run.done)  # "failed" would free the key, so that the next call sends again
-        short = exhausted(error) if trace.run is None or not trace.run.attempts else None  # an attempt that has begun may have sent
-        return short or self._bug(trace)
+        short = exhausted(error) if state.run is None or not state.run.attempts else None  # an attempt that has begun may have sent
+        return short or self._bug(state)
 
     @staticmethod
-    def _bug(trace: RunState) -> Internal:
+    def _bug(state: RunState) -> Internal:
         # A new error: the old one references the original exception, which a pickle would reveal.
         return Internal(
-            f"an unexpected error; the invocation is {trace.meta.invocation_id}",
+            f"an unexpected error; the invocation is {state.meta.invocation_id}",
             hint="The log of this process has the reason under that id.",
         )
 
-    def _log(self, error: Exception, trace: RunState) -> None:
-        meta, text = trace.meta, reason(error, trace.redactor, trace.inputs)
+    def _log(self, error: Exception, state: RunState) -> None:
+        meta, text = state.meta, reason(error, state.redactor, state.inputs)
         _LOG.error("invocation %s of workspace %s: %s/%s: %s", meta.invocation_id, self.workspace, meta.connector, meta.action, text)
 
 
@@ -442,9 +442,9 @@ class Wrapping:
             self.__exit__(type(failure), failure, failure.__traceback__)
             raise
 
-    def __exit__(self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, failure: BaseException | None, state: TracebackType | None) -> None:
         try:
-            self._entered.__exit__(kind, failure, trace)
+            self._entered.__exit__(kind, failure, state)
         except Exception as error:  # noqa: BLE001 (a plugin's bug is for the log; it must not change the outcome of a sent request)
             if error is not failure:
                 self._log(error)

@@ -1,4 +1,4 @@
-"""Recording of one invocation in the journal: look-up by its idempotency key, record before it is sent, settlement at its end."""
+"""Recording of one invocation in the journal: look-up by its idempotency key, record before it is sent, its outcome at the end."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Record:
 
         draft = self._draft
         if self._journal.owes:
-            yield Execute(self._journal.settle_owed)
+            yield Execute(self._journal.record_owed)
         durable = draft.effect == "write" or draft.idempotency_key is not None
         if self._claimed is not None:
             try:
@@ -151,11 +151,11 @@ class Record:
                 continue
             return None
 
-    def settle(self, result: Result) -> Steps[None]:
+    def finish(self, result: Result) -> Steps[None]:
         """Record the invocation's outcome. A failure to do so is logged, since the Result stands."""
         if self.replayed:
             return
-        unit = self._settling(result)
+        unit = self._finishing(result)
 
         def lost(error: Exception) -> None:
             self._lost(unit, result, error)
@@ -178,7 +178,7 @@ class Record:
 
         def unit(transaction: Transaction) -> int:
             """Build the statements only when they are executed, since building them may be what failed."""
-            return self._settling(result)(transaction)
+            return self._finishing(result)(transaction)
 
         for left in reversed(range(_TRIES)):
             try:
@@ -190,13 +190,13 @@ class Record:
             else:
                 return
 
-    def settle_now(self, result: Result) -> None:
+    def finish_now(self, result: Result) -> None:
         """Record the outcome at once, when the caller is being interrupted and no further step can run."""
         if self.replayed:
             return
         try:
             with within(0.0 if self._journal.owes else _INTERRUPTED_WAIT):  # only the first one waits for a lock, not each in turn
-                self._journal.database.record(self._settling(result))
+                self._journal.database.record(self._finishing(result))
         except (JackfieldError, MemoryError, RuntimeError, OSError) as error:
             self.owe(result, error)
 
@@ -219,13 +219,13 @@ class Record:
         with suppress(MemoryError):
             _LOG.error("invocation %s ended as %s, which could not be recorded: %s", self._draft.id, result.status, error)
 
-    def settle_interrupted(self, result: Result | None) -> None:
+    def finish_interrupted(self, result: Result | None) -> None:
         """Record the outcome of a run that is interrupted. A queued invocation of which nothing was sent returns to the queue."""
         if self._claimed is not None and (result is None or (result.error is not None and result.error.code == "cancelled")):
             self._unbegun, self.started = True, False
-            self.settle_now(Result("failed", Meta(self._draft.id)))
+            self.finish_now(Result("failed", Meta(self._draft.id)))
         elif result is not None:
-            self.settle_now(result)
+            self.finish_now(result)
 
     def found(self, manifest: Manifest, action: ActionManifest) -> None:
         """Note the connector and the action, before the rules are applied to them."""
@@ -257,7 +257,7 @@ class Record:
         """Store the inputs, which are already encrypted, with the entry; None stores nothing."""
         self._draft.inputs = inputs
 
-    def _settling(self, result: Result) -> Unit:
+    def _finishing(self, result: Result) -> Unit:
         if self._claimed is not None and self._unbegun:
             return self._journal.giving_back(self._claimed)
         if self._inline is not None and result.status == "failed":
@@ -265,7 +265,7 @@ class Record:
         if not self.started:
             self._draft.started_at = None  # a run whose start could not be recorded did not begin
         if self._claimed is not None or (self.started and not self._withdraw()):
-            return self._journal.settling(
+            return self._journal.finishing(
                 self._draft.id, result, self.log, self._draft.inputs, self._draft.delivery, effect=self._draft.effect
             )
         return self._journal.recording(self._draft, result, self.log)
@@ -273,7 +273,7 @@ class Record:
     def _must_be_durable(self, result: Result) -> bool:
         """Return whether the caller waits until the outcome is on disk: if it has an idempotency key, or is a doubt to be resolved.
 
-        Otherwise the outcome goes with the next commit. If the process dies before, the entry is settled by its effect: a ``write`` as in
+        Otherwise the outcome goes with the next commit. If the process dies before, the entry is recovered by its effect: a ``write`` as in
         doubt, which is correct, if less than was known.
         """
         return (self.started and self._draft.idempotency_key is not None) or result.status == "in_doubt"

@@ -93,17 +93,17 @@ class RuntimePool:
         instance.renew()
 
     def refuse(self, claimed: Claimed, result: Result) -> None:
-        """Settle a claimed invocation that cannot be begun as failed."""
+        """Finish a claimed invocation that cannot be begun as failed."""
         self._recovery().refuse(claimed.workspace, claimed.id, result)
 
     def leave(self, claimed: Claimed) -> None:
-        """Settle by effect, or requeue, an invocation that was begun here but no longer runs; an outstanding outcome may correct that."""
+        """Recover by effect, or requeue, an invocation that was begun here but no longer runs; an outstanding outcome may correct that."""
         journal = self.find(claimed.workspace).journal
         if journal is None:
             return
         entry = journal.find(claimed.id)
         if (entry.status, entry.owner, entry.delivery) == ("running", journal.owner, claimed.delivery):
-            journal.recovery.settle(claimed.workspace, entry)
+            journal.recovery.recover(claimed.workspace, entry)
 
     def _recovery(self) -> Recovery:
         return Recovery(self.storage.database, self.storage.vault, self.clock)

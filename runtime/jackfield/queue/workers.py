@@ -76,7 +76,7 @@ class QueueWorkers:
         self._woken.set()
 
     async def stop(self, within: float) -> None:
-        """Stop claiming and wait up to ``within`` seconds for running invocations; the journal settles the rest by effect."""
+        """Stop claiming and wait up to ``within`` seconds for running invocations; the journal recovers the rest by effect."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -91,21 +91,21 @@ class Contents:
             after = {**after, "after_workspace": rows[-1].workspace, "after": rows[-1].id}
 
     def _connection(self, row: Row) -> Iterator[str]:
-        kept = ConnectionRow.from_row(row)
+        stored = ConnectionRow.from_row(row)
         vault = self._vault
-        if kept.damage is not None:
-            yield f"the values of the connection '{kept.name}'"
+        if stored.damage is not None:
+            yield f"the values of the connection '{stored.name}'"
         elif vault is not None:
-            if not _reads(lambda: check_seal(vault, row.workspace, kept)):
-                yield f"the values of the connection '{kept.name}', which are not those that were stored,"
-            yield from self._secrets(vault, row.workspace, kept)
+            if not _reads(lambda: check_seal(vault, row.workspace, stored)):
+                yield f"the values of the connection '{stored.name}', which are not those that were stored,"
+            yield from self._secrets(vault, row.workspace, stored)
 
-    def _secrets(self, vault: Vault, workspace: str, kept: ConnectionRow) -> Iterator[str]:
+    def _secrets(self, vault: Vault, workspace: str, stored: ConnectionRow) -> Iterator[str]:
         with self._database.read() as transaction:
-            sealed = stored_secrets(transaction, workspace, kept)
-        for field in kept.sealed:
-            if not _reads(lambda field=field: json.loads(opened_secret(vault, workspace, kept, field, sealed[field]))):  # type: ignore[misc]
-                yield f"the secret '{field}' of the connection '{kept.name}'"
+            sealed = stored_secrets(transaction, workspace, stored)
+        for field in stored.sealed:
+            if not _reads(lambda field=field: json.loads(opened_secret(vault, workspace, stored, field, sealed[field]))):  # type: ignore[misc]
+                yield f"the secret '{field}' of the connection '{stored.name}'"
 
     def _invocation(self, row: Row) -> Iterator[str]:
         if read_entry(row.as_dict(), None).damage is not None:

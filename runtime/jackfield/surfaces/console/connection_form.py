@@ -52,7 +52,7 @@ def created(request: PageRequest) -> Response:
     name, kind = request.form.get("name", "").strip(), request.form.get("type", "")
 
     def add(values: Mapping[str, Any], **how: bool) -> dict[str, Any]:
-        return request.connections.add(name, kind, values, giver=_REMOTE, **how)
+        return request.connections.add(name, kind, values, provenance=_REMOTE, **how)
 
     return _saved(request, add, f"/connections/{name}?done=created")
 
@@ -64,7 +64,7 @@ def changed(request: PageRequest) -> Response:
 
     def replace(values: Mapping[str, Any], **how: bool) -> dict[str, Any]:
         seen = int(version) if version.isascii() and version.isdigit() else None
-        return request.connections.replace(name, values, seen, giver=_REMOTE, **how)
+        return request.connections.replace(name, values, seen, provenance=_REMOTE, **how)
 
     return _saved(request, replace, f"/connections/{name}?done=changed")
 

@@ -40,7 +40,7 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
     """Serve ``POST /v1/connections``; ``?force=true`` stores a connection whose test fails, ``?test=false`` skips the test."""
     body = await _members(request, {"name", "type", "values"})
     how = {"force": flag(request, "force"), "test": flag(request, "test", default=True)}
-    made = await _done(server, identity, lambda known: known.add(body["name"], body["type"], body["values"], giver=_REMOTE, **how))
+    made = await _done(server, identity, lambda known: known.add(body["name"], body["type"], body["values"], provenance=_REMOTE, **how))
     return _with_version(made, 201, {"Location": f"/v1/connections/{made['name']}"})
 
 
@@ -64,7 +64,7 @@ async def replaced(request: Request, server: ServerContext, identity: Identity) 
         if body.get("name", name) != name or body.get("type", found["type"]) != found["type"]:
             raise Problem(409, "a connection's name and type cannot be changed: create another connection")
         version = _matched(request, found)
-        return known.replace(name, body["values"], version, giver=_REMOTE, **how)
+        return known.replace(name, body["values"], version, provenance=_REMOTE, **how)
 
     return _with_version(await _done(server, identity, step, stale=412 if "if-match" in request.headers else 409))
 
@@ -92,7 +92,9 @@ async def drafted(request: Request, server: ServerContext, identity: Identity) -
     """Serve ``POST /v1/connections:test``: test a draft without storing it."""
     body = await _members(request, {"type", "values"}, {"name"})
     return answer(
-        await _done(server, identity, lambda known: known.test_draft(body["type"], body["values"], name=body.get("name"), giver=_REMOTE))
+        await _done(
+            server, identity, lambda known: known.test_draft(body["type"], body["values"], name=body.get("name"), provenance=_REMOTE)
+        )
     )
 
 
