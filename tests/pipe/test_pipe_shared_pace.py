@@ -49,11 +49,11 @@ def many(board: Panel, count: int, **members: Any) -> list[Result]:
 
 @pytest.mark.parametrize("database", ["none", "sqlite://"])
 def test_calls_keep_to_the_rate_of_the_account(tmp_path: Path, database: str) -> None:
-    """After a few calls the limits are read once; from then on calls are paced to 97 % of the stated rate."""
+    """After a few calls the limits are read once; from then on calls are paced to 96 % of the stated rate."""
     provider = Provider(Limits(per_second=10))
     with runtime(tmp_path, scripted(Script("done"), budget=budget(provider)), database_url=database) as board:
         assert {result.status for result in many(board, 33)} == {"succeeded"}
-        assert board.clock.waited == pytest.approx(30 / 9.7, abs=0.7)
+        assert board.clock.waited == pytest.approx(30 / 9.6, abs=0.7)
     assert provider.asked == 1
 
 
@@ -88,7 +88,7 @@ def test_a_call_counts_as_much_as_it_costs(tmp_path: Path) -> None:
     connector = scripted(Script("done"), budget=budget(Provider(Limits(per_second=10))), cost=lambda _inputs: 5)
     with runtime(tmp_path, connector) as board:
         many(board, 11)
-        assert board.clock.waited == pytest.approx(50 / 9.7, abs=0.7)
+        assert board.clock.waited == pytest.approx(50 / 9.6, abs=0.7)
 
 
 def test_a_slot_after_the_deadline_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_processes_share_one_line(tmp_path: Path) -> None:
         one.throttled(clock.monotonic(), None)
         clock.advance(0.45)
         two.refresh()
-        assert two.rate == pytest.approx(9.7 * 0.6, rel=0.1)
+        assert two.rate == pytest.approx(9.6 * 0.6, rel=0.1)
 
 
 def test_workspaces_do_not_share_a_row(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_database_that_fails_does_not_stop_calls(tmp_path: Path) -> None:
     row.change(lambda state, now: state.read(Limits(per_second=10), now))
     database.close()
     (tmp_path / "shared.db").unlink()
-    assert row.change(lambda state, _now: state.rate)[0] == pytest.approx(9.7)
+    assert row.change(lambda state, _now: state.rate)[0] == pytest.approx(9.6)
 
 
 def test_reserved_places_keep_their_order_when_the_rate_changes() -> None:

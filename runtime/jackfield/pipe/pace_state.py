@@ -25,8 +25,8 @@ _READ_UNKNOWN_EVERY = 900.0
 """Seconds until limits that could not be read, for lack of a permission mostly, are tried again."""
 _READING = 5.0
 """Seconds within which a reading ends; another caller may begin one after that."""
-_FILL = 0.97
-"""Part of the provider's rate that is used: 3 % of a second (30 ms) absorb the jitter between a slot and the arrival of its request."""
+_FILL = 0.96
+"""Part of the provider's rate that is used: 4 % of a second (40 ms) absorb the jitter between a slot and the arrival of its request."""
 _FIRST_RATE = 10.0
 """Rate after the first throttle of an account whose limit is not known."""
 _MAX_RATE = 1000.0

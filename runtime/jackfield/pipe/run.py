@@ -63,6 +63,8 @@ class Run:
     cost: float = 1.0
     """How much an attempt counts."""
     granted_at: float = 0.0
+    client: Any = None
+    """Client that was opened to find the pace, if the attempt follows at once."""
     failed: int = 0
     fetched: bool = False
     current: Call | None = None
@@ -115,7 +117,9 @@ class Run:
             tries.made += 1
             try:
                 yield from turn(self, error)
-                client = yield from self.opened()
+                client, self.client = self.client, None
+                if client is None:
+                    client = yield from self.opened()
                 if self.action.is_async:
                     yield from await_slot(self)
             except JackfieldError as closed:

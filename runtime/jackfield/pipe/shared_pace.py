@@ -173,10 +173,12 @@ def shared_turn(run: Run, budget: Budget, last: JackfieldError | None) -> Steps[
         return False
     run.cost = _attempted(lambda: run.action.cost(run.values)) or 1.0
     grant = yield from _granted(run, pace, budget, client, last)
-    run.granted_at = run.clock.monotonic()
+    run.granted_at, run.client = run.clock.monotonic(), client
     if grant.position is not None:
         run.place = grant.position
-        yield from _until(run, pace, grant.position, last)
+        if pace.due_in(grant.position) > _LEAD:
+            run.client = None  # its credentials may expire meanwhile
+            yield from _until(run, pace, grant.position, last)
     run.has_turn = True
     return True
 
