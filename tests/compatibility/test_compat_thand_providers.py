@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from foreign_files import connection, loaded, problem, write
+from foreign_files import connection, inputs, loaded, problem, write
 from jackfield import Jackfield
+from jackfield.cli.main import main
 
 MISSING = "missing email configuration field(s): "
 
@@ -111,6 +113,64 @@ def test_t6_only_what_is_enabled_is_there(folder: Path, entry: dict[str, Any], t
     """A provider must say that it is enabled, and may say that it does not notify."""
     found = loaded(provider(folder, **entry))
     assert (len(found.files()), found.problems) == (int(there), ())
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"enabled": False}, "a.yaml: providers.mail-eu is there, but not enabled: set 'enabled: true'"),
+        ({"enabled": None}, "a.yaml: providers.mail-eu is there, but not enabled: set 'enabled: true'"),
+        (
+            {"capabilities": {"notifier": {"enabled": False}}},
+            "a.yaml: providers.mail-eu is there, but its capabilities.notifier.enabled is false: set it to true",
+        ),
+    ],
+)
+def test_a_disabled_provider_is_told_where_it_is_wanted(folder: Path, entry: dict[str, Any], says: str) -> None:
+    """A call over a provider that is switched off says so, and where; its name counts as well as its key."""
+    known = loaded(provider(folder, **entry))
+    assert str(known.unknown("mail-eu")).startswith(f"there is no connection 'mail-eu': {says}")
+    assert says in str(known.unknown("Ops mail"))
+    assert says not in str(known.unknown("other"))
+
+
+@pytest.mark.parametrize("file", ["a.yaml", "."])
+def test_an_import_says_what_is_disabled(folder: Path, capsys: pytest.CaptureFixture[str], file: str) -> None:
+    """An import of a file whose providers are switched off stores nothing, and says why."""
+    provider(folder, enabled=False)
+    assert main(["connections", "import", file]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == []
+    assert "a.yaml: providers.mail-eu is there, but not enabled: set 'enabled: true'; it is not imported" in err
+
+
+def test_a_placeholder_of_the_document_is_named(folder: Path) -> None:
+    """The example with static credentials, pasted as it stands, says which values are still to be filled in."""
+    path = provider(folder, {"access_key_id": "<your-access-key-id>", "secret_access_key": "<your-secret-access-key>"})
+    assert problem(path) == (
+        "a.yaml: providers.mail-eu: 'access_key_id' is still the placeholder <your-access-key-id>: replace it by the value"
+    )
+
+
+@pytest.mark.parametrize("config", [{"configuration_set": "reports", "tags": {"team": "ops"}}])
+def test_a_configuration_set_is_an_option_of_the_provider(folder: Path, config: dict[str, Any]) -> None:
+    """Opens and clicks are tracked by a configuration set, which goes with every mail of the provider."""
+    assert inputs(connection(provider(folder, config))) == {"configurationSetName": "reports", "tags": {"team": "ops"}}
+
+
+SMTP = {"platform": "smtp", "host": "localhost", "port": 1025, "user": "u", "pass": "p", "region": None}
+
+
+def test_smtp_may_be_any_server(folder: Path) -> None:
+    """Another mail server, or a test server, may listen on any port; how TLS begins may be said."""
+    found = connection(provider(folder, {**SMTP, "security": "tls", "tls_server_name": "mail.test", "tls_skip_verify": False}))
+    assert (found.values["hostname"], found.values["port"]) == ("localhost", 1025)
+    assert (found.values["security"], found.values["tlsServerName"]) == ("tls", "mail.test")
+
+
+def test_smtp_without_verification_is_refused(folder: Path) -> None:
+    """The certificate of a server is always verified; the refusal says how to trust one's own."""
+    assert "'tls_skip_verify': a certificate is always verified" in problem(provider(folder, {**SMTP, "tls_skip_verify": True}))
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_a_key_goes_before_a_name_and_that_before_a_type(flow: Runner, aws: Fake
 def test_t5_t6_a_provider_that_is_not_there_is_told(flow: Runner, aws: FakeAws, entry: dict[str, Any]) -> None:
     """A provider that is not enabled, or was left out as broken, is not found; nothing is sent."""
     flow.file([{"name": "w", "steps": [{"task": "notify", "config": CONFIG}]}], {"mail-eu": {**PROVIDER, **entry}})
-    assert flow.refusal() == "no matching provider found for name: mail-eu"
+    assert flow.refusal().startswith("no matching provider found for name: mail-eu")
     assert aws.received == 0
 
 
@@ -176,6 +176,84 @@ def test_f1_every_recipient_gets_a_mail_from_a_provider_that_throttles(flow: Run
     answer = flow.run()
     assert (answer.code, answer.json["status"]) == (0, "succeeded")
     assert sorted(address for message in aws.messages for address in message.to) == sorted(to)
+
+
+OTHER = {**PROVIDER, "name": "New mail", "config": {**PROVIDER["config"], "access_key_id": "k2"}}  # type: ignore[dict-item]
+BOTH = {"mail-eu": PROVIDER, "mail-new": OTHER}
+
+
+@pytest.mark.parametrize(("weights", "least", "most"), [((90, 10), 1, 12), ((10, 90), 28, 39), ((1, 0), 0, 0), ((0, 1), 40, 40)])
+def test_traffic_moves_from_one_provider_to_another_by_weight(
+    flow: Runner, aws: FakeAws, weights: tuple[int, int], least: int, most: int
+) -> None:
+    """Each recipient gets one mail, through a provider chosen by weight; the answer has the recipients in their order, and the shares."""
+    to = [f"user{number}@rcpt.test" for number in range(40)]
+    config = {**CONFIG, "to": to, "provider": dict(zip(BOTH, weights, strict=True))}
+    flow.file([{"name": "w", "steps": [{"task": "notify", "type": "email", "config": config}]}], BOTH)
+    step = flow.step()
+    moved = [message.to[0] for message in aws.messages if message.access_key_id == "k2"]
+    assert least <= len(moved) <= most
+    assert step["provider"] == {"mail-eu": 40 - len(moved), "mail-new": len(moved)}
+    assert [item["to"] for item in step["recipients"]] == to
+    assert sorted(message.to[0] for message in aws.messages) == sorted(to)
+
+
+def test_a_higher_weight_moves_no_one_back(flow: Runner, aws: FakeAws) -> None:
+    """Whoever has moved to the new provider stays there while its weight grows."""
+    to = [f"user{number}@rcpt.test" for number in range(40)]
+    shares: list[set[str]] = []
+    for weight in (20, 50, 80):
+        config = {**CONFIG, "to": to, "provider": {"mail-eu": 100 - weight, "mail-new": weight}}
+        flow.file([{"name": "w", "steps": [{"task": "notify", "config": config}]}], BOTH)
+        before = len(aws.messages)
+        flow.step()
+        shares.append({message.to[0] for message in aws.messages[before:] if message.access_key_id == "k2"})
+    assert shares[0] < shares[1] < shares[2]
+
+
+def test_one_mail_to_all_has_one_provider(flow: Runner, aws: FakeAws) -> None:
+    """With fanout: single the one mail goes through one of the providers."""
+    flow.file(
+        [{"name": "w", "steps": [{"task": "notify", "config": {**CONFIG, "fanout": "single", "provider": {"mail-eu": 1, "mail-new": 1}}}]}],
+        BOTH,
+    )
+    assert sorted(flow.step()["provider"].values()) == [0, 1]
+    assert len(aws.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"mail-eu": 0}, "'steps[0]': every provider has the weight 0"),
+        ({"mail-eu": -1}, "'steps[0]': the weight of the provider 'mail-eu' must be a number from 0 on"),
+        ({"mail-eu": "x"}, "'steps[0]': the weight of the provider 'mail-eu' must be a number from 0 on"),
+        ({"mail-eu": 1, "mail-x": 1}, "no matching provider found for name: mail-x"),
+        ({}, "'steps[0]': no provider is set"),
+        (["mail-eu"], "'steps[0]': no provider is set"),
+    ],
+)
+def test_wrong_weights_are_refused_before_anything_is_sent(flow: Runner, aws: FakeAws, given: object, says: str) -> None:
+    """Weights are numbers, one of them above 0, and every provider must be there."""
+    flow.file([{"name": "w", "steps": [{"task": "notify", "config": {**CONFIG, "provider": given}}]}])
+    assert flow.refusal() == says
+    assert aws.received == 0
+
+
+def test_a_disabled_provider_is_told(flow: Runner, aws: FakeAws) -> None:
+    """A workflow whose provider is switched off says that it is there, and where to switch it on."""
+    flow.file([{"name": "w", "steps": [{"task": "notify", "config": CONFIG}]}], {"mail-eu": {**PROVIDER, "enabled": False}})
+    says = "flow.yaml: providers.mail-eu is there, but not enabled: set 'enabled: true'"
+    assert flow.refusal() == f"no matching provider found for name: mail-eu ({says})"
+
+
+def test_a_configuration_set_is_an_option_of_the_task(flow: Runner, aws: FakeAws) -> None:
+    """The task's set goes over the provider's."""
+    provider = {**PROVIDER, "config": {**PROVIDER["config"], "configuration_set": "usual"}}  # type: ignore[dict-item]
+    steps = [{"task": "notify", "config": {**CONFIG, "to": "kim@rcpt.test", **more}} for more in ({}, {"configuration_set": "reports"})]
+    flow.file([{"name": "w", "steps": steps}], {"mail-eu": provider})
+    aws.configure(configuration_sets=["usual", "reports"])
+    assert flow.run().code == 0
+    assert [message.configuration_set for message in aws.messages] == ["usual", "reports"]
 
 
 def test_f1_a_workflow_with_losses_has_not_succeeded(flow: Runner, aws: FakeAws) -> None:

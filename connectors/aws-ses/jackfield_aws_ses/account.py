@@ -12,6 +12,10 @@ __all__ = ["account_steps"]
 
 _FALLBACK_REGION = "us-east-1"
 _UNLIMITED = -1
+_SANDBOX = (
+    "In the sandbox SES delivers to verified recipients only, and to its mailbox simulator, such as success@simulator.amazonses.com: "
+    "request production access."
+)
 _QUOTA = "Read the sending quota"
 
 
@@ -39,7 +43,7 @@ def account_steps(aws: AwsClients) -> Iterator[Step]:
         passed=in_production,
         mandatory=False,
         message=f"The account has production access in {region}." if in_production else f"The account is in the sandbox in {region}.",
-        hint=None if in_production else "In the sandbox SES delivers to verified recipients only: request production access.",
+        hint=None if in_production else _SANDBOX,
     )
     enabled = bool(account.get("SendingEnabled", True))
     yield Step(

@@ -49,7 +49,7 @@ _NOTIFY = {
     "kind": "email",
     "inputs": {
         "from": "sender", "to": "to", "cc": "cc", "bcc": "bcc", "reply_to": "replyTo", "subject": "subject", "text": "text", "html": "html",
-        "attachments": "attachments",
+        "attachments": "attachments", "configuration_set": "configurationSetName", "tags": "tags",
     },
     "messages": {"missing": _MISSING},
 }  # fmt: skip
@@ -73,10 +73,21 @@ _THAND_SES = {
 _THAND_SMTP = {
     **_NOTIFY,
     "required": ["host", "port", "user", "pass"],
+    "refused": {"tls_skip_verify": "a certificate is always verified: let SSL_CERT_FILE name the server's certificate or its authority"},
     "connections": [
         {
             "type": _SMTP,
-            "values": {"host": "hostname", "port": "port", "user": "username", "pass": "password", "from": "sender", "platform": None},
+            "values": {
+                "host": "hostname",
+                "port": "port",
+                "user": "username",
+                "pass": "password",
+                "from": "sender",
+                "platform": None,
+                "tls_server_name": "tlsServerName",
+                "security": "security",
+                "tls_skip_verify": None,
+            },
         },
     ],
 }

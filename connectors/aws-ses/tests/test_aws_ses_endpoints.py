@@ -36,6 +36,18 @@ def test_f3_an_endpoint_without_ses_v2_refuses(monkeypatch: pytest.MonkeyPatch) 
     assert "does not speak SES v2" in step["message"]
 
 
+def test_a_sandbox_can_be_tried_with_the_mailbox_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test of a connection whose account is in the sandbox names the simulator, which takes mail without verification."""
+    values = {"accessKeyId": "AKIAABCDEFGHIJKLWXYZ", "secretAccessKey": "secret", "region": "eu-west-1"}
+    with FakeAws(sandbox=True) as aws:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", aws.url)
+        connections = [{"acme": {"type": "aws/apiKeySecret", "values": values}}]
+        with Jackfield(connections=connections, database_url="none") as jackfield:
+            steps = {step["key"]: step for step in jackfield.test("acme")["lastTest"]["steps"]}
+    assert not steps["sandbox"]["passed"]
+    assert "its mailbox simulator, such as success@simulator.amazonses.com" in steps["sandbox"]["hint"]
+
+
 def test_f4_a_policy_over_smtp_has_one_source() -> None:
     """Over SMTP only ses:SendRawEmail is needed, and both members of the answer say so."""
     with connected({"hostname": "email-smtp.us-east-1.amazonaws.com", "username": "AKIAX", "password": "p"}) as (jackfield, _):

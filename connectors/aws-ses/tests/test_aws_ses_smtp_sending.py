@@ -54,9 +54,9 @@ def test_tls_from_the_first_byte(port: int) -> None:
         assert it.server.received[0].encrypted
 
 
-@pytest.mark.parametrize("port", [25, "587", 2587])
+@pytest.mark.parametrize("port", [25, "587", 2587, 1025])
 def test_starttls_on_the_other_ports(port: int | str) -> None:
-    """Ports 25, 587 and 2587 are encrypted by STARTTLS before anybody signs in (S6)."""
+    """Ports 25, 587 and 2587, and those of other servers, are encrypted by STARTTLS before anybody signs in (S6)."""
     with rig(values={"port": port}) as it:
         assert it.send().status == "succeeded"
         assert it.server.heard[:4] == ["EHLO", "STARTTLS", "EHLO", "AUTH"]

@@ -67,10 +67,16 @@ def test_either_pair_will_do(values: dict[str, Any]) -> None:
     assert _faults(**values) == {}
 
 
-def test_unknown_ports_are_refused_with_the_known_ones() -> None:
-    """2525 is no port of SES: the fault lists the five that are (S7)."""
-    faults = _faults(**LOGIN, port=2525)
-    assert faults == {"/port": "2525 is not one of 25, 465, 587, 2465 or 2587"}
+@pytest.mark.parametrize("port", [1025, "2525", 1, 65535])
+def test_other_servers_have_other_ports(port: int | str) -> None:
+    """Mail servers other than SES's, and test servers, listen where they like (S7)."""
+    assert _faults(**LOGIN, port=port) == {}
+
+
+@pytest.mark.parametrize(("port", "says"), [(0, "must be at least 1, not 0"), (65536, "must be at most 65535, not 65536")])
+def test_what_is_no_port_is_refused(port: int, says: str) -> None:
+    """A port is a number from 1 to 65535."""
+    assert says in _faults(**LOGIN, port=port)["/port"]
 
 
 @pytest.mark.parametrize(
@@ -141,6 +147,8 @@ def test_a_role_cannot_sign_in_to_smtp() -> None:
         ({"port": 2587}, False),
         ({"port": 465}, True),
         ({"port": 2465}, True),
+        ({"port": 1025}, False),
+        ({"port": 1025, "security": "tls"}, True),
         ({"port": 465, "security": "starttls"}, False),
         ({"port": 587, "security": "tls"}, True),
         ({"port": 2465, "security": ""}, True),

@@ -32,7 +32,7 @@ def sources_from(environment: Mapping[str, str]) -> list[str]:
 
 class Connections:
     """Connections of one workspace. ``problems`` are sentences about files that are not fully readable, and about names that are
-    defined twice.
+    defined twice; ``disabled`` are entries of other systems' files that are switched off.
 
     A connection in a file hides a stored one of that name. ``open_store`` opens the database at first use; None if there is none. Files
     of other systems are translated by the connectors of ``catalog`` (default: those installed).
@@ -50,6 +50,7 @@ class Connections:
         self._by_name = loaded.connections
         self._open_store = open_store
         self._store: ConnectionTable | None = None
+        self.disabled = loaded.disabled
         self.problems = (*loaded.problems, *(_twice(found) for found in self._by_name.values() if len(found) > 1))
 
     def reread(self, sources: Iterable[Source] | Source, *, catalog: Catalog | None = None) -> None:
@@ -149,6 +150,9 @@ class Connections:
         and type; a hidden connection gives the same error as a missing one."""
         known = [*((item, found[0].type) for item, found in self._by_name.items()), *self._stored_names()]
         tail = did_you_mean(name, [item for item, kind in known if sees is None or sees(item, kind)])
+        off = next((item.text for item in self.disabled if sees is None and name in item.names), None)
+        if off is not None:
+            return UnknownConnection(f"there is no connection '{name[:100]}': {off}", hint=NextStep("connections"))
         broken = f"Not all can be used: {'; '.join(self.problems[:3])}." if self.problems and sees is None else ""
         return UnknownConnection(f"there is no connection '{name[:100]}'{tail}", hint=NextStep("connections", more=broken))
 

@@ -12,7 +12,7 @@ from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedCon
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
-    from jackfield.connections.foreign import Document
+    from jackfield.connections.foreign import Disabled, Document
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
 """Source of connections: a file, the files of a folder, an environment variable (``$NAME``) or a mapping."""
@@ -26,10 +26,12 @@ _EXPECTED = "expected 'connections: {name: {type: aws-ses/awsAssumeRole, values:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Contents of files: every definition of each name, and a sentence for each fault that names file and member."""
+    """Contents of files: every definition of each name, a sentence for each fault that names file and member, and the entries of other
+    systems' files that are switched off."""
 
     connections: Mapping[str, tuple[NamedConnection, ...]]
     problems: tuple[str, ...]
+    disabled: tuple[Disabled, ...] = ()
 
 
 def load(
@@ -46,6 +48,7 @@ def load(
     found: dict[str, list[NamedConnection]] = {}
     problems: list[str] = []
     foreign: list[Document] = []
+    disabled: list[Disabled] = []
     # A string and a mapping are iterable themselves; either one alone is a single source.
     listed = [sources] if isinstance(sources, str | os.PathLike | Mapping) else sources
     for item in (item for source in listed for item in _read(source, environment)):
@@ -58,16 +61,18 @@ def load(
     for other in read_foreign(foreign, catalog, environment) if foreign else ():
         if isinstance(other, str):
             problems.append(other)
-        else:
+        elif isinstance(other, NamedConnection):
             found.setdefault(other.name, []).append(other)
-    return Loaded({name: tuple(items) for name, items in found.items()}, tuple(problems))
+        else:
+            disabled.append(other)
+    return Loaded({name: tuple(items) for name, items in found.items()}, tuple(problems), tuple(disabled))
 
 
 def read_foreign(
     documents: Iterable[Document], catalog: Catalog | None, environment: Mapping[str, str], *, reads_host: bool = True
-) -> Iterator[NamedConnection | str]:
-    """Yield the connections in documents of other systems, and a sentence for each fault. The documents are read together, since one
-    may refer to another.
+) -> Iterator[NamedConnection | Disabled | str]:
+    """Yield the connections in documents of other systems, the entries that are switched off, and a sentence for each fault. The
+    documents are read together, since one may refer to another.
 
     Unless ``reads_host``, documents may not name files of this host.
     """
@@ -76,7 +81,7 @@ def read_foreign(
 
     around = foreign.Surroundings(lambda: catalog or Installed.installed(), environment, reads_files=reads_host)
     for item in foreign.read(documents, around):
-        yield item if isinstance(item, NamedConnection) else item.text
+        yield item.text if isinstance(item, foreign.Problem) else item
 
 
 def _read(source: Source, environment: Mapping[str, str]) -> Iterator[NamedConnection | Document | str]:

@@ -54,7 +54,11 @@ def _read_document(text: str, source: str, folder: str, *, reads_host: bool = Tr
             unknown.append(f"{where}: {foreign.EXPECTED}")
     if not (known or others):
         raise _refused(source, unknown[0].removeprefix(": ") if unknown else f"it is empty; {foreign.EXPECTED}")
-    rows.extend(read_foreign(others, None, os.environ if reads_host else {}, reads_host=reads_host))
+    for item in read_foreign(others, None, os.environ if reads_host else {}, reads_host=reads_host):
+        if isinstance(item, foreign.Disabled):
+            _LOG.warning("%s; it is not imported", item.text)
+        else:
+            rows.append(item)
     _warn(rows)
     return [*rows, *(f"{source}{fault}" for fault in unknown)]
 
@@ -67,7 +71,9 @@ def _read_folder(path: str) -> list[NamedConnection | str]:
     """
     found = load([path])
     rows: list[NamedConnection | str] = [item for items in found.connections.values() for item in items]
-    if not (rows or found.problems):
+    for item in found.disabled:
+        _LOG.warning("%s; it is not imported", item.text)
+    if not (rows or found.problems or found.disabled):
         raise _refused(path, "none of its YAML and JSON files has connections")
     _warn(rows)
     return [*rows, *found.problems]

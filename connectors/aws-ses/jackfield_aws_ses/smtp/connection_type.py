@@ -43,6 +43,7 @@ public one, set *TLS Server Name* to that name, such as `email-smtp.<region>.ama
 | --- | --- |
 | 2587 (the default), 587, 25 | with STARTTLS, which is required |
 | 2465, 465 | with the first byte |
+| others, of other servers and of test servers | with STARTTLS, or with the first byte where *Security* is `tls` |
 
 Nothing is ever sent in clear text. AWS throttles port 25 and blocks it on most EC2 instances.
 
@@ -120,12 +121,16 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         destination=True,
         schema=_HOST,
     )
-    port: Literal[25, 465, 587, 2465, 2587] = Field(
+    port: int = Field(
         2587,
         title="Port",
-        description="Ports 25, 587 and 2587 begin TLS with STARTTLS, 465 and 2465 speak it from the first byte. AWS throttles port 25.",
+        description=(
+            "Amazon SES listens on 25, 587 and 2587, where TLS begins with STARTTLS, and on 465 and 2465, which speak it from the first "
+            "byte. On other ports of other servers TLS begins with STARTTLS, unless *Security* says otherwise. AWS throttles port 25."
+        ),
         blank="absent",
         destination=True,
+        schema={"minimum": 1, "maximum": 65535},
     )
     username: str | None = Field(
         None,

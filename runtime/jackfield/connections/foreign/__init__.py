@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connections.foreign.place import Document, Problem, Surroundings
+from jackfield.connections.foreign.place import Disabled, Document, Problem, Surroundings
 
 if TYPE_CHECKING:
     from jackfield.connections.named_connection import NamedConnection
 
-__all__ = ["EXPECTED", "Document", "Problem", "Surroundings", "read", "recognise"]
+__all__ = ["EXPECTED", "Disabled", "Document", "Problem", "Surroundings", "read", "recognise"]
 
 EXPECTED = (
     "expected 'connections: {name: {type: aws-ses/awsAssumeRole, values: {…}}}', a Dapr Component, Thand 'providers', the JSON of "
@@ -22,9 +22,9 @@ EXPECTED = (
 _PRISMATIC = ("definitionVersion", "requiredConfigVars", "configPages", "configVariables", "configVars")
 
 
-def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedConnection | Problem]:
-    """Yield the connections in documents, whose formats are recognised by content. Documents of one format are read together, since
-    they may refer to one another.
+def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedConnection | Problem | Disabled]:
+    """Yield the connections in documents, and the entries that they switch off. Formats are recognised by content; documents of one
+    format are read together, since they may refer to one another.
 
     A fault affects only the entry that contains it.
     """

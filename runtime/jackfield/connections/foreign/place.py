@@ -46,6 +46,14 @@ class Problem:
         return self.text
 
 
+@dataclass(frozen=True, slots=True)
+class Disabled:
+    """Entry that a document switches off: its names there, and a sentence that says where and how to switch it on."""
+
+    names: tuple[str, ...]
+    text: str
+
+
 class Surroundings:
     """Surroundings in which readers resolve names: the environment, and the aliases of the installed connectors, read at first use.
 

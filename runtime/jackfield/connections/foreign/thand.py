@@ -9,7 +9,7 @@ from typing import Any
 
 from jackfield.connections.foreign.aliases import Alias, is_blank
 from jackfield.connections.foreign.expression import ExpressionError, substitute
-from jackfield.connections.foreign.place import Document, Problem, Surroundings
+from jackfield.connections.foreign.place import Disabled, Document, Problem, Surroundings
 from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
 from jackfield.connections.named_connection import NamedConnection
 
@@ -22,8 +22,8 @@ _MAX_NAME = 100
 _MAX_DESCRIPTION = 500
 
 
-def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedConnection | Problem]:
-    """Yield the connections of all enabled providers; of a duplicate key, the first in the order of the files."""
+def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedConnection | Problem | Disabled]:
+    """Yield the connections of all enabled providers, and name the others; of a duplicate key, the first in the order of the files."""
     seen: dict[str, str] = {}
     for document in documents:
         providers = document.content.get("providers")
@@ -38,15 +38,12 @@ def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedC
                 continue
             seen[key] = document.place
             try:
-                found = _read(key, entry, document, around)
+                yield _read(key, entry, document, around)
             except (ForeignError, ExpressionError) as error:
                 yield Problem(f"{document.place}: providers.{key}: {error}")
-                continue
-            if found is not None:
-                yield found
 
 
-def _read(key: str, entry: object, document: Document, around: Surroundings) -> NamedConnection | None:
+def _read(key: str, entry: object, document: Document, around: Surroundings) -> NamedConnection | Disabled:
     if not isinstance(entry, Mapping):
         raise ForeignError("must be an object with 'name', 'provider', 'enabled' and 'config'")
     filled: Mapping[str, Any] = substitute(entry, dict(around.environment), {}, embedded=not around.strict)
@@ -54,9 +51,9 @@ def _read(key: str, entry: object, document: Document, around: Surroundings) -> 
     config = filled.get("config") or {}
     if not isinstance(config, Mapping):
         raise ForeignError("config: must be an object")
-    if not _is_on(filled):
-        _LOG.info("%s: providers.%s is not enabled", document.place, key)
-        return None
+    off = _switched_off(filled)
+    if off is not None:
+        return Disabled((key, name), f"{document.place}: providers.{key} is there, but {off}")
     alias = _alias(kind, config, around)
     made = translate(alias, dict(config), around.environment, strict=around.strict)
     if made.unused:
@@ -75,12 +72,14 @@ def _validated(entry: Mapping[str, Any]) -> tuple[str, str]:
     return name, kind.lower()
 
 
-def _is_on(entry: Mapping[str, Any]) -> bool:
-    """Return whether the provider is enabled (default: no) and may notify (default: yes)."""
+def _switched_off(entry: Mapping[str, Any]) -> str | None:
+    """Return why the provider is not used: not enabled (the default), or it may not notify; None if it is used."""
     capabilities = entry.get("capabilities")
     notifier = capabilities.get("notifier") if isinstance(capabilities, Mapping) else None
     notifies = notifier.get("enabled", True) if isinstance(notifier, Mapping) else True
-    return _is_yes(entry.get("enabled"), "enabled") and _is_yes(notifies, "capabilities.notifier.enabled")
+    if not _is_yes(entry.get("enabled"), "enabled"):
+        return "not enabled: set 'enabled: true'"
+    return None if _is_yes(notifies, "capabilities.notifier.enabled") else "its capabilities.notifier.enabled is false: set it to true"
 
 
 def _is_yes(value: object, at: str) -> bool:

@@ -40,10 +40,9 @@ def translate(alias: Alias, fields: Mapping[str, Any], environment: Mapping[str,
     :raises ForeignError: if a field is missing or not supported.
     """
     given = {name: value for name, value in fields.items() if not is_blank(value)}
-    for name in given:
-        if name in alias.refused:
-            raise ForeignError(f"'{name}': {alias.refused[name]}")
     for name, value in given.items():
+        if name in alias.refused and str(value).lower() != "false":
+            raise ForeignError(f"'{name}': {alias.refused[name]}")
         if isinstance(value, str) and _PLACEHOLDER.fullmatch(value.strip()):
             raise ForeignError(f"'{name}' is still the placeholder {value.strip()[:80]}: replace it by the value")
     given |= {name: value for name, value in _defaults(alias, environment) if name not in given}

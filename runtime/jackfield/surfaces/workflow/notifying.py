@@ -108,13 +108,17 @@ def invocations(words: Mapping[str, Any], provider: Provider, *, strict: bool) -
         _LOG.warning("a notification ignores: %s", ", ".join(unknown))
     rest = {name: value for name, value in words.items() if name in alias.inputs and name not in _OURS and value}
     shared = inputs_of(alias, {**rest, "subject": words.get("subject") or SUBJECT, **texts})
-    single = words.get("fanout") == "single" or any(words.get(name) for name in _TO_ALL)
-    groups: list[str | list[str]] = [to] if single else [*to]
+    groups: list[str | list[str]] = [to] if is_single(words) else [*to]
     made = {"connector": alias.connector, "action": provider.action, "connection": provider.connection}
     return [
         (group, {**made, "inputs": {**shared, **inputs_of(alias, {"to": [group] if isinstance(group, str) else group})}})
         for group in groups
     ]
+
+
+def is_single(words: Mapping[str, Any]) -> bool:
+    """Return whether one mail goes to all recipients."""
+    return words.get("fanout") == "single" or any(words.get(name) for name in _TO_ALL)
 
 
 def notify(mails: list[tuple[str | list[str], dict[str, Any]]], invoke: Invoke) -> list[Delivery]:

@@ -67,7 +67,8 @@ class Providers:
             return self._known.find(name)
         except UnknownConnection as error:
             hint = "; ".join(self._known.problems[:3]) or error.hint
-            raise InvalidInvocation(f"no matching provider found for name: {name[:100]}", hint=hint) from None
+            off = next((f" ({item.text})" for item in self._known.disabled if name in item.names), "")
+            raise InvalidInvocation(f"no matching provider found for name: {name[:100]}{off}", hint=hint) from None
 
     def _alias(self, stored: NamedConnection) -> Alias | None:
         """Return the alias that a provider was read by; for jackfield's own connections, that of a connector that accepts the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connections.foreign.expression import ExpressionError, evaluate, substitute
 from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.surfaces.workflow.documents import Workflow
-from jackfield.surfaces.workflow.notifying import Delivery, Invoke, invocations, notify
-from jackfield.surfaces.workflow.providers import Provider, Providers
+from jackfield.surfaces.workflow.notifying import Delivery, Invoke, notify
+from jackfield.surfaces.workflow.providers import Providers
 from jackfield.surfaces.workflow.tasks import END, Task
+from jackfield.surfaces.workflow.weighted import mails, weighted
 
 if TYPE_CHECKING:
     from jackfield.runtime import Jackfield
@@ -55,8 +57,8 @@ def prepare(
     providers = Providers(jackfield)
     for task in tasks:
         name = task.words.get("provider")
-        if task.kind == "notify" and not (isinstance(name, str) and "${" in name):
-            _provider(task, task.words, providers)
+        if task.kind == "notify" and "${" not in str(name):
+            weighted(name, task.type, providers, task.name)
     return Run(tasks, providers, invoke or jackfield.invoke, dict(given), environment, Outcome(workflow.name), strict)
 
 
@@ -116,8 +118,9 @@ class Run:
 
     def _notify(self, task: Task, row: dict[str, Any]) -> None:
         words = self._filled(task.words)
-        provider = _provider(task, words, self.providers)
-        deliveries = notify(invocations(words, provider, strict=self.strict), self.invoke)
+        among = weighted(words.get("provider"), task.type, self.providers, task.name)
+        sent = mails(words, among, strict=self.strict)
+        deliveries = notify(sent, self.invoke)
         bad = [item for item in deliveries if item.result.status == "failed"]
         doubtful = [item for item in deliveries if item.result.status == "in_doubt"]
         self.outcome.exit_code = max(self.outcome.exit_code, *(item.result.exit_code for item in deliveries))
@@ -125,7 +128,8 @@ class Run:
         self.outcome.lost = self.outcome.lost or bool(bad)
         self.outcome.failed = len(bad) == len(deliveries)
         status = "failed" if self.outcome.failed else "in_doubt" if doubtful else "partial" if bad else "succeeded"
-        row |= {"provider": provider.connection, "status": status}
+        counts = {**{provider.connection: 0 for provider, _ in among}, **Counter(str(mail["connection"]) for _, mail in sent)}
+        row |= {"provider": among[0][0].connection if len(among) == 1 else counts, "status": status}
         if self.outcome.failed:
             row["error"] = f"all notification requests failed: {_causes(bad)}"
         elif bad:
@@ -146,13 +150,6 @@ class Run:
 
     def _input(self) -> dict[str, Any]:
         return {**self.environment, **self.context}
-
-
-def _provider(task: Task, words: Mapping[str, Any], providers: Providers) -> Provider:
-    name = words.get("provider") or task.type
-    if not isinstance(name, str) or not name:
-        raise InvalidInvocation(f"'{task.name[:80]}': no provider is set", hint="Set 'provider' to the provider's key, name or type.")
-    return providers.find(name, task.type)
 
 
 def _causes(bad: Sequence[Delivery]) -> str:
