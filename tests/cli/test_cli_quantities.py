@@ -23,7 +23,7 @@ def test_m41_l36_nonsense_is_refused_everywhere(shell: Shell, command: str, opti
     """M41, B7, L36: a quantity that is none is a usage error of every command that takes one, and nothing starts."""
     answer = shell.run(command, f"{option}={text}")
     assert answer.code == 2
-    assert f"argument {option}: must be a " in answer.json["error"]["message"]
+    assert f"{option}: must be a " in answer.json["error"]["message"]
 
 
 @pytest.mark.parametrize(("command", "option"), [("serve", "--workers"), ("worker", "--concurrency"), ("invoke", "--concurrency")])

@@ -54,7 +54,7 @@ def posted(place: Place, path: str, text: str, **headers: str) -> tuple[int, dic
     """The status and the JSON of the answer to one request, of an application with the play's own clock."""
     server = _server()
     host = ServerContext(Settings(queue_workers=0), os.environ, place.clock)
-    setattr(host.identities, "kept", lambda _request: _CALLER)  # noqa: B010 (without a database there are no tokens)
+    setattr(host.identities, "cached", lambda _request: _CALLER)  # noqa: B010 (without a database there are no tokens)
     server.app = build_app(host, mounts())
     sent = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
