@@ -58,6 +58,10 @@ _FOREIGN = {
         "HashiCorp Vault; also `VAULT_TOKEN`, `VAULT_TOKEN_FILE`, `VAULT_NAMESPACE`, `VAULT_CACERT`, `VAULT_CACERT_BYTES`, `VAULT_CAPATH`.",
         "none",
     ),
+    "JACKFIELD_DNS_SERVERS": (
+        "DNS servers for the doctor of Amazon SES, separated by commas: `192.0.2.1,127.0.0.1:5353`.",
+        "the machine's resolver",
+    ),
     "AWS_*": ("AWS's own variables: region, credentials, endpoints, proxies, certificate bundle.", "AWS's own"),
     "NO_COLOR": ("Any value switches off colours on a terminal.", "none"),
     "JACKFIELD_TOKEN": ("The token in the examples that the console shows; jackfield itself does not read it.", "none"),

@@ -364,6 +364,26 @@ class Jackfield:
         """
         return self.connections.test(name, timeout_seconds=timeout_seconds)
 
+    def diagnose(
+        self, name: str, inputs: Mapping[str, Any] | None = None, *, caller: Caller = LIBRARY, actor: Actor | None = None
+    ) -> dict[str, Any]:
+        """Test a connection, then run the action ``doctor`` of each connector that it serves, with ``inputs``. ``actor`` is recorded in the
+        audit log.
+
+        Return ``connection``, ``type``, ``healthy`` and ``findings``, each with ``code``, ``severity`` (``error``, ``warning``),
+        ``message``, ``evidence`` and ``cure``.
+
+        :raises UnknownConnection: if there is none of that name.
+        :raises JackfieldError: if its values, the inputs or the rules do not allow the examination.
+        """
+        from jackfield.management.diagnosis import DOCTOR, diagnosis, doctors
+
+        connections = self.connections_of(caller)
+        tested = (connections if actor is None else connections.acting_as(actor)).test(name)
+        keys = doctors(self.catalog_of(caller), tested["type"])
+        about = {"action": DOCTOR, "connection": name, "inputs": dict(inputs or {})}
+        return diagnosis(tested, [self.invoke({"connector": key, **about}, caller=caller) for key in keys])
+
     def options(self, connector: str, source: str, *, connection: str | None = None, caller: Caller = LIBRARY) -> list[dict[str, str]]:
         """List the choices of an option source. A live source asks the provider over ``connection``, if the rules allow ``caller`` to.
 

@@ -50,6 +50,24 @@ def test_m14_a_role_connection_is_finished_on_the_served_demo(visitor: Visitor) 
         assert visitor.page.locator("#test .step:not(.passed)").count() == 0
 
 
+def test_the_doctor_lists_findings_with_their_cures(visitor: Visitor) -> None:
+    """The connection's page leads to the doctor; its findings have a cure each, and a wrong address is refused at its field."""
+    with EmbeddedAws(trusted_ids=GENERATED) as aws:
+        fill(visitor, aws)
+        visitor.page.get_by_role("button", name="Save and test").click()
+        visitor.page.wait_for_url("**/connections/acme?done=created")
+        visitor.page.get_by_role("link", name="Examine the whole set-up").click()
+        visitor.page.wait_for_url("**/connections/acme/doctor")
+        visitor.field("Sender Email").fill("stranger@nowhere.example")
+        visitor.page.get_by_role("button", name="Examine").click()
+        finding = visitor.page.locator("#findings .step.failed", has_text="sender_not_verified")
+        finding.wait_for()
+        assert "createIdentity" in finding.inner_text()
+        visitor.field("Sender Email").fill("no address")
+        visitor.page.get_by_role("button", name="Examine").click()
+        visitor.page.locator("#findings .notice.bad", has_text="/sender").wait_for()
+
+
 def test_m13_a_refused_role_says_whom_and_which_external_id_to_trust(visitor: Visitor) -> None:
     """M13: the ARN of the first step is in the field, the trust policy and the hint, whose JSON is formatted and complete."""
     page = visitor.page

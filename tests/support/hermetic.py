@@ -33,6 +33,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("JACKFIELD_HOME", str(folder))
     monkeypatch.setenv("JACKFIELD_DATABASE_URL", "none")
+    monkeypatch.setenv("JACKFIELD_DNS_SERVERS", "127.0.0.1:9")  # no test asks the machine's resolver
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(folder / "aws-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "aws-credentials"))

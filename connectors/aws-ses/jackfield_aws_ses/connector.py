@@ -27,6 +27,7 @@ _ACTIONS = {
     "verification": ("createIdentity", "getIdentity", "deleteIdentity", "setMailFrom", "listIdentitiesWithStatus"),
     "account": ("getAccount", "getSendStatistics", "requestProductionAccess"),
     "suppression": ("putSuppressedRecipient", "getSuppressedRecipient", "deleteSuppressedRecipient", "listSuppressedRecipients"),
+    "doctor": ("doctor",),
 }
 """Actions by the module of ``jackfield_aws_ses.actions`` that declares them, in the order of the manifest."""
 

@@ -49,14 +49,14 @@ def _model(**values: Any) -> Smtp:
 
 
 def test_the_type_is_the_contracts() -> None:
-    """Key, members, required and secret members are those of the contract; the type belongs to no family and serves mail only."""
+    """Key, members, required and secret members are those of the contract; the type belongs to no family and serves mail and the doctor."""
     row = _described()
     assert (row["key"], row.get("family"), row["auth"]) == ("smtp", None, "basic")
     members = row["schema"]["properties"]
     assert set(members) == VALUES
     assert row["schema"]["required"] == ["hostname"]
     assert {name for name, member in members.items() if member.get("writeOnly")} == {"password", "secretAccessKey"}
-    assert (row["serves"]["actions"], row["waives"]) == (["sendEmail"], ["awsRegion"])
+    assert (row["serves"]["actions"], row["waives"]) == (["sendEmail", "doctor"], ["awsRegion"])
     manifest = Catalog.installed().find("aws-ses")
     assert manifest.full_name(manifest.connection_types["smtp"]) == "aws-ses/smtp"
 

@@ -16,10 +16,11 @@ class AwsClients:
     """Client passed to an action. Created for each attempt, so it only references cached objects.
 
     ``region`` is the action's ``awsRegion``, else the connection's ``region``; ``permissions`` are the IAM actions that the connector
-    declares; ``renewable`` means that a new lease may replace an expired credential. ``account`` is the number of the account, if known.
+    declares; ``renewable`` means that a new lease may replace an expired credential. ``account`` is the number of the account, if known;
+    ``lacks_external_id`` means that a role is assumed without an External ID.
     """
 
-    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "permissions", "region")
+    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "lacks_external_id", "permissions", "region")
 
     def __init__(
         self,
@@ -30,12 +31,14 @@ class AwsClients:
         endpoint: str | None = None,
         lease: tuple[str, Minted] | None = None,
         account: str | None = None,
+        lacks_external_id: bool = False,
     ) -> None:
         self._account = account
         self._context = context
         self._identity = identity
         self._endpoint = endpoint
         self._lease = lease
+        self.lacks_external_id = lacks_external_id
         self.region: str | None = context.inputs.get("awsRegion") or region
         self.permissions = context.permissions.get("aws:iam", ())
 

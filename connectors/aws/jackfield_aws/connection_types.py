@@ -126,8 +126,8 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         # Each attempt opens anew, and most only look up a lease, so values derived from the connection alone are cached.
         assumption = context.cached(("role", context.inputs.get("awsRegion")), lambda: self.assumption(context))
         lease = lease_role(context, assumption)
-        keys, account = Keys(**lease[1].value), assumption.role.account
-        return AwsClients(context, keys, region=self.region, endpoint=self.endpoint, lease=lease, account=account)
+        keys, account, lacks = Keys(**lease[1].value), assumption.role.account, self.external_id is None
+        return AwsClients(context, keys, region=self.region, endpoint=self.endpoint, lease=lease, account=account, lacks_external_id=lacks)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Test the keys, the assumption of the role, and its assumption without the External ID. Nothing is sent."""

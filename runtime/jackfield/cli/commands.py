@@ -15,6 +15,7 @@ BUILT_IN = {
     "search": "search actions",
     "options": "list the choices of a form field",
     "connections": "manage connections",
+    "doctor": "find what keeps a connection from working",
     "invocations": "view the journal, resolve invocations in doubt",
     "serve": "serve the HTTP API and the console",
     "worker": "run queued invocations",

@@ -112,11 +112,12 @@ def connect(server: Server, trust: ssl.SSLContext, login: Login, deadline: Deadl
 class SmtpClient:
     """Client that sends over a pool's connections. Created for each attempt, so it only references shared objects."""
 
-    __slots__ = ("_call", "_pool", "account")
+    __slots__ = ("_call", "_pool", "account", "server")
 
-    def __init__(self, pool: Pool, call: Call, account: str = "") -> None:
+    def __init__(self, pool: Pool, call: Call, server: Server, account: str = "") -> None:
         self._pool = pool
         self._call = call
+        self.server = server
         self.account = account
 
     def __repr__(self) -> str:

@@ -108,7 +108,9 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
     setup: ClassVar[str] = SMTP_GUIDE
     reports_begin: ClassVar[bool] = True
     permission_system: ClassVar[str | None] = "aws:iam"
-    serves: ClassVar[Serves | None] = Serves(("sendEmail",), "SMTP and Private Link carry mail only, not the HTTPS API of Amazon SES")
+    serves: ClassVar[Serves | None] = Serves(
+        ("sendEmail", "doctor"), "SMTP and Private Link carry mail only, not the HTTPS API of Amazon SES"
+    )
     waives: ClassVar[tuple[str, ...]] = ("awsRegion",)
 
     hostname: str = Field(
@@ -199,7 +201,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
 
         self._note_region(context.inputs.get("awsRegion"), context)
         pool: Pool = context.cached("smtp-pool", lambda: self._pool(context))
-        return SmtpClient(pool, context.call, context.cached("smtp-account", self._account))
+        return SmtpClient(pool, context.call, self.server, context.cached("smtp-account", self._account))
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Connect, verify the certificate, authenticate and quit. Nothing is sent."""

@@ -12,7 +12,7 @@ from jackfield.surfaces.console.markup import Markup, Node, h
 
 _TONES = {
     "succeeded": "good", "ok": "good", "active": "good", "passed": "good", "allowed": "good",
-    "failed": "bad", "failing": "bad", "expired": "bad", "broken": "bad", "refused": "bad",
+    "error": "bad", "failed": "bad", "failing": "bad", "expired": "bad", "broken": "bad", "refused": "bad",
     "in_doubt": "warn", "warning": "warn", "revoked": "warn", "write": "warn",
     "running": "busy", "queued": "busy",
 }  # fmt: skip

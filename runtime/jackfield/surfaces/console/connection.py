@@ -12,6 +12,7 @@ from jackfield.clock import moment
 from jackfield.connections.connection_types import Kind
 from jackfield.connections.named_connection import STORE
 from jackfield.errors import JackfieldError
+from jackfield.management.diagnosis import doctors
 from jackfield.surfaces.console.action import FORM_SCRIPTS
 from jackfield.surfaces.console.components import at, badge, code_block, csrf_field, field, heading, json_text, notice, tabs, terms
 from jackfield.surfaces.console.connection_form import editor_of
@@ -141,7 +142,13 @@ def _test_card(request: PageRequest, row: Mapping[str, Any], external_id: str | 
         method="post", action=f"/connections/{row['name']}/test", hx_post=f"/connections/{row['name']}/test", hx_target="#test", hx_swap="outerHTML",
     )  # fmt: skip
     top = h.div(h.h2("Test"), badge(str(row.get("status", "untested"))), class_="row")
-    return h.section(top, status_line, h.ol(steps, class_="steps") if steps else None, form, id="test", class_="card", aria_live="polite")
+    examine = (
+        h.p(h.a("Examine the whole set-up", href=f"/connections/{row['name']}/doctor"))
+        if doctors(request.catalog, str(row["type"]))
+        else None
+    )
+    done = h.ol(steps, class_="steps") if steps else None
+    return h.section(top, status_line, done, form, examine, id="test", class_="card", aria_live="polite")
 
 
 def _step(item: Mapping[str, Any], external_id: str | None) -> Markup:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from jackfield_aws_ses.demo.aws.exchange import HttpRequest
 from jackfield_aws_ses.demo.aws.query import parse_form
@@ -13,6 +14,11 @@ from jackfield_aws_ses.demo.aws.sigv4 import Authorization, parse_authorization
 
 SEND_PATH = "/v2/email/outbound-emails"
 _V2 = {("POST", SEND_PATH): "SendEmail", ("GET", "/v2/email/account"): "GetAccount"}
+_V2_NAMED = {
+    ("GET", "/v2/email/identities"): ("GetEmailIdentity", "EmailIdentity"),
+    ("GET", "/v2/email/suppression/addresses"): ("GetSuppressedDestination", "EmailAddress"),
+}
+"""Operations on one resource, whose name ends the path, and the parameter that it becomes."""
 _STS = frozenset({"AssumeRole", "GetCallerIdentity"})
 _UNKNOWN = "Unknown"
 
@@ -64,9 +70,10 @@ def read_call(http: HttpRequest, request_id: str) -> Call:
     authorization = parse_authorization(http.headers.get("authorization", ""))
     content: dict[str, Any] = {}
     if http.path.startswith("/v2/"):
-        operation = _V2.get((http.method, http.path), _UNKNOWN)
+        folder, _, name = http.path.rpartition("/")
+        operation, member = _V2_NAMED.get((http.method, folder), (_V2.get((http.method, http.path), _UNKNOWN), None))
         body = _json_object(http.body)
-        parameters = body or {}
+        parameters = (body or {}) | ({member: unquote(name)} if member is not None else {})
         if operation == "SendEmail":
             content = {"Content": parameters.pop("Content", None)}
         malformed = misshapen("The request body is no JSON object") if body is None else None

@@ -311,4 +311,29 @@ def _get_account(ledger: Ledger, _call: Call, caller: Caller) -> dict[str, Any]:
     }
 
 
-_V2_OPERATIONS = {"SendEmail": _send_email, "GetAccount": _get_account}
+def _get_identity(ledger: Ledger, call: Call, caller: Caller) -> dict[str, Any]:
+    name = str(call.parameters["EmailIdentity"])
+    caller.authorise(name, "ses:GetEmailIdentity")
+    if not any(identity.name == name for identity in ledger.account.identities_in(call.region)):
+        raise Refusal("NotFoundException", f"Email identity {name} does not exist.", _NOT_FOUND)
+    return {
+        "IdentityType": "EMAIL_ADDRESS" if "@" in name else "DOMAIN",
+        "FeedbackForwardingStatus": True,
+        "VerifiedForSendingStatus": True,
+        "DkimAttributes": {"SigningEnabled": False, "Status": "NOT_STARTED"},
+        "MailFromAttributes": {"BehaviorOnMxFailure": "USE_DEFAULT_VALUE"},
+        "VerificationStatus": "SUCCESS",
+    }
+
+
+def _get_suppressed(_ledger: Ledger, call: Call, caller: Caller) -> dict[str, Any]:
+    caller.authorise("*", "ses:GetSuppressedDestination")
+    raise Refusal("NotFoundException", f"{call.parameters['EmailAddress']} is not on the suppression list.", _NOT_FOUND)
+
+
+_V2_OPERATIONS = {
+    "SendEmail": _send_email,
+    "GetAccount": _get_account,
+    "GetEmailIdentity": _get_identity,
+    "GetSuppressedDestination": _get_suppressed,
+}

@@ -1,0 +1,66 @@
+"""``doctor``: find what keeps mail from being sent or delivered, with evidence and cure."""
+
+from __future__ import annotations
+
+from jackfield.connector import Field, Inputs, Output
+from jackfield_aws import AwsClients
+from jackfield_aws_ses.connector import connector
+from jackfield_aws_ses.doctor import Finding, examine
+from jackfield_aws_ses.examples import example
+from jackfield_aws_ses.fields import Mailbox, Region, region_field
+from jackfield_aws_ses.sending import Transport
+
+__all__ = ["Diagnosis", "Examination", "doctor"]
+
+_FOUND = {
+    "code": "dmarc_missing",
+    "severity": "warning",
+    "message": "example.com has no DMARC record.",
+    "evidence": "DNS has no TXT record _dmarc.example.com that begins with v=DMARC1.",
+    "cure": 'Publish the TXT record _dmarc.example.com with the value "v=DMARC1; p=none; rua=mailto:dmarc@example.com".',
+    "source": "Thand email.ses, Configure Email Authentication; "
+    "https://docs.aws.amazon.com/ses/latest/dg/send-email-authentication-dmarc.html",
+}
+_EXAMPLES = (
+    example(
+        "A sender without a DMARC record",
+        "doctor",
+        {"awsRegion": "eu-west-1", "sender": "noreply@example.com"},
+        {"findings": [_FOUND], "healthy": True, "checked": ["quota", "sandbox", "sending"]},
+    ),
+)
+
+
+class Examination(Inputs):
+    """The set-up to examine: a region, and optionally a sender and a recipient."""
+
+    aws_region: Region | None = region_field()  # None only over SMTP
+    sender: Mailbox | None = Field(
+        None, title="Sender Email", blank="absent", trim=True, from_connection="sender", options="identities",
+        description="Examine this sender's identity and the DNS records of its domain.",
+    )  # fmt: skip
+    recipient: Mailbox | None = Field(
+        None, title="Recipient", blank="absent", trim=True,
+        description="Examine whether SES delivers to this address: suppression list, sandbox.",
+    )  # fmt: skip
+
+
+class Diagnosis(Output):
+    """The faults that were found."""
+
+    findings: list[Finding] = Field(title="Findings", description="Each fault with evidence and cure; empty if the set-up is sound.")
+    healthy: bool = Field(title="Healthy", description="True if no finding is an error.")
+    checked: list[str] = Field(title="Checked", description="Steps of the connection's test that this examination covers.")
+
+
+@connector.action(
+    "doctor",
+    effect="read",
+    permissions={"aws:iam": ["ses:GetAccount", "ses:GetEmailIdentity", "ses:GetSuppressedDestination"]},
+    examples=_EXAMPLES,
+)
+def doctor(examination: Examination, client: AwsClients | Transport) -> Diagnosis:
+    """Find what keeps mail from being sent or delivered: the account, the sender's identity, its DNS records, the recipient."""
+    findings = examine(client, examination.aws_region, examination.sender, examination.recipient)
+    checked = ["quota", "sandbox", "sending"] if isinstance(client, AwsClients) else ["port"]
+    return Diagnosis(findings=findings, healthy=all(item.severity != "error" for item in findings), checked=checked)

@@ -1,0 +1,112 @@
+"""Findings in DNS: DKIM, MAIL FROM, SPF and DMARC of a sender's domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from jackfield_aws_ses.doctor.findings import Finding, finding
+from jackfield_aws_ses.doctor.records import DnsUnavailable, Records
+
+__all__ = ["asked", "dkim_findings", "dmarc_findings", "mail_from_findings", "parents", "spf_findings"]
+
+_SPF = "v=spf1 include:amazonses.com ~all"
+_INCLUDE = "include:amazonses.com"
+_DEFAULT_ZONE = "dkim.amazonses.com"
+
+
+def parents(domain: str) -> tuple[str, ...]:
+    """Return a domain and the domains above it that have two labels or more, nearest first."""
+    labels = domain.split(".")
+    return tuple(".".join(labels[start:]) for start in range(max(1, len(labels) - 1)))
+
+
+def dkim_findings(identity: str, attributes: Mapping[str, Any], records: Records) -> Iterator[Finding]:
+    """Compare the DKIM records in DNS with the tokens of an identity (GetEmailIdentity, ``DkimAttributes``)."""
+    if not attributes.get("SigningEnabled"):
+        yield finding("dkim_off", "DkimAttributes.SigningEnabled is false.", identity=identity)
+        return
+    status = str(attributes.get("Status", ""))
+    if status in {"FAILED", "TEMPORARY_FAILURE"}:
+        yield finding("dkim_failed", f"DkimAttributes.Status is {status}.", identity=identity)
+    elif status in {"PENDING", "NOT_STARTED"}:
+        yield finding("dkim_pending", f"DkimAttributes.Status is {status}.", identity=identity)
+    if attributes.get("SigningAttributesOrigin") == "EXTERNAL":
+        return  # the owner's own key: SES does not say what its record contains
+    zone = str(attributes.get("SigningHostedZone") or _DEFAULT_ZONE)
+    for token in attributes.get("Tokens") or ():
+        name, value = f"{token}._domainkey.{identity}", f"{token}.{zone}"
+        found = records.cname(name)
+        record = f"the CNAME record {name} with the value {value}"
+        if found is None:
+            yield finding("dkim_record_missing", f"DNS has no CNAME record {name}.", identity=identity, record=record)
+        elif found != value.lower():
+            yield finding("dkim_record_wrong", f"DNS has {name} with the value {found}.", identity=identity, record=record)
+
+
+def mail_from_findings(attributes: Mapping[str, Any], region: str, records: Records) -> Iterator[Finding]:
+    """Check the records of a custom MAIL FROM domain (GetEmailIdentity, ``MailFromAttributes``)."""
+    mail_from = str(attributes.get("MailFromDomain") or "")
+    if not mail_from:
+        return
+    about = {"mail_from": mail_from, "region": region}
+    status = attributes.get("MailFromDomainStatus")
+    if status != "SUCCESS":
+        yield finding("mail_from_pending", f"MailFromAttributes.MailFromDomainStatus is {status}.", **about)
+    host = f"feedback-smtp.{region}.amazonses.com"
+    record = f"the MX record {mail_from} with the value '10 {host}'"
+    hosts = records.mx(mail_from)
+    if not hosts:
+        yield finding("mail_from_mx_missing", f"DNS has no MX record {mail_from}.", record=record, **about)
+    elif hosts != (host,):
+        yield finding("mail_from_mx_wrong", f"DNS has {_listed(hosts)} as MX of {mail_from}.", record=record, **about)
+    spf = _spf(records.txt(mail_from))
+    if len(spf) > 1:
+        yield finding("spf_several", f"DNS has {_listed(spf)} at {mail_from}.", domain=mail_from)
+    elif not spf or _INCLUDE not in spf[0]:
+        shown = f"DNS has {_listed(spf)} at {mail_from}." if spf else f"DNS has no SPF record at {mail_from}."
+        yield finding("mail_from_spf_missing", shown, record=f'the TXT record {mail_from} with the value "{_SPF}"', **about)
+
+
+def spf_findings(domain: str, records: Records) -> Iterator[Finding]:
+    """Check the SPF record at a sender's own domain (RFC 7208)."""
+    spf = _spf(records.txt(domain))
+    if len(spf) > 1:
+        yield finding("spf_several", f"DNS has {_listed(spf)} at {domain}.", domain=domain)
+    elif not spf or _INCLUDE not in spf[0]:
+        shown = f"DNS has {_listed(spf)} at {domain}." if spf else f"DNS has no SPF record at {domain}."
+        yield finding("spf_missing", shown, domain=domain, record=f'the TXT record {domain} with the value "{_SPF}"')
+
+
+def dmarc_findings(domain: str, records: Records) -> Iterator[Finding]:
+    """Check the DMARC record of a domain; a parent's record covers its subdomains."""
+    record = f'the TXT record _dmarc.{domain} with the value "v=DMARC1; p=none; rua=mailto:dmarc@{domain}"'
+    for name in parents(domain):
+        found = tuple(text for text in records.txt(f"_dmarc.{name}") if text.lower().startswith("v=dmarc1"))
+        if not found:
+            continue
+        if len(found) > 1 or not _has_policy(found[0]):
+            yield finding("dmarc_wrong", f"DNS has {_listed(found)} at _dmarc.{name}.", domain=name, record=record)
+        return
+    yield finding("dmarc_missing", f"DNS has no TXT record _dmarc.{domain} that begins with v=DMARC1.", domain=domain, record=record)
+
+
+def asked(check: Iterator[Finding]) -> Iterator[Finding]:
+    """Pass findings on; if DNS cannot be asked, add a finding that says so instead of the rest."""
+    try:
+        yield from check
+    except DnsUnavailable as error:
+        yield finding("dns_unreachable", error.reason, name=error.name)
+
+
+def _spf(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text for text in texts if text.lower().split(" ", 1)[0] == "v=spf1")
+
+
+def _has_policy(text: str) -> bool:
+    tags = dict(part.strip().split("=", 1) for part in text.split(";") if "=" in part)
+    return tags.get("p", "").strip().lower() in {"none", "quarantine", "reject"}
+
+
+def _listed(values: Sequence[str]) -> str:
+    return ", ".join(f"'{value}'" for value in values)

@@ -1,0 +1,84 @@
+"""DNS look-ups of the doctor, through dnspython. A record that is not there differs from a server that cannot be asked."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dns.resolver import Resolver
+
+__all__ = ["DnsUnavailable", "Records", "system_records"]
+
+_LIFETIME = 5.0
+"""Seconds for one look-up, all servers and tries together."""
+_SERVERS = "JACKFIELD_DNS_SERVERS"
+_DNS_PORT = 53
+
+
+class DnsUnavailable(Exception):
+    """DNS gave no answer about a name: neither its records nor that there are none."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name, self.reason = name, reason
+
+
+class Records:
+    """Records of DNS names, as text without the final dot."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+
+    def txt(self, name: str) -> tuple[str, ...]:
+        """Return the TXT records, each with its strings joined (RFC 7208 §3.3). Empty if there are none.
+
+        :raises DnsUnavailable: if DNS cannot be asked.
+        """
+        return tuple(b"".join(row.strings).decode("utf-8", "replace") for row in self._rows(name, "TXT"))
+
+    def mx(self, name: str) -> tuple[str, ...]:
+        """Return the hosts of the MX records, in lower case. Raises as ``txt`` does."""
+        return tuple(_plain(row.exchange) for row in self._rows(name, "MX"))
+
+    def cname(self, name: str) -> str | None:
+        """Return the target of the CNAME record, in lower case. Raises as ``txt`` does."""
+        return next((_plain(row.target) for row in self._rows(name, "CNAME")), None)
+
+    def _rows(self, name: str, kind: str) -> list[Any]:
+        from dns.exception import DNSException
+        from dns.resolver import NXDOMAIN, NoAnswer
+
+        try:
+            return list(self._resolver.resolve(name, kind, lifetime=_LIFETIME))
+        except (NXDOMAIN, NoAnswer):
+            return []
+        except (DNSException, OSError) as error:
+            raise DnsUnavailable(name, str(error) or type(error).__name__) from None
+
+
+def _plain(name: object) -> str:
+    return str(name).rstrip(".").lower()
+
+
+def system_records() -> Records:
+    """Return records as the machine's resolver sees them; ``JACKFIELD_DNS_SERVERS`` (``127.0.0.1:5353,192.0.2.1``) names other servers.
+
+    :raises DnsUnavailable: if the machine has no resolver.
+    """
+    from dns.nameserver import Do53Nameserver
+    from dns.resolver import NoResolverConfiguration, Resolver
+
+    servers = [item.strip() for item in os.environ.get(_SERVERS, "").split(",") if item.strip()]
+    try:
+        resolver = Resolver(configure=not servers)
+    except NoResolverConfiguration as error:
+        raise DnsUnavailable("the resolver", str(error)) from None
+    if servers:
+        resolver.nameservers = [Do53Nameserver(*_address(item)) for item in servers]
+    return Records(resolver)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "")
+    return host, int(port) if port.isdigit() else _DNS_PORT

@@ -1,0 +1,79 @@
+"""Diagnosis of a connection: its test, and the action ``doctor`` of each connector that it serves.
+
+A connector's action ``doctor`` is a ``read`` whose output has ``findings`` (``code``, ``severity``, ``message``, ``evidence``, ``cure``)
+and ``checked``: the keys of the test's steps that the action examines more closely.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.errors import JackfieldError
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+    from jackfield.invocation import Result
+
+__all__ = ["DOCTOR", "diagnosis", "doctors"]
+
+DOCTOR = "doctor"
+"""Key of the action that examines a connection's set-up."""
+_REFUSED = frozenset({"invalid_input", "invalid_invocation", "invalid_connection", "not_allowed"})
+"""Codes of refusals that the caller must cure before anything can be examined."""
+_NEW_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def doctors(catalog: Catalog, kind: str) -> list[str]:
+    """Return the keys of the connectors that take connections of a type and have an action ``doctor`` that reads."""
+    fitting = [manifest for manifest in catalog.manifests() if manifest.connection_type(kind) is not None]
+    return [manifest.key for manifest in fitting if DOCTOR in manifest.actions and manifest.actions[DOCTOR].effect == "read"]
+
+
+def diagnosis(tested: Mapping[str, Any], results: Iterable[Result]) -> dict[str, Any]:
+    """Merge a connection's test and the Results of its connectors' doctors: ``connection``, ``healthy`` and ``findings``.
+
+    :raises JackfieldError: if a doctor was refused because of its inputs or the rules.
+    """
+    findings: list[dict[str, Any]] = []
+    covered: set[str] = set()
+    for result in results:
+        if result.error is not None:
+            finding = _of_error(result.error)
+            findings += [finding] if tested["status"] == "ok" else []  # else a failed step has reported it
+            continue
+        output = result.output or {}
+        covered |= set(output.get("checked", ()))
+        findings += output.get("findings", ())
+    steps = [step for step in tested["lastTest"]["steps"] if not step["passed"] and step["key"] not in covered]
+    findings = [*map(_of_step, steps), *findings]
+    return {
+        "connection": tested["name"],
+        "type": tested["type"],
+        "healthy": all(item["severity"] != "error" for item in findings),
+        "findings": findings,
+    }
+
+
+def _of_step(step: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "code": _NEW_WORD.sub("_", step["key"]).lower(),
+        "severity": "error" if step["mandatory"] else "warning",
+        "message": step["message"],
+        "evidence": f"The step '{step['title']}' of the connection's test failed.",
+        "cure": step.get("hint") or "Correct the connection's values.",
+    }
+
+
+def _of_error(error: JackfieldError) -> dict[str, Any]:
+    if error.code in _REFUSED:
+        raise error
+    said = error.provider.message if error.provider is not None else None
+    return {
+        "code": error.code,
+        "severity": "error",
+        "message": error.message,
+        "evidence": said or "The examination could not be completed.",
+        "cure": str(error.hint or "Run the doctor again."),
+    }

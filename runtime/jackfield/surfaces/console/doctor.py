@@ -1,0 +1,83 @@
+"""Page of a connection's examination: its test, and the findings of the action ``doctor`` of each connector that it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from jackfield.errors import JackfieldError
+from jackfield.management.diagnosis import DOCTOR, doctors
+from jackfield.surfaces.console.components import badge, csrf_field, fault_of, field, heading, notice
+from jackfield.surfaces.console.connection import cure
+from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.page_request import PageRequest
+from jackfield.surfaces.console.shell import fragment, page
+
+__all__ = ["examined", "shown"]
+
+
+def shown(request: PageRequest) -> Response:
+    """``GET /connections/{name}/doctor``."""
+    request.require("read")
+    row = request.connections.show(request.path("name"))
+    lead = ["Examines everything on which ", h.a(row["name"], href=f"/connections/{row['name']}"), " depends. Nothing is sent or changed."]
+    content = [heading("Doctor", lead=lead), _form(request, row), h.div(id="findings", aria_live="polite")]
+    return page(request, "connections", f"Doctor: {row['name']}", *content)
+
+
+def examined(request: PageRequest) -> Response:
+    """``POST /connections/{name}/doctor``: examine the connection and return its findings."""
+    request.require("invoke")
+    inputs = {name.removeprefix("in."): value for name, value in request.form.items() if name.startswith("in.") and value.strip()}
+    try:
+        found = request.runtime.diagnose(request.path("name"), inputs, caller=request.identity.caller, actor=request.identity.actor)
+    except JackfieldError as error:
+        rows = [{"path": item.path, "message": item.message} for item in error.details]
+        return _answer(request, fault_of(error.message, error.hint, rows))
+    return _answer(request, *_findings(found))
+
+
+def _answer(request: PageRequest, *content: Node) -> Response:
+    result = h.div(*content, id="findings", class_="stack", aria_live="polite")
+    if request.partial:
+        return fragment(result)
+    row = request.connections.show(request.path("name"))
+    return page(request, "connections", f"Doctor: {row['name']}", heading("Doctor"), _form(request, row), result)
+
+
+def _form(request: PageRequest, row: Mapping[str, Any]) -> Markup:
+    address = f"/connections/{row['name']}/doctor"
+    return h.form(
+        csrf_field(request.csrf), *_fields(request, str(row["type"])), h.button("Examine", class_="primary", disabled=not request.may("invoke")),
+        h.span("Examining…", class_="busy-note", role="status"),
+        method="post", action=address, hx_post=address, hx_target="#findings", hx_swap="outerHTML", class_="card stack",
+    )  # fmt: skip
+
+
+def _fields(request: PageRequest, kind: str) -> Iterator[Markup]:
+    """Yield a text field for each input of the connectors' doctors; inputs of several connectors are asked for once."""
+    schemas: dict[str, Mapping[str, Any]] = {}
+    for key in doctors(request.catalog, kind):
+        schemas |= request.catalog.find(key).actions[DOCTOR].inputs.get("properties", {})
+    for name, schema in schemas.items():
+        value = request.form.get(f"in.{name}", "")
+        box = h.input(name=f"in.{name}", id=f"in-{name}", value=value, autocomplete="off", aria_describedby=f"in-{name}-hint")
+        yield field(f"in-{name}", str(schema.get("title", name)), box, str(schema.get("description", "")))
+
+
+def _findings(found: Mapping[str, Any]) -> Iterator[Markup]:
+    findings = found["findings"]
+    if not findings:
+        yield notice("The set-up is sound: nothing was found.", tone="good")
+        return
+    errors = sum(item["severity"] == "error" for item in findings)
+    yield h.p(f"{len(findings)} found, {errors} of them errors.", class_="muted")
+    yield h.ol([_finding(item) for item in findings], class_="steps")
+
+
+def _finding(item: Mapping[str, Any]) -> Markup:
+    word = "failed" if item["severity"] == "error" else "warning"
+    top = h.div(h.strong(item["message"]), " ", badge(item["severity"]), " ", h.code(item["code"]))
+    return h.li(top, h.p(item["evidence"], class_="muted"), cure(str(item["cure"])), class_=f"step {word}")
