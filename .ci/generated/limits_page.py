@@ -22,7 +22,7 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Deadline, maximum", "invocation.request:MAX_TIMEOUT", "seconds"),
         ("Validation errors that are listed", "schema.compiled:MAX_DETAILS", ""),
         ("Pages of one paginated call", "pipe.paging:MAX_PAGES", ""),
-        ("Response that a connector reads", "connector.answers:MAX_ANSWER", "bytes"),
+        ("Response that a connector reads", "connector.context:MAX_ANSWER", "bytes"),
     ),
     "Retries": (
         ("Attempts per action, or per page of a list; throttled attempts are not counted", "retry:TRIES", ""),

@@ -152,6 +152,35 @@ def test_modules_and_functions_are_small() -> None:
     assert lengths[int(len(lengths) * 0.9)] <= P90_FUNCTION
 
 
+def _readers() -> dict[str, set[str]]:
+    """The modules that import each shipped module, by name; what a package passes on counts for those who import it from there."""
+    named = {".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__"): path
+             for package in PACKAGES for path in sorted(package.rglob("*.py"))}  # fmt: skip
+    taken: dict[str, list[tuple[str, str]]] = {
+        module: [
+            (node.module, alias.name)
+            for node in ast.walk(tree(path))
+            if isinstance(node, ast.ImportFrom) and node.module
+            for alias in node.names
+        ]
+        for module, path in named.items()
+    }
+    passed_on = {(module, item): home for module, path in named.items() if path.name == "__init__.py" for home, item in taken[module]}
+    readers: dict[str, set[str]] = {module: set() for module in named}
+    for module, names in taken.items():
+        for home, item in names:
+            submodule = f"{home}.{item}"
+            readers.setdefault(submodule if submodule in named else passed_on.get((home, item), home), set()).add(module)
+    return {module: found - {module} for module, found in readers.items() if module in named}
+
+
+def test_few_modules_have_a_single_reader() -> None:
+    """At most a quarter of the shipped modules have one reader only: such a module is a subject of its own, or belongs there."""
+    readers = _readers()
+    single = [module for module, found in readers.items() if len(found) == 1]
+    assert len(single) <= len(readers) / 4, single
+
+
 def test_no_module_has_an_empty_name() -> None:
     """No module is called after nothing in particular."""
     empty = {"utils", "util", "helpers", "helper", "common", "base", "manager", "handler", "service", "misc"}

@@ -12,9 +12,8 @@ from jackfield.exports import exports
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
-    from jackfield.connector.answers import MAX_ANSWER, bounded_answer
     from jackfield.connector.budget import Budget, Limits
-    from jackfield.connector.context import Account, Answered, Call, Minted, OpenContext, Step, current_call
+    from jackfield.connector.context import MAX_ANSWER, Account, Answered, Call, Minted, OpenContext, Step, bounded_answer, current_call
     from jackfield.connector.declare import Action, Connector, Option
     from jackfield.connector.guard import ANYWHERE, Guard
     from jackfield.connector.manifests import describe
@@ -95,9 +94,8 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
-        ".answers": ("MAX_ANSWER", "bounded_answer"),
         ".budget": ("Budget", "Limits"),
-        ".context": ("Account", "Answered", "Call", "Minted", "OpenContext", "Step", "current_call"),
+        ".context": ("MAX_ANSWER", "Account", "Answered", "Call", "Minted", "OpenContext", "Step", "bounded_answer", "current_call"),
         ".declare": ("Action", "Connector", "Option"),
         ".guard": ("ANYWHERE", "Guard"),
         ".manifests": ("describe",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol, TypeVar
@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.guard import ANYWHERE, Guard
-from jackfield.errors import Cancelled, Sent
+from jackfield.errors import Cancelled, Sent, Unavailable
 
 T = TypeVar("T")
 
@@ -274,3 +274,25 @@ class Account:
 
     id: str
     label: str
+
+
+MAX_ANSWER = 32 * 1024 * 1024
+"""Bytes of a response that are read before it is refused. Files that an action streams have their own limits."""
+
+
+def bounded_answer(chunks: Iterable[bytes], *, limit: int = MAX_ANSWER) -> Iterator[bytes]:
+    """Yield the chunks of a response, up to ``limit`` bytes. Wrap the stream before anything parses it.
+
+    :raises Unavailable: once more than ``limit`` bytes have arrived. The provider did respond, so a ``write`` is in doubt.
+    """
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            raise Unavailable(
+                f"the provider's answer is larger than {limit:,} bytes",
+                hint="Check the endpoint: something other than the provider may have answered. For lists, ask for smaller pages.",
+                sent=Sent.UNKNOWN,
+                repeatable=False,
+            )
+        yield chunk

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from jackfield.errors import Detail, InvalidConnection, JackfieldError
 from jackfield.hints import NextStep
 from jackfield.manifest import Manifest
 from jackfield.pipe.admit import Target
+from jackfield.pipe.errors_map import recognised
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from jackfield.connector import Connector
     from jackfield.pipe.open import OpenConnection, Opener
     from jackfield.redaction.redactor import Redactor
-
-_AUTHORS = logging.getLogger("jackfield.connector")
 
 
 class TargetSource(Protocol):
@@ -122,21 +120,11 @@ def _guarded(
     try:
         yield from make()
     except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type becomes a step)
-        error = _known(cause, connector)
+        error = cause if isinstance(cause, JackfieldError) else recognised(connector, cause)
         if isinstance(error, InvalidConnection):
             faults += [fault for fault in error.details if fault.path]
         message = error.message if error is not None else f"an unexpected {type(cause).__name__}"
         yield Step(key, f"Use the connection with {connector.title}", passed=False, message=message, hint=error.hint if error else None)
-
-
-def _known(cause: Exception, connector: Connector) -> JackfieldError | None:
-    if isinstance(cause, JackfieldError) or connector.explain is None:
-        return cause if isinstance(cause, JackfieldError) else None
-    try:
-        return connector.explain(cause, None, None)
-    except Exception as fault:  # noqa: BLE001 (the connection-open boundary: an error map that fails explains nothing)
-        _AUTHORS.error("the error map of the connector '%s' failed on a %s: %s", connector.key, type(cause).__name__, type(fault).__name__)
-        return None
 
 
 def _cleaned(step: Step, redactor: Redactor) -> Step:

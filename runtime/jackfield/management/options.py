@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from jackfield.clock import Deadline
 from jackfield.connector.context import Call, entered
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, UnknownAction, did_you_mean
 from jackfield.pipe.call_rules import seen_connection
+from jackfield.pipe.errors_map import recognised
 from jackfield.redaction.logs import reason
 
 if TYPE_CHECKING:
@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector import Connector
-    from jackfield.connector.declare import Explain, OptionSource
+    from jackfield.connector.declare import OptionSource
     from jackfield.manifest import Manifest
     from jackfield.pipe.pipeline import Pipeline
 
 __all__ = ["choices"]
 
-_AUTHORS = logging.getLogger("jackfield.connector")
 _SECONDS = 30.0
 """Timeout in seconds of a live source; a person is waiting in front of a form."""
 
@@ -83,16 +82,7 @@ def _live(stages: Pipeline, manifest: Manifest, connector: Connector, found: Opt
         except JackfieldError:
             raise
         except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connector gets a code)
-            for explain in (connector.explain, getattr(client, "explain", None)):
-                known = _known(explain, cause, client) if explain is not None else None
-                if known is not None:
-                    raise known from None
+            known = recognised(connector, cause, client)
+            if known is not None:
+                raise known from None
             raise Unavailable(f"the choices could not be fetched: {reason(cause, opening.cache.redactor, {})}") from None
-
-
-def _known(explain: Explain, cause: Exception, client: object) -> JackfieldError | None:
-    try:
-        return explain(cause, client, None)
-    except Exception as fault:  # noqa: BLE001 (the connection-open boundary: an error map that fails explains nothing)
-        _AUTHORS.error("an error map failed on a %s: %s", type(cause).__name__, type(fault).__name__)
-        return None

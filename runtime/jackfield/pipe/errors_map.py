@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from jackfield.connector import Connector, Inputs
     from jackfield.connector.context import Answered, Call
 
-__all__ = ["AUTHORS", "Unmapped", "explained", "in_doubt", "repeated", "weigh"]
+__all__ = ["AUTHORS", "Unmapped", "explained", "in_doubt", "recognised", "repeated", "weigh"]
 
 AUTHORS = logging.getLogger("jackfield.connector")
 """Log of bugs in connectors, for their authors."""
@@ -56,20 +56,34 @@ def explained(connector: Connector, cause: Exception, client: Any, values: Input
     """Map an exception to an error: by the connector's error map, else by the client's; ``Unmapped`` if neither recognizes it."""
     if isinstance(cause, JackfieldError):
         return _as_timeout(cause, call)
-    for explain in (connector.explain, getattr(client, "explain", None)):
-        if explain is None:
-            continue
-        with entered(call):  # an error map may ask for the deadline of the attempt
-            try:
-                found = explain(cause, client, values)
-            except Exception as fault:  # noqa: BLE001 (the action boundary: an error map that fails is skipped)
-                tell(f"the error map of the connector '{connector.key}' failed on a {type(cause).__name__}", fault)
-                continue
-        if isinstance(found, JackfieldError):
-            return _as_timeout(found, call)
+    with entered(call):  # an error map may ask for the deadline of the attempt
+        found = recognised(connector, cause, client, values, tell)
+    if found is not None:
+        return _as_timeout(found, call)
     if isinstance(cause, OSError) and call.deadline.remaining() <= 0:
         return call.deadline.passed(Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING)
     return exhausted(cause) or Unmapped(cause)
+
+
+def _tell_type(text: str, fault: Exception) -> None:
+    AUTHORS.error("%s: %s", text, type(fault).__name__)
+
+
+def recognised(
+    connector: Connector, cause: Exception, client: Any = None, values: Inputs | None = None, tell: Tell = _tell_type
+) -> JackfieldError | None:
+    """Ask the connector's error map about an exception, then the client's; return None if neither recognizes it."""
+    for explain in (connector.explain, getattr(client, "explain", None)):
+        if explain is None:
+            continue
+        try:
+            found = explain(cause, client, values)
+        except Exception as fault:  # noqa: BLE001 (the action boundary: an error map that fails is skipped)
+            tell(f"the error map of the connector '{connector.key}' failed on a {type(cause).__name__}", fault)
+            continue
+        if isinstance(found, JackfieldError):
+            return found
+    return None
 
 
 def _as_timeout(error: JackfieldError, call: Call) -> JackfieldError:
