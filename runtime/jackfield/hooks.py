@@ -16,8 +16,6 @@ from typing import Any
 from jackfield.fork import at_fork
 from jackfield.invocation import Invocation, Meta
 
-__all__ = ["HOOKS", "Plugins", "hookimpl"]
-
 _PROJECT = "jackfield"
 HOOKS = {"around": False, "resolve_secret": True, "stage": False}
 """Names of the hooks; True if only the first answer that is not None counts (pluggy's ``firstresult``)."""

@@ -8,8 +8,6 @@ from typing import Literal, Protocol
 from jackfield.errors import JackfieldError, RateLimited, Sent
 from jackfield.manifest import Effect
 
-__all__ = ["BASE", "CAP", "TRIES", "Backoff", "Tries", "may_repeat"]
-
 BASE = 0.1
 """Upper bound of the first wait, in seconds."""
 CAP = 5.0

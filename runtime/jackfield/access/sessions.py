@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.database import Database
 
-__all__ = ["IDLE", "LASTS", "LINK_LASTS", "Session", "Sessions"]
-
 LINK_LASTS = 600.0
 """Seconds for which a one-time link is valid."""
 IDLE = 3600.0

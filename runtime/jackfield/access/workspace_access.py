@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.database import Database, Vault
 
-__all__ = ["LIBRARY", "Caller", "WorkspaceAccess"]
-
 
 @dataclass(frozen=True, slots=True)
 class Caller:

@@ -8,8 +8,6 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.session import actor, caller, open_jackfield
 
-__all__ = ["VERBS"]
-
 _UNHEALTHY = 1
 
 

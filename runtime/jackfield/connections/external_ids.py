@@ -14,8 +14,6 @@ from typing import Any
 from jackfield.database import Database, Transaction
 from jackfield.errors import Detail, InvalidConnection
 
-__all__ = ["claim", "digest_of", "generate", "generated_fields", "refuse_foreign_ids", "release"]
-
 _BYTES = 24
 """Entropy of an External ID: 192 random bits."""
 _HEIR = "SELECT digest FROM external_ids WHERE digest > :after AND digest < :before AND workspace = :workspace ORDER BY digest LIMIT 1"

@@ -16,8 +16,6 @@ from jackfield.errors import Sent, Unavailable
 if TYPE_CHECKING:
     from jackfield.database import Database, Row, Vault
 
-__all__ = ["HELD", "SharedLeases"]
-
 T = TypeVar("T")
 
 HELD = 15.0

@@ -13,8 +13,6 @@ from jackfield.database.stored_values import parsed_object
 from jackfield.errors import InvalidInvocation
 from jackfield.journal import statements as sql
 
-__all__ = ["AFTER_CURSOR", "FILTERS", "FROM_FLOOR", "PAGE_BYTES", "Scan", "condition", "fits", "floor", "indexed"]
-
 _LOOKED_AT = 2000
 """Rows scanned for one page; if these are not enough, the page is short and has a cursor."""
 _FILTERED = 20_000

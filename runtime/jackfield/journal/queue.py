@@ -11,8 +11,6 @@ from jackfield.database import Database, Transaction
 from jackfield.journal import statements as sql
 from jackfield.journal.instance import Instance
 
-__all__ = ["Claimed", "Queue"]
-
 _NOBODY: Mapping[str, int] = {}
 
 

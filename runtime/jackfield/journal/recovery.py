@@ -25,8 +25,6 @@ from jackfield.journal.abandoned import expired, given_up, left_behind, tries_le
 from jackfield.journal.entry import Entry, read_entry
 from jackfield.journal.instance import LEASE, Instance
 
-__all__ = ["DELIVERIES", "Recovery"]
-
 DELIVERIES = 5
 """Limit of deliveries of a queued invocation that were begun and lost with their worker; then it fails."""
 _UNBEGUN = 20

@@ -9,8 +9,6 @@ from typing import Any
 from jackfield.database import Database
 from jackfield.database.stored_values import LATEST
 
-__all__ = ["Sample", "open_counts", "samples"]
-
 _SINCE = """
 SELECT connector, action, effect, connection, status, error_code, created_at, settled_at FROM invocations
 WHERE workspace = :workspace AND created_at >= :since ORDER BY created_at DESC LIMIT :limit

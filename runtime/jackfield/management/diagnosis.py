@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.invocation import Result
 
-__all__ = ["DOCTOR", "diagnosis", "doctors"]
-
 DOCTOR = "doctor"
 """Key of the action that examines a connection's set-up."""
 _REFUSED = frozenset({"invalid_input", "invalid_invocation", "invalid_connection", "not_allowed"})

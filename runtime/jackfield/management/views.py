@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kinds
     from jackfield.connections.named_connection import NamedConnection
 
-__all__ = ["ConnectionPage", "page", "shown_from_file", "shown_from_store"]
-
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPage:

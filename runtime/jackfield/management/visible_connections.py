@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import Opener
 
-__all__ = ["GuardedConnections"]
-
 _OPERATOR = Provenance()
 
 

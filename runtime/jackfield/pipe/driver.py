@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from jackfield.database import Database, Transaction
 
-__all__ = ["Commit", "Execute", "LoopThread", "Step", "Steps", "Wait", "adrive", "drive"]
-
 T = TypeVar("T")
 
 

@@ -17,8 +17,6 @@ from jackfield.pipe.admit import Admitted
 from jackfield.pipe.check import check
 from jackfield.schema.cache import Schemas
 
-__all__ = ["checked", "parsed"]
-
 
 def parsed(given: object, find: Callable[[str, str | None], Manifest]) -> Invocation:
     """Parse an invocation's JSON; ``find`` finds the manifests that the caller may see, by connector and version.

@@ -19,8 +19,6 @@ from jackfield.journal.recovery import Recovery
 from jackfield.resources.storage import Storage
 from jackfield.runtime import Jackfield
 
-__all__ = ["RuntimePool"]
-
 _CACHED = 500
 """Limit of workspaces whose runtimes, with their open connections, one process caches."""
 

@@ -10,8 +10,6 @@ from jackfield_aws_ses.examples import example
 from jackfield_aws_ses.fields import Mailbox, Region, region_field
 from jackfield_aws_ses.sending import Transport
 
-__all__ = ["Diagnosis", "Examination", "doctor"]
-
 _FOUND = {
     "code": "dmarc_missing",
     "severity": "warning",

@@ -7,8 +7,6 @@ from typing import Any
 
 from jackfield_aws_ses.doctor.findings import Finding, finding
 
-__all__ = ["account_findings"]
-
 _UNLIMITED = -1
 _NEARLY = 0.8
 

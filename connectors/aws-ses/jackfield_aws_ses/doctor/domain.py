@@ -8,8 +8,6 @@ from typing import Any
 from jackfield_aws_ses.doctor.findings import Finding, finding
 from jackfield_aws_ses.doctor.records import DnsUnavailable, Records
 
-__all__ = ["asked", "dkim_findings", "dmarc_findings", "mail_from_findings", "parents", "spf_findings"]
-
 _SPF = "v=spf1 include:amazonses.com ~all"
 _INCLUDE = "include:amazonses.com"
 _DEFAULT_ZONE = "dkim.amazonses.com"

@@ -16,8 +16,6 @@ from jackfield_aws_ses.doctor.ses_account import Denied, SesAccount
 from jackfield_aws_ses.doctor.smtp_host import smtp_findings
 from jackfield_aws_ses.smtp.client import SmtpClient
 
-__all__ = ["examine"]
-
 _SIMULATOR = "simulator.amazonses.com"
 
 

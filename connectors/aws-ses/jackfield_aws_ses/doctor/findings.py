@@ -8,8 +8,6 @@ from typing import Literal
 
 from jackfield.connector import Field, Output
 
-__all__ = ["KINDS", "Finding", "Kind", "finding"]
-
 Severity = Literal["error", "warning"]
 
 _GUIDE = "https://docs.aws.amazon.com/ses/latest/dg/"

@@ -14,8 +14,6 @@ from jackfield_aws_ses.doctor.findings import Finding, finding
 from jackfield_aws_ses.doctor.records import Records
 from jackfield_aws_ses.doctor.ses_account import Denied, SesAccount
 
-__all__ = ["domain_of", "is_verified", "sender_findings"]
-
 _AT_ONCE = 8
 """Regions that are asked at the same time."""
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dns.resolver import Resolver
 
-__all__ = ["DnsUnavailable", "Records", "system_records"]
-
 _LIFETIME = 5.0
 """Seconds for one look-up, all servers and tries together."""
 _SERVERS = "JACKFIELD_DNS_SERVERS"

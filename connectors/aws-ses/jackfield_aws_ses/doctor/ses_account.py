@@ -9,8 +9,6 @@ from jackfield.connector import Forbidden, JackfieldError, NotFound, Rejected
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.errors import explain
 
-__all__ = ["Denied", "SesAccount"]
-
 _OPERATIONS = {
     "get_account": "GetAccount",
     "get_email_identity": "GetEmailIdentity",

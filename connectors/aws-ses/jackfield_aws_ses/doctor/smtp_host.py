@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from jackfield_aws_ses.doctor.findings import Finding, finding
 from jackfield_aws_ses.smtp.hosts import region_of
 
-__all__ = ["smtp_findings"]
-
 _ZONAL = re.compile(r"^vpce-[0-9a-f]+-[0-9a-z]+-([a-z]{2}(?:-[a-z]+)+-\d[a-z])\.", re.IGNORECASE)
 """``vpce-<id>-<suffix>-<zone>.email-smtp.<region>.vpce.amazonaws.com`` (AWS PrivateLink, interface endpoint DNS names)."""
 _UNSUPPORTED = {

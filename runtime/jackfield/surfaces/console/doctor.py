@@ -15,8 +15,6 @@ from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page
 
-__all__ = ["examined", "shown"]
-
 
 def shown(request: PageRequest) -> Response:
     """``GET /connections/{name}/doctor``."""

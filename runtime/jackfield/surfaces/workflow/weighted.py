@@ -10,8 +10,6 @@ from jackfield.errors import InvalidInvocation
 from jackfield.surfaces.workflow.notifying import invocations, is_single, recipients
 from jackfield.surfaces.workflow.providers import Provider, Providers
 
-__all__ = ["Weighted", "mails", "weighted"]
-
 Weighted: TypeAlias = "Sequence[tuple[Provider, float]]"
 """Providers and their weights, in the order of the file."""
 _PARTS = 1 << 64
