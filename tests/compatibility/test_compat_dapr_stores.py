@@ -14,6 +14,7 @@ from moto.server import ThreadedMotoServer
 import jackfield_aws.sessions
 from authority import Authority
 from foreign_files import connection, problem, write
+from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.connections.foreign import Document, Surroundings, read
 from sidecars import bindings_of, component
@@ -227,3 +228,20 @@ def test_a_document_of_a_caller_reads_no_store(folder: Path, vault: VaultServer)
     told = [str(item) for item in read(documents, around)]
     assert "which this document may not" in told[0]
     assert vault.reads == []
+
+
+def test_a_connection_s_value_is_no_reference_to_a_store(moto_url: str) -> None:
+    """Only a component asks a store, whose endpoint and key the operator has written; a value of a connection may not name them."""
+    target = {"store": {"endpoint": moto_url, "region": "eu-west-1", "accesskey": "k", "secretkey": "s"}, "name": "plain", "key": "plain"}
+    values = {"accessKeyId": "AKIAX", "secretAccessKey": {"$secretstores.aws.secretmanager": target}}
+    invocation = {
+        "connector": "aws-ses",
+        "action": "listIdentities",
+        "connection": "a",
+        "inputs": {"awsRegion": "eu-west-1"},
+        "dryRun": True,
+    }
+    with Jackfield(connections=[{"a": {"type": "aws/apiKeySecret", "values": values}}], database_url="none") as jackfield:
+        error = jackfield.invoke(invocation).error
+    assert error is not None
+    assert [detail.message for detail in error.details] == ["no plugin resolves the reference '$secretstores.aws.secretmanager'"]

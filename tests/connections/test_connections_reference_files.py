@@ -161,18 +161,40 @@ def test_files_that_hold_the_processs_credentials_need_a_pattern_of_their_own(tm
 
 def test_jackfields_own_files_are_never_read_wherever_they_lie(tmp_path: Path) -> None:
     """The files of SQLite, those of ``JACKFIELD_CONNECTIONS``, keys that a variable names, and the server's TLS key."""
-    for name in ("data/j.db", "data/j.db-wal", "data/j.db-shm", "data/j.db-journal", "c.yaml", "more/d.yaml", "new.key", "tls.pem", "good"):
+    for name in (
+        "data/j.db",
+        "data/j.db-wal",
+        "data/j.db-shm",
+        "data/j.db-journal",
+        "c.yaml",
+        "more/d.yaml",
+        "new.key",
+        "tls.pem",
+        "k8s/token",
+        "good",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("text")
     environment = {
         "JACKFIELD_HOME": str(tmp_path / "home"),
         "JACKFIELD_CONNECTIONS": f"{tmp_path}/c.yaml{os.pathsep}{tmp_path}/more",
         "JACKFIELD_NEW_MASTER_KEY_FILE": str(tmp_path / "new.key"),
+        "JACKFIELD_KUBERNETES_SECRETS": str(tmp_path / "k8s"),
     }
     with Storage(f"sqlite:///{tmp_path}/data/j.db", environment, FakeClock()) as storage:
         storage.bar(str(tmp_path / "tls.pem"))
         rules = ReferenceRules((f"file:{tmp_path}/*",), storage.barred_paths())
-    for name in ("data/j.db", "data/j.db-wal", "data/j.db-shm", "data/j.db-journal", "c.yaml", "more/d.yaml", "new.key", "tls.pem"):
+    for name in (
+        "data/j.db",
+        "data/j.db-wal",
+        "data/j.db-shm",
+        "data/j.db-journal",
+        "c.yaml",
+        "more/d.yaml",
+        "new.key",
+        "tls.pem",
+        "k8s/token",
+    ):
         assert "jackfield's own" in read(tmp_path / name, rules), name
         assert "jackfield's own" in str(rules.fault("$file", str(tmp_path / name), ".")), name
     assert read(tmp_path / "good", rules) == "text"

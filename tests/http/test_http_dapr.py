@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import replace
@@ -53,6 +54,18 @@ def test_bindings_are_served_beside_the_api(tmp_path: Path, aws: FakeAws, compon
         assert dapr.get("/v1.0/actors", dapr_api_token="dapr-token").status == 404
         assert [row["action"] for row in stand.client("read").get("/v1/invocations").json["items"]] == ["sendEmail"]
         assert stand.client("read").get("/v1/connectors").status == 200
+
+
+def test_components_of_a_server_are_loaded_again(tmp_path: Path, aws: FakeAws, components: Components) -> None:
+    """A component that is added to the folder is served soon after, and is called with its own credentials."""
+    with standing(tmp_path, components=components, AWS_ENDPOINT_URL=aws.url) as stand:
+        dapr = Client(stand.port)
+        (Path(components.folders[0]) / "second.yaml").write_text(component("second", accessKey="AKISECOND"), encoding="utf-8")
+        end = time.monotonic() + 30
+        while "second" not in [row["name"] for row in dapr.get("/v1.0/metadata").json["components"]]:
+            assert time.monotonic() < end, "the new component is not served"
+        assert dapr.post("/v1.0/bindings/second", REQUEST).status == 204
+    assert [message.access_key_id for message in aws.messages] == ["AKISECOND"]
 
 
 def test_bindings_without_components_are_told_how_to_be_served(tmp_path: Path) -> None:

@@ -88,10 +88,11 @@ class Storage:
     def barred_paths(self) -> tuple[str, ...]:
         """List the paths that no tenant's ``$file`` reference may read.
 
-        They are the data folder, the files that ``JACKFIELD_*_FILE`` and ``JACKFIELD_CONNECTIONS`` name, SQLite's files, and those added by
-        ``bar``.
+        They are the data folder, the files that ``JACKFIELD_*_FILE``, ``JACKFIELD_KUBERNETES_SECRETS`` and ``JACKFIELD_CONNECTIONS`` name,
+        SQLite's files, and those added by ``bar``.
         """
-        named = [text for name, text in self.environment.items() if name.startswith("JACKFIELD_") and name.endswith("_FILE") and text]
+        ends = ("_FILE", "_KUBERNETES_SECRETS")
+        named = [text for name, text in self.environment.items() if name.startswith("JACKFIELD_") and name.endswith(ends) and text]
         url = self.url.strip()
         path = url.removeprefix(_SQLITE) if url.startswith(_SQLITE) else ""
         sqlite = [path + end for end in _ENDS] if path else []
