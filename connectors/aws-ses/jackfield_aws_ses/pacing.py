@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield.connector import Budget, Limits
+from jackfield.connector import Budget, Limits, Warmup
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.inputs import Email
 
@@ -39,5 +39,10 @@ def recipients(email: Email) -> float:
     return float(len(composed.message.to) + len(composed.message.cc) + len(composed.bcc))
 
 
-SENDING = Budget("sending", _account, _limits)
+def _warmup(client: Any) -> Warmup | None:
+    found: Warmup | None = getattr(client, "warmup", None)
+    return found
+
+
+SENDING = Budget("sending", _account, _limits, _warmup)
 """Budget of everything that sends. A bulk send declares its own ``cost``."""

@@ -10,7 +10,7 @@ import pytest
 from jackfield_aws import account_of_key
 from jackfield_aws_ses.smtp import Smtp
 from pace_campaign import run
-from rig import Rig
+from rig import Rig, key_values
 
 SEND, QUOTA, STS = "sesv2:SendEmail", "sesv2:GetAccount", "sts:AssumeRole"
 NEWER_KEY = "AKIA" + "Q" + "A" * 15
@@ -41,6 +41,27 @@ def test_a_missing_permission_fails_nothing(tmp_path: Path) -> None:
         assert {rig.send().status for _ in range(30)} == {"succeeded"}
         assert rig.aws.calls().count(QUOTA) == 1
         assert rig.aws.accepted == 30
+
+
+def test_a_warm_up_plan_limits_each_day(tmp_path: Path) -> None:
+    """A connection with a plan sends what each of its days allows, refuses more before it is sent, and is free after the last day."""
+    with Rig(tmp_path, values=key_values(warmup={"perDay": [2, 4]})) as rig:
+        rig.clock.advance(86_400 - rig.clock.time() % 86_400)
+        allowed = []
+        for _ in range(3):
+            results = [rig.send() for _ in range(6)]
+            allowed.append(sum(result.status == "succeeded" for result in results))
+            refused = [result.error for result in results if result.error is not None]
+            assert {error.code for error in refused} <= {"quota_exceeded"}
+            rig.clock.advance(86_400)
+        assert (allowed, rig.aws.received) == ([2, 4, 6], 12)
+    (tmp_path / "next").mkdir()
+    with Rig(tmp_path / "next", values=key_values(warmup={"perDay": [1]})) as rig:
+        rig.send()
+        error = rig.send().error
+    assert error is not None
+    assert "allows 1 on day 1" in error.message
+    assert "The next day of the plan begins at 20" in (error.hint or "")
 
 
 def test_connections_to_one_account_agree_on_its_name() -> None:

@@ -21,7 +21,8 @@ from smtp_server import PASSWORD, USER
 LOGIN = {"username": USER, "password": PASSWORD}
 KEYS = {"accessKeyId": "AKIAABCDEFGHIJKLWXYZ", "secretAccessKey": "some+secret+key"}
 VALUES = {
-    "hostname", "port", "username", "password", "accessKeyId", "secretAccessKey", "awsRegion", "tlsServerName", "security", "sender",
+    "hostname", "port", "username", "password", "accessKeyId", "secretAccessKey", "awsRegion", "tlsServerName", "security",
+    "sender", "warmup",
 }  # fmt: skip
 
 

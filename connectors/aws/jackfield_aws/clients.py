@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from jackfield.connector import ANYWHERE, Detail, InvalidConnection, Minted, OpenContext
+from jackfield.connector import ANYWHERE, Detail, InvalidConnection, Minted, OpenContext, Warmup
 from jackfield_aws.accounts import account_of_key
 from jackfield_aws.client_hooks import watch
+from jackfield_aws.connection_fields import warmup_of
 from jackfield_aws.endpoints import service_endpoint
 from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import Ambient, ClientSpec, make_client
@@ -20,7 +22,7 @@ class AwsClients:
     ``lacks_external_id`` means that a role is assumed without an External ID.
     """
 
-    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "lacks_external_id", "permissions", "region")
+    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "_warmup", "lacks_external_id", "permissions", "region")
 
     def __init__(
         self,
@@ -32,7 +34,9 @@ class AwsClients:
         lease: tuple[str, Minted] | None = None,
         account: str | None = None,
         lacks_external_id: bool = False,
+        warmup: Mapping[str, Any] | None = None,
     ) -> None:
+        self._warmup = warmup
         self._account = account
         self._context = context
         self._identity = identity
@@ -66,6 +70,11 @@ class AwsClients:
         owner = self._account or (account_of_key(identity.access_key_id) if isinstance(identity, Keys) else f"profile {identity.profile}")
         endpoint = service_endpoint(service, self._endpoint, self._context.environment)
         return " ".join((owner, region or self.region or "", endpoint or ""))
+
+    @property
+    def warmup(self) -> Warmup | None:
+        """Warm-up plan of the connection."""
+        return warmup_of(self._context.connection, self._warmup)
 
     @property
     def renewable(self) -> bool:

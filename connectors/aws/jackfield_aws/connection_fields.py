@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from jackfield.connector import Field
+from jackfield.connector import Field, Warmup
 from jackfield_aws.regions import REGION_EXPECTED, REGION_PATTERN
 
 _TEXT = {"minLength": 1}
@@ -93,6 +94,23 @@ def endpoint() -> Any:
     """Define the endpoint of the connector's service."""
     text = "The URL of the service, for a private or a test endpoint. Not used for STS. By default AWS's own for the region."
     return url("Endpoint", text, "https://email.eu-west-1.amazonaws.com")
+
+
+def warmup() -> Any:
+    """Define the plan of a new sender."""
+    per_day = {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 366}
+    return Field(
+        None,
+        title="Warm-Up",
+        description="How many recipients a day (UTC) may be sent to, from the day of the first mail on. No limit after the last day.",
+        examples=[{"perDay": [200, 500, 1000, 5000]}],
+        schema={"type": "object", "properties": {"perDay": per_day}, "required": ["perDay"], "additionalProperties": False},
+    )
+
+
+def warmup_of(name: str | None, value: Mapping[str, Any] | None) -> Warmup | None:
+    """Return the plan of a connection; inline connections have none, since nothing is stored about them."""
+    return None if name is None or value is None else Warmup(name, tuple(value["perDay"]))
 
 
 def sender() -> Any:

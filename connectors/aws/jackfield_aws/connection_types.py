@@ -82,6 +82,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         "https://sts.eu-west-1.amazonaws.com",
     )
     sender: str | None = fields.sender()
+    warmup: dict[str, Any] | None = fields.warmup()
 
     @property
     def reads_host(self) -> bool:
@@ -126,8 +127,16 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         # Each attempt opens anew, and most only look up a lease, so values derived from the connection alone are cached.
         assumption = context.cached(("role", context.inputs.get("awsRegion")), lambda: self.assumption(context))
         lease = lease_role(context, assumption)
-        keys, account, lacks = Keys(**lease[1].value), assumption.role.account, self.external_id is None
-        return AwsClients(context, keys, region=self.region, endpoint=self.endpoint, lease=lease, account=account, lacks_external_id=lacks)
+        return AwsClients(
+            context,
+            Keys(**lease[1].value),
+            region=self.region,
+            endpoint=self.endpoint,
+            lease=lease,
+            account=assumption.role.account,
+            lacks_external_id=self.external_id is None,
+            warmup=self.warmup,
+        )
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Test the keys, the assumption of the role, and its assumption without the External ID. Nothing is sent."""
@@ -175,6 +184,7 @@ class ApiKeySecret(ConnectionType):
     region: str | None = fields.region()
     endpoint: str | None = fields.endpoint()
     sender: str | None = fields.sender()
+    warmup: dict[str, Any] | None = fields.warmup()
 
     @property
     def reads_host(self) -> bool:
@@ -186,7 +196,7 @@ class ApiKeySecret(ConnectionType):
 
     def open(self, context: OpenContext) -> AwsClients:
         """Open clients with these keys."""
-        return AwsClients(context, self._identity(), region=self.region, endpoint=self.endpoint)
+        return AwsClients(context, self._identity(), region=self.region, endpoint=self.endpoint, warmup=self.warmup)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Test whether AWS accepts the keys, and report their owner. Nothing is sent."""
@@ -234,6 +244,7 @@ class AwsDefault(ConnectionType):
     region: str | None = fields.region()
     endpoint: str | None = fields.endpoint()
     sender: str | None = fields.sender()
+    warmup: dict[str, Any] | None = fields.warmup()
 
     @property
     def reads_host(self) -> bool:
@@ -256,7 +267,7 @@ class AwsDefault(ConnectionType):
         identity = self._identity()
         region = self.region or context.inputs.get("awsRegion")
         context.cached(("identity", identity, region), lambda: find_identity(identity, region))
-        return AwsClients(context, identity, region=self.region, endpoint=self.endpoint)
+        return AwsClients(context, identity, region=self.region, endpoint=self.endpoint, warmup=self.warmup)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Test whether the machine has an identity that AWS accepts, and report it. Nothing is sent."""

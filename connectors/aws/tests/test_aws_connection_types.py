@@ -14,7 +14,7 @@ from jackfield_aws import ApiKeySecret, AwsAssumeRole, AwsDefault
 
 ROLE = {"roleARN": ROLE_ARN}
 PAIR = {"accessKeyId": KEY_ID, "secretAccessKey": SECRET}
-COMMON = {"region", "endpoint", "sessionToken", "sender"}
+COMMON = {"region", "endpoint", "sessionToken", "sender", "warmup"}
 
 
 def _described(kind: type[ConnectionType]) -> dict[str, Any]:

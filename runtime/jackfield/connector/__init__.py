@@ -12,7 +12,7 @@ from jackfield.exports import exports
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
-    from jackfield.connector.budget import Budget, Limits
+    from jackfield.connector.budget import Budget, Limits, Warmup
     from jackfield.connector.context import MAX_ANSWER, Account, Answered, Call, Minted, OpenContext, Step, bounded_answer, current_call
     from jackfield.connector.declare import Action, Connector, Option
     from jackfield.connector.guard import ANYWHERE, Guard
@@ -83,6 +83,7 @@ __all__ = [
     "TimedOut",
     "Unauthenticated",
     "Unavailable",
+    "Warmup",
     "bounded_answer",
     "current_call",
     "describe",
@@ -94,7 +95,7 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
-        ".budget": ("Budget", "Limits"),
+        ".budget": ("Budget", "Limits", "Warmup"),
         ".context": ("MAX_ANSWER", "Account", "Answered", "Call", "Minted", "OpenContext", "Step", "bounded_answer", "current_call"),
         ".declare": ("Action", "Connector", "Option"),
         ".guard": ("ANYWHERE", "Guard"),

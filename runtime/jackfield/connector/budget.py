@@ -19,7 +19,22 @@ class Limits:
     used: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Warmup:
+    """Plan of a connection that begins with few calls: how much is allowed on each day (UTC), from the day of its first call on.
+
+    ``name`` is the connection's; after the last day nothing is limited.
+    """
+
+    name: str
+    per_day: tuple[float, ...]
+
+
 def _no_limits(_client: Any) -> Limits | None:
+    return None
+
+
+def _no_warmup(_client: Any) -> Warmup | None:
     return None
 
 
@@ -31,9 +46,10 @@ class Budget:
     of the provider; it may prepare the client, so that the call does not miss its slot. None means that the call is not paced. All
     connections of a workspace with the same scope share one pace, in all processes that share a database. ``limits`` takes the open client
     and reads the provider's limits; the runtime calls it seldom, and a failure of it never fails an action. Without it, the rate is learned
-    from throttling alone.
+    from throttling alone. ``warmup`` takes the open client and returns the plan of its connection, if that has one.
     """
 
     key: str
     scope: Callable[[Any, Any], str | None]
     limits: Callable[[Any], Limits | None] = _no_limits
+    warmup: Callable[[Any], Warmup | None] = _no_warmup

@@ -6,7 +6,7 @@ Nothing here reads a clock, waits or stores. A change is a method that takes the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -113,6 +113,10 @@ class PaceState:
     recent: float = 0.0
     recent_at: float = 0.0
     hours: dict[str, float] = field(default_factory=dict)
+    first_day: int | None = None
+    """Day of the first call of a warm-up plan, in days since 1970."""
+    day: int = 0
+    today: float = 0.0
 
     @staticmethod
     def from_json(text: str) -> PaceState:
@@ -167,6 +171,19 @@ class PaceState:
             self.next = position + request.cost
         self._count(request.cost, now)
         return Grant("granted", position)
+
+    def plan(self, per_day: Sequence[float], cost: float, now: float) -> tuple[int, float] | None:
+        """Count a call of a warm-up plan; if today has no room for it, return the number of today in the plan and the end of today."""
+        day = int(now // DAY)
+        if self.first_day is None:
+            self.first_day = day
+        if day != self.day:
+            self.day, self.today = day, 0.0
+        number = max(0, day - self.first_day)
+        if number < len(per_day) and self.today + cost > per_day[number]:
+            return number, (day + 1) * DAY
+        self.today += cost
+        return None
 
     def read(self, limits: Limits | None, now: float) -> None:
         """Store the limits that the provider stated; None if they could not be read: what was known is used on."""

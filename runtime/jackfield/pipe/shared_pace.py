@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -105,6 +105,10 @@ class SharedPace:
         """Record that the provider says that the quota is used up."""
         self._change(lambda state, _now: state.quota_used_up())
 
+    def plan(self, per_day: Sequence[float], cost: float) -> tuple[int, float] | None:
+        """Count a call of a warm-up plan; if today has no room for it, return the number of today in the plan and the end of today."""
+        return self._change(lambda state, now: state.plan(per_day, cost, now))
+
     def read(self, limits: Callable[[], Limits | None], deadline: Deadline) -> None:
         """Read the provider's limits and store them; a failure leaves what is known."""
         found = _attempted(limits, Call(deadline))
@@ -172,6 +176,9 @@ def shared_turn(run: Run, budget: Budget, last: JackfieldError | None) -> Steps[
     if pace is None:
         return False
     run.cost = _attempted(lambda: run.action.cost(run.values)) or 1.0
+    if not run.attempts and not run.is_planned:
+        run.is_planned = True
+        yield from _keep_to_plan(run, budget, client)
     grant = yield from _granted(run, pace, budget, client, last)
     run.granted_at, run.client = run.clock.monotonic(), client
     if grant.position is not None:
@@ -250,6 +257,25 @@ def _granted(run: Run, pace: SharedPace, budget: Budget, client: Any, last: Jack
         else:
             raise _used_up(run, grant.at)
         _check(run)
+
+
+def _keep_to_plan(run: Run, budget: Budget, client: Any) -> Steps[None]:
+    """Count the call in the warm-up plan of its connection, if that has one.
+
+    :raises QuotaExceeded: if the plan allows no more today.
+    """
+    plan, paces = _attempted(lambda: budget.warmup(client)), run.paces
+    if plan is None or paces is None:
+        return
+    row = paces.find(run.connector.key, f"{budget.key} warm-up", plan.name)
+    refused = yield Execute(lambda: row.plan(plan.per_day, run.cost), inline_ok=row.is_fast)
+    if refused is not None:
+        number, until = refused
+        raise QuotaExceeded(
+            f"the warm-up plan of '{plan.name}' allows {plan.per_day[number]:g} on day {number + 1}, which leaves no room for "
+            f"'{run.action.key}': nothing was sent",
+            hint=f"The next day of the plan begins at {iso(until)}. Send later, or change 'warmup' of the connection.",
+        )
 
 
 def _until(run: Run, pace: SharedPace, position: float, last: JackfieldError | None) -> Steps[None]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
-from jackfield.connector import Call, Deadline, JackfieldError, Sent, TimedOut, Unavailable, current_call, exhausted
+from jackfield.connector import Call, Deadline, JackfieldError, Sent, TimedOut, Unavailable, Warmup, current_call, exhausted
 from jackfield_aws_ses.addresses import Mailbox
 from jackfield_aws_ses.compose import Composed
 from jackfield_aws_ses.headers import fold
@@ -112,9 +112,10 @@ def connect(server: Server, trust: ssl.SSLContext, login: Login, deadline: Deadl
 class SmtpClient:
     """Client that sends over a pool's connections. Created for each attempt, so it only references shared objects."""
 
-    __slots__ = ("_call", "_pool", "account", "server")
+    __slots__ = ("_call", "_pool", "account", "server", "warmup")
 
-    def __init__(self, pool: Pool, call: Call, server: Server, account: str = "") -> None:
+    def __init__(self, pool: Pool, call: Call, server: Server, account: str = "", warmup: Warmup | None = None) -> None:
+        self.warmup = warmup
         self._pool = pool
         self._call = call
         self.server = server

@@ -178,6 +178,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         blank="absent",
     )
     sender: str | None = connection_fields.sender()
+    warmup: dict[str, Any] | None = connection_fields.warmup()
 
     @property
     def server(self) -> Server:
@@ -201,7 +202,8 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
 
         self._note_region(context.inputs.get("awsRegion"), context)
         pool: Pool = context.cached("smtp-pool", lambda: self._pool(context))
-        return SmtpClient(pool, context.call, self.server, context.cached("smtp-account", self._account))
+        account, plan = context.cached("smtp-account", self._account), connection_fields.warmup_of(context.connection, self.warmup)
+        return SmtpClient(pool, context.call, self.server, account, plan)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Connect, verify the certificate, authenticate and quit. Nothing is sent."""
