@@ -150,6 +150,12 @@ def _action() -> Json:
             },
             "inputs": {**_OBJECT, "description": "What the action takes."},
             "output": {**_OBJECT, "description": "What the action gives back."},
+            "preview": {**_OBJECT, "description": "Output of a dry run whose input 'preview' is true."},
+            "needsConnection": {
+                "type": "boolean",
+                "default": True,
+                "description": "False: the action contacts nobody, and an invocation may leave 'connection' out.",
+            },
             "pagination": _pagination(),
             "permissions": {
                 "type": "object",

@@ -27,7 +27,11 @@ def _meta() -> Json:
             "durationMs": {"type": "number", "minimum": 0, "description": "Milliseconds from the invocation to this Result."},
             "requestId": {**name, "description": "The provider's id of the last request."},
             "replayed": {"type": "boolean", "description": "Whether this is the recorded Result of an earlier invocation."},
-            "dryRun": {"type": "boolean", "enum": [True], "description": "There where the action was not called, as asked."},
+            "dryRun": {
+                "type": "boolean",
+                "enum": [True],
+                "description": "There where the action was not called, as asked. An output is then the action's preview.",
+            },
             "complete": {"type": "boolean", "description": "Of a paginated action: false where the output's token gives more."},
             "resolution": _resolution(),
             "line": {"type": "integer", "minimum": 1, "description": "Of a file of invocations: the line, blank ones counted."},
@@ -116,7 +120,8 @@ def _with_error(code: Json) -> Json:
 def _rules() -> list[Json]:
     dry = {"required": ["meta"], "properties": {"meta": {"required": ["dryRun"]}}}
     with_output = {"not": {"required": ["error"]}, "anyOf": [{"required": ["output"]}, dry]}
-    not_run = {"not": {"required": ["output"]}, "properties": {"meta": {"properties": {"attempts": {"const": 0}}}}}
+    preview = {"minProperties": 1}  # a dry run has no output unless its action gives a preview
+    not_run = {"properties": {"output": preview, "meta": {"properties": {"attempts": {"const": 0}}}}}
     doubt = {"const": InDoubt.code}
     return [
         {"if": _has_status("succeeded"), "then": with_output},

@@ -167,6 +167,10 @@ class ActionManifest:
     permissions: Mapping[str, tuple[str, ...]]
     defaults: tuple[tuple[str, str], ...]
     """Inputs that a connection may fill in if they are missing, each with the name of the connection value to use."""
+    preview: Json | None = None
+    """Schema of the output of a dry run whose input ``preview`` is true; None if the action has no preview."""
+    needs_connection: bool = True
+    """False if the action never contacts the provider, so that an invocation may leave ``connection`` out."""
 
     @classmethod
     def from_json(cls, data: Json, where: str) -> ActionManifest:
@@ -187,6 +191,8 @@ class ActionManifest:
             rate_limit=RateLimit.from_json(_object(data, "rateLimit", where), where) if data.get("rateLimit") is not None else None,
             permissions=_permissions(_object(data, "permissions", where), where),
             defaults=_defaults(_object(data, "inputs", where), where),
+            preview=_schema(data, "preview", where) if data.get("preview") is not None else None,
+            needs_connection=data.get("needsConnection") is not False,
         )
 
 

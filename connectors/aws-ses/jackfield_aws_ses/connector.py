@@ -28,6 +28,7 @@ _ACTIONS = {
     "account": ("getAccount", "getSendStatistics", "requestProductionAccess"),
     "suppression": ("putSuppressedRecipient", "getSuppressedRecipient", "deleteSuppressedRecipient", "listSuppressedRecipients"),
     "doctor": ("doctor",),
+    "cost": ("estimateCost",),
 }
 """Actions by the module of ``jackfield_aws_ses.actions`` that declares them, in the order of the manifest."""
 

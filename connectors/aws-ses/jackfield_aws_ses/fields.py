@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import WithJsonSchema
+from pydantic_core import PydanticUndefined
 
 from jackfield.connector import Field
 from jackfield_aws import REGION_EXPECTED, REGION_PATTERN
@@ -61,7 +62,7 @@ VERIFIED = (
 )
 
 
-def region_field() -> Any:
+def region_field(default: Any = PydanticUndefined) -> Any:
     """Return the field of an action's region, which the connection may provide."""
-    return Field(title="AWS Region", description=_REGION, from_connection="region", options="awsRegions", trim=True, lowercase=True,
-                 blank="absent", expects=REGION_EXPECTED)  # fmt: skip
+    return Field(default, title="AWS Region", description=_REGION, from_connection="region", options="awsRegions", trim=True,
+                 lowercase=True, blank="absent", expects=REGION_EXPECTED)  # fmt: skip

@@ -83,6 +83,11 @@ class Email(Inputs):
         None, title="List-Unsubscribe", trim=True, blank="absent", sensitive=True,
         description="Where readers unsubscribe: an https address (one click, RFC 8058), a mailto: address, or '<…>, <…>' with one of each.",
     )  # fmt: skip
+    preview: bool = Field(
+        False, title="Preview", blank="absent",
+        description="In a dry run: return the encoded message, its size, its recipients and its estimated cost. Without 'dryRun' it is "
+        "refused.",
+    )  # fmt: skip
 
     def rules(self) -> Iterable[Detail]:
         """Return the faults that a schema cannot express: deliverable addresses, one to fifty recipients, valid names and files, at most 40

@@ -12,7 +12,7 @@ from jackfield_aws_ses.headers import unstructured
 from jackfield_aws_ses.inputs import Email
 from jackfield_aws_ses.mime import Message, write_message
 
-__all__ = ["Transport", "request", "send"]
+__all__ = ["Transport", "is_simple", "request", "send"]
 
 # SES API v2: Message.Headers allows 15; a value 995 characters, name and value together 996.
 _MAX_HEADERS = 15
@@ -46,7 +46,7 @@ def send(email: Email, client: AwsClients | Transport) -> str:
 def request(email: Email, composed: Composed) -> dict[str, Any]:
     """Return the parameters of ``SendEmail`` without empty members: even an empty list would be sent."""
     message = composed.message
-    headers = tuple([(name, " ".join(unstructured(value))) for name, value in message.headers])
+    headers = _unfolded(message)
     content = {"Simple": _simple(message, headers)} if _suffices(headers) else {"Raw": {"Data": write_message(message)}}
     members: dict[str, Any] = {
         "FromEmailAddress": message.sender.header,
@@ -61,6 +61,15 @@ def request(email: Email, composed: Composed) -> dict[str, Any]:
         "ConfigurationSetName": email.configuration_set_name,
     }
     return _filled(members)
+
+
+def is_simple(message: Message) -> bool:
+    """Return whether the message is sent over the API as Simple content, which Amazon SES encodes itself."""
+    return _suffices(_unfolded(message))
+
+
+def _unfolded(message: Message) -> tuple[tuple[str, str], ...]:
+    return tuple([(name, " ".join(unstructured(value))) for name, value in message.headers])
 
 
 def _filled(members: dict[str, Any]) -> dict[str, Any]:

@@ -114,6 +114,8 @@ class Authorizer:
             return True
         if not self._terms or not manifest.connection_types:
             return self.permits(manifest, action, None)
+        if not action.needs_connection and self.permits(manifest, action, None):
+            return True
         names = (name for name, kind in self._samples if _serves(manifest, action, kind))
         return any(self.permits(manifest, action, name) for name in (INLINE, *names))
 

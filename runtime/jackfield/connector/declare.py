@@ -15,7 +15,7 @@ from jackfield.connector.models import ConnectionType, DeclarationError, Inputs,
 from jackfield.errors import JackfieldError
 from jackfield.manifest import Effect, IdempotentBy, Pagination, RateLimit, RepeatOk
 
-__all__ = ["Action", "Connector", "Explain", "Option", "OptionSource"]
+__all__ = ["Action", "Connector", "Explain", "Option", "OptionSource", "Preview"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,6 +57,14 @@ def _one(_inputs: Any) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """Function that computes the output of a dry run from the inputs alone, and the model of that output."""
+
+    function: Callable[[Any], Output]
+    output: type[Output]
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """Declared action: its function, its models, and the properties that the runtime needs."""
 
@@ -78,6 +86,8 @@ class Action:
     schema: Mapping[str, Any] = field(default_factory=dict)
     budget: Budget | None = None
     cost: Callable[[Any], float] = _one
+    preview: Preview | None = None
+    needs_connection: bool = True
 
 
 class _Actions(Mapping[str, Action]):
@@ -164,6 +174,8 @@ class Connector:
         schema: Mapping[str, Any] | None = None,
         budget: Budget | None = None,
         cost: Callable[[Any], float] = _one,
+        preview: Callable[[Any], Output] | None = None,
+        needs_connection: bool = True,
     ) -> Callable[[F], F]:
         """Declare the decorated function as an action. The function itself is returned unchanged.
 
@@ -180,6 +192,12 @@ class Connector:
         - ``repeat_ok``: when an earlier attempt may have succeeded, these error codes of a retry (``not_found``, ``conflict``) mean that it
           did. The output then consists of the model's defaults.
 
+        ``preview`` computes the output of a dry run: a function of the inputs alone that returns an Output and sends nothing. The runtime
+        calls it if the boolean input ``preview`` is true, and refuses that input without ``dryRun``.
+
+        ``needs_connection=False`` declares an action that takes no client and contacts nobody: invocations may leave ``connection``
+        out.
+
         :raises DeclarationError: for a duplicate key, an unknown effect, a parameter that does not fit the effect, or a wrong signature.
         """
 
@@ -193,6 +211,8 @@ class Connector:
                 raise DeclarationError(f"action '{key}': effect must be one of {', '.join(typing.get_args(Effect))}")
             inputs, output, takes_client = _signature(function, key)
             _check_repeats(key, effect, output, idempotent_by, repeat_ok)
+            if takes_client and not needs_connection:
+                raise DeclarationError(f"action '{key}' takes a client, so it needs a connection")
             self.actions.declared[key] = Action(
                 key=key,
                 title=title or spelt_out(key),
@@ -212,6 +232,8 @@ class Connector:
                 schema=dict(schema or {}),
                 budget=budget,
                 cost=cost,
+                preview=None if preview is None else _preview(preview, inputs, key),
+                needs_connection=needs_connection,
             )
             return function
 
@@ -300,6 +322,16 @@ def _check_repeats(key: str, effect: Effect, output: type[Output], by: Idempoten
     needed = [name for name, field in output.model_fields.items() if field.is_required()] if repeat_ok else []
     if needed:
         raise DeclarationError(f"action '{key}': repeat_ok needs an output of defaults, and '{needed[0]}' has none")
+
+
+def _preview(function: Callable[[Any], Output], inputs: type[Inputs], key: str) -> Preview:
+    taken, output, takes_client = _signature(function, f"{key}' and its preview '{getattr(function, '__name__', '')}")
+    flag = inputs.model_fields.get("preview")
+    if taken is not inputs or takes_client:
+        raise DeclarationError(f"action '{key}': its preview must take the action's inputs, and nothing else")
+    if flag is None or flag.annotation is not bool or flag.default is not False:
+        raise DeclarationError(f"action '{key}': a preview needs the input 'preview', a boolean that is false by default")
+    return Preview(function, output)
 
 
 def _signature(function: Callable[..., Any], key: str) -> tuple[type[Inputs], type[Output], bool]:

@@ -132,6 +132,10 @@ def _action(action: Action) -> dict[str, Any]:
         row["idempotentBy"] = action.idempotent_by
     if action.repeat_ok:
         row["repeatOk"] = list(action.repeat_ok)
+    if action.preview is not None:
+        row["preview"] = model_schema(action.preview.output)
+    if not action.needs_connection:
+        row["needsConnection"] = False
     row["examples"] = [dict(example) for example in action.examples]
     return row
 

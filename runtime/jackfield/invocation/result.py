@@ -77,7 +77,7 @@ class Meta:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Result:
-    """Outcome of an invocation. ``output`` is set on success (except for a dry run), ``error`` otherwise."""
+    """Outcome of an invocation. ``output`` is set on success (after a dry run only if the action has a preview), ``error`` otherwise."""
 
     status: Status
     meta: Meta

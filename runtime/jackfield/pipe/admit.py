@@ -165,7 +165,7 @@ def _only_target(
     bound: Authorizer | None,
     note: Callable[[str], object] | None,
 ) -> Target | None:
-    if not manifest.connection_types:
+    if not manifest.connection_types or not manifest.actions[action].needs_connection:
         return None
     fits = connections.fitting(manifest) if bound is None else permitted(connections, manifest, action, bound, note)
     kinds = {name: manifest.connection_type(full_name) for name, full_name in fits}

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from jackfield.access.workspace_access import WorkspaceAccess
 from jackfield.clock import Clock, Deadline, within
 from jackfield.connector.shortage import exhausted
-from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError, Unauthenticated
+from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInput, InvalidInvocation, JackfieldError, Unauthenticated
 from jackfield.invocation import Invocation, Meta, Result, check_depth, decode, new_invocation_id
 from jackfield.pipe.admit import Admitted, Targets, admitting
 from jackfield.pipe.call_rules import find_called, require_call, seen_catalog, sees_entry
 from jackfield.pipe.check import typed
-from jackfield.pipe.driver import Steps
+from jackfield.pipe.driver import Execute, Steps
 from jackfield.pipe.errors_map import Unmapped, in_doubt
 from jackfield.pipe.foreign_forms import checked, parsed
 from jackfield.pipe.open import OpenConnection, Opener
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from jackfield.access.workspace_access import Caller
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
-    from jackfield.connector import Connector
+    from jackfield.connector import Connector, Inputs
     from jackfield.hooks import Plugins
     from jackfield.journal import Claimed, Journal
     from jackfield.manifest import Manifest
@@ -159,7 +159,7 @@ class Pipeline:
             self.live.pop(state.meta.invocation_id, None)
         if state.record is not None:
             try:
-                yield from state.record.finish(result)
+                yield from state.record.finish(result if not state.meta.dry_run else replace(result, output=None))
             except Exception as error:  # noqa: BLE001 (mostly out of memory or threads, which must not cause a second send)
                 state.record.owe(result, error)
             except BaseException:
@@ -261,7 +261,7 @@ class Pipeline:
             record.log = run.log
         if invocation.dry_run:
             yield from run.opened()
-            return succeeded(state.ended(), None)
+            return (yield from self._preview(admitted, run, state))
         if record is not None:
             yield from run.opened()
             yield from turn(run)
@@ -275,6 +275,17 @@ class Pipeline:
         enter("settle")
         check_output(output, admitted.action, (manifest.key, manifest.version), self.schemas)
         self._note_used(admitted.target, state.opening)
+        return succeeded(state.ended(), masked_output(output, state.redactor))
+
+    def _preview(self, admitted: Admitted, run: Run, state: RunState) -> Steps[Result]:
+        """Return the Result of a dry run, with the action's preview as output if the inputs ask for it."""
+        preview = run.action.preview
+        if preview is None or not _wants_preview(run.values):
+            return succeeded(state.ended(), None)
+        from jackfield.pipe.run import dumped
+
+        output = dumped((yield Execute(partial(preview.function, run.values))))
+        check_output(output, admitted.action, (admitted.manifest.key, admitted.manifest.version), self.schemas, preview=True)
         return succeeded(state.ended(), masked_output(output, state.redactor))
 
     def _note_used(self, target: Target | None, opening: OpenConnection | None) -> None:
@@ -329,6 +340,9 @@ class Pipeline:
         connector: Connector = self.catalog.load(admitted.manifest.key, admitted.action.key)
         action = connector.actions[admitted.action.key]
         values = typed(admitted, action, inputs)
+        if action.preview is not None and _wants_preview(values) and not admitted.invocation.dry_run:
+            fault = Detail("/preview", "a preview is the output of a dry run: set 'dryRun', or leave 'preview' out")
+            raise InvalidInput("1 input is not valid", details=[fault], hint="Nothing was sent. Set 'dryRun' to true for the preview.")
         if admitted.target is not None:
             state.opening = self.opening.find(admitted.target, admitted.manifest, connector, inputs)
         return Run(
@@ -420,6 +434,10 @@ def _refuse_key(invocation: Invocation) -> None:
             details=[Detail("/idempotencyKey", "idempotency keys need a journal, and this runtime has none")],
             hint="Leave 'idempotencyKey' out.",
         )
+
+
+def _wants_preview(values: Inputs) -> bool:
+    return getattr(values, "preview", False) is True
 
 
 class Wrapping:

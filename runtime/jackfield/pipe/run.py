@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.rate import Pace
     from jackfield.pipe.shared_pace import Paces, SharedPace
 
-__all__ = ["Run"]
+__all__ = ["Run", "dumped"]
 
 _TRY_SHARE = 3
 """An attempt that may be repeated gets one third of the time left, so that an attempt that hangs leaves time for further, shorter ones."""
@@ -295,7 +295,7 @@ class Run:
             call.begun = True
         self.fetched = True
         self._note(call, started, "succeeded")
-        return _dumped(output)
+        return dumped(output)
 
     def _weigh(self, error: JackfieldError, call: Call) -> None:
         silent = not call.begun
@@ -346,7 +346,11 @@ class Run:
         AUTHORS.error("invocation %s: %s: %s", self.meta.invocation_id, text, reason(fault, redactor, self.invocation.inputs))
 
 
-def _dumped(output: Any) -> Mapping[str, Any]:
+def dumped(output: Any) -> Mapping[str, Any]:
+    """Return an action's output as JSON.
+
+    :raises InvalidOutput: if it is not an Output, or not JSON.
+    """
     if not isinstance(output, Output):
         raise InvalidOutput(
             f"the action returned {type(output).__name__} where it declares an Output", hint="Report it to the connector's author."

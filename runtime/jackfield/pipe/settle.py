@@ -17,19 +17,23 @@ from jackfield.schema.cache import Schemas
 __all__ = ["check_output", "covering", "failed", "mask_names", "masked_error", "masked_output", "stored_secrets", "succeeded"]
 
 
-def check_output(output: Mapping[str, Any], action: ActionManifest, key: tuple[str, str], schemas: Schemas) -> None:
-    """Validate the output against the action's schema.
+def check_output(
+    output: Mapping[str, Any], action: ActionManifest, key: tuple[str, str], schemas: Schemas, *, preview: bool = False
+) -> None:
+    """Validate the output, or the preview, against the action's schema of it.
 
     :raises InvalidOutput: if it does not match, which is a bug of the connector; the message names members, never values.
     """
-    if not action.output:
+    noun, schema = ("preview", action.preview) if preview else ("output", action.output)
+    if not schema:
         return
-    faults = schemas.find((*key, "output", action.key), action.output, noun="output").judge(output)
+    faults = schemas.find((*key, noun, action.key), schema, noun="output").judge(output)
     if faults:
+        done = "Nothing was sent" if preview else "The action was carried out"
         places = ", ".join(sorted({fault.path or "/" for fault in faults})[:5])
         raise InvalidOutput(
-            f"the output of '{action.key}' breaks its own schema at {places}",
-            hint="The action was carried out; this is a bug of the connector: report it to its author.",
+            f"the {noun} of '{action.key}' breaks its own schema at {places}",
+            hint=f"{done}; this is a bug of the connector: report it to its author.",
         )
 
 
@@ -73,7 +77,7 @@ def masked_error(error: JackfieldError, redactor: Redactor | None) -> JackfieldE
 
 
 def succeeded(meta: Meta, output: Mapping[str, Any] | None) -> Result:
-    """Build the Result of a success; ``output`` is None for a dry run."""
+    """Build the Result of a success; ``output`` is None for a dry run without a preview."""
     return Result("succeeded", meta, output=output)
 
 

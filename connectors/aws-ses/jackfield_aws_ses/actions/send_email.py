@@ -8,6 +8,7 @@ from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.examples import example
 from jackfield_aws_ses.inputs import Email
 from jackfield_aws_ses.pacing import SENDING, recipients
+from jackfield_aws_ses.preview import preview
 from jackfield_aws_ses.sending import Transport, send
 
 __all__ = ["SEND_EMAIL", "Sent", "send_email"]
@@ -49,6 +50,7 @@ class Sent(Output):
     budget=SENDING,
     cost=recipients,
     examples=SEND_EMAIL,
+    preview=preview,
     schema={"allOf": [_RECIPIENT, _BODY]},
 )
 def send_email(email: Email, client: AwsClients | Transport) -> Sent:
