@@ -10,6 +10,13 @@ import pytest
 
 from foreign_files import connection, inputs, loaded, problem, write
 from jackfield import Jackfield
+from jackfield.catalog import Catalog
+from plugboard import declare, plugged
+from shell import Shell
+from smtp_rig import connected
+from smtp_server import resolving
+
+pytest_plugins = ["shell_fixture"]
 
 HOST = "vpce-0a1b2c3d4e5f67890-abcd1234.email-smtp.eu-central-1.vpce.amazonaws.com"
 LINK = {"label": "privatelink", "plan": "standard", "name": "link-eu", "tags": ["privatelink"], "credentials": {"hostname": HOST}}
@@ -194,3 +201,111 @@ def test_s14_absent_broken_and_without_a_link_are_three_errors() -> None:
 def test_wrong_kinds_are_told(text: str, says: str) -> None:
     """What is not of the right kind is told with its place."""
     assert says in problem("$VCAP_SERVICES", VCAP_SERVICES=text)
+
+
+def test_004_a_link_without_credentials_says_what_to_bind_and_how_to_add_them(
+    folder: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A binding gives a host only: using and importing it say so, and an import can add the values (004, binding gives hostname only)."""
+    text = services(LINK, provided=[])
+    mail = {"connector": "aws-ses", "action": "sendEmail", "connection": "link-eu", "dryRun": True}
+    path = write(folder, "vcap.json", text)
+    declare(folder / "site", "jackfield-aws-ses", "jackfield.connectors", {"aws-ses": "jackfield_aws_ses:connector"})
+    monkeypatch.setenv("JACKFIELD_DATABASE_URL", f"sqlite:///{folder}/own.db")
+    with plugged(folder / "site"):
+        refused = shell.run("connections", "import", str(path), "--no-test")
+        values = write(folder, "values.json", '{"username": "AKI", "password": "p", "sender": "ops@sender.test"}')
+        added = shell.run("connections", "import", str(path), "--no-test", "--values", str(values))
+        shown = shell.run("connections", "show", "link-eu").json
+        both = shell.run("connections", "import", "-", "--values", "-")
+        with Jackfield(connections=[json.loads(text)], database_url="none") as runtime:
+            error = runtime.invoke({**mail, "inputs": {"to": "a@b.cd", "sender": "a@b.cd", "subject": "s", "text": "t"}}).error
+    assert error is not None
+    assert error.code == "invalid_connection"
+    assert error.message.endswith(": the service binding has no credentials")
+    assert "cf create-user-provided-service" in str(error.hint)
+    assert (refused.code, refused.json[0]["result"]) == (2, "refused")
+    assert "--values" in refused.json[0]["error"]["hint"]
+    assert "the service binding has no credentials" in refused.err
+    assert (added.code, added.json[0]["result"], shown["values"]["hostname"]) == (0, "added", HOST)
+    assert (both.code, "cannot both be stdin" in both.err) == (2, True)
+
+
+@pytest.mark.parametrize("wrap", [lambda item: item, lambda item: {"VCAP_SERVICES": item}])
+def test_004_creation_parameters_alone_are_told(folder: Path, wrap: Any) -> None:
+    """They create the link; the binding is what to bring (004, sample: creation parameters)."""
+    path = write(folder, "parameters.json", json.dumps(wrap({"serviceName": "com.amazonaws.us-east-1.email-smtp"})))
+    assert "parameters.json: these parameters create a private link" in problem(path)
+    assert "the JSON of VCAP_SERVICES" in problem(path)
+
+
+@pytest.mark.parametrize(
+    ("credentials", "values"),
+    [
+        ({"smtp_username": "AKI", "smtp_password": "p"}, {"username": "AKI", "password": "p"}),
+        ({"SMTP_USERNAME": "AKI", "SMTP_PASSWORD": "p"}, {"username": "AKI", "password": "p"}),
+        ({"AWS_ACCESS_KEY_ID": "AKI", "AWS_SECRET_ACCESS_KEY": "s"}, {"accessKeyId": "AKI", "secretAccessKey": "s"}),
+        ({"username": "AKI", "AWS_SECRET_ACCESS_KEY": "s"}, {"accessKeyId": "AKI", "secretAccessKey": "s"}),
+    ],
+)
+def test_004_names_in_the_user_provided_service(credentials: dict[str, str], values: dict[str, str]) -> None:
+    """The names of SES's console and of AWS's variables are read (004, names in the user-provided service)."""
+    found = connection("$V", V=services(LINK, provided=[{**MAIL, "credentials": credentials}])).values
+    assert dict(found) == {"hostname": HOST, **values}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{\n    ...\n    "privatelink": []\n}', "the '...' of an abridged sample stands there"),
+        ('{"privatelink": [{"credentials": {"hostname": "h", }}]}', "remove the comma before the '}'"),
+        ('{"privatelink": [1, ]}', "remove the comma before the ']'"),
+        ('{"privatelink": [}', "it is not JSON: "),
+    ],
+)
+def test_004_the_sample_as_it_is_pasted_says_what_to_remove(folder: Path, text: str, says: str) -> None:
+    """The dots and the last comma of the document's sample are told where they stand (004, sample: binding credentials)."""
+    assert says in problem(write(folder, "pasted.json", text))
+
+
+def test_004_another_region_than_the_endpoints_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """F7: the host decides over SMTP, and a contradicting ``awsRegion`` is in the log, with both regions (004, endpoint and its region)."""
+    mail = {"connector": "aws-ses", "action": "sendEmail", "connection": "link-eu", "dryRun": True}
+    inputs = {"to": "a@b.cd", "sender": "a@b.cd", "subject": "s", "text": "t"}
+    with (
+        Jackfield(connections=[json.loads(services(LINK))], database_url="none") as runtime,
+        caplog.at_level("WARNING", "jackfield.aws_ses"),
+    ):
+        assert runtime.invoke({**mail, "inputs": {**inputs, "awsRegion": "eu-central-1"}}).status == "succeeded"
+        assert caplog.records == []
+        assert runtime.invoke({**mail, "inputs": {**inputs, "awsRegion": "eu-west-1"}}).status == "succeeded"
+    assert "sends through the SMTP endpoint of eu-central-1, not in eu-west-1 as 'awsRegion' asks" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("host", "says"),
+    [
+        (
+            "vpce-0a1-ab12-us-east-1a.email-smtp.us-east-1.vpce.amazonaws.com",
+            "Use the regional name vpce-0a1-ab12.email-smtp.us-east-1.vpce.amazonaws.com.",
+        ),
+        ("vpce-0a1-ab12.email-smtp.us-east-1.vpce.amazonaws.com", "it resolves in its own VPC or over its private link"),
+        ("email-smtp.us-east-1.amazonaws.com", None),
+    ],
+)
+def test_004_a_private_name_that_is_not_found_says_the_limits(host: str, says: str | None) -> None:
+    """Zones and regions are the reason why the name of an endpoint does not exist (004, limitation: zones and regions)."""
+    values = {"hostname": host, "username": "AKI", "password": "p"}
+    mail = {"connector": "aws-ses", "action": "sendEmail", "inputs": {"to": "a@b.cd", "sender": "a@b.cd", "subject": "s", "text": "t"}}
+    with connected(values) as (runtime, _), resolving({host: None}):
+        error = runtime.invoke(mail).error
+    assert error is not None
+    assert error.code == "unavailable"
+    assert (says in str(error.hint)) if says else str(error.hint) == "Check 'hostname', and this machine's DNS."
+
+
+def test_004_the_guide_says_both_limits_of_private_links() -> None:
+    """No endpoint policies, and zones: the guide of the connection says both (004, the two limitations)."""
+    guide = Catalog.installed().find("aws-ses").connection_types["smtp"].setup
+    assert "VPC endpoint policies do not apply to SES" in guide
+    assert "https://docs.aws.amazon.com/ses/latest/dg/send-email-set-up-vpc-endpoints.html" in guide

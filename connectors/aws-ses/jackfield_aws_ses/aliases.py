@@ -101,19 +101,32 @@ _VCAP_PLACE: dict[str, Any] = {
     "hostname": [_HOST, _PORT], "host": [_HOST, _PORT], "uri": [_HOST, _PORT],
     "port": "port", "serviceName": _REGION_OF_SERVICE, "region": "awsRegion", "awsRegion": "awsRegion", "aws_region": "awsRegion",
     "from": "sender", "sender": "sender", "tlsServerName": "tlsServerName", "tls_server_name": "tlsServerName", "security": "security",
-    "sessionToken": "sessionToken", "session_token": "sessionToken",
+    "sessionToken": "sessionToken", "session_token": "sessionToken", "AWS_SESSION_TOKEN": "sessionToken",
 }  # fmt: skip
-_VCAP_LOGIN = {"username": "username", "user": "username", "password": "password", "pass": "password"}
-_IDS = ("access_key_id", "accessKeyId", "username", "user")
-_SECRETS = ("secret_access_key", "secretAccessKey")
+_USERS = ("username", "user", "smtp_username", "SMTP_USERNAME")
+_PASSWORDS = ("password", "pass", "smtp_password", "SMTP_PASSWORD")
+_VCAP_LOGIN = {**dict.fromkeys(_USERS, "username"), **dict.fromkeys(_PASSWORDS, "password")}
+_IDS = ("access_key_id", "accessKeyId", "AWS_ACCESS_KEY_ID", *_USERS)
+_SECRETS = ("secret_access_key", "secretAccessKey", "AWS_SECRET_ACCESS_KEY")
+_BARE = (
+    "Bind a user-provided service with 'username' and 'password' (SMTP credentials of SES), or with 'access_key_id' and "
+    "'secret_access_key', to the same application: cf create-user-provided-service mail-credentials -p "
+    '\'{"username": "…", "password": "…"}\'. Or add them on import: jackfield connections import FILE --values VALUES.json.'
+)
+_PARAMETERS = (
+    "these parameters create a private link; to use it, bind it to an application, and bring the credentials of the binding: the JSON of "
+    "VCAP_SERVICES, as 'cf env' prints it"
+)
 _VCAP = {
     "operations": {"send": "sendEmail"},
     "host": ["hostname", "host", "uri"],
     # AWS's private hosts name their service; a host of another shape may be a customer's own name for one
     "hosts": "[.]email-smtp[.]|^(?!.*[.]vpce[.]amazonaws[.]com)",
-    "companions": ["username", "user", "password", "pass", "from", "to", *_IDS[:2], *_SECRETS],
+    "companions": [*_PASSWORDS, "from", "to", *_IDS, *_SECRETS],
+    "secrets": [*_PASSWORDS, *_SECRETS],
+    "parameters": ["serviceName"],
     "connections": [
-        *({"when": [name], "type": _SMTP, "values": {**_VCAP_PLACE, **_VCAP_LOGIN}} for name in ("password", "pass")),
+        *({"when": [name], "type": _SMTP, "values": {**_VCAP_PLACE, **_VCAP_LOGIN}} for name in _PASSWORDS),
         *(
             {"when": [secret], "type": _SMTP, "values": {**_VCAP_PLACE, **dict.fromkeys(_IDS, "accessKeyId"), secret: "secretAccessKey"}}
             for secret in _SECRETS
@@ -121,6 +134,7 @@ _VCAP = {
         {"type": _SMTP, "values": {**_VCAP_PLACE, **_VCAP_LOGIN}},
     ],
     "inputs": {"to": "to"},
+    "messages": {"bare": _BARE, "parameters": _PARAMETERS},
 }
 
 # Prismatic, the component Amazon SES

@@ -67,17 +67,23 @@ def _declare_import(parser: Parser) -> None:
     parser.add_argument(
         "file", metavar="FILE", help="a connection file, a folder of them, or '$NAME' for an environment variable (- = stdin)"
     )
+    parser.add_argument(
+        "--values", metavar="FILE", help="values as JSON or YAML (- = stdin) to add to each connection, such as credentials"
+    )
     parser.add_argument("--replace", action="store_true", help="replace stored connections with the same names")
     _declare_trial(parser)
 
 
 def _import(arguments: Namespace, output: Output) -> int:
     document = arguments.file
+    if document == STDIN and arguments.values == STDIN:
+        raise UsageError("the document and the values cannot both be stdin", usage=arguments.usage, hint="Give one of them as a file.")
+    values = _from_file(arguments.values)[0] if arguments.values is not None else None
     if document == STDIN:
         document = Files().read_text(STDIN) + "\n"
     with open_jackfield() as jackfield:
         rows = jackfield.connections.acting_as(actor()).import_document(
-            document, replace=arguments.replace, test=not arguments.no_test, force=arguments.force
+            document, values=values, replace=arguments.replace, test=not arguments.no_test, force=arguments.force
         )
     output.rows(rows, ("name", "type", "result", "status"))
     for row in rows:

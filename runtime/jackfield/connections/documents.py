@@ -114,8 +114,22 @@ def _json_document(text: str) -> tuple[Any, bool]:
         return json.loads(text, object_pairs_hook=made), repeats
     except RecursionError:
         raise DocumentError(f"it is nested deeper than {MAX_DEPTH} levels") from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
+        raise DocumentError(f"it is not JSON: {error}{_advice(text, error.pos)}") from None
+    except ValueError as error:  # a number with more digits than Python converts
         raise DocumentError(f"it is not JSON: {error}") from None
+
+
+def _advice(text: str, place: int) -> str:
+    """Return what to do about common faults of pasted samples at the place of a JSON error."""
+    before, after = text[:place].rstrip(), text[place:].lstrip()
+    if after.startswith(("...", "\u2026")):
+        return "; the '...' of an abridged sample stands there: paste the whole document, or remove the dots"
+    if before.endswith(",") and after.startswith(("}", "]")):
+        return f"; remove the comma before the '{after[0]}'"
+    if after.startswith(",") and after[1:].lstrip().startswith(("}", "]")):
+        return f"; remove the comma before the '{after[1:].lstrip()[0]}'"
+    return ""
 
 
 def _without_repeated(document: object) -> Iterator[DocumentError]:

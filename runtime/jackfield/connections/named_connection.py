@@ -6,7 +6,10 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+if TYPE_CHECKING:
+    from jackfield.errors import InvalidConnection
 
 NAME = re.compile(r"(?=[._-]*[A-Za-z0-9])[A-Za-z0-9._-]{1,100}\Z")
 """Valid connection names. Punctuation alone is not valid: ``.`` and ``..`` could not be part of a URL."""
@@ -28,6 +31,9 @@ class Foreign:
     type: str
     names: tuple[str, ...]
     inputs: Mapping[str, Mapping[str, Any]]
+    lacks: str = ""
+    """Sentence about values that the file is known to lack; ``cure`` says what to do."""
+    cure: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -46,6 +52,13 @@ class NamedConnection:
     origin: Origin = "operator"
     foreign: Foreign | None = None
     place: str | None = None
+
+    def explain(self, error: InvalidConnection) -> InvalidConnection:
+        """Add to a refusal of the values what the connection's file is known to lack."""
+        if self.foreign is not None and self.foreign.lacks:
+            error.message = f"{error.message}: {self.foreign.lacks}"
+            error.hint = self.foreign.cure
+        return error
 
     @property
     def where(self) -> str:

@@ -272,6 +272,7 @@ class ManagedConnections:
         self,
         document: str | os.PathLike[str],
         *,
+        values: Mapping[str, Any] | None = None,
         replace: bool = False,
         test: bool = True,
         force: bool = False,
@@ -279,11 +280,12 @@ class ManagedConnections:
     ) -> Sequence[dict[str, Any]]:
         """Store the connections of a document: the path of a file or folder, or the text itself if it contains a line break or begins
         with a brace. Return a row for each: ``{"name", "type", "result": "added" | "replaced" | "refused"}`` with its ``status`` or
-        ``error``. ``replace`` overwrites existing connections. Of two connections with one name, the second is refused.
+        ``error``. ``replace`` overwrites existing connections. ``values`` are added to those of each connection, for what the document
+        lacks. Of two connections with one name, the second is refused.
 
         :raises InvalidConnection: if the document cannot be read at all.
         """
-        return imported(self, document, replace=replace, test=test, force=force, provenance=provenance)
+        return imported(self, document, values=values or {}, replace=replace, test=test, force=force, provenance=provenance)
 
     def export(self, names: Iterable[str] | None = None, *, secrets: bool = False) -> dict[str, Any]:
         """Return connections in the format of a connection file; without ``secrets``, each secret is a reference to an environment

@@ -96,9 +96,17 @@ _LOG = logging.getLogger("jackfield.connections")
 
 
 def imported(
-    connections: ManagedConnections, document: str | os.PathLike[str], *, replace: bool, test: bool, force: bool, provenance: Provenance
+    connections: ManagedConnections,
+    document: str | os.PathLike[str],
+    *,
+    values: Mapping[str, Any],
+    replace: bool,
+    test: bool,
+    force: bool,
+    provenance: Provenance,
 ) -> list[dict[str, Any]]:
-    """Store the connections of a document one by one and return a row for each; a refused one does not affect the others.
+    """Store the connections of a document one by one and return a row for each; a refused one does not affect the others. ``values``
+    are added to those of each connection, and replace values of the same name.
 
     :raises InvalidConnection: if the document cannot be read at all.
     :raises InvalidInvocation: if there is no database.
@@ -118,11 +126,15 @@ def imported(
         source = item.source if provenance.origin == "operator" else None
         try:
             _refuse_second(item, first.setdefault(item.name, item))
+            if values:
+                item = changed(item, values={**item.values, **values})  # noqa: PLW2901 (the document's own is not needed any more)
             done = _store_one(
                 connections, item, changed(provenance, folder=item.folder, source=source), replace=replace, test=test, force=force
             )
             rows.append({**row, **done})
             _warn_if_hidden(connections, item, source)
+        except InvalidConnection as error:
+            rows.append({**row, "result": "refused", "error": item.explain(error).to_json()})
         except JackfieldError as error:
             rows.append({**row, "result": "refused", "error": error.to_json()})
     return rows

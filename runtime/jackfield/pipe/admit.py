@@ -219,7 +219,10 @@ def _judged(stored: NamedConnection, manifest: Manifest, schemas: Schemas) -> Ta
             f"the connection '{stored.name}' is of type '{stored.type[:80]}', which cannot serve '{manifest.key}'",
             hint=_accepted_types(manifest),
         )
-    values = check_values(kind, stored.values, manifest, schemas, name=stored.name)
+    try:
+        values = check_values(kind, stored.values, manifest, schemas, name=stored.name)
+    except InvalidConnection as error:
+        raise stored.explain(error) from None
     inputs = stored.foreign.inputs if stored.foreign is not None else {}
     return Target(stored.name, kind, values, stored.folder, stored.version, stored.id, stored.origin, inputs, _refers(values))
 

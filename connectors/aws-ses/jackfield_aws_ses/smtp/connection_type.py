@@ -34,6 +34,10 @@ listed.
 - SAP Private Link service: create a service instance with the parameter `{"serviceName": "com.amazonaws.<region>.email-smtp"}`, bind it
   to the app, and copy `hostname` from the credentials of the binding.
 
+Private endpoints have two limits. VPC endpoint policies do not apply to SES, so restrict the IAM user's policy instead. And SES offers
+them in some regions and [availability zones](https://docs.aws.amazon.com/ses/latest/dg/send-email-set-up-vpc-endpoints.html) only: a
+zonal name (`vpce-…-eu-central-1a.email-smtp…`) exists only if the endpoint is in that zone, so prefer the regional name.
+
 Copy it into *Host Name*. The certificate of the server is always verified, for this name. Where your endpoint shows the certificate of the
 public one, set *TLS Server Name* to that name, such as `email-smtp.<region>.amazonaws.com`.
 

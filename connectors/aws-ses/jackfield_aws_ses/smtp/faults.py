@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jackfield.connector import Deadline, JackfieldError, Sent, Unavailable
+from jackfield_aws_ses.smtp.hosts import is_private, zone_of
 from jackfield_aws_ses.smtp.server import Server
 from jackfield_aws_ses.smtp.session import CONNECT_SECONDS, Garbled
 
@@ -41,6 +42,8 @@ def _meaning(error: OSError, server: Server, deadline: Deadline, sent: Sent) -> 
             repeatable=False,
         )
     says, hint = _words(error, server)
+    if isinstance(error, socket.gaierror):
+        hint = f"{hint}{_private_hint(server)}"
     if sent is Sent.UNKNOWN:
         says, hint = f"{says} after the message was sent and before it was acknowledged", ""
     return Unavailable(says, hint=hint or None, sent=sent)
@@ -54,6 +57,19 @@ def _certificate_hint(error: ssl.SSLCertVerificationError, server: Server) -> st
         "If a proxy or an authority of your own stands in between, put its certificate into the file that SSL_CERT_FILE or AWS_CA_BUNDLE "
         "names. Otherwise somebody may be listening: do not go on."
     )
+
+
+def _private_hint(server: Server) -> str:
+    """Return the limits of private endpoints that make their names unknown."""
+    zonal = zone_of(server.hostname)
+    if zonal is not None:
+        return (
+            f" It is a private endpoint's name for the zone {zonal[0]}, which exists only if the endpoint has a subnet there; SES does not "
+            f"offer its endpoint in every zone. Use the regional name {zonal[1]}."
+        )
+    if is_private(server.hostname):
+        return " It is the name of a private endpoint: it resolves in its own VPC or over its private link, in the endpoint's region."
+    return ""
 
 
 _CLOSED = (ConnectionError, smtplib.SMTPServerDisconnected, ssl.SSLEOFError, ssl.SSLZeroReturnError)

@@ -53,7 +53,7 @@ def _is_dapr(content: Mapping[str, Any]) -> bool:
 
 
 def _is_vcap(content: Mapping[str, Any]) -> bool:
-    if "VCAP_SERVICES" in content or "system_env_json" in content:
+    if "VCAP_SERVICES" in content or "system_env_json" in content or isinstance(content.get("serviceName"), str):
         return True
     entries = [entry for entries in content.values() if isinstance(entries, list) for entry in entries]
     bound = [entry for entry in entries if isinstance(entry, Mapping) and "credentials" in entry]

@@ -2,7 +2,8 @@
 
 Members that only these aliases have: ``hosts``, a regular expression that the host name of a binding must match in addition to its
 name; ``host``, the fields that may contain the host; ``companions``, the fields that mark a ``user-provided`` service as the
-credentials of a binding.
+credentials of a binding; ``secrets``, the fields of which a sign-in needs one (without any, the message ``bare`` says what to do);
+``parameters``, the fields that create a service and are no binding (the message ``parameters`` says so).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jackfield.connections.foreign.aliases import Alias, is_blank
@@ -45,12 +46,14 @@ def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedC
     """Yield a connection for each binding that an installed connector knows; if several services contain credentials for it, one for
     each."""
     for document in documents:
+        aliases = around.aliases.all(FORMAT)
         try:
-            bindings = list(_bindings(_services(document.content)))
+            services = _services(document.content)
+            _refuse_parameters(services, aliases)
+            bindings = list(_bindings(services))
         except ForeignError as error:
             yield Problem(f"{document.place}: {error}")
             continue
-        aliases = around.aliases.all(FORMAT)
         some = False
         for binding in bindings:
             try:
@@ -79,6 +82,16 @@ def _services(content: object) -> Mapping[str, Any]:
             return content
         content = inner
     raise ForeignError("must be an object that maps each label to a list of service bindings")
+
+
+def _refuse_parameters(services: Mapping[str, Any], aliases: Mapping[str, Alias]) -> None:
+    """Refuse the parameters with which a service is created, given instead of its binding.
+
+    :raises ForeignError: if these are some.
+    """
+    for alias in aliases.values():
+        if any(isinstance(services.get(name), str) for name in alias.raw.get("parameters") or ()):
+            raise ForeignError(alias.message("parameters", "these parameters create a service; bring the credentials of its binding"))
 
 
 def _bindings(services: Mapping[str, Any]) -> Iterator[_Binding]:
@@ -128,12 +141,26 @@ def _connections(
         fields = {**companion.credentials, **binding.credentials}
         try:
             made = translate(alias, fields, around.environment, strict=around.strict)
-            yield connection_of(alias, made, document, FORMAT, (name,), binding.at)
+            connection = connection_of(alias, made, document, FORMAT, (name,), binding.at)
+            yield connection if _signs_in(alias, fields) else _without_credentials(connection, alias)
         except ForeignError as error:
             yield Problem(f"{document.place}: the binding '{name[:100]}': {error}")
             continue
         if made.unused:
             _LOG.info("%s: the binding '%s': not used: %s", document.place, name, ", ".join(made.unused))
+
+
+def _signs_in(alias: Alias, fields: Mapping[str, Any]) -> bool:
+    wanted = alias.raw.get("secrets") or ()
+    return not wanted or any(not is_blank(fields.get(name)) for name in wanted)
+
+
+def _without_credentials(connection: NamedConnection, alias: Alias) -> NamedConnection:
+    """Add what is missing to a connection whose binding has a host only; an import may add the values."""
+    if connection.foreign is None:
+        return connection
+    cure = alias.message("bare", "Bind a service with the credentials to the same application.")
+    return replace(connection, foreign=replace(connection.foreign, lacks="the service binding has no credentials", cure=cure))
 
 
 def _holds(binding: _Binding, wanted: Iterable[str]) -> bool:
