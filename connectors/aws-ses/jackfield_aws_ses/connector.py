@@ -29,6 +29,7 @@ _ACTIONS = {
     "suppression": ("putSuppressedRecipient", "getSuppressedRecipient", "deleteSuppressedRecipient", "listSuppressedRecipients"),
     "doctor": ("doctor",),
     "cost": ("estimateCost",),
+    "templates": ("createTemplate", "getTemplate", "updateTemplate", "deleteTemplate", "listTemplates", "renderTemplate"),
 }
 """Actions by the module of ``jackfield_aws_ses.actions`` that declares them, in the order of the manifest."""
 

@@ -70,6 +70,11 @@ SES_ERRORS = AWS_ERRORS.extended(
             Rejected, "Start again without 'nextToken': tokens expire and belong to one list.", "Amazon SES does not know the page token"
         ),
         "TemplateDoesNotExist": Row(NotFound, "Create the template in {region}.", "Amazon SES does not know the template"),
+        ("NotFound", "template"): Row(
+            NotFound,
+            "Create the template in {region}, or correct 'templateName'; templates are kept for each region apart.",
+            "Amazon SES does not know the template",
+        ),
         "InvalidRenderingParameter": Row(Rejected, "Correct the template's data.", "The template cannot be rendered"),
         "MissingRenderingAttribute": Row(Rejected, "Add the attribute to the template's data.", "The template cannot be rendered"),
         "AlreadyExists": Row(Conflict, "It exists in {region}: read it, update it, or choose another name.", "It exists already"),

@@ -1,16 +1,31 @@
 """Field types that the inputs of several Amazon SES actions share. Titles and comments are those of the reference document; see
 docs/compatibility.md."""
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import WithJsonSchema
 from pydantic_core import PydanticUndefined
 
-from jackfield.connector import Field
+from jackfield.connector import Detail, Field
 from jackfield_aws import REGION_EXPECTED, REGION_PATTERN
 
-__all__ = ["FILE", "VERIFIED", "AddressList", "Attachments", "Headers", "Mailbox", "Pairs", "Region", "Tags", "region_field"]
+__all__ = [
+    "FILE",
+    "VERIFIED",
+    "AddressList",
+    "Attachments",
+    "Headers",
+    "Mailbox",
+    "Pairs",
+    "Region",
+    "Tags",
+    "TemplateData",
+    "check_template_data",
+    "region_field",
+    "template_name_field",
+]
 
 _ONE_OR_MORE: dict[str, Any] = {
     "anyOf": [
@@ -66,3 +81,23 @@ def region_field(default: Any = PydanticUndefined) -> Any:
     """Return the field of an action's region, which the connection may provide."""
     return Field(default, title="AWS Region", description=_REGION, from_connection="region", options="awsRegions", trim=True,
                  lowercase=True, blank="absent", expects=REGION_EXPECTED)  # fmt: skip
+
+
+TemplateData = Annotated[Mapping[str, Any], WithJsonSchema({"type": "object", "additionalProperties": True})]
+_MAX_TEMPLATE_DATA = 262_144
+
+
+def template_name_field(default: Any = PydanticUndefined) -> Any:
+    """Return the field of a template's name."""
+    return Field(
+        default, title="Template Name", trim=True, blank="absent", schema={"minLength": 1, "maxLength": 64},
+        description="Name of an email template in the region.",
+    )  # fmt: skip
+
+
+def check_template_data(data: Mapping[str, Any] | None, path: str) -> list[Detail]:
+    """Return the fault of template data that is longer than Amazon SES takes."""
+    size = len(json.dumps(data)) if data else 0
+    if size <= _MAX_TEMPLATE_DATA:
+        return []
+    return [Detail(path, f"is {size:,} characters of JSON; Amazon SES takes at most {_MAX_TEMPLATE_DATA:,}", "maxLength")]
