@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -13,6 +17,7 @@ import yaml
 from foreign_files import connection, inputs, loaded, problem, write
 from jackfield import Jackfield
 from jackfield.cli.main import main
+from jackfield_aws import sessions
 
 MISSING = "missing email configuration field(s): "
 
@@ -32,8 +37,8 @@ KEYS = {"access_key_id": "k1", "secret_access_key": "s1"}
 @pytest.mark.parametrize(
     ("sample", "kind", "values"),
     [
-        ("thand-iam-role.yaml", "aws/awsDefault", {"region": "us-east-1"}),
-        ("thand-direct.yaml", "aws/awsDefault", {"region": "us-east-1"}),
+        ("thand-iam-role.yaml", "aws/awsDefault", {"region": "us-east-1", "preferRole": "true"}),
+        ("thand-direct.yaml", "aws/awsDefault", {"region": "us-east-1", "preferRole": "true"}),
         ("thand-profile.yaml", "aws/awsDefault", {"region": "us-west-2", "profile": "rota"}),
         (
             "thand-static.yaml",
@@ -188,6 +193,52 @@ def test_t7_credentials_are_taken_in_the_documented_order(folder: Path, config: 
     found = connection(provider(folder, config))
     assert found.type == kind
     assert ("profile" in found.values) == (kind == "aws/awsDefault")
+
+
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [({}, "AKIROLE"), ({"credentials_order": "code"}, "AKIENV"), ({"profile": "rota"}, "AKIROTA"), (KEYS, "k1")],
+)
+def test_the_role_of_the_machine_goes_before_its_environment(
+    folder: Path, aws: Any, monkeypatch: pytest.MonkeyPatch, config: dict[str, str], key: str
+) -> None:
+    """Keys, profile, role, environment, as documented; credentials_order: code has the environment before the role, as the program."""
+    write(folder, "aws-config", "[profile rota]\naws_access_key_id = AKIROTA\naws_secret_access_key = s\n")
+    role = json.dumps({"AccessKeyId": "AKIROLE", "SecretAccessKey": "s", "Token": "t", "Expiration": "2099-01-01T00:00:00Z"})
+    with container_role(role) as url:
+        variables = {"ACCESS_KEY_ID": "AKIENV", "SECRET_ACCESS_KEY": "s", "CONFIG_FILE": str(folder / "aws-config")}
+        for name, value in {**variables, "CONTAINER_CREDENTIALS_FULL_URI": url}.items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        sessions._shared.cache_clear()
+        users = {name: {"secret": "s"} for name in ("AKIENV", "AKIROTA")}
+        aws.configure(users={**users, "k1": {"secret": "s1"}, "AKIROLE": {"secret": "s", "session_token": "t"}})
+        mail = {"connector": "aws-ses", "action": "sendEmail", "inputs": {"to": "kim@rcpt.test", "subject": "s", "text": "t"}}
+        with Jackfield(connections=[str(provider(folder, config))], database_url="none") as jackfield:
+            assert jackfield.invoke(mail).unwrap()
+        sessions._shared.cache_clear()
+    assert aws.messages[0].access_key_id == key
+
+
+@contextmanager
+def container_role(text: str) -> Iterator[str]:
+    """The endpoint at which a container gets its role's credentials."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """Answer the credentials."""
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/role"
+        server.shutdown()
+        thread.join()
 
 
 def test_t8_half_a_key_is_the_machine_s_identity_and_a_warning(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

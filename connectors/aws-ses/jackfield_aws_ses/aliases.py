@@ -53,7 +53,9 @@ _NOTIFY = {
     },
     "messages": {"missing": _MISSING},
 }  # fmt: skip
-_THAND_PLACE = {"from": "sender", "region": "region", "endpoint": "endpoint", "platform": None, "credentials_order": None}
+_THAND_PLACE = {
+    "from": "sender", "region": "region", "endpoint": "endpoint", "platform": None, "credentials_order": None, "prefer_role": None,
+}  # fmt: skip
 _THAND_KEYS = {"access_key_id": "accessKeyId", "secret_access_key": "secretAccessKey", "session_token": "sessionToken"}
 _THAND_PROFILE = {"profile": "profile", "imds_disable": "disableImds"}
 _THAND_ROLE = {"role_arn": "roleARN", "external_id": "externalId"}
@@ -61,13 +63,18 @@ _BOTH = ["access_key_id", "secret_access_key"]
 _THAND_SES = {
     **_NOTIFY,
     "required": ["from"],
-    "defaults": {"region": ["us-east-1"]},
+    # the document's order: keys, profile, role of the machine, environment; the program's has the last two the other way round
+    "defaults": {"region": ["us-east-1"], "prefer_role": ["true"]},
     "connections": [
         {"when": ["credentials_order=code", "profile"], "type": _AMBIENT, "values": {**_THAND_PLACE, **_THAND_PROFILE}},
         {"when": ["role_arn", *_BOTH], "type": _ROLE, "values": {**_THAND_PLACE, **_THAND_ROLE, **_THAND_KEYS, "imds_disable": None}},
         {"when": ["role_arn"], "type": _ROLE, "values": {**_THAND_PLACE, **_THAND_ROLE}},
         {"when": _BOTH, "type": _KEYS, "values": {**_THAND_PLACE, **_THAND_KEYS, "imds_disable": None}},
-        {"type": _AMBIENT, "values": {**_THAND_PLACE, **_THAND_PROFILE}},
+        *(
+            {"when": [condition], "type": _AMBIENT, "values": {**_THAND_PLACE, **_THAND_PROFILE}}
+            for condition in ("profile", "credentials_order=code")
+        ),
+        {"type": _AMBIENT, "values": {**_THAND_PLACE, **_THAND_PROFILE, "prefer_role": "preferRole"}},
     ],
 }
 _THAND_SMTP = {

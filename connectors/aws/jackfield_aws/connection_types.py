@@ -240,6 +240,11 @@ class AwsDefault(ConnectionType):
         title="Do Not Ask the Instance Metadata Service",
         description="Skip the EC2 instance's role, and the wait for it on other machines.",
     )
+    prefer_role: bool = Field(
+        default=False,
+        title="Prefer the Machine's Role",
+        description="Use the role of the container or EC2 instance even if the environment has an access key. A profile goes first.",
+    )
     session_token: str | None = fields.session_token("Not used here: the machine's identity brings its own.")
     region: str | None = fields.region()
     endpoint: str | None = fields.endpoint()
@@ -257,7 +262,7 @@ class AwsDefault(ConnectionType):
         return "/profile" if self.profile else ""
 
     def _identity(self) -> Ambient:
-        return Ambient(self.profile, self.disable_imds, path="/profile" if self.profile else "")
+        return Ambient(self.profile, self.disable_imds, self.prefer_role, path="/profile" if self.profile else "")
 
     def open(self, context: OpenContext) -> AwsClients:
         """Open clients with the machine's identity, which botocore refreshes by itself.

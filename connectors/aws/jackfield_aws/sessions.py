@@ -47,11 +47,13 @@ _POOL = 50
 class Ambient:
     """Identity of this machine or process itself: botocore's credential chain, or one profile of the AWS configuration.
 
-    ``path`` points at the connection's value to set if there is none.
+    With ``prefer_role`` the role of the container or instance goes before all else in the chain, but not before a profile. ``path`` points
+    at the connection's value to set if there is none.
     """
 
     profile: str | None = None
     disable_imds: bool = False
+    prefer_role: bool = False
     path: str = field(default="", compare=False)
 
 
@@ -66,6 +68,10 @@ class ClientSpec:
     identity: Keys | Ambient = field(repr=False)
     guard: Guard = ANYWHERE
     validates: bool = True
+
+
+_ROLES = ("container-role", "iam-role")
+"""botocore's names for the ways to get the role of a container or an instance."""
 
 
 class _Shared:
@@ -87,6 +93,9 @@ class _Shared:
         if ambient and ambient.disable_imds:
             # Like AWS_EC2_METADATA_DISABLED, but for this Session only: the environment belongs to the whole process.
             self.session.get_component("credential_provider").remove("iam-role")
+        if ambient and ambient.prefer_role and not ambient.profile:
+            # the list that the chain goes through; sorting it by what is first keeps the order of the others
+            self.session.get_component("credential_provider").providers.sort(key=lambda item: item.METHOD not in _ROLES)
 
 
 @functools.lru_cache(maxsize=64)
