@@ -12,11 +12,18 @@ __all__ = ["account_steps"]
 
 _FALLBACK_REGION = "us-east-1"
 _UNLIMITED = -1
-_SANDBOX = (
-    "In the sandbox SES delivers to verified recipients only, and to its mailbox simulator, such as success@simulator.amazonses.com: "
-    "request production access."
-)
 _QUOTA = "Read the sending quota"
+_HEALTHY = "HEALTHY"
+_SANDBOX = (
+    "In the sandbox SES delivers to verified recipients only, and to its mailbox simulator (success@simulator.amazonses.com, "
+    "bounce@simulator.amazonses.com). Request production access in {region}: SES console > Account dashboard > Request production access, "
+    "or the action 'requestProductionAccess'. AWS asks for the mail type, the website and the use case."
+)
+_ENFORCEMENT = {
+    "PROBATION": "AWS reviews the account because of bounces or complaints and may stop its sending: find the cause with "
+    "'getSendStatistics', remove bounced addresses, and answer the case in AWS Support.",
+    "SHUTDOWN": "AWS has stopped this account's sending: answer the case in AWS Support. Nothing can be sent until AWS lifts it.",
+}
 
 
 def account_steps(aws: AwsClients) -> Iterator[Step]:
@@ -43,8 +50,18 @@ def account_steps(aws: AwsClients) -> Iterator[Step]:
         passed=in_production,
         mandatory=False,
         message=f"The account has production access in {region}." if in_production else f"The account is in the sandbox in {region}.",
-        hint=None if in_production else _SANDBOX,
+        hint=None if in_production else _SANDBOX.format(region=region),
     )
+    enforcement = account.get("EnforcementStatus") or _HEALTHY
+    if enforcement != _HEALTHY:
+        yield Step(
+            "enforcement",
+            "Standing of the account",
+            passed=False,
+            mandatory=False,
+            message=f"The account's enforcement status in {region} is {enforcement}.",
+            hint=_ENFORCEMENT.get(enforcement, "See the account's status in the SES console (Account dashboard)."),
+        )
     enabled = bool(account.get("SendingEnabled", True))
     yield Step(
         "sending",

@@ -9,6 +9,7 @@ from jackfield_aws import ApiKeySecret, AwsAssumeRole, AwsClients, AwsDefault, r
 from jackfield_aws_ses.account import account_steps
 from jackfield_aws_ses.aliases import ALIASES
 from jackfield_aws_ses.errors import explain
+from jackfield_aws_ses.senders import senders
 from jackfield_aws_ses.sending import Transport
 from jackfield_aws_ses.smtp import Smtp
 
@@ -57,11 +58,9 @@ def aws_regions() -> Iterable[Option]:
 
 @connector.options("identities", title="Email Identities")
 def identities(client: AwsClients | Transport) -> Iterable[Option]:
-    """The email addresses that are identities of the account, in the connection's region: the first 1,000 of them."""
-    if not isinstance(client, AwsClients):
-        return []  # SMTP cannot list identities
-    found = client.client("ses", None, validates=False).list_identities(IdentityType="EmailAddress", MaxItems=1000)
-    return [Option(address, address) for address in found.get("Identities", ())]
+    """The identities of the account in the connection's region, verified ones first: the first 1,000 of them. A domain is offered as
+    '@example.com', to be completed."""
+    return senders(client) if isinstance(client, AwsClients) else []  # SMTP cannot list identities
 
 
 @connector.test(permissions={"aws:iam": ["ses:GetAccount"]})

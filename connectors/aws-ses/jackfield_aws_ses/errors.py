@@ -15,7 +15,8 @@ _DAILY = Row(
 _UNVERIFIED = Row(
     Rejected,
     "Verify the sender's address or its domain in Amazon SES in {region} (Identities > Create identity); identities are verified for each "
-    "region apart. While the account is in the sandbox, each recipient must be verified too.",
+    "region apart. 'createIdentity' does it too. While the account is in the sandbox, each recipient must be verified as well; for tests, "
+    "send to success@simulator.amazonses.com, Amazon SES's mailbox simulator.",
     "Amazon SES refused the message: an identity is not verified in {region}",
 )
 _PAUSED = Row(
@@ -92,4 +93,17 @@ def explain(error: Exception, client: Any, inputs: Inputs | None) -> JackfieldEr
     sender = getattr(inputs, "sender", None)
     if found is not None and sender and found.message.startswith("Amazon SES refused the message: an identity"):
         found.hint = f"The sender is '{sender}'. {found.hint}"
+    elif sender and isinstance(found, Forbidden) and found.provider is not None and "ses:Send" in (found.provider.message or ""):
+        found.hint = _denied_sender(sender, found)
     return found
+
+
+def _denied_sender(sender: str, denial: Forbidden) -> str:
+    """Return the hint for a denial of sending. AWS does not say if a condition on the sender was the reason, unless it names the key."""
+    advice = (
+        f"the policy's condition on ses:FromAddress must allow '{sender}': send from the address that it names, or change the policy "
+        "('jackfield connections policy NAME --from ADDRESS' prints one)."
+    )
+    if "fromaddress" in denial.message.casefold():
+        return f"{advice[0].upper()}{advice[1:]}"
+    return f"{denial.hint or ''} If sending is allowed already, {advice}".strip()

@@ -274,3 +274,41 @@ def test_a_web_page_is_no_answer(tmp_path: Path, action: str, expected: str) -> 
         script=script,
     ) as rig:
         assert call(rig.jackfield, action, **inputs).status == expected
+
+
+def steps(rig: Rig) -> dict[str, dict[str, Any]]:
+    """The steps of the connection's test by key."""
+    return {step["key"]: step for step in rig.jackfield.connections.test("acme")["lastTest"]["steps"]}
+
+
+def test_an_account_on_probation_is_shown(tmp_path: Path) -> None:
+    """The connection's test shows the enforcement status, and the way out of the sandbox with the mailbox simulator."""
+    answer = {"SendQuota": {"Max24HourSend": 200, "MaxSendRate": 1, "SentLast24Hours": 7}, "EnforcementStatus": "PROBATION"}
+    script = [{"do": "body", "operation": "GetAccount", "body": json.dumps(answer)}]
+    with Rig(tmp_path, values=key_values(region="eu-west-1"), script=script) as rig:
+        found = steps(rig)
+    assert (found["enforcement"]["passed"], found["enforcement"]["mandatory"]) == (False, False)
+    assert "PROBATION" in found["enforcement"]["message"]
+    assert "Account dashboard > Request production access" in found["sandbox"]["hint"]
+    assert "success@simulator.amazonses.com" in found["sandbox"]["hint"]
+
+
+@pytest.mark.parametrize(
+    ("message", "hint"),
+    [
+        (
+            "not authorized to perform: ses:SendEmail on resource: x because the condition ses:FromAddress is not met",
+            "The policy's condition",
+        ),
+        ("User: u is not authorized to perform: ses:SendEmail on resource: x", "If sending is allowed already, the policy's condition"),
+    ],
+)
+def test_a_denial_of_the_sender_has_its_own_hint(tmp_path: Path, message: str, hint: str) -> None:
+    """A denial that a condition on the sender may have caused names the condition key and the sender."""
+    script = [{"do": "status", "operation": "SendEmail", "status": 403, "code": "AccessDeniedException", "message": message}]
+    with Rig(tmp_path, script=script) as rig:
+        found = rig.send(sender="other@example.com")
+    assert code(found) == "forbidden"
+    assert found.error is not None
+    assert hint in str(found.error.hint)
+    assert "ses:FromAddress must allow 'other@example.com'" in str(found.error.hint)

@@ -3,27 +3,48 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jackfield.errors import Forbidden, InvalidInvocation
-from rig import Rig, role_values
+from rig import Rig, key_values, role_values
 
 IDENTITIES = ["example.com", "ada@example.com", {"name": "bob@example.com", "region": "us-east-1"}]
 
 
+def row(name: str, status: str = "SUCCESS", *, enabled: bool = True) -> dict[str, Any]:
+    """An identity as Amazon SES lists it."""
+    kind = "EMAIL_ADDRESS" if "@" in name else "DOMAIN"
+    return {"IdentityName": name, "IdentityType": kind, "SendingEnabled": enabled, "VerificationStatus": status}
+
+
 def test_senders_are_the_identities_of_the_region(tmp_path: Path) -> None:
-    """Addresses in the connection's own region, asked of SES with the session of its role."""
-    with Rig(tmp_path, values=role_values(region="eu-west-1"), identities=IDENTITIES) as rig:
-        found = rig.jackfield.options("aws-ses", "identities", connection="acme")
-        assert found == [{"value": "ada@example.com", "label": "ada@example.com"}]
-        assert rig.aws.calls() == ["sts:AssumeRole", "ses:ListIdentities"]
+    """Addresses and domains in the connection's own region with their status, verified ones first."""
+    rows = [row("bob@example.com", "PENDING"), row("ada@example.com"), row("example.com"), row("old.example", enabled=False)]
+    answers = {"ListEmailIdentities": {"EmailIdentities": rows}}
+    with Rig(tmp_path, values=role_values(region="eu-west-1"), answers=answers) as rig:
+        assert rig.jackfield.options("aws-ses", "identities", connection="acme") == [
+            {"value": "ada@example.com", "label": "ada@example.com (verified)"},
+            {"value": "@example.com", "label": "any address at example.com (verified)"},
+            {"value": "bob@example.com", "label": "bob@example.com (not verified: pending)"},
+            {"value": "@old.example", "label": "any address at old.example (verified, sending disabled)"},
+        ]
+        assert rig.aws.calls() == ["sts:AssumeRole", "sesv2:ListEmailIdentities"]
         with pytest.raises(InvalidInvocation, match="needs a connection"):
             rig.jackfield.options("aws-ses", "identities")
 
 
+def test_senders_without_the_newer_permission(tmp_path: Path) -> None:
+    """A role that may only list by version 1 still gives addresses, without their status."""
+    denied = {"do": "status", "operation": "ListEmailIdentities", "code": "AccessDeniedException", "status": 403}
+    with Rig(tmp_path, values=role_values(region="eu-west-1"), identities=IDENTITIES, script=[denied]) as rig:
+        found = rig.jackfield.options("aws-ses", "identities", connection="acme")
+    assert found == [{"value": "ada@example.com", "label": "ada@example.com"}]
+
+
 def test_senders_that_cannot_be_asked_for(tmp_path: Path) -> None:
     """What SES says is mapped as for an action."""
-    denied = {"do": "status", "operation": "ListIdentities", "code": "AccessDenied", "status": 403}
-    with Rig(tmp_path, values=role_values(region="eu-west-1"), script=[denied]) as rig, pytest.raises(Forbidden, match="ListIdentities"):
+    denied = {"do": "status", "operation": "*", "code": "AccessDenied", "status": 403, "always": True}
+    with Rig(tmp_path, values=key_values(region="eu-west-1"), script=[denied]) as rig, pytest.raises(Forbidden, match="ListIdentities"):
         rig.jackfield.options("aws-ses", "identities", connection="acme")

@@ -1,0 +1,42 @@
+"""Choices for the sender of a message: the identities of the account, with their verification."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jackfield.connector import Forbidden, NotFound, Option, Rejected
+from jackfield_aws import AwsClients
+from jackfield_aws_ses.errors import explain
+
+_MOST = 1000
+"""Largest page of both versions of the API."""
+
+
+def senders(aws: AwsClients) -> list[Option]:
+    """List the identities, verified ones first. A role or an endpoint that only allows version 1's list gets bare addresses.
+
+    :raises JackfieldError: if neither list can be read.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        found = aws.client("sesv2").list_email_identities(PageSize=_MOST).get("EmailIdentities", ())
+    except ClientError as error:
+        if not isinstance(explain(error, aws, None), Forbidden | NotFound | Rejected):
+            raise
+        addresses = aws.client("ses", validates=False).list_identities(IdentityType="EmailAddress", MaxItems=_MOST)
+        return [Option(address, address) for address in addresses.get("Identities", ())]
+    return [_option(identity) for identity in sorted(found, key=_unusable)]
+
+
+def _unusable(identity: dict[str, Any]) -> bool:
+    return not (identity.get("VerificationStatus", "SUCCESS") == "SUCCESS" and identity.get("SendingEnabled", True))
+
+
+def _option(identity: dict[str, Any]) -> Option:
+    name, status = identity["IdentityName"], identity.get("VerificationStatus", "SUCCESS")
+    state = "verified" if status == "SUCCESS" else f"not verified: {status.replace('_', ' ').lower()}"
+    paused = "" if identity.get("SendingEnabled", True) else ", sending disabled"
+    if "@" in name:
+        return Option(name, f"{name} ({state}{paused})")
+    return Option(f"@{name}", f"any address at {name} ({state}{paused})")
