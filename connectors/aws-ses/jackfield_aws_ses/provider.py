@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ConfigDict, ValidationError
 from pydantic.alias_generators import to_pascal
 
-from jackfield.connector import Field, Inputs, Output, Sent, Unavailable
+from jackfield.connector import Field, Inputs, Output, Pagination, Sent, Unavailable
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.examples import example
 from jackfield_aws_ses.fields import Region, region_field
@@ -75,6 +75,11 @@ def read(model: type[A], answer: Mapping[str, Any], **more: Any) -> A:
 def filled(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that are not None."""
     return {name: value for name, value in parameters.items() if value is not None}
+
+
+def pages(items: str, most: int = 1000) -> Pagination:
+    """Return the paging of an action whose inputs are ``Paged`` and whose output lists ``items``; ``most`` is the largest page."""
+    return Pagination("nextToken", "NextToken", items, "fetchAll", "pageSize", most)
 
 
 def iam(*operations: str) -> dict[str, list[str]]:

@@ -107,7 +107,8 @@ def _scripted(state: State, operation: str) -> Any:
 
 def _example(shape: Any) -> Any:
     if shape.type_name == "structure":
-        return {name: _example(member) for name, member in shape.members.items() if name != "NextToken"}
+        found = [(name, _example(member)) for name, member in shape.members.items() if name != "NextToken"]
+        return dict(found[:1] if getattr(shape, "is_tagged_union", False) else found)
     if shape.type_name == "list":
         return [_example(shape.member)]
     if shape.type_name == "map":

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import WithJsonSchema
 
-from jackfield.connector import Detail, Field, Pagination, RateLimit
+from jackfield.connector import Detail, Field, RateLimit
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.addresses import AddressError, parse_mailbox
 from jackfield_aws_ses.connector import connector
-from jackfield_aws_ses.provider import Answer, Done, Paged, Regional, ask, iam, one_example, read
+from jackfield_aws_ses.provider import Answer, Done, Paged, Regional, ask, iam, one_example, pages, read
 
 Reason = Literal["BOUNCE", "COMPLAINT"]
 _Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
@@ -138,14 +138,7 @@ class SuppressedSummaries(Answer):
     "listSuppressedRecipients",
     effect="read",
     permissions=iam("ListSuppressedDestinations"),
-    pagination=Pagination(
-        token_input="nextToken",  # noqa: S106 (the name of an input)
-        token_output="NextToken",  # noqa: S106 (the name of an output member)
-        items="SuppressedDestinationSummaries",
-        all_input="fetchAll",
-        size_input="pageSize",
-        max_size=1000,
-    ),
+    pagination=pages("SuppressedDestinationSummaries"),
     rate_limit=RateLimit(per_second=1),
     examples=one_example(
         "listSuppressedRecipients",

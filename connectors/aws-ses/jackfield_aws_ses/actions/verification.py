@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 
-from jackfield.connector import Detail, Field, Pagination, RateLimit
+from jackfield.connector import Detail, Field, RateLimit
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.addresses import AddressError, parse_mailbox
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.dns_records import DnsRecord, dns_records
-from jackfield_aws_ses.provider import Answer, Done, Paged, Regional, ask, iam, one_example, read
+from jackfield_aws_ses.provider import Answer, Done, Paged, Regional, ask, iam, one_example, pages, read
 
 _SET_NAME = {"pattern": "^[A-Za-z0-9_-]{1,64}$"}
 
@@ -287,14 +287,7 @@ class IdentitiesQuery(Paged):
     "listIdentitiesWithStatus",
     effect="read",
     permissions=iam("ListEmailIdentities"),
-    pagination=Pagination(
-        token_input="nextToken",  # noqa: S106 (the name of an input)
-        token_output="NextToken",  # noqa: S106 (the name of an output member)
-        items="EmailIdentities",
-        all_input="fetchAll",
-        size_input="pageSize",
-        max_size=1000,
-    ),
+    pagination=pages("EmailIdentities"),
     rate_limit=RateLimit(per_second=1),
     examples=one_example(
         "listIdentitiesWithStatus",
