@@ -39,7 +39,7 @@ def run_command(words: Sequence[str], variables: Mapping[str, str | None], stop:
     for name in (name for name, value in variables.items() if value is None):
         environment.pop(name, None)
     try:
-        process = subprocess.Popen(list(words), env=environment, stdout=_descriptor(stdout))  # noqa: S603 (the user's own command)
+        process = subprocess.Popen(list(words), env=environment, stdout=_descriptor(stdout))
     except OSError as error:
         reason = f"the command '{words[0][:200]}' cannot be started: {error.strerror}"
         raise InvalidInvocation(reason, hint="Write the command and its arguments after '--', as for a shell.") from None

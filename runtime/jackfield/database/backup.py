@@ -180,7 +180,7 @@ def _run(dialect: Dialect, command: list[str], *, failed: str) -> None:
         raise TypeError(dialect.name)
     place = make_conninfo("", **{name: value for name, value in dialect.options.items() if name not in _SECRET})
     try:
-        done = subprocess.run(  # noqa: S603 (a PostgreSQL program, without a shell)
+        done = subprocess.run(
             [*command, "--no-password", "--dbname", place],
             env=_environment(dialect.options),
             stdin=subprocess.DEVNULL,

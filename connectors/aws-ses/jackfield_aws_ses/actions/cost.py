@@ -31,7 +31,7 @@ _EXAMPLE = example(
 
 
 class Usage(Inputs):
-    """What is sent in a month."""
+    """Mail sent in a month, by what SES charges for."""
 
     messages: int = Field(
         title="Messages", schema={"minimum": 0, "maximum": _MOST},
