@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from jackfield.connector import Connector, OpenContext, Option, Step
+from jackfield.connector import ConnectionType, Connector, OpenContext, Option, Step
 from jackfield_aws import ApiKeySecret, AwsAssumeRole, AwsClients, AwsDefault, regions_for
 from jackfield_aws_ses.account import account_steps
 from jackfield_aws_ses.aliases import ALIASES
@@ -85,3 +86,11 @@ def identities(client: AwsClients | Transport) -> Iterable[Option]:
 def account(client: AwsClients | Transport, _context: OpenContext) -> Iterable[Step]:
     """Check the account's sending status, if the API is available; nothing is sent."""
     return account_steps(client) if isinstance(client, AwsClients) else ()
+
+
+@connector.policy_documents
+def alarms(documents: Mapping[str, Any], _connection: ConnectionType) -> Mapping[str, Any]:
+    """Add CloudWatch alarms on bounces, complaints and rejects to the template and the module."""
+    from jackfield_aws_ses.alarms import with_alarms
+
+    return with_alarms(documents)
