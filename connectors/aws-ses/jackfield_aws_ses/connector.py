@@ -25,6 +25,8 @@ _ICON = (
 
 _ACTIONS = {
     "send_email": ("sendEmail",),
+    "templated": ("sendTemplatedEmail", "sendBulkEmail"),
+    "raw": ("sendRawEmail",),
     "identities": ("listIdentities",),
     "verification": ("createIdentity", "getIdentity", "deleteIdentity", "setMailFrom", "listIdentitiesWithStatus"),
     "account": ("getAccount", "getSendStatistics", "requestProductionAccess"),

@@ -12,7 +12,7 @@ from jackfield_aws_ses.headers import unstructured
 from jackfield_aws_ses.inputs import Email
 from jackfield_aws_ses.mime import Message, write_message
 
-__all__ = ["Transport", "is_simple", "request", "send"]
+__all__ = ["Transport", "accepted_id", "attachment_parts", "destination", "is_simple", "options", "request", "send"]
 
 # SES API v2: Message.Headers allows 15; a value 995 characters, name and value together 996.
 _MAX_HEADERS = 15
@@ -36,7 +36,14 @@ def send(email: Email, client: AwsClients | Transport) -> str:
         return client.send(email)
     # The inputs were validated, and tests check the output of `request` against the service's model: validating again costs 3 % of a send.
     mail = client.client("sesv2", email.aws_region, validates=False)
-    answer = mail.send_email(**request(email, email.composed))
+    return accepted_id(mail.send_email(**request(email, email.composed)))
+
+
+def accepted_id(answer: Any) -> str:
+    """Return the message id of an answer of ``SendEmail``.
+
+    :raises Unavailable: if there is none.
+    """
     message_id = answer.get("MessageId") if isinstance(answer, dict) else None
     if not isinstance(message_id, str) or not message_id or answer["ResponseMetadata"]["HTTPStatusCode"] != HTTPStatus.OK:
         raise Unavailable("Amazon SES gave no clear answer with a message id", sent=Sent.UNKNOWN)
@@ -48,15 +55,23 @@ def request(email: Email, composed: Composed) -> dict[str, Any]:
     message = composed.message
     headers = _unfolded(message)
     content = {"Simple": _simple(message, headers)} if _suffices(headers) else {"Raw": {"Data": write_message(message)}}
+    return {**options(email, composed), "Destination": destination(composed), "Content": content}
+
+
+def destination(composed: Composed) -> dict[str, list[str]]:
+    """Return the recipients, without empty lists."""
+    message = composed.message
+    return _filled({"ToAddresses": _headers(message.to), "CcAddresses": _headers(message.cc), "BccAddresses": _headers(composed.bcc)})
+
+
+def options(email: Any, composed: Composed) -> dict[str, Any]:
+    """Return the parameters of a send besides its recipients and its content, without empty members."""
+    message = composed.message
     members: dict[str, Any] = {
         "FromEmailAddress": message.sender.header,
         "FromEmailAddressIdentityArn": email.identity_arn,
-        "Destination": _filled(
-            {"ToAddresses": _headers(message.to), "CcAddresses": _headers(message.cc), "BccAddresses": _headers(composed.bcc)}
-        ),
         "ReplyToAddresses": _headers(message.reply_to),
         "FeedbackForwardingEmailAddress": composed.return_path.address if composed.return_path else None,
-        "Content": content,
         "EmailTags": [{"Name": name, "Value": value} for name, value in composed.tags],
         "ConfigurationSetName": email.configuration_set_name,
     }
@@ -96,6 +111,11 @@ def _simple(message: Message, headers: tuple[tuple[str, str], ...]) -> dict[str,
             "Attachments": [_attachment(item) for item in message.attachments],
         }
     )
+
+
+def attachment_parts(message: Message) -> list[dict[str, Any]]:
+    """Return the attachments of a message as API v2 takes them."""
+    return [_attachment(item) for item in message.attachments]
 
 
 def _content(text: str) -> dict[str, str]:

@@ -1,0 +1,164 @@
+"""``sendRawEmail``: a message that the caller has encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from email.parser import BytesHeaderParser
+from email.utils import getaddresses
+from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import WithJsonSchema
+
+from jackfield.connector import Detail, Field
+from jackfield.fork import at_fork
+from jackfield_aws import AwsClients
+from jackfield_aws_ses.addresses import AddressError, parse_mailbox, parse_mailboxes, unique_recipients
+from jackfield_aws_ses.addresses import Mailbox as Address
+from jackfield_aws_ses.attachments import AttachmentError, parse_attachments
+from jackfield_aws_ses.compose import MAX_RECIPIENTS
+from jackfield_aws_ses.connector import connector
+from jackfield_aws_ses.fields import FILE, AddressList, Mailbox
+from jackfield_aws_ses.mime import MAX_MESSAGE_SIZE
+from jackfield_aws_ses.pacing import SENDING
+from jackfield_aws_ses.provider import Answer, Regional, filled, iam, one_example
+from jackfield_aws_ses.sending import accepted_id
+
+_MIME = "From: noreply@example.com\r\nTo: ada@example.com\r\nSubject: Hello\r\n\r\nHello Ada\r\n"
+_LISTS = {"to": "To", "cc": "Cc", "bcc": "Bcc"}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Raw:
+    """Message and envelope."""
+
+    data: bytes
+    to: tuple[Address, ...]
+    cc: tuple[Address, ...]
+    bcc: tuple[Address, ...]
+
+
+class RawEmail(Regional):
+    """Encoded message, and its envelope."""
+
+    message: Annotated[Any, WithJsonSchema(FILE)] = Field(
+        title="Message", sensitive=True,
+        description="The whole message (RFC 5322, MIME), at most 41,943,040 bytes: text, a data: URL, or base64 in 'data'. Line feeds of a "
+        "text become CRLF; octets are sent as they are.",
+    )  # fmt: skip
+    sender: Mailbox | None = Field(
+        None,
+        title="Sender Email",
+        trim=True,
+        blank="absent",
+        description="The sender of the envelope; by default the message's From field.",
+    )
+    to: AddressList | None = Field(
+        None, title="To Address", trim=True, blank="absent",
+        description="Recipients of the envelope. If 'to', 'cc' and 'bcc' are all left out, those of the message's To and Cc fields.",
+    )  # fmt: skip
+    cc: AddressList | None = Field(None, title="Cc Address", trim=True, blank="absent", description="Further recipients of the envelope.")
+    bcc: AddressList | None = Field(
+        None, title="Bcc Address", trim=True, blank="absent",
+        description="Hidden recipients, which the message must not name: a Bcc field in it is refused.",
+    )  # fmt: skip
+    configuration_set_name: str | None = Field(
+        None, title="Configuration Set", trim=True, blank="absent", schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        expects="the name of a configuration set (letters, digits, '_' and '-')",
+        description="The SES configuration set to use for this message.",
+    )  # fmt: skip
+
+    def rules(self) -> Iterable[Detail]:
+        """Return the faults of the message and its envelope."""
+        return self._outcome[1]
+
+    @property
+    def raw(self) -> Raw:
+        """The message to send; only for valid inputs."""
+        if self._outcome[0] is None:
+            raise ValueError("the inputs are invalid")
+        return self._outcome[0]
+
+    @cached_property
+    def _outcome(self) -> tuple[Raw | None, tuple[Detail, ...]]:
+        try:
+            data = _octets(self.message)
+        except AttachmentError as error:
+            return None, (Detail(f"/message{error.pointer.removeprefix('/message.eml')}", error.reason),)
+        if len(data) > MAX_MESSAGE_SIZE:
+            text = f"is {len(data):,} bytes; Amazon SES takes at most {MAX_MESSAGE_SIZE:,}"
+            return None, (Detail("/message", text, "maxLength"),)
+        return self._addressed(data)
+
+    def _addressed(self, data: bytes) -> tuple[Raw | None, tuple[Detail, ...]]:
+        fields = BytesHeaderParser().parsebytes(data[: 1 << 20])
+        faults = []
+        if "From" not in fields:
+            faults.append(Detail("/message", "has no From field: it must begin with its header"))
+        if "Bcc" in fields:
+            faults.append(Detail("/message", "has a Bcc field, which every recipient could read: give hidden recipients in 'bcc'"))
+        own = not (self.to or self.cc or self.bcc)
+        lists: list[tuple[Address, ...]] = []
+        for name, header in _LISTS.items():
+            given: Any = [str(text) for text in fields.get_all(header, [])] if own else getattr(self, name)
+            try:
+                found = [parse_mailbox(address) for _, address in getaddresses(given)] if own else parse_mailboxes(given) if given else ()
+                lists.append(tuple(found))
+            except AddressError as error:
+                faults.append(Detail("/message" if own else f"/{name}", f"'{error.given[:60]}' {error.reason}", "format"))
+        if faults:
+            return None, tuple(faults)
+        to, cc, bcc = unique_recipients(*lists)
+        count = len(to) + len(cc) + len(bcc)
+        if not 1 <= count <= MAX_RECIPIENTS:
+            return None, (Detail("/to", f"{count} recipients; give 1 to {MAX_RECIPIENTS} in 'to', 'cc', 'bcc' or the message"),)
+        return Raw(data, to, cc, bcc), ()
+
+
+at_fork(RawEmail.__dict__["_outcome"])
+
+
+def _octets(message: object) -> bytes:
+    data = parse_attachments({"message.eml": message})[0].data
+    if isinstance(message, str) and message[:5].lower() != "data:":
+        data = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return data
+
+
+class RawSent(Answer):
+    """Proof that Amazon SES accepted the message."""
+
+    message_id: str = Field(title="Message ID", description="The id that Amazon SES gave the message.", schema={"minLength": 1})
+
+
+def _recipients(mail: RawEmail) -> float:
+    return float(len(mail.raw.to) + len(mail.raw.cc) + len(mail.raw.bcc))
+
+
+@connector.action(
+    "sendRawEmail",
+    effect="write",
+    permissions=iam("SendEmail", "SendRawEmail"),
+    budget=SENDING,
+    cost=_recipients,
+    examples=one_example(
+        "sendRawEmail",
+        "A message with its header",
+        {"message": _MIME},
+        {"MessageId": "0102018f6b1c2d3e-4f5a6b7c-8d9e-4f0a-b1c2-d3e4f5a6b7c8-000000"},
+    ),
+)
+def send_raw_email(mail: RawEmail, aws: AwsClients) -> RawSent:
+    """Send a message that is encoded already, to the recipients of the envelope."""
+    raw = mail.raw
+    lists = {"ToAddresses": raw.to, "CcAddresses": raw.cc, "BccAddresses": raw.bcc}
+    parameters = filled(
+        {
+            "FromEmailAddress": parse_mailbox(mail.sender).header if mail.sender else None,
+            "Destination": {name: [mailbox.header for mailbox in found] for name, found in lists.items() if found},
+            "Content": {"Raw": {"Data": raw.data}},
+            "ConfigurationSetName": mail.configuration_set_name,
+        }
+    )
+    return RawSent(message_id=accepted_id(aws.client("sesv2", mail.aws_region).send_email(**parameters)))
