@@ -113,7 +113,7 @@ def imported(
     """
     rows: list[dict[str, Any]] = []
     first: dict[str, NamedConnection] = {}
-    for item in _read(document, provenance):
+    for item in _with(_read(document, provenance), values):
         if isinstance(item, str):
             fault = InvalidConnection(
                 item,
@@ -126,8 +126,6 @@ def imported(
         source = item.source if provenance.origin == "operator" else None
         try:
             _refuse_second(item, first.setdefault(item.name, item))
-            if values:
-                item = changed(item, values={**item.values, **values})  # noqa: PLW2901 (the document's own is not needed any more)
             done = _store_one(
                 connections, item, changed(provenance, folder=item.folder, source=source), replace=replace, test=test, force=force
             )
@@ -149,6 +147,12 @@ def _read(document: str | os.PathLike[str], provenance: Provenance) -> list[Name
         if os.path.isdir(path):
             return _read_folder(path)
     return _read_document(*_text(document))
+
+
+def _with(rows: Iterable[NamedConnection | str], values: Mapping[str, Any]) -> Iterator[NamedConnection | str]:
+    """Yield the rows, each connection with the added values."""
+    for row in rows:
+        yield changed(row, values={**row.values, **values}) if values and isinstance(row, NamedConnection) else row
 
 
 def _refuse_second(item: NamedConnection, first: NamedConnection) -> None:
