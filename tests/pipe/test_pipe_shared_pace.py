@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ from clocks import FakeClock
 from jackfield import Result
 from jackfield.connector import Budget, Forbidden, Limits, QuotaExceeded, RateLimited, Sent
 from jackfield.database import Database, open_database
+from jackfield.journal import Queue
 from jackfield.pipe.pace_rows import DatabaseRow
 from jackfield.pipe.pace_state import DAY, FREE, PaceState, Request
-from jackfield.pipe.shared_pace import Paces
-from scripted import Answer, Panel, Reply, Script, runtime, scripted
+from jackfield.pipe.shared_pace import Paces, PostponedError
+from scripted import Answer, Panel, Reply, Script, invocation, runtime, scripted
 
 THROTTLED = RateLimited("slow down", sent=Sent.REFUSED)
 TWO = {name: {"type": "stage/key", "values": {"token": name}} for name in ("front", "back")}
@@ -185,6 +188,33 @@ def test_processes_share_one_line(tmp_path: Path) -> None:
         clock.advance(0.45)
         two.refresh()
         assert two.rate == pytest.approx(9.6 * 0.6, rel=0.1)
+
+
+def test_queued_invocations_wait_in_the_queue(tmp_path: Path) -> None:
+    """A queued invocation whose slot is far away returns to the queue, one after another, and neither claim nor attempt is counted."""
+    script = Script("done")
+    url = f"sqlite:///{tmp_path}/shared.db"
+    with runtime(tmp_path, scripted(script, budget=budget(Provider(Limits(per_second=0.5)))), database_url=url) as board:
+        many(board, 4, timeoutSeconds=60)
+        identifiers = []
+        for _ in range(3):
+            identifiers.append(board.jackfield.enqueue(invocation()))
+            board.clock.advance(0.01)
+        queue = Queue(board.jackfield.storage.database, board.clock)
+        postponed = []
+        for claimed in queue.claim(3):
+            with pytest.raises(PostponedError) as later:
+                asyncio.run(board.jackfield.arun(claimed))
+            assert queue.postpone(claimed, later.value.at)
+            postponed.append(later.value.at)
+        assert script.tries == 4
+        assert [b - a for a, b in pairwise(postponed)] == pytest.approx([1 / 0.48] * 2, rel=0.01)
+        assert queue.claim(3) == []
+        board.clock.advance(postponed[0] - board.clock.time() + 0.01)
+        (first,) = queue.claim(3)
+        assert (first.id, first.delivery) == (identifiers[0], 1)
+        result = asyncio.run(board.jackfield.arun(first))
+    assert (result.status, result.meta.attempts, script.tries) == ("succeeded", 1, 5)
 
 
 def test_workspaces_do_not_share_a_row(tmp_path: Path) -> None:

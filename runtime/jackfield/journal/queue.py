@@ -58,13 +58,20 @@ class Queue:
 
         The result is None if the database is unavailable: then it goes back as soon as the database answers, unless it has begun.
         """
-        values = {
-            "workspace": claimed.workspace, "id": claimed.id, "owner": Instance.of(self._database).owner, "delivery": claimed.delivery,
-            "inputs": claimed.sealed,
-        }  # fmt: skip
+        return self._returned(sql.GIVE_BACK, claimed)
+
+    def postpone(self, claimed: Claimed, at: float) -> bool | None:
+        """Return an invocation that has not begun to the queue until ``at``, as ``give_back`` does; the claim does not count."""
+        return self._returned(sql.POSTPONE, claimed, at=at)
+
+    def _returned(self, statement: str, claimed: Claimed, **more: float) -> bool | None:
         instance = Instance.of(self._database)
+        values = {
+            "workspace": claimed.workspace, "id": claimed.id, "owner": instance.owner, "delivery": claimed.delivery,
+            "inputs": claimed.sealed, **more,
+        }  # fmt: skip
         given: list[int] = []
-        instance.owe(lambda transaction: given.append(transaction.change(sql.GIVE_BACK, values)))
+        instance.owe(lambda transaction: given.append(transaction.change(statement, values)))
         instance.record_owed()
         return bool(given[-1]) if given else None
 

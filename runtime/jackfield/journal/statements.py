@@ -81,6 +81,10 @@ WHERE {_OURS} AND status IN ('queued', 'running')
 """
 GIVE_BACK = f"UPDATE invocations SET owner = NULL, inputs = :inputs WHERE {_OURS} AND status = 'queued'"
 """Only for invocations that have not begun: those that have may have been sent."""
+POSTPONE = f"""
+UPDATE invocations SET owner = NULL, inputs = :inputs, available_at = :at, delivery = delivery - 1 WHERE {_OURS} AND status = 'queued'
+"""
+"""The delivery does not count, since nothing was begun."""
 RELEASE = f"UPDATE invocations SET owner = NULL WHERE {_OURS} AND status = 'queued'"
 UNCLAIM_ALL = "UPDATE invocations SET owner = NULL WHERE status = 'queued' AND owner = :owner"
 CLAIMED = "SELECT workspace, id, delivery FROM invocations WHERE status = 'queued' AND owner = :owner"

@@ -49,6 +49,12 @@ _IDLE = 60.0
 """Seconds without a throttle after which an account whose limit is not known is no longer paced."""
 _MAX_HOLD = 60.0
 """Maximum seconds for which a provider's ``Retry-After`` holds all calls."""
+_HELD = 2.0
+"""Maximum seconds for which a queued invocation holds its worker while it waits for its slot."""
+_EARLY = 0.5
+"""Seconds before its time at which a postponed invocation is due in the queue, since workers poll."""
+_POSTPONED = 300.0
+"""Maximum seconds for which a queued invocation is postponed."""
 _HOUR = 3600
 
 
@@ -57,11 +63,12 @@ class Grant:
     """Answer to a request.
 
     ``granted``: ``position`` is the place in the line, None if the account is not paced. ``read``: the caller is to read the limits, and to
-    ask again. ``wait``: another caller reads them. ``late``: the place would come due at ``at``, which is too late. ``used_up``: the daily
+    ask again. ``wait``: another caller reads them. ``late``: the place would come due at ``at``, which is too late. ``postponed``: a queued
+    invocation is to ask again at ``at``. ``used_up``: the daily
     quota is used up until ``at``, or later if ``at`` is None.
     """
 
-    outcome: Literal["granted", "read", "wait", "late", "used_up"]
+    outcome: Literal["granted", "read", "wait", "late", "postponed", "used_up"]
     position: float | None = None
     at: float | None = None
 
@@ -74,12 +81,13 @@ UNANSWERED = Grant("wait")
 class Request:
     """Request for a place in the line that comes due ``within`` so many seconds; ``grant`` is the answer.
 
-    ``again``: for a retry, which never makes the limits be read.
+    ``again``: for a retry, which never makes the limits be read. ``queued``: for a queued invocation, which can wait in the queue.
     """
 
     cost: float
     within: float
     again: bool = False
+    queued: bool = False
     grant: Grant = UNANSWERED
 
 
@@ -113,6 +121,7 @@ class PaceState:
     recent: float = 0.0
     recent_at: float = 0.0
     hours: dict[str, float] = field(default_factory=dict)
+    postponed_to: float = 0.0
     first_day: int | None = None
     """Day of the first call of a warm-up plan, in days since 1970."""
     day: int = 0
@@ -166,11 +175,19 @@ class PaceState:
         if self.rate is not None:
             position = max(self.next, self._position(now))
             at = self.due(position)
+            if request.queued and at > now + _HELD:
+                return Grant("postponed", at=self._postponed(at, request.cost / self.rate, now))
             if at > now + request.within:
                 return Grant("late", at=at)
             self.next = position + request.cost
         self._count(request.cost, now)
         return Grant("granted", position)
+
+    def _postponed(self, at: float, seconds: float, now: float) -> float:
+        """Return the time at which a queued invocation asks again: one after another, so that they come as the rate takes them."""
+        at = max(at, self.postponed_to)
+        self.postponed_to = at + seconds
+        return min(at, now + _POSTPONED) - _EARLY
 
     def plan(self, per_day: Sequence[float], cost: float, now: float) -> tuple[int, float] | None:
         """Count a call of a warm-up plan; if today has no room for it, return the number of today in the plan and the end of today."""

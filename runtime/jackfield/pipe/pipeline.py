@@ -29,6 +29,7 @@ from jackfield.pipe.paging import collected, wants_all
 from jackfield.pipe.rate import Pace, turn
 from jackfield.pipe.recorder import Record, draft_of, fingerprinted
 from jackfield.pipe.settle import check_output, covering, failed, mask_names, masked_error, masked_output, stored_secrets, succeeded
+from jackfield.pipe.shared_pace import Paces, PostponedError
 from jackfield.redaction.logs import reason
 from jackfield.retry import Backoff
 from jackfield.schema.cache import Schemas
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from jackfield.pipe.open import OpenConnection
     from jackfield.pipe.recorder import Record
     from jackfield.pipe.run import Run
-    from jackfield.pipe.shared_pace import Paces
     from jackfield.redaction.redactor import Redactor
 
 __all__ = ["Pipeline", "RunState", "Wrapping", "required"]
@@ -148,6 +148,8 @@ class Pipeline:
         self.live[state.meta.invocation_id] = state.cancelled
         try:
             result = yield from self._pipeline(given, state)
+        except PostponedError:
+            raise
         except JackfieldError as error:
             result = self._failed(error, state)
         except Exception as error:  # noqa: BLE001 (the outermost boundary: a bug in jackfield becomes a Result, too)
@@ -264,7 +266,8 @@ class Pipeline:
             return (yield from self._preview(admitted, run, state))
         if record is not None:
             yield from run.opened()
-            yield from turn(run)
+            if run.action.budget is None or invocation.idempotency_key is None or state.claimed is not None:
+                yield from turn(run)  # else after the start, which claims the key: a second caller of the key neither waits nor counts
             if keeps:  # again, now that the connection is open and its secrets can be redacted
                 self._keep(admitted, state)
             replayed = yield from record.start()
@@ -357,6 +360,7 @@ class Pipeline:
             meta=state.meta,
             pace=self._pace(admitted, state.opening),
             paces=self.paces,
+            is_queued=state.claimed is not None,
             backoff=self.backoff,
             # an earlier delivery, whose process was lost, may have taken effect
             unclear=state.claimed is not None and state.claimed.delivery > 1 and action.effect == "idempotent",

@@ -63,6 +63,8 @@ class Run:
     cost: float = 1.0
     """How much an attempt counts."""
     granted_at: float = 0.0
+    is_queued: bool = False
+    """True for an invocation from the queue, which may return there before it is begun."""
     is_planned: bool = False
     """True once the invocation is counted in the warm-up plan of its connection."""
     client: Any = None

@@ -42,6 +42,14 @@ _LIMIT = 1000
 """Maximum number of accounts whose pace is kept in memory."""
 
 
+class PostponedError(Exception):
+    """Signal that a queued invocation returns to the queue until ``at`` (seconds since 1970), because its slot is far away."""
+
+    def __init__(self, at: float) -> None:
+        super().__init__(at)
+        self.at = at
+
+
 class SharedPace:
     """Pace of one account as this process sees it. Thread-safe; callers that ask at once share one transaction."""
 
@@ -176,10 +184,10 @@ def shared_turn(run: Run, budget: Budget, last: JackfieldError | None) -> Steps[
     if pace is None:
         return False
     run.cost = _attempted(lambda: run.action.cost(run.values)) or 1.0
+    grant = yield from _granted(run, pace, budget, client, last)
     if not run.attempts and not run.is_planned:
         run.is_planned = True
-        yield from _keep_to_plan(run, budget, client)
-    grant = yield from _granted(run, pace, budget, client, last)
+        yield from _keep_to_plan(run, pace, budget, client, grant)
     run.granted_at, run.client = run.clock.monotonic(), client
     if grant.position is not None:
         run.place = grant.position
@@ -243,7 +251,8 @@ def hold_for_slot(run: Run) -> None:
 
 def _granted(run: Run, pace: SharedPace, budget: Budget, client: Any, last: JackfieldError | None) -> Steps[Grant]:
     while True:
-        request = Request(run.cost, run.deadline.remaining(), again=last is not None or run.attempts > 0)
+        again = last is not None or run.attempts > 0
+        request = Request(run.cost, run.deadline.remaining(), again=again, queued=run.is_queued and not again)
         grant: Grant = yield Execute(partial(pace.ask, request), inline_ok=pace.is_fast)
         if grant.outcome == "granted":
             return grant
@@ -252,6 +261,8 @@ def _granted(run: Run, pace: SharedPace, budget: Budget, client: Any, last: Jack
             yield Execute(partial(pace.read, lambda: budget.limits(client), patience))
         elif grant.outcome == "wait":
             yield Wait(min(_POLL, run.deadline.remaining()), run.cancelled)
+        elif grant.outcome == "postponed":
+            raise PostponedError(grant.at or 0.0)
         elif grant.outcome == "late":
             raise last or _late(run, pace, grant.at)
         else:
@@ -259,7 +270,7 @@ def _granted(run: Run, pace: SharedPace, budget: Budget, client: Any, last: Jack
         _check(run)
 
 
-def _keep_to_plan(run: Run, budget: Budget, client: Any) -> Steps[None]:
+def _keep_to_plan(run: Run, pace: SharedPace, budget: Budget, client: Any, grant: Grant) -> Steps[None]:
     """Count the call in the warm-up plan of its connection, if that has one.
 
     :raises QuotaExceeded: if the plan allows no more today.
@@ -271,6 +282,8 @@ def _keep_to_plan(run: Run, budget: Budget, client: Any) -> Steps[None]:
     refused = yield Execute(lambda: row.plan(plan.per_day, run.cost), inline_ok=row.is_fast)
     if refused is not None:
         number, until = refused
+        if grant.position is not None:
+            yield Execute(partial(pace.given_back, grant.position, run.cost), inline_ok=pace.is_fast)
         raise QuotaExceeded(
             f"the warm-up plan of '{plan.name}' allows {plan.per_day[number]:g} on day {number + 1}, which leaves no room for "
             f"'{run.action.key}': nothing was sent",

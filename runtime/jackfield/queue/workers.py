@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from jackfield.errors import Internal, JackfieldError, Unavailable
 from jackfield.invocation import Meta, Result
 from jackfield.journal import Queue
+from jackfield.pipe.shared_pace import PostponedError
 
 if TYPE_CHECKING:
     from jackfield.journal import Claimed
@@ -146,6 +147,9 @@ class QueueWorkers:
         try:
             runtime = await asyncio.to_thread(self._runtimes.find, claimed.workspace)
             self._ended(await runtime.arun(claimed))
+        except PostponedError as later:
+            at = later.at
+            await self._attempted(lambda: queue.postpone(claimed, at))
         except (Unavailable, RuntimeError, MemoryError) as error:
             await asyncio.sleep(_CHECK)
             given = await self._attempted(lambda: queue.give_back(claimed))
