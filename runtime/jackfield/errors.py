@@ -20,6 +20,7 @@
     ├── QuotaExceeded          quota_exceeded          a daily or account quota is used up
     ├── Unavailable            unavailable             not reached or verified, or no clear answer but safe to repeat
     ├── TimedOut               timeout                 the deadline passed, safe to repeat
+    │   └── NotYet             timeout                 the awaited state is not reached; a queued invocation is run again later
     ├── InDoubt                in_doubt                sent, no clear answer, effect ``write``
     ├── InvalidOutput          invalid_output          the connector returned output that breaks its schema
     ├── IdempotencyConflict    idempotency_conflict    same key with another request, or still running
@@ -280,6 +281,15 @@ class TimedOut(JackfieldError):
     code = "timeout"
     retryable = True
     http_status = 504
+
+
+class NotYet(TimedOut):
+    """The state that an action waits for is not reached. A direct invocation is tried again until its deadline; a queued one returns to the
+    queue and is run again after ``retry_after`` seconds, as long as that is at most ``within`` seconds after it was queued."""
+
+    def __init__(self, message: str, *, retry_after: float, within: float, **rest: Any) -> None:
+        super().__init__(message, retry_after=retry_after, **rest)
+        self.within = within
 
 
 class InDoubt(JackfieldError):

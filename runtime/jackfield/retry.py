@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from jackfield.errors import JackfieldError, RateLimited, Sent
+from jackfield.errors import JackfieldError, NotYet, RateLimited, Sent
 from jackfield.manifest import Effect
 
 BASE = 0.1
@@ -43,7 +43,7 @@ class Tries:
 
     def allow_another(self, error: JackfieldError) -> bool:
         """Count the failure of this attempt; return False once the limit is reached."""
-        if isinstance(error, RateLimited):
+        if isinstance(error, RateLimited | NotYet):
             self.throttled += 1
             return True
         return not self.is_last

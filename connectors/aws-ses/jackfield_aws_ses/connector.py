@@ -28,7 +28,7 @@ _ACTIONS = {
     "templated": ("sendTemplatedEmail", "sendBulkEmail"),
     "raw": ("sendRawEmail",),
     "identities": ("listIdentities",),
-    "verification": ("createIdentity", "getIdentity", "deleteIdentity", "setMailFrom", "listIdentitiesWithStatus"),
+    "verification": ("createIdentity", "getIdentity", "deleteIdentity", "waitUntilVerified", "setMailFrom", "listIdentitiesWithStatus"),
     "account": ("getAccount", "getSendStatistics", "requestProductionAccess"),
     "suppression": ("putSuppressedRecipient", "getSuppressedRecipient", "deleteSuppressedRecipient", "listSuppressedRecipients"),
     "configuration_sets": (

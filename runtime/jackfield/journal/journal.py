@@ -21,7 +21,7 @@ from jackfield.journal.listing import AFTER_CURSOR, FROM_FLOOR, PAGE_BYTES, Scan
 if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.database import Database, Row, Transaction, Vault
-    from jackfield.errors import JackfieldError
+    from jackfield.errors import JackfieldError, NotYet
     from jackfield.invocation import Result
     from jackfield.journal.queue import Claimed
     from jackfield.journal.recovery import Recovery
@@ -144,6 +144,18 @@ class Journal:
             "workspace": self._workspace, "id": claimed.id, "owner": self.owner, "delivery": claimed.delivery, "inputs": claimed.sealed,
         }  # fmt: skip
         return lambda transaction: transaction.change(sql.UNCLAIM, values)
+
+    def requeueing(self, claimed: Claimed, error: NotYet, otherwise: Unit) -> Unit:
+        """Return the unit that returns an invocation, which waits for a state, to the queue for a later time.
+
+        Past the time that the action waits at most, or with a ``notAfter`` before the next run, it is ``otherwise`` that is recorded.
+        """
+        due = self._clock.time() + (error.retry_after or 0.0)
+        values = {
+            "workspace": self._workspace, "id": claimed.id, "owner": self.owner, "delivery": claimed.delivery, "inputs": claimed.sealed,
+            "available_at": due, "since": due - error.within,
+        }  # fmt: skip
+        return lambda transaction: transaction.change(sql.REQUEUE, values) or otherwise(transaction)
 
     def not_begun(self, identifier: str) -> JackfieldError:
         """Build the error for a claimed invocation that could not be begun: cancelled, too late, or taken by another worker."""

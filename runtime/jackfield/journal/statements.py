@@ -79,6 +79,10 @@ UNCLAIM = f"""
 UPDATE invocations SET status = 'queued', owner = NULL, started_at = NULL, expires_at = NULL, inputs = :inputs
 WHERE {_OURS} AND status IN ('queued', 'running')
 """
+REQUEUE = f"""
+UPDATE invocations SET status = 'queued', owner = NULL, started_at = NULL, expires_at = NULL, inputs = :inputs, available_at = :available_at
+WHERE {_OURS} AND status = 'running' AND created_at >= :since AND (not_after IS NULL OR not_after > :available_at)
+"""
 GIVE_BACK = f"UPDATE invocations SET owner = NULL, inputs = :inputs WHERE {_OURS} AND status = 'queued'"
 """Only for invocations that have not begun: those that have may have been sent."""
 POSTPONE = f"""

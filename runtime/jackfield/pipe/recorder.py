@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import within
-from jackfield.errors import IdempotencyConflict, JackfieldError
+from jackfield.errors import IdempotencyConflict, JackfieldError, NotYet
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.pipe.driver import Commit, Execute, Steps, Wait
@@ -265,9 +265,12 @@ class Record:
         if not self.started:
             self._draft.started_at = None  # a run whose start could not be recorded did not begin
         if self._claimed is not None or (self.started and not self._withdraw()):
-            return self._journal.finishing(
+            unit = self._journal.finishing(
                 self._draft.id, result, self.log, self._draft.inputs, self._draft.delivery, effect=self._draft.effect
             )
+            if self._claimed is not None and isinstance(result.error, NotYet):
+                return self._journal.requeueing(self._claimed, result.error, unit)
+            return unit
         return self._journal.recording(self._draft, result, self.log)
 
     def _must_be_durable(self, result: Result) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.clock import Deadline
 from jackfield.connector.context import Answered, Call, IdempotencyKey, entered
 from jackfield.connector.models import Output
-from jackfield.errors import Cancelled, InvalidOutput, JackfieldError, QuotaExceeded, RateLimited, Sent, TimedOut, Unavailable
+from jackfield.errors import Cancelled, InvalidOutput, JackfieldError, NotYet, QuotaExceeded, RateLimited, Sent, TimedOut, Unavailable
 from jackfield.pipe.driver import Execute, Steps, Wait
 from jackfield.pipe.errors_map import AUTHORS, explained, in_doubt, repeated, weigh
 from jackfield.pipe.rate import turn
@@ -192,7 +192,11 @@ class Run:
     def _wait(self, tries: Tries, error: JackfieldError) -> Steps[None]:
         if not (error.retryable or error.sent is Sent.UNKNOWN) or not error.repeatable or not tries.allow_another(error):
             raise error
+        if isinstance(error, NotYet) and self.is_queued:
+            raise error  # the queue waits, and no thread
         seconds, remaining = self.backoff.wait(tries.made, error), self.deadline.remaining()
+        if isinstance(error, NotYet):
+            seconds = min(seconds, max(_MIN_TRY, remaining / 2))  # ask once more shortly before the deadline
         if isinstance(error, RateLimited) and self.shared is not None:
             seconds = error.retry_after or 0.0  # the next slot is the back-off
         elif isinstance(error, RateLimited) and remaining > BASE:  # back-off must not end the retries before the deadline does

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 
-from jackfield.connector import Detail, Field, RateLimit
+from jackfield.connector import Detail, Field, NotYet, RateLimit, Rejected, Sent
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.addresses import AddressError, parse_mailbox
 from jackfield_aws_ses.connector import connector
@@ -205,6 +205,52 @@ def get_identity(chosen: IdentityChosen, aws: AwsClients) -> Identity:
 def delete_identity(chosen: IdentityChosen, aws: AwsClients) -> Done:
     """Delete an identity. The account can no longer send from it."""
     return read(Done, ask(aws, chosen.aws_region, "delete_email_identity", {"EmailIdentity": chosen.name}))
+
+
+class AwaitedIdentity(IdentityChosen):
+    """Identity to wait for."""
+
+    interval_seconds: int = Field(
+        60, title="Interval", schema={"minimum": 10, "maximum": 3600}, description="Seconds between two looks at the identity, 10 to 3,600."
+    )
+
+
+_LONGEST_WAIT = 72 * 3600.0
+"""Seconds for which Amazon SES looks for the DNS records of a new domain."""
+
+
+@connector.action(
+    "waitUntilVerified",
+    effect="read",
+    permissions=iam("GetEmailIdentity"),
+    rate_limit=RateLimit(per_second=1),
+    examples=one_example(
+        "waitUntilVerified",
+        "A domain whose records were published",
+        {"identity": "example.com", "intervalSeconds": 300},
+        {**_NEW, "VerifiedForSendingStatus": True, "VerificationStatus": "SUCCESS", "DkimAttributes": {**_DKIM, "Status": "SUCCESS"}},
+    ),
+)
+def wait_until_verified(awaited: AwaitedIdentity, aws: AwsClients) -> Identity:
+    """Wait until an identity is verified. Queued, it waits for up to 72 hours without occupying a worker: the journal shows it as queued,
+    with the time of the next look. Called directly, it waits until its deadline."""
+    found = read_identity(awaited, aws)
+    if found.verified_for_sending_status:
+        return found
+    if found.verification_status == "FAILED":
+        reason = found.verification_info.error_type if found.verification_info is not None else None
+        raise Rejected(
+            f"Amazon SES could not verify '{awaited.name}'" + (f": {reason}" if reason else ""),
+            hint="Publish the DNS records that 'getIdentity' lists, then delete the identity and create it again.",
+            sent=Sent.REFUSED,
+        )
+    raise NotYet(
+        f"'{awaited.name}' is not verified yet ({found.verification_status or 'PENDING'})",
+        retry_after=awaited.interval_seconds,
+        within=_LONGEST_WAIT,
+        hint="Queue the invocation to wait for up to 72 hours, and compare the published DNS records with those of 'getIdentity'.",
+        sent=Sent.REFUSED,
+    )
 
 
 class MailFrom(IdentityChosen):
