@@ -194,7 +194,7 @@ def test_queued_invocations_wait_in_the_queue(tmp_path: Path) -> None:
     """A queued invocation whose slot is far away returns to the queue, one after another, and neither claim nor attempt is counted."""
     script = Script("done")
     url = f"sqlite:///{tmp_path}/shared.db"
-    with runtime(tmp_path, scripted(script, budget=budget(Provider(Limits(per_second=0.5)))), database_url=url) as board:
+    with runtime(tmp_path, scripted(script, budget=budget(Provider(Limits(per_second=0.2)))), database_url=url) as board:
         many(board, 4, timeoutSeconds=60)
         identifiers = []
         for _ in range(3):
@@ -208,7 +208,7 @@ def test_queued_invocations_wait_in_the_queue(tmp_path: Path) -> None:
             assert queue.postpone(claimed, later.value.at)
             postponed.append(later.value.at)
         assert script.tries == 4
-        assert [b - a for a, b in pairwise(postponed)] == pytest.approx([1 / 0.48] * 2, rel=0.01)
+        assert [b - a for a, b in pairwise(postponed)] == pytest.approx([1 / 0.192] * 2, rel=0.01)
         assert queue.claim(3) == []
         board.clock.advance(postponed[0] - board.clock.time() + 0.01)
         (first,) = queue.claim(3)
