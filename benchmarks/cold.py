@@ -7,8 +7,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from benchmarks.measure import ROOT, Line, endpoint, paired, run_child, wall_of_command
+from benchmarks.measure import Line, endpoint, paired, run_child, wall_of_command
 from benchmarks.scenes import KEYS, MAIL, invocation, static_connection
 
 _PYTHON = sys.executable
@@ -87,10 +88,10 @@ def _memory() -> Line:
 
 
 def plug_in(folder: Path, count: int) -> None:
-    """Install ``count`` made-up connectors into a folder, each with a manifest of the size of aws-ses's."""
-    source = ROOT / "connectors" / "aws-ses" / "jackfield_aws_ses" / "connector.json"
-    manifest = json.loads(source.read_text(encoding="utf-8"))
-    manifest["connectionTypes"] = []
+    """Install ``count`` made-up connectors into a folder, each with a manifest of about 60 kB."""
+    namespace: dict[str, Any] = {"__name__": "made_up"}
+    exec(_MODULE.format(key="made-up"), namespace)
+    manifest = namespace["connector"].describe()
     for number in range(count):
         name = f"made-up-{number}"
         package = folder / f"jackfield_{name.replace('-', '_')}"
@@ -104,11 +105,29 @@ def plug_in(folder: Path, count: int) -> None:
 
 
 _MODULE = """
-import copy
+from pydantic import create_model
 
-from jackfield_aws_ses.actions import connector as source
+from jackfield.connector import Connector, Field, Inputs, Output
 
-connector = copy.copy(source)
-connector.key = "{key}"
-connector.connections = {{}}
+connector = Connector("{key}", title="Made up", version="1.0.0")
+
+
+class Said(Output):
+    text: str
+
+
+def declare(number):
+    fields = {{f"text_{{place}}": (str, Field(title="Text", description="A text that somebody has written. " * 9)) for place in range(30)}}
+    inputs = create_model(f"Inputs{{number}}", __base__=Inputs, **fields)
+
+    def say(inputs):
+        return Said(text="said")
+
+    say.__doc__ = "Say it."
+    say.__annotations__ = {{"inputs": inputs, "return": Said}}
+    connector.action(f"say{{number}}", effect="read")(say)
+
+
+for number in range(4):
+    declare(number)
 """
