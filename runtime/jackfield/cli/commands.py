@@ -27,6 +27,9 @@ BUILT_IN = {
     "mcp": "serve MCP over stdio",
     "run": "run a workflow file (Thand's forms)",
     "dapr": "serve Dapr's bindings API for a folder of components",
+    "publisher": "make a publisher's signing key",
+    "sign": "attest a connector's wheel with a publisher's key",
+    "verify": "check a connector's wheel against its attestation",
     "completion": "print a completion script for bash, zsh or fish",
 }
 """Summary of each built-in command; its module is ``jackfield.cli.<name>``."""

@@ -1,0 +1,1 @@
+"""Packaging and publishing of connectors: read wheels defensively, pack, sign, verify, and compare two versions."""

@@ -1,0 +1,162 @@
+"""Wheels are read defensively: a correct one is described, a hostile one is refused before any of its code runs."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+import warnings
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from jackfield.market.wheels import WheelRefused, parse_wheel, read_wheel
+from wheel_maker import CODE, FILE, INFO, PACKAGE, Change, archive, drop, files, manifest, put, record, swap, wheel_bytes, write_wheel
+
+_ENTRY = f"{INFO}/entry_points.txt"
+_META = f"{INFO}/METADATA"
+
+
+def test_a_correct_wheel(tmp_path: Path) -> None:
+    """Name, version, package, manifest, metadata and files of a correct wheel are read without importing it."""
+    wheel = read_wheel(str(write_wheel(tmp_path)))
+    assert (wheel.name, wheel.version, wheel.package, wheel.manifest.key) == ("jackfield-acme", "1.0.0", PACKAGE, "acme")
+    assert wheel.raw_metadata.startswith(b"Metadata-Version")
+    assert [str(need) for need in wheel.metadata.requires_dist or ()] == ["jackfield<1,>=0.1"]
+    assert wheel.files[f"{PACKAGE}/__init__.py"] == CODE.encode()
+    assert wheel.info("nothing") is None
+
+
+HOSTILE: dict[str, tuple[str, Change]] = {
+    "a .pth file beside the package": ("pth", put("evil.pth", "import os")),
+    "a .pth file in the package": ("pth", put(f"{PACKAGE}/evil.PTH", "import os")),
+    "a parent path": ("path", put("../evil.py", "")),
+    "an absolute path": ("path", put("/etc/evil.py", "")),
+    "a drive": ("path", put("C:/evil.py", "")),
+    "a backslash": ("path", put(f"{PACKAGE}\\..\\evil.py", "")),
+    "an empty part": ("path", put(f"{PACKAGE}//evil.py", "")),
+    "a trailing dot": ("path", put(f"{PACKAGE}./evil.py", "")),
+    "a control character": ("path", put(f"{PACKAGE}/a\x1b[2Jb.py", "")),
+    "bytecode": ("bytecode", put(f"{PACKAGE}/__pycache__/__init__.cpython-311.pyc", b"\0")),
+    "a module at the top": ("places", put("sitecustomize.py", "")),
+    "a second package": ("places", put("requests/__init__.py", "")),
+    "a .data folder": ("places", put("jackfield_acme-1.0.0.data/scripts/python", "")),
+    "a second dist-info": ("dist-info", put("other-1.0.0.dist-info/METADATA", "")),
+    "no METADATA": ("dist-info", drop(_META)),
+    "another name in METADATA": ("metadata", swap(_META, "jackfield-acme", "jackfield-acne")),
+    "another version in METADATA": ("metadata", swap(_META, "Version: 1.0.0", "Version: 1.0.1")),
+    "METADATA that is not valid": ("metadata", swap(_META, "jackfield<1", "=?")),
+    "a requirement from a URL": ("direct-url", swap(_META, "jackfield<1,>=0.1", "evil @ https://example.com/evil.whl")),
+    "another tag": ("tags", swap(f"{INFO}/WHEEL", "py3-none-any", "cp311-abi3-linux_x86_64")),
+    "no connector": ("entry-point", put(_ENTRY, "[jackfield.commands]\nx = jackfield_acme:x\n")),
+    "two connectors": ("entry-point", put(_ENTRY, "[jackfield.connectors]\na = jackfield_acme:a\nb = jackfield_acme:b\n")),
+    "a pytest plugin": ("entry-point", swap(_ENTRY, "[jackfield", "[pytest11]\nx = jackfield_acme\n[jackfield")),
+    "a script": ("entry-point", swap(_ENTRY, "[jackfield", "[console_scripts]\npip = jackfield_acme:x\n[jackfield")),
+    "a hook of the host": ("entry-point", swap(_ENTRY, "[jackfield", "[jackfield.plugins]\nx = jackfield_acme\n[jackfield")),
+    "an entry point elsewhere": ("entry-point", swap(_ENTRY, "jackfield_acme:", "os:")),
+    "entry points that are not valid": ("entry-point", put(_ENTRY, "no section")),
+    "no manifest": ("manifest", drop(f"{PACKAGE}/connector.json")),
+    "a manifest that is not JSON": ("manifest", put(f"{PACKAGE}/connector.json", "{")),
+    "a manifest with a broken schema": ("manifest", swap(f"{PACKAGE}/connector.json", '"maxLength": 20', '"maxLength": "x"')),
+    "a manifest of another connector": ("manifest", put(f"{PACKAGE}/connector.json", json.dumps(manifest(key="aws-ses")))),
+    "a manifest of another version": ("manifest", put(f"{PACKAGE}/connector.json", json.dumps(manifest(version="9.0.0")))),
+    "a file that unpacks to much": ("zip-bomb", put(f"{PACKAGE}/zeros", b"\0" * 20_000_000)),
+    "text that is not UTF-8": ("encoding", put(_ENTRY, b"\xff")),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_wheel_is_refused(case: str) -> None:
+    """Each hostile wheel is refused by its rule; the error names file and rule and has no other code than invalid_invocation."""
+    rule, change = HOSTILE[case]
+    with pytest.raises(WheelRefused) as caught:
+        parse_wheel(FILE, wheel_bytes(change))
+    assert caught.value.rule == rule
+    body = caught.value.to_json()
+    assert body["code"] == "invalid_invocation"
+    assert FILE in body["message"]
+    assert f"'{rule}'" in body["message"]
+    assert body["details"][0]["keyword"] == rule
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("jackfield_acme-1.0.0.tar.gz", "wheel-only"),
+        ("jackfield_acme-1.0.0.zip", "wheel-only"),
+        ("jackfield_acme.whl", "file-name"),
+        ("jackfield-1.0.0-py3-none-any.whl", "reserved-name"),
+        ("jackfield_acne-1.0.0-py3-none-any.whl", "dist-info"),
+        ("jackfield_acme-1.0.1-py3-none-any.whl", "dist-info"),
+        ("jackfield_acme-1.0.0-py2-none-any.whl", "tags"),
+    ],
+)
+def test_a_file_name_that_does_not_fit(name: str, rule: str) -> None:
+    """Only a .whl whose name states its content is read."""
+    with pytest.raises(WheelRefused) as caught:
+        parse_wheel(name, wheel_bytes())
+    assert caught.value.rule == rule
+
+
+def test_links_are_refused() -> None:
+    """A symbolic link in the archive is refused, whatever it points to."""
+    path = f"{PACKAGE}/link"
+    with pytest.raises(WheelRefused, match="'symlink'"):
+        parse_wheel(FILE, wheel_bytes(put(path, "/etc/passwd"), {path: stat.S_IFLNK | 0o777}))
+
+
+def _altered(edit: bytes) -> bytes:
+    contents = files()
+    listed = record(contents)
+    return archive({**contents, f"{PACKAGE}/__init__.py": edit, f"{INFO}/RECORD": listed})
+
+
+def test_record_must_be_complete_and_right() -> None:
+    """A file that is altered, added or missing after RECORD was written is refused."""
+    listed = record(files())
+    fewer = {path: content for path, content in files().items() if not path.endswith("__init__.py")}
+    extra = {**files(), f"{PACKAGE}/extra.py": b""}
+    twice = listed + listed.splitlines(keepends=True)[0]
+    for content in (
+        _altered(b"altered"),
+        archive({**extra, f"{INFO}/RECORD": listed}),
+        archive({**fewer, f"{INFO}/RECORD": listed}),
+        archive({**files(), f"{INFO}/RECORD": twice}),
+        archive({**files(), f"{INFO}/RECORD": b'"'}),
+    ):
+        with pytest.raises(WheelRefused, match="'record'"):
+            parse_wheel(FILE, content)
+
+
+def test_the_same_path_twice() -> None:
+    """Two entries of one path, or paths that differ in case only, are refused: unpackers disagree which one counts."""
+    with pytest.raises(WheelRefused, match="'duplicate'"):
+        parse_wheel(FILE, wheel_bytes(put(f"{PACKAGE}/__INIT__.py", "")))
+    stream = io.BytesIO(wheel_bytes())
+    with zipfile.ZipFile(stream, "a") as opened, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile's own, about the duplicate
+        opened.writestr(f"{PACKAGE}/__init__.py", "evil")
+    with pytest.raises(WheelRefused, match="'duplicate'"):
+        parse_wheel(FILE, stream.getvalue())
+
+
+def test_archives_that_are_not_plain() -> None:
+    """Data before the archive, a comment, a cut archive, another compression and something else altogether are refused."""
+    good = wheel_bytes()
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_LZMA) as opened:
+        opened.writestr(f"{PACKAGE}/__init__.py", "x")
+    commented = io.BytesIO(good)
+    with zipfile.ZipFile(commented, "a") as opened:
+        opened.comment = b"hidden"
+    for content in (b"MZ" + good, good[:-30], commented.getvalue(), stream.getvalue(), b"", b"PK\x03\x04"):
+        with pytest.raises(WheelRefused, match="'zip'"):
+            parse_wheel(FILE, content)
+
+
+def test_many_entries() -> None:
+    """An archive with more entries than allowed is refused before any is unpacked."""
+    many = {f"{PACKAGE}/m{number}.py": b"" for number in range(5_001)}
+    with pytest.raises(WheelRefused, match="'entries'"):
+        parse_wheel(FILE, archive(many))
