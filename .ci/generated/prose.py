@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from typing import Any
 
 _RAISES = re.compile(r"^:raises ([\w., ]+): ?")
 _CITED = {
@@ -41,12 +42,25 @@ def first_sentence(text: str) -> str:
 def signature(name: str, value: object) -> str:
     """A call as an author writes it: without quotes around types, without ``self``."""
     try:
-        text = str(inspect.signature(value))  # type: ignore[arg-type]
+        given = inspect.signature(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return name
-    text = _ADDRESS.sub("", re.sub(r"(?<![=\w])'([^']*)'", r"\1", text))
+    parameters = [parameter.replace(annotation=_unquoted(parameter.annotation)) for parameter in given.parameters.values()]
+    text = str(given.replace(parameters=parameters, return_annotation=_unquoted(given.return_annotation)))
+    text = _ADDRESS.sub("", text)
     text = re.sub(r"\(self(?:, )?", "(", text, count=1).replace("PydanticUndefined", "…").removesuffix(" -> None")
     return name + re.sub(r"<[^<>]*>|\b[A-Z]\w+\([^()]*\)", "…", text)
+
+
+class _Type(str):
+    """A type as it is written in the source: ``inspect`` shows annotations by their ``repr``."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def _unquoted(annotation: Any) -> Any:
+    return _Type(annotation) if isinstance(annotation, str) else annotation
 
 
 def _cited(text: str) -> str:

@@ -61,16 +61,16 @@ def load_plugged(points: Sequence[EntryPoint]) -> Callable[[list[str]], int | No
     import importlib
 
     from jackfield.errors import InvalidInvocation
+    from jackfield.failures import Raised, attempt
 
     point, hint = points[0], "Reinstall, upgrade or remove the package that adds the command."
     if len(points) > 1:
         owners = " and ".join(other.distribution for other in points)
         raise InvalidInvocation(f"the command '{point.name}' is declared twice, by {owners}", hint=hint)
-    try:
-        command = getattr(importlib.import_module(point.module), point.attribute)
-    except Exception as error:  # noqa: BLE001 (a third-party module may raise anything; a traceback would not name its package)
-        reason = f"{type(error).__name__}: {error}"
-        raise InvalidInvocation(f"the command '{point.name}' of {point.distribution} fails on import: {reason}", hint=hint) from None
+    command = attempt(lambda: getattr(importlib.import_module(point.module), point.attribute))
+    if isinstance(command, Raised):  # a traceback would not name its package
+        reason = f"{type(command.error).__name__}: {command.error}"
+        raise InvalidInvocation(f"the command '{point.name}' of {point.distribution} fails on import: {reason}", hint=hint)
     if not callable(command):
         raise InvalidInvocation(f"the command '{point.name}' of {point.distribution} is not a function: {point.value}", hint=hint)
     found: Callable[[list[str]], int | None] = command

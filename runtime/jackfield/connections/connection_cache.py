@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.context import Minted
 from jackfield.errors import Cancelled, Sent, TimedOut
+from jackfield.failures import OnFailure
 from jackfield.fork import at_fork
 from jackfield.redaction.redactor import Redactor
 
@@ -158,11 +159,8 @@ class ConnectionCache:
 
     def _minted(self, key: str, mint: Callable[[], Minted], deadline: Deadline) -> Minted:
         def counted() -> Minted:
-            try:
+            with OnFailure(self._report, "failed"):
                 found = mint()
-            except BaseException:
-                self._report("failed")
-                raise
             self._report("leased")
             return found
 

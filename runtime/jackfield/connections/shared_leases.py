@@ -6,12 +6,13 @@ import contextlib
 import json
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.context import Minted
 from jackfield.errors import Sent, Unavailable
+from jackfield.failures import OnFailure
 
 if TYPE_CHECKING:
     from jackfield.database import Database, Row, Vault
@@ -99,18 +100,18 @@ class SharedLeases:
 
     def _minted(self, key: str, holder: str, mint: Callable[[], Minted], renew_at: Callable[[Minted], float]) -> Minted:
         mine = {**self._key, "lease": key, "holder": holder}
-        try:
+        with OnFailure(self._release, mine):
             minted = mint()
-        except BaseException:
-            with contextlib.suppress(_NotShared):
-                _guarded(lambda: self._database.record(lambda transaction: transaction.change(_RELEASE, mine)))
-            raise
         text = json.dumps({"value": minted.value, "expiresAt": minted.expires_at, "secrets": minted.secrets})
         sealed = self._vault.seal(self._key["workspace"], self._place(key), text.encode())
         values = {**mine, "sealed": sealed, "expires_at": minted.expires_at, "renew_at": min(renew_at(minted), 1e12)}
         with contextlib.suppress(_NotShared):  # the other processes then mint their own
             _guarded(lambda: self._database.record(lambda transaction: transaction.change(_KEEP, values)))
         return minted
+
+    def _release(self, mine: Mapping[str, Any]) -> None:
+        with contextlib.suppress(_NotShared):
+            _guarded(lambda: self._database.record(lambda transaction: transaction.change(_RELEASE, mine)))
 
     def _read(self, key: str) -> Row | None:
         with self._database.read(flush=False) as transaction:

@@ -20,6 +20,7 @@ from jackfield.clock import patience, within
 from jackfield.database.faults import CommitInDoubt, Contended, Trouble, late, unavailable
 from jackfield.database.transaction import Transaction
 from jackfield.errors import JackfieldError, Unavailable
+from jackfield.failures import Raised, attempt
 
 __all__ = ["Batches", "Done", "SpoiledError", "UndoneError", "Unit", "complete", "fail", "run_apart"]
 
@@ -61,12 +62,16 @@ class Unit:
         :raises UndoneError: if the unit raised, so that its work is rolled back.
         """
         self.value = self.error = None
-        try:
-            self.value = self.unit(transaction)
-            transaction.check()
-        except Exception as fault:  # noqa: BLE001 (raised again in the caller that waits)
-            self.error = fault
-            raise UndoneError from None
+        value = attempt(self._checked, transaction)
+        if isinstance(value, Raised):
+            self.error = value.error
+            raise UndoneError
+        self.value = value
+
+    def _checked(self, transaction: Transaction) -> Any:
+        value = self.unit(transaction)
+        transaction.check()
+        return value
 
     def fail(self, fault: Exception) -> None:
         """Set the error of an uncommitted batch, unless the unit has an error of its own."""
@@ -108,10 +113,9 @@ def complete(batch: list[Unit]) -> None:
 
 
 def _notify(item: Unit, done: Done) -> None:
-    try:
-        done(item.value, item.error)
-    except Exception:  # noqa: BLE001 (a failing callback must not stop the next ones)
-        _log.exception("the callback of a commit raised an exception")
+    told = attempt(done, item.value, item.error)
+    if isinstance(told, Raised):  # it must not stop the next ones
+        _log.error("the callback of a commit raised an exception", exc_info=told.error)
 
 
 T = TypeVar("T")
@@ -418,14 +422,12 @@ class Batches:
 
     def _run_in_own_transaction(self, item: Unit) -> Exception | None:
         item.error = None
-        try:
-            with within(item.until - time.monotonic()), self._transaction() as transaction:
-                item.run(transaction)
-        except UndoneError:
-            return None
-        except Exception as fault:  # noqa: BLE001 (raised again in the caller that waits)
-            return fault
-        return None
+        found = attempt(self._run_unit, item)
+        return found.error if isinstance(found, Raised) and not isinstance(found.error, UndoneError) else None
+
+    def _run_unit(self, item: Unit) -> None:
+        with within(item.until - time.monotonic()), self._transaction() as transaction:
+            item.run(transaction)
 
 
 def _nothing(_transaction: Transaction) -> None:

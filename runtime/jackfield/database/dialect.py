@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from jackfield.database.statements import Row
 from jackfield.database.transaction import Mode, Session
+from jackfield.failures import OnFailure
 
 
 class Dialect(ABC):
@@ -71,10 +72,8 @@ class Dialect(ABC):
         :raises Unavailable: if nothing was committed.
         """
         try:
-            session.commit()
-        except BaseException:
-            session.rollback()
-            raise
+            with OnFailure(session.rollback):
+                session.commit()
         finally:
             self.give_back(session)
 

@@ -16,6 +16,7 @@ from jackfield.database.faults import DatabaseUnfit, StatementInvalid, Trouble, 
 from jackfield.database.migrations import Migrations
 from jackfield.database.transaction import Mode, Transaction
 from jackfield.errors import Unavailable
+from jackfield.failures import OnFailure
 from jackfield.fork import at_fork, without_fork
 
 if TYPE_CHECKING:
@@ -49,14 +50,11 @@ def open_database(url: str, *, migrate: bool | None = True, wait: float = 30.0) 
     :raises Unavailable: if it cannot be reached, opened or written.
     """
     database = Database(lambda: _dialect(url, wait))
-    try:
+    with OnFailure(database.close):
         if migrate:
             database.migrate()
         elif migrate is not None:
             database.migrations.require_none_pending()
-    except BaseException:
-        database.close()
-        raise
     return database
 
 
@@ -83,12 +81,9 @@ class _Process:
         transaction = Transaction(session, mode)
         outer, self._thread.transaction = self.current, transaction
         try:
-            yield transaction
-            transaction.check()
-        except BaseException:
-            self.dialect.rollback(session)
-            raise
-        else:
+            with OnFailure(self.dialect.rollback, session):
+                yield transaction
+                transaction.check()
             self.dialect.commit(session)
         finally:
             transaction.end()

@@ -18,6 +18,7 @@ from typing import NoReturn
 from jackfield.database.durable import sync
 from jackfield.database.faults import DatabaseUnfit, WrongMasterKey
 from jackfield.database.sealing import KEY_BYTES, cipher, unwrap, wrap
+from jackfield.failures import OnFailure
 
 __all__ = ["KeyFile", "LiveKey", "MasterKey", "live_master_key", "new_key_text"]
 
@@ -318,7 +319,7 @@ def _replace(path: str, content: bytes, before: os.stat_result) -> None:
     """Replace the file atomically, preserving owner and mode: readers see the old or the new content."""
     part = f"{path}.{secrets.token_hex(8)}"
     descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
+    with OnFailure(_remove, part):
         try:
             if os.name == "posix":
                 os.fchown(descriptor, before.st_uid, before.st_gid)
@@ -328,10 +329,11 @@ def _replace(path: str, content: bytes, before: os.stat_result) -> None:
         finally:
             os.close(descriptor)
         os.replace(part, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(part)
-        raise
+
+
+def _remove(path: str) -> None:
+    with suppress(OSError):
+        os.unlink(path)
 
 
 @contextmanager

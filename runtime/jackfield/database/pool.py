@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from jackfield.clock import patience
 from jackfield.database.faults import Trouble, unavailable
+from jackfield.failures import OnFailure
 
 
 class Pooled(Protocol):
@@ -48,11 +49,8 @@ class Pool(Generic[P]):
         """
         if not self._free.acquire(timeout=patience(self._wait)):
             raise unavailable(self._full)
-        try:
+        with OnFailure(self._free.release):
             return self._begun(begin)
-        except BaseException:
-            self._free.release()
-            raise
 
     def give_back(self, item: P) -> None:
         """Return a connection to the pool; close it if it is not usable any more."""
@@ -88,11 +86,8 @@ class Pool(Generic[P]):
         if self._closed:
             raise unavailable(Trouble.CLOSED)
         item = self._free_one() or self._connect()
-        try:
+        with OnFailure(self._keep, item):
             begin(item)
-        except BaseException:
-            self._keep(item)
-            raise
         return item
 
     def _free_one(self) -> P | None:

@@ -29,6 +29,7 @@ from jackfield.database.pool import Pool
 from jackfield.database.statements import Row, rows_from, translated
 from jackfield.database.transaction import Mode, Session
 from jackfield.errors import Unavailable
+from jackfield.failures import OnFailure
 
 __all__ = ["PostgresDialect", "PostgresSession"]
 
@@ -281,9 +282,6 @@ def _prepared(connection: psycopg.Connection) -> psycopg.Connection:
     connection.adapters.register_dumper(bool, IntDumper)
     connection.adapters.register_loader("bool", _Flag)
     connection.adapters.register_loader("numeric", _Number)
-    try:
+    with OnFailure(connection.close):
         connection.execute(_SETTINGS)
-    except BaseException:
-        connection.close()
-        raise
     return connection

@@ -31,6 +31,7 @@ from jackfield.database.pool import Pool
 from jackfield.database.statements import Row, rows_from
 from jackfield.database.transaction import Mode, Session
 from jackfield.errors import Unavailable
+from jackfield.failures import OnFailure
 
 __all__ = ["SqliteDialect", "SqliteSession", "trouble_of"]
 
@@ -85,11 +86,8 @@ class SqliteSession:
             check_same_thread=False,
             cached_statements=256,
         )
-        try:
+        with OnFailure(self.close):
             self._prepare(durable)
-        except BaseException:
-            self.close()
-            raise
 
     @property
     def usable(self) -> bool:

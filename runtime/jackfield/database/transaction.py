@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from jackfield.database.faults import StatementInvalid
 from jackfield.database.statements import Row
 from jackfield.errors import JackfieldError
+from jackfield.failures import OnFailure
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -76,20 +77,18 @@ class Transaction:
     def execute(self, sql: str, params: Mapping[str, Any] = _NOTHING) -> list[Row]:
         """Run one statement and return all its rows (of ``SELECT``, or of ``… RETURNING``)."""
         self._check()
-        try:
-            return self._session.execute(sql, params)
-        except BaseException:
-            self._failed = True
-            raise
+        self._failed = True  # until it has succeeded
+        rows = self._session.execute(sql, params)
+        self._failed = False
+        return rows
 
     def change(self, sql: str, params: Mapping[str, Any] = _NOTHING) -> int:
         """Run one INSERT, UPDATE or DELETE and return the number of affected rows (0 if its WHERE matches none)."""
         self._check()
-        try:
-            return self._session.change(sql, params)
-        except BaseException:
-            self._failed = True
-            raise
+        self._failed = True  # until it has succeeded
+        count = self._session.change(sql, params)
+        self._failed = False
+        return count
 
     def find(self, sql: str, params: Mapping[str, Any] = _NOTHING) -> Row | None:
         """Return the first row of a statement, or None."""
@@ -107,13 +106,11 @@ class Transaction:
         self.execute(f"SAVEPOINT {name}")
         self._depth += 1
         try:
-            yield
-            self.check()
-        except BaseException:
+            with OnFailure(self._undo, f"ROLLBACK TO SAVEPOINT {name}", f"RELEASE SAVEPOINT {name}"):
+                yield
+                self.check()
+        finally:
             self._depth -= 1
-            self._undo(f"ROLLBACK TO SAVEPOINT {name}", f"RELEASE SAVEPOINT {name}")
-            raise
-        self._depth -= 1
         self.execute(f"RELEASE SAVEPOINT {name}")
 
     def mark(self) -> None:

@@ -9,10 +9,12 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.clock import Clock, patience
 from jackfield.errors import JackfieldError
+from jackfield.failures import Raised, attempt
 from jackfield.fork import at_fork
 
 if TYPE_CHECKING:
@@ -171,28 +173,15 @@ async def adrive(steps: Steps[T], clock: Clock, workers: Executor) -> T:
             if isinstance(step, Commit):
                 value = await _acommit(step, loop)
             elif step.inline_ok:
-                value = _caught(step.function)
+                value = attempt(step.function)
             else:
                 value = await (
-                    step.function() if step.is_async else loop.run_in_executor(workers, copy_context().run, _caught, step.function)
+                    step.function() if step.is_async else loop.run_in_executor(workers, partial(copy_context().run, attempt, step.function))
                 )
         except BaseException as error:  # noqa: BLE001 (passed to the run, which maps it or records that it was interrupted)
             failure = error
         else:
-            failure = value.error if isinstance(value, _Raised) else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Raised:
-    error: Exception
-
-
-def _caught(function: Callable[[], Any]) -> Any:
-    """Return the value of ``function``, or its exception as a value: an asyncio future rejects StopIteration and would never be done."""
-    try:
-        return function()
-    except Exception as error:  # noqa: BLE001 (passed to the run, which maps it)
-        return _Raised(error)
+            failure = value.error if isinstance(value, Raised) else None
 
 
 def _commit(step: Commit) -> Any:

@@ -24,6 +24,7 @@ from jackfield.errors import (
     Unavailable,
     UnknownName,
 )
+from jackfield.failures import Raised, attempt
 from jackfield.hints import NextStep
 
 if TYPE_CHECKING:
@@ -76,12 +77,10 @@ def recognised(
     for explain in (connector.explain, getattr(client, "explain", None)):
         if explain is None:
             continue
-        try:
-            found = explain(cause, client, values)
-        except Exception as fault:  # noqa: BLE001 (the action boundary: an error map that fails is skipped)
-            tell(f"the error map of the connector '{connector.key}' failed on a {type(cause).__name__}", fault)
-            continue
-        if isinstance(found, JackfieldError):
+        found = attempt(explain, cause, client, values)
+        if isinstance(found, Raised):
+            tell(f"the error map of the connector '{connector.key}' failed on a {type(cause).__name__}", found.error)
+        elif isinstance(found, JackfieldError):
             return found
     return None
 

@@ -17,6 +17,7 @@ from jackfield.access.workspace_access import WorkspaceAccess
 from jackfield.clock import Clock, Deadline, within
 from jackfield.connector.shortage import exhausted
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInput, InvalidInvocation, JackfieldError, Unauthenticated
+from jackfield.failures import Raised, attempt
 from jackfield.invocation import Invocation, Meta, Result, check_depth, decode, new_invocation_id
 from jackfield.pipe.admit import Admitted, Targets, admitting
 from jackfield.pipe.call_rules import find_called, require_call, seen_catalog, sees_entry
@@ -457,16 +458,13 @@ class Wrapping:
         self._entered = ExitStack()
 
     def __enter__(self) -> None:
-        try:
+        with ExitStack() as undo:
+            undo.push(self)
             for wrapper in self._wrappers:
                 self._entered.enter_context(wrapper)
-        except BaseException as failure:
-            self.__exit__(type(failure), failure, failure.__traceback__)
-            raise
+            undo.pop_all()
 
     def __exit__(self, kind: type[BaseException] | None, failure: BaseException | None, state: TracebackType | None) -> None:
-        try:
-            self._entered.__exit__(kind, failure, state)
-        except Exception as error:  # noqa: BLE001 (a plugin's bug is for the log; it must not change the outcome of a sent request)
-            if error is not failure:
-                self._log(error)
+        left = attempt(self._entered.__exit__, kind, failure, state)
+        if isinstance(left, Raised) and left.error is not failure:  # a plugin's bug must not change the outcome of a sent request
+            self._log(left.error)

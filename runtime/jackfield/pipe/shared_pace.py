@@ -6,12 +6,14 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.clock import Deadline, iso
 from jackfield.connector.context import Call, entered
 from jackfield.errors import Cancelled, JackfieldError, QuotaExceeded, RateLimited
+from jackfield.failures import Raised, attempt
 from jackfield.fork import at_fork
 from jackfield.pipe.driver import Execute, Steps, Wait
 from jackfield.pipe.pace_rows import DatabaseRow, MemoryRow, PaceRow, pace_key
@@ -338,11 +340,9 @@ def _used_up(run: Run, at: float | None) -> QuotaExceeded:
 
 def _attempted(step: Callable[[], T], call: Call | None = None) -> T | None:
     """Return the value of an author's function; None if it fails, because pacing must not fail a call."""
-    try:
-        if call is None:
-            return step()
-        with entered(call):
-            return step()
-    except Exception as fault:  # noqa: BLE001 (an author's function, which may raise anything)
-        _LOG.info("a limit of the provider could not be read: %s", type(fault).__name__)
+    with entered(call) if call is not None else nullcontext():
+        found = attempt(step)
+    if isinstance(found, Raised):
+        _LOG.info("a limit of the provider could not be read: %s", type(found.error).__name__)
         return None
+    return found

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.connections.files import Source
 from jackfield.errors import InvalidInvocation
+from jackfield.failures import OnFailure
 from jackfield.fork import at_fork
 
 if TYPE_CHECKING:
@@ -129,12 +130,9 @@ class Storage:
         from jackfield.database import open_database
 
         database = open_database(self.url, migrate=None if migrate else migrate)
-        try:
+        with OnFailure(database.close):
             if migrate:
                 self.migrate(database)
-        except BaseException:
-            database.close()
-            raise
         return database
 
     def migrate(self, database: Database) -> Migrated:

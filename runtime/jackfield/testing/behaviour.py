@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from jackfield.connector import Action, Guard, JackfieldError, Sent
+from jackfield.failures import Raised, attempt
 from jackfield.pipe.errors_map import Unmapped, weigh
 from jackfield.schema import compile_schema
 from jackfield.testing.driving import SECRET, Drive, drivable, drive, expected, server_kind
@@ -219,11 +220,9 @@ def _error_map_holds(subject: Subject) -> Iterator[str]:
         UnicodeDecodeError("utf-8", b"", 0, 1, "x"),
     )
     for cause in strange:
-        try:
-            if explain is not None:
-                explain(cause, None, None)
-        except Exception as error:  # noqa: BLE001 (the rule reports whatever the map raises)
-            yield _fault(cause, error)
+        found = attempt(explain, cause, None, None) if explain is not None else None
+        if isinstance(found, Raised):
+            yield _fault(cause, found.error)
     for action, example in drivable(subject):
         for status in (400, 422, 500):
             faults = drive(subject, action, example, _constant(Answer({}, status))).map_faults

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import NoReturn
 
 from jackfield.connector import Call, Deadline, JackfieldError, Sent, TimedOut, Unavailable, Warmup, current_call, exhausted
@@ -98,14 +100,12 @@ def connect(server: Server, trust: ssl.SSLContext, login: Login, deadline: Deadl
     :raises JackfieldError: if that fails; nothing of a message was sent then.
     """
     session = Session(server, trust, deadline)
-    try:
-        with explained(server, deadline):
-            session.reach()
-            session.encrypt()
-            session.sign_in(login)
-    except BaseException:
-        session.close()
-        raise
+    with ExitStack() as undo, explained(server, deadline):
+        undo.callback(session.close)
+        session.reach()
+        session.encrypt()
+        session.sign_in(login)
+        undo.pop_all()
     return session
 
 
@@ -142,14 +142,9 @@ class SmtpClient:
             if short is None:
                 raise
             raise short from error
-        try:
+        with ExitStack() as undo:
+            undo.push(partial(self._settle, session))
             message_id = deliver(session, envelope, call)
-        except JackfieldError as error:
-            self._settle(session, error)
-            raise
-        except BaseException:
-            session.close()
-            raise
         self._pool.give(session)
         return message_id
 
@@ -167,24 +162,22 @@ class SmtpClient:
 
     def _announce(self, session: Session, envelope: Envelope, *, may_be_dead: bool = False) -> bool:
         try:
-            announce(session, envelope)
+            with ExitStack() as undo:
+                undo.push(partial(self._settle, session, may_be_dead=may_be_dead))
+                announce(session, envelope)
         except JackfieldError as error:
             if may_be_dead and _is_dead(error):
-                session.close()
                 return False
-            self._settle(session, error)
-            raise
-        except BaseException:
-            session.close()
             raise
         return True
 
-    def _settle(self, session: Session, error: JackfieldError) -> None:
+    def _settle(self, session: Session, _: object, error: BaseException | None, *_trace: object, may_be_dead: bool = False) -> None:
         """Return a connection to the pool if the server only refused the message; close it after any other failure."""
-        if error.sent is Sent.REFUSED and forget(session):
+        refused_only = isinstance(error, JackfieldError) and error.sent is Sent.REFUSED and not (may_be_dead and _is_dead(error))
+        if refused_only and forget(session):
             session.hurried = False
             self._pool.give(session)
-        else:
+        elif error is not None:
             session.close()
 
 
