@@ -1,0 +1,83 @@
+"""Child processes that run an author's code: the build of the wheel, and the description of the connector by its code.
+
+They run on the author's machine, never where packages are verified or installed. jackfield's own variables, such as the master key, are not
+passed on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from jackfield.errors import InvalidInvocation
+
+_BUILD_SECONDS = 300
+_DESCRIBE_SECONDS = 120
+_LAST_LINES = 6
+_EPOCH = "315532800"
+"""1980-01-01, the first date that a zip archive can state."""
+_DESCRIBE = """
+import importlib, json, operator, sys
+root, module, attribute, answer = sys.argv[1:]
+sys.path.insert(0, root)
+from jackfield.connector import describe
+found = describe(operator.attrgetter(attribute)(importlib.import_module(module)))
+with open(answer, "w", encoding="utf-8") as file:
+    json.dump(found, file)
+"""
+
+
+def build_wheel(folder: str, out: str) -> str:
+    """Build the wheel of ``folder`` with hatchling, offline and without isolation, into the empty folder ``out``; return its path.
+
+    :raises InvalidInvocation: if hatchling is not installed or the build fails.
+    """
+    if find_spec("hatchling") is None:
+        raise InvalidInvocation("packing needs the extra 'market': hatchling is not installed", hint="pip install 'jackfield[market]'")
+    words = ["-m", "hatchling", "build", "-t", "wheel", "-d", os.path.abspath(out)]
+    _run(words, folder, _BUILD_SECONDS, f"the build of '{folder}' failed", "Read hatchling's message; it must build without network.")
+    made = [name for name in os.listdir(out) if name.endswith(".whl")]
+    if len(made) != 1:
+        raise InvalidInvocation(f"the build of '{folder}' made {len(made)} wheels instead of one")
+    return os.path.join(out, made[0])
+
+
+def describe_code(root: str, module: str, attribute: str) -> dict[str, Any]:
+    """Import a connector from the folder ``root`` and return the manifest that its code describes.
+
+    :raises InvalidInvocation: if it cannot be imported or described.
+    """
+    hint = "Install what the connector requires into this environment: pip install -e PATH."
+    with tempfile.TemporaryDirectory(prefix="jackfield-") as scratch:
+        answer = os.path.join(scratch, "manifest.json")
+        words = ["-c", _DESCRIBE, root, module, attribute, answer]
+        _run(words, scratch, _DESCRIBE_SECONDS, f"the connector '{module}:{attribute}' cannot be imported", hint)
+        try:
+            with open(answer, encoding="utf-8") as file:
+                found = json.load(file)
+        except (OSError, ValueError):
+            raise InvalidInvocation(f"the connector '{module}:{attribute}' ended Python while it was imported") from None
+    return dict(found)
+
+
+def _run(words: Sequence[str], folder: str, seconds: int, failure: str, hint: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JACKFIELD_")}
+    environment |= {"SOURCE_DATE_EPOCH": _EPOCH, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", *words], cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds,
+            check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise InvalidInvocation(f"{failure}: it took longer than {seconds} s") from None
+    except OSError as error:
+        raise InvalidInvocation(f"{failure}: {error.strerror}") from None
+    if done.returncode:
+        said = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
+        raise InvalidInvocation(f"{failure}: {' | '.join(line.strip() for line in said[-_LAST_LINES:])[:1000]}", hint=hint)
