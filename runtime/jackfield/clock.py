@@ -97,7 +97,7 @@ class Deadline:
         when = "before anything was sent" if sent is Sent.NOTHING else "before the provider answered"
         return TimedOut(
             f"the deadline of {self.seconds:g} s passed {when}",
-            hint="Raise 'timeoutSeconds', or look for what is slow.",
+            hint="Raise 'timeoutSeconds', or find out what is slow.",
             sent=sent,
         )
 

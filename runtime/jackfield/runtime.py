@@ -300,7 +300,7 @@ class Jackfield:
             return True
         if entry.status == "queued":
             meta = Meta(entry.id, connector=entry.connector, connector_version=entry.connector_version, action=entry.action)
-            if journal.end_queued(identifier, failed(meta, Cancelled("the invocation was cancelled before it was begun"))):
+            if journal.end_queued(identifier, failed(meta, Cancelled("the invocation was cancelled before it was started"))):
                 return True
         return journal.ask_to_cancel(identifier)
 

@@ -88,7 +88,7 @@ def test_a_forged_entry_in_the_way_is_named(audit: Audit, database: Database) ->
     audit.record("connection.created", "connection:c")
     with database.write() as transaction:
         transaction.change(FORGED.format(sequence=2))
-    with pytest.raises(Unavailable, match="entry 2 is there already"):
+    with pytest.raises(Unavailable, match="entry 2 exists already"):
         audit.record("connection.created", "connection:d")
 
 

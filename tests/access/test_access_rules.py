@@ -60,11 +60,11 @@ def test_what_patterns_fit(pattern: str, request_: Request, fits: bool) -> None:
         ("AWS-SES/*", "not a connector's key"),
         ("a/b/c", "not a connector's key"),
         ("aws-ses/", "not a connector's key"),
-        ("effect:writes", "there is no effect 'writes'; did you mean 'write'?"),
-        ("effect:*", "there is no effect"),
+        ("effect:writes", "'writes' is not an effect; did you mean 'write'?"),
+        ("effect:*", "is not an effect"),
         ("connection:", "not a connection's name"),
         ("connection:a b", "not a connection's name"),
-        ("conection:acme", "begins no term; did you mean 'connection'?"),
+        ("conection:acme", "is not a kind of term; did you mean 'connection'?"),
         ("x" * 501, "more than 500 characters"),
     ],
 )
@@ -102,15 +102,15 @@ def test_rules_are_kept_as_json() -> None:
 @pytest.mark.parametrize(
     ("workspace", "token", "scope", "allowed", "source", "sentence"),
     [
-        (NONE, NONE, "invoke", True, "default", "nothing forbids it"),
-        (NONE, None, None, True, "default", "nothing forbids it"),
-        (NONE, NONE, "manage", True, "default", "nothing forbids it"),
-        (NONE, NONE, "read", False, "scope", "the token's scope 'read' may see things and run none"),
+        (NONE, NONE, "invoke", True, "default", "neither the workspace nor the token has rules"),
+        (NONE, None, None, True, "default", "neither the workspace nor the token has rules"),
+        (NONE, NONE, "manage", True, "default", "neither the workspace nor the token has rules"),
+        (NONE, NONE, "read", False, "scope", "the token's scope 'read' does not allow running actions"),
         (Rules(("*",)), Rules(("*",)), "read", False, "scope", "scope 'read'"),
-        (Rules(("aws-ses/*",)), NONE, "invoke", True, "workspace", "the workspace's allow pattern 'aws-ses/*' fits aws-ses/sendEmail"),
-        (NONE, Rules(("aws-ses/*",)), "invoke", True, "token", "the token's allow pattern 'aws-ses/*' fits"),
+        (Rules(("aws-ses/*",)), NONE, "invoke", True, "workspace", "the workspace's allow pattern 'aws-ses/*' matches aws-ses/sendEmail"),
+        (NONE, Rules(("aws-ses/*",)), "invoke", True, "token", "the token's allow pattern 'aws-ses/*' matches"),
         (Rules(("aws-ses/*",)), Rules(("effect:write",)), "invoke", True, "token", "the token's allow pattern 'effect:write'"),
-        (Rules(("echo/*",)), Rules(("*",)), "invoke", False, "workspace", "no allow pattern of the workspace fits aws-ses/sendEmail"),
+        (Rules(("echo/*",)), Rules(("*",)), "invoke", False, "workspace", "no allow pattern of the workspace matches aws-ses/sendEmail"),
         (Rules(("*",)), Rules(("echo/*", "effect:read")), "manage", False, "token", "it has 'echo/*', 'effect:read'"),
         (
             Rules(("*",), ("effect:write",)),
@@ -121,7 +121,7 @@ def test_rules_are_kept_as_json() -> None:
             "the workspace's block pattern 'effect:write' forbids",
         ),
         (NONE, Rules(("*",), ("connection:acme-*",)), "invoke", False, "token", "block pattern 'connection:acme-*' forbids"),
-        (Rules((), ("echo/*",)), NONE, "invoke", True, "default", "no block pattern fits"),
+        (Rules((), ("echo/*",)), NONE, "invoke", True, "default", "no block pattern matches"),
         (Rules((), ("aws-ses/*",)), None, None, False, "workspace", "block pattern 'aws-ses/*'"),
     ],
 )
@@ -148,7 +148,7 @@ def test_a_refusal_is_an_error() -> None:
     refusal = decide(Rules(("echo/*",)), None, None, MAIL).refusal()
     assert isinstance(refusal, NotAllowed)
     assert (refusal.code, refusal.http_status, refusal.exit_code, refusal.retryable) == ("not_allowed", 403, 2, False)
-    assert "no allow pattern of the workspace fits" in refusal.message
+    assert "no allow pattern of the workspace matches" in refusal.message
     assert "workspaces set" in str(worded(refusal.hint, "cli"))
     guarded = decide(Rules(("echo/*",)), None, None, MAIL).refusal(in_full=False)
     assert guarded.message == "not allowed: the rules of the workspace forbid aws-ses/sendEmail with 'acme-ses'"

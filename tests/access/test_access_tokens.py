@@ -101,7 +101,7 @@ def test_refusals_say_why_in_the_log(tokens: Tokens, database: Database, clock: 
         assert [Tokens.authenticate(database, clock, text) for text in texts] == [None] * 4
     said = [record.getMessage() for record in caplog.records]
     assert "form or checksum" in said[0]
-    assert "no such token" in said[1]
+    assert "it does not exist" in said[1]
     assert re.search(f"the token {expiring.token.id} of the workspace 'default' was refused: it expired at .*Z", said[2])
     assert re.search(f"the token {revoked.token.id} of .* was refused: it was revoked at .*Z", said[3])
     assert not any(text in caplog.text for text in texts)
@@ -187,7 +187,7 @@ def test_explain(workspaces: Workspaces, database: Database, clock: FakeClock) -
     workspaces.create("acme", {"rules": {"block": ["connection:prod-*"]}})
     tokens = Tokens(database, "acme", clock)
     made = tokens.create("invoke", rules=Rules(("aws-ses/*",))).token
-    assert tokens.explain(made.id, MAIL).rule == "the token's allow pattern 'aws-ses/*' fits aws-ses/sendEmail with 'acme-ses'"
+    assert tokens.explain(made.id, MAIL).rule == "the token's allow pattern 'aws-ses/*' matches aws-ses/sendEmail with 'acme-ses'"
     assert tokens.explain(made.id, replace(MAIL, connection="prod-ses")).source == "workspace"
     assert not tokens.explain(made.id, Request("echo", "say", "read")).allowed
 

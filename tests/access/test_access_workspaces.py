@@ -72,7 +72,7 @@ def test_unknown(workspaces: Workspaces) -> None:
     """A workspace that is not there is refused with the nearest name."""
     workspaces.create("acme")
     for call in (lambda: workspaces.settings("acm"), lambda: workspaces.find("acm"), lambda: workspaces.set("acm", {"keepInputs": True})):
-        with pytest.raises(UnknownWorkspace, match="there is no workspace 'acm'; did you mean 'acme'") as caught:
+        with pytest.raises(UnknownWorkspace, match="no workspace is named 'acm'; did you mean 'acme'") as caught:
             call()
         assert caught.value.http_status == 404
 

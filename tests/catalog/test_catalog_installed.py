@@ -302,7 +302,7 @@ def test_a_version_that_fits(plugs: Path, version: str) -> None:
 @pytest.mark.parametrize("version", [">=2", "<1.2.3", "==1.2.4", "!=1.2.3"])
 def test_no_version_that_fits(plugs: Path, version: str) -> None:
     """Where none fits, the message says which is installed."""
-    assert refusal(read(plugs), "good", version) == f"no version of 'good' fits '{version}'; installed is 1.2.3"
+    assert refusal(read(plugs), "good", version) == f"no installed version of 'good' matches '{version}'; version 1.2.3 is installed"
 
 
 @pytest.mark.parametrize("version", ["banana", "1.2.3", ">=1;<2", ">=", "=>1"])
@@ -322,9 +322,9 @@ def test_versions_before_a_release_and_versions_that_are_none(plugs: Path) -> No
     make_connector(plugs, "odd", SOURCE, {**MANIFEST, "key": "odd", "version": "banana"})
     catalog = read(plugs)
     assert catalog.find("early", ">=1").version == "2.0.0rc1"
-    assert "installed is 2.0.0rc1" in refusal(catalog, "early", ">=2")
+    assert "version 2.0.0rc1 is installed" in refusal(catalog, "early", ">=2")
     assert catalog.find("odd").version == "banana"
-    assert "installed is banana" in refusal(catalog, "odd", ">=0")
+    assert "version banana is installed" in refusal(catalog, "odd", ">=0")
 
 
 @pytest.mark.parametrize(("key", "close"), [("GOOD", "good"), ("goood", "good"), ("god", "good"), ("zzz", None)])
@@ -424,7 +424,7 @@ def test_s8_code_that_is_not_what_its_manifest_says_is_refused(tmp_path: Path, p
         with pytest.raises(UnknownConnector) as caught:
             read(tmp_path).load("liar")
     assert told in caught.value.message
-    assert "write connector.json anew" in str(caught.value.hint)
+    assert "generate connector.json from the code again" in str(caught.value.hint)
 
 
 def test_b10_check_sees_a_manifest_that_differs(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_the_sender_is_a_condition(shell: Shell, name: str, words: list[str], co
         (["acme", "--principal", "*"], "invalid_input", "the principal is not valid"),
         (["key", "--format", "trust"], "invalid_invocation", "has no document 'trust'"),
         (["hall"], "invalid_connection", "need no policies"),
-        (["none"], "unknown_connection", "there is no connection 'none'"),
+        (["none"], "unknown_connection", "no connection is named 'none'"),
         (["acme", "--format", "yaml"], "invalid_invocation", "invalid choice"),
     ],
 )

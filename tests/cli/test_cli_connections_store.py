@@ -40,7 +40,7 @@ def test_a_failing_test(shell: Shell) -> None:
     words = ("connections", "add", "room", "--type", "echo/token", "--values", "-")
     answer = shell.run(*words, stdin='{"token": "bad"}')
     assert answer.code == 2
-    assert "its test fails: The echo does not know the token" in answer.json["error"]["message"]
+    assert "its test failed: The echo does not know the token" in answer.json["error"]["message"]
     assert shell.run("connections", "show", "room").json["error"]["code"] == "unknown_connection"
     assert shell.run(*words, "--force", stdin='{"token": "bad"}').json["status"] == "failing"
     shell.run("connections", "remove", "room")
@@ -141,7 +141,7 @@ def test_import_and_export(shell: Shell) -> None:
     assert sorted((row["name"], row["result"], row["status"]) for row in answer.json) == [("hall", "added", "ok"), ("room", "added", "ok")]
     again = shell.run("connections", "import", "backup.json")
     assert (again.code, {row["result"] for row in again.json}) == (2, {"refused"})
-    assert "room: there is a connection 'room'" in again.err
+    assert "room: the connection 'room' exists already" in again.err
     assert {row["result"] for row in shell.run("connections", "import", "backup.json", "--replace", "--no-test").json} == {"replaced"}
     piped = shell.run("connections", "import", "-", stdin='{"connections": {"new": {"type": "echo/token", "values": {"token": "t"}}}}')
     assert piped.json[0]["result"] == "added"

@@ -95,7 +95,7 @@ def test_inputs_from_stdin(shell: Shell) -> None:
         ("{" * 5000, "is not JSON"),
         (
             "a: &a [x]\nb: &b [*a, *a]\n" + "".join(f"c{n}: &c{n} [{', '.join([f'*c{n - 1}' if n else '*b'] * 9)}]\n" for n in range(9)),
-            "unfolds",
+            "expands",
         ),
         (b"\xff\xfe", "is not UTF-8 text (byte 0)"),
     ],

@@ -99,7 +99,7 @@ def test_backup(operator: Shell) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     again = operator.run("db", "backup", "backup.db")
     assert again.code == 2
-    assert "there already" in again.json["error"]["message"]
+    assert "exists already" in again.json["error"]["message"]
 
 
 @pytest.mark.parametrize("path", ["", ".", "/"])
@@ -117,7 +117,7 @@ def test_restore(operator: Shell, request: pytest.FixtureRequest) -> None:
     refused = operator.run("db", "restore", "backup.db")
     assert refused.code == 1
     if not str(request.node.callspec.params["database_url"]).startswith("postgresql"):
-        assert "copy the backup to the place of the database" in refused.json["error"]["hint"]
+        assert "copy the backup to the database's path" in refused.json["error"]["hint"]
         return
     assert "is not empty" in refused.json["error"]["message"]
     server = request.getfixturevalue("postgres_server")

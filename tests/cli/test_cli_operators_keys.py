@@ -132,7 +132,7 @@ def test_a_wrong_key_changes_nothing(operator: Shell, key_file: Path) -> None:
     wrong = key_file.read_bytes()
     answer = operator.run("keys", "rotate")
     assert answer.code == 1
-    assert "does not open this database" in answer.json["error"]["message"]
+    assert "does not decrypt this database" in answer.json["error"]["message"]
     assert key_file.read_bytes() == wrong
     key_file.write_text(right, encoding="ascii")
     assert _opened(sealed) == b"secret"

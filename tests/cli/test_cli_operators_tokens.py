@@ -67,7 +67,7 @@ def test_a_token_that_never_expires_is_warned_of(operator: Shell) -> None:
         (("--scope", "write"), "invalid choice: 'write'"),
         (("--scope", "read", "--expires", "soon"), "--expires 'soon' is neither a duration nor a date"),
         (("--scope", "read", "--expires", "2001-01-01"), "1 member of the token is not valid"),
-        (("--scope", "read", "--workspace", "nope"), "there is no workspace 'nope'"),
+        (("--scope", "read", "--workspace", "nope"), "no workspace is named 'nope'"),
         (("--scope", "read", "--allow", "aws-ses"), "1 pattern is not valid"),
         (("--scope", "read", "--block", "a/*", "--block", "b"), "1 pattern is not valid"),
     ],
@@ -116,9 +116,9 @@ def test_explain(operator: Shell) -> None:
     allowed = operator.run("tokens", "explain", identifier, "--action", "echo/say", "--connection", "hall")
     assert allowed.code == 0
     unknown = operator.run("tokens", "explain", identifier, "--action", "echo/say", "--connection", "wall")
-    assert "there is no connection 'wall'" in unknown.err  # L16
+    assert "no connection is named 'wall'" in unknown.err  # L16
     assert allowed.err == ""
-    assert allowed.json["rule"] == "the token's allow pattern 'echo/*' fits echo/say with 'hall'"
+    assert allowed.json["rule"] == "the token's allow pattern 'echo/*' matches echo/say with 'hall'"
     assert [step["fits"] for step in allowed.json["trail"]] == [False, True]
     refused = operator.run("tokens", "explain", identifier, "--action", "echo/say", "--connection", "prod-hall")
     assert refused.code == 1
@@ -134,7 +134,7 @@ def test_explain_what_is_not_there(operator: Shell) -> None:
         ((identifier, "--action", "echo"), "invalid_invocation", "--action takes connector/action"),
         ((identifier, "--action", "ecko/say"), "unknown_connector", "did you mean 'echo'?"),
         ((identifier, "--action", "echo/sey"), "unknown_action", "did you mean 'say'?"),
-        (("nobody", "--action", "echo/say"), "invalid_invocation", "there is no token 'nobody'"),
+        (("nobody", "--action", "echo/say"), "invalid_invocation", "no token has the id 'nobody'"),
     ):
         answer = operator.run("tokens", "explain", *words)
         assert (answer.code, answer.json["error"]["code"]) == (2, code)

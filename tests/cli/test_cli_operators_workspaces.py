@@ -36,9 +36,9 @@ def test_set(operator: Shell) -> None:
     [
         (("set", "default"), "no setting is given"),
         (("set", "default", "--allow", "x/*", "--no-allow"), "cannot be combined"),
-        (("set", "nope", "--keep-inputs", "yes"), "there is no workspace 'nope'"),
+        (("set", "nope", "--keep-inputs", "yes"), "no workspace is named 'nope'"),
         (("show", "defaul"), "did you mean 'default'?"),
-        (("create", "default"), "there is a workspace 'default' already"),
+        (("create", "default"), "the workspace 'default' exists already"),
         (("create", "a b"), "the workspace's name is not valid"),
         (("create", "acme", "--block", "effect:wrong"), "1 pattern is not valid"),
         (("create", "acme", "--retention-days", "0"), "must be a whole number from 1 to 3,650, not '0'"),

@@ -95,5 +95,5 @@ def test_names_that_are_taken_or_broken_change_nothing_for_others(fax: None, fol
     write(folder, "a.yaml", component())
     with caplog.at_level(logging.WARNING, "jackfield.connections"):
         assert [item.type for item in loaded(folder).files()] == ["aws/apiKeySecret"]
-    assert "'bindings.aws.ses' of dapr already stands for 'aws-ses'" in caplog.text
+    assert "'bindings.aws.ses' of dapr is already an alias of 'aws-ses'" in caplog.text
     assert "its alias 'bindings.broken' of dapr is broken: 'connections' must be of the type list" in caplog.text

@@ -98,7 +98,7 @@ def test_d15_d17_it_does_not_start_with_what_would_not_work(folder: Path, capsys
     code, error = refused(capsys, "--components", ".")
     assert (code, error["code"]) == (2, "invalid_connection")
     told = " ".join(detail["message"] for detail in error["details"])
-    assert "component 'outbox': auth.secretStore: there is no secret store 'nowhere'" in told
+    assert "component 'outbox': auth.secretStore: no secret store is named 'nowhere'" in told
     assert "the component 'outbox' is defined already" in told
 
 

@@ -164,7 +164,7 @@ def test_the_sidecar_s_own_variables_are_not_read(folder: Path, name: str, caplo
     text = component(emailTo="").replace("  - {name: region", f"  - {{name: emailTo, envRef: {json.dumps(name)}}}\n  - {{name: region")
     found = connection(write(folder, "a.yaml", text), **{name: "e@rcpt.test", "DAPR_ENV_KEYS": "DESK DAPR_API_TOKEN"})
     assert "to" not in inputs(found)
-    assert "may not be read" in caplog.text
+    assert "not allowed to read" in caplog.text
     assert "e@rcpt.test" not in caplog.text
 
 
@@ -185,7 +185,7 @@ def test_d15_a_store_that_is_not_there_stops_the_start(folder: Path) -> None:
     """A named store that there is not is an error that names the store and the component."""
     write(folder, "a.yaml", secret("{name: a}", auth="nowhere"))
     (found,) = fatal(folder)
-    assert found.text == "a.yaml: component 'outbox': auth.secretStore: there is no secret store 'nowhere'"
+    assert found.text == "a.yaml: component 'outbox': auth.secretStore: no secret store is named 'nowhere'"
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_d15_a_store_that_is_not_there_stops_the_start(folder: Path) -> None:
         (store(), "'secretsFile' must be the path"),
         (store("azure.keyvault"), "the secret store 'secretstores.azure.keyvault' is not known"),
         (store(secretsFile="broken.json"), "secretsFile 'broken.json': it is not JSON"),
-        (store(secretsFile="list.json"), "secretsFile 'list.json': it must hold an object"),
+        (store(secretsFile="list.json"), "secretsFile 'list.json': it must contain an object"),
     ],
 )
 def test_a_store_that_cannot_be_opened_stops_the_start(folder: Path, text: str, says: str) -> None:
@@ -320,7 +320,7 @@ def test_a_folder_has_its_yaml_files_only(folder: Path) -> None:
         (f"{HEAD}metadata: {{name: x}}\nspec: {{type: t}}\nauth: on\n", "auth: must be an object"),
         (
             f"{HEAD}metadata: {{name: x}}\nspec: {{type: state.redis}}\n",
-            "component 'x': spec.type: no installed connector knows 'state.redis'; known: bindings.aws.ses",
+            "component 'x': spec.type: no installed connector supports 'state.redis'; known: bindings.aws.ses",
         ),
     ],
 )

@@ -244,7 +244,7 @@ def test_d19_a_refusal_of_the_provider_is_told_in_its_words(folder: Path, aws: F
 def test_two_spellings_of_one_property_are_refused(dapr: SidecarClient, aws: FakeAws) -> None:
     """Where it cannot be told which recipient is meant, nobody gets the mail."""
     reply = dapr.send({"emailTo": "a@rcpt.test", "EmailTo": "b@rcpt.test"})
-    assert reply.message == ERROR + "the metadata has 'emailTo' and 'EmailTo', which are the same property"
+    assert reply.message == ERROR + "the metadata contains 'emailTo' and 'EmailTo', which are the same property"
     assert aws.received == 0
 
 

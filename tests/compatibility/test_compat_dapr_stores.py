@@ -208,7 +208,7 @@ def test_aws_secrets_may_be_read_as_the_machine(folder: Path, moto_url: str, mon
     ("options", "reference", "says"),
     [
         (KEYS, "{name: none}", "secretKeyRef 'none': AWS has no secret 'none'"),
-        (KEYS, "{name: plain, key: x}", "not a JSON object with a text 'x'"),
+        (KEYS, "{name: plain, key: x}", "not a JSON object with a string 'x'"),
         ({**KEYS, "secretKey": ""}, "{name: plain}", "one of accessKey and secretKey"),
         ({**KEYS, "assumeRoleArn": "arn:x"}, "{name: plain}", "metadata assumerolearn is not supported"),
     ],
@@ -226,7 +226,7 @@ def test_a_document_of_a_caller_reads_no_store(folder: Path, vault: VaultServer)
     documents = [Document(content, "d", "the document", format="dapr") for content in yaml.safe_load_all(text)]
     around = Surroundings(Catalog.installed, {}, reads_files=False)
     told = [str(item) for item in read(documents, around)]
-    assert "which this document may not" in told[0]
+    assert "this document is not allowed to read secrets of this host" in told[0]
     assert vault.reads == []
 
 

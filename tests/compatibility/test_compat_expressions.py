@@ -75,7 +75,7 @@ def test_all_of_jq_works(text: str, result: object) -> None:
 @pytest.mark.parametrize("text", [".list[]", "range(infinite)", "repeat(1)", "empty", ".name | error", ".name | [explode[]] | .x"])
 def test_one_value_is_expected(text: str) -> None:
     """An expression that gives no value, several, an endless stream or an error is an error."""
-    with pytest.raises(ExpressionError, match=r"values where one is expected|cannot be|no members"):
+    with pytest.raises(ExpressionError, match=r"values; one is expected|cannot be|no members"):
         evaluate(text, DATA, {})
 
 
@@ -91,10 +91,10 @@ def test_without_jq_the_error_says_what_is_missing(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (".name.x", "a text has no members that a text would name"),
-        (".list.x", "a list has no members that a text would name"),
-        (".user[0]", "an object has no members that a number would name"),
-        (".user[true]", "an object has no members that a boolean would name"),
+        (".name.x", "a text has no members named by a text"),
+        (".list.x", "a list has no members named by a text"),
+        (".user[0]", "an object has no members named by a number"),
+        (".user[true]", "an object has no members named by a boolean"),
         (".name + 1", "a text and a number cannot be added"),
         (".name[]", "a text cannot be iterated over"),
         (".name | error", "it cannot be evaluated"),
@@ -123,7 +123,7 @@ def test_what_is_no_expression_is_refused(text: str) -> None:
         ("${   .a | nosuch }", "nosuch/0 is not defined at column 6"),
         ("${ {a: } }", "syntax error, unexpected '}' at column 5"),
         ("${ .a |\n nosuch }", "nosuch/0 is not defined at line 2, column 2"),
-        ("${ .a + }", "it ends too soon, or closes what it has not opened"),
+        ("${ .a + }", "it ends too early, or a bracket is closed that was not opened"),
     ],
 )
 def test_a_fault_of_jq_has_its_place_in_what_was_written(text: str, says: str) -> None:

@@ -152,15 +152,15 @@ def test_a_mapping_in_code_may_be_of_any_format(samples: Path) -> None:
         ("a: [1, 2", "it is not YAML: "),
         ("\tb: 1", "it is not YAML: "),
         ("a: 1\na: 2", "the key 'a' occurs twice"),
-        ("a: &a [*a]", "the alias '*a' refers to what it stands in, at line "),
-        ("a: &a {b: *a}", "the alias '*a' refers to what it stands in, at line "),
+        ("a: &a [*a]", "the alias '*a' refers to its own container, at line "),
+        ("a: &a {b: *a}", "the alias '*a' refers to its own container, at line "),
         ("a: &a [x]\nb: &a [y]", "it is not YAML: found duplicate anchor"),
-        ("a: &a\n  <<: *a\n  b: 1", "the alias '*a' refers to what it stands in, at line "),
+        ("a: &a\n  <<: *a\n  b: 1", "the alias '*a' refers to its own container, at line "),
         ("a: !!python/object/apply:os.system [ls]", "it is not YAML: "),
         (
             "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
             + "".join(f"{b}: &{b} [{','.join(['*' + a] * 10)}]\n" for a, b in zip("abcdefg", "bcdefgh", strict=True)),
-            "unfolds to more than 200,000 values",
+            "expands to more than 200,000 values",
         ),
         ("[" * 500 + "]" * 500, "it is nested deeper than 100 levels"),
         ("hello", "expected 'connections:"),
@@ -266,7 +266,7 @@ def test_all_documents_of_a_file_share_one_limit(folder: Path) -> None:
     """Many documents that are just small enough are too large together."""
     rows = "a: &a [" + ",".join(["x"] * 300) + "]\nb: &b [" + ",".join(["*a"] * 300) + "]\n"
     found = loaded(write(folder, "a.yaml", f"---\n{rows}" * 30))
-    assert "unfolds to more than 200,000 values" in "".join(found.problems)
+    assert "expands to more than 200,000 values" in "".join(found.problems)
 
 
 DOCUMENTS = st.lists(

@@ -94,7 +94,7 @@ def test_each_file_can_be_imported(kept: Shell, sample: str, names: list[str], b
 def test_an_import_keeps_the_sender_of_a_component(kept: Shell, aws: FakeAws) -> None:
     """A stored connection has the component's sender; its recipients and subject are not kept, which is told."""
     answer = kept.run("connections", "import", "-", "--no-test", stdin=component("box"))
-    assert "'box': default inputs are not kept with a stored connection: subject, to" in answer.err
+    assert "'box': default inputs are not stored with a connection: subject, to" in answer.err
     mail = ("invoke", "aws-ses", "sendEmail", "--connection", "box", "html=<p>x</p>")
     assert kept.run(*mail, "to=z@rcpt.test", "subject=Hello").code == 0
     assert [(message.source, message.to) for message in aws.messages] == [("ops@sender.test", ("z@rcpt.test",))]
@@ -107,7 +107,7 @@ def test_the_variable_itself_can_be_imported(kept: Shell) -> None:
     kept.set(VCAP_SERVICES=(SAMPLES / "vcap.json").read_text())
     answer = kept.run("connections", "import", "$VCAP_SERVICES", "--no-test")
     assert [row["name"] for row in answer.json] == ["link-eu"]
-    assert "default inputs are not kept with a stored connection: to" in answer.err
+    assert "default inputs are not stored with a connection: to" in answer.err
 
 
 @pytest.mark.parametrize("sample", ["dapr-secrets.yaml", "thand-endpoint.yaml", "path", "variable"])
@@ -154,7 +154,7 @@ def test_another_file_that_would_hide_it_is_still_refused(kept: Shell) -> None:
     for path in "more/own.yaml", "-":
         answer = kept.run("connections", "import", path, "--no-test", stdin=OWN)
         assert (answer.code, answer.json[0]["result"]) == (2, "refused")
-        assert "which would hide the stored one" in answer.json[0]["error"]["message"]
+        assert "which would hide the stored connection" in answer.json[0]["error"]["message"]
 
 
 def test_a_folder_is_imported_as_one(kept: Shell) -> None:
@@ -164,8 +164,8 @@ def test_a_folder_is_imported_as_one(kept: Shell) -> None:
     kept.write("parts/store.yaml", store)
     kept.write("parts/secrets.json", (SAMPLES / "secrets.json").read_text())
     alone = kept.run("connections", "import", "parts/outbox.yaml", "--no-test")
-    assert (alone.code, "there is no secret store" in alone.err) == (2, True)
-    assert "Import the folder" in alone.json[0]["error"]["hint"]
+    assert (alone.code, "no secret store is named" in alone.err) == (2, True)
+    assert "import their folder" in alone.json[0]["error"]["hint"]
     kept.set(JACKFIELD_CONNECTIONS="parts")
     answer = kept.run("connections", "import", "parts/", "--no-test")
     assert (answer.code, [(row["name"], row["result"]) for row in answer.json]) == (0, [("outbox", "added")]), answer.err
@@ -174,7 +174,7 @@ def test_a_folder_is_imported_as_one(kept: Shell) -> None:
 def test_a_folder_of_nothing_is_refused(kept: Shell) -> None:
     """A folder without connections is told as such, one that has some is imported but for its faults."""
     (kept.folder / "none").mkdir()
-    assert "none of its YAML and JSON files has connections" in kept.run("connections", "import", "none").json["error"]["message"]
+    assert "none of its YAML and JSON files contains connections" in kept.run("connections", "import", "none").json["error"]["message"]
     kept.write("some/a.yaml", "a: [\n")
     kept.write("some/b.yaml", OWN)
     answer = kept.run("connections", "import", "some", "--no-test")

@@ -122,15 +122,15 @@ def test_a_connection_may_be_written_in_any_form(folder: Path, document: Any) ->
         ),
         (
             {"configVariables": [{"key": "M", "connection": {"key": "apiKeySecret", "component": {"key": "slack"}}}]},
-            "no installed connector knows the component 'slack'; known: aws-ses",
+            "no installed connector supports the component 'slack'; known: aws-ses",
         ),
         (
             {"configVariables": [{"key": "M", "connection": {"key": "x", "component": 5}}]},
             "connection.component.key: must be the key of a component",
         ),
-        ({"key": "M", "connection": "oauth2", "inputs": {}}, "connection.key: no installed connector knows 'oauth2'"),
+        ({"key": "M", "connection": "oauth2", "inputs": {}}, "connection.key: no installed connector supports 'oauth2'"),
         ({"key": "M", "connection": CONNECTION, "inputs": 5}, "inputs: must be an object, or a list"),
-        ({"key": "M", "connection": CONNECTION, "inputs": "{"}, "inputs: it is a text, but not JSON"),
+        ({"key": "M", "connection": CONNECTION, "inputs": "{"}, "inputs: the string is not JSON"),
         ({"key": "M", "connection": CONNECTION, "inputs": [{"value": 1}]}, "inputs[0]: must be an object with 'name' and 'value'"),
         (
             {"key": "M", "connection": CONNECTION, "inputs": {"accessKeyId": {"type": "configVar", "value": "x"}}},
@@ -142,7 +142,7 @@ def test_a_connection_may_be_written_in_any_form(folder: Path, document: Any) ->
         ),
         (
             {"key": "M", "connection": {"key": "other", "component": COMPONENT}, "inputs": {}},
-            "there is no way to sign in; it needs key=awsAssumeRole or key=apiKeySecret",
+            "it has no credentials; it needs key=awsAssumeRole or key=apiKeySecret",
         ),
     ],
 )
@@ -218,7 +218,7 @@ def test_001_connection_as_code_gets_it_works_inline(samples: Path, aws: FakeAws
     ("connection", "says"),
     [
         ({"key": "apiKeySecret", "fields": {**KEYS, "apiKey": "x"}}, "fields.apiKey: is not an input of the connection 'apiKeySecret'"),
-        ({"key": "oauth2", "fields": KEYS}, "there is no way to sign in"),
+        ({"key": "oauth2", "fields": KEYS}, "it has no credentials"),
         ({"key": "apiKeySecret", "fields": {"accessKeyId": {"type": "configVar", "value": "x"}}}, "only Prismatic can resolve"),
         ({"key": "apiKeySecret", "fields": KEYS, "unknown": 1}, "'key' is not a member of a connection"),
         ({"key": "apiKeySecret", "fields": KEYS, "type": "apiKeySecret"}, "'key' is not a member of a connection"),

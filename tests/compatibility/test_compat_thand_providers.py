@@ -134,7 +134,7 @@ def test_t6_only_what_is_enabled_is_there(folder: Path, entry: dict[str, Any], t
 def test_a_disabled_provider_is_told_where_it_is_wanted(folder: Path, entry: dict[str, Any], says: str) -> None:
     """A call over a provider that is switched off says so, and where; its name counts as well as its key."""
     known = loaded(provider(folder, **entry))
-    assert str(known.unknown("mail-eu")).startswith(f"there is no connection 'mail-eu': {says}")
+    assert str(known.unknown("mail-eu")).startswith(f"no connection is named 'mail-eu': {says}")
     assert says in str(known.unknown("Ops mail"))
     assert says not in str(known.unknown("other"))
 
@@ -299,7 +299,7 @@ def test_t18_the_token_signs_and_the_machine_is_not_asked(folder: Path, aws: Any
         ({"name": "x" * 101}, "name: must be a string of 1 to 100 characters"),
         ({"provider": None}, "provider: must be a type such as email.ses"),
         ({"provider": "-x"}, "provider: must be a type such as email.ses"),
-        ({"provider": "slack"}, "provider: no installed connector knows the type 'slack'; known: email, email.ses, email.smtp"),
+        ({"provider": "slack"}, "provider: no installed connector supports the type 'slack'; known: email, email.ses, email.smtp"),
         ({"description": "x" * 501}, "description: must be a string of at most 500 characters"),
         ({"description": 5}, "description: must be a string"),
         ({"enabled": 1}, "enabled: must be true or false"),

@@ -97,7 +97,7 @@ def test_s12_two_links_are_two_connections_to_choose_from() -> None:
         result = runtime.invoke(mail)
         assert result.error is not None
         assert "'connection' is missing, and 2 connections fit 'aws-ses'" in result.error.details[0].message
-        assert result.error.hint == "Name one of link-eu, link-us."
+        assert result.error.hint == "Set 'connection' to one of link-eu, link-us."
         assert runtime.invoke({**mail, "connection": "link-us"}).status == "succeeded"
 
 
@@ -279,7 +279,7 @@ def test_004_another_region_than_the_endpoints_is_warned_of(caplog: pytest.LogCa
         assert runtime.invoke({**mail, "inputs": {**inputs, "awsRegion": "eu-central-1"}}).status == "succeeded"
         assert caplog.records == []
         assert runtime.invoke({**mail, "inputs": {**inputs, "awsRegion": "eu-west-1"}}).status == "succeeded"
-    assert "sends through the SMTP endpoint of eu-central-1, not in eu-west-1 as 'awsRegion' asks" in caplog.text
+    assert "sends through the SMTP endpoint of eu-central-1, not in eu-west-1 as requested by 'awsRegion'" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -162,8 +162,8 @@ def test_sources_from_the_environment() -> None:
         ("bad.json", "[" * 100_000, "it is nested deeper than 100 levels"),
         ("bad.json", '{"a":' * 101 + "1" + "}" * 101, "it is nested deeper than 100 levels"),
         ("bad.yaml", "a: " + "[" * 100_000, "it is nested deeper than 100 levels"),
-        ("bad.yaml", "a: &a [*a]", "the alias '*a' refers to what it stands in, at line 1, column 8"),
-        ("bad.yaml", "\na: &a {b: &b {c: *a}}", "the alias '*a' refers to what it stands in, at line 2, column 18"),
+        ("bad.yaml", "a: &a [*a]", "the alias '*a' refers to its own container, at line 1, column 8"),
+        ("bad.yaml", "\na: &a {b: &b {c: *a}}", "the alias '*a' refers to its own container, at line 2, column 18"),
     ],
 )
 def test_a_file_that_cannot_be_read(folder: Path, name: str, content: str | bytes, words: str) -> None:
@@ -175,7 +175,7 @@ def test_aliases_do_not_explode(folder: Path) -> None:
     """A few lines that stand for a billion nodes are refused before anybody walks them."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 10)}]" for number in range(1, 10)]
-    assert "unfolds to more than 200,000 values" in problem(loaded(folder, "bomb.yaml", "\n".join(lines)), "bomb.yaml")
+    assert "expands to more than 200,000 values" in problem(loaded(folder, "bomb.yaml", "\n".join(lines)), "bomb.yaml")
 
 
 def test_merge_keys_are_merged(folder: Path) -> None:
@@ -290,10 +290,10 @@ def test_a_source_alone(folder: Path, alone: str, monkeypatch: pytest.MonkeyPatc
 def test_names_are_found_exactly(folder: Path) -> None:
     """A name that there is not is refused with the nearest one, and with what could not be read."""
     connections = loaded(folder, "bad.yaml", "connections: [")
-    with pytest.raises(UnknownConnection, match="there is no connection 'Hall'; did you mean 'hall'") as caught:
+    with pytest.raises(UnknownConnection, match="no connection is named 'Hall'; did you mean 'hall'") as caught:
         connections.find("Hall")
     assert "bad.yaml" in (caught.value.hint or "")
-    with pytest.raises(UnknownConnection, match=r"there is no connection 'zzz'(?!;)"):
+    with pytest.raises(UnknownConnection, match=r"no connection is named 'zzz'(?!;)"):
         connections.find("zzz")
 
 

@@ -128,7 +128,7 @@ def test_credentials_of_the_process_need_a_pattern_of_their_own() -> None:
         "OTEL_EXPORTER_OTLP_HEADERS", "GOOGLE_APPLICATION_CREDENTIALS", "AZURE_CLIENT_SECRET", "DATABASE_URL", "SSH_AUTH_SOCK",
     ):  # fmt: skip
         for allowed in (True, ("*",), ("env:*",)):
-            assert "credential of the process" in str(ReferenceRules(allowed, ()).fault("$env", name, "."))
+            assert "credential of the jackfield process" in str(ReferenceRules(allowed, ()).fault("$env", name, "."))
         assert ReferenceRules((f"env:{name[:8]}*",), ()).fault("$env", name, ".") is None
 
 
@@ -147,16 +147,16 @@ def test_files_that_hold_the_processs_credentials_need_a_pattern_of_their_own(tm
     for allowed in (True, ("*",), ("file:/*",), (f"file:{tmp_path}/*",)):
         rules = ReferenceRules(allowed, (), credentials)
         assert read(tmp_path / "etc/acme", rules) == "s3cr3t"
-        assert "credential of the process" in str(rules.fault("$file", "/etc/shadow", "."))
+        assert "credential of the jackfield process" in str(rules.fault("$file", "/etc/shadow", "."))
         for path in secret:
-            assert "credential of the process" in str(rules.fault("$file", path, ".")), path
-            assert "credential of the process" in read(path, rules), path
+            assert "credential of the jackfield process" in str(rules.fault("$file", path, ".")), path
+            assert "credential of the jackfield process" in read(path, rules), path
     for path in secret:
         assert read(path, ReferenceRules((f"file:{path}",), (), credentials)) == "s3cr3t"
     assert read(secret[4], ReferenceRules(("file:~/.aws/*",), (), credentials)) == "s3cr3t"
     (tmp_path / "user/.aws/credentials").unlink()
     (tmp_path / "user/.aws/credentials").symlink_to(tmp_path / "etc/acme")
-    assert "credential of the process" in read(tmp_path / "etc/acme", ReferenceRules(True, (), credentials))  # by device and inode
+    assert "credential of the jackfield process" in read(tmp_path / "etc/acme", ReferenceRules(True, (), credentials))  # by inode
 
 
 def test_jackfields_own_files_are_never_read_wherever_they_lie(tmp_path: Path) -> None:

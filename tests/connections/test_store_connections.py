@@ -197,7 +197,7 @@ def test_moved_secrets_are_refused(connection_store: ConnectionTable, open_store
     with kept_database.write() as transaction:
         for statement in tampering.split(";"):
             transaction.change(statement)
-    with pytest.raises(InvalidConnection, match="cannot be opened") as caught:
+    with pytest.raises(InvalidConnection, match="cannot be decrypted") as caught:
         open_store("acme").find("hall")
     assert caught.value.details[0].path in {"/token", "/nested/a~0~1b"}
 

@@ -40,11 +40,11 @@ def test_the_token_may_be_in_a_file(vault: VaultServer, tmp_path: Path) -> None:
     file = tmp_path / "token"
     environment = vault.environment(VAULT_TOKEN="", VAULT_TOKEN_FILE=str(file))
     file.write_text("wrong\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="refuses the token"):
+    with pytest.raises(ValueError, match="rejects the token"):
         read_vault(REFERENCE, environment)
     file.write_text(f"{vault.token}\n", encoding="utf-8")
     assert read_vault(REFERENCE, environment) == "new"
-    with pytest.raises(ValueError, match="refuses the token"):
+    with pytest.raises(ValueError, match="rejects the token"):
         read_vault(REFERENCE, {**environment, "VAULT_TOKEN": "wrong"})
     file.unlink()
     with pytest.raises(ValueError, match="VAULT_TOKEN_FILE cannot be read: No such file"):
@@ -54,7 +54,7 @@ def test_the_token_may_be_in_a_file(vault: VaultServer, tmp_path: Path) -> None:
 def test_a_namespace(vault: VaultServer) -> None:
     """VAULT_NAMESPACE is told to Vault."""
     vault.namespace = "team-a"
-    with pytest.raises(ValueError, match="refuses the token"):
+    with pytest.raises(ValueError, match="rejects the token"):
         read_vault(REFERENCE, vault.environment())
     assert read_vault(REFERENCE, vault.environment(VAULT_NAMESPACE="team-a")) == "new"
 
@@ -67,7 +67,7 @@ def test_a_namespace(vault: VaultServer) -> None:
         ({"VAULT_ADDR": "ftp://127.0.0.1"}, "VAULT_ADDR is not set"),
         ({"VAULT_ADDR": "http://127.0.0.1:9"}, "Vault cannot be reached: Connection refused"),
         ({"VAULT_TOKEN": ""}, "neither VAULT_TOKEN nor VAULT_TOKEN_FILE is set"),
-        ({"VAULT_TOKEN": "a\r\nX-Evil: 1"}, "the Vault token is not a token"),
+        ({"VAULT_TOKEN": "a\r\nX-Evil: 1"}, "the Vault token is malformed"),
     ],
 )
 def test_a_host_without_vault(vault: VaultServer, changes: dict[str, str], reason: str) -> None:
@@ -99,9 +99,9 @@ def test_no_reference_is_a_bug(reference: Any) -> None:
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
-        (400, "is the path right"),
-        (404, "no such secret"),
-        (429, "busy"),
+        (400, "check the path"),
+        (404, "does not exist in Vault"),
+        (429, "rate limiting"),
         (503, "sealed"),
         (500, "HTTP status 500"),
         (204, "HTTP status 204"),
@@ -117,11 +117,11 @@ def test_what_vault_answers(vault: VaultServer, status: int, reason: str) -> Non
 @pytest.mark.parametrize(
     ("reference", "reason"),
     [
-        ({"path": "acme/smtp", "field": "x"}, "no such secret"),
-        ({**REFERENCE, "field": "secret"}, "no text in its field 'secret'"),
-        ({**REFERENCE, "field": "number"}, "no text in its field 'number'"),
-        ({**REFERENCE, "field": "empty"}, "no text in its field 'empty'"),
-        ({**REFERENCE, "version": 3}, "no such secret"),
+        ({"path": "acme/smtp", "field": "x"}, "does not exist in Vault"),
+        ({**REFERENCE, "field": "secret"}, "no string in its field 'secret'"),
+        ({**REFERENCE, "field": "number"}, "no string in its field 'number'"),
+        ({**REFERENCE, "field": "empty"}, "no string in its field 'empty'"),
+        ({**REFERENCE, "version": 3}, "does not exist in Vault"),
     ],
 )
 def test_what_is_not_there(vault: VaultServer, reference: dict[str, Any], reason: str) -> None:

@@ -156,7 +156,7 @@ def test_keys_and_effects_that_cannot_be(connector: Connector) -> None:
     assert "effect must be one of read, idempotent, write" in refused(connector, ask, effect="delete")
     connector.action("ask")(ask)
     assert refused(connector, ask) == "action 'ask' is declared twice"
-    with pytest.raises(DeclarationError, match="two connection types of one key"):
+    with pytest.raises(DeclarationError, match="two connection types with the same key"):
         Connector("talk", title="Talk", version="1", connections=[Door, Door])
 
 

@@ -179,7 +179,7 @@ def test_a_reader_sees_and_changes_nothing(place: Place) -> None:
     assert "Set by the operator" in client.get("/workspace").words
     assert "New connection" not in client.get("/connections").words
     verdict = client.get("/workspace/verdict?call=echo/say", hx_request="true")
-    assert "may see things and run none" in verdict.words
+    assert "does not allow running actions" in verdict.words
     assert "enter the action as connector/action" in client.get("/workspace/verdict?call=echo").words
 
 
@@ -195,7 +195,7 @@ def test_pages_without_scripts(place: Place, client: Client) -> None:
     settings = place.host.runtime("default").access.settings
     assert (settings.retention_days, settings.keep_inputs) == (7, True)
     token = Tokens(place.host.storage.database, "default", place.host.clock).list()[0][0].id
-    assert "may see things and run none" in client.get(f"/workspace/verdict?call=echo/say&token={token}").words
+    assert "does not allow running actions" in client.get(f"/workspace/verdict?call=echo/say&token={token}").words
     assert client.change("/", "/connections/hall/name", new="hall two").status == 422
     assert client.change("/", "/connections/hall/removal").headers["location"] == "/connections?done=removed"
 

@@ -207,4 +207,4 @@ def test_l16_explain_says_that_there_is_no_such_action(visitor: Visitor) -> None
     page.get_by_label("Action").fill("aws-ses/sendEmail")
     page.get_by_label("Connection (optional)").fill("nowhere")
     page.get_by_role("button", name="Check").click()
-    page.locator("#verdict").get_by_text("there is no connection 'nowhere'").wait_for()
+    page.locator("#verdict").get_by_text("no connection is named 'nowhere'").wait_for()

@@ -86,7 +86,7 @@ def test_a_backup_never_overwrites(database: Database, tmp_path: Path) -> None:
     """A file that is there is left as it is; a folder that is not there is told."""
     path = tmp_path / "backup"
     path.write_text("precious", encoding="utf-8")
-    with pytest.raises(Unavailable, match="there already"):
+    with pytest.raises(Unavailable, match="exists already"):
         backup(database, path)
     assert path.read_text(encoding="utf-8") == "precious"
     with pytest.raises(Unavailable, match="No such file"):
@@ -156,7 +156,7 @@ def test_restore_needs_a_database_without_tables(dumped: Path, postgres_url: str
         with pytest.raises(DatabaseUnfit, match="not empty"):
             restore(database, dumped)
         assert contents(database) == before
-    with open_database(f"sqlite:///{tmp_path / 'a.db'}") as database, pytest.raises(DatabaseUnfit, match="a database in itself") as caught:
+    with open_database(f"sqlite:///{tmp_path / 'a.db'}") as database, pytest.raises(DatabaseUnfit, match="itself a database") as caught:
         restore(database, dumped)
     assert "copy" in str(caught.value)
 
@@ -230,7 +230,7 @@ def test_check_finds_what_is_missing(database: Database) -> None:
         transaction.execute("DROP TABLE leases")
         transaction.change("UPDATE schema_migrations SET checksum = 'x'")
     assert check(database).problems == (
-        *(f"version {number} was applied from another text than this jackfield has" for number in range(1, LAST + 1)),
+        *(f"version {number} was applied with different SQL than this jackfield contains" for number in range(1, LAST + 1)),
         "the table 'leases' is missing",
         "the index 'invocations_key' is missing",
     )

@@ -119,7 +119,7 @@ def test_a_newer_database_is_refused(database_url: str) -> None:
     with open_database(database_url) as database:
         with_more(database, SECOND).apply()
         for call in (database.pending, database.migrate):
-            with pytest.raises(DatabaseUnfit, match=f"newer jackfield: it has version {LAST + 1}, this jackfield knows {LAST}"):
+            with pytest.raises(DatabaseUnfit, match=f"newer jackfield: it has version {LAST + 1}; this jackfield supports {LAST}"):
                 call()
     for migrate in (True, False):
         with pytest.raises(DatabaseUnfit, match="newer jackfield"):

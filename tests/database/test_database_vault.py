@@ -107,7 +107,7 @@ def test_a_moved_value_is_refused(database: Database, master: MasterKey) -> None
     for workspace, place in places:
         with pytest.raises(SealBroken) as caught:
             vault.open(workspace, place, sealed)
-        assert "changed, or stands where" in str(caught.value)
+        assert "changed, or moved to another place" in str(caught.value)
     for text in (b"", b"\x01", sealed[:-1], b"\x02" + sealed[1:], sealed + b"x", SECRET * 3):
         with pytest.raises(SealBroken):
             vault.open("w", PLACE, text)
@@ -141,7 +141,7 @@ def test_a_wrong_master_key_says_so_and_destroys_nothing(database: Database, mas
         lambda: wrong.rotate(MasterKey.generate()),
     )
     for call in calls:
-        with pytest.raises(WrongMasterKey, match=f"it was sealed with key id {master.id}") as caught:
+        with pytest.raises(WrongMasterKey, match=f"which was encrypted with key id {master.id}") as caught:
             call()
         assert "JACKFIELD_MASTER_KEY" in str(caught.value)
     assert keys(database) == before

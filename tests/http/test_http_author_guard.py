@@ -100,7 +100,7 @@ def test_b3_nothing_is_kept_that_may_not_be_reached(stand: Stand) -> None:
     """A draft's test fails at the hosts, and the connection is not saved."""
     values = {"url": "http://192.0.2.2:18981"}
     steps = stand.client().post("/v1/connections:test", {"type": "parcel/parcelKey", "values": values}).json["lastTest"]["steps"]
-    assert [(step["passed"], step["message"]) for step in steps] == [(False, "the connection may not reach this host")]
+    assert [(step["passed"], step["message"]) for step in steps] == [(False, "the connection is not allowed to reach this host")]
     assert stand.client().post("/v1/connections", {"name": "ssrf", "type": "parcel/parcelKey", "values": values}).status == 422
 
 

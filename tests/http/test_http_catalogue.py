@@ -95,7 +95,7 @@ def test_l16_a_connection_that_is_not_there_is_not_allowed(stand: Stand, client:
     path = "/v1/connectors/echo/actions/say"
     for name, allowed in (("l16", True), ("l61", False), ("@inline", True)):
         verdict = client.get(f"{path}?connection={name}").json["verdict"]
-        assert (verdict["allowed"], "there is no connection 'l61'" in verdict["rule"]) == (allowed, not allowed)
+        assert (verdict["allowed"], "no connection is named 'l61'" in verdict["rule"]) == (allowed, not allowed)
     assert "You may not run it" in client.get(f"{path}?connection=l61", Accept="text/markdown").body.decode()
     bound = stand.client("invoke", rules=Rules(block=("connection:l16",)))
     assert "l16" not in bound.get(f"{path}?connection=l61").json["verdict"]["rule"].replace("'l61'", "")

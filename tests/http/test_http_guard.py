@@ -144,10 +144,10 @@ def test_elsewhere_loopback_is_refused(tmp_path: Path, aws: FakeAws) -> None:
         assert [detail["path"] for detail in details] == ["/endpoint", "/stsEndpoint"]
         draft = {"type": "aws/awsAssumeRole", "values": {**KEYS, **role, "region": "eu-west-1"}}
         steps = stand.client().post("/v1/connections:test", draft).json["lastTest"]["steps"]
-        assert [(step["passed"], step["message"]) for step in steps] == [(False, "the connection may not reach this host")]
+        assert [(step["passed"], step["message"]) for step in steps] == [(False, "the connection is not allowed to reach this host")]
         smtp = {"type": "aws-ses/smtp", "values": {"hostname": "127.0.0.1", "port": 2587, "username": "u", "password": "p"}}
         steps = stand.client().post("/v1/connections:test", smtp).json["lastTest"]["steps"]
-        assert steps[-1]["message"] == "the connection may not reach this host"
+        assert steps[-1]["message"] == "the connection is not allowed to reach this host"
         assert aws.calls() == []
 
 

@@ -62,7 +62,7 @@ def test_w8_work_that_is_refused_is_not_done_later(caplog: pytest.LogCaptureFixt
         for gate in gates:
             gate.set()
         assert [future.result(30) for future in found] == [True, True, True]
-    assert [record.getMessage() for record in caplog.records] == ["no further thread can be started: 1 threads of 'test' do the work"]
+    assert [record.getMessage() for record in caplog.records] == ["no more threads can be started; 'test' continues with 1 threads"]
 
 
 @pytest.mark.parametrize("place", ["jackfield.surfaces.http.invocations.decoded", "jackfield.pipe.pipeline.check"])
@@ -73,7 +73,7 @@ def test_w2_memory_that_is_used_up(tmp_path: Path, caplog: pytest.LogCaptureFixt
         with mock.patch(place, side_effect=MemoryError), caplog.at_level(logging.ERROR):
             replies = [client.invoke("say", text="x") for _ in range(5)]
         assert [(reply.status, reply.headers["retry-after"]) for reply in replies] == [(503, "1")] * 5
-        assert "this process is out of memory" in replies[0].body.decode()
+        assert "this process has no memory left" in replies[0].body.decode()
         assert [record for record in caplog.records if record.exc_info] == []
         assert client.invoke("say", text="again").status == 200
 

@@ -45,8 +45,8 @@ def test_a_step_is_text_that_each_surface_words() -> None:
     """As text it is the library's wording; a surface gets its own, and text of an author stays as it is."""
     step = NextStep("action_schema", connector="notes", action="add", more="Then try again.")
     error = InvalidInput("1 input is not valid", hint=step)
-    assert str(error).endswith("The schema of notes/add says what each input takes. Then try again.")
-    assert error.to_json("cli")["hint"] == "'jackfield schema notes add' shows what each input takes. Then try again."
+    assert str(error).endswith("See the schema of notes/add for its inputs. Then try again.")
+    assert error.to_json("cli")["hint"] == "'jackfield schema notes add' shows the schema of its inputs. Then try again."
     result = Result("failed", Meta("x"), error=error)
     assert result.to_json("mcp")["error"]["hint"].startswith("Call get_action_guide with connector 'notes' and action 'add'")
     assert worded("Ask Ada.", "http") == "Ask Ada."

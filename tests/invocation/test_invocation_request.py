@@ -31,7 +31,7 @@ def test_very_many_faults_are_told_in_part() -> None:
     with pytest.raises(InvalidInvocation) as caught:
         Invocation.from_json({f"m{number}": 1 for number in range(100_000)})
     assert len(caught.value.details) == 101
-    assert caught.value.details[-1].message == "and there are more faults"
+    assert caught.value.details[-1].message == "and there are more errors"
 
 
 def test_h7_a_version_specifier_has_a_length() -> None:

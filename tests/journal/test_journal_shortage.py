@@ -211,7 +211,7 @@ def test_an_outcome_that_cannot_even_be_kept_at_once_leaves_no_run_open(
 
 
 @pytest.mark.parametrize(
-    ("begun", "said"), [(False, "could not be begun, and goes back"), (True, "was begun, and its worker could not go on")]
+    ("begun", "said"), [(False, "could not be started and returns to the queue"), (True, "was started, but its worker could not continue")]
 )
 def test_a_worker_says_what_was_begun(
     aws: FakeAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, begun: bool, said: str

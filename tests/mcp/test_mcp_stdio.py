@@ -254,7 +254,7 @@ def test_what_cannot_be_served_is_told_on_stderr(tmp_path: Path, broken: str) ->
     with Lines(tmp_path, paths=paths, **more) as lines:
         code, out, err = lines.ended()
     assert (code, out) == (2, b"")
-    assert ("there is no workspace 'nowhere'" if broken == "workspace" else "pip install 'jackfield[mcp]'") in err
+    assert ("no workspace is named 'nowhere'" if broken == "workspace" else "pip install 'jackfield[mcp]'") in err
     assert "Traceback" not in err
 
 

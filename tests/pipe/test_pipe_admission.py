@@ -72,7 +72,7 @@ def test_unknown_names_suggest_the_nearest(tmp_path: Path) -> None:
     assert "did you mean 'ask'?" in action.message
     assert "'scripted' has ask" in (action.hint or "")
     assert "did you mean 'front'?" in connection.message
-    assert "installed is 1.0.0" in version.message
+    assert "version 1.0.0 is installed" in version.message
 
 
 def test_names_that_are_like_no_other(tmp_path: Path) -> None:
@@ -111,9 +111,9 @@ def test_the_only_connection_need_not_be_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("connections", "words", "hint"),
     [
-        ({}, "no connection of the workspace fits 'scripted'", "takes connections of the types stage/key, stage/silent"),
+        ({}, "no connection of the workspace fits 'scripted'", "supports connections of the types stage/key, stage/silent"),
         ({"a": {"type": "aws/awsDefault"}}, "no connection of the workspace fits 'scripted'", "Add a connection"),
-        ({"a": KEY, "b": KEY}, "2 connections fit 'scripted'", "Name one of a, b."),
+        ({"a": KEY, "b": KEY}, "2 connections fit 'scripted'", "Set 'connection' to one of a, b."),
     ],
 )
 def test_a_connection_that_cannot_be_guessed(tmp_path: Path, connections: dict[str, Any], words: str, hint: str) -> None:
@@ -194,7 +194,7 @@ def test_one_value_that_is_not_valid(tmp_path: Path) -> None:
     with runtime(tmp_path, scripted(Script()), connections={"front": {"type": "stage/key", "values": {}}}) as board:
         error = refusal(board.ask(), "invalid_connection")
     assert error.message == "1 value of the connection 'front' (key) is not valid"
-    assert error.hint == "The schema of the connection type scripted/key says what the connection takes."
+    assert error.hint == "See the schema of the connection type scripted/key for its values."
 
 
 class Paired(Key):
@@ -284,7 +284,7 @@ def test_inputs_that_are_not_valid(tmp_path: Path, inputs: dict[Any, Any], fault
     assert found.keys() == faults.keys()
     assert all(words in found[path] for path, words in faults.items())
     assert error.message == (f"{len(faults)} inputs are not valid" if len(faults) > 1 else "1 input is not valid")
-    assert error.hint == "The schema of scripted/ask says what each input takes."
+    assert error.hint == "See the schema of scripted/ask for its inputs."
 
 
 def test_strings_are_read_where_nothing_is_lost(tmp_path: Path) -> None:

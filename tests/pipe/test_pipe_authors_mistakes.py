@@ -86,7 +86,7 @@ def test_b1_a_named_step_and_what_it_returned(tmp_path: Path) -> None:
     with runtime(tmp_path, scripted(script)) as board:
         error = board.ask().to_json()["error"]
     assert script.tries == 1
-    assert error["message"] == "'ask' has taken effect in part: after 'create the job' had succeeded, slow down"
+    assert error["message"] == "'ask' has partly taken effect: after 'create the job' had succeeded, slow down"
     (detail,) = error["details"]
     assert detail["message"] == 'the step \'create the job\' had succeeded (request id r-1); it returned {"jobId": "j-7", "by": "***"}'
     assert error["provider"] == {"code": "Slow", "message": "too many", "httpStatus": 429, "requestId": "r-1"}
@@ -239,7 +239,7 @@ def test_a_repeat_that_finds_it_done(tmp_path: Path, refusal: JackfieldError) ->
     with runtime(tmp_path, scripted(Script(cut, refusal), effect="idempotent")) as board:
         error = board.ask().error
     assert error is not None
-    assert (error.code, "an earlier attempt may have done it" in error.message, bool(error.details)) == (refusal.code, True, True)
+    assert (error.code, "an earlier attempt may have taken effect" in error.message, bool(error.details)) == (refusal.code, True, True)
     plain = type(refusal)("plain", sent=Sent.REFUSED)
     with runtime(tmp_path / "plain", scripted(Script(RateLimited("slow", sent=Sent.REFUSED), plain), effect="idempotent")) as board:
         error = board.ask().error
@@ -271,14 +271,14 @@ def test_a_second_delivery_that_finds_it_done(tmp_path: Path) -> None:
         assert again.delivery == 2
         error = asyncio.run(board.jackfield.arun(again)).error
     assert error is not None
-    assert error.message == "gone (an earlier attempt may have done it)"
+    assert error.message == "gone (an earlier attempt may have taken effect)"
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"effect": "write", "idempotent_by": "key"}, "go with the effect idempotent"),
-        ({"effect": "read", "repeat_ok": ("not_found",)}, "go with the effect idempotent"),
+        ({"effect": "write", "idempotent_by": "key"}, "need the effect idempotent"),
+        ({"effect": "read", "repeat_ok": ("not_found",)}, "need the effect idempotent"),
         ({"effect": "idempotent", "idempotent_by": "luck"}, "must be key"),
         ({"effect": "idempotent", "repeat_ok": ("rejected",)}, "not 'rejected'"),
         ({"effect": "idempotent", "repeat_ok": ("not_found",)}, "'text' has none"),

@@ -138,7 +138,7 @@ def test_a_deadline_before_the_turn(tmp_path: Path) -> None:
         result = board.ask(timeoutSeconds=5)
     assert result.error is not None
     assert (result.error.code, result.meta.attempts, script.tries, board.clock.slept) == ("rate_limited", 0, 1, ())
-    assert "before 'ask' had its turn" in result.error.message
+    assert "while 'ask' waited" in result.error.message
     assert 30 < (result.error.retry_after or 0) <= 40
 
 

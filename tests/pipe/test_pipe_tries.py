@@ -232,9 +232,9 @@ def test_a_rate_budget_that_the_deadline_does_not_allow(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"Text": "x"}, "the action returned dict where it declares an Output"),
+        ({"Text": "x"}, "the action returned dict instead of its declared Output"),
         (None, "the action returned NoneType"),
-        (Page(items=("a",)), "the output of 'ask' breaks its own schema at /Items, /Text"),
+        (Page(items=("a",)), "the output of 'ask' violates its own schema at /Items, /Text"),
         (Answer.model_construct(text=object()), "that is not JSON"),
     ],
     ids=["dict", "none", "other", "object"],

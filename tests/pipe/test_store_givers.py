@@ -29,7 +29,7 @@ def test_remote_references(managed_jackfield: Jackfield, monkeypatch: pytest.Mon
         lambda: managed_jackfield.connections.test_draft("echo/token", refers, provenance=REMOTE),
         lambda: managed_jackfield.connections.check("echo/token", refers, REMOTE),
     ):
-        with pytest.raises(InvalidConnection, match="may not use secret references") as caught:
+        with pytest.raises(InvalidConnection, match="not allowed to use secret references") as caught:
             refused()
         assert sorted(paths(caught.value)) == ["/greeting", "/token"]
         assert "allowReferences" in str(caught.value.hint)
@@ -75,7 +75,7 @@ def test_s4_a_tenant_reads_what_its_patterns_fit(
     jackfield.connections.add("hall", "echo/token", {"token": {"$env": "ACME_TOKEN"}}, provenance=REMOTE)
     assert say(jackfield, "hall").status == "succeeded"
     for name in ("OTHER_TOKEN", "JACKFIELD_MASTER_KEY", "JACKFIELD_HOME"):
-        with pytest.raises(InvalidConnection, match="may not use secret references") as caught:
+        with pytest.raises(InvalidConnection, match="not allowed to use secret references") as caught:
             jackfield.connections.add("more", "echo/token", {"token": {"$env": name}}, provenance=REMOTE, test=False)
         assert paths(caught.value) == ["/token"]
     set_workspace(database_url, allowReferences=["env:OTHER_*"])
@@ -93,7 +93,7 @@ def test_s4_a_tenant_reads_what_its_patterns_fit(
 def test_the_hosts_identity(managed_jackfield: Jackfield, database_url: str, type_: str, values: dict[str, Any], expected: str) -> None:
     """A connection made over HTTP may not sign in as the host, tested or not, unless the workspace is allowed to."""
     for test in (True, False):
-        with pytest.raises(InvalidConnection, match="may not use the identity of the host") as caught:
+        with pytest.raises(InvalidConnection, match="not allowed to use the host's identity") as caught:
             managed_jackfield.connections.add("host", type_, values, provenance=REMOTE, test=test)
         assert paths(caught.value) == [expected]
     managed_jackfield.connections.add("mine", type_, values, test=False)

@@ -36,7 +36,7 @@ def test_what_is_added_can_be_used(managed_jackfield: Jackfield, open_runtime: C
 
 def test_a_failing_test_refuses(managed_jackfield: Jackfield) -> None:
     """A connection whose test fails is not kept, and the error says what failed and what to do; ``force`` keeps it."""
-    with pytest.raises(InvalidConnection, match="was not saved, since its test fails: The echo does not know the token") as caught:
+    with pytest.raises(InvalidConnection, match="was not saved because its test failed: The echo does not know the token") as caught:
         managed_jackfield.connections.add("hall", "echo/token", {"token": "bad"})
     assert "Make up another one." in str(caught.value.hint)
     assert managed_jackfield.connections.list(type="echo/token").items[0]["name"] == "filed"
@@ -109,7 +109,7 @@ def test_files_hide_stored_ones(open_runtime: Callable[..., Jackfield]) -> None:
     assert [item["source"] for item in jackfield.connections.list().items] == ["given in code"]
     jackfield.connections.remove("filed")
     assert list(jackfield.connections.warnings) == []
-    with pytest.raises(InvalidConnection, match="is one of given in code"):
+    with pytest.raises(InvalidConnection, match="is given in code, not stored"):
         jackfield.connections.remove("filed")
 
 
@@ -170,7 +170,7 @@ def test_the_only_one_that_fits(open_runtime: Callable[..., Jackfield]) -> None:
     assert say(jackfield, None).status == "succeeded"
     jackfield.connections.add("room", "echo/token", {"token": "t"})
     error = say(jackfield, None).error
-    assert (error.code, error.hint) == ("invalid_invocation", "Name one of hall, room.")
+    assert (error.code, error.hint) == ("invalid_invocation", "Set 'connection' to one of hall, room.")
 
 
 def test_workspaces_are_apart(open_runtime: Callable[..., Jackfield]) -> None:
@@ -229,7 +229,7 @@ def test_rename_and_remove(managed_jackfield: Jackfield) -> None:
         lambda: managed_jackfield.connections.replace("filed", {}),
     ]
     for change in changes:
-        with pytest.raises(InvalidConnection, match="is one of given in code"):
+        with pytest.raises(InvalidConnection, match="is given in code, not stored"):
             change()
     managed_jackfield.connections.remove("room")
     with pytest.raises(UnknownConnection):

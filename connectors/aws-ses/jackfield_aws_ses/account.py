@@ -15,12 +15,12 @@ _UNLIMITED = -1
 _QUOTA = "Read the sending quota"
 _HEALTHY = "HEALTHY"
 _SANDBOX = (
-    "In the sandbox SES delivers to verified recipients only, and to its mailbox simulator (success@simulator.amazonses.com, "
+    "In the sandbox, SES delivers only to verified recipients and to its mailbox simulator (success@simulator.amazonses.com, "
     "bounce@simulator.amazonses.com). Request production access in {region}: SES console > Account dashboard > Request production access, "
     "or the action 'requestProductionAccess'. AWS asks for the mail type, the website and the use case."
 )
 _ENFORCEMENT = {
-    "PROBATION": "AWS reviews the account because of bounces or complaints and may stop its sending: find the cause with "
+    "PROBATION": "AWS is reviewing the account because of bounces or complaints and may stop its sending: find the cause with "
     "'getSendStatistics', remove bounced addresses, and answer the case in AWS Support.",
     "SHUTDOWN": "AWS has stopped this account's sending: answer the case in AWS Support. Nothing can be sent until AWS lifts it.",
 }
@@ -39,7 +39,7 @@ def account_steps(aws: AwsClients) -> Iterator[Step]:
         return
     quota = account.get("SendQuota")
     if not isinstance(quota, dict):
-        text = f"The service that answered in {region} is not Amazon SES: its answer has no sending quota."
+        text = f"The service that answered in {region} is not Amazon SES: its response has no sending quota."
         yield Step("quota", _QUOTA, passed=False, message=text, hint="Check the endpoint.")
         return
     yield Step("quota", _QUOTA, passed=True, message=_quota(quota, region), mandatory=False)
@@ -77,7 +77,7 @@ def _quota(quota: dict[str, Any], region: str) -> str:
     limit = quota.get("Max24HourSend", 0)
     used, rate = quota.get("SentLast24Hours", 0), quota.get("MaxSendRate", 0)
     allowed = "without a limit" if limit == _UNLIMITED else f"{used:,.0f} of {limit:,.0f}"
-    return f"Sent in the last 24 hours in {region}: {allowed}; at most {rate:g} a second."
+    return f"Sent in the last 24 hours in {region}: {allowed}; at most {rate:g} per second."
 
 
 def _ends_it(error: JackfieldError | None) -> bool:

@@ -94,7 +94,7 @@ class _Faults:
         if count == 0:
             self.add("/to", "give at least one recipient in 'to', 'cc' or 'bcc'", "required")
         elif count > MAX_RECIPIENTS:
-            self.add("/to", f"{count} recipients in 'to', 'cc' and 'bcc'; Amazon SES takes at most {MAX_RECIPIENTS}", "maxItems")
+            self.add("/to", f"{count} recipients in 'to', 'cc' and 'bcc'; Amazon SES accepts at most {MAX_RECIPIENTS}", "maxItems")
 
     def headers(self, email: Email) -> tuple[tuple[str, str], ...]:
         fields: list[tuple[str, str]] = []
@@ -119,7 +119,7 @@ class _Faults:
             return ()
         twice = next((name for name, _ in fields if name.lower() in seen), None)
         if twice is not None:
-            self.add("/listUnsubscribe", f"writes '{twice}', which is given in 'headers' too")
+            self.add("/listUnsubscribe", f"writes '{twice}', which 'headers' also sets")
         return fields
 
     def tags(self, email: Email) -> tuple[tuple[str, str], ...]:
@@ -142,7 +142,7 @@ class _Faults:
             return
         if size > MAX_MESSAGE_SIZE:
             where = "/attachments" if message.attachments else "/html" if message.html else "/text"
-            reason = f"the encoded message would be {size:,} bytes; Amazon SES takes at most {MAX_MESSAGE_SIZE:,}"
+            reason = f"the encoded message would be {size:,} bytes; Amazon SES accepts at most {MAX_MESSAGE_SIZE:,}"
             self.add(where, reason, "maxLength")
 
 

@@ -14,9 +14,9 @@ _DAILY = Row(
 )
 _UNVERIFIED = Row(
     Rejected,
-    "Verify the sender's address or its domain in Amazon SES in {region} (Identities > Create identity); identities are verified for each "
-    "region apart. 'createIdentity' does it too. While the account is in the sandbox, each recipient must be verified as well; for tests, "
-    "send to success@simulator.amazonses.com, Amazon SES's mailbox simulator.",
+    "Verify the sender's address or its domain in Amazon SES in {region} (Identities > Create identity); each region verifies "
+    "identities separately. The action 'createIdentity' does the same. While the account is in the sandbox, each recipient must be "
+    "verified as well; for tests, send to success@simulator.amazonses.com, Amazon SES's mailbox simulator.",
     "Amazon SES refused the message: an identity is not verified in {region}",
 )
 _PAUSED = Row(
@@ -26,7 +26,7 @@ _PAUSED = Row(
 )
 _NO_SET = Row(
     NotFound,
-    "Create the configuration set in {region}, or correct 'configurationSetName'; sets are kept for each region apart.",
+    "Create the configuration set in {region}, or correct 'configurationSetName'; each region has its own sets.",
     "Amazon SES does not know the configuration set",
 )
 
@@ -37,11 +37,11 @@ SES_ERRORS = AWS_ERRORS.extended(
         ("LimitExceeded", "Daily message quota"): _DAILY,
         "501": Row(
             Rejected,
-            "Connect to an endpoint that speaks SES API v2, which sending needs: AWS itself, or an emulator that has it (LocalStack "
+            "Sending needs an endpoint that supports SES API v2: AWS itself, or an emulator that implements it (LocalStack "
             "Community does not).",
-            "the endpoint does not speak SES v2: it does not implement {operation}",
+            "the endpoint does not support SES v2: it does not implement {operation}",
         ),
-        "MessageRejected": Row(Rejected, "Read what Amazon SES says about the message, and change it.", "Amazon SES refused the message"),
+        "MessageRejected": Row(Rejected, "Change the message as Amazon SES's own error message says.", "Amazon SES refused the message"),
         ("MessageRejected", "not verified"): _UNVERIFIED,
         ("MessageRejected", "failed the check"): _UNVERIFIED,
         ("MessageRejected", "authority to send"): _UNVERIFIED,
@@ -57,16 +57,18 @@ SES_ERRORS = AWS_ERRORS.extended(
         "AccountSendingPaused": _PAUSED,
         "SendingPaused": _PAUSED,
         "AccountSuspended": Row(
-            Forbidden, "AWS has ended this account's right to send in {region}: contact AWS Support.", "The account is suspended"
+            Forbidden, "AWS has revoked this account's permission to send in {region}: contact AWS Support.", "The account is suspended"
         ),
         "LimitExceeded": Row(
             QuotaExceeded, "A limit of the SES account is used up in {region}: see its quotas in the SES console.", "A limit is used up"
         ),
-        "InvalidParameterValue": Row(Rejected, "Correct the value that Amazon SES names.", "Amazon SES refused a value of the request"),
-        ("InvalidParameterValue", "Message length"): Row(
-            Rejected, "Send less: at most 40 MB after encoding through API v2.", "The message is too long"
+        "InvalidParameterValue": Row(
+            Rejected, "Correct the value named in Amazon SES's error message.", "Amazon SES refused a value of the request"
         ),
-        "BadRequest": Row(Rejected, "Correct what Amazon SES names.", "Amazon SES refused the request"),
+        ("InvalidParameterValue", "Message length"): Row(
+            Rejected, "Send a smaller message: API v2 accepts at most 40 MB after encoding.", "The message is too long"
+        ),
+        "BadRequest": Row(Rejected, "Correct the request as Amazon SES's error message says.", "Amazon SES refused the request"),
         "InvalidNextToken": Row(
             Rejected, "Start again without 'nextToken': tokens expire and belong to one list.", "Amazon SES does not know the page token"
         ),
@@ -88,7 +90,7 @@ SES_ERRORS = AWS_ERRORS.extended(
 def explain(error: Exception, client: Any, inputs: Inputs | None) -> JackfieldError | None:
     """Explain an exception; name the identity that must be verified."""
     if isinstance(error, KeyError):  # botocore's error for a well-formed v1 answer without a result
-        return Unavailable("Amazon SES answered with something else than its protocol", sent=Sent.UNKNOWN)
+        return Unavailable("Amazon SES returned a response that does not match its protocol", sent=Sent.UNKNOWN)
     found = SES_ERRORS(error, client, inputs)
     sender = getattr(inputs, "sender", None)
     if found is not None and sender and found.message.startswith("Amazon SES refused the message: an identity"):

@@ -35,29 +35,29 @@ _DENIED = {
     "sender": "is written from the input 'sender': use 'sender'",
     "to": "is written from the input 'to': use 'to'",
     "cc": "is written from the input 'cc': use 'cc'",
-    "bcc": "would show the hidden recipients to everybody: use 'bcc'",
+    "bcc": "would reveal the hidden recipients to everybody: use 'bcc'",
     "reply-to": "is written from the input 'replyTo': use 'replyTo'",
     "subject": "is written from the input 'subject': use 'subject'",
     "message-id": _BY_SES,
     "date": _BY_SES,
     "return-path": "is written by the receiving server, from the envelope",
-    "received": "is written by the servers that pass the message on",
+    "received": "is written by the servers that relay the message",
     "dkim-signature": f"{_BY_SES}, which signs for the sender's domain",
     "domainkey-signature": f"{_BY_SES}, which signs for the sender's domain",
     "authentication-results": "is written by the receiving server",
     "apparently-to": "names recipients: use 'to'",
-    **dict.fromkeys(("errors-to", "return-receipt-to"), "names a return path, which is the sender's or the identity's in Amazon SES"),
+    **dict.fromkeys(("errors-to", "return-receipt-to"), "names a return path, which Amazon SES takes from the sender or its identity"),
     **dict.fromkeys(
         ("disposition-notification-to", "x-confirm-reading-to"),
-        "has receipts of the recipients sent to any address: use the configuration set's events instead",
+        "would send read receipts to an arbitrary address: use the configuration set's events instead",
     ),
 }
 _DENIED_PREFIXES = {
     "mime-": _BY_PARTS,
     "content-": _BY_PARTS,
-    "resent-": "names further recipients of an old message, which this is not",
-    "arc-": "is written by the servers that pass the message on",
-    "x-ses-": "steers Amazon SES itself: use the action's own inputs",
+    "resent-": "is for messages that are resent, and this is a new message",
+    "arc-": "is written by the servers that relay the message",
+    "x-ses-": "controls Amazon SES itself: use the action's own inputs",
 }
 
 
@@ -76,7 +76,7 @@ class HeaderError(ValueError):
 def check_header_name(name: str) -> str:
     """Return ``name`` if a caller may add that field; else raise `HeaderError` with the alternative."""
     if not _NAME.fullmatch(name):
-        raise HeaderError("is not a header name: printable ASCII without blanks and colons", name)
+        raise HeaderError("is not a header name: printable ASCII without spaces or colons", name)
     if len(name) > _MAX_NAME:
         raise HeaderError(f"is a header name of more than {_MAX_NAME} characters", name)
     key = name.lower()

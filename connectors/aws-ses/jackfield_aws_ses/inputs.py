@@ -59,29 +59,29 @@ class Email(Inputs):
     configuration_set_name: str | None = Field(
         None, title="Configuration Set", trim=True, blank="absent", schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
         expects="the name of a configuration set (letters, digits, '_' and '-')",
-        description="The SES configuration set to use for this message.",
+        description="The SES configuration set for this message.",
     )  # fmt: skip
     tags: Tags | None = Field(
         None, title="Tags", blank="absent",
-        description="Names and values that SES attaches to the events of this message.",
+        description="Names and values that SES attaches to this message's events.",
     )  # fmt: skip
     headers: Headers | None = Field(
         None, title="Headers", sensitive=True, blank="absent",
-        description="Further header fields of the message, such as X-Campaign.",
+        description="Additional headers of the message, such as X-Campaign.",
     )  # fmt: skip
     return_path: Annotated[str, WithJsonSchema({"type": "string", "format": "mailbox"})] | None = Field(
         None, title="Return Path", trim=True, blank="absent",
-        description=f"Where bounces and complaints are sent by email. {VERIFIED}",
+        description=f"The email address that receives bounces and complaints. {VERIFIED}",
     )  # fmt: skip
     identity_arn: str | None = Field(
         None, title="Identity ARN", trim=True, blank="absent",
         schema={"pattern": "^arn:[a-z-]+:ses:[a-z0-9-]+:[0-9]{12}:identity/[^\\s]+$"},
         expects="the ARN of an SES identity, such as arn:aws:ses:eu-west-1:123456789012:identity/example.com",
-        description="The ARN of the sender's identity, where its owner lets this account send for it (sending authorization).",
+        description="The ARN of the sender's identity, if another account owns it and authorizes this one to send (sending authorization).",
     )  # fmt: skip
     list_unsubscribe: str | None = Field(
         None, title="List-Unsubscribe", trim=True, blank="absent", sensitive=True,
-        description="Where readers unsubscribe: an https address (one click, RFC 8058), a mailto: address, or '<…>, <…>' with one of each.",
+        description="The unsubscribe address: an https URL (one click, RFC 8058), a mailto: address, or '<…>, <…>' with one of each.",
     )  # fmt: skip
     preview: bool = Field(
         False, title="Preview", blank="absent",

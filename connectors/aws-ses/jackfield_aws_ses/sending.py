@@ -46,7 +46,7 @@ def accepted_id(answer: Any) -> str:
     """
     message_id = answer.get("MessageId") if isinstance(answer, dict) else None
     if not isinstance(message_id, str) or not message_id or answer["ResponseMetadata"]["HTTPStatusCode"] != HTTPStatus.OK:
-        raise Unavailable("Amazon SES gave no clear answer with a message id", sent=Sent.UNKNOWN)
+        raise Unavailable("Amazon SES returned no clear answer with a message id", sent=Sent.UNKNOWN)
     return message_id
 
 

@@ -108,11 +108,11 @@ def _cleaned(text: str) -> str:
         data = data.translate(_URL_SAFE)
     body = data.rstrip(b"=")
     if b"=" in body:
-        raise ValueError("is not base64: a '=' stands before its end")
+        raise ValueError("is not base64: it has a '=' before its end")
     missing = -len(body) % 4
     # One character beyond a group of four holds only six bits, not an octet.
     if missing > len("==") or len(data) - len(body) > missing:
-        raise ValueError("is not base64: its length does not fit, so a part of it may be missing")
+        raise ValueError("is not base64: its length is wrong, so part of it may be missing")
     return body.decode("ascii") + "=" * missing
 
 

@@ -85,7 +85,7 @@ def test_a_step_that_goes_wrong_is_named(capsys: pytest.CaptureFixture[str]) -> 
     """One fault, or an error of the runtime, makes the exit code 1, and the end says which steps they were."""
 
     def wrong(_stage: Stage) -> Report:
-        return Report(faults=("not so: all is well",))
+        return Report(faults=("failed: all is well",))
 
     def broken(_stage: Stage) -> Report:
         raise Unavailable("nobody is there")
@@ -93,7 +93,7 @@ def test_a_step_that_goes_wrong_is_named(capsys: pytest.CaptureFixture[str]) -> 
     steps = (Step("fine", "Fine", lambda _: Report()), Step("wrong", "Wrong", wrong), Step("broken", "Broken", broken))
     assert tour(Show(one_line=False), steps) == 1
     text = capsys.readouterr().out
-    assert "✗ not so: all is well" in text
+    assert "✗ failed: all is well" in text
     assert "✗ nobody is there" in text
     assert "2 of 3 steps did not come out as expected: 2 (wrong), 3 (broken)." in text
 

@@ -48,7 +48,7 @@ def test_free_names_pass(name: str) -> None:
         ("DKIM-Signature", "written by Amazon SES"),
         ("Return-Path", "written by the receiving server"),
         ("Received", "written by the servers"),
-        ("Resent-Bcc", "further recipients"),
+        ("Resent-Bcc", "for messages that are resent"),
         ("X-SES-CONFIGURATION-SET", "use the action's own inputs"),
         ("x-ses-source-arn", "use the action's own inputs"),
     ],

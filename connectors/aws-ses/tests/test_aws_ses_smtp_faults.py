@@ -289,7 +289,7 @@ def test_an_endless_reply_ends() -> None:
     values = {"hostname": HOST, "username": USER, "password": PASSWORD}
     with serving(talk) as port, connected(values) as (jackfield, _), resolving({HOST: port}):
         result = jackfield.invoke({"connector": "aws-ses", "action": "sendEmail", "inputs": MAIL})
-    assert "something else than SMTP" in str(_failed(result, "unavailable")["message"])
+    assert "a response that is not SMTP" in str(_failed(result, "unavailable")["message"])
 
 
 def test_a_connection_that_breaks_at_rset_is_not_kept() -> None:

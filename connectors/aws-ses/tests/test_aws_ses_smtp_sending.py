@@ -226,7 +226,7 @@ def test_identities_cannot_be_listed() -> None:
         result = it.invoke("listIdentities", {"awsRegion": "eu-central-1"})
         assert result.error is not None
         assert result.error.code == "invalid_connection"
-        assert "mail only, not the HTTPS API" in result.error.message
+        assert "no access to the HTTPS API" in result.error.message
         assert "aws/awsAssumeRole" in str(result.error.hint)
         assert (it.server.connections, result.meta.attempts) == (0, 0)
 

@@ -108,7 +108,7 @@ def test_a_session_token_is_refused_with_the_reason() -> None:
     """Temporary credentials do not work over SMTP: the refusal of the token says so, and quotes nothing of it (S4)."""
     faults = _faults(**KEYS, sessionToken="FwoGZXIvYXdzEXAMPLE")
     assert list(faults) == ["/sessionToken"]
-    assert "takes no temporary credentials over SMTP" in faults["/sessionToken"]
+    assert "does not accept temporary credentials over SMTP" in faults["/sessionToken"]
     assert "FwoG" not in json.dumps(faults)
 
 
@@ -121,7 +121,7 @@ def test_temporary_keys_are_refused_before_any_connection(values: dict[str, str]
         result = jackfield.invoke({"connector": "aws-ses", "action": "sendEmail", "inputs": MAIL})
     assert result.error is not None
     assert result.error.code == "invalid_connection"
-    assert "takes no temporary credentials" in str(result.error.hint)
+    assert "does not accept temporary credentials" in str(result.error.hint)
     assert "ASIA" not in result.error.message
     assert (result.meta.attempts, clock.slept) == (0, ())
 

@@ -35,11 +35,11 @@ class RoleArn:
         """
         partition = partition_of(region) if region else self.partition
         if partition not in (self.partition, None):
-            text = f"a role of partition '{self.partition}' cannot be used in region {region} of partition '{partition}'"
+            text = f"a role in partition '{self.partition}' cannot be used in region {region}, which is in partition '{partition}'"
             raise InvalidConnection(
-                f"Role ARN and region do not fit together: {text}",
+                f"Role ARN and region do not match: {text}",
                 details=[Detail("/roleARN", text)],
-                hint="Use a role of the account that holds the region, or a region of the role's partition.",
+                hint="Use a role in the region's partition, or a region in the role's partition.",
             )
 
 
@@ -53,7 +53,7 @@ def parse_role_arn(value: str) -> RoleArn:
         raise InvalidConnection(
             "the Role ARN is not valid",
             details=[Detail("/roleARN", text, "pattern")],
-            hint="Copy the ARN from the role's summary in the IAM console; users, policies and STS sessions have other ARNs.",
+            hint="Copy the ARN from the role's summary in the IAM console, not that of a user, a policy or an STS session.",
         )
     _, partition, _, _, account, resource = value.split(":", 5)
     return RoleArn(value, partition, account, resource.rpartition("/")[2])

@@ -108,5 +108,5 @@ def _with_region(spec: ClientSpec) -> ClientSpec:
     """Check that a region is known. An ambient identity may bring its own (``AWS_DEFAULT_REGION``, the profile's); keys do not."""
     if spec.region is None and isinstance(spec.identity, Keys):
         text = "no AWS region is given"
-        raise InvalidConnection(text, details=[Detail("/region", text)], hint="Set 'region' in the connection, or give one with the call.")
+        raise InvalidConnection(text, details=[Detail("/region", text)], hint="Set 'region' in the connection, or 'awsRegion' in the call.")
     return spec

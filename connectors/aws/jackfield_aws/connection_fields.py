@@ -11,7 +11,7 @@ from jackfield_aws.regions import REGION_EXPECTED, REGION_PATTERN
 _TEXT = {"minLength": 1}
 _KEY = {"minLength": 1, "pattern": "^[^\\x00-\\x1f\\x7f]*$"}
 """Any text that fits into a header line, since test endpoints accept arbitrary keys. A line break is a copying mistake."""
-_KEY_EXPECTED = "text without line breaks, tabs and other control characters"
+_KEY_EXPECTED = "text without line breaks, tabs or other control characters"
 _URL = {"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^\\s\\x00-\\x1f\\x7f/?#@]+(/[^\\s\\x00-\\x1f\\x7f?#]*)?$"}
 
 KEY_PAIR_TOGETHER: dict[str, Any] = {
@@ -45,7 +45,7 @@ def secret_access_key(default: Any = ...) -> Any:
     )
 
 
-def session_token(about: str = "Only for temporary keys, which expire: the session token that came with them.") -> Any:
+def session_token(about: str = "Only for temporary keys: the session token issued with them.") -> Any:
     """Define the third part of a temporary key."""
     return Field(
         None,
@@ -59,7 +59,7 @@ def session_token(about: str = "Only for temporary keys, which expire: the sessi
     )
 
 
-def region(about: str = "The region to use where an action names none, such as us-west-2 or eu-west-1.", example: str = "eu-west-1") -> Any:
+def region(about: str = "The region for actions that do not set one, such as us-west-2 or eu-west-1.", example: str = "eu-west-1") -> Any:
     """Define a region; by default the one for actions without ``awsRegion``."""
     return Field(
         None,
@@ -84,7 +84,7 @@ def url(title: str, description: str, example: str) -> Any:
         examples=[example],
         trim=True,
         blank="absent",
-        expects="an http or https URL without user name, query or blanks",
+        expects="an http or https URL without user name, query or spaces",
         destination=True,
         schema=_URL,
     )
@@ -92,7 +92,7 @@ def url(title: str, description: str, example: str) -> Any:
 
 def endpoint() -> Any:
     """Define the endpoint of the connector's service."""
-    text = "The URL of the service, for a private or a test endpoint. Not used for STS. By default AWS's own for the region."
+    text = "URL of a private or test endpoint of the service. The default is AWS's own endpoint for the region. Not used for STS."
     return url("Endpoint", text, "https://email.eu-west-1.amazonaws.com")
 
 
@@ -118,7 +118,7 @@ def sender() -> Any:
     return Field(
         None,
         title="Sender Email",
-        description="The email address to send from where an action names none.",
+        description="The email address to send from if an action does not set a sender.",
         examples=["noreply@example.com"],
         trim=True,
         blank="absent",

@@ -18,7 +18,7 @@ from jackfield_aws.sts import StsCaller, assume_role, caller_identity
 
 _ACCEPTED = "AWS accepts the credentials"
 _ASSUMED = "The role can be assumed"
-_ASKED_FOR = "The role asks for the External ID"
+_ASKED_FOR = "The role requires the External ID"
 
 
 def try_identity(context: OpenContext, identity: Keys | Ambient, *, region: str | None, endpoint: str | None) -> Iterator[Step | Account]:
@@ -26,7 +26,7 @@ def try_identity(context: OpenContext, identity: Keys | Ambient, *, region: str 
     keys."""
     sts = sts_endpoint(None, context.environment)
     if endpoint is not None and sts is None:
-        text = "Not checked: the connection has an endpoint of its own, and it is not known which STS belongs to it."
+        text = "Not checked: the connection uses a custom endpoint, and jackfield does not know the STS that belongs to it."
         yield Step("credentials", _ACCEPTED, passed=False, mandatory=False, message=text, hint="Set AWS_ENDPOINT_URL_STS.")
         return
     caller = StsCaller(identity, _region(context, region), sts, context.call.deadline)
@@ -84,7 +84,7 @@ def _try_without(context: OpenContext, assumption: Assumption, principal: str | 
         _ASKED_FOR,
         passed=False,
         mandatory=False,
-        message="The role can be assumed without the External ID, so it protects nothing.",
+        message="The role can be assumed without the External ID, so the External ID protects nothing.",
         hint=f"Add the condition to the role's trust policy: {json.dumps(statement)}",
     )
 

@@ -46,7 +46,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         schema=_ROLE_ARN,
     )
     access_key_id: str | None = fields.access_key_id(
-        None, "An AWS IAM Access Key ID. Leave both keys out to assume the role as the machine that jackfield runs on."
+        None, "An AWS IAM Access Key ID. Omit both keys to assume the role with the AWS identity of the machine that runs jackfield."
     )
     secret_access_key: str | None = fields.secret_access_key(None)
     external_id: str | None = Field(
@@ -66,19 +66,22 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
     duration_seconds: int | None = Field(
         None,
         title="Session Duration",
-        description="How long the role's session lasts, in seconds: 900 to 43200, at most what the role allows. By default an hour.",
+        description="Lifetime of the role's session in seconds, 900 to 43200 but at most the role's own maximum. The default is one hour.",
         examples=[3600],
         schema={"minimum": 900, "maximum": 43200},
     )
     session_policy: bool | dict[str, Any] = Field(
         default=False,
         title="Session Policy",
-        description="Narrows the role's session: true allows only what the connector's actions need; or an IAM policy document.",
+        description=(
+            "Restricts the role's session. true allows only what the connector's actions need; an IAM policy document "
+            "sets the limit itself."
+        ),
     )
     endpoint: str | None = fields.endpoint()
     sts_endpoint: str | None = fields.url(
         "STS Endpoint",
-        "The URL of STS, for a private or a test endpoint. By default AWS's own for the region.",
+        "URL of a private or test endpoint of STS. The default is AWS's own endpoint for the region.",
         "https://sts.eu-west-1.amazonaws.com",
     )
     sender: str | None = fields.sender()
@@ -217,7 +220,7 @@ class ApiKeySecret(ConnectionType):
 
 
 class AwsDefault(ConnectionType):
-    """Connect to AWS as the machine that jackfield runs on."""
+    """Connect to AWS with the identity of the machine that runs jackfield."""
 
     key: ClassVar[str] = "awsDefault"
     title: ClassVar[str] = "AWS Default Credentials"
@@ -230,15 +233,15 @@ class AwsDefault(ConnectionType):
     profile: str | None = Field(
         None,
         title="Profile",
-        description="A profile of this machine's AWS configuration. By default AWS_PROFILE, or the first identity found.",
+        description="A profile in this machine's AWS configuration. The default is AWS_PROFILE, or the first identity found.",
         trim=True,
         blank="absent",
         schema={"minLength": 1},
     )
     disable_imds: bool = Field(
         default=False,
-        title="Do Not Ask the Instance Metadata Service",
-        description="Skip the EC2 instance's role, and the wait for it on other machines.",
+        title="Skip the Instance Metadata Service",
+        description="Do not look for an EC2 instance role. Saves the wait for the metadata service on machines outside EC2.",
     )
     prefer_role: bool = Field(
         default=False,

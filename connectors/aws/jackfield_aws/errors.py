@@ -23,7 +23,7 @@ from jackfield_aws.transport import explain_transport
 
 _BAD_REQUEST, _TOO_MANY, _SERVER, _NOT_IMPLEMENTED = 400, 429, 500, 501
 _OTHER = Row(Rejected)
-_UNCLEAR = Row(Unavailable, "A proxy or an endpoint that is not AWS may have answered.", "{operation} got no clear answer", Sent.UNKNOWN)
+_UNCLEAR = Row(Unavailable, "A proxy or an endpoint that is not AWS may have answered.", "{operation} had no clear answer", Sent.UNKNOWN)
 
 
 class AwsErrors:

@@ -98,11 +98,11 @@ def _answered(kind: str, wanted: Mapping[str, str], signing: _Signing) -> str:
     try:
         return read(wanted, signing)
     except NoRegionError:
-        raise ValueError("no region is named, neither by the reference nor by AWS_REGION or the profile") from None
+        raise ValueError("no AWS region is set: neither in the reference nor by AWS_REGION or the profile") from None
     except ClientError as error:
         raise ValueError(_refusal(name, str(error.response.get("Error", {}).get("Code", "")))) from None
     except BotoCoreError as error:
-        raise ValueError(f"AWS could not be asked for {name}: {type(error).__name__}") from None
+        raise ValueError(f"AWS could not be reached for {name}: {type(error).__name__}") from None
     except JackfieldError as error:
         raise ValueError(error.message) from None
 
@@ -111,8 +111,8 @@ def _refusal(name: str, code: str) -> str:
     if code in _MISSING:
         return f"AWS has no secret {name} in this region and account"
     if code in _DENIED:
-        return f"the identity of this machine may not read {name}"
-    return f"AWS refuses to give {name}: {code[:80]}"
+        return f"this machine's AWS identity is not allowed to read {name}"
+    return f"AWS refuses access to {name}: {code[:80]}"
 
 
 def _from_secrets_manager(wanted: Mapping[str, str], signing: _Signing) -> str:
@@ -153,7 +153,7 @@ def _part(text: str, key: str | None) -> str:
             fields = None
         found = fields.get(key) if isinstance(fields, dict) else None
         if not isinstance(found, str):
-            raise ValueError(f"the secret is not a JSON object with a text '{key[:80]}'")
+            raise ValueError(f"the secret is not a JSON object with a string '{key[:80]}'")
         text = found
     if not text:
         raise ValueError("the secret is empty")

@@ -94,7 +94,7 @@ def session_policy_text(policy: object) -> str:
     """
     text = json.dumps(policy, separators=(",", ":"), ensure_ascii=False)
     if len(text) > SESSION_POLICY_LIMIT:
-        fault = f"the session policy has {len(text)} characters; STS takes {SESSION_POLICY_LIMIT}"
-        hint = "Name fewer actions, or use wildcards such as ses:Send*."
+        fault = f"the session policy has {len(text)} characters; STS accepts at most {SESSION_POLICY_LIMIT}"
+        hint = "List fewer actions, or use wildcards such as ses:Send*."
         raise InvalidConnection(fault, details=[Detail("/sessionPolicy", fault)], hint=hint)
     return text

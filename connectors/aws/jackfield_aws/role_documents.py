@@ -49,7 +49,7 @@ class WantedRole:
         """
         if principal is not None and not _PRINCIPAL.match(principal):
             text = "is not an AWS account, or the ARN of a user or role"
-            hint = "Give the ARN of the user whose access key the connection has: arn:aws:iam::111122223333:user/jackfield."
+            hint = "Give the ARN of the user who owns the connection's access key, such as arn:aws:iam::111122223333:user/jackfield."
             raise InvalidInput("the principal is not valid", details=[Detail("/principal", text, "pattern")], hint=hint)
         role = parse_role_arn(role_arn)
         path = "/" + role_arn.partition(":role/")[2].removesuffix(role.name)

@@ -43,43 +43,49 @@ Key = str | tuple[str, str]
 Rows = Mapping[Key, Row]
 
 _KEY = "Check the Access Key ID and the Secret Access Key: "
-_CLOCK = "Set this machine's clock (NTP): AWS takes requests that are signed within 5 minutes of its own time."
+_CLOCK = "Set this machine's clock (NTP): AWS accepts only requests signed within 5 minutes of its own time."
 _DENIED = "Allow {actions} for {principal} in IAM, in the region {region}."
 _OPT_IN = " If {region} is an opt-in region, the account must enable it first."
 
-THROTTLED = Row(RateLimited, "AWS throttles this account: send fewer requests a second, or ask AWS for a higher quota.")
+THROTTLED = Row(RateLimited, "AWS throttles this account: send fewer requests per second, or ask AWS for a higher quota.")
 """Any 429 and every throttling code (botocore's own list): nothing was executed."""
 SERVER_FAULT = Row(
-    Unavailable, "AWS failed on its side. See the AWS Health Dashboard for {region}.", "AWS failed at {operation}", Sent.UNKNOWN
+    Unavailable, "The failure is on AWS's side. See the AWS Health Dashboard for {region}.", "AWS failed to run {operation}", Sent.UNKNOWN
 )
 """Any 5xx: AWS may have executed the request before it failed."""
 NOT_IMPLEMENTED = Row(
-    Rejected, "Use an endpoint that has {operation}: AWS's own, or another emulator.", "the endpoint does not implement {operation}"
+    Rejected, "Use an endpoint that implements {operation}: AWS itself, or another emulator.", "the endpoint does not implement {operation}"
 )
 """A 501: an emulator or a proxy that lacks the operation. Nothing was executed."""
 BY_STATUS: Mapping[int, Row] = {
     401: Row(Forbidden, _DENIED),
     403: Row(Forbidden, _DENIED),
     404: Row(NotFound),
-    408: Row(Unavailable, "AWS did not get the whole request in time: check the network.", repeatable=False),
+    408: Row(Unavailable, "AWS did not receive the whole request in time: check the network.", repeatable=False),
     409: Row(Conflict),
     429: THROTTLED,
 }
 """Meaning of a status with an unknown code."""
 
-_WRONG_SECRET = Row(Unauthenticated, _KEY + "they do not belong together, or one of them was cut or has a blank inside.")
+_WRONG_SECRET = Row(Unauthenticated, _KEY + "they do not belong together, or one of them is truncated or contains a space.")
 _UNKNOWN_KEY = Row(
     Unauthenticated, _KEY + "AWS does not know the key, or it is inactive. A temporary key needs its session token." + _OPT_IN
 )
 _SKEWED = Row(Unauthenticated, _CLOCK)
-_EXPIRED = Row(Unauthenticated, "The session token has expired: store new credentials, or use a role, which is renewed.", stale=True)
+_EXPIRED = Row(
+    Unauthenticated,
+    "The session token has expired: store new credentials, or use a role, whose sessions are renewed automatically.",
+    stale=True,
+)
 _UNSIGNED = Row(Unauthenticated, _KEY + "the request arrived without a complete signature; a proxy may have changed it.")
 _NO_SERVICE = Row(Unauthenticated, "The account is not signed up for this service." + _OPT_IN)
 _FORBIDDEN = Row(Forbidden, _DENIED)
-_EXPLICIT = Row(Forbidden, "A policy denies {actions} explicitly for {principal}: an Allow elsewhere does not help, the Deny must go.")
-_SCP = Row(Forbidden, "A service control policy of the AWS organisation denies {actions}: its administrators must allow it.")
-_SESSION = Row(Forbidden, "The session policy does not allow {actions}: add it to the connection's 'sessionPolicy', or leave that out.")
-_BOUNDARY = Row(Forbidden, "The permissions boundary of {principal} does not allow {actions}: add it there as well.")
+_EXPLICIT = Row(Forbidden, "A policy explicitly denies {actions} for {principal}. Remove the Deny; an Allow does not override it.")
+_SCP = Row(Forbidden, "A service control policy of the AWS organization denies {actions}: its administrators must allow it.")
+_SESSION = Row(
+    Forbidden, "The session policy does not allow {actions}: add it to the connection's 'sessionPolicy', or remove 'sessionPolicy'."
+)
+_BOUNDARY = Row(Forbidden, "The permissions boundary of {principal} does not allow {actions}: add it there too.")
 
 _DENIALS = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized")
 _REASONS = {
@@ -122,8 +128,8 @@ AWS_ROWS: Rows = {
     "PriorRequestNotComplete": THROTTLED,
     "EC2Throttled": THROTTLED,
     "SlowDown": THROTTLED,
-    "LimitExceeded": Row(QuotaExceeded, "A quota of the account is used up: free some of it, or ask AWS for more (Service Quotas)."),
-    "ServiceQuotaExceeded": Row(QuotaExceeded, "A quota of the account is used up: ask AWS for more (Service Quotas)."),
+    "LimitExceeded": Row(QuotaExceeded, "A quota of the account is used up: free some of it, or request an increase in Service Quotas."),
+    "ServiceQuotaExceeded": Row(QuotaExceeded, "A quota of the account is used up: request an increase in Service Quotas."),
     "RequestTimeout": BY_STATUS[408],
     "InternalFailure": SERVER_FAULT,
     "InternalError": SERVER_FAULT,

@@ -42,17 +42,17 @@ STS_ERRORS = AWS_ERRORS.extended(
         "AccessDenied": Row(Unauthenticated),
         ("ValidationError", "role chaining"): Row(
             InvalidConnection,
-            "Credentials of a role may assume another one for an hour at most: set 'durationSeconds' to 3600.",
+            "A role's credentials can assume another role for at most one hour: set 'durationSeconds' to 3600.",
             path=_LIFETIME,
         ),
         ("ValidationError", "DurationSeconds"): Row(
             InvalidConnection, "Lower 'durationSeconds', or raise the role's maximum session duration in IAM.", path=_LIFETIME
         ),
-        "ValidationError": Row(InvalidConnection, "STS does not take one of the connection's values: correct it.", path=""),
+        "ValidationError": Row(InvalidConnection, "STS rejects one of the connection's values: correct it.", path=""),
         "MalformedPolicyDocument": Row(
-            InvalidConnection, "Correct 'sessionPolicy': a policy document with Version and Statement, in IAM's grammar.", path=_POLICY
+            InvalidConnection, "Correct 'sessionPolicy': it must be an IAM policy document with Version and Statement.", path=_POLICY
         ),
-        "PackedPolicyTooLarge": Row(InvalidConnection, "Shorten 'sessionPolicy': name fewer actions, or use wildcards.", path=_POLICY),
+        "PackedPolicyTooLarge": Row(InvalidConnection, "Shorten 'sessionPolicy': list fewer actions, or use wildcards.", path=_POLICY),
         "RegionDisabled": Row(Unauthenticated, "Enable {region} for the account, or set the connection's 'region' to one that is enabled."),
     }
 )
@@ -65,7 +65,7 @@ def explain_sts(error: Exception, *, region: str, identity: Keys | Ambient, requ
     Without an answer, nothing counts as sent, so the call may be retried. The texts contain none of the connection's secrets.
     """
     found = STS_ERRORS.explain(error, region=region, permissions=("sts:AssumeRole",), renewable=False)
-    found = found or Unavailable("STS could not be asked")
+    found = found or Unavailable("STS could not be reached")
     if found.sent is Sent.UNKNOWN:
         found.sent = Sent.NOTHING
     if request is not None:
@@ -93,7 +93,7 @@ def _trust_hint(error: JackfieldError, request: RoleRequest) -> str:
         else "If it has a condition on sts:ExternalId, set the connection's External ID."
     )
     return (
-        f"The trust policy of {request.role_arn} must hold this statement: {statement} {condition}"
+        f"The trust policy of {request.role_arn} must contain this statement: {statement} {condition}"
         " The role must exist, and the caller's own policies must allow sts:AssumeRole on it."
     )
 

@@ -46,17 +46,17 @@ _LOGIN = "Sign in again on this machine: aws sso login, or aws login."
 _CERTIFICATE = _Fault(
     Unavailable,
     "the TLS certificate of {host} could not be verified",
-    "Where a proxy or a private endpoint has its own certificate authority, name its bundle in AWS_CA_BUNDLE; check this machine's clock.",
+    "If a proxy or a private endpoint uses its own certificate authority, set AWS_CA_BUNDLE to its bundle. Check this machine's clock too.",
     repeatable=False,
 )
 _LATE = _Fault(Unavailable, "{host} could not be reached in time", _NETWORK, ended=True)
 _HANDSHAKE = _Fault(
-    Unavailable, "{host} refused the TLS connection", "Check the endpoint's scheme and port, and any proxy between.", ended=True
+    Unavailable, "{host} refused the TLS connection", "Check the endpoint's scheme and port, and any proxy in between.", ended=True
 )
 _TUNNEL = _Fault(Unavailable, "the proxy refused to connect to {host}", "Check HTTPS_PROXY, NO_PROXY and the proxy's own log.", ended=True)
 _PROXY = _Fault(Unavailable, "the proxy could not be reached", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY.", ended=True)
 _CUT = _Fault(Unavailable, "the connection to {host} broke before AWS answered", _NETWORK, Sent.UNKNOWN, ended=True)
-_SLOW = _Fault(TimedOut, "{host} did not answer in time", "Raise 'timeoutSeconds', or look for what is slow.", Sent.UNKNOWN, ended=True)
+_SLOW = _Fault(TimedOut, "{host} did not answer in time", "Raise 'timeoutSeconds', or find out what is slow.", Sent.UNKNOWN, ended=True)
 _GARBLED = _Fault(
     Unavailable,
     "AWS's answer could not be read",
@@ -66,7 +66,7 @@ _GARBLED = _Fault(
 )
 _UNSENDABLE = _Fault(
     InvalidConnection, "the request could not be built: a key or an endpoint contains characters that HTTP does not allow",
-    "Store the Access Key ID, the session token and the endpoint again, without line breaks or blanks inside.",
+    "Store the Access Key ID, the session token and the endpoint again, without line breaks or spaces.",
 )  # fmt: skip
 _NO_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """Characters not allowed in a header line (RFC 9110 §5.5); http.client reports them only once the request counts as begun."""
@@ -77,12 +77,12 @@ _SIGNED_OUT = _Fault(Unauthenticated, "this machine's AWS sign-in has ended", _L
 _BAD_CONFIG = _Fault(InvalidConnection, "this machine's AWS configuration cannot be used", _CONFIG, path="")
 _BAD_IDENTITY = _Fault(
     InvalidConnection,
-    "this machine's AWS identity is set up wrongly: its role or web identity cannot be used",
-    "Check AWS_WEB_IDENTITY_TOKEN_FILE (the file must be readable and hold a token), AWS_ROLE_ARN and AWS_ROLE_SESSION_NAME (2 to 64 "
+    "this machine's AWS identity is misconfigured: its role or web identity cannot be used",
+    "Check AWS_WEB_IDENTITY_TOKEN_FILE (the file must be readable and contain a token), AWS_ROLE_ARN and AWS_ROLE_SESSION_NAME (2 to 64 "
     "characters), or the role of the profile in ~/.aws/config.",
     path="",
 )
-_BUG = _Fault(Internal, "the connector asked AWS for something that its API does not have")
+_BUG = _Fault(Internal, "the connector called an operation that the AWS API does not have")
 
 _FAULTS: Mapping[str, _Fault] = {
     "EndpointConnectionError": _Fault(Unavailable, "{host} could not be reached", _NETWORK),
@@ -115,10 +115,10 @@ _FAULTS: Mapping[str, _Fault] = {
     "InvalidRetryConfigurationError": _BAD_CONFIG,
     "InvalidRegionError": _Fault(InvalidInput, "the AWS region is not valid", "Use a region such as eu-west-1.", path="/awsRegion"),
     "NoRegionError": _Fault(
-        InvalidConnection, "no AWS region is given", "Set 'region' in the connection, or give one with the call.", path="/region"
+        InvalidConnection, "no AWS region is given", "Set 'region' in the connection, or 'awsRegion' in the call.", path="/region"
     ),
-    "BaseEndpointResolverError": _Fault(InvalidConnection, "AWS has no endpoint of this service there", _NETWORK, path="/region"),
-    "EndpointProviderError": _Fault(InvalidConnection, "AWS has no endpoint of this service there", _NETWORK, path="/region"),
+    "BaseEndpointResolverError": _Fault(InvalidConnection, "AWS has no endpoint for this service in that region", _NETWORK, path="/region"),
+    "EndpointProviderError": _Fault(InvalidConnection, "AWS has no endpoint for this service in that region", _NETWORK, path="/region"),
 }
 """By class name, nearest ancestor first: naming the classes would import botocore. botocore's own texts are never repeated, since they
 quote header lines (keys, tokens) and values."""

@@ -139,7 +139,7 @@ def test_a_denial_without_a_name_asks_for_what_the_action_needs() -> None:
         ("because no identity-based policy allows the ses:SendEmail action", "Allow ses:SendEmail"),
         ("because no session policy allows the ses:SendEmail action", "sessionPolicy"),
         ("because no permissions boundary allows the ses:SendEmail action", "permissions boundary"),
-        ("with an explicit deny in an identity-based policy", "denies ses:SendEmail on arn:aws:ses:eu-west-1:1:identity/x explicitly"),
+        ("with an explicit deny in an identity-based policy", "explicitly denies ses:SendEmail on arn:aws:ses:eu-west-1:1:identity/x"),
         ("with an explicit deny in a service control policy", "service control policy"),
     ],
 )

@@ -74,9 +74,9 @@ def test_secrets(host: pytest.MonkeyPatch, kind: str, reference: Any, expected: 
         (MANAGER, "acme/none", "AWS has no secret 'acme/none'"),
         (MANAGER, {"secretId": "acme/ses", "region": "eu-north-1"}, "AWS has no secret 'acme/ses'"),
         (STORE, "/none", "AWS has no secret '/none'"),
-        (MANAGER, {"secretId": "acme/ses", "key": "none"}, "not a JSON object with a text 'none'"),
-        (MANAGER, {"secretId": "acme/ses", "key": "port"}, "not a JSON object with a text 'port'"),
-        (STORE, {"name": "/acme/key", "key": "x"}, "not a JSON object with a text 'x'"),
+        (MANAGER, {"secretId": "acme/ses", "key": "none"}, "not a JSON object with a string 'none'"),
+        (MANAGER, {"secretId": "acme/ses", "key": "port"}, "not a JSON object with a string 'port'"),
+        (STORE, {"name": "/acme/key", "key": "x"}, "not a JSON object with a string 'x'"),
         (MANAGER, {"secretId": "acme/ses", "versionStage": "NONE"}, "AWS has no secret 'acme/ses'"),
     ],
 )
@@ -104,11 +104,11 @@ def test_other_kinds_are_not_ours() -> None:
 def test_a_machine_that_cannot(host: pytest.MonkeyPatch) -> None:
     """No identity, no region, nobody at the endpoint: each is a sentence of its own."""
     host.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(ValueError, match="AWS could not be asked for 'acme/ses': EndpointConnectionError"):
+    with pytest.raises(ValueError, match="AWS could not be reached for 'acme/ses': EndpointConnectionError"):
         resolve_secret(MANAGER, "acme/ses")
     host.delenv("AWS_REGION")
     jackfield_aws.sessions._shared.cache_clear()
-    with pytest.raises(ValueError, match="no region is named"):
+    with pytest.raises(ValueError, match="no AWS region is set"):
         resolve_secret(MANAGER, "acme/ses")
     host.delenv("AWS_ACCESS_KEY_ID")
     jackfield_aws.sessions._shared.cache_clear()

@@ -165,7 +165,7 @@ QUOTED = f"1 validation error: Value '{EXTERNAL_ID}' at 'externalId'"
 @pytest.mark.parametrize(
     ("refusal", "message", "status", "code", "path", "hint"),
     [
-        ("MalformedPolicyDocument", "No.", 400, "invalid_connection", "/sessionPolicy", "grammar"),
+        ("MalformedPolicyDocument", "No.", 400, "invalid_connection", "/sessionPolicy", "IAM policy document"),
         ("PackedPolicyTooLarge", "No.", 400, "invalid_connection", "/sessionPolicy", "Shorten"),
         ("RegionDisabledException", "No.", 403, "unauthenticated", None, "eu-west-1"),
         ("SignatureDoesNotMatch", SKEWED, 403, "unauthenticated", None, "clock"),

@@ -46,5 +46,5 @@ def test_session_policy_text_ends_at_the_limit_of_sts() -> None:
     empty = len(session_policy_text({"x": ""}))
     assert len(session_policy_text({"x": "a" * (2048 - empty)})) == 2048
     assert json.loads(session_policy_text({"x": "ä"})) == {"x": "ä"}
-    with pytest.raises(InvalidConnection, match="2049 characters; STS takes 2048"):
+    with pytest.raises(InvalidConnection, match="2049 characters; STS accepts at most 2048"):
         session_policy_text({"x": "a" * (2049 - empty)})

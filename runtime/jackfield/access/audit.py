@@ -125,8 +125,8 @@ class Audit:
         try:
             transaction.change(_INSERT, {**place, **columns, "entry": entry, "digest": digest})
         except UniqueViolation:
-            text = f"the audit log of '{self._workspace}' was altered in the database: entry {rows[0].sequence:,} is there already"
-            raise Unavailable(text, hint="Run 'jackfield audit verify', and find out who writes to the database.") from None
+            text = f"the audit log of '{self._workspace}' was altered in the database: entry {rows[0].sequence:,} exists already"
+            raise Unavailable(text, hint="Run 'jackfield audit verify', and find out who else writes to the database.") from None
         transaction.change(_SET_HEAD, {**place, "digest": digest})
 
     def record(self, event: str, target: str, details: Mapping[str, Any] | None = None) -> None:
@@ -213,7 +213,7 @@ def _fault(row: Row, sequence: int, before: str, heads: Iterable[tuple[int, str]
     if row.sequence != sequence:
         return f"entry {sequence:,} is missing, or entry {row.sequence:,} was inserted"
     if row.digest != _chained(before, row.entry):
-        return f"entry {sequence:,} was changed, or the one before it: its digest does not fit"
+        return f"entry {sequence:,} was changed, or the one before it: its digest does not match"
     if any(head[0] == sequence and head[1] != row.digest for head in heads):
         return f"entry {sequence:,} has another digest than its head: the log was rewritten"
     damage = _read(row).damage
@@ -257,5 +257,5 @@ def _read_head(text: str) -> tuple[int, str]:
     sequence, _, digest = text.partition(":")
     if sequence.isascii() and sequence.isdigit() and len(sequence) <= 15 and len(digest) == len(_FIRST):
         return int(sequence), digest
-    fault = Detail("/head", "must be 'sequence:digest', as a verification prints it", "pattern")
+    fault = Detail("/head", "must be 'sequence:digest', as printed by 'jackfield audit verify'", "pattern")
     raise InvalidInvocation("the known head is not valid", details=[fault])

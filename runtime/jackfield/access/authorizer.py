@@ -139,7 +139,7 @@ class Authorizer:
         others = Authorizer(self.workspace, None, None)
         source = "token" if any(others.sees_connection(name, kind, manifests) for kind, manifests in known) else "workspace"
         what = "an inline connection" if name == INLINE else f"the connection '{name[:100]}'"
-        raise _refused(f"the rules of the {source} forbid the use of {what}")
+        raise _refused(f"the rules of the {source} forbid using {what}")
 
     def require_rename(self, old: str, new: str, kind: str, manifests: Iterable[Manifest]) -> None:
         """Refuse a new name that would allow more than the old name.
@@ -150,7 +150,7 @@ class Authorizer:
             for action in manifest.actions.values():
                 widened = self.permits(manifest, action, new) and not self.permits(manifest, action, old)
                 if widened and _serves(manifest, action, kind):
-                    raise _refused(f"the rules would allow more over '{new}' than over '{old}'")
+                    raise _refused(f"the rules allow more with the name '{new}' than with '{old}'")
 
     def sees_entry(self, manifest: Manifest | None, connector: str, action: str, effect: str | None, connection: str | None) -> bool:
         """Return whether the token's rules would allow the call of a journal entry, regardless of its caller.

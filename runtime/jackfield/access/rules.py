@@ -85,14 +85,14 @@ def _term(text: str) -> Fits:
 def _kind(kind: str, value: str) -> Fits:
     if kind == "effect":
         if value not in _EFFECTS:
-            raise PatternError(f"there is no effect '{value[:80]}'{did_you_mean(value, _EFFECTS)}")
+            raise PatternError(f"'{value[:80]}' is not an effect{did_you_mean(value, _EFFECTS)}")
         return lambda request: request.effect == value
     if kind == "connection":
         if value != INLINE and not _CONNECTION.match(value):
             raise PatternError(f"'{value[:80]}' is not a connection's name")
         fits = _glob(value)
         return lambda request: request.connection is not None and fits(request.connection)
-    raise PatternError(f"'{kind[:80]}:' begins no term{did_you_mean(kind, _KINDS)}")
+    raise PatternError(f"'{kind[:80]}:' is not a kind of term{did_you_mean(kind, _KINDS)}")
 
 
 def _glob(text: str) -> Callable[[str], bool]:
@@ -110,7 +110,7 @@ Source = Literal["scope", "workspace", "token", "default"]
 """Origin of the deciding rule; ``default`` if no rule was needed."""
 SCOPES: tuple[Scope, ...] = ("read", "invoke", "manage")
 _MOST = 1000
-_FORMS = "Write connector/action, connection:NAME or effect:write, with * for any characters; & between terms that must all fit."
+_FORMS = "Write connector/action, connection:NAME or effect:write, with * for any characters; join terms that must all match with &."
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ class Decision:
         return NotAllowed(f"not allowed: {sentence}", hint=NextStep("rules", command=where))
 
 
-_FREE = Decision(True, "nothing forbids it: neither the workspace nor the token has rules", "default")
+_FREE = Decision(True, "allowed: neither the workspace nor the token has rules", "default")
 
 
 def may(scope: Scope, needed: Scope) -> bool:
@@ -217,7 +217,7 @@ def decide(workspace: Rules, token: Rules | None, scope: Scope | None, request: 
     ``token`` and ``scope`` are None for the operator's own calls by library and command line; the workspace's rules bind those too.
     """
     if scope is not None and not may(scope, "invoke"):
-        return Decision(False, f"the token's scope '{scope}' may see things and run none", "scope")
+        return Decision(False, f"the token's scope '{scope}' does not allow running actions", "scope")
     if not workspace and not token:
         return _FREE
     layers: list[tuple[Source, Rules]] = [("workspace", workspace), ("token", token or Rules())]
@@ -239,12 +239,12 @@ def _allowed(layers: list[tuple[Source, Rules]], request: Request, trail: list[S
         found = _first(source, "allow", rules.allow, request, trail)
         if found is None:
             patterns = ", ".join(f"'{text}'" for text in rules.allow[:10]) + (", …" if len(rules.allow) > 10 else "")
-            sentence = f"no allow pattern of the {source} fits {request}: it has {patterns}"
+            sentence = f"no allow pattern of the {source} matches {request}: it has {patterns}"
             return Decision(False, sentence, source, tuple(trail), _brief(source, request))
         last = source, found
     if last is None:
-        return Decision(True, f"no block pattern fits {request}, and there are no allow patterns", "default", tuple(trail))
-    sentence = f"the {last[0]}'s allow pattern '{last[1].text}' fits {request}"
+        return Decision(True, f"no block pattern matches {request}, and there are no allow patterns", "default", tuple(trail))
+    sentence = f"the {last[0]}'s allow pattern '{last[1].text}' matches {request}"
     return Decision(True, sentence, last[0], tuple(trail), f"the rules of the {last[0]} allow {request}")
 
 

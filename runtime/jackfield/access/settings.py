@@ -105,7 +105,7 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
                 yield Detail("/retentionDays", f"must be a whole number of days from 1 to {_LONGEST}", "maximum")
         elif member not in _MEMBERS.values():
             tail = did_you_mean(member, ["rules", *_MEMBERS.values()])
-            yield Detail(f"/{member}", f"there is no setting '{member[:80]}'{tail}", "enum")
+            yield Detail(f"/{member}", f"unknown setting '{member[:80]}'{tail}", "enum")
         elif member == "allowReferences" and isinstance(value, list):
             yield from _reference_faults(value)
         elif not isinstance(value, bool):

@@ -269,7 +269,7 @@ class Tokens:
         with database.read(flush=False) as transaction:
             row = transaction.find(_BY_DIGEST, {"digest": wanted})
         if row is None or not hmac.compare_digest(row.digest, wanted):
-            _LOG.warning("a token was refused: there is no such token")
+            _LOG.warning("a token was refused: it does not exist")
             return None
         token, now = read_token(row), clock.time()
         if token.unreadable:
@@ -289,7 +289,7 @@ class Tokens:
     def _found(self, transaction: Transaction, identifier: str) -> Token:
         row = transaction.find(_FIND, {"workspace": self._workspace, "id": identifier})
         if row is None:
-            raise UnknownToken(f"there is no token '{identifier[:80]}'", hint="'jackfield tokens list' shows the tokens and their ids.")
+            raise UnknownToken(f"no token has the id '{identifier[:80]}'", hint="'jackfield tokens list' shows the tokens and their ids.")
         return read_token(row)
 
 
@@ -301,7 +301,7 @@ def _note_use(database: Database, token: Token, now: float) -> None:
     try:
         database.record(lambda transaction: transaction.change(_NOTE_USE, values))
     except Unavailable as fault:  # a read-only database must not lock readers out
-        _LOG.warning("the use of the token %s could not be noted: %s", token.id, fault.message)
+        _LOG.warning("the last use of the token %s could not be recorded: %s", token.id, fault.message)
 
 
 def _reason(token: Token, now: float) -> str | None:
@@ -320,7 +320,7 @@ def _checked(scope: str, name: str, expires_at: float | None, now: float) -> Sco
     if len(name) > _LONGEST_NAME or not all(letter.isprintable() for letter in name):
         faults.append(Detail("/name", f"must have at most {_LONGEST_NAME} printable characters", "maxLength"))
     if expires_at is not None and expires_at <= now:
-        faults.append(Detail("/expires", "lies in the past", "minimum"))
+        faults.append(Detail("/expires", "is in the past", "minimum"))
     if faults or found is None:
         count = "1 member of the token is" if len(faults) == 1 else f"{len(faults)} members of the token are"
         raise InvalidInvocation(f"{count} not valid", details=faults)

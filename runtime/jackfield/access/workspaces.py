@@ -28,7 +28,7 @@ _CACHED_FOR = 5.0
 """Seconds for which a process may use settings that another process has changed."""
 _MOST_CACHED = 1000
 _TRIES = 100
-_HINT = "'jackfield workspaces list' shows them; 'jackfield workspaces create' makes one."
+_HINT = "'jackfield workspaces list' shows the workspaces; 'jackfield workspaces create' creates one."
 
 
 class UnknownWorkspace(InvalidInvocation):
@@ -86,13 +86,13 @@ class Workspaces:
         """
         check_name(name, "/name")
         if not _OWN.search(name):  # as with connections: a name of punctuation only cannot be a folder or an address
-            raise _invalid(name, "/name", "must have a letter or a digit", "Choose another name.")
+            raise _invalid(name, "/name", "must contain a letter or a digit", "Choose another name.")
         made = Workspace(name, self._clock.time(), changed_settings(Settings(), changes or {}))
         with self._database.write() as transaction:
             values = {"name": name, "now": made.created_at, "settings": json.dumps(made.settings.to_json())}
             statement = "INSERT INTO workspaces (name, created_at, settings) VALUES (:name, :now, :settings) ON CONFLICT DO NOTHING"
             if name == DEFAULT or not transaction.change(statement, values):
-                raise WorkspaceExists(f"there is a workspace '{name}' already", hint="Choose another name; 'workspaces set' changes it.")
+                raise WorkspaceExists(f"the workspace '{name}' exists already", hint="Choose another name; 'workspaces set' changes it.")
             self._vault.hmac(name, b"")
             self._audit(name).append(transaction, "workspace.created", f"workspace:{name}", {"settings": made.settings.to_json()})
         self._keep(name, made.settings)
@@ -135,7 +135,7 @@ class Workspaces:
         if cached is None or self._clock.monotonic() >= cached[1]:
             return self.find(name).settings
         if cached[0] is None:
-            raise UnknownWorkspace(f"there is no workspace '{name[:100]}'", hint=_HINT)
+            raise UnknownWorkspace(f"no workspace is named '{name[:100]}'", hint=_HINT)
         return cached[0]
 
     def set(self, name: str, changes: Mapping[str, Any]) -> Workspace:
@@ -149,7 +149,7 @@ class Workspaces:
         for _ in range(_TRIES):
             if self._try_to_set(name, changes):
                 return self.find(name)
-        raise InvalidInvocation(f"the workspace '{name}' is changed by others all the time", hint="Try again.")
+        raise InvalidInvocation(f"the workspace '{name}' is being changed by too many others at once", hint="Try again.")
 
     def _try_to_set(self, name: str, changes: Mapping[str, Any]) -> bool:
         """Change settings; return False if another process changed them meanwhile."""
@@ -184,7 +184,7 @@ def check_name(name: str, path: str = "") -> None:
     """
     if not NAME.match(name):
         reason = "must be 1 to 100 letters, digits, dots, underscores or hyphens"
-        raise _invalid(name, path, reason, "Name one that 'jackfield workspaces list' shows.")
+        raise _invalid(name, path, reason, "'jackfield workspaces list' shows the names.")
 
 
 def _invalid(name: str, path: str, reason: str, hint: str) -> InvalidInvocation:
@@ -206,7 +206,7 @@ def _unknown(database: Database, name: str) -> UnknownWorkspace:
     with database.read(flush=False) as transaction:
         names = [row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name LIMIT 1000")]
     tail = did_you_mean(name, [*names, DEFAULT])
-    return UnknownWorkspace(f"there is no workspace '{name[:100]}'{tail}", hint=_HINT)
+    return UnknownWorkspace(f"no workspace is named '{name[:100]}'{tail}", hint=_HINT)
 
 
 def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

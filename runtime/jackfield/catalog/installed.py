@@ -24,7 +24,7 @@ _GROUP = "jackfield.connectors"
 _WHOLE = ""
 """Key of a failure that concerns the whole connector; the others are keys of actions."""
 _REINSTALL = "Reinstall or upgrade the connector's package, or report it to its author."
-_REGENERATE = "In an editable install, write connector.json anew from the code (jackfield.connector.describe). " + _REINSTALL
+_REGENERATE = "In an editable install, generate connector.json from the code again (jackfield.connector.describe). " + _REINSTALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class Catalog:
             owners = " and ".join(point.distribution for point in points)
             raise _broken(
                 f"the connector '{key}' is declared twice, by {owners}: neither is used, since either could be an impostor",
-                f"Uninstall the one that you do not trust: pip uninstall {points[-1].distribution}, for instance.",
+                f"Uninstall the one that you do not trust, for example: pip uninstall {points[-1].distribution}.",
             )
         try:
             manifest = Manifest.from_json(json.loads(_manifest_text(points[0])))
@@ -252,8 +252,8 @@ def _check_version(manifest: Manifest, version: str) -> None:
         ) from None
     if not fits:
         raise UnknownConnector(
-            f"no version of '{manifest.key}' fits '{version[:80]}'; installed is {manifest.version}",
-            hint="Install a version that fits, or widen connectorVersion.",
+            f"no installed version of '{manifest.key}' matches '{version[:80]}'; version {manifest.version} is installed",
+            hint="Install a matching version, or widen connectorVersion.",
         )
 
 

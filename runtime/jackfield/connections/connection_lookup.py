@@ -152,9 +152,9 @@ class Connections:
         tail = did_you_mean(name, [item for item, kind in known if sees is None or sees(item, kind)])
         off = next((item.text for item in self.disabled if sees is None and name in item.names), None)
         if off is not None:
-            return UnknownConnection(f"there is no connection '{name[:100]}': {off}", hint=NextStep("connections"))
-        broken = f"Not all can be used: {'; '.join(self.problems[:3])}." if self.problems and sees is None else ""
-        return UnknownConnection(f"there is no connection '{name[:100]}'{tail}", hint=NextStep("connections", more=broken))
+            return UnknownConnection(f"no connection is named '{name[:100]}': {off}", hint=NextStep("connections"))
+        broken = f"Some connections cannot be used: {'; '.join(self.problems[:3])}." if self.problems and sees is None else ""
+        return UnknownConnection(f"no connection is named '{name[:100]}'{tail}", hint=NextStep("connections", more=broken))
 
     def _stored_names(self) -> list[tuple[str, str]]:
         store = self.store

@@ -154,9 +154,9 @@ def _documents(row: Row) -> tuple[dict[str, Any], dict[str, Any] | None]:
     document = parsed(row.public_values)
     sealed, last_test = document["sealed"], parsed(row.last_test) if row.last_test is not None else None
     if not isinstance(document["values"], dict) or not isinstance(sealed, list) or not all(isinstance(path, str) for path in sealed):
-        raise TypeError("the values are of another shape")
+        raise TypeError("the values have an unexpected structure")
     if last_test is not None and not isinstance(last_test["steps"], list):
-        raise TypeError("the last test is of another shape")
+        raise TypeError("the last test has an unexpected structure")
     return {**document, "origin": document["origin"]}, last_test
 
 
@@ -181,8 +181,12 @@ class Draft:
         parts = parted(self.schema, self.values)
         size = len(json.dumps(parts.public)) + sum(map(len, parts.secrets.values()))
         if size > LARGEST:
-            text = f"the values have {size:,} bytes as JSON; a connection may have {LARGEST:,}"
-            raise InvalidConnection("the connection is too large", details=[Detail("", text)], hint='Refer to large values: {"$file": …}.')
+            text = f"the values take {size:,} bytes as JSON; the maximum is {LARGEST:,}"
+            raise InvalidConnection(
+                "the connection is too large",
+                details=[Detail("", text)],
+                hint=('Put large values into files and refer to them: {"$file": …}.'),
+            )
         return parts
 
     def document(self, parts: Parts) -> str:

@@ -33,7 +33,7 @@ def _nothing(_transaction: Transaction) -> None:
     """Add no statement."""
 
 
-_RESTORE = "Remove it and add it again, or restore a backup; and find out who writes to the database."
+_RESTORE = "Remove it and add it again, or restore a backup. Then find out who else writes to the database."
 _CACHED = 2000
 """Number of most recently used connections whose values are cached in memory."""
 _BY_NAME = "WHERE workspace = :workspace AND name = :name"
@@ -308,7 +308,7 @@ class ConnectionTable:
             try:
                 opened[field] = opened_secret(self._vault(), self.workspace, stored, field, sealed[field])
             except (SealBroken, KeyError):
-                text = "the sealed value, or one that it is bound to (name, type, origin, endpoint, …), was changed in the database"
+                text = "the sealed value, or a value that it is bound to (name, type, origin, endpoint, …), was changed in the database"
                 raise _unopened(stored.name, [Detail(field, text)]) from None
         try:
             check_seal(self._vault(), self.workspace, stored)
@@ -328,7 +328,7 @@ class ConnectionTable:
 
 def _unopened(name: str, details: list[Detail]) -> InvalidConnection:
     return InvalidConnection(
-        f"a secret of the connection '{name}' cannot be opened",
+        f"a secret of the connection '{name}' cannot be decrypted",
         details=details,
         hint=_RESTORE,
     )
@@ -336,7 +336,7 @@ def _unopened(name: str, details: list[Detail]) -> InvalidConnection:
 
 def _altered(name: str) -> InvalidConnection:
     return InvalidConnection(
-        f"the connection '{name}' cannot be opened: its values in the database are not those that were stored",
+        f"the connection '{name}' cannot be opened: its values in the database were changed",
         hint=_RESTORE,
     )
 
@@ -353,8 +353,10 @@ def _check_name(name: str) -> None:
 
 def taken(name: str) -> NameTaken:
     """Return the error for a name that is taken."""
-    fault = Detail("/name", f"the workspace has a connection '{name}'")
-    return NameTaken(f"there is a connection '{name}'", details=[fault], hint="Choose another name, or replace that one.")
+    fault = Detail("/name", f"the workspace already has a connection '{name}'")
+    return NameTaken(
+        f"the connection '{name}' exists already", details=[fault], hint=("Choose another name, or replace the existing connection.")
+    )
 
 
 def damaged(name: str) -> InvalidConnection:
@@ -366,14 +368,14 @@ def damaged(name: str) -> InvalidConnection:
 
 
 def _gone(name: str) -> UnknownConnection:
-    return UnknownConnection(f"there is no stored connection '{name[:100]}'", hint=NextStep("connections"))
+    return UnknownConnection(f"no stored connection is named '{name[:100]}'", hint=NextStep("connections"))
 
 
 def conflict(name: str) -> VersionConflict:
     """Return the error for a connection whose version has changed."""
-    fault = Detail("/version", "is not the version that the connection has by now")
+    fault = Detail("/version", "is not the connection's current version")
     return VersionConflict(
-        f"the connection '{name}' was changed meanwhile", details=[fault], hint="Look at it again, then repeat your change."
+        f"the connection '{name}' was changed in the meantime", details=[fault], hint="Reload it, then repeat your change."
     )
 
 

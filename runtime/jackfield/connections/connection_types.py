@@ -83,9 +83,9 @@ class Kinds:
 
     def _unknown(self, name: str, meant: list[str]) -> InvalidConnection:
         names = [kind.full_name for kind in self.all()]
-        hint = f"There are {', '.join(names[:20])}." if names else NextStep("connectors")
+        hint = f"Known types: {', '.join(names[:20])}." if names else NextStep("connectors")
         if meant:
-            text = f"'{name[:80]}' may mean {' or '.join(meant)}"
+            text = f"'{name[:80]}' is ambiguous: {' or '.join(meant)}"
             return InvalidConnection(text, details=[Detail("/type", text, "enum")], hint=hint)
         text = f"no installed connector has the connection type '{name[:80]}'" + did_you_mean(name, names)
         return UnknownType(text, details=[Detail("/type", text, "enum")], hint=hint)

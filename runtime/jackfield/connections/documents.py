@@ -89,7 +89,7 @@ def _read(text: str, is_json: bool, line: int = 0, before: int = 0) -> Iterator[
 
         found = yaml_documents(text, line, before)
     for document, repeats in found:
-        size = _size(document, before, "has" if is_json else "unfolds to")
+        size = _size(document, before, "has" if is_json else "expands to")
         faults = list(_without_repeated(document)) if repeats else []
         more = [DocumentError(f"{len(faults) - _MAX_FAULTS:,} more of its entries occur twice")] if len(faults) > _MAX_FAULTS else []
         yield document, size, [*faults[:_MAX_FAULTS], *more]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Source = str | os.PathLike[str] | Mapping[str, Any]
 """Source of connections: a file, the files of a folder, an environment variable (``$NAME``) or a mapping."""
 
-_IN_CODE = "given in code"
+IN_CODE = "given in code"
 _SUFFIXES = (".yaml", ".yml", ".json")
 _VARIABLES = {"$VCAP_SERVICES": "vcap"}
 """Environment variables whose format is known by convention."""
@@ -86,7 +86,7 @@ def read_foreign(
 
 def _read(source: Source, environment: Mapping[str, str]) -> Iterator[NamedConnection | Document | str]:
     if isinstance(source, Mapping):
-        yield from connections_of(source, _IN_CODE, ".") if _is_own(source) else [_foreign(source, _IN_CODE, _IN_CODE, ".")]
+        yield from connections_of(source, IN_CODE, ".") if _is_own(source) else [_foreign(source, IN_CODE, IN_CODE, ".")]
         return
     path = os.path.expanduser(os.fspath(source))
     if path.startswith("$"):
@@ -154,7 +154,7 @@ def connections_of(document: object, source: str, folder: str) -> Iterator[Named
     if not isinstance(document, Mapping):
         yield f"{source}: {_EXPECTED}"
         return
-    entries = document.get("connections", document if source == _IN_CODE else None)
+    entries = document.get("connections", document if source == IN_CODE else None)
     if not isinstance(entries, Mapping):
         yield f"{source}: {_EXPECTED}"
         return

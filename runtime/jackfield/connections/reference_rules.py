@@ -53,9 +53,9 @@ def _is_file(path: str) -> bool:
 Allowed = bool | tuple[str, ...]
 """Workspace setting: no references, all but jackfield's own, or those that match a pattern."""
 
-_OWN = "is jackfield's own, which no connection made over HTTP or MCP may read"
-_CREDENTIAL = "is a credential of the process that runs jackfield: only a pattern that begins with its name allows it"
-_READS_HOST = "a secret reference reads the host, which this connection may not"
+_OWN = "is jackfield's own; connections created over HTTP or MCP cannot read it"
+_CREDENTIAL = "is a credential of the jackfield process; only a pattern that begins with its name allows reading it"
+_READS_HOST = "a secret reference reads the host, which this connection is not allowed to do"
 _KEY_FILE = "master.key"
 _TRIES = 3
 """Attempts to resolve a path: on Linux it fails if a link is replaced by a file meanwhile."""
@@ -115,13 +115,13 @@ class ReferenceRules:
             if any(_is_same_file(path, found) and not self._names_file(_real("", path), place) for path in files_in(place)):
                 return f"the file {_CREDENTIAL}"
         if found.st_nlink > 1:
-            return "the file has several names (hard links): a connection made over HTTP or MCP reads only files with one"
+            return "the file has several names (hard links); connections created over HTTP or MCP can read only files with one"
         return None
 
     def _unfitting(self, kind: str, text: str) -> str | None:
         if self.allowed is True or (self.allowed and any(_fits(kind, text, pattern) for pattern in self.allowed)):
             return None
-        return f"no pattern of the workspace's setting 'allowReferences' fits this '{kind[:40]}'"
+        return f"no pattern in the workspace's setting 'allowReferences' matches this '{kind[:40]}'"
 
     def _names_credentials(self, text: str) -> bool:
         return any(names_credentials(pattern) and _fits("$env", text, pattern) for pattern in self._patterns)

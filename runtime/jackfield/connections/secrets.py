@@ -242,7 +242,7 @@ class Secrets:
             raise InvalidConnection(
                 f"{count} of the connection cannot be read",
                 details=faults,
-                hint="Make the environment variable, the file or the secret readable for the process that runs jackfield.",
+                hint="Make the environment variable, file or secret readable for the jackfield process.",
             )
         return resolved
 

@@ -23,12 +23,12 @@ _LARGEST = 1024 * 1024
 _REDIRECTS = 2
 """Maximum number of redirects; a standby node redirects clients to the active one (Vault documentation, High availability)."""
 _MEMBERS = {"path", "field", "mount", "version"}
-_SHAPE = '\'$vault\' takes {"path": …, "field": …}, and "mount" (secret) and "version" (the newest) where they differ'
+_SHAPE = '\'$vault\' takes {"path": …, "field": …} and optionally "mount" (default: secret) and "version" (default: the newest)'
 _STATUSES = {
-    400: "Vault does not understand the request: is the path right?",
-    403: "Vault refuses the token, or it may not read the path",
-    404: "there is no such secret in Vault",
-    429: "Vault is busy",
+    400: "Vault rejects the request: check the path",
+    403: "Vault rejects the token, or the token is not allowed to read the path",
+    404: "the secret does not exist in Vault",
+    429: "Vault is rate limiting requests",
     503: "Vault is sealed or in maintenance",
 }
 
@@ -54,7 +54,7 @@ def read_vault(target: object, environment: Mapping[str, str]) -> str:
     wanted, field = _wanted(target)
     found = _fields(wanted, environment).get(field)
     if not isinstance(found, str) or not found:
-        raise ValueError(f"the secret has no text in its field '{field[:80]}'")
+        raise ValueError(f"the secret has no string in its field '{field[:80]}'")
     return found
 
 
@@ -108,7 +108,7 @@ def _token(environment: Mapping[str, str]) -> str:
     if not token:
         raise ValueError("neither VAULT_TOKEN nor VAULT_TOKEN_FILE is set")
     if not token.isascii() or not token.isprintable():
-        raise ValueError("the Vault token is not a token")
+        raise ValueError("the Vault token is malformed")
     return token
 
 
@@ -128,14 +128,14 @@ def _answer(url: str, headers: Mapping[str, str], environment: Mapping[str, str]
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise ValueError("Vault's answer is not JSON: is VAULT_ADDR right?") from None
+        raise ValueError("Vault's response is not JSON: check VAULT_ADDR") from None
 
 
 def _next(url: str, location: str | None) -> str:
     """Return the URL to which a standby node redirects; refuse one from TLS to plain text, which would expose the token."""
     found = urljoin(url, location or "")
     if not location or (urlsplit(url).scheme, urlsplit(found).scheme) not in {("http", "http"), ("http", "https"), ("https", "https")}:
-        raise ValueError("Vault redirects to a place that is not safe to follow")
+        raise ValueError("Vault redirects to an address that is not safe to follow")
     return found
 
 

@@ -92,7 +92,7 @@ class _Outline:
     def alias(self, event: Any) -> None:
         self.node()
         if any(item.anchor == event.anchor for item in self.open):
-            raise DocumentError(f"the alias '*{event.anchor[:80]}' refers to what it stands in, {_at(event.start_mark, self.line)}")
+            raise DocumentError(f"the alias '*{event.anchor[:80]}' refers to its own container, {_at(event.start_mark, self.line)}")
 
     def node(self) -> None:
         """Count a node unless it is a key."""
@@ -145,7 +145,7 @@ class _Loader(_BASE):  # type: ignore[misc]
         self._keys(node)  # a merged mapping may be flattened before it is built; by then its own keys may include those that it merges
         super().flatten_mapping(node)
         if len(node.value) > MAX_VALUES:  # nested merges expand while they are read
-            raise DocumentError(f"it unfolds to more than {MAX_VALUES:,} values (merges)")
+            raise DocumentError(f"it expands to more than {MAX_VALUES:,} values (merges)")
 
     def _keys(self, node: Any) -> dict[str, str]:
         """Turn the mapping's keys into text; return the duplicate ones, each with the place of the second occurrence."""

@@ -143,7 +143,7 @@ class Connector:
         self.description = description
         self.connections = {kind.key: kind for kind in connections}
         if len(self.connections) < len(connections):
-            raise DeclarationError(f"connector '{key}' lists two connection types of one key")
+            raise DeclarationError(f"connector '{key}' lists two connection types with the same key")
         self.explain = explain
         self.about: dict[str, Any] = {
             "icon": icon, "categories": list(categories), "documentationUrl": documentation_url, "license": license,
@@ -313,7 +313,7 @@ def _by_action(modules: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 def _check_repeats(key: str, effect: Effect, output: type[Output], by: IdempotentBy | None, repeat_ok: Sequence[RepeatOk]) -> None:
     if (by is not None or repeat_ok) and effect != "idempotent":
-        raise DeclarationError(f"action '{key}': idempotent_by and repeat_ok go with the effect idempotent, not {effect}")
+        raise DeclarationError(f"action '{key}': idempotent_by and repeat_ok need the effect idempotent, not {effect}")
     if by not in (None, *typing.get_args(IdempotentBy)):
         raise DeclarationError(f"action '{key}': idempotent_by must be {' or '.join(typing.get_args(IdempotentBy))}")
     unknown = sorted({*repeat_ok} - {*typing.get_args(RepeatOk)})
@@ -321,7 +321,7 @@ def _check_repeats(key: str, effect: Effect, output: type[Output], by: Idempoten
         raise DeclarationError(f"action '{key}': repeat_ok must be of {', '.join(typing.get_args(RepeatOk))}, not '{unknown[0]}'")
     needed = [name for name, field in output.model_fields.items() if field.is_required()] if repeat_ok else []
     if needed:
-        raise DeclarationError(f"action '{key}': repeat_ok needs an output of defaults, and '{needed[0]}' has none")
+        raise DeclarationError(f"action '{key}': repeat_ok needs a default for each output field, and '{needed[0]}' has none")
 
 
 def _preview(function: Callable[[Any], Output], inputs: type[Inputs], key: str) -> Preview:

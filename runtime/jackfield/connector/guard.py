@@ -76,9 +76,9 @@ class Guard:
         :raises InvalidConnection: if the address is not permitted.
         """
         if not self.internal and not self._permits(host.strip("[]").rstrip(".").lower(), _effective_address(address)):
-            text = f"'{host[:200]}' is inside the operator's network, which this connection may not reach"
+            text = f"'{host[:200]}' is inside the operator's network, which this connection is not allowed to reach"
             raise InvalidConnection(
-                "the connection may not reach this host",
+                "the connection is not allowed to reach this host",
                 details=[Detail(path, text)],
                 hint=NextStep("allow_host"),
             )
@@ -102,7 +102,7 @@ class Guard:
         :raises InvalidConnection: if the host is not permitted.
         :raises OSError: if none of its addresses accepts the connection.
         """
-        failure = OSError(f"'{host[:200]}' has no address")
+        failure = OSError(f"'{host[:200]}' does not resolve to an address")
         for family, address in self.resolve(host, port, path):
             connection = socket.socket(family, socket.SOCK_STREAM)
             try:

@@ -56,7 +56,7 @@ class File:
                 {
                     "type": "object",
                     "properties": {
-                        "data": {"type": "string", "contentEncoding": "base64", "description": "The file's octets as base64."},
+                        "data": {"type": "string", "contentEncoding": "base64", "description": "The file's bytes as base64."},
                         "contentType": {"type": "string", "description": "The file's media type, such as application/pdf."},
                     },
                     "required": ["data"],

@@ -25,4 +25,4 @@ def exhausted(error: BaseException, sent: Sent | None = None) -> Unavailable | N
         what = "threads" if isinstance(error, RuntimeError) and str(error) == _NO_THREAD else None
     if what is None:
         return None
-    return Unavailable(f"this process has no {what} left", hint="Try again in a moment, or give it more.", retry_after=1.0, sent=sent)
+    return Unavailable(f"this process has no {what} left", hint="Try again later, or raise its limits.", retry_after=1.0, sent=sent)

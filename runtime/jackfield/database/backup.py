@@ -24,7 +24,7 @@ from jackfield.errors import InvalidInvocation, Unavailable
 
 __all__ = ["Backup", "Report", "backup", "check", "dump", "restore", "restore_dump"]
 
-_COPY = "Stop jackfield, copy the backup to the place of the database, and start again."
+_COPY = "Stop jackfield, copy the backup to the database's path, and start jackfield again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,11 @@ def restore(database: Database, path: str | os.PathLike[str], migrate: Callable[
     """
     dialect = database.dialect
     if isinstance(dialect, SqliteDialect):
-        raise DatabaseUnfit("a backup of SQLite is a database in itself", hint=_COPY)
+        raise DatabaseUnfit("a backup of SQLite is itself a database", hint=_COPY)
     with database.read() as transaction:
         tables = transaction.execute(dialect.tables, {})
     if tables:
-        raise DatabaseUnfit(f"the database is not empty: it has the table '{tables[0].name}'", hint="Restore into a new database.")
+        raise DatabaseUnfit(f"the database is not empty: it has the table '{tables[0].name}'", hint="Restore into a new, empty database.")
     restore_dump(dialect, Path(path))
     return migrate(database)
 
@@ -102,7 +102,7 @@ def _new_file(path: Path) -> Iterator[Path]:
 
 
 def _file_exists(path: Path) -> UsageFault:
-    return UsageFault(f"the backup '{path}' cannot be written: the file is there already", hint="Name a new file.")
+    return UsageFault(f"the backup '{path}' cannot be written: the file exists already", hint="Give the path of a new file.")
 
 
 def _copy(dialect: SqliteDialect, part: Path) -> None:
@@ -126,7 +126,7 @@ _SQLITE = b"SQLite format 3\0"
 _URL = '"$JACKFIELD_DATABASE_URL"'
 _DUMP = ("--format=custom", "--exclude-table-data=instances", "--lock-wait-timeout=30s")  # no list of live processes
 _SECRET = ("password", "sslpassword")
-_HINT = "Look for what the program says; it must not be older than the server."
+_HINT = "Read the program's message. The program must not be older than the server."
 _RESTORE = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
 
 
@@ -159,10 +159,10 @@ def _check_archive(path: Path) -> None:
         raise DatabaseUnfit(f"the backup '{path}' cannot be read: {fault.strerror}") from None
     if head == _SQLITE:
         raise DatabaseUnfit(
-            f"the backup '{path}' is a SQLite database", hint="Stop jackfield, copy it to the place of the database, and start again."
+            f"the backup '{path}' is a SQLite database", hint="Stop jackfield, copy it to the database's path, and start jackfield again."
         )
     if not head.startswith(_ARCHIVE):
-        raise DatabaseUnfit(f"the backup '{path}' is not a pg_dump archive", hint="Give a file that 'jackfield db backup' has written.")
+        raise DatabaseUnfit(f"the backup '{path}' is not a pg_dump archive", hint="Give a file written by 'jackfield db backup'.")
 
 
 def _program(name: str, command: str) -> str:
@@ -170,7 +170,7 @@ def _program(name: str, command: str) -> str:
     if found is None:
         raise DatabaseUnfit(
             f"a backup of PostgreSQL needs '{name}', which is not on the PATH",
-            hint=f"Install PostgreSQL's client programs of the server's version or newer, or run where they are: {command}",
+            hint=f"Install PostgreSQL's client programs in the server's version or newer, or run this where they are installed: {command}",
         )
     return found
 
@@ -190,7 +190,7 @@ def _run(dialect: Dialect, command: list[str], *, failed: str) -> None:
             check=False,
         )
     except OSError as fault:
-        raise Unavailable(f"{failed}: '{command[0]}' cannot be run: {fault.strerror}", hint="Look at what the PATH leads to.") from None
+        raise Unavailable(f"{failed}: '{command[0]}' cannot be run: {fault.strerror}", hint="Check the programs on the PATH.") from None
     if done.returncode != 0:
         raise Unavailable(f"{failed}: {dialect.without_secrets(_first_line(done.stderr, done.returncode))}", hint=_HINT)
 

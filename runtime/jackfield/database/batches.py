@@ -398,7 +398,7 @@ class Batches:
             fail(batch, fault)
             return
         except BaseException:  # Ctrl-C in the leading thread: release the others
-            words = "the commit was interrupted, and may have been done" if ran else "it was interrupted, and nothing was done"
+            words = "the commit was interrupted and may have taken effect" if ran else "it was interrupted; nothing was done"
             fail(batch, unavailable(Trouble.SLOW, words, CommitInDoubt if ran else Unavailable))
             raise
         self._run_alone(again + [item for item in batch if isinstance(item.error, Contended)])

@@ -78,7 +78,7 @@ def _migrations(database: Database) -> Iterator[str]:
     if pending:
         yield f"not up to date: version {pending[0]} is pending; run 'jackfield db upgrade'"
     for version in database.migrations.altered():
-        yield f"version {version} was applied from another text than this jackfield has"
+        yield f"version {version} was applied with different SQL than this jackfield contains"
 
 
 def _missing(database: Database) -> Iterator[str]:

@@ -331,8 +331,12 @@ def _path(rest: str) -> str:
     if not rest.startswith("/") or not path or "?" in path or "\0" in path:
         raise DatabaseUnfit("the database's URL is invalid: after 'sqlite:///', give a path without options", hint=_FORMS)
     if path == ":memory:":
-        raise DatabaseUnfit("the database's URL names a file ':memory:'", hint="Write 'sqlite://' for a database of this process only.")
+        raise DatabaseUnfit(
+            "the database's URL names a file ':memory:'", hint=("Write 'sqlite://' for an in-memory database of this process.")
+        )
     folder = os.path.dirname(path)
     if folder.strip("/") and not path.startswith("/") and not os.path.lexists(folder) and os.path.isdir("/" + folder):
-        raise DatabaseUnfit(f"'sqlite:///{path}' is a relative path, and '{folder}' is not there", hint=f"Write 'sqlite:////{path}'.")
+        raise DatabaseUnfit(
+            f"'sqlite:///{path}' is a relative path, and the folder '{folder}' does not exist", hint=f"Write 'sqlite:////{path}'."
+        )
     return os.path.abspath(path)

@@ -88,7 +88,7 @@ class ConstraintViolation(Exception):
     """Violated constraint. ``name`` is the constraint's if the database reports it, else its kind."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"a row breaks the constraint '{name}'")
+        super().__init__(f"a row violates the constraint '{name}'")
         self.name = name
 
     def __reduce__(self) -> tuple[type[ConstraintViolation], tuple[str]]:
@@ -113,22 +113,22 @@ class Trouble(Enum):
     )
     LOCKED = (
         "the database cannot be written: it is locked by another process",
-        "End the process that holds a transaction open on it, then try again.",
+        "End the process that keeps a transaction open on it, then try again.",
     )
     GONE = (
         "the database cannot be written: its file was moved, deleted or replaced",
-        "Put the file back, or restart jackfield to begin with a new one.",
+        "Put the file back, or restart jackfield to create a new one.",
     )
-    UNREACHABLE = ("the database cannot be reached", "Check that it runs, and that JACKFIELD_DATABASE_URL names it.")
+    UNREACHABLE = ("the database cannot be reached", "Check that it is running and that JACKFIELD_DATABASE_URL is correct.")
     UNOPENED = (
         "the database cannot be opened",
         "Check that the path is right, and that the account that runs jackfield may read and write the file and its folder.",
     )
     DAMAGED = ("the database is damaged", "Run 'jackfield db check', and restore the last backup.")
-    FAILING = ("the database cannot be written: its disk fails", "Look for disk errors in the system's log.")
-    SLOW = ("the database did not answer in time", "Look for what keeps it busy; 'jackfield db check' reports its state.")
+    FAILING = ("the database cannot be written: its disk fails", "Check the system log for disk errors.")
+    SLOW = ("the database did not answer in time", "Find out what keeps it busy; 'jackfield db check' reports its state.")
     BUSY = ("the database is busy: all its connections are in use", "Try again, or run fewer calls at once.")
-    CLOSED = ("the database is closed", "Open it again before it is used.")
+    CLOSED = ("the database is closed", "Open it again before using it.")
 
 
 def unavailable(trouble: Trouble, detail: str = "", kind: type[Unavailable] = Unavailable) -> Unavailable:

@@ -126,7 +126,7 @@ class MasterKey:
     def wrong(self, master_key_id: str) -> WrongMasterKey:
         """Return the error for a database that needs another key."""
         return WrongMasterKey(
-            f"the master key {', '.join(self._keys)} does not open this database; it was sealed with key id {master_key_id}",
+            f"the master key {', '.join(self._keys)} does not decrypt this database, which was encrypted with key id {master_key_id}",
             hint="Set JACKFIELD_MASTER_KEY or JACKFIELD_MASTER_KEY_FILE to that key. Nothing was changed.",
         )
 
@@ -143,12 +143,12 @@ def _check_permissions(path: str, found: os.stat_result, *, private: bool) -> No
         return
     if private and found.st_uid != os.geteuid():
         raise DatabaseUnfit(
-            f"the master key file '{path}' belongs to another account", hint="Run jackfield as its owner, or give the file to this account."
+            f"the master key file '{path}' belongs to another account", hint="Run jackfield as the file's owner, or change the owner."
         )
     if mode & (0o077 if private else 0o022):
         raise DatabaseUnfit(
             f"the master key file '{path}' is open to other accounts (mode {mode:04o})",
-            hint=f"chmod 600 '{path}'; where others have read it, change the key: 'jackfield keys rotate'.",
+            hint=f"chmod 600 '{path}'; if others may have read it, rotate the key: 'jackfield keys rotate'.",
         )
 
 
@@ -171,7 +171,7 @@ def _write_new_key(path: Path) -> None:
         with suppress(OSError):
             part.unlink()
         raise DatabaseUnfit(
-            f"the master key file '{path}' cannot be made: {fault.strerror}",
+            f"the master key file '{path}' cannot be created: {fault.strerror}",
             hint="Make its folder writable, or set JACKFIELD_MASTER_KEY.",
         ) from None
 
@@ -233,7 +233,7 @@ class KeyFile:
             except OSError as fault:
                 raise DatabaseUnfit(
                     f"the folder of the master key file '{self.path}' cannot be opened: {fault.strerror}",
-                    hint="Let the account that runs jackfield read that folder.",
+                    hint="Give the account that runs jackfield read permission on that folder.",
                 ) from None
             yield
 
@@ -301,9 +301,9 @@ def live_master_key(environment: Mapping[str, str], home: str, sealed_by: Callab
         key_id = sealed_by()
         if key_id is not None and lost.is_missing:  # another process may have made both meanwhile
             raise DatabaseUnfit(
-                f"the master key file '{lost.path}' is missing; the database was sealed with key id {key_id}",
+                f"the master key file '{lost.path}' is missing; the database was encrypted with key id {key_id}",
                 hint="Put the file back from your copy, or set JACKFIELD_MASTER_KEY or JACKFIELD_MASTER_KEY_FILE to that key. "
-                "No new key was made: it would open nothing.",
+                "No new key was created, because it could not decrypt the database.",
             )
     found = MasterKey.from_environment(environment, home)
     file = KeyFile.of(environment, home)

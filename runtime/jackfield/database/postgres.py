@@ -150,7 +150,7 @@ class PostgresSession:
         except psycopg.Error as fault:
             if self.connection.closed:
                 raise unavailable(
-                    Trouble.UNREACHABLE, "the connection was lost in the commit, which may have been done", CommitInDoubt
+                    Trouble.UNREACHABLE, "the connection was lost during the commit, which may have taken effect", CommitInDoubt
                 ) from None
             self._refuse(fault)
         if answer != "COMMIT":  # the server rolls a failed transaction back and reports success

@@ -82,7 +82,7 @@ def unwrap(master: AESGCM, workspace: str, key_id: str, wrapped: bytes) -> bytes
 def broken() -> SealBroken:
     """Return the error for a value that cannot be opened."""
     return SealBroken(
-        "a sealed value cannot be opened: it was changed, or stands where it was not sealed for",
+        "a sealed value cannot be decrypted: it was changed, or moved to another place",
         hint="Run 'jackfield db check'; restore a backup, or enter the connection's secrets again.",
     )
 

@@ -150,7 +150,7 @@ class SqliteSession:
             self.connection.execute("COMMIT")
         except _ERRORS as fault:
             if _code(fault) & 0xFF == sqlite3.SQLITE_IOERR:  # the commit may be in the WAL, unsynced
-                raise unavailable(Trouble.FAILING, "whether the last commit was done is not known", CommitInDoubt) from None
+                raise unavailable(Trouble.FAILING, "it is not known whether the last commit took effect", CommitInDoubt) from None
             self._refuse(fault)
 
     def rollback(self) -> None:

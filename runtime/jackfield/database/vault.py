@@ -242,9 +242,9 @@ def _data_key(master: MasterKey, row: Row) -> bytes:
         return master.unwrap(row.workspace, row.key_id, row.master_key_id, row.wrapped)
     except SealBroken:
         raise DataKeyDamaged(
-            f"the data key '{row.key_id}' of the workspace '{row.workspace}' cannot be unwrapped: its row in the database was changed, "
-            "or is another's",
-            hint="Run 'jackfield db check', restore a backup, and find out who writes to the database.",
+            f"the data key '{row.key_id}' of the workspace '{row.workspace}' cannot be unwrapped: its row in the database was changed "
+            "or replaced",
+            hint="Run 'jackfield db check', restore a backup, and find out who else writes to the database.",
         ) from None
 
 

@@ -73,7 +73,7 @@ class Invocation:
             )
         faults = () if _is_simple(data) else tuple(islice(_faults(data), _MAX_FAULTS + 1))
         if len(faults) > _MAX_FAULTS:  # each member is compared with the known names: a hundred thousand would take seconds
-            faults = (*faults[:_MAX_FAULTS], Detail("", "and there are more faults"))
+            faults = (*faults[:_MAX_FAULTS], Detail("", "and there are more errors"))
         if faults:
             count = "1 member of the invocation is" if len(faults) == 1 else f"{len(faults)} members of the invocation are"
             raise InvalidInvocation(f"{count} not valid", details=faults, hint=NextStep("invocation_schema"))
@@ -213,4 +213,4 @@ def _context_faults(context: object) -> Iterator[Detail]:
     if not isinstance(labels, Mapping) or not all(isinstance(value, str) for value in labels.values()):
         yield Detail("/context/labels", "must be an object of strings", "type")
     elif len(labels) > MAX_LABELS:
-        yield Detail("/context/labels", f"may have {MAX_LABELS} members", "maxProperties")
+        yield Detail("/context/labels", f"must have at most {MAX_LABELS} members", "maxProperties")

@@ -43,7 +43,7 @@ def decode(text: str | bytes | bytearray) -> Any:
         raise InvalidInvocation(f"the invocation is not UTF-8 text (byte {error.start})") from None
     except json.JSONDecodeError as error:
         if not text.strip():
-            raise InvalidInvocation("the invocation is not JSON: it is empty", hint="Give an invocation as JSON.") from None
+            raise InvalidInvocation("the invocation is not JSON: it is empty", hint="Send an invocation as JSON.") from None
         raise InvalidInvocation(
             f"the invocation is not JSON: {_plain(error.msg)} at line {error.lineno}, column {error.colno}",
             hint="Check the quotes, commas and brackets around that place.",

@@ -18,14 +18,12 @@ def left_behind(entry: Entry) -> Result:
     """Judge a run whose process has lost its lease: a ``write`` is in doubt, since it may have been sent; all others have failed."""
     if entry.effect == "write" and not entry.dry_run:
         doubt = InDoubt(
-            f"'{entry.action}' may have taken effect: the process that ran it ended, or lost the journal, before it could tell",
+            f"'{entry.action}' may have taken effect: the process that ran it ended, or lost the journal, before recording the outcome",
             hint=NextStep("resolve", id=entry.id),
             sent=Sent.UNKNOWN,
         )
         return Result("in_doubt", _meta(entry), error=doubt)
-    gone = Unavailable(
-        "the process that ran this ended, or lost the journal, before it could tell what it came to", hint="It may be run again."
-    )
+    gone = Unavailable("the process that ran this ended, or lost the journal, before recording the outcome", hint="It can be run again.")
     return Result("failed", _meta(entry), error=gone)
 
 
@@ -33,8 +31,8 @@ def given_up(entry: Entry, deliveries: Sequence[Mapping[str, Any]]) -> Result:
     """Fail a queued invocation that has taken too many workers down with it."""
     details = [Detail(f"/deliveries/{place}", _lost(item)) for place, item in enumerate(deliveries)]
     given = Internal(
-        f"the invocation {entry.id} was given up after {len(deliveries)} deliveries: each was lost with its worker",
-        hint="Look at the workers' logs for why they ended; it may end the process that runs it.",
+        f"the invocation {entry.id} was abandoned after {len(deliveries)} deliveries: each time the worker ended",
+        hint="Check the workers' logs for why they ended. The invocation itself may crash its worker.",
         details=details,
     )
     return Result("failed", _meta(entry), error=given)
@@ -43,14 +41,14 @@ def given_up(entry: Entry, deliveries: Sequence[Mapping[str, Any]]) -> Result:
 def expired(entry: Entry) -> Result:
     """Fail a queued invocation that was not begun by its ``notAfter`` time."""
     late = TimedOut(
-        f"it was not begun by its 'notAfter' ({iso(entry.not_after)}); nothing was sent", hint="Add workers, or allow it more time."
+        f"it was not started before its 'notAfter' ({iso(entry.not_after)}); nothing was sent", hint="Add workers, or allow it more time."
     )
     return Result("failed", _meta(entry), error=late)
 
 
 def _lost(item: Mapping[str, Any]) -> str:
     where = f" on {item['host']}" if "host" in item else ""
-    begun = f"was begun at {iso(item['startedAt'])}" if "startedAt" in item else "was not begun"
+    begun = f"was started at {iso(item['startedAt'])}" if "startedAt" in item else "was not started"
     return f"delivery {item['delivery']} {begun}{where}; its worker was gone at {iso(item['endedAt'])}"
 
 
@@ -86,5 +84,5 @@ def resolved(entry: Entry, outcome: Literal["succeeded", "failed"], by: str, at:
     known["meta"] = {**meta, **known["meta"], "resolution": resolution}
     if outcome == "succeeded":
         return {**known, "status": outcome, "output": {}}, None
-    error = Unavailable(f"'{entry.action}' did not take effect, as a person found out", hint="It may be sent again.").to_json()
+    error = Unavailable(f"'{entry.action}' did not take effect: it was resolved as failed", hint="It can be sent again.").to_json()
     return {**known, "status": outcome, "error": error | ({"provider": said} if said else {})}, error["code"]

@@ -125,7 +125,7 @@ class Instance:
                 if self._look is not None:
                     self._look()
         except _SHORTAGES as error:
-            _LOG.warning("the journal cannot be looked through: %s", _reason(error))
+            _LOG.warning("the journal cannot be searched for abandoned invocations: %s", _reason(error))
 
     def close(self) -> None:
         """Stop renewing, and return claimed invocations that have not begun to the queue."""

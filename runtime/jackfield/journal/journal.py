@@ -161,10 +161,10 @@ class Journal:
         """Build the error for a claimed invocation that could not be begun: cancelled, too late, or taken by another worker."""
         entry = self.find(identifier)
         if entry.error_code == "timeout" or (entry.not_after is not None and entry.not_after <= self._clock.time()):
-            return TimedOut("it was not begun by its 'notAfter'; nothing was sent", hint="Add workers, or allow it more time.")
+            return TimedOut("it was not started before its 'notAfter'; nothing was sent", hint="Add workers, or allow it more time.")
         if entry.error_code == "cancelled":
             return Cancelled("the invocation was cancelled before it was sent")
-        return Cancelled("this worker lost the invocation to another one before it was begun")
+        return Cancelled("another worker took over the invocation before it was started")
 
     def end_queued(self, identifier: str, result: Result) -> bool:
         """Finish a queued invocation, claimed or not, as failed; return False if a worker has begun it."""
@@ -294,7 +294,8 @@ class Journal:
         }  # fmt: skip
         if not self.database.record(lambda transaction: transaction.change(sql.RESOLVE, values)):
             raise InvalidInvocation(
-                f"the invocation '{identifier[:80]}' is not in doubt: it is {entry.status}", hint="Only a doubt can be resolved."
+                f"the invocation '{identifier[:80]}' is not in doubt: it is {entry.status}",
+                hint=("Only invocations in doubt can be resolved."),
             )
         return self.find(identifier)
 
@@ -407,7 +408,7 @@ class Journal:
 
 def unknown_entry(identifier: str) -> InvalidInvocation:
     """Build the error for an invocation that does not exist or is hidden from the caller."""
-    return InvalidInvocation(f"there is no invocation '{identifier[:80]}'", hint=NextStep("invocations"))
+    return InvalidInvocation(f"no invocation has the id '{identifier[:80]}'", hint=NextStep("invocations"))
 
 
 def _fitting(sizes: Sequence[int]) -> int:

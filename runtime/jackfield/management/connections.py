@@ -14,6 +14,7 @@ from jackfield.clock import Deadline
 from jackfield.connections.connection_rows import Outcome
 from jackfield.connections.connection_table import ConnectionTable, NotStored, conflict, taken
 from jackfield.connections.connection_types import Kind, Kinds
+from jackfield.connections.files import IN_CODE
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedConnection
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
@@ -349,7 +350,7 @@ class ManagedConnections:
     def _store(self) -> ConnectionTable:
         store = self.known.store
         if store is None:
-            raise InvalidInvocation("this runtime has no database to keep connections in", hint=NextStep("no_store"))
+            raise InvalidInvocation("this runtime has no database to store connections in", hint=NextStep("no_store"))
         return store
 
     def _changeable(self, name: str, provenance: Provenance = _OPERATOR) -> ConnectionTable:
@@ -359,8 +360,8 @@ class ManagedConnections:
             raise InvalidConnection("the name is not valid", details=[Detail("/name", NAME_EXPECTED, "pattern")], hint="Choose another.")
         file = self.known.in_files(name)
         if file is not None and not (provenance.source is not None and file.is_of(provenance.source, provenance.folder)):
-            text = f"{file.source} has a connection '{name}', which would hide the stored one"
-            raise InvalidConnection(text, details=[Detail("/name", text)], hint="Choose another name, or remove that one.")
+            text = f"{file.source} has a connection '{name}', which would hide the stored connection"
+            raise InvalidConnection(text, details=[Detail("/name", text)], hint="Choose another name, or remove the one in the file.")
         return store
 
     def _validated(
@@ -387,7 +388,9 @@ class ManagedConnections:
         file = self.known.in_files(name)
         if file is None:
             return self.known.unknown(name)
-        return NotStored(f"the connection '{name}' is one of {file.source}, not of the store", hint=f"Edit {file.source}.")
+        if file.source == IN_CODE:
+            return NotStored(f"the connection '{name}' is {IN_CODE}, not stored in the database", hint="Edit the code.")
+        return NotStored(f"the connection '{name}' is defined in {file.source}, not in the database", hint=f"Edit {file.source}.")
 
     def _tested(self, drafted: ConnectionDraft, name: str, *, test: bool, force: bool, timeout_seconds: float) -> ConnectionDraft:
         """Return the draft with the outcome of its test.
@@ -433,9 +436,12 @@ def _failing(trial: Trial, drafted: ConnectionDraft) -> InvalidConnection:
     failed = [step for step in trial.steps if step.mandatory and not step.passed]
     hint = f"{failed[0].hint} " if failed[0].hint else ""
     if drafted.made:
-        hint += "Its External ID was made just now, and no role knows it yet: save it untested, have its policies set up, then test it. "
+        hint += (
+            "Its External ID was just generated, and no role knows it yet. Save the connection untested, set up its "
+            "policies, then test it. "
+        )
     return InvalidConnection(
-        f"the connection was not saved, since its test fails: {failed[0].message}",
+        f"the connection was not saved because its test failed: {failed[0].message}",
         details=trial.faults or [Detail("", f"{step.title}: {step.message}") for step in failed],
-        hint=f"{hint}To save it all the same, force it; to save it untested, leave the test out.",
+        hint=f"{hint}To save it anyway, use force; to save it without testing, skip the test.",
     )

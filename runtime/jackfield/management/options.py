@@ -51,7 +51,7 @@ def choices(stages: Pipeline, connector_key: str, source: str, connection: str |
     if not found.takes_client:
         return [option.to_json() for option in found.function()]
     if connection is None:
-        fault = Detail("/connection", f"the option source '{source}' asks the provider, and needs a connection", "required")
+        fault = Detail("/connection", f"the option source '{source}' queries the provider and needs a connection", "required")
         raise InvalidInvocation(fault.message, details=[fault], hint="Name a connection.")
     authorizer.require(wish)
     known = stages.known

@@ -46,7 +46,7 @@ def policies(
     make, system = getattr(kind, "policies", None), type(kind).permission_system
     if make is None or system is None:
         text = f"connections of the type '{stored.type}' need no policies"
-        raise InvalidConnection(text, details=[Detail("/type", text)], hint="The setup guide of the type says what it needs.")
+        raise InvalidConnection(text, details=[Detail("/type", text)], hint="See the setup guide of the connection type.")
     chosen = sorted(_chosen(stored, manifests, actions))
     permissions = sorted(kind.needed_permissions({name for _, action in chosen for name in action.permissions.get(system, ())}))
     if not permissions:

@@ -74,7 +74,7 @@ def _read_folder(path: str) -> list[NamedConnection | str]:
     for item in found.disabled:
         _LOG.warning("%s; it is not imported", item.text)
     if not (rows or found.problems or found.disabled):
-        raise _refused(path, "none of its YAML and JSON files has connections")
+        raise _refused(path, "none of its YAML and JSON files contains connections")
     _warn(rows)
     return [*rows, *found.problems]
 
@@ -84,11 +84,11 @@ def _warn(rows: Iterable[NamedConnection | str]) -> None:
     for item in rows:
         if isinstance(item, NamedConnection) and item.foreign is not None and item.foreign.inputs:
             names = ", ".join(sorted({name for inputs in item.foreign.inputs.values() for name in inputs}))
-            _LOG.warning("%s: '%s': default inputs are not kept with a stored connection: %s", item.source, item.name, names)
+            _LOG.warning("%s: '%s': default inputs are not stored with a connection: %s", item.source, item.name, names)
 
 
 def _refused(source: str, reason: str) -> InvalidConnection:
-    hint = "A file may be of our own format, or one of Dapr, Thand, SAP BTP or Prismatic; the documentation shows them all."
+    hint = "Supported formats are jackfield's own and those of Dapr, Thand, SAP BTP and Prismatic; see the documentation."
     return InvalidConnection(f"{source}: {reason}", details=[Detail("", reason)], hint=hint)
 
 
@@ -118,7 +118,7 @@ def imported(
             fault = InvalidConnection(
                 item,
                 details=[Detail("", item)],
-                hint="Import the folder where files refer to one another; 'Any of these files' of the documentation has the formats.",
+                hint="If files refer to one another, import their folder. The documentation describes the formats.",
             )
             rows.append({"name": None, "type": None, "result": "refused", "error": fault.to_json()})
             continue

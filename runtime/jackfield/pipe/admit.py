@@ -176,12 +176,12 @@ def _only_target(
         return targets.find(connections.find(fitting[0]), manifest)
     if fitting:
         reason = f"'connection' is missing, and {len(fitting)} connections fit '{manifest.key}'"
-        hint = f"Name one of {', '.join(fitting[:10])}."
+        hint = f"Set 'connection' to one of {', '.join(fitting[:10])}."
     else:
         reason = f"'connection' is missing, and no connection of the workspace fits '{manifest.key}'"
         hint = f"Add a connection, or give one inline. {_accepted_types(manifest)}"
         if connections.problems and bound is None:
-            hint += f" Not all that connection files hold can be used: {'; '.join(connections.problems[:3])}."
+            hint += f" Some connections in connection files cannot be used: {'; '.join(connections.problems[:3])}."
     raise InvalidInvocation("1 member of the invocation is not valid", details=[Detail("/connection", reason, "required")], hint=hint)
 
 
@@ -266,4 +266,4 @@ def _cleaned(faults: Sequence[Detail], secrets: frozenset[str]) -> list[Detail]:
 
 def _accepted_types(manifest: Manifest) -> str:
     names = ", ".join(manifest.full_name(kind) for kind in manifest.connection_types.values())
-    return f"'{manifest.key}' takes connections of the types {names}."
+    return f"'{manifest.key}' supports connections of the types {names}."

@@ -121,9 +121,9 @@ def in_doubt(action: str, error: JackfieldError, done: Sequence[Answered]) -> In
     hint: str = NextStep("in_doubt")
     text = f"'{action}' was sent and may have taken effect: {what}"
     if done:
-        text = f"'{action}' has taken effect in part: after {_steps(done)} had succeeded, {what}"
-        hint = "Find out from the provider whether it took effect before you send it again: the details name what was done."
-        hint += " It is not repeated, since that would be done twice."
+        text = f"'{action}' has partly taken effect: after {_steps(done)} had succeeded, {what}"
+        hint = "Find out from the provider whether it took effect before you send it again: the details list the completed steps."
+        hint += " It was not retried, because this would repeat them."
     provider = error.provider
     known = next((step.request_id for step in reversed(done) if step.request_id), None)
     if known is not None:  # the request id of the step that succeeded, since that is the one to look up
@@ -152,9 +152,9 @@ def repeated(error: JackfieldError) -> JackfieldError:
     """Add to ``error`` that an earlier attempt may have caused it: that attempt may have deleted or created the resource already."""
     error.details = (
         *error.details,
-        Detail("", "an earlier attempt got no clear answer and may have done it; this is the answer to its retry"),
+        Detail("", "an earlier attempt returned no clear answer and may have taken effect; this is the answer to its retry"),
     )
-    error.message = f"{error.message} (an earlier attempt may have done it)"
+    error.message = f"{error.message} (an earlier attempt may have taken effect)"
     error.args = (error.message,)
     error.hint = f"{error.hint or ''} Find out from the provider whether the earlier attempt took effect.".strip()
     return error

@@ -90,9 +90,9 @@ def _hosts(text: str, path: str) -> set[str]:
 
 def _unclear_host(path: str) -> InvalidConnection:
     return InvalidConnection(
-        "the connection does not name a host clearly",
+        "the connection's host is not valid",
         details=[Detail(path, "is not a plain host name or URL", "format")],
-        hint="Give a host name or a URL without blanks, backslashes and control characters.",
+        hint="Give a host name or a URL without spaces, backslashes or control characters.",
     )
 
 
@@ -256,7 +256,7 @@ def _modelled(model: type[ConnectionType], values: Mapping[str, Any], target: Ta
     except ValidationError as error:
         faults = model_faults(error)
     which = f"the connection '{target.name}'" if target.name else "the inline connection"
-    raise InvalidConnection(f"the values of {which} ({target.kind.key}) do not go together", details=faults, hint="See the details.")
+    raise InvalidConnection(f"the values of {which} ({target.kind.key}) do not fit together", details=faults, hint="See the details.")
 
 
 def _is_blank(value: object) -> bool:

@@ -83,7 +83,7 @@ def _merged(merged: dict[str, Any] | None, page: Mapping[str, Any], paging: Pagi
 
 def _loop() -> Unavailable:
     return Unavailable(
-        "the provider gave the same page token twice, so its list has no end",
+        "the provider returned the same page token twice, so the list would never end",
         hint="Fetch single pages with the token, or report it to the provider.",
         repeatable=False,
     )

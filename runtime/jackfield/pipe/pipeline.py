@@ -402,7 +402,7 @@ class Pipeline:
         # A new error: the old one references the original exception, which a pickle would reveal.
         return Internal(
             f"an unexpected error; the invocation is {state.meta.invocation_id}",
-            hint="The log of this process has the reason under that id.",
+            hint="The process's log has the reason under this id.",
         )
 
     def _log(self, error: Exception, state: RunState) -> None:
@@ -420,7 +420,7 @@ def required(journal: Journal | None) -> Journal:
     :raises InvalidInvocation: if there is none.
     """
     if journal is None:
-        raise InvalidInvocation("this runtime has no journal", hint="Give it a database: JACKFIELD_DATABASE_URL.")
+        raise InvalidInvocation("this runtime has no journal", hint="Set JACKFIELD_DATABASE_URL.")
     return journal
 
 
@@ -429,7 +429,7 @@ def _refuse_moments(invocation: Invocation) -> None:
     details = [Detail(f"/{name}", f"'{name}' is for queued invocations only") for name, at in moments.items() if at is not None]
     if details:
         count = "1 member of the invocation is" if len(details) == 1 else f"{len(details)} members of the invocation are"
-        raise InvalidInvocation(f"{count} not valid", details=details, hint="Queue it ('Prefer: respond-async'), or leave them out.")
+        raise InvalidInvocation(f"{count} not valid", details=details, hint="Queue it ('Prefer: respond-async'), or omit them.")
 
 
 def _refuse_key(invocation: Invocation) -> None:

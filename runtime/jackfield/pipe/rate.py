@@ -193,7 +193,7 @@ def turn(run: Run, last: JackfieldError | None = None, *, always: bool = False) 
                 raise last or _late(run, pace)
             yield Wait(min(seconds, remaining), run.cancelled)
             if run.cancelled.is_set():
-                raise Cancelled("the invocation was cancelled while it waited for its turn")
+                raise Cancelled("the invocation was cancelled while it waited for the rate limit")
     finally:
         pace.leave(run.ticket)
     run.has_turn = True
@@ -201,11 +201,11 @@ def turn(run: Run, last: JackfieldError | None = None, *, always: bool = False) 
 
 def _late(run: Run, pace: Pace) -> RateLimited:
     others, rate = pace.waiting - 1, pace.rate
-    present = f", which allows about {rate:.2g} calls a second at present" if rate is not None else ""
-    behind = f"; {others:,} more wait" if others else ""
+    present = f", which currently allows about {rate:.2g} calls per second" if rate is not None else ""
+    behind = f"; {others:,} more are waiting" if others else ""
     return RateLimited(
-        f"the deadline of {run.deadline.seconds:g} s passed before '{run.action.key}' had its turn: the provider throttles it on this "
+        f"the deadline of {run.deadline.seconds:g} s passed while '{run.action.key}' waited: the provider throttles it on this "
         f"connection{present}{behind}",
-        hint="Nothing was sent. Send fewer at a time, raise 'timeoutSeconds', or have the provider raise the rate.",
+        hint="Nothing was sent. Send fewer at a time, raise 'timeoutSeconds', or ask the provider for a higher rate.",
         retry_after=max(1.0, pace.earliest(run.clock.monotonic())),
     )

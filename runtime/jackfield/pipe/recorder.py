@@ -81,7 +81,7 @@ class Record:
                 named = f", invocation {entry.id}" if self._sees(entry) else ""
                 raise IdempotencyConflict(
                     f"the idempotency key belongs to another request{named}",
-                    hint="Use a new key for a new request, or send the very same request again.",
+                    hint="Use a new key for a new request, or repeat the original request unchanged.",
                 )
             if not entry.is_open:
                 self.replayed = True
@@ -89,7 +89,7 @@ class Record:
             left = self._wait_until - self._clock.monotonic()
             if left <= 0:
                 raise IdempotencyConflict(
-                    f"the request with this idempotency key still runs, as invocation {entry.id}",
+                    f"the request with this idempotency key is still running, as invocation {entry.id}",
                     running=True,
                     hint=NextStep("wait"),
                     retry_after=1.0,

@@ -323,9 +323,7 @@ class Run:
         entered = self.current is not None and self.current.entered
         if self.action.idempotent_by != "key" or self.key.used or not entered:
             return self.action.effect
-        self._blame(
-            "key", f"the action '{self.action.key}' is idempotent by its key, and its client did not ask for 'Call.idempotency_key'"
-        )
+        self._blame("key", f"the action '{self.action.key}' is idempotent by its key, but its client did not read 'Call.idempotency_key'")
         return "write"
 
     @property
@@ -333,7 +331,7 @@ class Run:
         return self.opening is not None and type(self.opening.kind).reports_begin and self.action.takes_client
 
     def _blame_begin(self) -> None:
-        self._blame("begin", "its connection type says 'reports_begin', and an attempt ended without 'Call.begin()', so it counts as sent")
+        self._blame("begin", "its connection type sets 'reports_begin', but an attempt ended without 'Call.begin()', so it counts as sent")
 
     def _blame(self, what: str, text: str) -> None:
         """Log an author's mistake, once per open connection."""
@@ -359,14 +357,14 @@ def dumped(output: Any) -> Mapping[str, Any]:
     """
     if not isinstance(output, Output):
         raise InvalidOutput(
-            f"the action returned {type(output).__name__} where it declares an Output", hint="Report it to the connector's author."
+            f"the action returned {type(output).__name__} instead of its declared Output", hint="Report it to the connector's author."
         )
     try:
         dumped: Mapping[str, Any] = output.model_dump(mode="json", by_alias=True, exclude_none=True)
     except (ValueError, TypeError, RecursionError) as error:  # pydantic's own errors are ValueErrors
         raise InvalidOutput(
             f"the action returned a {type(output).__name__} that is not JSON ({type(error).__name__})",
-            hint="The action was carried out; this is a bug of the connector: report it to its author.",
+            hint="The action was executed. This is a bug in the connector: report it to its author.",
         ) from None
     return dumped
 

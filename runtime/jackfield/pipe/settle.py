@@ -29,11 +29,11 @@ def check_output(
         return
     faults = schemas.find((*key, noun, action.key), schema, noun="output").judge(output)
     if faults:
-        done = "Nothing was sent" if preview else "The action was carried out"
+        done = "Nothing was sent" if preview else "The action was executed"
         places = ", ".join(sorted({fault.path or "/" for fault in faults})[:5])
         raise InvalidOutput(
-            f"the {noun} of '{action.key}' breaks its own schema at {places}",
-            hint=f"{done}; this is a bug of the connector: report it to its author.",
+            f"the {noun} of '{action.key}' violates its own schema at {places}",
+            hint=f"{done}. This is a bug in the connector: report it to its author.",
         )
 
 

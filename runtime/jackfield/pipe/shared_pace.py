@@ -313,7 +313,7 @@ def _until(run: Run, pace: SharedPace, position: float, last: JackfieldError | N
 
 def _check(run: Run) -> None:
     if run.cancelled.is_set():
-        raise Cancelled("the invocation was cancelled while it waited for its turn")
+        raise Cancelled("the invocation was cancelled while it waited for the rate limit")
 
 
 def _late(run: Run, pace: SharedPace, at: float | None) -> RateLimited:
@@ -321,7 +321,7 @@ def _late(run: Run, pace: SharedPace, at: float | None) -> RateLimited:
     allows = f"the provider allows about {rate:.2g} calls a second over this account, and others wait" if rate else "others wait"
     return RateLimited(
         f"the deadline of {run.deadline.seconds:g} s passes before '{run.action.key}' has its turn: {allows}",
-        hint="Nothing was sent. Send fewer at a time, raise 'timeoutSeconds', or have the provider raise the rate.",
+        hint="Nothing was sent. Send fewer at a time, raise 'timeoutSeconds', or ask the provider for a higher rate.",
         retry_after=wait,
     )
 

@@ -34,9 +34,9 @@ _CHECK = 1.0
 _LOG_EVERY = 60.0
 """Seconds between two log lines about the same fault."""
 _OUTCOMES: dict[bool | None, str] = {
-    True: "could not be begun, and goes back",
-    False: "was begun, and its worker could not go on; the journal tells what is known of it",
-    None: "was left, and goes back as soon as the database answers, unless it was begun",
+    True: "could not be started and returns to the queue",
+    False: "was started, but its worker could not continue; see its journal entry",
+    None: "was abandoned and, unless it was started, returns to the queue when the database responds",
 }
 _RESERVED = 8
 """One of this many slots is reserved for workspaces without running invocations, so that one workspace's long ones cannot take them all."""
@@ -158,7 +158,9 @@ class QueueWorkers:
                 await self._attempted(lambda: self._runtimes.leave(claimed))
         except JackfieldError as error:
             _LOG.error("the queued invocation %s cannot be run: %s", claimed.id, error.message)
-            given_up = Internal(f"the queued invocation {claimed.id} cannot be read; it was not sent", hint="The worker's log says why.")
+            given_up = Internal(
+                f"the queued invocation {claimed.id} cannot be read; it was not sent", hint=("See the worker's log for the reason.")
+            )
             result = Result("failed", Meta(claimed.id), error=given_up)
             await self._attempted(lambda: self._runtimes.refuse(claimed, result))
 

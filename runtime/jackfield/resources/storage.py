@@ -126,7 +126,7 @@ class Storage:
         :raises InvalidInvocation: if there is none; otherwise as ``database`` does.
         """
         if not self.enabled:
-            raise InvalidInvocation("there is no database: JACKFIELD_DATABASE_URL is 'none'", hint="Unset it, or give it a database's URL.")
+            raise InvalidInvocation("there is no database: JACKFIELD_DATABASE_URL is 'none'", hint="Unset it, or set it to a database URL.")
         from jackfield.database import open_database
 
         database = open_database(self.url, migrate=None if migrate else migrate)

@@ -97,7 +97,7 @@ class Contents:
             yield f"the values of the connection '{stored.name}'"
         elif vault is not None:
             if not _reads(lambda: check_seal(vault, row.workspace, stored)):
-                yield f"the values of the connection '{stored.name}', which are not those that were stored,"
+                yield f"the values of the connection '{stored.name}', which were changed,"
             yield from self._secrets(vault, row.workspace, stored)
 
     def _secrets(self, vault: Vault, workspace: str, stored: ConnectionRow) -> Iterator[str]:

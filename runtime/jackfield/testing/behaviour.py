@@ -45,19 +45,19 @@ def _opens(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iter
     if found.client is None:
         yield f"cannot be opened: {found.raised!r}"
     if found.opened:
-        yield f"is sent {found.opened} requests by opening its connection"
+        yield f"has a connection that sends {found.opened} requests on opening"
 
 
 def _output_is_declared(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     found = _run_well(subject, action, example)
     if found.raised is not None:
-        yield f"fails where its example's output is answered: {found.raised!r}"
+        yield f"fails although the provider returns the example's output: {found.raised!r}"
     elif not isinstance(found.output, action.output):
-        yield f"gives {type(found.output).__name__}, not {action.output.__name__}"
+        yield f"returns {type(found.output).__name__}, not {action.output.__name__}"
     else:
         output = found.output.model_dump(mode="json", by_alias=True, exclude_none=True)
         faults = compile_schema(subject.manifest.actions[action.key].output).judge(output)
-        yield from (f"gives an output that breaks its schema at {fault.path or '/'}" for fault in faults)
+        yield from (f"returns an output that violates its schema at {fault.path or '/'}" for fault in faults)
 
 
 def _requests_are_announced(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
@@ -67,7 +67,11 @@ def _requests_are_announced(subject: Subject, action: Action, example: Mapping[s
     several = action.effect == "write" and any(request.changes for request in sent[:-1])
     if (reports or several) and found.call.requests < len(sent):
         text = f"sends {len(sent)} requests and calls begin() {found.call.requests} times"
-        yield text if reports else f"{text}: its connection type needs 'reports_begin', since a refusal of the last repeats the others"
+        yield (
+            text
+            if reports
+            else (f"{text}: its connection type needs 'reports_begin', because a refusal of the last request would repeat the others")
+        )
 
 
 def _accepted_is_not_repeated(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
@@ -78,13 +82,13 @@ def _accepted_is_not_repeated(subject: Subject, action: Action, example: Mapping
     for number, request in enumerate(well.requests[well.opened :], well.opened + 1):
         name = f"{request.method} {request.path.partition('?')[0]}"
         if changed and _would_repeat(subject, drive(subject, action, example, _at(number, _THROTTLE, expected(subject, example)))):
-            yield f"would repeat its accepted {changed} where a later request, {name}, is refused"
+            yield f"would repeat its accepted {changed} if a later request, {name}, is refused"
         if not request.changes:
             continue
         changed = name
         for text, answer in _BROKEN.items():
             if _would_repeat(subject, drive(subject, action, example, _at(number, answer, expected(subject, example)))):
-                yield f"says of its accepted {name} that nothing was done, where the answer is {text}"
+                yield f"reports its accepted {name} as not executed if the response is {text}"
 
 
 def _would_repeat(subject: Subject, found: Drive) -> bool:
@@ -112,7 +116,7 @@ class _Rebinding(Guard):
 
 def _guard_is_asked(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     if drive(subject, action, example, expected(subject, example), guard=_Rebinding()).requests:
-        yield "reaches an address that the guard refuses: connect with 'context.guard.connect', or to what 'guard.resolve' gives"
+        yield "reaches an address that the guard refuses: connect with 'context.guard.connect', or to an address from 'guard.resolve'"
 
 
 def _safe_is_safe(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
@@ -125,9 +129,9 @@ def _safe_is_safe(subject: Subject, action: Action, example: Mapping[str, Any]) 
 def _effects_fit(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     methods = {request.method for request in _run_well(subject, action, example).requests if request.changes}
     if action.effect == "read" and methods and action.key not in subject.safe_posts:
-        yield f"is declared a read and sends {', '.join(sorted(methods))}"
+        yield f"is declared as a read but sends {', '.join(sorted(methods))}"
     if action.effect == "idempotent" and "POST" in methods and action.idempotent_by is None and action.key not in subject.safe_posts:
-        yield "is declared idempotent and sends a POST, without idempotent_by"
+        yield "is declared as idempotent but sends a POST without idempotent_by"
 
 
 def _actions_are_quiet(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
@@ -139,7 +143,7 @@ def _actions_are_quiet(subject: Subject, action: Action, example: Mapping[str, A
 def _secrets_stay_inside(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     found = _run_well(subject, action, example)
     if any(SECRET in request.path for request in found.requests):
-        yield "puts a secret into a URL, where proxies and logs keep it"
+        yield "puts a secret into a URL, which proxies and logs record"
     if SECRET in repr(found.client):
         yield "has a client whose repr shows a secret"
 
@@ -151,14 +155,14 @@ def _keys_are_passed_on(subject: Subject, action: Action, example: Mapping[str, 
     key = found.call.key.value
     texts = [" ".join((*request.headers.values(), request.path)) + request.body.decode("utf-8", "replace") for request in found.requests]
     if not any(key in text for text in texts):
-        yield "is idempotent by its key, and does not send Call.idempotency_key"
+        yield "is idempotent by key but does not send Call.idempotency_key"
 
 
 def _one_try_is_one(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     for what, answer in {"a 500": Answer(status=500), "a 429": Answer(status=429), "a reset": RESET}.items():
         found = drive(subject, action, example, _constant(answer))
         if len(found.requests) - found.opened > 1:
-            yield f"sends its request again after {what}: repeating is the runtime's"
+            yield f"retries its request after {what}: only the runtime may retry"
             return
 
 
@@ -167,7 +171,7 @@ def _refusals_are_explained(subject: Subject, action: Action, example: Mapping[s
         error = drive(subject, action, example, _constant(Answer({"message": "no"}, status))).error
         yield from _explained(error, f"a {status}", {Sent.REFUSED})
         if error is not None and code is not None and not isinstance(error, Unmapped) and error.code != code:
-            yield f"takes a {status} for '{error.code}', not '{code}'"
+            yield f"maps a {status} to '{error.code}', not '{code}'"
 
 
 def _failures_are_explained(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
@@ -186,19 +190,19 @@ def _broken_connections_are_explained(subject: Subject, action: Action, example:
 
 def _explained(error: JackfieldError | None, what: str, sent: set[Sent]) -> Iterator[str]:
     if error is None:
-        yield f"takes {what} for a success"
+        yield f"treats {what} as a success"
     elif isinstance(error, Unmapped):
         yield f"does not explain {what}: {type(error.cause).__name__}"
     elif not error.tells_sent:
-        yield f"does not say 'sent' for {what}"
+        yield f"does not set 'sent' for {what}"
     elif error.sent not in sent:
-        yield f"says of {what} that {error.sent.name} was sent"
+        yield f"sets 'sent' to {error.sent.name} for {what}"
 
 
 def _deadlines_are_kept(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     found = drive(subject, action, example, _constant(HANG), seconds=_SHORT_DEADLINE)
     if not found.ended:
-        yield "goes on after its deadline where the provider hangs"
+        yield "continues after its deadline if the provider hangs"
     else:
         yield from _explained(found.error, "a provider that hangs", {Sent.UNKNOWN})
 
@@ -245,30 +249,34 @@ def _rule(name: str, says: str, judge: Judge) -> Rule:
 
 
 BEHAVIOUR = (
-    _rule("opening-sends-nothing", "A connection opens, and opening sends nothing.", _opens),
-    _rule("output-is-declared", "An action gives its Output model.", _output_is_declared),
+    _rule("opening-sends-nothing", "Opening a connection succeeds and sends no request.", _opens),
+    _rule("output-is-declared", "An action returns its declared Output model.", _output_is_declared),
     _rule(
         "requests-are-announced",
-        "A write of several requests, or a client that reports its begin, announces each one.",
+        "Each request is announced with begin(), if a write sends several or the connection type sets reports_begin.",
         _requests_are_announced,
     ),
-    _rule("accepted-is-not-repeated", "What the provider has accepted is neither called unsent nor repeated.", _accepted_is_not_repeated),
-    _rule("guard-is-asked", "A client connects only to addresses that the guard lets pass.", _guard_is_asked),
-    _rule("safe-is-safe", "begin(safe=True) is for requests that change nothing.", _safe_is_safe),
-    _rule("effects-fit-methods", "An action's effect fits the HTTP methods that it sends.", _effects_fit),
+    _rule(
+        "accepted-is-not-repeated",
+        "An accepted request is neither reported as unsent nor repeated.",
+        _accepted_is_not_repeated,
+    ),
+    _rule("guard-is-asked", "A client connects only to addresses that the guard allows.", _guard_is_asked),
+    _rule("safe-is-safe", "begin(safe=True) is called only for requests that change nothing.", _safe_is_safe),
+    _rule("effects-fit-methods", "An action's effect matches the HTTP methods that it sends.", _effects_fit),
     _rule("actions-are-quiet", "Actions print nothing.", _actions_are_quiet),
-    _rule("secrets-stay-inside", "No secret is in a URL, or in a client's repr.", _secrets_stay_inside),
-    _rule("keys-are-passed-on", "What is idempotent by its key sends the key.", _keys_are_passed_on),
-    _rule("one-try-is-one-request", "A client does not repeat requests by itself.", _one_try_is_one),
-    _rule("refusals-are-explained", "Each 4xx is a refusal with its code.", _refusals_are_explained),
-    _rule("failures-are-explained", "After a 5xx it is unknown what was done.", _failures_are_explained),
+    _rule("secrets-stay-inside", "No URL and no client's repr contains a secret.", _secrets_stay_inside),
+    _rule("keys-are-passed-on", "An action that is idempotent by key sends the key.", _keys_are_passed_on),
+    _rule("one-try-is-one-request", "A client does not retry requests by itself.", _one_try_is_one),
+    _rule("refusals-are-explained", "Each 4xx is explained as a refusal, with the matching error code.", _refusals_are_explained),
+    _rule("failures-are-explained", "A 5xx is explained as an unknown outcome.", _failures_are_explained),
     _rule(
         "broken-connections-are-explained",
-        "A reset leaves it unknown; a refused connection sent nothing.",
+        "A connection reset is explained as an unknown outcome, a refused connection as nothing sent.",
         _broken_connections_are_explained,
     ),
     _rule("deadlines-are-kept", "An attempt ends at its deadline, whatever the provider does.", _deadlines_are_kept),
-    _rule("retry-after-is-read", "The Retry-After of a throttle is passed on.", _retry_after_is_read),
-    Rule("error-map-holds", "The error map raises nothing.", _error_map_holds, drives=True),
-    Rule("tests-change-nothing", "The connection test sends safe requests only.", _tests_change_nothing, drives=True),
+    _rule("retry-after-is-read", "The Retry-After of a 429 is passed on.", _retry_after_is_read),
+    Rule("error-map-holds", "The error map raises no exception.", _error_map_holds, drives=True),
+    Rule("tests-change-nothing", "The connection test sends only requests that change nothing.", _tests_change_nothing, drives=True),
 )

@@ -33,7 +33,7 @@ _HOST_FORMATS = frozenset({"uri", "hostname", "idn-hostname", "ipv4", "ipv6"})
 
 def _manifest_matches_code(subject: Subject) -> Iterator[str]:
     if subject.manifest.raw != json.loads(json.dumps(describe(subject.connector))):
-        yield "connector.json is not what the code declares: make it again, and look at the difference"
+        yield "connector.json differs from what the code declares: generate it again and review the diff"
 
 
 def _manifest_in_package(subject: Subject) -> Iterator[str]:
@@ -51,7 +51,7 @@ def _schemas_closed(subject: Subject) -> Iterator[str]:
         except (ValueError, JackfieldError) as error:
             yield f"{where} does not compile: {error}"
         if schema.get("additionalProperties") is not False:
-            yield f"{where} is open"
+            yield f"{where} allows unknown members"
 
 
 def _everything_explained(subject: Subject) -> Iterator[str]:
@@ -74,7 +74,7 @@ def _examples_valid(subject: Subject) -> Iterator[str]:
         for example in action["examples"]:
             invocation = Invocation.from_json(example["invocation"])
             if invocation.action != action["key"]:
-                yield f"an example of '{action['key']}' is of '{invocation.action}'"
+                yield f"an example of '{action['key']}' runs '{invocation.action}'"
             faults = (*inputs.check(invocation.inputs).details, *output.judge(example["result"]["output"]))
             yield from (f"the example of '{action['key']}' at {fault.path or '/'}: {fault.message}" for fault in faults)
 
@@ -90,14 +90,14 @@ def _schemas_mean_the_same(subject: Subject) -> Iterator[str]:
         try:
             Draft202012Validator.check_schema(schema)
         except SchemaError as error:
-            yield f"{where} is not a schema to jsonschema: {error.message}"
+            yield f"jsonschema rejects {where}: {error.message}"
     for where, schema, values in _example_values(subject):
         ours, other = compile_schema(schema), Draft202012Validator(schema)
         try:
             if any(other.is_valid(value) is bool(ours.judge(value)) for value in _variants(values)):
-                yield f"{where}: jsonschema judges the example otherwise, or with a member left out or of another type"
+                yield f"{where}: jsonschema disagrees about the example, or about a variant with a member omitted or of another type"
         except re.error as error:
-            yield f"{where}: Python cannot read one of its patterns: {error}"
+            yield f"{where}: Python cannot compile one of its patterns: {error}"
 
 
 def _example_values(subject: Subject) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
@@ -134,7 +134,7 @@ def _limits_name_what_exists(subject: Subject) -> Iterator[str]:
             models = [subject.connector.actions[key].inputs for key in served if name in subject.manifest.actions[key].inputs["properties"]]
             fields = [field for model in models for field in model.model_fields.values() if field.alias == name]
             if not fields or not all(type(None) in typing.get_args(field.annotation) for field in fields):
-                yield f"'{kind.key}' waives '{name}', which no action of it has, or which cannot be None"
+                yield f"'{kind.key}' waives '{name}', which none of its actions has, or which cannot be None"
 
 
 def _options_exist(subject: Subject) -> Iterator[str]:
@@ -151,7 +151,7 @@ def _secrets_marked(subject: Subject) -> Iterator[str]:
         for name, field in kind.schema.get("properties", {}).items():
             marked = field.get("writeOnly") is True and field.get("format") == "password"
             if field.get("type") == "string" and not marked and _looks_secret(name):
-                yield f"the name of '{name}' of '{kind.key}' says that it is a secret, and it is not marked as one"
+                yield f"'{name}' of '{kind.key}' is named like a secret but not marked as one"
 
 
 def _looks_secret(name: str) -> bool:
@@ -167,14 +167,14 @@ def _destinations_marked(subject: Subject) -> Iterator[str]:
             words = {word.lower() for word in _WORDS.findall(name)}
             names_host = field.get("format") in _HOST_FORMATS or (field.get("type") == "string" and _HOST.intersection(words))
             if names_host and not field.get("x-jackfield", {}).get("destination"):
-                yield f"'{name}' of '{kind.key}' says where secrets are sent, and is not marked 'destination'"
+                yield f"'{name}' of '{kind.key}' decides where secrets are sent but is not marked 'destination'"
 
 
 def _values_hold_secrets_back(subject: Subject) -> Iterator[str]:
     for kind in subject.connector.connections.values():
         values = kind.model_construct(None, **dict.fromkeys(kind.model_fields, "planted-secret"))
         if "planted-secret" in repr(values) + str(values):
-            yield f"the text of '{kind.key}' shows its values"
+            yield f"the str or repr of '{kind.key}' shows its values"
         with contextlib.suppress(TypeError):
             pickle.dumps(values)
             yield f"'{kind.key}' can be pickled"
@@ -187,7 +187,7 @@ def _import_is_quiet(subject: Subject) -> Iterator[str]:
 
     def refuse(_socket: object, address: object) -> None:
         reached.append(address)
-        raise ConnectionRefusedError("importing a connector connects to nothing")
+        raise ConnectionRefusedError("importing a connector must not open network connections")
 
     printed = io.StringIO()
     try:
@@ -205,7 +205,7 @@ def _import_is_quiet(subject: Subject) -> Iterator[str]:
     if printed.getvalue():
         yield f"the import prints: {printed.getvalue()[:80]!r}"
     if reached:
-        yield f"the import connects to {reached[0]}"
+        yield f"the import opens a connection to {reached[0]}"
 
 
 def _schemas(subject: Subject) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -222,13 +222,13 @@ DECLARATIONS = (
     Rule("schemas-closed", "Schemas compile and refuse unknown members.", _schemas_closed),
     Rule("everything-explained", "Actions, connection types and inputs have descriptions.", _everything_explained),
     Rule("examples-present", "Each action has an example.", _examples_present),
-    Rule("examples-valid", "Examples keep to the schemas.", _examples_valid),
-    Rule("schemas-mean-the-same", "Another validator judges the schemas and the examples alike.", _schemas_mean_the_same),
-    Rule("paging-names-exist", "Pagination names members that the schemas have.", _paging_names_exist),
-    Rule("limits-name-what-exists", "Connection types serve and waive what there is.", _limits_name_what_exists),
-    Rule("options-exist", "Inputs take their choices from option sources that there are.", _options_exist),
-    Rule("secrets-marked", "A value whose name says that it is a secret is marked as one.", _secrets_marked),
-    Rule("destinations-marked", "A value that says where secrets are sent is marked 'destination'.", _destinations_marked),
-    Rule("values-hold-secrets-back", "Neither repr nor pickle of connection values shows them.", _values_hold_secrets_back),
-    Rule("import-is-quiet", "The import prints nothing and connects to nothing.", _import_is_quiet),
+    Rule("examples-valid", "Examples are valid against the schemas.", _examples_valid),
+    Rule("schemas-mean-the-same", "A second validator (jsonschema) agrees about the schemas and the examples.", _schemas_mean_the_same),
+    Rule("paging-names-exist", "Pagination names only members that exist in the schemas.", _paging_names_exist),
+    Rule("limits-name-what-exists", "Connection types serve and waive only actions and inputs that exist.", _limits_name_what_exists),
+    Rule("options-exist", "Inputs take their choices only from option sources that exist.", _options_exist),
+    Rule("secrets-marked", "A value named like a secret is marked as a secret.", _secrets_marked),
+    Rule("destinations-marked", "A value that decides where secrets are sent is marked 'destination'.", _destinations_marked),
+    Rule("values-hold-secrets-back", "Connection values are shown neither by repr nor by pickle.", _values_hold_secrets_back),
+    Rule("import-is-quiet", "Importing the connector prints nothing and opens no network connection.", _import_is_quiet),
 )

@@ -19,7 +19,7 @@ def not_applicable(manifest: Manifest, values: Mapping[str, Any]) -> Mapping[str
     """Map the name of each rule that does not apply to a connector to the reason. ``values`` are those of ``Conformance``."""
     if server_type(manifest, values) is not None:
         return {}
-    reason = "no required value of a connection type is a URI; give 'values' with '${url}' to have actions run"
+    reason = "no required value of a connection type is a URI; to run the actions, pass 'values' with '${url}'"
     return {rule.name: reason for rule in RULES.values() if rule.drives}
 
 

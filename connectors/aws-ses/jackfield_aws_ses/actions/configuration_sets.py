@@ -230,7 +230,7 @@ class ConfigurationSets(Answer):
     """Page of names of configuration sets, or all of them."""
 
     configuration_sets: tuple[str, ...] = Field(description="Names.")
-    next_token: str | None = Field(None, description="There are more: give it as 'Next Token' to go on.")
+    next_token: str | None = Field(None, description="Set if there are more pages: pass it as 'Next Token' to read the next one.")
 
 
 @connector.action(

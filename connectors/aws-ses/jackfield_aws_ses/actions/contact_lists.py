@@ -154,7 +154,7 @@ class ContactLists(Answer):
     """Page of contact lists, or all of them."""
 
     contact_lists: tuple[ListSummary, ...] = Field(description="Contact lists.")
-    next_token: str | None = Field(None, description="There are more: give it as 'Next Token' to go on.")
+    next_token: str | None = Field(None, description="Set if there are more pages: pass it as 'Next Token' to read the next one.")
 
 
 @connector.action(

@@ -157,7 +157,7 @@ class Contacts(Answer):
     """Page of contacts, or all of them."""
 
     contacts: tuple[Contact, ...] = Field(description="Contacts.")
-    next_token: str | None = Field(None, description="There are more: give it as 'Next Token' to go on.")
+    next_token: str | None = Field(None, description="Set if there are more pages: pass it as 'Next Token' to read the next one.")
 
 
 @connector.action(

@@ -36,11 +36,11 @@ class IdentityQuery(Inputs):
     )  # fmt: skip
     fetch_all: bool = Field(
         False, title="Fetch All", blank="absent",
-        description="Fetch every page and give all identities at once; 'Next Token' is ignored then.",
+        description="Fetch every page and return all identities at once. 'Next Token' is then ignored.",
     )  # fmt: skip
     page_size: int | None = Field(
         None, title="Page Size", blank="absent", schema={"minimum": 1, "maximum": 1000},
-        description="How many identities a page holds, 1 to 1000. Amazon SES gives 100 where none is named.",
+        description="Number of identities per page, 1 to 1000. The default of Amazon SES is 100.",
     )  # fmt: skip
 
 
@@ -49,7 +49,10 @@ class Identities(Output):
 
     identities: list[str] = Field(alias="Identities", title="Identities", description="Email addresses or domains.")
     next_token: str | None = Field(
-        None, alias="NextToken", title="Next Token", description="There are more: give it as 'Next Token' to go on."
+        None,
+        alias="NextToken",
+        title="Next Token",
+        description=("Set if there are more pages: pass it as 'Next Token' to read the next one."),
     )
 
 

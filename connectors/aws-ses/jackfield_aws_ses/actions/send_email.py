@@ -37,8 +37,8 @@ class Sent(Output):
     message_id: str = Field(
         alias="MessageId",
         title="Message ID",
-        description="The id that SES gave the message. In the message's header it stands before '@email.amazonses.com' in us-east-1, and "
-        "before '@<region>.amazonses.com' elsewhere.",
+        description="The id that SES assigned to the message. The Message-ID header continues with '@email.amazonses.com' in us-east-1 "
+        "and with '@<region>.amazonses.com' elsewhere.",
         schema={"minLength": 1},
     )
 

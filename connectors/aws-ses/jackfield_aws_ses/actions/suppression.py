@@ -131,7 +131,7 @@ class SuppressedSummaries(Answer):
     """Page of the suppression list, or all of it."""
 
     suppressed_destination_summaries: tuple[SuppressedSummary, ...] = Field(description="Entries.")
-    next_token: str | None = Field(None, description="There are more: give it as 'Next Token' to go on.")
+    next_token: str | None = Field(None, description="Set if there are more pages: pass it as 'Next Token' to read the next one.")
 
 
 @connector.action(

@@ -322,7 +322,7 @@ class IdentityStatuses(Answer):
     """Page of identities with their status, or all of them."""
 
     email_identities: tuple[IdentityStatus, ...] = Field(description="Addresses and domains.")
-    next_token: str | None = Field(None, description="There are more: give it as 'Next Token' to go on.")
+    next_token: str | None = Field(None, description="Set if there are more pages: pass it as 'Next Token' to read the next one.")
 
 
 class IdentitiesQuery(Paged):

@@ -148,7 +148,7 @@ class Templates(Answer):
     """Page of templates, or all of them."""
 
     custom_verification_email_templates: tuple[Template, ...] = Field(description="Templates without their content.")
-    next_token: str | None = Field(None, description="There are more: give it as 'Next Token' to go on.")
+    next_token: str | None = Field(None, description="Set if there are more pages: pass it as 'Next Token' to read the next one.")
 
 
 @connector.action(

@@ -32,9 +32,9 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="jackfield demo",
-        description="A guided tour of Amazon SES through jackfield, on an AWS that runs inside this command: no account, no network.",
+        description="A guided tour of Amazon SES through jackfield, on a local AWS simulator inside this command: no account, no network.",
         allow_abbrev=False,
     )
-    parser.add_argument("--json", action="store_true", help="answer with one JSON line for each step")
-    parser.add_argument("--serve", action="store_true", help="only keep that AWS up, and print how another terminal can use it")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON per step")
+    parser.add_argument("--serve", action="store_true", help="keep the simulator running, and print how to use it from another terminal")
     return parser

@@ -63,7 +63,7 @@ class Played:
 
 def faults(expected: Mapping[str, bool]) -> tuple[str, ...]:
     """Return the expectations that do not hold."""
-    return tuple(f"not so: {sentence}" for sentence, holds in expected.items() if not holds)
+    return tuple(f"failed: {sentence}" for sentence, holds in expected.items() if not holds)
 
 
 @dataclass(frozen=True, slots=True)

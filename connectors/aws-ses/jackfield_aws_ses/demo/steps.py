@@ -51,7 +51,7 @@ def _sent(stage: Stage) -> Report:
         {
             "the message was sent": played.status == "succeeded",
             "AWS received it once": len(played.received) == 1,
-            "the Result has its id": [message.message_id for message in played.received] == [played.output.get("MessageId")],
+            "the Result has its message id": [message.message_id for message in played.received] == [played.output.get("MessageId")],
         }
         | _whole(played.received[0] if played.received else None, played.invocation["inputs"])
     )
@@ -62,8 +62,8 @@ def _whole(message: SentMessage | None, inputs: Mapping[str, Any]) -> dict[str, 
         return {}
     received = message_json(message)
     return {
-        "the subject is whole": message.subject == inputs["subject"],
-        "both texts are whole": (message.text, message.html) == (inputs["text"], inputs["html"]),
+        "the subject is complete": message.subject == inputs["subject"],
+        "both texts are complete": (message.text, message.html) == (inputs["text"], inputs["html"]),
         "every recipient is in the envelope": all(received[name] == inputs[name] for name in ("to", "cc", "bcc")),
         "the attachments arrived": [part.name for part in message.attachments] == [*inputs["attachments"]],
     }
@@ -74,9 +74,9 @@ def _listed(stage: Stage) -> Report:
     return played.report(
         {
             "the page was read": played.status == "succeeded",
-            "it is as long as asked for": len(played.output.get("Identities", ())) == _PAGE,
+            "it has the requested size": len(played.output.get("Identities", ())) == _PAGE,
             "there is a token for the next page": bool(played.output.get("NextToken")),
-            "the Result says that there is more": _complete(played) is False,
+            "the Result says that more pages follow": _complete(played) is False,
         }
     )
 
@@ -88,7 +88,7 @@ def _listed_all(stage: Stage) -> Report:
     return played.report(
         {
             "the list was read": played.status == "succeeded",
-            "every identity is in it once": len(found) == len(set(found)) == _ALL,
+            "every identity occurs exactly once": len(found) == len(set(found)) == _ALL,
             "it was read page by page": stage.aws.count("ListIdentities") - before == _PAGES,
             "the Result says that it is complete": _complete(played) is True,
         }
@@ -113,7 +113,7 @@ def _refused(stage: Stage) -> Report:
     return played.report(
         {
             "the inputs are refused": played.error.get("code") == "invalid_input",
-            "every fault is told with its place": {item["path"] for item in played.error.get("details", ())} == _FAULTY,
+            "every error names its input": {item["path"] for item in played.error.get("details", ())} == _FAULTY,
             "AWS was not asked": len(stage.aws.calls) == before,
         }
     )
@@ -123,7 +123,7 @@ def _unauthenticated(stage: Stage) -> Report:
     played = stage.play("wrong-external-id.json")
     return played.report(
         {
-            "the role is refused": played.error.get("code") == "unauthenticated",
+            "AWS refuses the role": played.error.get("code") == "unauthenticated",
             "the hint shows the trust policy": "sts:ExternalId" in played.error.get("hint", ""),
             "nothing was sent": not played.received,
         }
@@ -169,22 +169,22 @@ STEPS = (
     Step("connection", "Test the connection: a role, assumed with an External ID; nothing is sent", _tested),
     Step("send", "Send an email with two texts, attachments, Cc and Bcc", _sent, "send-email.json"),
     Step("list", "List identities: one page", _listed, "list-identities.json"),
-    Step("listAll", "List identities: every page, one request a second as AWS asks for", _listed_all, "list-all-identities.json"),
+    Step("listAll", "List identities: every page, at AWS's limit of one request per second", _listed_all, "list-all-identities.json"),
     Step("dryRun", "A dry run: everything is checked, AWS is not asked to send", _dry, "dry-run.json"),
-    Step("invalid", "Inputs that are wrong: every fault at once, before anything is sent", _refused, "invalid-input.json"),
-    Step("externalId", "The External ID of somebody else: AWS refuses the role", _unauthenticated, "wrong-external-id.json"),
-    Step("rejected", "A sender that nobody verified: AWS rejects the message", _rejected, "unverified-sender.json"),
+    Step("invalid", "Invalid inputs: every error at once, before anything is sent", _refused, "invalid-input.json"),
+    Step("externalId", "Someone else's External ID: AWS refuses the role", _unauthenticated, "wrong-external-id.json"),
+    Step("rejected", "An unverified sender: AWS rejects the message", _rejected, "unverified-sender.json"),
     Step("summary", "What AWS saw", _summed_up),
 )
 """In the order of the tour."""
 
 _NEXT = """
 What to try next
-  jackfield demo --serve                      keep this AWS up; it prints what another terminal needs to use it
+  jackfield demo --serve                      keep the simulator running, for use from another terminal
   jackfield connectors show aws-ses           the manifest: actions, connection types, schemas
   jackfield schema aws-ses sendEmail          the inputs of an action, as JSON Schema
   jackfield invoke --file examples/send-email.json
-                                              one of the examples by hand; see examples/README.md"""
+                                              run one of the examples; see examples/README.md"""
 
 
 def tour(show: Show, steps: tuple[Step, ...] = STEPS) -> int:

@@ -29,7 +29,7 @@ def try_server(server: Server, trust: ssl.SSLContext, login: Login, deadline: De
         )
     session = Session(server, trust, deadline)
     steps: tuple[tuple[str, str, Callable[[], None], Callable[[], str]], ...] = (
-        ("connect", "Reach the server", session.reach, lambda: f"{server.place} greeted us."),
+        ("connect", "Reach the server", session.reach, lambda: f"{server.place} responded."),
         ("tls", "Verify its certificate", session.encrypt, lambda: _certificate(session, server)),
         ("signIn", "Sign in", lambda: session.sign_in(login), lambda: _signed_in(login)),
     )
@@ -52,5 +52,5 @@ def _certificate(session: Session, server: Server) -> str:
 
 
 def _signed_in(login: Login) -> str:
-    how = "with the password derived from the secret access key" if login.derived else "with the password given"
-    return f"Amazon SES let the user in {how}."
+    how = "with the password derived from the secret access key" if login.derived else "with the SMTP password"
+    return f"Amazon SES accepted the sign-in {how}."

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["SMTP_GUIDE", "TEMPORARY", "Smtp"]
 
 SMTP_GUIDE = """
-Send through the SMTP interface of Amazon SES: over the public endpoints, or from a private network over a private endpoint (AWS
-PrivateLink, SAP Private Link service), which reaches SMTP and not the HTTPS API. Only mail can be sent this way; identities cannot be
-listed.
+Send through the SMTP interface of Amazon SES, either over its public endpoints or from a private network over a private endpoint (AWS
+PrivateLink, SAP Private Link service). A private endpoint reaches SMTP but not the HTTPS API, so it can only send email, not list
+identities.
 
 ## 1. The host name
 
 - Public: `email-smtp.<region>.amazonaws.com`, for instance `email-smtp.eu-west-1.amazonaws.com`.
 - AWS PrivateLink: create an interface endpoint for the service `com.amazonaws.<region>.email-smtp`, and copy its DNS name,
-  `vpce-….email-smtp.<region>.vpce.amazonaws.com`. Its security group must let in the port that you use.
+  `vpce-….email-smtp.<region>.vpce.amazonaws.com`. Its security group must allow the port that you use.
 - SAP Private Link service: create a service instance with the parameter `{"serviceName": "com.amazonaws.<region>.email-smtp"}`, bind it
   to the app, and copy `hostname` from the credentials of the binding.
 
@@ -38,16 +38,16 @@ Private endpoints have two limits. VPC endpoint policies do not apply to SES, so
 them in some regions and [availability zones](https://docs.aws.amazon.com/ses/latest/dg/send-email-set-up-vpc-endpoints.html) only: a
 zonal name (`vpce-…-eu-central-1a.email-smtp…`) exists only if the endpoint is in that zone, so prefer the regional name.
 
-Copy it into *Host Name*. The certificate of the server is always verified, for this name. Where your endpoint shows the certificate of the
-public one, set *TLS Server Name* to that name, such as `email-smtp.<region>.amazonaws.com`.
+Copy it into *Host Name*. The server's certificate is always verified against this name. If your endpoint presents the certificate of the
+public endpoint, set *TLS Server Name* to the public name, such as `email-smtp.<region>.amazonaws.com`.
 
 ## 2. The port
 
-| port | TLS begins |
+| port | TLS starts |
 | --- | --- |
 | 2587 (the default), 587, 25 | with STARTTLS, which is required |
-| 2465, 465 | with the first byte |
-| others, of other servers and of test servers | with STARTTLS, or with the first byte where *Security* is `tls` |
+| 2465, 465 | from the first byte |
+| others, of other servers and of test servers | with STARTTLS, or from the first byte if *Security* is `tls` |
 
 Nothing is ever sent in clear text. AWS throttles port 25 and blocks it on most EC2 instances.
 
@@ -56,25 +56,25 @@ Nothing is ever sent in clear text. AWS throttles port 25 and blocks it on most 
 Either SMTP credentials of SES:
 
 1. In the SES console of the endpoint's region, open **SMTP settings** and select **Create SMTP credentials**.
-2. Copy the **SMTP user name** and the **SMTP password** into *User Name* and *Password*. The password holds for that region only.
+2. Copy the **SMTP user name** and the **SMTP password** into *User Name* and *Password*. The password is valid only in that region.
 
 Or the access key of an IAM user:
 
-1. In the IAM console, give the user an inline policy that allows `ses:SendRawEmail`, and nothing else:
+1. In the IAM console, attach an inline policy to the user that allows only `ses:SendRawEmail`:
 
 ```json
 {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ses:SendRawEmail", "Resource": "*"}]}
 ```
 
 2. Copy its **Access key** and **Secret access key** into *Access Key ID* and *Secret Access Key*. The SMTP password is derived from them
-   for the region in the host name; where that names none, set *AWS Region*.
+   for the region in the host name; if the host name contains no region, set *AWS Region*.
 
 [Temporary credentials](https://docs.aws.amazon.com/ses/latest/dg/smtp-credentials.html) (a role, a session token) cannot sign in to SMTP.
 
-Testing the connection connects, verifies the certificate and signs in; it sends nothing.
+The connection test connects, verifies the certificate and signs in. It sends no email.
 """
 
-TEMPORARY = "Amazon SES takes no temporary credentials over SMTP: give the access key of an IAM user, or its SMTP credentials"
+TEMPORARY = "Amazon SES does not accept temporary credentials over SMTP: give the access key of an IAM user, or its SMTP credentials"
 """Reason why roles and session tokens cannot authenticate (AWS, "Obtaining Amazon SES SMTP credentials")."""
 
 _HOST = {"minLength": 1, "maxLength": 253, "pattern": HOST_PATTERN}
@@ -113,13 +113,13 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
     reports_begin: ClassVar[bool] = True
     permission_system: ClassVar[str | None] = "aws:iam"
     serves: ClassVar[Serves | None] = Serves(
-        ("sendEmail", "doctor"), "SMTP and Private Link carry mail only, not the HTTPS API of Amazon SES"
+        ("sendEmail", "doctor"), "an SMTP connection can only send email; it has no access to the HTTPS API of Amazon SES"
     )
     waives: ClassVar[tuple[str, ...]] = ("awsRegion",)
 
     hostname: str = Field(
         title="Host Name",
-        description="The SMTP endpoint: that of a region, or the host name of a private endpoint.",
+        description="The SMTP endpoint of a region, or the host name of a private endpoint.",
         examples=["email-smtp.eu-west-1.amazonaws.com", "vpce-0a1b2c3d4e5f67890-abcd1234.email-smtp.eu-central-1.vpce.amazonaws.com"],
         trim=True,
         lowercase=True,
@@ -131,8 +131,8 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         2587,
         title="Port",
         description=(
-            "Amazon SES listens on 25, 587 and 2587, where TLS begins with STARTTLS, and on 465 and 2465, which speak it from the first "
-            "byte. On other ports of other servers TLS begins with STARTTLS, unless *Security* says otherwise. AWS throttles port 25."
+            "Amazon SES listens on 25, 587 and 2587, which start TLS with STARTTLS, and on 465 and 2465, which use TLS from the first "
+            "byte. Other ports, of other servers, start TLS with STARTTLS unless *Security* is tls. AWS throttles port 25."
         ),
         blank="absent",
         destination=True,
@@ -141,7 +141,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
     username: str | None = Field(
         None,
         title="User Name",
-        description="The user name of SES SMTP credentials. Not needed with an access key.",
+        description="The user name of the SES SMTP credentials. Not needed with an access key.",
         trim=True,
         blank="absent",
         mask="last4",
@@ -150,23 +150,24 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
     password: str | None = Field(
         None,
         title="Password",
-        description="The password of SES SMTP credentials, which is not a secret access key.",
+        description="The password of the SES SMTP credentials. This is not a secret access key.",
         secret=True,
         trim=True,
         blank="absent",
         schema=_TEXT,
     )
     access_key_id: str | None = connection_fields.access_key_id(
-        None, "The access key ID of an IAM user who may call ses:SendRawEmail, in place of SMTP credentials."
+        None, "The access key ID of an IAM user with the permission ses:SendRawEmail, as an alternative to SMTP credentials."
     )
     secret_access_key: str | None = connection_fields.secret_access_key(None)
     aws_region: str | None = connection_fields.region(
-        "The endpoint's region, to derive the password from the secret access key. By default the one in the host name.", "eu-central-1"
+        "The endpoint's region, for deriving the password from the secret access key. The default is that in the host name.",
+        "eu-central-1",
     )
     tls_server_name: str | None = Field(
         None,
         title="TLS Server Name",
-        description="The name that the server's certificate must be for, where that is not the host name.",
+        description="The name in the server's certificate, if it differs from the host name.",
         examples=["email-smtp.eu-central-1.amazonaws.com"],
         trim=True,
         lowercase=True,
@@ -178,7 +179,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
     security: Literal["starttls", "tls"] | None = Field(
         None,
         title="Security",
-        description="How TLS begins: 'starttls' or 'tls' (from the first byte). By default as the port says. There is no way without.",
+        description="How TLS starts: 'starttls' or 'tls' (from the first byte). The default depends on the port. TLS cannot be turned off.",
         blank="absent",
     )
     sender: str | None = connection_fields.sender()
@@ -282,13 +283,13 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
                 _LOG.warning(text, context.connection, known, asked)
                 return True
 
-            text = "the connection '%s' sends through the SMTP endpoint of %s, not in %s as 'awsRegion' asks: leave it out"
+            text = "the connection '%s' sends through the SMTP endpoint of %s, not in %s as requested by 'awsRegion': omit 'awsRegion'"
             context.cached(("smtp-region", asked), warn)
 
     def _no_region(self) -> InvalidConnection:
-        text = "is missing: the password is derived from the secret access key for one region, and the host name does not say which"
+        text = "is missing: the password is derived from the secret access key for one region, and the host name does not name it"
         return InvalidConnection(
-            "no AWS region is known to derive the SMTP password for",
+            "the AWS region for deriving the SMTP password is unknown",
             details=[Detail("/awsRegion", text, "required")],
             hint="Set 'awsRegion' to the endpoint's region, or give 'username' and 'password'.",
         )

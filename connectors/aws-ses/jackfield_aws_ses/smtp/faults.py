@@ -16,7 +16,7 @@ from jackfield_aws_ses.smtp.session import CONNECT_SECONDS, Garbled
 __all__ = ["explained"]
 
 _WRONG_NAME = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH (OpenSSL, x509_vfy.h)
-_MODE = "ports 465 and 2465 speak TLS from the first byte, ports 25, 587 and 2587 after STARTTLS"
+_MODE = "ports 465 and 2465 use TLS from the first byte, ports 25, 587 and 2587 after STARTTLS"
 
 
 @contextmanager
@@ -54,8 +54,9 @@ def _certificate_hint(error: ssl.SSLCertVerificationError, server: Server) -> st
         name = f"email-smtp.{server.region}.amazonaws.com" if server.region else "email-smtp.<region>.amazonaws.com"
         return f"If {server.hostname} is your own private endpoint, set 'tlsServerName' to the name in its certificate, such as {name}."
     return (
-        "If a proxy or an authority of your own stands in between, put its certificate into the file that SSL_CERT_FILE or AWS_CA_BUNDLE "
-        "names. Otherwise somebody may be listening: do not go on."
+        "If a proxy or your own certificate authority is involved, add its certificate to the file named by SSL_CERT_FILE or "
+        "AWS_CA_BUNDLE. "
+        "Otherwise someone may be intercepting the connection: do not continue."
     )
 
 
@@ -85,8 +86,8 @@ _WORDS: tuple[tuple[type[OSError] | tuple[type[OSError], ...], str, str], ...] =
         f"{{place}} did not answer within {CONNECT_SECONDS:g} s",
         f"Check 'hostname', 'port' and 'security' ({_MODE}), and whether a firewall or security group lets this machine through.",
     ),
-    (Garbled, "{place} answered with something else than SMTP", f"Check 'hostname', 'port' and 'security': {_MODE}."),
-    (_CLOSED, "{place} closed the connection", "If it happens again, look for what stands between this machine and the server."),
+    (Garbled, "{place} returned a response that is not SMTP", f"Check 'hostname', 'port' and 'security': {_MODE}."),
+    (_CLOSED, "{place} closed the connection", "If it happens again, check the proxies and firewalls between this machine and the server."),
     (ssl.SSLError, "TLS with {place} failed ({reason})", f"Check 'port' and 'security': {_MODE}."),
     (OSError, "{place} cannot be reached: {reason}", "Check this machine's network."),
 )

@@ -65,7 +65,7 @@ class _Row:
 _RATE = _Row(
     RateLimited,
     "Amazon SES throttles this account",
-    "Send fewer messages a second, or ask AWS for a higher sending rate in {region}.",
+    "Send fewer messages per second, or ask AWS for a higher sending rate in {region}.",
 )
 _DAILY = _Row(
     QuotaExceeded,
@@ -74,25 +74,25 @@ _DAILY = _Row(
 )
 _BUSY = _Row(
     Unavailable,
-    "Amazon SES cannot take the message now",
-    "Try again later. If it stays so, open fewer connections at a time and see the AWS Health Dashboard for {region}.",
+    "Amazon SES cannot accept the message now",
+    "Try again later. If the problem persists, open fewer connections at a time and see the AWS Health Dashboard for {region}.",
 )
 _LOGIN = _Row(
     Unauthenticated,
     "Amazon SES refused the user name and password",
-    "An SMTP password is not the secret access key: make SMTP credentials in the SES console of {region}, or give 'accessKeyId' and "
+    "An SMTP password is not the secret access key: create SMTP credentials in the SES console of {region}, or give 'accessKeyId' and "
     "'secretAccessKey' and let the password be derived. Either holds for one region only, and for a user's own active key.",
 )
 _DERIVED = _Row(
     Unauthenticated,
     "Amazon SES refused the password that was derived from the secret access key",
-    "Check 'accessKeyId' and 'secretAccessKey', and that {region} is the endpoint's region ('awsRegion' overrules the host name). The key "
-    "must be a user's own and active.",
+    "Check 'accessKeyId' and 'secretAccessKey', and that {region} is the endpoint's region ('awsRegion' overrides the host name). The key "
+    "must be active and belong to a user, not a role.",
 )
-_NO_SERVICE = _Row(Unauthenticated, "The account is not signed up for Amazon SES", "Sign the AWS account up for Amazon SES in {region}.")
+_NO_SERVICE = _Row(Unauthenticated, "The account is not signed up for Amazon SES", "Sign up the AWS account for Amazon SES in {region}.")
 _DENIED = _Row(
     Forbidden,
-    "The user may not send through Amazon SES",
+    "The user is not allowed to send through Amazon SES",
     "Allow ses:SendRawEmail for the user of these SMTP credentials in IAM, and in the sending authorization policy of the identity.",
 )
 _PAUSED = _Row(
@@ -103,18 +103,20 @@ _PAUSED = _Row(
 _UNVERIFIED = _Row(
     Rejected,
     "Amazon SES refused the message: an identity is not verified in {region}",
-    "Verify the sender's address or its domain in Amazon SES in {region} (Identities > Create identity); identities are verified for each "
-    "region apart. While the account is in the sandbox, each recipient must be verified too.",
+    "Verify the sender's address or its domain in Amazon SES in {region} (Identities > Create identity); each region verifies identities "
+    "separately. While the account is in the sandbox, each recipient must be verified too.",
 )
 _NO_SET = _Row(
     NotFound,
     "Amazon SES does not know the configuration set",
-    "Create the configuration set in {region}, or correct 'configurationSetName'; sets are kept for each region apart.",
+    "Create the configuration set in {region}, or correct 'configurationSetName'; each region has its own sets.",
 )
-_TOO_LONG = _Row(Rejected, "The message is too long for the server", "Send less: Amazon SES takes at most 40 MB after encoding.")
-_ADDRESS = _Row(Rejected, "The server refused an address", "Correct the address that the server's reply is about.")
-_COMMAND = _Row(Rejected, "The server does not take what was asked", "See the server's reply; is {place} an SMTP endpoint of Amazon SES?")
-_CONTENT = _Row(Rejected, "Amazon SES refused the message", "Read what Amazon SES says about the message, and change it.")
+_TOO_LONG = _Row(
+    Rejected, "The message is too long for the server", "Send a smaller message: Amazon SES accepts at most 40 MB after encoding."
+)
+_ADDRESS = _Row(Rejected, "The server refused an address", "Correct the address named in the server's reply.")
+_COMMAND = _Row(Rejected, "The server does not support the command", "See the server's reply; is {place} an SMTP endpoint of Amazon SES?")
+_CONTENT = _Row(Rejected, "Amazon SES refused the message", "Change the message as Amazon SES's own error message says.")
 
 _BY_TEXT: tuple[tuple[str, str, _Row], ...] = (
     ("4", "daily", _DAILY),
@@ -144,7 +146,7 @@ def refused(reply: Reply, server: Server, *, sent: Sent | None = None, sender: s
     """
     if not (reply.passing or reply.final):
         return Unavailable(
-            f"{server.place} answered with something else than SMTP",
+            f"{server.place} returned a response that is not SMTP",
             provider=reply.provider,
             sent=sent or Sent.NOTHING,
             hint="Is it an SMTP endpoint of Amazon SES?",

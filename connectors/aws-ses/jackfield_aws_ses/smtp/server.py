@@ -13,7 +13,7 @@ from jackfield.connector import ANYWHERE, Guard, InvalidConnection
 __all__ = ["THROTTLED", "THROTTLED_PORT", "Login", "Server", "trust"]
 
 THROTTLED_PORT = 25
-THROTTLED = "AWS throttles port 25, and blocks it on most EC2 instances."
+THROTTLED = "AWS throttles port 25 and blocks it on most EC2 instances."
 
 _BUNDLES = ("SSL_CERT_FILE", "AWS_CA_BUNDLE")
 
@@ -77,6 +77,6 @@ def _add(context: ssl.SSLContext, variable: str, path: Path) -> None:
             context.load_verify_locations(cafile=path)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise InvalidConnection(
-            f"the certificates that {variable} names cannot be read: {str(path)[:200]!r}",
-            hint=f"Let {variable} name a file of certificates (PEM), or take it out of the environment.",
+            f"the certificate file in {variable} cannot be read: {str(path)[:200]!r}",
+            hint=f"Set {variable} to a file of PEM certificates, or unset it.",
         ) from error

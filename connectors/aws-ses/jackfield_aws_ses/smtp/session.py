@@ -66,7 +66,7 @@ class Session(smtplib.SMTP):
             if reply.code != _READY:
                 raise refused(reply, self.server) if reply.passing else self._in_clear(f"refused STARTTLS ({reply.code})")
             if self._unread:  # an attacker's injected bytes would be read as the server's after encryption (CVE-2011-0411)
-                raise self._in_clear("went on talking after STARTTLS")
+                raise self._in_clear("sent more data after STARTTLS")
             self.sock = self._encrypted(self._plain())
             self._introduce()
         self.hurried = False
@@ -84,7 +84,7 @@ class Session(smtplib.SMTP):
             reply = self.say(_base64(login.password)) if reply.code == _CHALLENGE else reply
         else:
             raise Unavailable(
-                f"{self.server.place} takes neither AUTH PLAIN nor AUTH LOGIN",
+                f"{self.server.place} supports neither AUTH PLAIN nor AUTH LOGIN",
                 hint="Is it an SMTP endpoint of Amazon SES?",
                 sent=Sent.NOTHING,
                 repeatable=False,
@@ -222,9 +222,9 @@ class Session(smtplib.SMTP):
 
     def _in_clear(self, reason: str) -> Unavailable:
         return Unavailable(
-            f"{self.server.place} {reason}; nothing was sent, since nothing is ever sent in clear text",
+            f"{self.server.place} {reason}; nothing was sent, because jackfield never sends unencrypted",
             hint="Amazon SES offers STARTTLS on ports 25, 587 and 2587: check 'hostname' and 'port', and whether a proxy or firewall in "
-            "between changes the conversation.",
+            "between alters the connection.",
             sent=Sent.NOTHING,
             repeatable=False,
         )

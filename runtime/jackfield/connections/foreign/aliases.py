@@ -146,7 +146,7 @@ class Aliases:
                     continue
                 taken = found.setdefault(form, {}).setdefault(key, alias)
                 if taken is not alias:
-                    _LOG.warning("the connector '%s': '%s' of %s already stands for '%s'", manifest.key, key, form, taken.connector)
+                    _LOG.warning("the connector '%s': '%s' of %s is already an alias of '%s'", manifest.key, key, form, taken.connector)
         return cls(found)
 
     def find(self, form: str, key: str) -> Alias | None:
@@ -225,12 +225,12 @@ def _typed(data: Mapping[str, Any], name: str, kind: type[Any]) -> Any:
 def _strings(data: Mapping[str, Any], name: str) -> tuple[str, ...]:
     found = _typed(data, name, list)
     if not all(isinstance(item, str) for item in found):
-        raise AliasError(f"'{name}' must be a list of texts")
+        raise AliasError(f"'{name}' must be a list of strings")
     return tuple(found)
 
 
 def _texts(data: Mapping[str, Any], name: str) -> Mapping[str, str]:
     found: Mapping[str, Any] = _typed(data, name, dict)
     if not all(isinstance(item, str) for item in found.values()):
-        raise AliasError(f"'{name}' must be an object of texts")
+        raise AliasError(f"'{name}' must be an object of strings")
     return found

@@ -269,7 +269,7 @@ class _Found:
             _check_version(component)
         if alias is None:
             known = ", ".join(sorted(self.around.aliases.all(FORMAT))) or "none"
-            reason = f"spec.type: no installed connector knows '{component.type}'; known: {known}"
+            reason = f"spec.type: no installed connector supports '{component.type}'; known: {known}"
             return Problem(f"{component.place}: component '{component.name}': {reason}")
         fields = _spelt(alias, values)
         made = translate(alias, fields, self.around.environment, strict=self.around.strict)
@@ -294,7 +294,7 @@ class _Found:
 
     def _from_environment(self, name: str, component: Component) -> str | None:
         if not is_readable(name, self.around.environment):
-            _LOG.warning("%s: component '%s': the variable '%s' may not be read by components", component.place, component.name, name)
+            _LOG.warning("%s: component '%s': components are not allowed to read the variable '%s'", component.place, component.name, name)
             return None
         return self.around.environment.get(name)
 
@@ -307,12 +307,12 @@ class _Found:
         wanted = component.secret_store or default_store(self.around)
         if wanted is None:
             raise ForeignError(
-                f"auth.secretStore: it must name the secret store of secretKeyRef '{name}', which is not resolved otherwise: "
-                "without the secret the component would use the identity of this machine"
+                f"auth.secretStore: it must name the secret store of secretKeyRef '{name}', which is otherwise not resolved: "
+                "without the secret the component would use this machine's identity"
             )
         store = self.stores.get(wanted) or built_in_store(wanted, self.around)
         if store is None:
-            raise ForeignError(f"auth.secretStore: there is no secret store '{wanted}'")
+            raise ForeignError(f"auth.secretStore: no secret store is named '{wanted}'")
         value = store.find(name, key)
         if value is None:
             raise ForeignError(f"auth.secretStore: the secret store '{wanted}' has no secret '{name}' with the key '{key}'")

@@ -54,7 +54,7 @@ def open_store(kind: str, values: Mapping[str, str], folder: str, around: Surrou
     if kind == "secretstores.local.env":
         return _Variables(given.get("prefix", ""), around.environment)
     if not around.reads_files:
-        raise ForeignError("spec.type: a secret store reads secrets of this host, which this document may not")
+        raise ForeignError("spec.type: this document is not allowed to read secrets of this host, as a secret store does")
     if kind == "secretstores.local.file":
         separator = given.get("nestedseparator") or ":"
         return _FileStore(_content(given.get("secretsfile", ""), folder), separator, several=given.get("multivalued", "").lower() == "true")
@@ -139,7 +139,7 @@ def _content(path: str, folder: str) -> Mapping[str, Any]:
     except DocumentError as error:
         raise ForeignError(f"spec.metadata: secretsFile '{path[:200]}': {error}") from None
     if not isinstance(content, Mapping):
-        raise ForeignError(f"spec.metadata: secretsFile '{path[:200]}': it must hold an object")
+        raise ForeignError(f"spec.metadata: secretsFile '{path[:200]}': it must contain an object")
     return content
 
 

@@ -19,7 +19,7 @@ _READ_FAULT = re.compile(r"(?:jq: )?(?:error: )?(?P<what>.*) at <top-level>, lin
 _KIND = "(object|array|string|number|boolean|null)"
 _NAMED = {"object": "an object", "array": "a list", "string": "a text", "number": "a number", "boolean": "a boolean"}
 _VALUE_FAULTS = (
-    (re.compile(rf'Cannot index {_KIND} with (?:{_KIND}|")', re.DOTALL), "{0} has no members that {1} would name"),
+    (re.compile(rf'Cannot index {_KIND} with (?:{_KIND}|")', re.DOTALL), "{0} has no members named by {1}"),
     (
         re.compile(rf"{_KIND} \(.*\) and {_KIND} \(.*\) cannot be (added|[a-z]+ed)", re.DOTALL),
         "{0} and {1} cannot be {2}",
@@ -84,7 +84,7 @@ def evaluate(text: str, given: Any, variables: Mapping[str, Any]) -> Any:
     except (ValueError, TypeError, RecursionError) as fault:
         raise ExpressionError(f"the expression '{inside[:_SHOWN]}': {_value_fault(str(fault))}") from None
     if len(found) != 1:
-        raise ExpressionError(f"the expression '{inside[:_SHOWN]}' gives {'several' if found else 'no'} values where one is expected")
+        raise ExpressionError(f"the expression '{inside[:_SHOWN]}' returns {'several' if found else 'no'} values; one is expected")
     return found[0]
 
 
@@ -185,7 +185,7 @@ def _read_fault(said: str, program: str) -> str:
         return said.splitlines()[0][:200]
     line, lines = int(found["line"]) - 1, program.count("\n") + 1
     if line > lines:
-        return "it ends too soon, or closes what it has not opened"
+        return "it ends too early, or a bracket is closed that was not opened"
     return f"{found['what'][:120]} at {f'line {line}, ' if lines > 1 else ''}column {found['column']}"
 
 

@@ -95,12 +95,12 @@ def _alias(kind: str, component: str | None, around: Surroundings) -> Alias:
     if component is not None:
         found = known.get(component)
         if found is None:
-            text = f"no installed connector knows the component '{component[:80]}'; known: {', '.join(sorted(known)) or 'none'}"
+            text = f"no installed connector supports the component '{component[:80]}'; known: {', '.join(sorted(known)) or 'none'}"
             raise ForeignError(f"connection.component.key: {text}")
         return found
     fitting = [alias for alias in known.values() if any(f"key={kind}" in choice.when for choice in alias.choices)]
     if len(fitting) != 1:
-        who = "several installed connectors know" if fitting else "no installed connector knows"
+        who = "several installed connectors support" if fitting else "no installed connector supports"
         raise ForeignError(f"connection.key: {who} '{kind[:80]}'")
     return fitting[0]
 
@@ -111,7 +111,7 @@ def inputs_by_name(given: object) -> dict[str, Any]:
         try:
             given = json.loads(given)
         except (ValueError, RecursionError):
-            raise ForeignError("inputs: it is a text, but not JSON") from None
+            raise ForeignError("inputs: the string is not JSON") from None
     if given is None:
         return {}
     if isinstance(given, Mapping):

@@ -95,7 +95,7 @@ def _alias(kind: str, config: Mapping[str, Any], around: Surroundings) -> Alias:
     known = around.aliases.all(FORMAT)
     found = known.get(kind)
     if found is None:
-        raise ForeignError(f"provider: no installed connector knows the type '{kind}'; known: {', '.join(sorted(known)) or 'none'}")
+        raise ForeignError(f"provider: no installed connector supports the type '{kind}'; known: {', '.join(sorted(known)) or 'none'}")
     chooser, variants = found.raw.get("by"), found.raw.get("variants")
     if not isinstance(chooser, str) or not isinstance(variants, Mapping):
         return found

@@ -52,7 +52,7 @@ def translate(alias: Alias, fields: Mapping[str, Any], environment: Mapping[str,
     choice = next((choice for choice in alias.choices if choice.fits(given)), None)
     if choice is None:
         kinds = " or ".join(dict.fromkeys(" and ".join(choice.when) for choice in alias.choices))
-        raise ForeignError(f"there is no way to sign in; it needs {kinds or 'another type'}")
+        raise ForeignError(f"it has no credentials; it needs {kinds or 'another type'}")
     inputs = inputs_of(alias, {name: value for name, value in given.items() if name not in choice.values}, strict=strict)
     conditions = {condition.partition("=")[0] for condition in choice.when}
     unused = [

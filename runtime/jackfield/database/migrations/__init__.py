@@ -129,7 +129,7 @@ class Migrations:
         newest, ours = max(applied, default=0), known[-1].version
         if newest > ours:
             raise DatabaseUnfit(
-                f"the database is of a newer jackfield: it has version {newest}, this jackfield knows {ours}",
+                f"the database belongs to a newer jackfield: it has version {newest}; this jackfield supports {ours}",
                 hint="Upgrade jackfield, or restore a backup that was made before the upgrade of the database.",
             )
         return [migration for migration in known if migration.version not in applied]

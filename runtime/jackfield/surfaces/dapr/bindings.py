@@ -83,7 +83,7 @@ class Binding:
             if other != name and name.lower() in known:
                 if self.strict:  # ambiguous properties are not read at all
                     return {}
-                raise BindingError(f"the metadata has '{other}' and '{name}', which are the same property")
+                raise BindingError(f"the metadata contains '{other}' and '{name}', which are the same property")
         return {known[name.lower()]: value for name, value in metadata.items() if name.lower() in known}
 
     def _inputs(self, given: Mapping[str, str]) -> dict[str, Any]:

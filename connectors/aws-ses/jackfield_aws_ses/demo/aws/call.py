@@ -76,7 +76,7 @@ def read_call(http: HttpRequest, request_id: str) -> Call:
         parameters = (body or {}) | ({member: unquote(name)} if member is not None else {})
         if operation == "SendEmail":
             content = {"Content": parameters.pop("Content", None)}
-        malformed = misshapen("The request body is no JSON object") if body is None else None
+        malformed = misshapen("The request body is not a JSON object") if body is None else None
         return Call(http, "sesv2", operation, parameters, content, authorization, request_id, malformed)
     form = parse_form(http.body or http.query.encode())
     operation = form.get("Action", _UNKNOWN)
