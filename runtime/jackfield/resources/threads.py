@@ -29,7 +29,7 @@ class Threads(ThreadPoolExecutor):
             if not self._threads:
                 raise
             if not self._short:
-                _LOG.error("no more threads can be started; '%s' continues with %d threads", len(self._threads), self._thread_name_prefix)
+                _LOG.error("no more threads can be started; '%s' continues with %d threads", self._thread_name_prefix, len(self._threads))
             self._short = True
         else:
             self._short = False
