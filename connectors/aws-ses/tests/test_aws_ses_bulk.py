@@ -144,12 +144,15 @@ def test_a_raw_message_goes_to_its_envelope(rig: Rig, message: Any) -> None:
     [
         ("Hello", {}, "/message"),
         (MIME.replace("Subject", "Bcc: eve@example.com\nSubject"), {}, "/message"),
+        (MIME.replace("Subject", "bcc : eve@example.com\nSubject"), {}, "/message"),
+        (MIME.replace("Subject", "malformed\nBcc: eve@example.com\nSubject"), {}, "/message"),
+        (MIME.replace("Subject", "X-A: " + "a\n " * 500_000 + "a\nBcc: eve@example.com\nSubject"), {}, "/message"),
         (MIME.replace("To: Ada <ada@example.com>\n", ""), {}, "/to"),
         (MIME, {"to": "ada"}, "/to"),
         ({"data": "?"}, {}, "/message/data"),
         (MIME + "x" * 41_943_040, {}, "/message"),
     ],
-    ids=["header", "bcc", "nobody", "address", "base64", "size"],
+    ids=["header", "bcc", "bcc with a blank", "bcc below a malformed line", "bcc far below", "nobody", "address", "base64", "size"],
 )
 def test_a_wrong_raw_message_is_refused(rig: Rig, message: Any, more: dict[str, Any], path: str) -> None:
     """A message without a header or recipients, with a Bcc field, too large or not base64 is refused before it is sent."""

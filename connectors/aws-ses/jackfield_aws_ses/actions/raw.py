@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from email.parser import BytesHeaderParser
@@ -27,6 +28,10 @@ from jackfield_aws_ses.sending import accepted_id
 
 _MIME = "From: noreply@example.com\r\nTo: ada@example.com\r\nSubject: Hello\r\n\r\nHello Ada\r\n"
 _LISTS = {"to": "To", "cc": "Cc", "bcc": "Bcc"}
+# The parser ends the header at the first malformed line, other readers go on: a Bcc field below one would be shown. Old syntax allows
+# blanks before the colon.
+_BCC = re.compile(rb"(?:^|\r)bcc[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_END_OF_HEADER = re.compile(rb"\r?\n\r?\n|\r\r")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -96,7 +101,7 @@ class RawEmail(Regional):
         faults = []
         if "From" not in fields:
             faults.append(Detail("/message", "has no From field: it must begin with its header"))
-        if "Bcc" in fields:
+        if "Bcc" in fields or _names_bcc(data):
             faults.append(Detail("/message", "has a Bcc field, which every recipient could read: give hidden recipients in 'bcc'"))
         own = not (self.to or self.cc or self.bcc)
         lists: list[tuple[Address, ...]] = []
@@ -117,6 +122,11 @@ class RawEmail(Regional):
 
 
 at_fork(RawEmail.__dict__["_outcome"])
+
+
+def _names_bcc(data: bytes) -> bool:
+    end = _END_OF_HEADER.search(data)
+    return _BCC.search(data, 0, end.start() if end else len(data)) is not None
 
 
 def _octets(message: object) -> bytes:
