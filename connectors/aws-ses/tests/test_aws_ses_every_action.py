@@ -56,6 +56,14 @@ def test_a_configuration_set_is_updated_by_section(tmp_path: Path) -> None:
     }
 
 
+def test_a_change_of_nothing_is_refused(tmp_path: Path) -> None:
+    """An update of a configuration set without any option is refused; no request would be sent for it."""
+    with Rig(tmp_path) as rig:
+        found = invoke(rig, "updateConfigurationSet", {"awsRegion": "eu-west-1", "configurationSetName": "a"})
+    assert found.error is not None
+    assert (found.error.code, found.error.details[0].path) == ("invalid_input", "/sendingEnabled")
+
+
 @pytest.mark.parametrize(
     ("places", "path"),
     [

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from jackfield.connector import Field, RateLimit
+from jackfield.connector import Detail, Field, RateLimit
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.provider import Answer, Done, Paged, Regional, ask, filled, iam, one_example, pages, read
@@ -81,6 +81,15 @@ class SetOptions(SetChosen):
         for name, members in found.items():
             if given := filled(members):
                 yield name, given
+
+
+class SetChanges(SetOptions):
+    """Options to change."""
+
+    def rules(self) -> Iterator[Detail]:
+        """Yield the fault of a change without any option."""
+        if not any(self.sections()):
+            yield Detail("/sendingEnabled", "give at least one option to change, such as 'sendingEnabled'")
 
 
 _TRACKING = {"dependentRequired": {"trackingHttpsPolicy": ["trackingDomain"]}}
@@ -200,7 +209,7 @@ def get_configuration_set(chosen: SetChosen, aws: AwsClients) -> ConfigurationSe
     schema=_TRACKING,
     examples=one_example("updateConfigurationSet", "Pause a set", {"configurationSetName": "receipts", "sendingEnabled": False}, {}),
 )  # fmt: skip
-def update_configuration_set(wanted: SetOptions, aws: AwsClients) -> Done:
+def update_configuration_set(wanted: SetChanges, aws: AwsClients) -> Done:
     """Change options of a configuration set, with one request per section (tracking, delivery, reputation, sending, suppression, VDM)."""
     for name, members in wanted.sections():
         given: Mapping[str, Any] = {"VdmOptions": members} if name == "Vdm" else members
