@@ -196,6 +196,8 @@ def test_an_identity_without_its_mail_from_domain_is_in_doubt(tmp_path: Path) ->
         ({"identity": "Ada <ada@example.com>"}, "/identity"),
         ({"identity": "a b.example"}, "/identity"),
         ({"identity": "example.com", "mailFromDomain": "mail.example.org"}, "/mailFromDomain"),
+        ({"identity": "example.com", "mailFromDomain": "a b.example.com"}, "/mailFromDomain"),
+        ({"identity": "example.com", "mailFromDomain": "a@example.com"}, "/mailFromDomain"),
         ({"identity": "ada@example.com", "dkimKeyLength": "RSA_2048_BIT"}, "/dkimKeyLength"),
     ],
 )
@@ -233,6 +235,24 @@ def test_mail_from_is_set_and_removed(tmp_path: Path) -> None:
         assert output(call(rig.jackfield, "setMailFrom", identity="example.com"))["dnsRecords"] == []
         last = rig.aws.requests[-1]
     assert last.parameters == {"EmailIdentity": "example.com"}
+
+
+@pytest.mark.parametrize(
+    ("identity", "mail_from", "names"),
+    [
+        ("example.com.", "m.example.com.", ("example.com", "m.example.com")),
+        ("stra\u00dfe.de", "m.Stra\u00dfe.de", ("xn--strae-oqa.de", "m.xn--strae-oqa.de")),
+    ],
+    ids=["final dot", "not ASCII"],
+)
+def test_domains_are_named_as_amazon_ses_names_them(tmp_path: Path, identity: str, mail_from: str, names: tuple[str, str]) -> None:
+    """The final dot of a domain is left out, and characters beyond ASCII are encoded, of the identity and of its MAIL FROM domain."""
+    expected = {"EmailIdentity": names[0], "MailFromDomain": names[1]}
+    with Rig(tmp_path) as rig:
+        for action in ("setMailFrom", "createIdentity"):
+            found = output(call(rig.jackfield, action, identity=identity, mailFromDomain=mail_from))
+            assert expected.items() <= rig.aws.requests[-1].parameters.items()
+            assert {row["name"] for row in found["dnsRecords"]} >= {names[1]}
 
 
 def test_the_suppression_list(tmp_path: Path) -> None:

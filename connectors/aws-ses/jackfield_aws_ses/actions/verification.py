@@ -28,7 +28,7 @@ def _ascii_identity(text: str) -> str:
         return mailbox.address
     if "." not in text.strip("."):
         raise AddressError("is not an email address or a domain", text)
-    return parse_mailbox(f"postmaster@{text}").domain
+    return parse_mailbox(f"postmaster@{text.removesuffix('.')}").domain
 
 
 class IdentityChosen(Regional):
@@ -77,13 +77,25 @@ class NewIdentity(IdentityChosen):
         if not faults:
             yield from _mail_from_faults(self.name, self.mail_from_domain, self.dkim_key_length)
 
+    @property
+    def mail_from(self) -> str | None:
+        """The MAIL FROM domain in ASCII."""
+        return _ascii_identity(self.mail_from_domain) if self.mail_from_domain is not None else None
+
 
 def _mail_from_faults(identity: str, mail_from: str | None, key_length: str | None = None) -> Iterable[Detail]:
     domain = identity.rpartition("@")[2]
-    if mail_from is not None and not mail_from.endswith(f".{domain}"):
+    if mail_from is not None and not _is_subdomain(mail_from, domain):
         yield Detail("/mailFromDomain", f"'{mail_from[:100]}' is not a subdomain of {domain}")
     if "@" in identity and key_length is not None:
         yield Detail("/dkimKeyLength", "is for domains: an address has no DKIM keys of its own")
+
+
+def _is_subdomain(text: str, domain: str) -> bool:
+    try:
+        return "@" not in text and _ascii_identity(text).endswith(f".{domain}")
+    except AddressError:
+        return False
 
 
 class DkimAttributes(Answer):
@@ -164,10 +176,10 @@ def create_identity(new: NewIdentity, aws: AwsClients) -> Identity:
     signing = {"NextSigningKeyLength": new.dkim_key_length} if new.dkim_key_length else None
     wanted = {"EmailIdentity": new.name, "DkimSigningAttributes": signing, "ConfigurationSetName": new.configuration_set_name}
     answer = ask(aws, new.aws_region, "create_email_identity", wanted, "VerifiedForSendingStatus")
-    if new.mail_from_domain is not None:
-        sender = {"EmailIdentity": new.name, "MailFromDomain": new.mail_from_domain}
+    if new.mail_from is not None:
+        sender = {"EmailIdentity": new.name, "MailFromDomain": new.mail_from}
         ask(aws, new.aws_region, "put_email_identity_mail_from_attributes", sender)
-    records = dns_records(new.name, new.aws_region, answer, new.mail_from_domain)
+    records = dns_records(new.name, new.aws_region, answer, new.mail_from)
     return read(Identity, answer, dnsRecords=records)
 
 
@@ -271,6 +283,11 @@ class MailFrom(IdentityChosen):
         faults = list(super().rules())
         yield from faults or _mail_from_faults(self.name, self.mail_from_domain)
 
+    @property
+    def mail_from(self) -> str | None:
+        """The MAIL FROM domain in ASCII."""
+        return _ascii_identity(self.mail_from_domain) if self.mail_from_domain is not None else None
+
 
 class MailFromRecords(Answer):
     """DNS records of the identity."""
@@ -298,7 +315,7 @@ class MailFromRecords(Answer):
 )
 def set_mail_from(wanted: MailFrom, aws: AwsClients) -> MailFromRecords:
     """Set or remove the custom MAIL FROM domain of an identity; publish the MX and SPF records of the answer."""
-    domain = wanted.mail_from_domain
+    domain = wanted.mail_from
     parameters = {
         "EmailIdentity": wanted.name,
         "MailFromDomain": domain,
