@@ -84,7 +84,7 @@ class SetOptions(SetChosen):
 
 
 class SetChanges(SetOptions):
-    """Options to change."""
+    """Options of a configuration set to change. Those that are left out stay as they are."""
 
     def rules(self) -> Iterator[Detail]:
         """Yield the fault of a change without any option."""
