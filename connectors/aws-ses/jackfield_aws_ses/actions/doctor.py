@@ -24,7 +24,7 @@ _EXAMPLES = (
         "A sender without a DMARC record",
         "doctor",
         {"awsRegion": "eu-west-1", "sender": "noreply@example.com"},
-        {"findings": [_FOUND], "healthy": True, "checked": ["quota", "sandbox", "sending"]},
+        {"findings": [_FOUND], "healthy": True, "checked": ["quota", "sandbox", "enforcement", "sending"]},
     ),
 )
 
@@ -60,5 +60,5 @@ class Diagnosis(Output):
 def doctor(examination: Examination, client: AwsClients | Transport) -> Diagnosis:
     """Find what keeps mail from being sent or delivered: the account, the sender's identity, its DNS records, the recipient."""
     findings = examine(client, examination.aws_region, examination.sender, examination.recipient)
-    checked = ["quota", "sandbox", "sending"] if isinstance(client, AwsClients) else ["port"]
+    checked = ["quota", "sandbox", "enforcement", "sending"] if isinstance(client, AwsClients) else ["port"]
     return Diagnosis(findings=findings, healthy=all(item.severity != "error" for item in findings), checked=checked)
