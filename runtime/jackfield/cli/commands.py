@@ -27,6 +27,7 @@ BUILT_IN = {
     "mcp": "serve MCP over stdio",
     "run": "run a workflow file (Thand's forms)",
     "dapr": "serve Dapr's bindings API for a folder of components",
+    "diff": "classify the changes between two versions of a connector",
     "pack": "build a connector's wheel, reproducibly",
     "publisher": "make a publisher's signing key",
     "sign": "attest a connector's wheel with a publisher's key",

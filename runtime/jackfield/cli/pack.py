@@ -9,12 +9,16 @@ from jackfield.cli.parsing import Namespace, Parser, Verb
 def _declare(parser: Parser) -> None:
     parser.add_argument("path", metavar="PATH", help="folder with the connector's pyproject.toml")
     parser.add_argument("--out", metavar="DIST", default="dist", help="folder for the wheel (default: dist)")
+    text = "the version before, as wheel, folder or connector.json: refuse a version step that is too small for the changes"
+    parser.add_argument("--previous", metavar="OLD", help=text)
 
 
 def _pack(arguments: Namespace, output: Output) -> int:
-    from jackfield.market.packing import PAGE, SBOM, pack
+    from jackfield.market.packing import PAGE, SBOM, check_step, pack
 
     packed = pack(arguments.path)
+    if arguments.previous is not None:
+        check_step(arguments.path, arguments.previous, packed.wheel.manifest)
     wheel = packed.wheel
     path = packed.write(arguments.out)
     about = {"name": wheel.name, "version": wheel.version, "connector": wheel.manifest.key, "size": wheel.size}

@@ -17,8 +17,10 @@ from typing import Any
 
 from jackfield.catalog.installed import difference
 from jackfield.errors import InvalidInvocation
+from jackfield.manifest import Manifest
 from jackfield.market.author_process import build_wheel, describe_code
 from jackfield.market.documents import page, sbom
+from jackfield.market.manifest_changes import compare, read_described, refuse_step
 from jackfield.market.wheels import Wheel, parse_wheel, read_bounded, record_hash
 
 _TIME = (1980, 1, 1, 0, 0, 0)
@@ -71,6 +73,16 @@ def pack(folder: str) -> Packed:
     wheel = parse_wheel(file, content)
     _check_manifest(wheel)
     return Packed(wheel, content)
+
+
+def check_step(folder: str, previous: str, manifest: Manifest) -> None:
+    """Check that the version of the connector in ``folder`` suffices for its changes since ``previous``.
+
+    :raises InvalidInvocation: if it does not, or if a breaking change has no section in CHANGELOG.md.
+    """
+    path = os.path.join(folder, "CHANGELOG.md")
+    changelog = read_bounded(path).decode("utf-8", "replace") if os.path.isfile(path) else None
+    refuse_step(compare(read_described(previous), manifest), changelog)
 
 
 def _check_project(folder: str) -> None:
