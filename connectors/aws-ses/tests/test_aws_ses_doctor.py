@@ -290,6 +290,14 @@ def test_an_smtp_endpoint_is_judged_by_its_name_and_port(hostname: str, port: in
     assert [item.code for item in examine(client, region, None, None)] == codes
 
 
+def test_the_doctor_over_smtp_is_no_bug_of_the_connector(caplog: pytest.LogCaptureFixture) -> None:
+    """Over SMTP the doctor asks the server nothing, which is not logged as a fault of the connector."""
+    values = {"hostname": "email-smtp.eu-west-1.amazonaws.com", "username": "u", "password": "p"}
+    with Jackfield(connections=[{"mail": {"type": "aws-ses/smtp", "values": values}}], database_url="none") as jackfield:
+        found = jackfield.invoke({"connector": "aws-ses", "action": "doctor", "connection": "mail", "inputs": {}})
+    assert (found.status, caplog.messages) == ("succeeded", [])
+
+
 def test_over_smtp_the_senders_dns_is_examined() -> None:
     """SPF and DMARC of the sender's domain are looked up over SMTP, too."""
     client = SmtpClient(None, None, Server("email-smtp.eu-west-1.amazonaws.com", 587, tls=False, name="x", region=None))  # type: ignore[arg-type]

@@ -297,7 +297,8 @@ class Run:
     def _succeeded(self, call: Call, started: float, output: Any) -> Mapping[str, Any]:
         """Record a successful attempt, which therefore had begun, and dump its output."""
         if not call.begun:
-            self._blame_begin()
+            if self.action.effect != "read":  # a read may need no request for its answer
+                self._blame_begin()
             call.begun = True
         self.fetched = True
         self._note(call, started, "succeeded")
