@@ -78,6 +78,12 @@ SES_ERRORS = AWS_ERRORS.extended(
             "Create the template in {region}, or correct 'templateName'; templates are kept for each region apart.",
             "Amazon SES does not know the template",
         ),
+        ("NotFound", "identity"): Row(
+            NotFound,
+            "Each region has its own identities: check the name and the region. 'listIdentitiesWithStatus' lists those of {region}, and "
+            "'createIdentity' adds one.",
+            "Amazon SES does not know the identity",
+        ),
         "InvalidRenderingParameter": Row(Rejected, "Correct the template's data.", "The template cannot be rendered"),
         "MissingRenderingAttribute": Row(Rejected, "Add the attribute to the template's data.", "The template cannot be rendered"),
         "AlreadyExists": Row(Conflict, "It exists in {region}: read it, update it, or choose another name.", "It exists already"),

@@ -217,6 +217,25 @@ def test_an_identity_that_exists_is_a_conflict(tmp_path: Path) -> None:
     assert code(found) == "conflict"
 
 
+def test_an_unknown_identity_is_told_with_its_region(tmp_path: Path) -> None:
+    """An identity that the region does not have is ``not_found``, with a hint at other regions and at the lists."""
+    script = [
+        {
+            "do": "status",
+            "operation": "GetEmailIdentity",
+            "status": 404,
+            "code": "NotFoundException",
+            "message": "Email identity example.com does not exist.",
+        }
+    ]
+    with Rig(tmp_path, script=script) as rig:
+        found = call(rig.jackfield, "getIdentity", identity="example.com")
+    assert (code(found), found.error is not None and found.error.hint is not None and "eu-west-1" in found.error.hint) == (
+        "not_found",
+        True,
+    )
+
+
 def test_deleting_twice_after_a_lost_answer(tmp_path: Path) -> None:
     """A deletion whose answer was lost is repeated, and "not found" then means that it took effect."""
     script: list[dict[str, Any]] = [
