@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jackfield.json_pointer import child
+from jackfield.schema.engine import compile_validator, for_engine
+from jackfield.schema.json_types import SchemaError
 from jackfield.schema_walk import extension, is_secret, target
 
 Level = Literal["breaking", "additive", "textual"]
@@ -74,9 +76,30 @@ class _Comparison:
             if one is not two:
                 yield self._shifted("wider" if one is False else "narrower", paths, "the schema changes between 'nothing' and something")
             return
-        for part in (self._values, self._limits, self._combined, self._members, self._items):
-            yield from part(one, two, paths, depth)
+        if (fits := self._listed_fit(one, two)) is not None:
+            said = f"the values {'are' if fits else 'are not all'} valid in the {'new' if self._role == 'inputs' else 'old'} schema"
+            yield Change("additive" if fits else "breaking", paths[1], f"a list of values is replaced by a rule, or the reverse: {said}")
+        else:
+            for part in (self._values, self._limits, self._combined, self._members, self._items):
+                yield from part(one, two, paths, depth)
         yield from self._marks(one, two, paths)
+
+    def _listed_fit(self, one: Any, two: Any) -> bool | None:
+        """Return whether the listed values of the side that must be accepted fit the other side; None unless only one side lists values.
+
+        Such a change is decided exactly: what the old inputs or the new output list is tried.
+        """
+        listed = [_listed(side) for side in (one, two)]
+        if (listed[0] is None) == (listed[1] is None) or "$ref" in _text([one, two]):
+            return None
+        values, rule = (listed[0], two) if self._role == "inputs" else (listed[1], one)
+        if values is None:  # the side that must be accepted has a rule, the other one a list: only the parts can tell
+            return None
+        try:
+            validator = compile_validator(for_engine(dict(rule)))
+        except SchemaError:
+            return None
+        return all(validator.is_valid(value) for value in values)
 
     def _resolved(self, schema: Any, side: int) -> Any:
         if schema is False:
@@ -287,6 +310,10 @@ def _kinds(node: Mapping[str, Any]) -> frozenset[str]:
     stated = node.get("type")
     kinds = frozenset([stated] if isinstance(stated, str) else map(str, stated) if isinstance(stated, list) else _KINDS)
     return kinds | {"integer"} if "number" in kinds else kinds
+
+
+def _listed(node: Mapping[str, Any]) -> list[Any] | None:
+    return [node["const"]] if "const" in node else _list(node["enum"]) if "enum" in node else None
 
 
 def _enumerated(value: Any) -> set[str]:

@@ -139,7 +139,7 @@ class _Reading:
         metadata = self._metadata(files, info, name, version)
         self._check_tags(files[f"{info}/WHEEL"], tags)
         points = self._entry_points(files, info)
-        key, package = self._connector(points)
+        key, package = self._connector(points, name)
         self._check_places(files, package, info)
         manifest = self._manifest(files, package, key, version)
         digest = hashlib.sha256(content).hexdigest()
@@ -288,7 +288,7 @@ class _Reading:
             raise self.refused("entry-point", f"it declares entry points of the group '{[*foreign, 'DEFAULT'][0][:80]}'", path)
         return found
 
-    def _connector(self, points: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
+    def _connector(self, points: Mapping[str, Mapping[str, str]], name: str) -> tuple[str, str]:
         found = points.get(_GROUP, {})
         if len(found) != 1:
             raise self.refused("entry-point", f"it must declare one entry point of the group '{_GROUP}', not {len(found)}")
@@ -296,8 +296,12 @@ class _Reading:
         module, _, attribute = value.partition(":")
         package = module.strip().partition(".")[0]
         dotted = [*module.strip().split("."), *attribute.strip().split(".")]
-        if not all(part.isidentifier() for part in dotted) or not package.startswith("jackfield_"):
-            raise self.refused("entry-point", f"'{value[:200]}' does not name an object of a package jackfield_…")
+        if not all(part.isidentifier() for part in dotted):
+            raise self.refused("entry-point", f"'{value[:200]}' is not of the form package.module:object")
+        if name != f"jackfield-{key}" or package != name.replace("-", "_"):
+            # one name for all three: who owns the distribution's name in an index owns key and package, and can shadow no other one's
+            expected = f"distribution 'jackfield-{key}' and package '{f'jackfield-{key}'.replace('-', '_')}'"
+            raise self.refused("names", f"the connector '{key}' must have the {expected}, not '{name}' and '{package}'")
         return key, package
 
     def _check_places(self, files: Mapping[str, bytes], package: str, info: str) -> None:
@@ -336,7 +340,7 @@ _PATH_FAULTS: tuple[tuple[Callable[[str], bool], str], ...] = (
     (lambda name: name.startswith("/") or name[1:2] == ":", "is absolute"),
     (lambda name: "\\" in name, "has a backslash"),
     (lambda name: any(part in {"", ".", ".."} for part in name.split("/")), "leaves its folder, or has an empty part"),
-    (lambda name: not name.isprintable(), "has control characters"),
+    (lambda name: not (name.isascii() and name.isprintable()), "has characters other than printable ASCII"),
     (lambda name: any(part.endswith((".", " ")) for part in name.split("/")), "has a part that ends with a dot or space"),
     (lambda name: len(name) > _MAX_PATH, f"is longer than {_MAX_PATH} characters"),
 )
