@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / ".ci"), str(ROOT / "runtime")]
 
 from generated import (  # noqa: E402 (after the path is set)
+    conformance_page,
     connector_page,
     connectors,
     errors_page,
@@ -32,6 +33,7 @@ _SERVED = ("invocation", "result")
 """Schemas that the server's OpenAPI document has, from inside its package."""
 _SCHEMAS = {"invocation": invocation, "result": result, "manifest": manifest}
 _PAGES = {
+    "conformance": conformance_page.page,
     "configuration": settings_page.page,
     "connector-api": python_pages.connector_api,
     "connector-calls": python_pages.connector_calls,

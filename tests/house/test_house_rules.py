@@ -299,6 +299,8 @@ FOREIGN = {
     "runtime/jackfield/pipe/pipeline.py": "plugins' wrappers",
     "runtime/jackfield/pipe/shared_pace.py": "connectors' functions of limits, costs and scopes",
     "runtime/jackfield/testing/behaviour.py": "the error map that is examined",
+    "runtime/jackfield/testing/declarations.py": "the option sources that are examined",
+    "runtime/jackfield/testing/grading.py": "the connector that is graded",
 }
 """Modules that take exceptions as values with ``attempt``: of what."""
 

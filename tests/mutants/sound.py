@@ -108,6 +108,7 @@ class ParcelKey(ConnectionType):
     key: ClassVar[str] = "parcelKey"
     title: ClassVar[str] = "Parcel Key"
     auth: ClassVar[str] = "apiKey"
+    setup: ClassVar[str] = "Ask the post office for a key."
     reports_begin: ClassVar[bool] = True
 
     url: str = Field(title="Server", destination=True, schema={"format": "uri"})
@@ -124,7 +125,18 @@ class ParcelKey(ConnectionType):
         yield Step("key", "The server knows the key", passed=True, message="It answered.")
 
 
-connector = Connector("parcel", title="Parcel", version="1.0.0", description="Sends parcels.", connections=[ParcelKey], explain=explain)
+connector = Connector(
+    "parcel",
+    title="Parcel",
+    version="1.0.0",
+    description="Sends parcels.",
+    connections=[ParcelKey],
+    explain=explain,
+    icon="data:image/svg+xml;utf8,<svg/>",
+    categories=["post"],
+    documentation_url="https://parcel.example.com",
+    license="MIT",
+)
 
 
 @connector.options("sizes")
@@ -143,7 +155,7 @@ class Parcel(Inputs):
 class Kept(Output):
     """The parcel as the server has it."""
 
-    parcel_id: str = Field(alias="id", title="Parcel ID")
+    parcel_id: str = Field(alias="id", title="Parcel ID", description="Its number.")
 
 
 def example(action: str, **inputs: str) -> Any:

@@ -58,7 +58,7 @@ NOT_IMPLEMENTED = Row(
 )
 """A 501: an emulator or a proxy that lacks the operation. Nothing was executed."""
 BY_STATUS: Mapping[int, Row] = {
-    401: Row(Forbidden, _DENIED),
+    401: Row(Unauthenticated, "AWS, or what stands before it, refused the credentials: check the key of the connection."),
     403: Row(Forbidden, _DENIED),
     404: Row(NotFound),
     408: Row(Unavailable, "AWS did not receive the whole request in time: check the network.", repeatable=False),

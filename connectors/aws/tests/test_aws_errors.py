@@ -80,7 +80,7 @@ def test_every_row_is_found(key: Key, suffix: str) -> None:
         ("", 502, Unavailable, Sent.UNKNOWN),
         ("502", 502, Unavailable, Sent.UNKNOWN),
         ("RequestTimeout", 400, Unavailable, Sent.REFUSED),
-        ("BrandNew", 401, Forbidden, Sent.REFUSED),
+        ("BrandNew", 401, Unauthenticated, Sent.REFUSED),
         ("BrandNew", 403, Forbidden, Sent.REFUSED),
         ("BrandNew", 404, NotFound, Sent.REFUSED),
         ("BrandNew", 400, Rejected, Sent.REFUSED),

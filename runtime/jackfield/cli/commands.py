@@ -27,6 +27,8 @@ BUILT_IN = {
     "mcp": "serve MCP over stdio",
     "run": "run a workflow file (Thand's forms)",
     "dapr": "serve Dapr's bindings API for a folder of components",
+    "new": "write the project of a new connector",
+    "check": "grade a connector: rules, evidence, cures",
     "diff": "classify the changes between two versions of a connector",
     "pack": "build a connector's wheel, reproducibly",
     "publisher": "make a publisher's signing key",

@@ -7,19 +7,21 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from jackfield.connector import Action, Guard, JackfieldError, Sent
+from jackfield.connector import Action, Guard, JackfieldError, Sent, Step
 from jackfield.failures import Raised, attempt
 from jackfield.pipe.errors_map import Unmapped, weigh
 from jackfield.schema import compile_schema
 from jackfield.testing.driving import SECRET, Drive, drivable, drive, expected, server_kind
 from jackfield.testing.loopback_provider import HANG, RESET, Answer, Script
-from jackfield.testing.subject import Rule, Subject
+from jackfield.testing.subject import Rule, Subject, Tier
 
 _REFUSALS = {400: None, 401: "unauthenticated", 403: "forbidden", 404: None, 409: None, 422: None, 429: "rate_limited"}
 _FAILURES = (500, 502, 503, 504)
 _RETRY_AFTER = 7
 _SHORT_DEADLINE = 0.4
 """Seconds. Deadline of an attempt that hangs."""
+_LEFT_OUT = 0.25
+"""Share of the actions that need not be run."""
 _THROTTLE = Answer(status=429)
 _BROKEN = {"not JSON": Answer(content=b"<html>"), "cut": Answer(missing=100)}
 """Broken responses to a request that the provider has accepted."""
@@ -244,39 +246,159 @@ def _tests_change_nothing(subject: Subject) -> Iterator[str]:
             yield f"the connection test sends a {request.method}"
 
 
-def _rule(name: str, says: str, judge: Judge) -> Rule:
-    return Rule(name, says, partial(_each, judge), drives=True)
+def _tests_refuse(subject: Subject) -> Iterator[str]:
+    example: Mapping[str, Any] = next((example for _, example in drivable(subject)), {"result": {}})
+    found = drive(subject, None, example, _constant(Answer({"message": "no"}, 401)))
+    if found.raised is None and all(step.passed for step in found.output or () if isinstance(step, Step)):
+        yield "the connection test passes where the provider answers every request with a 401"
 
+
+def _actions_are_run(subject: Subject) -> Iterator[str]:
+    actions = [action for action in subject.connector.actions.values() if action.takes_client]
+    run = {action.key for action, _ in drivable(subject)}
+    missing = [action.key for action in actions if action.key not in run]
+    if len(missing) > len(actions) * _LEFT_OUT:
+        yield f"{len(missing)} of {len(actions)} actions are not run: {', '.join(missing[:5])}"
+
+
+def _rule(name: str, says: str, judge: Judge, tier: Tier, cure: str) -> Rule:
+    return Rule(name, says, partial(_each, judge), tier, cure, drives=True)
+
+
+_BEGIN = "Call begin() before each request, right before its first byte leaves, and answered() after one that succeeded."
+_SENT = "Set 'sent' in the error map: REFUSED after a 4xx, NOTHING after a refused connection, UNKNOWN after all else."
 
 BEHAVIOUR = (
-    _rule("opening-sends-nothing", "Opening a connection succeeds and sends no request.", _opens),
-    _rule("output-is-declared", "An action returns its declared Output model.", _output_is_declared),
+    _rule(
+        "opening-sends-nothing",
+        "Opening a connection succeeds and sends no request.",
+        _opens,
+        "bronze",
+        "Have open() build the client only; the action or the test sends the first request.",
+    ),
+    _rule(
+        "output-is-declared",
+        "An action returns its declared Output model.",
+        _output_is_declared,
+        "bronze",
+        "Return the model, with every required member.",
+    ),
     _rule(
         "requests-are-announced",
         "Each request is announced with begin(), if a write sends several or the connection type sets reports_begin.",
         _requests_are_announced,
+        "bronze",
+        _BEGIN,
     ),
     _rule(
         "accepted-is-not-repeated",
         "An accepted request is neither reported as unsent nor repeated.",
         _accepted_is_not_repeated,
+        "bronze",
+        f"{_BEGIN} {_SENT}",
     ),
-    _rule("guard-is-asked", "A client connects only to addresses that the guard allows.", _guard_is_asked),
-    _rule("safe-is-safe", "begin(safe=True) is called only for requests that change nothing.", _safe_is_safe),
-    _rule("effects-fit-methods", "An action's effect matches the HTTP methods that it sends.", _effects_fit),
-    _rule("actions-are-quiet", "Actions print nothing.", _actions_are_quiet),
-    _rule("secrets-stay-inside", "No URL and no client's repr contains a secret.", _secrets_stay_inside),
-    _rule("keys-are-passed-on", "An action that is idempotent by key sends the key.", _keys_are_passed_on),
-    _rule("one-try-is-one-request", "A client does not retry requests by itself.", _one_try_is_one),
-    _rule("refusals-are-explained", "Each 4xx is explained as a refusal, with the matching error code.", _refusals_are_explained),
-    _rule("failures-are-explained", "A 5xx is explained as an unknown outcome.", _failures_are_explained),
+    _rule(
+        "guard-is-asked",
+        "A client connects only to addresses that the guard allows.",
+        _guard_is_asked,
+        "bronze",
+        "Connect with context.guard.connect, or to an address that context.guard.resolve returned.",
+    ),
+    _rule(
+        "safe-is-safe",
+        "begin(safe=True) is called only for requests that change nothing.",
+        _safe_is_safe,
+        "bronze",
+        "Pass safe=True for GET, HEAD and OPTIONS only; list a POST that reads in 'safe-posts'.",
+    ),
+    _rule(
+        "effects-fit-methods",
+        "An action's effect matches the HTTP methods that it sends.",
+        _effects_fit,
+        "bronze",
+        "Declare the effect 'write'; list a POST that reads in 'safe-posts'.",
+    ),
+    _rule("actions-are-quiet", "Actions print nothing.", _actions_are_quiet, "bronze", "Use logging instead of print."),
+    _rule(
+        "secrets-stay-inside",
+        "No URL and no client's repr contains a secret.",
+        _secrets_stay_inside,
+        "bronze",
+        "Send the secret in a header, and give the client a __repr__ without values.",
+    ),
+    _rule(
+        "keys-are-passed-on",
+        "An action that is idempotent by key sends the key.",
+        _keys_are_passed_on,
+        "bronze",
+        "Send current_call().idempotency_key as the provider expects it.",
+    ),
+    _rule(
+        "one-try-is-one-request",
+        "A client does not retry requests by itself.",
+        _one_try_is_one,
+        "bronze",
+        "Turn the retries of the client library off: the runtime repeats what is safe to repeat.",
+    ),
+    _rule(
+        "refusals-are-explained",
+        "Each 4xx is explained as a refusal, with the matching error code.",
+        _refusals_are_explained,
+        "silver",
+        _SENT,
+    ),
+    _rule("failures-are-explained", "A 5xx is explained as an unknown outcome.", _failures_are_explained, "silver", _SENT),
     _rule(
         "broken-connections-are-explained",
         "A connection reset is explained as an unknown outcome, a refused connection as nothing sent.",
         _broken_connections_are_explained,
+        "silver",
+        _SENT,
     ),
-    _rule("deadlines-are-kept", "An attempt ends at its deadline, whatever the provider does.", _deadlines_are_kept),
-    _rule("retry-after-is-read", "The Retry-After of a 429 is passed on.", _retry_after_is_read),
-    Rule("error-map-holds", "The error map raises no exception.", _error_map_holds, drives=True),
-    Rule("tests-change-nothing", "The connection test sends only requests that change nothing.", _tests_change_nothing, drives=True),
+    _rule(
+        "deadlines-are-kept",
+        "An attempt ends at its deadline, whatever the provider does.",
+        _deadlines_are_kept,
+        "silver",
+        "Use current_call().remaining() as the timeout of each request.",
+    ),
+    _rule(
+        "retry-after-is-read",
+        "The Retry-After of a 429 is passed on.",
+        _retry_after_is_read,
+        "gold",
+        "Give the error 'retry_after', in seconds, from the header Retry-After.",
+    ),
+    Rule(
+        "error-map-holds",
+        "The error map raises no exception.",
+        _error_map_holds,
+        "bronze",
+        "Have explain() return None for an exception that it does not know, and expect any body.",
+        drives=True,
+    ),
+    Rule(
+        "tests-change-nothing",
+        "The connection test sends only requests that change nothing.",
+        _tests_change_nothing,
+        "bronze",
+        "Read something in test() instead.",
+        drives=True,
+    ),
+    Rule(
+        "tests-refuse-bad-credentials",
+        "The connection test fails if the provider refuses the credentials.",
+        _tests_refuse,
+        "silver",
+        "Send one request that needs the credentials in the connection type's test().",
+        drives=True,
+    ),
+    Rule(
+        "actions-are-run",
+        "At least three quarters of the actions that take a client are run against the loopback provider.",
+        _actions_are_run,
+        "gold",
+        "Give each action an example, and leave out few actions in tool.jackfield.check.",
+        drives=True,
+    ),
 )

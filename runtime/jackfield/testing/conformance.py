@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pytest
 
-from jackfield.catalog import Catalog
+from jackfield.testing.harness import project_of
 from jackfield.testing.plugin import NOT_APPLICABLE
 from jackfield.testing.rules import RULES, judged, not_applicable
 from jackfield.testing.subject import Rule, Subject
 
 
 class Conformance:
-    """Conformance suite. Inherit from it in a class that pytest collects, and set ``key`` to the connector's key.
+    """Conformance suite. Inherit from it in a class that pytest collects.
+
+    The connector is the one of the project that the test's file belongs to; ``tool.jackfield.check`` in its pyproject.toml says how to
+    run actions. With ``key``, it is the installed connector of that key, and the other class attributes say the same.
 
     Rules that run actions need a connection type with a required value of format ``uri``, which is set to the address of a loopback
     provider, and an example for each action, whose output that provider returns. ``answers`` overrides the responses by method and path;
@@ -22,22 +26,28 @@ class Conformance:
     Rules that do not apply to the connector produce no test: pytest's summary lists them with the reason.
     """
 
-    key: ClassVar[str]
+    key: ClassVar[str] = ""
     values: ClassVar[Mapping[str, Any]] = {}
     answers: ClassVar[Mapping[tuple[str, str], Any]] = {}
     safe_posts: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def _subject(cls) -> Subject:
+        if cls.key:
+            return Subject.installed(cls.key, values=cls.values, answers=cls.answers, safe_posts=cls.safe_posts)
+        return Subject.of_project(project_of(str(sys.modules[cls.__module__].__file__)), answers=cls.answers)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Create a test for each rule that applies. The others are listed at the end of the run, because a skip would hide them."""
         if "rule" not in metafunc.fixturenames:
             return
-        inapplicable = not_applicable(Catalog.installed().find(self.key), self.values)
-        metafunc.config.stash.setdefault(NOT_APPLICABLE, {})[self.key] = dict(inapplicable)
+        subject = self._subject()
+        inapplicable = not_applicable(subject.manifest, subject.values, subject.connection)
+        metafunc.config.stash.setdefault(NOT_APPLICABLE, {})[subject.manifest.key] = dict(inapplicable)
         rules = [rule for name, rule in RULES.items() if name not in inapplicable]
         metafunc.parametrize("rule", rules, ids=[rule.name for rule in rules])
 
     def test_rule(self, rule: Rule) -> None:
         """Assert that the connector satisfies the rule."""
-        subject = Subject.installed(self.key, values=self.values, answers=self.answers, safe_posts=self.safe_posts)
-        faults = judged(subject, rule)
+        faults = judged(self._subject(), rule)
         assert not faults, f"{rule.says} " + "; ".join(faults or ())

@@ -6,9 +6,11 @@ import contextlib
 import importlib
 import io
 import json
+import os
 import pickle
 import re
 import socket
+import subprocess
 import sys
 import typing
 from collections.abc import Iterator, Mapping
@@ -16,7 +18,9 @@ from typing import Any
 from unittest import mock
 
 from jackfield.connector import describe
+from jackfield.connector.declare import OptionSource
 from jackfield.errors import JackfieldError
+from jackfield.failures import Raised, attempt
 from jackfield.invocation import Invocation
 from jackfield.schema import compile_schema
 from jackfield.testing.subject import Rule, Subject
@@ -27,6 +31,9 @@ _SECRET = frozenset(
 )
 _NO_SECRET = frozenset({"arn", "endpoint", "id", "name", "type", "uri", "url"})
 """Last words of names that mention a secret but hold none: accessKeyId, tokenUrl."""
+_IMPORT = 60
+"""Seconds. Limit of an import."""
+_CAMEL = re.compile(r"[a-z][A-Za-z0-9]*")
 _HOST = frozenset({"domain", "endpoint", "host", "hostname", "server", "url", "uri"})
 _HOST_FORMATS = frozenset({"uri", "hostname", "idn-hostname", "ipv4", "ipv6"})
 
@@ -208,6 +215,57 @@ def _import_is_quiet(subject: Subject) -> Iterator[str]:
         yield f"the import opens a connection to {reached[0]}"
 
 
+_PROBE = """
+import importlib, os, sys, threading
+import jackfield.connector, jackfield.connector.declare
+before = {"environment variables": dict(os.environ), "the current folder": os.getcwd(), "sys.path": [*sys.path]}
+threads = threading.active_count()
+importlib.import_module(sys.argv[1])
+after = {"environment variables": dict(os.environ), "the current folder": os.getcwd(), "sys.path": [*sys.path]}
+faults = [f"the import changes {name}" for name in before if before[name] != after[name]]
+faults += ["the import starts a thread"] if threading.active_count() > threads else []
+sys.stderr.write("\\n".join(faults))
+sys.stderr.flush()
+os._exit(0)
+"""
+
+
+def _import_changes_nothing(subject: Subject) -> Iterator[str]:
+    """Import the package in a process of its own, since a second import of it may change nothing more."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, "-c", _PROBE, subject.module]
+    try:
+        done = subprocess.run(command, cwd=subject.folder, env=environment, capture_output=True, text=True, timeout=_IMPORT, check=False)
+    except subprocess.TimeoutExpired:
+        yield f"the import has not ended within {_IMPORT} seconds"
+        return
+    lines = done.stderr.splitlines()
+    yield from lines if done.returncode == 0 else lines[-1:]
+
+
+def _names_keep_to_form(subject: Subject) -> Iterator[str]:
+    named = [("action", key, action.inputs) for key, action in subject.manifest.actions.items()]
+    named += [("connection type", key, kind.schema) for key, kind in subject.manifest.connection_types.items()]
+    for noun, key, schema in named:
+        wrong = [name for name in (key, *schema.get("properties", {})) if not _CAMEL.fullmatch(name)]
+        yield from (f"{noun} '{key}': '{name}' is not in camelCase" for name in wrong)
+
+
+def _values_of(source: OptionSource) -> list[str]:
+    return [option.value for option in source.function()]
+
+
+def _option_sources_answer(subject: Subject) -> Iterator[str]:
+    for source in subject.connector.option_sources.values():
+        if source.takes_client:
+            continue
+        options = attempt(_values_of, source)
+        if isinstance(options, Raised):
+            yield f"'{source.key}' fails: {type(options.error).__name__}: {options.error}"[:200]
+        elif not options or len({*options}) < len(options):
+            yield f"'{source.key}' returns {'a choice twice' if options else 'no choice'}"
+
+
 def _schemas(subject: Subject) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for action in subject.manifest.actions.values():
         yield f"inputs of {action.key}", action.inputs
@@ -217,18 +275,123 @@ def _schemas(subject: Subject) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 DECLARATIONS = (
-    Rule("manifest-matches-code", "The committed connector.json equals what the code declares.", _manifest_matches_code),
-    Rule("manifest-in-package", "connector.json is package data of the package that declares the connector.", _manifest_in_package),
-    Rule("schemas-closed", "Schemas compile and refuse unknown members.", _schemas_closed),
-    Rule("everything-explained", "Actions, connection types and inputs have descriptions.", _everything_explained),
-    Rule("examples-present", "Each action has an example.", _examples_present),
-    Rule("examples-valid", "Examples are valid against the schemas.", _examples_valid),
-    Rule("schemas-mean-the-same", "A second validator (jsonschema) agrees about the schemas and the examples.", _schemas_mean_the_same),
-    Rule("paging-names-exist", "Pagination names only members that exist in the schemas.", _paging_names_exist),
-    Rule("limits-name-what-exists", "Connection types serve and waive only actions and inputs that exist.", _limits_name_what_exists),
-    Rule("options-exist", "Inputs take their choices only from option sources that exist.", _options_exist),
-    Rule("secrets-marked", "A value named like a secret is marked as a secret.", _secrets_marked),
-    Rule("destinations-marked", "A value that decides where secrets are sent is marked 'destination'.", _destinations_marked),
-    Rule("values-hold-secrets-back", "Connection values are shown neither by repr nor by pickle.", _values_hold_secrets_back),
-    Rule("import-is-quiet", "Importing the connector prints nothing and opens no network connection.", _import_is_quiet),
+    Rule(
+        "manifest-matches-code",
+        "The committed connector.json equals what the code declares.",
+        _manifest_matches_code,
+        "bronze",
+        "Generate connector.json again, and read its difference: callers rely on it.",
+    ),
+    Rule(
+        "manifest-in-package",
+        "connector.json is package data of the package that declares the connector.",
+        _manifest_in_package,
+        "bronze",
+        "Put connector.json beside the package's __init__.py, and all actions into that package.",
+    ),
+    Rule(
+        "schemas-closed",
+        "Schemas compile and refuse unknown members.",
+        _schemas_closed,
+        "bronze",
+        "Correct the schema, or use models of Inputs, Output and ConnectionType, which are closed.",
+    ),
+    Rule(
+        "everything-explained",
+        "Actions, connection types and inputs have descriptions.",
+        _everything_explained,
+        "silver",
+        "Write a docstring for the action or type, and 'description' for the field.",
+    ),
+    Rule(
+        "examples-present",
+        "Each action has an example.",
+        _examples_present,
+        "silver",
+        "Declare an example: @connector.action(…, examples=[…]).",
+    ),
+    Rule(
+        "examples-valid",
+        "Examples are valid against the schemas.",
+        _examples_valid,
+        "bronze",
+        "Correct the example, or the schema that refuses it.",
+    ),
+    Rule(
+        "schemas-mean-the-same",
+        "A second validator (jsonschema) agrees about the schemas and the examples.",
+        _schemas_mean_the_same,
+        "silver",
+        "Use patterns and keywords that every validator of JSON Schema 2020-12 reads alike.",
+    ),
+    Rule(
+        "paging-names-exist",
+        "Pagination names only members that exist in the schemas.",
+        _paging_names_exist,
+        "bronze",
+        "Correct the names in Pagination(…): they are the JSON spelling of inputs and output members.",
+    ),
+    Rule(
+        "limits-name-what-exists",
+        "Connection types serve and waive only actions and inputs that exist.",
+        _limits_name_what_exists,
+        "bronze",
+        "Correct 'serves' or 'waives' of the connection type.",
+    ),
+    Rule(
+        "options-exist",
+        "Inputs take their choices only from option sources that exist.",
+        _options_exist,
+        "bronze",
+        "Declare the source with @connector.options, or correct the field's 'options'.",
+    ),
+    Rule(
+        "secrets-marked",
+        "A value named like a secret is marked as a secret.",
+        _secrets_marked,
+        "bronze",
+        "Declare the field with secret=True; rename it if it is no secret.",
+    ),
+    Rule(
+        "destinations-marked",
+        "A value that decides where secrets are sent is marked 'destination'.",
+        _destinations_marked,
+        "bronze",
+        "Declare the field with destination=True.",
+    ),
+    Rule(
+        "values-hold-secrets-back",
+        "Connection values are shown neither by repr nor by pickle.",
+        _values_hold_secrets_back,
+        "bronze",
+        "Remove __repr__, __str__ and __reduce__ from the connection type.",
+    ),
+    Rule(
+        "import-is-quiet",
+        "Importing the connector prints nothing and opens no network connection.",
+        _import_is_quiet,
+        "bronze",
+        "Move what prints or connects from the module's level into the function that needs it.",
+    ),
+    Rule(
+        "import-changes-nothing",
+        "The import leaves environment, current folder, sys.path and threads as they are.",
+        _import_changes_nothing,
+        "bronze",
+        "Move the change from the module's level into the function that needs it.",
+    ),
+    Rule(
+        "names-keep-to-form",
+        "Keys of actions and connection types, and names of inputs, are in camelCase.",
+        _names_keep_to_form,
+        "bronze",
+        "Correct the key or the alias.",
+    ),
+    Rule(
+        "option-sources-answer",
+        "An option source that needs no client lists its choices, each once.",
+        _option_sources_answer,
+        "silver",
+        "Correct the function under @connector.options: it returns Options with different values.",
+    ),
 )

@@ -60,8 +60,11 @@ class _TryCache:
         return self._objects[key]
 
 
-def server_type(manifest: Manifest, values: Mapping[str, Any]) -> str | None:
-    """Return the key of the connection type whose values name the server, for which the loopback provider can stand in."""
+def server_type(manifest: Manifest, values: Mapping[str, Any], connection: str | None = None) -> str | None:
+    """Return the key of the connection type whose values name the server, for which the loopback provider can stand in; ``connection`` if
+    given."""
+    if connection is not None:
+        return connection if connection in manifest.connection_types else None
     for key, kind in manifest.connection_types.items():
         if values or any(_is_server(kind.schema, name) for name in kind.schema.get("required", ())):
             return key
@@ -70,22 +73,22 @@ def server_type(manifest: Manifest, values: Mapping[str, Any]) -> str | None:
 
 def server_kind(subject: Subject) -> type[ConnectionType] | None:
     """Return the class of the connection type that ``server_type`` finds."""
-    key = server_type(subject.manifest, subject.values)
+    key = server_type(subject.manifest, subject.values, subject.connection)
     return None if key is None else subject.connector.connections[key]
 
 
 def drivable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
-    """Yield each action that has an example and takes a client, with its first example."""
+    """Yield each action that has an example, takes a client and is not left out, with its first example."""
     for raw in subject.manifest.raw["actions"]:
         action = subject.connector.actions.get(raw["key"])
-        if action is not None and action.takes_client and raw.get("examples"):
+        if action is not None and action.takes_client and action.key not in subject.left_out and raw.get("examples"):
             yield action, raw["examples"][0]
 
 
 def expected(subject: Subject, example: Mapping[str, Any]) -> Script:
     """Return the script without failures. Responses come from the author's ``answers``, or else from the example's output."""
     return lambda _number, request: Answer(
-        subject.answers.get((request.method, request.path.partition("?")[0]), example["result"].get("output", {}))
+        subject.answers.get((request.method, request.path.partition("?")[0]), example["result"].get("output", {})), headers=subject.headers
     )
 
 

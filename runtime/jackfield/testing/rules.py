@@ -1,4 +1,4 @@
-"""All rules of the conformance suite by name, for tests and reports. Does not import pytest."""
+"""All rules by name, for tests, reports and grades. Does not import pytest."""
 
 from __future__ import annotations
 
@@ -9,22 +9,31 @@ from jackfield.manifest import Manifest
 from jackfield.testing.behaviour import BEHAVIOUR
 from jackfield.testing.declarations import DECLARATIONS
 from jackfield.testing.driving import server_type
+from jackfield.testing.shelf import SHELF
 from jackfield.testing.subject import Rule, Subject
 
 RULES: Mapping[str, Rule] = {rule.name: rule for rule in (*DECLARATIONS, *BEHAVIOUR)}
-"""All rules by name."""
+"""Rules of the conformance suite."""
+ALL_RULES: Mapping[str, Rule] = {**RULES, **{rule.name: rule for rule in SHELF}}
+"""Rules of a grade: those of the suite, and those of what a catalogue shows."""
+_NO_SERVER = "no required value of a connection type is a URI; to run the actions, pass 'values' with '${url}'"
+_NO_PROJECT = "the project's folder is not here"
 
 
-def not_applicable(manifest: Manifest, values: Mapping[str, Any]) -> Mapping[str, str]:
-    """Map the name of each rule that does not apply to a connector to the reason. ``values`` are those of ``Conformance``."""
-    if server_type(manifest, values) is not None:
+def not_applicable(manifest: Manifest, values: Mapping[str, Any], connection: str | None = None) -> Mapping[str, str]:
+    """Map the name of each rule of the suite that does not apply to a connector to the reason. ``values`` are those of ``Conformance``."""
+    if server_type(manifest, values, connection) is not None:
         return {}
-    reason = "no required value of a connection type is a URI; to run the actions, pass 'values' with '${url}'"
-    return {rule.name: reason for rule in RULES.values() if rule.drives}
+    return {rule.name: _NO_SERVER for rule in RULES.values() if rule.drives}
+
+
+def reason_against(subject: Subject, rule: Rule) -> str | None:
+    """Return the reason why a rule does not apply to a connector; None if it applies."""
+    if rule.of_project and subject.project is None:
+        return _NO_PROJECT
+    return not_applicable(subject.manifest, subject.values, subject.connection).get(rule.name)
 
 
 def judged(subject: Subject, rule: Rule) -> tuple[str, ...] | None:
-    """Return the faults that a rule finds; None if it does not apply because no connection value names the server."""
-    if rule.name in not_applicable(subject.manifest, subject.values):
-        return None
-    return tuple(rule.check(subject))
+    """Return the faults that a rule finds; None if it does not apply."""
+    return tuple(rule.check(subject)) if reason_against(subject, rule) is None else None

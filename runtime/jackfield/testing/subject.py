@@ -7,20 +7,26 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jackfield.catalog import Catalog
 from jackfield.catalog.discovery import entry_points
 from jackfield.connector import Connector
 from jackfield.manifest import Manifest
+from jackfield.testing.project import Project
+
+Tier = Literal["bronze", "silver", "gold", "platinum"]
+TIERS: tuple[Tier, ...] = ("bronze", "silver", "gold", "platinum")
+"""Tiers of a grade, from the lowest. A connector has a tier if all rules of it and of those below hold."""
 
 
 @dataclass(frozen=True)
 class Subject:
     """Connector under test.
 
-    ``values`` (for its connection) and ``answers`` (JSON responses by method and path) override the suite's guesses. ``safe_posts`` are
-    actions that read although they send a POST.
+    ``values`` (for its connection of the type ``connection``) and ``answers`` (JSON responses by method and path) override the suite's
+    guesses; ``headers`` are added to every response. ``safe_posts`` are actions that read although they send a POST; ``left_out`` are
+    actions that the loopback provider cannot serve, with the reason. ``project`` is the folder with pyproject.toml, if there is one.
     """
 
     connector: Connector
@@ -30,26 +36,46 @@ class Subject:
     values: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     safe_posts: tuple[str, ...] = ()
+    connection: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    project: Project | None = None
 
     @classmethod
     def installed(cls, key: str, **known: Any) -> Subject:
         """Find the installed connector ``key``. Its code is imported even if the manifest differs; a rule reports that."""
         manifest = Catalog.installed().find(key)
         point = next(point for point in entry_points()["jackfield.connectors"] if point.name == key)
-        module = importlib.import_module(point.module)
-        connector: Connector = operator.attrgetter(point.attribute)(module)
-        package = point.module.partition(".")[0]
+        return cls._imported(point.module, point.attribute, manifest, **known)
+
+    @classmethod
+    def of_project(cls, project: Project, **known: Any) -> Subject:
+        """Import the connector of a project, whose folder must be on ``sys.path``; ``tool.jackfield.check`` says how to run it.
+
+        :raises ManifestError: if its connector.json is not a manifest.
+        """
+        manifest = Manifest.from_json(project.manifest())
+        return cls._imported(project.module, project.attribute, manifest, project=project, **{**project.check, **known})
+
+    @classmethod
+    def _imported(cls, module: str, attribute: str, manifest: Manifest, **known: Any) -> Subject:
+        connector: Connector = operator.attrgetter(attribute)(importlib.import_module(module))
+        package = module.partition(".")[0]
         return cls(connector, manifest, Path(str(importlib.import_module(package).__file__)).parent, package, **known)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Requirement on every connector. ``check`` yields a sentence for each fault.
+    """Requirement on every connector. ``check`` yields a sentence for each fault; ``cure`` says what to do about them.
 
     ``drives`` marks a rule that runs actions against a loopback provider: it applies only if a connection value names the server.
+    ``of_project`` marks a rule about the project's folder, which an installed wheel does not have.
     """
 
     name: str
     says: str
     check: Callable[[Subject], Iterator[str]]
+    tier: Tier
+    cure: str
     drives: bool = False
+    of_project: bool = False

@@ -1,0 +1,80 @@
+"""``docs/reference/conformance.md``: the catalogue of rules, by tier."""
+
+from __future__ import annotations
+
+from generated.markdown import NOTICE, table
+from jackfield.testing import ALL_RULES, Rule
+from jackfield.testing.subject import TIERS
+
+_HEAD = """# Conformance rules
+
+[`jackfield check PATH`](cli.md#check) judges a connector by these rules and computes its grade: the highest tier of which, and below
+which, no rule failed. A rule that does not apply counts neither way, and the report gives the reason. Names are stable.
+
+| tier | stands for |
+| --- | --- |
+| bronze | It loads, its manifest is honest, secrets and the operator's network are safe, and nothing is sent twice. |
+| silver | Failures are explained, deadlines kept, inputs described; it has tests, a README, an icon and a licence. |
+| gold | All that a catalogue shows is there; at least three quarters of its actions have been run. |
+| platinum | Each output member is described as well. |
+
+The first rule, `connector-loads` (bronze), is that the connector can be imported; if it fails, the others cannot be judged.
+
+A connector inherits the suite `jackfield.testing.Conformance` in its tests ([write a connector](../tutorial/authors.md#test-it)): each
+rule of the first two tables that applies is one test, and pytest's summary lists the others as "not applicable" with the reason.
+
+Programs can judge without pytest and in their own process: `judged(Subject.installed("notes"), ALL_RULES["secrets-marked"])` returns the
+errors as sentences, or None if the rule does not apply."""
+
+_DECLARED = """## Declarations
+
+These rules read the declarations."""
+
+_DRIVEN = """## Behaviour
+
+These rules run each action that has an example against a server on loopback. They apply if a required value of a connection type has the
+format `uri`, which then is the server's address. The server answers with the
+example's output, refuses, fails, resets and hangs. Otherwise say in
+pyproject.toml how to run actions:
+
+```toml
+[tool.jackfield.check]
+connection = "notesToken"
+values = { endpoint = "${url}", token = "conformance-secret-4711" }
+headers = { x-request-id = "r-1" }
+safe-posts = ["searchNotes"]
+
+[tool.jackfield.check.left-out]
+importNotes = "its answers are XML"
+```
+
+| option | meaning |
+| --- | --- |
+| `connection` | the connection type to use |
+| `values` | its values; `${url}` stands for the server's address. With `conformance-secret-4711` as secret, the rules also search for it |
+| `headers` | headers of every response |
+| `safe-posts` | actions that read although they send a POST |
+| `left-out` | actions that the server cannot stand in for, with the reason, which the report repeats |"""
+
+_SHOWN = """## Catalogue
+
+These rules are about what people see before they install a connector. Those about the project's files do not apply to an installed
+wheel."""
+
+
+def page() -> str:
+    """The page of rules."""
+    rules = sorted(ALL_RULES.values(), key=lambda rule: TIERS.index(rule.tier))
+    driven = [rule for rule in rules if rule.drives]
+    shown = [rule for rule in rules if _is_shown(rule)]
+    declared = [rule for rule in rules if not rule.drives and not _is_shown(rule)]
+    parts = [NOTICE, _HEAD, _DECLARED, _rows(declared), _DRIVEN, _rows(driven), _SHOWN, _rows(shown)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _is_shown(rule: Rule) -> bool:
+    return rule.check.__module__.endswith(".shelf")
+
+
+def _rows(rules: list[Rule]) -> str:
+    return table(("rule", "tier", "requires", "cure"), [(f"`{rule.name}`", rule.tier, rule.says, rule.cure) for rule in rules])

@@ -1,0 +1,207 @@
+"""Grade of a connector: every rule with its verdict and the evidence seen, and the highest tier whose rules hold.
+
+The connector's code runs in a child process without the environment variables of jackfield and AWS, so that a connector that exits, crashes
+or hangs cannot break the caller. ``python -m jackfield.testing.grading TARGET ANSWER`` is that child; it writes the report as JSON.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import operator
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from jackfield.connector import describe
+from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.failures import Raised, attempt
+from jackfield.testing.driving import drivable
+from jackfield.testing.project import Project
+from jackfield.testing.rules import ALL_RULES, reason_against
+from jackfield.testing.subject import TIERS, Rule, Subject, Tier
+
+NONE = "none"
+"""Grade of a connector that lacks bronze."""
+LOADS = "connector-loads"
+"""First rule: the connector can be imported. If it fails, the others cannot be judged."""
+_LOADS_SAYS = "The connector's code can be imported, and it has a manifest."
+_LOADS_CURE = "Correct the error; 'python -c \"import PACKAGE\"' shows the traceback."
+_TIMEOUT = 600.0
+"""Seconds for all rules together."""
+_HIDDEN = ("JACKFIELD_", "AWS_")
+_EVIDENCE = 20
+"""Limit of the faults listed for one rule."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Outcome of one rule: ``passed`` is None if it does not apply. ``reason`` says what the rule requires."""
+
+    name: str
+    tier: Tier
+    passed: bool | None
+    reason: str
+    cure: str
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Grade of a connector, with every rule."""
+
+    connector: str
+    version: str | None
+    grade: str
+    rules: tuple[Verdict, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as ``jackfield check`` prints it."""
+        rows = [asdict(rule) | {"evidence": list(rule.evidence)} for rule in self.rules]
+        return {"connector": self.connector, "version": self.version, "grade": self.grade, "rules": rows}
+
+
+def graded(rules: Sequence[Verdict]) -> str:
+    """Return the highest tier of which, and below which, no rule failed."""
+    failed = {rule.tier for rule in rules if rule.passed is False}
+    grade = NONE
+    for tier in TIERS:
+        if tier in failed:
+            return grade
+        grade = tier
+    return grade
+
+
+def at_least(grade: str, wanted: str) -> bool:
+    """Return True if ``grade`` is ``wanted`` or higher."""
+    order = (NONE, *TIERS)
+    return order.index(grade) >= order.index(wanted)
+
+
+def check(target: str, *, write_manifest: bool = False) -> Report:
+    """Grade the project in the folder ``target``, or the installed connector of that key, in a child process.
+
+    ``write_manifest`` first writes the project's connector.json anew from its code.
+
+    :raises InvalidInvocation: if the folder's pyproject.toml declares no connector.
+    """
+    key = Project.read(Path(target)).key if os.path.isdir(target) else target
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder) / "report.json"
+        command = [sys.executable, "-m", __name__, os.path.abspath(target) if os.path.isdir(target) else target, str(answer)]
+        command += ["--write-manifest"] if write_manifest else []
+        ended = _ended(command)
+        if not answer.is_file():
+            return _unloadable(key, ended)
+        found: Mapping[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
+    rules = tuple(Verdict(**{**rule, "evidence": tuple(rule["evidence"])}) for rule in found["rules"])
+    return Report(found["connector"], found["version"], found["grade"], rules)
+
+
+def write_manifest(folder: Path) -> str:
+    """Write connector.json of a project anew from its code, in a child process; return its path within the folder.
+
+    :raises InvalidInvocation: if the code cannot be imported.
+    """
+    project = Project.read(folder)
+    path = project.package / "connector.json"
+    fault = _ended([sys.executable, "-m", __name__, os.path.abspath(folder), "", "--write-manifest"])
+    if not path.is_file():
+        raise InvalidInvocation(f"the connector cannot be described: {fault}")
+    return path.relative_to(folder).as_posix()
+
+
+def _ended(command: Sequence[str]) -> str:
+    """Run the child, and return how it ended: its last line of stderr, or its exit code."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_HIDDEN)}
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    try:
+        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        return f"the rules have not ended within {_TIMEOUT:.0f} seconds"
+    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    return f"the process of the connector ended with {done.returncode}" + (f": {lines[-1][:300]}" if lines else "")
+
+
+def _unloadable(key: str, fault: str) -> Report:
+    loads = Verdict(LOADS, "bronze", passed=False, reason=_LOADS_SAYS, cure=_LOADS_CURE, evidence=(fault,))
+    others = [_verdict(rule, None, ["the connector cannot be loaded"]) for rule in ALL_RULES.values()]
+    return Report(key, None, NONE, (loads, *others))
+
+
+def _verdict(rule: Rule, passed: bool | None, evidence: Sequence[str]) -> Verdict:
+    more = [f"and {len(evidence) - _EVIDENCE} more"] if len(evidence) > _EVIDENCE else []
+    return Verdict(rule.name, rule.tier, passed, rule.says, rule.cure, (*evidence[:_EVIDENCE], *more))
+
+
+def report(subject: Subject) -> Report:
+    """Judge every rule in this process."""
+    loads = Verdict(LOADS, "bronze", passed=True, reason=_LOADS_SAYS, cure=_LOADS_CURE, evidence=(f"imported {subject.module}",))
+    rules = (loads, *(_judge(subject, rule) for rule in ALL_RULES.values()))
+    return Report(subject.manifest.key, subject.manifest.version, graded(rules), rules)
+
+
+def _judge(subject: Subject, rule: Rule) -> Verdict:
+    reason = reason_against(subject, rule)
+    if reason is not None:
+        return _verdict(rule, None, [reason])
+    found = attempt(list, rule.check(subject))
+    if isinstance(found, Raised):
+        return _verdict(rule, passed=False, evidence=[f"the rule cannot be judged: {type(found.error).__name__}: {found.error}"[:300]])
+    faults = [str(fault) for fault in found]
+    return _verdict(rule, not faults, faults or [_seen(subject, rule)])
+
+
+def _seen(subject: Subject, rule: Rule) -> str:
+    """Say what a rule without faults has looked at."""
+    if rule.drives:
+        left = "".join(f"; left out {key}: {why}" for key, why in subject.left_out.items())
+        return f"ran {sum(1 for _ in drivable(subject))} of {len(subject.manifest.actions)} actions against a loopback provider{left}"
+    if rule.of_project:
+        return "read the project's files"
+    return f"read {len(subject.manifest.actions)} actions and {len(subject.manifest.connection_types)} connection types"
+
+
+def _subject(target: str, *, write_manifest: bool) -> Subject:
+    if os.path.isdir(target):
+        project = Project.read(Path(target))
+        sys.path.insert(0, str(project.package.parent))
+        if write_manifest:
+            _write_manifest(project)
+        return Subject.of_project(project)
+    found = Subject.installed(target)
+    try:
+        project = Project.read(found.folder.parent)
+    except JackfieldError:  # installed from a wheel
+        return found
+    return Subject.of_project(project) if project.key == target else found
+
+
+def _write_manifest(project: Project) -> None:
+    connector = operator.attrgetter(project.attribute)(importlib.import_module(project.module))
+    text = json.dumps(describe(connector), indent=2, ensure_ascii=False) + "\n"
+    (project.package / "connector.json").write_text(text, encoding="utf-8")
+
+
+def main(words: Sequence[str]) -> int:
+    """Grade the target in this process, and write the report into the file ``words[1]`` (if not empty)."""
+    target, answer, *rest = words
+    subject = attempt(_subject, target, write_manifest="--write-manifest" in rest)
+    if isinstance(subject, Raised):
+        sys.stderr.write(f"{type(subject.error).__name__}: {getattr(subject.error, 'message', subject.error)}\n")
+        return 1
+    if answer:
+        Path(answer).write_text(json.dumps(report(subject).to_json()), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(code)  # threads of a connector that hangs do not keep the process

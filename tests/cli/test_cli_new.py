@@ -1,0 +1,181 @@
+"""``jackfield new`` writes a connector that is sound from its first minute, and ``jackfield check`` grades what it sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from jackfield.cli.check import _COLOURS
+from jackfield.testing.grading import at_least
+from shell import Answer, Shell
+
+pytest_plugins = ["shell_fixture"]
+
+
+def _failed(answer: Answer) -> set[str]:
+    return {rule["name"] for rule in answer.json["rules"] if rule["passed"] is False}
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_a_new_connector_is_bronze_and_its_tests_pass(shell: Shell) -> None:
+    """The project passes `check` at bronze, its own tests pass, the linter finds nothing; only the author's texts are missing."""
+    made = shell.run("new", "acme-crm").json
+    assert made["folder"] == "acme-crm"
+    assert {"pyproject.toml", "LICENSE", "jackfield_acme_crm/connector.json", "jackfield_acme_crm/py.typed"} <= set(made["files"])
+    answer = shell.run("check", "acme-crm")
+    assert (answer.code, answer.json["grade"]) == (0, "bronze")
+    assert _failed(answer) == {"placeholders-replaced", "listed-for-people"}
+    folder = shell.folder / "acme-crm"
+    checks = ["pytest -q -p no:cacheprovider", "ruff check --no-cache .", "ruff format --no-cache --check ."]
+    for command in map(str.split, checks):
+        done = subprocess.run([sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_long_key_keeps_the_form(shell: Shell) -> None:
+    """A project whose key is as long as allowed is formatted too."""
+    shell.run("new", f"acme-{'x' * 55}")
+    done = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "."], cwd=shell.folder, capture_output=True, check=False)
+    assert done.returncode == 0
+    assert shell.run("new", f"acme-{'x' * 56}").code == 2
+
+
+def test_a_new_connector_is_typed(shell: Shell) -> None:
+    """The strict mypy finds nothing in a new project."""
+    shell.run("new", "acme-crm")
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--follow-imports=silent",
+        "--cache-dir",
+        os.devnull,
+        "jackfield_acme_crm",
+        "tests",
+    ]
+    done = subprocess.run(command, cwd=shell.folder / "acme-crm", capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_authors_texts_lift_the_grade(shell: Shell) -> None:
+    """With its placeholders replaced and the manifest's texts given, the sample is platinum."""
+    shell.run("new", "acme-crm")
+    folder = shell.folder / "acme-crm"
+    for name in ("README.md", "LICENSE", "pyproject.toml", "jackfield_acme_crm/__init__.py"):
+        _replace(folder / name, "CHANGE ME", "Acme")
+    texts = 'categories=["crm"],\n    documentation_url="https://acme.example.com/docs",\n    license="MIT",\n    connections='
+    _replace(folder / "jackfield_acme_crm" / "__init__.py", "connections=", texts)
+    stale = shell.run("check", "acme-crm")
+    assert (stale.code, stale.json["grade"]) == (1, "none")
+    assert "manifest-matches-code" in _failed(stale)
+    answer = shell.run("check", "acme-crm", "--write-manifest", "--at-least", "platinum", "--json")
+    assert (answer.code, answer.json["grade"], _failed(answer)) == (0, "platinum", set())
+    assert all(rule["evidence"] and rule["reason"] and rule["cure"] for rule in answer.json["rules"])
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["Acme"], "kebab-case"),
+        (["a--b"], "kebab-case"),
+        (["../x"], "kebab-case"),
+        (["acme", "--http"], "HTTP kit"),
+        (["acme", "--openapi", "x.json"], "HTTP kit"),
+        (["acme", "--aws"], "no installed package has templates"),
+        (["full"], "not an empty folder"),
+    ],
+)
+def test_new_refuses(shell: Shell, words: list[str], says: str) -> None:
+    """Nothing is written for a name that is no key, a folder that is in use, or a kit that is missing; the answer says what to do."""
+    shell.write("full/note.txt", "x")
+    answer = shell.run("new", *words)
+    error = answer.json["error"]
+    assert (answer.code, says in error["message"], bool(error["hint"])) == (2, True, True)
+    assert not (shell.folder / "acme").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("raise RuntimeError('broken')", "RuntimeError: broken"),
+        ("import os; os._exit(7)", "ended with 7"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "ended with -11"),
+        ("print('hello')", ""),
+    ],
+)
+def test_a_broken_connector_breaks_no_check(shell: Shell, line: str, says: str) -> None:
+    """Code that raises, exits or crashes on import gets no grade, and the command says how it ended; its prints stay out."""
+    shell.run("new", "acme")
+    module = shell.folder / "acme" / "jackfield_acme" / "__init__.py"
+    module.write_text(f"{module.read_text(encoding='utf-8')}\n{line}\n", encoding="utf-8")
+    answer = shell.run("check", "acme")
+    found = {rule["name"]: rule for rule in answer.json["rules"]}
+    assert (answer.code, answer.json["grade"]) == (1, "none")
+    if says:
+        assert says in found["connector-loads"]["evidence"][0]
+        assert {rule["passed"] for name, rule in found.items() if name != "connector-loads"} == {None}
+    else:
+        assert found["import-is-quiet"]["passed"] is False
+
+
+def test_the_child_has_no_keys(shell: Shell) -> None:
+    """The author's code does not get jackfield's or AWS's variables."""
+    shell.set(JACKFIELD_MASTER_KEY="k", AWS_SECRET_ACCESS_KEY="s")
+    shell.run("new", "acme")
+    module = shell.folder / "acme" / "jackfield_acme" / "__init__.py"
+    text = "import os\nassert not [name for name in os.environ if name.startswith(('JACKFIELD_', 'AWS_'))]\n"
+    module.write_text(f"{module.read_text(encoding='utf-8')}\n{text}", encoding="utf-8")
+    assert shell.run("check", "acme").json["grade"] == "bronze"
+
+
+def test_reports(shell: Shell) -> None:
+    """SARIF holds a result for each fault, the badge the grade, and a terminal gets a table."""
+    shell.run("new", "acme")
+    answer = shell.run("check", "acme", "--sarif", "check.sarif", "--badge", "grade.svg", "--at-least", "silver")
+    assert answer.code == 1
+    log = json.loads((shell.folder / "check.sarif").read_text(encoding="utf-8"))
+    run = log["runs"][0]
+    assert log["version"] == "2.1.0"
+    assert {result["ruleId"] for result in run["results"]} == _failed(answer)
+    assert all(run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"] for result in run["results"])
+    picture = ET.fromstring((shell.folder / "grade.svg").read_text(encoding="utf-8"))
+    assert picture.attrib["aria-label"] == "jackfield: bronze"
+    assert set(_COLOURS) == {"none", "bronze", "silver", "gold", "platinum"}
+    table = shell.on_terminal("check", "acme")
+    assert "not a project" not in table.out
+    assert "acme: bronze" in table.out
+
+
+@pytest.mark.parametrize("path", ["./nowhere", "nowhere", "empty"])
+def test_check_refuses_what_is_no_connector(shell: Shell, path: str) -> None:
+    """A folder that is missing or has no pyproject.toml, and an unknown key, are mistakes of usage."""
+    (shell.folder / "empty").mkdir()
+    answer = shell.run("check", path)
+    assert (answer.code, bool(answer.json["error"]["hint"])) == (2, True)
+
+
+def test_an_unknown_option_of_check_is_refused(shell: Shell) -> None:
+    """A misspelt member of tool.jackfield.check is named."""
+    shell.run("new", "acme")
+    pyproject = shell.folder / "acme" / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text(encoding="utf-8") + '\n[tool.jackfield.check]\nvalue = "x"\n', encoding="utf-8")
+    answer = shell.run("check", "acme")
+    assert (answer.code, "tool.jackfield.check.value" in answer.json["error"]["message"]) == (2, True)
+
+
+def test_grades_are_ordered() -> None:
+    """A grade is at least itself and all below it."""
+    order = ["none", "bronze", "silver", "gold", "platinum"]
+    assert [[at_least(grade, wanted) for wanted in order[1:]].count(True) for grade in order] == [0, 1, 2, 3, 4]
