@@ -43,9 +43,9 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Connection file", "connections.documents:MAX_FILE", "bytes"),
         ("Documents of a connection file", "connections.document_limits:MAX_DOCUMENTS", ""),
         ("Values of a connection file", "connections.document_limits:MAX_VALUES", ""),
-        ("File that a `$file` reference names", "connections.secrets:_MAX_FILE", "bytes"),
-        ("External secrets that a process caches", "connections.secrets:LIMIT", ""),
-        ("Time for which an external secret is cached", "connections.secrets:LIFE", "seconds"),
+        ("File that a `$file` reference names", "connections.secret_references:_MAX_FILE", "bytes"),
+        ("External secrets that a process caches", "connections.secret_references:LIMIT", ""),
+        ("Time for which an external secret is cached", "connections.secret_references:LIFE", "seconds"),
         ("Renewal of a lease before it expires", "connections.connection_cache:AHEAD", "seconds"),
     ),
     "Console": (

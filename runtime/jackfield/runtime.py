@@ -12,7 +12,7 @@ from jackfield.catalog import Catalog, entry_points
 from jackfield.clock import Clock, SystemClock
 from jackfield.clock import within as within_seconds
 from jackfield.connections.connection_lookup import sources_from
-from jackfield.connections.secrets import Secrets
+from jackfield.connections.secret_references import Secrets
 from jackfield.connector.guard import Guard
 from jackfield.errors import Cancelled, JackfieldError
 from jackfield.fork import at_fork

@@ -11,7 +11,7 @@ import pytest
 
 from clocks import FakeClock
 from jackfield.connections.reference_rules import ReferenceRules, credential_files
-from jackfield.connections.secrets import Secrets
+from jackfield.connections.secret_references import Secrets
 from jackfield.errors import InvalidConnection
 from jackfield.hooks import Plugins
 from jackfield.resources.storage import Storage

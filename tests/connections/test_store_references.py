@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock
-from jackfield.connections.secrets import LIFE, LIMIT, YOUNG, SecretCache, Secrets, reference_paths, references
+from jackfield.connections.secret_references import LIFE, LIMIT, YOUNG, SecretCache, Secrets, reference_paths, references
 from jackfield.errors import InvalidConnection
 from jackfield.hooks import Plugins, hookimpl
 from vault_server import VaultServer

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.database import CommitInDoubt, Database, StatementInvalid, Transaction, UniqueViolation, open_database
+from jackfield.database import CommitUnknown, Database, StatementInvalid, Transaction, UniqueViolation, open_database
 from jackfield.database.dialect import Dialect
 from jackfield.errors import Unavailable
 from together import at_once
@@ -226,7 +226,7 @@ def test_ctrl_c_in_the_commit_is_told_as_doubt(database: Database, monkeypatch: 
     monkeypatch.undo()
     assert isinstance(held.outcomes["leader"], KeyboardInterrupt)
     assert isinstance(held.outcomes["leading"], KeyboardInterrupt)
-    assert isinstance(held.outcomes["b"], CommitInDoubt)
+    assert isinstance(held.outcomes["b"], CommitUnknown)
     assert names(database) == ["b", "leader", "leading"]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from jackfield.database import (
-    CommitInDoubt,
+    CommitUnknown,
     ConstraintViolation,
     Contended,
     DatabaseUnfit,
@@ -66,7 +66,7 @@ def test_a_server_that_stops_in_mid_call(server: Server, own_url: str) -> None:
             adding("half")(transaction)
             server.stop()
             adding("rest")(transaction)
-        assert not isinstance(caught.value, CommitInDoubt)
+        assert not isinstance(caught.value, CommitUnknown)
         assert (caught.value.sent, caught.value.retryable) == (Sent.NOTHING, True)
         for call in (lambda: names(database), lambda: database.record(adding("c"))):
             with pytest.raises(Unavailable, match="cannot be reached"):
@@ -215,7 +215,7 @@ def test_a_commit_whose_request_is_lost(server: Server, own_url: str) -> None:
     """When the line is cut as COMMIT is sent, the caller learns that nobody knows; here it was not done."""
     with proxied(server, own_url, at_request=True) as (proxy, url), open_database(url) as database:
         proxy.armed = True
-        with pytest.raises(CommitInDoubt, match="may have taken effect"):
+        with pytest.raises(CommitUnknown, match="may have taken effect"):
             database.record(adding("a"))
     with open_database(own_url) as direct:
         assert names(direct) == []
@@ -225,7 +225,7 @@ def test_a_commit_whose_answer_is_lost(server: Server, own_url: str) -> None:
     """The same words when the commit was done and only its answer was lost: it is never told as not done."""
     with proxied(server, own_url, at_request=False) as (proxy, url), open_database(url) as database:
         proxy.armed = True
-        with pytest.raises(CommitInDoubt, match="may have taken effect"), database.write() as transaction:
+        with pytest.raises(CommitUnknown, match="may have taken effect"), database.write() as transaction:
             adding("a")(transaction)
     with open_database(own_url) as direct:
         assert names(direct) == ["a"]

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from jackfield.database import CommitInDoubt, Contended, Database, DatabaseUnfit, Transaction, open_database
+from jackfield.database import CommitUnknown, Contended, Database, DatabaseUnfit, Transaction, open_database
 from jackfield.database.check import check
 from jackfield.errors import Sent, Unavailable
 from queue_campaign import may_unshare
@@ -312,12 +312,12 @@ def test_a_disk_that_fails_in_the_commit_leaves_doubt(tmp_path: Path, plan: dict
     """When the sync of a commit fails it may stand in the file or not: that is what the caller is told, and the next call works."""
     with open_database(f"sqlite:///{tmp_path / 'a.db'}") as database:
         plan["COMMIT"] = [fault(sqlite3.SQLITE_IOERR_FSYNC)]
-        with pytest.raises(CommitInDoubt, match="its disk fails"):
+        with pytest.raises(CommitUnknown, match="its disk fails"):
             database.record(adding("a"))
         plan["COMMIT"] = [fault(sqlite3.SQLITE_FULL)]
         with pytest.raises(Unavailable, match="the disk is full") as caught:
             database.record(adding("b"))
-        assert not isinstance(caught.value, CommitInDoubt)
+        assert not isinstance(caught.value, CommitUnknown)
         assert database.record(adding("c")) == "c"
         assert names(database) == ["c"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from clocks import FakeClock
 from jackfield import Jackfield
-from jackfield.connections.secrets import YOUNG
+from jackfield.connections.secret_references import YOUNG
 from plugboard import make_echo, plugged
 from vault_server import VaultServer
 

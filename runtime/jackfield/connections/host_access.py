@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jackfield.connections.reference_rules import Allowed, ReferenceRules
-from jackfield.connections.secrets import references
+from jackfield.connections.secret_references import references
 from jackfield.errors import Detail, InvalidConnection
 
 __all__ = ["HostAccess", "refuse_ambient", "refuse_external_ids", "refuse_references"]

@@ -35,14 +35,14 @@ Guarantees for every store:
 - SQLite serialises writers. PostgreSQL writers see what others commit between two statements (READ COMMITTED): guard every UPDATE with a
   WHERE and check the count, or let a unique index decide.
 - Errors: stores handle ``UniqueViolation`` and ``ConstraintViolation``; all others are a ``JackfieldError`` (see ``faults``). After
-  ``Unavailable`` nothing was committed; after its subclass ``CommitInDoubt`` the outcome is unknown.
+  ``Unavailable`` nothing was committed; after its subclass ``CommitUnknown`` the outcome is unknown.
 """
 
 from __future__ import annotations
 
 from jackfield.database.engine import Database, open_database
 from jackfield.database.faults import (
-    CommitInDoubt,
+    CommitUnknown,
     ConstraintViolation,
     Contended,
     DatabaseUnfit,
@@ -58,7 +58,7 @@ from jackfield.database.transaction import Transaction
 from jackfield.database.vault import Vault
 
 __all__ = [
-    "CommitInDoubt",
+    "CommitUnknown",
     "ConstraintViolation",
     "Contended",
     "DataKeyDamaged",

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any, TypeVar
 
 from jackfield.clock import patience, within
-from jackfield.database.faults import CommitInDoubt, Contended, Trouble, late, unavailable
+from jackfield.database.faults import CommitUnknown, Contended, Trouble, late, unavailable
 from jackfield.database.transaction import Transaction
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.failures import Raised, attempt
@@ -399,7 +399,7 @@ class Batches:
             return
         except BaseException:  # Ctrl-C in the leading thread: release the others
             words = "the commit was interrupted and may have taken effect" if ran else "it was interrupted; nothing was done"
-            fail(batch, unavailable(Trouble.SLOW, words, CommitInDoubt if ran else Unavailable))
+            fail(batch, unavailable(Trouble.SLOW, words, CommitUnknown if ran else Unavailable))
             raise
         self._run_alone(again + [item for item in batch if isinstance(item.error, Contended)])
 

@@ -68,7 +68,7 @@ class Dialect(ABC):
     def commit(self, session: Session) -> None:
         """Commit, or roll back if that fails, and return the connection to the pool.
 
-        :raises CommitInDoubt: if the commit may have been done.
+        :raises CommitUnknown: if the commit may have been done.
         :raises Unavailable: if nothing was committed.
         """
         try:

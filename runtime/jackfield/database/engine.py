@@ -170,7 +170,7 @@ class Database:
 
         Inside a writing transaction it becomes a savepoint; inside a reading one it is independent.
 
-        :raises CommitInDoubt: if the commit may have been done.
+        :raises CommitUnknown: if the commit may have been done.
         :raises Unavailable: if nothing was done.
         """
         process = self._live()
@@ -188,7 +188,7 @@ class Database:
         ``unit`` may run in another thread, and repeatedly if another process interferes (only the last run counts). Keep it short, and let
         it touch nothing but its transaction. Its exceptions are raised here, and undo only its own work.
 
-        :raises CommitInDoubt: if the commit may have been done.
+        :raises CommitUnknown: if the commit may have been done.
         :raises Unavailable: if nothing was done.
         """
         process = self._live()

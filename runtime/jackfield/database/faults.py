@@ -4,7 +4,7 @@
 
     Unavailable (jackfield.errors)   cannot be written, reached or opened; nothing was committed
     ├── Contended                    another transaction interfered; an immediate retry may work
-    ├── CommitInDoubt                the connection was lost during the commit: it may have been done
+    ├── CommitUnknown                the connection was lost during the commit: it may have been done
     └── DatabaseUnfit                a retry does not help: bad URL, pending or newer schema
         ├── WrongMasterKey           the data keys were wrapped by another master key
         ├── DataKeyDamaged           the row of a data key was changed, or is another workspace's
@@ -25,7 +25,7 @@ from enum import Enum
 from jackfield.errors import Internal, Unavailable
 
 __all__ = [
-    "CommitInDoubt",
+    "CommitUnknown",
     "ConstraintViolation",
     "Contended",
     "DataKeyDamaged",
@@ -46,7 +46,7 @@ class Contended(Unavailable):
     """Interference by another transaction (a lock, a deadlock). Nothing was done; an immediate retry may work."""
 
 
-class CommitInDoubt(Unavailable):
+class CommitUnknown(Unavailable):
     """Connection lost during a commit, which may or may not have been done."""
 
 

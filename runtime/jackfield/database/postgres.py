@@ -16,7 +16,7 @@ from psycopg.types.numeric import IntDumper
 
 from jackfield.database.dialect import Dialect
 from jackfield.database.faults import (
-    CommitInDoubt,
+    CommitUnknown,
     ConstraintViolation,
     Contended,
     DatabaseUnfit,
@@ -150,7 +150,7 @@ class PostgresSession:
         except psycopg.Error as fault:
             if self.connection.closed:
                 raise unavailable(
-                    Trouble.UNREACHABLE, "the connection was lost during the commit, which may have taken effect", CommitInDoubt
+                    Trouble.UNREACHABLE, "the connection was lost during the commit, which may have taken effect", CommitUnknown
                 ) from None
             self._refuse(fault)
         if answer != "COMMIT":  # the server rolls a failed transaction back and reports success

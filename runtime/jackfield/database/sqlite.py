@@ -18,7 +18,7 @@ from urllib.parse import quote
 from jackfield.clock import patience
 from jackfield.database.dialect import Dialect
 from jackfield.database.faults import (
-    CommitInDoubt,
+    CommitUnknown,
     ConstraintViolation,
     Contended,
     DatabaseUnfit,
@@ -150,7 +150,7 @@ class SqliteSession:
             self.connection.execute("COMMIT")
         except _ERRORS as fault:
             if _code(fault) & 0xFF == sqlite3.SQLITE_IOERR:  # the commit may be in the WAL, unsynced
-                raise unavailable(Trouble.FAILING, "it is not known whether the last commit took effect", CommitInDoubt) from None
+                raise unavailable(Trouble.FAILING, "it is not known whether the last commit took effect", CommitUnknown) from None
             self._refuse(fault)
 
     def rollback(self) -> None:

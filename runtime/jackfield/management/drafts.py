@@ -11,7 +11,7 @@ from jackfield.connections.connection_rows import PLACEHOLDER, Draft, secret_pla
 from jackfield.connections.external_ids import generate, generated_fields
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import Origin
-from jackfield.connections.secrets import reference_paths
+from jackfield.connections.secret_references import reference_paths
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.json_pointer import child, names
 from jackfield.pipe.admit import Target, check_values

@@ -14,7 +14,7 @@ from jackfield.connections.connection_rows import joined, parted
 from jackfield.connections.documents import DocumentError, read_text, split_documents
 from jackfield.connections.files import connections_of, load, read_foreign
 from jackfield.connections.named_connection import NamedConnection
-from jackfield.connections.secrets import references
+from jackfield.connections.secret_references import references
 from jackfield.errors import Detail, InvalidConnection, JackfieldError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.connections.connection_lookup import Connections
 from jackfield.connections.named_connection import NamedConnection, Origin
-from jackfield.connections.secrets import reference_paths
+from jackfield.connections.secret_references import reference_paths
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, did_you_mean
 from jackfield.fork import at_fork
 from jackfield.hints import NextStep

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from jackfield.connections.connection_cache import ConnectionCache, ConnectionCaches
 from jackfield.connections.host_access import HostAccess, refuse_ambient, refuse_external_ids, refuse_references
 from jackfield.connections.reference_rules import ReferenceRules, credential_files
-from jackfield.connections.secrets import Secrets, reference_paths
+from jackfield.connections.secret_references import Secrets, reference_paths
 from jackfield.connector.context import OpenContext
 from jackfield.connector.guard import ANYWHERE, Guard
 from jackfield.errors import Detail, InvalidConnection

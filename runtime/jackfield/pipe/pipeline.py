@@ -392,7 +392,7 @@ class Pipeline:
     def _unexpected_error(self, error: Exception, state: RunState) -> JackfieldError:
         self._log(error, state)
         run = state.run
-        if run is not None and run.action.effect == "write" and (run.fetched or (run.current is not None and run.current.begun)):
+        if run is not None and run.effect == "write" and (run.fetched or (run.current is not None and run.current.begun)):
             return in_doubt(run.action.key, Unmapped(error), run.done)  # "failed" would free the key, so that the next call sends again
         short = exhausted(error) if state.run is None or not state.run.attempts else None  # an attempt that has begun may have sent
         return short or self._bug(state)

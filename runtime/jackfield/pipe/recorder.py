@@ -103,7 +103,7 @@ class Record:
         :returns: a Result to replay if another caller with the same key was faster; else None.
         :raises Unavailable: if the journal cannot be written; nothing was sent.
         """
-        from jackfield.database import CommitInDoubt, UniqueViolation
+        from jackfield.database import CommitUnknown, UniqueViolation
 
         draft = self._draft
         if self._journal.owes:
@@ -127,7 +127,7 @@ class Record:
                 if found is not None:
                     return found
                 continue
-            except CommitInDoubt:
+            except CommitUnknown:
                 self._unbegun = True
                 raise
             self.started = True

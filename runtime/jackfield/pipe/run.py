@@ -168,7 +168,7 @@ class Run:
 
         :raises JackfieldError: if this failure is the last.
         """
-        effect, self.done = self._effect, self._done()
+        effect, self.done = self.effect, self._done()
         if self.done or (error.sent is Sent.UNKNOWN and effect == "write"):
             self.doubtful = True
         self.current = None  # this attempt is over and recorded
@@ -226,7 +226,7 @@ class Run:
 
     def interrupted(self) -> JackfieldError:
         """End the run because its process or caller stops in the middle of it; the current attempt counts. Return the error."""
-        begun, write = self.doubtful or (self.current is not None and self.current.begun), self.action.effect == "write"
+        begun, write = self.doubtful or (self.current is not None and self.current.begun), self.effect == "write"
         if self.current is not None and self.current.begun and self.since is not None:
             self.failed += 1
             self._note(self.current, self.since, "in_doubt" if write else "cancelled")
@@ -316,10 +316,10 @@ class Run:
 
     def _done(self) -> tuple[Answered, ...]:
         """Return the requests of the current attempt that have succeeded and must not be repeated."""
-        return tuple(self.current.done) if self.current is not None and self._effect == "write" else ()
+        return tuple(self.current.done) if self.current is not None and self.effect == "write" else ()
 
     @property
-    def _effect(self) -> Effect:
+    def effect(self) -> Effect:
         """Effect of the action; ``write`` if it is idempotent by a key that its client did not use."""
         entered = self.current is not None and self.current.entered
         if self.action.idempotent_by != "key" or self.key.used or not entered:

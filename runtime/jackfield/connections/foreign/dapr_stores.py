@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from jackfield.connections.documents import DocumentError, documents, read_text
 from jackfield.connections.foreign.place import Surroundings
 from jackfield.connections.foreign.translating import ForeignError
-from jackfield.connections.secrets import read_reference
+from jackfield.connections.secret_references import read_reference
 from jackfield.connections.vault_kv import read_fields
 
 STORE_PREFIX = "secretstores."
