@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jackfield.market.attestations import attest
+from jackfield.market.publishers import read_signing_key
+from jackfield.market.wheels import read_wheel
 from shell import Shell
 from wheel_maker import FILE, PACKAGE, put, write_wheel
 
@@ -76,12 +81,12 @@ def test_several_publishers(shell: Shell, signed: Path) -> None:
 
 
 def test_an_altered_wheel(shell: Shell, signed: Path) -> None:
-    """A wheel with other content is refused by its hash, a broken one by its own rule."""
+    """A wheel with other content is refused by its hash, before its archive is opened; one with another file name by that."""
     good = signed.read_bytes()
     write_wheel(shell.folder, put(f"{PACKAGE}/extra.py", ""))
     assert _keyword(shell) == "sha256"
     signed.write_bytes(good[: len(good) // 2] + b"\0" + good[len(good) // 2 + 1 :])
-    assert _keyword(shell) in {"zip", "record", "sha256"}
+    assert _keyword(shell) == "sha256"
     signed.write_bytes(good)
     other = "jackfield_acme-1.0.0-1-py3-none-any.whl"
     signed.rename(shell.folder / other)
@@ -127,6 +132,17 @@ def test_an_altered_attestation(shell: Shell, signed: Path, case: str) -> None:
     assert _keyword(shell) == keyword
     path.write_text("[")
     assert _keyword(shell) == "attestation"
+
+
+def test_a_signed_wheel_that_breaks_a_rule(shell: Shell, signed: Path) -> None:
+    """A publisher's signature does not make a hostile wheel acceptable: its rule is named."""
+    key = read_signing_key(str(shell.folder / "acme.key"))
+    good = read_wheel(str(signed))
+    hostile = write_wheel(shell.folder, put("evil.pth", "import os"))
+    digest = hashlib.sha256(hostile.read_bytes()).hexdigest()
+    attestation = attest(replace(good, sha256=digest), key)
+    signed.with_name(f"{FILE}.attestation.json").write_text(json.dumps(attestation))
+    assert _keyword(shell) == "pth"
 
 
 def test_files_that_are_not_there(shell: Shell, signed: Path) -> None:

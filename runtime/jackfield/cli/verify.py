@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 
@@ -21,7 +22,7 @@ def _declare(parser: Parser) -> None:
 
 
 def _verify(arguments: Namespace, output: Output) -> int:
-    from jackfield.market.attestations import MAX_BYTES, SUFFIX, NotVerified, read_attestation, verify
+    from jackfield.market.attestations import MAX_BYTES, SUFFIX, NotVerified, read_attestation, verify, verify_digest
     from jackfield.market.publishers import read_publisher
     from jackfield.market.wheels import WheelRefused, parse_wheel, read_bounded
 
@@ -29,8 +30,9 @@ def _verify(arguments: Namespace, output: Output) -> int:
     content = read_bounded(arguments.wheel)
     attested = read_bounded(arguments.attestation or f"{arguments.wheel}{SUFFIX}", MAX_BYTES)
     try:
-        wheel = parse_wheel(os.path.basename(arguments.wheel), content)
-        found = verify(wheel, read_attestation(attested), publishers)
+        file, attestation = os.path.basename(arguments.wheel), read_attestation(attested)
+        verify_digest(file, hashlib.sha256(content).hexdigest(), attestation, publishers)  # before the archive is opened
+        found = verify(parse_wheel(file, content), attestation, publishers)
     except (NotVerified, WheelRefused) as error:
         output.value({"verified": False, "error": error.to_json("cli")})
         return _FAILED

@@ -82,6 +82,16 @@ def verify(wheel: Wheel, attestation: Mapping[str, Any], publishers: Sequence[Pu
 
     :raises NotVerified: naming what does not match: signature, publisher, or a member of the statement.
     """
+    found = verify_digest(wheel.file, wheel.sha256, attestation, publishers)
+    _compare(found.statement, {"name": wheel.name, "version": wheel.version})
+    return found
+
+
+def verify_digest(file: str, sha256: str, attestation: Mapping[str, Any], publishers: Sequence[Publisher] = ()) -> Verified:
+    """Verify an attestation for a file by name and hash alone, so that no archive is opened before somebody accepted has signed it.
+
+    :raises NotVerified: like ``verify``.
+    """
     statement = attestation["statement"]
     publisher = _claimed(attestation)
     if not publisher.accepts(_decoded(attestation["signature"]), _signed_bytes(statement)):
@@ -90,12 +100,15 @@ def verify(wheel: Wheel, attestation: Mapping[str, Any], publishers: Sequence[Pu
         accepted = ", ".join(f"'{one.name}' ({one.key_id})" for one in publishers)
         message = f"the wheel is signed by '{publisher.name}' ({publisher.key_id}), not by {accepted}"
         raise NotVerified("publisher", message, "/statement/publisher")
-    actual = {"sha256": wheel.sha256, "wheel": wheel.file, "name": wheel.name, "version": wheel.version}
+    _compare(statement, {"sha256": sha256, "wheel": file})
+    return Verified(publisher, statement, trusted=bool(publishers))
+
+
+def _compare(statement: Mapping[str, str], actual: Mapping[str, str]) -> None:
     for member, value in actual.items():
         if statement[member] != value:
             message = f"the wheel does not match its attestation: {member} is '{value}', attested is '{statement[member][:200]}'"
             raise NotVerified(member, message, pointer("statement", member))
-    return Verified(publisher, statement, trusted=bool(publishers))
 
 
 def _claimed(attestation: Mapping[str, Any]) -> Publisher:
