@@ -81,7 +81,7 @@ _UNSIGNED = Row(Unauthenticated, _KEY + "the request arrived without a complete 
 _NO_SERVICE = Row(Unauthenticated, "The account is not signed up for this service." + _OPT_IN)
 _FORBIDDEN = Row(Forbidden, _DENIED)
 _EXPLICIT = Row(Forbidden, "A policy explicitly denies {actions} for {principal}. Remove the Deny; an Allow does not override it.")
-_SCP = Row(Forbidden, "A service control policy of the AWS organization denies {actions}: its administrators must allow it.")
+_SCP = Row(Forbidden, "A service control policy of the AWS organisation denies {actions}: its administrators must allow it.")
 _SESSION = Row(
     Forbidden, "The session policy does not allow {actions}: add it to the connection's 'sessionPolicy', or remove 'sessionPolicy'."
 )
