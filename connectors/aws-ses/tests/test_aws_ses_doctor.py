@@ -17,6 +17,7 @@ from fake_aws import FakeAws
 from jackfield import Jackfield
 from jackfield.cli.main import main
 from jackfield_aws_ses.doctor import KINDS, Records, examine
+from jackfield_aws_ses.doctor.records import DnsUnavailable, system_records
 from jackfield_aws_ses.smtp.client import SmtpClient
 from jackfield_aws_ses.smtp.server import Server
 from ses_v2_server import SesV2Server, Setup
@@ -307,6 +308,21 @@ def test_over_smtp_the_senders_dns_is_examined() -> None:
         resolver.nameservers = [Do53Nameserver(host, int(port))]
         found = examine(client, None, SENDER, None, lambda: Records(resolver))
     assert [item.code for item in found] == ["spf_missing", "dmarc_missing"]
+
+
+@pytest.mark.parametrize("servers", ["garbage", "127.0.0.1:abc", "127.0.0.1:99999", "192.0.2.1,dns.example.com"])
+def test_a_wrong_resolver_is_named(monkeypatch: pytest.MonkeyPatch, servers: str) -> None:
+    """A list of DNS servers with something else than addresses is told at once, without waiting for answers that cannot come."""
+    monkeypatch.setenv("JACKFIELD_DNS_SERVERS", servers)
+    with pytest.raises(DnsUnavailable, match="JACKFIELD_DNS_SERVERS names"):
+        system_records()
+
+
+@pytest.mark.parametrize("servers", ["192.0.2.1", "192.0.2.1:5353, ::1", "[2001:db8::1]:5353", "2001:db8::1"])
+def test_a_resolver_is_an_address(monkeypatch: pytest.MonkeyPatch, servers: str) -> None:
+    """DNS servers are IP addresses of both versions, with or without a port."""
+    monkeypatch.setenv("JACKFIELD_DNS_SERVERS", servers)
+    assert isinstance(system_records(), Records)
 
 
 def test_every_finding_is_documented() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ _LIFETIME = 5.0
 """Seconds for one look-up, all servers and tries together."""
 _SERVERS = "JACKFIELD_DNS_SERVERS"
 _DNS_PORT = 53
+_LAST_PORT = 65_535
 
 
 class DnsUnavailable(Exception):
@@ -62,7 +64,7 @@ def _plain(name: object) -> str:
 def system_records() -> Records:
     """Return records as the machine's resolver sees them; ``JACKFIELD_DNS_SERVERS`` (``127.0.0.1:5353,192.0.2.1``) names other servers.
 
-    :raises DnsUnavailable: if the machine has no resolver.
+    :raises DnsUnavailable: if the machine has no resolver, or the variable names no address.
     """
     from dns.nameserver import Do53Nameserver
     from dns.resolver import NoResolverConfiguration, Resolver
@@ -78,5 +80,15 @@ def system_records() -> Records:
 
 
 def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "")
-    return host, int(port) if port.isdigit() else _DNS_PORT
+    """Return the IP address and the port of ``192.0.2.1``, ``192.0.2.1:5353``, ``2001:db8::1`` or ``[2001:db8::1]:5353``.
+
+    :raises DnsUnavailable: if it is none of these.
+    """
+    host, _, port = text.rpartition(":") if text.count(":") == 1 or "]:" in text else (text, "", str(_DNS_PORT))
+    try:
+        address, number = ip_address(host.removeprefix("[").removesuffix("]")), int(port)
+    except ValueError:
+        address, number = None, 0
+    if address is None or not 0 < number <= _LAST_PORT:
+        raise DnsUnavailable("the resolver", f"{_SERVERS} names '{text[:100]}', which is not an IP address, with or without a port")
+    return str(address), number
