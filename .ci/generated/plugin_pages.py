@@ -23,6 +23,7 @@ jackfield finds packages by entry points and does not import them before they ar
 - `jackfield.plugins`: a module with hooks. If the name ends in the hooks that it implements (`acme.resolve_secret`, `acme.around+stage`),
   the module is imported for these only.
 - `jackfield.commands`: a command of `jackfield`, a function that takes the list of arguments and returns the exit code.
+- `jackfield.templates`: a folder of templates for `jackfield new`, as `package:folder.in.it`. The name is the option (`aws`).
 
 A hook is a function with `@hookimpl` from `jackfield.connector`. It may leave out parameters that it does not need.
 [References](connections.md#references) shows a complete plugin. `Jackfield(plugins=[…])` takes plugin objects that are not installed."""

@@ -15,6 +15,8 @@ from jackfield.errors import InvalidInvocation
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 60
 _SUFFIX = ".tmpl"
+_SAMPLE = "lambda"
+"""AWS service that the sample action calls."""
 _GROUP = "jackfield.templates"
 """Entry points of packages with templates: ``aws = "jackfield_aws:templates"``, a folder of that package."""
 
@@ -25,7 +27,7 @@ def _declare(parser: Parser) -> None:
     kind.add_argument("--python", action="store_true", help="a client of your own on the standard library (default)")
     parser.flags["--python"] = kind._group_actions[0]  # noqa: SLF001 (argparse does not return a group's options)
     for flag, about in {
-        "--aws": {"action": "store_true", "help": "an AWS service, with jackfield-aws"},
+        "--aws": {"nargs": "?", "const": _SAMPLE, "metavar": "SERVICE", "help": "an AWS service, with jackfield-aws (default lambda)"},
         "--http": {"action": "store_true", "help": "not available yet"},
         "--openapi": {"metavar": "FILE", "help": "not available yet"},
     }.items():
@@ -36,6 +38,9 @@ def _run(arguments: Namespace, output: Output) -> int:
     if arguments.http or arguments.openapi:
         text = f"'{'--http' if arguments.http else '--openapi'}' needs the HTTP kit, which is not available yet"
         raise UsageError(text, usage=arguments.usage, hint="Use --python: it writes a client on the standard library.")
+    if arguments.aws not in {None, _SAMPLE}:
+        text = f"the sample action calls '{_SAMPLE}'; one for '{arguments.aws[:80]}' is not available yet"
+        raise UsageError(text, usage=arguments.usage, hint="Use --aws alone, then replace the sample action's client and operation.")
     if not _NAME.fullmatch(arguments.name) or len(arguments.name) > _LONGEST:
         text = f"'{arguments.name[:80]}' is not a key in kebab-case of at most {_LONGEST} letters"
         raise UsageError(text, usage=arguments.usage, hint="Use lower-case letters, digits and single hyphens, such as acme-crm.")
