@@ -97,7 +97,7 @@ def test_m12_the_guide_agrees_with_the_form(visitor: Visitor) -> None:
     assert visitor.page.get_by_label("External ID").count() == 0
     assert "into External ID" not in guide
     assert "of your own making" not in guide
-    assert "generates its External ID" in guide
+    assert "generates the External ID" in guide
     assert "page in the console" in guide
 
 
