@@ -19,7 +19,8 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 
 CHANGES = [
-    "/connections", "/connections/hall/values", "/connections/hall/test", "/connections/hall/doctor", "/connections/hall/name", "/connections/hall/removal",
+    "/connections", "/connections/hall/values", "/connections/hall/test", "/connections/hall/doctor",
+    "/connections/hall/name", "/connections/hall/removal",
     "/connectors/echo/actions/say/run", "/connectors/echo/actions/say/code", "/invocations/x/cancel", "/invocations/x/resolve",
     "/uploads", "/tokens", "/tokens/x/revocation", "/workspace",
 ]  # fmt: skip
