@@ -28,6 +28,7 @@ BUILT_IN = {
     "run": "run a workflow file (Thand's forms)",
     "dapr": "serve Dapr's bindings API for a folder of components",
     "new": "write the project of a new connector",
+    "dev": "serve a connector's project, and start again after each change",
     "check": "grade a connector: rules, evidence, cures",
     "diff": "classify the changes between two versions of a connector",
     "pack": "build a connector's wheel, reproducibly",

@@ -95,9 +95,9 @@ def check(target: str, *, write_manifest: bool = False) -> Report:
         answer = Path(folder) / "report.json"
         command = [sys.executable, "-m", __name__, os.path.abspath(target) if os.path.isdir(target) else target, str(answer)]
         command += ["--write-manifest"] if write_manifest else []
-        ended = _ended(command)
+        _, fault = _ended(command)
         if not answer.is_file():
-            return _unloadable(key, ended)
+            return _unloadable(key, fault)
         found: Mapping[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
     rules = tuple(Verdict(**{**rule, "evidence": tuple(rule["evidence"])}) for rule in found["rules"])
     return Report(found["connector"], found["version"], found["grade"], rules)
@@ -110,23 +110,23 @@ def write_manifest(folder: Path) -> str:
     """
     project = Project.read(folder)
     path = project.package / "connector.json"
-    fault = _ended([sys.executable, "-m", __name__, os.path.abspath(folder), "", "--write-manifest"])
-    if not path.is_file():
-        raise InvalidInvocation(f"the connector cannot be described: {fault}")
+    code, fault = _ended([sys.executable, "-m", __name__, os.path.abspath(folder), "", "--write-manifest"])
+    if code != 0:
+        raise InvalidInvocation(f"the connector cannot be described: {fault}", hint=_LOADS_CURE)
     return path.relative_to(folder).as_posix()
 
 
-def _ended(command: Sequence[str]) -> str:
-    """Run the child, and return how it ended: its last line of stderr, or its exit code."""
+def _ended(command: Sequence[str]) -> tuple[int, str]:
+    """Run the child, and return its exit code and how it ended, with its last line of stderr."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_HIDDEN)}
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
     try:
         done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT, check=False)
     except subprocess.TimeoutExpired:
-        return f"the rules have not ended within {_TIMEOUT:.0f} seconds"
+        return 1, f"the rules have not ended within {_TIMEOUT:.0f} seconds"
     lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    return f"the process of the connector ended with {done.returncode}" + (f": {lines[-1][:300]}" if lines else "")
+    return done.returncode, f"the process of the connector ended with {done.returncode}" + (f": {lines[-1][:300]}" if lines else "")
 
 
 def _unloadable(key: str, fault: str) -> Report:
