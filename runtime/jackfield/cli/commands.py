@@ -32,6 +32,7 @@ BUILT_IN = {
     "check": "grade a connector: rules, evidence, cures",
     "diff": "classify the changes between two versions of a connector",
     "pack": "build a connector's wheel, reproducibly",
+    "catalogue": "build and serve a catalogue of signed connectors",
     "publisher": "make a publisher's signing key",
     "sign": "attest a connector's wheel with a publisher's key",
     "verify": "check a connector's wheel against its attestation",

@@ -1,0 +1,186 @@
+"""``jackfield catalogue``: a signed static site that is an index for pip and readable by people, and what it refuses to publish."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shutil
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jackfield.market.serving import server
+from shell import Shell
+from wheel_maker import FILE, INFO, PACKAGE, archive, files, record, swap, wheel_bytes
+
+pytest_plugins = ["shell_fixture"]
+
+
+def named(key: str) -> bytes:
+    """A wheel like the sample, of another connector."""
+    package = f"jackfield_{key}"
+    info = f"{package}-1.0.0.dist-info"
+    contents: dict[str, bytes] = {}
+    for path, content in files().items():
+        text = content.decode().replace("jackfield-acme", f"jackfield-{key}").replace(PACKAGE, package).replace("acme =", f"{key} =")
+        contents[path.replace(PACKAGE, package)] = text.replace('"key": "acme"', f'"key": "{key}"').encode()
+    return archive({**contents, f"{info}/RECORD": record(contents).replace(INFO.encode(), info.encode())})
+
+
+def publish(shell: Shell, content: bytes, name: str = FILE, key: str = "acme.key", dist: str = "dist") -> Path:
+    """Write a wheel into a folder and sign it; the key is made when it is first named."""
+    wheel = shell.write(f"{dist}/{name}", content)
+    if not (shell.folder / key).exists():
+        assert shell.run("publisher", "new", key.removesuffix(".key"), "--out", key).code == 0
+    assert shell.run("sign", str(wheel), "--key", key).code == 0
+    return wheel
+
+
+@pytest.fixture
+def site(shell: Shell) -> Path:
+    """A catalogue with one release, built from ``dist``."""
+    publish(shell, wheel_bytes())
+    assert shell.run("catalogue", "init", "site").code == 0
+    assert shell.run("catalogue", "build", "dist", "--out", "site").code == 0
+    return shell.folder / "site"
+
+
+def refused(shell: Shell, *words: str, dist: str = "dist") -> str:
+    """The rule by which a build is refused; the site stays as it was."""
+    folder = shell.folder / "site"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    answer = shell.run("catalogue", "build", dist, "--out", "site", *words)
+    assert answer.code == 2
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    error = answer.json["error"]
+    return str(error["details"][0]["keyword"]) if error.get("details") else str(error["message"])
+
+
+def test_keys_stay_outside_of_the_site(shell: Shell) -> None:
+    """Each role has a private key file that only its owner reads, never in the site, and none is overwritten."""
+    answer = shell.run("catalogue", "init", "site")
+    assert answer.code == 0
+    keys = sorted((shell.folder / "site.keys").iterdir())
+    assert [key.name for key in keys] == ["root.pem", "snapshot.pem", "targets.pem", "timestamp.pem"]
+    assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}
+    assert Path(answer.json["root"]).is_file()
+    assert shell.run("catalogue", "init", "site").code == 2
+    assert shell.run("catalogue", "init", "other", "--keys", "other/keys").code == 2
+    assert not (shell.folder / "other").exists()
+
+
+def test_a_build_is_incremental_and_repeatable(shell: Shell, site: Path) -> None:
+    """The same folder changes nothing; a new connector changes its own pages and the lists; from nothing the same pages come."""
+    page = (site / "connectors/acme/index.html").read_text()
+    again = shell.run("catalogue", "build", "dist", "--out", "site").json
+    assert (again["added"], again["pagesWritten"], again["targetsVersion"]) == ([], 0, 1)
+    publish(shell, named("umbrella"), "jackfield_umbrella-1.0.0-py3-none-any.whl", "umbrella.key")
+    more = shell.run("catalogue", "build", "dist", "--out", "site").json
+    assert (more["connectors"], more["targetsVersion"]) == (2, 2)
+    assert (site / "connectors/acme/index.html").read_text() == page
+    listed = json.loads((site / "catalogue.json").read_text())["connectors"]
+    assert [(row["key"], row["versions"], row["publisher"]["publisher"]) for row in listed] == [
+        ("acme", ["1.0.0"], "acme"),
+        ("umbrella", ["1.0.0"], "umbrella"),
+    ]
+    assert shell.run("catalogue", "init", "second").code == 0
+    assert shell.run("catalogue", "build", "dist", "--out", "second").code == 0
+    for path in ("index.html", "catalogue.json", "simple/jackfield-acme/index.json", "connectors/umbrella/index.html"):
+        assert (shell.folder / "second" / path).read_bytes() == (site / path).read_bytes()
+
+
+def test_pages_escape_what_strangers_write(shell: Shell) -> None:
+    """Text of a manifest is text on its page, whatever it has."""
+    publish(shell, wheel_bytes(swap(f"{PACKAGE}/connector.json", "Greets.", "<script>alert(1)</script>")))
+    assert shell.run("catalogue", "init", "site").code == 0
+    assert shell.run("catalogue", "build", "dist", "--out", "site").code == 0
+    for page in ("index.html", "connectors/acme/index.html"):
+        text = (shell.folder / "site" / page).read_text()
+        assert "<script>alert" not in text
+        assert "&lt;script&gt;alert(1)" in text
+
+
+def test_an_unsigned_and_an_altered_wheel(shell: Shell, site: Path) -> None:
+    """A wheel without an attestation is not published, nor one that differs from its attestation, nor a changed release."""
+    assert site.is_dir()
+    wheel = publish(shell, named("umbrella"), "jackfield_umbrella-1.0.0-py3-none-any.whl", dist="more")
+    wheel.write_bytes(named("umbrella").replace(b"RECORD", b"RECORE"))
+    assert refused(shell, dist="more") in {"zip", "dist-info", "record"}
+    shell.write("third/jackfield_umbrella-1.0.0-py3-none-any.whl", named("umbrella"))
+    assert refused(shell, dist="third") == "unsigned"
+    publish(shell, wheel_bytes(swap(f"{PACKAGE}/connector.json", "Greets.", "Grates.")), dist="changed")
+    assert refused(shell, dist="changed") == "immutable"
+    shutil.copy(shell.folder / "dist" / f"{FILE}.attestation.json", shell.folder / "changed" / f"{FILE}.attestation.json")
+    assert shell.run("verify", f"changed/{FILE}").json["verified"] is False
+
+
+def test_names_have_one_owner(shell: Shell, site: Path) -> None:
+    """Another publisher can neither add a version of a name, nor a name that looks like it, except where the operator accepts it."""
+    assert site.is_dir()
+    publish(shell, wheel_bytes(), "jackfield_acme-1.0.0-1-py3-none-any.whl", "mallory.key", dist="theirs")
+    assert refused(shell, dist="theirs") == "owner"
+    publish(shell, named("acmee"), "jackfield_acmee-1.0.0-py3-none-any.whl", "mallory.key", dist="alike")
+    assert refused(shell, dist="alike") == "look-alike"
+    assert shell.run("catalogue", "build", "alike", "--out", "site", "--allow-name", "acmee").code == 0
+
+
+def test_source_distributions_and_altered_sites(shell: Shell, site: Path) -> None:
+    """A source distribution stops the build, and so does a published wheel that somebody altered."""
+    shell.write("dist/jackfield_acme-1.0.0.tar.gz", b"")
+    assert refused(shell) == "wheel-only"
+    (shell.folder / "dist/jackfield_acme-1.0.0.tar.gz").unlink()
+    (site / "packages" / FILE).write_bytes(b"PK")
+    assert refused(shell) == "altered"
+
+
+def test_keys_of_another_catalogue(shell: Shell, site: Path) -> None:
+    """Only the keys that the site's root names sign a build."""
+    assert site.is_dir()
+    assert shell.run("catalogue", "init", "other").code == 0
+    assert "key" in refused(shell, "--keys", "other.keys")
+
+
+@pytest.fixture
+def served(site: Path) -> Iterator[str]:
+    """Address of a server of the site on a free port."""
+    serving = server(str(site), "127.0.0.1", 0)
+    thread = threading.Thread(target=serving.serve_forever)
+    thread.start()
+    yield f"127.0.0.1:{serving.server_address[1]}"
+    serving.shutdown()
+    thread.join()
+    serving.server_close()
+
+
+def test_plain_pip_installs_from_the_site(served: str, tmp_path: Path) -> None:
+    """Plain pip takes the wheel from the served index and checks its hash; nothing else is needed."""
+    target = tmp_path / "target"
+    words = ["install", "-q", "--disable-pip-version-check", "--no-deps", "--no-cache-dir", "--target", str(target)]
+    command = [sys.executable, "-m", "pip", *words, "--index-url", f"http://{served}/simple", "jackfield-acme"]
+    done = subprocess.run(command, capture_output=True, timeout=120, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr.decode()
+    assert (target / PACKAGE / "connector.json").is_file()
+
+
+def test_the_index_is_html_or_json(served: str) -> None:
+    """A client that accepts JSON gets JSON; another gets HTML; folders are not listed."""
+    found = []
+    for path, accept in [
+        ("/simple/jackfield-acme/", "application/vnd.pypi.simple.v1+json"),
+        ("/simple/", "text/html"),
+        ("/packages/", "*/*"),
+    ]:
+        connection = http.client.HTTPConnection(served, timeout=10)
+        connection.request("GET", path, headers={"Accept": accept})
+        answer = connection.getresponse()
+        body = answer.read()
+        found.append((answer.status, answer.headers.get_content_type()))
+        if accept.endswith("json"):
+            assert json.loads(body)["files"][0]["filename"] == FILE
+        connection.close()
+    assert found == [(200, "application/vnd.pypi.simple.v1+json"), (200, "text/html"), (404, "text/html")]
