@@ -62,7 +62,8 @@ def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
         yield package / "connector.json", _json(described)
         if package.parent.parent == root / "connectors":  # those of the tests have no page
             shown.append(described)
-            for name, text in connector_page.pages(described):
+            subjects = {key: action.function.__module__ for key, action in connector.actions.items()}
+            for name, text in connector_page.pages(described, subjects):
                 yield root / "docs" / "reference" / "connectors" / f"{name}.md", text
     yield root / "docs" / "reference" / "option-sources.md", plugin_pages.option_sources(shown)
     for name, page in _PAGES.items():

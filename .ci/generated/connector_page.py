@@ -1,4 +1,4 @@
-"""``docs/reference/connectors/``: two pages for each connector, its actions and its connection types, from the manifest."""
+"""``docs/reference/connectors/``: the pages of each connector, from its manifest: an overview, its actions by subject, its connections."""
 
 from __future__ import annotations
 
@@ -32,21 +32,63 @@ _PROVIDER_CODES = (
 )
 
 
-def pages(manifest: Json) -> Iterator[tuple[str, str]]:
-    """The pages of a connector, each with its name: the actions, and if there are connection types how to set them up."""
-    yield manifest["key"], _joined(_main(manifest))
+def pages(manifest: Json, subjects: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Make the pages of a connector, each with its name.
+
+    ``subjects`` maps keys of actions to their module. A connector with several modules gets a page for each, so that a page fits a phone.
+    """
+    groups: dict[str, list[Json]] = {}
+    for action in manifest["actions"]:
+        groups.setdefault(subjects[action["key"]].rpartition(".")[2], []).append(action)
+    split = len(groups) > 1
+    yield manifest["key"], _joined(_main(manifest, groups, split=split))
+    for name, actions in groups.items() if split else ():
+        yield _page(manifest, name), _joined(_group(manifest, name, actions))
     if manifest["connectionTypes"]:
         yield f"{manifest['key']}-connections", _joined(_setup(manifest))
+
+
+def _page(manifest: Json, name: str) -> str:
+    return f"{manifest['key']}-actions-{name.replace('_', '-')}"
+
+
+def _subject(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _group(manifest: Json, name: str, actions: Iterable[Json]) -> Iterator[str]:
+    yield from (NOTICE, f"# {manifest['title']}: {_subject(name).lower()}")
+    yield f"Actions of [{manifest['title']}]({manifest['key']}.md), which also links their connections."
+    for action in actions:
+        yield from _action(manifest, action)
+
+
+def _index(manifest: Json, groups: Mapping[str, Iterable[Json]]) -> Iterator[str]:
+    """List the actions of each page, with links."""
+    for name, actions in groups.items():
+        yield f"### {_subject(name)}"
+        page = _page(manifest, name)
+        yield "\n".join(
+            f"- [{row['title']}]({page}.md#{_slug(row['title'])}), `{row['key']}`: {_first(row['description'])}" for row in actions
+        )
+
+
+def _first(text: str) -> str:
+    """Return the first sentence of a description."""
+    return re.split(r"(?<=[.])\s", " ".join(text.split()), maxsplit=1)[0]
 
 
 def _joined(parts: Iterable[str]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _main(manifest: Json) -> Iterator[str]:
+def _main(manifest: Json, groups: Mapping[str, Iterable[Json]], *, split: bool) -> Iterator[str]:
     yield from (NOTICE, f"# {manifest['title']}", manifest["description"], _about(manifest), "## Actions")
-    for action in manifest["actions"]:
-        yield from _action(manifest, action)
+    if split:
+        yield from _index(manifest, groups)
+    else:
+        for action in manifest["actions"]:
+            yield from _action(manifest, action)
     if manifest["connectionTypes"]:
         yield "## Connections"
         yield f"[Connections of {manifest['title']}]({manifest['key']}-connections.md) has the setup guide and the values of each type."
@@ -229,9 +271,4 @@ def _pages(action: Json) -> str:
 def _permissions(action: Json) -> Iterator[str]:
     for system, names in action.get("permissions", {}).items():
         yield "#### Permissions"
-        if system == "aws:iam":
-            yield "The least that the role or user must be allowed; no managed policy is needed:"
-            statement = {"Effect": "Allow", "Action": list(names), "Resource": "*"}
-            yield block(_compact({"Version": "2012-10-17", "Statement": [statement]}))
-        else:
-            yield f"{system}: " + ", ".join(f"`{name}`" for name in names) + "."
+        yield f"{'AWS IAM' if system == 'aws:iam' else system}: {_listed(names)}."
