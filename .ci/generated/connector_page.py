@@ -19,6 +19,8 @@ _EFFECTS = {
 }
 _LONG = 200
 """Characters from which on a repeated policy is left out."""
+_MOST = 4
+"""Maximum actions of a page."""
 _PROVIDER_CODES = (
     "unauthenticated",
     "forbidden",
@@ -37,15 +39,24 @@ def pages(manifest: Json, subjects: Mapping[str, str]) -> Iterator[tuple[str, st
 
     ``subjects`` maps keys of actions to their module. A connector with several modules gets a page for each, so that a page fits a phone.
     """
-    groups: dict[str, list[Json]] = {}
+    modules: dict[str, list[Json]] = {}
     for action in manifest["actions"]:
-        groups.setdefault(subjects[action["key"]].rpartition(".")[2], []).append(action)
+        modules.setdefault(subjects[action["key"]].rpartition(".")[2], []).append(action)
+    groups = {part: actions for name, found in modules.items() for part, actions in _parts(name, found)}
     split = len(groups) > 1
     yield manifest["key"], _joined(_main(manifest, groups, split=split))
     for name, actions in groups.items() if split else ():
         yield _page(manifest, name), _joined(_group(manifest, name, actions))
     if manifest["connectionTypes"]:
         yield f"{manifest['key']}-connections", _joined(_setup(manifest))
+
+
+def _parts(name: str, actions: list[Json]) -> Iterator[tuple[str, list[Json]]]:
+    """Split the actions of a module evenly into pages of at most ``_MOST``; the second page is ``name_2``."""
+    pages = -(-len(actions) // _MOST)
+    size = -(-len(actions) // pages)
+    for number in range(pages):
+        yield name if number == 0 else f"{name}_{number + 1}", actions[number * size : (number + 1) * size]
 
 
 def _page(manifest: Json, name: str) -> str:

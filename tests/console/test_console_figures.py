@@ -165,7 +165,7 @@ def test_no_tries(attempts: int, status: str, text: str) -> None:
 
 def test_times_are_readable() -> None:
     """Spans and moments are in a unit that fits."""
-    assert [span_text(one) for one in (None, 0.0123, 2.5, 90.0)] == ["not yet", "12 ms", "2.5 s", "1.5 min"]
+    assert [span_text(one) for one in (None, 0.0123, 2.5, 90.0)] == ["no data", "12 ms", "2.5 s", "1.5 min"]
     moments = [ago(NOW - one, NOW) for one in (5, 300, 7200, 5 * 86_400)] + [ago(NOW + 86_400 * 90, NOW)]
     assert moments == ["5 s ago", "5 min ago", "2 h ago", "5 days ago", "in 90 days"]
 

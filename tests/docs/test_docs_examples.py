@@ -196,11 +196,14 @@ REFERENCE = {
 """The rows of the document that the connector must be a match for."""
 
 
+_PAGES = ("aws-ses-actions-send-email", "aws-ses-actions-identities", "aws-ses-connections")
+
+
 @pytest.mark.parametrize("section", REFERENCE)
 def test_page_of_amazon_ses_has_every_row_of_the_reference(section: str) -> None:
     """The page of Amazon SES has each documented input, under the same title."""
     folder = ROOT / "docs" / "reference" / "connectors"
-    text = "".join((folder / f"{name}.md").read_text(encoding="utf-8") for name in ("aws-ses", "aws-ses-connections"))
+    text = "".join((folder / f"{name}.md").read_text(encoding="utf-8") for name in _PAGES)
     part = re.split(r"\n##+ (?!#)", text.split(f"# {section}\n")[1].split("\n## ")[0].split("\n### AWS")[0])
     titles = re.findall(r"^- \*\*([^*]+)\*\*", "".join(part), re.MULTILINE)
     assert [title for title in REFERENCE[section] if title not in titles] == []

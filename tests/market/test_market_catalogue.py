@@ -161,7 +161,7 @@ def test_plain_pip_installs_from_the_site(served: str, tmp_path: Path) -> None:
     """Plain pip takes the wheel from the served index and checks its hash; nothing else is needed."""
     target = tmp_path / "target"
     words = ["install", "-q", "--disable-pip-version-check", "--no-deps", "--no-cache-dir", "--target", str(target)]
-    command = [sys.executable, "-m", "pip", *words, "--index-url", f"http://{served}/simple", "jackfield-acme"]
+    command = [sys.executable, "-m", "pip", *words, "-i", f"http://{served}/simple", "jackfield-acme"]
     done = subprocess.run(command, capture_output=True, timeout=120, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
     assert (target / PACKAGE / "connector.json").is_file()

@@ -74,7 +74,7 @@ class HeaderError(ValueError):
 
 
 def check_header_name(name: str) -> str:
-    """Return ``name`` if a caller may add that field; else raise `HeaderError` with the alternative."""
+    """Return ``name`` if a caller may add that field; else raise `HeaderError` ; for a reserved field it names the alternative."""
     if not _NAME.fullmatch(name):
         raise HeaderError("is not a header name: printable ASCII without spaces or colons", name)
     if len(name) > _MAX_NAME:

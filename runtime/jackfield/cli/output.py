@@ -93,7 +93,7 @@ class Output:
 
 
 def is_lost(error: OSError, stream: TextIO | None = None) -> bool:
-    """Return whether a failed write loses an answer, and report it on stderr: a closed pipe does not, a full disk does.
+    """Return whether a failed write lost the answer. A full disk does, and is reported on stderr; a closed pipe does not.
 
     Silences stdout from then on.
     """

@@ -50,7 +50,7 @@ def possible_time(value: object) -> float:
 
 
 def nearest_time(value: object) -> float:
-    """Return the possible time that is nearest to a damaged one, which keeps its order."""
+    """Return a valid stand-in for a damaged time: ``LATEST`` for a positive number, else 0. The order of a list stays usable."""
     return LATEST if isinstance(value, int | float) and value > 0 else 0.0
 
 

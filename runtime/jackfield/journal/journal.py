@@ -294,8 +294,8 @@ class Journal:
         }  # fmt: skip
         if not self.database.record(lambda transaction: transaction.change(sql.RESOLVE, values)):
             raise InvalidInvocation(
-                f"the invocation '{identifier[:80]}' is not in doubt: it is {entry.status}",
-                hint=("Only invocations in doubt can be resolved."),
+                f"the invocation '{identifier[:80]}' is not in doubt: its status is '{entry.status}'",
+                hint="There is nothing to resolve. 'jackfield invocations list --status in_doubt' lists the invocations in doubt.",
             )
         return self.find(identifier)
 

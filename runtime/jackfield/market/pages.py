@@ -62,7 +62,7 @@ def connector(releases: Sequence[Release], manifest: Manifest) -> str:
         '<p><a href="../../index.html">All connectors</a></p>',
         f"<h1>{_icon(raw)}{escape(manifest.title)} <small>{escape(newest.version)}</small></h1>",
         f"<p>{escape(manifest.description)}</p>{_documentation(raw)}",
-        f'<h2>Install</h2><pre>jackfield install {key} --from <span class="site">CATALOGUE</span></pre>',
+        f'<h2>Install</h2><pre>pip install -i <span class="site">CATALOGUE</span>/simple jackfield-{key}</pre>',
         f"<h2>Publisher</h2>{_publisher(newest)}",
         f"<h2>Permissions</h2>{_permissions(newest)}",
         "<h2>Connections</h2>",

@@ -36,7 +36,7 @@ class _Files(SimpleHTTPRequestHandler):
         name = os.fspath(path)
         return JSON_TYPE if name.endswith(f"{os.sep}index.json") else super().guess_type(path)
 
-    def list_directory(self, path: str | os.PathLike[str]) -> None:  # noqa: ARG002
+    def list_directory(self, path: str | os.PathLike[str]) -> None:  # noqa: ARG002 (the signature of the base class)
         """Refuse to list a folder."""
         self.send_error(HTTPStatus.NOT_FOUND)
 

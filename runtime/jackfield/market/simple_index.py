@@ -10,7 +10,7 @@ from urllib.parse import quote
 from jackfield.market.releases import Release
 
 FOLDER = "simple"
-"""Folder of the index in a site: its URL is what pip and uv take as ``--index-url``."""
+"""Folder of the index in a site: its URL is the index that pip and uv take."""
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 _META = {"api-version": "1.0"}
 

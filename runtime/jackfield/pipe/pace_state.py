@@ -203,7 +203,7 @@ class PaceState:
         return None
 
     def read(self, limits: Limits | None, now: float) -> None:
-        """Store the limits that the provider stated; None if they could not be read: what was known is used on."""
+        """Store the limits that the provider stated; if None, they could not be read, and the earlier limits stay in use."""
         self.read_at, self.reading_until, self.refused = now, 0.0, False
         if limits is None:
             return

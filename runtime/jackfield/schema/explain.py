@@ -121,7 +121,7 @@ class Explainer:
         return tuple(error.instance_path)
 
     def value_at(self, steps: Iterable[str | int]) -> Json:
-        """Return a part of the value."""
+        """Return the part of the value that ``steps`` leads to."""
         value = self._value
         for step in steps:
             value = value[step]

@@ -97,7 +97,7 @@ class _Check:
     def _target(self, reference: str, place: str) -> Node:
         base, _, fragment = reference.partition("#")
         if base and base != self._own_id:
-            raise SchemaError(place, f"{name_of(reference)} points out of the schema; only references into it ('#/$defs/…') are followed")
+            raise SchemaError(place, f"{name_of(reference)} points outside the schema; references within it ('#/$defs/…') are followed")
         if fragment in self._anchors:
             return self._anchors[fragment]
         try:

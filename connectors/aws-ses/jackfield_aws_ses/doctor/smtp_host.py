@@ -33,5 +33,5 @@ def smtp_findings(hostname: str, port: int, region: str | None) -> Iterator[Find
         return
     yield finding("link_of_one_zone", f"The host name {hostname} contains the zone {zonal[1]}.")
     if found in _UNSUPPORTED:
-        zones = f"Without private endpoints of SES are the zone IDs {_UNSUPPORTED[found]}; the name of a zone maps to its ID per account."
+        zones = f"SES has no private endpoints in the zone IDs {_UNSUPPORTED[found]}. The names of zones differ between accounts."
         yield finding("link_zone_unsupported", zones, region=found)

@@ -85,7 +85,7 @@ def ago(moment: float, now: float) -> str:
 def span_text(seconds: float | None) -> str:
     """Format a duration in a suitable unit."""
     if seconds is None:
-        return "not yet"
+        return "no data"
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < _MINUTE else f"{seconds / _MINUTE:.1f} min"

@@ -81,7 +81,7 @@ def shown(request: PageRequest) -> Response:
             ("Connectors", _serves(kind)),
             ("Source", None if stored else h.code(row.get("source"))),
             ("Version", row.get("version") if stored else None),
-            ("Unreadable", unreadable),
+            ("External ID", f"cannot be read: {unreadable}" if unreadable else None),
         ]
     )
     content: list[Node] = [_title(row), done_notice(request, _DONE), h.section(facts, class_="card"), _test_card(request, row, external_id)]

@@ -71,7 +71,7 @@ def _findings(found: Mapping[str, Any]) -> Iterator[Markup]:
         yield notice("The set-up is sound: nothing was found.", tone="good")
         return
     errors = sum(item["severity"] == "error" for item in findings)
-    yield h.p(f"{len(findings)} found, {errors} of them errors.", class_="muted")
+    yield h.p(f"Errors: {errors}. Warnings: {len(findings) - errors}.", class_="muted")
     yield h.ol([_finding(item) for item in findings], class_="steps")
 
 

@@ -119,7 +119,7 @@ def _facts(request: PageRequest, entry: Entry) -> Markup:
                 ("Connector", [h.a(entry.connector, href=f"/connectors/{entry.connector}"), f" {entry.connector_version or ''}"]),
                 (
                     "Connection",
-                    h.a(entry.connection, href=f"/connections/{entry.connection}") if entry.connection else "none or inline",
+                    h.a(entry.connection, href=f"/connections/{entry.connection}") if entry.connection else "none, or given in the call",
                 ),
                 ("Effect", badge(entry.effect) if entry.effect else None),
                 ("Dry run", "yes" if entry.dry_run else None),

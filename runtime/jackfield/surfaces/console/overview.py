@@ -69,7 +69,7 @@ def _tiles(request: PageRequest, numbers: Figures) -> Markup:
     counts = request.journal.open_counts()
     rows = request.connections.list(limit=_CONNECTIONS).items
     failing = sum(row.get("status") in ("failing", "expired") for row in rows)
-    share = f"{numbers.succeeded / numbers.settled:.1%}" if numbers.settled else "none"
+    share = f"{numbers.succeeded / numbers.settled:.1%}" if numbers.settled else "no data"
     return h.ul(
         _tile("Invocations", f"{numbers.total:,}", None, "/invocations"),
         _tile("Succeeded", share, None, "/invocations?status=succeeded"),

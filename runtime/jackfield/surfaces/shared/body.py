@@ -128,8 +128,8 @@ async def members_of(request: Request, needed: set[str], optional: frozenset[str
     """
     body = await decoded(await read_body(request, _MEMBERS))
     if not isinstance(body, dict) or not needed <= set(body) or not set(body) <= needed | optional:
-        also = f", and may have {', '.join(sorted(optional))}" if optional else ""
-        raise Problem(400, f"the body must be an object with {', '.join(sorted(needed))}{also}")
+        names = [f"'{name}'" for name in sorted(needed)] + [f"'{name}' (optional)" for name in sorted(optional)]
+        raise Problem(400, f"the body must be a JSON object with the members {', '.join(names)} and no others")
     return body
 
 

@@ -20,7 +20,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer."""
+    """HTTP response of the simulator."""
 
     status: int
     body: bytes
