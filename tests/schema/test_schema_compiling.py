@@ -38,7 +38,7 @@ from jackfield.schema import Checked, CompiledSchema, SchemaError, compile_schem
         ({"$ref": "#/required/x", "required": ["a"]}, "/$ref", None), ({"$ref": "#/required/9", "required": ["a"]}, "/$ref", None),
         ({"$ref": "#/required/0", "required": ["a"]}, "/required/0", "a schema must be an object, true or false"),
         ({"$ref": "https://example.com/s"}, "/$ref",
-         "'https://example.com/s' points out of the schema; only references into it ('#/$defs/…') are followed"),
+         "'https://example.com/s' points outside the schema; references within it ('#/$defs/…') are followed"),
         ({"items": {"$id": "https://example.com/s"}}, "/items/$id", "'$id' may stand at the root only"),
         ({"$ref": "#"}, "", "the schema refers to itself without end"),
         ({"items": {"allOf": [{"$ref": "#/items"}]}}, "/items", "the schema refers to itself without end"),

@@ -22,8 +22,8 @@ _ASKED_FOR = "The role requires the External ID"
 
 
 def try_identity(context: OpenContext, identity: Keys | Ambient, *, region: str | None, endpoint: str | None) -> Iterator[Step | Account]:
-    """Identify the owner of the credentials. If the connection has an endpoint but no STS endpoint, AWS is not called: it may not know the
-    keys."""
+    """Identify the owner of the credentials. If the connection has a custom endpoint and the
+    environment names none for STS, nothing is sent: AWS may not know the keys."""
     sts = sts_endpoint(None, context.environment)
     if endpoint is not None and sts is None:
         text = "Not checked: the connection uses a custom endpoint, and jackfield does not know the STS that belongs to it."

@@ -54,7 +54,12 @@ def _declare(parser: Parser) -> None:
     )  # fmt: skip
     parser.add_argument("-p", "--app-port", metavar="PORT", type=port, help="the command's own port, which it gets as APP_PORT")
     parser.add_argument(
-        "--grace", metavar="DURATION", type=duration(DAY), default=5.0, help="time for running requests to finish on shutdown (default 5s)"
+        "--stop-within",
+        "--grace",
+        metavar="DURATION",
+        type=duration(DAY),
+        default=5.0,
+        help="time for running requests to finish on shutdown (default 5s)",
     )
     for flags in _UNUSED:
         parser.add_argument(*flags, nargs="?", const="true", dest=f"unused{flags[-1]}", help=argparse.SUPPRESS)
@@ -121,7 +126,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     with Jackfield(workspace, connections=[{"connections": dict(found.connections)}]) as jackfield, stop_signal() as stop:
         invoke = partial(jackfield.invoke, caller=Caller(remote=True))
         api = DaprApi(found.by_name, invoke, components.app_id, token, local=arguments.host in LOOPBACK)
-        with Sidecar(api, arguments.host, *_ports(arguments), protocol=_protocol(), patience=arguments.grace) as sidecar:
+        with Sidecar(api, arguments.host, *_ports(arguments), protocol=_protocol(), patience=arguments.stop_within) as sidecar:
             Reloading(components, os.environ, found, partial(_apply, jackfield, api), _say).start(api.stopping.is_set)
             ready = {**dict(zip(("httpPort", "grpcPort"), sidecar.ports, strict=False)), "components": sorted(found.by_name)}
             if arguments.command:

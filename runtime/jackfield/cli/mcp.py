@@ -19,7 +19,12 @@ def _declare(parser: Parser) -> None:
         help="discovery: tools that find and run actions (default); all: also one tool per action",
     )  # fmt: skip
     parser.add_argument(
-        "--grace", metavar="DURATION", type=duration(DAY), default=30.0, help="time for running calls to finish on shutdown (default 30s)"
+        "--stop-within",
+        "--grace",
+        metavar="DURATION",
+        type=duration(DAY),
+        default=30.0,
+        help="time for running calls to finish on shutdown (default 30s)",
     )
 
 
@@ -42,7 +47,7 @@ def _serve(arguments: Namespace) -> None:
             ) from None
         check_connection_files(os.environ, jackfield.catalog)
         jackfield.open()
-        serve_stdio(jackfield, arguments.tools, arguments.grace)
+        serve_stdio(jackfield, arguments.tools, arguments.stop_within)
 
 
 VERBS = {"": Verb("Serve MCP over stdio.", _declare, _run)}

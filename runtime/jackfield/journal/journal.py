@@ -295,7 +295,7 @@ class Journal:
         if not self.database.record(lambda transaction: transaction.change(sql.RESOLVE, values)):
             raise InvalidInvocation(
                 f"the invocation '{identifier[:80]}' is not in doubt: its status is '{entry.status}'",
-                hint="There is nothing to resolve. 'jackfield invocations list --status in_doubt' lists the invocations in doubt.",
+                hint="There is nothing to resolve: only invocations in doubt are resolved.",
             )
         return self.find(identifier)
 

@@ -68,7 +68,7 @@ class Comparison:
 
     @property
     def sufficient(self) -> bool:
-        """True if the new version is at least the required step, and not lower than the old one."""
+        """True if the step from the old version to the new one is at least the required one, and the new version is not lower."""
         return _version(self.new) >= _version(self.old) and _STEPS.index(self.step) >= _STEPS.index(self.required)
 
     @property

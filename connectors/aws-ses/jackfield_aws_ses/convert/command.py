@@ -22,7 +22,7 @@ _KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "for-validati
 """Values of a connection over which converted invocations are validated; a dry run never signs in with an access key."""
 _TRIAL = {"to": ["a@example.com"], "sender": "a@example.com", "subject": "s", "text": "t"}
 _TRIAL_CONNECTION = "trial"
-_NO_REGION = "'awsRegion' is in no request of another provider: give --region, or use a connection with a 'region'"
+_NO_REGION = "requests of other providers have no 'awsRegion': give --region, or use a connection with a 'region'"
 
 
 def command(argv: list[str]) -> int:

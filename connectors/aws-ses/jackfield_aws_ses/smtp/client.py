@@ -68,7 +68,7 @@ def deliver(session: Session, envelope: Envelope, call: Call) -> str:
 
 
 def forget(session: Session) -> bool:
-    """Reset an announced message; return whether the connection can be used for another one."""
+    """Abort an announced message (RSET); return whether the connection can be used for another message."""
     session.hurried = True
     try:
         return session.say("RSET").good

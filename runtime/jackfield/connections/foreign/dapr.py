@@ -307,8 +307,8 @@ class _Found:
         wanted = component.secret_store or default_store(self.around)
         if wanted is None:
             raise ForeignError(
-                f"auth.secretStore: it must name the secret store of secretKeyRef '{name}', which is otherwise not resolved: "
-                "without the secret the component would use this machine's identity"
+                f"auth.secretStore: it must name the secret store that holds secretKeyRef '{name}'; otherwise the secret cannot be "
+                "resolved, and the component would use this machine's identity"
             )
         store = self.stores.get(wanted) or built_in_store(wanted, self.around)
         if store is None:

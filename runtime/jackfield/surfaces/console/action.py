@@ -156,7 +156,7 @@ _CHOICES = 1000
 _EFFECTS = {
     "read": "Only reads. Retried automatically.",
     "idempotent": "Repeating it has no further effect. Retried automatically.",
-    "write": "Changes something. Never sent twice automatically: if it may have taken effect, the invocation is in doubt.",
+    "write": "Changes something. Retried automatically only if it certainly did not take effect; if it may have, the invocation is in doubt.",
 }
 
 

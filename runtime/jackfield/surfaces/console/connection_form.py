@@ -132,7 +132,11 @@ def _choice(kinds: list[Kind], *, inside: bool) -> Markup:
         )
         for kind in kinds[:_CARDS]
     ]
-    more = h.p(f"{rest:,} more. Start from ", h.a("a connector", href="/connectors"), ".") if rest > 0 else None
+    more = (
+        h.p(f"{rest:,} more connection types, each on its connector's page: see ", h.a("Connectors", href="/connectors"), ".")
+        if rest > 0
+        else None
+    )
     return h.div(h.ul(cards, class_="cards"), more)
 
 

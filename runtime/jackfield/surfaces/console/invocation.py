@@ -171,7 +171,7 @@ def _resolution(request: PageRequest, entry: Entry) -> Markup | None:
                 ("Resolved by", person(request, str(settled["by"]))),
                 ("Resolved", at(datetime.fromisoformat(str(settled["at"])).timestamp(), request.now, whole=True)),
                 ("Request id", h.code(entry.request_id) if entry.request_id else None),
-                ("Output", "unknown: no response from the provider" if entry.status == "succeeded" else None),
+                ("Output", "unknown: it was not received from the provider" if entry.status == "succeeded" else None),
             ]
         ),
         h.div(h.h3("Original error"), error_shown(entry.doubt)) if entry.doubt else None,
@@ -202,7 +202,7 @@ def _doubt(request: PageRequest, entry: Entry) -> Markup | None:
     return h.section(
         h.h2("In doubt"),
         h.p(
-            "The request was sent, but no clear response arrived, so it may have taken effect. Check with the provider, then resolve it.",
+            "It is not known whether this invocation took effect, or only in part. Check with the provider, then resolve it.",
             lookup,
         ),
         h.p(
