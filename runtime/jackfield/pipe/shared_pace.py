@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.clock import Deadline, iso
 from jackfield.connector.context import Call, entered
-from jackfield.errors import Cancelled, JackfieldError, QuotaExceeded, RateLimited
+from jackfield.errors import Cancelled, JackfieldError, QuotaExceeded, RateLimited, Sent
 from jackfield.failures import Raised, attempt
 from jackfield.fork import at_fork
 from jackfield.pipe.driver import Execute, Steps, Wait
@@ -323,6 +323,7 @@ def _late(run: Run, pace: SharedPace, at: float | None) -> RateLimited:
         f"the deadline of {run.deadline.seconds:g} s passes before '{run.action.key}' has its turn: {allows}",
         hint="Nothing was sent. Send fewer at a time, raise 'timeoutSeconds', or ask the provider for a higher rate.",
         retry_after=wait,
+        sent=Sent.NOTHING,
     )
 
 
