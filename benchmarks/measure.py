@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
+_UNPACED = {"max24HourSend": -1, "maxSendRate": 1_000_000}
+"""An account whose limits pace nothing."""
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 
@@ -34,7 +36,7 @@ def endpoint(**options: Any) -> Iterator[Any]:
     """Our fake AWS in a process of its own, so that its CPU time is not ours."""
     from fake_aws import FakeAwsProcess
 
-    with FakeAwsProcess(**options) as fake:
+    with FakeAwsProcess(**{"quota": _UNPACED, **options}) as fake:
         yield fake
 
 
