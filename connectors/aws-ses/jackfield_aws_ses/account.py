@@ -8,9 +8,10 @@ from jackfield.connector import Forbidden, JackfieldError, Step, Unauthenticated
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.errors import explain
 
-__all__ = ["account_steps"]
+__all__ = ["FALLBACK_REGION", "account_steps"]
 
-_FALLBACK_REGION = "us-east-1"
+FALLBACK_REGION = "us-east-1"
+"""Region to ask if neither the call nor the connection names one."""
 _UNLIMITED = -1
 _QUOTA = "Read the sending quota"
 _HEALTHY = "HEALTHY"
@@ -31,7 +32,7 @@ def account_steps(aws: AwsClients) -> Iterator[Step]:
     and a missing endpoint or one that is not SES's, are failures: nothing can be sent there."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    region = aws.region or _FALLBACK_REGION
+    region = aws.region or FALLBACK_REGION
     try:
         account = aws.client("sesv2", region).get_account()
     except (ClientError, BotoCoreError, OSError) as error:

@@ -10,7 +10,8 @@ from jackfield_aws_ses.provider import Answer
 
 _ZONE = "dkim.amazonses.com"
 """Zone of Easy DKIM where the answer names none; newer regions have zones of their own."""
-_SPF = "v=spf1 include:amazonses.com ~all"
+SPF = "v=spf1 include:amazonses.com ~all"
+"""SPF record that allows Amazon SES to send."""
 
 
 class DnsRecord(Answer):
@@ -29,11 +30,14 @@ def dns_records(identity: str, region: str, answer: Mapping[str, Any], mail_from
     """
     if "@" in identity:
         return []
-    configured = mail_from or answer.get("MailFromAttributes", {}).get("MailFromDomain")
-    return [*_dkim(identity, answer.get("DkimAttributes", {})), *_mail_from(configured, f"mail.{identity}", region), _dmarc(identity)]
+    configured, proposed = mail_from or answer.get("MailFromAttributes", {}).get("MailFromDomain"), f"mail.{identity}"
+    condition = "" if configured else f" Optional: publish it once 'setMailFrom' has set the MAIL FROM domain {proposed}."
+    mail_from_rows = mail_from_records(configured or proposed, region, condition)
+    return [*dkim_records(identity, answer.get("DkimAttributes", {})), *mail_from_rows, dmarc_record(identity)]
 
 
-def _dkim(domain: str, attributes: Mapping[str, Any]) -> list[DnsRecord]:
+def dkim_records(domain: str, attributes: Mapping[str, Any]) -> list[DnsRecord]:
+    """List the DKIM records of a domain from the ``DkimAttributes`` of an answer; none if the owner has a key of its own."""
     if attributes.get("SigningAttributesOrigin") == "EXTERNAL":
         return []  # the key pair is the owner's: Amazon SES knows only the selector
     zone = attributes.get("SigningHostedZone") or _ZONE
@@ -48,21 +52,21 @@ def _dkim(domain: str, attributes: Mapping[str, Any]) -> list[DnsRecord]:
     ]
 
 
-def _mail_from(configured: str | None, proposed: str, region: str) -> list[DnsRecord]:
-    name = configured or proposed
-    condition = "" if configured else f" Optional: publish it once 'setMailFrom' has set the MAIL FROM domain {proposed}."
-    return [
+def mail_from_records(domain: str, region: str, condition: str = "") -> tuple[DnsRecord, DnsRecord]:
+    """Return the MX and the SPF record of a MAIL FROM domain; ``condition`` says when to publish them."""
+    return (
         DnsRecord(
             type="MX",
-            name=name,
+            name=domain,
             value=f"10 feedback-smtp.{region}.amazonses.com",
             purpose=f"MAIL FROM: receives bounces. It must be the only MX record of this name.{condition}",
         ),
-        DnsRecord(type="TXT", name=name, value=_SPF, purpose=f"SPF: allows Amazon SES to send for the MAIL FROM domain.{condition}"),
-    ]
+        DnsRecord(type="TXT", name=domain, value=SPF, purpose=f"SPF: allows Amazon SES to send for the MAIL FROM domain.{condition}"),
+    )
 
 
-def _dmarc(domain: str) -> DnsRecord:
+def dmarc_record(domain: str) -> DnsRecord:
+    """Return a DMARC record that only asks for reports."""
     return DnsRecord(
         type="TXT",
         name=f"_dmarc.{domain}",

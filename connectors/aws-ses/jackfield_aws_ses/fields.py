@@ -2,7 +2,7 @@
 docs/compatibility.md."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import WithJsonSchema
@@ -10,6 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from jackfield.connector import Detail, Field
 from jackfield_aws import REGION_EXPECTED, REGION_PATTERN
+from jackfield_aws_ses.addresses import AddressError, parse_mailbox
 
 __all__ = [
     "FILE",
@@ -101,3 +102,17 @@ def check_template_data(data: Mapping[str, Any] | None, path: str) -> list[Detai
     if size <= _MAX_TEMPLATE_DATA:
         return []
     return [Detail(path, f"is {size:,} characters of JSON; Amazon SES takes at most {_MAX_TEMPLATE_DATA:,}", "maxLength")]
+
+
+def bare_address_field(description: str) -> Any:
+    """Return the field of one address without a display name; ``bare_address_faults`` checks it."""
+    return Field(title="Address", trim=True, sensitive=True, schema={"minLength": 3, "maxLength": 320}, description=description)
+
+
+def bare_address_faults(text: str) -> Iterable[Detail]:
+    """Yield the fault of text at ``/address`` that is not a bare address."""
+    try:
+        if parse_mailbox(text).name:
+            yield Detail("/address", "has a display name: give the bare address", "format")
+    except AddressError as error:
+        yield Detail("/address", str(error), "format")

@@ -9,25 +9,20 @@ from typing import Any
 from jackfield.connector import Detail, Field, Inputs
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.actions.contact_lists import ListChosen, Subscription
-from jackfield_aws_ses.addresses import AddressError, parse_mailbox
+from jackfield_aws_ses.addresses import parse_mailbox
 from jackfield_aws_ses.connector import connector
+from jackfield_aws_ses.fields import bare_address_faults, bare_address_field
 from jackfield_aws_ses.provider import Answer, Done, Paged, ask, iam, one_example, pages, read
 
 
 class ContactChosen(ListChosen):
     """Contact of a list."""
 
-    address: str = Field(
-        title="Address", trim=True, sensitive=True, schema={"minLength": 3, "maxLength": 320}, description="The contact's bare address."
-    )
+    address: str = bare_address_field("The contact's bare address.")
 
     def rules(self) -> Iterable[Detail]:
         """Yield the fault of text that is not a bare address."""
-        try:
-            if parse_mailbox(self.address).name:
-                yield Detail("/address", "has a display name: give the bare address", "format")
-        except AddressError as error:
-            yield Detail("/address", str(error), "format")
+        return bare_address_faults(self.address)
 
     @property
     def names(self) -> dict[str, str]:

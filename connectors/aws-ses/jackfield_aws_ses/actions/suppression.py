@@ -10,8 +10,9 @@ from pydantic import WithJsonSchema
 
 from jackfield.connector import Detail, Field, RateLimit
 from jackfield_aws import AwsClients
-from jackfield_aws_ses.addresses import AddressError, parse_mailbox
+from jackfield_aws_ses.addresses import parse_mailbox
 from jackfield_aws_ses.connector import connector
+from jackfield_aws_ses.fields import bare_address_faults, bare_address_field
 from jackfield_aws_ses.provider import Answer, Done, Paged, Regional, ask, iam, one_example, pages, read
 
 Reason = Literal["BOUNCE", "COMPLAINT"]
@@ -21,17 +22,11 @@ _Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"
 class Recipient(Regional):
     """Address on the list."""
 
-    address: str = Field(
-        title="Address", trim=True, sensitive=True, schema={"minLength": 3, "maxLength": 320}, description="The recipient's bare address."
-    )
+    address: str = bare_address_field("The recipient's bare address.")
 
     def rules(self) -> Iterable[Detail]:
         """Yield the fault of text that is not a bare address."""
-        try:
-            if parse_mailbox(self.address).name:
-                yield Detail("/address", "has a display name: give the bare address", "format")
-        except AddressError as error:
-            yield Detail("/address", str(error), "format")
+        return bare_address_faults(self.address)
 
     @property
     def name(self) -> str:

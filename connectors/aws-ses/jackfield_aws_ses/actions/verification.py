@@ -162,6 +162,7 @@ _DKIM = {
 }
 _RECORDS = [row.model_dump(by_alias=True) for row in dns_records("example.com", "eu-west-1", {"DkimAttributes": _DKIM})]
 _NEW: dict[str, Any] = {"IdentityType": "DOMAIN", "VerifiedForSendingStatus": False, "DkimAttributes": _DKIM, "dnsRecords": _RECORDS}
+_VERIFIED = {**_NEW, "VerifiedForSendingStatus": True, "VerificationStatus": "SUCCESS", "DkimAttributes": {**_DKIM, "Status": "SUCCESS"}}
 
 
 @connector.action(
@@ -183,12 +184,6 @@ def create_identity(new: NewIdentity, aws: AwsClients) -> Identity:
     return read(Identity, answer, dnsRecords=records)
 
 
-def read_identity(chosen: IdentityChosen, aws: AwsClients) -> Identity:
-    """Ask Amazon SES for the state of an identity."""
-    answer = ask(aws, chosen.aws_region, "get_email_identity", {"EmailIdentity": chosen.name}, "VerifiedForSendingStatus")
-    return read(Identity, answer, dnsRecords=dns_records(chosen.name, chosen.aws_region, answer))
-
-
 @connector.action(
     "getIdentity",
     effect="read",
@@ -198,12 +193,13 @@ def read_identity(chosen: IdentityChosen, aws: AwsClients) -> Identity:
         "getIdentity",
         "A verified domain",
         {"identity": "example.com"},
-        {**_NEW, "VerifiedForSendingStatus": True, "VerificationStatus": "SUCCESS", "DkimAttributes": {**_DKIM, "Status": "SUCCESS"}},
+        _VERIFIED,
     ),
 )
 def get_identity(chosen: IdentityChosen, aws: AwsClients) -> Identity:
     """Read an identity: verified or not, DKIM, MAIL FROM domain, and the DNS records to publish."""
-    return read_identity(chosen, aws)
+    answer = ask(aws, chosen.aws_region, "get_email_identity", {"EmailIdentity": chosen.name}, "VerifiedForSendingStatus")
+    return read(Identity, answer, dnsRecords=dns_records(chosen.name, chosen.aws_region, answer))
 
 
 @connector.action(
@@ -240,13 +236,13 @@ _LONGEST_WAIT = 72 * 3600.0
         "waitUntilVerified",
         "A domain whose records were published",
         {"identity": "example.com", "intervalSeconds": 300},
-        {**_NEW, "VerifiedForSendingStatus": True, "VerificationStatus": "SUCCESS", "DkimAttributes": {**_DKIM, "Status": "SUCCESS"}},
+        _VERIFIED,
     ),
 )
 def wait_until_verified(awaited: AwaitedIdentity, aws: AwsClients) -> Identity:
     """Wait until an identity is verified. Queued, it waits for up to 72 hours without occupying a worker: the journal shows it as queued,
     with the time of the next look. Called directly, it waits until its deadline."""
-    found = read_identity(awaited, aws)
+    found = get_identity(awaited, aws)
     if found.verified_for_sending_status:
         return found
     if found.verification_status == "FAILED":

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from jackfield_aws_ses.dns_records import SPF, dkim_records, dmarc_record, mail_from_records
 from jackfield_aws_ses.doctor.findings import Finding, finding
 from jackfield_aws_ses.doctor.records import DnsUnavailable, Records
 
-_SPF = "v=spf1 include:amazonses.com ~all"
 _INCLUDE = "include:amazonses.com"
-_DEFAULT_ZONE = "dkim.amazonses.com"
 
 
 def parents(domain: str) -> tuple[str, ...]:
@@ -29,17 +28,13 @@ def dkim_findings(identity: str, attributes: Mapping[str, Any], records: Records
         yield finding("dkim_failed", f"DkimAttributes.Status is {status}.", identity=identity)
     elif status in {"PENDING", "NOT_STARTED"}:
         yield finding("dkim_pending", f"DkimAttributes.Status is {status}.", identity=identity)
-    if attributes.get("SigningAttributesOrigin") == "EXTERNAL":
-        return  # the owner's own key: SES does not say what its record contains
-    zone = str(attributes.get("SigningHostedZone") or _DEFAULT_ZONE)
-    for token in attributes.get("Tokens") or ():
-        name, value = f"{token}._domainkey.{identity}", f"{token}.{zone}"
-        found = records.cname(name)
-        record = f"the CNAME record {name} with the value {value}"
+    for wanted in dkim_records(identity, attributes):
+        found = records.cname(wanted.name)
+        record = f"the CNAME record {wanted.name} with the value {wanted.value}"
         if found is None:
-            yield finding("dkim_record_missing", f"DNS has no CNAME record {name}.", identity=identity, record=record)
-        elif found != value.lower():
-            yield finding("dkim_record_wrong", f"DNS has {name} with the value {found}.", identity=identity, record=record)
+            yield finding("dkim_record_missing", f"DNS has no CNAME record {wanted.name}.", identity=identity, record=record)
+        elif found != wanted.value.lower():
+            yield finding("dkim_record_wrong", f"DNS has {wanted.name} with the value {found}.", identity=identity, record=record)
 
 
 def mail_from_findings(attributes: Mapping[str, Any], region: str, records: Records) -> Iterator[Finding]:
@@ -51,34 +46,30 @@ def mail_from_findings(attributes: Mapping[str, Any], region: str, records: Reco
     status = attributes.get("MailFromDomainStatus")
     if status != "SUCCESS":
         yield finding("mail_from_pending", f"MailFromAttributes.MailFromDomainStatus is {status}.", **about)
-    host = f"feedback-smtp.{region}.amazonses.com"
-    record = f"the MX record {mail_from} with the value '10 {host}'"
+    wanted, _ = mail_from_records(mail_from, region)
+    record = f"the MX record {mail_from} with the value '{wanted.value}'"
     hosts = records.mx(mail_from)
     if not hosts:
         yield finding("mail_from_mx_missing", f"DNS has no MX record {mail_from}.", record=record, **about)
-    elif hosts != (host,):
+    elif hosts != (wanted.value.partition(" ")[2],):
         yield finding("mail_from_mx_wrong", f"DNS has {_listed(hosts)} as MX of {mail_from}.", record=record, **about)
-    spf = _spf(records.txt(mail_from))
-    if len(spf) > 1:
-        yield finding("spf_several", f"DNS has {_listed(spf)} at {mail_from}.", domain=mail_from)
-    elif not spf or _INCLUDE not in spf[0]:
-        shown = f"DNS has {_listed(spf)} at {mail_from}." if spf else f"DNS has no SPF record at {mail_from}."
-        yield finding("mail_from_spf_missing", shown, record=f'the TXT record {mail_from} with the value "{_SPF}"', **about)
+    yield from spf_findings(mail_from, records, missing="mail_from_spf_missing")
 
 
-def spf_findings(domain: str, records: Records) -> Iterator[Finding]:
-    """Check the SPF record at a sender's own domain (RFC 7208)."""
+def spf_findings(domain: str, records: Records, missing: str = "spf_missing") -> Iterator[Finding]:
+    """Check the SPF record of a sender's own domain or, with the code ``missing``, of its MAIL FROM domain (RFC 7208)."""
     spf = _spf(records.txt(domain))
     if len(spf) > 1:
         yield finding("spf_several", f"DNS has {_listed(spf)} at {domain}.", domain=domain)
     elif not spf or _INCLUDE not in spf[0]:
         shown = f"DNS has {_listed(spf)} at {domain}." if spf else f"DNS has no SPF record at {domain}."
-        yield finding("spf_missing", shown, domain=domain, record=f'the TXT record {domain} with the value "{_SPF}"')
+        yield finding(missing, shown, domain=domain, mail_from=domain, record=f'the TXT record {domain} with the value "{SPF}"')
 
 
 def dmarc_findings(domain: str, records: Records) -> Iterator[Finding]:
     """Check the DMARC record of a domain; a parent's record covers its subdomains."""
-    record = f'the TXT record _dmarc.{domain} with the value "v=DMARC1; p=none; rua=mailto:dmarc@{domain}"'
+    wanted = dmarc_record(domain)
+    record = f'the TXT record {wanted.name} with the value "{wanted.value}"'
     for name in parents(domain):
         found = tuple(text for text in records.txt(f"_dmarc.{name}") if text.lower().startswith("v=dmarc1"))
         if not found:
@@ -86,7 +77,7 @@ def dmarc_findings(domain: str, records: Records) -> Iterator[Finding]:
         if len(found) > 1 or not _has_policy(found[0]):
             yield finding("dmarc_wrong", f"DNS has {_listed(found)} at _dmarc.{name}.", domain=name, record=record)
         return
-    yield finding("dmarc_missing", f"DNS has no TXT record _dmarc.{domain} that begins with v=DMARC1.", domain=domain, record=record)
+    yield finding("dmarc_missing", f"DNS has no TXT record {wanted.name} that begins with v=DMARC1.", domain=domain, record=record)
 
 
 def asked(check: Iterator[Finding]) -> Iterator[Finding]:

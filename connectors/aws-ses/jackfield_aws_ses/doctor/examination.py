@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from jackfield.connector import JackfieldError, Rejected
 from jackfield_aws import AwsClients
+from jackfield_aws_ses.account import FALLBACK_REGION
 from jackfield_aws_ses.addresses import parse_mailbox
 from jackfield_aws_ses.doctor.account import account_findings
 from jackfield_aws_ses.doctor.domain import asked, dmarc_findings, spf_findings
@@ -30,7 +31,7 @@ def examine(
     sender = parse_mailbox(sender).address if sender else None
     recipient = parse_mailbox(recipient).address if recipient else None
     if isinstance(client, AwsClients):
-        return list(_over_api(client, region or client.region or "us-east-1", sender, recipient, records))
+        return list(_over_api(client, region or client.region or FALLBACK_REGION, sender, recipient, records))
     if isinstance(client, SmtpClient):
         return list(_over_smtp(client, region, sender, records))
     return []
