@@ -75,7 +75,7 @@ class Jackfield:
         groups = entry_points() if catalog is None else {}
         environment = os.environ if environment is None else environment
         self.workspace = _checked_workspace(workspace)
-        self.catalog = Catalog.installed(groups) if catalog is None else catalog
+        self.catalog = Catalog.installed(groups, environment) if catalog is None else catalog
         self.storage = Storage(database_url, environment, clock or SystemClock()) if storage is None else storage
         self._owns_storage = storage is None
         sources = _connection_files(workspace, environment) if connections is None else connections

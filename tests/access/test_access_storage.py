@@ -15,7 +15,8 @@ from clocks import FakeClock
 from jackfield.database import DatabaseUnfit, MasterKey
 from jackfield.database.master_key import KeyFile, live_master_key, new_key_text
 from jackfield.errors import InvalidInvocation
-from jackfield.resources.storage import Storage, database_url, home
+from jackfield.home import home
+from jackfield.resources.storage import Storage, database_url
 
 pytest_plugins = ["postgres"]
 

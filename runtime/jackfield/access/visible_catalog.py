@@ -26,7 +26,7 @@ class SeenCatalog(Catalog):
         self._whole = whole
         self._authorizer = authorizer
         self._connection = connection
-        self._seen: dict[str, Manifest | None] = {}
+        self._seen: dict[tuple[str, str | None], Manifest | None] = {}
 
     def __iter__(self) -> Iterator[str]:
         return (key for key in self._whole if self._part(key) is not None)
@@ -51,7 +51,10 @@ class SeenCatalog(Catalog):
         part = self._part(key)
         if part is None:
             raise self._unknown(key)
-        self._whole.find(key, version)
+        if version is not None:
+            part = self._part(key, self._whole.find(key, version))
+            if part is None:
+                raise self._unknown(key)
         return part
 
     def has(self, key: str, action: str) -> bool:
@@ -59,22 +62,24 @@ class SeenCatalog(Catalog):
         part = self._part(key)
         return part is not None and action in part.actions
 
-    def load(self, key: str, action: str | None = None) -> Any:
+    def load(self, key: str, action: str | None = None, version: str | None = None) -> Any:
         """Return the connector's code."""
         self.find(key)
-        return self._whole.load(key, action)
+        return self._whole.load(key, action, version)
 
     def _unknown(self, key: str) -> UnknownConnector:
         return unknown_connector(key, self)
 
-    def _part(self, key: str) -> Manifest | None:
-        if key not in self._seen:
-            self._seen[key] = self._cut(key)
-        return self._seen[key]
+    def _part(self, key: str, chosen: Manifest | None = None) -> Manifest | None:
+        """Return the visible part of a manifest, by default of the default version; None if all of it is hidden."""
+        version = None if chosen is None else chosen.version
+        if (key, version) not in self._seen:
+            self._seen[key, version] = self._cut(key, chosen)
+        return self._seen[key, version]
 
-    def _cut(self, key: str) -> Manifest | None:
+    def _cut(self, key: str, chosen: Manifest | None) -> Manifest | None:
         try:
-            manifest = self._whole.find(key)
+            manifest = chosen or self._whole.find(key)
         except UnknownConnector:
             return None
         actions = {name: action for name, action in manifest.actions.items() if self._sees(manifest, action)}

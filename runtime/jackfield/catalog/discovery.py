@@ -14,15 +14,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 
+RECEIPT = "jackfield-receipt.json"
+"""File beside the environment of an installed connector, written by ``jackfield install``."""
+
+
 class EntryPoint:
-    """One name that a distribution declares in a group: ``aws-ses`` → ``jackfield_aws_ses:connector``."""
+    """One name that a distribution declares in a group: ``aws-ses`` → ``jackfield_aws_ses:connector``.
 
-    __slots__ = ("distribution", "name", "value")
+    A connector of ``jackfield install`` also has its ``version`` and the ``paths`` that its imports search first: its own environment.
+    """
 
-    def __init__(self, name: str, value: str, distribution: str) -> None:
+    __slots__ = ("distribution", "name", "paths", "value", "version")
+
+    def __init__(self, name: str, value: str, distribution: str, version: str = "", paths: tuple[str, ...] = ()) -> None:
         self.name = name
         self.value = value
         self.distribution = distribution
+        self.version = version
+        self.paths = paths
 
     def __repr__(self) -> str:
         return f"EntryPoint({self.name!r}, {self.value!r}, {self.distribution!r})"
@@ -41,11 +50,14 @@ class EntryPoint:
 def entry_points(paths: Iterable[str] | None = None) -> Mapping[str, tuple[EntryPoint, ...]]:
     """Return all entry points in groups that start with ``jackfield.``, by group, in the order of ``paths`` (default ``sys.path``).
 
-    Of duplicate distributions, the first on the path counts, as for imports.
+    Of duplicate distributions, the first on the path counts, as for imports. Environments of installed connectors are left out: what their
+    dependencies declare would otherwise extend the host.
     """
     found: dict[str, list[EntryPoint]] = {}
     seen: set[str] = set()
     for folder in sys.path if paths is None else paths:
+        if os.path.exists(os.path.join(os.path.dirname(folder), RECEIPT)):
+            continue
         for name, path in _distributions(folder or "."):
             if name not in seen:
                 seen.add(name)

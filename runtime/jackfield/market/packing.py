@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jackfield.catalog.installed import difference
+from jackfield.catalog.comparing import difference
 from jackfield.errors import InvalidInvocation
 from jackfield.manifest import Manifest
 from jackfield.market.author_process import build_wheel, describe_code

@@ -182,12 +182,12 @@ class Opener:
             return secret_values(schema, values) | confidential_values(schema, values)
 
         full_name, name = manifest.full_name(target.kind), target.name
+        model = connector.connections[target.kind.key]  # of the cache's key: versions side by side have models and clients of their own
         if name is None:  # inline values stay in this process
-            cache = self._inline.find((full_name, self._digest(values)), values, hidden)
+            cache = self._inline.find((full_name, model, self._digest(values)), values, hidden)
         else:
-            cache = self._stored.find((name, full_name), values, hidden, lambda: self._shared(name, full_name, values))
+            cache = self._stored.find((name, full_name, model), values, hidden, lambda: self._shared(name, full_name, values))
             cache.cached(("external ids",), lambda: self._check_external_ids(schema, values))
-        model = connector.connections[target.kind.key]
         kind = cache.cached(("values", target.kind.key), lambda: _modelled(model, values, target))
         if target.origin == "remote" and kind.reads_host and not self._access().ambient:
             refuse_ambient(kind.reads_host_at)

@@ -341,7 +341,7 @@ class Pipeline:
     def _run(self, admitted: Admitted, inputs: Mapping[str, Any], deadline: Deadline, state: RunState) -> Run:
         from jackfield.pipe.run import Run
 
-        connector: Connector = self.catalog.load(admitted.manifest.key, admitted.action.key)
+        connector: Connector = self.catalog.load(admitted.manifest.key, admitted.action.key, admitted.manifest.version)
         action = connector.actions[admitted.action.key]
         values = typed(admitted, action, inputs)
         if action.preview is not None and _wants_preview(values) and not admitted.invocation.dry_run:

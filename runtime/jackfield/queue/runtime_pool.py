@@ -42,7 +42,7 @@ class RuntimePool:
         self.clock: Clock = clock or SystemClock()
         self.storage = Storage(url, environment, self.clock)
         groups = entry_points()
-        self.catalog = Catalog.installed(groups)
+        self.catalog = Catalog.installed(groups, environment)
         self._points = groups.get("jackfield.plugins", ())
         self._plugins = tuple(plugins)
         self._runtimes: OrderedDict[str, Jackfield] = OrderedDict()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -13,6 +12,7 @@ from jackfield.connections.files import Source
 from jackfield.errors import InvalidInvocation
 from jackfield.failures import OnFailure
 from jackfield.fork import at_fork
+from jackfield.home import home
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_table import ConnectionTable
     from jackfield.database import Database, Transaction, Vault
 
-__all__ = ["NONE", "Migrated", "Storage", "database_url", "home"]
+__all__ = ["NONE", "Migrated", "Storage", "database_url"]
 
 NONE = "none"
 """URL for no database: no stored connections, no journal, idempotency keys refused (docs/reference/cli.md)."""
@@ -29,17 +29,6 @@ _ALWAYS = "default"
 _SQLITE = "sqlite:///"
 _ENDS = ("", "-wal", "-shm", "-journal")
 """Endings of the names of SQLite's files."""
-
-
-def home(environment: Mapping[str, str]) -> str:
-    """Return the folder of jackfield's data: ``JACKFIELD_HOME``, else ``jackfield`` in the platform's folder for user data.
-
-    That is XDG_DATA_HOME (XDG Base Directory Specification) on Linux, Application Support on macOS, LOCALAPPDATA on Windows.
-    """
-    named = environment.get("JACKFIELD_HOME")
-    if named:
-        return os.path.abspath(os.path.expanduser(named))
-    return os.path.join(_user_data(environment, sys.platform), "jackfield")
 
 
 def database_url(environment: Mapping[str, str]) -> str:
@@ -206,14 +195,3 @@ def _sealed_by(database: Database) -> str | None:
     """Return the id of the master key that the database needs; None if nothing is sealed yet."""
     row = database.look_up("SELECT master_key_id FROM data_keys ORDER BY created_at DESC LIMIT 1", {})
     return None if row is None else str(row.master_key_id)
-
-
-def _user_data(environment: Mapping[str, str], platform: str) -> str:
-    user = os.path.expanduser("~")
-    if platform == "win32":
-        return environment.get("LOCALAPPDATA") or os.path.join(user, "AppData", "Local")
-    if platform == "darwin":
-        return os.path.join(user, "Library", "Application Support")
-    named = environment.get("XDG_DATA_HOME", "")
-    # the XDG specification requires relative paths to be ignored
-    return named if os.path.isabs(named) else os.path.join(user, ".local", "share")

@@ -19,8 +19,9 @@ from jackfield.catalog import Catalog
 from jackfield.clock import Clock
 from jackfield.database import SealBroken
 from jackfield.errors import Detail, InvalidInput, UnknownName
+from jackfield.home import home
 from jackfield.json_pointer import pointer
-from jackfield.resources.storage import Storage, home
+from jackfield.resources.storage import Storage
 from jackfield.schema_walk import Schema, below, nodes
 from jackfield.surfaces.shared.body import TooLarge
 from jackfield.surfaces.shared.problem import Problem

@@ -1,0 +1,93 @@
+"""Connectors that ``jackfield install`` has put into the data folder, each version in its own environment.
+
+One index file is read instead of a folder per version, since every cold command reads it. It is derived from the receipts, which are read
+if it is damaged.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from jackfield.catalog.discovery import RECEIPT, EntryPoint
+
+TYPE_CHECKING = False  # typing would cost a cold command more time than reading the index
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+FOLDER = "connectors"
+"""Folder of installed connectors in the data folder: ``KEY/VERSION/`` each, and the index."""
+INDEX = "installed.json"
+"""Index of the installed connectors."""
+INDEX_VERSION = 1
+
+
+def installed_points(home: str) -> list[EntryPoint]:
+    """Return the entry points of the connectors installed in ``home``, the default version of each key first."""
+    folder = os.path.join(home, FOLDER)
+    try:
+        with open(os.path.join(folder, INDEX), encoding="utf-8") as file:
+            return _points(folder, json.load(file))
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return _points(folder, index(read_receipts(folder), {}))
+
+
+def _points(folder: str, data: Mapping[str, Any]) -> list[EntryPoint]:
+    return [
+        EntryPoint(key, row["entryPoint"], row["distribution"], row["version"], tuple(os.path.join(folder, path) for path in row["paths"]))
+        for key, connector in data["connectors"].items()
+        for row in connector["versions"]
+    ]
+
+
+def read_receipts(folder: str) -> list[dict[str, Any]]:
+    """Return the receipts of all connectors installed in ``folder``; what an interrupted installation has left is not among them."""
+    found = []
+    for key in _names(folder):
+        for version in _names(os.path.join(folder, key)):
+            try:
+                with open(os.path.join(folder, key, version, RECEIPT), encoding="utf-8") as file:
+                    receipt = json.load(file)
+            except (OSError, ValueError, RecursionError):
+                continue
+            if isinstance(receipt, dict) and (receipt.get("key"), receipt.get("version")) == (key, version):
+                found.append(receipt)
+    return found
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(folder) if name[:1] != ".")
+    except OSError:
+        return []
+
+
+def index(receipts: Iterable[Mapping[str, Any]], pins: Mapping[str, str]) -> dict[str, Any]:
+    """Return the content of the index: of each connector the default version first, that of ``pins`` or else the highest."""
+    from packaging.version import Version
+
+    by_key: dict[str, list[Mapping[str, Any]]] = {}
+    for receipt in receipts:
+        by_key.setdefault(str(receipt["key"]), []).append(receipt)
+
+    def rank(receipt: Mapping[str, Any]) -> tuple[bool, bool, Version]:
+        version = Version(receipt["version"])
+        return receipt["version"] == pins.get(receipt["key"]), not version.is_prerelease, version
+
+    connectors = {}
+    for key in sorted(by_key):
+        rows = [
+            {
+                "version": receipt["version"],
+                "distribution": receipt["name"],
+                "entryPoint": receipt["entryPoint"],
+                "paths": [f"{key}/{receipt['version']}/{path}" for path in receipt["paths"]],
+            }
+            for receipt in sorted(by_key[key], key=rank, reverse=True)
+        ]
+        pin = {"pinned": pins[key]} if rows[0]["version"] == pins.get(key) else {}
+        connectors[key] = {**pin, "versions": rows}
+    return {"indexVersion": INDEX_VERSION, "connectors": connectors}
