@@ -14,8 +14,6 @@ from typing import Protocol
 
 from jackfield.errors import InvalidInvocation, Sent, TimedOut
 
-__all__ = ["Clock", "Deadline", "SystemClock", "iso", "moment", "patience", "seconds", "within"]
-
 _POLL = 0.25
 """Seconds between polls of its event by a waiting task."""
 _UNTIL: ContextVar[float | None] = ContextVar("jackfield_until", default=None)

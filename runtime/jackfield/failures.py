@@ -1,4 +1,4 @@
-"""Handling of any exception: undo and re-raise (``OnFailure``), or take that of foreign code as a value (``attempt``)."""
+"""Handling of any exception: undo and re-raise (``OnFailure``, ``OnInterrupt``), or take that of foreign code as a value (``attempt``)."""
 
 from __future__ import annotations
 
@@ -29,6 +29,16 @@ class OnFailure:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
             self._undo(*self._given)
+
+
+class OnInterrupt(OnFailure):
+    """Context manager that calls ``undo`` if the block is interrupted: by Ctrl-C, an exit, or the end of its generator or task."""
+
+    __slots__ = ()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, Exception):
+            super().__exit__(kind, error, trace)
 
 
 class Raised:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Self
 
-__all__ = ["SURFACES", "NextStep", "worded"]
-
 SURFACES = ("library", "cli", "http", "mcp", "console")
 
 _UNCLEAR = "Find out from the provider whether it took effect before you send it again"

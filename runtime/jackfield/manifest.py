@@ -11,20 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-__all__ = [
-    "MANIFEST_VERSION",
-    "ActionManifest",
-    "ConnectionTypeManifest",
-    "Effect",
-    "IdempotentBy",
-    "Manifest",
-    "ManifestError",
-    "Pagination",
-    "RateLimit",
-    "RepeatOk",
-    "Serves",
-]
-
 MANIFEST_VERSION = 1
 """Only manifest version that this runtime reads."""
 

@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from jackfield.management.visible_journal import SeenJournal
     from jackfield.resources.threads import Threads
 
-__all__ = ["Jackfield"]
-
 _WORKERS = 64
 _OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
 

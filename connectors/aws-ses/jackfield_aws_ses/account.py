@@ -8,8 +8,6 @@ from jackfield.connector import Forbidden, JackfieldError, Step, Unauthenticated
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.errors import explain
 
-__all__ = ["FALLBACK_REGION", "account_steps"]
-
 FALLBACK_REGION = "us-east-1"
 """Region to ask if neither the call nor the connection names one."""
 _UNLIMITED = -1

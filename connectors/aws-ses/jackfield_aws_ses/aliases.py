@@ -6,8 +6,6 @@ The shape of an alias is defined in ``jackfield.connections.foreign.aliases``; t
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["ALIASES"]
-
 _ROLE, _KEYS, _AMBIENT, _SMTP = "aws/awsAssumeRole", "aws/apiKeySecret", "aws/awsDefault", "aws-ses/smtp"
 
 # Dapr, bindings.aws.ses

@@ -15,8 +15,6 @@ from jackfield_aws_ses.mime import MAX_MESSAGE_SIZE, Message, MessageError, chec
 if TYPE_CHECKING:
     from jackfield_aws_ses.inputs import Email
 
-__all__ = ["MAX_RECIPIENTS", "MAX_TAGS", "Composed", "compose", "pairs"]
-
 MAX_RECIPIENTS = 50
 """Maximum number of recipients of one message in to, cc and bcc together (SES API v2, Destination)."""
 MAX_TAGS = 50

@@ -14,8 +14,6 @@ from jackfield_aws_ses.senders import senders
 from jackfield_aws_ses.sending import Transport
 from jackfield_aws_ses.smtp import Smtp
 
-__all__ = ["connector"]
-
 VERSION = "1.0.0"
 _ICON = (
     "data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'>"

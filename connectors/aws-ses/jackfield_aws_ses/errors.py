@@ -5,8 +5,6 @@ from typing import Any
 from jackfield.connector import Conflict, Forbidden, Inputs, JackfieldError, NotFound, QuotaExceeded, Rejected, Sent, Unavailable
 from jackfield_aws import AWS_ERRORS, Row
 
-__all__ = ["SES_ERRORS", "explain"]
-
 _DAILY = Row(
     QuotaExceeded,
     "The account's sending quota for 24 hours is used up: wait until it frees up, or ask AWS for a higher quota in {region}.",

@@ -12,22 +12,6 @@ from jackfield.connector import Detail, Field
 from jackfield_aws import REGION_EXPECTED, REGION_PATTERN
 from jackfield_aws_ses.addresses import AddressError, parse_mailbox
 
-__all__ = [
-    "FILE",
-    "VERIFIED",
-    "AddressList",
-    "Attachments",
-    "Headers",
-    "Mailbox",
-    "Pairs",
-    "Region",
-    "Tags",
-    "TemplateData",
-    "check_template_data",
-    "region_field",
-    "template_name_field",
-]
-
 _ONE_OR_MORE: dict[str, Any] = {
     "anyOf": [
         {"type": "array", "items": {"type": "string", "format": "mailbox"}},

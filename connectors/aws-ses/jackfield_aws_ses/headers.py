@@ -7,15 +7,6 @@ from urllib.parse import unquote, urlsplit
 from .addresses import AddressError, parse_mailbox
 from .encoded_words import encode_words
 
-__all__ = [
-    "HeaderError",
-    "check_header_name",
-    "check_header_value",
-    "fold",
-    "list_unsubscribe_headers",
-    "unstructured",
-]
-
 _MAX_NAME = 126  # SES API v2, MessageHeader.Name
 _MAX_VALUE = 8000  # our own limit
 _LINE = 76  # RFC 2047 §2, for lines with encoded words; RFC 5322 recommends 78

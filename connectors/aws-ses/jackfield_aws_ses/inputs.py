@@ -11,8 +11,6 @@ from jackfield.fork import at_fork
 from jackfield_aws_ses.compose import Composed, compose
 from jackfield_aws_ses.fields import VERIFIED, AddressList, Attachments, Headers, Mailbox, Region, Tags, region_field
 
-__all__ = ["Email"]
-
 
 class Email(Inputs):
     """Message to send, and its recipients."""

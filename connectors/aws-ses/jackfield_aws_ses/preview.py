@@ -10,8 +10,6 @@ from jackfield_aws_ses.mime import write_message
 from jackfield_aws_ses.prices import estimate
 from jackfield_aws_ses.sending import is_simple
 
-__all__ = ["MessageCost", "Preview", "preview"]
-
 
 class MessageCost(Output):
     """Estimated cost of one message, in the plan without a monthly fee."""

@@ -10,8 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["DEFAULT_PLAN", "Estimate", "Item", "Plan", "estimate"]
-
 Plan = Literal["aLaCarte", "essentials", "pro", "enterprise", "ec2FreeTier2024"]
 DEFAULT_PLAN: Plan = "aLaCarte"
 _MICRO = Decimal("0.000001")

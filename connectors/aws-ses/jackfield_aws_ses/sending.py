@@ -12,8 +12,6 @@ from jackfield_aws_ses.headers import unstructured
 from jackfield_aws_ses.inputs import Email
 from jackfield_aws_ses.mime import Message, write_message
 
-__all__ = ["Transport", "accepted_id", "attachment_parts", "destination", "is_simple", "options", "request", "send"]
-
 # SES API v2: Message.Headers allows 15; a value 995 characters, name and value together 996.
 _MAX_HEADERS = 15
 _MAX_HEADER_VALUE = 995

@@ -30,8 +30,6 @@ from jackfield_aws_ses.inputs import Email
 from jackfield_aws_ses.provider import filled
 from jackfield_aws_ses.sending import attachment_parts, is_simple
 
-__all__ = ["ONE_TEMPLATE", "BulkEmail", "Destination", "TemplatedEmail", "dumped", "template_request"]
-
 ONE_TEMPLATE: dict[str, Any] = {"oneOf": [{"required": ["templateName"]}, {"required": ["templateContent"]}]}
 _OF_DESTINATION = ("/to", "/cc", "/bcc", "/headers", "/tags")
 _Part = Annotated[str | None, WithJsonSchema({"type": "string"})]

@@ -8,8 +8,6 @@ import re
 import string
 from collections.abc import Iterator
 
-__all__ = ["base64_length", "canonical_base64", "encode_text", "fold_base64"]
-
 _LINE = 76  # RFC 2045 §6.8
 _BLOCK_LINES = 1024
 _BLOCK_TEXT = _LINE * _BLOCK_LINES

@@ -66,10 +66,14 @@ class AwsClients:
 
         It is the account of the role, that in the access key, or else what names the credentials.
         """
+        region = region or self.region or ""
+        return self._context.cached(("account", service, region, self._version), lambda: self._account_name(service, region))
+
+    def _account_name(self, service: str, region: str) -> str:
         identity = self._identity
         owner = self._account or (account_of_key(identity.access_key_id) if isinstance(identity, Keys) else f"profile {identity.profile}")
         endpoint = service_endpoint(service, self._endpoint, self._context.environment)
-        return " ".join((owner, region or self.region or "", endpoint or ""))
+        return " ".join((owner, region, endpoint or ""))
 
     @property
     def warmup(self) -> Warmup | None:

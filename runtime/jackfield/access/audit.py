@@ -17,8 +17,6 @@ from jackfield.database import Database, Row, Transaction
 from jackfield.database.faults import UniqueViolation
 from jackfield.errors import Detail, InvalidInvocation, Unavailable
 
-__all__ = ["LIBRARY", "Actor", "Audit", "AuditEntry", "ChainState"]
-
 _FIRST = "0" * 64
 """Predecessor digest of the first entry."""
 _NONE = (0, _FIRST)

@@ -18,8 +18,6 @@ from jackfield.hints import NextStep
 if TYPE_CHECKING:
     from jackfield.manifest import ActionManifest, Manifest
 
-__all__ = ["Authorizer"]
-
 _EFFECTS = ("read", "idempotent", "write")
 
 Names = Callable[[], Iterable[tuple[str, str]]]

@@ -11,8 +11,6 @@ from typing import Any, Literal
 from jackfield.errors import Detail, InvalidInvocation, NotAllowed, did_you_mean
 from jackfield.hints import NextStep
 
-__all__ = ["INLINE", "SCOPES", "Decision", "PatternError", "Request", "Rule", "Rules", "Scope", "Source", "Step", "decide", "may", "rule"]
-
 INLINE = "@inline"
 """Name of every inline connection; no stored connection can have it."""
 _EFFECTS = ("read", "idempotent", "write")

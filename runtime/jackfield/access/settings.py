@@ -10,8 +10,6 @@ from typing import Any
 from jackfield.access.rules import Rules
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 
-__all__ = ["RETENTION_DAYS", "Settings", "changed_settings", "read_settings"]
-
 RETENTION_DAYS = 30
 """Default retention of finished invocations in days."""
 _LONGEST = 3650

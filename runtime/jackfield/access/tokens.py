@@ -20,8 +20,6 @@ from jackfield.database.stored_values import nearest_time, parsed, possible_time
 from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
 from jackfield.invocation import new_invocation_id
 
-__all__ = ["COLUMNS", "NewToken", "Token", "Tokens", "UnknownToken", "digest", "is_well_formed", "new_text", "read_token"]
-
 COLUMNS = "workspace, id, name, scope, rules, created_at, expires_at, revoked_at, last_used_at"
 
 

@@ -17,8 +17,6 @@ from jackfield.database import Database, Row, Vault
 from jackfield.database.stored_values import possible_time
 from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
 
-__all__ = ["DEFAULT", "UnknownWorkspace", "Workspace", "WorkspaceExists", "Workspaces", "check_name", "require"]
-
 DEFAULT = "default"
 """The workspace that always exists."""
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")

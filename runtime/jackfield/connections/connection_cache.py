@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.context import Minted
 from jackfield.errors import Cancelled, Sent, TimedOut
-from jackfield.failures import OnFailure
+from jackfield.failures import OnFailure, Raised, attempt
 from jackfield.fork import at_fork
 from jackfield.redaction.redactor import Redactor
 
@@ -138,24 +138,28 @@ class ConnectionCache:
 
     def _mint(self, key: str, mint: Callable[[], Minted], flight: _Flight, held: _Held | None, deadline: Deadline) -> Minted:
         try:
-            current = self._held.get(key)
-            if current is not None and current is not held and self._clock.time() < current.renew_at:
-                flight.minted = current.minted  # another caller minted between our check and our turn
-            else:
-                flight.minted = self._minted(key, mint, deadline)
-                self._keep(key, flight.minted)
-        except Exception as error:
-            flight.error = error
-            if held is not None and self._clock.time() < (held.minted.expires_at or 0.0):
+            found = attempt(self._minted_anew, key, mint, held, deadline)
+            if not isinstance(found, Raised):
+                flight.minted = found
+            elif held is not None and self._clock.time() < (held.minted.expires_at or 0.0):
                 held.renew_at = self._clock.time() + _RETRY_AFTER_FAILURE
-                flight.minted, flight.error = held.minted, None
-                return held.minted
-            raise
+                flight.minted = held.minted
+            else:
+                flight.error = found.error
+                raise found.error
         finally:
             with self._lock:
                 self._flights.pop(key, None)
             flight.done.set()
         return flight.minted
+
+    def _minted_anew(self, key: str, mint: Callable[[], Minted], held: _Held | None, deadline: Deadline) -> Minted:
+        current = self._held.get(key)
+        if current is not None and current is not held and self._clock.time() < current.renew_at:
+            return current.minted  # another caller minted between our check and our turn
+        found = self._minted(key, mint, deadline)
+        self._keep(key, found)
+        return found
 
     def _minted(self, key: str, mint: Callable[[], Minted], deadline: Deadline) -> Minted:
         def counted() -> Minted:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_table import ConnectionTable
     from jackfield.manifest import Manifest
 
-__all__ = ["Connections", "sources_from"]
-
 _NEAR = 200
 """Number of stored names that are searched for a similar one."""
 _PAGE = 1000

@@ -16,8 +16,6 @@ from jackfield.json_pointer import child, names
 from jackfield.redaction.marks import is_reference, is_secret
 from jackfield.schema_walk import Nodes, Schema, members, nodes
 
-__all__ = ["COLUMNS", "LARGEST", "PLACEHOLDER", "ConnectionRow", "Draft", "Outcome", "Parts", "Status", "joined", "parted", "secret_places"]
-
 PLACEHOLDER = "***"
 """Stands for a sealed value in the open part, and for an unchanged one in an edited connection."""
 

@@ -23,8 +23,6 @@ from jackfield.errors import Detail, InvalidConnection, JackfieldError, UnknownC
 from jackfield.fork import at_fork
 from jackfield.hints import NextStep
 
-__all__ = ["ConnectionTable", "FileTests", "NameTaken", "NotStored", "VersionConflict", "conflict", "taken"]
-
 Also = Callable[[Transaction], None]
 """Further statements for the transaction of a change, such as its entry in the audit log."""
 

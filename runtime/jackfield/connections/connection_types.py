@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.manifest import ConnectionTypeManifest, Manifest
 
-__all__ = ["Kind", "Kinds", "UnknownType"]
-
 
 @dataclass(frozen=True, slots=True)
 class Kind:

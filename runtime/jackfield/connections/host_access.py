@@ -13,8 +13,6 @@ from jackfield.connections.reference_rules import Allowed, ReferenceRules
 from jackfield.connections.secret_references import references
 from jackfield.errors import Detail, InvalidConnection
 
-__all__ = ["HostAccess", "refuse_ambient", "refuse_external_ids", "refuse_references"]
-
 _HINT = "Connections created over HTTP or MCP need the operator's permission for this: the workspace's setting '{}'."
 
 

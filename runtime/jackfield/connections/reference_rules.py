@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-__all__ = ["Allowed", "ReferenceRules", "credential_files", "files_in", "is_credential", "names_credentials"]
-
 _CREDENTIALS = re.compile(r"(AWS|AZURE|OTEL|VAULT)_|PG|((DAPR|APP)_API_TOKEN|DATABASE_URL|GOOGLE_APPLICATION_CREDENTIALS|SSH_AUTH_SOCK)\Z")
 """Prefixes and names of variables by which libraries of the process sign in, or find their configuration (PG: libpq)."""
 _NAMED = re.compile(r"env:(AWS_|AZURE_|OTEL_|VAULT_|PG|DAPR_|APP_API|DATABASE|GOOGLE|SSH_)")

@@ -18,8 +18,6 @@ from jackfield.fork import at_fork
 from jackfield.hooks import Plugins
 from jackfield.json_pointer import child
 
-__all__ = ["LIFE", "LIMIT", "SecretCache", "Secrets", "read_reference", "reference_paths", "references"]
-
 _MAX_FILE = 64 * 1024
 _TRIES = 3
 """Attempts to resolve a path: a mounted secret may be replaced while it is opened (Kubernetes swaps a link)."""

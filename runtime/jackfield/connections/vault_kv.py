@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-__all__ = ["read_fields", "read_vault"]
-
 _TIMEOUT = 10.0
 """Timeout in seconds for the connection and for each read."""
 _LARGEST = 1024 * 1024

@@ -15,8 +15,6 @@ from jackfield.connector.models import ConnectionType, DeclarationError, Inputs,
 from jackfield.errors import JackfieldError
 from jackfield.manifest import Effect, IdempotentBy, Pagination, RateLimit, RepeatOk
 
-__all__ = ["Action", "Connector", "Explain", "Option", "OptionSource", "Preview"]
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 Explain = Callable[[Exception, Any, Inputs | None], JackfieldError | None]

@@ -15,8 +15,6 @@ from typing import Any
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.hints import NextStep
 
-__all__ = ["ANYWHERE", "Guard"]
-
 _METADATA = frozenset(
     ip_address(text)
     for text in (

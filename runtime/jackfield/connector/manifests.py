@@ -14,8 +14,6 @@ from jackfield.manifest import MANIFEST_VERSION, Pagination
 if TYPE_CHECKING:
     from jackfield.connector.declare import Action, Connector, OptionSource
 
-__all__ = ["describe", "model_schema"]
-
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 

@@ -17,8 +17,6 @@ from jackfield.connector.context import Account, OpenContext, Step
 from jackfield.errors import Detail
 from jackfield.manifest import Serves
 
-__all__ = ["ConnectionType", "DeclarationError", "Field", "File", "Inputs", "Output", "spelt_out"]
-
 
 class DeclarationError(TypeError):
     """Invalid declaration by a connector's author. The message names the declaration and the reason."""

@@ -6,8 +6,6 @@ import errno
 
 from jackfield.errors import Sent, Unavailable
 
-__all__ = ["exhausted"]
-
 _NO_THREAD = "can't start new thread"
 _ERRNOS = {errno.ENOMEM: "memory", errno.ENOBUFS: "memory", errno.EMFILE: "file descriptors", errno.ENFILE: "file descriptors"}
 

@@ -20,9 +20,7 @@ from jackfield.clock import patience, within
 from jackfield.database.faults import CommitUnknown, Contended, Trouble, late, unavailable
 from jackfield.database.transaction import Transaction
 from jackfield.errors import JackfieldError, Unavailable
-from jackfield.failures import Raised, attempt
-
-__all__ = ["Batches", "Done", "SpoiledError", "UndoneError", "Unit", "complete", "fail", "run_apart"]
+from jackfield.failures import OnInterrupt, Raised, attempt
 
 Done = Callable[[Any, Exception | None], None]
 
@@ -378,18 +376,24 @@ class Batches:
     def _commit(self, batch: list[Unit], own: Unit | None) -> None:
         again: list[Unit] = []
         ran = False
+
+        def interrupted() -> None:  # Ctrl-C in the leading thread: release the others
+            words = "the commit was interrupted and may have taken effect" if ran else "it was interrupted; nothing was done"
+            fail(batch, unavailable(Trouble.SLOW, words, CommitUnknown if ran else Unavailable))
+
         try:
-            try:
-                with self._transaction() as transaction:
-                    self._take(batch, own)  # after waiting for the lock, so that units queued meanwhile share the commit
-                    for item in batch:
-                        item.run(transaction)
-                    ran = True
-            except UndoneError:
-                if len(batch) > 1:
+            with OnInterrupt(interrupted):
+                try:
                     with self._transaction() as transaction:
-                        run_apart(batch, transaction)
+                        self._take(batch, own)  # after waiting for the lock, so that units queued meanwhile share the commit
+                        for item in batch:
+                            item.run(transaction)
                         ran = True
+                except UndoneError:
+                    if len(batch) > 1:
+                        with self._transaction() as transaction:
+                            run_apart(batch, transaction)
+                            ran = True
         except SpoiledError:
             again = [item for item in batch if item.error is None]
         except Exception as fault:  # noqa: BLE001 (raised again in the callers that wait)
@@ -397,10 +401,6 @@ class Batches:
                 self._take(batch, own, only_late=isinstance(fault, Contended))
             fail(batch, fault)
             return
-        except BaseException:  # Ctrl-C in the leading thread: release the others
-            words = "the commit was interrupted and may have taken effect" if ran else "it was interrupted; nothing was done"
-            fail(batch, unavailable(Trouble.SLOW, words, CommitUnknown if ran else Unavailable))
-            raise
         self._run_alone(again + [item for item in batch if isinstance(item.error, Contended)])
 
     def _run_alone(self, items: list[Unit]) -> None:

@@ -12,8 +12,6 @@ from jackfield.database.migrations import declared, known_migrations
 from jackfield.database.transaction import Transaction
 from jackfield.errors import JackfieldError
 
-__all__ = ["Report", "check"]
-
 _SHOWN = 20
 
 

@@ -22,8 +22,6 @@ from jackfield.fork import at_fork, without_fork
 if TYPE_CHECKING:
     from jackfield.database.statements import Row
 
-__all__ = ["Database", "open_database"]
-
 
 class _Attached(Protocol):
     def close(self) -> None:

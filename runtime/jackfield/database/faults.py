@@ -24,23 +24,6 @@ from enum import Enum
 
 from jackfield.errors import Internal, Unavailable
 
-__all__ = [
-    "CommitUnknown",
-    "ConstraintViolation",
-    "Contended",
-    "DataKeyDamaged",
-    "DatabaseUnfit",
-    "RowDamaged",
-    "SealBroken",
-    "StatementInvalid",
-    "Trouble",
-    "UniqueViolation",
-    "WrongMasterKey",
-    "damaged_settings",
-    "late",
-    "unavailable",
-]
-
 
 class Contended(Unavailable):
     """Interference by another transaction (a lock, a deadlock). Nothing was done; an immediate retry may work."""

@@ -20,8 +20,6 @@ from jackfield.database.faults import DatabaseUnfit, WrongMasterKey
 from jackfield.database.sealing import KEY_BYTES, cipher, unwrap, wrap
 from jackfield.failures import OnFailure
 
-__all__ = ["KeyFile", "LiveKey", "MasterKey", "live_master_key", "new_key_text"]
-
 _FILE = "master.key"
 _HINT = "A key is 32 random bytes in base64: head -c 32 /dev/urandom | base64"
 _LARGEST = 64 * 1024

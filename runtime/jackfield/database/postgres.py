@@ -31,8 +31,6 @@ from jackfield.database.transaction import Mode, Session
 from jackfield.errors import Unavailable
 from jackfield.failures import OnFailure
 
-__all__ = ["PostgresDialect", "PostgresSession"]
-
 T = TypeVar("T")
 
 _log = logging.getLogger("jackfield.database")

@@ -12,8 +12,6 @@ from jackfield.database.faults import SealBroken
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["KEY_BYTES", "bound", "cipher", "key_id_of", "seal", "unseal", "unwrap", "wrap"]
-
 KEY_BYTES = 32
 _VERSION = 1
 _HEADER = struct.Struct(">B8s12s")  # format version, data key id, nonce

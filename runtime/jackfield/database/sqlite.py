@@ -33,8 +33,6 @@ from jackfield.database.transaction import Mode, Session
 from jackfield.errors import Unavailable
 from jackfield.failures import OnFailure
 
-__all__ = ["SqliteDialect", "SqliteSession", "trouble_of"]
-
 _log = logging.getLogger("jackfield.database")
 _ERRORS = (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError)
 _OLDEST = (3, 37, 0)  # for STRICT tables (https://sqlite.org/stricttables.html)

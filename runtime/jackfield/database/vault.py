@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["Vault"]
-
 _CACHED_WORKSPACES = 1000
 _REFRESH_SECONDS = 60.0
 """Seconds after which a process checks whether another one has created a new data key."""

@@ -12,8 +12,6 @@ from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.hints import NextStep
 from jackfield.json_pointer import pointer
 
-__all__ = ["DEFAULT_TIMEOUT", "MAX_LABELS", "MAX_TIMEOUT", "Invocation"]
-
 DEFAULT_TIMEOUT = 60.0
 """Default deadline in seconds, for waiting, STS, retries and pages together."""
 MAX_TIMEOUT = 900.0

@@ -10,8 +10,6 @@ from typing import Any, Literal, cast
 
 from jackfield.errors import InvocationFailed, JackfieldError
 
-__all__ = ["Meta", "Result", "Status", "new_invocation_id"]
-
 Status = Literal["succeeded", "failed", "in_doubt"]
 
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from jackfield.errors import InvalidInvocation
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "check_depth", "check_values", "decode"]
-
 MAX_BYTES = 64 * 1024 * 1024
 """Maximum size of an invocation, in bytes of JSON."""
 MAX_DEPTH = 100

@@ -11,8 +11,6 @@ from jackfield.hints import NextStep
 from jackfield.invocation import Meta, Result
 from jackfield.journal.entry import Entry
 
-__all__ = ["expired", "given_up", "left_behind", "resolved", "tries_left"]
-
 
 def left_behind(entry: Entry) -> Result:
     """Judge a run whose process has lost its lease: a ``write`` is in doubt, since it may have been sent; all others have failed."""

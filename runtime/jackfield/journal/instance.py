@@ -22,8 +22,6 @@ from jackfield.errors import JackfieldError, Unavailable
 from jackfield.journal import process
 from jackfield.journal import statements as sql
 
-__all__ = ["LEASE", "RENEWED", "Instance"]
-
 RENEWED = 2.0
 """Seconds between renewals of a lease."""
 LEASE = 6.0

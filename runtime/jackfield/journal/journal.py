@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from jackfield.journal.queue import Claimed
     from jackfield.journal.recovery import Recovery
 
-__all__ = ["DOUBT_KEPT", "KEPT", "KEY_KEPT", "Journal", "unknown_entry"]
-
 KEY_KEPT = 24 * 3600.0
 """Seconds for which a finished key replays its Result."""
 KEPT = 30 * 24 * 3600.0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.connector.context import Account, Call, OpenContext, Step, entered
 from jackfield.errors import Detail, InvalidConnection, JackfieldError
+from jackfield.failures import Raised, attempt
 from jackfield.hints import NextStep
 from jackfield.manifest import Manifest
 from jackfield.pipe.admit import Target
@@ -117,14 +118,20 @@ def _guarded(
     make: Callable[[], Iterable[Step | Account]], key: str, connector: Connector, faults: list[Detail]
 ) -> Iterator[Step | Account]:
     """Yield the steps of a test. If the test itself raises, yield a failed step and add faults of single values to ``faults``."""
-    try:
-        yield from make()
-    except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type becomes a step)
-        error = cause if isinstance(cause, JackfieldError) else recognised(connector, cause)
-        if isinstance(error, InvalidConnection):
-            faults += [fault for fault in error.details if fault.path]
-        message = error.message if error is not None else f"an unexpected {type(cause).__name__}"
-        yield Step(key, f"Use the connection with {connector.title}", passed=False, message=message, hint=error.hint if error else None)
+    steps = attempt(lambda: iter(make()))
+    while not isinstance(steps, Raised):
+        step = attempt(next, steps, None)
+        if step is None:
+            return
+        if isinstance(step, Raised):
+            steps = step
+        else:
+            yield step
+    error = steps.error if isinstance(steps.error, JackfieldError) else recognised(connector, steps.error)
+    if isinstance(error, InvalidConnection):
+        faults += [fault for fault in error.details if fault.path]
+    message = error.message if error is not None else f"an unexpected {type(steps.error).__name__}"
+    yield Step(key, f"Use the connection with {connector.title}", passed=False, message=message, hint=error.hint if error else None)
 
 
 def _cleaned(step: Step, redactor: Redactor) -> Step:

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import Opener
 
-__all__ = ["ManagedConnections"]
-
 _PAGE = 100
 _LARGEST_PAGE = 1000
 _CURSOR = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from jackfield.manifest import Manifest
     from jackfield.schema.cache import Schemas
 
-__all__ = ["ConnectionDraft", "Drafter", "Provenance", "edited", "refuse_placeholders", "refuse_redirected"]
-
 _HOSTS = frozenset({"uri", "uri-reference", "iri", "iri-reference", "hostname", "idn-hostname", "ipv4", "ipv6"})
 
 

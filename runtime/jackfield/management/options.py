@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jackfield.clock import Deadline
 from jackfield.connector.context import Call, entered
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, UnknownAction, did_you_mean
+from jackfield.failures import Raised, attempt
 from jackfield.pipe.call_rules import seen_connection
 from jackfield.pipe.errors_map import recognised
 from jackfield.redaction.logs import reason
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from jackfield.connector.declare import OptionSource
     from jackfield.manifest import Manifest
     from jackfield.pipe.pipeline import Pipeline
-
-__all__ = ["choices"]
 
 _SECONDS = 30.0
 """Timeout in seconds of a live source; a person is waiting in front of a form."""
@@ -74,15 +73,13 @@ def _manifest(catalog: Catalog, key: str, authorizer: Authorizer, wish: Request)
 def _live(stages: Pipeline, manifest: Manifest, connector: Connector, found: OptionSource, stored: NamedConnection) -> list[dict[str, str]]:
     target = stages.targets.find(stored, manifest)
     opening = stages.opening.find(target, manifest, connector, {})
-    call, client = Call(Deadline.after(_SECONDS, stages.clock), threading.Event()), None
+    call = Call(Deadline.after(_SECONDS, stages.clock), threading.Event())
     with entered(call):
-        try:
-            client = opening.client(call)
-            return [option.to_json() for option in found.function(client)]
-        except JackfieldError:
-            raise
-        except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connector gets a code)
-            known = recognised(connector, cause, client)
-            if known is not None:
-                raise known from None
-            raise Unavailable(f"the choices could not be fetched: {reason(cause, opening.cache.redactor, {})}") from None
+        client = attempt(opening.client, call)
+        options = client if isinstance(client, Raised) else attempt(lambda: [option.to_json() for option in found.function(client)])
+    if not isinstance(options, Raised):
+        return options
+    if isinstance(options.error, JackfieldError):
+        raise options.error
+    known = recognised(connector, options.error, None if isinstance(client, Raised) else client)
+    raise known or Unavailable(f"the choices could not be fetched: {reason(options.error, opening.cache.redactor, {})}") from None

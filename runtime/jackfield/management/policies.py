@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import Opener
 
-__all__ = ["external_id", "policies"]
-
 
 def policies(
     stored: NamedConnection,

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.drafts import Provenance
 
-__all__ = ["exported", "imported", "without_secrets"]
-
 
 def _read_document(text: str, source: str, folder: str, *, reads_host: bool = True) -> list[NamedConnection | str]:
     """Return the connections in ``text`` (YAML or JSON), and a sentence for each one that cannot be read. ``source`` is the file's

@@ -25,8 +25,6 @@ from jackfield.schema.cache import Schemas
 if TYPE_CHECKING:
     from jackfield.access import Authorizer
 
-__all__ = ["Admitted", "Target", "Targets", "admit", "admitting", "check_values"]
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Target:

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from jackfield.connector import Connector, Inputs
     from jackfield.connector.context import Answered, Call
 
-__all__ = ["AUTHORS", "Unmapped", "explained", "in_doubt", "recognised", "repeated", "weigh"]
-
 AUTHORS = logging.getLogger("jackfield.connector")
 """Log of bugs in connectors, for their authors."""
 _NO_REFUSALS = frozenset({"unavailable", "timeout", "internal"})

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from jackfield.connector import Call, ConnectionType, Connector
     from jackfield.manifest import Manifest
 
-__all__ = ["OpenConnection", "Opener", "judge_hosts", "named_hosts"]
-
 _FORMATS = frozenset({"uri", "uri-reference", "iri", "iri-reference", "hostname", "idn-hostname", "ipv4", "ipv6"})
 _SCHEMES = ("http:", "https:", "ws:", "wss:", "ftp:", "ftps:")
 """Schemes whose URLs clients accept without slashes."""

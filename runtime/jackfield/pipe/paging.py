@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from jackfield.connector import Inputs
     from jackfield.pipe.run import Run
 
-__all__ = ["MAX_PAGES", "collected", "wants_all"]
-
 MAX_PAGES = 10_000
 """Limit of pages of one invocation; the output's token resumes after them."""
 

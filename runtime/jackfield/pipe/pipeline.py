@@ -17,7 +17,7 @@ from jackfield.access.workspace_access import WorkspaceAccess
 from jackfield.clock import Clock, Deadline, within
 from jackfield.connector.shortage import exhausted
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInput, InvalidInvocation, JackfieldError, Unauthenticated
-from jackfield.failures import Raised, attempt
+from jackfield.failures import OnInterrupt, Raised, attempt
 from jackfield.invocation import Invocation, Meta, Result, check_depth, decode, new_invocation_id
 from jackfield.pipe.admit import Admitted, Targets, admitting
 from jackfield.pipe.call_rules import find_called, require_call, seen_catalog, sees_entry
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from jackfield.pipe.recorder import Record
     from jackfield.pipe.run import Run
     from jackfield.redaction.redactor import Redactor
-
-__all__ = ["Pipeline", "RunState", "Wrapping", "required"]
 
 
 class RunState:
@@ -148,26 +146,22 @@ class Pipeline:
         """Run one invocation from admit to settle; any failure becomes a Result."""
         self.live[state.meta.invocation_id] = state.cancelled
         try:
-            result = yield from self._pipeline(given, state)
+            with OnInterrupt(self._interrupted, state):
+                result = yield from self._pipeline(given, state)
         except PostponedError:
             raise
         except JackfieldError as error:
             result = self._failed(error, state)
         except Exception as error:  # noqa: BLE001 (the outermost boundary: a bug in jackfield becomes a Result, too)
             result = failed(state.ended(), self._unexpected_error(error, state))
-        except BaseException:
-            self._interrupted(state)
-            raise
         finally:
             self.live.pop(state.meta.invocation_id, None)
         if state.record is not None:
             try:
-                yield from state.record.finish(result if not state.meta.dry_run else replace(result, output=None))
+                with OnInterrupt(state.record.finish_now, result):
+                    yield from state.record.finish(result if not state.meta.dry_run else replace(result, output=None))
             except Exception as error:  # noqa: BLE001 (mostly out of memory or threads, which must not cause a second send)
                 state.record.owe(result, error)
-            except BaseException:
-                state.record.finish_now(result)
-                raise
         return result
 
     def enqueue(self, given: Mapping[str, Any] | str | bytes, state: RunState) -> Steps[Result | str]:

@@ -16,8 +16,6 @@ from jackfield.pipe.shared_pace import shared_turn
 if TYPE_CHECKING:
     from jackfield.pipe.run import Run
 
-__all__ = ["Pace", "turn"]
-
 _FIRST_RATE = 10.0
 """Attempts per second after the first throttle, unless the provider accepted more in the last second."""
 _MIN_RATE = 0.2

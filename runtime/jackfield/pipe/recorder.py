@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Admitted
 
-__all__ = ["Record", "draft_of", "fingerprinted"]
-
 _LOG = logging.getLogger("jackfield.journal")
 _FIRST_POLL = 0.01
 _LONGEST_POLL = 0.25

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from jackfield.pipe.rate import Pace
     from jackfield.pipe.shared_pace import Paces, SharedPace
 
-__all__ = ["Run", "dumped"]
-
 _TRY_SHARE = 3
 """An attempt that may be repeated gets one third of the time left, so that an attempt that hangs leaves time for further, shorter ones."""
 _MIN_TRY = 1.0

@@ -14,8 +14,6 @@ from jackfield.manifest import ActionManifest
 from jackfield.redaction.redactor import Redactor
 from jackfield.schema.cache import Schemas
 
-__all__ = ["check_output", "covering", "failed", "mask_names", "masked_error", "masked_output", "stored_secrets", "succeeded"]
-
 
 def check_output(
     output: Mapping[str, Any], action: ActionManifest, key: tuple[str, str], schemas: Schemas, *, preview: bool = False

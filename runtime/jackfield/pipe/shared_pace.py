@@ -6,7 +6,6 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -70,6 +69,9 @@ class SharedPace:
 
     def ask(self, request: Request) -> Grant:
         """Ask for a place in the line."""
+        if self.is_fast:
+            self._change(lambda state, now: state.ask(request, now))
+            return request.grant
         with self._mutex:
             self._pending.append(request)
         with self._leader:
@@ -121,7 +123,8 @@ class SharedPace:
 
     def read(self, limits: Callable[[], Limits | None], deadline: Deadline) -> None:
         """Read the provider's limits and store them; a failure leaves what is known."""
-        found = _attempted(limits, Call(deadline))
+        with entered(Call(deadline)):
+            found = _attempted(limits)
         self._change(lambda state, now: state.read(found, now))
 
     def _change(self, change: Callable[[PaceState, float], T]) -> T:
@@ -185,7 +188,7 @@ def shared_turn(run: Run, budget: Budget, last: JackfieldError | None) -> Steps[
     pace = run.shared
     if pace is None:
         return False
-    run.cost = _attempted(lambda: run.action.cost(run.values)) or 1.0
+    run.cost = _attempted(run.action.cost, run.values) or 1.0
     grant = yield from _granted(run, pace, budget, client, last)
     if not run.attempts and not run.is_planned:
         run.is_planned = True
@@ -202,7 +205,7 @@ def shared_turn(run: Run, budget: Budget, last: JackfieldError | None) -> Steps[
 
 def _pace(paces: Paces, run: Run, budget: Budget, client: Any) -> SharedPace | None:
     """Find the pace of the account. The first time this may open the database, and create the client of the provider's API."""
-    scope = _attempted(lambda: budget.scope(run.values, client))
+    scope = _attempted(budget.scope, run.values, client)
     return None if scope is None else paces.find(run.connector.key, budget.key, scope)
 
 
@@ -255,7 +258,7 @@ def _granted(run: Run, pace: SharedPace, budget: Budget, client: Any, last: Jack
     while True:
         again = last is not None or run.attempts > 0
         request = Request(run.cost, run.deadline.remaining(), again=again, queued=run.is_queued and not again)
-        grant: Grant = yield Execute(partial(pace.ask, request), inline_ok=pace.is_fast)
+        grant: Grant = pace.ask(request) if pace.is_fast else (yield Execute(partial(pace.ask, request)))
         if grant.outcome == "granted":
             return grant
         if grant.outcome == "read":
@@ -277,7 +280,7 @@ def _keep_to_plan(run: Run, pace: SharedPace, budget: Budget, client: Any, grant
 
     :raises QuotaExceeded: if the plan allows no more today.
     """
-    plan, paces = _attempted(lambda: budget.warmup(client)), run.paces
+    plan, paces = _attempted(budget.warmup, client), run.paces
     if plan is None or paces is None:
         return
     row = paces.find(run.connector.key, f"{budget.key} warm-up", plan.name)
@@ -339,10 +342,9 @@ def _used_up(run: Run, at: float | None) -> QuotaExceeded:
     )
 
 
-def _attempted(step: Callable[[], T], call: Call | None = None) -> T | None:
+def _attempted(step: Callable[..., T], *given: Any) -> T | None:
     """Return the value of an author's function; None if it fails, because pacing must not fail a call."""
-    with entered(call) if call is not None else nullcontext():
-        found = attempt(step)
+    found = attempt(step, *given)
     if isinstance(found, Raised):
         _LOG.info("a limit of the provider could not be read: %s", type(found.error).__name__)
         return None

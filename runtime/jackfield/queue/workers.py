@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from jackfield.journal import Claimed
     from jackfield.queue.runtime_pool import RuntimePool
 
-__all__ = ["QueueWorkers", "leave"]
-
 T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.queue")

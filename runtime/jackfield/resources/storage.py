@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_table import ConnectionTable
     from jackfield.database import Database, Transaction, Vault
 
-__all__ = ["NONE", "Migrated", "Storage", "database_url"]
-
 NONE = "none"
 """URL for no database: no stored connections, no journal, idempotency keys refused (docs/reference/cli.md)."""
 _FILE = "jackfield.db"

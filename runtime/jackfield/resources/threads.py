@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["Threads"]
-
 _LOG = logging.getLogger("jackfield.pipe")
 
 

@@ -20,8 +20,6 @@ from jackfield.errors import Internal
 from jackfield.journal.entry import COLUMNS as ENTRY_COLUMNS
 from jackfield.journal.entry import read_entry
 
-__all__ = ["Contents"]
-
 _PAGE = 500
 _FAULTS = (ValueError, TypeError, KeyError, AttributeError, Internal, DataKeyDamaged)
 

@@ -13,6 +13,7 @@ from typing import Any
 from jackfield.clock import Deadline, SystemClock
 from jackfield.connector import ANYWHERE, Action, Call, ConnectionType, Guard, JackfieldError, Minted, OpenContext
 from jackfield.connector.context import entered
+from jackfield.failures import attempt
 from jackfield.manifest import Manifest
 from jackfield.pipe.errors_map import explained
 from jackfield.schema import compile_schema
@@ -125,7 +126,8 @@ def _run(
     schema = subject.manifest.connection_types[kind.key].schema
     context = OpenContext("default", "conformance", subject.connector.key, inputs, {}, found.call, SystemClock(), {}, _TryCache(), guard)
     report = lambda text, fault: found.map_faults.append(f"{text}: {type(fault).__name__}")  # noqa: E731 (one line, used once)
-    try:
+
+    def step() -> None:
         given = {name: value.replace("${url}", url) if isinstance(value, str) else value for name, value in subject.values.items()}
         opened = kind.model_validate(_values(schema, url) | given)
         with entered(found.call):
@@ -137,9 +139,11 @@ def _run(
             found.call.entered, found.call.begun = True, not kind.reports_begin  # the runtime does likewise
             output = action.function(values, found.client)
             found.output = asyncio.run(output) if action.is_async else output
-    except Exception as cause:  # noqa: BLE001 (action boundary: the error map gets the exception)
-        found.raised = cause
-        found.error = explained(subject.connector, cause, found.client, values, found.call, report)
+
+    failure = attempt(step)
+    if failure is not None:
+        found.raised = failure.error
+        found.error = explained(subject.connector, failure.error, found.client, values, found.call, report)
 
 
 def _values(schema: Mapping[str, Any], url: str) -> dict[str, Any]:

@@ -8,8 +8,6 @@ from jackfield_aws_ses.examples import example
 from jackfield_aws_ses.fields import Region, region_field
 from jackfield_aws_ses.prices import DEFAULT_PLAN, Estimate, Plan, estimate
 
-__all__ = ["Cost", "CostItem", "Usage", "cost_of", "estimate_cost"]
-
 _MOST = 10**12
 _EXAMPLE = example(
     "A million messages with 2 GB of attachments and one dedicated IP address",

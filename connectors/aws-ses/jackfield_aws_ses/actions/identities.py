@@ -10,8 +10,6 @@ from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.examples import example
 from jackfield_aws_ses.fields import Region, region_field
 
-__all__ = ["LIST_IDENTITIES", "Identities", "IdentityQuery", "list_identities"]
-
 LIST_IDENTITIES = (
     example(
         "All domains",

@@ -11,8 +11,6 @@ from jackfield_aws_ses.pacing import SENDING, recipients
 from jackfield_aws_ses.preview import preview
 from jackfield_aws_ses.sending import Transport, send
 
-__all__ = ["SEND_EMAIL", "Sent", "send_email"]
-
 SEND_EMAIL = (
     example(
         "A text to one recipient",

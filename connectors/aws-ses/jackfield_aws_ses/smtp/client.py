@@ -22,8 +22,6 @@ from jackfield_aws_ses.smtp.replies import Reply, refused, refused_recipients
 from jackfield_aws_ses.smtp.server import Login, Server
 from jackfield_aws_ses.smtp.session import Session
 
-__all__ = ["Envelope", "SmtpClient", "announce", "connect", "deliver", "enveloped", "forget"]
-
 _GO_ON, _CLOSING = 354, 421
 _DOT = b".\r\n"
 _ID = re.compile(r"(?:[0-9.]+ )?ok:? +(?:id=|queued as )?(\S+)", re.IGNORECASE)

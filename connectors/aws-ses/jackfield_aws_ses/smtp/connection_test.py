@@ -11,8 +11,6 @@ from jackfield_aws_ses.smtp.faults import explained
 from jackfield_aws_ses.smtp.server import THROTTLED, THROTTLED_PORT, Login, Server
 from jackfield_aws_ses.smtp.session import Session
 
-__all__ = ["try_server"]
-
 _NAMES_SHOWN = 5
 
 

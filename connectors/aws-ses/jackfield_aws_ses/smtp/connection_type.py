@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from jackfield_aws_ses.smtp.pool import Pool
     from jackfield_aws_ses.smtp.server import Login, Server
 
-__all__ = ["SMTP_GUIDE", "TEMPORARY", "Smtp"]
-
 SMTP_GUIDE = """
 Send through the SMTP interface of Amazon SES, either over its public endpoints or from a private network over a private endpoint (AWS
 PrivateLink, SAP Private Link service). A private endpoint reaches SMTP but not the HTTPS API, so it can only send email, not list

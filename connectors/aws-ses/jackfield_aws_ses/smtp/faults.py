@@ -13,8 +13,6 @@ from jackfield_aws_ses.smtp.hosts import is_private, zone_of
 from jackfield_aws_ses.smtp.server import Server
 from jackfield_aws_ses.smtp.session import CONNECT_SECONDS, Garbled
 
-__all__ = ["explained"]
-
 _WRONG_NAME = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH (OpenSSL, x509_vfy.h)
 _MODE = "ports 465 and 2465 use TLS from the first byte, ports 25, 587 and 2587 after STARTTLS"
 

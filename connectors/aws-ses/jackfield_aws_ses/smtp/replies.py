@@ -19,8 +19,6 @@ from jackfield.connector import (
 )
 from jackfield_aws_ses.smtp.server import Server
 
-__all__ = ["Reply", "refused", "refused_login", "refused_recipients"]
-
 _SHOWN = 10  # refused recipients listed in a hint
 _QUOTED = 1000  # characters of a reply quoted in an error
 

@@ -10,8 +10,6 @@ from typing import NoReturn
 
 from jackfield.connector import ANYWHERE, Guard, InvalidConnection
 
-__all__ = ["THROTTLED", "THROTTLED_PORT", "Login", "Server", "trust"]
-
 THROTTLED_PORT = 25
 THROTTLED = "AWS throttles port 25 and blocks it on most EC2 instances."
 

@@ -16,8 +16,6 @@ from jackfield_aws_ses.smtp.server import Login, Server
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["CONNECT_SECONDS", "Garbled", "Session"]
-
 CONNECT_SECONDS = 5.0
 """Maximum wait for each step until the connection is encrypted, and for the first reply after an idle period."""
 

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.manifest import Manifest
 
-__all__ = ["Alias", "AliasError", "Aliases", "Choice", "Part", "alias_for", "is_blank"]
-
 _LOG = logging.getLogger("jackfield.connections")
 
 

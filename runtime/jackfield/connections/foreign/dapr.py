@@ -15,8 +15,6 @@ from jackfield.connections.foreign.place import Document, Problem, Surroundings
 from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
 from jackfield.connections.named_connection import NamedConnection
 
-__all__ = ["FORMAT", "Component", "Item", "ReadComponent", "Templates", "parse_component", "read", "read_components"]
-
 
 class Templates:
     """Values of ``{uuid}`` (one for each component), ``{podName}``, ``{namespace}`` and ``{appID}``."""

@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["ExpressionError", "check", "evaluate", "substitute"]
-
 _EMBEDDED = re.compile(r"\$\{([^}]*+)(\}|\Z)")
 _SINGLE = re.compile(r"""("(?:[^"\\]++|\\(?:.|\Z))*+(?:"|\Z))|'""", re.DOTALL)
 _VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")

@@ -16,8 +16,6 @@ from jackfield.connections.foreign.place import Document, Problem, Surroundings
 from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
 from jackfield.connections.named_connection import NamedConnection
 
-__all__ = ["FORMAT", "inputs_by_name", "read"]
-
 FORMAT = "prismatic"
 _LISTS = ("requiredConfigVars", "configVariables", "configVars")
 

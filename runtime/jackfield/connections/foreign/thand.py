@@ -13,8 +13,6 @@ from jackfield.connections.foreign.place import Disabled, Document, Problem, Sur
 from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
 from jackfield.connections.named_connection import NamedConnection
 
-__all__ = ["FORMAT", "read"]
-
 FORMAT = "thand"
 _LOG = logging.getLogger("jackfield.connections")
 _TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,49}\Z")

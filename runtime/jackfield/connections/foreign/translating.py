@@ -11,8 +11,6 @@ from jackfield.connections.foreign.aliases import Alias, Choice, is_blank
 from jackfield.connections.foreign.place import Document
 from jackfield.connections.named_connection import NAME, Foreign, NamedConnection
 
-__all__ = ["ForeignError", "Translation", "connection_of", "inputs_of", "translate"]
-
 _MAX_NAME = 100
 _PLACEHOLDER = re.compile(r"\*{3,}|<[^<>@]+>")
 """Text that documentation puts in place of a value: ``*****`` or ``<your-access-key-id>``."""

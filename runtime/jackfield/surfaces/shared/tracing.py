@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +56,7 @@ class Tracing:
     @hookimpl
     def around(self, invocation: Invocation, workspace: str, meta: Meta) -> Any:
         """Wrap one invocation in a span."""
-        return self._spanned(invocation, workspace, meta)
+        return _InSpan(self._tracer, invocation, workspace, meta)
 
     @hookimpl
     def stage(self, name: str) -> None:
@@ -66,29 +65,33 @@ class Tracing:
         if spans is not None:
             spans.begin(name)
 
-    @contextmanager
-    def _spanned(self, invocation: Invocation, workspace: str, meta: Meta) -> Iterator[None]:
-        attributes = {
+
+class _InSpan:
+    """Context manager that wraps one invocation in a span."""
+
+    def __init__(self, tracer: Tracer, invocation: Invocation, workspace: str, meta: Meta) -> None:
+        self._tracer = tracer
+        self._parent = invocation.context.get("traceparent")
+        self._meta = meta
+        self._attributes = {
             "jackfield.invocation.id": meta.invocation_id,
             "jackfield.workspace": workspace,
             "jackfield.connector": invocation.connector[:200],
             "jackfield.action": invocation.action[:200],
         }
-        span = self._tracer.start_span("jackfield.invoke", _parent(invocation.context.get("traceparent")), attributes=attributes)
-        spans = _Spans(self._tracer, span)
-        token = _CURRENT.set(spans)
-        try:
-            yield
-        except BaseException as error:
-            span.set_attributes(_unknown(error, meta))
-            spans.end(error)
-            raise
-        else:
-            spans.end(None)
-        finally:
-            _CURRENT.reset(token)
-            span.set_attribute("jackfield.attempts", meta.attempts)
-            span.end()
+
+    def __enter__(self) -> None:
+        self._span = self._tracer.start_span("jackfield.invoke", _parent(self._parent), attributes=self._attributes)
+        self._spans = _Spans(self._tracer, self._span)
+        self._token = _CURRENT.set(self._spans)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            self._span.set_attributes(_unknown(error, self._meta))
+        self._spans.end(error)
+        _CURRENT.reset(self._token)
+        self._span.set_attribute("jackfield.attempts", self._meta.attempts)
+        self._span.end()
 
 
 def _unknown(error: BaseException, meta: Meta) -> dict[str, str]:
