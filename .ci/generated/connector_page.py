@@ -15,7 +15,7 @@ Json = Mapping[str, Any]
 _EFFECTS = {
     "read": "`read`: it changes nothing, so jackfield retries every transient failure.",
     "idempotent": "`idempotent`: repeating it has no further effect, so jackfield retries every transient failure.",
-    "write": "`write`: jackfield retries it only if it certainly did not take effect; otherwise the Result is `in_doubt`.",
+    "write": "`write`: jackfield retries it only if it is certain that it did not take effect; otherwise the Result is `in_doubt`.",
 }
 _LONG = 200
 """Characters from which on a repeated policy is left out."""

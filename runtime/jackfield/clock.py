@@ -24,7 +24,7 @@ class Clock(Protocol):
     """Source of time and of waits for the runtime. All values are seconds."""
 
     def monotonic(self) -> float:
-        """Return seconds on a clock that never goes back; for deadlines."""
+        """Return seconds on a clock that never goes backwards; for deadlines."""
 
     def time(self) -> float:
         """Return seconds since 1970, UTC; for expiries."""
@@ -40,7 +40,7 @@ class SystemClock:
     """Clock of the machine."""
 
     def monotonic(self) -> float:
-        """Return seconds on a clock that never goes back."""
+        """Return seconds on a clock that never goes backwards."""
         return time.monotonic()
 
     def time(self) -> float:

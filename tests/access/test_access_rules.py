@@ -64,7 +64,7 @@ def test_what_patterns_fit(pattern: str, request_: Request, fits: bool) -> None:
         ("effect:*", "is not an effect"),
         ("connection:", "not a connection's name"),
         ("connection:a b", "not a connection's name"),
-        ("conection:acme", "is not a kind of term; did you mean 'connection'?"),
+        ("conection:acme", "unknown prefix 'conection:'; expected 'connection:' or 'effect:'"),
         ("x" * 501, "more than 500 characters"),
     ],
 )

@@ -315,8 +315,8 @@ def test_a_folder_has_its_yaml_files_only(folder: Path) -> None:
             f"{HEAD}metadata: {{name: x}}\nspec: {{type: t, metadata: [{{name: a, envRef: 5}}]}}\n",
             "spec.metadata[0].envRef: must be a string, not a number",
         ),
-        (f"{HEAD}metadata: {{name: x}}\nspec: {{type: t}}\nscopes: one\n", "scopes: must be a list of application ids, not a text"),
-        (f"{HEAD}metadata: {{name: x}}\nspec: {{type: t}}\nscopes: [1]\n", "scopes[0]: must be an application id, not a number"),
+        (f"{HEAD}metadata: {{name: x}}\nspec: {{type: t}}\nscopes: one\n", "scopes: must be a list of app IDs, not a text"),
+        (f"{HEAD}metadata: {{name: x}}\nspec: {{type: t}}\nscopes: [1]\n", "scopes[0]: must be an app ID, not a number"),
         (f"{HEAD}metadata: {{name: x}}\nspec: {{type: t}}\nauth: on\n", "auth: must be an object"),
         (
             f"{HEAD}metadata: {{name: x}}\nspec: {{type: state.redis}}\n",

@@ -220,8 +220,8 @@ def test_001_connection_as_code_gets_it_works_inline(samples: Path, aws: FakeAws
         ({"key": "apiKeySecret", "fields": {**KEYS, "apiKey": "x"}}, "fields.apiKey: is not an input of the connection 'apiKeySecret'"),
         ({"key": "oauth2", "fields": KEYS}, "it has no credentials"),
         ({"key": "apiKeySecret", "fields": {"accessKeyId": {"type": "configVar", "value": "x"}}}, "only Prismatic can resolve"),
-        ({"key": "apiKeySecret", "fields": KEYS, "unknown": 1}, "'key' is not a member of a connection"),
-        ({"key": "apiKeySecret", "fields": KEYS, "type": "apiKeySecret"}, "'key' is not a member of a connection"),
+        ({"key": "apiKeySecret", "fields": KEYS, "unknown": 1}, "'key' is not a member of an inline connection"),
+        ({"key": "apiKeySecret", "fields": KEYS, "type": "apiKeySecret"}, "'key' is not a member of an inline connection"),
     ],
 )
 def test_001_an_inline_connection_that_cannot_be_read_is_told(samples: Path, aws: FakeAws, connection: Any, says: str) -> None:

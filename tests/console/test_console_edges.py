@@ -80,7 +80,7 @@ def test_a_database_that_is_away(place: Place, client: Client, monkeypatch: pyte
     answers = [client.get("/"), place.client().get("/login?once=x"), client.post("/login", {"csrf": csrf, "token": "x"})]
     for answer in answers:
         assert answer.status == 503
-        assert "the database is away" in answer.words
+        assert "The database is away" in answer.words
         assert "Traceback" not in answer.text
 
 
@@ -171,7 +171,7 @@ def test_a_reader_sees_and_changes_nothing(place: Place) -> None:
     client = place.signed_in(text)
     identifier = client.get("/invocations").text.partition('href="/invocations/')[2][:36]
     entry = client.get(f"/invocations/{identifier}")
-    assert "Resolving it needs the scope manage." in entry.words
+    assert "Resolving it requires the scope manage" in entry.words
     assert "Mark as succeeded" not in entry.words
     assert "Your token is not allowed to edit connections." in client.get("/connections/hall").words
     assert "Your token is not allowed to create or revoke tokens." in client.get("/tokens").words
@@ -180,7 +180,7 @@ def test_a_reader_sees_and_changes_nothing(place: Place) -> None:
     assert "New connection" not in client.get("/connections").words
     verdict = client.get("/workspace/verdict?call=echo/say", hx_request="true")
     assert "does not allow running actions" in verdict.words
-    assert "enter the action as connector/action" in client.get("/workspace/verdict?call=echo").words
+    assert "Enter the action as connector/action" in client.get("/workspace/verdict?call=echo").words
 
 
 def test_pages_without_scripts(place: Place, client: Client) -> None:

@@ -78,7 +78,7 @@ def test_h4_nothing_says_that_a_doubt_was_not_sent(client: Client, place: Place)
     for _ in range(2):
         page = client.get(f"/invocations/{draft.id}").words
         assert "Nothing was sent" not in page
-        assert "It may have been sent" in page
+        assert "A request may have been sent" in page
         client.change(f"/invocations/{draft.id}", f"/invocations/{draft.id}/resolve", **{"as": "succeeded"})
 
 

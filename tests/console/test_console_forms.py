@@ -114,7 +114,7 @@ def test_secrets_that_are_kept() -> None:
     schema = {"type": "object", "required": ["key"], "properties": {"key": {"type": "string", "writeOnly": True}, "id": {"type": "string"}}}
     form = form_schema(schema, stored=["key"], fixed=["id"])["properties"]
     assert (form["key"]["options"]["required"], form["id"]["options"]["kind"]) == (False, "fixed")
-    assert "Unchanged" in form["key"]["options"]["placeholder"]
+    assert "Stored" in form["key"]["options"]["placeholder"]
 
 
 WORDS = st.sampled_from(["string", "object", "array", "integer", "null", "nonsense"])

@@ -80,7 +80,7 @@ def test_from_the_sign_in_to_a_sent_email(visitor: Visitor, aws: EmbeddedAws, tm
     report = tmp_path / "report.pdf"
     report.write_bytes(b"%PDF-1.7\n")
     page.get_by_label("Attachments").set_input_files(str(report))
-    page.get_by_text("report.pdf is uploaded.").wait_for()
+    page.get_by_text("report.pdf was uploaded.").wait_for()
     page.get_by_role("tab", name="CLI").click()
     page.get_by_role("tabpanel", name="CLI").get_by_text("attachments=@report.pdf").wait_for()
     page.get_by_role("tab", name="JSON").click()
@@ -180,7 +180,7 @@ def test_a_broken_connection_is_repaired_in_place(visitor: Visitor, aws: Embedde
     visitor.picture("failing-connection")
     visitor.go("/connections/acme-ses")
     assert page.get_by_label("Secret Access Key").input_value() == ""
-    assert "Unchanged" in str(page.get_by_label("Secret Access Key").get_attribute("placeholder"))
+    assert "Stored" in str(page.get_by_label("Secret Access Key").get_attribute("placeholder"))
     page.get_by_label("Sender Email").fill("hello@example.com")
     page.get_by_role("button", name="Save and test").click()
     page.locator("#outcome .notice").wait_for()

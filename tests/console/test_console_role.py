@@ -56,7 +56,7 @@ def test_the_doctor_lists_findings_with_their_cures(visitor: Visitor) -> None:
         fill(visitor, aws)
         visitor.page.get_by_role("button", name="Save and test").click()
         visitor.page.wait_for_url("**/connections/acme?done=created")
-        visitor.page.get_by_role("link", name="Examine the whole set-up").click()
+        visitor.page.get_by_role("link", name="Run full diagnostics").click()
         visitor.page.wait_for_url("**/connections/acme/doctor")
         visitor.field("Sender Email").fill("stranger@nowhere.example")
         visitor.page.get_by_role("button", name="Examine").click()

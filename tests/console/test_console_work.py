@@ -58,10 +58,10 @@ def test_every_kind_of_field_becomes_json(visitor: Visitor, tmp_path: Path) -> N
     first.write_text("one", encoding="utf-8")
     second.write_text("two", encoding="utf-8")
     visitor.field("Files").set_input_files([str(first), str(second)])
-    page.get_by_text("two.txt is uploaded.").wait_for()
+    page.get_by_text("two.txt was uploaded.").wait_for()
     page.get_by_role("button", name="Remove one.txt").click()
     visitor.field("Picture").set_input_files(str(first))
-    page.get_by_text("one.txt is uploaded.", exact=True).wait_for()
+    page.get_by_text("one.txt was uploaded.", exact=True).wait_for()
     page.get_by_text("Options", exact=True).click()
     visitor.field("Timeout in seconds").fill("12.5")
     found = invocation(visitor)
@@ -228,7 +228,7 @@ def test_settings_are_changed_and_rules_explained(visitor: Visitor, console: Con
     visitor.go("/connectors/echo/actions/post")
     visitor.field("Text required").fill("Hello")
     assert visitor.run() == "failed"
-    assert "not allowed" in page.locator("#result").inner_text()
+    assert "Not allowed" in page.locator("#result").inner_text()
 
 
 def test_a_connection_is_renamed_and_removed(visitor: Visitor, console: Console) -> None:

@@ -99,7 +99,11 @@ def test_an_invocation_is_an_object(data: object, kind: str) -> None:
         ({"connection": {}}, "/connection/type", "must name a connection type"),
         ({"connection": {"type": 5}}, "/connection/type", "must name a connection type"),
         ({"connection": {"type": "token", "values": []}}, "/connection/values", "must be an object, not an array"),
-        ({"connection": {"type": "token", "name": "x"}}, "/connection/name", "'name' is not a member of a connection"),
+        (
+            {"connection": {"type": "token", "name": "x"}},
+            "/connection/name",
+            "'name' is not a member of an inline connection; it has only",
+        ),
         ({"idempotencyKey": ""}, "/idempotencyKey", "1 to 255 printable ASCII"),
         ({"idempotencyKey": "k" * 256}, "/idempotencyKey", "1 to 255 printable ASCII"),
         ({"idempotencyKey": "clé"}, "/idempotencyKey", "1 to 255 printable ASCII"),

@@ -93,7 +93,7 @@ def test_s4_a_tenant_reads_what_its_patterns_fit(
 def test_the_hosts_identity(managed_jackfield: Jackfield, database_url: str, type_: str, values: dict[str, Any], expected: str) -> None:
     """A connection made over HTTP may not sign in as the host, tested or not, unless the workspace is allowed to."""
     for test in (True, False):
-        with pytest.raises(InvalidConnection, match="not allowed to use the host's identity") as caught:
+        with pytest.raises(InvalidConnection, match="not allowed to use the server's identity") as caught:
             managed_jackfield.connections.add("host", type_, values, provenance=REMOTE, test=test)
         assert paths(caught.value) == [expected]
     managed_jackfield.connections.add("mine", type_, values, test=False)

@@ -13,7 +13,9 @@ _MOST = 1000
 
 
 def senders(aws: AwsClients) -> list[Option]:
-    """List the identities, verified ones first. A role or an endpoint that only allows version 1's list gets bare addresses.
+    """List the identities, verified ones first.
+
+    If the role or endpoint allows only the v1 list call, return addresses without their verification status.
 
     :raises JackfieldError: if neither list can be read.
     """

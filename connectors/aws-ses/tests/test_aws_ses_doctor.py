@@ -1,4 +1,4 @@
-"""The doctor: each planted fault of a set-up is found by name with its cure, and nothing is found in a sound one."""
+"""The doctor: each planted fault of a setup is found by name with its cure, and nothing is found in a sound one."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ RECORDS: dict[tuple[str, str], tuple[str, ...]] = {
 
 
 class Stand:
-    """A set-up that a test spoils before it is examined."""
+    """A setup that a test spoils before it is examined."""
 
     def __init__(self) -> None:
         self.ses = Setup(copy.deepcopy(ACCOUNT), {("example.com", REGION): copy.deepcopy(IDENTITY)})
@@ -154,7 +154,7 @@ PLANTED: dict[str, tuple[str, Spoil]] = {
 
 
 def _examined(stand: Stand, monkeypatch: pytest.MonkeyPatch, **more: Any) -> dict[str, Any]:
-    """Diagnose the set-up through the runtime, as the command line and the console do."""
+    """Diagnose the setup through the runtime, as the command line and the console do."""
     with DnsServer(stand.records, stand.broken) as dns, SesV2Server(stand.ses) as ses:
         monkeypatch.setenv("JACKFIELD_DNS_SERVERS", dns.address)
         connection = {"shop": {"type": "aws-ses/apiKeySecret", "values": {**KEYS, "endpoint": ses.url, "sender": SENDER}}}
@@ -168,7 +168,7 @@ def _codes(found: dict[str, Any]) -> list[str]:
 
 
 def test_a_sound_set_up_has_no_findings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Account, identity, DNS and recipient are in order: nothing is reported, and the set-up is healthy."""
+    """Account, identity, DNS and recipient are in order: nothing is reported, and the setup is healthy."""
     found = _examined(Stand(), monkeypatch)
     assert _codes(found) == []
     assert found["healthy"] is True

@@ -182,7 +182,7 @@ def caller_identity(caller: StsCaller) -> Account:
 
 @contextmanager
 def _sts(caller: StsCaller, request: RoleRequest | None) -> Iterator[Any]:
-    """Open a client for one call: a role is assumed once an hour, so caching it is not worthwhile."""
+    """Open a client for one call: a role is assumed once an hour, so caching the client is not worthwhile."""
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
 

@@ -14,7 +14,6 @@ from jackfield.hints import NextStep
 INLINE = "@inline"
 """Name of every inline connection; no stored connection can have it."""
 _EFFECTS = ("read", "idempotent", "write")
-_KINDS = ("connection", "effect")
 _LONGEST = 500
 _CONNECTOR = re.compile(r"[a-z0-9*-]+\Z")
 _ACTION = re.compile(r"[A-Za-z0-9*]+\Z")
@@ -90,7 +89,7 @@ def _kind(kind: str, value: str) -> Fits:
             raise PatternError(f"'{value[:80]}' is not a connection's name")
         fits = _glob(value)
         return lambda request: request.connection is not None and fits(request.connection)
-    raise PatternError(f"'{kind[:80]}:' is not a kind of term{did_you_mean(kind, _KINDS)}")
+    raise PatternError(f"unknown prefix '{kind[:80]}:'; expected 'connection:' or 'effect:'")
 
 
 def _glob(text: str) -> Callable[[str], bool]:

@@ -22,7 +22,7 @@ class Settings:
 
     ``rules`` bind every call of the workspace; ``keep_inputs`` makes the journal store redacted inputs for ``retention_days``. The
     others limit connections made over HTTP or MCP: which secret references they may contain (all but jackfield's own, or those that
-    match a pattern such as ``env:ACME_*``), whether they may use the host's own identity, and whether they may bring an
+    match a pattern such as ``env:ACME_*``), whether they may use the server's own identity, and whether they may bring an
     External ID of their own.
     """
 

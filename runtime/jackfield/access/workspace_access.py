@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Caller:
     """Caller of an invocation: a name for the journal, and the scope and rules of a token; the operator's own calls have neither.
 
-    ``remote`` callers come over HTTP or MCP, so their inline connections may use less of the host (``HostAccess``). ``token`` is the id of
-    a stored token, by which a worker checks it again; ``ended`` says why it is no longer valid.
+    ``remote`` callers come over HTTP or MCP, so their inline connections have less access to the server (``HostAccess``). ``token`` is the
+    id of a stored token, by which a worker checks it again; ``ended`` says why it is no longer valid.
     """
 
     name: str | None = None

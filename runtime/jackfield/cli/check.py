@@ -23,7 +23,7 @@ _COLOURS = {"none": "#9f1239", "bronze": "#92400e", "silver": "#52606d", "gold":
 
 def _declare(parser: Parser) -> None:
     parser.add_argument("path", metavar="PATH", help="the folder of a connector's pyproject.toml, or the key of an installed connector")
-    parser.add_argument("--at-least", choices=_TIERS, default="bronze", help="exit code 1 below this grade (default bronze)")
+    parser.add_argument("--at-least", choices=_TIERS, default="bronze", help="exit with code 1 if the grade is lower (default: bronze)")
     parser.add_argument("--write-manifest", action="store_true", help="first write connector.json anew from the code")
     parser.add_argument("--sarif", metavar="FILE", help="also write the failed rules as SARIF 2.1.0")
     parser.add_argument("--badge", metavar="FILE", help="also write the grade as an SVG image")

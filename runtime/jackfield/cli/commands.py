@@ -29,7 +29,7 @@ BUILT_IN = {
     "dapr": "serve Dapr's bindings API for a folder of components",
     "new": "write the project of a new connector",
     "dev": "serve a connector's project, and start again after each change",
-    "check": "grade a connector: rules, evidence, cures",
+    "check": "grade a connector: rules, evidence, fixes",
     "diff": "classify the changes between two versions of a connector",
     "pack": "build a connector's wheel, reproducibly",
     "catalogue": "build and serve a catalogue of signed connectors",

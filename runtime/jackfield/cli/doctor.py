@@ -1,4 +1,4 @@
-"""``jackfield doctor``: find what keeps a connection from working, with evidence and cure."""
+"""``jackfield doctor``: find what keeps a connection from working, with evidence and fixes."""
 
 from __future__ import annotations
 
@@ -26,4 +26,4 @@ def _run(arguments: Namespace, output: Output) -> int:
     return 0 if found["healthy"] else _UNHEALTHY
 
 
-VERBS = {"": Verb("Test a connection and examine its set-up; exit code 1 if a finding is an error.", _declare, _run)}
+VERBS = {"": Verb("Test a connection and examine its setup; exit code 1 if a finding is an error.", _declare, _run)}

@@ -62,7 +62,8 @@ def _of_environment(given: str | None, *, data_keys: bool) -> MasterKey:
     if len(present.ids) == 1 and not data_keys:
         raise InvalidInvocation(
             "there is no new master key: JACKFIELD_MASTER_KEY contains only one key, and jackfield cannot change the variable",
-            hint=f"Set {_TEXT}, or JACKFIELD_MASTER_KEY to 'new,old'. A key is 32 random bytes in base64: head -c 32 /dev/urandom | base64",
+            hint=f"Set {_TEXT} to the new key, or set JACKFIELD_MASTER_KEY to the new and old keys, separated by a comma (NEW,OLD). "
+            "A key is 32 random bytes in base64: head -c 32 /dev/urandom | base64",
         )
     return present
 

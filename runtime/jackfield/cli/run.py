@@ -29,7 +29,7 @@ def _declare(parser: Parser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=JSON", dest="given", help="set a member of $context; repeatable"
     )
-    parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict reads only what Thand's own code reads")
+    parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict: accept only what Thand itself accepts")
     parser.add_argument("--timeout", metavar="DURATION", type=duration(MAX_TIMEOUT, zero=False), help="the deadline for each email")
     parser.add_argument("--dry-run", action="store_true", help="validate and connect, but send no email")
 

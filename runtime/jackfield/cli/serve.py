@@ -40,7 +40,7 @@ def _declare(parser: Parser) -> None:
         "--origin", action="append", default=[], metavar="URL", help="a web origin that browsers may call from (CORS); repeatable"
     )
     parser.add_argument(
-        "--allow-host", action="append", default=[], metavar="HOST", help="an internal host that endpoints may name; repeatable"
+        "--allow-host", action="append", default=[], metavar="HOST", help="allow connections to use this internal host; repeatable"
     )
     parser.add_argument(
         "--rate", type=rate, default=0.0, metavar="N", help="rate limit per token, in requests per second; 0 = no limit (default)"

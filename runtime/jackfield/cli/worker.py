@@ -24,7 +24,7 @@ def _declare(parser: Parser) -> None:
         "--concurrency", type=count(1, MOST_AT_ONCE), default=16, metavar="N", help="maximum number of concurrent invocations (default 16)"
     )
     parser.add_argument(
-        "--allow-host", action="append", default=[], metavar="HOST", help="an internal host that endpoints may name; repeatable"
+        "--allow-host", action="append", default=[], metavar="HOST", help="allow connections to use this internal host; repeatable"
     )
     declare_stop_within(parser)
     declare_migrate(parser)

@@ -11,7 +11,7 @@ from jackfield.cli.session import open_storage, workspaces_of
 
 _SWITCHES = {
     "keep_inputs": ("keepInputs", "record inputs in the journal, redacted"),
-    "allow_ambient": ("allowAmbient", "let connections created over HTTP or MCP use the host's identity"),
+    "allow_ambient": ("allowAmbient", "let connections created over HTTP or MCP use the server's identity"),
     "allow_own_external_id": ("allowOwnExternalId", "let connections created over HTTP or MCP set their own External ID"),
 }
 _LONGEST_DAYS = 3650

@@ -129,7 +129,7 @@ class Connections:
         return self.store is None or self.store.is_near
 
     def access(self) -> HostAccess:
-        """Return the host access of the workspace's connections made over HTTP or MCP."""
+        """Return the access to the server that the workspace's connections made over HTTP or MCP have."""
         store = self.store
         return store.access() if store is not None else HostAccess()
 

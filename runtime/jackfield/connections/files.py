@@ -173,7 +173,7 @@ def _fault(name: object, entry: object) -> str | None:
         return "must be an object with 'type' and 'values'"
     unknown = next((str(member) for member in entry if member not in ("type", "values")), None)
     if unknown is not None:
-        return f"'{unknown[:80]}' is not a member of a connection; it has 'type' and 'values'"
+        return f"'{unknown[:80]}' is not a member of a connection; it has only 'type' and 'values'"
     if not isinstance(entry.get("type"), str):
         return "'type' must name a connection type, such as aws-ses/awsAssumeRole"
     values = entry.get("values")

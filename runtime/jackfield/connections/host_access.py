@@ -1,4 +1,4 @@
-"""Access of connections to the host: unlimited for an operator's, limited by the workspace for those made over HTTP or MCP.
+"""Access of connections to the server: unlimited for an operator's, limited by the workspace for those made over HTTP or MCP.
 
 ``docs/reference/connections.md`` has the rules.
 """
@@ -19,7 +19,7 @@ _HINT = "Connections created over HTTP or MCP need the operator's permission for
 @dataclass(frozen=True, slots=True)
 class HostAccess:
     """Rights that the operator grants to one workspace's connections made over HTTP or MCP: secret references (all but jackfield's own,
-    or those that match a pattern), the host's own identity, and External IDs of their own choice. By default none."""
+    or those that match a pattern), the server's own identity, and External IDs of their own choice. By default none."""
 
     references: Allowed = False
     ambient: bool = False
@@ -53,13 +53,13 @@ def refuse_references(values: Mapping[str, Any], folder: str, rules: ReferenceRu
 
 
 def refuse_ambient(path: str) -> None:
-    """Refuse a connection that would use the host's own identity; ``path`` points to the value to give instead.
+    """Refuse a connection that would use the server's own identity; ``path`` points to the value to give instead.
 
     :raises InvalidConnection: always.
     """
-    text = "this connection would use the host's identity, which is not allowed"
+    text = "this connection would use the server's identity, which is not allowed"
     raise InvalidConnection(
-        "the connection is not allowed to use the host's identity", details=[Detail(path, text)], hint=_HINT.format("allowAmbient")
+        "the connection is not allowed to use the server's identity", details=[Detail(path, text)], hint=_HINT.format("allowAmbient")
     )
 
 

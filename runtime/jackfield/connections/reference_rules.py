@@ -53,7 +53,7 @@ Allowed = bool | tuple[str, ...]
 
 _OWN = "is jackfield's own; connections created over HTTP or MCP cannot read it"
 _CREDENTIAL = "is a credential of the jackfield process; only a pattern that begins with its name allows reading it"
-_READS_HOST = "a secret reference reads the host, which this connection is not allowed to do"
+_READS_HOST = "a secret reference reads from the server, which this connection is not allowed to do"
 _KEY_FILE = "master.key"
 _TRIES = 3
 """Attempts to resolve a path: on Linux it fails if a link is replaced by a file meanwhile."""

@@ -238,9 +238,9 @@ class Secrets:
         if faults:
             count = "1 secret reference" if len(faults) == 1 else f"{len(faults)} secret references"
             raise InvalidConnection(
-                f"{count} of the connection cannot be read",
+                f"{count} in the connection cannot be resolved",
                 details=faults,
-                hint="Make the environment variable, file or secret readable for the jackfield process.",
+                hint="Make the environment variable, file or secret readable by the jackfield process.",
             )
         return resolved
 

@@ -38,8 +38,8 @@ class SpoiledError(Exception):
 class Unit:
     """One queued unit of work.
 
-    Its thread waits at ``gate``; if no thread waits, ``done`` is called instead. ``until`` is the deadline (``time.monotonic``) for getting
-    a lock; ``waits`` marks a deferred unit that no commit has taken yet.
+    Its thread waits at ``gate``; if no thread waits, ``done`` is called instead. ``until`` is the deadline (``time.monotonic``) for
+    acquiring a lock; ``waits`` marks a deferred unit that has not yet been included in a commit.
     """
 
     __slots__ = ("completed", "done", "error", "gate", "unit", "until", "value", "waits")

@@ -40,7 +40,7 @@ class DatabaseUnfit(Unavailable):
 
 
 class UsageFault(DatabaseUnfit):
-    """Invalid database or file in a command or its environment. Nothing was tried."""
+    """Invalid database URL or file, given in a command or its environment. No operation was attempted."""
 
     code = "invalid_invocation"
     http_status = 400

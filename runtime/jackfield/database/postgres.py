@@ -155,13 +155,13 @@ class PostgresSession:
             raise StatementInvalid("a statement of the transaction has failed: nothing of it is committed")
 
     def rollback(self) -> None:
-        """Roll back the transaction; raises nothing."""
+        """Roll back the transaction; never raise."""
         with suppress(psycopg.Error):
             if not self.connection.closed and self.connection.info.transaction_status != TransactionStatus.IDLE:
                 self.connection.execute(b"ROLLBACK", prepare=False)
 
     def close(self) -> None:
-        """Close the connection; raises nothing."""
+        """Close the connection; never raise."""
         with suppress(psycopg.Error):
             self.connection.close()
 

@@ -145,9 +145,8 @@ def _connection_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
     else:
         for name in given:
             if name not in ("type", "values"):
-                yield Detail(
-                    pointer("connection", str(name)), f"'{str(name)[:80]}' is not a member of a connection", "additionalProperties"
-                )
+                text = f"'{str(name)[:80]}' is not a member of an inline connection; it has only 'type' and 'values'"
+                yield Detail(pointer("connection", str(name)), text, "additionalProperties")
         if not isinstance(given.get("type"), str):
             yield Detail("/connection/type", "must name a connection type", "required" if "type" not in given else "type")
         if not isinstance(given.get("values", {}), Mapping):

@@ -11,17 +11,16 @@ from jackfield.hints import NextStep
 from jackfield.invocation import Meta, Result
 from jackfield.journal.entry import Entry
 
+_LOST = "ended, or lost access to the journal, before recording the outcome"
+
 
 def left_behind(entry: Entry) -> Result:
     """Judge a run whose process has lost its lease: a ``write`` is in doubt, since it may have been sent; all others have failed."""
     if entry.effect == "write" and not entry.dry_run:
-        doubt = InDoubt(
-            f"'{entry.action}' may have taken effect: the process that ran it ended, or lost the journal, before recording the outcome",
-            hint=NextStep("resolve", id=entry.id),
-            sent=Sent.UNKNOWN,
-        )
+        text = f"'{entry.action}' may have taken effect: the process running it {_LOST}"
+        doubt = InDoubt(text, hint=NextStep("resolve", id=entry.id), sent=Sent.UNKNOWN)
         return Result("in_doubt", _meta(entry), error=doubt)
-    gone = Unavailable("the process that ran this ended, or lost the journal, before recording the outcome", hint="It can be run again.")
+    gone = Unavailable(f"the process running this invocation {_LOST}", hint="It can be run again.")
     return Result("failed", _meta(entry), error=gone)
 
 

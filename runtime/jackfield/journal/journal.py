@@ -144,9 +144,9 @@ class Journal:
         return lambda transaction: transaction.change(sql.UNCLAIM, values)
 
     def requeueing(self, claimed: Claimed, error: NotYet, otherwise: Unit) -> Unit:
-        """Return the unit that returns an invocation, which waits for a state, to the queue for a later time.
+        """Return the unit of work that requeues an invocation whose precondition is not met yet.
 
-        Past the time that the action waits at most, or with a ``notAfter`` before the next run, it is ``otherwise`` that is recorded.
+        If the action's maximum wait has passed, or the invocation's ``notAfter`` precedes the next run, ``otherwise`` runs instead.
         """
         due = self._clock.time() + (error.retry_after or 0.0)
         values = {

@@ -48,7 +48,7 @@ class ManagedConnections:
     """Connections of one workspace: list, show, test, add and change. Thread-safe.
 
     ``values`` go in as their type's schema defines them and come out masked. Their provenance matters: ``Provenance("remote")`` stands
-    for callers over HTTP or MCP, who may use less of the host; the default is the operator. ``audit`` opens the audit log for an
+    for callers over HTTP or MCP, who have less access to the server; the default is the operator. ``audit`` opens the audit log for an
     actor, which ``acting_as`` sets; it is None without a database.
     """
 
@@ -88,7 +88,7 @@ class ManagedConnections:
         return self.known.warnings
 
     def access(self) -> HostAccess:
-        """Return the host access of connections that were made over HTTP or MCP."""
+        """Return the access to the server that connections made over HTTP or MCP have."""
         return self.known.access()
 
     def sees(self, name: str, kind: str) -> bool:  # noqa: ARG002 (rules narrow it)
@@ -396,7 +396,7 @@ class ManagedConnections:
         :raises InvalidConnection: if the test fails and is not overridden.
         """
         if not test:
-            if drafted.draft.origin == "remote":  # its use of the host is checked when it is opened
+            if drafted.draft.origin == "remote":  # its access to the server is checked when it is opened
                 manifest = drafted.kind.manifests[0]
                 self._opening.find(drafted.find(_stored(name, drafted), manifest), manifest, self._catalog.load(manifest.key), {})
             return drafted

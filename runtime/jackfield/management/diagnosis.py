@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from jackfield.invocation import Result
 
 DOCTOR = "doctor"
-"""Key of the action that examines a connection's set-up."""
+"""Key of the action that examines a connection's setup."""
 _REFUSED = frozenset({"invalid_input", "invalid_invocation", "invalid_connection", "not_allowed"})
-"""Codes of refusals that the caller must cure before anything can be examined."""
+"""Codes of errors that the caller must fix before anything can be examined."""
 _NEW_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 

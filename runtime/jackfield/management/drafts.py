@@ -78,7 +78,7 @@ def refuse_redirected(schema: Mapping[str, Any], old: Mapping[str, Any], given: 
     if unchanged:
         text = f"was stored for another '{moved[0]}': enter it again"
         raise InvalidConnection(
-            "the connection's secrets may not be sent to a new destination",
+            "stored secrets cannot be sent to a new destination",
             details=[Detail(path, text) for path in unchanged],
             hint=f"Changing '{moved[0]}' would send them elsewhere. Enter each secret again, or leave '{moved[0]}' unchanged.",
         )

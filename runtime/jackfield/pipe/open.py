@@ -169,7 +169,7 @@ class Opener:
         """Resolve the target's secrets and find its cache.
 
         :raises InvalidConnection: if a reference cannot be read or is not allowed, its value breaks the schema, the External ID belongs to
-            another workspace, or the connection would use the host's own identity without permission.
+            another workspace, or the connection would use the server's own identity without permission.
         """
         values = self._resolved(target, target.values)
         if values is not target.values:

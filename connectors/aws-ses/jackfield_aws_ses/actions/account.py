@@ -156,7 +156,7 @@ _Contact = Annotated[str, WithJsonSchema({"type": "string", "minLength": 6, "max
 
 
 class ProductionAccess(Regional):
-    """Answers that AWS asks for before it ends the sandbox."""
+    """Information that AWS requires before it moves an account out of the sandbox."""
 
     mail_type: Literal["TRANSACTIONAL", "MARKETING"] = Field(
         title="Mail Type", description="TRANSACTIONAL for mail that a person's own action causes, such as receipts; MARKETING for the rest."

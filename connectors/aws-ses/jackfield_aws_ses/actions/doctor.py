@@ -1,4 +1,4 @@
-"""``doctor``: find what keeps mail from being sent or delivered, with evidence and cure."""
+"""``doctor``: find what keeps email from being sent or delivered, with evidence and fixes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _EXAMPLES = (
 
 
 class Examination(Inputs):
-    """The set-up to examine: a region, and optionally a sender and a recipient."""
+    """The setup to examine: a region, and optionally a sender and a recipient."""
 
     aws_region: Region | None = region_field()  # None only over SMTP
     sender: Mailbox | None = Field(
@@ -46,7 +46,7 @@ class Examination(Inputs):
 class Diagnosis(Output):
     """The faults that were found."""
 
-    findings: list[Finding] = Field(title="Findings", description="Each fault with evidence and cure; empty if the set-up is sound.")
+    findings: list[Finding] = Field(title="Findings", description="Each fault with its evidence and its fix; empty if the setup is sound.")
     healthy: bool = Field(title="Healthy", description="True if no finding is an error.")
     checked: list[str] = Field(title="Checked", description="Steps of the connection's test that this examination covers.")
 

@@ -75,5 +75,5 @@ def list_identities(query: IdentityQuery, aws: AwsClients) -> Identities:
     ses = aws.client("ses", query.aws_region, validates=False)  # three members of validated inputs
     answer = ses.list_identities(**{name: value for name, value in asked.items() if value is not None})
     if "Identities" not in answer:
-        raise Unavailable("Amazon SES answered without a list of identities", sent=Sent.UNKNOWN)
+        raise Unavailable("Amazon SES's response contains no list of identities", sent=Sent.UNKNOWN)
     return Identities(identities=answer["Identities"], next_token=answer.get("NextToken"))

@@ -1,4 +1,4 @@
-"""Examination of a sender's set-up: the SES account, identities, DNS records, SMTP endpoints."""
+"""Examination of a sender's setup: the SES account, identities, DNS records, SMTP endpoints."""
 
 from jackfield_aws_ses.doctor.examination import examine
 from jackfield_aws_ses.doctor.findings import KINDS, Finding

@@ -1,4 +1,4 @@
-"""The action ``doctor``: examine everything on which sending depends, and report each fault with its cure."""
+"""The action ``doctor``: examine everything that sending depends on, and report each fault with its fix."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def examine(
     recipient: str | None,
     records: Callable[[], Records] = system_records,
 ) -> list[Finding]:
-    """Return the faults of a set-up, those of the connection first; none if it is sound."""
+    """Return the faults in a setup, those of the connection first; none if it is sound."""
     sender = parse_mailbox(sender).address if sender else None
     recipient = parse_mailbox(recipient).address if recipient else None
     if isinstance(client, AwsClients):

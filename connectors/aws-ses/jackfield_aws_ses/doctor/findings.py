@@ -1,4 +1,4 @@
-"""Catalogue of the doctor's findings: what can be wrong with a sender's set-up, how to cure it, and which document says so."""
+"""Catalogue of the doctor's findings: what can be wrong with a sender's setup, how to fix it, and which document says so."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ KINDS: Mapping[str, Kind] = {
     "account_unreadable": Kind(
         "error",
         "The SES account in {region} cannot be read.",
-        "Cure what the evidence names, then run the doctor again.",
+        "Fix the problem that the evidence shows, then run the doctor again.",
         _RIGHTS,
     ),
     "permission_missing": Kind(
         "warning",
-        "The credentials may not call {operation}, so that part of the set-up was not checked.",
+        "The credentials may not call {operation}, so that part of the setup was not checked.",
         "Allow {permission}: 'jackfield connections policy NAME' prints the policy.",
         _RIGHTS,
     ),
@@ -219,13 +219,13 @@ KINDS: Mapping[str, Kind] = {
     ),
     "link_of_one_zone": Kind(
         "warning",
-        "The host name of the private endpoint is that of one Availability Zone, so sending stops when that zone fails.",
+        "The host name of the private endpoint belongs to one Availability Zone, so sending stops when that zone fails.",
         "Use the endpoint's regional name: the one without the zone.",
         _LINK,
     ),
     "link_zone_unsupported": Kind(
         "warning",
-        "In {region} some Availability Zones have no private endpoint of SES, and this host name is that of one zone.",
+        "In {region} some Availability Zones have no private endpoint of SES, and this host name belongs to one zone.",
         "Check that the zone is not among those in the evidence, or use the endpoint's regional name.",
         _LINK,
     ),
@@ -234,14 +234,14 @@ KINDS: Mapping[str, Kind] = {
 
 
 class Finding(Output):
-    """One fault of the set-up."""
+    """One fault in the setup."""
 
     code: str = Field(title="Code", description="A stable code, listed in the connector's documentation.")
     severity: Severity = Field(title="Severity", description="'error' if sending fails or lands in spam, 'warning' if it may.")
     message: str = Field(title="Message", description="The fault in one sentence.")
-    evidence: str = Field(title="Evidence", description="The observation: the provider's answer or the DNS records.")
-    cure: str = Field(title="Cure", description="The next step.")
-    source: str = Field(title="Source", description="The documents that state the rule.")
+    evidence: str = Field(title="Evidence", description="The observation: the provider's response or the DNS records.")
+    cure: str = Field(title="Fix", description="The next step.")
+    source: str = Field(title="Source", description="The documents that the rule comes from.")
 
 
 def finding(code: str, evidence: str, **values: object) -> Finding:

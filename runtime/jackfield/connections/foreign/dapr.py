@@ -165,10 +165,10 @@ def _scalar(value: object, at: str) -> str | None:
 
 def _scopes(value: object) -> Iterator[str]:
     if value is not None and not isinstance(value, list):
-        raise ForeignError(f"scopes: must be a list of application ids, not {_shown(value)}")
+        raise ForeignError(f"scopes: must be a list of app IDs, not {_shown(value)}")
     for number, item in enumerate(value or ()):
         if not isinstance(item, str):
-            raise ForeignError(f"scopes[{number}]: must be an application id, not {_shown(item)}")
+            raise ForeignError(f"scopes[{number}]: must be an app ID, not {_shown(item)}")
         yield item
 
 

@@ -69,7 +69,7 @@ def action_form(
         _connection_field(request, choices, str(begin.get("connection") or "")),
         h.div(
             h.h2("Inputs", id="inputs-title"),
-            h.a("Fill in an example", href=f"{address}?example=1", class_="small") if has_example and not begin else None,
+            h.a("Fill in example values", href=f"{address}?example=1", class_="small") if has_example and not begin else None,
             class_="row",
         ),
         h.div(
@@ -156,7 +156,8 @@ _CHOICES = 1000
 _EFFECTS = {
     "read": "Only reads. Retried automatically.",
     "idempotent": "Repeating it has no further effect. Retried automatically.",
-    "write": "Changes something. Retried automatically only if it certainly did not take effect; if it may have, the invocation is in doubt.",
+    "write": "Changes something. Retried automatically only if it is certain that it did not take effect; if it may have taken effect, "
+    "the invocation is in doubt.",
 }
 
 

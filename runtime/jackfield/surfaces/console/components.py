@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ _TONES = {
     "running": "busy", "queued": "busy",
 }  # fmt: skip
 _WORDS = {"in_doubt": "in doubt", "ok": "working"}
+_WORD = re.compile("[a-z]+")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
@@ -38,13 +40,23 @@ def notice(*content: Node, tone: str = "plain") -> Markup:
 
 
 def fault_of(message: str, hint: str | None = None, details: Iterable[Mapping[str, Any]] = ()) -> Markup:
-    """Render an error: what is wrong, where, what to do next. Details carry their pointer, so that the form shows them at its fields."""
+    """Render an error: what is wrong, where, what to do next. Details carry their pointer, so that the form shows them at its fields.
+
+    A message that begins with a word gets a capital letter; one that begins with a quoted name, a number or an identifier stays as it is.
+    """
     rows = [
         h.li(h.code(item["path"] or "/", class_="pointer"), " ", item["message"], data_pointer=item["path"], data_message=item["message"])
         for item in details
     ]
     advice = h.p("What to do: ", worded(hint, "console"), class_="hint-next") if hint else None
-    return h.div(h.p(message, class_="message"), h.ul(rows, class_="faults") if rows else None, advice, class_="notice bad", role="alert")
+    return h.div(
+        h.p(_sentence(message), class_="message"), h.ul(rows, class_="faults") if rows else None, advice, class_="notice bad", role="alert"
+    )
+
+
+def _sentence(message: str) -> str:
+    word = message.partition(" ")[0]
+    return message[0].upper() + message[1:] if _WORD.fullmatch(word) and word != "jackfield" else message
 
 
 def at(moment: float | None, now: float, *, whole: bool = False) -> Markup:

@@ -143,9 +143,7 @@ def _test_card(request: PageRequest, row: Mapping[str, Any], external_id: str | 
     )  # fmt: skip
     top = h.div(h.h2("Test"), badge(str(row.get("status", "untested"))), class_="row")
     examine = (
-        h.p(h.a("Examine the whole set-up", href=f"/connections/{row['name']}/doctor"))
-        if doctors(request.catalog, str(row["type"]))
-        else None
+        h.p(h.a("Run full diagnostics", href=f"/connections/{row['name']}/doctor")) if doctors(request.catalog, str(row["type"])) else None
     )
     done = h.ol(steps, class_="steps") if steps else None
     return h.section(top, status_line, done, form, examine, id="test", class_="card", aria_live="polite")
@@ -195,7 +193,7 @@ def _policies(request: PageRequest, row: Mapping[str, Any], external: str | None
     )  # fmt: skip
     return h.section(
         h.h2("Required permissions", id="policies"),
-        h.p("Least privilege for the connection's actions: ", [[h.code(name), " "] for name in made["permissions"]]),
+        h.p("Minimum permissions for this connection's actions: ", [[h.code(name), " "] for name in made["permissions"]]),
         [h.h3("External ID"), code_block(external, "External ID", short=True)] if external else None,
         ask if "trustPolicy" in made else None,
         notice(fault.message, tone="bad") if fault else None,

@@ -170,8 +170,8 @@ def _form(request: PageRequest, kind: Kind, *, inside: bool) -> Markup:
 
 def _external_id_note() -> Markup:
     return h.p(
-        "jackfield generates an External ID when the connection is saved. Save it without testing, create the role with the policies on its "
-        "page, then test it.",
+        "jackfield generates an External ID when the connection is saved. Save the connection without testing, create the role with the "
+        "policies shown on the connection's page, then test the connection.",
         class_="notice plain",
     )
 

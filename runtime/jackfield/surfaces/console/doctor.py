@@ -20,7 +20,10 @@ def shown(request: PageRequest) -> Response:
     """``GET /connections/{name}/doctor``."""
     request.require("read")
     row = request.connections.show(request.path("name"))
-    lead = ["Examines everything on which ", h.a(row["name"], href=f"/connections/{row['name']}"), " depends. Nothing is sent or changed."]
+    lead = [
+        "Examines everything that ", h.a(row["name"], href=f"/connections/{row['name']}"),
+        " depends on. All requests are read-only: no message is sent and nothing is changed.",
+    ]  # fmt: skip
     content = [heading("Doctor", lead=lead), _form(request, row), h.div(id="findings", aria_live="polite")]
     return page(request, "connections", f"Doctor: {row['name']}", *content)
 
@@ -68,7 +71,7 @@ def _fields(request: PageRequest, kind: str) -> Iterator[Markup]:
 def _findings(found: Mapping[str, Any]) -> Iterator[Markup]:
     findings = found["findings"]
     if not findings:
-        yield notice("The set-up is sound: nothing was found.", tone="good")
+        yield notice("No problems found.", tone="good")
         return
     errors = sum(item["severity"] == "error" for item in findings)
     yield h.p(f"Errors: {errors}. Warnings: {len(findings) - errors}.", class_="muted")

@@ -21,11 +21,11 @@ _SCALARS = {"string": "text", "integer": "integer", "number": "number"}
 
 
 def form_schema(schema: Schema, *, stored: Collection[str] = (), fixed: Collection[str] = ()) -> dict[str, Any]:
-    """Build json-editor's schema of an object. ``kept`` are secrets with a stored value, ``fixed`` members that only the runtime sets."""
+    """Build json-editor's schema for an object. ``stored`` are secrets with a stored value, ``fixed`` are members that only the runtime sets."""
     form = _object(schema, schema, 0)
     for name, member in form["properties"].items():
         if name in stored:
-            member["options"]["placeholder"] = "Unchanged. Type to replace it"
+            member["options"]["placeholder"] = "Stored; type to replace the value"
             member["options"]["required"] = False
         if name in fixed:
             member["options"]["kind"] = "fixed"

@@ -119,7 +119,7 @@ def _facts(request: PageRequest, entry: Entry) -> Markup:
                 ("Connector", [h.a(entry.connector, href=f"/connectors/{entry.connector}"), f" {entry.connector_version or ''}"]),
                 (
                     "Connection",
-                    h.a(entry.connection, href=f"/connections/{entry.connection}") if entry.connection else "none, or given in the call",
+                    h.a(entry.connection, href=f"/connections/{entry.connection}") if entry.connection else "none, or inline",
                 ),
                 ("Effect", badge(entry.effect) if entry.effect else None),
                 ("Dry run", "yes" if entry.dry_run else None),
@@ -127,8 +127,8 @@ def _facts(request: PageRequest, entry: Entry) -> Markup:
                 *_marks(entry),
                 ("Created", at(entry.created_at, request.now, whole=True)),
                 ("Finished", at(entry.settled_at, request.now, whole=True) if entry.settled_at is not None else "not yet"),
-                ("Duration", span_text(entry.settled_at - entry.created_at if entry.settled_at is not None else None)),
-                ("Request id", h.code(entry.request_id) if entry.request_id else None),
+                ("Duration", span_text(entry.settled_at - entry.created_at) if entry.settled_at is not None else "not yet known"),
+                ("Request ID", h.code(entry.request_id) if entry.request_id else None),
                 ("Trace", h.code(entry.context["traceparent"]) if entry.context.get("traceparent") else None),
                 ("Deciding rule", entry.rule),
                 ("Resolved by", person(request, entry.resolved_by) if entry.resolved_by else None),
@@ -140,12 +140,12 @@ def _facts(request: PageRequest, entry: Entry) -> Markup:
 
 
 def _marks(entry: Entry) -> list[tuple[str, Node]]:
-    """List the caller's own ids of the invocation: idempotency key, correlation id, labels."""
+    """List the caller's own IDs of the invocation: idempotency key, correlation ID, labels."""
     labels: Any = entry.context.get("labels") or {}
     correlation = entry.context.get("correlationId")
     return [
         ("Idempotency key", h.code(entry.idempotency_key) if entry.idempotency_key else None),
-        ("Correlation id", h.code(str(correlation)) if correlation else None),
+        ("Correlation ID", h.code(str(correlation)) if correlation else None),
         ("Labels", [[h.code(f"{name}={value}"), " "] for name, value in labels.items()] if labels else None),
     ]
 
@@ -170,7 +170,7 @@ def _resolution(request: PageRequest, entry: Entry) -> Markup | None:
                 ("Resolution", decision),
                 ("Resolved by", person(request, str(settled["by"]))),
                 ("Resolved", at(datetime.fromisoformat(str(settled["at"])).timestamp(), request.now, whole=True)),
-                ("Request id", h.code(entry.request_id) if entry.request_id else None),
+                ("Request ID", h.code(entry.request_id) if entry.request_id else None),
                 ("Output", "unknown: it was not received from the provider" if entry.status == "succeeded" else None),
             ]
         ),
@@ -184,8 +184,10 @@ def _doubt(request: PageRequest, entry: Entry) -> Markup | None:
     if entry.status != "in_doubt":
         return None
     if not request.may("manage"):
-        return notice("It is not known whether it took effect. Resolving it needs the scope manage.", tone="warn")
-    lookup = [" Look for the request ", h.code(entry.request_id), "."] if entry.request_id else None
+        return notice(
+            "It is not known whether this invocation took effect. Resolving it requires the scope ", h.code("manage"), ".", tone="warn"
+        )
+    lookup = [" Look for request ID ", h.code(entry.request_id), "."] if entry.request_id else None
     form = h.form(
         csrf_field(request.csrf),
         h.button("Mark as succeeded", name="as", value="succeeded"),
@@ -202,7 +204,7 @@ def _doubt(request: PageRequest, entry: Entry) -> Markup | None:
     return h.section(
         h.h2("In doubt"),
         h.p(
-            "It is not known whether this invocation took effect, or only in part. Check with the provider, then resolve it.",
+            "It is not known whether this invocation took full effect, partial effect or none. Check with the provider, then resolve it.",
             lookup,
         ),
         h.p(

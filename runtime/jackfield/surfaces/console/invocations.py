@@ -21,7 +21,7 @@ _EVERY = 3
 """Polling interval in seconds."""
 _TEXTS = (
     ("connector", "Connector"), ("action", "Action"), ("connection", "Connection"), ("errorCode", "Error code"), ("caller", "Caller"),
-    ("idempotencyKey", "Idempotency key"), ("correlationId", "Correlation id"), ("label", "Label (name=value)"),
+    ("idempotencyKey", "Idempotency key"), ("correlationId", "Correlation ID"), ("label", "Label (name=value)"),
 )  # fmt: skip
 _FILTERS = ("q", "status", "since", *(name for name, _ in _TEXTS))
 _SINCE = {
@@ -55,7 +55,7 @@ def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node
             [badge(entry.status), " ", h.code(entry.error_code) if entry.error_code and entry.error_code != entry.status else None],
             h.a(entry.connection, href=f"/connections/{entry.connection}") if entry.connection else h.span("none", class_="muted"),
             entry.attempts,
-            span_text(entry.settled_at - entry.created_at if entry.settled_at is not None else None),
+            span_text(entry.settled_at - entry.created_at) if entry.settled_at is not None else "not yet known",
         )
         for entry in entries
     ]
@@ -83,7 +83,7 @@ def _caller(request: PageRequest, given: str) -> str:
         return given
     found = {token.id for token in _tokens(request) if token.name == given}
     if len(found) > 1:
-        raise Problem(400, f"{len(found)} tokens are named '{given[:80]}'; use the token's id")
+        raise Problem(400, f"{len(found)} tokens are named '{given[:80]}'; use the token's ID")
     return next(iter(found), given)
 
 
@@ -93,7 +93,7 @@ def _tokens(request: PageRequest) -> list[Token]:
 
 def _filters(request: PageRequest) -> Markup:
     given = _given(request)
-    search = h.input(type="search", id="q", name="q", value=given.get("q", ""), autocomplete="off", placeholder="Id, key, error, label …")
+    search = h.input(type="search", id="q", name="q", value=given.get("q", ""), autocomplete="off", placeholder="ID, key, error, label …")
     status = h.select(option_list(_STATUSES, given.get("status", "")), id="status", name="status")
     spans = [("", "Any time"), *((key, title) for key, (_, title) in _SINCE.items())]
     since = h.select(option_list(spans, given.get("since", "")), id="since", name="since")

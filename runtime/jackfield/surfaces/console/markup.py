@@ -25,7 +25,7 @@ Node = str | int | float | Iterable["Node"] | None
 
 
 class Tag(Protocol):
-    """Factory of one kind of element."""
+    """Factory for one kind of element."""
 
     def __call__(self, *children: Node, **attributes: Attribute) -> Markup:
         """Build the element."""

@@ -30,7 +30,7 @@ def shown(request: PageRequest) -> Response:
     choices = [
         h.a(one.title, href=f"/?span={one.key}", aria_current="true" if one is span else None, class_="choice") for one in SPANS
     ]  # fmt: skip
-    title = heading("Overview", h.nav(choices, aria_label="Span", class_="choices"))
+    title = heading("Overview", h.nav(choices, aria_label="Time range", class_="choices"))
     return page(request, "overview", "Overview", title, live(f"/?span={span.key}&live=1", _EVERY, "live", content))
 
 
@@ -106,7 +106,7 @@ def _rate_table(numbers: Figures) -> Markup:
          f"{bucket.counts.get('running', 0) + bucket.counts.get('queued', 0):,}")
         for bucket in reversed(numbers.buckets) if bucket.counts
     ]  # fmt: skip
-    return rows_table("Invocations over time", ("From", "Succeeded", "Failed", "In doubt", "Open"), rows)
+    return rows_table("Invocations over time", ("From", "Succeeded", "Failed", "In doubt", "In progress"), rows)
 
 
 def _latency_table(numbers: Figures) -> Markup:
@@ -132,7 +132,7 @@ def _nothing() -> Markup:
 
 def _legend() -> Markup:
     zone = h.li("Times: ", h.span("UTC", data_zone="1"), class_="zone")
-    return _marks((("good", "succeeded"), ("bad", "failed"), ("warn", "in doubt"), ("busy", "open")), zone)
+    return _marks((("good", "succeeded"), ("bad", "failed"), ("warn", "in doubt"), ("busy", "in progress")), zone)
 
 
 def _table(numbers: Figures) -> Markup:

@@ -33,7 +33,7 @@ def result_shown(result: Mapping[str, Any], action: ActionManifest) -> Markup:
             [
                 ("Duration", span_text(meta.get("durationMs", 0) / 1000)),
                 ("Attempts", meta.get("attempts", 0)),
-                ("Request id", h.code(meta["requestId"]) if meta.get("requestId") else None),
+                ("Request ID", h.code(meta["requestId"]) if meta.get("requestId") else None),
                 ("Replayed", "yes: the key was used before, so nothing was sent" if meta.get("replayed") else None),
             ]
         ),
@@ -70,7 +70,7 @@ def error_shown(error: Mapping[str, Any]) -> Markup:
         ("Code", h.code(provider["code"]) if provider.get("code") else None),
         ("Message", h.q(provider["message"]) if provider.get("message") else None),
         ("HTTP status", provider.get("httpStatus")),
-        ("Request id", h.code(provider["requestId"]) if provider.get("requestId") else None),
+        ("Request ID", h.code(provider["requestId"]) if provider.get("requestId") else None),
     ]
     words = h.div(h.h4("Provider's response"), terms(said), class_="provider") if provider else None
     again = "Retryable." if error.get("retryable") else None

@@ -61,7 +61,7 @@ def timeline(entry: Entry) -> Markup:
         for item in tries
     ]  # fmt: skip
     first = "Page" if paged else "Attempt"
-    table = rows_table(timeline_title(entry), (first, "Outcome", "Started", "Duration", "Request id"), rows)
+    table = rows_table(timeline_title(entry), (first, "Outcome", "Started", "Duration", "Request ID"), rows)
     drawn = [h.div(picture, class_="picture"), table]
     summary = h.p(title, class_="muted")
     return h.div(summary, drawn if len(tries) <= _OPEN else h.details(h.summary("Show all"), drawn))
@@ -95,7 +95,7 @@ def _none(entry: Entry) -> str:
     if entry.attempts:
         return "Only the number of attempts was recorded."
     if entry.status == "in_doubt" or entry.doubt is not None:
-        return "It may have been sent: the process stopped before an attempt was recorded."
+        return "A request may have been sent: the process stopped before an attempt was recorded."
     return "Nothing was sent yet." if entry.is_open else "Nothing was sent."
 
 

@@ -18,10 +18,10 @@ from jackfield.surfaces.shared.action_guides import missing
 from jackfield.surfaces.shared.problem import Problem
 
 _OPERATOR_SWITCHES = (
-    ("allowAmbient", "allow_ambient", "Connections created here may use the host's identity"),
+    ("allowAmbient", "allow_ambient", "Connections created here may use the server's identity"),
     ("allowOwnExternalId", "allow_own_external_id", "Connections created here may set their own External ID"),
 )
-_REFERENCES = "Host secrets that connections created here may refer to"
+_REFERENCES = "Server secrets that connections created here may refer to"
 _DONE = {"changed": "Settings saved. Running processes apply them within five seconds."}
 
 _SUGGESTED = 500
@@ -58,11 +58,11 @@ def explained(request: PageRequest) -> Response:
     given = {name: request.query.get(name, "").strip() for name in ("token", "call", "connection")}
     connector, slash, action = given["call"].partition("/")
     if not slash:
-        told: Node = fault_of("enter the action as connector/action", "Choose one from the list.")
+        told: Node = fault_of("Enter the action as connector/action", "Choose one from the list.")
     elif (unknown := _unknown(request, connector, action)) is not None:
         told = unknown
     elif (lost := missing(request.connections, given["connection"] or None)) is not None:
-        told = fault_of(lost.message, "Choose a connection from the list, or leave it empty.")
+        told = fault_of(lost.message, "Choose a connection from the list, or leave the field empty.")
     else:
         told = _verdict(
             _decision(request, Request(connector, action, _effect(request, connector, action), given["connection"] or None), given["token"])
@@ -95,7 +95,7 @@ def _settings(request: PageRequest, settings: Settings) -> Markup:
     )  # fmt: skip
     form = h.form(
         csrf_field(request.csrf),
-        _checkbox("keepInputs", "Record inputs", settings.keep_inputs, "The journal stores inputs with secrets masked; otherwise only a fingerprint.", changes=changes),
+        _checkbox("keepInputs", "Record inputs", settings.keep_inputs, "If selected, the journal stores inputs with secrets masked. If not, it stores only a fingerprint.", changes=changes),
         field("retentionDays", "Retention in days", days, f"{RETENTION_DAYS} by default. Invocations in doubt are kept until they are resolved."),
         _operator_settings(request, settings),
         h.div(h.button("Save", class_="primary", disabled=not changes), class_="actions"),
@@ -106,10 +106,10 @@ def _settings(request: PageRequest, settings: Settings) -> Markup:
 
 
 def _operator_settings(request: PageRequest, settings: Settings) -> Markup:
-    """Render rules and host permissions. Only the operator may change them, so that no tenant can lift its own limits."""
+    """Render the rules and the access to the server. Only the operator may change them, so that no tenant can lift its own limits."""
     rules = settings.rules
     if request.identity.rules:
-        return h.p("Rules and host access are hidden from tokens with rules.", class_="muted")
+        return h.p("Rules and access to the server are hidden from tokens with rules.", class_="muted")
     if not request.operator:
         said: list[tuple[str, Node]] = [(_REFERENCES, ", ".join(_references(settings)) or "none")]
         said += [(title, "yes" if getattr(settings, name) else "no") for _, name, title in _OPERATOR_SWITCHES]
@@ -134,7 +134,7 @@ def _operator_settings(request: PageRequest, settings: Settings) -> Markup:
             block,
             ["One pattern per line, such as ", h.code("effect:write & connection:prod-*"), ". Block takes precedence."],
         ),
-        h.h3("Host access"),
+        h.h3("Access to the server"),
         field("allowReferences", _REFERENCES, references, hint),
         boxes,
         class_="stack",
@@ -178,7 +178,7 @@ def _explain_form(request: PageRequest, given: Mapping[str, str] | None = None, 
         action="/workspace/verdict", hx_get="/workspace/verdict", hx_target="#verdict", hx_swap="innerHTML",
     )  # fmt: skip
     lead = h.p("Check whether a call is allowed and which rule decides.", class_="muted")
-    return h.section(h.h2("Explain"), lead, form, h.div(told, id="verdict", aria_live="polite"), class_="card")
+    return h.section(h.h2("Check access"), lead, form, h.div(told, id="verdict", aria_live="polite"), class_="card")
 
 
 def _choices(request: PageRequest) -> list[Markup]:
@@ -221,4 +221,5 @@ def _decision(request: PageRequest, asked: Request, token: str) -> Decision:
 def _verdict(decision: Decision) -> Markup:
     rows = [(step.source, step.kind, h.code(step.pattern), "matches" if step.fits else "no match") for step in decision.trail]
     trail = rows_table("Patterns evaluated", ("Source", "List", "Pattern", "Match"), rows) if rows else None
-    return h.div(h.p(badge("allowed" if decision.allowed else "refused"), " ", decision.rule), trail, class_="notice plain", role="status")
+    reason = decision.rule.removeprefix("allowed: ")
+    return h.div(h.p(badge("allowed" if decision.allowed else "refused"), " ", reason), trail, class_="notice plain", role="status")

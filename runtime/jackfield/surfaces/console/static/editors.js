@@ -257,11 +257,11 @@
             headers: { "X-CSRF-Token": document.querySelector('input[name="csrf"]').value, "Content-Type": file.type || "application/octet-stream" },
           });
           const stored = await answer.json().catch(() => ({}));
-          if (!answer.ok) throw new Error(stored.detail || `the server answered ${answer.status}`);
+          if (!answer.ok) throw new Error(stored.detail || `the server responded with status ${answer.status}`);
           if (this.hints.kind === "file") this.files = [];
           this.files = this.files.filter((one) => one.name !== file.name);
           this.files.push({ name: file.name, size: file.size, value: { file: stored.file } });
-          report += `${file.name} is uploaded. `;
+          report += `${file.name} was uploaded. `;
         } catch (error) {
           report += `${file.name} could not be uploaded: ${error.message}. `;
         }
@@ -288,7 +288,7 @@
     }
 
     write(value) {
-      if (this.hints.kind === "file") this.files = isEmpty(value) ? [] : [{ name: "as before", value }];
+      if (this.hints.kind === "file") this.files = isEmpty(value) ? [] : [{ name: "previously selected file", value }];
       else if (Array.isArray(value)) this.files = value.map((item) => ({ name: item.key, value: item.value }));
       else this.files = isEmpty(value) ? [] : Object.entries(value).map(([name, item]) => ({ name, value: item }));
       this.show();
