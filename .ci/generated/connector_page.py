@@ -217,7 +217,9 @@ def _waived(manifest: Json, action: Json) -> dict[str, str]:
 def _fields(schema: Json, *, connection: bool = False, waived: Mapping[str, str] | None = None) -> str:
     freed = waived or {}
     needs = {key: f"required, but not over {freed[key]}" if key in freed else "required" for key in schema.get("required", ())}
-    blocks = [_field(key, field, needs.get(key)) for key, field in schema["properties"].items()]
+    blocks = [
+        _field(key, field, needs.get(key)) for key, field in schema["properties"].items() if not field.get("x-jackfield", {}).get("hidden")
+    ]
     if connection:
         text = "A member of the invocation, beside `inputs`: the name of the connection to use."
         blocks.append(_block("Connection", "connection", text, ["default: the only one that fits"]))

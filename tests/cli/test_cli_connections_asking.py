@@ -119,6 +119,17 @@ def test_a_role(shell: Shell) -> None:
     assert exported["connections"]["acme"]["values"]["secretAccessKey"] == "typed-s3cret"
 
 
+def test_fields_for_compatibility_are_not_asked(shell: Shell) -> None:
+    """A hidden field is not asked for, and is still accepted in a file."""
+    terminal = Terminal(shell, "connections", "add", "machine", "--type", "aws-ses/awsDefault", "--no-test")
+    for name in ("profile", "disableImds", "preferRole", "region", "endpoint", "sender", "warmup"):
+        terminal.answer(f"{name}: ", "")
+    assert terminal.ended() == 0
+    assert "sessionToken" not in terminal.seen
+    values = json.dumps({"sessionToken": "a-t0ken"})
+    assert shell.run("connections", "add", "other", "--type", "aws-ses/awsDefault", "--no-test", "--values", "-", stdin=values).code == 0
+
+
 def test_tested_as_ever(shell: Shell) -> None:
     """What was typed is tested before it is stored, and the answer is on stdout."""
     terminal = Terminal(shell, "connections", "add", "room", "--type", "echo/token", "--json")

@@ -109,6 +109,12 @@ def test_what_the_author_says_is_told() -> None:
     assert member({"type": "boolean", "default": True})["options"]["default"] is True
 
 
+def test_hidden_fields_are_not_offered() -> None:
+    """A field that is accepted for compatibility only has no control."""
+    schema = {"type": "object", "properties": {"one": {"type": "string"}, "old": {"type": "string", "x-jackfield": {"hidden": True}}}}
+    assert [*form_schema(schema)["properties"]] == ["one"]
+
+
 def test_secrets_that_are_kept() -> None:
     """A secret that is there is not asked for again, and what only the runtime sets cannot be typed."""
     schema = {"type": "object", "required": ["key"], "properties": {"key": {"type": "string", "writeOnly": True}, "id": {"type": "string"}}}

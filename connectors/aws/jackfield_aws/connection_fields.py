@@ -45,7 +45,7 @@ def secret_access_key(default: Any = ...) -> Any:
     )
 
 
-def session_token(about: str = "Only for temporary keys: the session token issued with them.") -> Any:
+def session_token(about: str = "Only for temporary keys: the session token issued with them.", *, hidden: bool = False) -> Any:
     """Define the third part of a temporary key."""
     return Field(
         None,
@@ -55,6 +55,7 @@ def session_token(about: str = "Only for temporary keys: the session token issue
         trim=True,
         blank="absent",
         expects=_KEY_EXPECTED,
+        hidden=hidden,
         schema=_KEY,
     )
 

@@ -248,7 +248,7 @@ class AwsDefault(ConnectionType):
         title="Prefer the Machine's Role",
         description="Use the role of the container or EC2 instance even if the environment has an access key. A profile goes first.",
     )
-    session_token: str | None = fields.session_token("Not used here: the machine's identity brings its own.")
+    session_token: str | None = fields.session_token("Not used here: the machine's identity brings its own.", hidden=True)
     region: str | None = fields.region()
     endpoint: str | None = fields.endpoint()
     sender: str | None = fields.sender()

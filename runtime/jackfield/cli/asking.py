@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Cancelled, Detail, InvalidConnection
+from jackfield.schema_walk import extension
 
 if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind
@@ -24,7 +25,7 @@ def ask(jackfield: Jackfield, type: str) -> dict[str, Any]:
     :raises Cancelled: if the terminal is closed.
     """
     kind = jackfield.connections.kinds.find(type)
-    fields: Mapping[str, Any] = kind.schema.get("properties", {})
+    fields = [name for name, field in kind.schema.get("properties", {}).items() if not extension(field).get("hidden")]
     _say(f"{kind.about.title}: {kind.about.description}\nPress Enter to skip an optional value.\n")
     values = _asked(jackfield, kind, fields)
     while True:

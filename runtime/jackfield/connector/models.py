@@ -110,6 +110,7 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     expects: str | None = None,
     generated: Literal["externalId"] | None = None,
     destination: bool = False,
+    hidden: bool = False,
     schema: Mapping[str, Any] | None = None,
 ) -> Any:
     """Describe one field of inputs, output or connection values.
@@ -124,12 +125,13 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     - ``generated``: the store generates the value if a stored connection lacks it.
     - ``destination``: the connection value determines where secrets are sent (a host, an endpoint), so changing it over HTTP requires
       entering the secrets again.
+    - ``hidden``: forms do not offer an optional field that is only accepted for compatibility.
     - ``schema``: further JSON Schema keywords.
     """
     marks = {
         "sensitive": sensitive, "mask": mask, "multiline": multiline, "language": language, "options": options, "trim": trim,
         "lowercase": lowercase, "blank": blank, "fromConnection": from_connection, "expects": expects,
-        "generated": generated, "destination": destination,
+        "generated": generated, "destination": destination, "hidden": hidden,
     }  # fmt: skip
     extra: dict[str, Any] = dict(schema or {})
     if secret:

@@ -35,7 +35,8 @@ def form_schema(schema: Schema, *, stored: Collection[str] = (), fixed: Collecti
 def _object(node: Schema, root: Schema, depth: int) -> dict[str, Any]:
     members = node.get("properties", {})
     required = set(node.get("required", ()))
-    placed = sorted(enumerate(members.items()), key=lambda item: (extension(item[1][1]).get("order", 1000), item[0]))
+    offered = [item for item in members.items() if not extension(item[1]).get("hidden")]
+    placed = sorted(enumerate(offered), key=lambda item: (extension(item[1][1]).get("order", 1000), item[0]))
     properties = {}
     for place, (_, (name, member)) in enumerate(placed):
         found = _member(name, member, root, depth)
