@@ -46,6 +46,7 @@ _PAGES = {
     "packages": plugin_pages.packages,
     "python": python_pages.python_api,
     "python-connections": python_pages.python_connections,
+    "testing": python_pages.testing_api,
 }
 """Pages of ``docs/reference`` by name."""
 

@@ -21,7 +21,8 @@ which, no rule failed. A rule that does not apply counts neither way, and the re
 The first rule, `connector-loads` (bronze), is that the connector can be imported; if it fails, the others cannot be judged.
 
 A connector inherits the suite `jackfield.testing.Conformance` in its tests ([write a connector](../tutorial/authors.md#test-it)): each
-rule of the first two tables that applies is one test, and pytest's summary lists the others as "not applicable" with the reason.
+rule of the first two tables that applies is one test, and pytest's summary lists the others as "not applicable" with the reason. Its
+other tests use the [Testing API](testing.md).
 
 Programs can judge without pytest and in their own process: `judged(Subject.installed("notes"), ALL_RULES["secrets-marked"])` returns the
 errors as sentences, or None if the rule does not apply."""

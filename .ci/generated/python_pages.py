@@ -5,12 +5,13 @@ from __future__ import annotations
 import enum
 import inspect
 from collections.abc import Iterable, Iterator
+from types import ModuleType
 from typing import Any
 
 import jackfield
 from generated.markdown import NOTICE, block
 from generated.prose import markdown, signature, summary
-from jackfield import connector
+from jackfield import connector, testing
 from jackfield.invocation import Meta
 from jackfield.management.connections import ManagedConnections
 
@@ -35,6 +36,15 @@ _ERRORS = """# Connector API: errors
 
 How a connector reports failures. [What sent means](../tutorial/sent.md) explains the argument that decides on retries, and
 [Errors](errors.md) what callers see."""
+
+_TESTING = """# Testing API
+
+Everything that the tests of a connector import comes from `jackfield.testing`; the extra `testing` installs what it needs.
+[Write a connector](../tutorial/authors.md#test-it) shows it at work, and [the conformance rules](conformance.md) are what `Conformance`
+runs.
+
+pytest loads the plugin by itself. It provides the fixture `harness`, a `Harness` for the project of the test's file, and the option
+`--record CONNECTION`."""
 
 _FAILURES = {"Detail", "JackfieldError", "Provider", "Sent", "exhausted"}
 """What a connector uses to report failures."""
@@ -84,13 +94,19 @@ def connector_errors() -> str:
     return _page([*parts, "\n".join(lines)])
 
 
+def testing_api() -> str:
+    """The page of what the tests of a connector use."""
+    names = [name for name in testing.__all__ if not name.isupper()]
+    return _page([NOTICE, _TESTING, *_named(sorted(names, key=str.lower), testing)])
+
+
 def _page(parts: Iterable[str]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _named(names: Iterable[str]) -> Iterator[str]:
+def _named(names: Iterable[str], module: ModuleType = connector) -> Iterator[str]:
     for name in names:
-        value = getattr(connector, name)
+        value = getattr(module, name)
         if _is_error(value):
             continue
         if isinstance(value, type):

@@ -17,6 +17,7 @@ from jackfield.connector import (
     OpenContext,
     Option,
     Output,
+    Pagination,
     Provider,
     RateLimited,
     Rejected,
@@ -158,12 +159,26 @@ class Kept(Output):
     parcel_id: str = Field(alias="id", title="Parcel ID", description="Its number.")
 
 
-def example(action: str, **inputs: str) -> Any:
+class Search(Inputs):
+    """Which parcels to list."""
+
+    next_token: str | None = Field(None, title="Next Token", description="Where to go on.")
+    fetch_all: bool = Field(False, title="Fetch All", description="True for every page.")
+
+
+class Parcels(Output):
+    """A page of parcels."""
+
+    parcels: tuple[str, ...] = Field(title="Parcels", description="Their numbers.")
+    next_token: str | None = Field(None, title="Next Token", description="Where to go on.")
+
+
+def example(action: str, output: object = None, **inputs: str) -> Any:
     """An example of an action."""
     invocation = {"connector": "parcel", "action": action, "inputs": inputs}
     result = {
         "status": "succeeded",
-        "output": {"id": "p1"},
+        "output": output or {"id": "p1"},
         "meta": {"invocationId": "i", "attempts": 1, "durationMs": 1, "replayed": False},
     }
     return {"title": "One parcel", "invocation": invocation, "result": result}
@@ -190,3 +205,15 @@ def find_parcel(parcel: Parcel, client: Client) -> Kept:
     """Find a parcel."""
     found = client.call("GET", f"/parcels?name={parcel.name}")
     return Kept(parcel_id=found["id"])
+
+
+@connector.action(
+    "listParcels",
+    effect="read",
+    pagination=Pagination("nextToken", "nextToken", "parcels", all_input="fetchAll"),
+    examples=[example("listParcels", {"parcels": ["p1", "p2"]})],
+)
+def list_parcels(search: Search, client: Client) -> Parcels:
+    """List parcels, a page at a time."""
+    page = client.call("GET", f"/parcels?after={search.next_token or ''}")
+    return Parcels(parcels=page["parcels"], next_token=page.get("next"))

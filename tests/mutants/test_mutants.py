@@ -14,10 +14,10 @@ import yaml
 
 from jackfield.testing import ALL_RULES, Subject, judged
 from jackfield.testing.project import Project
+from parcels import FILES, SOUND, write_files
 from plugboard import make_connector, plugged
 
 FOLDER = Path(__file__).parent
-SOUND = FOLDER.joinpath("sound.py").read_text(encoding="utf-8")
 Judge = Callable[..., "tuple[str, ...] | None"]
 
 
@@ -49,34 +49,14 @@ class Mutant:
 MUTANTS = [Mutant(name, **row) for name, row in yaml.safe_load(FOLDER.joinpath("mutants.yaml").read_text(encoding="utf-8")).items()]
 
 
-FILES = {
-    "pyproject.toml": """[project]
-name = "jackfield-parcel"
-version = "1.0.0"
-license = "MIT"
-dependencies = ["jackfield>=0.1,<1"]
-
-[project.entry-points."jackfield.connectors"]
-parcel = "jackfield_parcel:connector"
-""",
-    "README.md": f"# Parcel\n\nSends parcels {'far and wide ' * 10}\n",
-    "CHANGELOG.md": "# Changes\n\n## 1.0.0\n\nThe first.\n",
-    "tests/test_parcel.py": "from jackfield.testing import Conformance\n\n\ndef test_it() -> None: ...\n",
-    "jackfield_parcel/py.typed": "",
-}
-"""The files of the sound connector's project, beside its package."""
-
-
 def _project(folder: Path, mutant: Mutant | None) -> Project:
-    for name, text in FILES.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if mutant is None or mutant.file != name:
-            path.write_text(text, encoding="utf-8")
-        elif mutant.old:
-            assert mutant.old in text
-            path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
-    return Project.read(folder)
+    files = dict(FILES)
+    if mutant is not None and mutant.file:
+        text = files.pop(mutant.file)
+        assert mutant.old in text
+        if mutant.old:
+            files[mutant.file] = text.replace(mutant.old, mutant.new)
+    return write_files(folder, files)
 
 
 @pytest.fixture

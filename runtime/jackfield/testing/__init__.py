@@ -1,4 +1,4 @@
-"""Test support for connector authors: the conformance suite to inherit, its rules by name, a scripted server and a runtime for tests."""
+"""Test support for connector authors: the conformance suite to inherit, its rules by name, scripted servers, recordings."""
 
 from __future__ import annotations
 
@@ -8,33 +8,44 @@ from jackfield.exports import exports
 
 if TYPE_CHECKING:
     from jackfield.testing.conformance import Conformance
-    from jackfield.testing.harness import open_project
-    from jackfield.testing.loopback_provider import HANG, RESET, Answer, Provider, Request
+    from jackfield.testing.fake_clock import FakeClock
+    from jackfield.testing.harness import Harness, open_project
+    from jackfield.testing.loopback_provider import CLOSE, DRIP, HANG, RESET, Answer, Provider, Request, refused, throttled
+    from jackfield.testing.recordings import RecordingMismatch
     from jackfield.testing.rules import ALL_RULES, RULES, judged, not_applicable
     from jackfield.testing.subject import Rule, Subject
 
 __all__ = [
     "ALL_RULES",
+    "CLOSE",
+    "DRIP",
     "HANG",
     "RESET",
     "RULES",
     "Answer",
     "Conformance",
+    "FakeClock",
+    "Harness",
     "Provider",
+    "RecordingMismatch",
     "Request",
     "Rule",
     "Subject",
     "judged",
     "not_applicable",
     "open_project",
+    "refused",
+    "throttled",
 ]
 
 __getattr__, __dir__ = exports(
     __name__,
     {
         ".conformance": ("Conformance",),
-        ".harness": ("open_project",),
-        ".loopback_provider": ("HANG", "RESET", "Answer", "Provider", "Request"),
+        ".fake_clock": ("FakeClock",),
+        ".harness": ("Harness", "open_project"),
+        ".loopback_provider": ("CLOSE", "DRIP", "HANG", "RESET", "Answer", "Provider", "Request", "refused", "throttled"),
+        ".recordings": ("RecordingMismatch",),
         ".rules": ("ALL_RULES", "RULES", "judged", "not_applicable"),
         ".subject": ("Rule", "Subject"),
     },

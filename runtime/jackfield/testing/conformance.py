@@ -10,7 +10,8 @@ import pytest
 
 from jackfield.testing.harness import project_of
 from jackfield.testing.plugin import NOT_APPLICABLE
-from jackfield.testing.rules import RULES, judged, not_applicable
+from jackfield.testing.recorded_examples import EXAMPLES, record
+from jackfield.testing.rules import RULES, judged, reason_against
 from jackfield.testing.subject import Rule, Subject
 
 
@@ -42,12 +43,18 @@ class Conformance:
         if "rule" not in metafunc.fixturenames:
             return
         subject = self._subject()
-        inapplicable = not_applicable(subject.manifest, subject.values, subject.connection)
-        metafunc.config.stash.setdefault(NOT_APPLICABLE, {})[subject.manifest.key] = dict(inapplicable)
+        reasons = {name: reason_against(subject, rule) for name, rule in RULES.items()}
+        if metafunc.config.getoption("--record") is not None:
+            reasons[EXAMPLES] = None
+        inapplicable = {name: reason for name, reason in reasons.items() if reason is not None}
+        metafunc.config.stash.setdefault(NOT_APPLICABLE, {})[subject.manifest.key] = inapplicable
         rules = [rule for name, rule in RULES.items() if name not in inapplicable]
         metafunc.parametrize("rule", rules, ids=[rule.name for rule in rules])
 
-    def test_rule(self, rule: Rule) -> None:
-        """Assert that the connector satisfies the rule."""
+    def test_rule(self, rule: Rule, pytestconfig: pytest.Config) -> None:
+        """Assert that the connector satisfies the rule. With ``--record``, the examples are recorded anew before they are judged."""
+        connection = pytestconfig.getoption("--record")
+        if rule.name == EXAMPLES and connection is not None:
+            record(self._subject(), connection)
         faults = judged(self._subject(), rule)
         assert not faults, f"{rule.says} " + "; ".join(faults or ())

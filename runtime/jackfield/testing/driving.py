@@ -21,6 +21,8 @@ from jackfield.testing.loopback_provider import Answer, Provider, Request, Scrip
 from jackfield.testing.subject import Subject
 
 SECRET = "conformance-secret-4711"  # noqa: S105 (planted; the rules search for it)
+URL = "${url}"
+"""Stands for the server's address in values of ``tool.jackfield.check``."""
 _GRACE = 1.5
 """Seconds beyond its deadline after which an attempt is abandoned."""
 
@@ -102,9 +104,15 @@ def drive(
     seconds: float = 10.0,
     port: str | None = None,
     guard: Guard = ANYWHERE,
+    cancelled: bool = False,
 ) -> Drive:
-    """Open a connection and run one attempt of an action in a thread with a time limit. Without an action, run the type's own test."""
+    """Open a connection and run one attempt of an action in a thread with a time limit. Without an action, run the type's own test.
+
+    With ``cancelled``, the caller has left before.
+    """
     found = Drive(Call(Deadline.after(seconds, SystemClock()), invocation_id="conformance"))
+    if cancelled:
+        found.call.cancelled.set()
     with Provider(script) as provider, contextlib.redirect_stdout(io.StringIO()) as printed:
         thread = threading.Thread(target=_run, args=(subject, action, example, provider, port or provider.url, guard, found), daemon=True)
         thread.start()
@@ -128,15 +136,16 @@ def _run(
     report = lambda text, fault: found.map_faults.append(f"{text}: {type(fault).__name__}")  # noqa: E731 (one line, used once)
 
     def step() -> None:
-        given = {name: value.replace("${url}", url) if isinstance(value, str) else value for name, value in subject.values.items()}
-        opened = kind.model_validate(_values(schema, url) | given)
+        opened = kind.model_validate(server_values(schema, subject.values, url))
         with entered(found.call):
             if action is None:
                 found.output = list(opened.test(context))
                 return
             found.client = opened.open(context)
             found.opened = len(provider.requests)
-            found.call.entered, found.call.begun = True, not kind.reports_begin  # the runtime does likewise
+            if not kind.reports_begin:  # the runtime does likewise
+                found.call.check()
+            found.call.entered, found.call.begun = True, not kind.reports_begin
             output = action.function(values, found.client)
             found.output = asyncio.run(output) if action.is_async else output
 
@@ -146,9 +155,17 @@ def _run(
         found.error = explained(subject.connector, failure.error, found.client, values, found.call, report)
 
 
-def _values(schema: Mapping[str, Any], url: str) -> dict[str, Any]:
+def server_values(schema: Mapping[str, Any], values: Mapping[str, Any], url: str) -> dict[str, Any]:
+    """Return values of a connection type with which it reaches a server at ``url``: ``values``, and a sample of each required one."""
     required = schema.get("required", ())
-    return {name: _sample(schema, name, url) for name in schema.get("properties", {}) if name in required}
+    samples = {name: _sample(schema, name, url) for name in schema.get("properties", {}) if name in required}
+    return samples | {name: value.replace(URL, url) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def server_names(schema: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the values that hold the server's address, by name: text in which ``${url}`` stands for it."""
+    named = {name: value for name, value in values.items() if isinstance(value, str) and URL in value}
+    return named or {name: URL for name in schema.get("required", ()) if _is_server(schema, name)}
 
 
 def _sample(schema: Mapping[str, Any], name: str, url: str) -> Any:

@@ -1,4 +1,4 @@
-"""A scripted loopback provider: it answers, refuses, resets or hangs at request N, and records the requests."""
+"""A scripted loopback provider: it answers, refuses, resets, hangs or drips at request N, and records the requests."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 
 HANG: Literal["hang"] = "hang"
 RESET: Literal["reset"] = "reset"
+CLOSE: Literal["close"] = "close"
+DRIP: Literal["drip"] = "drip"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_DROP = 0.05
+"""Seconds between two octets."""
+_NO_BODY = frozenset({204, 304})
 
 
 @dataclass(frozen=True)
@@ -30,31 +35,63 @@ class Request:
         """True if the HTTP method may change something."""
         return self.method not in SAFE
 
+    def json(self) -> Any:
+        """Return the body as JSON.
+
+        :raises ValueError: if it is not JSON.
+        """
+        return json.loads(self.body)
+
 
 @dataclass(frozen=True)
 class Answer:
-    """Response with a JSON body, or with raw ``content``. ``missing`` octets are announced in addition, but never sent."""
+    """Response with a JSON body, or with raw ``content``.
+
+    ``missing`` octets are announced in addition, but never sent. ``drip`` is the pause in seconds after each octet of the body.
+    """
 
     body: Any = field(default_factory=dict)
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes | None = None
     missing: int = 0
+    drip: float = 0.0
 
 
-Script = Callable[[int, Request], "Answer | Literal['hang', 'reset']"]
+Step = Answer | Literal["hang", "reset", "close", "drip"]
+"""Reaction to one request."""
+Script = Callable[[int, Request], Step]
 """Maps a request's number (from 1) and the request to what happens."""
 
 
-class Provider:
-    """Provider; a context manager. ``requests`` are all requests received."""
+def throttled(seconds: int = 1) -> Answer:
+    """Return a 429 with ``Retry-After``."""
+    return Answer({"message": "too many requests"}, 429, {"Retry-After": str(seconds)})
 
-    def __init__(self, script: Script) -> None:
+
+def refused(status: int = 422, message: str = "refused") -> Answer:
+    """Return an explicit refusal: a 4xx or 5xx with a message."""
+    return Answer({"message": message}, status)
+
+
+class Provider:
+    """HTTP server on loopback that plays a script; a context manager. ``requests`` are all requests received, ``url`` is its address.
+
+    ``script`` is a function of a request's number (from 1) and the request, or a sequence of steps: the Nth request gets the Nth step,
+    later ones the last. A step is an ``Answer``, or one of these:
+
+    - ``HANG``: read the request and send nothing, until the provider is closed.
+    - ``RESET``: reset the connection instead of answering.
+    - ``CLOSE``: close the connection in an orderly way instead of answering.
+    - ``DRIP``: send the header, then one octet of an endless body every 50 ms, until the client hangs up.
+    """
+
+    def __init__(self, script: Script | Sequence[Step]) -> None:
         self.requests: list[Request] = []
-        self._script = script
+        self._script = script if callable(script) else _in_order(script)
         self._over = threading.Event()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Handler", (_Handler,), {"provider": self}))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -67,43 +104,97 @@ class Provider:
         self._server.shutdown()
         self._server.server_close()
 
-    def play(self, request: Request) -> Answer | None:
-        """Record a request and return its answer; None if the connection is to be reset."""
+    @property
+    def writes(self) -> int:
+        """Number of requests whose method may change something: POST, PUT, PATCH, DELETE and any other than GET, HEAD, OPTIONS."""
+        return sum(request.changes for request in self.requests)
+
+    def play(self, request: Request) -> Step:
+        """Record a request and return what happens to it; returns late if the script lets it hang."""
         with self._lock:
             self.requests.append(request)
             number = len(self.requests)
         found = self._script(number, request)
-        if isinstance(found, Answer):
-            return found
         if found == HANG:
             self._over.wait()
-        return None
+        return found
+
+    def pause(self, seconds: float) -> bool:
+        """Wait, and return True if the provider has been closed."""
+        return self._over.wait(seconds)
 
 
-def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        """Handler of one request per connection."""
+def _in_order(steps: Sequence[Step]) -> Script:
+    if not steps:
+        raise ValueError("a script needs at least one step")
+    return lambda number, _request: steps[min(number, len(steps)) - 1]
 
-        def handle_one_request(self) -> None:
-            """Read the request, play the script and send the answer."""
-            self.close_connection = True
-            self.raw_requestline = self.rfile.readline(65537)
-            if not self.raw_requestline or not self.parse_request():
-                return
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            found = provider.play(Request(self.command, self.path, dict(self.headers.items()), body))
-            if found is None:  # send a reset rather than an orderly close
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                return
-            content = json.dumps(found.body).encode() if found.content is None else found.content
-            self.send_response(found.status)
-            for name, value in {"Content-Type": "application/json", "Connection": "close", **found.headers}.items():
-                self.send_header(name, value)
+
+class _Handler(BaseHTTPRequestHandler):
+    """Handler of one request per connection."""
+
+    provider: Provider
+
+    def handle_one_request(self) -> None:
+        """Read the request, play the script and send the answer."""
+        self.close_connection = True
+        self.raw_requestline = self.rfile.readline(65537)
+        if not self.raw_requestline or not self.parse_request():
+            return
+        found = self.provider.play(Request(self.command, self.path, dict(self.headers.items()), self._body()))
+        try:
+            self._react(found)
+        except OSError:
+            return  # the client has hung up
+
+    def _react(self, found: Step) -> None:
+        if found == CLOSE:
+            return
+        if found == DRIP:
+            self._drip()
+        elif isinstance(found, Answer):
+            self._send(found)
+        else:  # send a reset rather than an orderly close
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def _body(self) -> bytes:
+        if "chunked" not in (self.headers.get("Transfer-Encoding") or "").lower():
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b""
+        while size := int(self.rfile.readline(1024).partition(b";")[0] or b"0", 16):
+            body += self.rfile.read(size)
+            self.rfile.readline(1024)
+        while self.rfile.readline(65537).strip():
+            continue  # trailers
+        return body
+
+    def _send(self, found: Answer) -> None:
+        content = json.dumps(found.body).encode() if found.content is None else found.content
+        headers = {"content-type": "application/json", "connection": "close"}
+        headers |= {name.lower(): value for name, value in found.headers.items()}
+        self.send_response(found.status)
+        for name, value in headers.items():
+            self.send_header(name.title(), value)
+        if found.status not in _NO_BODY:
             self.send_header("Content-Length", str(len(content) + found.missing))
-            self.end_headers()
+        self.end_headers()
+        if self.command == "HEAD" or found.status in _NO_BODY:
+            return
+        if not found.drip:
             self.wfile.write(content)
+            return
+        for octet in content:
+            self.wfile.write(bytes((octet,)))
+            if self.provider.pause(found.drip):
+                return
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Log nothing."""
+    def _drip(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        while not self.provider.pause(_DROP):
+            self.wfile.write(b" ")
 
-    return Handler
+    def log_message(self, format: str, *args: object) -> None:
+        """Log nothing."""

@@ -1,17 +1,51 @@
-"""The pytest plugin: readable assertions for the conformance suite, and a list of the rules that do not apply to a connector."""
+"""The pytest plugin: the fixture ``harness``, the option ``--record``, and a list of the conformance rules that do not apply.
+
+Every process of pytest loads it, so it imports the rest of jackfield only when a test uses it.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+if TYPE_CHECKING:
+    from jackfield.testing.harness import Harness
+
 NOT_APPLICABLE = pytest.StashKey[dict[str, dict[str, str]]]()
 """Rules that do not apply, with the reason, for each connector whose suite was collected."""
+_FAILED = pytest.StashKey[bool]()
 _SENT = "jackfield_not_applicable"
 
 
 pytest.register_assert_rewrite("jackfield.testing.conformance")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--record``."""
+    about = "make the recordings of jackfield's harness anew over this connection (a file of JACKFIELD_CONNECTIONS, or a stored one)"
+    parser.getgroup("jackfield").addoption("--record", metavar="CONNECTION", default=None, help=about)
+
+
+@pytest.fixture
+def harness(request: pytest.FixtureRequest) -> Iterator[Harness]:
+    """Runtime with the connector of the test's project, for one test; ``jackfield.testing.Harness`` describes it."""
+    from jackfield.testing.harness import Harness
+
+    with Harness.of(str(request.path), request.config.getoption("--record")) as opened:
+        yield opened
+        if request.node.stash.get(_FAILED, True):
+            opened.discard()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note whether the test itself has failed: its harness then writes no recording."""
+    report = yield
+    if call.when == "call":
+        item.stash[_FAILED] = report.failed
+    return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

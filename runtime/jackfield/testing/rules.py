@@ -9,10 +9,12 @@ from jackfield.manifest import Manifest
 from jackfield.testing.behaviour import BEHAVIOUR
 from jackfield.testing.declarations import DECLARATIONS
 from jackfield.testing.driving import server_type
+from jackfield.testing.endings import ENDINGS
+from jackfield.testing.recorded_examples import RECORDED
 from jackfield.testing.shelf import SHELF
 from jackfield.testing.subject import Rule, Subject
 
-RULES: Mapping[str, Rule] = {rule.name: rule for rule in (*DECLARATIONS, *BEHAVIOUR)}
+RULES: Mapping[str, Rule] = {rule.name: rule for rule in (*DECLARATIONS, *BEHAVIOUR, *ENDINGS, *RECORDED)}
 """Rules of the conformance suite."""
 ALL_RULES: Mapping[str, Rule] = {**RULES, **{rule.name: rule for rule in SHELF}}
 """Rules of a grade: those of the suite, and those of what a catalogue shows."""
@@ -31,7 +33,7 @@ def reason_against(subject: Subject, rule: Rule) -> str | None:
     """Return the reason why a rule does not apply to a connector; None if it applies."""
     if rule.of_project and subject.project is None:
         return _NO_PROJECT
-    return not_applicable(subject.manifest, subject.values, subject.connection).get(rule.name)
+    return not_applicable(subject.manifest, subject.values, subject.connection).get(rule.name) or rule.reason(subject)
 
 
 def judged(subject: Subject, rule: Rule) -> tuple[str, ...] | None:

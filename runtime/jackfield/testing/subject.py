@@ -69,7 +69,8 @@ class Rule:
     """Requirement on every connector. ``check`` yields a sentence for each fault; ``cure`` says what to do about them.
 
     ``drives`` marks a rule that runs actions against a loopback provider: it applies only if a connection value names the server.
-    ``of_project`` marks a rule about the project's folder, which an installed wheel does not have.
+    ``of_project`` marks a rule about the project's folder, which an installed wheel does not have. ``reason`` returns why the rule does not
+    apply to a connector, if it does not.
     """
 
     name: str
@@ -79,3 +80,4 @@ class Rule:
     cure: str
     drives: bool = False
     of_project: bool = False
+    reason: Callable[[Subject], str | None] = lambda _subject: None

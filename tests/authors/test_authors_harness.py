@@ -1,0 +1,239 @@
+"""The harness for tests of connectors: actions run through the whole pipe against a scripted provider, and calls can be recorded."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from jackfield.errors import InvalidInvocation
+from jackfield.testing import CLOSE, DRIP, HANG, RESET, Answer, Harness, Provider, RecordingMismatch, Request, refused, throttled
+from jackfield.testing.loopback_provider import Step
+from parcels import parcel_project
+from plugboard import plugged
+
+SECRET = "sk_live/4711+plus"
+PARCEL = {"id": "p7"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """The folder of the tests of a sound connector's project."""
+    parcel_project(tmp_path / "parcel")
+    with plugged(tmp_path / "parcel"):
+        yield tmp_path / "parcel" / "tests"
+
+
+@pytest.fixture
+def parcels(folder: Path) -> Iterator[Harness]:
+    """A harness for that project."""
+    with Harness.of(str(folder / "test_parcel.py")) as opened:
+        yield opened
+
+
+def test_throttles_cost_no_time_and_are_journalled(parcels: Harness) -> None:
+    """Two 429s are waited out on the fake clock, and the journal holds each attempt."""
+    server = parcels.serve(throttled(20), throttled(20), Answer(PARCEL))
+    result = parcels.invoke("findParcel", {"name": "ada"})
+    assert (result.status, result.output, len(server.requests)) == ("succeeded", PARCEL, 3)
+    assert parcels.clock.waited >= 38
+    assert [attempt["outcome"] for attempt in parcels.entry(result).attempt_log] == ["rate_limited", "rate_limited", "succeeded"]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [RESET, CLOSE, refused(422), refused(500), Answer(PARCEL, missing=9), HANG],
+    ids=["reset", "close", "refusal", "failure", "cut", "hang"],
+)
+def test_the_second_request_goes_wrong(parcels: Harness, step: Step) -> None:
+    """Whatever happens at request 2 of a write, its first request is not repeated."""
+    server = parcels.serve(Answer(PARCEL), step)
+    result = parcels.invoke("sendParcel", {"name": "ada"}, timeoutSeconds=0.4 if step == HANG else 30)
+    assert (result.status, server.writes) == ("in_doubt", 2)
+
+
+def test_a_body_may_drip(parcels: Harness) -> None:
+    """A slow body arrives whole; an endless one is the client's to bound."""
+    parcels.serve(Answer(PARCEL, drip=0.001))
+    assert parcels.invoke("findParcel", {"name": "ada"}).unwrap() == PARCEL
+    with Provider([DRIP]) as server:
+        import http.client
+
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
+        connection.request("GET", "/")
+        assert connection.getresponse().read(3) == b"   "
+        connection.close()
+
+
+def test_a_function_is_a_script_too(parcels: Harness) -> None:
+    """A script may depend on the request, and chunked bodies are read."""
+    server = parcels.serve(lambda number, request: Answer({"id": f"{number}-{request.method}"}))
+    assert parcels.invoke("findParcel", {"name": "ada"}).unwrap() == {"id": "1-GET"}
+    import http.client
+
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
+    connection.request("POST", "/", iter([b'{"a"', b": 1}"]), encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
+    assert json.loads(connection.getresponse().read()) == {"id": "2-POST"}
+    connection.close()
+    assert server.requests[1].json() == {"a": 1}
+
+
+def test_a_caller_who_has_left(parcels: Harness) -> None:
+    """Nothing is sent for an invocation that is cancelled beforehand."""
+    server, left = parcels.serve(Answer(PARCEL)), threading.Event()
+    left.set()
+    result = parcels.invoke("sendParcel", {"name": "ada"}, cancelled=left)
+    assert (result.error and result.error.code, server.requests) == ("cancelled", [])
+
+
+def test_a_key_replays(parcels: Harness) -> None:
+    """The journal is a real one: an idempotency key gives the recorded result."""
+    server = parcels.serve(Answer(PARCEL))
+    first = parcels.invoke("findParcel", {"name": "ada"}, idempotencyKey="k1")
+    second = parcels.invoke("findParcel", {"name": "ada"}, idempotencyKey="k1")
+    assert (second.meta.replayed, second.meta.invocation_id, len(server.requests)) == (True, first.meta.invocation_id, 1)
+
+
+def test_without_a_provider(parcels: Harness) -> None:
+    """An invocation without a scripted provider and without a connection says what is missing."""
+    result = parcels.invoke("findParcel", {"name": "ada"})
+    assert result.error is not None
+    assert result.status == "failed"
+    with pytest.raises(InvalidInvocation, match="no provider is scripted"):
+        _ = parcels.provider
+
+
+# Record and replay
+
+
+def echoes(number: int, request: Request) -> Answer:
+    """Echo secrets in every spelling, as a provider that means no harm does."""
+    key = request.headers["Authorization"].removeprefix("Bearer ")
+    assert key == SECRET
+    told = {"key": key, "encoded": b64encode(f"user:{key}".encode()).decode(), "link": f"/x?k={quote(key, safe='')}"}
+    headers = {"X-Request-Id": f"r{number}", "Set-Cookie": "session=1", "X-Auth-Token": "t0ken"}
+    return Answer({"id": f"p{number}", "access_token": "oauth-4712", "seen": "oauth-4712!", **told}, headers=headers)
+
+
+@pytest.fixture
+def recorded(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A recording of one invocation, made over a connection whose key comes from the environment."""
+    with Provider(echoes) as real:
+        values = {"url": f"{real.url}/v2", "apiKey": {"$env": "PARCEL_KEY"}}
+        connections = {"connections": {"mine": {"type": "parcel/parcelKey", "values": values}}}
+        tmp_path.joinpath("mine.json").write_text(json.dumps(connections), encoding="utf-8")
+        monkeypatch.setenv("JACKFIELD_CONNECTIONS", str(tmp_path / "mine.json"))
+        monkeypatch.setenv("PARCEL_KEY", SECRET)
+        with Harness.of(str(folder / "test_parcel.py"), "mine") as harness:
+            harness.replay("one")
+            assert harness.invoke("sendParcel", {"name": "ada"}).unwrap() == {"id": "p1"}
+        assert [request.path for request in real.requests] == ["/v2/parcels", "/v2/parcels/p1/fetch"]
+    monkeypatch.delenv("PARCEL_KEY")
+    return folder / "recordings" / "one.json"
+
+
+def test_a_recording_holds_no_secret(recorded: Path) -> None:
+    """No spelling of the key, no credential in a response, no request header and no cookie is stored."""
+    text = recorded.read_text(encoding="utf-8")
+    for spelling in (SECRET, quote(SECRET, safe=""), b64encode(f"user:{SECRET}".encode()).decode(), "oauth-4712", "t0ken", "session="):
+        assert spelling not in text
+    first = json.loads(text)["exchanges"][0]
+    assert first["request"] == {
+        "method": "POST",
+        "path": "/parcels",
+        "contentType": "application/json",
+        "json": {"name": "ada", "size": "s"},
+    }
+    assert (first["response"]["json"]["id"], first["response"]["headers"]["x-request-id"]) == ("p1", "r1")
+
+
+def test_a_recording_is_replayed_offline(recorded: Path, parcels: Harness) -> None:
+    """The server is gone; the requests and the result are those that were recorded."""
+    server = parcels.replay("one")
+    assert parcels.invoke("sendParcel", {"name": "ada"}).unwrap() == {"id": "p1"}
+    parcels.finish()
+    assert (len(server.requests), recorded.is_file()) == (2, True)
+
+
+def test_another_request_is_a_readable_difference(recorded: Path, parcels: Harness) -> None:
+    """A request that differs from the recorded one fails, with the lines that differ."""
+    parcels.replay("one")
+    with pytest.raises(RecordingMismatch) as raised:
+        parcels.invoke("sendParcel", {"name": "bob"})
+    assert "request 1 differs from the recording 'one'" in str(raised.value)
+    assert '-  "name": "ada"' in str(raised.value)
+    assert '+  "name": "bob"' in str(raised.value)
+    assert recorded.is_file()
+
+
+def test_requests_more_and_fewer(recorded: Path, parcels: Harness) -> None:
+    """A request after the last one, and one that is never sent, fail too."""
+    parcels.replay("one")
+    parcels.invoke("sendParcel", {"name": "ada"})
+    with pytest.raises(RecordingMismatch, match="ends after 2 requests, but another was sent"):
+        parcels.invoke("findParcel", {"name": "ada"})
+    parcels.replay("one")
+    with pytest.raises(RecordingMismatch, match=r"2 requests of the recording 'one' were not sent"):
+        parcels.finish()
+    with pytest.raises(InvalidInvocation, match="there is no recording"):
+        parcels.replay("two")
+    recorded.write_text("{}", encoding="utf-8")
+    with pytest.raises(InvalidInvocation, match="not a recording of version 1"):
+        parcels.replay("one")
+
+
+def test_what_differs_in_each_run_can_be_ignored(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The members and parameters named 'ignore' are masked in the recording, and never differ."""
+    with Provider([Answer(PARCEL)]) as real:
+        values = {"url": real.url, "apiKey": "k-4711"}
+        connections = {"connections": {"mine": {"type": "parcel/parcelKey", "values": values}}}
+        tmp_path.joinpath("mine.json").write_text(json.dumps(connections), encoding="utf-8")
+        monkeypatch.setenv("JACKFIELD_CONNECTIONS", str(tmp_path / "mine.json"))
+        with Harness.of(str(folder / "test_parcel.py"), "mine") as harness:
+            harness.replay("found", ignore=["name"])
+            harness.invoke("findParcel", {"name": "ada"})
+    with Harness.of(str(folder / "test_parcel.py")) as harness:
+        harness.replay("found", ignore=["name"])
+        assert harness.invoke("findParcel", {"name": "bob"}).unwrap() == PARCEL
+
+
+EXAMPLES = [("find", ""), ("list", "s"), ("pay", ""), ("send", "")]
+SUITE = '''"""The connector's tests."""
+
+from jackfield.testing import Conformance, Harness
+
+
+class TestConformance(Conformance):
+    """The suite in one line."""
+
+
+def test_it(harness: Harness) -> None:
+    """The project's connector, through the whole pipe."""
+    harness.replay("mine")
+    assert harness.invoke("findParcel", {"name": "ada"}).unwrap() == {"id": "p7"}
+'''
+
+
+def test_pytest_records_and_replays(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`pytest --record CONNECTION` makes the recordings of tests and examples; without it they are replayed offline."""
+    folder.joinpath("test_parcel.py").write_text(SUITE, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "test_it or recordings", str(folder)]
+    with Provider([Answer({**PARCEL, "parcels": []})]) as real:
+        values = {"url": real.url, "apiKey": "sk_live_4711"}
+        connections = {"connections": {"mine": {"type": "parcel/parcelKey", "values": values}}}
+        tmp_path.joinpath("mine.json").write_text(json.dumps(connections), encoding="utf-8")
+        monkeypatch.setenv("JACKFIELD_CONNECTIONS", str(tmp_path / "mine.json"))
+        first = subprocess.run([*command, "--record", "mine"], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    assert first.returncode == 0, first.stdout
+    made = sorted(path.name for path in (folder / "recordings").iterdir())
+    assert made == [*(f"example-{verb}Parcel{end}.json" for verb, end in EXAMPLES), "mine.json"]
+    again = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    assert again.returncode == 0, again.stdout
+    assert "2 passed" in again.stdout

@@ -1,0 +1,53 @@
+"""The project of a sound connector, which keeps every rule of a grade; tests of author's tools begin with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from jackfield.testing.project import Project
+from plugboard import make_connector
+
+SOUND = (Path(__file__).parents[1] / "mutants" / "sound.py").read_text(encoding="utf-8")
+RECORDING = {
+    "recordingVersion": 1,
+    "exchanges": [
+        {
+            "request": {"method": "GET", "path": "/parcels?name=ada", "contentType": "application/json", "json": None},
+            "response": {"status": 200, "headers": {"content-type": "application/json"}, "json": {"id": "p1"}},
+        }
+    ],
+}
+FILES = {
+    "pyproject.toml": """[project]
+name = "jackfield-parcel"
+version = "1.0.0"
+license = "MIT"
+dependencies = ["jackfield>=0.1,<1"]
+
+[project.entry-points."jackfield.connectors"]
+parcel = "jackfield_parcel:connector"
+""",
+    "README.md": f"# Parcel\n\nSends parcels {'far and wide ' * 10}\n",
+    "CHANGELOG.md": "# Changes\n\n## 1.0.0\n\nThe first.\n",
+    "tests/test_parcel.py": "from jackfield.testing import Conformance\n\n\ndef test_it() -> None: ...\n",
+    "tests/recordings/example-findParcel.json": json.dumps(RECORDING, indent=2),
+    "jackfield_parcel/py.typed": "",
+}
+"""The files of the sound connector's project, beside its package."""
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> Project:
+    """Write the project's files around a package that is there already."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return Project.read(folder)
+
+
+def parcel_project(folder: Path, source: str = SOUND) -> Project:
+    """Write the whole project."""
+    make_connector(folder, "parcel", source)
+    return write_files(folder, FILES)
