@@ -27,11 +27,11 @@ _ADVICE = {
     "quota_exceeded": "Wait until the quota resets, or ask the provider for a higher one.",
     "unavailable": "Send it again later. If it persists, check network, proxy and certificates.",
     "timeout": "Send it again, with a larger `timeoutSeconds` if it happens often.",
-    "in_doubt": "Ask the provider whether it took effect before you send it again.",
+    "in_doubt": "Check with the provider whether it took effect before you send it again.",
     "invalid_output": "Report it to the connector's author. The action itself was carried out.",
     "idempotency_conflict": "Use a new key for another request.",
     "cancelled": "Send it again if you still want it.",
-    "internal": "Report it with the invocation id; the log has the cause under this id.",
+    "internal": "Report it with the invocation ID; the log has the cause under this ID.",
 }
 _RUNNING = ("The request with this idempotency key is still running.", "yes", "409", "2", "Wait, then send it again.")
 """The case of ``idempotency_conflict`` that differs in everything but its code."""
@@ -69,7 +69,7 @@ A more specific case of a code can have a status of its own:
 
 {cases}
 
-What the API refuses before an invocation exists has [statuses of its own](http.md#refusals).
+Requests that the API refuses before an invocation exists have [statuses of their own](http.md#error-responses).
 """
 _PACKAGE = Path(__file__).resolve().parents[2] / "runtime" / "jackfield"
 

@@ -10,9 +10,9 @@ from jackfield.surfaces.shared.operation import Operation
 
 _TEXT = """# HTTP operations
 
-Every operation of `jackfield serve`, with the scope that its token needs. [HTTP API](http.md) says how they behave: authentication, keys,
-lists, limits and refusals. `GET /openapi.json` describes the same operations with their schemas. `/mcp` and `/v1.0` (Dapr) are described
-in [MCP](mcp.md) and in [Compatibility](../compatibility.md#dapr)."""
+Every operation of `jackfield serve`, with the scope that its token needs. [HTTP API](http.md) describes what they have in common:
+authentication, keys, lists, limits and errors. `GET /openapi.json` describes the operations with their schemas. For `/mcp` and
+`/v1.0` (Dapr), see [MCP](mcp.md) and [Compatibility](../compatibility.md#dapr)."""
 
 _TITLES = {"server": "Server"}
 
@@ -37,7 +37,7 @@ def _operation(operation: Operation) -> Iterator[str]:
         ("Query", ", ".join(f"`{name}`" for name in operation.query)),
         ("Headers", ", ".join(f"`{name}`" for name in operation.headers)),
     ]
-    rows.append(("Answers", ", ".join(f"{status} {_code(schema)}".strip() for status, schema in operation.answers.items())))
+    rows.append(("Responses", ", ".join(f"{status} {_code(schema)}".strip() for status, schema in operation.answers.items())))
     rows.append(("Failed Result", ", ".join(str(status) for status in operation.results)))
     rows.append(("Problem document", ", ".join(str(status) for status in operation.problems)))
     yield "\n".join(f"- {name}: {value}" for name, value in rows if value)

@@ -58,8 +58,8 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("`--concurrency` of `jackfield worker`, `--queue-workers`", "cli.quantities:MOST_AT_ONCE", ""),
     ),
 }
-_ELSEWHERE = """The limits of HTTP requests (bodies, heads, connections, rates) are part of the [HTTP API](http.md#refusals), those of files
-of [Files](http.md#files), and those that depend on the memory of a process of
+_ELSEWHERE = """Other limits are documented elsewhere: those on HTTP requests (bodies, headers, connections, rates) in [HTTP
+API](http.md#error-responses), those on files in [Files](http.md#files), and those that depend on a process's memory in
 [When a process runs out of something](../tutorial/operators.md#when-a-process-runs-out-of-something)."""
 
 

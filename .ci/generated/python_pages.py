@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import enum
 import inspect
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -12,25 +14,26 @@ import jackfield
 from generated.markdown import NOTICE, block
 from generated.prose import markdown, signature, summary
 from jackfield import connector, testing
+from jackfield.connector import context, guard
 from jackfield.invocation import Meta
 from jackfield.management.connections import ManagedConnections
 
 _PYTHON = """# Python API
 
 `from jackfield import Jackfield` is all that a caller needs; [`jackfield.connections`](python-connections.md) has
-a page of its own. [Call actions](../tutorial/callers.md#from-python) shows it at work;
-[Errors](errors.md#in-python) lists the exception classes, [Limits](limits.md) the bounds."""
+a page of its own. [Send your first email](../tutorial/callers.md#from-python) has examples.
+[Errors](errors.md#in-python) lists the exception classes, [Limits](limits.md) the limits."""
 
 _CONNECTOR = """# Connector API
 
-Everything that a connector imports comes from `jackfield.connector`. This page has what it declares; what it uses while it runs is in
-[Connector API: calls](connector-calls.md) and [errors](connector-errors.md). [Write a connector](../tutorial/authors.md) uses it
-step by step, and [the conformance rules](conformance.md) check how it is used."""
+Everything that a connector imports comes from `jackfield.connector`. This page describes its declarations; [Connector API:
+calls](connector-calls.md) and [errors](connector-errors.md) describe the rest, which it uses at run time. [Write a
+connector](../tutorial/authors.md) introduces them step by step, and [the conformance rules](conformance.md) check their use."""
 
 _CALLS = """# Connector API: calls
 
-What a connector uses while a connection is opened and an action runs: the attempt, the context, leases and the guard. What it declares
-is in [Connector API](connector-api.md), how it reports failures in [Connector API: errors](connector-errors.md)."""
+Classes and functions that a connector uses while a connection is opened and an action runs: the attempt, the context, leases and the
+guard. [Connector API](connector-api.md) has its declarations, [Connector API: errors](connector-errors.md) the errors that it reports."""
 
 _ERRORS = """# Connector API: errors
 
@@ -51,7 +54,7 @@ _FAILURES = {"Detail", "JackfieldError", "Provider", "Sent", "exhausted"}
 
 _CONNECTIONS = """# Python API: connections
 
-`jackfield.connections` manages the connections of the workspace. [Connections](connections.md#the-database) shows it at work."""
+`jackfield.connections` manages the workspace's connections. [Connections](connections.md#the-database) has examples."""
 
 _AT_RUN = {
     "ANYWHERE", "MAX_ANSWER", "Account", "Answered", "Call", "Clock", "Deadline", "Detail", "Guard", "JackfieldError", "Minted",
@@ -114,15 +117,21 @@ def _named(names: Iterable[str], module: ModuleType = connector) -> Iterator[str
         elif callable(value) and not isinstance(value, connector.Guard):
             yield from (f"## {name}", block(signature(name, value), "text"), markdown(value))
         else:
-            yield from (f"## {name}", _constant(value))
+            yield from (f"## {name}", _constant(name, value))
 
 
 def _is_error(value: object) -> bool:
     return isinstance(value, type) and issubclass(value, connector.JackfieldError) and value is not connector.JackfieldError
 
 
-def _constant(value: object) -> str:
-    return f"`{value:,}`" if isinstance(value, int) else f"A `{type(value).__name__}` that allows every address, for tests."
+def _constant(name: str, value: object) -> str:
+    """Return the text below the constant's definition, after its value if that is a number."""
+    for module in (context, guard):
+        for node, below in pairwise(ast.parse(inspect.getsource(module)).body):
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name and isinstance(below, ast.Expr):
+                text = str(ast.literal_eval(below.value))
+                return f"`{value:,}`. {text}" if isinstance(value, int) else text
+    raise LookupError(name)
 
 
 def _class(name: str, kind: type, *, title: bool = True) -> Iterator[str]:
@@ -156,10 +165,14 @@ def _members(kind: type) -> Iterator[tuple[str, Any]]:
             continue
         for name, raw in vars(base).items():
             value = raw.__func__ if isinstance(raw, classmethod | staticmethod) else raw
-            if name.startswith("_") or name in seen or name in _HIDDEN or not _documented(value):
+            if name.startswith("_") or name in seen or _is_hidden(kind, name) or not _documented(value):
                 continue
             seen.add(name)
             yield name, value
+
+
+def _is_hidden(kind: type, name: str) -> bool:
+    return name in _HIDDEN and not kind.__module__.startswith("jackfield.connector")
 
 
 def _documented(value: object) -> bool:

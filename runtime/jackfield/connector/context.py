@@ -21,10 +21,10 @@ _SHORTEST = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Successful request of an attempt that changed something at the provider.
+    """Successful request that changed something at the provider, within an attempt.
 
-    The provider answered it with success, or must have, because another request followed. ``returned`` is what the provider returned, as
-    noted by the author; it appears in the error of a later step, with secrets redacted.
+    Its response reported success, or must have done so because another request followed. ``returned`` is what the provider returned, as
+    recorded by the author; it appears in the error of a later step, with secrets redacted.
     """
 
     step: str
@@ -51,7 +51,7 @@ class Call:
     - ``done``: the successful requests that changed something. Once it has an entry, a ``write`` is neither retried nor reported as "not
       sent".
     - ``entered``: set once the action's function runs.
-    - ``gate``: set by the runtime to hold the first request until its slot in the rate.
+    - ``gate``: set by the runtime to delay the first request until its rate-limit slot.
     """
 
     deadline: Deadline
@@ -83,7 +83,7 @@ class Call:
 
         ``step`` names the request in errors. ``safe`` means that it changes nothing at the provider (HTTP GET and HEAD).
 
-        :raises Cancelled: if the caller has left before anything was sent.
+        :raises Cancelled: if the caller has disconnected before anything was sent.
         :raises TimedOut: if the deadline has passed.
         """
         if self.requests:
@@ -100,13 +100,13 @@ class Call:
             self._unanswered, self._returned = step or f"request {self.requests}", None
 
     def wait_for_slot(self) -> None:
-        """Wait until the first request may begin, if the action is paced; milliseconds at most."""
+        """Wait until the first request may begin, if the action is rate-limited; waits a few milliseconds at most."""
         gate, self.gate = self.gate, None
         if gate is not None:
             gate()
 
     def returned(self, value: Any) -> None:
-        """Store what a response with a good status returned, without counting it as a success yet.
+        """Store what a response with a success status returned, without counting it as a success yet.
 
         A transport cannot tell a valid response from a garbled one. The response counts as a success when the next request begins, or when
         the attempt fails in a way that would otherwise count as not sent.
@@ -132,9 +132,9 @@ class Call:
         return max(_SHORTEST, self.deadline.remaining())
 
     def check(self) -> None:
-        """Check that the operation may go on. For clients that need several steps before the operation takes effect.
+        """Check that the operation may continue. For clients that need several steps before the operation takes effect.
 
-        :raises Cancelled: if the caller has left in the meantime.
+        :raises Cancelled: if the caller has disconnected.
         :raises TimedOut: if the deadline has passed.
         """
         if self.cancelled.is_set():
@@ -197,7 +197,7 @@ class Leases(Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class OpenContext:
-    """Everything that a connection type gets to open a client: identity, inputs, permissions, leases and caches.
+    """Everything that a connection type is given for opening a client: identity, inputs, permissions, leases and caches.
 
     - ``connection``: None for inline values.
     - ``inputs``: the validated inputs of the action, empty for a connection test.
@@ -239,16 +239,16 @@ class OpenContext:
         self.leases.drop(key, used)
 
     def cached(self, key: object, make: Callable[[], T]) -> T:
-        """Return an object that is expensive to make, cached with this version of the connection."""
+        """Return an object that is expensive to create; it is cached until the connection changes."""
         found: T = self.leases.cached(key, make)
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a connection test: title, outcome, message and a hint what to do.
+    """One step of a connection test: title, outcome, message and a hint on what to do.
 
-    ``principal`` is the authenticated identity, in the notation of policies, if the step learned it.
+    ``principal`` is the authenticated identity, as written in policies (such as an ARN), if known.
     """
 
     key: str
@@ -270,14 +270,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Owner of a connection: a stable id, and a label that people recognise."""
+    """Provider account that a connection signs in to: a stable id, and a label that people recognise."""
 
     id: str
     label: str
 
 
 MAX_ANSWER = 32 * 1024 * 1024
-"""Bytes of a response that are read before it is refused. Files that an action streams have their own limits."""
+"""Maximum size of a response that a connector reads, in bytes. Files that an action streams have limits of their own."""
 
 
 def bounded_answer(chunks: Iterable[bytes], *, limit: int = MAX_ANSWER) -> Iterator[bytes]:
@@ -290,8 +290,8 @@ def bounded_answer(chunks: Iterable[bytes], *, limit: int = MAX_ANSWER) -> Itera
         size += len(chunk)
         if size > limit:
             raise Unavailable(
-                f"the provider's answer is larger than {limit:,} bytes",
-                hint="Check the endpoint: something other than the provider may have answered. For lists, ask for smaller pages.",
+                f"the provider's response is larger than {limit:,} bytes",
+                hint="Check the endpoint: something other than the provider may have responded. For lists, request smaller pages.",
                 sent=Sent.UNKNOWN,
                 repeatable=False,
             )

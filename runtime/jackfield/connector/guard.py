@@ -44,8 +44,8 @@ class Guard:
     """Address filter for outgoing connections.
 
     ``internal`` permits every address. Otherwise only public addresses are permitted, loopback if ``loopback`` is set, and the hosts in
-    ``allowed``: names (``*.corp.example`` too), addresses or networks. Cloud metadata services are then refused even if ``allowed`` matches
-    them.
+    ``allowed``: names (``*.corp.example`` too), addresses or networks. Unless ``internal`` is set, cloud metadata services are refused
+    even if ``allowed`` matches them.
     """
 
     internal: bool = False
@@ -53,7 +53,7 @@ class Guard:
     allowed: tuple[str, ...] = ()
 
     def check(self, host: str, path: str = "") -> None:
-        """Resolve ``host`` and check every address. An unresolvable name passes: connecting to it will fail.
+        """Resolve ``host`` and check every address. A name that does not resolve passes the check; connecting to it fails.
 
         ``path`` points at the connection value that names the host.
 
@@ -122,7 +122,7 @@ class Guard:
 
 
 ANYWHERE = Guard(internal=True)
-"""Guard for the operator's own connections."""
+"""Guard that permits every address, for the operator's own connections and for tests."""
 
 
 def _effective_address(address: str) -> IPv4Address | IPv6Address | None:
