@@ -116,6 +116,31 @@ def test_entries_are_deleted_when_their_time_is_over(jackfield: Jackfield, clock
     assert {young.meta.invocation_id, doubt.meta.invocation_id} < found
 
 
+def test_a_purge_deletes_in_slices(jackfield: Jackfield, clock: FakeClock) -> None:
+    """A large purge is many short commits: each call deletes at most 250 entries, the next ones follow, and the command ends with all."""
+    jackfield.invoke(mail("old"))
+    database = jackfield.storage.database
+    with database.read() as transaction:
+        (row,) = transaction.execute("SELECT * FROM invocations")
+    names = [name for name in row.as_dict() if name not in ("id", "idempotency_key")]
+    copies = f"""
+        WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 850)
+        INSERT INTO invocations (id, {", ".join(names)}) SELECT 'copy-' || n, {", ".join(names)} FROM numbers CROSS JOIN invocations
+    """
+    database.record(lambda transaction: transaction.change(copies, {}))
+    clock.advance(31 * DAY)
+    left = []
+    for number in range(3):
+        jackfield.invoke(mail(f"new-{number}"))
+        clock.advance(1)
+        with database.read() as transaction:
+            old = transaction.execute("SELECT COUNT(*) AS old FROM invocations WHERE created_at = :at", {"at": row.created_at})
+        left.append(old[0].old)
+    assert left == [601, 351, 101]
+    assert jackfield.journal is not None
+    assert jackfield.journal.purge() == 101
+
+
 def test_a_file_of_the_database_holds_no_kept_input(aws: FakeAws, tmp_path: Path) -> None:
     """Kept inputs are encrypted like everything else that may be confidential."""
     with Jackfield(connections=[connection(aws.url)], database_url=f"sqlite:///{tmp_path / 'a.db'}") as jackfield:

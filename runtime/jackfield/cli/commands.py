@@ -1,4 +1,8 @@
-"""Table of commands, built-in and plugged. Their modules are imported when called, so ``--help`` imports none of them."""
+"""Table of commands, built-in and plugged. Their modules are imported when called, so ``--help`` imports none of them.
+
+To add a command: a line in ``BUILT_IN``, the module ``cli/NAME.py`` with ``VERBS`` (each a ``parsing.Verb``; the key ``""`` if there are no
+verbs), and a section in ``docs/reference/cli*.md``. Another package adds one with an entry point in the group ``jackfield.commands``.
+"""
 
 from __future__ import annotations
 

@@ -49,9 +49,12 @@ WHERE workspace = :workspace AND idempotency_key = :key AND key_held = 1 AND set
 """
 OPEN = f"{SELECT} AND status = 'running' AND (owner <> :owner OR owner IS NULL)"
 PURGE = """
-DELETE FROM invocations
-WHERE workspace = :workspace AND status IN ('succeeded', 'failed') AND created_at < :before AND settled_at < :before
-    AND (resolved_by IS NULL OR purge_after < :now)
+DELETE FROM invocations WHERE workspace = :workspace AND id IN (
+    SELECT id FROM invocations
+    WHERE workspace = :workspace AND status IN ('succeeded', 'failed') AND created_at < :before AND settled_at < :before
+        AND (resolved_by IS NULL OR purge_after < :now)
+    LIMIT :slice
+)
 """
 # ``created_at`` is redundant beside ``settled_at``, but the index by status contains it. Only a resolved doubt has a retention of its own,
 # ``purge_after``.

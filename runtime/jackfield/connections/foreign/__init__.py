@@ -1,7 +1,8 @@
 """Connections from other systems' files: one thin reader for each format, and the aliases that translate their names.
 
-To add a format: write a module here with ``FORMAT`` and ``read(documents, around)``, add a test of the content to ``_FORMATS`` and a name
-to ``EXPECTED``, and give each connector that the format can name its aliases (``aliases.py``).
+To add a format: write a module here with ``FORMAT`` (the module's own name) and ``read(documents, around)``, add a test of the content to
+``_FORMATS`` under that name and a title to ``EXPECTED``, and give each connector that the format can name its aliases (in the connector's
+``aliases.py``). ``recognise`` handles documents that are lists.
 """
 
 from __future__ import annotations

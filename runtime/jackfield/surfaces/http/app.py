@@ -1,4 +1,4 @@
-"""The ASGI application: routes, refusals, limits, headers."""
+"""The ASGI application: routes, token and scope of each operation, error responses, limits, headers."""
 
 from __future__ import annotations
 

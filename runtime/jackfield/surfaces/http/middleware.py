@@ -1,4 +1,5 @@
-"""Middleware around every request: limits, common headers, client addresses forwarded by a proxy, compression and CORS."""
+"""Middleware around every request: limits, common headers, client addresses forwarded by a proxy, compression and CORS. Token
+and scope are checked in ``app._endpoint``."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Identity:
         return Caller(self.id, self.scope, self.rules, remote=True, token=self.id if self.kind == "token" else None)
 
     def require(self, scope: Scope) -> None:
-        """Check that the scope is sufficient.
+        """Check that the scope is sufficient; ``http/app._endpoint`` calls it with the scope of the operation.
 
         :raises Problem: 403 if it is not.
         """

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 Endpoint = Callable[["Request", "ServerContext", "Identity"], Awaitable[Response]]
 Mount = Callable[["ServerContext"], "Sequence[Operation | Route]"]
-"""Factory of a surface's routes in one process. The application checks token and scope of an operation; a plain route checks its own."""
+"""Factory of a surface's routes in one process. ``http/app._endpoint`` checks token and scope of an operation; a plain route checks its
+own."""
 
 
 @dataclass(frozen=True, slots=True)
