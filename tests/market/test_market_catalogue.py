@@ -8,37 +8,17 @@ import shutil
 import stat
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from jackfield.market.serving import server
+from publishing import named, publish
 from shell import Shell
-from wheel_maker import FILE, INFO, PACKAGE, archive, files, record, swap, wheel_bytes
+from tuf_client import serving
+from wheel_maker import FILE, PACKAGE, swap, wheel_bytes
 
 pytest_plugins = ["shell_fixture"]
-
-
-def named(key: str) -> bytes:
-    """A wheel like the sample, of another connector."""
-    package = f"jackfield_{key}"
-    info = f"{package}-1.0.0.dist-info"
-    contents: dict[str, bytes] = {}
-    for path, content in files().items():
-        text = content.decode().replace("jackfield-acme", f"jackfield-{key}").replace(PACKAGE, package).replace("acme =", f"{key} =")
-        contents[path.replace(PACKAGE, package)] = text.replace('"key": "acme"', f'"key": "{key}"').encode()
-    return archive({**contents, f"{info}/RECORD": record(contents).replace(INFO.encode(), info.encode())})
-
-
-def publish(shell: Shell, content: bytes, name: str = FILE, key: str = "acme.key", dist: str = "dist") -> Path:
-    """Write a wheel into a folder and sign it; the key is made when it is first named."""
-    wheel = shell.write(f"{dist}/{name}", content)
-    if not (shell.folder / key).exists():
-        assert shell.run("publisher", "new", key.removesuffix(".key"), "--out", key).code == 0
-    assert shell.run("sign", str(wheel), "--key", key).code == 0
-    return wheel
 
 
 @pytest.fixture
@@ -66,7 +46,7 @@ def test_keys_stay_outside_of_the_site(shell: Shell) -> None:
     answer = shell.run("catalogue", "init", "site")
     assert answer.code == 0
     keys = sorted((shell.folder / "site.keys").iterdir())
-    assert [key.name for key in keys] == ["root.pem", "snapshot.pem", "targets.pem", "timestamp.pem"]
+    assert [key.name for key in keys] == ["releases.pem", "root.pem", "snapshot.pem", "targets.pem", "timestamp.pem"]
     assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}
     assert Path(answer.json["root"]).is_file()
     assert shell.run("catalogue", "init", "site").code == 2
@@ -148,13 +128,8 @@ def test_keys_of_another_catalogue(shell: Shell, site: Path) -> None:
 @pytest.fixture
 def served(site: Path) -> Iterator[str]:
     """Address of a server of the site on a free port."""
-    serving = server(str(site), "127.0.0.1", 0)
-    thread = threading.Thread(target=serving.serve_forever)
-    thread.start()
-    yield f"127.0.0.1:{serving.server_address[1]}"
-    serving.shutdown()
-    thread.join()
-    serving.server_close()
+    with serving(site) as url:
+        yield url.removeprefix("http://")
 
 
 def test_plain_pip_installs_from_the_site(served: str, tmp_path: Path) -> None:

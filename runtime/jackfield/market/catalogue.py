@@ -1,7 +1,7 @@
-"""Build a catalogue: a static site of verified wheels that is a package index, a machine-readable list and pages for people.
+"""Change a catalogue: a static site of verified wheels that is a package index, a machine-readable list and pages for people.
 
 Releases accumulate: a build adds the wheels of a folder to those that the site has. A published release never changes. Nothing is written
-before every wheel is verified, and the same releases give the same files.
+before every wheel is verified; only files of the connectors that change are rendered again, and the same releases give the same files.
 """
 
 from __future__ import annotations
@@ -9,220 +9,294 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import Detail, InvalidInvocation, NotAllowed
-from jackfield.market import pages, simple_index
-from jackfield.market.attestations import MAX_BYTES, SUFFIX, read_attestation, verify
+from jackfield.errors import InvalidInvocation
+from jackfield.market import pages, shelf, site_files
+from jackfield.market.admission import Candidate, NotPublished, admit, verified, wheels_in
+from jackfield.market.attestations import SUFFIX
 from jackfield.market.files import write_file
-from jackfield.market.names import LookAlikes
-from jackfield.market.releases import Release, release_of
-from jackfield.market.repository import Repository
-from jackfield.market.wheels import Wheel, WheelRefused, parse_wheel, read_bounded
+from jackfield.market.publishers import read_publisher
+from jackfield.market.registry import Registry
+from jackfield.market.releases import LIST, Release
+from jackfield.market.repository import CATALOGUE, Edit, Repository, require_catalogue, utc
+from jackfield.market.role_keys import RoleKeys
+from jackfield.market.shelf import Shelved
+from jackfield.market.wheels import read_bounded
 
 if TYPE_CHECKING:
     from tuf.api.metadata import TargetFile
 
-LIST = "catalogue.json"
-"""Machine-readable list of a site."""
-_LIST_VERSION = 1
-_SOURCES = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".zip", ".egg")
+WITHDRAWN = ".withdrawn"
+"""Ending of the folder beside the site that withdrawn wheels are moved to."""
+_GRADES = ("none", "bronze", "silver", "gold", "platinum")
 
 
-class NotPublished(NotAllowed):
-    """A wheel that a catalogue does not take; ``rule`` names the reason."""
-
-    def __init__(self, rule: str, message: str, hint: str) -> None:
-        super().__init__(f"{message} (rule '{rule}')", details=[Detail("", message, rule)], hint=hint)
-        self.rule = rule
-
-
-@dataclass(frozen=True, slots=True)
-class _New:
-    """Verified wheel that the site does not have."""
-
-    release: Release
-    wheel: bytes
-    attestation: bytes
-    metadata: bytes
-
-
-def build(dist: str, site: str, keys: str, *, allowed: Sequence[str] = (), now: datetime | None = None) -> dict[str, Any]:
+def build(
+    dist: str,
+    site: str,
+    keys: str,
+    *,
+    allowed: Sequence[str] = (),
+    checks: str | None = None,
+    all_pages: bool = False,
+    now: datetime | None = None,
+) -> dict[str, Any]:
     """Add the signed wheels in ``dist`` to ``site`` and publish it. ``allowed`` are names accepted although they look like others.
+
+    ``checks`` is a folder of reports of ``jackfield check``, whose grades are published.
 
     :raises InvalidInvocation: if the site is no catalogue, a file cannot be read, or a wheel breaks a rule of wheels.
     :raises NotAllowed: if a wheel is not signed as it is, or a rule of names refuses it.
     """
-    repository = Repository.load(site, keys)
-    from tuf.api.metadata import TargetFile
-
-    listed = repository.targets()
-    known = _known(site, listed)
-    added = [new for path in _wheels(dist) if (new := _verified(path, known)) is not None]
-    _check_names(known.values(), [new.release for new in added], allowed)
-    releases = sorted([*known.values(), *(new.release for new in added)], key=_order)
-    targets = {path: target for path, target in listed.items() if path != LIST}
-    for new in added:
-        _write_wheel(site, new)
-        targets.update(_targets_of(new))
-    catalogue = _list(releases)
-    written = _write_pages(site, releases, {new.release.name for new in added})
-    written += write_file(os.path.join(site, LIST), catalogue)
-    targets[LIST] = TargetFile.from_data(LIST, catalogue)
-    published = repository.publish(targets, now or datetime.now(UTC))
-    names = {release.name for release in releases}
-    about = {"connectors": len(names), "releases": len(releases), "added": [new.release.wheel for new in added], "pagesWritten": written}
-    return {"site": os.path.abspath(site), **about, **published}
+    with _changing(site, keys, now) as work:
+        known = {release.wheel: release for shelved in work.shelves.values() for release in (*shelved.revoked, *shelved.releases)}
+        paths = wheels_in(dist)
+        added = [found for path in paths if (found := verified(path, known)) is not None]
+        admit(added, work.shelves, work.registry, allowed, utc(work.now))
+        work.require_keys()
+        work.check_files({os.path.basename(path) for path in paths})
+        for candidate in added:
+            work.add(candidate)
+        if checks is not None:
+            work.grade(_grades(checks))
+        work.write_wheels(added)
+        written = work.publish(all_pages=all_pages)
+        about = {"added": [candidate.release.wheel for candidate in added], "pagesWritten": written}
+        return {"site": work.site, **work.numbers(), **about, **work.published}
 
 
-def _known(site: str, listed: Mapping[str, TargetFile]) -> dict[str, Release]:
-    """Return the releases of the site by wheel, each checked against the signed metadata."""
-    wheels = {path: target for path, target in listed.items() if path.endswith(".whl")}
-    for path, target in wheels.items():
-        _check_hash(os.path.join(site, path), target)
-    if not wheels:
+def revoke(
+    site: str,
+    keys: str,
+    key_id: str,
+    *,
+    successor: str | None = None,
+    keep_releases: bool = False,
+    reason: str = "",
+    now: datetime | None = None,
+) -> dict[str, Any]:
+    """End a publisher's key: it signs nothing new, and its releases are withdrawn unless they are kept.
+
+    ``successor`` is a public key file of the same publisher, whose key takes over the names.
+
+    :raises InvalidInvocation: if no publisher has the key, or the successor does not fit.
+    """
+    with _changing(site, keys, now) as work:
+        at = utc(work.now)
+        ended = work.registry.end(key_id, "retired" if keep_releases else "revoked", at, reason)
+        if successor is not None:
+            work.registry.succeed(ended, read_publisher(successor), at)
+        work.require_keys()
+        gone = [] if keep_releases else work.withdraw(key_id, at, reason)
+        work.publish()
+        for release in gone:
+            _put_away(work.site, release)
+        about = {"publisher": ended["publisher"], "keyId": key_id, "status": ended["status"], "withdrawn": [one.wheel for one in gone]}
+        return {"site": work.site, **about, **work.numbers(), **work.published}
+
+
+def refresh(site: str, keys: str, *, within: timedelta | None = None, now: datetime | None = None) -> dict[str, Any]:
+    """Sign anew what has less than half of its lifetime left, or expires ``within`` a time; nothing else changes."""
+    with _changing(site, keys, now) as work:
+        work.published = work.repository.publish(work.edit({}), work.now, within)
+        return {"site": work.site, **work.published}
+
+
+def rotate(site: str, keys: str, role: str, *, now: datetime | None = None) -> dict[str, Any]:
+    """Replace the key of a role; the old one is moved into the folder of retired keys.
+
+    :raises InvalidInvocation: if the key that must sign this is missing.
+    """
+    with _changing(site, keys, now) as work:
+        key_id = work.repository.rotate(role, work.now)
+        work.published = work.repository.publish(work.edit({}), work.now)
+        return {"site": work.site, "role": role, "keyId": key_id, "rootVersion": work.repository.root.signed.version, **work.published}
+
+
+@contextmanager
+def _changing(site: str, keys: str, now: datetime | None) -> Iterator[_Work]:
+    require_catalogue(site)
+    with RoleKeys(os.path.abspath(keys)).locked():
+        repository = Repository.load(site, keys)
+        registry = Registry(repository.publishers, repository.delegated)
+        yield _Work(repository, registry, _shelves(repository, registry), now or datetime.now(UTC))
+
+
+@dataclass
+class _Work:
+    """Catalogue that one command changes."""
+
+    repository: Repository
+    registry: Registry
+    shelves: dict[str, Shelved]
+    now: datetime
+
+    def __post_init__(self) -> None:
+        self.site = self.repository.site
+        self.published: Mapping[str, Any] = {}
+        self._before = dict(self.shelves)
+        self._attestations: dict[str, bytes] = {}
+
+    def require_keys(self) -> None:
+        """Check the keys that publishing this needs; that of ``targets`` only for new connectors, publishers and keys.
+
+        :raises InvalidInvocation: if one is missing, or not of this catalogue.
+        """
+        repository, edit = self.repository, self.edit({})
+        is_same = (list(repository.publishers), dict(repository.delegated)) == (list(edit.publishers), dict(edit.delegated))
+        repository.require_keys("releases", "snapshot", "timestamp", *(() if is_same else ("targets",)))
+
+    def numbers(self) -> dict[str, int]:
+        """Return how much is published."""
+        offered = [shelved for shelved in self.shelves.values() if shelved.releases]
+        return {"connectors": len(offered), "releases": sum(len(shelved.releases) for shelved in offered)}
+
+    def add(self, candidate: Candidate) -> None:
+        """Enter a release."""
+        release = candidate.release
+        self.shelves[release.key] = self.shelves.get(release.key, Shelved(())).with_release(release)
+        self._attestations[release.path] = candidate.attestation
+
+    def withdraw(self, key_id: str, at: str, reason: str) -> list[Release]:
+        """Withdraw the releases that a key has signed, and return them."""
+        gone = [one for shelved in self.shelves.values() for one in shelved.releases if one.publisher["keyId"] == key_id]
+        for key in {one.key for one in gone}:
+            self.shelves[key] = self.shelves[key].without_key(key_id, at, reason)
+        return gone
+
+    def grade(self, grades: Mapping[tuple[str, str], str]) -> None:
+        """Enter grades by key and version."""
+        for key in {key for key, _ in grades} & self.shelves.keys():
+            self.shelves[key] = self.shelves[key].graded(grades)
+
+    def check_files(self, touched: Iterable[str]) -> None:
+        """Check published wheels against the signed metadata: the hashes of those ``touched``, the sizes of all.
+
+        :raises NotPublished: if one was altered.
+        """
+        names = set(touched)
+        for shelved in self.shelves.values():
+            for release in shelved.releases:
+                path = os.path.join(self.site, release.path)
+                size = os.stat(path).st_size if os.path.exists(path) else -1
+                same = size == release.data["size"]
+                if not same or (release.wheel in names and hashlib.sha256(read_bounded(path)).hexdigest() != release.sha256):
+                    message = f"the published wheel '{path}' was altered: it does not match the signed metadata"
+                    raise NotPublished("altered", message, "Restore the file from the publisher's wheel.")
+
+    def write_wheels(self, added: Iterable[Candidate]) -> None:
+        """Write the files of new releases."""
+        for candidate in added:
+            path = os.path.join(self.site, candidate.release.path)
+            write_file(f"{path}.metadata", candidate.metadata)
+            write_file(f"{path}{SUFFIX}", candidate.attestation)
+            write_file(path, candidate.read())
+
+    def publish(self, *, all_pages: bool = False) -> int:
+        """Write what has changed, and publish it; return the number of files that changed, without wheels and metadata."""
+        touched = {key for key, shelved in self.shelves.items() if all_pages or self._is_changed(key, shelved)}
+        written, lists = 0, {}
+        for key in sorted(touched):
+            files = site_files.of_connector(self.site, self.shelves[key])
+            lists[key] = files[shelf.path_of(key)]
+            written += self._write(files)
+        listed = shelf.render_list(self.shelves)
+        files = {**site_files.of_all(self.shelves, self.registry), **site_files.of_publishers(self.registry)}
+        written += self._write({**files, shelf.NEXT: listed}) - 1
+        self.published = self.repository.publish(self.edit(lists, listed), self.now)
+        os.replace(os.path.join(self.site, shelf.NEXT), os.path.join(self.site, LIST))
+        return written
+
+    def _is_changed(self, key: str, shelved: Shelved) -> bool:
+        return shelved != self._before.get(key) or not os.path.exists(os.path.join(self.site, pages.path_of(key)))
+
+    def _write(self, files: Mapping[str, bytes]) -> int:
+        return sum(write_file(os.path.join(self.site, path), content) for path, content in files.items())
+
+    def edit(self, lists: Mapping[str, bytes], listed: bytes | None = None) -> Edit:
+        """Return what to sign: ``lists`` are those of the connectors that change, ``listed`` is that of all."""
+        from tuf.api.metadata import TargetFile
+
+        roles: dict[str, dict[str, TargetFile]] = {}
+        for key, content in lists.items():
+            role = self.registry.role_of(key)
+            targets = roles.setdefault(role, dict(self.repository.targets(role)))
+            self._enter(targets, self.shelves[key])
+            targets[shelf.path_of(key)] = TargetFile.from_data(shelf.path_of(key), content, ["sha256"])
+        if listed is not None:
+            roles[CATALOGUE] = {LIST: TargetFile.from_data(LIST, listed, ["sha256"])}
+        files = site_files.of_publishers(self.registry)
+        own = {path: TargetFile.from_data(path, content, ["sha256"]) for path, content in files.items()}
+        return Edit(self.registry.rows, {CATALOGUE: [LIST], **self.registry.delegated}, roles, own)
+
+    def _enter(self, targets: dict[str, TargetFile], shelved: Shelved) -> None:
+        """Let the signed entries of a connector be those of its releases."""
+        for release in shelved.revoked:
+            targets.pop(release.path, None)
+            targets.pop(f"{release.path}{SUFFIX}", None)
+        for release in shelved.releases:
+            beside = f"{release.path}{SUFFIX}"
+            signed = targets.get(beside)
+            targets.update(release.targets(self._attestations.get(release.path, b"")))
+            if signed is not None and release.path not in self._attestations:
+                targets[beside] = signed
+
+
+def _shelves(repository: Repository, registry: Registry) -> dict[str, Shelved]:
+    """Read the published connectors, as the signed metadata has them."""
+    listed = repository.targets(CATALOGUE).get(LIST)
+    if listed is None:
         return {}
-    content = read_bounded(os.path.join(site, LIST), 1 << 30)
-    if listed[LIST].hashes["sha256"] == hashlib.sha256(content).hexdigest():
-        rows = [row for connector in json.loads(content)["connectors"] for row in connector["releases"]]
-        return {row["wheel"]: Release(row) for row in rows}
-    # a build was interrupted, or the list was edited: it is derived from the wheels anew
-    found = (_verified(os.path.join(site, path), {}) for path in wheels)
-    return {new.release.wheel: new.release for new in found if new is not None}
+    found = shelf.read_list(repository.site, listed.hashes["sha256"])
+    return _derived(repository, registry) if found is None else found
 
 
-def _check_hash(path: str, target: TargetFile) -> None:
-    if hashlib.sha256(read_bounded(path)).hexdigest() != target.hashes["sha256"]:
-        message = f"the published wheel '{path}' was altered: it does not match the signed metadata"
-        raise NotPublished("altered", message, "Restore the file from the publisher's wheel.")
-
-
-def _wheels(dist: str) -> list[str]:
-    try:
-        names = sorted(os.listdir(dist))
-    except OSError as error:
-        raise InvalidInvocation(f"the folder '{dist}' cannot be read: {error.strerror}") from None
-    source = next((name for name in names if name.endswith(_SOURCES)), None)
-    if source is not None:
-        raise WheelRefused(source, "wheel-only", "it is not a .whl file; source distributions run code when they are installed")
-    return [os.path.join(dist, name) for name in names if name.endswith(".whl")]
-
-
-def _verified(path: str, known: Mapping[str, Release]) -> _New | None:
-    """Read a wheel and its attestation; return None if exactly this wheel is published."""
-    file, content = os.path.basename(path), read_bounded(path)
-    published = known.get(file)
-    if published is not None:
-        if published.data["sha256"] == hashlib.sha256(content).hexdigest():
-            return None
-        message = f"the release '{file}' is published with other content, and a release never changes"
-        raise NotPublished("immutable", message, "Publish the change as a new version.")
-    wheel: Wheel = parse_wheel(file, content)
-    if not os.path.exists(f"{path}{SUFFIX}"):
-        raise NotPublished("unsigned", f"the wheel '{file}' has no attestation beside it", "Sign it: jackfield sign WHEEL --key KEYFILE.")
-    attested = read_bounded(f"{path}{SUFFIX}", MAX_BYTES)
-    return _New(release_of(wheel, verify(wheel, read_attestation(attested))), content, attested, wheel.raw_metadata)
-
-
-def _check_names(known: Iterable[Release], added: Iterable[Release], allowed: Sequence[str]) -> None:
-    """Refuse a name of another publisher, and one that looks like it."""
-    by_name: dict[str, Release] = {}
-    alike = LookAlikes()
-    owners: dict[tuple[str, str], Release] = {}
-    for release in known:
-        _own(release, by_name, owners)
-        alike.add(release.key)
-    keys = {release.key: release for release in by_name.values()}
-    for release in added:
-        _check_owner(release, by_name, owners)
-        if release.name not in by_name and release.key not in allowed:
-            for other in alike.find(release.key):
-                if keys[other].publisher["keyId"] != release.publisher["keyId"]:
-                    _refuse_alike(release, keys[other])
-        _own(release, by_name, owners)
-        alike.add(release.key)
-        keys[release.key] = release
-
-
-def _own(release: Release, by_name: dict[str, Release], owners: dict[tuple[str, str], Release]) -> None:
-    by_name[release.name] = release
-    owners["key", release.key] = owners["package", str(release.data["package"])] = release
-
-
-def _check_owner(release: Release, by_name: Mapping[str, Release], owners: Mapping[tuple[str, str], Release]) -> None:
-    first = by_name.get(release.name)
-    if first is not None and first.publisher["keyId"] != release.publisher["keyId"]:
-        theirs, mine = first.publisher, release.publisher
-        message = (
-            f"'{release.name}' belongs to '{theirs['publisher']}' ({theirs['keyId']}), '{release.wheel}' is signed by '{mine['publisher']}'"
-        )
-        raise NotPublished("owner", f"{message} ({mine['keyId']})", "Publish it under another name.")
-    for noun, name in (("key", release.key), ("package", str(release.data["package"]))):
-        other = owners.get((noun, name))
-        if other is not None and other.name != release.name:
-            message = f"the {noun} '{name}' of '{release.wheel}' belongs to '{other.name}'"
-            raise NotPublished("duplicate", message, "Publish it under another name.")
-
-
-def _refuse_alike(release: Release, other: Release) -> None:
-    message = f"the name '{release.key}' looks like '{other.key}' of '{other.publisher['publisher']}'"
-    raise NotPublished("look-alike", message, f"Rename it, or accept it with --allow-name {release.key}.")
-
-
-def _order(release: Release) -> tuple[str, Any]:
-    from packaging.version import Version
-
-    return release.name, Version(release.version)
-
-
-def _write_wheel(site: str, new: _New) -> None:
-    path = os.path.join(site, new.release.path)
-    write_file(f"{path}.metadata", new.metadata)
-    write_file(f"{path}{SUFFIX}", new.attestation)
-    write_file(path, new.wheel)
-
-
-def _targets_of(new: _New) -> dict[str, TargetFile]:
-    from tuf.api.metadata import TargetFile
-
-    path, attestation = new.release.path, f"{new.release.path}{SUFFIX}"
-    wheel = TargetFile.from_data(path, new.wheel)
-    wheel.unrecognized_fields["custom"] = new.release.custom()
-    return {path: wheel, attestation: TargetFile.from_data(attestation, new.attestation)}
-
-
-def _by_name(releases: Iterable[Release]) -> dict[str, list[Release]]:
-    found: dict[str, list[Release]] = {}
-    for release in releases:
-        found.setdefault(release.name, []).append(release)
+def _derived(repository: Repository, registry: Registry) -> dict[str, Shelved]:
+    """Derive the list from the wheels: somebody has edited or removed it."""
+    found: dict[str, Shelved] = {}
+    for role in registry.delegated:
+        for path, target in repository.targets(role).items():
+            if path.endswith(".whl"):
+                candidate = verified(os.path.join(repository.site, path), {})
+                if candidate is None or candidate.release.sha256 != target.hashes["sha256"]:
+                    message = f"the published wheel '{path}' was altered: it does not match the signed metadata"
+                    raise NotPublished("altered", message, "Restore the file from the publisher's wheel.")
+                release = candidate.release
+                grade = target.custom.get("grade") if target.custom else None
+                release = release if grade is None else release.graded(grade)
+                found[release.key] = found.get(release.key, Shelved(())).with_release(release)
     return found
 
 
-def _list(releases: Sequence[Release]) -> bytes:
-    rows = []
-    for name, mine in _by_name(releases).items():
-        newest = mine[-1]
-        about = {
-            member: newest.data[member]
-            for member in ("key", "title", "description", "publisher", "licence", "permissions")
-            if member in newest.data
-        }
-        versions = [release.version for release in mine]
-        rows.append({"name": name, **about, "versions": versions, "releases": [dict(release.data) for release in mine]})
-    return (json.dumps({"catalogueVersion": _LIST_VERSION, "connectors": rows}, indent=1, ensure_ascii=False) + "\n").encode()
+def _grades(folder: str) -> dict[tuple[str, str], str]:
+    """Read the grades of the reports in a folder, by key and version."""
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(".json"))
+    except OSError as error:
+        raise InvalidInvocation(f"the folder '{folder}' cannot be read: {error.strerror}") from None
+    found = {}
+    for name in names:
+        path = os.path.join(folder, name)
+        try:
+            report = json.loads(read_bounded(path))
+            grade = found[str(report["connector"]), str(report["version"])] = str(report["grade"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            grade = ""
+        if grade not in _GRADES:
+            raise InvalidInvocation(f"'{path}' is not a report of 'jackfield check --json'")
+    return found
 
 
-def _write_pages(site: str, releases: Sequence[Release], changed: set[str]) -> int:
-    """Write the index, and the pages of connectors with new releases; return the number of files that changed."""
-    mine = _by_name(releases)
-    contents = {**simple_index.root(mine), **pages.index([found[-1] for found in mine.values()])}
-    for name, found in mine.items():
-        page = pages.path_of(found[-1])
-        if name in changed or not os.path.exists(os.path.join(site, page)):
-            newest = os.path.join(site, found[-1].path)
-            contents |= simple_index.project(name, found)
-            contents[page] = pages.connector(found, parse_wheel(os.path.basename(newest), read_bounded(newest)).manifest)
-    return sum(write_file(os.path.join(site, path), text.encode()) for path, text in contents.items())
+def _put_away(site: str, release: Release) -> None:
+    """Move the files of a withdrawn release out of the site, where they remain for an investigation."""
+    folder = f"{site}{WITHDRAWN}"
+    os.makedirs(folder, exist_ok=True)
+    for ending in ("", ".metadata", SUFFIX):
+        path = os.path.join(site, f"{release.path}{ending}")
+        if os.path.exists(path):
+            os.replace(path, os.path.join(folder, os.path.basename(path)))

@@ -1,164 +1,262 @@
-"""Pages of a catalogue for people: a searchable index and a page per connector.
+"""Pages of a catalogue for people: lists of connectors with search, a page per connector, and the publishers.
 
-Each page is one file without scripts, styles or images from elsewhere, so it works from a disk. All text comes from strangers'
-manifests and is escaped; the content security policy allows the page's own style and script by hash.
-Without scripts everything is still listed.
+Pages ask no other host for anything, work from a disk, and list everything without scripts. Text of manifests comes from strangers:
+see ``jackfield.market.markup``.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from jackfield.manifest import Manifest
-from jackfield.market.releases import Release
+from jackfield.market import markup, schema_table
+from jackfield.market.registry import CONNECTORS
+from jackfield.market.search_index import about, first_line
 
-_STYLE = """
-:root{color-scheme:light dark;--line:#8886;--soft:#8882}
-body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem}
-a{color:LinkText}a:focus-visible,input:focus-visible{outline:3px solid Highlight;outline-offset:2px}
-ul.list{list-style:none;padding:0}ul.list li{border-top:1px solid var(--line);padding:.75rem 0}
-input{font:inherit;width:100%;box-sizing:border-box;padding:.5rem}
-table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.4rem;border-top:1px solid var(--line)}
-.scroll{overflow-x:auto}code,pre{background:var(--soft);padding:.1em .3em;overflow-wrap:anywhere}pre{padding:.75rem;white-space:pre-wrap}
-img.icon{width:3rem;height:3rem;vertical-align:middle;margin-right:.5rem}.soft{opacity:.8}
-""".strip()
-_SEARCH = """
-const box=document.getElementById('words'),rows=[...document.querySelectorAll('ul.list li')],count=document.getElementById('count');
-function show(){const words=box.value.toLowerCase().split(/\\s+/).filter(Boolean);let shown=0;
-for(const row of rows){const text=row.dataset.words;row.hidden=!words.every(word=>text.includes(word));if(!row.hidden)shown++}
-count.textContent=shown+' of '+rows.length+' connectors'}
-document.getElementById('search').hidden=false;box.addEventListener('input',show);show();
-""".strip()
-_SITE = """
-for(const place of document.querySelectorAll('.site'))place.textContent=new URL('../../',location.href).href.replace(/\\/$/,'');
-""".strip()
+if TYPE_CHECKING:
+    from jackfield.manifest import Manifest
+    from jackfield.market.releases import Release
+    from jackfield.market.schema_changes import Change
+    from jackfield.market.shelf import Shelved
+
+PUBLISHERS = "publishers/index.html"
+_LISTED = 100
+"""Connectors of one page of the list."""
+_ICON = 64 * 1024
+_ICONS = ("data:image/svg+xml", "data:image/png;base64,")
+_INDEX_FROM = 6
+"""Actions from which a page has a list of them."""
+_EFFECTS = {
+    "read": "reads only",
+    "idempotent": "changes data; safe to repeat",
+    "write": "changes data; never repeated when in doubt",
+}
 
 
-def path_of(release: Release) -> str:
+@dataclass(frozen=True, slots=True)
+class Readme:
+    """Long description of a package."""
+
+    text: str
+    is_markdown: bool
+
+
+def path_of(key: str) -> str:
     """Return the path of the page of a connector."""
-    return f"connectors/{release.key}/index.html"
+    return f"{CONNECTORS}/{key}/index.html"
 
 
-def index(newest: Sequence[Release]) -> dict[str, str]:
-    """Return the start page by path: the newest release of each connector, and a search by words."""
-    rows = "\n".join(_row(release) for release in newest)
-    search = (
-        '<p id="search" role="search" hidden><label for="words">Search connectors and actions</label>'
-        '<input id="words" type="search" autocomplete="off"></p>'
+def assets() -> dict[str, bytes]:
+    """Return style and script of all pages by path."""
+    folder = os.path.join(os.path.dirname(__file__), "assets")
+    found = {}
+    for name in ("catalogue.css", "catalogue.js"):
+        with open(os.path.join(folder, name), "rb") as file:
+            found[f"assets/{name}"] = file.read()
+    return found
+
+
+def lists(shelves: Sequence[Shelved]) -> dict[str, str]:
+    """Return the start page and the further pages of the list, by path; ``shelves`` are sorted by title."""
+    parts = [shelves[at : at + _LISTED] for at in range(0, len(shelves), _LISTED)] or [[]]
+    return {_list_path(number): _list(part, number, len(parts), len(shelves)) for number, part in enumerate(parts, start=1)}
+
+
+def _list_path(number: int) -> str:
+    return "index.html" if number == 1 else f"list/{number}.html"
+
+
+def _list(part: Sequence[Shelved], number: int, count: int, total: int) -> str:
+    root = "" if number == 1 else "../"
+    where = f" (page {number} of {count})" if count > 1 else ""
+    noun = "connector" if total == 1 else "connectors"
+    body = (
+        f"<h1>Connectors{where}</h1>"
+        '<div class="search" role="search" hidden><label for="words">Search connectors and actions</label>'
+        '<input id="words" type="search" autocomplete="off" aria-controls="results"></div><p id="status" role="status"></p>'
+        '<ul class="list" id="results" hidden></ul>'
+        f'<div id="listed"><p class="soft">{total:,} {noun}, by name</p><ul class="list">{"".join(_entry(one, root) for one in part)}</ul>'
+        f"{_pages(number, count, root)}</div>"
     )
-    count = f'<p id="count" role="status">{len(newest)} of {len(newest)} connectors</p>'
-    return {"index.html": _page("Connectors", f'<h1>Connectors</h1>{search}{count}<ul class="list">{rows}</ul>', _SEARCH)}
+    return markup.page(f"Connectors{where}", body, root)
 
 
-def connector(releases: Sequence[Release], manifest: Manifest) -> str:
-    """Return the page of a connector; ``manifest`` is that of the newest release, which is the last."""
-    newest = releases[-1]
-    raw, key = manifest.raw, escape(newest.key)
+def _entry(shelved: Shelved, root: str) -> str:
+    data = shelved.newest.data
+    name = f'<strong><a href="{root}{path_of(shelved.newest.key)}">{markup.text(data["title"])}</a></strong>'
+    return f'<li>{name} <span class="soft">{markup.text(about(shelved))}</span><br>{markup.text(first_line(data["description"]))}</li>'
+
+
+def _pages(number: int, count: int, root: str) -> str:
+    if count == 1:
+        return ""
+    links = [
+        f'<span aria-current="page">{one}</span>' if one == number else f'<a href="{root}{_list_path(one)}">{one}</a>'
+        for one in range(1, count + 1)
+    ]
+    return f'<nav class="pages" aria-label="Pages of the list">{"".join(links)}</nav>'
+
+
+def publishers(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return the page of all publishers; ``rows`` are those of ``publishers.json``."""
+    cells = [_publisher(row) for row in sorted(rows, key=lambda row: (row["publisher"], row["since"]))]
+    body = "<h1>Publishers</h1><p>Compare a fingerprint with the one that the publisher has told you over another way.</p>"
+    shown = markup.table(("Publisher", "Fingerprint of the key", "Status", "Connectors"), cells, "Publishers and their keys")
+    return markup.page("Publishers", body + (shown if cells else "<p>There are none yet.</p>"), "../")
+
+
+def _publisher(row: Mapping[str, Any]) -> Sequence[str]:
+    reason = f": {row['reason']}" if row.get("reason") else ""
+    ended = f' <span class="breaking">since {markup.text(row["endedAt"] + reason)}</span>' if "endedAt" in row else ""
+    status = f"{row['status']}{ended}<br><small>first published {markup.text(row['since'])}</small>"
+    links = ", ".join(f'<a href="../{path_of(key)}">{markup.text(key)}</a>' for key in row["connectors"])
+    return markup.text(row["publisher"]), markup.code(fingerprint(row["keyId"])), status, links
+
+
+def fingerprint(key_id: str) -> str:
+    """Return a key id in groups of four, to be compared by people."""
+    return " ".join(key_id[at : at + 4] for at in range(0, len(key_id), 4))
+
+
+def withdrawn(shelved: Shelved) -> str:
+    """Return the page of a connector of which every release was withdrawn."""
+    newest = shelved.newest
+    body = f"<h1>{markup.text(newest.data['title'])}</h1>{_warning(shelved)}<p>{markup.line(newest.data['description'])}</p>"
+    return markup.page(newest.data["title"], f"{body}<h2>Versions</h2>{_versions(shelved, {})}", "../../")
+
+
+def connector(shelved: Shelved, manifest: Manifest, readme: Readme, changes: Mapping[str, Sequence[Change]]) -> str:
+    """Return the page of a connector; ``manifest`` is that of the newest release, ``changes`` are by version."""
+    newest, raw = shelved.newest, manifest.raw
     parts = [
-        '<p><a href="../../index.html">All connectors</a></p>',
-        f"<h1>{_icon(raw)}{escape(manifest.title)} <small>{escape(newest.version)}</small></h1>",
-        f"<p>{escape(manifest.description)}</p>{_documentation(raw)}",
-        f'<h2>Install</h2><pre>pip install -i <span class="site">CATALOGUE</span>/simple jackfield-{key}</pre>',
-        f"<h2>Publisher</h2>{_publisher(newest)}",
+        f"<h1>{_icon(raw)}{markup.text(manifest.title)} <small>{markup.text(newest.version)}</small></h1>{_warning(shelved)}",
+        f"<p>{markup.line(manifest.description)}</p>{_facts(newest, raw)}",
+        f"<h2>Install</h2>{_install(newest)}",
         f"<h2>Permissions</h2>{_permissions(newest)}",
         "<h2>Connections</h2>",
-        *(_table(kind["title"], kind["key"], kind.get("description", ""), kind.get("schema", {})) for kind in raw["connectionTypes"]),
-        "<h2>Actions</h2>",
-        *(_table(one["title"], one["key"], _effect(one), one["inputs"]) for one in raw["actions"]),
-        f"<h2>Versions</h2>{_versions(releases)}",
+        *(map(_connection, raw["connectionTypes"]) if raw["connectionTypes"] else ["<p>It needs none.</p>"]),
+        f"<h2>Actions</h2>{_index(raw['actions'])}",
+        *map(_action, raw["actions"]),
+        f"<h2>Description of the package</h2>{_readme(readme)}" if readme.text else "",
+        f"<h2>Versions</h2>{_versions(shelved, changes)}",
     ]
-    return _page(manifest.title, "\n".join(parts), _SITE)
+    return markup.page(manifest.title, "\n".join(parts), "../../")
 
 
-def _row(release: Release) -> str:
-    actions = release.data["actions"]
-    about = [release.key, release.data["title"], release.data["description"], release.publisher["publisher"]]
-    words = " ".join([*map(str, about), *(f"{action['key']} {action['title']}" for action in actions)]).lower()
-    link = f'<a href="connectors/{escape(release.key)}/index.html">{escape(str(release.data["title"]))}</a>'
-    line = f"{escape(release.key)} {escape(release.version)} by {escape(release.publisher['publisher'])}, {len(actions)} actions"
-    text = escape(str(release.data["description"]).partition("\n")[0])
-    return f'<li data-words="{escape(words)}"><strong>{link}</strong> <span class="soft">{line}</span><br>{text}</li>'
+def _warning(shelved: Shelved) -> str:
+    if not shelved.revoked:
+        return ""
+    names = ", ".join(release.version for release in shelved.revoked)
+    rest = "" if shelved.releases else " No version is offered."
+    return f'<p class="warning" role="note">Withdrawn because the key that signed them was revoked: {markup.text(names)}.{rest}</p>'
 
 
 def _icon(raw: Mapping[str, Any]) -> str:
+    """Return the icon as an image, in which browsers run no scripts and load nothing."""
     icon = raw.get("icon")
-    return f'<img class="icon" alt="" src="{escape(icon)}">' if isinstance(icon, str) and icon.startswith("data:image/") else ""
+    shown = isinstance(icon, str) and icon.startswith(_ICONS) and len(icon) <= _ICON
+    return f'<img class="icon" alt="" src="{markup.text(icon)}">' if shown else ""
 
 
-def _documentation(raw: Mapping[str, Any]) -> str:
-    url = raw.get("documentationUrl")
-    safe = isinstance(url, str) and url.startswith("https://")
-    return f'<p><a rel="noopener noreferrer nofollow" href="{escape(str(url))}">Documentation of the service</a></p>' if safe else ""
+def _facts(newest: Release, raw: Mapping[str, Any]) -> str:
+    data = newest.data
+    by = f'<a href="../../{PUBLISHERS}">{markup.text(newest.publisher["publisher"])}</a>'
+    facts = [
+        ("Connector", markup.code(newest.key)),
+        ("Publisher", by),
+        ("Fingerprint", markup.code(fingerprint(newest.publisher["keyId"]))),
+        ("Grade", f'<span class="badge">{markup.text(data["grade"])}</span>' if "grade" in data else "not graded by this catalogue"),
+        ("Licence", markup.text(data.get("licence") or "not stated")),
+        ("Signed", markup.text(data["signedAt"])),
+        ("Categories", ", ".join(map(markup.text, data.get("categories", ())))),
+        ("Documentation", markup.link(raw["documentationUrl"], str(raw["documentationUrl"])) if raw.get("documentationUrl") else ""),
+    ]
+    return f'<dl class="facts">{"".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts if value)}</dl>'
 
 
-def _publisher(release: Release) -> str:
-    licence = escape(str(release.data.get("licence") or "not stated"))
-    by = escape(release.publisher["publisher"])
-    return f"<p>{by}, key <code>{escape(release.publisher['keyId'])}</code>. Licence: {licence}.</p>"
+def _install(newest: Release) -> str:
+    site = '<span class="site-url">CATALOGUE</span>'
+    lines = (
+        ("the command of jackfield", f"jackfield install {markup.text(newest.key)} --from {site}"),
+        ("the command of pip", f"pip install -i {site}/simple {markup.text(newest.name)}=={markup.text(newest.version)}"),
+    )
+    blocks = [f'<div class="install" data-label="{label}"><pre tabindex="0"><code>{line}</code></pre></div>' for label, line in lines]
+    return f"{blocks[0]}<p>With plain pip or uv, which check the hash but neither publisher nor metadata:</p>{blocks[1]}"
 
 
-def _permissions(release: Release) -> str:
-    found: Mapping[str, Sequence[str]] = release.data["permissions"]
-    lines = [f"<li>{escape(system)}: {', '.join(f'<code>{escape(name)}</code>' for name in names)}</li>" for system, names in found.items()]
+def _permissions(newest: Release) -> str:
+    found: Mapping[str, Sequence[str]] = newest.data["permissions"]
+    lines = [f"<li>{markup.text(system)}: {', '.join(map(markup.code, names))}</li>" for system, names in found.items()]
     return f"<ul>{''.join(lines)}</ul>" if lines else "<p>None declared.</p>"
 
 
-def _effect(action: Mapping[str, Any]) -> str:
-    return f"{action.get('description', '')} (effect: {action.get('effect', 'write')})"
+def _connection(kind: Mapping[str, Any]) -> str:
+    title = kind.get("title", kind["key"])
+    setup = kind.get("setup")
+    guide = f"<h4>Setup guide</h4>{markup.document(setup, 5)}" if setup else ""
+    fields = schema_table.table(kind.get("schema", {}), f"Values of {title}", "It has no values.")
+    return f"<h3>{markup.text(title)} {markup.code(kind['key'])}</h3><p>{markup.line(kind.get('description', ''))}</p>{fields}{guide}"
 
 
-def _table(title: str, key: str, about: str, schema: Mapping[str, Any]) -> str:
-    head = f'<h3 id="{escape(key)}">{escape(title)} <code>{escape(key)}</code></h3><p>{escape(about)}</p>'
-    rows = _input_rows(schema)
-    names = "<tr><th scope=col>Name</th><th scope=col>Type</th><th scope=col>Required</th><th scope=col>Description</th></tr>"
-    return head + (
-        f'<div class="scroll" tabindex="0"><table><thead>{names}</thead><tbody>{rows}</tbody></table></div>'
-        if rows
-        else "<p>No inputs.</p>"
-    )
-
-
-def _input_rows(schema: Mapping[str, Any]) -> str:
-    properties, required = schema.get("properties"), schema.get("required", ())
-    if not isinstance(properties, Mapping):
+def _index(actions: Sequence[Mapping[str, Any]]) -> str:
+    if len(actions) < _INDEX_FROM:
         return ""
-    rows = []
-    for name, field in properties.items():
-        about = field if isinstance(field, Mapping) else {}
-        kind = about.get("type", "any")
-        text = " ".join(str(about[member]) for member in ("title", "description") if about.get(member))
-        cells = (" or ".join(map(str, kind)) if isinstance(kind, list) else str(kind), "yes" if name in required else "no", text)
-        rows.append(f"<tr><th scope=row><code>{escape(name)}</code></th>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
-    return "".join(rows)
+    links = "".join(f'<li><a href="#{_anchor(action)}">{markup.text(action["title"])}</a></li>' for action in actions)
+    return f'<nav class="inside" aria-label="Actions"><ul>{links}</ul></nav>'
 
 
-def _versions(releases: Sequence[Release]) -> str:
-    rows = "".join(
-        f'<tr><th scope=row><a href="../../{escape(release.path)}">{escape(release.version)}</a></th>'
-        f"<td>{escape(str(release.data['signedAt']))}</td><td><code>{escape(str(release.data['sha256']))}</code></td></tr>"
-        for release in reversed(releases)
+def _anchor(action: Mapping[str, Any]) -> str:
+    return f"action-{markup.text(quote(str(action['key'])))}"
+
+
+def _action(action: Mapping[str, Any]) -> str:
+    title, effect = action["title"], action.get("effect", "write")
+    needs = [f"{markup.text(system)}: {', '.join(map(markup.code, names))}" for system, names in (action.get("permissions") or {}).items()]
+    badge = f'<span class="badge">{markup.text(effect)}</span> <span class="soft">{_EFFECTS.get(effect, "")}</span>'
+    inputs = schema_table.table(action["inputs"], f"Inputs of {title}", "It has no inputs.")
+    output = schema_table.table(action["output"], f"Output of {title}", "Its members are not listed.")
+    return (
+        f'<h3 id="{_anchor(action)}">{markup.text(title)} {markup.code(action["key"])}</h3>'
+        f"<p>{markup.line(action.get('description', ''))}</p><p>{badge}</p>{inputs}"
+        f"<details><summary>Output</summary>{output}</details>" + (f"<p>Permissions: {'; '.join(needs)}</p>" if needs else "")
     )
-    names = "<tr><th scope=col>Version</th><th scope=col>Signed</th><th scope=col>SHA-256</th></tr>"
-    return f'<div class="scroll" tabindex="0"><table><thead>{names}</thead><tbody>{rows}</tbody></table></div>'
 
 
-def _page(title: str, body: str, script: str) -> str:
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {_hash(_STYLE)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
-    )
-    lines: Iterable[str] = (
-        "<!DOCTYPE html>",
-        f'<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">',
-        f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>{escape(title)}</title><style>{_STYLE}</style></head>',
-        f"<body><main>{body}</main><script>{script}</script></body></html>",
-        "",
-    )
-    return "\n".join(lines)
+def _readme(readme: Readme) -> str:
+    if readme.is_markdown:
+        return markup.document(readme.text, 3)
+    return f'<pre tabindex="0">{markup.text(readme.text)}</pre>'
 
 
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"
+def _versions(shelved: Shelved, changes: Mapping[str, Sequence[Change]]) -> str:
+    return "".join(_version(release, changes.get(release.version), release.publisher["keyId"]) for release in reversed(shelved.all))
+
+
+def _version(release: Release, changes: Sequence[Change] | None, key_id: str) -> str:
+    data = release.data
+    gone = data.get("revoked")
+    link = markup.text(release.wheel) if gone else f'<a href="../../{markup.text(quote(release.path))}">{markup.text(release.wheel)}</a>'
+    why = f": {markup.text(gone['reason'])}" if gone and gone.get("reason") else ""
+    note = f'<p class="warning">Withdrawn on {markup.text(gone["at"])}{why}</p>' if gone else ""
+    facts = f"Signed {markup.text(data['signedAt'])} with the key {markup.code(fingerprint(key_id))}, {data['size']:,} bytes"
+    digest = f"SHA-256 {markup.code(release.sha256)}"
+    return f"<h3>{markup.text(release.version)}</h3>{note}<p>{link}<br>{facts}<br>{digest}</p>{_changes(changes)}"
+
+
+def _changes(changes: Sequence[Change] | None) -> str:
+    if changes is None:
+        return ""
+    if not changes:
+        return "<p>Nothing that callers can see has changed since the version before.</p>"
+    counts = Counter(change.level for change in changes)
+    summary = ", ".join(f"{counts[level]} {level}" for level in ("breaking", "additive", "textual") if counts[level])
+    rows = "".join(map(_change, changes))
+    return f"<details><summary>What changed since the version before: {summary}</summary><ul>{rows}</ul></details>"
+
+
+def _change(change: Change) -> str:
+    return f'<li><span class="{change.level}">{change.level}</span>: {markup.text(change.reason)} ({markup.code(change.path)})</li>'

@@ -5,13 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jackfield.market.attestations import Verified
+from jackfield.market.attestations import SUFFIX, Verified
 from jackfield.market.wheels import Wheel
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+    from tuf.api.metadata import TargetFile
 
 PACKAGES = "packages"
 """Folder of the wheels in a site."""
+LIST = "catalogue.json"
+"""Machine-readable list of a site."""
+REVOKED = "revoked.json"
+"""List of revoked publisher keys of a site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,16 @@ class Release:
         return str(self.data["wheel"])
 
     @property
+    def sha256(self) -> str:
+        """Hash of the wheel."""
+        return str(self.data["sha256"])
+
+    @property
+    def is_revoked(self) -> bool:
+        """Return whether the release was withdrawn with its publisher's key."""
+        return "revoked" in self.data
+
+    @property
     def publisher(self) -> Mapping[str, str]:
         """Content of the publisher's public key file."""
         found: Mapping[str, str] = self.data["publisher"]
@@ -50,6 +68,28 @@ class Release:
     def path(self) -> str:
         """Path of the wheel in the site."""
         return f"{PACKAGES}/{self.wheel}"
+
+    def revoked(self, at: str, reason: str) -> Release:
+        """Return the row of the release after it was withdrawn."""
+        return Release({**self.data, "revoked": {"at": at, **({"reason": reason} if reason else {})}})
+
+    def graded(self, grade: str) -> Release:
+        """Return the row with a grade."""
+        return Release({**self.data, "grade": grade})
+
+    def order(self) -> Version:
+        """Return the key to sort versions by."""
+        from packaging.version import Version
+
+        return Version(self.version)
+
+    def targets(self, attestation: bytes) -> dict[str, TargetFile]:
+        """Return the signed metadata's entries for the wheel and its attestation."""
+        from tuf.api.metadata import TargetFile
+
+        beside = f"{self.path}{SUFFIX}"
+        wheel = TargetFile(int(self.data["size"]), {"sha256": self.sha256}, self.path, {"custom": self.custom()})
+        return {self.path: wheel, beside: TargetFile.from_data(beside, attestation, ["sha256"])}
 
     def custom(self) -> dict[str, Any]:
         """Return what the signed metadata says about the wheel beside length and hash: all that an installer decides by."""
@@ -80,6 +120,7 @@ def release_of(wheel: Wheel, verified: Verified) -> Release:
         "licence": manifest.raw.get("license") or metadata.license_expression or metadata.license,
         "permissions": {system: sorted(names) for system, names in sorted(permissions.items())},
         "requiresPython": str(metadata.requires_python or "") or None,
+        "categories": manifest.raw.get("categories"),
         "actions": [{"key": action.key, "title": action.title, "effect": action.effect} for action in manifest.actions.values()],
     }
     return Release({name: value for name, value in data.items() if value is not None})
