@@ -41,6 +41,10 @@ _VARIABLES = {
         "`/etc/jackfield/secrets`",
     ),
     "JACKFIELD_WORKSPACE": ("The workspace of commands and of the library. It must exist.", "`default`, which always exists"),
+    "JACKFIELD_ISOLATION": (
+        "Isolation of installed connectors: `per-workspace`, `strict` and `memory=MIB`, separated by commas.",
+        "`memory=1024`",
+    ),
     "JACKFIELD_LOG": ("The format of the log on stderr: `console`, or `json` for one object per line.", "`console`"),
     "JACKFIELD_LOG_LEVEL": ("`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`.", "`WARNING`"),
 }

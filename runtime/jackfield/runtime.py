@@ -18,6 +18,7 @@ from jackfield.errors import Cancelled, JackfieldError
 from jackfield.fork import at_fork
 from jackfield.hooks import Plugins
 from jackfield.invocation import DEFAULT_TIMEOUT, Meta, Result
+from jackfield.isolation.children import Children
 from jackfield.management.options import choices
 from jackfield.pipe.admit import Targets
 from jackfield.pipe.driver import LoopThread, Steps, adrive, drive
@@ -73,7 +74,8 @@ class Jackfield:
         groups = entry_points() if catalog is None else {}
         environment = os.environ if environment is None else environment
         self.workspace = _checked_workspace(workspace)
-        self.catalog = Catalog.installed(groups, environment) if catalog is None else catalog
+        self._children = Children(environment)  # unused with a catalog from elsewhere
+        self.catalog = Catalog.installed(groups, environment, self._children.load) if catalog is None else catalog
         self.storage = Storage(database_url, environment, clock or SystemClock()) if storage is None else storage
         self._owns_storage = storage is None
         sources = _connection_files(workspace, environment) if connections is None else connections
@@ -128,6 +130,7 @@ class Jackfield:
         self._loop.close()
         if self._workers is not None:
             self._workers.shutdown(wait=True)
+        self._children.close()
         if self._journal is not None:
             with within_seconds(_OUTSTANDING_WAIT):
                 self._journal.record_owed()

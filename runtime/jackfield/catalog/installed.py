@@ -15,7 +15,7 @@ from jackfield.catalog.discovery import EntryPoint, entry_points
 from jackfield.catalog.installations import installed_points
 from jackfield.catalog.loading import Loader, load_in_process
 from jackfield.catalog.versions import choose
-from jackfield.errors import UnknownConnector, did_you_mean
+from jackfield.errors import Unavailable, UnknownConnector, did_you_mean
 from jackfield.fork import at_fork
 from jackfield.hints import NextStep
 from jackfield.home import home
@@ -75,7 +75,13 @@ class Catalog:
         self._compared: dict[EntryPoint, set[str]] = {}
         self._failures: dict[EntryPoint, dict[str, str]] = {}
         self._lock = threading.Lock()
-        at_fork(self)
+        self._locks: dict[EntryPoint, threading.Lock] = {}
+        at_fork(self, child=Catalog._renew_locks)
+
+    def _renew_locks(self) -> None:
+        """Replace the locks in a forked child: threads that hold them do not exist there."""
+        self._lock = threading.Lock()
+        self._locks = {}
 
     @classmethod
     def installed(
@@ -136,13 +142,23 @@ class Catalog:
         found = self._connectors.get(point)
         if found is None:
             manifest = self._manifests.get(point) or self._cache(point)
-            with self._lock:
-                found = self._attempt(point, _WHOLE, lambda: self._import(point, manifest))
+            with self._lock_of(point):
+                found = self._connectors.get(point) or self._attempt(point, _WHOLE, lambda: self._import(point, manifest))
         if action is not None and action not in self._compared[point]:
             manifest = self._manifests[point]
-            with self._lock:
+            with self._lock_of(point):
                 self._attempt(point, action, lambda: self._compare(point, found, manifest, {action}))
         return found
+
+    def _lock_of(self, point: EntryPoint) -> threading.Lock:
+        """Return the lock of one connector, so that one that starts slowly does not hold up the others."""
+        with self._lock:
+            return self._locks.setdefault(point, threading.Lock())
+
+    def has_loaded(self, key: str, action: str, version: str | None = None) -> bool:
+        """Return whether ``load`` would find the code of the action imported."""
+        point = self._versions.get((key, version)) if version is not None else None
+        return action in self._compared.get(point or self._default(key), ())
 
     def _load_all(self, point: EntryPoint) -> Any:
         """Return the connector's code with the modules of all its actions imported and compared."""
@@ -158,6 +174,8 @@ class Catalog:
             value = step()
         except _Mismatch as error:
             fault, hint = str(error), _REGENERATE if "its manifest" in str(error) else _REINSTALL
+        except Unavailable:  # its process could not be started this time
+            raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 (third-party code may raise anything and must not affect others)
             fault, hint = f"fails on import: {type(error).__name__}: {error}", _REINSTALL
         else:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog import Catalog, Entry
 from jackfield.cli.output import Output
@@ -23,11 +25,18 @@ def _declare_list(parser: Parser) -> None:
 
 
 def _list(arguments: Namespace, output: Output) -> int:
-    catalog = Catalog.installed()
-    entries = catalog.entries(load=arguments.check)
-    rows = [(_checked(catalog, entry) if arguments.check else entry).to_json() for entry in entries]
+    rows = _checked_rows() if arguments.check else [entry.to_json() for entry in Catalog.installed().entries()]
     output.rows(rows, (*_COLUMNS, "error") if any("error" in row for row in rows) else _COLUMNS)
     return _FAILED if arguments.check and any(row["status"] != "ok" for row in rows) else 0
+
+
+def _checked_rows() -> list[dict[str, Any]]:
+    """Return the rows of all connectors, each imported and compared with its manifest; isolated ones in processes of their own."""
+    from jackfield.isolation.children import Children
+
+    with closing(Children(os.environ)) as children:
+        catalog = Catalog.installed(loader=children.load)
+        return [_checked(catalog, entry).to_json() for entry in catalog.entries(load=True)]
 
 
 def _checked(catalog: Catalog, entry: Entry) -> Entry:

@@ -53,3 +53,5 @@ class Budget:
     scope: Callable[[Any, Any], str | None]
     limits: Callable[[Any], Limits | None] = _no_limits
     warmup: Callable[[Any], Warmup | None] = _no_warmup
+    asks_elsewhere: bool = False
+    """True if ``scope`` asks another process, so that it must not be called in an event loop."""

@@ -86,6 +86,8 @@ class Action:
     cost: Callable[[Any], float] = _one
     preview: Preview | None = None
     needs_connection: bool = True
+    verify: Callable[[Any], object] | None = None
+    """Judges the inputs where the action runs, for a dry run; None if the models and rules here have judged them."""
 
 
 class _Actions(Mapping[str, Action]):

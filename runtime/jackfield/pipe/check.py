@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Detail, InvalidInput
 from jackfield.hints import NextStep
-from jackfield.json_pointer import pointer
 from jackfield.pipe.admit import Admitted
 from jackfield.schema.cache import Schemas
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
-
     from jackfield.connector import Action, Inputs
 
 
@@ -53,6 +50,8 @@ def typed(admitted: Admitted, action: Action, values: Mapping[str, Any]) -> Inpu
     except ValueError as error:
         from pydantic import ValidationError
 
+        from jackfield.connector.conversion import model_faults
+
         if not isinstance(error, ValidationError):
             raise
         raise _refused(admitted, model_faults(error)) from None
@@ -60,16 +59,6 @@ def typed(admitted: Admitted, action: Action, values: Mapping[str, Any]) -> Inpu
     if faults:
         raise _refused(admitted, faults)
     return inputs
-
-
-def model_faults(error: ValidationError) -> list[Detail]:
-    """List the faults that an author's model found in values that passed their schema; no value is quoted."""
-    return [Detail(pointer(*item["loc"]), _sentence(item)) for item in error.errors(include_url=False, include_input=False)]
-
-
-def _sentence(item: Mapping[str, Any]) -> str:
-    reason = item.get("ctx", {}).get("error")
-    return str(reason) if isinstance(reason, ValueError) else "is not valid"
 
 
 def _refused(admitted: Admitted, faults: Sequence[Detail], count: int | None = None) -> InvalidInput:

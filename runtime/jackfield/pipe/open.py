@@ -21,7 +21,6 @@ from jackfield.connector.guard import ANYWHERE, Guard
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.json_pointer import child
 from jackfield.pipe.admit import Admitted, Target, check_values
-from jackfield.pipe.check import model_faults
 from jackfield.redaction.marks import confidential_values, secret_values
 from jackfield.schema.cache import Schemas
 from jackfield.schema_walk import Nodes, Schema, extension, members, nodes
@@ -47,7 +46,7 @@ def judge_hosts(guard: Guard, schema: Schema, values: Mapping[str, Any]) -> None
     refused: list[InvalidConnection] = []
     for path, text in named_hosts(schema, values):
         try:
-            for host in _hosts(text, path):
+            for host in hosts_of(text, path):
                 guard.check(host, path)
         except InvalidConnection as error:
             refused.append(error)
@@ -70,7 +69,7 @@ def _named(root: Schema, applying: Nodes, value: object, path: str, *, marked: b
         yield from _named(root, known or (), member, child(path, name), marked=marked and isinstance(value, list | tuple))
 
 
-def _hosts(text: str, path: str) -> set[str]:
+def hosts_of(text: str, path: str) -> set[str]:
     """Collect every host that a client may parse from the text: a URL, ``host``, ``host:port``, with or without slashes and escapes."""
     given = text.strip()
     if "\\" in given or not given.isprintable() or " " in given:
@@ -126,7 +125,9 @@ class OpenConnection:
 
     @property
     def is_inline_ok(self) -> bool:
-        """True if opening will most likely be a cache look-up: it was fast the last time, and no lease is due."""
+        """True if opening will most likely be a cache look-up: it was fast the last time, no lease is due and no other process is asked."""
+        if getattr(self.kind, "asks_elsewhere", False):
+            return False
         return self.judge is None and self.cache.opened_in < _FAST and self.cache.is_fresh
 
 
@@ -248,6 +249,8 @@ class Opener:
 
 def _modelled(model: type[ConnectionType], values: Mapping[str, Any], target: Target) -> ConnectionType:
     from pydantic import ValidationError
+
+    from jackfield.connector.conversion import model_faults
 
     try:
         return model.model_validate(values)

@@ -253,6 +253,7 @@ class Pipeline:
         enter("check")
         inputs = checked(admitted, self.opening.defaults, self.schemas)
         enter("open")
+        yield from self._loaded(admitted)
         run = state.run = self._run(admitted, inputs, deadline, state)
         if record is not None:
             record.log = run.log
@@ -275,12 +276,20 @@ class Pipeline:
         self._note_used(admitted.target, state.opening)
         return succeeded(state.ended(), masked_output(output, state.redactor))
 
+    def _loaded(self, admitted: Admitted) -> Steps[None]:
+        """Load the connector on its first call: importing its code, or starting its process, would hold up an event loop."""
+        wanted = (admitted.manifest.key, admitted.action.key, admitted.manifest.version)
+        if not self.catalog.has_loaded(*wanted):
+            yield Execute(partial(self.catalog.load, *wanted))
+
     def _preview(self, admitted: Admitted, run: Run, state: RunState) -> Steps[Result]:
         """Return the Result of a dry run, with the action's preview as output if the inputs ask for it."""
-        preview = run.action.preview
+        preview, verify = run.action.preview, run.action.verify
+        if verify is not None:
+            yield Execute(partial(verify, run.values))
         if preview is None or not _wants_preview(run.values):
             return succeeded(state.ended(), None)
-        from jackfield.pipe.run import dumped
+        from jackfield.connector.conversion import dumped
 
         output = dumped((yield Execute(partial(preview.function, run.values))))
         check_output(output, admitted.action, (admitted.manifest.key, admitted.manifest.version), self.schemas, preview=True)

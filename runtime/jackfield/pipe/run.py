@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline
 from jackfield.connector.context import Answered, Call, IdempotencyKey, entered
-from jackfield.connector.models import Output
-from jackfield.errors import Cancelled, InvalidOutput, JackfieldError, NotYet, QuotaExceeded, RateLimited, Sent, TimedOut, Unavailable
+from jackfield.connector.conversion import dumped
+from jackfield.errors import Cancelled, JackfieldError, NotYet, QuotaExceeded, RateLimited, Sent, TimedOut, Unavailable
 from jackfield.pipe.driver import Execute, Steps, Wait
 from jackfield.pipe.errors_map import AUTHORS, explained, in_doubt, repeated, weigh
 from jackfield.pipe.rate import turn
@@ -347,25 +347,6 @@ class Run:
     def _log_error(self, text: str, fault: Exception) -> None:
         redactor = self.opening.cache.redactor if self.opening is not None else None
         AUTHORS.error("invocation %s: %s: %s", self.meta.invocation_id, text, reason(fault, redactor, self.invocation.inputs))
-
-
-def dumped(output: Any) -> Mapping[str, Any]:
-    """Return an action's output as JSON.
-
-    :raises InvalidOutput: if it is not an Output, or not JSON.
-    """
-    if not isinstance(output, Output):
-        raise InvalidOutput(
-            f"the action returned {type(output).__name__} instead of its declared Output", hint="Report it to the connector's author."
-        )
-    try:
-        dumped: Mapping[str, Any] = output.model_dump(mode="json", by_alias=True, exclude_none=True)
-    except (ValueError, TypeError, RecursionError) as error:  # pydantic's own errors are ValueErrors
-        raise InvalidOutput(
-            f"the action returned a {type(output).__name__} that is not JSON ({type(error).__name__})",
-            hint="The action was executed. This is a bug in the connector: report it to its author.",
-        ) from None
-    return dumped
 
 
 def _exited(left: SystemExit) -> RuntimeError:

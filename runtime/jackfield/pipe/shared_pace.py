@@ -183,7 +183,7 @@ def shared_turn(run: Run, budget: Budget, last: JackfieldError | None) -> Steps[
     client, paces = (yield from run.opened()), run.paces
     if run.shared is None and run.opening is not None and paces is not None:
         seen: list[bool] = run.opening.cache.cached(("paced", run.connector.key), list)
-        run.shared = yield Execute(lambda: _pace(paces, run, budget, client), inline_ok=bool(seen))
+        run.shared = yield Execute(lambda: _pace(paces, run, budget, client), inline_ok=bool(seen) and not budget.asks_elsewhere)
         seen[:] = [True]
     pace = run.shared
     if pace is None:

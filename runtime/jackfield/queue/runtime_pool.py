@@ -13,6 +13,7 @@ from jackfield.clock import Clock, SystemClock
 from jackfield.connector.guard import Guard
 from jackfield.fork import at_fork
 from jackfield.invocation import Result
+from jackfield.isolation.children import Children
 from jackfield.journal import Claimed
 from jackfield.journal.instance import Instance
 from jackfield.journal.recovery import Recovery
@@ -42,7 +43,8 @@ class RuntimePool:
         self.clock: Clock = clock or SystemClock()
         self.storage = Storage(url, environment, self.clock)
         groups = entry_points()
-        self.catalog = Catalog.installed(groups, environment)
+        self._children = Children(environment)
+        self.catalog = Catalog.installed(groups, environment, self._children.load)
         self._points = groups.get("jackfield.plugins", ())
         self._plugins = tuple(plugins)
         self._runtimes: OrderedDict[str, Jackfield] = OrderedDict()
@@ -124,4 +126,5 @@ class RuntimePool:
         """Wait for running invocations, and close the database."""
         for runtime in [*self._runtimes.values(), *self._beside]:
             runtime.close()
+        self._children.close()
         self.storage.close()

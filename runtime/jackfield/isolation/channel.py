@@ -1,0 +1,90 @@
+"""Way from the stand-in of a connector to a child that runs its code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.clock import Deadline, SystemClock
+from jackfield.connector.guard import Guard
+from jackfield.errors import InvalidInput
+from jackfield.isolation.conversation import Conversation
+from jackfield.isolation.egress import Egress
+from jackfield.isolation.sessions import Session, Sessions
+
+if TYPE_CHECKING:
+    from jackfield.connector.context import Call, OpenContext
+    from jackfield.isolation.remote import RemoteClient, RemoteConnection
+    from jackfield.isolation.supervisor import Supervisor
+    from jackfield.manifest import Manifest
+
+_SECONDS = 30.0
+"""Deadline of a question that belongs to no call, such as for the choices of a form."""
+
+
+class Channel:
+    """Way to the children of one connector version. ``find`` returns the supervisor for a workspace."""
+
+    def __init__(self, manifest: Manifest, find: Callable[[str], Supervisor], sessions: Sessions) -> None:
+        self.manifest = manifest
+        self._find = find
+        self._sessions = sessions
+        self._declared = tuple(name for name in manifest.raw.get("hosts", ()) if isinstance(name, str))
+
+    def ask(
+        self,
+        request: Mapping[str, Any],
+        *,
+        call: Call | None = None,
+        kind: RemoteConnection | None = None,
+        context: OpenContext | None = None,
+        client: RemoteClient | None = None,
+    ) -> Any:
+        """Ask a child and return its answer. ``kind`` and ``context`` are the connection that the question is about.
+
+        :raises JackfieldError: the error that the child answers with, or the reason for which there is no answer.
+        """
+        deadline = call.deadline if call is not None else Deadline.after(_SECONDS, SystemClock())
+        session = None if context is None else self._sessions.find(context.leases)
+        child = self._find("" if context is None else context.workspace).child()
+        frame: dict[str, Any] = {**request, "call": _about(call, deadline)}
+        if kind is not None:
+            frame["context"] = _connection(kind, context, session)
+            if kind.is_stale and request["ask"] == "call":
+                kind.is_stale, frame["renew"] = False, True
+        gone = self._sessions.take_gone()
+        if gone:
+            frame["forget"] = gone
+        reports = kind is not None and type(kind).reports_begin
+        dial = self._egress(kind, context).connect
+        talk = Conversation(child, deadline, dial, call=call, context=context, session=session, reports=reports)
+        try:
+            return talk.ask(frame)
+        except ValueError as error:
+            raise InvalidInput(f"the inputs cannot be passed to the connector's process: {error}") from None
+        finally:
+            if talk.renewable and client is not None:
+                client.allow_renewal()
+
+    def _egress(self, kind: RemoteConnection | None, context: OpenContext | None) -> Egress:
+        if kind is None:
+            return Egress(self.manifest.key, self._declared)
+        return Egress(self.manifest.key, self._declared, kind.hosts(), Guard() if context is None else context.guard)
+
+
+def _about(call: Call | None, deadline: Deadline) -> dict[str, Any]:
+    about: dict[str, Any] = {"remaining": deadline.remaining(), "seconds": deadline.seconds}
+    return about if call is None else {**about, "invocationId": call.invocation_id, "key": call.key.value}
+
+
+def _connection(kind: RemoteConnection, context: OpenContext | None, session: Session | None) -> dict[str, Any]:
+    about: dict[str, Any] = {"type": kind.key, "values": kind.values}
+    if context is None or session is None:
+        return {**about, "connection": None}
+    return {
+        **about,
+        "number": session.number,
+        "workspace": context.workspace,
+        "connection": context.connection,
+        "inputs": context.inputs,
+    }

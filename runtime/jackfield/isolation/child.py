@@ -1,0 +1,113 @@
+"""Program of a child process: it imports one connector and answers questions about it, several at once, until its parent is gone.
+
+It runs in the environment of a stranger's package, with nothing of its parent's but one socket. What it is allowed to do is reduced before
+the connector's code is imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import operator
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from queue import SimpleQueue
+from typing import Any
+
+from jackfield.failures import Raised, attempt
+from jackfield.isolation.limits import reduce_rights
+from jackfield.isolation.wire import Frame, Wire
+
+_STACK = 4 * 1024 * 1024
+"""Bytes of address space for a thread, of which most processes have few."""
+_LARGEST_LINE = 2000
+
+
+def run(descriptor: int) -> None:
+    """Serve the parent at the other end of ``descriptor``. Does not return."""
+    wire = Wire(socket.socket(fileno=descriptor), takes_descriptors=True)
+    frames = (frame for frame, _ in wire.frames())
+    configuration = next(frames)
+    sys.path += configuration["paths"]
+    layers = reduce_rights(configuration)
+    threading.stack_size(_STACK)
+    logging.getLogger().addHandler(_ToParent(wire))
+    started = attempt(_started, configuration, wire)
+    if isinstance(started, Raised):
+        broken = f"cannot import it: {type(started.error).__name__}: {started.error}"
+        wire.send({"id": 0, "broken": broken[:_LARGEST_LINE]})
+        os._exit(1)
+    serve, hello = started
+    wire.send({"id": 0, "layers": layers, **hello})
+    _Workers(configuration["threads"], serve).take(frames)
+    os._exit(0)  # the parent is gone; threads of the connector do not keep this process alive
+
+
+def _started(configuration: Frame, wire: Wire) -> tuple[Any, dict[str, Any]]:
+    """Import the connector and describe it.
+
+    :raises ImportError: if it cannot be imported, or ends Python instead.
+    """
+    from jackfield.isolation.answers import Answers, hello
+
+    try:
+        module = importlib.import_module(configuration["module"])
+    except SystemExit as left:
+        raise ImportError(f"it called exit({left.code!r})") from None
+    connector = operator.attrgetter(configuration["attribute"])(module)
+    return Answers(connector, wire).serve, hello(connector)
+
+
+class _Workers:
+    """Threads that answer, started as they are needed. Frames about a question that is under way go to the thread that answers it."""
+
+    def __init__(self, most: int, serve: Any) -> None:
+        self._most = most
+        self._serve = serve
+        self._work: SimpleQueue[tuple[Frame, SimpleQueue[Frame]]] = SimpleQueue()
+        self._boxes: dict[int, SimpleQueue[Frame]] = {}
+        self._idle = 0
+        self._threads = 0
+        self._lock = threading.Lock()
+
+    def take(self, frames: Iterator[Frame]) -> None:
+        """Hand out what the parent sends, until it is gone."""
+        for frame in frames:
+            box = self._boxes.get(frame["id"])
+            if box is not None:
+                box.put(frame)
+                continue
+            if "ask" not in frame:  # about a question that has ended
+                continue
+            box = self._boxes[frame["id"]] = SimpleQueue()
+            self._work.put((frame, box))
+            with self._lock:
+                needed = self._idle < self._work.qsize() and self._threads < self._most
+                self._threads += needed
+            if needed:
+                threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                self._idle += 1
+            frame, box = self._work.get()
+            with self._lock:
+                self._idle -= 1
+            self._serve(frame, box)
+            self._boxes.pop(frame["id"], None)
+
+
+class _ToParent(logging.Handler):
+    """Log handler that sends warnings to the parent, which masks and logs them."""
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(logging.WARNING)
+        self._wire = wire
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one record."""
+        attempt(lambda: self._wire.send({"log": f"{record.name}: {record.getMessage()}"[:_LARGEST_LINE]}))

@@ -1,0 +1,157 @@
+"""The attempt as a connector sees it in its own process: what it announces is decided, counted and leased by the parent."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from queue import SimpleQueue
+from typing import Any
+
+from jackfield.clock import Deadline
+from jackfield.connector.context import Call, Minted, current_call
+from jackfield.errors import JackfieldError, Sent, Unavailable
+from jackfield.failures import Raised, attempt
+from jackfield.isolation.error_frames import dump_error, load_error
+from jackfield.isolation.wire import Frame, Wire
+
+_OBJECTS = 64
+
+
+class Talk:
+    """The child's part in a conversation with its parent."""
+
+    def __init__(self, wire: Wire, number: int, box: SimpleQueue[Frame]) -> None:
+        self._wire = wire
+        self._number = number
+        self._box = box
+        self._asking = threading.RLock()
+
+    def say(self, frame: Frame) -> None:
+        """Send a frame that needs no answer."""
+        self._wire.send({"id": self._number, **frame})
+
+    def ask(self, frame: Frame, mint: Callable[[], Minted] | None = None) -> Any:
+        """Ask the parent. ``mint`` issues a credential if the parent has none.
+
+        :raises JackfieldError: if the parent refuses.
+        """
+        failure: Exception | None = None
+        with self._asking:  # one question of a call at a time
+            self.say(frame)
+            while True:
+                answer = self._box.get()
+                if "mint" in answer and mint is not None:
+                    failure = self._mint(mint)
+                elif "refused" in answer:
+                    raise failure or load_error(answer["refused"])
+                else:
+                    return answer.get("granted")
+
+    def _mint(self, mint: Callable[[], Minted]) -> Exception | None:
+        minted = attempt(mint)
+        if isinstance(minted, Raised):
+            self.say({"unminted": _as_error(minted.error)})
+            return minted.error
+        self.say({"minted": {"value": minted.value, "expiresAt": minted.expires_at, "secrets": minted.secrets}})
+        return None
+
+
+def _as_error(error: Exception) -> Mapping[str, Any]:
+    if isinstance(error, JackfieldError):
+        return dump_error(error)
+    return dump_error(Unavailable(f"the credential could not be issued ({type(error).__name__})", sent=Sent.NOTHING))
+
+
+class ChildCall(Call):
+    """A call whose progress the parent follows. Each request begins with the parent's consent, which is the last moment to cancel it."""
+
+    talk: Talk
+    _is_silent = False
+
+    @property
+    def idempotency_key(self) -> str:
+        """Key of the invocation; the parent learns that it was read."""
+        if not self.key.used:
+            self.talk.say({"key": True})
+        self.key.used = True
+        return self.key.value
+
+    def begin(self, step: str = "", *, safe: bool = False) -> None:
+        """Ask the parent for consent to send a request."""
+        self.talk.ask({"begin": step, "safe": safe, **self._identified()})
+        self._is_silent = True
+        try:
+            super().begin(step, safe=safe)
+        finally:
+            self._is_silent = False
+
+    def returned(self, value: Any) -> None:
+        """Tell the parent what a response returned."""
+        super().returned(value)
+        self.talk.say({"returned": _plain(value)})
+
+    def answered(self, returned: Any = None) -> None:
+        """Tell the parent that a request succeeded."""
+        super().answered(returned)
+        if not self._is_silent:
+            self.talk.say({"answered": _plain(returned), **self._identified()})
+
+    def _identified(self) -> dict[str, str]:
+        return {"requestId": str(self.request_id)} if self.request_id is not None else {}
+
+
+def _plain(value: Any) -> Any:
+    text = attempt(json.dumps, value, allow_nan=False)
+    return str(value) if isinstance(text, Raised) else value
+
+
+class _Leased(Minted):
+    """A credential of the parent's, with the token by which it is dropped."""
+
+    __slots__ = ("token",)
+
+    token: int
+
+
+class ChildLeases:
+    """Objects that a connection has opened in this process. Its credentials belong to the parent, which shares and renews them."""
+
+    def __init__(self) -> None:
+        self._objects: OrderedDict[Hashable, Any] = OrderedDict()
+        self._making = threading.RLock()
+
+    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline) -> Minted:
+        """Return the credential under ``key`` from the parent; mint it if the parent asks for that."""
+        talk = _talk()
+        if talk is None:  # outside of a call, in a thread of the connector's own
+            deadline.check()
+            return mint()
+        found = talk.ask({"lease": key}, mint)
+        leased = _Leased(found["value"], found["expiresAt"])
+        object.__setattr__(leased, "token", found["token"])
+        return leased
+
+    def drop(self, key: str, used: Minted) -> None:
+        """Tell the parent that the provider calls ``used`` expired."""
+        talk = _talk()
+        if talk is not None and isinstance(used, _Leased):
+            talk.say({"drop": key, "token": used.token})
+
+    def cached(self, key: object, make: Callable[[], Any]) -> Any:
+        """Return the object under ``key``, made once; the oldest are evicted first."""
+        found = self._objects.get(key)
+        if found is None:
+            with self._making:
+                found = self._objects.get(key)
+                if found is None:
+                    found = self._objects[key] = make()
+                    if len(self._objects) > _OBJECTS:
+                        self._objects.popitem(last=False)
+        return found
+
+
+def _talk() -> Talk | None:
+    call = current_call()
+    return call.talk if isinstance(call, ChildCall) else None

@@ -1,0 +1,75 @@
+"""All children of this process, and the loader that gives the catalog a stand-in for an isolated connector."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.errors import Sent, Unavailable
+from jackfield.fork import at_fork
+
+if TYPE_CHECKING:
+    from jackfield.catalog import EntryPoint
+    from jackfield.isolation.program import Program
+    from jackfield.isolation.sessions import Sessions
+    from jackfield.isolation.supervisor import Supervisor, WatchThread
+    from jackfield.manifest import Manifest
+
+
+class Children:
+    """Child processes of the isolated connectors of one catalog. Before the first of them is loaded, nothing is imported or started."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._common: tuple[Sessions, WatchThread] | None = None
+        self._supervisors: dict[tuple[Program, str], Supervisor] = {}
+        self._lock = threading.Lock()
+        at_fork(self)
+
+    def load(self, manifest: Manifest, point: EntryPoint) -> Any:
+        """Start the connector that ``point`` names in a child, and return its stand-in.
+
+        :raises ImportError: if it cannot run.
+        :raises Unavailable: if it cannot be started now.
+        """
+        from jackfield.isolation.channel import Channel
+        from jackfield.isolation.process import Broken, Ended
+        from jackfield.isolation.program import Policy, Program
+        from jackfield.isolation.remote import RemoteConnector
+
+        policy = Policy.from_environment(self._environment)
+        program = Program(manifest.key, manifest.version, point.module, point.attribute, point.paths, policy)
+        first = self._supervisor(program, "")
+        try:
+            hello = first.started().hello
+        except Broken as fault:
+            raise ImportError(f"its process {fault}") from None
+        except Ended as end:
+            raise Unavailable(f"the process of the connector '{manifest.key}' {end}", hint="Try again later.", sent=Sent.NOTHING) from None
+        return RemoteConnector(manifest, Channel(manifest, lambda workspace: self._supervisor(program, workspace), first.sessions), hello)
+
+    def _supervisor(self, program: Program, workspace: str) -> Supervisor:
+        from jackfield.isolation.sessions import Sessions
+        from jackfield.isolation.supervisor import Supervisor, WatchThread
+
+        key = (program, workspace if program.policy.per_workspace else "")
+        found = self._supervisors.get(key)
+        if found is None:
+            with self._lock:
+                sessions, thread = self._common = self._common or (Sessions(), WatchThread())
+                found = self._supervisors.get(key)
+                if found is None:
+                    found = self._supervisors[key] = Supervisor(program, sessions, thread)
+        return found
+
+    def processes(self) -> list[int]:
+        """Return the numbers of the child processes that live."""
+        return [number for found in list(self._supervisors.values()) for number in found.processes]
+
+    def close(self) -> None:
+        """End all children."""
+        for found in list(self._supervisors.values()):
+            found.close()
+        if self._common is not None:
+            self._common[1].close()

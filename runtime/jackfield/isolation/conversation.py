@@ -1,0 +1,209 @@
+"""One question to a child process, and the questions that the child asks this process before it answers."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.connector.context import Minted
+from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, TimedOut, Unavailable
+from jackfield.isolation.error_frames import dump_error, load_error
+from jackfield.isolation.process import ChildProcess, Ended
+from jackfield.isolation.wire import Frame, Garbage
+
+if TYPE_CHECKING:
+    from jackfield.clock import Deadline
+    from jackfield.connector.context import Call, OpenContext
+    from jackfield.isolation.sessions import Session
+
+GRACE = 0.15
+"""Seconds after the deadline in which a child may still say what it knows."""
+_LONGEST_FAULT = 2000
+Dial = Callable[[str, int, float], socket.socket]
+"""Opens a connection to a host and a port within some seconds."""
+
+
+class Conversation:
+    """A question that is under way. ``call`` is the attempt that the child performs, ``session`` the connection's part in this process.
+
+    ``reports``: the client announces its requests; without that, entering the action counts as sent.
+    """
+
+    def __init__(
+        self,
+        child: ChildProcess,
+        deadline: Deadline,
+        dial: Dial,
+        *,
+        call: Call | None = None,
+        context: OpenContext | None = None,
+        session: Session | None = None,
+        reports: bool = True,
+    ) -> None:
+        self._child = child
+        self._deadline = deadline
+        self._dial = dial
+        self._call = call
+        self._context = context
+        self._session = session
+        self._reports = reports
+        self._entered = False
+        self._number = 0
+        self.renewable = False
+        """True if the child says that its client can renew its credentials."""
+
+    def ask(self, request: Frame) -> Any:
+        """Ask the child and return its answer.
+
+        :raises JackfieldError: the error that the child answers with, or the reason for which there is no answer.
+        """
+        try:
+            self._number = self._child.begin(request)
+        except Ended as end:
+            raise ended(self._child, end, Sent.NOTHING) from None
+        try:
+            answer = self._answer()
+        except Ended as end:
+            raise ended(self._child, end, self.sent) from None
+        except Garbage as fault:
+            self._child.kill(f"sent {fault}")
+            raise ended(self._child, Ended(self._child.end), self.sent) from None
+        finally:
+            self._child.forget(self._number)
+        self._child.answered += 1
+        return answer
+
+    @property
+    def sent(self) -> Sent:
+        """Knowledge of what the call has sent, if its child ends now."""
+        begun = self._call is not None and self._call.begun and (self._reports or self._entered)
+        return Sent.UNKNOWN if begun else Sent.NOTHING
+
+    def _answer(self) -> Any:
+        frame = self._await("end", "failed", "fault")
+        if self._call is not None and isinstance(frame.get("requestId"), str):
+            self._call.request_id = frame["requestId"]
+        self.renewable = frame.get("renewable") is True
+        if "failed" in frame:
+            raise load_error(frame["failed"])
+        if "fault" in frame:
+            raise _fault(frame["fault"])
+        return frame["end"]
+
+    def _await(self, *names: str) -> Frame:
+        """Return the first frame with a member of ``names``; serve what the child asks for until it arrives."""
+        while True:
+            try:
+                frame = self._child.next_frame(self._number, self._deadline.remaining() + GRACE)
+            except TimeoutError:
+                self._child.retire(self._number)
+                raise self._late() from None
+            if any(name in frame for name in names):
+                return frame
+            try:
+                self._serve(frame)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise Garbage(f"a frame that is not a question ({type(error).__name__})") from None
+
+    def _late(self) -> TimedOut:
+        late = self._deadline.passed(self.sent)
+        late.hint = f"The process of the connector did not answer in time and is replaced. {late.hint}"
+        return late
+
+    def _serve(self, frame: Frame) -> None:
+        call = self._call
+        if "begin" in frame and call is not None:
+            self._note_request(frame)
+            self._reply(lambda: call.begin(_text(frame["begin"]), safe=frame.get("safe") is True))
+        elif "entered" in frame:
+            self._entered = True
+        elif "returned" in frame and call is not None:
+            call.returned(frame["returned"])
+        elif "answered" in frame and call is not None:
+            self._note_request(frame)
+            call.answered(frame["answered"])
+        elif "key" in frame and call is not None:
+            call.key.used = True
+        elif "lease" in frame:
+            self._reply(lambda: self._lease(_text(frame["lease"])))
+        elif "drop" in frame:
+            self._drop(_text(frame["drop"]), frame["token"])
+        elif "dial" in frame:
+            self._connect(_text(frame["dial"]), int(frame["port"]), frame.get("seconds"))
+        else:
+            raise KeyError(*sorted(frame)[:3])
+
+    def _note_request(self, frame: Frame) -> None:
+        if self._call is not None and isinstance(frame.get("requestId"), str):
+            self._call.request_id = frame["requestId"]
+
+    def _reply(self, step: Callable[[], Any]) -> None:
+        try:
+            value = step()
+        except JackfieldError as error:
+            self._send({"refused": dump_error(error)})
+        else:
+            self._send({"granted": value})
+
+    def _send(self, frame: Mapping[str, Any], descriptor: int | None = None) -> None:
+        self._child.send({"id": self._number, **frame}, descriptor)
+
+    def _lease(self, key: str) -> dict[str, Any]:
+        if self._context is None or self._session is None:
+            raise KeyError("lease")
+        minted = self._context.lease(key, lambda: self._minted(key))
+        return {"value": minted.value, "expiresAt": minted.expires_at, "token": self._session.hold(minted)}
+
+    def _minted(self, key: str) -> Minted:
+        self._send({"mint": key})
+        frame = self._await("minted", "unminted")
+        if "unminted" in frame:
+            raise load_error(frame["unminted"])
+        found = frame["minted"]
+        expires = found["expiresAt"]
+        return Minted(found["value"], None if expires is None else float(expires), tuple(map(_text, found["secrets"])))
+
+    def _drop(self, key: str, token: object) -> None:
+        used = self._session.held(token) if self._session is not None else None
+        if used is not None and self._context is not None:
+            self._context.drop(key, used)
+
+    def _connect(self, host: str, port: int, seconds: object) -> None:
+        patience = min(max(0.001, float(seconds)) if isinstance(seconds, int | float) else 60.0, max(0.001, self._deadline.remaining()))
+        try:
+            connection = self._dial(host, port, patience)
+        except InvalidConnection as error:
+            self._send({"refused": dump_error(error)})
+        except OSError as error:
+            self._send({"failed": [error.errno or 0, str(error.strerror or error)[:200]]})
+        else:
+            with connection:
+                self._send({"socket": True}, connection.fileno())
+
+
+class ConnectorFault(Exception):
+    """Exception that the connector's code has raised in its process, and that its error map does not know."""
+
+
+def _fault(data: Any) -> Exception:
+    """Return an exception with the name and text of one that was raised in the child: the log and the caller see that name."""
+    name, text = _text(data["type"]), _text(data["text"])[:_LONGEST_FAULT]
+    kind: type[ConnectorFault] = type(name if name.isidentifier() else "Exception", (ConnectorFault,), {})
+    return kind(text)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def ended(child: ChildProcess, end: Ended, sent: Sent) -> Unavailable:
+    """Build the error for a call whose child has ended."""
+    return Unavailable(
+        f"the process of the connector '{child.program.key}' {end}",
+        details=[Detail("", "the connector runs in a process of its own, which is started again")],
+        hint="Try again later. If it happens again, report it to the connector's author.",
+        sent=sent,
+    )

@@ -1,0 +1,273 @@
+"""One child process of a connector, as this process sees it: its frames, its output, and its end."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from jackfield.failures import OnFailure
+from jackfield.isolation.program import Program, clean_environment, command
+from jackfield.isolation.wire import LARGEST_ANSWER, Frame, Garbage, Wire
+
+_LOG = logging.getLogger("jackfield.isolation")
+_MOST_WAITING = 1000
+"""Limit of frames of one call that wait to be read: a child that sends more is stopped."""
+_SEND_SECONDS = 2
+"""Seconds for which a child may leave its socket unread while something is sent to it."""
+_LINE = 2000
+_LINES, _WINDOW = 100, 10.0
+"""Lines of output that are logged, in so many seconds."""
+_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+class Ended(Exception):
+    """End of a child, as the reason for which a call got no answer."""
+
+
+class Broken(Ended):
+    """Verdict on a connector that cannot run, whenever it is started again."""
+
+
+class ChildProcess:
+    """A running child. Any thread may talk to it; ``clean`` masks its output, which is logged.
+
+    ``died`` is called once, from another thread, when it has ended.
+    """
+
+    def __init__(self, program: Program, clean: Callable[[str], str], died: Callable[[ChildProcess], None]) -> None:
+        self.program = program
+        self.hello: dict[str, Any] = {}
+        self.is_retired = False
+        self.answered = 0
+        """Number of calls that it has answered."""
+        self._clean = clean
+        self._died = died
+        self._numbers = itertools.count(1)
+        self._boxes: dict[int, SimpleQueue[Frame]] = {0: SimpleQueue()}
+        self._overdue: set[int] = set()
+        self._end: str | None = None
+        self._lock = threading.Lock()
+        self._process, self._wire = self._started()
+        self._threads = [
+            threading.Thread(target=self._read, name=f"jackfield-child-{program.key}", daemon=True),
+            threading.Thread(target=self._read_output, name=f"jackfield-output-{program.key}", daemon=True),
+        ]
+
+    def _started(self) -> tuple[subprocess.Popen[bytes], Wire]:
+        ours, theirs = socket.socketpair()
+        with theirs, OnFailure(ours.close):
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", _SEND_SECONDS, 0))
+            process = subprocess.Popen(
+                command(theirs.fileno()),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                env=clean_environment(),
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+                bufsize=0,
+            )
+        return process, Wire(ours, LARGEST_ANSWER)
+
+    def greet(self) -> None:
+        """Send the child what it is to run, and begin to read from it."""
+        with suppress(OSError):  # it has ended already, and the reading thread finds out
+            self._wire.send(self.program.configuration())
+        for thread in self._threads:
+            thread.start()
+
+    def await_hello(self, seconds: float) -> dict[str, Any]:
+        """Return the child's description of the connector.
+
+        :raises Ended: if it ends, or takes longer.
+        """
+        try:
+            self.hello = dict(self.next_frame(0, seconds))
+        except TimeoutError:
+            self.kill(f"did not start within {seconds:.0f} s")
+            raise Ended(f"did not start within {seconds:.0f} s") from None
+        finally:
+            self._boxes.pop(0, None)
+        return self.hello
+
+    @property
+    def is_alive(self) -> bool:
+        """True until the child has ended or is about to."""
+        return self._end is None
+
+    @property
+    def is_idle(self) -> bool:
+        """True if no call is waiting for it, other than overdue ones."""
+        return not self._boxes.keys() - self._overdue
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    def begin(self, request: Frame) -> int:
+        """Send a question and return its number.
+
+        :raises Ended: if the child has ended; it has not read the question then.
+        :raises ValueError: if the question is too large.
+        """
+        number = next(self._numbers)
+        self._boxes[number] = SimpleQueue()
+        with OnFailure(self.forget, number):
+            if self._end is not None:
+                raise Ended(self._end)
+            self.send({"id": number, **request})
+        return number
+
+    def send(self, frame: Frame, descriptor: int | None = None) -> None:
+        """Send a frame.
+
+        :raises Ended: if the child has ended, or does not read.
+        """
+        try:
+            self._wire.send(frame, descriptor)
+        except OSError as error:
+            self.kill(f"does not read ({error.strerror})")
+            raise Ended(self._end or "ended") from None
+
+    def next_frame(self, number: int, seconds: float) -> Frame:
+        """Return the next frame about a question.
+
+        :raises Ended: if the child ends first.
+        :raises TimeoutError: if none arrives within ``seconds``.
+        """
+        try:
+            frame = self._boxes[number].get(timeout=max(0.0, seconds))
+        except Empty:
+            raise TimeoutError from None
+        if not frame:
+            raise Ended(self._end or "ended")
+        return frame
+
+    def forget(self, number: int) -> None:
+        """End a question: frames about it that still arrive are dropped."""
+        self._boxes.pop(number, None)
+        if self.is_retired and self.is_idle:
+            self.kill("was replaced")
+
+    def retire(self, overdue: int | None = None) -> None:
+        """Take no more calls. The child is killed once all of its calls have ended, except one that is overdue and would never end."""
+        self.is_retired = True
+        if overdue is not None:
+            self._overdue.add(overdue)
+        if self.is_idle:
+            self.kill("did not answer within the deadline" if overdue is not None else "was replaced")
+
+    def kill(self, reason: str) -> None:
+        """Kill the child and all processes of its session; ``reason`` completes the sentence "the process …"."""
+        with self._lock:
+            self._end = self._end or reason
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def leave(self) -> None:
+        """Close a forked process's copies of the sockets: the child belongs to the process that it was forked from."""
+        self._end = "belongs to another process"
+        self._wire.leave()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._process.returncode = 0  # it is not this process's to wait for
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that the child has used; 0 where it cannot be read."""
+        try:
+            with open(f"/proc/{self._process.pid}/stat", encoding="ascii", errors="replace") as file:
+                fields = file.read().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / _TICKS
+        except (OSError, ValueError, IndexError):
+            return 0.0
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the child has ended and its threads have."""
+        until = time.monotonic() + seconds
+        for thread in self._threads:
+            if thread.is_alive() and thread is not threading.current_thread():
+                thread.join(max(0.0, until - time.monotonic()))
+
+    def _read(self) -> None:
+        reason = None
+        try:
+            for frame, _ in self._wire.frames():
+                self._deliver(frame)
+        except (Garbage, OSError) as error:
+            reason = f"sent {error}" if isinstance(error, Garbage) else None
+        if reason is not None:
+            self.kill(reason)
+        self._settle()
+
+    def _deliver(self, frame: dict[str, Any]) -> None:
+        number = frame.get("id")
+        if number is None:
+            self._log(logging.WARNING, str(frame.get("log"))[:_LINE])
+            return
+        box = self._boxes.get(number) if isinstance(number, int) else None
+        if box is None:
+            return
+        if box.qsize() > _MOST_WAITING:
+            raise Garbage(f"more than {_MOST_WAITING:,} frames at once")
+        box.put(frame)
+
+    def _settle(self) -> None:
+        """Record the end of the child, and tell everybody who waits for it."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.5)  # its own status is a better reason than our signal
+        code = self._process.returncode
+        self.kill("closed its connection" if code is None else _ending(code))
+        self._process.wait()
+        self._wire.close()
+        for box in list(self._boxes.values()):
+            box.put({})
+        self._died(self)
+
+    @property
+    def end(self) -> str:
+        """Reason for which the child has ended, which completes the sentence "the process …"."""
+        return self._end or "is running"
+
+    def _read_output(self) -> None:
+        pipe = self._process.stdout
+        if pipe is None:
+            return
+        window, lines, rest = time.monotonic(), 0, b""
+        with pipe:
+            while chunk := pipe.read(65536):
+                *whole, rest = (rest + chunk).split(b"\n")
+                whole += [rest[:_LINE]] if len(rest) > _LINE else []
+                rest = b"" if len(rest) > _LINE else rest
+                if time.monotonic() - window > _WINDOW:
+                    window, lines = time.monotonic(), 0
+                for line in whole[: max(0, _LINES - lines)]:
+                    self._log(logging.INFO, line[:_LINE].decode("utf-8", "replace"))
+                lines += len(whole)
+        if rest:
+            self._log(logging.INFO, rest.decode("utf-8", "replace"))
+
+    def _log(self, level: int, text: str) -> None:
+        if text.strip() and _LOG.isEnabledFor(level):
+            _LOG.log(level, "the process of %s says: %s", self.program.name, self._clean(text))
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"ended with status {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"

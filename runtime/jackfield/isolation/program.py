@@ -1,0 +1,122 @@
+"""Facts about one isolated connector: where its code is, and what its process may use."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any
+
+from jackfield.errors import InvalidInvocation
+
+_MIB = 1024 * 1024
+_VARIABLE = "JACKFIELD_ISOLATION"
+_NEEDED = ("pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection", "pluggy", "packaging")
+"""Packages that ``jackfield.connector`` needs, which a connector's own environment may lack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Policy of the operator: ``per_workspace`` gives each workspace processes of its own, ``strict`` refuses to run a connector on a
+    machine that lacks one of the layers; ``memory`` limits the address space of a process in bytes, 0 does not."""
+
+    per_workspace: bool = False
+    strict: bool = False
+    memory: int = 1024 * _MIB
+    threads: int = 64
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Policy:
+        """Read ``JACKFIELD_ISOLATION``: words separated by commas.
+
+        :raises InvalidInvocation: for a word that has no meaning.
+        """
+        words = [word.strip() for word in environment.get("JACKFIELD_ISOLATION", "").split(",") if word.strip()]
+        found: dict[str, Any] = {}
+        for word in words:
+            name, _, number = word.partition("=")
+            if word in {"per-workspace", "strict"}:
+                found[word.replace("-", "_")] = True
+            elif name == "memory" and number.isdecimal():
+                found["memory"] = int(number[:9]) * _MIB
+            else:
+                raise InvalidInvocation(
+                    f"{_VARIABLE} contains '{word[:80]}', which has no meaning",
+                    hint="Use the words per-workspace, strict and memory=MIB, separated by commas.",
+                )
+        return cls(**found)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Code of one version of a connector: the object ``attribute`` of ``module``, found on ``paths``."""
+
+    key: str
+    version: str
+    module: str
+    attribute: str
+    paths: tuple[str, ...]
+    policy: Policy = field(default_factory=Policy)
+
+    @property
+    def name(self) -> str:
+        """Name for messages and logs."""
+        return f"{self.key} {self.version}"
+
+    def configuration(self) -> dict[str, Any]:
+        """Return the first frame that the child gets."""
+        return {
+            "module": self.module,
+            "attribute": self.attribute,
+            "paths": [*self.paths, *dict.fromkeys(_homes(self.paths))],
+            "parent": os.getpid(),
+            "memory": self.policy.memory,
+            "threads": self.policy.threads,
+            "readable": [*self.paths, package_folder(), *certificates()],
+        }
+
+
+def package_folder() -> str:
+    """Return the folder of this process's ``jackfield``: a child runs the same version, whatever its environment contains."""
+    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def certificates() -> Iterator[str]:
+    """Yield the files and folders of the operator's own certificate authorities."""
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"):
+        if os.environ.get(name):
+            yield os.environ[name]
+
+
+def _homes(paths: tuple[str, ...]) -> Iterator[str]:
+    """Yield the folders of this process's packages that the child needs and its environment lacks."""
+    for package in _NEEDED:
+        if any(os.path.exists(os.path.join(path, package)) or os.path.exists(os.path.join(path, f"{package}.py")) for path in paths):
+            continue
+        spec = find_spec(package)
+        if spec is not None and spec.origin is not None:
+            home = os.path.dirname(spec.origin)
+            yield os.path.dirname(home) if spec.submodule_search_locations else home
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment of a child: nothing of this process's but the certificate authorities, which are public."""
+    kept = {
+        name: os.environ[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE") if name in os.environ
+    }
+    return {
+        **kept,
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "PATH": os.defpath,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PYDANTIC_DISABLE_PLUGINS": "__all__",
+    }
+
+
+def command(descriptor: int) -> list[str]:
+    """Return the command line of a child; it names nothing secret, since any user of the machine can read it."""
+    boot = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot.py")
+    return [sys.executable, "-I", "-S", "-B", boot, package_folder(), str(descriptor)]

@@ -1,0 +1,295 @@
+"""The object that stands for an isolated connector in this process: the pipe uses it like any other, and its functions ask the child."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar, Self, cast
+
+from pydantic import PrivateAttr
+
+from jackfield.connector.budget import Budget, Limits, Warmup
+from jackfield.connector.context import Account, Call, OpenContext, Step, current_call
+from jackfield.connector.declare import Action, Option, OptionSource, Preview
+from jackfield.connector.models import Output
+from jackfield.isolation.channel import Channel
+from jackfield.isolation.egress import hosts_named
+from jackfield.manifest import ActionManifest, Manifest
+
+
+class Given:
+    """Inputs as JSON. The author's model and rules judge them in the child."""
+
+    __slots__ = ("budget", "json", "preview")
+
+    def __init__(self, json: Mapping[str, Any]) -> None:
+        self.json = json
+        self.preview = json.get("preview") is True
+        self.budget: dict[str, Any] = {}
+        """What the child says of the pace of a call with these inputs."""
+
+    @classmethod
+    def model_validate(cls, values: Mapping[str, Any]) -> Given:
+        """Take the inputs as they are."""
+        return cls(values)
+
+    def rules(self) -> tuple[()]:
+        """Return no faults: the child finds them."""
+        return ()
+
+
+class RemoteOutput(Output):
+    """Output of an action, as JSON."""
+
+    _json: Any = PrivateAttr(default=None)
+
+    def __init__(self, json: Any) -> None:
+        super().__init__()
+        self._json = json
+
+    def model_dump(self, **_how: Any) -> Any:
+        """Return the JSON."""
+        return self._json
+
+
+class RemoteClient:
+    """Open connection of an attempt. The child opens it in each call, from the same values and with the same context.
+
+    It has ``renew`` only once the child has said that its client can renew its credentials.
+    """
+
+    renew: Callable[[], None]
+
+    def __init__(self, kind: RemoteConnection, context: OpenContext) -> None:
+        self.kind = kind
+        self.context = context
+        self.warmup: Any = None
+
+    def allow_renewal(self) -> None:
+        """Let the pipe ask for a renewal; the next call then renews the client's credentials first."""
+
+        def renew() -> None:
+            self.kind.is_stale = True
+
+        self.renew = renew
+
+    def ask(self, request: Mapping[str, Any], *, call: Call | None = None) -> Any:
+        """Ask the child something about this connection."""
+        return self.kind.channel.ask(request, call=call, kind=self.kind, context=self.context)
+
+
+class RemoteConnection:
+    """Values of a connection. Subclasses stand for the connection types of one connector."""
+
+    channel: ClassVar[Channel]
+    key: ClassVar[str]
+    schema: ClassVar[Mapping[str, Any]]
+    reports_begin: ClassVar[bool]
+    permission_system: ClassVar[str | None]
+    model_fields: ClassVar[Mapping[str, None]]
+    reads_host = False
+    reads_host_at = ""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = values
+        self.is_stale = False
+        self.asks_elsewhere = True
+        """False once the child has opened the connection without a fault."""
+        self._hosts: frozenset[str] | None = None
+
+    def hosts(self) -> frozenset[str]:
+        """Return the hosts that the values name."""
+        if self._hosts is None:
+            self._hosts = frozenset(hosts_named(self.schema, self.values))
+        return self._hosts
+
+    def __repr__(self) -> str:  # connection values stay out of logs
+        return f"{type(self).__name__}(…)"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("connection values cannot be pickled: they hold secrets")
+
+    @classmethod
+    def model_validate(cls, values: Mapping[str, Any]) -> Self:
+        """Take the values as they are; the child judges them when it opens the connection."""
+        return cls(values)
+
+    def open(self, context: OpenContext) -> RemoteClient:
+        """Open the connection in the child for the first time; later calls open it there themselves."""
+        client = RemoteClient(self, context)
+        if self.asks_elsewhere:
+            client.ask({"ask": "open"}, call=context.call)
+            self.asks_elsewhere = False
+        return client
+
+    def test(self, context: OpenContext) -> Iterator[Step | Account]:
+        """Yield the steps of the test of this type."""
+        return _steps(RemoteClient(self, context).ask({"ask": "test"}, call=context.call))
+
+    def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
+        """Return those of the permissions that this connection needs."""
+        return _texts(self._ask({"ask": "needed", "permissions": sorted(permissions)}))
+
+    def documents(self, permissions: Sequence[str], principal: str | None = None, **more: Any) -> dict[str, Any]:
+        """Return the policy documents of this type by name."""
+        return dict(self._ask({"ask": "policies", "permissions": list(permissions), "principal": principal, "more": more}))
+
+    def _ask(self, request: Mapping[str, Any]) -> Any:
+        return self.channel.ask(request, kind=self)
+
+
+class RemoteConnector:
+    """Connector whose code runs in a child. ``hello`` is what the child says of it."""
+
+    explain = None
+    on_demand: tuple[str, ...] = ()
+
+    def __init__(self, manifest: Manifest, channel: Channel, hello: Mapping[str, Any]) -> None:
+        self.key = manifest.key
+        self.title = manifest.title
+        self.version = manifest.version
+        self._description = hello["description"]
+        self._manifest = manifest
+        self.connections = {key: _connection(manifest, key, channel, facts) for key, facts in hello["connections"].items()}
+        self.actions = {
+            key: _action(manifest.actions[key], channel, facts) for key, facts in hello["actions"].items() if key in manifest.actions
+        }
+        self.option_sources = {key: _source(self, channel, key, takes_client=takes is True) for key, takes in hello["sources"].items()}
+        self.tests = [partial(_extra_test, number) for number in range(int(hello["tests"]))]
+        self.test_permissions = {system: tuple(_texts(names)) for system, names in hello["testPermissions"].items()}
+        self.documents = [partial(_documents, number) for number in range(int(hello["documents"]))]
+
+    def __repr__(self) -> str:
+        return f"RemoteConnector({self.key!r}, {self.version!r})"
+
+    def describe(self, actions: Collection[str] | None = None) -> dict[str, Any]:
+        """Return the manifest as the code in the child says it."""
+        chosen = [item for item in self._description.get("actions", ()) if actions is None or item.get("key") in actions]
+        return {**self._description, "actions": chosen}
+
+    def permissions(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the permissions that all actions together need, by system."""
+        union: dict[str, set[str]] = {}
+        for action in self._manifest.actions.values():
+            for system, names in action.permissions.items():
+                union.setdefault(system, set()).update(names)
+        return {system: tuple(sorted(names)) for system, names in union.items()}
+
+
+def _connection(manifest: Manifest, key: str, channel: Channel, facts: Mapping[str, Any]) -> type[RemoteConnection]:
+    about = manifest.connection_types.get(key)
+    members: dict[str, Any] = {
+        "channel": channel,
+        "key": key,
+        "schema": about.schema if about is not None else {},
+        "reports_begin": facts["reportsBegin"] is True,
+        "permission_system": facts["permissionSystem"],
+        "model_fields": dict.fromkeys(facts["fields"]),
+    }
+    if facts["policies"] is True:
+        members["policies"] = RemoteConnection.documents
+    return type("RemoteConnection", (RemoteConnection,), members)
+
+
+def _action(about: ActionManifest, channel: Channel, facts: Mapping[str, Any]) -> Action:
+    def run(given: Given, client: RemoteClient | None = None) -> RemoteOutput:
+        call = current_call()
+        request = {"ask": "call", "action": about.key, "inputs": given.json}
+        kind, context = (client.kind, client.context) if client is not None else (None, None)
+        return RemoteOutput(channel.ask(request, call=call, kind=kind, context=context, client=client))
+
+    def preview(given: Given) -> RemoteOutput:
+        return RemoteOutput(channel.ask({"ask": "preview", "action": about.key, "inputs": given.json}))
+
+    raw = cast("Mapping[str, Any]", next(item for item in channel.manifest.raw["actions"] if item.get("key") == about.key))
+    budget = _budget(about.key, str(facts["budget"])) if "budget" in facts else None
+    defaults = facts.get("defaults", {})
+    model = cast("Any", Given)
+    return Action(
+        key=about.key,
+        title=about.title,
+        description=about.description,
+        effect=about.effect,
+        function=run,
+        inputs=model,
+        output=cast("Any", lambda: RemoteOutput(defaults)),
+        takes_client=facts["takesClient"] is True,
+        is_async=False,
+        permissions=about.permissions,
+        pagination=about.pagination,
+        rate_limit=about.rate_limit,
+        idempotent_by=raw.get("idempotentBy"),
+        repeat_ok=tuple(raw.get("repeatOk", ())),
+        budget=budget,
+        cost=lambda given: float(given.budget.get("cost", 1.0)),
+        preview=None if about.preview is None else Preview(cast("Any", preview), cast("Any", RemoteOutput)),
+        needs_connection=about.needs_connection,
+        verify=lambda given: channel.ask({"ask": "check", "action": about.key, "inputs": given.json}),
+    )
+
+
+def _budget(action: str, key: str) -> Budget:
+    """Return a budget whose functions ask the child: once for the scope, the cost and the warm-up plan of a call."""
+
+    def scope(given: Given, client: RemoteClient) -> str | None:
+        given.budget = client.ask({"ask": "budget", "action": action, "inputs": given.json}, call=client.context.call)
+        client.warmup = given.budget.get("warmup")
+        found = given.budget.get("scope")
+        return None if found is None else str(found)
+
+    def limits(client: RemoteClient) -> Limits | None:
+        found = client.ask({"ask": "limits", "action": action, "inputs": {}}, call=current_call())
+        if found is None:
+            return None
+        per_second, per_day, used = found
+        return Limits(_number(per_second), _number(per_day), _number(used) or 0.0)
+
+    def warmup(client: RemoteClient) -> Warmup | None:
+        return None if client.warmup is None else Warmup(str(client.warmup[0]), tuple(float(number) for number in client.warmup[1]))
+
+    return Budget(key, scope, limits, warmup, asks_elsewhere=True)
+
+
+def _source(connector: RemoteConnector, channel: Channel, key: str, *, takes_client: bool) -> OptionSource:
+    about: Mapping[str, Any] = next((row for row in connector.describe().get("optionSources", ()) if row.get("key") == key), {})
+    request = {"ask": "options", "source": key}
+
+    def choices(client: RemoteClient | None = None) -> list[Option]:
+        found = channel.ask(request) if client is None else client.ask(request, call=current_call())
+        return [Option(str(row["value"]), str(row["label"])) for row in found]
+
+    return OptionSource(key, str(about.get("title", key)), str(about.get("description", "")), choices, takes_client)
+
+
+def _extra_test(number: int, client: RemoteClient, context: OpenContext) -> Iterator[Step | Account]:
+    return _steps(client.ask({"ask": "extraTest", "number": number}, call=context.call))
+
+
+def _documents(number: int, documents: Mapping[str, Any], kind: RemoteConnection) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = kind.channel.ask({"ask": "documents", "number": number, "documents": dict(documents)}, kind=kind)
+    return found
+
+
+def _steps(found: Any) -> Iterator[Step | Account]:
+    for item in found:
+        if "account" in item:
+            identifier, label = item["account"]
+            yield Account(str(identifier), str(label))
+        else:
+            row = item["step"]
+            yield Step(
+                str(row["key"]), str(row["title"]), row["passed"] is True, str(row["message"]), row["mandatory"] is True,
+                _optional(row, "hint"), _optional(row, "principal"),
+            )  # fmt: skip
+
+
+def _optional(row: Mapping[str, Any], name: str) -> str | None:
+    return None if row.get(name) is None else str(row[name])
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(item) for item in value]

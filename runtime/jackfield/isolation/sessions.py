@@ -1,0 +1,86 @@
+"""This process's part of the connections that a child has open: their numbers, and the leases that it may drop."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from jackfield.connector.context import Minted
+from jackfield.fork import at_fork
+
+_HELD = 64
+
+
+class Session:
+    """One version of one connection. Its number is the key of the child's cache; no two connections share one."""
+
+    def __init__(self, number: int, leases: Any) -> None:
+        self.number = number
+        self._leases = weakref.ref(leases)
+        self._held: OrderedDict[int, Minted] = OrderedDict()
+        self._tokens = itertools.count(1)
+
+    def hold(self, minted: Minted) -> int:
+        """Keep a lease that the child uses, and return the token by which the child names it."""
+        token = next((known for known, held in list(self._held.items()) if held is minted), None)
+        if token is None:
+            token = next(self._tokens)
+            self._held[token] = minted
+            if len(self._held) > _HELD:
+                self._held.popitem(last=False)
+        return token
+
+    def held(self, token: object) -> Minted | None:
+        """Return the lease that a token names."""
+        return self._held.get(token) if isinstance(token, int) else None
+
+    def clean(self, text: str) -> str:
+        """Redact the secrets of the connection and of its leases."""
+        redactor = getattr(self._leases(), "redactor", None)
+        cleaned: str = text if redactor is None else redactor.clean(text)
+        return cleaned
+
+
+class Sessions:
+    """Sessions of the connections that are open in this process. A connection's number is forgotten when its cache is dropped."""
+
+    def __init__(self) -> None:
+        self._found: weakref.WeakKeyDictionary[Any, Session] = weakref.WeakKeyDictionary()
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._gone: list[int] = []
+        at_fork(self)
+
+    def find(self, leases: Any) -> Session:
+        """Return the session of a connection, whose identity is its cache of leases."""
+        found = self._found.get(leases)
+        if found is None:
+            with self._lock:
+                found = self._found.get(leases)
+                if found is None:
+                    found = self._found[leases] = Session(next(self._numbers), leases)
+                    weakref.finalize(leases, self._gone.append, found.number)
+        return found
+
+    def take_gone(self) -> list[int]:
+        """Return the numbers of connections that were dropped since the last call, for the child to forget too."""
+        if not self._gone:
+            return []
+        with self._lock:
+            gone = self._gone[:]
+            del self._gone[: len(gone)]
+        return gone
+
+    def cleaner(self) -> Callable[[str], str]:
+        """Return a function that redacts the secrets of all open connections."""
+
+        def clean(text: str) -> str:
+            for session in list(self._found.values()):
+                text = session.clean(text)
+            return text
+
+        return clean

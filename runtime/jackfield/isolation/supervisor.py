@@ -1,0 +1,239 @@
+"""Children of this process: started at the first call, warm between calls, started again after their death with a growing delay."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from jackfield.clock import patience
+from jackfield.errors import Sent, Unavailable
+from jackfield.failures import Raised, attempt
+from jackfield.fork import at_fork
+from jackfield.isolation.process import Broken, ChildProcess, Ended
+from jackfield.isolation.program import Program
+from jackfield.isolation.sessions import Sessions
+
+_START_SECONDS = 30.0
+_FIRST_DELAY, _LONGEST_DELAY = 0.1, 30.0
+"""Seconds before a child is started again that has ended without an answer; the delay doubles with each such end."""
+_TICK = 1.0
+_IDLE_SECONDS = 600.0
+"""Seconds after which a child without calls is ended."""
+_IDLE_CPU = 0.5
+"""Share of a processor that a child without calls may use for ``_BUSY_TICKS`` ticks."""
+_BUSY_TICKS = 5
+_CPU_SECONDS = 1800.0
+"""CPU time after which a child is replaced; the kernel ends it at twice that."""
+
+
+class Supervisor:
+    """Keeper of the child of one connector version, or of one workspace's child of it."""
+
+    def __init__(self, program: Program, sessions: Sessions, threads: WatchThread) -> None:
+        self.program = program
+        self.sessions = sessions
+        self._threads = threads
+        threads.each_second(self.tick)
+        self._description: Any = None
+        self._begin_anew()
+        at_fork(self, child=Supervisor._leave_to_parent)
+
+    def _begin_anew(self) -> None:
+        self._current: ChildProcess | None = None
+        self._starting: Future[ChildProcess] | None = None
+        self._all: set[ChildProcess] = set()
+        self._broken: Broken | None = None
+        self._failures = 0
+        self._not_before = 0.0
+        self._used_at = time.monotonic()
+        self._cpu, self._busy = 0.0, 0
+        self._lock = threading.Lock()
+
+    def _leave_to_parent(self) -> None:
+        """Let go of the children in a forked process: they belong to its parent."""
+        for child in self._all:
+            child.leave()
+        self._begin_anew()
+
+    def child(self) -> ChildProcess:
+        """Return a warm child; the first caller starts it, and others wait for it.
+
+        :raises Unavailable: if it cannot be started, or must not be yet; nothing was sent.
+        """
+        current = self._current
+        if current is not None and current.is_alive and not current.is_retired:
+            self._used_at = time.monotonic()
+            return current
+        try:
+            return self.started()
+        except Ended as end:
+            raise self._unavailable(str(end), None) from None
+
+    def started(self) -> ChildProcess:
+        """Start a child, or wait for one that is being started.
+
+        :raises Broken: if the connector cannot run.
+        :raises Ended: if the child ends before it is ready.
+        :raises Unavailable: if the child must not be started yet, or is not ready in time.
+        """
+        with self._lock:
+            current, starting = self._current, self._starting
+            if starting is None:
+                if current is not None and current.is_alive and not current.is_retired:
+                    return current
+                seconds = self._not_before - time.monotonic()
+                if seconds > 0:
+                    raise self._broken or self._unavailable(f"has ended {self._failures} times; it is started again later", seconds)
+                starting = self._starting = Future()
+                self._threads.ask(partial(self._start, starting))
+        try:
+            return starting.result(patience(_START_SECONDS))
+        except TimeoutError:
+            raise self._unavailable("has not started yet", None) from None
+
+    def _unavailable(self, what: str, seconds: float | None) -> Unavailable:
+        return Unavailable(
+            f"the process of the connector '{self.program.key}' {what}",
+            hint="Try again later. If it happens again, report it to the connector's author.",
+            retry_after=seconds,
+            sent=Sent.NOTHING,
+        )
+
+    def _start(self, starting: Future[ChildProcess]) -> None:
+        """Start a child, in the watch thread: the kernel ends a child with the thread that has started it."""
+        child = attempt(ChildProcess, self.program, self.sessions.cleaner(), self._died)
+        if isinstance(child, Raised):
+            self._fail(starting, Ended(f"could not be started ({type(child.error).__name__}: {child.error})"))
+            return
+        self._all.add(child)
+        child.greet()
+        threading.Thread(target=self._greeted, args=(child, starting), name="jackfield-hello", daemon=True).start()
+
+    def _greeted(self, child: ChildProcess, starting: Future[ChildProcess]) -> None:
+        found = attempt(self._accepted, child)
+        if isinstance(found, Raised):
+            child.kill("was not accepted")
+            self._fail(starting, found.error if isinstance(found.error, Ended) else Broken(f"sent garbage ({type(found.error).__name__})"))
+            return
+        with self._lock:
+            self._current, self._starting = child, None
+            self._cpu, self._busy = 0.0, 0
+            self._used_at = time.monotonic()
+        starting.set_result(child)
+
+    def _accepted(self, child: ChildProcess) -> None:
+        hello = child.await_hello(_START_SECONDS)
+        if "broken" in hello:
+            child.kill("is broken")
+            raise Broken(str(hello["broken"])[:2000])
+        if self._description not in (None, hello["description"]):
+            raise Broken("describes the connector in another way than before")
+        self._description = hello["description"]
+        missing = [name for name, holds in hello["layers"].items() if holds is not True]
+        if self.program.policy.strict and missing:
+            child.kill("lacks layers")
+            raise Broken(
+                f"would not be isolated by {', '.join(map(str, missing))} on this machine, which JACKFIELD_ISOLATION=strict demands"
+            )
+
+    def _fail(self, starting: Future[ChildProcess], error: Exception) -> None:
+        with self._lock:
+            self._starting = None
+            self._broken = error if isinstance(error, Broken) else None
+            self._delay()
+        starting.set_exception(error)
+
+    def _delay(self) -> None:
+        self._failures += 1
+        self._not_before = time.monotonic() + min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(self._failures - 1, 20))
+
+    def _died(self, child: ChildProcess) -> None:
+        self._all.discard(child)
+        with self._lock:
+            if self._current is not child:
+                return
+            self._current = None
+            if child.is_retired:
+                return
+            if child.answered:
+                self._failures = 0
+            self._delay()
+
+    def tick(self) -> None:
+        """End a child that has been idle for long, and replace one that uses the processor without a call."""
+        child = self._current
+        if child is None or not child.is_alive:
+            return
+        if not child.is_idle:
+            self._busy = 0
+            return
+        cpu = child.cpu_seconds()
+        self._busy = self._busy + 1 if cpu - self._cpu > _IDLE_CPU * _TICK else 0
+        self._cpu = cpu
+        if self._busy >= _BUSY_TICKS or cpu > _CPU_SECONDS or time.monotonic() - self._used_at > _IDLE_SECONDS:
+            child.retire()
+
+    @property
+    def processes(self) -> list[int]:
+        """Numbers of the processes that live."""
+        return [child.pid for child in self._all]
+
+    def close(self) -> None:
+        """End the children."""
+        for child in list(self._all):
+            child.kill("was stopped")
+        for child in list(self._all):
+            child.wait(2.0)
+
+
+class WatchThread:
+    """Thread that starts the children of this process and looks after them once a second, while there are any."""
+
+    def __init__(self) -> None:
+        self._ticks: list[Callable[[], object]] = []
+        self._begin_anew()
+        at_fork(self, child=WatchThread._begin_anew)
+
+    def _begin_anew(self) -> None:
+        self._thread: threading.Thread | None = None
+        self._work: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._lock = threading.Lock()
+
+    def ask(self, step: Callable[[], object]) -> None:
+        """Let the thread perform ``step``; it is started on first use."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="jackfield-isolation", daemon=True)
+                self._thread.start()
+        self._work.put(step)
+
+    def each_second(self, step: Callable[[], object]) -> None:
+        """Let the thread perform ``step`` each second."""
+        self._ticks.append(step)
+
+    def _run(self) -> None:
+        due = time.monotonic() + _TICK
+        while True:
+            try:
+                step = self._work.get(timeout=max(0.0, due - time.monotonic()))
+            except Empty:
+                for tick in list(self._ticks):
+                    tick()
+                due = time.monotonic() + _TICK
+                continue
+            if step is None:
+                return
+            step()
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._work.put(None)
+            thread.join(2.0)

@@ -1,0 +1,164 @@
+"""A connector that does what is asked of it, with a connection that reports its requests and one that does not."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from typing import ClassVar
+
+from jackfield.connector import (
+    Account,
+    ConnectionType,
+    Connector,
+    Detail,
+    Field,
+    Inputs,
+    JackfieldError,
+    Minted,
+    OpenContext,
+    Option,
+    Output,
+    Rejected,
+    Sent,
+    Step,
+    Unauthenticated,
+    current_call,
+)
+
+
+class Client:
+    """A client that remembers how it was opened."""
+
+    def __init__(self, context: OpenContext, token: str) -> None:
+        self.context = context
+        self.token = token
+
+
+class Token(ConnectionType):
+    """A token."""
+
+    key: ClassVar[str] = "token"
+    title: ClassVar[str] = "Token"
+    auth: ClassVar[str] = "apiKey"
+    reports_begin: ClassVar[bool] = True
+
+    token: str = Field(title="Token", secret=True, schema={"minLength": 1})
+    url: str | None = Field(None, title="Server", destination=True, schema={"format": "uri"})
+
+    def open(self, context: OpenContext) -> Client:
+        """Open a client with a session."""
+        minted = context.lease(
+            "session", lambda: Minted({"session": f"session of {self.token}", "by": os.getpid()}, None, (f"session of {self.token}",))
+        )
+        if self.token == "refused":
+            raise Unauthenticated("the token is not known", sent=Sent.REFUSED)
+        return Client(context, minted.value["session"])
+
+    def test(self, context: OpenContext) -> Iterator[Step | Account]:
+        """Open it."""
+        self.open(context)
+        yield Step("token", "The token is known", passed=True, message=f"It is {self.token}.")
+        yield Account("a-1", "The account")
+
+
+class Silent(Token):
+    """A token whose client does not report its requests."""
+
+    key: ClassVar[str] = "silent"
+    title: ClassVar[str] = "Silent"
+    reports_begin: ClassVar[bool] = False
+
+
+def explain(error: Exception, _client: object, _inputs: object) -> JackfieldError | None:
+    """Map a KeyError."""
+    return Rejected("the provider refuses it", sent=Sent.REFUSED) if isinstance(error, KeyError) else None
+
+
+connector = Connector("plain", title="Plain", version="1.0.0", connections=[Token, Silent], explain=explain)
+
+
+class Said(Inputs):
+    """What to do."""
+
+    text: str = Field(title="Text")
+    die: str | None = Field(None, title="Where to end the process")
+    seconds: float = Field(0.0, title="Seconds to wait")
+    fail: str | None = Field(None, title="How to fail")
+
+    def rules(self) -> Iterator[Detail]:
+        """Refuse one word."""
+        if self.text == "forbidden":
+            yield Detail("/text", "must not be that word")
+
+
+class Heard(Output):
+    """What came of it."""
+
+    text: str
+    process: int
+    threads: int = 0
+
+
+def _do(said: Said, client: Client | None) -> Heard:
+    call = current_call()
+    assert call is not None
+    if said.die == "before":
+        os._exit(7)
+    call.begin("say")
+    call.request_id = "request-1"
+    if said.die == "after":
+        os._exit(7)
+    if said.seconds:
+        time.sleep(said.seconds)
+    if said.fail == "mapped":
+        raise KeyError(said.text)
+    if said.fail == "unmapped":
+        raise ValueError(f"no {said.text}")
+    if said.fail == "partly":
+        call.answered({"id": 5})
+        call.begin("second")
+        raise ValueError("after the first")
+    call.answered({"id": 5})
+    return Heard(text=f"{said.text} {client.token if client else ''}", process=os.getpid(), threads=threading.active_count())
+
+
+@connector.action("read", effect="read")
+def read(said: Said, client: Client) -> Heard:
+    """Say it back."""
+    return _do(said, client)
+
+
+@connector.action("write", effect="write")
+def write(said: Said, client: Client) -> Heard:
+    """Write it down."""
+    return _do(said, client)
+
+
+@connector.action("later", effect="read")
+async def later(said: Said, client: Client) -> Heard:
+    """Say it back in an event loop."""
+    import asyncio
+
+    await asyncio.sleep(said.seconds)
+    return _do(said.model_copy(update={"seconds": 0.0}), client)
+
+
+@connector.action("noop", effect="read", needs_connection=False)
+def noop(said: Said) -> Heard:
+    """Say it back without a connection."""
+    return Heard(text=said.text, process=os.getpid())
+
+
+@connector.action("print", effect="read", needs_connection=False)
+def print_it(said: Said) -> Heard:
+    """Print it."""
+    os.write(1, said.text.encode() + b"\n")
+    return Heard(text=said.text, process=os.getpid())
+
+
+@connector.options("voices")
+def voices() -> list[Option]:
+    """The voices."""
+    return [Option("alto", "Alto")]

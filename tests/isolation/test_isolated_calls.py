@@ -1,0 +1,196 @@
+"""Calls of a connector that runs in a child process: the same Results as in this process, and the truth about calls whose child dies."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isolated import install_from, isolating
+from jackfield import Jackfield, Result
+
+CONNECTIONS = {
+    "mine": {"type": "plain/token", "values": {"token": "tick-tock"}},
+    "quiet": {"type": "plain/silent", "values": {"token": "tick-tock"}},
+    "refused": {"type": "plain/token", "values": {"token": "refused"}},
+}
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jackfield]:
+    """A runtime with the connector ``plain``, whose child all tests of this module share."""
+    home = tmp_path_factory.mktemp("home")
+    install_from(home, "plain", "plain.py")
+    with isolating(home, CONNECTIONS) as jackfield:
+        yield jackfield
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Jackfield]:
+    """A runtime of one test, whose child may die."""
+    install_from(tmp_path, "plain", "plain.py")
+    with isolating(tmp_path, CONNECTIONS) as jackfield:
+        yield jackfield
+
+
+def call(runtime: Jackfield, action: str = "read", connection: str = "mine", timeout: float = 30, **inputs: Any) -> Result:
+    """Run an action of ``plain``."""
+    return runtime.invoke(invocation(action, connection, timeout, **inputs))
+
+
+def invocation(action: str = "read", connection: str = "mine", timeout: float = 30, **inputs: Any) -> dict[str, Any]:
+    """An invocation of ``plain``."""
+    return {
+        "connector": "plain", "action": action, "connection": connection, "timeoutSeconds": timeout, "inputs": {"text": "hi", **inputs},
+    }  # fmt: skip
+
+
+def test_a_call_runs_in_another_process(runtime: Jackfield) -> None:
+    """The output comes from a warm child, which later calls use too; the secret and what was minted from it are masked."""
+    first, second = call(runtime), call(runtime)
+    assert first.unwrap()["process"] not in (os.getpid(), None)
+    assert second.unwrap()["process"] == first.unwrap()["process"]
+    assert first.unwrap()["text"] == "hi ***"
+    assert (first.meta.attempts, first.meta.request_id) == (1, "request-1")
+
+
+def test_async_actions_and_actions_without_a_connection(runtime: Jackfield) -> None:
+    """An ``async def`` action runs in an event loop of the child; an action without a client needs no connection."""
+    assert call(runtime, "later").status == "succeeded"
+    assert runtime.invoke({"connector": "plain", "action": "noop", "inputs": {"text": "ho"}}).unwrap()["text"] == "ho"
+
+
+def test_errors_cross_the_boundary(runtime: Jackfield) -> None:
+    """The connector's error map and rules apply in the child; an exception that it does not know keeps its name, and is in doubt."""
+    assert (mapped := call(runtime, fail="mapped").error) is not None
+    assert (mapped.code, mapped.message) == ("rejected", "the provider refuses it")
+    refused = call(runtime, text="forbidden")
+    assert refused.error is not None
+    assert [(item.path, item.message) for item in refused.error.details] == [("/text", "must not be that word")]
+    assert refused.meta.attempts == 0
+    doubt = call(runtime, "write", fail="unmapped")
+    assert doubt.error is not None
+    assert doubt.status == "in_doubt"
+    assert "an unexpected ValueError" in doubt.error.message
+
+
+def test_a_step_that_succeeded_is_reported(runtime: Jackfield) -> None:
+    """A write that fails after its first request lists that request and what it returned."""
+    doubt = call(runtime, "write", fail="partly")
+    assert doubt.error is not None
+    assert doubt.status == "in_doubt"
+    assert "'say' had succeeded (request id request-1)" in doubt.error.details[0].message
+
+
+def test_a_connection_that_is_refused_when_it_opens(runtime: Jackfield) -> None:
+    """A fault while opening is an error of the connection, and nothing was sent."""
+    refused = call(runtime, "write", "refused")
+    assert refused.error is not None
+    assert (refused.error.code, refused.meta.attempts) == ("unauthenticated", 0)
+
+
+def test_a_dry_run_checks_the_rules(runtime: Jackfield) -> None:
+    """A dry run asks the child about the inputs, and runs nothing."""
+    assert runtime.invoke({**invocation(text="forbidden"), "dryRun": True}).status == "failed"
+    assert runtime.invoke({**invocation("write", die="before"), "dryRun": True}).status == "succeeded"
+
+
+def test_options_and_connection_tests(runtime: Jackfield) -> None:
+    """Option sources and the test of a connection run in the child, too."""
+    assert runtime.options("plain", "voices") == [{"value": "alto", "label": "Alto"}]
+    trial = runtime.connections.test("mine")
+    assert trial["status"] == "ok"
+    assert trial["lastTest"]["steps"][0]["message"] == "It is ***."
+
+
+def test_many_calls_at_once(runtime: Jackfield) -> None:
+    """A child answers calls of many threads at the same time."""
+    with ThreadPoolExecutor(20) as pool:
+        found = list(pool.map(lambda number: call(runtime, text=str(number), seconds=0.05), range(60)))
+    assert [result.unwrap()["text"] for result in found] == [f"{number} ***" for number in range(60)]
+
+
+def test_an_event_loop_goes_on(runtime: Jackfield) -> None:
+    """In asyncio, a call that waits in its child does not stop the loop."""
+
+    async def main() -> list[Result]:
+        slow = asyncio.create_task(runtime.ainvoke(invocation(seconds=0.2)))
+        quick = await runtime.ainvoke(invocation())
+        assert not slow.done()
+        return [quick, await slow]
+
+    assert {result.status for result in asyncio.run(main())} == {"succeeded"}
+
+
+@pytest.mark.parametrize(
+    ("action", "connection", "die", "status", "code", "attempts"),
+    [
+        ("write", "mine", "before", "failed", "unavailable", 0),
+        ("write", "mine", "after", "in_doubt", "in_doubt", 1),
+        ("write", "quiet", "before", "in_doubt", "in_doubt", 1),
+    ],
+)
+def test_a_child_that_dies(own: Jackfield, action: str, connection: str, die: str, status: str, code: str, attempts: int) -> None:
+    """A write whose child dies before it announced a request has sent nothing; after that, it is in doubt. Without announcements, entering
+    the action counts."""
+    assert own.invoke(invocation(connection=connection)).status == "succeeded"
+    result = own.invoke({**invocation(action, connection, 3, die=die)})
+    assert result.error is not None
+    assert (result.status, result.error.code, result.meta.attempts) == (status, code, attempts)
+    assert "ended with status 7" in result.error.message
+
+
+def test_a_child_that_was_killed_is_started_again(own: Jackfield) -> None:
+    """The next call after the death of a child gets a new one."""
+    first = call(own).unwrap()["process"]
+    os.kill(first, signal.SIGKILL)
+    second = call(own)
+    assert second.status == "succeeded"
+    assert second.unwrap()["process"] != first
+
+
+def test_a_call_that_does_not_return(own: Jackfield) -> None:
+    """At the deadline the caller gets a typed error, and the child that did not answer is replaced."""
+    first = call(own).unwrap()["process"]
+    late = call(own, "write", timeout=1, seconds=60)
+    assert late.error is not None
+    assert late.status == "in_doubt"
+    assert "the deadline of 1 s passed" in late.error.message
+    assert call(own).unwrap()["process"] != first
+
+
+def test_no_child_is_left(tmp_path: Path) -> None:
+    """Closing the runtime ends its children."""
+    install_from(tmp_path, "plain", "plain.py")
+    with isolating(tmp_path, CONNECTIONS) as jackfield:
+        process = call(jackfield).unwrap()["process"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+
+
+def test_a_connector_that_fails_on_import(tmp_path: Path) -> None:
+    """It is broken, as it would be in this process; the message has the reason."""
+    site = install_from(tmp_path, "plain", "plain.py")
+    module = site / "jackfield_plain" / "__init__.py"
+    module.write_text("raise ValueError('not today')", encoding="utf-8")
+    with isolating(tmp_path, CONNECTIONS) as jackfield:
+        result = call(jackfield)
+    assert result.error is not None
+    assert result.error.code == "unknown_connector"
+    assert "ValueError: not today" in result.error.message
+
+
+def test_what_a_child_prints_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Output of the child goes to the log, with secrets masked, and not to the standard output of this process."""
+    install_from(tmp_path, "plain", "plain.py")
+    with caplog.at_level(logging.INFO, "jackfield.isolation"), isolating(tmp_path, CONNECTIONS) as jackfield:
+        assert call(jackfield).status == "succeeded"
+        assert call(jackfield, "print", text="tick-tock is the secret").status == "succeeded"
+    assert [record.getMessage() for record in caplog.records] == ["the process of plain 1.0.0 says: *** is the secret"]
