@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -181,30 +179,3 @@ def test_grades_are_ordered() -> None:
     """A grade is at least itself and all below it."""
     order = ["none", "bronze", "silver", "gold", "platinum"]
     assert [[at_least(grade, wanted) for wanted in order[1:]].count(True) for grade in order] == [0, 1, 2, 3, 4]
-
-
-def test_dev_starts_again_after_a_change(shell: Shell) -> None:
-    """The project is served without being installed; a fault is printed, its repair is served, and Ctrl-C ends everything."""
-    shell.run("new", "acme")
-    module = shell.folder / "acme" / "jackfield_acme" / "__init__.py"
-    sound = module.read_text(encoding="utf-8")
-    process = shell.start("dev", "acme", "--port", "0", JACKFIELD_DATABASE_URL="")
-    said = process.stderr
-    assert said is not None
-
-    def listening() -> str:
-        for line in map(bytes.decode, said):
-            if "listens on " in line:
-                return line.rpartition("listens on ")[2].strip()
-            if "cannot be described" in line:
-                return line
-        raise AssertionError("jackfield dev ended")
-
-    assert urllib.request.urlopen(f"{listening()}/healthz", timeout=30).status == 200
-    module.write_text(f"{sound}raise LookupError('broken')\n", encoding="utf-8")
-    assert "LookupError: broken" in listening()
-    module.write_text(sound.replace("Create an item.", "Make an item."), encoding="utf-8")
-    assert urllib.request.urlopen(f"{listening()}/healthz", timeout=30).status == 200
-    assert "Make an item." in (module.parent / "connector.json").read_text(encoding="utf-8")
-    process.send_signal(signal.SIGINT)
-    assert shell.ended(process).code == 0

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from jackfield.connector import describe
@@ -189,12 +190,19 @@ def _write_manifest(project: Project) -> None:
     (project.package / "connector.json").write_text(text, encoding="utf-8")
 
 
+def _described(error: Exception, folder: str) -> str:
+    """Describe an exception on one line, with the last place in the folder's code that it has passed."""
+    text = f"{type(error).__name__}: {getattr(error, 'message', error)}".replace("\n", " ")
+    frames = [frame for frame in extract_tb(error.__traceback__) if frame.filename.startswith(folder + os.sep)]
+    return f"{text} (at {os.path.relpath(frames[-1].filename, folder)}:{frames[-1].lineno})" if frames else text
+
+
 def main(words: Sequence[str]) -> int:
     """Grade the target in this process, and write the report into the file ``words[1]`` (if not empty)."""
     target, answer, *rest = words
     subject = attempt(_subject, target, write_manifest="--write-manifest" in rest)
     if isinstance(subject, Raised):
-        sys.stderr.write(f"{type(subject.error).__name__}: {getattr(subject.error, 'message', subject.error)}\n")
+        sys.stderr.write(f"{_described(subject.error, target)}\n")
         return 1
     if answer:
         Path(answer).write_text(json.dumps(report(subject).to_json()), encoding="utf-8")

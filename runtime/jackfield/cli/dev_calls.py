@@ -1,0 +1,28 @@
+"""Plugin of ``jackfield dev``: write a line to stderr for each invocation that ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jackfield.cli.logs import announce
+from jackfield.errors import JackfieldError
+from jackfield.hooks import hookimpl
+from jackfield.invocation import Invocation, Meta
+
+
+@hookimpl
+@contextmanager
+def around(invocation: Invocation, meta: Meta) -> Iterator[None]:
+    """Announce action, outcome and duration. Messages of errors are left to the log, which redacts them."""
+    started, outcome = time.perf_counter(), "interrupted"
+    try:
+        yield
+        outcome = "dry run succeeded" if invocation.dry_run else "succeeded"
+    except JackfieldError as error:
+        outcome = "in doubt" if error.code == "in_doubt" else f"failed with {error.code}"
+        raise
+    finally:
+        milliseconds = (time.perf_counter() - started) * 1000
+        announce(f"jackfield: {invocation.connector} {invocation.action}: {outcome} in {milliseconds:.0f} ms ({meta.invocation_id})")

@@ -1,0 +1,101 @@
+"""``jackfield dev`` serves a connector's project while its author edits it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jackfield.testing import Answer, Provider
+from shell import Shell
+
+pytest_plugins = ["shell_fixture"]
+
+
+class Session:
+    """A running ``jackfield dev acme``, and what it says."""
+
+    def __init__(self, process: subprocess.Popen[bytes], module: Path, token: str, server: str) -> None:
+        assert process.stderr is not None
+        self.process = process
+        self.module = module
+        self.sound = module.read_text(encoding="utf-8")
+        self._said = process.stderr
+        self._token = token
+        self._server = server
+
+    def wait(self, *texts: str) -> str:
+        """Read up to the line that has one of the texts."""
+        read = []
+        for line in map(bytes.decode, self._said):
+            read.append(line)
+            if any(text in line for text in texts):
+                return line
+        raise AssertionError("jackfield dev ended: " + "".join(read))
+
+    def listening(self) -> str:
+        """Wait until it serves; its address."""
+        return self.wait("listens on ").rpartition("listens on ")[2].strip()
+
+    def save(self, text: str) -> None:
+        """Save the connector's module."""
+        self.module.write_text(text, encoding="utf-8")
+
+    def call(self, url: str) -> Any:
+        """Invoke the sample action over HTTP."""
+        connection = {"type": "acmeKey", "values": {"url": self._server, "apiKey": "k-1"}}
+        invocation = {"connector": "acme", "action": "createItem", "connection": connection, "inputs": {"name": "Lamp"}}
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{url}/v1/invocations", json.dumps(invocation).encode(), headers)
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.load(response)
+
+
+@pytest.fixture
+def session(shell: Shell, tmp_path: Path) -> Iterator[Session]:
+    """It, with a token and a provider."""
+    shell.run("new", "acme")
+    shell.set(JACKFIELD_DATABASE_URL=f"sqlite:///{tmp_path}/dev.db")
+    token = shell.run("tokens", "create", "--scope", "invoke").json["token"]
+    module = shell.folder / "acme" / "jackfield_acme" / "__init__.py"
+    with Provider(lambda _number, _request: Answer({"id": "i7"})) as provider:
+        process = shell.start("dev", "acme", "--port", "0")
+        yield Session(process, module, token, provider.url)
+    process.send_signal(signal.SIGINT)
+    assert shell.ended(process).code == 0
+
+
+def test_dev_shows_calls_and_faults_and_recovers(session: Session) -> None:
+    """Calls are shown live; a fault on import, in a call or in pyproject.toml is printed, one that ends the server too; mending helps."""
+    url = session.listening()
+    assert session.call(url)["output"] == {"id": "i7"}
+    session.wait("jackfield: acme createItem: succeeded in ")
+
+    session.save(f"{session.sound}\nraise LookupError('broken')\n")
+    line = session.wait("cannot be described")
+    assert f"LookupError: broken (at jackfield_acme/__init__.py:{len(session.sound.splitlines()) + 2})" in line
+
+    session.save(session.sound.replace("    created = ", "    import os\n    os._exit(3)\n    created = "))
+    assert session.listening() == url
+    with pytest.raises(OSError):  # noqa: PT011 (a reset or a closed connection)
+        session.call(url)
+    session.wait("the server has ended with 3")
+
+    pyproject = session.module.parents[1] / "pyproject.toml"
+    text = pyproject.read_text(encoding="utf-8")
+    pyproject.write_text(f"{text}[", encoding="utf-8")
+    session.wait("is not TOML")
+    pyproject.write_text(text, encoding="utf-8")
+    session.save(session.sound.replace("    created = ", "    _ = {}['shelf']\n    created = ").replace("Create an item.", "Make an item."))
+    while "Make an item." not in session.module.with_name("connector.json").read_text(encoding="utf-8"):
+        url = session.listening()
+    with pytest.raises(OSError, match="HTTP Error 5"):
+        session.call(url)
+    session.wait("jackfield: acme createItem: in doubt in ")
+    session.wait("acme/createItem: KeyError: 'shelf' (at __init__.py:")
