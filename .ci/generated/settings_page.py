@@ -31,16 +31,16 @@ _VARIABLES = {
         "`master.key` in the data folder, created at first use with mode 0600",
     ),
     "JACKFIELD_NEW_MASTER_KEY": ("The new key for `jackfield keys rotate`.", "a random key"),
-    "JACKFIELD_NEW_MASTER_KEY_FILE": ("A file that holds the new key for `jackfield keys rotate`.", "none"),
+    "JACKFIELD_NEW_MASTER_KEY_FILE": ("A file that contains the new key for `jackfield keys rotate`.", "none"),
     "JACKFIELD_CONNECTIONS": (
-        "Connection files and folders, separated by `:` (`;` on Windows). `$NAME` is an environment variable that holds a document.",
+        "Connection files and folders, separated by `:` (`;` on Windows). `$NAME` is an environment variable that contains a document.",
         "none",
     ),
     "JACKFIELD_KUBERNETES_SECRETS": (
-        "The folder in which Kubernetes Secrets are mounted, one folder for each, for Dapr components that refer to them.",
+        "The folder in which Kubernetes Secrets are mounted, one folder per Secret, for Dapr components that refer to them.",
         "`/etc/jackfield/secrets`",
     ),
-    "JACKFIELD_WORKSPACE": ("The workspace of commands and of the library. It must exist.", "`default`, which always exists"),
+    "JACKFIELD_WORKSPACE": ("The workspace that commands and the library use. It must exist.", "`default`, which always exists"),
     "JACKFIELD_ISOLATION": (
         "Isolation of installed connectors: `per-workspace`, `strict` and `memory=MIB`, separated by commas.",
         "`memory=1024`",
@@ -75,19 +75,19 @@ _FOREIGN = {
 _COMMANDS = ("serve", "worker", "mcp", "dapr")
 _TEXT = """# Configuration
 
-jackfield has no configuration file. It is configured by environment variables, by options of the commands that keep running, and by
-settings of each workspace. A connection's own values are described on the [connector's page](connectors/aws-ses.md)."""
+jackfield has no configuration file. It is configured by environment variables, by the options of long-running commands, and by
+the settings of each workspace. A connection's own values are described on the [connector's page](connectors/aws-ses.md)."""
 
 _WORKSPACE = """## Workspace settings
 
-`jackfield workspaces set NAME` changes them; running processes apply a change within five seconds. [Access](access.md) explains rules, and
-[Connections](connections.md#what-a-connection-may-use-of-the-host) what a connection may use of the host.
+`jackfield workspaces set NAME` changes them; running processes apply a change within five seconds. [Access](access.md) explains the rules,
+[Connections](connections.md#access-to-the-server) the settings for connections made over HTTP or MCP.
 
 - **`rules`** (`--allow`, `--block`): patterns of allowed and blocked calls. Default: everything is allowed.
 - **`keepInputs`** (`--keep-inputs`): store inputs in the journal, redacted and encrypted. Default: `no`; only a fingerprint is stored.
 - **`retentionDays`** (`--retention-days`): days for which finished invocations are stored, 1 to 3650. Default: 30.
-- **`allowReferences`** (`--allow-references`): what connections made over HTTP or MCP may read of the host. Default: `no`.
-- **`allowAmbient`** (`--allow-ambient`): use of the host's own cloud identity by such connections. Default: `no`.
+- **`allowReferences`** (`--allow-references`): the secret references that connections made over HTTP or MCP may contain. Default: `no`.
+- **`allowAmbient`** (`--allow-ambient`): use of the server's own cloud identity by such connections. Default: `no`.
 - **`allowOwnExternalId`** (`--allow-own-external-id`): External IDs chosen by such connections. Default: `no`."""
 
 
