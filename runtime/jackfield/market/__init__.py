@@ -1,1 +1,1 @@
-"""Packaging and publishing of connectors: read wheels defensively, pack, sign, verify, and compare two versions."""
+"""Packaging, publishing and installation of connectors: read wheels defensively, pack, sign, verify, compare, install, upgrade."""

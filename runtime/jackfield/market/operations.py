@@ -1,0 +1,187 @@
+"""Operations on installed connectors, as commands and other surfaces ask for them: install, upgrade, uninstall, compare."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from jackfield.errors import InvalidInvocation, JackfieldError, UnknownConnector, did_you_mean
+from jackfield.market.installing import Installation, Installer, Wanted, choose
+from jackfield.market.lock_files import LockFile, read_lock
+from jackfield.market.policy import Policy, read_policy
+from jackfield.market.receipts import Installed
+from jackfield.market.refusals import NotInstalled
+from jackfield.market.sources import Anchor, Catalogue, Source, open_catalogue
+from jackfield.market.upgrading import newer, upgrade
+from jackfield.market.wheels import read_bounded
+
+_ROOT_BYTES = 512 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Choices of whoever installs. ``warn`` is called with what a person should read."""
+
+    policy: str | None = None
+    root: str | None = None
+    find_links: Sequence[str] = field(default_factory=tuple)
+    allowed_names: Sequence[str] = field(default_factory=tuple)
+    warn: Callable[[str], None] = lambda _: None
+
+
+class Operations:
+    """Operations on the connectors of one data folder."""
+
+    def __init__(self, home: str, options: Options) -> None:
+        self._installed = Installed(home)
+        self._options = options
+        policy = read_policy(home, options.policy)
+        self._policy: Policy = replace(policy, find_links=(*policy.find_links, *options.find_links))
+        self._catalogues: dict[str, Catalogue] = {}
+
+    def install(self, name: str, source: str | None, *, lock: str | None = None, pin: bool = False) -> Installation:
+        """Install the best release of ``name``, and record it in the lock file. ``pin`` makes this version the default one.
+
+        :raises NotInstalled: naming the rule that refuses it.
+        """
+        wanted = Wanted.parse(name)
+        with self._installed.exclusive():
+            known = None if lock is None or not os.path.exists(lock) else read_lock(lock)
+            catalogue = self._open(self._source(wanted, source))
+            done = self._installer(catalogue).install(choose(wanted, catalogue))
+            key = str(done.receipt["key"])
+            pins = {other: version for other, version in self._installed.pins().items() if other != key}
+            self._installed.publish({**pins, key: str(done.receipt["version"])} if pin else pins)
+            if lock is not None:
+                LockFile(known.roots if known else {}, known.connectors if known else ()).updated(LockFile.of([done.receipt])).write(lock)
+        return done
+
+    def install_locked(self, lock: str) -> list[Installation]:
+        """Install exactly what a lock file lists, and make these versions the default ones.
+
+        :raises NotInstalled: if something of it cannot be had exactly.
+        """
+        found = read_lock(lock)
+        with self._installed.exclusive():
+            done = [self._frozen(locked, found.roots[locked.source]) for locked in found.connectors]
+            self._installed.publish({**self._installed.pins(), **{locked.key: locked.version for locked in found.connectors}})
+        return done
+
+    def _frozen(self, locked: Any, root_sha256: str) -> Installation:
+        catalogue = self._open(Source.parse(locked.source), root_sha256)
+        release = choose(Wanted.parse(f"{locked.key}==={locked.version}"), catalogue)
+        locked.check(release)
+        done = self._installer(catalogue).install(release, locked.dependencies)
+        if done.receipt["dependencies"] != [dependency.to_json() for dependency in locked.dependencies]:
+            message = f"'{locked.key}' {locked.version} is installed with other dependencies than the lock file has"
+            raise NotInstalled("lock", message, f"Remove it first: jackfield uninstall {locked.key}=={locked.version}.")
+        return done
+
+    def upgrade(self, names: Sequence[str], *, breaking: bool = False, dry_run: bool = False, lock: str | None = None) -> dict[str, Any]:
+        """Upgrade the named connectors, by default all that are not pinned. Refused ones keep their version."""
+        rows, current = [], []
+        with self._installed.exclusive():
+            pins = self._installed.pins()
+            for receipt, wanted in self._chosen(names, pins):
+                row = self._upgrade(receipt, wanted, breaking=breaking, dry_run=dry_run)
+                if row is None:
+                    current.append({"connector": receipt["key"], "version": receipt["version"]})
+                else:
+                    rows.append(row)
+            done = [row for row in rows if "error" not in row]
+            if not dry_run:
+                self._installed.publish({key: version for key, version in pins.items() if key not in {row["connector"] for row in done}})
+                if lock is not None:
+                    LockFile.of(self._defaults().values()).write(lock)
+        return {"upgraded": done, "refused": [row for row in rows if "error" in row], "current": current, "dryRun": dry_run}
+
+    def _upgrade(self, receipt: Mapping[str, Any], wanted: Wanted, *, breaking: bool, dry_run: bool) -> dict[str, Any] | None:
+        try:
+            installer = self._installer(self._open(Source.parse(receipt["source"]["url"])))
+            release = newer(installer, receipt, wanted)
+        except JackfieldError as error:
+            return {"connector": receipt["key"], "from": receipt["version"], "error": error.to_json("cli")}
+        return None if release is None else upgrade(installer, receipt, release, breaking=breaking, dry_run=dry_run)
+
+    def uninstall(self, name: str) -> list[dict[str, str]]:
+        """Remove the matching versions of a connector; its connections and journal stay.
+
+        :raises UnknownConnector: if none is installed.
+        """
+        wanted = Wanted.parse(name)
+        with self._installed.exclusive():
+            mine = [receipt for receipt in self._installed.receipts() if wanted.key == receipt["key"]]
+            gone = [receipt for receipt in mine if wanted.specifier.contains(receipt["version"], prereleases=True)]
+            if not gone:
+                raise self._unknown(name, wanted.key)
+            for receipt in gone:
+                self._installed.remove(receipt["key"], receipt["version"])
+            self._installed.publish(self._installed.pins())
+        return [{"connector": receipt["key"], "version": receipt["version"]} for receipt in gone]
+
+    def outdated(self) -> list[dict[str, Any]]:
+        """Return a row for each installed connector that has a newer release, a revoked key, or a source that cannot be read."""
+        with self._installed.exclusive():
+            return [row for receipt in self._defaults().values() if (row := self._compared(receipt)) is not None]
+
+    def _compared(self, receipt: Mapping[str, Any]) -> dict[str, Any] | None:
+        row = {"connector": receipt["key"], "version": receipt["version"], "source": receipt["source"]["url"]}
+        try:
+            installer = self._installer(self._open(Source.parse(receipt["source"]["url"])))
+            if receipt["publisher"]["keyId"] in installer.catalogue.revoked():
+                return {**row, "status": "revoked"}
+            release = newer(installer, receipt, Wanted.parse(str(receipt["key"])))
+            if release is None:
+                return None
+            row["latest"] = release.version
+            installer.check(release)
+        except JackfieldError as error:
+            return {**row, "status": "refused", "error": error.message}
+        return {**row, "status": "outdated"}
+
+    def _installer(self, catalogue: Catalogue) -> Installer:
+        return Installer(catalogue, self._installed, self._policy, self._options.allowed_names)
+
+    def _open(self, source: Source, root_sha256: str | None = None) -> Catalogue:
+        """Open a catalogue once per command."""
+        self._policy.check_source(source.url)
+        if source.url not in self._catalogues:
+            content = None if self._options.root is None else read_bounded(self._options.root, _ROOT_BYTES)
+            anchor = Anchor(content, root_sha256)
+            self._catalogues[source.url] = open_catalogue(source, self._installed.home, anchor, self._options.warn)
+        return self._catalogues[source.url]
+
+    def _source(self, wanted: Wanted, text: str | None) -> Source:
+        if text is not None:
+            return Source.parse(text)
+        known = {receipt["source"]["url"] for receipt in self._installed.receipts() if wanted.key == receipt["key"]}
+        known = known or set(self._policy.sources or ())
+        if len(known) != 1:
+            raise InvalidInvocation(f"the source of '{wanted.key}' is not known", hint="Name the catalogue: --from URL or --from SITE.")
+        return Source.parse(known.pop())
+
+    def _defaults(self) -> dict[str, dict[str, Any]]:
+        """Return the receipt of the default version of each connector."""
+        pins, found = self._installed.pins(), {}
+        for key in sorted({str(receipt["key"]) for receipt in self._installed.receipts()}):
+            mine = self._installed.of(key)
+            found[key] = next((receipt for receipt in mine if receipt["version"] == pins.get(key)), mine[0])
+        return found
+
+    def _chosen(self, names: Sequence[str], pins: Mapping[str, str]) -> Iterator[tuple[dict[str, Any], Wanted]]:
+        defaults = self._defaults()
+        if not names:
+            yield from ((receipt, Wanted.parse(key)) for key, receipt in defaults.items() if key not in pins)
+        for name in names:
+            wanted = Wanted.parse(name)
+            receipt = next((one for one in defaults.values() if wanted.key == one["key"]), None)
+            if receipt is None:
+                raise self._unknown(name, wanted.key)
+            yield receipt, wanted
+
+    def _unknown(self, text: str, name: str) -> UnknownConnector:
+        tail = did_you_mean(name, {receipt["key"] for receipt in self._installed.receipts()})
+        hint = "Connectors that pip has installed are upgraded and removed by pip."
+        return UnknownConnector(f"'jackfield install' has installed no connector '{text[:80]}'{tail}", hint=hint)

@@ -1,0 +1,137 @@
+"""Installed connectors of a data folder: their receipts, the index that the catalog reads, and one writer at a time.
+
+An installation is built beside its place and renamed, so that other processes see all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from jackfield.catalog.discovery import RECEIPT
+from jackfield.catalog.installations import FOLDER, INDEX, index, read_receipts
+from jackfield.errors import Conflict, InvalidInvocation
+from jackfield.failures import OnFailure
+from jackfield.market.files import write_file
+
+_PART = ".part"
+_WAIT = 60.0
+_STEP = 0.1
+
+
+class Installed:
+    """Installed connectors of the data folder ``home``. Changes belong between ``with installed.exclusive():``."""
+
+    def __init__(self, home: str) -> None:
+        self.home = home
+        self.folder = os.path.join(home, FOLDER)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Lock the folder against other writers, and remove what a killed one has left.
+
+        :raises Conflict: if another process holds the lock for longer than a minute.
+        """
+        try:
+            os.makedirs(self.folder, exist_ok=True)
+            handle = os.open(os.path.join(self.folder, ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise InvalidInvocation(f"the folder '{self.folder}' cannot be written: {error.strerror}", hint="Set JACKFIELD_HOME.") from None
+        try:
+            _lock(handle, self.folder)
+            self._sweep()
+            yield
+        finally:
+            os.close(handle)  # releases the lock
+
+    def receipts(self) -> list[dict[str, Any]]:
+        """Return the receipts of everything installed."""
+        return read_receipts(self.folder)
+
+    def of(self, key: str) -> list[dict[str, Any]]:
+        """Return the receipts of a connector, highest version first."""
+        from packaging.version import Version
+
+        mine = [receipt for receipt in self.receipts() if receipt["key"] == key]
+        return sorted(mine, key=lambda receipt: Version(receipt["version"]), reverse=True)
+
+    def pins(self) -> dict[str, str]:
+        """Return the pinned versions by key."""
+        try:
+            with open(os.path.join(self.folder, INDEX), encoding="utf-8") as file:
+                connectors = json.load(file)["connectors"]
+            return {key: row["pinned"] for key, row in connectors.items() if "pinned" in row}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # a damaged index has no pins
+            return {}
+
+    def place(self, key: str, version: str, build: Callable[[str], Mapping[str, Any]]) -> str:
+        """Install a version: ``build`` fills an empty folder and returns its receipt. Return the folder of the version."""
+        parent = os.path.join(self.folder, key)
+        part = os.path.join(parent, f".{version}-{secrets.token_hex(4)}{_PART}")
+        with OnFailure(shutil.rmtree, part, True):
+            os.makedirs(part)
+            receipt = build(part)
+            _write_flushed(os.path.join(part, RECEIPT), json.dumps(receipt, indent=1, ensure_ascii=False) + "\n")
+            final = os.path.join(parent, version)
+            if os.path.lexists(final):  # without a receipt: not an installation
+                shutil.rmtree(final)
+            os.replace(part, final)
+            _flush_folder(parent)
+        return final
+
+    def remove(self, key: str, version: str) -> None:
+        """Remove a version. It disappears at once, even if deleting its files is interrupted."""
+        parent = os.path.join(self.folder, key)
+        gone = os.path.join(parent, f".{version}-{secrets.token_hex(4)}{_PART}")
+        os.replace(os.path.join(parent, version), gone)
+        shutil.rmtree(gone, ignore_errors=True)
+        if not os.listdir(parent):
+            os.rmdir(parent)
+
+    def publish(self, pins: Mapping[str, str]) -> None:
+        """Write the index anew from the receipts."""
+        content = json.dumps(index(self.receipts(), pins), indent=1, ensure_ascii=False) + "\n"
+        write_file(os.path.join(self.folder, INDEX), content.encode())
+
+    def _sweep(self) -> None:
+        for key in os.listdir(self.folder):
+            parent = os.path.join(self.folder, key)
+            for name in os.listdir(parent) if os.path.isdir(parent) else ():
+                if name.startswith(".") and name.endswith(_PART):
+                    shutil.rmtree(os.path.join(parent, name), ignore_errors=True)
+
+
+def _lock(handle: int, folder: str) -> None:
+    import fcntl
+
+    until = time.monotonic() + _WAIT
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > until:
+                raise Conflict(f"another process has been changing '{folder}' for a minute", hint="Try again when it has ended.") from None
+            time.sleep(_STEP)
+        else:
+            return
+
+
+def _write_flushed(path: str, text: str) -> None:
+    with open(path, "x", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

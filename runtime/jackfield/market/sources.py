@@ -1,0 +1,283 @@
+"""Catalogues as an installer sees them: at a URL or in a folder, and read only through their TUF metadata.
+
+The first root of a source is pinned in the data folder; from then on only roots that its keys have signed replace it. Old, mixed, expired
+and altered metadata is refused before anything that it lists is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlsplit
+
+from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield.failures import OnFailure
+from jackfield.market.attestations import SUFFIX
+from jackfield.market.files import write_file
+from jackfield.market.refusals import NotInstalled
+from jackfield.market.releases import REVOKED, Release
+from jackfield.market.repository import METADATA, require_tuf
+from jackfield.market.shelf import path_of
+from jackfield.market.site_files import PUBLISHERS
+from jackfield.market.wheels import MAX_BYTES, read_bounded
+
+if TYPE_CHECKING:
+    from tuf.api.metadata import TargetFile
+    from tuf.ngclient import FetcherInterface, Updater
+
+FOLDER = "catalogues"
+"""Folder of the pinned roots and of what was downloaded, in the data folder."""
+_ROOT_BYTES = 512 * 1024
+_ROTATIONS = 256
+"""Most roots of a source, as in the TUF client."""
+_LIST_BYTES = 256 * 1024 * 1024
+"""Largest list of targets, publishers or releases."""
+_ANEW = "If the catalogue was set up anew, and its operator confirms it, delete '{}' and install with --root FILE."
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Address of a catalogue: ``http``, ``https`` or ``file``, without a slash at its end."""
+
+    url: str
+
+    @staticmethod
+    def parse(text: str) -> Source:
+        """Read a URL or the path of a folder.
+
+        :raises InvalidInvocation: if it is neither.
+        """
+        parts = urlsplit(text)
+        if parts.scheme in {"http", "https"} and parts.hostname:
+            if parts.query or parts.fragment or parts.username is not None:
+                raise InvalidInvocation("a catalogue's URL has no user, query or fragment", hint="Give the URL of the site, as --from URL.")
+            return Source(text.rstrip("/"))
+        path = unquote(parts.path) if parts.scheme == "file" else text
+        if "://" in path or not os.path.isdir(path):
+            raise InvalidInvocation(f"'{text[:200]}' is neither an http(s) URL nor a folder", hint="Give --from URL or --from SITE.")
+        return Source(f"file://{quote(os.path.abspath(path))}")
+
+    @property
+    def state(self) -> str:
+        """Name of the folder that keeps what is known about this source."""
+        return hashlib.sha256(self.url.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Releases of one connector, and those that were withdrawn with their publisher's key."""
+
+    releases: tuple[Release, ...]
+    revoked: tuple[Release, ...]
+
+
+class Catalogue:
+    """Verified content of a source, after one refresh of its metadata."""
+
+    def __init__(self, source: Source, updater: Updater, folder: str, pinned: bytes) -> None:
+        self.source = source
+        self.root_sha256 = hashlib.sha256(pinned).hexdigest()
+        """SHA-256 of the pinned ``root.json``, as sha256sum prints it."""
+        self._updater = updater
+        self._folder = folder
+
+    def connector(self, key: str) -> Offer:
+        """Return the releases of a connector; none if the catalogue does not have it.
+
+        :raises NotInstalled: if the list is not the signed one.
+        """
+        content = self._content(path_of(key), _LIST_BYTES, required=False)
+        row = {} if content is None else json.loads(content)
+        return Offer(tuple(map(Release, row.get("releases", ()))), tuple(map(Release, row.get("revoked", ()))))
+
+    def owners(self) -> Mapping[str, str]:
+        """Return the key id of the publisher of each connector, by the connector's key."""
+        rows = json.loads(self._content(PUBLISHERS, _LIST_BYTES))["publishers"]
+        return {key: row["keyId"] for row in rows for key in row["connectors"]}
+
+    def revoked(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the revoked publisher keys by key id."""
+        return {row["keyId"]: row for row in json.loads(self._content(REVOKED, _LIST_BYTES))["keys"]}
+
+    def fetch(self, release: Release) -> tuple[bytes, bytes]:
+        """Return the bytes of a wheel and of its attestation, from the cache if they were downloaded before.
+
+        :raises NotInstalled: if they, or the statements about them, are not the signed ones.
+        """
+        target = self._target(release.path)
+        stated = None if target is None else target.unrecognized_fields.get("custom")
+        if target is None or stated != release.custom() or target.hashes.get("sha256") != release.sha256:
+            message = f"the signed metadata of {self.source.url} does not describe '{release.wheel}' as its list does"
+            raise NotInstalled("mixed", message, "Ask the catalogue's operator to build it again.")
+        return self._content(release.path, MAX_BYTES), self._content(f"{release.path}{SUFFIX}", MAX_BYTES)
+
+    def _target(self, path: str) -> TargetFile | None:
+        with _told(self.source, self._folder):
+            return self._updater.get_targetinfo(path)
+
+    def _content(self, path: str, limit: int, *, required: bool = True) -> Any:  # bytes, or None if it is not required
+        target = self._target(path)
+        if target is None:
+            if not required:
+                return None
+            message = f"the signed metadata of {self.source.url} has no '{path}'"
+            raise NotInstalled("mixed", message, "Ask the catalogue's operator to build it again.")
+        with _told(self.source, self._folder):
+            return read_bounded(self._updater.find_cached_target(target) or self._updater.download_target(target), limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Root that somebody trusts: the content of a ``root.json``, its SHA-256 from a lock file, both, or neither."""
+
+    content: bytes | None = None
+    sha256: str | None = None
+
+    @property
+    def is_given(self) -> bool:
+        """True if a root is named."""
+        return self.content is not None or self.sha256 is not None
+
+    def accepts(self, content: bytes) -> bool:
+        """Return whether ``content`` is the root that is named."""
+        return self.content in {None, content} and self.sha256 in {None, hashlib.sha256(content).hexdigest()}
+
+
+def open_catalogue(source: Source, home: str, anchor: Anchor, warn: Callable[[str], None]) -> Catalogue:
+    """Refresh the metadata of a source and return its content.
+
+    A new source begins with the root of ``anchor``. If it names none, the root of the first use is trusted and ``warn`` is called with its
+    fingerprint.
+
+    :raises NotInstalled: if the metadata is not signed by the pinned root, or is expired, older than before or mixed.
+    :raises Unavailable: if the source cannot be reached.
+    """
+    require_tuf()
+    from tuf.ngclient import Updater, UpdaterConfig
+
+    folder = os.path.join(home, FOLDER, source.state)
+    pinned = _pinned(source, folder, anchor)
+    is_first = pinned is None
+    fetcher = _fetcher(source)
+    config = UpdaterConfig(
+        prefix_targets_with_hash=False, root_max_length=_ROOT_BYTES, snapshot_max_length=_LIST_BYTES, targets_max_length=_LIST_BYTES
+    )
+    targets = os.path.join(folder, "targets")
+    with OnFailure(lambda: shutil.rmtree(folder, ignore_errors=True) if is_first else None), _told(source, folder):
+        if pinned is None:
+            pinned = _first_root(source, anchor, lambda name: fetcher.download_bytes(f"{source.url}/{METADATA}/{name}", _ROOT_BYTES))
+        os.makedirs(targets, exist_ok=True)
+        updater = Updater(
+            os.path.join(folder, METADATA), f"{source.url}/{METADATA}/", targets, f"{source.url}/", fetcher, config, bootstrap=pinned
+        )
+        updater.refresh()
+    if is_first:
+        write_file(os.path.join(folder, "root.json"), pinned)
+        write_file(os.path.join(folder, "source.json"), json.dumps({"url": source.url}).encode())
+        if not anchor.is_given:
+            fingerprint = hashlib.sha256(pinned).hexdigest()
+            warn(f"trusting {source.url} on first use: its root.json has SHA-256 {fingerprint}; pass --root FILE to verify it")
+    return Catalogue(source, updater, folder, pinned)
+
+
+def _pinned(source: Source, folder: str, anchor: Anchor) -> bytes | None:
+    """Return the pinned root; None if the source is new."""
+    path = os.path.join(folder, "root.json")
+    if not os.path.exists(path):
+        return None
+    pinned = read_bounded(path, _ROOT_BYTES)
+    if not any(map(anchor.accepts, [pinned, *_history(os.path.join(folder, METADATA, "root_history"))])):
+        message = f"the given root is not the one that was pinned for {source.url}, nor one that replaced it"
+        raise NotInstalled("root", message, _ANEW.format(folder))
+    return pinned
+
+
+def _first_root(source: Source, anchor: Anchor, download: Callable[[str], bytes]) -> bytes:
+    """Return the root of a new source: that of the anchor, looked for among the site's roots if only its hash is known."""
+    from tuf.api.exceptions import DownloadHTTPError
+
+    if anchor.content is not None:
+        found: bytes | None = anchor.content
+    elif anchor.sha256 is None:
+        found = download("root.json")
+    else:
+        found, number = None, 1
+        while found is None and number <= _ROTATIONS:
+            try:
+                content = download(f"{number}.root.json")
+            except DownloadHTTPError:
+                break
+            found, number = (content if anchor.accepts(content) else None), number + 1
+    if found is None or not anchor.accepts(found):
+        message = f"{source.url} does not have the root with the SHA-256 {anchor.sha256}, which the lock file names"
+        raise NotInstalled("root", message, "Check --from and the lock file, and ask the catalogue's operator.")
+    return found
+
+
+def _history(folder: str) -> list[bytes]:
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    return [read_bounded(os.path.join(folder, name), _ROOT_BYTES) for name in names]
+
+
+def _fetcher(source: Source) -> FetcherInterface:
+    from tuf.api.exceptions import DownloadHTTPError
+    from tuf.ngclient import FetcherInterface
+    from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
+
+    if not source.url.startswith("file:"):
+        return Urllib3Fetcher(app_user_agent="jackfield")
+
+    class FolderFetcher(FetcherInterface):
+        """Reader of a site that lies in a folder."""
+
+        def _fetch(self, url: str) -> Iterator[bytes]:
+            path = unquote(urlsplit(url).path)
+            if not os.path.isfile(path):
+                raise DownloadHTTPError(f"the file '{path}' is missing", 404)
+            return self._chunks(path)
+
+        @staticmethod
+        def _chunks(path: str) -> Iterator[bytes]:
+            with open(path, "rb") as file:
+                while chunk := file.read(1 << 20):
+                    yield chunk
+
+    return FolderFetcher()
+
+
+@contextmanager
+def _told(source: Source, folder: str) -> Iterator[None]:
+    """Translate the errors of the TUF client."""
+    from tuf.api import exceptions
+    from urllib3.exceptions import HTTPError
+
+    again = "Try again; if it persists, do not install, and ask the catalogue's operator."
+    try:
+        yield
+    except exceptions.ExpiredMetadataError as error:
+        raise NotInstalled(
+            "expired", f"the metadata of {source.url} is expired: {error}", "Its operator must run 'jackfield catalogue build' again."
+        ) from None
+    except exceptions.BadVersionNumberError as error:
+        raise NotInstalled("replayed", f"the metadata of {source.url} is older than before, or mixed: {error}", again) from None
+    except exceptions.UnsignedMetadataError as error:
+        raise NotInstalled(
+            "signature", f"the metadata of {source.url} is not signed by the keys of its root: {error}", _ANEW.format(folder)
+        ) from None
+    except (exceptions.LengthOrHashMismatchError, exceptions.DownloadLengthMismatchError) as error:
+        raise NotInstalled("altered", f"a file of {source.url} does not match its signed metadata: {error}", again) from None
+    except exceptions.RepositoryError as error:
+        raise NotInstalled("metadata", f"the metadata of {source.url} is not valid: {error}", again) from None
+    except exceptions.DownloadHTTPError as error:
+        raise Unavailable(
+            f"{source.url} is no complete catalogue: {error}", hint="Check --from: it is the URL or folder of 'jackfield catalogue build'."
+        ) from None
+    except (exceptions.DownloadError, HTTPError, OSError) as error:
+        reason = error.__cause__ or error
+        raise Unavailable(f"the catalogue {source.url} cannot be read: {reason}", hint="Check the address and the network.") from None

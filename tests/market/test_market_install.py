@@ -1,0 +1,231 @@
+"""``jackfield install``, ``upgrade``, ``uninstall`` and ``outdated``: from a catalogue to an invocation, without pip."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jackfield.market.serving import server
+from shell import Answer, Shell
+from storefront import Storefront, files_of, write_dependency
+
+pytest_plugins = ["shell_fixture"]
+
+
+@pytest.fixture
+def shop(shell: Shell) -> Iterator[Storefront]:
+    """A catalogue with acme 1.0.0; afterwards nothing that was installed is left on the path."""
+    paths, modules = sys.path[:], set(sys.modules)
+    store = Storefront(shell).open()
+    store.add()
+    yield store
+    sys.path[:] = paths
+    for name in set(sys.modules) - modules:
+        if name.startswith(("jackfield_acme", "needed")):
+            del sys.modules[name]
+
+
+def listed(shell: Shell) -> dict[str, object]:
+    """The version of each connector but the echo, or its error."""
+    rows = shell.run("connectors", "list").json
+    return {row["key"]: row.get("error", row["version"]) for row in rows if row["key"] != "echo"}
+
+
+def greeted(answer: Answer) -> object:
+    """What the action of the sample has answered."""
+    return answer.json.get("output", answer.json)
+
+
+def test_install_and_invoke(shell: Shell, shop: Storefront, home: Path) -> None:
+    """A connector is installed from a folder, listed, and invoked in another process; nothing of it runs before the invocation."""
+    answer = shell.run("install", "acme", "--from", "site", "--root", "site/metadata/root.json")
+    assert (answer.code, answer.err) == (0, "")
+    found = answer.json
+    assert (found["connector"], found["version"], found["publisher"]["publisher"], found["changed"]) == ("acme", "1.0.0", "acme-labs", True)
+    assert listed(shell) == {"acme": "1.0.0"}
+    assert list(home.rglob("was_run")) == []
+    done = shell.ended(shell.start("invoke", "acme", "greet", "name=Ada"))
+    assert greeted(done) == {"Greeting": "Hello Ada from 1.0.0"}, done.err
+    again = shell.run("install", "jackfield-acme", "--from", "site").json
+    assert (again["changed"], again["path"]) == (False, found["path"])
+    receipt = json.loads((Path(found["path"]) / "jackfield-receipt.json").read_text())
+    assert receipt["permissions"] == {"acme": ["acme:Greet"]}
+    assert receipt["sha256"] == found["sha256"]
+
+
+def test_install_over_http_trusts_on_first_use(shell: Shell, shop: Storefront) -> None:
+    """Without --root, the root of the first use is pinned, and its fingerprint is printed for comparison."""
+    with server(str(shop.site), "127.0.0.1", 0) as serving:
+        threading.Thread(target=serving.serve_forever).start()
+        url = f"http://127.0.0.1:{serving.server_address[1]}"
+        answer = shell.run("install", "acme", "--from", url)
+        serving.shutdown()
+    assert answer.code == 0, answer.out
+    assert "first use" in answer.err
+    assert shell.run("install", "acme", "--from", url).json["error"]["code"] == "unavailable"
+
+
+def test_the_whole_way(shell: Shell, home: Path) -> None:
+    """From an empty folder to an invocation, with the commands that the documentation has."""
+    for words in (
+        ("new", "acme-crm"),
+        ("pack", "acme-crm", "--out", "dist"),
+        ("publisher", "new", "acme-labs", "--out", "acme.key"),
+        ("sign", "dist/jackfield_acme_crm-0.1.0-py3-none-any.whl", "--key", "acme.key"),
+        ("catalogue", "init", "site"),
+        ("catalogue", "build", "dist", "--out", "site"),
+        ("install", "acme-crm", "--from", "site", "--root", "site/metadata/root.json"),
+        ("connectors", "list"),
+        ("connectors", "show", "acme-crm"),
+    ):
+        answer = shell.run(*words)
+        assert answer.code == 0, (words, answer.out)
+    assert listed(shell) == {"acme-crm": "0.1.0"}
+
+
+def test_versions_side_by_side(shell: Shell, shop: Storefront) -> None:
+    """An upgrade keeps the old version for callers that ask for it; a pinned version stays the default one."""
+    shell.run("install", "acme", "--from", "site")
+    shop.add(version="1.1.0")
+    shop.add(version="2.0.0rc1")
+    rows = shell.run("outdated").json
+    assert [(row["connector"], row["version"], row["latest"], row["status"]) for row in rows] == [("acme", "1.0.0", "1.1.0", "outdated")]
+    done = shell.run("upgrade").json
+    assert [(row["from"], row["to"]) for row in done["upgraded"]] == [("1.0.0", "1.1.0")]
+    assert shell.run("outdated").json == []
+    assert shell.run("upgrade").json["current"] == [{"connector": "acme", "version": "1.1.0"}]
+    old = shell.ended(shell.start("invoke", "acme", "greet", "name=Ada", "--connector-version", "<1.1"))
+    new = shell.ended(shell.start("invoke", "acme", "greet", "name=Ada"))
+    assert [greeted(answer) for answer in (old, new)] == [{"Greeting": f"Hello Ada from {version}"} for version in ("1.0.0", "1.1.0")]
+    assert shell.run("install", "acme==1.0.0", "--pin").json["changed"] is False
+    assert listed(shell) == {"acme": "1.0.0"}
+    assert shell.run("upgrade").json["current"] == []
+    assert shell.run("uninstall", "acme==1.0.0").json == {"uninstalled": [{"connector": "acme", "version": "1.0.0"}]}
+    assert listed(shell) == {"acme": "1.1.0"}
+    assert shell.run("uninstall", "acme").code == 0
+    assert listed(shell) == {}
+    refused = shell.run("uninstall", "acme")
+    assert (refused.code, refused.json["error"]["code"]) == (2, "unknown_connector")
+
+
+def test_an_upgrade_that_breaks_callers(shell: Shell, shop: Storefront) -> None:
+    """A breaking upgrade is refused with its changes, shown by a dry run, and made only with --allow-breaking."""
+    shell.run("install", "acme", "--from", "site")
+    action = json.loads(files_of("acme", "1.0.0")["jackfield_acme/connector.json"])["actions"][0]
+    action["inputs"]["properties"]["name"]["maxLength"] = 500
+    shop.add(version="2.0.0", actions=[action])
+    answer = shell.run("upgrade", "acme")
+    assert answer.code == 1
+    refused = answer.json["refused"][0]
+    assert (refused["level"], refused["error"]["details"][0]["keyword"]) == ("breaking", "breaking")
+    assert "maxLength" in refused["changes"][0]["path"]
+    assert listed(shell) == {"acme": "1.0.0"}
+    assert shell.run("upgrade", "--allow-breaking", "--dry-run").json["upgraded"][0]["to"] == "2.0.0"
+    assert listed(shell) == {"acme": "1.0.0"}
+    assert shell.run("upgrade", "acme", "--allow-breaking").code == 0
+    assert listed(shell) == {"acme": "2.0.0"}
+
+
+def test_dependencies_beside_the_host(shell: Shell, shop: Storefront, home: Path) -> None:
+    """Two connectors with incompatible versions of one dependency are installed side by side; without a place for wheels, none is."""
+    body = "import needed_thing\n    return Greeting(Greeting=needed_thing.WORD)"
+    for number, key in enumerate(("acme-one", "umbrella"), start=1):
+        write_dependency(shell.folder / "wheels", "needed_thing", f"{number}.0", f"WORD = 'number {number}'\n")
+        shop.add(key, needs=[f"needed-thing=={number}.0"], body=body)
+    refused = shell.run("install", "acme-one", "--from", "site")
+    assert refused.json["error"]["details"][0]["keyword"] == "dependencies"
+    assert "findLinks" in refused.json["error"]["hint"]
+    assert listed(shell) == {}
+    for key in ("acme-one", "umbrella"):
+        answer = shell.run("install", key, "--find-links", "wheels", "--from", "site", "--lock", "jackfield.lock")
+        assert answer.code == 0, answer.out
+    said = [greeted(shell.ended(shell.start("invoke", key, "greet", "name=Ada"))) for key in ("acme-one", "umbrella")]
+    assert said == [{"Greeting": "number 1"}, {"Greeting": "number 2"}]
+    locked = json.loads((shell.folder / "jackfield.lock").read_text())["connectors"]
+    assert [(row["connector"], row["dependencies"][0]["version"]) for row in locked] == [("acme-one", "1.0"), ("umbrella", "2.0")]
+    assert len(locked[0]["dependencies"][0]["sha256"][0]) == 64
+
+
+def test_a_lock_file_on_another_machine(shell: Shell, shop: Storefront, tmp_path: Path) -> None:
+    """--frozen installs the locked versions and dependencies from the locked root, whatever is newer; anything else is refused."""
+    write_dependency(shell.folder / "wheels", "needed_thing", "1.0", "WORD = 1\n")
+    shop.add(version="1.1.0", needs=["needed-thing"])
+    words = ("--find-links", "wheels")
+    assert shell.run("install", "acme", "--from", "site", "--lock", "jackfield.lock", *words).code == 0
+    text = (shell.folder / "jackfield.lock").read_text()
+    shop.add(version="1.2.0")
+    write_dependency(shell.folder / "wheels", "needed_thing", "1.5", "WORD = 2\n")
+    shell.set(JACKFIELD_HOME=str(tmp_path / "other"))
+    answer = shell.run("install", "--frozen", "--lock", "jackfield.lock", *words)
+    assert (answer.code, answer.err) == (0, ""), answer.out
+    assert [(row["connector"], row["version"]) for row in answer.json["installed"]] == [("acme", "1.1.0")]
+    found = next((tmp_path / "other").rglob("needed_thing.py"))
+    assert found.read_text() == "WORD = 1\n"
+    assert shell.run("install", "--frozen", "--lock", "jackfield.lock", *words).json["installed"][0]["changed"] is False
+    data = json.loads(text)
+    for member, value, keyword in [("sha256", "0" * 64, "lock"), ("keyId", "0" * 32, "lock")]:
+        shell.write("other.lock", json.dumps({**data, "connectors": [{**data["connectors"][0], member: value}]}))
+        assert shell.run("install", "--frozen", "--lock", "other.lock", *words).json["error"]["details"][0]["keyword"] == keyword
+    url = next(iter(data["sources"]))
+    shell.write("other.lock", json.dumps({**data, "sources": {url: {"rootSha256": "0" * 64}}}))
+    assert shell.run("install", "--frozen", "--lock", "other.lock", *words).json["error"]["details"][0]["keyword"] == "root"
+    shell.set(JACKFIELD_HOME=str(tmp_path / "third"))
+    assert shell.run("install", "--frozen", "--lock", "other.lock", *words).json["error"]["details"][0]["keyword"] == "root"
+    (shell.folder / "wheels/needed_thing-1.0-py3-none-any.whl").unlink()
+    refused = shell.run("install", "--frozen", "--lock", "jackfield.lock", *words)
+    assert refused.json["error"]["details"][0]["keyword"] == "dependencies"
+    assert not (tmp_path / "third/connectors/installed.json").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"lockVersion": 1}', '{"lockVersion": 1, "connectors": [{}], "sources": {}}'])
+def test_files_that_are_no_lock(shell: Shell, content: str) -> None:
+    """A damaged lock file is named, and nothing is installed."""
+    shell.write("jackfield.lock", content)
+    answer = shell.run("install", "--frozen", "--lock", "jackfield.lock")
+    assert (answer.code, answer.json["error"]["code"]) == (2, "invalid_invocation")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("install",),
+        ("install", "acme"),
+        ("install", "acme", "--from", "nowhere"),
+        ("install", "acme", "--from", "ftp://example.com"),
+        ("install", "acme @ https://example.com/x.whl", "--from", "site"),
+        ("install", "acme[extra]", "--from", "site"),
+        ("install", "../acme", "--from", "site"),
+        ("install", "acme", "--frozen", "--lock", "x"),
+        ("install", "--frozen"),
+        ("install", "none", "--from", "site"),
+        ("install", "acme>=2", "--from", "site"),
+        ("install", "acme", "--from", "site", "--root", "none.json"),
+        ("install", "acme", "--from", "site", "--policy", "none.toml"),
+        ("upgrade", "none"),
+        ("uninstall", "echo"),
+    ],
+)
+def test_wrong_words(shell: Shell, shop: Storefront, words: tuple[str, ...]) -> None:
+    """Each mistake has a message and a hint, exit code 2, and nothing is installed."""
+    answer = shell.run(*words)
+    assert answer.code == 2, answer.out
+    assert answer.json["error"]["message"]
+    assert listed(shell) == {}
+
+
+def test_a_killed_installation_is_not_seen(shell: Shell, shop: Storefront, home: Path) -> None:
+    """What a killed process has left is not listed, and removed by the next installation."""
+    part = home / "connectors" / "acme" / ".1.0.0-00.part"
+    (part / "site-packages").mkdir(parents=True)
+    (home / "connectors" / "acme" / "1.0.0").mkdir()
+    assert listed(shell) == {}
+    assert shell.run("install", "acme", "--from", "site").code == 0
+    assert not part.exists()
+    assert listed(shell) == {"acme": "1.0.0"}
+    assert os.listdir(home / "connectors" / "acme") == ["1.0.0"]

@@ -1,0 +1,149 @@
+"""A publisher's wheels and a catalogue of them, for tests of installations; and small wheels for dependencies."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from jackfield.connector import describe
+from jackfield.market.catalogue import build
+from jackfield.market.repository import create
+from jackfield.market.role_keys import default_keys
+from jackfield.market.wheels import record_hash
+from shell import Shell
+from wheel_maker import archive
+
+CODE = '''
+import os
+if os.path.basename(os.path.dirname(__file__)).startswith("jackfield_"):
+    open(os.path.join(os.path.dirname(__file__), "was_run"), "w").close()
+from jackfield.connector import Connector, Field, Inputs, Output
+
+connector = Connector("{key}", title="Acme", version="{version}", description="Greets.", license="MIT")
+
+class Name(Inputs):
+    """Input."""
+    name: str = Field(title="Name")
+
+class Greeting(Output):
+    """Output."""
+    greeting: str = Field(alias="Greeting")
+
+@connector.action("greet", effect="read", permissions={{"acme": ["acme:Greet"]}})
+def greet(name: Name) -> Greeting:
+    """Greet somebody."""
+    {body}
+'''
+BODY = 'return Greeting(Greeting=f"Hello {name.name} from {connector.version}")'
+Files = dict[str, bytes]
+
+
+def files_of(key: str, version: str, *, needs: Sequence[str] = (), body: str = BODY, **members: Any) -> Files:
+    """The files of a correct wheel of the connector ``key``, without RECORD. ``members`` replace those of its manifest."""
+    package, info = _names(key, version)
+    needed = "".join(f"Requires-Dist: {need}\n" for need in ("jackfield<1,>=0.1", *needs))
+    source = CODE.format(key=key, version=version, body=body)
+    texts = {
+        f"{package}/__init__.py": source,
+        f"{package}/connector.json": json.dumps({**described(source), **members}),
+        f"{info}/METADATA": f"Metadata-Version: 2.4\nName: jackfield-{key}\nVersion: {version}\n{needed}",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": f"[jackfield.connectors]\n{key} = {package}:connector\n",
+    }
+    return {path: text.encode() for path, text in texts.items()}
+
+
+@cache
+def described(source: str) -> dict[str, Any]:
+    """The manifest of a module's connector."""
+    module = ModuleType("described")
+    module.__file__ = "described"
+    sys.modules[module.__name__] = module  # pydantic looks annotations up there
+    try:
+        exec(source, module.__dict__)
+        return describe(module.connector)
+    finally:
+        del sys.modules[module.__name__]
+
+
+def _names(key: str, version: str) -> tuple[str, str]:
+    package = f"jackfield_{key.replace('-', '_')}"
+    return package, f"{package}-{version}.dist-info"
+
+
+def wheel_of(contents: Mapping[str, bytes]) -> bytes:
+    """A wheel with these files and their RECORD."""
+    info = next(path.partition("/")[0] for path in contents if path.endswith("/METADATA"))
+    rows = [f"{path},{record_hash(content)},{len(content)}\n" for path, content in contents.items()]
+    return archive({**contents, f"{info}/RECORD": ("".join(rows) + f"{info}/RECORD,,\n").encode()})
+
+
+def write_dependency(folder: Path, name: str, version: str, source: str) -> Path:
+    """Write the wheel of a small package with one module into ``folder``."""
+    info = f"{name}-{version}.dist-info"
+    texts = {
+        f"{name}.py": source,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    path.write_bytes(wheel_of({path: text.encode() for path, text in texts.items()}))
+    return path
+
+
+class Storefront:
+    """A catalogue in the folder ``site`` of a shell, and publishers with a key file each."""
+
+    def __init__(self, shell: Shell, name: str = "site") -> None:
+        self.shell = shell
+        self.site = shell.folder / name
+        self._dist = 0
+
+    def open(self, at: datetime | None = None) -> Storefront:
+        """Create the catalogue, perhaps at an earlier time."""
+        if at is None:
+            assert self.shell.run("catalogue", "init", str(self.site)).code == 0
+        else:
+            create(str(self.site), default_keys(str(self.site)), at)
+        return self
+
+    def sign(self, contents: Mapping[str, bytes], publisher: str = "acme-labs") -> Path:
+        """Write a signed wheel into a folder of its own, and return its path."""
+        key = self.shell.folder / f"{publisher}.key"
+        if not key.exists():
+            assert self.shell.run("publisher", "new", publisher, "--out", key.name).code == 0
+        self._dist += 1
+        info = next(path.partition("/")[0] for path in contents if path.endswith("/METADATA")).removesuffix(".dist-info")
+        wheel = self.shell.write(f"{self.site.name}-dist-{self._dist}/{info}-py3-none-any.whl", wheel_of(contents))
+        answer = self.shell.run("sign", str(wheel), "--key", key.name)
+        assert answer.code == 0, answer.out
+        return wheel
+
+    def add(
+        self, key: str = "acme", version: str = "1.0.0", publisher: str = "acme-labs", *, at: datetime | None = None,
+        change: Callable[[Files], None] | None = None, names: Sequence[str] = (), **about: Any,
+    ) -> Path:  # fmt: skip
+        """Publish a release, perhaps at an earlier time; ``change`` edits its files. Return its wheel."""
+        contents = files_of(key, version, **about)
+        if change is not None:
+            change(contents)
+        wheel = self.sign(contents, publisher)
+        build(str(wheel.parent), str(self.site), default_keys(str(self.site)), allowed=names, now=at)
+        return wheel
+
+    def copy(self, name: str) -> Path:
+        """A copy of the site as it is now."""
+        return Path(shutil.copytree(self.site, self.shell.folder / name))
+
+    def restore(self, name: str) -> None:
+        """Put an earlier copy in the place of the site."""
+        shutil.rmtree(self.site)
+        shutil.copytree(self.shell.folder / name, self.site)
