@@ -47,12 +47,12 @@ def line(value: object) -> str:
 
 
 def link(url: object, label: str) -> str:
-    """Return a link to another site; only its label if the address is not an https one."""
+    """Return a link to another site; nothing if the address is not an https one."""
     try:
         safe = urlsplit(clean(url)).scheme == "https"
     except ValueError:
         safe = False
-    return f'<a rel="noreferrer noopener nofollow" href="{text(url)}">{text(label)}</a>' if safe else text(label)
+    return f'<a rel="noreferrer noopener nofollow" href="{text(url)}">{text(label)}</a>' if safe else ""
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], label: str) -> str:

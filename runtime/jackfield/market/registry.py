@@ -41,7 +41,10 @@ class Registry:
     @property
     def listed(self) -> list[dict[str, Any]]:
         """Publishers' keys with their connectors, as ``publishers.json`` lists them."""
-        return [{**row, "connectors": self.connectors(row["publisher"]) if row["status"] == "active" else []} for row in self.rows]
+        owned: dict[str, list[str]] = {}
+        for role, keys in self._shelves.items():
+            owned.setdefault(_publisher(role), []).extend(keys)
+        return [{**row, "connectors": sorted(owned.get(row["publisher"], ())) if row["status"] == "active" else []} for row in self.rows]
 
     def role_of(self, key: str) -> str:
         """Return the delegated role of a connector."""
@@ -50,11 +53,7 @@ class Registry:
     def owner_of(self, key: str) -> str | None:
         """Return the name of the publisher of a connector; None if it is new."""
         role = self._role_of.get(key)
-        return None if role is None else role.split(".")[1]
-
-    def connectors(self, name: str) -> list[str]:
-        """Return the connectors of a publisher."""
-        return sorted(key for key, role in self._role_of.items() if role.split(".")[1] == name)
+        return None if role is None else _publisher(role)
 
     def find(self, key_id: str) -> dict[str, Any] | None:
         """Return the row of a key."""
@@ -104,6 +103,10 @@ class Registry:
         if self.find(successor.key_id) is not None:
             raise InvalidInvocation(f"the key {successor.key_id} is known to this catalogue", hint="Name a new key.")
         self.admit(successor, since)
+
+
+def _publisher(role: str) -> str:
+    return role.split(".")[1]
 
 
 def _paths(key: str) -> tuple[str, str]:

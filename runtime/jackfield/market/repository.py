@@ -8,6 +8,7 @@ beside snapshot and timestamp, and an installer reads one of the delegated files
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.errors import InvalidInvocation
 from jackfield.market.files import write_file
 from jackfield.market.role_keys import ROLES, RoleKeys
+from jackfield.market.wheels import read_bounded
 
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
@@ -30,6 +32,7 @@ CATALOGUE = "catalogue"
 """Delegated role of the site's own files."""
 PUBLISHERS = "publishers"
 """Member of the targets metadata that lists the publishers."""
+_LARGEST = 1 << 28
 _RESTORE = "Restore the site from a backup."
 LIFETIMES = {
     "root": timedelta(days=730),
@@ -179,13 +182,13 @@ class Repository:
         snapshot = self.current.get("snapshot")
         old = {} if snapshot is None else {name: meta.version for name, meta in snapshot.signed.meta.items()}
         versions = {**old, **versions}  # of a role that is gone, too: clients refuse a snapshot that lacks one
-        if snapshot is None or versions != old or "snapshot" in self.outdated or due("snapshot", snapshot):
+        if snapshot is None or versions != old or "snapshot" in self.outdated or due("snapshot", snapshot.signed.expires):
             snapshot = self._successor("snapshot", Snapshot, now)
             snapshot.signed.meta = {name: MetaFile(version=version) for name, version in versions.items()}
             self._sign("snapshot", snapshot, f"{snapshot.signed.version}.snapshot.json")
         stamped, timestamp = snapshot.signed.version, self.current.get("timestamp")
         is_old = timestamp is None or timestamp.signed.snapshot_meta.version != stamped or "timestamp" in self.outdated
-        if timestamp is None or is_old or due("timestamp", timestamp):
+        if timestamp is None or is_old or due("timestamp", timestamp.signed.expires):
             timestamp = self._successor("timestamp", Timestamp, now)
             timestamp.signed.snapshot_meta = MetaFile(version=stamped)
             self._sign("timestamp", timestamp, "timestamp.json")
@@ -247,7 +250,7 @@ class Repository:
         old = self.current.get("targets")
         if old is not None:
             same = (old.signed.delegations, old.signed.targets, list(self.publishers)) == (delegations, dict(edit.own), listed)
-            if same and "targets" not in self.outdated and not (due("targets", old) and self.keys.has("targets")):
+            if same and "targets" not in self.outdated and not (due("targets", old.signed.expires) and self.keys.has("targets")):
                 return old
         new = self._successor("targets", Targets, now)
         new.signed.delegations = delegations
@@ -263,10 +266,12 @@ class Repository:
         versions = {}
         signer = self.keys.signer("releases", set(parent.delegations.keys if parent.delegations else ()))
         for role in edit.delegated:
+            if role not in edit.roles and self._is_fresh(role, signer.public_key.keyid, due):
+                continue
             old = self._delegated_role(role)
             targets = edit.roles.get(role, {} if old is None else old.signed.targets)
             is_signed = old is not None and signer.public_key.keyid in old.signatures
-            if old is not None and is_signed and old.signed.targets == targets and not due("releases", old):
+            if old is not None and is_signed and old.signed.targets == targets and not due("releases", old.signed.expires):
                 continue
             version = 1 if old is None else old.signed.version + 1
             new = Metadata(Targets(version=version, expires=now + LIFETIMES["releases"], targets=dict(targets)))
@@ -276,17 +281,33 @@ class Repository:
             versions[f"{role}.json"] = version
         return versions
 
+    def _is_fresh(self, role: str, key_id: str, due: Any) -> bool:
+        """Return whether a delegated role can stay as it is, without verifying it: what is signed anew is verified first."""
+        path = self._path_of(role)
+        if path is None or role in self.current:
+            return False
+        try:
+            found = json.loads(read_bounded(path, _LARGEST))
+            expires = datetime.fromisoformat(found["signed"]["expires"])
+            return key_id in {signature["keyid"] for signature in found["signatures"]} and not due("releases", expires)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return False
+
+    def _path_of(self, role: str) -> str | None:
+        """Return the path of the newest metadata of a delegated role; None if it has none yet."""
+        snapshot = self.current.get("snapshot")
+        meta = None if snapshot is None else snapshot.signed.meta.get(f"{role}.json")
+        return None if meta is None else os.path.join(self.site, METADATA, f"{meta.version}.{role}.json")
+
     def _delegated_role(self, role: str) -> Metadata[Targets] | None:
         if role in self.current:
             return self.current[role]
-        snapshot = self.current.get("snapshot")
-        meta = None if snapshot is None else snapshot.signed.meta.get(f"{role}.json")
-        if meta is None:
+        path = self._path_of(role)
+        if path is None:
             return None
-        name = f"{meta.version}.{role}.json"
-        found = self._read(name, [partial(self._top_level.verify_delegate, role)])
+        found = self._read(path, [partial(self._top_level.verify_delegate, role)])
         if found is None:
-            raise InvalidInvocation(f"the metadata '{os.path.join(self.site, METADATA, name)}' is missing", hint=_RESTORE)
+            raise InvalidInvocation(f"the metadata '{path}' is missing", hint=_RESTORE)
         self.current[role] = found
         return found
 
@@ -298,13 +319,12 @@ class Repository:
             former = _read_root(self.site, path).signed
             if former.get_verification_result("root", self.root.signed_bytes, self.root.signatures):
                 checks.append(partial(former.verify_delegate, role))
-        return self._read(name, checks, role)
+        return self._read(os.path.join(self.site, METADATA, name), checks, role)
 
-    def _read(self, name: str, checks: Sequence[Any], role: str = "") -> Metadata[Any] | None:
+    def _read(self, path: str, checks: Sequence[Any], role: str = "") -> Metadata[Any] | None:
         from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
         from tuf.api.metadata import Metadata
 
-        path = os.path.join(self.site, METADATA, name)
         if not os.path.exists(path):
             return None
         try:
@@ -335,7 +355,7 @@ class Repository:
         self.outdated.discard(role)
 
     def _renew_root(self, due: Any, now: datetime) -> None:
-        if self.keys.has("root") and due("root", self.root):
+        if self.keys.has("root") and due("root", self.root.signed.expires):
             signer = self._signer("root")
             self._write_next_root(now, signer, signer)
 
@@ -355,8 +375,8 @@ class Repository:
                     self.keys.finish(role)
 
 
-def _is_due(role: str, metadata: Metadata[Any], *, now: datetime, within: timedelta | None) -> bool:
-    left = metadata.signed.expires - now
+def _is_due(role: str, expires: datetime, *, now: datetime, within: timedelta | None) -> bool:
+    left = expires - now
     return left <= LIFETIMES[role] / 2 or (within is not None and left <= within)
 
 

@@ -1,4 +1,4 @@
-"""Simple repository API of a catalogue, for plain pip and uv: HTML (PEP 503) and JSON (PEP 691), with hashes and metadata (PEP 658)."""
+"""Simple repository API of a catalogue, for plain pip and uv: HTML (PEP 503) and JSON (PEP 691, 700), hashes, metadata (PEP 658)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jackfield.market.releases import Release
 FOLDER = "simple"
 """Folder of the index in a site: its URL is the index that pip and uv take."""
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
-_META = {"api-version": "1.0"}
+_META = {"api-version": "1.1"}
 
 
 def root(names: Iterable[str]) -> dict[str, str]:
@@ -33,15 +33,17 @@ def project(name: str, releases: Sequence[Release]) -> dict[str, str]:
         hashes = f'data-dist-info-metadata="sha256={metadata}" data-core-metadata="sha256={metadata}"'
         links.append(f'<a href="{url}#sha256={digest}"{needs} {hashes}>{escape(release.wheel)}</a><br>')
         about = {"filename": release.wheel, "url": url, "hashes": {"sha256": digest}, "size": release.data["size"]}
+        about["upload-time"] = release.data["signedAt"]
         served = {"sha256": metadata}
         files.append(about | {"core-metadata": served, "dist-info-metadata": served} | ({"requires-python": python} if python else {}))
-    data = {"meta": _META, "name": name, "files": files}
+    versions = list(dict.fromkeys(release.version for release in releases))
+    data = {"meta": _META, "name": name, "versions": versions, "files": files}
     folder = f"{FOLDER}/{name}"
     return {f"{folder}/index.html": _html(f"Links for {name}", links), f"{folder}/index.json": _json(data)}
 
 
 def _html(title: str, links: Iterable[str]) -> str:
-    head = f'<meta name="pypi:repository-version" content="1.0"><title>{escape(title)}</title>'
+    head = f'<meta name="pypi:repository-version" content="1.1"><title>{escape(title)}</title>'
     lines = ["<!DOCTYPE html>", f'<html lang="en"><head><meta charset="utf-8">{head}</head><body>', *links, "</body></html>", ""]
     return "\n".join(lines)
 
