@@ -8,15 +8,15 @@ from jackfield.testing.subject import TIERS
 
 _HEAD = """# Conformance rules
 
-[`jackfield check PATH`](cli.md#check) judges a connector by these rules and computes its grade: the highest tier of which, and below
-which, no rule failed. A rule that does not apply counts neither way, and the report gives the reason. Names are stable.
+[`jackfield check PATH`](cli.md#check) judges a connector by these rules and computes its grade: the highest tier for which no rule
+of that tier or a lower one failed. A rule that does not apply is not counted, and the report gives the reason. Names are stable.
 
 | tier | stands for |
 | --- | --- |
-| bronze | It loads, its manifest is honest, secrets and the operator's network are safe, and nothing is sent twice. |
-| silver | Failures are explained, deadlines kept, inputs described; it has tests, a README, an icon and a licence. |
-| gold | All that a catalogue shows is there; at least three quarters of its actions have been run. |
-| platinum | Each output member is described as well. |
+| bronze | It loads, its manifest is correct, secrets and the operator's network are safe, and nothing is sent twice. |
+| silver | Failures are explained, deadlines met, inputs described; it has tests, a README, an icon and a licence. |
+| gold | Everything that a catalogue shows is present; at least three quarters of its actions have been run. |
+| platinum | Each output member is also described. |
 
 The first rule, `connector-loads` (bronze), is that the connector can be imported; if it fails, the others cannot be judged.
 
@@ -34,9 +34,9 @@ These rules read the declarations."""
 _DRIVEN = """## Behaviour
 
 These rules run each action that has an example against a server on loopback. They apply if a required value of a connection type has the
-format `uri`, which then is the server's address. The server answers with the
-example's output, refuses, fails, resets and hangs. Otherwise say in
-pyproject.toml how to run actions:
+format `uri`, which then is the server's address. The server in turn responds with the
+example's output, refuses the request, fails, resets the connection and hangs. Otherwise, specify how to run actions in
+pyproject.toml:
 
 ```toml
 [tool.jackfield.check]
@@ -46,7 +46,7 @@ headers = { x-request-id = "r-1" }
 safe-posts = ["searchNotes"]
 
 [tool.jackfield.check.left-out]
-importNotes = "its answers are XML"
+importNotes = "its responses are XML"
 ```
 
 | option | meaning |
@@ -78,4 +78,4 @@ def _is_shown(rule: Rule) -> bool:
 
 
 def _rows(rules: list[Rule]) -> str:
-    return table(("rule", "tier", "requires", "cure"), [(f"`{rule.name}`", rule.tier, rule.says, rule.cure) for rule in rules])
+    return table(("rule", "tier", "requires", "fix"), [(f"`{rule.name}`", rule.tier, rule.says, rule.cure) for rule in rules])

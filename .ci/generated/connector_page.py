@@ -102,7 +102,7 @@ def _main(manifest: Json, groups: Mapping[str, Iterable[Json]], *, split: bool) 
             yield from _action(manifest, action)
     if manifest["connectionTypes"]:
         yield "## Connections"
-        yield f"[Connections of {manifest['title']}]({manifest['key']}-connections.md) has the setup guide and the values of each type."
+        yield f"[Connections for {manifest['title']}]({manifest['key']}-connections.md) has the setup guide and the values of each type."
         yield "\n".join(_linked(manifest, kind) for kind in manifest["connectionTypes"])
     if manifest.get("optionSources"):
         yield "## Option sources"
@@ -116,8 +116,8 @@ def _linked(manifest: Json, kind: Json) -> str:
 
 
 def _setup(manifest: Json) -> Iterator[str]:
-    yield from (NOTICE, f"# Connections of {manifest['title']}")
-    yield f"How to set up each connection type of [{manifest['title']}]({manifest['key']}.md), and the values that it takes."
+    yield from (NOTICE, f"# Connections for {manifest['title']}")
+    yield f"How to set up each connection type for [{manifest['title']}]({manifest['key']}.md), and the values that it takes."
     shown: set[str] = set()
     for kind in manifest["connectionTypes"]:
         yield from _connection(manifest, kind, shown)
@@ -190,7 +190,7 @@ def _action(manifest: Json, action: Json) -> Iterator[str]:
     doubt = " and, since it is a `write`, `in_doubt`" if action["effect"] == "write" else ""
     provider = ", ".join(f"`{code}`" for code in _PROVIDER_CODES)
     yield f"Before anything is sent: `invalid_input`, `invalid_connection`. From the provider: {provider}{doubt}."
-    yield "[Errors](../errors.md) says what each means and what to do."
+    yield "[Errors](../errors.md) explains each code and what to do."
     for example in action.get("examples", ()):
         yield f"#### Example: {example['title']}"
         yield block(_compact(example["invocation"]))
@@ -221,7 +221,7 @@ def _fields(schema: Json, *, connection: bool = False, waived: Mapping[str, str]
         _field(key, field, needs.get(key)) for key, field in schema["properties"].items() if not field.get("x-jackfield", {}).get("hidden")
     ]
     if connection:
-        text = "A member of the invocation, beside `inputs`: the name of the connection to use."
+        text = "A member of the invocation, next to `inputs`: the name of the connection to use."
         blocks.append(_block("Connection", "connection", text, ["default: the only one that fits"]))
     return "\n".join(blocks)
 
@@ -273,11 +273,11 @@ def _pages(action: Json) -> str:
     paging, limit = action.get("pagination"), action.get("rateLimit")
     sentences = []
     if paging:
-        sentences.append(f"Paginated: `{paging['tokenOutput']}` of the output goes into `{paging['tokenInput']}` for the next page.")
+        sentences.append(f"Paginated: pass `{paging['tokenOutput']}` from the output as `{paging['tokenInput']}` to get the next page.")
         if "allInput" in paging:
-            sentences.append(f"`{paging['allInput']}` fetches every page; `meta.complete` says whether that was possible in time.")
+            sentences.append(f"`{paging['allInput']}` fetches every page; `meta.complete` is `false` if pages are left.")
     if limit:
-        sentences.append(f"The provider allows {limit['perSecond']:g} a second for one account; further pages keep to that.")
+        sentences.append(f"The provider allows {limit['perSecond']:g} per second and account; further pages stay within this limit.")
     return " ".join(sentences)
 
 

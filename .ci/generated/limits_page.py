@@ -9,8 +9,8 @@ from generated.markdown import NOTICE, table
 
 _TEXT = """# Limits
 
-Every queue, cache, body, answer and wait has a limit. What exceeds one is refused with an error that states it. The values below are read
-from the code."""
+Every queue, cache, body, response and wait has a limit. Anything that exceeds one is refused with an error that states the limit. The
+values below are read from the code."""
 
 _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Invocations": (
@@ -20,30 +20,30 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Labels of an invocation", "invocation.request:MAX_LABELS", ""),
         ("Deadline, default", "invocation.request:DEFAULT_TIMEOUT", "seconds"),
         ("Deadline, maximum", "invocation.request:MAX_TIMEOUT", "seconds"),
-        ("Validation errors that are listed", "schema.compiled:MAX_DETAILS", ""),
+        ("Validation errors listed", "schema.compiled:MAX_DETAILS", ""),
         ("Pages of one paginated call", "pipe.paging:MAX_PAGES", ""),
         ("Response that a connector reads", "connector.context:MAX_ANSWER", "bytes"),
     ),
     "Retries": (
         ("Attempts per action, or per page of a list; throttled attempts are not counted", "retry:TRIES", ""),
-        ("First wait, at most", "retry:BASE", "seconds"),
+        ("First wait before a retry, at most", "retry:BASE", "seconds"),
         ("Longest wait of the back-off; reached by throttling only", "retry:CAP", "seconds"),
     ),
     "Journal and queue": (
         ("Replay of a success under its idempotency key", "journal.journal:KEY_KEPT", "seconds"),
         ("Results on one page of the list, unless it has a single entry", "journal.listing:PAGE_BYTES", "bytes"),
         ("Retention of finished invocations, default", "access.settings:RETENTION_DAYS", "days"),
-        ("Retention of a resolved doubt", "journal.journal:DOUBT_KEPT", "seconds"),
+        ("Retention of an invocation in doubt after it was resolved", "journal.journal:DOUBT_KEPT", "seconds"),
         ("Renewal of a process's lease", "journal.instance:RENEWED", "seconds"),
-        ("Lease after which a process counts as dead", "journal.instance:LEASE", "seconds"),
+        ("Time without renewal after which a process counts as dead", "journal.instance:LEASE", "seconds"),
         ("Deliveries of a queued invocation", "journal.recovery:DELIVERIES", ""),
     ),
     "Connections and secrets": (
         ("Values of one stored connection", "connections.connection_rows:LARGEST", "bytes"),
         ("Connection file", "connections.documents:MAX_FILE", "bytes"),
-        ("Documents of a connection file", "connections.document_limits:MAX_DOCUMENTS", ""),
-        ("Values of a connection file", "connections.document_limits:MAX_VALUES", ""),
-        ("File that a `$file` reference names", "connections.secret_references:_MAX_FILE", "bytes"),
+        ("Documents in a connection file", "connections.document_limits:MAX_DOCUMENTS", ""),
+        ("Values in a connection file", "connections.document_limits:MAX_VALUES", ""),
+        ("File that a `$file` reference points to", "connections.secret_references:_MAX_FILE", "bytes"),
         ("External secrets that a process caches", "connections.secret_references:LIMIT", ""),
         ("Time for which an external secret is cached", "connections.secret_references:LIFE", "seconds"),
         ("Renewal of a lease before it expires", "connections.connection_cache:AHEAD", "seconds"),

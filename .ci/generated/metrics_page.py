@@ -11,8 +11,8 @@ from jackfield.surfaces.shared.metrics import Metrics
 
 _TEXT = """# Metrics
 
-`GET /metrics` answers in Prometheus' text format. It takes a token of the workspace `default` with the scope `read` and without rules, and
-counts the invocations of all workspaces and of all worker processes of one server.
+`GET /metrics` returns Prometheus' text format. It requires a token for the workspace `default` with the scope `read` and without rules. The
+metrics cover all workspaces and all worker processes of one server.
 
 ```yaml title="prometheus.yml"
 scrape_configs:
@@ -26,18 +26,18 @@ _QUERIES = """## Questions and queries
 | question | query |
 | --- | --- |
 | Are calls in doubt? | `increase(jackfield_invocations_total{status="in_doubt"}[15m]) > 0` |
-| Which share of calls fails? | `sum(rate(jackfield_invocations_total{status="failed"}[5m])) / sum(rate(jackfield_invocations_total[5m]))` |
+| What share of calls fails? | `sum(rate(jackfield_invocations_total{status="failed"}[5m])) / sum(rate(jackfield_invocations_total[5m]))` |
 | What is the p95 of an action? | `histogram_quantile(0.95, sum by (le, action) (rate(jackfield_invocation_seconds_bucket[5m])))` |
-| Does the queue grow? | `jackfield_queue_depth` |
-| Do leases of credentials fail? | `rate(jackfield_credential_leases_total{outcome="failed"}[5m])` |
+| Is the queue growing? | `jackfield_queue_depth` |
+| Do credential leases fail? | `rate(jackfield_credential_leases_total{outcome="failed"}[5m])` |
 
-Alert on the first: every invocation in doubt waits until somebody [resolves it](../tutorial/operators.md#what-is-in-doubt)."""
+Alert on the first query: every invocation stays in doubt until somebody [resolves it](../tutorial/operators.md#what-is-in-doubt)."""
 
 _KINDS = {"counter": "counter", "histogram": "histogram", "gauge": "gauge"}
 _VALUES = {"outcome": "`leased` or `failed`", "status": "`succeeded`, `failed` or `in_doubt`; the HTTP status for requests"}
 """Values of labels that have few."""
 
-_LABELS = "Values of labels: " + ". ".join(f"`{name}` is {values}" for name, values in _VALUES.items()) + "."
+_LABELS = "Label values: " + ". ".join(f"`{name}` is {values}" for name, values in _VALUES.items()) + "."
 
 
 def page() -> str:

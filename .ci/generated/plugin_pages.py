@@ -30,8 +30,8 @@ A hook is a function with `@hookimpl` from `jackfield.connector`. It may leave o
 
 _SOURCES = """# Option sources
 
-An option source lists the choices of a form field: `jackfield options CONNECTOR KEY`, or `POST /v1/connectors/{key}/options/{source}`.
-Those that ask the provider need a connection. An input names its source in its schema, as `x-jackfield.options`."""
+An option source lists the choices for a form field: `jackfield options CONNECTOR KEY`, or `POST /v1/connectors/{key}/options/{source}`.
+Sources that query the provider need a connection. An input refers to its source in its schema, as `x-jackfield.options`."""
 
 _PACKAGES = """# Packages
 
@@ -45,7 +45,7 @@ def hooks() -> str:
     for name, first in HOOKS.items():
         value = getattr(Specifications, name)
         parts += [f"## {name}", block(signature(name, value), "text"), markdown(value)]
-        parts.append("The first answer that is not None counts." if first else "All plugins are called.")
+        parts.append("The first result that is not None is used." if first else "All plugins are called.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -78,7 +78,7 @@ def packages() -> str:
 
 
 _CONNECTORS = """`connectors/aws` (`jackfield_aws`) is the library that all AWS connectors share: sign-in, leases, clients, error map.
-`connectors/aws-ses` (`jackfield_aws_ses`) is the connector of Amazon SES. A new connector adds one folder and changes no other file."""
+`connectors/aws-ses` (`jackfield_aws_ses`) is the connector for Amazon SES. A new connector adds one folder and changes no other file."""
 
 
 def _rows(layers: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -38,8 +38,8 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "endpoint_without_v2": Kind(
         "error",
-        "The endpoint in {region} does not speak version 2 of the SES API, which sending needs.",
-        "Correct the connection's 'endpoint', or remove it to use AWS's own.",
+        "The endpoint in {region} does not support version 2 of the SES API, which sending requires.",
+        "Correct the connection's 'endpoint', or remove it to use AWS's own endpoint.",
         f"Thand email.ses, Using Custom Endpoint; {_GUIDE}regions.html",
     ),
     "account_unreadable": Kind(
@@ -86,13 +86,13 @@ KINDS: Mapping[str, Kind] = {
     ),
     "quota_used_up": Kind(
         "error",
-        "The sending quota for 24 hours is used up in {region}.",
-        "Wait until messages of the last 24 hours leave the window, or request a higher quota in Service Quotas.",
+        "The 24-hour sending quota is used up in {region}.",
+        "Wait until earlier messages leave the 24-hour window, or request a higher quota in Service Quotas.",
         _QUOTA,
     ),
     "quota_nearly_used": Kind(
         "warning",
-        "More than {share:.0%} of the sending quota for 24 hours is used in {region}.",
+        "More than {share:.0%} of the 24-hour sending quota is used in {region}.",
         "Spread sending over the day, or request a higher quota in Service Quotas.",
         _QUOTA,
     ),
@@ -104,19 +104,19 @@ KINDS: Mapping[str, Kind] = {
     ),
     "sender_not_verified": Kind(
         "error",
-        "{sender} is no verified identity in {region}, nor is its domain.",
+        "Neither {sender} nor its domain is a verified identity in {region}.",
         "Run the action createIdentity for the domain, publish the DNS records that it returns, and wait until SES has verified it.",
         _VERIFY,
     ),
     "sender_in_other_region": Kind(
         "error",
         "{sender} is verified in another region, but not in {region}.",
-        "Send from the region that the evidence names, or create the identity in {region} too.",
+        "Send from the region shown in the evidence, or create the identity in {region} too.",
         _VERIFY,
     ),
     "sender_pending": Kind(
         "error",
-        "The identity {identity} waits for verification in {region}.",
+        "The identity {identity} is awaiting verification in {region}.",
         "For an address, open the link in the email from AWS. For a domain, publish the DNS records that getIdentity returns; "
         "SES may take up to 72 hours.",
         _VERIFY,
@@ -145,11 +145,11 @@ KINDS: Mapping[str, Kind] = {
     "dkim_failed": Kind(
         "error",
         "SES gave up looking for the DKIM records of {identity}.",
-        "Publish the three CNAME records that getIdentity returns, then start DKIM anew in the SES console.",
+        "Publish the three CNAME records that getIdentity returns, then restart DKIM in the SES console.",
         _DKIM,
     ),
     "dkim_record_missing": Kind("error", "A DKIM record of {identity} is not in DNS.", "Publish {record}.", _DKIM),
-    "dkim_record_wrong": Kind("error", "A DKIM record of {identity} has another value than SES asks for.", "Publish {record}.", _DKIM),
+    "dkim_record_wrong": Kind("error", "A DKIM record of {identity} has a different value than SES requires.", "Publish {record}.", _DKIM),
     "mail_from_pending": Kind(
         "warning",
         "SES has not verified the MAIL FROM domain {mail_from}.",
@@ -159,7 +159,7 @@ KINDS: Mapping[str, Kind] = {
     "mail_from_mx_missing": Kind("error", "The MAIL FROM domain {mail_from} has no MX record.", "Publish {record}.", _MAIL_FROM),
     "mail_from_mx_wrong": Kind(
         "error",
-        "The MX record of the MAIL FROM domain {mail_from} does not name the feedback host of {region}.",
+        "The MX record of the MAIL FROM domain {mail_from} does not point to the feedback host for {region}.",
         "Publish {record} as the only MX record of that domain.",
         _MAIL_FROM,
     ),
@@ -167,12 +167,12 @@ KINDS: Mapping[str, Kind] = {
     "spf_missing": Kind(
         "warning",
         "{domain} has no SPF record that includes Amazon SES.",
-        "Publish {record}, or add include:amazonses.com to the SPF record that is there.",
+        "Publish {record}, or add include:amazonses.com to the existing SPF record.",
         _SPF,
     ),
     "spf_several": Kind(
         "error",
-        "{domain} has several SPF records, which makes every check of SPF fail.",
+        "{domain} has several SPF records, which makes every SPF check fail.",
         "Merge them into one record that contains include:amazonses.com.",
         _SPF,
     ),
@@ -185,13 +185,13 @@ KINDS: Mapping[str, Kind] = {
     ),
     "dns_unreachable": Kind(
         "warning",
-        "DNS could not be asked about {name}, so its records were not checked.",
-        "Check this machine's resolver, or name one in JACKFIELD_DNS_SERVERS.",
+        "DNS could not be queried for {name}, so its records were not checked.",
+        "Check this machine's resolver, or set one in JACKFIELD_DNS_SERVERS.",
         _DKIM,
     ),
     "feedback_off": Kind(
         "warning",
-        "Nobody learns of bounces and complaints of {identity}: feedback by email is off, and the identity has no configuration set.",
+        "Nobody is notified of bounces and complaints for {identity}: feedback by email is off, and the identity has no configuration set.",
         "Turn feedback forwarding on, or assign a configuration set with an event destination.",
         _BOUNCES,
     ),
@@ -210,7 +210,7 @@ KINDS: Mapping[str, Kind] = {
     "region_differs": Kind(
         "error",
         "The SMTP endpoint is in {found}, not in {region}.",
-        "Use the endpoint of {region}, or leave 'awsRegion' out: over SMTP the endpoint decides the region.",
+        "Use the endpoint of {region}, or omit 'awsRegion': over SMTP, the endpoint determines the region.",
         _LINK,
     ),
     "port_throttled": Kind(

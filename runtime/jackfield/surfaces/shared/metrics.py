@@ -39,12 +39,15 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
-        self.requests = Counter("jackfield_http_requests", "HTTP requests answered.", ("method", "status"), registry=self.registry)
+        self.requests = Counter("jackfield_http_requests", "HTTP requests handled.", ("method", "status"), registry=self.registry)
         self.running = Gauge(
             "jackfield_invocations_running", "Invocations running now.", registry=self.registry, multiprocess_mode="livesum"
         )
         self.leases = Counter(
-            "jackfield_credential_leases", "Credentials asked of providers, such as STS sessions.", ("outcome",), registry=self.registry
+            "jackfield_credential_leases",
+            "Credentials requested from providers (STS sessions).",
+            ("outcome",),
+            registry=self.registry,
         )
         self._leased: dict[str, int] = {}
         self.queued = Gauge(
