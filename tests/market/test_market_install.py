@@ -229,3 +229,20 @@ def test_a_killed_installation_is_not_seen(shell: Shell, shop: Storefront, home:
     assert not part.exists()
     assert listed(shell) == {"acme": "1.0.0"}
     assert os.listdir(home / "connectors" / "acme") == ["1.0.0"]
+
+
+def test_two_installations_at_once(shell: Shell, shop: Storefront) -> None:
+    """Two processes that install different connectors at once wait for each other, and both are listed."""
+    shop.add("umbrella")
+    started = [shell.start("install", key, "--from", "site") for key in ("acme", "umbrella")]
+    assert [shell.ended(process).code for process in started] == [0, 0]
+    assert listed(shell) == {"acme": "1.0.0", "umbrella": "1.0.0"}
+
+
+def test_a_killed_process_releases_the_lock(shell: Shell, shop: Storefront) -> None:
+    """A process that is killed anywhere in an installation keeps no other one from installing."""
+    process = shell.start("install", "acme", "--from", "site")
+    process.kill()
+    process.wait()
+    assert shell.run("install", "acme", "--from", "site").code == 0
+    assert listed(shell) == {"acme": "1.0.0"}

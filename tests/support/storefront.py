@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -13,10 +15,14 @@ from types import ModuleType
 from typing import Any
 
 from jackfield.connector import describe
-from jackfield.market.catalogue import build
+from jackfield.market.attestations import SUFFIX, attest
+from jackfield.market.catalogue import _changing, build
+from jackfield.market.publishers import read_signing_key
+from jackfield.market.releases import LIST, Release
 from jackfield.market.repository import create
 from jackfield.market.role_keys import default_keys
-from jackfield.market.wheels import record_hash
+from jackfield.market.shelf import Shelved, path_of, render_list, render_releases
+from jackfield.market.wheels import read_wheel, record_hash
 from shell import Shell
 from wheel_maker import archive
 
@@ -147,3 +153,29 @@ class Storefront:
         """Put an earlier copy in the place of the site."""
         shutil.rmtree(self.site)
         shutil.copytree(self.shell.folder / name, self.site)
+
+    def forge(
+        self, key: str = "acme", *, content: bytes | None = None, file: str = "", signer: str = "acme-labs", **members: Any,
+    ) -> None:  # fmt: skip
+        """Publish as a hostile operator who has every key of the site: any bytes, signed by a publisher, and any statements about them."""
+        with _changing(str(self.site), default_keys(str(self.site)), None) as work:
+            data = {**work.shelves[key].releases[-1].data}
+            good = read_wheel(str(self.site / "packages" / data["wheel"]))
+            if content is not None:
+                data |= {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "wheel": file or data["wheel"]}
+                signing = read_signing_key(str(self.shell.folder / f"{signer}.key"))
+                statement = attest(replace(good, file=data["wheel"], sha256=data["sha256"]), signing)
+                (self.site / "packages" / data["wheel"]).write_bytes(content)
+                self._put(work, f"packages/{data['wheel']}{SUFFIX}", json.dumps(statement).encode())
+            release = Release({**data, **members})
+            work._attestations.setdefault(release.path, (self.site / f"{release.path}{SUFFIX}").read_bytes())
+            shelved = work.shelves[key] = Shelved((release,))
+            listed = render_releases(shelved, {})
+            self._put(work, path_of(key), listed)
+            everything = render_list(work.shelves)
+            self._put(work, LIST, everything)
+            work.repository.publish(work.edit({key: listed}, everything), work.now)
+
+    def _put(self, work: Any, path: str, content: bytes) -> None:
+        (self.site / path).write_bytes(content)
+        work._attestations[path.removesuffix(SUFFIX)] = content
