@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -11,7 +14,7 @@ from jackfield.connector import Action, Guard, JackfieldError, Sent, Step
 from jackfield.failures import Raised, attempt
 from jackfield.pipe.errors_map import Unmapped, weigh
 from jackfield.schema import compile_schema
-from jackfield.testing.driving import SECRET, Drive, drivable, drive, expected, server_kind
+from jackfield.testing.driving import SECRET, Drive, drivable, drive, expected, once, server_kind
 from jackfield.testing.loopback_provider import HANG, RESET, Answer, Script
 from jackfield.testing.subject import Rule, Subject, Tier
 
@@ -20,6 +23,8 @@ _FAILURES = (500, 502, 503, 504)
 _RETRY_AFTER = 7
 _SHORT_DEADLINE = 0.4
 """Seconds. Deadline of an attempt that hangs."""
+_AT_ONCE = 8
+"""Attempts that hang side by side."""
 _LEFT_OUT = 0.25
 """Share of the actions that need not be run."""
 _THROTTLE = Answer(status=429)
@@ -35,7 +40,17 @@ def _each(judge: Judge, subject: Subject) -> Iterator[str]:
 
 
 def _run_well(subject: Subject, action: Action, example: Mapping[str, Any]) -> Drive:
-    return drive(subject, action, example, expected(subject, example))
+    return once(subject, action, "well", lambda: drive(subject, action, example, expected(subject, example)))
+
+
+def _answered(subject: Subject, action: Action, example: Mapping[str, Any], status: int) -> Drive:
+    """Run the action against a provider that answers every request with an error status."""
+    answer = Answer({"message": "no"}, status, {"Retry-After": str(_RETRY_AFTER)} if status == 429 else {})
+    return once(subject, action, f"status {status}", lambda: drive(subject, action, example, _constant(answer)))
+
+
+def _reset(subject: Subject, action: Action, example: Mapping[str, Any]) -> Drive:
+    return once(subject, action, "reset", lambda: drive(subject, action, example, _constant(RESET)))
 
 
 def _constant(answer: Any) -> Script:
@@ -161,8 +176,8 @@ def _keys_are_passed_on(subject: Subject, action: Action, example: Mapping[str, 
 
 
 def _one_try_is_one(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    for what, answer in {"a 500": Answer(status=500), "a 429": Answer(status=429), "a reset": RESET}.items():
-        found = drive(subject, action, example, _constant(answer))
+    given = (subject, action, example)
+    for what, found in {"a 500": _answered(*given, 500), "a 429": _answered(*given, 429), "a reset": _reset(*given)}.items():
         if len(found.requests) - found.opened > 1:
             yield f"retries its request after {what}: only the runtime may retry"
             return
@@ -170,7 +185,7 @@ def _one_try_is_one(subject: Subject, action: Action, example: Mapping[str, Any]
 
 def _refusals_are_explained(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     for status, code in _REFUSALS.items():
-        error = drive(subject, action, example, _constant(Answer({"message": "no"}, status))).error
+        error = _answered(subject, action, example, status).error
         yield from _explained(error, f"a {status}", {Sent.REFUSED})
         if error is not None and code is not None and not isinstance(error, Unmapped) and error.code != code:
             yield f"maps a {status} to '{error.code}', not '{code}'"
@@ -178,12 +193,12 @@ def _refusals_are_explained(subject: Subject, action: Action, example: Mapping[s
 
 def _failures_are_explained(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     for status in _FAILURES:
-        error = drive(subject, action, example, _constant(Answer({"message": "oh"}, status))).error
+        error = _answered(subject, action, example, status).error
         yield from _explained(error, f"a {status}", {Sent.UNKNOWN})
 
 
 def _broken_connections_are_explained(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    yield from _explained(drive(subject, action, example, _constant(RESET)).error, "a reset", {Sent.UNKNOWN})
+    yield from _explained(_reset(subject, action, example).error, "a reset", {Sent.UNKNOWN})
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     refused = drive(subject, action, example, _constant(RESET), port=url).error
@@ -201,8 +216,21 @@ def _explained(error: JackfieldError | None, what: str, sent: set[Sent]) -> Iter
         yield f"sets 'sent' to {error.sent.name} for {what}"
 
 
-def _deadlines_are_kept(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    found = drive(subject, action, example, _constant(HANG), seconds=_SHORT_DEADLINE)
+def _deadlines_are_kept(subject: Subject) -> Iterator[str]:
+    """Let attempts hang side by side, since each takes its whole deadline. One with a fault is run again alone: the machine may be busy."""
+    rows = list(drivable(subject))
+    with contextlib.redirect_stdout(io.StringIO()), ThreadPoolExecutor(_AT_ONCE) as pool:
+        together = list(pool.map(lambda row: _left_hanging(subject, *row, captured=False), rows))
+    for (action, example), first in zip(rows, together, strict=True):
+        found = _left_hanging(subject, action, example) if any(_overrun(first)) else first
+        yield from (f"'{action.key}' {fault}" for fault in _overrun(found))
+
+
+def _left_hanging(subject: Subject, action: Action, example: Mapping[str, Any], *, captured: bool = True) -> Drive:
+    return drive(subject, action, example, _constant(HANG), seconds=_SHORT_DEADLINE, captured=captured)
+
+
+def _overrun(found: Drive) -> Iterator[str]:
     if not found.ended:
         yield "continues after its deadline if the provider hangs"
     else:
@@ -210,7 +238,7 @@ def _deadlines_are_kept(subject: Subject, action: Action, example: Mapping[str, 
 
 
 def _retry_after_is_read(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    error = drive(subject, action, example, _constant(Answer(status=429, headers={"Retry-After": str(_RETRY_AFTER)}))).error
+    error = _answered(subject, action, example, 429).error
     if error is not None and error.retry_after != _RETRY_AFTER:
         yield "does not pass on the Retry-After of a 429"
 
@@ -355,12 +383,13 @@ BEHAVIOUR = (
         "silver",
         _SENT,
     ),
-    _rule(
+    Rule(
         "deadlines-are-kept",
         "An attempt ends at its deadline, whatever the provider does.",
         _deadlines_are_kept,
         "silver",
         "Use current_call().remaining() as the timeout of each request.",
+        drives=True,
     ),
     _rule(
         "retry-after-is-read",

@@ -16,7 +16,7 @@ from jackfield.connector.context import entered
 from jackfield.failures import attempt
 from jackfield.manifest import Manifest
 from jackfield.pipe.errors_map import explained
-from jackfield.schema import compile_schema
+from jackfield.schema import CompiledSchema, compile_schema
 from jackfield.testing.loopback_provider import Answer, Provider, Request, Script
 from jackfield.testing.subject import Subject
 
@@ -95,6 +95,15 @@ def expected(subject: Subject, example: Mapping[str, Any]) -> Script:
     )
 
 
+def once(subject: Subject, action: Action, situation: str, run: Callable[[], Drive]) -> Drive:
+    """Return the attempt of an action in a situation that several rules look at; the first of them runs it."""
+    key = (action.key, situation)
+    if key not in subject.outcomes:
+        subject.outcomes[key] = run()
+    found: Drive = subject.outcomes[key]
+    return found
+
+
 def drive(
     subject: Subject,
     action: Action | None,
@@ -105,15 +114,18 @@ def drive(
     port: str | None = None,
     guard: Guard = ANYWHERE,
     cancelled: bool = False,
+    captured: bool = True,
 ) -> Drive:
     """Open a connection and run one attempt of an action in a thread with a time limit. Without an action, run the type's own test.
 
-    With ``cancelled``, the caller has left before.
+    With ``cancelled``, the caller has left before. Without ``captured``, stdout is left alone: it belongs to the whole process, so only one
+    thread at a time can capture it.
     """
     found = Drive(Call(Deadline.after(seconds, SystemClock()), invocation_id="conformance"))
     if cancelled:
         found.call.cancelled.set()
-    with Provider(script) as provider, contextlib.redirect_stdout(io.StringIO()) as printed:
+    printed = io.StringIO()
+    with Provider(script) as provider, contextlib.redirect_stdout(printed) if captured else contextlib.nullcontext():
         thread = threading.Thread(target=_run, args=(subject, action, example, provider, port or provider.url, guard, found), daemon=True)
         thread.start()
         thread.join(seconds + _GRACE)
@@ -129,7 +141,7 @@ def _run(
     kind = server_kind(subject)
     if kind is None:
         return
-    inputs = compile_schema(subject.manifest.actions[action.key].inputs).check(example["invocation"]["inputs"]).value if action else {}
+    inputs = _validator(subject, action).check(example["invocation"]["inputs"]).value if action is not None else {}
     values = action.inputs.model_validate(inputs) if action is not None else None
     schema = subject.manifest.connection_types[kind.key].schema
     context = OpenContext("default", "conformance", subject.connector.key, inputs, {}, found.call, SystemClock(), {}, _TryCache(), guard)
@@ -153,6 +165,13 @@ def _run(
     if failure is not None:
         found.raised = failure.error
         found.error = explained(subject.connector, failure.error, found.client, values, found.call, report)
+
+
+def _validator(subject: Subject, action: Action) -> CompiledSchema:
+    key = (action.key, "validator")
+    found: CompiledSchema = subject.outcomes.get(key) or compile_schema(subject.manifest.actions[action.key].inputs)
+    subject.outcomes[key] = found
+    return found
 
 
 def server_values(schema: Mapping[str, Any], values: Mapping[str, Any], url: str) -> dict[str, Any]:

@@ -18,6 +18,8 @@ DRIP: Literal["drip"] = "drip"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _DROP = 0.05
 """Seconds between two octets."""
+_PATIENCE = 10.0
+"""Seconds to wait for the server's thread."""
 _NO_BODY = frozenset({204, 304})
 
 
@@ -93,16 +95,23 @@ class Provider:
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Handler", (_Handler,), {"provider": self}))
         self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._accept, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        self._thread.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._over.set()
-        self._server.shutdown()
+        socket.create_connection(self._server.server_address[:2], _PATIENCE).close()  # type: ignore[arg-type]
+        self._thread.join(_PATIENCE)
         self._server.server_close()
+
+    def _accept(self) -> None:
+        """Accept until the end, which a last connection announces: a poll would make each short test wait."""
+        while not self._over.is_set():
+            self._server.handle_request()
 
     @property
     def writes(self) -> int:

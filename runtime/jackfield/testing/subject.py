@@ -40,6 +40,8 @@ class Subject:
     headers: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     project: Project | None = None
+    outcomes: dict[tuple[str, str], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Results that several rules look at, by action and situation."""
 
     @classmethod
     def installed(cls, key: str, **known: Any) -> Subject:
