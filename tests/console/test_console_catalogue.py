@@ -159,7 +159,7 @@ def test_somebody_finds_and_copies(browser: Browser, url: str) -> None:
     page.get_by_text("Copied").wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == f"jackfield install acme --from {url}"
     assert page.get_by_text("gold", exact=True).is_visible()
-    page.get_by_text("What changed since the version before: 1 breaking").click()
+    page.get_by_text("Changes since 1.0.0: 1 breaking").click()
     assert page.get_by_text("'maxLength' changes from 20 to 5").is_visible()
     visitor.check()
     visitor.close()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from publishing import named, publish
+from publishing import built, file_of, named, publish
 from shell import Shell
 from tuf_client import serving
 from wheel_maker import FILE, PACKAGE, swap, wheel_bytes
@@ -132,14 +134,87 @@ def served(site: Path) -> Iterator[str]:
         yield url.removeprefix("http://")
 
 
-def test_plain_pip_installs_from_the_site(served: str, tmp_path: Path) -> None:
-    """Plain pip takes the wheel from the served index and checks its hash; nothing else is needed."""
-    target = tmp_path / "target"
-    words = ["install", "-q", "--disable-pip-version-check", "--no-deps", "--no-cache-dir", "--target", str(target)]
-    command = [sys.executable, "-m", "pip", *words, "-i", f"http://{served}/simple", "jackfield-acme"]
-    done = subprocess.run(command, capture_output=True, timeout=120, check=False, cwd=tmp_path)
+@pytest.mark.parametrize("program", ["pip", "uv"])
+def test_plain_installers_install_from_the_site(served: str, tmp_path: Path, program: str) -> None:
+    """Plain pip and uv take the wheel from the served index and check its hash; nothing else is needed. An altered wheel is refused."""
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-cache-dir"]
+    uv = [str(Path(sys.executable).parent / "uv"), "pip", "install", "-q", "--no-cache", "--no-config", "--python", sys.executable]
+    words = [*(pip if program == "pip" else uv), "--no-deps", "-i", f"http://{served}/simple", "jackfield-acme", "--target"]
+    done = subprocess.run([*words, str(tmp_path / "target")], capture_output=True, timeout=120, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
-    assert (target / PACKAGE / "connector.json").is_file()
+    assert (tmp_path / "target" / PACKAGE / "connector.json").is_file()
+    wheel = tmp_path / "work/site/packages" / FILE
+    wheel.write_bytes(wheel.read_bytes().replace(b"RECORD", b"RECORE"))
+    refused = subprocess.run([*words, str(tmp_path / "other")], capture_output=True, timeout=120, check=False, cwd=tmp_path)
+    assert (refused.returncode != 0, b"hash" in refused.stderr.lower()) == (True, True)
+
+
+def test_a_client_reads_metadata_without_the_wheel(served: str, site: Path) -> None:
+    """The index states the hash of the file beside each wheel that has its metadata, in HTML and in JSON."""
+    metadata = (site / "packages" / f"{FILE}.metadata").read_bytes()
+    digest = hashlib.sha256(metadata).hexdigest()
+    answers = [fetched(served, "/simple/jackfield-acme/", accept) for accept in ("application/vnd.pypi.simple.v1+json", "text/html")]
+    data = json.loads(answers[0])
+    assert (data["meta"], data["versions"], data["files"][0]["core-metadata"]) == ({"api-version": "1.1"}, ["1.0.0"], {"sha256": digest})
+    assert f'data-core-metadata="sha256={digest}"' in answers[1].decode()
+    assert fetched(served, f"/packages/{FILE}.metadata", "*/*") == metadata
+
+
+def fetched(served: str, path: str, accept: str) -> bytes:
+    """The body of an answer."""
+    connection = http.client.HTTPConnection(served, timeout=10)
+    connection.request("GET", path, headers={"Accept": accept})
+    body = connection.getresponse().read()
+    connection.close()
+    return body
+
+
+def test_a_version_is_compared_with_the_one_before(shell: Shell, site: Path) -> None:
+    """Versions are in their order, not in that of publishing; what changed is determined for the neighbours of a new one only."""
+
+    def limit(length: int) -> Callable[[dict[str, Any]], None]:
+        return lambda manifest: manifest["actions"][0]["inputs"]["properties"]["name"].update(maxLength=length)
+
+    publish(shell, named("acme", "10.0.0", limit(5)), file_of("acme", "10.0.0"))
+    built(shell)
+    signed = json.loads((site / "connectors/acme/releases.json").read_text())["changes"]
+    assert [(version, row["since"], row["changes"][0]["level"]) for version, row in signed.items()] == [("10.0.0", "1.0.0", "breaking")]
+    publish(shell, named("acme", "2.0.0", limit(5)), file_of("acme", "2.0.0"))
+    built(shell)
+    listed = json.loads((site / "connectors/acme/releases.json").read_text())
+    assert listed["versions"] == ["1.0.0", "2.0.0", "10.0.0"]
+    assert {version: (row["since"], len(row["changes"])) for version, row in listed["changes"].items()} == {
+        "2.0.0": ("1.0.0", 1),
+        "10.0.0": ("2.0.0", 0),
+    }
+    page = (site / "connectors/acme/index.html").read_text()
+    assert page.index("<h3>10.0.0") < page.index("<h3>2.0.0") < page.index("<h3>1.0.0")
+
+
+def test_grades_are_those_of_the_operators_reports(shell: Shell, site: Path) -> None:
+    """A report of 'jackfield check' that the operator made is published as a grade, signed; a file that is none is refused."""
+    shell.write("checks/acme.json", json.dumps({"connector": "acme", "version": "1.0.0", "grade": "silver", "rules": []}))
+    built(shell, "--checks", "checks")
+    assert '"custom":{"grade":"silver"' in (site / "metadata/2.publisher.acme.1.json").read_text()
+    assert json.loads((site / "catalogue.json").read_text())["connectors"][0]["grade"] == "silver"
+    assert built(shell)["pagesWritten"] == 0
+    shell.write("checks/acme.json", json.dumps({"connector": "acme", "version": "1.0.0", "grade": "brilliant"}))
+    assert "not a report" in refused(shell, "--checks", "checks")
+
+
+def test_an_interrupted_build_and_an_edited_list(shell: Shell, site: Path) -> None:
+    """A build that stopped after its metadata was published is taken up; a list that somebody edited is derived anew from the wheels."""
+    old = (site / "catalogue.json").read_bytes()
+    publish(shell, named("umbrella"), file_of("umbrella"), "umbrella.key")
+    built(shell)
+    new = (site / "catalogue.json").read_bytes()
+    (site / "catalogue.json").rename(site / "catalogue.next.json")
+    (site / "catalogue.json").write_bytes(old)
+    assert built(shell)["connectors"] == 2
+    assert ((site / "catalogue.json").read_bytes(), (site / "catalogue.next.json").exists()) == (new, False)
+    (site / "catalogue.json").write_bytes(new.replace(b"Acme", b"Evil"))
+    assert built(shell)["connectors"] == 2
+    assert (site / "catalogue.json").read_bytes() == new
 
 
 def test_the_index_is_html_or_json(served: str) -> None:

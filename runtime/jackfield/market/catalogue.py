@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 WITHDRAWN = ".withdrawn"
 """Ending of the folder beside the site that withdrawn wheels are moved to."""
+_LARGEST_LIST = 1 << 28
 _GRADES = ("none", "bronze", "silver", "gold", "platinum")
 
 
@@ -202,7 +203,7 @@ class _Work:
         touched = {key for key, shelved in self.shelves.items() if all_pages or self._is_changed(key, shelved)}
         written, lists = 0, {}
         for key in sorted(touched):
-            files = site_files.of_connector(self.site, self.shelves[key])
+            files = site_files.of_connector(self.site, self.shelves[key], None if all_pages else self._published(key))
             lists[key] = files[shelf.path_of(key)]
             written += self._write(files)
         listed = shelf.render_list(self.shelves)
@@ -211,6 +212,16 @@ class _Work:
         self.published = self.repository.publish(self.edit(lists, listed), self.now)
         os.replace(os.path.join(self.site, shelf.NEXT), os.path.join(self.site, LIST))
         return written
+
+    def _published(self, key: str) -> bytes | None:
+        """Return the list of a connector's releases, if it is the one that was signed before."""
+        path = shelf.path_of(key)
+        target = self.repository.targets(self.registry.role_of(key)).get(path)
+        file = os.path.join(self.site, path)
+        if target is None or not os.path.exists(file):
+            return None
+        content = read_bounded(file, _LARGEST_LIST)
+        return content if hashlib.sha256(content).hexdigest() == target.hashes["sha256"] else None
 
     def _is_changed(self, key: str, shelved: Shelved) -> bool:
         return shelved != self._before.get(key) or not os.path.exists(os.path.join(self.site, pages.path_of(key)))

@@ -45,6 +45,14 @@ class Readme:
     is_markdown: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Changes of a version since the one before."""
+
+    since: str
+    changes: Sequence[Change]
+
+
 def path_of(key: str) -> str:
     """Return the path of the page of a connector."""
     return f"{CONNECTORS}/{key}/index.html"
@@ -129,8 +137,8 @@ def withdrawn(shelved: Shelved) -> str:
     return markup.page(newest.data["title"], f"{body}<h2>Versions</h2>{_versions(shelved, {})}", "../../")
 
 
-def connector(shelved: Shelved, manifest: Manifest, readme: Readme, changes: Mapping[str, Sequence[Change]]) -> str:
-    """Return the page of a connector; ``manifest`` is that of the newest release, ``changes`` are by version."""
+def connector(shelved: Shelved, manifest: Manifest, readme: Readme, steps: Mapping[str, Step]) -> str:
+    """Return the page of a connector; ``manifest`` is that of the newest release, ``steps`` are by version."""
     newest, raw = shelved.newest, manifest.raw
     parts = [
         f"<h1>{_icon(raw)}{markup.text(manifest.title)} <small>{markup.text(newest.version)}</small></h1>{_warning(shelved)}",
@@ -142,7 +150,7 @@ def connector(shelved: Shelved, manifest: Manifest, readme: Readme, changes: Map
         f"<h2>Actions</h2>{_index(raw['actions'])}",
         *map(_action, raw["actions"]),
         f"<h2>Description of the package</h2>{_readme(readme)}" if readme.text else "",
-        f"<h2>Versions</h2>{_versions(shelved, changes)}",
+        f"<h2>Versions</h2>{_versions(shelved, steps)}",
     ]
     return markup.page(manifest.title, "\n".join(parts), "../../")
 
@@ -232,11 +240,11 @@ def _readme(readme: Readme) -> str:
     return f'<pre tabindex="0">{markup.text(readme.text)}</pre>'
 
 
-def _versions(shelved: Shelved, changes: Mapping[str, Sequence[Change]]) -> str:
-    return "".join(_version(release, changes.get(release.version), release.publisher["keyId"]) for release in reversed(shelved.all))
+def _versions(shelved: Shelved, steps: Mapping[str, Step]) -> str:
+    return "".join(_version(release, steps.get(release.version), release.publisher["keyId"]) for release in reversed(shelved.all))
 
 
-def _version(release: Release, changes: Sequence[Change] | None, key_id: str) -> str:
+def _version(release: Release, step: Step | None, key_id: str) -> str:
     data = release.data
     gone = data.get("revoked")
     link = markup.text(release.wheel) if gone else f'<a href="../../{markup.text(quote(release.path))}">{markup.text(release.wheel)}</a>'
@@ -244,18 +252,18 @@ def _version(release: Release, changes: Sequence[Change] | None, key_id: str) ->
     note = f'<p class="warning">Withdrawn on {markup.text(gone["at"])}{why}</p>' if gone else ""
     facts = f"Signed {markup.text(data['signedAt'])} with the key {markup.code(fingerprint(key_id))}, {data['size']:,} bytes"
     digest = f"SHA-256 {markup.code(release.sha256)}"
-    return f"<h3>{markup.text(release.version)}</h3>{note}<p>{link}<br>{facts}<br>{digest}</p>{_changes(changes)}"
+    return f"<h3>{markup.text(release.version)}</h3>{note}<p>{link}<br>{facts}<br>{digest}</p>{_changes(step)}"
 
 
-def _changes(changes: Sequence[Change] | None) -> str:
-    if changes is None:
+def _changes(step: Step | None) -> str:
+    if step is None:
         return ""
-    if not changes:
-        return "<p>Nothing that callers can see has changed since the version before.</p>"
-    counts = Counter(change.level for change in changes)
+    since = markup.text(step.since)
+    if not step.changes:
+        return f"<p>Nothing that callers can see has changed since {since}.</p>"
+    counts = Counter(change.level for change in step.changes)
     summary = ", ".join(f"{counts[level]} {level}" for level in ("breaking", "additive", "textual") if counts[level])
-    rows = "".join(map(_change, changes))
-    return f"<details><summary>What changed since the version before: {summary}</summary><ul>{rows}</ul></details>"
+    return f"<details><summary>Changes since {since}: {summary}</summary><ul>{''.join(map(_change, step.changes))}</ul></details>"
 
 
 def _change(change: Change) -> str:

@@ -40,11 +40,11 @@ class Registry:
 
     @property
     def listed(self) -> list[dict[str, Any]]:
-        """Publishers' keys with their connectors, as ``publishers.json`` lists them."""
+        """Publishers' keys with the connectors that they may have signed, as ``publishers.json`` lists them; a successor comes later."""
         owned: dict[str, list[str]] = {}
         for role, keys in self._shelves.items():
             owned.setdefault(_publisher(role), []).extend(keys)
-        return [{**row, "connectors": sorted(owned.get(row["publisher"], ())) if row["status"] == "active" else []} for row in self.rows]
+        return [{**row, "connectors": sorted(owned.get(row["publisher"], ())) if row["status"] != "revoked" else []} for row in self.rows]
 
     def role_of(self, key: str) -> str:
         """Return the delegated role of a connector."""

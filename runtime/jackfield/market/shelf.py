@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -101,7 +101,7 @@ def render_list(shelved: Mapping[str, Shelved]) -> bytes:
     return (f'{{"catalogueVersion": {_VERSION}, "connectors": [\n' + (f"{body}\n" if body else "") + "]}\n").encode()
 
 
-def render_releases(shelved: Shelved, changes: Mapping[str, Sequence[Any]]) -> bytes:
+def render_releases(shelved: Shelved, changes: Mapping[str, Any]) -> bytes:
     """Return the content of a connector's own list, with ``changes`` by version."""
     row = dict(shelved.row)
     row["changes"] = changes

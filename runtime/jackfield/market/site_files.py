@@ -6,21 +6,19 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jackfield.manifest import Manifest
 from jackfield.market import pages, search_index, simple_index
 from jackfield.market.manifest_changes import compare
 from jackfield.market.registry import Registry
 from jackfield.market.releases import REVOKED, Release
+from jackfield.market.schema_changes import Change
 from jackfield.market.shelf import Shelved, path_of, render_releases
 from jackfield.market.wheels import read_bounded
-
-if TYPE_CHECKING:
-    from jackfield.market.schema_changes import Change
 
 PUBLISHERS = "publishers.json"
 """Publishers with their keys and connectors."""
@@ -33,19 +31,24 @@ class Described:
     """Parts of a published wheel that its page shows."""
 
     manifest: Manifest
-    readme: str
-    is_markdown: bool
+    readme: pages.Readme
 
 
-def of_connector(site: str, shelved: Shelved) -> dict[str, bytes]:
-    """Return the files of one connector by path; its wheels are in the site."""
-    described = [(release, _described(site, release)) for release in shelved.releases]
-    changes = _changes(described)
-    newest = described[-1][1] if described else None
-    page = pages.withdrawn(shelved) if newest is None else pages.connector(shelved, newest.manifest, _readme(newest), changes)
-    texts = {pages.path_of(shelved.newest.key): page, **simple_index.project(shelved.newest.name, shelved.releases)}
-    listed = {version: [change.to_json() for change in found] for version, found in changes.items()}
-    return {**{path: text.encode() for path, text in texts.items()}, path_of(shelved.newest.key): render_releases(shelved, listed)}
+def of_connector(site: str, shelved: Shelved, published: bytes | None) -> dict[str, bytes]:
+    """Return the files of one connector by path; its wheels are in the site.
+
+    ``published`` is its list as it was signed before: changes that it has are not determined again.
+    """
+    releases, key = shelved.releases, shelved.newest.key
+    history = _history(site, releases, {} if published is None else json.loads(published).get("changes", {}))
+    if releases:
+        newest = _described(site, releases[-1])
+        page = pages.connector(shelved, newest.manifest, newest.readme, history)
+    else:
+        page = pages.withdrawn(shelved)
+    texts = {pages.path_of(key): page, **simple_index.project(shelved.newest.name, releases)}
+    listed = {version: {"since": step.since, "changes": [one.to_json() for one in step.changes]} for version, step in history.items()}
+    return {**{path: text.encode() for path, text in texts.items()}, path_of(key): render_releases(shelved, listed)}
 
 
 def of_all(shelves: Mapping[str, Shelved], registry: Registry) -> dict[str, bytes]:
@@ -74,23 +77,32 @@ def _described(site: str, release: Release) -> Described:
     with zipfile.ZipFile(io.BytesIO(read_bounded(os.path.join(site, release.path)))) as archive:
         manifest = Manifest.from_json(json.loads(archive.read(f"{package}/connector.json")))
         info = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1)
-        metadata = archive.read(info)
-    readme, kind = _description(metadata)
-    return Described(manifest, readme, kind.partition(";")[0].strip() in {"text/markdown", ""})
+        return Described(manifest, _readme(archive.read(info)))
 
 
-def _description(metadata: bytes) -> tuple[str, str]:
+def _readme(metadata: bytes) -> pages.Readme:
     from packaging.metadata import parse_email
 
     raw, _ = parse_email(metadata)
-    return raw.get("description", "").strip(), raw.get("description_content_type", "text/plain")
+    kind = raw.get("description_content_type", "text/markdown").partition(";")[0].strip()
+    return pages.Readme(raw.get("description", "").strip(), kind == "text/markdown")
 
 
-def _readme(described: Described) -> pages.Readme:
-    return pages.Readme(described.readme, described.is_markdown)
-
-
-def _changes(described: Sequence[tuple[Release, Described]]) -> dict[str, list[Change]]:
+def _history(site: str, releases: Sequence[Release], known: Mapping[str, Any]) -> dict[str, pages.Step]:
     """Return what changed in each version since the one before; nothing for the first."""
-    pairs: Iterable[tuple[Any, Any]] = pairwise(described)
-    return {new[0].version: list(compare(old[1].manifest, new[1].manifest).changes[:_CHANGES]) for old, new in pairs}
+    manifests: dict[str, Manifest] = {}
+
+    def manifest(release: Release) -> Manifest:
+        if release.wheel not in manifests:
+            manifests[release.wheel] = _described(site, release).manifest
+        return manifests[release.wheel]
+
+    steps = {}
+    for old, new in pairwise(releases):
+        row = known.get(new.version)
+        if row is not None and row["since"] == old.version:
+            changes = [Change(**change) for change in row["changes"]]
+        else:
+            changes = list(compare(manifest(old), manifest(new)).changes[:_CHANGES])
+        steps[new.version] = pages.Step(old.version, changes)
+    return steps
