@@ -17,6 +17,7 @@ from generated import (  # noqa: E402 (after the path is set)
     connectors,
     errors_page,
     http_page,
+    installations,
     invocation,
     limits_page,
     manifest,
@@ -31,7 +32,14 @@ from jackfield.connector import describe  # noqa: E402 (as above)
 
 _SERVED = ("invocation", "result")
 """Schemas that the server's OpenAPI document has, from inside its package."""
-_SCHEMAS = {"invocation": invocation, "result": result, "manifest": manifest}
+_SCHEMAS = {
+    "invocation": invocation.schema,
+    "result": result.schema,
+    "manifest": manifest.schema,
+    "install-policy": installations.policy,
+    "lock": installations.lock,
+    "receipt": installations.receipt,
+}
 _PAGES = {
     "conformance": conformance_page.page,
     "configuration": settings_page.page,
@@ -53,10 +61,10 @@ _PAGES = {
 
 def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
     """Each generated file and what it must hold."""
-    for name, module in _SCHEMAS.items():
-        yield root / "schemas" / f"{name}.schema.json", _json(module.schema())
+    for name, schema in _SCHEMAS.items():
+        yield root / "schemas" / f"{name}.schema.json", _json(schema())
         if name in _SERVED:
-            yield root / "runtime/jackfield/surfaces/http/schemas" / f"{name}.schema.json", _json(module.schema())
+            yield root / "runtime/jackfield/surfaces/http/schemas" / f"{name}.schema.json", _json(schema())
     shown = []
     for package, connector in connectors.declared(root):
         described = describe(connector)

@@ -25,7 +25,7 @@ from jackfield.invocation import MAX_TIMEOUT
 from jackfield.manifest import Manifest
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("invocation", "result", "manifest")
+NAMES = ("invocation", "result", "manifest", "install-policy", "lock", "receipt")
 MANIFESTS = sorted([*ROOT.glob("connectors/*/jackfield_*/connector.json"), *ROOT.glob("tests/connectors/*/jackfield_*/connector.json")])
 
 
@@ -38,7 +38,7 @@ def schema(name: str) -> dict[str, Any]:
 
 @cache
 def validator(name: str) -> Draft202012Validator:
-    """A validator for a committed schema, which knows the other two and nothing of any network."""
+    """A validator for a committed schema, which knows the others and nothing of any network."""
     contents = [schema(other) for other in NAMES]
     registry: Registry[Any] = Registry().with_resources([(item["$id"], Resource.from_contents(item)) for item in contents])
     return Draft202012Validator(schema(name), registry=registry, format_checker=FormatChecker())

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 
-from jackfield.market.serving import server
 from shell import Answer, Shell
 from storefront import Storefront, files_of, write_dependency
+from tuf_client import serving
 
 pytest_plugins = ["shell_fixture"]
 
@@ -37,6 +39,12 @@ def listed(shell: Shell) -> dict[str, object]:
     return {row["key"]: row.get("error", row["version"]) for row in rows if row["key"] != "echo"}
 
 
+def fits(name: str, value: object) -> bool:
+    """Whether a value keeps the published schema of this name."""
+    path = Path(__file__).parents[2] / "schemas" / f"{name}.schema.json"
+    return jsonschema_rs.validator_for(json.loads(path.read_text(encoding="utf-8"))).is_valid(value)
+
+
 def greeted(answer: Answer) -> object:
     """What the action of the sample has answered."""
     return answer.json.get("output", answer.json)
@@ -57,22 +65,20 @@ def test_install_and_invoke(shell: Shell, shop: Storefront, home: Path) -> None:
     receipt = json.loads((Path(found["path"]) / "jackfield-receipt.json").read_text())
     assert receipt["permissions"] == {"acme": ["acme:Greet"]}
     assert receipt["sha256"] == found["sha256"]
+    assert fits("receipt", receipt)
 
 
 def test_install_over_http_trusts_on_first_use(shell: Shell, shop: Storefront) -> None:
     """Without --root, the root of the first use is pinned, and its fingerprint is printed for comparison."""
-    with server(str(shop.site), "127.0.0.1", 0) as serving:
-        threading.Thread(target=serving.serve_forever).start()
-        url = f"http://127.0.0.1:{serving.server_address[1]}"
+    with serving(shop.site) as url:
         answer = shell.run("install", "acme", "--from", url)
-        serving.shutdown()
     assert answer.code == 0, answer.out
     assert "first use" in answer.err
     assert shell.run("install", "acme", "--from", url).json["error"]["code"] == "unavailable"
 
 
 def test_the_whole_way(shell: Shell, home: Path) -> None:
-    """From an empty folder to an invocation, with the commands that the documentation has."""
+    """From an empty folder to an invocation, with the commands that the documentation has; a tampered copy of the site is refused."""
     for words in (
         ("new", "acme-crm"),
         ("pack", "acme-crm", "--out", "dist"),
@@ -80,13 +86,30 @@ def test_the_whole_way(shell: Shell, home: Path) -> None:
         ("sign", "dist/jackfield_acme_crm-0.1.0-py3-none-any.whl", "--key", "acme.key"),
         ("catalogue", "init", "site"),
         ("catalogue", "build", "dist", "--out", "site"),
-        ("install", "acme-crm", "--from", "site", "--root", "site/metadata/root.json"),
-        ("connectors", "list"),
-        ("connectors", "show", "acme-crm"),
     ):
         answer = shell.run(*words)
         assert answer.code == 0, (words, answer.out)
+    wheel = Path(shutil.copytree(shell.folder / "site", shell.folder / "copy")) / "packages/jackfield_acme_crm-0.1.0-py3-none-any.whl"
+    wheel.write_bytes(wheel.read_bytes() + b"\0")
+    assert shell.run("install", "acme-crm", "--from", "copy").code == 2
+    assert listed(shell) == {}
+    assert shell.run("install", "acme-crm", "--from", "site", "--root", "site/metadata/root.json").code == 0
     assert listed(shell) == {"acme-crm": "0.1.0"}
+    connection = {"type": "acmeCrmKey", "values": {"url": "https://crm.example.com", "apiKey": "secret"}}
+    call = {"connector": "acme-crm", "action": "createItem", "inputs": {"name": "Ada"}, "connection": connection, "dryRun": True}
+    shell.write("call.json", json.dumps(call))
+    assert shell.run("invoke", "--file", "call.json").json["status"] == "succeeded"
+    assert shell.run("invoke", "--file", "call.json", "--connector-version", "<0.1").code == 2
+
+
+@pytest.mark.parametrize("words", [("-m", "pip", "install", "-q", "--no-cache-dir"), ("-m", "uv", "pip", "install", "-q", "--no-cache")])
+def test_plain_installers(shop: Storefront, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Plain pip and plain uv install from the same site."""
+    with serving(shop.site) as url:
+        command = [sys.executable, *words, "--no-deps", "--target", str(tmp_path / "target"), "-i", f"{url}/simple", "jackfield-acme"]
+        done = subprocess.run(command, capture_output=True, timeout=120, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr.decode()
+    assert (tmp_path / "target/jackfield_acme/connector.json").is_file()
 
 
 def test_versions_side_by_side(shell: Shell, shop: Storefront) -> None:
@@ -149,7 +172,8 @@ def test_dependencies_beside_the_host(shell: Shell, shop: Storefront, home: Path
     assert said == [{"Greeting": "number 1"}, {"Greeting": "number 2"}]
     locked = json.loads((shell.folder / "jackfield.lock").read_text())["connectors"]
     assert [(row["connector"], row["dependencies"][0]["version"]) for row in locked] == [("acme-one", "1.0"), ("umbrella", "2.0")]
-    assert len(locked[0]["dependencies"][0]["sha256"][0]) == 64
+    assert fits("lock", json.loads((shell.folder / "jackfield.lock").read_text()))
+    assert all(fits("receipt", json.loads(path.read_text())) for path in home.rglob("jackfield-receipt.json"))
 
 
 def test_a_lock_file_on_another_machine(shell: Shell, shop: Storefront, tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from jackfield.market.operations import Operations
 
 
+_HINT = "See 'jackfield install --help'."
+
+
 def declare_common(parser: Parser) -> None:
     """Add the options that 'install' and 'upgrade' share."""
     parser.add_argument("--policy", metavar="FILE", help="policy file (default: install-policy.toml in the data folder, if it exists)")
@@ -55,12 +58,12 @@ def _declare(parser: Parser) -> None:
 def _install(arguments: Namespace, output: Output) -> int:
     if arguments.frozen:
         if arguments.lock is None or arguments.name is not None or arguments.source is not None or arguments.pin:
-            raise UsageError("--frozen takes --lock FILE, and neither NAME nor --from nor --pin", usage=arguments.usage)
+            raise UsageError("--frozen takes --lock FILE, and neither NAME nor --from nor --pin", usage=arguments.usage, hint=_HINT)
         done = operations(arguments).install_locked(arguments.lock)
         output.value({"lock": arguments.lock, "installed": [one.to_json() for one in done]})
         return 0
     if arguments.name is None:
-        raise UsageError("NAME is missing; only --frozen installs without one", usage=arguments.usage)
+        raise UsageError("NAME is missing; only --frozen installs without one", usage=arguments.usage, hint=_HINT)
     one = operations(arguments).install(arguments.name, arguments.source, lock=arguments.lock, pin=arguments.pin)
     output.value(one.to_json())
     return 0

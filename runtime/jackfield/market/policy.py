@@ -87,7 +87,7 @@ def _rank(grade: object) -> int:
     return GRADES.index(grade) if grade in GRADES else -1
 
 
-_MEMBERS = {
+MEMBERS = {
     "minimumGrade": "minimum_grade",
     "publishers": "publishers",
     "licences": "licences",
@@ -97,6 +97,7 @@ _MEMBERS = {
     "index": "index",
     "findLinks": "find_links",
 }
+"""Attributes by the names in the file."""
 
 
 def read_policy(home: str, path: str | None) -> Policy:
@@ -112,14 +113,14 @@ def read_policy(home: str, path: str | None) -> Policy:
         data = tomllib.loads(read_bounded(path, _MAX_BYTES).decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _invalid(path, f"it is not TOML: {error}") from None
-    unknown = next((name for name in data if name not in _MEMBERS), None)
+    unknown = next((name for name in data if name not in MEMBERS), None)
     if unknown is not None:
-        raise _invalid(path, f"it has no member '{unknown[:80]}'; known are {', '.join(_MEMBERS)}")
+        raise _invalid(path, f"it has no member '{unknown[:80]}'; known are {', '.join(MEMBERS)}")
     for name, value in data.items():
         _check_kind(path, name, value)
     folder = os.path.dirname(os.path.abspath(path))
     links = tuple(os.path.join(folder, os.path.expanduser(link)) for link in data.pop("findLinks", ()))
-    return Policy(path, find_links=links, **{_MEMBERS[name]: value for name, value in data.items()})
+    return Policy(path, find_links=links, **{MEMBERS[name]: value for name, value in data.items()})
 
 
 def _check_kind(path: str, name: str, value: Any) -> None:
