@@ -202,6 +202,12 @@ def schema() -> Json:
         "categories": {"type": "array", "items": _MEMBER, "uniqueItems": True},
         "documentationUrl": {"type": "string", "format": "uri"},
         "license": {**_MEMBER, "description": "An SPDX expression."},
+        "hosts": {
+            "type": "array",
+            "items": {"type": "string", "pattern": r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"},
+            "uniqueItems": True,
+            "description": "Public hosts that the connector connects to besides those that a connection names.",
+        },
         "connectionTypes": {**listed, "items": _connection_type()},
         "actions": {**listed, "items": _action()},
         "optionSources": {**listed, "items": _option_source()},

@@ -259,6 +259,8 @@ class Manifest:
     connection_types: Mapping[str, ConnectionTypeManifest]
     actions: Mapping[str, ActionManifest]
     raw: Json
+    hosts: tuple[str, ...] = ()
+    """Public hosts that the connector connects to besides those that a connection names, with ``*`` as wildcard."""
 
     @classmethod
     def from_json(cls, data: object) -> Manifest:
@@ -282,6 +284,7 @@ class Manifest:
             connection_types={item.key: item for item in types},
             actions={item.key: item for item in actions},
             raw=data,
+            hosts=_texts(data, "hosts", where),
         )
 
     def connection_type(self, name: str) -> ConnectionTypeManifest | None:

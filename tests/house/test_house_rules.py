@@ -295,6 +295,7 @@ FOREIGN = {
     "runtime/jackfield/isolation/answers.py": "the connector, in its own process",
     "runtime/jackfield/isolation/child.py": "the import of the connector, in its own process",
     "runtime/jackfield/isolation/child_call.py": "the connector's minting of a credential, in its own process",
+    "runtime/jackfield/isolation/probe.py": "attempts to break out of isolation, which are expected to fail",
     "runtime/jackfield/isolation/supervisor.py": "the start of a process, whose failure is given to all that wait for it",
     "runtime/jackfield/pipe/driver.py": "actions",
     "runtime/jackfield/pipe/errors_map.py": "connectors' error maps",
@@ -335,6 +336,7 @@ OF_ONE_PROCESS = {
     "runtime/jackfield/isolation/answers.py": "in a connector's own process, which cannot fork",
     "runtime/jackfield/isolation/child.py": "in a connector's own process, which cannot fork",
     "runtime/jackfield/isolation/child_call.py": "in a connector's own process, which cannot fork",
+    "runtime/jackfield/isolation/child_sockets.py": "in a connector's own process, which cannot fork",
     "runtime/jackfield/isolation/process.py": "left to the parent by supervisor",
     "runtime/jackfield/isolation/wire.py": "part of a process, left to the parent by supervisor",
     "runtime/jackfield/journal/instance.py": "attached to the database, made anew by engine",
@@ -355,8 +357,11 @@ def test_what_holds_a_lock_is_renewed_in_a_forked_child() -> None:
 
 
 def test_no_test_forks_a_worker_of_pytest() -> None:
-    """Tests fork through ``forking``, in a process of their own; the nursery is one already. A child waited for has a limit there."""
-    own = {"tests/support/forking.py", "tests/support/nursery.py"}
+    """Tests fork through ``forking``, in a process of their own; the nursery is one already. A child waited for has a limit there.
+
+    The hostile connector tries to fork, in its own process.
+    """
+    own = {"tests/support/forking.py", "tests/support/nursery.py", "tests/isolation/connectors/hostile.py"}
     assert found(r"\b(os|pty)\.(fork|forkpty|waitpid)[(]|preexec_fn[=]", [path for path in TESTS if name(path) not in own]) == []
 
 

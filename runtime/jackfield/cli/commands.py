@@ -27,6 +27,7 @@ BUILT_IN = {
     "tokens": "manage access tokens",
     "audit": "list, verify and export the audit log",
     "keys": "rotate the master key",
+    "isolation": "show which layers of isolation hold on this machine",
     "db": "upgrade, check, back up and restore the database",
     "mcp": "serve MCP over stdio",
     "run": "run a workflow file (Thand's forms)",

@@ -119,6 +119,9 @@ class Connector:
 
     ``modules`` maps the name of a module to the keys of the actions that it declares on this connector. Such a module is imported when one
     of its actions is called or described, so that a connector with many actions starts as fast as one with few.
+
+    ``hosts`` are the public hosts that the connector connects to besides those that a connection's values name: ``api.acme.example``, or
+    ``*.acme.example``. An isolated connector reaches no other.
     """
 
     def __init__(
@@ -134,6 +137,7 @@ class Connector:
         categories: Sequence[str] = (),
         documentation_url: str | None = None,
         license: str | None = None,
+        hosts: Sequence[str] = (),
         aliases: Mapping[str, Any] | None = None,
         modules: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
@@ -147,6 +151,7 @@ class Connector:
         self.explain = explain
         self.about: dict[str, Any] = {
             "icon": icon, "categories": list(categories), "documentationUrl": documentation_url, "license": license,
+            "hosts": list(hosts),
         }  # fmt: skip
         self.aliases = dict(aliases or {})
         self._on_demand = _by_action(modules or {})

@@ -29,7 +29,6 @@ class Channel:
         self.manifest = manifest
         self._find = find
         self._sessions = sessions
-        self._declared = tuple(name for name in manifest.raw.get("hosts", ()) if isinstance(name, str))
 
     def ask(
         self,
@@ -68,8 +67,8 @@ class Channel:
 
     def _egress(self, kind: RemoteConnection | None, context: OpenContext | None) -> Egress:
         if kind is None:
-            return Egress(self.manifest.key, self._declared)
-        return Egress(self.manifest.key, self._declared, kind.hosts(), Guard() if context is None else context.guard)
+            return Egress(self.manifest.key, self.manifest.hosts)
+        return Egress(self.manifest.key, self.manifest.hosts, kind.hosts(), Guard() if context is None else context.guard)
 
 
 def _about(call: Call | None, deadline: Deadline) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from jackfield.failures import Raised, attempt
+from jackfield.isolation.child_sockets import connect_by_parent
 from jackfield.isolation.limits import reduce_rights
 from jackfield.isolation.wire import Frame, Wire
 
@@ -29,10 +30,11 @@ _LARGEST_LINE = 2000
 def run(descriptor: int) -> None:
     """Serve the parent at the other end of ``descriptor``. Does not return."""
     wire = Wire(socket.socket(fileno=descriptor), takes_descriptors=True)
-    frames = (frame for frame, _ in wire.frames())
+    frames = ({**frame, "descriptor": brought} for frame, brought in wire.frames())
     configuration = next(frames)
     sys.path += configuration["paths"]
     layers = reduce_rights(configuration)
+    connect_by_parent()
     threading.stack_size(_STACK)
     logging.getLogger().addHandler(_ToParent(wire))
     started = attempt(_started, configuration, wire)
@@ -81,6 +83,8 @@ class _Workers:
                 box.put(frame)
                 continue
             if "ask" not in frame:  # about a question that has ended
+                if frame["descriptor"] is not None:
+                    os.close(frame["descriptor"])
                 continue
             box = self._boxes[frame["id"]] = SimpleQueue()
             self._work.put((frame, box))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 from collections import OrderedDict
@@ -48,6 +49,24 @@ class Talk:
                     raise failure or load_error(answer["refused"])
                 else:
                     return answer.get("granted")
+
+    def dial(self, host: str, port: int, seconds: float | None) -> int:
+        """Return the descriptor of a connection that the parent has opened.
+
+        :raises OSError: if it cannot be opened, or the host is not allowed.
+        """
+        patience = {} if seconds is None else {"seconds": seconds}
+        with self._asking:
+            self.say({"dial": host, "port": port, **patience})
+            answer = self._box.get()
+        if "failed" in answer:
+            number, text = answer["failed"]
+            raise OSError(number or errno.EHOSTUNREACH, text)
+        descriptor = answer.get("descriptor")
+        if descriptor is None:
+            refused = load_error(answer["refused"])
+            raise PermissionError(errno.EACCES, "; ".join([refused.message, *(detail.message for detail in refused.details)]))
+        return int(descriptor)
 
     def _mint(self, mint: Callable[[], Minted]) -> Exception | None:
         minted = attempt(mint)
@@ -124,7 +143,7 @@ class ChildLeases:
 
     def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline) -> Minted:
         """Return the credential under ``key`` from the parent; mint it if the parent asks for that."""
-        talk = _talk()
+        talk = current_talk()
         if talk is None:  # outside of a call, in a thread of the connector's own
             deadline.check()
             return mint()
@@ -135,7 +154,7 @@ class ChildLeases:
 
     def drop(self, key: str, used: Minted) -> None:
         """Tell the parent that the provider calls ``used`` expired."""
-        talk = _talk()
+        talk = current_talk()
         if talk is not None and isinstance(used, _Leased):
             talk.say({"drop": key, "token": used.token})
 
@@ -152,6 +171,7 @@ class ChildLeases:
         return found
 
 
-def _talk() -> Talk | None:
+def current_talk() -> Talk | None:
+    """Return the conversation of the call that this thread or task runs; None outside of a call."""
     call = current_call()
     return call.talk if isinstance(call, ChildCall) else None

@@ -1,24 +1,57 @@
-"""Rights that a child process gives up before it imports a connector, and which of them this machine's kernel enforces."""
+"""Rights that a child process gives up before it imports a connector, and which of them this machine's kernel takes away."""
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Mapping
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+from jackfield.isolation import kernel, seccomp
 
 Layers = dict[str, bool | str]
 """By name: True where a layer holds, else the reason why it does not."""
+LAYERS = ("resources", "parent", "privileges", "files", "processes", "network")
 _FILES = 256
 _CPU_SECONDS = 3600
+_SYSTEM = (
+    "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/usr/share/zoneinfo", "/usr/share/ca-certificates", "/etc/ssl",
+    "/etc/pki", "/etc/ca-certificates", "/etc/ld.so.cache", "/etc/localtime", "/etc/mime.types",
+)  # fmt: skip
+"""Libraries, time zones and certificate authorities."""
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 
 
 def reduce_rights(configuration: Mapping[str, Any]) -> Layers:
-    """Reduce what this process may do, and return which layers hold. It cannot be undone."""
-    return {"resources": _limit_resources(configuration["memory"])}
+    """Reduce what this process may do, and return which layers hold. It cannot be undone; threads that exist already are not covered."""
+    layers: Layers = {"resources": _limit_resources(configuration["memory"])}
+    if sys.platform != "linux":
+        return layers | dict.fromkeys(LAYERS[1:], "only Linux can take it away")
+    layers["parent"] = _held(lambda: kernel.end_with_parent(configuration["parent"], signal.SIGKILL))
+    layers["privileges"] = _held(kernel.drop_privileges)
+    readable = [*_SYSTEM, *_standard_library(), *configuration["readable"]]
+    layers["files"] = _held(lambda: kernel.restrict_files(readable, _DEVICES))
+    layers["processes"] = layers["network"] = _held(seccomp.install)
+    return layers
+
+
+def _held(step: Callable[[], object]) -> bool | str:
+    try:
+        step()
+    except (OSError, KeyError) as error:
+        return str(error)[:200] or type(error).__name__
+    return True
+
+
+def _standard_library() -> Iterable[str]:
+    paths = sysconfig.get_paths()
+    return {paths["stdlib"], paths["platstdlib"], os.path.join(sys.base_prefix, "lib"), os.path.join(sys.base_exec_prefix, "lib")}
 
 
 def _limit_resources(memory: int) -> bool | str:
-    """Limit memory, CPU time, open files; forbid core dumps and growing any file."""
+    """Limit memory, CPU time and open files; forbid core dumps, and the growth of any file."""
     try:
         import resource
     except ImportError:
@@ -30,6 +63,5 @@ def _limit_resources(memory: int) -> bool | str:
         hard = resource.getrlimit(kind)[1]
         value = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(kind, (value, value))
-    if hasattr(signal, "SIGXFSZ"):
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing to a file fails instead
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing to a file fails instead
     return True

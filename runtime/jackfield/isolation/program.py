@@ -67,14 +67,15 @@ class Program:
 
     def configuration(self) -> dict[str, Any]:
         """Return the first frame that the child gets."""
+        paths = [*self.paths, *dict.fromkeys(_homes(self.paths))]
         return {
             "module": self.module,
             "attribute": self.attribute,
-            "paths": [*self.paths, *dict.fromkeys(_homes(self.paths))],
+            "paths": paths,
             "parent": os.getpid(),
             "memory": self.policy.memory,
             "threads": self.policy.threads,
-            "readable": [*self.paths, package_folder(), *certificates()],
+            "readable": [*paths, package_folder(), *certificates()],
         }
 
 

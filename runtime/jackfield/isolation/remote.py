@@ -148,6 +148,8 @@ class RemoteConnector:
         self.key = manifest.key
         self.title = manifest.title
         self.version = manifest.version
+        self.layers: Mapping[str, Any] = hello["layers"]
+        """Layers of isolation that hold for the child."""
         self._description = hello["description"]
         self._manifest = manifest
         self.connections = {key: _connection(manifest, key, channel, facts) for key, facts in hello["connections"].items()}

@@ -137,8 +137,9 @@ def _version(manifest: Manifest) -> Version:
 def _manifest(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     if old.get("key") != new.get("key"):
         yield Change("breaking", "/key", f"the connector is another one: '{new.get('key')}' instead of '{old.get('key')}'")
-    known = {"key", "version", "manifestVersion", "connectionTypes", "actions", "optionSources", "aliases"}
+    known = {"key", "version", "manifestVersion", "connectionTypes", "actions", "optionSources", "aliases", "hosts"}
     yield from _rest(old, new, "", known)
+    yield from _hosts(_list(old.get("hosts")), _list(new.get("hosts")))
     for name, noun in (("connectionTypes", "connection type"), ("actions", "action"), ("optionSources", "option source")):
         before, after = _keyed(old, name), _keyed(new, name)
         for key in {**before, **after}:
@@ -150,6 +151,15 @@ def _manifest(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change
                 paths = (pointer(name, before[key][0]), pointer(name, after[key][0]))
                 yield from _PARTS[name](before[key][1], after[key][1], paths)
     yield from _aliases(old.get("aliases"), new.get("aliases"), "/aliases")
+
+
+def _hosts(old: Sequence[Any], new: Sequence[Any]) -> Iterator[Change]:
+    for index, host in enumerate(old):
+        if host not in new:
+            yield Change("additive", pointer("hosts", index), f"the connector no longer connects to '{host}'", "old")
+    for index, host in enumerate(new):
+        if host not in old:
+            yield Change("breaking", pointer("hosts", index), f"the connector connects to '{host}', which networks must allow")
 
 
 def _keyed(manifest: Mapping[str, Any], name: str) -> dict[str, tuple[int, Mapping[str, Any]]]:

@@ -1,0 +1,102 @@
+"""A connector that tries what isolation forbids, harmlessly: ``jackfield isolation`` runs it to show what holds on a machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+
+from jackfield.connector import Connector, Inputs, Output
+from jackfield.failures import Raised, attempt
+
+connector = Connector("probe", title="Probe", version="1.0.0")
+
+
+class Targets(Inputs):
+    """Targets that the examiner has prepared."""
+
+    secret: str
+    folder: str
+    parent: int
+    port: int
+    memory: int
+
+
+class Outcome(Output):
+    """Attempts that were not refused."""
+
+    allowed: tuple[str, ...]
+
+
+def _signal(process: int) -> None:
+    os.kill(process, 0)
+
+
+def _fork() -> None:
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+def _connect(port: int) -> None:
+    import _socket  # the one beneath, which does not ask the parent
+
+    with socket.socket(fileno=_socket.socket(socket.AF_INET, socket.SOCK_STREAM).detach()) as plain:
+        _socket.socket.connect(plain, ("127.0.0.1", port))
+
+
+def _datagram(port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
+        plain.sendto(b"probe", ("127.0.0.1", port))
+
+
+def _read(path: str) -> None:
+    with open(path, "rb") as file:
+        file.read(1)
+
+
+def _write(folder: str) -> None:
+    with open(os.path.join(folder, "probe"), "wb") as file:
+        file.write(b"probe")
+
+
+def _variables(_parent: int) -> None:
+    if any(name.startswith("JACKFIELD_") for name in os.environ):
+        return
+    raise PermissionError("the environment is empty")
+
+
+def _allocate(memory: int) -> None:
+    bytearray(memory)
+
+
+ATTEMPTS: Mapping[str, tuple[str, str]] = {
+    "variables": ("environment", "read jackfield's environment variables"),
+    "allocate": ("resources", "allocate more memory than allowed"),
+    "read": ("files", "read a file beside the master key"),
+    "write": ("files", "write a file"),
+    "memory": ("files", "read the environment of jackfield's process"),
+    "fork": ("processes", "start a process"),
+    "signal": ("processes", "signal jackfield's process"),
+    "connect": ("network", "connect to a port of this machine"),
+    "datagram": ("network", "send a datagram"),
+}
+"""Attempts, each with the layer that must refuse it and a description."""
+
+
+@connector.action("probe", effect="read", needs_connection=False)
+def probe(targets: Targets) -> Outcome:
+    """Try everything, and report what was allowed."""
+    steps: Mapping[str, Callable[[], object]] = {
+        "variables": lambda: _variables(targets.parent),
+        "allocate": lambda: _allocate(targets.memory),
+        "read": lambda: _read(targets.secret),
+        "write": lambda: _write(targets.folder),
+        "memory": lambda: _read(f"/proc/{targets.parent}/environ"),
+        "fork": _fork,
+        "signal": lambda: _signal(targets.parent),
+        "connect": lambda: _connect(targets.port),
+        "datagram": lambda: _datagram(targets.port),
+    }
+    return Outcome(allowed=tuple(name for name, step in steps.items() if not isinstance(attempt(step), Raised)))
