@@ -16,7 +16,7 @@ _HEALTHY = "HEALTHY"
 _SANDBOX = (
     "In the sandbox, SES delivers only to verified recipients and to its mailbox simulator (success@simulator.amazonses.com, "
     "bounce@simulator.amazonses.com). Request production access in {region}: SES console > Account dashboard > Request production access, "
-    "or the action 'requestProductionAccess'. AWS asks for the mail type, the website and the use case."
+    "or the action 'requestProductionAccess'. AWS requires the mail type, the website and the use case."
 )
 _ENFORCEMENT = {
     "PROBATION": "AWS is reviewing the account because of bounces or complaints and may stop its sending: find the cause with "

@@ -71,7 +71,7 @@ connector = Connector(
 
 @connector.options("awsRegions", title="AWS Regions")
 def aws_regions() -> Iterable[Option]:
-    """The regions in which Amazon SES can be used."""
+    """The regions in which Amazon SES is available."""
     return [Option(code, f"{name} ({code})") for code, name in regions_for("ses")]
 
 

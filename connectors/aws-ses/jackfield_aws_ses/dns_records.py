@@ -20,7 +20,7 @@ class DnsRecord(Answer):
     type: Literal["CNAME", "MX", "TXT"] = Field(alias="type", description="Record type.")
     name: str = Field(alias="name", description="Full name of the record, without a final dot.")
     value: str = Field(alias="value", description="Value of the record; an MX value begins with its priority.")
-    purpose: str = Field(alias="purpose", description="Standard that the record serves, and what it is for.")
+    purpose: str = Field(alias="purpose", description="Purpose of the record, and the standard that defines it.")
 
 
 def dns_records(identity: str, region: str, answer: Mapping[str, Any], mail_from: str | None = None) -> list[DnsRecord]:

@@ -65,7 +65,7 @@ class Email(Inputs):
     )  # fmt: skip
     headers: Headers | None = Field(
         None, title="Headers", sensitive=True, blank="absent",
-        description="Additional headers of the message, such as X-Campaign.",
+        description="Additional headers for the message, such as X-Campaign.",
     )  # fmt: skip
     return_path: Annotated[str, WithJsonSchema({"type": "string", "format": "mailbox"})] | None = Field(
         None, title="Return Path", trim=True, blank="absent",

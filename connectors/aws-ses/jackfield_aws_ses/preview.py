@@ -28,8 +28,8 @@ class Preview(Output):
     )
     size_bytes: int = Field(description="Size of the encoded message; Amazon SES takes at most 41,943,040.")
     content: Literal["Simple", "Raw"] = Field(
-        description="'Raw': the message is sent as it is here, which over SMTP is always so. 'Simple': over the API Amazon SES encodes it "
-        "itself from subject, bodies and attachments, and other line breaks and boundaries may result."
+        description="'Raw': the message is sent exactly as shown here; over SMTP, this is always the case. 'Simple': "
+        "over the API, Amazon SES encodes the message itself, so line breaks and boundaries may differ."
     )
     to: list[str] = Field(description="Recipients on the To: line, each once.")
     cc: list[str] = Field(description="Recipients on the Cc: line that are not on the To: line.")

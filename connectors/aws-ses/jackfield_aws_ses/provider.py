@@ -27,7 +27,7 @@ class Paged(Regional):
         None, title="Next Token", blank="absent", description="The token that the previous page returned, to fetch the page after it."
     )
     fetch_all: bool = Field(
-        False, title="Fetch All", blank="absent", description="Fetch every page and merge them; 'Next Token' is ignored then."
+        False, title="Fetch All", blank="absent", description="Fetch every page and merge them; 'Next Token' is then ignored."
     )
     page_size: int | None = Field(
         None, title="Page Size", blank="absent", schema={"minimum": 1, "maximum": 1000}, description="Items per page, 1 to 1000."
@@ -41,7 +41,7 @@ class Answer(Output):
 
 
 class Done(Answer):
-    """Empty answer: Amazon SES confirms without content."""
+    """Empty output: Amazon SES confirms without content."""
 
 
 A = TypeVar("A", bound=Answer)

@@ -60,7 +60,7 @@ class _FromTemplate(Inputs):
     reply_to: AddressList | None = _shared("reply_to")
     template_name: str | None = template_name_field(None)
     template_content: TemplateParts | None = Field(
-        None, title="Template Content", sensitive=True, description="A template of this call only, instead of a stored one."
+        None, title="Template Content", sensitive=True, description="A template for this call only, instead of a stored one."
     )
     template_data: TemplateData | None = _data_field("Values of the placeholders, by name.")
     attachments: Attachments | None = _shared("attachments")
@@ -106,14 +106,14 @@ class TemplatedEmail(_FromTemplate):
 
 
 class Destination(Inputs):
-    """Recipients of one message of a bulk send, and what is theirs alone."""
+    """Recipients of one message in a bulk send, with their own values, tags and headers."""
 
     to: AddressList | None = Field(None, description="The recipients on the To: line.")
     cc: AddressList | None = Field(None, description="The recipients on the Cc: line.")
     bcc: AddressList | None = Field(None, description="Hidden recipients.")
-    template_data: TemplateData | None = _data_field("Values of the placeholders for this destination; they replace the common ones.")
-    tags: Tags | None = Field(None, description="Tags of this message, instead of the common ones.")
-    headers: Headers | None = Field(None, sensitive=True, description="Header fields of this message, instead of the common ones.")
+    template_data: TemplateData | None = _data_field("Placeholder values for this destination; they replace the common ones.")
+    tags: Tags | None = Field(None, description="Tags for this message, instead of the common ones.")
+    headers: Headers | None = Field(None, sensitive=True, description="Header fields for this message, instead of the common ones.")
 
 
 class BulkEmail(_FromTemplate):
@@ -121,7 +121,7 @@ class BulkEmail(_FromTemplate):
 
     destinations: tuple[Destination, ...] = Field(
         title="Destinations", sensitive=True, schema={"minItems": 1, "maxItems": 50},
-        description="One message each, 1 to 50: what one request to Amazon SES takes. Send more in several invocations.",
+        description="One message each, 1 to 50: the most that one request to Amazon SES accepts. Send more in several invocations.",
     )  # fmt: skip
 
     def rules(self) -> Iterator[Detail]:

@@ -103,7 +103,7 @@ def warmup() -> Any:
     return Field(
         None,
         title="Warm-Up",
-        description="How many recipients a day (UTC) may be sent to, from the day of the first mail on. No limit after the last day.",
+        description="How many recipients a day (UTC) may be sent to, counted from the day of the first email. No limit after the last day.",
         examples=[{"perDay": [200, 500, 1000, 5000]}],
         schema={"type": "object", "properties": {"perDay": per_day}, "required": ["perDay"], "additionalProperties": False},
     )

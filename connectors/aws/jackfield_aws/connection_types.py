@@ -46,7 +46,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         schema=_ROLE_ARN,
     )
     access_key_id: str | None = fields.access_key_id(
-        None, "An AWS IAM Access Key ID. Omit both keys to assume the role with the AWS identity of the machine that runs jackfield."
+        None, "An AWS IAM Access Key ID. Omit both keys to assume the role with the server's own AWS identity."
     )
     secret_access_key: str | None = fields.secret_access_key(None)
     external_id: str | None = Field(
@@ -220,7 +220,7 @@ class ApiKeySecret(ConnectionType):
 
 
 class AwsDefault(ConnectionType):
-    """Connect to AWS with the identity of the machine that runs jackfield."""
+    """Connect to AWS with the server's own identity."""
 
     key: ClassVar[str] = "awsDefault"
     title: ClassVar[str] = "AWS Default Credentials"
@@ -233,7 +233,7 @@ class AwsDefault(ConnectionType):
     profile: str | None = Field(
         None,
         title="Profile",
-        description="A profile in this machine's AWS configuration. The default is AWS_PROFILE, or the first identity found.",
+        description="A profile in the server's AWS configuration. The default is AWS_PROFILE, or the first identity found.",
         trim=True,
         blank="absent",
         schema={"minLength": 1},
@@ -241,14 +241,14 @@ class AwsDefault(ConnectionType):
     disable_imds: bool = Field(
         default=False,
         title="Skip the Instance Metadata Service",
-        description="Do not look for an EC2 instance role. Saves the wait for the metadata service on machines outside EC2.",
+        description="Do not look for an EC2 instance role. Avoids the wait for the metadata service on machines outside EC2.",
     )
     prefer_role: bool = Field(
         default=False,
         title="Prefer the Machine's Role",
-        description="Use the role of the container or EC2 instance even if the environment has an access key. A profile goes first.",
+        description="Use the role of the container or EC2 instance even if the environment has an access key. A profile takes precedence.",
     )
-    session_token: str | None = fields.session_token("Not used here: the machine's identity brings its own.", hidden=True)
+    session_token: str | None = fields.session_token("Not used here: the server's identity has its own session token.", hidden=True)
     region: str | None = fields.region()
     endpoint: str | None = fields.endpoint()
     sender: str | None = fields.sender()

@@ -22,7 +22,7 @@ class AccountQuery(Regional):
 class SendQuota(Answer):
     """Sending limits, counted per recipient."""
 
-    max24_hour_send: float = Field(description="Recipients allowed in 24 hours; -1 means without a limit.")
+    max24_hour_send: float = Field(description="Recipients allowed in 24 hours; -1 means unlimited.")
     max_send_rate: float = Field(description="Recipients allowed per second.")
     sent_last24_hours: float = Field(description="Recipients of the last 24 hours.")
 
@@ -47,7 +47,7 @@ class AccountDetails(Answer):
     website_url: str | None = Field(None, alias="WebsiteURL", description="The sender's website.")
     contact_language: str | None = Field(None, description="EN or JA.")
     use_case_description: str | None = Field(None, description="The use case as it was described to AWS.")
-    additional_contact_email_addresses: tuple[str, ...] | None = Field(None, description="Addresses that AWS informs of the review.")
+    additional_contact_email_addresses: tuple[str, ...] | None = Field(None, description="Addresses that AWS notifies about the review.")
     review_details: ReviewDetails | None = Field(None, description="State of the review.")
 
 
@@ -81,7 +81,7 @@ class PricingAttributes(Answer):
 class Account(Answer):
     """State and limits of the account in one region."""
 
-    send_quota: SendQuota = Field(description="Sending limits and what is used of them.")
+    send_quota: SendQuota = Field(description="Sending limits and their usage.")
     production_access_enabled: bool | None = Field(None, description="False: the account is in the sandbox.")
     enforcement_status: str | None = Field(None, description="HEALTHY, PROBATION (under review) or SHUTDOWN (sending is stopped).")
     sending_enabled: bool | None = Field(None, description="False: sending is paused.")
@@ -120,13 +120,13 @@ class DataPoint(Answer):
     delivery_attempts: int = Field(0, description="Messages sent.")
     bounces: int = Field(0, description="Hard bounces.")
     complaints: int = Field(0, description="Recipients who marked a message as spam.")
-    rejects: int = Field(0, description="Messages refused for their content, such as a virus.")
+    rejects: int = Field(0, description="Messages rejected for their content, such as a virus.")
 
 
 class SendStatistics(Answer):
     """Sending statistics of the last 14 days, oldest first."""
 
-    send_data_points: tuple[DataPoint, ...] = Field(description="One point for each 15 minutes in which mail was sent.")
+    send_data_points: tuple[DataPoint, ...] = Field(description="One point for each 15 minutes in which email was sent.")
 
 
 @connector.action(
@@ -159,23 +159,24 @@ class ProductionAccess(Regional):
     """Information that AWS requires before it moves an account out of the sandbox."""
 
     mail_type: Literal["TRANSACTIONAL", "MARKETING"] = Field(
-        title="Mail Type", description="TRANSACTIONAL for mail that a person's own action causes, such as receipts; MARKETING for the rest."
+        title="Mail Type",
+        description="TRANSACTIONAL for email that a person's own action triggers, such as receipts; MARKETING for everything else.",
     )
     website_url: str = Field(
         title="Website URL", trim=True, schema={"pattern": "^https?://[^\\s]{1,990}$"},
-        expects="an http or https URL of up to 1,000 characters", description="The website of the sender, which AWS's reviewers look at.",
+        expects="an http or https URL of up to 1,000 characters", description="The sender's website, which AWS's reviewers read.",
     )  # fmt: skip
     use_case_description: str | None = Field(
         None, title="Use Case", multiline=True, blank="absent", schema={"maxLength": 5000},
-        description="How recipients sign up, how often they get mail, and how bounces, complaints and unsubscribes are handled. AWS may "
+        description="How recipients sign up, how often they get email, and how bounces, complaints and unsubscribes are handled. AWS may "
         "ask for it if it is missing.",
     )  # fmt: skip
     contact_language: Literal["EN", "JA"] = Field(
-        "EN", title="Contact Language", blank="absent", description="Language in which AWS answers: English or Japanese."
+        "EN", title="Contact Language", blank="absent", description="Language of AWS's replies: English or Japanese."
     )
     additional_contact_email_addresses: tuple[_Contact, ...] | None = Field(
         None, title="Additional Contacts", schema={"minItems": 1, "maxItems": 4},
-        description="One to four further addresses that AWS informs of the review.",
+        description="One to four further addresses that AWS notifies about the review.",
     )  # fmt: skip
 
     def rules(self) -> Iterable[Detail]:

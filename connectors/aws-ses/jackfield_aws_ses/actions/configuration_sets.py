@@ -25,32 +25,32 @@ class SetChosen(Regional):
 
 
 class SetOptions(SetChosen):
-    """Options of a configuration set. Options that are left out stay as they are, or get the default of Amazon SES in a new set."""
+    """Options of a configuration set. Omitted options stay unchanged, or have the default of Amazon SES in a new set."""
 
     sending_enabled: bool | None = Field(None, title="Sending", description="False: messages with this set are not sent.")
     reputation_metrics_enabled: bool | None = Field(
         None, title="Reputation Metrics", description="True: bounce and complaint rates of this set are published to CloudWatch."
     )
     tls_policy: Literal["REQUIRE", "OPTIONAL"] | None = Field(
-        None, title="TLS Policy", blank="absent", description="REQUIRE delivers only to servers that speak TLS."
+        None, title="TLS Policy", blank="absent", description="REQUIRE delivers only to servers that support TLS."
     )
     sending_pool_name: str | None = Field(
         None, title="IP Pool", trim=True, blank="absent", description="The pool of dedicated IP addresses to send from."
     )
     max_delivery_seconds: int | None = Field(
         None, title="Delivery Time", schema={"minimum": 300, "maximum": 50400},
-        description="Seconds for which delivery is tried, 300 to 50,400.",
+        description="Seconds for which delivery is attempted, 300 to 50,400.",
     )  # fmt: skip
     tracking_domain: str | None = Field(
         None, title="Tracking Domain", trim=True, lowercase=True, blank="absent", schema={"maxLength": 253},
-        description="The domain of the links that track opens and clicks.",
+        description="The domain in the links that track opens and clicks.",
     )  # fmt: skip
     tracking_https_policy: Literal["REQUIRE", "REQUIRE_OPEN_ONLY", "OPTIONAL"] | None = Field(
         None, title="HTTPS for Tracking", blank="absent", description="Whether tracking links use HTTPS; needs a tracking domain."
     )
     suppressed_reasons: tuple[Literal["BOUNCE", "COMPLAINT"], ...] | None = Field(
         None, title="Suppressed Reasons", schema={"uniqueItems": True},
-        description="Reasons for which addresses are put on the suppression list; an empty list switches it off for this set.",
+        description="Reasons for which addresses are put on the suppression list; an empty list turns suppression off for this set.",
     )  # fmt: skip
     engagement_metrics: Switch | None = Field(
         None, title="Engagement Metrics", blank="absent", description="Opens and clicks in Virtual Deliverability Manager's dashboard."
@@ -84,7 +84,7 @@ class SetOptions(SetChosen):
 
 
 class SetChanges(SetOptions):
-    """Options of a configuration set to change. Those that are left out stay as they are."""
+    """Options of a configuration set to change. Omitted options stay unchanged."""
 
     def rules(self) -> Iterator[Detail]:
         """Yield the fault of a change without any option."""
@@ -127,7 +127,7 @@ class DeliveryOptions(Answer):
 
     tls_policy: str | None = Field(None, description="REQUIRE or OPTIONAL.")
     sending_pool_name: str | None = Field(None, description="Pool of dedicated IP addresses.")
-    max_delivery_seconds: int | None = Field(None, description="Seconds for which delivery is tried.")
+    max_delivery_seconds: int | None = Field(None, description="Seconds for which delivery is attempted.")
 
 
 class ReputationOptions(Answer):

@@ -27,10 +27,10 @@ class NewTopic(Inputs):
     """Topic of a contact list."""
 
     name: str = Field(title="Name", schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"}, description="The topic's name.")
-    display_name: str = Field(title="Display Name", schema={"minLength": 1, "maxLength": 128}, description="Name that contacts see.")
+    display_name: str = Field(title="Display Name", schema={"minLength": 1, "maxLength": 128}, description="Name shown to contacts.")
     description: str | None = Field(None, title="Description", blank="absent", schema={"maxLength": 500}, description="Text for contacts.")
     default_subscription_status: Subscription = Field(
-        "OPT_OUT", title="Default", description="Subscription of contacts without a preference of their own."
+        "OPT_OUT", title="Default", description="Subscription for contacts without a preference of their own."
     )
 
 
@@ -77,7 +77,7 @@ class Topic(Answer):
     """Topic of a contact list."""
 
     topic_name: str = Field(description="Name.")
-    display_name: str = Field(description="Name that contacts see.")
+    display_name: str = Field(description="Name shown to contacts.")
     description: str | None = Field(None, description="Text for contacts.")
     default_subscription_status: str = Field(description="OPT_IN or OPT_OUT.")
 

@@ -16,7 +16,7 @@ from jackfield_aws_ses.provider import Answer, Done, Paged, ask, iam, one_exampl
 
 
 class ContactChosen(ListChosen):
-    """Contact of a list."""
+    """Contact in a list."""
 
     address: str = bare_address_field("The contact's bare address.")
 
@@ -41,7 +41,7 @@ class ContactOptions(ContactChosen):
     """Contact with its preferences."""
 
     topic_preferences: tuple[Preference, ...] | None = Field(None, title="Topics", description="Subscriptions to topics.")
-    unsubscribe_all: bool | None = Field(None, title="Unsubscribe From All", description="True: the contact gets no mail of any topic.")
+    unsubscribe_all: bool | None = Field(None, title="Unsubscribe From All", description="True: the contact gets no email for any topic.")
     attributes_data: str | None = Field(
         None, title="Attributes", sensitive=True, multiline=True, blank="absent", schema={"maxLength": 51200},
         description="Attributes of your own, as JSON text.",
@@ -83,13 +83,13 @@ class TopicPreference(Answer):
 
 
 class Contact(Answer):
-    """Contact of a list."""
+    """Contact in a list."""
 
     contact_list_name: str | None = Field(None, description="The list's name.")
     email_address: str = Field(description="The address.")
     topic_preferences: tuple[TopicPreference, ...] | None = Field(None, description="The contact's own subscriptions.")
     topic_default_preferences: tuple[TopicPreference, ...] | None = Field(None, description="Subscriptions by the topics' defaults.")
-    unsubscribe_all: bool | None = Field(None, description="True: the contact gets no mail of any topic.")
+    unsubscribe_all: bool | None = Field(None, description="True: the contact gets no email for any topic.")
     attributes_data: str | None = Field(None, description="Attributes of your own.")
     created_timestamp: datetime | None = Field(None, description="Time of its creation.")
     last_updated_timestamp: datetime | None = Field(None, description="Time of its last change.")
@@ -143,7 +143,7 @@ class ContactsQuery(ListChosen, Paged):
     """Contacts to list."""
 
     filtered_status: Subscription | None = Field(
-        None, title="Subscription", blank="absent", description="Only contacts with this subscription, of the topic if one is given."
+        None, title="Subscription", blank="absent", description="Only contacts with this subscription, to the topic, if one is given."
     )
     topic_name: str | None = Field(None, title="Topic", trim=True, blank="absent", description="The topic of the subscription.")
 
@@ -170,7 +170,7 @@ class Contacts(Answer):
     ),
 )
 def list_contacts(query: ContactsQuery, aws: AwsClients) -> Contacts:
-    """List the contacts of a contact list, by subscription if asked."""
+    """List the contacts of a contact list, optionally by subscription."""
     topic = {"TopicFilter": {"TopicName": query.topic_name, "UseDefaultIfPreferenceUnavailable": True}} if query.topic_name else {}
     wanted = {"FilteredStatus": query.filtered_status, **topic} if query.filtered_status else None
     asked = {"ContactListName": query.contact_list_name, "Filter": wanted, "NextToken": query.next_token, "PageSize": query.page_size}

@@ -29,15 +29,15 @@ _EXAMPLE = example(
 
 
 class Usage(Inputs):
-    """Mail sent in a month, by what SES charges for."""
+    """Email sent in a month, by billed quantity."""
 
     messages: int = Field(
         title="Messages", schema={"minimum": 0, "maximum": _MOST},
-        description="Messages a month. Amazon SES bills each recipient: a message to three counts as three.",
+        description="Messages per month. Amazon SES bills each recipient: a message to three counts as three.",
     )  # fmt: skip
     attachment_bytes: int = Field(
         0, title="Attachment Bytes", blank="absent", schema={"minimum": 0, "maximum": _MOST * 1000},
-        description="Bytes of all attachments of the month together, counted for each recipient.",
+        description="Total bytes of all attachments in the month, counted for each recipient.",
     )  # fmt: skip
     dedicated_ips: int = Field(
         0, title="Dedicated IPs", blank="absent", schema={"minimum": 0, "maximum": 100_000}, description="Standard dedicated IP addresses."
@@ -54,7 +54,7 @@ class CostItem(Output):
     """One line of an estimate."""
 
     name: str = Field(description="What is billed.")
-    quantity: float = Field(description="How much of it, in units.")
+    quantity: float = Field(description="Quantity, in units.")
     unit: str = Field(description="The unit of the quantity.")
     unit_price: float = Field(description="Price of one unit.")
     amount: float = Field(description="Quantity times price, to a millionth.")
@@ -69,7 +69,7 @@ class Cost(Output):
     prices_as_of: str = Field(description="Date of the price list.", schema={"format": "date"})
     plan: str = Field(description="The plan whose prices apply.")
     price_region: str = Field(
-        description="The region whose prices apply: the one given, or us-east-1 if this package has no price list of that region."
+        description="The region whose prices apply: the one given, or us-east-1 if this package has no price list for that region."
     )
 
 
@@ -96,7 +96,7 @@ def cost_of(found: Estimate) -> Cost:
 
 @connector.action("estimateCost", effect="read", needs_connection=False, examples=(_EXAMPLE,))
 def estimate_cost(usage: Usage) -> Cost:
-    """Estimate what Amazon SES bills for a month, from a dated price list; nothing is sent, and no connection is needed."""
+    """Estimate the monthly bill for Amazon SES, from a dated price list; nothing is sent, and no connection is needed."""
     return cost_of(
         estimate(
             usage.messages,

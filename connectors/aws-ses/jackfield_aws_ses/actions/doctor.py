@@ -39,14 +39,14 @@ class Examination(Inputs):
     )  # fmt: skip
     recipient: Mailbox | None = Field(
         None, title="Recipient", blank="absent", trim=True,
-        description="Examine whether SES delivers to this address: suppression list, sandbox.",
+        description="Check whether SES delivers to this address: suppression list, sandbox.",
     )  # fmt: skip
 
 
 class Diagnosis(Output):
-    """The faults that were found."""
+    """Problems found."""
 
-    findings: list[Finding] = Field(title="Findings", description="Each fault with its evidence and its fix; empty if the setup is sound.")
+    findings: list[Finding] = Field(title="Findings", description="Each problem with its evidence and its fix; empty if none was found.")
     healthy: bool = Field(title="Healthy", description="True if no finding is an error.")
     checked: list[str] = Field(title="Checked", description="Steps of the connection's test that this examination covers.")
 
@@ -58,7 +58,7 @@ class Diagnosis(Output):
     examples=_EXAMPLES,
 )
 def doctor(examination: Examination, client: AwsClients | Transport) -> Diagnosis:
-    """Find what keeps mail from being sent or delivered: the account, the sender's identity, its DNS records, the recipient."""
+    """Find what keeps email from being sent or delivered: the account, the sender's identity, its DNS records, the recipient."""
     findings = examine(client, examination.aws_region, examination.sender, examination.recipient)
     checked = ["quota", "sandbox", "enforcement", "sending"] if isinstance(client, AwsClients) else ["port"]
     return Diagnosis(findings=findings, healthy=all(item.severity != "error" for item in findings), checked=checked)

@@ -121,7 +121,7 @@ _EXAMPLE = {
     examples=one_example("createEventDestination", "Bounces and complaints to a topic", _EXAMPLE, {}),
 )
 def create_event_destination(wanted: Destination, aws: AwsClients) -> Done:
-    """Report events of the messages of a configuration set to a topic, a bus, a stream or CloudWatch."""
+    """Publish the events of a configuration set's messages to a topic, a bus, a stream or CloudWatch."""
     return read(Done, ask(aws, wanted.aws_region, "create_configuration_set_event_destination", wanted.parameters))
 
 
@@ -209,7 +209,7 @@ class EventDestination(Answer):
 class EventDestinations(Answer):
     """All event destinations of a configuration set."""
 
-    event_destinations: tuple[EventDestination, ...] = Field(description="Event destinations; Amazon SES does not page them.")
+    event_destinations: tuple[EventDestination, ...] = Field(description="Event destinations; Amazon SES returns them in one page.")
 
 
 @connector.action(

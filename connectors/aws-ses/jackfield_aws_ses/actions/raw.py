@@ -49,8 +49,8 @@ class RawEmail(Regional):
 
     message: Annotated[Any, WithJsonSchema(FILE)] = Field(
         title="Message", sensitive=True,
-        description="The whole message (RFC 5322, MIME), at most 41,943,040 bytes: text, a data: URL, or base64 in 'data'. Line feeds of a "
-        "text become CRLF; octets are sent as they are.",
+        description="The whole message (RFC 5322, MIME), at most 41,943,040 bytes: text, a data: URL, or base64 in 'data'. Line feeds in "
+        "text become CRLF; bytes are sent unchanged.",
     )  # fmt: skip
     sender: Mailbox | None = Field(
         None,
@@ -61,7 +61,7 @@ class RawEmail(Regional):
     )
     to: AddressList | None = Field(
         None, title="To Address", trim=True, blank="absent",
-        description="Recipients of the envelope. If 'to', 'cc' and 'bcc' are all left out, those of the message's To and Cc fields.",
+        description="Recipients of the envelope. If 'to', 'cc' and 'bcc' are omitted, the recipients in the message's To and Cc fields.",
     )  # fmt: skip
     cc: AddressList | None = Field(None, title="Cc Address", trim=True, blank="absent", description="Further recipients of the envelope.")
     bcc: AddressList | None = Field(
@@ -139,7 +139,7 @@ def _octets(message: object) -> bytes:
 class RawSent(Answer):
     """Proof that Amazon SES accepted the message."""
 
-    message_id: str = Field(title="Message ID", description="The id that Amazon SES gave the message.", schema={"minLength": 1})
+    message_id: str = Field(title="Message ID", description="The ID that Amazon SES assigned to the message.", schema={"minLength": 1})
 
 
 def _recipients(mail: RawEmail) -> float:
@@ -160,7 +160,7 @@ def _recipients(mail: RawEmail) -> float:
     ),
 )
 def send_raw_email(mail: RawEmail, aws: AwsClients) -> RawSent:
-    """Send a message that is encoded already, to the recipients of the envelope."""
+    """Send an already encoded message to the envelope's recipients."""
     raw = mail.raw
     lists = {"ToAddresses": raw.to, "CcAddresses": raw.cc, "BccAddresses": raw.bcc}
     parameters = filled(

@@ -47,7 +47,7 @@ class Suppressed(Recipient):
     examples=one_example("putSuppressedRecipient", "A mailbox that is gone", {"address": "gone@example.com", "reason": "BOUNCE"}, {}),
 )
 def put_suppressed_recipient(recipient: Suppressed, aws: AwsClients) -> Done:
-    """Put an address on the account's suppression list: Amazon SES accepts mail to it and does not deliver it."""
+    """Put an address on the account's suppression list: Amazon SES accepts messages to the address and does not deliver them."""
     parameters = {"EmailAddress": recipient.name, "Reason": recipient.reason}
     return read(Done, ask(aws, recipient.aws_region, "put_suppressed_destination", parameters))
 
@@ -55,8 +55,8 @@ def put_suppressed_recipient(recipient: Suppressed, aws: AwsClients) -> Done:
 class SuppressionAttributes(Answer):
     """Message that caused the suppression."""
 
-    message_id: str | None = Field(None, description="Id of the message that bounced or was reported.")
-    feedback_id: str | None = Field(None, description="Id of the bounce or complaint.")
+    message_id: str | None = Field(None, description="ID of the message that bounced or was reported.")
+    feedback_id: str | None = Field(None, description="ID of the bounce or complaint.")
 
 
 class SuppressedDestination(Answer):
@@ -81,7 +81,7 @@ class SuppressedEntry(Answer):
     permissions=iam("GetSuppressedDestination"),
     examples=one_example(
         "getSuppressedRecipient",
-        "Why an address gets no mail",
+        "Why an address gets no email",
         {"address": "gone@example.com"},
         {"SuppressedDestination": {"EmailAddress": "gone@example.com", "Reason": "BOUNCE", "LastUpdateTime": "2026-11-20T10:15:00Z"}},
     ),
@@ -100,7 +100,7 @@ def get_suppressed_recipient(recipient: Recipient, aws: AwsClients) -> Suppresse
     examples=one_example("deleteSuppressedRecipient", "An address that works again", {"address": "ada@example.com"}, {}),
 )
 def delete_suppressed_recipient(recipient: Recipient, aws: AwsClients) -> Done:
-    """Take an address off the account's suppression list."""
+    """Remove an address from the account's suppression list."""
     return read(Done, ask(aws, recipient.aws_region, "delete_suppressed_destination", {"EmailAddress": recipient.name}))
 
 
@@ -148,7 +148,7 @@ class SuppressedSummaries(Answer):
     ),
 )
 def list_suppressed_recipients(query: SuppressionQuery, aws: AwsClients) -> SuppressedSummaries:
-    """List the account's suppression list, by reason and date if asked."""
+    """List the account's suppression list, optionally by reason and date."""
     asked = {
         "Reasons": list(query.reasons) if query.reasons else None,
         "StartDate": query.start_date,

@@ -18,17 +18,17 @@ _COMMON = {"sender": "noreply@example.com", "templateName": "welcome"}
 
 
 class TemplatedSent(Answer):
-    """Proof that Amazon SES accepted the message; it is rendered afterwards, and a placeholder without a value then fails it."""
+    """Proof that Amazon SES accepted the message; it is rendered afterwards, and fails if a placeholder has no value."""
 
-    message_id: str = Field(title="Message ID", description="The id that Amazon SES gave the message.", schema={"minLength": 1})
+    message_id: str = Field(title="Message ID", description="The ID that Amazon SES assigned to the message.", schema={"minLength": 1})
 
 
 class BulkResult(Answer):
     """Outcome of one destination."""
 
     status: str = Field(description="SUCCESS, or why Amazon SES did not accept the message, such as MESSAGE_REJECTED.")
-    error: str | None = Field(None, description="What Amazon SES says about it.")
-    message_id: str | None = Field(None, description="The id that Amazon SES gave the message.")
+    error: str | None = Field(None, description="Amazon SES's message about it.")
+    message_id: str | None = Field(None, description="The ID that Amazon SES assigned to the message.")
 
 
 class BulkSent(Answer):
@@ -51,7 +51,7 @@ class BulkSent(Answer):
     schema={"allOf": [_RECIPIENT, ONE_TEMPLATE]},
 )
 def send_templated_email(mail: TemplatedEmail, aws: AwsClients) -> TemplatedSent:
-    """Send an email from a template, with the values of its placeholders."""
+    """Send an email from a template, with values for its placeholders."""
     composed = mail.composed
     parameters = {
         **options(mail, composed),
@@ -91,10 +91,10 @@ def _all_recipients(mail: BulkEmail) -> float:
     schema=ONE_TEMPLATE,
 )
 def send_bulk_email(mail: BulkEmail, aws: AwsClients) -> BulkSent:
-    """Send a message from one template to each of up to 50 destinations, in one request; the output says what came of each.
+    """Send a message from one template to each of up to 50 destinations, in one request; the output has the outcome of each.
 
-    The action succeeds when Amazon SES has answered, whatever it says about single messages: 'accepted' and 'refused' count them. None is
-    sent again by itself, not even a throttled one, since the others of its request may have been accepted.
+    The action succeeds when Amazon SES has responded, whatever the outcome of single messages: 'accepted' and 'refused' count them. None is
+    retried automatically, not even a throttled one, since other messages in the request may have been accepted.
     """
     answer = ask(aws, mail.aws_region, "send_bulk_email", _bulk_request(mail), "BulkEmailEntryResults")
     rows = answer["BulkEmailEntryResults"]

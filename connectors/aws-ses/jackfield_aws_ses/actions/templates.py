@@ -49,7 +49,7 @@ class TemplateQuery(Paged):
 class Rendering(NamedTemplate):
     """Template to render, and the data."""
 
-    template_data: TemplateData = Field(title="Template Data", sensitive=True, description="Values of the placeholders, by name.")
+    template_data: TemplateData = Field(title="Template Data", sensitive=True, description="Values for the placeholders, by name.")
 
     def rules(self) -> Iterable[Detail]:
         """Yield the fault of data that is too large."""
@@ -65,7 +65,7 @@ class TemplateContent(Answer):
 
 
 class StoredTemplate(Answer):
-    """Template as Amazon SES keeps it."""
+    """Template as stored by Amazon SES."""
 
     template_name: str = Field(description="Name of the template.")
     template_content: TemplateContent = Field(description="Its contents.")
@@ -82,7 +82,7 @@ class TemplateList(Answer):
     """A page of templates, or all of them."""
 
     templates_metadata: list[TemplateEntry] = Field(description="Templates with the time of their creation.")
-    next_token: str | None = Field(None, description="There are more: give it as 'nextToken' to go on.")
+    next_token: str | None = Field(None, description="Set if there are more: pass it as 'nextToken' to continue.")
 
 
 class Rendered(Answer):
@@ -101,7 +101,7 @@ _BODY = {"anyOf": [{"required": ["text"]}, {"required": ["html"]}]}
     effect="write",
     permissions=iam("CreateEmailTemplate"),
     rate_limit=_SLOW,
-    examples=one_example("createTemplate", "A welcome mail", _WELCOME, {}),
+    examples=one_example("createTemplate", "A welcome email", _WELCOME, {}),
     schema=_BODY,
 )
 def create_template(template: Template, aws: AwsClients) -> Done:
@@ -137,7 +137,7 @@ def get_template(template: NamedTemplate, aws: AwsClients) -> StoredTemplate:
     schema=_BODY,
 )
 def update_template(template: Template, aws: AwsClients) -> Done:
-    """Replace the contents of an email template; parts that are left out are removed."""
+    """Replace the contents of an email template; omitted parts are removed."""
     parameters = {"TemplateName": template.template_name, "TemplateContent": template.content}
     return read(Done, ask(aws, template.aws_region, "update_email_template", parameters))
 

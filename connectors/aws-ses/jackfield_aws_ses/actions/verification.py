@@ -58,16 +58,16 @@ class NewIdentity(IdentityChosen):
 
     mail_from_domain: str | None = Field(
         None, title="MAIL FROM Domain", trim=True, lowercase=True, blank="absent", schema={"maxLength": 253},
-        description="A subdomain of the identity that is used for nothing else, such as mail.example.com, to be the domain of the "
-        "envelope's sender. SPF then aligns with the From address.",
+        description="A subdomain of the identity that is used for nothing else, such as mail.example.com. It becomes the "
+        "domain of the envelope's sender, so that SPF aligns with the From address.",
     )  # fmt: skip
     dkim_key_length: Literal["RSA_2048_BIT", "RSA_1024_BIT"] | None = Field(
-        None, title="DKIM Key Length", blank="absent", description="Length of the keys of Easy DKIM. Amazon SES takes 2048 bits by default."
+        None, title="DKIM Key Length", blank="absent", description="Key length for Easy DKIM. The default of Amazon SES is 2048 bits."
     )
     configuration_set_name: str | None = Field(
         None, title="Configuration Set", trim=True, blank="absent", schema=_SET_NAME,
         expects="the name of a configuration set (letters, digits, '_' and '-')",
-        description="The configuration set for messages that name none.",
+        description="The configuration set for messages that do not set one.",
     )  # fmt: skip
 
     def rules(self) -> Iterable[Detail]:
@@ -101,7 +101,7 @@ def _is_subdomain(text: str, domain: str) -> bool:
 class DkimAttributes(Answer):
     """DKIM of an identity."""
 
-    signing_enabled: bool | None = Field(None, description="True: Amazon SES signs the identity's mail.")
+    signing_enabled: bool | None = Field(None, description="True: Amazon SES signs messages from the identity.")
     status: str | None = Field(None, description="PENDING, SUCCESS, FAILED, TEMPORARY_FAILURE or NOT_STARTED.")
     tokens: tuple[str, ...] | None = Field(None, description="Tokens of the CNAME records, or the selector of a key of your own.")
     signing_hosted_zone: str | None = Field(None, description="Zone that the CNAME records point into.")
@@ -123,7 +123,7 @@ class SoaRecord(Answer):
     """SOA record that Amazon SES found at its last check."""
 
     primary_name_server: str | None = Field(None, description="Primary name server.")
-    admin_email: str | None = Field(None, description="Contact of the zone.")
+    admin_email: str | None = Field(None, description="Contact for the zone.")
     serial_number: int | None = Field(None, description="Serial number.")
 
 
@@ -145,10 +145,10 @@ class Identity(Answer):
     dkim_attributes: DkimAttributes | None = Field(None, description="DKIM.")
     mail_from_attributes: MailFromAttributes | None = Field(None, description="Custom MAIL FROM domain.")
     feedback_forwarding_status: bool | None = Field(None, description="True: bounces and complaints are forwarded by email.")
-    configuration_set_name: str | None = Field(None, description="Configuration set for messages that name none.")
+    configuration_set_name: str | None = Field(None, description="Configuration set for messages that do not set one.")
     verification_info: VerificationInfo | None = Field(None, description="Last check by Amazon SES.")
     dns_records: tuple[DnsRecord, ...] = Field(
-        alias="dnsRecords", description="Records to publish for a domain. An address needs none: its owner follows the link in the mail."
+        alias="dnsRecords", description="Records to publish for a domain. An address needs none: its owner follows the link in the email."
     )
 
 
@@ -173,7 +173,7 @@ _VERIFIED = {**_NEW, "VerifiedForSendingStatus": True, "VerificationStatus": "SU
     examples=one_example("createIdentity", "A domain with Easy DKIM", {"identity": "example.com"}, _NEW),
 )
 def create_identity(new: NewIdentity, aws: AwsClients) -> Identity:
-    """Start the verification of an address (its owner gets a mail with a link) or of a domain (publish the DNS records of the answer)."""
+    """Start the verification of an address (its owner gets an email with a link) or of a domain (publish the DNS records in the output)."""
     signing = {"NextSigningKeyLength": new.dkim_key_length} if new.dkim_key_length else None
     wanted = {"EmailIdentity": new.name, "DkimSigningAttributes": signing, "ConfigurationSetName": new.configuration_set_name}
     answer = ask(aws, new.aws_region, "create_email_identity", wanted, "VerifiedForSendingStatus")
@@ -219,7 +219,10 @@ class AwaitedIdentity(IdentityChosen):
     """Identity to wait for."""
 
     interval_seconds: int = Field(
-        60, title="Interval", schema={"minimum": 10, "maximum": 3600}, description="Seconds between two looks at the identity, 10 to 3,600."
+        60,
+        title="Interval",
+        schema={"minimum": 10, "maximum": 3600},
+        description="Seconds between checks of the identity, 10 to 3,600.",
     )
 
 
@@ -241,7 +244,7 @@ _LONGEST_WAIT = 72 * 3600.0
 )
 def wait_until_verified(awaited: AwaitedIdentity, aws: AwsClients) -> Identity:
     """Wait until an identity is verified. Queued, it waits for up to 72 hours without occupying a worker: the journal shows it as queued,
-    with the time of the next look. Called directly, it waits until its deadline."""
+    with the time of the next check. Called directly, it waits until its deadline."""
     found = get_identity(awaited, aws)
     if found.verified_for_sending_status:
         return found
@@ -310,7 +313,7 @@ class MailFromRecords(Answer):
     ),
 )
 def set_mail_from(wanted: MailFrom, aws: AwsClients) -> MailFromRecords:
-    """Set or remove the custom MAIL FROM domain of an identity; publish the MX and SPF records of the answer."""
+    """Set or remove the custom MAIL FROM domain of an identity; publish the MX and SPF records in the output."""
     domain = wanted.mail_from
     parameters = {
         "EmailIdentity": wanted.name,

@@ -17,7 +17,7 @@ _URL: dict[str, Any] = {"schema": {"pattern": "^https?://[^\\s]{1,2000}$"}, "exp
 
 
 class TemplateChosen(Regional):
-    """Template of verification mails."""
+    """Template for verification emails."""
 
     template_name: str = Field(
         title="Template", trim=True, schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
@@ -26,19 +26,19 @@ class TemplateChosen(Regional):
 
 
 class NewTemplate(TemplateChosen):
-    """Template of verification mails."""
+    """Template for verification emails."""
 
     sender: Mailbox = Field(
         title="Sender Email", trim=True, from_connection="sender", options="identities", blank="absent",
-        description="The verified address that the mail comes from.",
+        description="The verified address that the email is sent from.",
     )  # fmt: skip
-    subject: str = Field(title="Subject", schema={"minLength": 1}, description="The mail's subject.")
+    subject: str = Field(title="Subject", schema={"minLength": 1}, description="The email's subject.")
     content: str = Field(
         title="Content", multiline=True, language="html", schema={"minLength": 1},
-        description="The mail's body as HTML, at most 10 MB. Amazon SES adds the link.",
+        description="The email's body as HTML, at most 10 MB. Amazon SES adds the link.",
     )  # fmt: skip
-    success_redirection_url: str = Field(title="Success URL", description="Page that the owner sees after verification.", **_URL)
-    failure_redirection_url: str = Field(title="Failure URL", description="Page that the owner sees if it failed.", **_URL)
+    success_redirection_url: str = Field(title="Success URL", description="Page shown to the owner after verification.", **_URL)
+    failure_redirection_url: str = Field(title="Failure URL", description="Page shown to the owner if verification failed.", **_URL)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ _EXAMPLE = {
     examples=one_example("createCustomVerificationTemplate", "A welcome", _EXAMPLE, {}),
 )
 def create_custom_verification_template(wanted: NewTemplate, aws: AwsClients) -> Done:
-    """Create a template of verification mails."""
+    """Create a template for verification emails."""
     return read(Done, ask(aws, wanted.aws_region, "create_custom_verification_email_template", wanted.parameters))
 
 
@@ -90,12 +90,12 @@ def create_custom_verification_template(wanted: NewTemplate, aws: AwsClients) ->
     examples=one_example("updateCustomVerificationTemplate", "Another text", {**_EXAMPLE, "content": "<p>Welcome!</p>"}, {}),
 )
 def update_custom_verification_template(wanted: NewTemplate, aws: AwsClients) -> Done:
-    """Replace a template of verification mails."""
+    """Replace a template for verification emails."""
     return read(Done, ask(aws, wanted.aws_region, "update_custom_verification_email_template", wanted.parameters))
 
 
 class Template(Answer):
-    """Template of verification mails."""
+    """Template for verification emails."""
 
     template_name: str = Field(description="Name.")
     from_email_address: str | None = Field(None, description="Sender.")
@@ -118,7 +118,7 @@ class Template(Answer):
     ),
 )
 def get_custom_verification_template(chosen: TemplateChosen, aws: AwsClients) -> Template:
-    """Read a template of verification mails."""
+    """Read a template for verification emails."""
     parameters = {"TemplateName": chosen.template_name}
     return read(Template, ask(aws, chosen.aws_region, "get_custom_verification_email_template", parameters, "TemplateName"))
 
@@ -132,7 +132,7 @@ def get_custom_verification_template(chosen: TemplateChosen, aws: AwsClients) ->
     examples=one_example("deleteCustomVerificationTemplate", "A welcome", {"templateName": "welcome"}, {}),
 )
 def delete_custom_verification_template(chosen: TemplateChosen, aws: AwsClients) -> Done:
-    """Delete a template of verification mails."""
+    """Delete a template for verification emails."""
     return read(Done, ask(aws, chosen.aws_region, "delete_custom_verification_email_template", {"TemplateName": chosen.template_name}))
 
 
@@ -166,21 +166,21 @@ class Templates(Answer):
     ),
 )
 def list_custom_verification_templates(query: TemplatesQuery, aws: AwsClients) -> Templates:
-    """List the templates of verification mails."""
+    """List the templates for verification emails."""
     asked = {"NextToken": query.next_token, "PageSize": query.page_size}
     answer = ask(aws, query.aws_region, "list_custom_verification_email_templates", asked, "CustomVerificationEmailTemplates")
     return read(Templates, answer)
 
 
 class VerificationMail(TemplateChosen):
-    """Verification mail to send."""
+    """Verification email to send."""
 
     address: str = Field(
         title="Address", trim=True, sensitive=True, schema={"minLength": 3, "maxLength": 320}, description="The address to verify."
     )
     configuration_set_name: str | None = Field(
         None, title="Configuration Set", trim=True, blank="absent", schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
-        expects="the name of a configuration set (letters, digits, '_' and '-')", description="Configuration set for this mail.",
+        expects="the name of a configuration set (letters, digits, '_' and '-')", description="Configuration set for this email.",
     )  # fmt: skip
 
     def rules(self) -> Iterable[Detail]:
@@ -192,9 +192,9 @@ class VerificationMail(TemplateChosen):
 
 
 class MailSent(Output):
-    """Proof that Amazon SES accepted the mail."""
+    """Proof that Amazon SES accepted the email."""
 
-    message_id: str = Field(alias="MessageId", title="Message ID", description="Id of the mail.", schema={"minLength": 1})
+    message_id: str = Field(alias="MessageId", title="Message ID", description="ID of the email.", schema={"minLength": 1})
 
 
 @connector.action(
@@ -209,7 +209,7 @@ class MailSent(Output):
     ),
 )
 def send_custom_verification_email(mail: VerificationMail, aws: AwsClients) -> MailSent:
-    """Add an address to the account's identities and send its owner a verification mail made of a template."""
+    """Add an address to the account's identities and send its owner a verification email made from a template."""
     parameters = {
         "EmailAddress": parse_mailbox(mail.address).address,
         "TemplateName": mail.template_name,

@@ -234,11 +234,13 @@ KINDS: Mapping[str, Kind] = {
 
 
 class Finding(Output):
-    """One fault in the setup."""
+    """One problem in the setup."""
 
     code: str = Field(title="Code", description="A stable code, listed in the connector's documentation.")
-    severity: Severity = Field(title="Severity", description="'error' if sending fails or lands in spam, 'warning' if it may.")
-    message: str = Field(title="Message", description="The fault in one sentence.")
+    severity: Severity = Field(
+        title="Severity", description="'error' if sending fails or messages are treated as spam, 'warning' if this may happen."
+    )
+    message: str = Field(title="Message", description="The problem in one sentence.")
     evidence: str = Field(title="Evidence", description="The observation: the provider's response or the DNS records.")
     cure: str = Field(title="Fix", description="The next step.")
     source: str = Field(title="Source", description="The documents that the rule comes from.")

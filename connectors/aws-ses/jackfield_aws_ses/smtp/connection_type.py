@@ -159,7 +159,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
     )
     secret_access_key: str | None = connection_fields.secret_access_key(None)
     aws_region: str | None = connection_fields.region(
-        "The endpoint's region, for deriving the password from the secret access key. The default is that in the host name.",
+        "The endpoint's region, for deriving the password from the secret access key. The default is the region in the host name.",
         "eu-central-1",
     )
     tls_server_name: str | None = Field(
