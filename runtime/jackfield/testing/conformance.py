@@ -14,6 +14,8 @@ from jackfield.testing.recorded_examples import EXAMPLES, record
 from jackfield.testing.rules import RULES, judged, reason_against
 from jackfield.testing.subject import Rule, Subject
 
+_SUBJECTS = pytest.StashKey[dict[type, Subject]]()
+
 
 class Conformance:
     """Conformance suite. Inherit from it in a class that pytest collects.
@@ -33,7 +35,15 @@ class Conformance:
     safe_posts: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
-    def _subject(cls) -> Subject:
+    def _subject(cls, config: pytest.Config) -> Subject:
+        """Return the connector under test: one object for all rules, which share the attempts that several of them look at."""
+        subjects = config.stash.setdefault(_SUBJECTS, {})
+        if cls not in subjects:
+            subjects[cls] = cls._found()
+        return subjects[cls]
+
+    @classmethod
+    def _found(cls) -> Subject:
         if cls.key:
             return Subject.installed(cls.key, values=cls.values, answers=cls.answers, safe_posts=cls.safe_posts)
         return Subject.of_project(project_of(str(sys.modules[cls.__module__].__file__)), answers=cls.answers)
@@ -42,7 +52,7 @@ class Conformance:
         """Create a test for each rule that applies. The others are listed at the end of the run, because a skip would hide them."""
         if "rule" not in metafunc.fixturenames:
             return
-        subject = self._subject()
+        subject = self._subject(metafunc.config)
         reasons = {name: reason_against(subject, rule) for name, rule in RULES.items()}
         if metafunc.config.getoption("--record") is not None:
             reasons[EXAMPLES] = None
@@ -55,6 +65,6 @@ class Conformance:
         """Assert that the connector satisfies the rule. With ``--record``, the examples are recorded anew before they are judged."""
         connection = pytestconfig.getoption("--record")
         if rule.name == EXAMPLES and connection is not None:
-            record(self._subject(), connection)
-        faults = judged(self._subject(), rule)
+            record(self._subject(pytestconfig), connection)
+        faults = judged(self._subject(pytestconfig), rule)
         assert not faults, f"{rule.says} " + "; ".join(faults or ())
