@@ -62,8 +62,11 @@ _AT_RUN = {
 }  # fmt: skip
 """What a connector uses at run time; the rest of the API declares."""
 
-_HIDDEN = {"begin", "enqueue", "arun", "cancel_here", "drained", "connections_of", "catalog_of", "journal_of", "acting_as"}
-"""What surfaces and workers use of the façade; callers do not."""
+_HIDDEN = {
+    "begin", "enqueue", "arun", "cancel_here", "drained", "connections_of", "catalog_of", "journal_of", "acting_as",
+    "pause", "play", "reading", "settle",
+}  # fmt: skip
+"""What surfaces and workers use of the façade, and the loopback server of its provider; callers do not."""
 
 
 def python_api() -> str:

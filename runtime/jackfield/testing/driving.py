@@ -130,6 +130,7 @@ def drive(
         thread.start()
         thread.join(seconds + _GRACE)
         found.ended = not thread.is_alive()
+        provider.settle()
         found.requests = tuple(provider.requests)
     found.printed = printed.getvalue()
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import struct
@@ -20,6 +21,9 @@ _DROP = 0.05
 """Seconds between two octets."""
 _PATIENCE = 10.0
 """Seconds to wait for the server's thread."""
+_SETTLED = 2.0
+"""Seconds to wait for requests that are being read."""
+_LAST = b"LAST\n"
 _NO_BODY = frozenset({204, 304})
 
 
@@ -93,7 +97,9 @@ class Provider:
         self._script = script if callable(script) else _in_order(script)
         self._over = threading.Event()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Handler", (_Handler,), {"provider": self}))
+        self._reading = 0
+        self._read = threading.Condition(self._lock)
+        self._server = _Server(("127.0.0.1", 0), type("_Handler", (_Handler,), {"provider": self}))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -107,6 +113,20 @@ class Provider:
         socket.create_connection(self._server.server_address[:2], _PATIENCE).close()  # type: ignore[arg-type]
         self._thread.join(_PATIENCE)
         self._server.server_close()
+
+    def settle(self) -> None:
+        """Wait until the requests of all connections that were made before have been read, also if their client has gone."""
+        with contextlib.suppress(OSError), socket.create_connection(self._server.server_address[:2], _PATIENCE) as last:  # type: ignore[arg-type]
+            last.sendall(_LAST)
+            last.recv(1)  # connections are accepted in their order
+        with self._read:
+            self._read.wait_for(lambda: self._reading == 0, _SETTLED)
+
+    def reading(self, change: int) -> None:
+        """Count the connections whose request is being read."""
+        with self._read:
+            self._reading += change
+            self._read.notify_all()
 
     def _accept(self) -> None:
         """Accept until the end, which a last connection announces: a poll would make each short test wait."""
@@ -123,6 +143,7 @@ class Provider:
         with self._lock:
             self.requests.append(request)
             number = len(self.requests)
+        self.reading(-1)
         found = self._script(number, request)
         if found == HANG:
             self._over.wait()
@@ -139,6 +160,15 @@ def _in_order(steps: Sequence[Step]) -> Script:
     return lambda number, _request: steps[min(number, len(steps)) - 1]
 
 
+class _Server(ThreadingHTTPServer):
+    """Server that counts the connections that it has accepted."""
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Count the connection before its thread starts."""
+        self.RequestHandlerClass.provider.reading(1)  # type: ignore[attr-defined]
+        super().process_request(request, client_address)
+
+
 class _Handler(BaseHTTPRequestHandler):
     """Handler of one request per connection."""
 
@@ -147,14 +177,25 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         """Read the request, play the script and send the answer."""
         self.close_connection = True
-        self.raw_requestline = self.rfile.readline(65537)
-        if not self.raw_requestline or not self.parse_request():
+        request: Request | None = None
+        try:
+            request = self._request()
+        finally:
+            if request is None:
+                self.provider.reading(-1)
+        if request is None:
             return
-        found = self.provider.play(Request(self.command, self.path, dict(self.headers.items()), self._body()))
+        found = self.provider.play(request)
         try:
             self._react(found)
         except OSError:
             return  # the client has hung up
+
+    def _request(self) -> Request | None:
+        self.raw_requestline = self.rfile.readline(65537)
+        if not self.raw_requestline or self.raw_requestline == _LAST or not self.parse_request():
+            return None
+        return Request(self.command, self.path, dict(self.headers.items()), self._body())
 
     def _react(self, found: Step) -> None:
         if found == CLOSE:
